@@ -1,0 +1,85 @@
+"""Making tensors: PyTorch's everyday names."""
+
+from typing import Any
+
+import numpy as np
+
+from .random import default_generator
+from .tape import EAGER, check_real
+from .tensor import Tensor, value_of
+
+
+def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
+    """Return a tensor with a copy of the data `a`: an array, a tensor, a number or nested lists.
+
+    With `requires_grad`, `backward()` leaves its gradient in `.grad`; `name` is what reports and errors call it.
+    Floating data keep their dtype.
+
+    Raises TypeError for data that are no real numbers, and for integers with `requires_grad`.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x**2).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    source = value_of(a)
+    if isinstance(source, list | tuple):
+        source = [value_of(x) for x in source]
+    try:
+        array = np.array(source, dtype=dtype)
+    except ValueError as error:
+        raise ValueError(f"tensor: the data do not form an array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: got dtype {array.dtype}, expected real numbers; complex and object data are refused")
+    return _made(array, requires_grad, name)
+
+
+def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
+    if requires_grad:
+        check_real("tensor: requires_grad=True", array.dtype)
+        return EAGER.leaf(array, name)
+    made = Tensor(array, EAGER, None)
+    if name is not None:
+        made._label = name
+    return made
+
+
+def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+
+
+def zeros(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
+    """Return zeros of a shape, given as integers or as one tuple."""
+    return _made(np.zeros(_shape(shape), dtype), requires_grad)
+
+
+def ones(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
+    """Return ones of a shape, given as integers or as one tuple."""
+    return _made(np.ones(_shape(shape), dtype), requires_grad)
+
+
+def full(shape: Any, fill_value: float, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
+    """Return a tensor of a shape, filled with one value."""
+    return _made(np.full(shape, fill_value, dtype), requires_grad)
+
+
+def arange(*limits: float, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+    """Return the numbers of `np.arange(start, stop, step)`."""
+    return _made(np.arange(*limits, dtype=dtype), requires_grad)
+
+
+def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
+    """Return standard normal numbers, from `generator` (a NumPy Generator) or the default one.
+
+    >>> import chainrule as cr
+    >>> cr.randn(32, 10, requires_grad=True).shape
+    (32, 10)
+    """
+    drawn = (generator or default_generator()).standard_normal(_shape(shape))
+    return _made(np.asarray(drawn, dtype), requires_grad)
+
+
+def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
+    """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the default one."""
+    return _made(np.asarray((generator or default_generator()).random(_shape(shape)), dtype), requires_grad)

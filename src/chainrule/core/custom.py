@@ -1,0 +1,157 @@
+"""`custom`: a user's own operation, with a derivative of their own."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .dispatch import described, dispatch
+from .errors import MissingRuleError
+
+
+def custom(f: Callable[..., Any]) -> "Custom":
+    """Make an operation of `f`, whose derivative is what `def_vjp` and `def_jvp` say.
+
+    `f(*args, **settings)` returns one array. Its floating-point arguments are differentiated; all others, and keyword
+    arguments, are passed on as they are. Inside `f` values are plain arrays. The rules are called with tensors when a
+    derivative of the derivative is taken, so written with operators and NumPy functions they differentiate again.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> @cr.custom
+    ... def cube(x):
+    ...     return x**3
+    >>> @cube.def_vjp
+    ... def backward(y_bar, x):
+    ...     return y_bar * 3 * x**2
+    >>> float(cr.grad(cube)(2.0)), float(cr.grad(cr.grad(cube))(2.0))
+    (12.0, 12.0)
+    """
+    return Custom(f)
+
+
+class Custom:
+    """An operation made by `custom`: call it like the function it was made of."""
+
+    kind = "general"
+    several = False
+    composite = None
+    adjoints: tuple[Any, ...] = ()
+    defaults: Mapping[str, Any] = {}
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, f)
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.primal = f
+        parameters = inspect.signature(f).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.arguments = tuple(p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD))
+        self.keeps: tuple[str, ...] = ()
+        self.residuals: tuple[str, ...] = self.arguments
+        self.rules: dict[str, Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Apply the operation."""
+        return dispatch(self, args, settings)
+
+    apply = __call__
+
+    def def_vjp(self, forward: Callable[..., Any], backward: Callable[..., Any] | None = None) -> Any:
+        """Set the rule of reverse mode.
+
+        `def_vjp(backward)` with `backward(y_bar, *args)`, or `def_vjp(forward, backward)` with `forward(*args)`
+        returning `(y, residuals)` and `backward(residuals, y_bar)`. Either returns one gradient for each floating
+        argument, a single one not in a tuple if you like; None stands for zero. Keyword arguments of the call are
+        passed to both. Returns its first argument, so it works as a decorator.
+
+        Raises TypeError where a signature cannot take these arguments.
+        """
+        if backward is None:
+            self._check_signature("def_vjp: backward", forward, ("y_bar", *self.arguments))
+            self.rules["vjp"], self.keeps = forward, ()
+        else:
+            self._check_signature("def_vjp: forward", forward, self.arguments)
+            self._check_signature("def_vjp: backward", backward, ("residuals", "y_bar"))
+            self.rules["vjp"], self.keeps, self.primal_keeping = backward, ("residuals",), forward
+        return forward
+
+    def def_jvp(self, jvp: Callable[..., Any]) -> Any:
+        """Set the rule of forward mode: `jvp(primals, tangents)`, two tuples, returns `y_dot` or `(y, y_dot)`.
+
+        The tangent of an argument that does not move is zero, that of one that is not floating None. Returns its
+        argument, so it works as a decorator.
+        """
+        self._check_signature("def_jvp: jvp", jvp, ("primals", "tangents"))
+        self.rules["jvp"] = jvp
+        return jvp
+
+    def _check_signature(self, what: str, rule: Callable[..., Any], names: tuple[str, ...]) -> None:
+        try:
+            inspect.signature(rule).bind(*names)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name}.{what} must be callable as {what.split()[-1]}({', '.join(names)}): {error}"
+            ) from None
+
+    # What the traces ask of an operation
+
+    def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
+        """Return what saves a call: all its arguments, or the residuals that `forward` returned."""
+        if self.keeps:
+            return lambda _, *rest: (rest[: len(tracked)], rest[len(tracked)])
+        return lambda _, *args: (args, None)
+
+    def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Call the rule of reverse mode and check what it returns."""
+        if "vjp" not in self.rules:
+            raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
+        args, residuals = saved
+        if self.keeps:
+            result = self.rules["vjp"](residuals, y_bar, **settings)
+        else:
+            result = self.rules["vjp"](y_bar, *args, **settings)
+        grads = list(result) if isinstance(result, tuple | list) else [result]
+        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        if len(grads) != len(floating):
+            raise ValueError(
+                f"{self.name}.def_vjp: backward returned {len(grads)} gradients, expected one for each of the "
+                f"{len(floating)} floating arguments"
+            )
+        found = dict(zip(floating, grads, strict=True))
+        return tuple(self._checked(k, x, found.get(k)) for k, x in enumerate(args))
+
+    def _checked(self, k: int, x: Any, x_bar: Any) -> Any:
+        if x_bar is None:
+            return np.zeros(np.shape(x))
+        if np.shape(x_bar) != np.shape(x):
+            raise ValueError(
+                f"{self.name}.def_vjp: the gradient of {self._argument(k)} has shape {list(np.shape(x_bar))}, expected "
+                f"{list(np.shape(x))}, the argument's own"
+            )
+        return x_bar
+
+    def _argument(self, k: int) -> str:
+        return self.arguments[k] if k < len(self.arguments) and not self.variadic else f"argument {k}"
+
+    def push(self, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Call the rule of forward mode."""
+        if "jvp" not in self.rules:
+            raise MissingRuleError(f"{self.name}: no rule for forward mode; define one with .def_jvp(...)")
+        tangents = tuple(
+            dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if _is_floating(x) else None
+            for x, dot in zip(args, dots, strict=True)
+        )
+        result = self.rules["jvp"](args, tangents, **settings)
+        y_dot = result[1] if isinstance(result, tuple) else result
+        if np.shape(y_dot) != np.shape(y):
+            raise ValueError(
+                f"{self.name}.def_jvp: the tangent has shape {list(np.shape(y_dot))}, expected {list(np.shape(y))}, "
+                f"the output's own (output {described(y)})"
+            )
+        return y_dot
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"

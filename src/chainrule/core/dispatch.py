@@ -1,0 +1,129 @@
+"""From a call to the innermost trace among its arguments.
+
+`applier(op)` makes the function that runs an operation. On plain arrays it is the primal and nothing else. Operations
+of one or two arrays and no settings, which make up most of a tape, get a shorter way that does what `process` does.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .tape import Tape, modes, record
+from .tensor import Tensor, Trace
+
+NO_SETTINGS: Mapping[str, Any] = {}
+ARGUMENT_ERRORS = (TypeError, ValueError, IndexError)
+
+
+def applier(op: Any) -> Callable[..., Any]:
+    """Return `apply(*arrays, **settings)` for an operation."""
+    plain = not op.defaults and not op.several and op.composite is None and op.kind != "constant"
+    kinds = {p.kind for p in inspect.signature(op.primal).parameters.values()}
+    if plain and kinds == {inspect.Parameter.POSITIONAL_OR_KEYWORD} and len(op.arguments) <= 2:
+        return _unary(op) if len(op.arguments) == 1 else _binary(op)
+    return _general(op)
+
+
+def innermost(args: tuple[Any, ...]) -> Trace | None:
+    """Return the trace with the highest level among the arguments, or None where none is a box."""
+    found: Trace | None = None
+    for x in args:
+        if isinstance(x, Tensor) and (found is None or x._trace.level > found.level):
+            found = x._trace
+    return found
+
+
+def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+    """Apply `op`; `settings` are complete."""
+    trace = innermost(args)
+    try:
+        return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
+    except ARGUMENT_ERRORS as error:
+        reraise(error, op, args)
+
+
+def _general(op: Any) -> Callable[..., Any]:
+    defaults = op.defaults
+
+    def apply(*args: Any, **settings: Any) -> Any:
+        for key in settings:
+            if key not in defaults:
+                raise TypeError(f"{op.name}: got an unexpected setting {key!r}, expected one of {sorted(defaults)}")
+        return dispatch(op, args, {**defaults, **settings} if defaults else NO_SETTINGS)
+
+    return apply
+
+
+def _unary(op: Any) -> Callable[..., Any]:
+    primal = op.primal
+    save = None
+
+    def apply(x: Any) -> Any:
+        nonlocal save
+        if not isinstance(x, Tensor):
+            return dispatch(op, (x,), NO_SETTINGS)
+        trace, value, link = x._trace, x._value, x._link
+        if type(trace) is not Tape or isinstance(value, Tensor):
+            return dispatch(op, (x,), NO_SETTINGS)
+        try:
+            y = primal(value)
+        except ARGUMENT_ERRORS as error:
+            reraise(error, op, (x,))
+        if link is None or modes.floor > trace.level:
+            return Tensor(y, trace, None)
+        if save is None:
+            save = op.saver((True,))
+        return Tensor(y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2))
+
+    return apply
+
+
+def _binary(op: Any) -> Callable[..., Any]:
+    primal = op.primal
+    saver = op.saver
+
+    def apply(a: Any, b: Any) -> Any:
+        if isinstance(a, Tensor):
+            trace, x, first = a._trace, a._value, a._link
+            if isinstance(b, Tensor):
+                y, second = b._value, b._link
+                if b._trace is not trace:
+                    return dispatch(op, (a, b), NO_SETTINGS)
+            else:
+                y, second = b, None
+        elif isinstance(b, Tensor):
+            trace, x, first, y, second = b._trace, a, None, b._value, b._link
+        else:
+            return dispatch(op, (a, b), NO_SETTINGS)
+        if type(trace) is not Tape or isinstance(x, Tensor) or isinstance(y, Tensor):
+            return dispatch(op, (a, b), NO_SETTINGS)
+        try:
+            z = primal(x, y)
+        except ARGUMENT_ERRORS as error:
+            reraise(error, op, (a, b))
+        if (first is None and second is None) or modes.floor > trace.level:
+            return Tensor(z, trace, None)
+        saved = saver((first is not None, second is not None))(z, x, y)
+        return Tensor(z, trace, record(op, z, (first, second), saved, NO_SETTINGS, 2))
+
+    return apply
+
+
+def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
+    """Raise the error anew with the operation's name and what its arguments were."""
+    if str(error).startswith(f"{op.name}:"):
+        raise error
+    names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
+    got = ", ".join(f"{name} {described(x)}" for name, x in zip(names, args, strict=False))
+    kinds = (np.linalg.LinAlgError, IndexError, TypeError, ValueError)
+    kind = next(kind for kind in kinds if isinstance(error, kind))
+    raise kind(f"{op.name}: {error} (got {got})") from error
+
+
+def described(x: Any) -> str:
+    """Say of an argument what matters in an error: shape and dtype, or its type."""
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return f"{x.dtype}{list(x.shape)}"
+    return type(x).__name__

@@ -1,0 +1,21 @@
+"""The errors that only a differentiation engine can raise.
+
+Everything else is a plain ``TypeError`` or ``ValueError``. Each message names the operation or argument, what came,
+what was expected, and the next step.
+"""
+
+
+class GradientError(RuntimeError):
+    """A gradient cannot be computed from this tape."""
+
+
+class FreedTapeError(GradientError):
+    """`backward()` reached an operation whose saved values an earlier pass has already freed."""
+
+
+class InPlaceError(GradientError):
+    """A value that the backward pass needs was changed in place after the forward pass saved it."""
+
+
+class MissingRuleError(GradientError):
+    """An operation has no rule for the mode asked for."""

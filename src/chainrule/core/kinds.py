@@ -1,0 +1,162 @@
+"""The kinds of records, from the least to write to the most.
+
+=============  =====================================================================================
+`Elementwise`  one `partial` (or `partial_a`, `partial_b`, …) gives both modes
+`Linear`       only the adjoint; forward mode applies the operation to the tangents
+`Bilinear`     two adjoints; forward mode is the product rule
+`General`      `jvp` and `vjp` (or one `adjoint_x` for each argument) by hand
+`Fused`        a fast form of a `composite` of other operations, which defines it
+`Constant`     no derivative: comparisons, rounding, indices
+=============  =====================================================================================
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .errors import MissingRuleError
+from .operation import Operation, Rule
+
+REVERSE = "y_bar, saved, settings"
+FORWARD = "y, args, dots, settings"
+
+
+def _zeros(x: Any) -> Any:
+    return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
+
+
+class _ByArgument(Operation, abstract=True):
+    """Records with a reverse rule for each argument."""
+
+    @classmethod
+    def _bind(cls) -> None:
+        rules = [cls.rule_of(argument) for argument in cls.arguments]
+        if cls.variadic or cls.several or "vjp" in cls.rules:
+            (rule,) = {r for r in rules if r is not None}
+            cls.pull = staticmethod(_as_tuple(cls.call(rule, REVERSE), len(cls.arguments)))
+        else:
+            cls.adjoints = tuple(cls._adjoint(rule) if rule else _no_rule(cls) for rule in rules)
+
+    @classmethod
+    def _adjoint(cls, rule: Rule) -> Rule:
+        return cls.call(rule, REVERSE)
+
+
+def _as_tuple(call: Rule, count: int) -> Any:
+    if count > 1:
+        return call
+
+    def pull(y_bar: Any, saved: Any, settings: Any) -> tuple[Any, ...]:
+        x_bar = call(y_bar, saved, settings)
+        return tuple(x_bar) if isinstance(x_bar, tuple | list) else (x_bar,)
+
+    return pull
+
+
+def _no_rule(op: type[Operation]) -> Callable[..., Any]:
+    def adjoint(*_: Any) -> Any:
+        raise MissingRuleError(f"{op.name}: no rule for reverse mode")
+
+    return adjoint
+
+
+class Elementwise(_ByArgument, abstract=True):
+    """Acts on each element alone, with broadcasting: `y_bar * partial` and `partial * x_dot`."""
+
+    kind = "elementwise"
+
+    partials: ClassVar[Mapping[str, Rule]]
+    """Each argument's partial, as a function of (y, args, dots, settings)."""
+
+    @classmethod
+    def _bind(cls) -> None:
+        super()._bind()
+        rules = {argument: cls.rule_of(argument) for argument in cls.arguments}
+        cls.partials = {argument: cls.call(rule, FORWARD) for argument, rule in rules.items() if rule}
+
+    @classmethod
+    def _adjoint(cls, rule: Rule) -> Rule:
+        partial = cls.call(rule, REVERSE)
+        return lambda y_bar, saved, settings: y_bar * partial(y_bar, saved, settings)
+
+    @classmethod
+    def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Sum the partials times the tangents."""
+        y_dot = None
+        for argument, dot in zip(cls.arguments, dots, strict=True):
+            if dot is not None:
+                term = cls.partials[argument](y, args, dots, settings) * dot
+                y_dot = term if y_dot is None else y_dot + term
+        return y_dot
+
+
+class Linear(_ByArgument, abstract=True):
+    """Linear in its differentiable arguments taken together."""
+
+    kind = "linear"
+
+    @classmethod
+    def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:  # noqa: ARG003
+        """Apply the operation to the tangents; an argument without one has the tangent zero."""
+        moving = cls.differentiable
+        names = cls.arguments * len(args) if cls.variadic else cls.arguments
+        inputs = [
+            x if name not in moving else _zeros(x) if dot is None else dot
+            for name, x, dot in zip(names, args, dots, strict=True)
+        ]
+        return cls.apply(*inputs, **settings)
+
+
+class Bilinear(_ByArgument, abstract=True):
+    """Linear in each of two arguments: the product rule."""
+
+    kind = "bilinear"
+
+    @classmethod
+    def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:  # noqa: ARG003
+        """Replace one argument at a time by its tangent."""
+        y_dot = None
+        for i, dot in enumerate(dots):
+            if dot is not None:
+                term = cls.apply(*args[:i], dot, *args[i + 1 :], **settings)
+                y_dot = term if y_dot is None else y_dot + term
+        return y_dot
+
+
+class General(_ByArgument, abstract=True):
+    """Both modes by hand: `jvp`, and `vjp` or one `adjoint_x` for each argument."""
+
+    kind = "general"
+
+    @classmethod
+    def _bind(cls) -> None:
+        super()._bind()
+        if "jvp" in cls.rules:
+            cls.push = staticmethod(_filling_zeros(cls.call(cls.rules["jvp"], FORWARD)))
+
+
+def _filling_zeros(call: Rule) -> Any:
+    def push(y: Any, args: Any, dots: Any, settings: Any) -> Any:
+        filled = tuple(_zeros(x) if dot is None else dot for x, dot in zip(args, dots, strict=True))
+        return call(y, args, filled, settings)
+
+    return push
+
+
+class Fused(_ByArgument, abstract=True):
+    """A fast form of `composite`, a function of other operations, which defines it.
+
+    Its rules see plain arrays only and may be written in NumPy. Forward mode and derivatives of derivatives go through
+    the composite. `primal_keeping`, if there is one, returns `(y, *keeps)`: what the reverse rules can use of the work
+    of the forward pass.
+    """
+
+    kind = "fused"
+
+
+class Constant(Operation, abstract=True):
+    """Has no derivative, and says so by its kind: its output is a constant of every trace."""
+
+    kind = "constant"
+    differentiable = ()

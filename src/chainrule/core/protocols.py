@@ -1,0 +1,77 @@
+"""NumPy's protocols: `np.exp(x)` of a tensor is chainrule's `exp`.
+
+Two tables say which operation answers for which NumPy function. The rules fill them with `implements`.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .errors import GradientError
+from .tensor import Tensor
+
+ufuncs: dict[Any, Callable[..., Any]] = {}
+"""NumPy's universal functions, and `(ufunc, "reduce")` and the like for their methods."""
+functions: dict[Any, Callable[..., Any]] = {}
+"""All other functions of NumPy."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def implements(*names: Any) -> Callable[[F], F]:
+    """Let a function answer for NumPy functions, or for methods of ufuncs such as `(np.add, "reduce")`."""
+
+    def register(function: F) -> F:
+        for name in names:
+            (ufuncs if isinstance(name, tuple | np.ufunc) else functions)[name] = function
+        return function
+
+    return register
+
+
+def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    operation = ufuncs.get(ufunc if method == "__call__" else (ufunc, method))
+    if operation is None:
+        raise TypeError(f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant")
+    out = settings.pop("out", None)
+    if out is not None:
+        raise TypeError(
+            f"np.{name}: out= (also as in `array += tensor`) would write a traced value into a plain array and lose "
+            f"its gradient; write y = y + x instead"
+        )
+    refused = [key for key in ("where", "casting", "order", "dtype", "subok", "signature") if key in settings]
+    if method == "__call__" and refused:
+        raise TypeError(f"np.{name}: {refused[0]}= is not supported on tensors; leave it out")
+    return operation(*inputs, **settings)
+
+
+def _array_function(_self: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
+    implementation = functions.get(function)
+    if implementation is None:
+        raise TypeError(
+            f"np.{function.__name__}: chainrule has no derivative for it; use x.numpy() where none is meant"
+        )
+    if kwargs.get("out") is not None:
+        raise TypeError(f"np.{function.__name__}: out= would lose the gradient; use the returned value")
+    return implementation(*args, **kwargs)
+
+
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    if self.requires_grad:
+        raise GradientError(
+            "a tensor that requires a gradient was passed to code that asked for a plain NumPy array, so its gradient "
+            "would be lost; use chainrule.numpy's function of that name, or x.detach() where no gradient is meant"
+        )
+    return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+
+Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
+Tensor.__array__ = _array  # type: ignore[attr-defined]
+
+functions[np.shape] = lambda a: a.shape
+functions[np.ndim] = lambda a: a.ndim
+functions[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]

@@ -1,0 +1,191 @@
+"""Reverse mode: cotangents walk the tape from the outputs to the leaves.
+
+Nodes are numbered in the order they were made, so the latest node that still has a cotangent waiting has received all
+of them: a heap of numbers is the whole schedule. Nothing recurses, and each cotangent is dropped once it is used.
+"""
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .errors import FreedTapeError, GradientError, InPlaceError
+from .node import Item, Leaf, Node, changes
+from .tape import EAGER
+from .tensor import Tensor, value_of
+
+Arrive = Callable[[Leaf, Any], None]
+
+
+def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
+    """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` takes them.
+
+    With `free`, each node's saved values are dropped once used. Raises FreedTapeError where they already were, and
+    InPlaceError where they have been changed since.
+    """
+    waiting: dict[int, list[Any]] = {}
+    heap: list[int] = []
+    last_change = changes.last
+    for node, cotangent in seeds:
+        _send(waiting, heap, node, cotangent)
+    while heap:
+        node, y_bar = waiting.pop(-heappop(heap))
+        if type(node) is not Node:
+            if isinstance(node, Leaf):
+                arrive(node, y_bar)
+                continue
+            if isinstance(node, Item):
+                parent: Any = node.parents[0]
+                _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
+                continue
+            _accumulate(node, y_bar)
+        saved = node.saved
+        if saved is None or node.order < last_change:
+            _check_usable(node)
+        op = node.op
+        adjoints = op.adjoints
+        if not adjoints:
+            if op.several:
+                y_bar = y_bar.whole()
+            for parent, x_bar in zip(node.parents, op.pull(y_bar, saved, node.settings), strict=True):
+                if parent is not None:
+                    _send(waiting, heap, parent, fit(x_bar, parent.shape, parent.dtype))
+        else:
+            for k, parent in enumerate(node.parents):
+                if parent is not None:
+                    x_bar = adjoints[k](y_bar, saved, node.settings)
+                    if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
+                        x_bar = fit(x_bar, parent.shape, parent.dtype)
+                    # `_send`, written out: most tapes spend most of their time here.
+                    order = parent.order
+                    if order in waiting:
+                        entry = waiting[order]
+                        entry[1] = entry[1] + x_bar
+                    else:
+                        waiting[order] = [parent, x_bar]
+                        heappush(heap, -order)
+        if free:
+            node.saved = None
+
+
+def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: Any) -> None:
+    """Add a cotangent to what waits for `node`, and put the node on the schedule if it is not there."""
+    entry = waiting.get(node.order)
+    if entry is None:
+        waiting[node.order] = [node, cotangent]
+        heappush(heap, -node.order)
+    elif isinstance(cotangent, _Parts):
+        entry[1].merge(cotangent)
+    else:
+        entry[1] = entry[1] + cotangent
+
+
+class _Parts:
+    """The cotangents of an operation with several outputs, while they are collected."""
+
+    def __init__(self, node: Node, index: int, cotangent: Any) -> None:
+        self.node = node
+        self.parts = {index: cotangent}
+
+    def merge(self, other: "_Parts") -> None:
+        self.parts |= other.parts  # each item of a node sends once
+
+    def whole(self) -> tuple[Any, ...]:
+        """Return one cotangent for each output, zero where none came."""
+        shapes = zip(self.node.shape, self.node.dtype, strict=True)
+        return tuple(self.parts[k] if k in self.parts else np.zeros(*like) for k, like in enumerate(shapes))
+
+
+def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Give a cotangent the shape and dtype of what it belongs to: broadcasting is undone here and nowhere else."""
+    if not hasattr(x_bar, "shape"):
+        x_bar = np.asarray(x_bar)
+    if x_bar.shape != shape:
+        extra = x_bar.ndim - len(shape)
+        stretched = (
+            k + extra for k, n in enumerate(shape) if n == 1 and x_bar.shape[k + extra : k + extra + 1] != (1,)
+        )
+        axes = (*range(extra), *stretched)
+        if axes:
+            x_bar = x_bar.sum(axis=axes)
+        if x_bar.shape != shape:
+            # A rule may leave out axes along which its result is constant.
+            x_bar = x_bar.reshape(shape) if x_bar.size == int(np.prod(shape)) else x_bar + np.zeros(shape, dtype)
+    return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
+
+
+def _check_usable(node: Node) -> None:
+    """Raise where the saved values are gone, or are no longer what they were."""
+    if node.saved is None:
+        raise FreedTapeError(
+            f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
+            f"call the first one with retain_graph=True, or compute the loss again"
+        )
+    for argument, parent in zip(_argument_names(node), node.parents, strict=False):
+        if isinstance(parent, Leaf) and parent.changed > node.order and _is_saved(node, argument):
+            raise InPlaceError(
+                f"backward: {parent.name} was changed in place after {node.name} ({node.source}) saved it as "
+                f"{argument}; change it after the backward pass, or give {node.name} a copy"
+            )
+
+
+def _argument_names(node: Node) -> Iterable[str]:
+    return node.op.arguments * len(node.parents) if node.op.variadic else node.op.arguments  # type: ignore[no-any-return]
+
+
+def _is_saved(node: Node, argument: str) -> bool:
+    # An output may be a view of the input, so saving `y` counts for every argument.
+    pairs = zip(node.op.residuals, node.saved or (), strict=True)
+    return any(value is not None and name in (argument, "y") for name, value in pairs)
+
+
+def _accumulate(node: Node, y_bar: Any) -> None:
+    total = y_bar if node.grad is None else node.grad._value + y_bar
+    node.grad = Tensor(_as_array(total), EAGER, None)
+
+
+def _as_array(value: Any) -> Any:
+    return value if isinstance(value, Tensor) else np.asarray(value)
+
+
+def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of this tensor with respect to every leaf to the leaf's `grad`.
+
+    `cotangent` has this tensor's shape and weighs its elements; it may be left out where there is only one. A second
+    pass over the same tape needs `retain_graph=True` in the first.
+
+    Raises GradientError where the tensor does not require a gradient, has several elements and no cotangent came, or
+    the tape was freed or its values changed.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    node = tensor.node
+    if node is None:
+        raise GradientError(
+            "backward: this tensor does not require a gradient: no tensor made with requires_grad=True leads to it, "
+            "or it was computed under no_grad or detached"
+        )
+    if tensor._trace is not EAGER:
+        raise GradientError(
+            "backward: this tensor belongs to a transform such as cr.grad that is still running; return it from the "
+            "function, and the transform will differentiate it"
+        )
+    if cotangent is None:
+        if tensor.size != 1:
+            raise GradientError(
+                f"backward: expected a scalar loss, got shape {tensor.shape}; reduce it with .sum() or .mean(), or "
+                f"pass a cotangent of that shape"
+            )
+        cotangent = np.ones(tensor.shape, tensor.dtype)
+    got = np.shape(cotangent)
+    if got != tensor.shape:
+        raise ValueError(f"backward: expected a cotangent of shape {tensor.shape}, the tensor's own, got {got}")
+    walk([(node, np.asarray(value_of(cotangent), dtype=tensor.dtype))], _accumulate, free=not retain_graph)
+
+
+Tensor.backward = backward  # type: ignore[method-assign, assignment]

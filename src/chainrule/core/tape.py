@@ -1,0 +1,98 @@
+"""The tape: reverse mode's trace. It records; `reverse` walks what it recorded.
+
+`EAGER` is the one tape that is always running, at level 0: the tape of `requires_grad=True` and `backward()`. Each
+`grad` or `vjp` opens one of its own, at a higher level.
+"""
+
+import itertools
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .node import Item, Leaf, Node, tick
+from .provenance import PACKAGE
+from .tensor import Tensor
+
+FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
+
+next_level = itertools.count(1).__next__
+
+
+class _Modes(threading.local):
+    """Per thread: traces below the level `floor` record nothing. `no_grad` raises it above every open trace."""
+
+    floor: int = 0
+
+
+modes = _Modes()
+
+
+def check_real(what: str, dtype: Any) -> None:
+    """Raise a TypeError unless `dtype` is one that a derivative is defined for."""
+    if dtype not in (FLOAT64, FLOAT32, FLOAT16):
+        raise TypeError(
+            f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
+            f"convert it first, for example with .astype(np.float64)"
+        )
+
+
+def record(
+    op: Any, y: Any, parents: tuple[Any, ...], saved: tuple[Any, ...], settings: Mapping[str, Any], depth: int
+) -> Node:
+    """Put one operation on the tape, with the first line outside this package as its source."""
+    dtype = y.dtype
+    if dtype is not FLOAT64 and dtype is not FLOAT32:
+        check_real(op.name, dtype)
+    frame = sys._getframe(depth)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return Node(op, parents, saved, settings, y.shape, dtype, tick(), frame.f_code, frame.f_lasti)
+
+
+class Tape:
+    """Reverse mode's trace."""
+
+    __slots__ = ("level",)
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def leaf(self, value: Any, label: str | None = None) -> Tensor:
+        """Box a value whose gradient is wanted."""
+        return Tensor(value, self, Leaf(value.shape, value.dtype, label))
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to what is inside this tape's boxes, and record it."""
+        mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
+        values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
+        parents = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
+        nested = any(isinstance(x, Tensor) for x in values)
+        if nested and op.composite is not None:
+            return op.composite(*args, **settings)
+        tracked = tuple(p is not None for p in parents)
+        if op.kind == "constant" or not any(tracked) or self.level < modes.floor:
+            return self._box(op.apply(*values, **settings))
+        save = op.saver(tracked)
+        if op.keeps:
+            y, *kept = op.primal_keeping(*values, **settings)
+        else:
+            y, kept = op.apply(*values, **settings) if nested else op.primal(*values, **settings), []
+        saved = save(y, *values, *kept)
+        if op.several:
+            return self._items(op, y, parents, saved, settings)
+        return Tensor(y, self, record(op, y, parents, saved, settings, 2))
+
+    def _box(self, y: Any) -> Any:
+        return tuple(Tensor(item, self, None) for item in y) if isinstance(y, tuple) else Tensor(y, self, None)
+
+    def _items(self, op: Any, outputs: Any, parents: Any, saved: Any, settings: Any) -> tuple[Tensor, ...]:
+        node = record(op, outputs[0], parents, saved, settings, 3)
+        node.shape = tuple(y.shape for y in outputs)
+        node.dtype = tuple(y.dtype for y in outputs)
+        return tuple(Tensor(y, self, Item(node, k)) for k, y in enumerate(outputs))
+
+
+EAGER = Tape(0)

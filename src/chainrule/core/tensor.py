@@ -1,0 +1,220 @@
+"""`Tensor`: a value in a box that carries its trace.
+
+A trace is one running transform: the tape that `backward()` reads, one `grad`, one `jvp`, one capture. Traces are
+numbered, inner ones higher, and a box holds
+
+- `_value`: a NumPy array, or a box of an outer trace: that is how transforms nest;
+- `_trace`: the trace it belongs to;
+- `_link`: what the trace knows about it: a `Node` of a tape, a tangent, or None for a constant.
+
+An operation on boxes is handed to the innermost trace among them, which opens its own boxes, applies the operation to
+what is inside, and records. Because every transform has its own number, derivatives inside derivatives cannot be
+mixed up.
+
+The operators and methods that are operations themselves (`+`, `@`, `.sum()`, …) are attached by `chainrule.rules`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from .errors import GradientError
+from .node import Leaf, Node, keep_grad
+from .written import Written
+
+
+class Trace(Protocol):
+    """One running transform."""
+
+    level: int
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to arguments of which at least one belongs to this trace, and none to an inner one."""
+
+
+def value_of(box: Any) -> Any:
+    """Return the innermost array of a box, or the argument itself where it is no box."""
+    while isinstance(box, Tensor):
+        box = box._value
+    return box
+
+
+class Tensor:
+    """An array that can be differentiated.
+
+    Made by `chainrule.tensor` and by every function of chainrule. Has the operators, methods and functions of a NumPy
+    array, and PyTorch's `requires_grad`, `backward()` and `grad`.
+    """
+
+    __slots__ = ("__weakref__", "_label", "_link", "_trace", "_value")
+    _label: str | None
+    __array_priority__: ClassVar[float] = 1000.0
+    __hash__ = object.__hash__
+
+    def __init__(self, value: Any, trace: Any, link: Any) -> None:
+        self._value = value
+        self._trace = trace
+        self._link = link
+
+    # What an array says of itself
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, a tuple of ints."""
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy dtype."""
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._value.size  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __index__(self) -> int:
+        return self._value.__index__()  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor; use .item() for its value")
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(value_of(self)), separator=", ", prefix="tensor(", threshold=100)
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        name = "" if self.name is None else f", name={self.name!r}"
+        grad = ", requires_grad=True" if self.requires_grad else ""
+        return f"tensor({body}{dtype}{name}{grad})"
+
+    # The way out of the box
+
+    def item(self) -> Any:
+        """Return the only element as a Python number; a ValueError where there is more than one."""
+        return self._value.item()
+
+    def detach(self) -> "Tensor":
+        """Return the values as a constant, at every level; they are shared, not copied."""
+        value = self._value
+        return Tensor(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+
+    def tolist(self) -> Any:
+        """Return the values as nested Python lists."""
+        return value_of(self).tolist()
+
+    def numpy(self) -> Any:
+        """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
+        view = np.asarray(value_of(self)).view()
+        view.flags.writeable = False
+        return view
+
+    # PyTorch's way to gradients
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a derivative flows through this tensor."""
+        return self._link is not None or (isinstance(self._value, Tensor) and self._value.requires_grad)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no operation made this tensor."""
+        return self._link is None or isinstance(self._link, Leaf)
+
+    @property
+    def node(self) -> Node | None:
+        """The tape's node that made this tensor, or None for a constant."""
+        return self._link if isinstance(self._link, Node) else None
+
+    @property
+    def name(self) -> str | None:
+        """The name given at creation."""
+        return self._link.label if isinstance(self._link, Leaf) else getattr(self, "_label", None)
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """The gradient that `backward()` has added up here; None before the first."""
+        return getattr(self._link, "grad", None)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(self._link, Leaf):
+                raise GradientError("grad: this tensor is no leaf that requires a gradient, so it cannot hold one")
+            got = np.shape(value)
+            if got != self.shape:
+                raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
+            value = Tensor(np.asarray(value_of(value), dtype=self.dtype), self._trace, None)
+        if self._link is not None:
+            self._link.grad = value
+
+    def retain_grad(self) -> None:
+        """Keep this tensor's gradient in `.grad` during `backward()`, though it is no leaf."""
+        if self._link is None:
+            raise GradientError("retain_grad: this tensor does not require a gradient")
+        keep_grad(self._link)
+
+    @property
+    def data(self) -> Any:
+        """The values as a NumPy array.
+
+        Writing into a leaf's `data` is seen by every tape that still needs the old values: its backward pass then
+        says so. For the result of an operation it is a read-only view.
+        """
+        if not self.is_leaf:
+            return self.numpy()
+        value = value_of(self)
+        return Written.over(value, self.mark_changed) if isinstance(self._link, Leaf) else value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not self.is_leaf:
+            raise GradientError("data: this tensor is the result of an operation; only a leaf's values can be replaced")
+        array = np.asarray(value_of(value), dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
+        # `x.data -= …` has already written into the buffer; anything else gets a copy, so old tapes stay right.
+        if not np.may_share_memory(array, value_of(self)):
+            self._value = np.array(array)
+
+    def mark_changed(self) -> None:
+        """Note that the values were changed in place: tapes recorded before can no longer use them."""
+        if isinstance(self._link, Leaf):
+            self._link.mark_changed()
+
+    if TYPE_CHECKING:  # attached by chainrule.rules.attach
+
+        def __getitem__(self, index: Any) -> "Tensor": ...
+        def __add__(self, other: Any) -> "Tensor": ...
+        def __radd__(self, other: Any) -> "Tensor": ...
+        def __sub__(self, other: Any) -> "Tensor": ...
+        def __rsub__(self, other: Any) -> "Tensor": ...
+        def __mul__(self, other: Any) -> "Tensor": ...
+        def __rmul__(self, other: Any) -> "Tensor": ...
+        def __truediv__(self, other: Any) -> "Tensor": ...
+        def __rtruediv__(self, other: Any) -> "Tensor": ...
+        def __pow__(self, other: Any) -> "Tensor": ...
+        def __matmul__(self, other: Any) -> "Tensor": ...
+        def __rmatmul__(self, other: Any) -> "Tensor": ...
+        def __neg__(self) -> "Tensor": ...
+        def __getattr__(self, name: str) -> Any: ...
+        def backward(self, cotangent: Any = None, retain_graph: bool = False) -> None:
+            """See `reverse.backward`."""

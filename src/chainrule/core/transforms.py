@@ -1,0 +1,249 @@
+"""The transforms: functions that take a function and return its derivative.
+
+Each opens a trace with a level of its own, boxes the arguments, runs the function, and opens the boxes. That is all
+that nesting needs: a transform inside a transform sees the outer one's boxes as ordinary values.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .forward import Forward
+from .node import Leaf
+from .reverse import walk
+from .tape import EAGER, Tape, modes, next_level
+from .tensor import Tensor
+from .tree import flatten, paths, unflatten
+from .values import Argument, leaving, opened, select
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside the `with` block (or in the decorated function): results are constants.
+
+    Holds in this thread, for both modes and for every transform that is open at that point; one that begins inside
+    works as usual.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor(2.0, requires_grad=True)
+    >>> with cr.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    before = modes.floor
+    modes.floor = next_level()
+    try:
+        yield
+    finally:
+        modes.floor = before
+
+
+class _Run:
+    """One run of a function on a tape of its own."""
+
+    def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
+        self.transform = transform
+        self.tape = Tape(next_level())
+        self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
+        self.boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
+        traced = list(args)
+        for k, one, boxes in zip(numbers, self.inputs, self.boxes, strict=True):
+            traced[k] = unflatten(one.structure, boxes)
+        self.tensors = any(isinstance(x, Tensor) for x in flatten(list(args))[0])
+        result = f(*traced)
+        self.aux = None
+        if aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise TypeError(f"{transform}: with has_aux=True the function must return (value, auxiliary)")
+            result, extra = result
+            self.aux = self._unboxed(extra)
+        self.outputs, self.structure = flatten(result)
+
+    def _open(self, y: Any) -> Any:
+        value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
+        return Tensor(value, EAGER, None) if self.tensors and isinstance(value, np.ndarray | np.generic) else value
+
+    def _unboxed(self, tree: Any) -> Any:
+        leaves, structure = flatten(tree)
+        return unflatten(structure, [self._open(y) for y in leaves])
+
+    def value(self) -> Any:
+        """The function's result, out of this tape's boxes."""
+        return unflatten(self.structure, [self._open(y) for y in self.outputs])
+
+    def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
+        """Return a tree of cotangents for each differentiated argument, given one for each output."""
+        found: dict[Leaf, Any] = {}
+        seeds = [
+            (y._link, opened(bar))
+            for y, bar in zip(self.outputs, cotangents, strict=True)
+            if isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
+        ]
+        walk(seeds, found.__setitem__, free)
+        return [
+            unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(boxes, one.leaves, strict=True)])
+            for one, boxes in zip(self.inputs, self.boxes, strict=True)
+        ]
+
+    def _gradient(self, found: dict[Leaf, Any], box: Tensor, like: Any) -> Any:
+        gradient = found.get(box._link)
+        return leaving(np.zeros(box.shape, box.dtype) if gradient is None else gradient, like)
+
+    def scalar(self) -> Any:
+        """The function's only output, which must be a scalar with a floating dtype."""
+        if len(self.outputs) != 1 or not hasattr(self.outputs[0], "shape"):
+            got = "a tree of outputs" if len(self.outputs) > 1 else type(self.value()).__name__
+            if isinstance(self.value(), float):
+                return self.outputs[0]
+            raise TypeError(f"{self.transform}: the function must return one scalar, got {got}")
+        y = self.outputs[0]
+        if y.shape != ():
+            raise ValueError(
+                f"{self.transform}: the function must return a scalar, got shape {y.shape}; reduce it with .sum() or "
+                f".mean(), or use chainrule.jacobian or chainrule.vjp"
+            )
+        return y
+
+
+def _ones(y: Any) -> Any:
+    return np.ones(y.shape, y.dtype)[()] if hasattr(y, "shape") else 1.0
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return a function that gives `(f(*args), gradient)` for a scalar `f`.
+
+    The gradient has the structure, shapes and dtypes of argument `argnums`, a pytree; for a tuple of positions it is a
+    tuple. With `has_aux`, `f` returns `(value, auxiliary)` and the result is `((value, auxiliary), gradient)`.
+
+    Raises TypeError for arguments that are no floats, and ValueError where `f` returns no scalar.
+
+    >>> import chainrule as cr
+    >>> value, gradient = cr.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": np.ones(2), "b": np.full(2, 3.0)})
+    >>> float(value), gradient["a"]
+    (6.0, array([3., 3.]))
+    """
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        numbers = select("grad", args, argnums)
+        run = _Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        gradients = run.pull([_ones(run.scalar())], free=True)
+        value = (run.value(), run.aux) if has_aux else run.value()
+        return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+
+    return differentiated
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return the gradient of a scalar function, as a function; `value_and_grad` says more.
+
+    With `has_aux` the result is `(gradient, auxiliary)`.
+
+    >>> import chainrule as cr
+    >>> float(cr.grad(cr.grad(lambda x: x**3))(2.0))
+    12.0
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    r"""Return `f(*primals)` and its pullback: `pullback(y_bar)` is the tuple of $\bar x = J^\top \bar y$.
+
+    `y_bar` has the structure of the result. The pullback may be called any number of times.
+
+    >>> import chainrule as cr
+    >>> y, pullback = cr.vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 3., 40.]), array([ 1., 20.]))
+    """
+    run = _Run("vjp", f, primals, range(len(primals)), aux=False)
+
+    def pullback(y_bar: Any) -> tuple[Any, ...]:
+        return tuple(run.pull(_matching("pullback", y_bar, run.outputs, run.structure), free=False))
+
+    return run.value(), pullback
+
+
+def _matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
+    """Return the leaves of a tree of (co)tangents, checked against what they belong to."""
+    leaves, got = flatten(tree)
+    if got != structure:
+        raise ValueError(f"{what}: expected the structure {structure}, got {got}")
+    result = []
+    for leaf, y, path in zip(leaves, like, paths(tree), strict=True):
+        if np.shape(leaf) != np.shape(y):
+            raise ValueError(f"{what}: {path} expected shape {np.shape(y)}, got {np.shape(leaf)}")
+        leaf = opened(leaf)
+        dtype = getattr(y, "dtype", np.float64)
+        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else np.asarray(leaf, dtype)[()])
+    return result
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    r"""Return `f(*primals)` and the tangent of the result, $\dot y = J \dot x$, in one pass of forward mode.
+
+    `tangents` has the structure and shapes of `primals`.
+
+    >>> import chainrule as cr
+    >>> y, y_dot = cr.jvp(np.sin, (np.array([0.0, 1.0]),), (np.array([1.0, 0.0]),))
+    >>> y_dot
+    array([1., 0.])
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: expected a tangent for each of {len(primals)} primals, got {len(tangents)}")
+    trace = Forward(next_level())
+    inputs = [Argument("jvp", f"primal {k}", primal) for k, primal in enumerate(primals)]
+    traced = []
+    for one, tangent in zip(inputs, tangents, strict=True):
+        dots = _matching("jvp: tangents", tangent, one.values, one.structure)
+        boxes = [Tensor(value, trace, dot) for value, dot in zip(one.values, dots, strict=True)]
+        traced.append(unflatten(one.structure, boxes))
+    tensors = any(one.holds_tensors for one in inputs)
+    outputs, structure = flatten(f(*traced))
+
+    def result(part: Any) -> Any:
+        part = opened(part)
+        return Tensor(part, EAGER, None) if tensors and not isinstance(part, Tensor) else part
+
+    def tangent_of(y: Any) -> Any:
+        if isinstance(y, Tensor) and y._trace is trace and y._link is not None:
+            return y._link
+        return np.zeros(np.shape(y), getattr(y, "dtype", np.float64))[()]
+
+    values = [y._value if isinstance(y, Tensor) and y._trace is trace else y for y in outputs]
+    return (
+        unflatten(structure, [result(value) for value in values]),
+        unflatten(structure, [result(tangent_of(y)) for y in outputs]),
+    )
+
+
+def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the derivative of a function that acts on each element alone; it has the argument's shape.
+
+    >>> import chainrule as cr
+    >>> cr.elementwise_grad(np.tanh)(np.array([0.0]))
+    array([1.])
+    """
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        numbers = select("elementwise_grad", args, argnums)
+        run = _Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        gradients = run.pull([_ones(y) for y in run.outputs], free=True)
+        return gradients[0] if isinstance(argnums, int) else tuple(gradients)
+
+    return differentiated

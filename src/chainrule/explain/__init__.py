@@ -1,0 +1,1 @@
+"""Where a gradient comes from: derivations, formulas and graphs."""

@@ -1,0 +1,89 @@
+r"""The functions that formulas know by name, in NumPy alone.
+
+`POINTWISE` act on each element, `WHOLE` on an array as a whole. Whoever evaluates a formula may add to both.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Function = Callable[..., Any]
+
+erf: Function = np.vectorize(math.erf, otypes=[float])
+erfc: Function = np.vectorize(math.erfc, otypes=[float])
+
+
+def _sigmoid(x: Array) -> Any:
+    """1 / (1 + exp(−x)), without overflow and with full relative precision on both sides."""
+    return np.exp(-np.logaddexp(0.0, -x))
+
+
+def _normal_cdf(x: Array) -> Any:
+    return 0.5 * erfc(-x / math.sqrt(2.0))
+
+
+def _normal_pdf(x: Array) -> Any:
+    return np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
+
+
+def _logsumexp(x: Array) -> Any:
+    """Over the last axis, which stays with length 1."""
+    return np.logaddexp.reduce(x, axis=-1, keepdims=True)
+
+
+def _softmax(x: Array) -> Any:
+    return np.exp(x - _logsumexp(x))
+
+
+def _diag(x: Array) -> Any:
+    """A vector becomes a diagonal matrix; of a matrix, or a stack of them, the diagonal is taken."""
+    return np.diag(x) if x.ndim == 1 else np.diagonal(x, axis1=-2, axis2=-1)
+
+
+def _trace(x: Array) -> Any:
+    return np.trace(x, axis1=-2, axis2=-1)
+
+
+def _rowsum(x: Array) -> Any:
+    return np.sum(x, axis=-1, keepdims=True)
+
+
+def _maximum(*x: Array) -> Any:
+    return functools.reduce(np.maximum, x)
+
+
+def _minimum(*x: Array) -> Any:
+    return functools.reduce(np.minimum, x)
+
+
+POINTWISE: dict[str, Function] = {
+    **{"exp": np.exp, "log": np.log, "ln": np.log, "expm1": np.expm1, "log1p": np.log1p, "sqrt": np.sqrt},
+    **{"sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh},
+    **{"arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "arctan2": np.arctan2},
+    **{"arcsinh": np.arcsinh, "arccosh": np.arccosh, "arctanh": np.arctanh},
+    **{"sign": np.sign, "sgn": np.sign, "abs": np.abs, "floor": np.floor, "ceil": np.ceil, "round": np.round},
+    **{"erf": erf, "erfc": erfc, "Phi": _normal_cdf, "phi": _normal_pdf},
+    **{"sigma": _sigmoid, "sigmoid": _sigmoid, "softplus": lambda x: np.logaddexp(0.0, x)},
+    **{"relu": lambda x: np.maximum(x, 0.0), "ReLU": lambda x: np.maximum(x, 0.0)},
+    **{"max": _maximum, "min": _minimum, "clip": np.clip},
+}
+WHOLE: dict[str, Function] = {
+    **{"softmax": _softmax, "logsumexp": _logsumexp, "rowsum": _rowsum},
+    **{"tr": _trace, "det": np.linalg.det, "diag": _diag},
+}
+ARITY = {"arctan2": 2, "clip": 3}
+"""Arguments of the functions that do not take one; `max` and `min` take any number."""
+
+REDUCTIONS: dict[str, Function] = {
+    **{"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "mean": np.mean, "var": np.var},
+    "norm1": lambda x, axis, keepdims: np.sum(np.abs(x), axis=axis, keepdims=keepdims),
+    "norm2": lambda x, axis, keepdims: np.sqrt(np.sum(x**2, axis=axis, keepdims=keepdims)),
+    "norminf": lambda x, axis, keepdims: np.max(np.abs(x), axis=axis, keepdims=keepdims),
+}
+NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+"""What a term that a condition leaves out counts for."""

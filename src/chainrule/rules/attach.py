@@ -1,0 +1,79 @@
+"""What a tensor has as operators and methods: one table of each, by the NumPy function that they are."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.protocols import functions, ufuncs
+from chainrule.core.tensor import Tensor
+
+OPERATORS = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+    "matmul": np.matmul,
+}
+COMPARISONS = {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "xor": np.logical_xor,
+}
+UNARY = {"neg": np.negative, "abs": np.absolute, "invert": np.logical_not}
+METHODS = {
+    name: getattr(np, name)
+    for name in (
+        *(
+            "sum",
+            "mean",
+            "var",
+            "std",
+            "max",
+            "min",
+            "prod",
+            "cumsum",
+            "cumprod",
+            "argmax",
+            "argmin",
+            "argsort",
+        ),
+        *("any", "all", "ptp", "squeeze", "swapaxes", "ravel", "repeat", "take", "diagonal", "trace", "clip"),
+        *("dot", "sort", "round"),
+    )
+}
+ELEMENTWISE_METHODS = (
+    *("exp", "log", "sqrt", "square", "sin", "cos", "tanh", "abs", "sign"),
+    "floor",
+)
+
+
+def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: operation(other, self)
+
+
+def _attach() -> None:
+    table = defaultdict(lambda: None, {**functions, **ufuncs})
+    for name, function in {**OPERATORS, **COMPARISONS}.items():
+        setattr(Tensor, f"__{name}__", table[function])
+    for name, function in OPERATORS.items():
+        setattr(Tensor, f"__r{name}__", _reflected(table[function]))
+    for name, function in UNARY.items():
+        setattr(Tensor, f"__{name}__", table[function])
+    for name, function in METHODS.items():
+        setattr(Tensor, name, table[function])
+    for name in ELEMENTWISE_METHODS:
+        setattr(Tensor, name, table[getattr(np, name)])
+
+
+_attach()

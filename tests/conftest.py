@@ -1,0 +1,31 @@
+"""How properties are searched, and the libraries that chainrule is compared with."""
+
+import os
+from types import ModuleType
+
+import hypothesis
+import pytest
+
+# A first call may compile a kernel, and no deadline fits both it and the later ones. On CI the examples are
+# the same in every run: a red run can be repeated, and a new failure comes from a new commit.
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def _reference(name: str) -> ModuleType:
+    return pytest.importorskip(name, reason=f"a comparison with {name}: pip install '.[{name}]'")
+
+
+@pytest.fixture(scope="session")
+def torch() -> ModuleType:
+    """PyTorch; without it the test is skipped."""
+    return _reference("torch")
+
+
+@pytest.fixture(scope="session")
+def jax() -> ModuleType:
+    """JAX in double precision; without it the test is skipped."""
+    module = _reference("jax")
+    module.config.update("jax_enable_x64", True)
+    return module

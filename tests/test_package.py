@@ -1,0 +1,56 @@
+"""The package as it is installed: its version, its files, its command, and how long an import takes."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+SOURCE = Path(__file__).parents[1] / "src"
+IMPORT_SECONDS = 0.1
+"""What `import chainrule` may add to `import numpy`."""
+
+
+@pytest.fixture(scope="module")
+def installed():
+    try:
+        return metadata.distribution("chainrule")
+    except metadata.PackageNotFoundError:
+        pytest.skip("chainrule is not installed here: pip install '.[app,dev]'")
+
+
+def test_the_tests_see_the_source():
+    assert Path(chainrule.__file__).is_relative_to(SOURCE)
+
+
+def test_the_version_is_that_of_the_metadata(installed):
+    assert chainrule.__version__ == installed.version
+
+
+def test_the_wheel_ships_every_file_of_the_source(installed):
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        pytest.skip("an editable install has no files of its own")
+    ours = {p.relative_to(SOURCE).as_posix() for p in (SOURCE / "chainrule").rglob("*") if p.is_file()}
+    ours = {name for name in ours if "__pycache__" not in name}
+    assert "chainrule/py.typed" in ours
+    missing = ours - {file.as_posix() for file in installed.files}
+    assert not missing, "not in the installed package; if they are new, install it again"
+
+
+def test_the_command_line_is_there(installed):
+    (script,) = installed.entry_points.select(group="console_scripts")
+    assert script.name == "chainrule"
+    assert callable(script.load())
+
+
+def test_an_import_is_quick():
+    # Processor time, and the least of five: the other processes of the test run do not count.
+    code = "import time, numpy; t = time.process_time(); import chainrule; print(time.process_time() - t)"
+    command = [sys.executable, "-c", code]
+    times = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(5)]
+    assert min(times) < IMPORT_SECONDS
