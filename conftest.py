@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule  # noqa: F401 - first, so that a doctest of one of its files does not load that file anew
+
 # pyproject.toml puts src/ in front of an installed chainrule; these lines do the same for child processes.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parent / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]

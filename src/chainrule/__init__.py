@@ -1,4 +1,16 @@
-"""chainrule: backpropagation that can be trusted, understood and run fast."""
+"""chainrule: backpropagation that can be trusted, understood and run fast.
+
+>>> import chainrule as cr
+>>> x = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x**2).sum().backward()
+>>> x.grad
+tensor([2., 4., 6.])
+>>> float(cr.grad(cr.sigmoid)(0.0))
+0.25
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from chainrule import rules as _rules  # registers every operation and gives Tensor its operators
 from chainrule._version import __version__
@@ -10,6 +22,33 @@ from chainrule.core.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
+from chainrule.rules.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
+from chainrule.rules.compare import stop_gradient
+from chainrule.rules.einsum import einsum
+from chainrule.rules.exponential import exp, log
+from chainrule.rules.join import concatenate, stack
+from chainrule.rules.matmul import matmul
+from chainrule.rules.powers import sqrt
+from chainrule.rules.selection import where
+from chainrule.rules.softmax import log_softmax, logsumexp, softmax
+from chainrule.rules.trigonometric import cos, sin, tanh
+
+if TYPE_CHECKING:
+    from chainrule import check, data, nn, numpy, optim, train
+    from chainrule.check.cost import cost
+    from chainrule.nn.classic import backprop
+    from chainrule.train import load, save
+
+cat = concatenate
+
+_LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "train"})
+_LAZY_NAMES = {
+    "backprop": "chainrule.nn.classic",
+    "cost": "chainrule.check.cost",
+    "load": "chainrule.train",
+    "save": "chainrule.train",
+}
+"""What `import chainrule` leaves out until it is used: most programs need only a part."""
 
 __all__ = [
     "FreedTapeError",
@@ -19,10 +58,21 @@ __all__ = [
     "Tensor",
     "__version__",
     "arange",
+    "backprop",
+    "cat",
+    "check",
     "checkpoint",
+    "concatenate",
+    "cos",
+    "cost",
     "custom",
+    "data",
+    "einsum",
     "elementwise_grad",
+    "elu",
+    "exp",
     "full",
+    "gelu",
     "grad",
     "hessian",
     "hvp",
@@ -30,14 +80,50 @@ __all__ = [
     "jacobian",
     "jacrev",
     "jvp",
+    "leaky_relu",
+    "load",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "nn",
     "no_grad",
+    "numpy",
     "ones",
+    "optim",
     "rand",
     "randn",
+    "relu",
+    "save",
     "seed",
+    "sigmoid",
+    "silu",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "stack",
+    "stop_gradient",
+    "tanh",
     "tensor",
+    "train",
     "value_and_grad",
     "vjp",
+    "where",
     "zeros",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(import_module(_LAZY_NAMES[name]), name)
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 del _rules

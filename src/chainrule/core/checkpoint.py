@@ -4,9 +4,10 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .errors import GradientError
+from .changes import tick
+from .errors import GradientError, InPlaceError
 from .forward import Forward
-from .node import Item, Leaf, Node, tick
+from .node import Item, Leaf, Node
 from .random import default_generator
 from .reverse import walk
 from .tape import Tape, modes
@@ -34,8 +35,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         segment = _Segment(f, args, kwargs)
-        result = segment.run()
-        outputs, structure = flatten(result)
+        outputs, structure = flatten(f(*args, **kwargs))
         boxes = list(_boxes(outputs))
         for tape in {box._trace for box in boxes if type(box._trace) is Tape}:
             _collapse(segment, tape, boxes)
@@ -45,27 +45,36 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Segment:
-    """A call that can be made again."""
+    """A call that can be made again, with the boxes that its arguments were the first time."""
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.f, self.args, self.kwargs = f, args, kwargs
+        self.f = f
+        leaves, self.structure = flatten((args, kwargs))
+        self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
         self.random_state = default_generator().bit_generator.state
         self.began = tick()
 
-    def run(self) -> Any:
-        return self.f(*self.args, **self.kwargs)
-
     def run_again(self) -> tuple[Any, int]:
         """Return the result of a second run, on the same tapes, and when it began."""
+        args, kwargs = unflatten(self.structure, map(_copied, self.leaves))
         generator, floor = default_generator().bit_generator, modes.floor
         now = generator.state
         generator.state, modes.floor = self.random_state, self.floor
         began = tick()
         try:
-            return self.run(), began
+            return self.f(*args, **kwargs), began
         finally:
             generator.state, modes.floor = now, floor
+
+
+def _copied(x: Any) -> Any:
+    """Return a box with the same contents: `x[0] = 1` and `x.data = …` change a box, not what is in it."""
+    if not isinstance(x, Tensor):
+        return x
+    box = Tensor.__new__(type(x))
+    Tensor.__init__(box, x._value, x._trace, x._link)
+    return box
 
 
 def _boxes(outputs: Sequence[Any]) -> Iterator[Tensor]:
@@ -86,9 +95,9 @@ def _collapse(segment: _Segment, tape: Tape, boxes: list[Tensor]) -> None:
     links = [boxes[k]._link for k in places]
     border = _border(links, segment.began)
     last = max(links, key=lambda node: node.order)
-    operation = _Rerun(segment, places, [node.order for node in border])
+    operation = _Rerun(segment, places, border)
     shapes, dtypes = tuple(n.shape for n in links), tuple(n.dtype for n in links)
-    node = Node(operation, tuple(border), (), {}, shapes, dtypes, tick(), last._code, last._offset)
+    node = Node(operation, tuple(border), (segment.leaves,), {}, shapes, dtypes, tick(), last._code, last._offset)
     for item, k in enumerate(places):
         boxes[k]._link = Item(node, item)
 
@@ -128,12 +137,20 @@ class _Rerun:
     variadic = False
     adjoints: tuple[Any, ...] = ()
     arguments: tuple[str, ...] = ()
-    residuals: tuple[str, ...] = ()
+    residuals: tuple[str, ...] = ("an argument",)
 
-    def __init__(self, segment: _Segment, places: list[int], border: list[int]) -> None:
-        self.segment, self.places, self.border = segment, places, border
+    def __init__(self, segment: _Segment, places: list[int], border: list[Node]) -> None:
+        self.segment, self.places = segment, places
+        self.border = [node.order for node in border]
+        self.leaves = [node for node in border if isinstance(node, Leaf)]
 
     def pull(self, y_bar: tuple[Any, ...], _saved: Any, _settings: Any) -> tuple[Any, ...]:
+        for leaf in self.leaves:
+            if leaf.changed > self.segment.began:
+                raise InPlaceError(
+                    f"backward: {leaf.name} was changed after a checkpoint used it, which would now compute something "
+                    f"else; change it after the backward pass"
+                )
         result, began = self.segment.run_again()
         boxes = list(_boxes(flatten(result)[0]))
         links = [boxes[k]._link for k in self.places] if len(boxes) > max(self.places) else []

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import GradientError
 from .random import default_generator
 from .tape import EAGER, check_real
 from .tensor import Tensor, value_of
@@ -43,6 +44,19 @@ def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
     if name is not None:
         made._label = name
     return made
+
+
+def _reduced(self: Tensor) -> tuple[Any, ...]:
+    """Copy and pickle a leaf as a leaf and a constant as a constant, without the gradient."""
+    if self._trace is not EAGER or not self.is_leaf:
+        raise GradientError(
+            "copying or pickling a tensor: this one is the result of an operation, and its copy would have lost the "
+            "way to its gradient; take x.detach() first"
+        )
+    return tensor, (np.array(self._value), self.requires_grad, None, self.name)
+
+
+Tensor.__reduce__ = _reduced  # type: ignore[method-assign, assignment]
 
 
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .dispatch import described, dispatch
 from .errors import MissingRuleError
+from .tensor import Tensor
 
 
 def custom(f: Callable[..., Any]) -> "Custom":
@@ -44,12 +45,13 @@ class Custom:
     def __init__(self, f: Callable[..., Any]) -> None:
         functools.update_wrapper(self, f)
         self.name = getattr(f, "__name__", type(f).__name__)
-        self.primal = f
+        self.function = f
         parameters = inspect.signature(f).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.arguments = tuple(p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD))
         self.keeps: tuple[str, ...] = ()
         self.residuals: tuple[str, ...] = self.arguments
+        self.forward: Callable[..., Any] = f
         self.rules: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
@@ -74,7 +76,7 @@ class Custom:
         else:
             self._check_signature("def_vjp: forward", forward, self.arguments)
             self._check_signature("def_vjp: backward", backward, ("residuals", "y_bar"))
-            self.rules["vjp"], self.keeps, self.primal_keeping = backward, ("residuals",), forward
+            self.rules["vjp"], self.keeps, self.forward = backward, ("residuals",), forward
         return forward
 
     def def_jvp(self, jvp: Callable[..., Any]) -> Any:
@@ -96,6 +98,22 @@ class Custom:
             ) from None
 
     # What the traces ask of an operation
+
+    def primal(self, *args: Any, **settings: Any) -> Any:
+        """Call the function and check what it returns."""
+        return self._array(self.function(*args, **settings))
+
+    def primal_keeping(self, *args: Any, **settings: Any) -> tuple[Any, Any]:
+        """Call `forward` and check what it returns."""
+        result = self.forward(*args, **settings)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"{self.name}.def_vjp: forward must return (y, residuals), got {described(result)}")
+        return self._array(result[0]), result[1]
+
+    def _array(self, y: Any) -> Any:
+        if not isinstance(y, Tensor | np.ndarray | np.generic | float | int):
+            raise TypeError(f"{self.name}: a custom operation must return one array, got {described(y)}")
+        return y if hasattr(y, "shape") else np.asarray(y)[()]
 
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
         """Return what saves a call: all its arguments, or the residuals that `forward` returned."""

@@ -4,7 +4,6 @@
 of one or two arrays and no settings, which make up most of a tape, get a shorter way that does what `process` does.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -20,8 +19,7 @@ ARGUMENT_ERRORS = (TypeError, ValueError, IndexError)
 def applier(op: Any) -> Callable[..., Any]:
     """Return `apply(*arrays, **settings)` for an operation."""
     plain = not op.defaults and not op.several and op.composite is None and op.kind != "constant"
-    kinds = {p.kind for p in inspect.signature(op.primal).parameters.values()}
-    if plain and kinds == {inspect.Parameter.POSITIONAL_OR_KEYWORD} and len(op.arguments) <= 2:
+    if plain and not op.variadic and 1 <= len(op.arguments) <= 2:
         return _unary(op) if len(op.arguments) == 1 else _binary(op)
     return _general(op)
 

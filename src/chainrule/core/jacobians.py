@@ -105,8 +105,8 @@ def jacfwd(f: Function, argnums: Argnums = 0) -> Function:
                 y_dot = jvp(on_chosen, primals, unflatten(inner, dots))[1]
                 found.append(flatten(y_dot))
             if not found:
-                y = jvp(on_chosen, primals, unflatten(inner, dots))[0]
-                columns.append([_empty(np.shape(o) + np.shape(x), x) for o in flatten(y)[0]])
+                ys, structure = flatten(jvp(on_chosen, primals, unflatten(inner, dots))[0])
+                columns.append([_empty(np.shape(y) + np.shape(x), y) for y in ys])
                 continue
             structure = found[0][1]
             count = len(found[0][0])

@@ -1,27 +1,12 @@
 """The nodes of a tape: operations and leaves, as `check`, `explain` and `doctor` read them."""
 
-import itertools
 from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
+from .changes import tick
 from .errors import GradientError
 from .provenance import Source, locate
-
-tick = itertools.count(1).__next__
-"""The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
-
-
-class _Changes:
-    """When any tensor was last changed in place. A node made later than that needs no further check."""
-
-    __slots__ = ("last",)
-
-    def __init__(self) -> None:
-        self.last = 0
-
-
-changes = _Changes()
 
 
 class Node:
@@ -100,7 +85,7 @@ class Item(Node):
 
 
 class Leaf(Node):
-    """Where a tape begins: a value that asked for its gradient. `changed` is when it was last changed in place."""
+    """Where a tape begins: a value that asked for its gradient. `changed` is when it was last changed or replaced."""
 
     __slots__ = ("changed", "label")
 
@@ -114,10 +99,6 @@ class Leaf(Node):
     def name(self) -> str:
         """The name given to the tensor."""
         return self.label or "leaf"
-
-    def mark_changed(self) -> None:
-        """Note that the values were changed in place: nodes made before can no longer use them."""
-        self.changed = changes.last = tick()
 
 
 def keep_grad(node: Node) -> None:

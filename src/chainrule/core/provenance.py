@@ -6,11 +6,13 @@ the caller's local variables alive.
 """
 
 import linecache
+import os
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
-PACKAGE = str(Path(__file__).resolve().parents[1])
+PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+"""What the file names of this package's own frames begin with."""
 
 
 class Source(NamedTuple):

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-_generators = [np.random.default_rng()]
+_generators: list["np.random.Generator"] = []
 
 
-def default_generator() -> np.random.Generator:
+def default_generator() -> "np.random.Generator":
     """Return the generator that is used wherever none is passed."""
+    if not _generators:  # at the first use: `numpy.random` takes long to import
+        _generators.append(np.random.default_rng())
     return _generators[0]
 
 
@@ -20,4 +22,4 @@ def seed(n: int) -> None:
     >>> bool((first == cr.randn(3)).all())
     True
     """
-    _generators[0] = np.random.default_rng(n)
+    _generators[:] = [np.random.default_rng(n)]

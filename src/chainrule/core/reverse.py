@@ -4,16 +4,17 @@ Nodes are numbered in the order they were made, so the latest node that still ha
 of them: a heap of numbers is the whole schedule. Nothing recurses, and each cotangent is dropped once it is used.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
+from .changes import changes
 from .errors import FreedTapeError, GradientError, InPlaceError
-from .node import Item, Leaf, Node, changes
+from .node import Item, Leaf, Node
 from .tape import EAGER
-from .tensor import Tensor, value_of
+from .tensor import Tensor, real_array, value_of
 
 Arrive = Callable[[Leaf, Any], None]
 
@@ -39,7 +40,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                 parent: Any = node.parents[0]
                 _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
                 continue
-            _accumulate(node, y_bar)
+            _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if saved is None or node.order < last_change:
             _check_usable(node)
@@ -67,6 +68,23 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                         heappush(heap, -order)
         if free:
             node.saved = None
+
+
+def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
+    """Return the gradient of each leaf that the cotangents of `seeds` reach; no two share memory.
+
+    All or nothing: where the walk fails, no leaf has been touched.
+    """
+    found: dict[Leaf, Any] = {}
+    walk(seeds, found.__setitem__, free)
+    seen = set()
+    for leaf, x_bar in found.items():
+        if isinstance(x_bar, np.ndarray):
+            # A rule such as that of `a + b` hands one array to both, and a sum's a read-only view.
+            if x_bar.base is not None or id(x_bar) in seen:
+                found[leaf] = x_bar.copy()
+            seen.add(id(x_bar))
+    return found
 
 
 def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: Any) -> None:
@@ -102,16 +120,14 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if not hasattr(x_bar, "shape"):
         x_bar = np.asarray(x_bar)
     if x_bar.shape != shape:
-        extra = x_bar.ndim - len(shape)
-        stretched = (
-            k + extra for k, n in enumerate(shape) if n == 1 and x_bar.shape[k + extra : k + extra + 1] != (1,)
-        )
-        axes = (*range(extra), *stretched)
-        if axes:
-            x_bar = x_bar.sum(axis=axes)
+        extra = max(x_bar.ndim - len(shape), 0)
+        padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
+        stretched = [k + extra for k, n in enumerate(shape) if n == 1 != padded[k + extra]]
+        if extra or stretched:
+            x_bar = x_bar.sum(axis=(*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched)))
+            x_bar = x_bar.reshape([1 if k in stretched else n for k, n in enumerate(padded)][extra:])
         if x_bar.shape != shape:
-            # A rule may leave out axes along which its result is constant.
-            x_bar = x_bar.reshape(shape) if x_bar.size == int(np.prod(shape)) else x_bar + np.zeros(shape, dtype)
+            x_bar = x_bar + np.zeros(shape, dtype)  # a rule may leave out axes along which its result is constant
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
@@ -122,31 +138,30 @@ def _check_usable(node: Node) -> None:
             f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
             f"call the first one with retain_graph=True, or compute the loss again"
         )
-    for argument, parent in zip(_argument_names(node), node.parents, strict=False):
-        if isinstance(parent, Leaf) and parent.changed > node.order and _is_saved(node, argument):
+    names = dict(zip(node.op.arguments, node.parents, strict=False))
+    for argument, value in zip(node.op.residuals, node.saved, strict=False):
+        if any(changes.since(node.order, array) for array in _arrays(value)):
+            parent = names.get(argument)
+            what = parent.name if isinstance(parent, Leaf) else "a value"
             raise InPlaceError(
-                f"backward: {parent.name} was changed in place after {node.name} ({node.source}) saved it as "
-                f"{argument}; change it after the backward pass, or give {node.name} a copy"
+                f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
+                f"change it after the backward pass, or give {node.name} a copy"
             )
 
 
-def _argument_names(node: Node) -> Iterable[str]:
-    return node.op.arguments * len(node.parents) if node.op.variadic else node.op.arguments  # type: ignore[no-any-return]
-
-
-def _is_saved(node: Node, argument: str) -> bool:
-    # An output may be a view of the input, so saving `y` counts for every argument.
-    pairs = zip(node.op.residuals, node.saved or (), strict=True)
-    return any(value is not None and name in (argument, "y") for name, value in pairs)
+def _arrays(saved: Any) -> Iterator[Any]:
+    """Yield the arrays in a saved value: in boxes, and in the tuples of operations that take any number."""
+    saved = value_of(saved)
+    if isinstance(saved, np.ndarray):
+        yield saved
+    elif isinstance(saved, tuple | list):
+        for item in saved:
+            yield from _arrays(item)
 
 
 def _accumulate(node: Node, y_bar: Any) -> None:
     total = y_bar if node.grad is None else node.grad._value + y_bar
-    node.grad = Tensor(_as_array(total), EAGER, None)
-
-
-def _as_array(value: Any) -> Any:
-    return value if isinstance(value, Tensor) else np.asarray(value)
+    node.grad = Tensor(total if isinstance(total, Tensor) else np.asarray(total), EAGER, None)
 
 
 def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
@@ -185,7 +200,9 @@ def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) 
     got = np.shape(cotangent)
     if got != tensor.shape:
         raise ValueError(f"backward: expected a cotangent of shape {tensor.shape}, the tensor's own, got {got}")
-    walk([(node, np.asarray(value_of(cotangent), dtype=tensor.dtype))], _accumulate, free=not retain_graph)
+    seed = np.array(real_array("backward: cotangent", cotangent, tensor.dtype))
+    for leaf, x_bar in gradients([(node, seed)], free=not retain_graph).items():
+        _accumulate(leaf, x_bar)
 
 
 Tensor.backward = backward  # type: ignore[method-assign, assignment]

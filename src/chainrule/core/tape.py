@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .node import Item, Leaf, Node, tick
+from .changes import tick
+from .node import Item, Leaf, Node
 from .provenance import PACKAGE
 from .tensor import Tensor
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from .changes import changes, tick
 from .errors import GradientError
 from .node import Leaf, Node, keep_grad
 from .written import Written
@@ -38,6 +39,19 @@ def value_of(box: Any) -> Any:
     while isinstance(box, Tensor):
         box = box._value
     return box
+
+
+def real_array(what: str, value: Any, dtype: Any) -> Any:
+    """Return a value as a plain array of `dtype`, a TypeError where it is not made of real numbers."""
+    array = np.asarray(value_of(value))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what}: got dtype {array.dtype}, expected real numbers")
+    return array.astype(dtype, copy=False)
+
+
+def _same_elements(a: Any, b: Any) -> bool:
+    """Whether two arrays of one shape and dtype are the same memory, element by element."""
+    return bool(a.strides == b.strides and a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
 class Tensor:
@@ -86,13 +100,16 @@ class Tensor:
         return bool(self._value)
 
     def __float__(self) -> float:
-        return float(self._value)
+        return float(self.item())
 
     def __int__(self) -> int:
-        return int(self._value)
+        return int(self.item())
 
     def __index__(self) -> int:
         return self._value.__index__()  # type: ignore[no-any-return]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
 
     def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:
@@ -162,7 +179,7 @@ class Tensor:
             got = np.shape(value)
             if got != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
-            value = Tensor(np.asarray(value_of(value), dtype=self.dtype), self._trace, None)
+            value = Tensor(real_array("grad", value, self.dtype), self._trace, None)
         if self._link is not None:
             self._link.grad = value
 
@@ -176,29 +193,35 @@ class Tensor:
     def data(self) -> Any:
         """The values as a NumPy array.
 
-        Writing into a leaf's `data` is seen by every tape that still needs the old values: its backward pass then
-        says so. For the result of an operation it is a read-only view.
+        Writing into it is seen by every tape that still needs the old values: its backward pass then says so. Only
+        writes past NumPy's own functions are not: into `np.asarray(x.data)`, or by compiled code; call
+        `x.mark_changed()` after them. For the result of an operation it is a read-only view.
         """
         if not self.is_leaf:
             return self.numpy()
         value = value_of(self)
-        return Written.over(value, self.mark_changed) if isinstance(self._link, Leaf) else value
+        return Written.over(value, self.mark_changed) if isinstance(value, np.ndarray) else value
 
     @data.setter
     def data(self, value: Any) -> None:
         if not self.is_leaf:
             raise GradientError("data: this tensor is the result of an operation; only a leaf's values can be replaced")
-        array = np.asarray(value_of(value), dtype=self.dtype)
+        array = real_array("data", value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
         # `x.data -= …` has already written into the buffer; anything else gets a copy, so old tapes stay right.
-        if not np.may_share_memory(array, value_of(self)):
+        if not _same_elements(array, np.asarray(value_of(self))):
             self._value = np.array(array)
+            if isinstance(self._link, Leaf):
+                self._link.changed = changes.last = tick()
 
     def mark_changed(self) -> None:
         """Note that the values were changed in place: tapes recorded before can no longer use them."""
-        if isinstance(self._link, Leaf):
-            self._link.mark_changed()
+        value = value_of(self)
+        if isinstance(value, np.ndarray):
+            when = changes.mark(value)
+            if isinstance(self._link, Leaf):
+                self._link.changed = when
 
     if TYPE_CHECKING:  # attached by chainrule.rules.attach
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from .forward import Forward
 from .node import Leaf
-from .reverse import walk
+from .reverse import gradients
 from .tape import EAGER, Tape, modes, next_level
-from .tensor import Tensor
+from .tensor import Tensor, real_array
 from .tree import flatten, paths, unflatten
 from .values import Argument, leaving, opened, select
 
@@ -80,13 +80,12 @@ class _Run:
 
     def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
         """Return a tree of cotangents for each differentiated argument, given one for each output."""
-        found: dict[Leaf, Any] = {}
         seeds = [
             (y._link, opened(bar))
             for y, bar in zip(self.outputs, cotangents, strict=True)
             if isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
         ]
-        walk(seeds, found.__setitem__, free)
+        found = gradients(seeds, free)
         return [
             unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(boxes, one.leaves, strict=True)])
             for one, boxes in zip(self.inputs, self.boxes, strict=True)
@@ -185,11 +184,12 @@ def _matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list
         raise ValueError(f"{what}: expected the structure {structure}, got {got}")
     result = []
     for leaf, y, path in zip(leaves, like, paths(tree), strict=True):
+        name = f"{what}{path and ' '}{path}"
         if np.shape(leaf) != np.shape(y):
-            raise ValueError(f"{what}: {path} expected shape {np.shape(y)}, got {np.shape(leaf)}")
+            raise ValueError(f"{name}: expected shape {np.shape(y)}, got {np.shape(leaf)}")
         leaf = opened(leaf)
         dtype = getattr(y, "dtype", np.float64)
-        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else np.asarray(leaf, dtype)[()])
+        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else real_array(name, leaf, dtype)[()])
     return result
 
 

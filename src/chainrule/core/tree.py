@@ -5,42 +5,63 @@ their fields as children.
 """
 
 import dataclasses
+import functools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-import optree
-
 Tree: TypeAlias = Any
 NAMESPACE = "chainrule"
-_seen: set[type] = set()
+_registered: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
+_taught: set[type] = set()
+_lock = threading.RLock()
+"""Held where a class is taught: two threads may meet it at the same moment."""
+
+
+@functools.cache
+def _optree() -> Any:
+    """Import optree at the first use, and teach it what was registered before."""
+    import optree
+
+    _teach(optree)
+    return optree
+
+
+def _teach(optree: Any) -> None:
+    with _lock:
+        for cls in _registered.keys() - _taught:
+            _taught.add(cls)
+            optree.register_pytree_node(cls, *_registered[cls], namespace=NAMESPACE)
 
 
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
     """Teach trees a class: `flatten(object)` is (children, static part), `unflatten(static, children)` the object."""
-    _seen.add(cls)
-    optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+    _registered[cls] = flatten, unflatten
+    if _optree.cache_info().currsize:
+        _teach(_optree())
 
 
 def flatten(tree: Tree) -> tuple[list[Any], Any]:
     """Return the leaves of a tree in a fixed order, and its structure."""
-    leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
-    new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and type(x) not in _seen}
+    leaves, structure = _optree().tree_flatten(tree, namespace=NAMESPACE)
+    new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
     if not new:
         return leaves, structure
-    for cls in new:
-        _register_dataclass(cls)
+    with _lock:
+        for cls in new - _registered.keys():
+            _register_dataclass(cls)
     return flatten(tree)
 
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Tree:
     """Rebuild a tree from its structure and new leaves."""
-    return optree.tree_unflatten(structure, leaves)
+    return _optree().tree_unflatten(structure, leaves)
 
 
 def paths(tree: Tree) -> list[str]:
     """Return how each leaf is reached, as `['w'][0]`, in the order of `flatten`."""
     flatten(tree)
-    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    accessors = _optree().tree_accessors(tree, namespace=NAMESPACE)
     return [accessor.codify("") for accessor in accessors]
 
 

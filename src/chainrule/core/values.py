@@ -23,15 +23,15 @@ def entering(value: Any, where: str) -> Any:
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
             raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}")
-        if isinstance(value, list):
-            value = np.asarray(value)
-        value = np.asarray(value)[()] if not isinstance(value, np.ndarray) else value
+        # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
+        value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)
     return value
 
 
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
+    value = opened(value)
     if isinstance(value, Tensor):
         return value
     if isinstance(like, Tensor):
@@ -61,4 +61,7 @@ def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) ->
     for k in numbers:
         if not -len(args) <= k < len(args):
             raise ValueError(f"{transform}: argnums {k} is out of range for {len(args)} positional arguments")
-    return tuple(k % len(args) for k in numbers)
+    positions = tuple(k % len(args) for k in numbers)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{transform}: argnums {numbers} names an argument twice")
+    return positions

@@ -6,7 +6,7 @@
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader
-from chainrule.data.named import load
+from chainrule.data.named import load, load_features
 from chainrule.data.standardizer import Standardizer
 
-__all__ = ["ArrayDataset", "Data", "DataError", "DataLoader", "Standardizer", "load"]
+__all__ = ["ArrayDataset", "Data", "DataError", "DataLoader", "Standardizer", "load", "load_features"]

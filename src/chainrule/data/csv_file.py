@@ -44,6 +44,11 @@ def read_csv(path: str | Path, target: str | int | None = None) -> Data:
     ...     read_csv(path, target="xor")
     Data(xor.csv: 4 samples, 2 features, classification, 2 classes)
     """
+    return csv_table(path).to_data(target)
+
+
+def csv_table(path: str | Path) -> Table:
+    """Read the columns of such a file; :func:`read_csv` says how."""
     path = Path(path)
     text = _decoded(path)
     rows = list(_rows(path.name, text, _delimiter(path.name, text)))
@@ -62,7 +67,7 @@ def read_csv(path: str | Path, target: str | int | None = None) -> Data:
 
     by_column = zip(names, zip(*(cells for _, cells in body), strict=True), strict=True)
     columns = tuple(_column(path.name, name, cells, place) for name, cells in by_column)
-    return Table(path.name, names, columns, place).to_data(target)
+    return Table(path.name, names, columns, place)
 
 
 def _decoded(path: Path) -> str:

@@ -1,17 +1,19 @@
 """Real data sets by name, and the reader of a file by its ending."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
-from chainrule.data.csv_file import read_csv
+from chainrule.data.csv_file import csv_table, read_csv
 from chainrule.data.dataset import Data
 from chainrule.data.idx_file import is_idx, read_idx
 from chainrule.data.npz_file import feature_names, read_npz
 from chainrule.data.optional import require
-from chainrule.data.parquet_file import read_parquet
+from chainrule.data.parquet_file import parquet_table, read_parquet
 
 SOURCES = {
     "digits": "E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine "
@@ -55,6 +57,26 @@ def load(name_or_path: str | Path, target: str | int | None = None) -> Data:
     if not path.is_file():
         raise _not_found(name_or_path)
     return _read_file(path, target)
+
+
+def load_features(name_or_path: str | Path, names: Sequence[str]) -> NDArray[np.float64]:
+    """Load the features called `names`, [N, n], of what :func:`load` reads; a table needs no target column.
+
+    Raises :class:`DataError` where a feature is missing, and what :func:`load` raises.
+
+    >>> load_features("iris", ["petal width (cm)", "sepal length (cm)"])[0].tolist()
+    [0.2, 5.1]
+    """
+    path = Path(name_or_path)
+    ending = path.suffix.lower()
+    if name_or_path not in SOURCES and path.is_file() and ending in (*_TEXT, *_PARQUET) and not is_idx(path):
+        table = parquet_table(path) if ending in _PARQUET else csv_table(path)
+        return table.features(names)
+    data = load(name_or_path)
+    absent = [name for name in names if name not in data.feature_names]
+    if absent:
+        raise DataError(f"{data.name}: no feature {absent[0]!r}, which the network takes; expected {list(names)}")
+    return data.x[:, [data.feature_names.index(name) for name in names]]
 
 
 def _read_file(path: Path, target: str | int | None) -> Data:

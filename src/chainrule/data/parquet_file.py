@@ -23,6 +23,11 @@ def read_parquet(path: str | Path, target: str | int | None = None) -> Data:
     number that is not finite (naming column and row, from 0), and for columns of other types; ``ImportError``
     where pyarrow is not installed.
     """
+    return parquet_table(path).to_data(target)
+
+
+def parquet_table(path: str | Path) -> Table:
+    """Read the columns of such a file; :func:`read_parquet` says how."""
     path = Path(path)
     parquet = require("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
     arrow = require("pyarrow", "Parquet", "pip install pyarrow")
@@ -37,7 +42,7 @@ def read_parquet(path: str | Path, target: str | int | None = None) -> Data:
         if not _ROW_NUMBERS.fullmatch(name)
     ]
     columns = tuple(_column(arrow, path.name, name, column) for name, column in fields)
-    return Table(path.name, tuple(name for name, _ in fields), columns, _place).to_data(target)
+    return Table(path.name, tuple(name for name, _ in fields), columns, _place)
 
 
 def _place(row: int) -> str:

@@ -68,6 +68,40 @@ class Table:
             source=f"file {self.name}",
         )
 
+    def features(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """The features called `names`, [N, n], as :meth:`to_data` made and named them for training.
+
+        Other columns are left out. Raises :class:`DataError` for a column that is missing, and for text that
+        stands for none of the features `column=text`.
+        """
+        known: dict[str, NDArray[np.float64]] = {}
+        for name, column in zip(self.names, self.columns, strict=True):
+            if isinstance(column, np.ndarray):
+                known[name] = column
+            else:
+                known |= self._indicators(name, column, [f for f in names if f.startswith(f"{name}=")])
+        for name in names:
+            if name not in known:
+                wanted = name.partition("=")[0]
+                raise DataError(
+                    f"{self.name}: no column {wanted!r}, which the network takes (feature {name!r}); "
+                    f"expected its {len(names)} features, got the columns {_shortened(self.names)}"
+                )
+        return np.stack([known[name] for name in names], axis=1)
+
+    def _indicators(self, name: str, column: Sequence[str], features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        texts = [feature.partition("=")[2] for feature in features]
+        for row, text in enumerate(column):
+            if texts and text not in texts:
+                raise DataError(
+                    f"{self.name}: column {name!r} holds {text!r} at {self.place(row)}, "
+                    f"which the network was not trained on; expected one of {_shortened(texts)}"
+                )
+        return {
+            feature: np.array([cell == text for cell in column], np.float64)
+            for feature, text in zip(features, texts, strict=True)
+        }
+
     def _position(self, target: str | int | None) -> int:
         if target is None:
             return len(self.names) - 1

@@ -1,0 +1,19 @@
+"""Optimisers, learning-rate schedules and gradient clipping, by PyTorch's names and with its update rules."""
+
+from . import lr_scheduler
+from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .clip import clip_grad_norm_, clip_grad_value_
+from .optimizer import Optimizer
+from .sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "lr_scheduler",
+]

@@ -78,7 +78,7 @@ class Astype(Linear):
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.float64) -> Array:
-        return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 else np.asarray(x).astype(dtype)
+        return shaped(x).astype(dtype)
 
     @staticmethod
     def adjoint(y_bar: Array) -> Array:
@@ -96,7 +96,7 @@ class AstypeDiscrete(Constant):
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.int64) -> Array:
-        return np.asarray(x).astype(dtype)
+        return shaped(x).astype(dtype)
 
 
 class Copy(Linear):
@@ -164,7 +164,8 @@ def transpose(x: Array, axes: Any = None, *more: int) -> Array:
     >>> transpose(np.zeros((2, 3, 4)), (1, 0, 2)).shape
     (3, 2, 4)
     """
-    return Transpose.apply(x, axes=_listed(axes, more))
+    axes = _listed(axes, more)
+    return Transpose.apply(x, axes=None if axes is None else axes_of("transpose", axes, np.ndim(x)))
 
 
 @implements(np.matrix_transpose)
@@ -216,7 +217,7 @@ def expand_dims(x: Array, axis: Axes) -> Array:
     (1, 2, 3, 1)
     """
     x = shaped(x)
-    ndim = x.ndim + (1 if isinstance(axis, int) else len(axis))
+    ndim = x.ndim + (len(axis) if isinstance(axis, Sequence) else 1)
     places = axes_of("expand_dims", axis, ndim)
     lengths = iter(x.shape)
     return Reshape.apply(x, shape=tuple(1 if k in places else next(lengths) for k in range(ndim)))
@@ -226,10 +227,8 @@ def expand_dims(x: Array, axis: Axes) -> Array:
 def squeeze(x: Array, axis: Axes | None = None) -> Array:
     """Return `x` without its axes of length 1, or without those in `axis`."""
     x = shaped(x)
-    if axis is None:
-        dropped = tuple(k for k, n in enumerate(x.shape) if n == 1)
-    else:
-        dropped = axes_of("squeeze", axis, x.ndim)
+    ones = tuple(k for k, n in enumerate(x.shape) if n == 1)
+    dropped = ones if axis is None else axes_of("squeeze", axis, x.ndim)
     for k in dropped:
         if x.shape[k] != 1:
             raise ValueError(f"squeeze: axis {k} has length {x.shape[k]}, expected 1 (got shape {x.shape})")
@@ -302,15 +301,10 @@ def copy(x: Array, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG
     return Copy.apply(x)
 
 
-def _flatten(x: Tensor) -> Tensor:
-    """Return the elements in one axis, as a copy in NumPy is; values of tensors never change, so as they are."""
-    return ravel(x)  # type: ignore[no-any-return]
-
-
 METHODS = {
     "reshape": reshape,
     "transpose": transpose,
-    "flatten": _flatten,
+    "flatten": ravel,
     "astype": astype,
     "copy": copy,
     "T": property(transpose),

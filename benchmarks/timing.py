@@ -1,0 +1,50 @@
+"""Fair timing: the candidates take turns, so that a slow moment of the machine falls on all of them."""
+
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+
+def alternate(
+    candidates: Mapping[str, Callable[[], object]], rounds: int = 40, repeats: int = 3
+) -> dict[str, tuple[float, float, float]]:
+    """Return for each candidate the median, lower and upper quartile of the seconds that one call takes.
+
+    Each round times every candidate once, `repeats` calls together, in an order that rotates. Two rounds warm up.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    names = list(candidates)
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(rounds + 2):
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                began = time.perf_counter()
+                for _ in range(repeats):
+                    candidates[name]()
+                if turn >= 2:
+                    seconds[name].append((time.perf_counter() - began) / repeats)
+    finally:
+        gc.enable()
+    return {name: _summary(times) for name, times in seconds.items()}
+
+
+def _summary(times: list[float]) -> tuple[float, float, float]:
+    low, middle, high = statistics.quantiles(times, n=4)
+    return middle, low, high
+
+
+def machine() -> str:
+    """Say what the figures were measured on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

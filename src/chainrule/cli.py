@@ -1,0 +1,230 @@
+"""The command line: one thin function for each command.
+
+Exit codes: 0 done, 1 the answer is no (a wrong gradient), 2 the call was wrong.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Table
+except ModuleNotFoundError as error:
+    sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
+
+from chainrule._version import __version__
+
+if TYPE_CHECKING:
+    from chainrule.train.history import History
+    from chainrule.train.job import Job, Score
+
+NO, WRONG_CALL = 1, 2
+
+app = typer.Typer(
+    name="chainrule",
+    help="Backpropagation that can be trusted, understood and run fast.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; a wrong call or unusable data is one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, ImportError, OSError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(WRONG_CALL)
+
+
+def _command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return app.command(epilog=f"Example: {example}")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+@_command("chainrule train digits --epochs 30 --report digits.html")
+def train(
+    data: Annotated[str, typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, NPZ, IDX file.")],
+    target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,64",
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 60,
+    batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 32,
+    lr: Annotated[float, typer.Option(help="The learning rate to begin with.")] = 2e-3,
+    dropout: Annotated[float, typer.Option(help="The share of hidden units dropped in a step.")] = 0.2,
+    held_out: Annotated[float, typer.Option(help="The share of the samples never trained on.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Fixes the split, the weights, the order.")] = 0,
+    out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.safetensors"),
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
+    lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
+) -> None:
+    """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
+    from chainrule.check import check_parameters
+    from chainrule.data import load
+    from chainrule.train.job import Job, Recipe
+    from chainrule.train.report import CheckedRow, write_report
+
+    recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
+    for path in (out, report):
+        _check_folder(path)
+    job = Job(load(data, target), recipe)
+    console.print(f"{job.data!r}", highlight=False)
+    checked = check_parameters(job.model, job.loss, *job.sample())
+    console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
+    if not checked.ok:
+        console.print(str(checked), style="red", markup=False)
+        raise typer.Exit(NO)
+    history = _train_with_progress(job)
+    score = job.score()
+    job.save(out, score)
+    rows = [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
+    write_report(report, job, history, score, rows, shlex.join(["chainrule", *sys.argv[1:]]), lang)
+    console.print(_result(score), style="bold", highlight=False)
+    console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
+
+
+@_command("chainrule predict model.safetensors digits")
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
+    data: Annotated[str, typer.Argument(help="What to predict for: a file or a data set's name.")],
+    out: Annotated[Path | None, typer.Option(help="Write a CSV here instead of to the screen.")] = None,
+) -> None:
+    """Predict with a saved network: a CSV with a row for each sample."""
+    import csv
+
+    from chainrule.data import load_features
+    from chainrule.train.job import Predictor
+
+    predictor = Predictor.load(model)
+    values = predictor.predict(load_features(data, predictor.meta["feature_names"]))
+    names = predictor.class_names
+    if names:
+        header = ["prediction", *(f"p({name})" for name in names)]
+        rows = [[names[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
+    else:
+        header, rows = ["prediction"], [[f"{value:.8g}"] for value in values]
+    if out is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        return
+    _check_folder(out)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
+
+
+@_command("chainrule info model.safetensors")
+def info(
+    model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
+    operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
+) -> None:
+    """Describe a model file; without one, this installation."""
+    if operations:
+        _print_operations()
+    elif model is not None:
+        _print_model(model)
+    else:
+        _print_installation()
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"--hidden: expected widths such as 128,64, got {text!r}") from None
+
+
+def _check_folder(path: Path) -> None:
+    """Fail before the work, not after it."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file in it")
+
+
+def _train_with_progress(job: "Job") -> "History":
+    from chainrule.train.callbacks import Callback
+
+    columns = (
+        TextColumn("epoch {task.completed}/{task.total}"),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=job.recipe.epochs, figures="")
+
+        class Show(Callback):
+            def on_epoch_end(self, state: Any) -> None:
+                progress.update(task, advance=1, figures=_figures(state.history.rows[-1]))
+
+        return job.train([Show()])
+
+
+def _figures(row: Any) -> str:
+    accuracy = row.get("val_accuracy")
+    shown = f"  val accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""
+    return f"loss {row['loss']:.4f}  val loss {row['val_loss']:.4f}{shown}"
+
+
+def _result(score: "Score") -> str:
+    if score.accuracy is not None:
+        return f"held-out accuracy {100 * score.accuracy:.2f} % on {score.samples} samples"
+    return f"held-out root mean square error {score.rmse:.4g} on {score.samples} samples"
+
+
+def _print_operations() -> None:
+    from chainrule.core.operation import REGISTRY
+
+    table = Table("operation", "kind", "arguments", "formula")
+    for name, operation in sorted(REGISTRY.items()):
+        table.add_row(name, operation.kind, ", ".join(operation.arguments), operation.formulas().get("primal", ""))
+    console.print(table, markup=False)
+
+
+def _print_model(path: Path) -> None:
+    from chainrule.train import load
+
+    saved = load(path)
+    table = Table("array", "shape", "dtype")
+    for name, array in saved.model.items():
+        table.add_row(name, " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
+    console.print(table)
+    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters", highlight=False)
+    for key in ("task", "data", "held_out", "recipe"):
+        if key in saved.meta:
+            console.print(f"{key}: {saved.meta[key]}", highlight=False, markup=False)
+
+
+def _print_installation() -> None:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from chainrule.core.operation import REGISTRY
+
+    console.print(f"chainrule {__version__}, Python {platform.python_version()}", highlight=False)
+    for package in ("numpy", "optree", "scipy", "scikit-learn", "torch", "jax"):
+        try:
+            console.print(f"  {package} {version(package)}", highlight=False)
+        except PackageNotFoundError:
+            console.print(f"  {package} not installed", highlight=False)
+    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

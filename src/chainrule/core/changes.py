@@ -1,0 +1,64 @@
+"""Which arrays were changed in place, and when.
+
+A tape keeps references to the values its rules need. After a write into one of them the backward pass would give a
+wrong gradient and no error, so writes are noted here, and `reverse` asks before it uses what an older node saved.
+"""
+
+import itertools
+import weakref
+from typing import Any
+
+import numpy as np
+
+tick = itertools.count(1).__next__
+"""The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
+
+Bounds = tuple[int, int]
+
+
+class _Changes:
+    """The changes of all arrays. Each is filed under the array that owns its memory, and forgotten with it."""
+
+    __slots__ = ("_owners", "last")
+
+    def __init__(self) -> None:
+        self.last = 0
+        """When any array was last changed. A node made later than that needs no further check."""
+        self._owners: dict[int, tuple[weakref.ref[Any], dict[Bounds, int]]] = {}
+
+    def mark(self, array: Any) -> int:
+        """Note that an array was changed in place; return when."""
+        self.last = now = tick()
+        owner = _owner(array)
+        entry = self._owners.get(id(owner))
+        if entry is None:
+            # The callback holds the dictionary and the key, and so keeps nothing alive.
+            forget, key = self._owners.pop, id(owner)
+            entry = self._owners[key] = (weakref.ref(owner, lambda _: forget(key, None)), {})
+        entry[1][_bounds(array)] = now
+        return now
+
+    def since(self, order: int, array: Any) -> bool:
+        """Return whether any of an array's memory was changed after the time `order`."""
+        entry = self._owners.get(id(_owner(array)))
+        if entry is None:
+            return False
+        low, high = _bounds(array)
+        return any(when > order and start < high and low < end for (start, end), when in list(entry[1].items()))
+
+
+def _owner(array: Any) -> Any:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _bounds(array: Any) -> Bounds:
+    """Return the addresses of an array's first byte and of the one after its last."""
+    if array.flags.c_contiguous:
+        start = array.__array_interface__["data"][0]
+        return start, start + array.nbytes
+    return np.lib.array_utils.byte_bounds(array)
+
+
+changes = _Changes()

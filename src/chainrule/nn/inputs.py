@@ -1,0 +1,74 @@
+"""What modules and their functions make of their arguments."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NUMPYS_NAMES = {"dim": "axis", "start_dim": "start_axis", "end_dim": "end_axis"}
+
+
+def in_dtype_of(like: Any, x: Any, what: str) -> Any:
+    """Return `x` as an array or tensor in the dtype of `like`: data never decide what dtype a model computes in.
+
+    Raises TypeError for what are no real numbers.
+    """
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    if x.dtype == like.dtype:
+        return x
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{what}: expected real numbers, got dtype {x.dtype}")
+    return x.astype(like.dtype)
+
+
+def check_last_axes(what: str, x: Any, wanted: Sequence[int]) -> None:
+    """Raise a ValueError unless the shape of `x` ends with `wanted`."""
+    wanted = list(wanted)
+    if list(x.shape[-len(wanted) :]) != wanted:
+        raise ValueError(f"{what}: expected [..., {str(wanted)[1:]}, got {list(x.shape)}")
+
+
+def positive_size(what: str, value: Any) -> int:
+    """Return a size as an int; a TypeError or ValueError that begins with `what` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{what}: expected an integer, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{what}: expected at least 1, got {value}")
+    return int(value)
+
+
+def numpys_names(what: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with PyTorch's `dim` under NumPy's name, `axis`."""
+    renamed: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = _NUMPYS_NAMES.get(key, key)
+        if name in renamed:
+            raise TypeError(f"{what}: got both {name!r} and its other name; pass one of them")
+        renamed[name] = value
+    return renamed
+
+
+def accepts_dim(function: F) -> F:
+    """Let a function take PyTorch's `dim` where it has an `axis`."""
+
+    @functools.wraps(function)
+    def accepting(*args: Any, **settings: Any) -> Any:
+        return function(*args, **numpys_names(function.__name__, settings))
+
+    return cast(F, accepting)
+
+
+def settings_of(what: str, function: Callable[..., Any], inputs: int, args: Any, settings: Any) -> dict[str, Any]:
+    """Return the arguments of a call, without the first `inputs`, by the names that `function` gives them."""
+    parameters = list(inspect.signature(function).parameters.values())[inputs:]
+    try:
+        return dict(inspect.Signature(parameters).bind(*args, **numpys_names(what, settings)).arguments)
+    except TypeError as error:
+        names = ", ".join(p.name for p in parameters) or "none"
+        raise TypeError(f"{what}: {error} (its settings are {names})") from None

@@ -1,0 +1,212 @@
+"""Layers with parameters, and those that change shapes."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.random import default_generator
+from chainrule.core.tape import check_real
+
+from . import functional
+from .init import Generator, initialiser
+from .inputs import check_last_axes, in_dtype_of, numpys_names, positive_size
+from .module import Module
+from .parameter import Parameter
+
+
+def _dtype(what: str, dtype: Any) -> Any:
+    found = np.dtype(dtype)
+    check_real(f"{what}: dtype", found)
+    return found
+
+
+class Linear(Module):
+    r"""$z = x W + b$ for `x [..., in]`, with `weight [in, out]` and `bias [out]`.
+
+    `init` is "kaiming", "xavier", "lecun", "orthogonal", or a function of (shape, generator=, dtype=); biases begin at
+    zero. Parameters are float32 unless `dtype` says otherwise, and x is converted to their dtype.
+
+    Raises ValueError where the last axis of x has another length than `in_features`.
+
+    >>> layer = Linear(4, 3)
+    >>> layer(np.zeros((2, 4))).shape
+    (2, 3)
+    >>> layer(np.zeros((2, 5)))
+    Traceback (most recent call last):
+    ValueError: Linear(4 → 3): expected [..., 4], got [2, 5]
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        init: str | Callable[..., Any] = "kaiming",
+        generator: Generator = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__()
+        self.in_features = positive_size("Linear: in_features", in_features)
+        self.out_features = positive_size("Linear: out_features", out_features)
+        dtype = _dtype("Linear", dtype)
+        shape = (self.in_features, self.out_features)
+        weight = np.asarray(initialiser("Linear", init)(shape, generator=generator, dtype=dtype), dtype)
+        if weight.shape != shape:
+            raise ValueError(f"Linear: init: expected an array of shape {list(shape)}, got {list(weight.shape)}")
+        self.weight = Parameter(weight)
+        self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Return `[..., out]`."""
+        what = f"Linear({self.in_features} → {self.out_features})"
+        x = in_dtype_of(self.weight, x, what)
+        check_last_axes(what, x, (self.in_features,))
+        return functional.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return the sizes, and the dtype where it is not float32."""
+        dtype = "" if self.weight.dtype == np.float32 else f", dtype={self.weight.dtype}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{dtype}"
+
+
+class _Norm(Module):
+    """What the normalisations over the last axes share."""
+
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
+        super().__init__()
+        name = type(self).__name__
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
+        if not sizes:
+            raise ValueError(f"{name}: normalized_shape: expected at least one axis, got none")
+        self.normalized_shape = tuple(positive_size(f"{name}: normalized_shape", n) for n in sizes)
+        if not 0 <= eps < math.inf:
+            raise ValueError(f"{name}: eps: expected a finite number, 0 or more, got {eps}")
+        self.eps = float(eps)
+        dtype = _dtype(name, dtype)
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
+        if bias:
+            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
+
+    def _input(self, x: Any) -> Any:
+        what = f"{type(self).__name__}({', '.join(map(str, self.normalized_shape))})"
+        x = (
+            in_dtype_of(self.weight, x, what)
+            if self.weight is not None
+            else x
+            if hasattr(x, "shape")
+            else np.asarray(x)
+        )
+        check_last_axes(what, x, self.normalized_shape)
+        return x
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class LayerNorm(_Norm):
+    """Mean 0 and variance 1 over the last axes, then `weight` times it plus `bias`, both of `normalized_shape`.
+
+    The parameters are float32 unless `dtype` says otherwise, and x is converted to their dtype.
+
+    Source: Ba, Kiros & Hinton, "Layer Normalization" (2016), equation 4.
+
+    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).round(3).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine, True, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Return the normalised `x`."""
+        return functional.layer_norm(self._input(x), self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(_Norm):
+    """Mean square 1 over the last axes, then `weight` times it; without a mean and without a bias.
+
+    Source: Zhang & Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
+
+    >>> RMSNorm(2)(np.array([[3.0, -3.0]])).round(3).tolist()
+    [[1.0, -1.0]]
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine, False, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Return the normalised `x`."""
+        return functional.rms_norm(self._input(x), self.normalized_shape, self.weight, self.eps)
+
+
+class Embedding(Module):
+    """A table `weight [num_embeddings, embedding_dim]` whose rows integers pick; standard normal at the beginning.
+
+    Raises IndexError for an index out of range.
+
+    >>> Embedding(10, 4)([[1, 2, 3]]).shape
+    (1, 3, 4)
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, generator: Generator = None, dtype: Any = np.float32
+    ) -> None:
+        super().__init__()
+        self.num_embeddings = positive_size("Embedding: num_embeddings", num_embeddings)
+        self.embedding_dim = positive_size("Embedding: embedding_dim", embedding_dim)
+        drawn = (generator or default_generator()).standard_normal((self.num_embeddings, self.embedding_dim))
+        self.weight = Parameter(drawn, dtype=_dtype("Embedding", dtype))
+
+    def forward(self, indices: Any) -> Any:
+        """Return `[..., embedding_dim]` for integers `[...]`."""
+        return functional.embedding(indices, self.weight)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+class Flatten(Module):
+    """The axes from `start_axis` to `end_axis` laid out as one; `start_dim` and `end_dim` are accepted as well.
+
+    >>> Flatten()(np.zeros((5, 8, 8))).shape
+    (5, 64)
+    """
+
+    def __init__(self, *args: int, **settings: int) -> None:
+        super().__init__()
+        self.start_axis, self.end_axis = _span(*args, **numpys_names("Flatten", settings))
+
+    def forward(self, x: Any) -> Any:
+        """Return `x` in its new shape."""
+        x = x if hasattr(x, "shape") else np.asarray(x)
+        start, end = (axis + x.ndim if axis < 0 else axis for axis in (self.start_axis, self.end_axis))
+        if not 0 <= start <= end < x.ndim:
+            raise ValueError(
+                f"Flatten(start_axis={self.start_axis}, end_axis={self.end_axis}): expected an input that has these "
+                f"axes in this order, got {list(x.shape)}"
+            )
+        return x.reshape((*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+    def extra_repr(self) -> str:
+        """Return the axes."""
+        return f"start_axis={self.start_axis}, end_axis={self.end_axis}"
+
+
+def _span(start_axis: int = 1, end_axis: int = -1) -> tuple[int, int]:
+    return start_axis, end_axis

@@ -1,0 +1,201 @@
+"""`Optimizer`: what all optimisers share; each adds its defaults, their ranges and one update."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor, value_of
+
+from .checks import Range, count, number
+from .parameters import named
+
+Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
+"""The settings that are numbers, or several, with what they may be."""
+
+
+class Optimizer(ABC):
+    """The base of every optimiser.
+
+    `params` are the tensors to change: `model.parameters()`, `model.named_parameters()`, or a list of groups
+    `{"params": …, "lr": …}` whose settings replace the optimiser's own. `param_groups` is the list of these groups;
+    a setting changed there counts from the next step on.
+
+    Raises TypeError for what is no leaf, ValueError for no parameters, one that comes twice, or a setting out of range.
+    """
+
+    ranges: ClassVar[Ranges]
+    param_groups: list[dict[str, Any]]
+    state: dict[Tensor, dict[str, Any]]
+    """What the updates remember of each parameter."""
+
+    def __init__(self, params: Any, **defaults: Any) -> None:
+        self.defaults = self._checked(type(self).__name__, defaults)
+        self.param_groups = []
+        self.state = {}
+        for group in self._listed(params):
+            self.add_param_group(group)
+        if not self._parameters():
+            raise ValueError(f"{type(self).__name__}: got no parameters; a generator that was already used is empty")
+
+    def _listed(self, params: Any) -> list[dict[str, Any]]:
+        if isinstance(params, Mapping):
+            raise TypeError(f"{type(self).__name__}: expected parameters or a list of groups, got one dict")
+        if isinstance(params, list | tuple) and params and all(isinstance(group, Mapping) for group in params):
+            return [dict(group) for group in params]
+        return [{"params": params}]
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add the parameters `group["params"]`, with the group's own settings where it has any."""
+        what = f"{type(self).__name__}: group {len(self.param_groups)}"
+        if "params" not in group:
+            raise ValueError(f"{what}: expected a dict with 'params', got the keys {sorted(group)}")
+        parameters = named(type(self).__name__, group["params"])
+        known = set(map(id, self._parameters()))
+        for name, parameter in parameters.items():
+            if id(parameter) in known:
+                raise ValueError(f"{what}: {name} is in an earlier group; pass each parameter once")
+        settings = {key: value for key, value in group.items() if key != "params"}
+        unknown = set(settings) - set(self.defaults)
+        if unknown:
+            raise ValueError(f"{what}: unknown settings {sorted(unknown)}, expected some of {sorted(self.defaults)}")
+        settings = self._checked(what, {**self.defaults, **settings})
+        self.param_groups.append({"params": list(parameters.values()), "names": list(parameters), **settings})
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def _checked(self, what: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings with numbers as Python floats; raise where one is out of its range."""
+        checked = dict(settings)
+        for name, limits in self.ranges.items():
+            value, label = settings[name], f"{what}: {name}"
+            if isinstance(limits, Range):
+                checked[name] = number(label, value, limits)
+                continue
+            if not isinstance(value, tuple | list) or len(value) != len(limits):
+                raise TypeError(f"{label}: expected {len(limits)} numbers, got {value!r}")
+            checked[name] = tuple(number(label, x, each) for x, each in zip(value, limits, strict=True))
+        return checked
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set those that exist to zero."""
+        for parameter in self._parameters():
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)
+
+    def step(self) -> None:
+        """Update, in place, every parameter that has a gradient.
+
+        Raises ValueError, before anything is changed, where a setting has become wrong.
+        """
+        checked = [self._checked(f"{type(self).__name__}: group {k}", g) for k, g in enumerate(self.param_groups)]
+        for settings in checked:
+            for parameter in settings["params"]:
+                if parameter.grad is not None:
+                    state = self._state_of(parameter, settings)
+                    self._update(parameter._value, value_of(parameter.grad), state, settings)
+                    parameter.mark_changed()
+
+    def _state_of(self, parameter: Tensor, settings: dict[str, Any]) -> dict[str, Any]:
+        state = self.state.setdefault(parameter, {})
+        for name, initial in self._slots(settings).items():
+            if name not in state:
+                state[name] = 0 if name == "step" else np.full(parameter.shape, initial, parameter.dtype)
+        return state
+
+    @abstractmethod
+    def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """Return what `_update` remembers of a parameter: arrays of its shape, and what they begin as; and "step"."""
+
+    @abstractmethod
+    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
+        """Change `value` in place, given its gradient, which is not to be written to."""
+
+    # State
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state: under "state" a dict of arrays and numbers for each parameter, in order; under
+        "param_groups" the settings of each group, with the positions of its parameters. Arrays are copies.
+
+        >>> import chainrule as cr
+        >>> from chainrule import optim
+        >>> w = cr.tensor([1.0, 2.0], requires_grad=True)
+        >>> optim.SGD([w], lr=0.1).state_dict()["param_groups"]
+        [{'params': [0], 'lr': 0.1, 'momentum': 0.0, 'nesterov': False, 'weight_decay': 0.0}]
+        """
+        place = {id(parameter): k for k, parameter in enumerate(self._parameters())}
+        groups = [
+            {"params": [place[id(p)] for p in group["params"]], **self._settings_of(group)}
+            for group in self.param_groups
+        ]
+        return {"state": [_copied(self.state.get(p, {})) for p in self._parameters()], "param_groups": groups}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a `state_dict` of an optimiser of this kind over parameters of the same shapes; all or nothing.
+
+        Raises ValueError or TypeError where it does not fit; nothing has been changed then.
+        """
+        what = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping) or not {"state", "param_groups"} <= set(state):
+            raise TypeError(f"{what}: expected a dict with 'state' and 'param_groups'")
+        if len(state["param_groups"]) != len(self.param_groups):
+            raise ValueError(
+                f"{what}: got {len(state['param_groups'])} groups, expected {len(self.param_groups)}, this optimiser's"
+            )
+        groups = [
+            self._loaded_group(f"{what}: group {k}", new, old)
+            for k, (new, old) in enumerate(zip(state["param_groups"], self.param_groups, strict=True))
+        ]
+        rows = [(*pair, group) for group in groups for pair in zip(group["names"], group["params"], strict=True)]
+        if len(state["state"]) != len(rows):
+            raise ValueError(f"{what}: got the state of {len(state['state'])} parameters, expected {len(rows)}")
+        loaded = {
+            parameter: _loaded(f"{what}: {name}", one, parameter, set(self._slots(group)))
+            for (name, parameter, group), one in zip(rows, state["state"], strict=True)
+            if one
+        }
+        self.param_groups, self.state = groups, loaded
+
+    def _settings_of(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in group.items() if key not in ("params", "names")}
+
+    def _loaded_group(self, what: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+        settings = self._settings_of(new)
+        if settings.keys() != self.defaults.keys():
+            raise ValueError(f"{what}: got the settings {sorted(settings)}, expected {sorted(self.defaults)}")
+        if len(new.get("params", ())) != len(old["params"]):
+            raise ValueError(f"{what}: got {len(new.get('params', ()))} parameters, expected {len(old['params'])}")
+        return {"params": old["params"], "names": old["names"], **self._checked(what, settings)}
+
+    def __repr__(self) -> str:
+        groups = [
+            ", ".join(
+                [f"{len(group['params'])} parameters", *(f"{k}={v!r}" for k, v in self._settings_of(group).items())]
+            )
+            for group in self.param_groups
+        ]
+        return f"{type(self).__name__}({'; '.join(groups)})"
+
+
+def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in state.items()}
+
+
+def _loaded(what: str, state: Mapping[str, Any], like: Tensor, slots: set[str]) -> dict[str, Any]:
+    """Return a copy of one parameter's state; its arrays have the parameter's shape and dtype, `step` counts."""
+    if set(state) != slots:
+        raise ValueError(f"{what}: got the state {sorted(state)}, expected {sorted(slots)}")
+    loaded: dict[str, Any] = {}
+    for key, value in state.items():
+        if key == "step":
+            loaded[key] = count(f"{what}: step", value, 0)
+            continue
+        array = np.asarray(value_of(value))
+        if array.dtype.kind != "f" or array.shape != like.shape:
+            raise ValueError(
+                f"{what}: {key}: expected floats of shape {list(like.shape)}, got {array.dtype} {list(array.shape)}"
+            )
+        loaded[key] = array.astype(like.dtype)
+    return loaded

@@ -1,0 +1,41 @@
+"""What optimisers and clipping take: parameters, alone, with names, or in groups."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from chainrule.core.tape import EAGER
+from chainrule.core.tensor import Tensor
+
+
+def named(what: str, params: Any) -> dict[str, Tensor]:
+    """Return parameters by name, in order: from `model.parameters()`, `model.named_parameters()` or one tensor.
+
+    A parameter without a name is called by its position. Raises TypeError for anything but leaves, and ValueError
+    where one comes twice; `what` begins their messages.
+    """
+    if isinstance(params, Tensor):
+        params = [params]
+    if not isinstance(params, Iterable) or isinstance(params, str | bytes):
+        hint = "; pass model.parameters()" if hasattr(params, "parameters") else ""
+        raise TypeError(f"{what}: expected parameters, got {type(params).__name__}{hint}")
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for position, item in enumerate(params):
+        name, parameter = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
+        name = str(name or getattr(parameter, "name", None) or f"parameter {position}")
+        _check_leaf(f"{what}: {name}", parameter)
+        if id(parameter) in seen:
+            raise ValueError(f"{what}: {name} came twice; pass each parameter once")
+        seen.add(id(parameter))
+        found[name if name not in found else f"{name} (position {position})"] = parameter
+    return found
+
+
+def _check_leaf(what: str, parameter: Any) -> None:
+    if not isinstance(parameter, Tensor):
+        raise TypeError(f"{what}: expected a parameter or a tensor, got {type(parameter).__name__}")
+    if parameter._trace is not EAGER or not parameter.is_leaf:
+        raise TypeError(
+            f"{what}: expected a leaf (a Parameter, or a tensor made with requires_grad=True), got the result of an "
+            f"operation or a value inside a transform"
+        )

@@ -1,0 +1,330 @@
+"""Indexing: `x[i]`, its adjoint, and changes of elements that leave the old array as it was."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.errors import GradientError
+from chainrule.core.kinds import Linear
+from chainrule.core.node import Leaf
+from chainrule.core.operation import Array, case
+from chainrule.core.tape import EAGER, modes
+from chainrule.core.tensor import Tensor, value_of
+
+from .shape import shaped
+
+ROWS = np.array([2, 0, 2])
+COLUMNS = np.array([[1], [-1]])
+MASK = np.array([[True, False, True], [False, False, True]])
+EVERYTHING = slice(None)
+
+BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
+"""The parts of an index for which NumPy returns a view."""
+
+
+class GetItem(Linear):
+    r"""y = x[\mathrm{index}]
+
+    `unique` says that no element is taken twice, so that the adjoint may write instead of add.
+    """
+
+    name = "getitem"
+    cases = (
+        case((4, 3), index=(slice(1, None, 2), None, -1), unique=True),
+        case((4, 3), index=(slice(None, None, -1),), unique=True),
+        case((3, 2), index=(ROWS,)),
+        case((3, 4), index=(ROWS, COLUMNS)),
+        case((2, 3, 2), index=(MASK,)),
+        case((3, 2, 3), index=(ROWS, EVERYTHING, COLUMNS)),
+        case((0, 3), index=(..., 1), unique=True),
+        case((), index=(None,), unique=True),
+    )
+
+    @staticmethod
+    def primal(x: Array, *, index: Any = (), unique: bool = False) -> Array:  # noqa: ARG004
+        return x[index]
+
+    @staticmethod
+    def adjoint(y_bar: Array, x_shape: tuple[int, ...], *, index: Any, unique: bool) -> Array:
+        r"""\bar x = \operatorname{scatter}(\bar y, \mathrm{index}, \operatorname{shape}(x))"""
+        return Scatter.apply(y_bar, shape=x_shape, index=index, unique=unique)
+
+
+class Scatter(Linear):
+    r"""y = \operatorname{scatter}(x, \mathrm{index}, \mathrm{shape})
+
+    Zeros of a shape, to which x is added at an index; elements that the index names twice receive two terms.
+    """
+
+    cases = (
+        case((2,), shape=(4, 3), index=(slice(1, None, 2), -1), unique=True),
+        case((3, 2), shape=(3, 2), index=(ROWS,)),
+        case((2, 3), shape=(3, 4), index=(ROWS, COLUMNS)),
+        case((3,), shape=(3,), index=(ROWS,)),
+        case((), shape=(2,), index=(0,), unique=True),
+    )
+
+    @staticmethod
+    def primal(x: Array, *, shape: tuple[int, ...] = (), index: Any = (), unique: bool = False) -> Array:
+        if unique:
+            y = np.zeros(shape, x.dtype)
+            y[index] = x
+            return y
+        return accumulated(x, shape, index)
+
+    @staticmethod
+    def adjoint(y_bar: Array, *, index: Any, unique: bool) -> Array:
+        r"""\bar x = \bar y[\mathrm{index}]"""
+        return GetItem.apply(y_bar, index=index, unique=unique)
+
+
+class IndexSet(Linear):
+    r"""y = \operatorname{set}(x, \mathrm{index}, v)
+
+    A copy of x with v at an index. Where the index names an element twice, the later value stays.
+    """
+
+    cases = (
+        case((4, 3), (2, 3), index=(slice(0, None, 2),)),
+        case((4, 3), (), index=(..., 1)),
+        case((3, 2), (3, 2), index=(ROWS,)),
+        case((2, 3), (3,), index=(MASK,)),
+        case((0,), (0,), index=(...,)),
+    )
+
+    @staticmethod
+    def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
+        y = _copy_for(x, v)
+        y[index] = v
+        return y
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, *, index: Any) -> Array:
+        r"""\bar x = \operatorname{set}(\bar y, \mathrm{index}, 0)"""
+        return IndexSet.apply(y_bar, 0.0, index=index)
+
+    @staticmethod
+    def adjoint_v(y_bar: Array, v_shape: tuple[int, ...], *, index: Any) -> Array:
+        r"""\bar v = \operatorname{last}(\mathrm{index}) \odot \bar y[\mathrm{index}]"""
+        taken = GetItem.apply(y_bar, index=index, unique=False)
+        if not selects_once(y_bar.shape, index):
+            taken = IndexSet.apply(taken, 0.0, index=(~last_writes(y_bar.shape, index),))
+        return _with_leading_axes(taken, v_shape)
+
+
+class IndexAdd(Linear):
+    r"""y = x + \operatorname{scatter}(v, \mathrm{index}, \operatorname{shape}(x))"""
+
+    cases = (
+        case((4, 3), (2, 3), index=(slice(0, None, 2),)),
+        case((3, 2), (3, 2), index=(ROWS,)),
+        case((3, 2), (2,), index=(ROWS,)),
+    )
+
+    @staticmethod
+    def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
+        y = _copy_for(x, v)
+        np.add.at(y, index, v)
+        return y
+
+    @staticmethod
+    def adjoint_x(y_bar: Array) -> Array:
+        r"""\bar x = \bar y"""
+        return y_bar
+
+    @staticmethod
+    def adjoint_v(y_bar: Array, *, index: Any) -> Array:
+        r"""\bar v = \bar y[\mathrm{index}]"""
+        return GetItem.apply(y_bar, index=index, unique=False)
+
+
+def _copy_for(x: Array, v: Array) -> Array:
+    """Return a copy of `x` into which `v` can be written; a TypeError where `x` could not hold it."""
+    y, value = np.array(x), np.asarray(v)
+    if not np.can_cast(value.dtype, y.dtype, "same_kind"):
+        raise TypeError(f"{value.dtype} cannot be written into {y.dtype}; convert one of them with astype first")
+    return y
+
+
+def _with_leading_axes(x: Array, shape: tuple[int, ...]) -> Array:
+    """Give `x` as many axes as `shape` has: what is written may have axes of length 1 too many."""
+    missing = len(shape) - x.ndim
+    return x.reshape((1,) * missing + x.shape) if missing > 0 else x
+
+
+# Indices
+
+
+def _entry(part: Any) -> Any:
+    """Return one part of an index in NumPy's terms; arrays are copied, so that changing them later changes no tape."""
+    if isinstance(part, BASIC):
+        return part
+    if isinstance(part, list | tuple) and not len(part):
+        return np.zeros(0, np.intp)
+    if isinstance(part, list | tuple):
+        part = [value_of(item) for item in part]
+    part = np.array(value_of(part))
+    return int(part) if part.ndim == 0 and np.issubdtype(part.dtype, np.integer) else part
+
+
+def index_of(index: Any) -> tuple[Any, ...]:
+    """Return an index as a tuple of what NumPy takes, with copies of its arrays."""
+    return tuple(map(_entry, index if isinstance(index, tuple) else (index,)))
+
+
+def plainly_once(index: tuple[Any, ...]) -> bool:
+    """Whether it is certain, without a look at values, that an index takes no element twice."""
+    arrays = [part for part in index if isinstance(part, np.ndarray)]
+    return not arrays or (len(arrays) == 1 and arrays[0].dtype == np.bool_)
+
+
+def selects_once(shape: tuple[int, ...], index: tuple[Any, ...]) -> bool:
+    """Whether an index takes no element of an array of `shape` twice."""
+    if plainly_once(index):
+        return True
+    taken = places(shape[:1] if _takes_rows(index) else shape, index)
+    return bool(np.bincount(taken.ravel()).max(initial=0) <= 1)
+
+
+def _takes_rows(index: tuple[Any, ...]) -> bool:
+    return len(index) == 1 and isinstance(index[0], np.ndarray) and index[0].dtype != np.bool_
+
+
+def places(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+    """Return the position, in an array of `shape` read in one line, of each element that an index takes."""
+    if not _takes_rows(index):
+        return np.arange(math.prod(shape)).reshape(shape)[index]
+    # A table of embeddings has far more elements than the rows taken from it.
+    row = math.prod(shape[1:])
+    rows = np.arange(shape[0])[index[0]]
+    return (rows[..., None] * row + np.arange(row)).reshape(rows.shape + shape[1:])
+
+
+def last_writes(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+    """Return, for each element that an index takes, whether it is the last one at its place."""
+    taken = places(shape, index)
+    order = np.arange(taken.size).reshape(taken.shape)
+    last = np.empty(math.prod(shape), np.intp)
+    last[taken] = order
+    return last[taken] == order
+
+
+def accumulated(x: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+    """Return zeros of `shape` with `x` added at an index, in the order of `x`."""
+    y = np.zeros(math.prod(shape), x.dtype)
+    # On one axis `np.add.at` runs several times as fast as on more.
+    np.add.at(y, places(shape, index).ravel(), x.ravel())
+    return y.reshape(shape)
+
+
+# What users call
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """Return `x[index]`: NumPy's basic and advanced indexing, with arrays, lists and tensors as indices.
+
+    The gradient of an element that is taken twice is the sum of two cotangents.
+
+    >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
+    array([1., 1., 3.])
+    """
+    parts = index_of(index)
+    return GetItem.apply(x, index=parts, unique=plainly_once(parts))
+
+
+class Place:
+    """The elements of an array at an index, to be read or changed in a copy: `x.at[index]`."""
+
+    def __init__(self, x: Array, index: Any) -> None:
+        self._x = shaped(x)
+        self._index = index_of(index)
+
+    def get(self) -> Array:
+        """Return `x[index]`."""
+        return getitem(self._x, self._index)
+
+    def set(self, value: Array) -> Array:
+        """Return a copy with `value` there; where the index names an element twice, the later value stays."""
+        return IndexSet.apply(self._x, value, index=self._index)
+
+    def add(self, value: Array) -> Array:
+        """Return a copy with `value` added there, twice where the index names an element twice."""
+        return IndexAdd.apply(self._x, value, index=self._index)
+
+    def subtract(self, value: Array) -> Array:
+        """Return a copy with `value` subtracted there, twice where the index names an element twice."""
+        return self.add(np.negative(value))
+
+    def multiply(self, value: Array) -> Array:
+        """Return a copy with the elements there times `value`."""
+        return self.apply(lambda x: x * value)
+
+    def divide(self, value: Array) -> Array:
+        """Return a copy with the elements there divided by `value`."""
+        return self.apply(lambda x: x / value)
+
+    def power(self, value: Array) -> Array:
+        """Return a copy with the elements there to the power `value`."""
+        return self.apply(lambda x: x**value)
+
+    def min(self, value: Array) -> Array:
+        """Return a copy with the smaller one of the elements there and `value`."""
+        return self.apply(lambda x: np.minimum(x, value))
+
+    def max(self, value: Array) -> Array:
+        """Return a copy with the larger one of the elements there and `value`."""
+        return self.apply(lambda x: np.maximum(x, value))
+
+    def apply(self, function: Any) -> Array:
+        """Return a copy with `function(x[index])` there. Raises ValueError where an element is named twice."""
+        if not selects_once(self._x.shape, self._index):
+            raise ValueError(
+                "at: the index names an element twice, so which result should stay is not defined; make the indices "
+                "unique, or use .set or .add, which say what happens then"
+            )
+        return self.set(function(self.get()))
+
+
+class At:
+    """What `x.at` is: `x.at[index].set(value)` and the like return a changed copy.
+
+    The methods of a place are JAX's: get, set, add, subtract, multiply, divide, power, min, max, apply.
+
+    >>> At(np.zeros(3))[1:].set(5.0)
+    array([0., 5., 5.])
+    """
+
+    def __init__(self, x: Array) -> None:
+        self._x = x
+
+    def __getitem__(self, index: Any) -> Place:
+        return Place(self._x, index)
+
+
+def setitem(x: Tensor, index: Any, value: Any) -> None:
+    """Make `x` the tensor that has `value` at an index: what was computed from it before keeps the old values.
+
+    Raises GradientError for a leaf, and inside `no_grad` for any tensor whose gradient would be lost. Inside `no_grad`
+    the values of a leaf are overwritten, as by `x.data[index] = value`.
+    """
+    if isinstance(x._link, Leaf):
+        if x._trace is not EAGER or modes.floor <= EAGER.level:
+            raise GradientError(
+                "x[index] = value: x is an input whose gradient is asked for, so it must stay as it is; write "
+                "y = x.at[index].set(value), or change its values inside cr.no_grad() or through x.data"
+            )
+        x.data[index_of(index)] = value_of(value)
+        return
+    if x.requires_grad and x._trace.level < modes.floor:
+        raise GradientError(
+            "x[index] = value: inside cr.no_grad() this would cut x off from its gradient; write it outside, or into "
+            "x.detach()"
+        )
+    new = At(x)[index].set(value)
+    x._value, x._link, x._trace = new._value, new._link, new._trace
+
+
+METHODS = {"__getitem__": getitem, "__setitem__": setitem, "at": property(At)}
+for name, method in METHODS.items():
+    setattr(Tensor, name, method)

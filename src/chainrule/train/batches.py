@@ -1,0 +1,97 @@
+"""Batches as training and evaluation see them: (x, y), in the model's dtype, and checked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import value_of
+from chainrule.core.transforms import no_grad
+from chainrule.data.checks import check_finite, check_labels
+from chainrule.data.dataset import ArrayDataset, Data
+from chainrule.data.loader import DataLoader
+
+from .mode import in_mode
+
+Batch = tuple[Any, Any]
+
+EVALUATION_BATCH = 256
+
+
+def batches(source: Any, what: str) -> Iterator[Batch]:
+    """Yield the batches of a loader or another iterable, as arrays. Raises TypeError for what is no (x, y)."""
+    for item in source:
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            got = f"{len(item)} of them" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
+            raise TypeError(f"{what}: expected batches of two arrays (x, y), got {got}")
+        x, y = (np.asarray(value_of(part)) for part in item)
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+            raise ValueError(
+                f"{what}: x and y of a batch need a first axis of the same length, got shapes {list(x.shape)} and "
+                f"{list(y.shape)}"
+            )
+        yield x, y
+
+
+def in_order(source: Any) -> Any:
+    """Return what gives a set's batches in its own order: a loader's data set, a pair (x, y), or the batches given.
+
+    Evaluating a loader neither shuffles nor moves it on, and leaves no sample out.
+    """
+    if isinstance(source, DataLoader):
+        return DataLoader(source.dataset, source.batch_size, seed=0)
+    is_pair = isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source)
+    if is_pair:
+        return DataLoader(ArrayDataset(*(np.asarray(value_of(part)) for part in source)), EVALUATION_BATCH, seed=0)
+    if isinstance(source, Data | ArrayDataset):
+        return DataLoader(source, EVALUATION_BATCH, seed=0)
+    return source
+
+
+def model_dtype(model: Any) -> Any:
+    """Return the dtype of the model's parameters, or None where it has none."""
+    return next((parameter.dtype for parameter in model.parameters()), None)
+
+
+def cast(array: Any, dtype: Any) -> Any:
+    """Convert floating values to the model's dtype; integers and booleans stay."""
+    return array.astype(dtype, copy=False) if dtype is not None and array.dtype.kind == "f" else array
+
+
+def setting(loss: Any, name: str, default: Any = None) -> Any:
+    """Return a setting of a loss: an attribute, or what chainrule's own losses keep in `settings`."""
+    return getattr(loss, name, getattr(loss, "settings", {}).get(name, default))
+
+
+def are_classes(y: Any, output: Any) -> bool:
+    """Whether targets are class indices [...] of an output [..., K]."""
+    return y.dtype.kind in "iu" and output.shape[:-1] == y.shape and output.ndim > y.ndim and output.shape[-1] > 1
+
+
+def check_set(model: Any, loss: Any, loader: Any) -> bool:
+    """Check all data of a loader before the first step, if they are in memory; return whether they were.
+
+    Raises DataError, which places the first value that is not finite or the first label that is out of range.
+    """
+    dataset = getattr(loader, "dataset", None)
+    if not isinstance(dataset, ArrayDataset) or len(dataset.arrays) != 2:
+        return False
+    x, y = dataset.arrays
+    check_finite(x, "x")
+    check_finite(y, "y")
+    if y.dtype.kind in "iu":
+        with in_mode(model, training=False), no_grad():
+            output = model(cast(x[:1], model_dtype(model)))
+        check_classes(loss, np.asarray(value_of(output)), y, output_of=1)
+    return True
+
+
+def check_classes(loss: Any, output: Any, y: Any, output_of: int | None = None) -> None:
+    """Raise DataError for a label that no output belongs to; `output` may be of the first `output_of` samples only.
+
+    Labels that the loss ignores (its `ignore_index`) may be anything.
+    """
+    if are_classes(y[:output_of], output):
+        ignored = setting(loss, "ignore_index")
+        labels = y if ignored is None else np.where(y == ignored, 0, y)
+        check_labels(labels.reshape(-1), output.shape[-1])

@@ -1,0 +1,168 @@
+"""Callbacks: what else happens while `fit` trains."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .history import History, Row, is_better
+from .saving import save
+
+
+@dataclass
+class Run:
+    """A training run as its callbacks see it, and the state that `fit` keeps up to date.
+
+    `epoch` and `batch` count from 1; `batch_loss` and `grad_norm` are of the last step, the norm before clipping.
+    """
+
+    model: Any
+    loss: Any
+    optimizer: Any
+    loader: Any
+    scheduler: Any
+    history: History
+    epochs: int
+    epoch: int = 0
+    batch: int = 0
+    batch_loss: float = float("nan")
+    grad_norm: float = float("nan")
+    stopping: bool = False
+
+    def stop(self, reason: str) -> None:
+        """End the training after the epoch that is under way."""
+        self.stopping = True
+        self.history.stopped = reason
+
+
+class Callback:
+    """The base of every callback: define the methods you need.
+
+    >>> class Printer(Callback):
+    ...     def on_epoch_end(self, run):
+    ...         print(run.epoch, run.history.last["loss"])
+    """
+
+    def on_train_start(self, run: Run) -> None:
+        """Called once, before the first epoch."""
+
+    def on_batch_end(self, run: Run) -> None:
+        """Called after each step."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Called when the row of an epoch stands in `run.history.last`."""
+
+    def on_train_end(self, run: Run) -> None:
+        """Called once, after the last epoch; not after an error or Ctrl-C, which leave the model as it is."""
+
+
+class BestWeights(Callback):
+    """Puts the weights of the best epoch back when the training ends.
+
+    `monitor` is a column of the history: the highest accuracy, or the lowest of anything else. `best` is its value,
+    `epoch` where it was.
+
+    The first epoch counts anew in each `fit`.
+    """
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0) -> None:
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.best: float | None = None
+        self.epoch: int | None = None
+        self._weights: dict[str, Any] | None = None
+
+    def on_train_start(self, run: Run) -> None:  # noqa: ARG002
+        """Forget an earlier training."""
+        self.best = self.epoch = self._weights = None
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Keep the weights if they are the best so far."""
+        value = monitored(type(self).__name__, self.monitor, run.history.last)
+        if is_better(self.monitor, value, self.best, self.min_delta):
+            self.best, self.epoch, self._weights = value, run.epoch, run.model.state_dict()
+
+    def on_train_end(self, run: Run) -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            run.model.load_state_dict(self._weights)
+
+
+class EarlyStopping(BestWeights):
+    """Ends the training once `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    With `restore_best` the weights of the best epoch are put back, also where all epochs were run.
+
+    Prechelt, "Early stopping, but when?", 1998, compares such criteria.
+    """
+
+    def __init__(
+        self, patience: int = 5, monitor: str = "val_loss", restore_best: bool = True, min_delta: float = 0.0
+    ) -> None:
+        if patience < 1:
+            raise ValueError(f"EarlyStopping: patience must be at least 1 epoch, got {patience}")
+        super().__init__(monitor, min_delta)
+        self.patience = patience
+        self.restore_best = restore_best
+        self._bad_epochs = 0
+
+    def on_train_start(self, run: Run) -> None:
+        """Forget an earlier training."""
+        super().on_train_start(run)
+        self._bad_epochs = 0
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Count the epochs since the best one."""
+        super().on_epoch_end(run)
+        self._bad_epochs = 0 if self.epoch == run.epoch else self._bad_epochs + 1
+        if self._bad_epochs >= self.patience:
+            run.stop(f"{self.monitor} has not improved for {self._bad_epochs} epochs; best {self.best} in {self.epoch}")
+
+    def on_train_end(self, run: Run) -> None:
+        """Put the best weights back, if that is wanted."""
+        if self.restore_best:
+            super().on_train_end(run)
+
+
+class SaveCheckpoint(Callback):
+    """Saves model, optimizer, loader and scheduler every `every` epochs, so that training can go on from the file.
+
+    In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` it is written
+    only when that column is the best so far. The file's meta is the epoch's row: `chainrule.load(path).meta`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, every: int = 1) -> None:
+        if every < 1:
+            raise ValueError(f"SaveCheckpoint: every must be at least 1 epoch, got {every}")
+        self.path = Path(path)
+        self.monitor = monitor
+        self.every = every
+        self.saved: Path | None = None
+        self._best: float | None = None
+
+    def on_train_start(self, run: Run) -> None:  # noqa: ARG002
+        """Forget an earlier training's best value."""
+        self._best = None
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Save, if this epoch is one to save."""
+        row = run.history.last
+        if self.monitor is None:
+            due = run.epoch % self.every == 0
+        else:
+            value = monitored("SaveCheckpoint", self.monitor, row)
+            due = is_better(self.monitor, value, self._best)
+            self._best = value if due else self._best
+        if due:
+            path = self.path.with_name(self.path.name.replace("{epoch}", str(run.epoch)))
+            loader = run.loader if hasattr(run.loader, "state_dict") else None
+            save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, **row)
+            self.saved = path
+
+
+def monitored(who: str, monitor: str, row: Row) -> float:
+    """Return a row's value of a column; a KeyError that says what there is."""
+    if monitor not in row:
+        hint = "; pass validation=… to fit" if monitor.startswith("val_") and "val_loss" not in row else ""
+        raise KeyError(f"{who}: there is no column {monitor!r} to monitor, only {sorted(row)}{hint}")
+    return float(row[monitor])

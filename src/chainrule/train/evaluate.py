@@ -1,0 +1,131 @@
+"""How good a model is on data that it does not learn from."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.core.tensor import value_of
+from chainrule.core.transforms import no_grad
+from chainrule.data.checks import check_labels
+
+from .batches import EVALUATION_BATCH, Batch, are_classes, batches, cast, check_classes, in_order, model_dtype, setting
+from .mode import in_mode
+
+
+class Score:
+    """The loss and, where targets are class indices, the accuracy, each a mean over samples."""
+
+    def __init__(self, loss: Any) -> None:
+        self._is_sum = setting(loss, "reduction") == "sum"
+        self._ignored = setting(loss, "ignore_index")
+        self.samples = self._labels = self._right = 0
+        self._total = 0.0
+
+    def add(self, value: float, output: Any, y: Any) -> None:
+        """Count one batch: its loss, the model's output and the targets."""
+        self.samples += len(y)
+        self._total += value if self._is_sum else value * len(y)
+        if are_classes(y, output):
+            counted = y != self._ignored
+            self._labels += int(np.sum(counted))
+            self._right += int(np.sum(counted & (output.argmax(axis=-1) == y)))
+
+    def means(self, prefix: str = "") -> dict[str, float]:
+        """Return `loss` and, where there were class indices, `accuracy`."""
+        found = {f"{prefix}loss": self._total / self.samples}
+        if self._labels:
+            found[f"{prefix}accuracy"] = self._right / self._labels
+        return found
+
+
+def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:
+    """Measure a model on data, in evaluation mode, without learning from them.
+
+    `data` is a DataLoader, a pair of arrays (x, y), a data set, or an iterable of batches (x, y). A loader's data come
+    in their own order, all of them, and the loader does not move.
+
+    Returns `loss`, the mean over samples; `samples`, how many there were; `predictions` [N, …], in the data's order:
+    the classes where the targets are class indices, else the model's outputs; and in the first case `accuracy` and
+    `confusion` [K, K] (see `confusion_matrix`).
+
+    Raises DataError for a label out of range, and ValueError for no data.
+
+    >>> from chainrule import nn
+    >>> model = nn.Linear(2, 2)
+    >>> model.load_state_dict({"weight": np.eye(2), "bias": np.zeros(2)})
+    Mismatch(missing=[], unexpected=[])
+    >>> found = evaluate(model, nn.CrossEntropyLoss(), (np.eye(2), np.array([0, 0])))
+    >>> found["accuracy"], found["predictions"].tolist(), found["confusion"].tolist()
+    (0.5, [0, 1], [[1, 1], [0, 0]])
+    """
+    score, predictions, labels, classes = Score(loss), [], [], 0
+    dtype = model_dtype(model)
+    with in_mode(model, training=False), no_grad():
+        for batch in batches(in_order(data), "evaluate"):
+            value, output, y = forward(model, loss, batch, dtype, "evaluate")
+            score.add(float(value_of(value)), output, y)
+            if are_classes(y, output):
+                labels.append(y.reshape(-1))
+                classes, output = output.shape[-1], output.argmax(axis=-1)
+            predictions.append(output)
+    if not predictions:
+        raise ValueError("evaluate: the data gave no batch; a generator can be read only once")
+    found: dict[str, Any] = {
+        **score.means(),
+        "samples": score.samples,
+        "predictions": np.concatenate(predictions),
+    }
+    if labels:
+        targets, predicted = np.concatenate(labels), found["predictions"].reshape(-1)
+        counted = targets != setting(loss, "ignore_index")
+        found["confusion"] = confusion_matrix(targets[counted], predicted[counted], classes)
+    return found
+
+
+def forward(model: Any, loss: Any, batch: Batch, dtype: Any, what: str, checked: bool = False) -> tuple[Any, Any, Any]:
+    """Return the loss of a batch, the model's output as an array, and the targets as the loss had them.
+
+    Labels are checked before the loss sees them, unless all of them were `checked`.
+    """
+    x, y = (cast(part, dtype) for part in batch)
+    output = model(x)
+    values = value_of(output)
+    if not checked:
+        check_classes(loss, values, y)
+    value = loss(output, y)
+    if np.shape(value) != ():
+        raise ValueError(f"{what}: the loss must be one number, got shape {list(np.shape(value))}; use its mean")
+    return value, values, y
+
+
+def predict(model: Any, x: ArrayLike, batch_size: int = EVALUATION_BATCH) -> NDArray[Any]:
+    """Return the model's outputs for `x` [N, …], computed in evaluation mode and in batches.
+
+    >>> from chainrule import nn
+    >>> predict(nn.Linear(4, 3), np.zeros((10, 4))).shape
+    (10, 3)
+    """
+    values, dtype = np.asarray(value_of(x)), model_dtype(model)
+    starts = range(0, max(len(values), 1), batch_size)
+    with in_mode(model, training=False), no_grad():
+        parts = [value_of(model(cast(values[start : start + batch_size], dtype))) for start in starts]
+    return np.concatenate(parts)
+
+
+def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Count, in row i and column j, the samples of class i for which class j was predicted [K, K].
+
+    Raises DataError for a class out of range, and ValueError for unequal lengths.
+
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    rows, columns = np.asarray(y), np.asarray(predicted)
+    if rows.shape != columns.shape:
+        raise ValueError(f"confusion_matrix: y has shape {list(rows.shape)}, predicted {list(columns.shape)}")
+    for labels in (rows, columns):
+        check_labels(labels, classes)
+    counts = np.bincount(rows.astype(np.int64) * classes + columns.astype(np.int64), minlength=classes**2)
+    return counts.reshape(classes, classes).astype(np.int64)

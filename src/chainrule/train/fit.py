@@ -1,0 +1,197 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.core.errors import GradientError
+from chainrule.core.tensor import value_of
+from chainrule.data.checks import check_finite
+from chainrule.optim import clip_grad_norm_
+from chainrule.optim.lr_scheduler import ReduceLROnPlateau
+
+from .batches import Batch, batches, check_set, model_dtype
+from .callbacks import Callback, Run, monitored
+from .evaluate import Score, evaluate, forward
+from .history import History, Row
+from .interrupt import WholeSteps
+from .mode import in_mode
+
+UNBOUNDED = float(np.finfo(np.float64).max)
+"""As a bound on the gradient's norm: none."""
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss or a gradient is NaN or infinite; the parameters are those of the last good step.
+
+    `epoch` and `batch` count from 1.
+    """
+
+    def __init__(self, epoch: int, batch: int, what: str) -> None:
+        super().__init__(
+            f"fit: epoch {epoch}, batch {batch}: {what}. The parameters are those of the step before; lower the "
+            f"learning rate, clip the gradient (clip_norm=1.0), or look at the input's scale"
+        )
+        self.epoch = epoch
+        self.batch = batch
+
+
+def fit(
+    model: Any,
+    loss: Any,
+    optimizer: Any,
+    loader: Any,
+    epochs: int = 10,
+    validation: Any = None,
+    callbacks: Sequence[Callback] = (),
+    clip_norm: float | None = None,
+    scheduler: Any = None,
+    schedule_by: Literal["epoch", "batch"] = "epoch",
+    history: History | None = None,
+) -> History:
+    """Train a model, and return what was measured, one row for each epoch.
+
+    - `loss(output, y)` gives one number, the mean over the batch (or a sum, if its `reduction` says so).
+    - `loader` is a DataLoader or another iterable of batches (x, y), iterated once in each epoch. Floating data are
+      converted to the dtype of the model's parameters.
+    - `validation` is measured after each epoch, by `evaluate`, which says what it may be.
+    - `clip_norm` bounds the norm of each step's gradient (`optim.clip_grad_norm_`).
+    - `scheduler` is stepped after each epoch or, with `schedule_by="batch"`, after each batch, as `OneCycleLR` and
+      `LinearWarmup` are mostly counted. `ReduceLROnPlateau` gets the validation's loss, or the training's without one;
+      with `mode="max"` the accuracy; by batches, the batch's loss.
+    - `history` is filled while the training runs; pass an earlier run's to go on with its rows and its count of
+      epochs. `epochs` is how many are run now. A loader restored by `load` begins with the rest of its epoch.
+
+    A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` where the targets
+    are class indices, `val_loss` and `val_accuracy`, `grad_norm` and `grad_norm_max` (mean and maximum over the steps,
+    before clipping), `lr` (of the first group, in the epoch's last step) and `seconds`.
+
+    The model trains in training mode, is validated in evaluation mode, and afterwards has the mode it had.
+
+    Ctrl-C: the step that is under way is finished, then KeyboardInterrupt is raised. The model is as that step left it,
+    and the rows so far are in `history`, if you passed one. A second Ctrl-C does not wait.
+
+    Raises DataError, before the first step, for data in memory that are not finite or labels out of range, else for
+    the first such batch; NonFiniteError where the loss or a gradient is not finite, naming epoch, batch and parameter;
+    ValueError where the loader gives no batch.
+
+    >>> import chainrule as cr
+    >>> from chainrule import data, nn, optim
+    >>> cr.seed(0)
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
+    >>> loader = data.DataLoader((x, np.array([0, 1, 1, 0])), batch_size=4)
+    >>> history = fit(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=0.05), loader, epochs=100)
+    >>> history.last["epoch"], history.last["accuracy"]
+    (100, 1.0)
+    """
+    if epochs < 0:
+        raise ValueError(f"fit: epochs must not be negative, got {epochs}")
+    if schedule_by not in ("epoch", "batch"):
+        raise ValueError(f"fit: schedule_by must be 'epoch' or 'batch', got {schedule_by!r}")
+    run = Run(model, loss, optimizer, loader, scheduler, History() if history is None else history, epochs)
+    first = run.history.last["epoch"] + 1 if len(run.history) else 1
+    run.history.interrupted, run.history.stopped = True, None
+    interrupts = WholeSteps()
+    with interrupts.watching(), in_mode(model, training=True):
+        trainer = _Trainer(run, callbacks, clip_norm, interrupts)
+        trainer.step_scheduler = scheduler if schedule_by == "batch" else None
+        trainer.checked = check_set(model, loss, loader)
+        trainer.tell("on_train_start")
+        for epoch in range(first, first + epochs):
+            run.epoch = epoch
+            run.history.rows.append(_epoch(trainer, validation))
+            trainer.tell("on_epoch_end")
+            if run.stopping:
+                break
+        trainer.tell("on_train_end")
+    run.history.interrupted = False
+    return run.history
+
+
+def _epoch(trainer: "_Trainer", validation: Any) -> Row:
+    """Train for one epoch, validate, and return the epoch's row."""
+    run, started = trainer.run, time.perf_counter()
+    run.model.train()
+    score, norms = Score(run.loss), []
+    lr = run.optimizer.param_groups[0]["lr"]
+    for number, batch in enumerate(batches(run.loader, "fit"), 1):
+        run.batch = number
+        lr = run.optimizer.param_groups[0]["lr"]
+        output, y = trainer.step(batch)
+        score.add(run.batch_loss, output, y)
+        norms.append(run.grad_norm)
+        trainer.tell("on_batch_end")
+    if not norms:
+        raise ValueError(
+            f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
+            f"DataLoader or a list of batches"
+        )
+    row: Row = {"epoch": run.epoch, **score.means()}
+    if validation is not None:
+        measured = evaluate(run.model, run.loss, validation)
+        row |= {f"val_{name}": measured[name] for name in ("loss", "accuracy") if name in measured}
+    if trainer.step_scheduler is None:
+        _advance(run.scheduler, row)
+    norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
+    return row | norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
+
+
+class _Trainer:
+    """What does the steps of a run."""
+
+    def __init__(
+        self, run: Run, callbacks: Iterable[Callback], clip_norm: float | None, interrupts: WholeSteps
+    ) -> None:
+        self.run = run
+        self.callbacks = list(callbacks)
+        self.max_norm = UNBOUNDED if clip_norm is None else clip_norm
+        self.interrupts = interrupts
+        self.checked = False
+        self.step_scheduler: Any = None
+        self.dtype = model_dtype(run.model)
+        self.parameters = list(run.model.named_parameters())
+
+    def tell(self, event: str) -> None:
+        """Call one method of every callback."""
+        for callback in self.callbacks:
+            getattr(callback, event)(self.run)
+
+    def step(self, batch: Batch) -> tuple[Any, Any]:
+        """Take one step; return the model's output and the targets."""
+        run = self.run
+        if not self.checked:
+            for name, part in zip("xy", batch, strict=True):
+                check_finite(part, f"{name} of epoch {run.epoch}, batch {run.batch}")
+        with self.interrupts.step(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            run.optimizer.zero_grad()
+            value, output, y = forward(run.model, run.loss, batch, self.dtype, "fit", checked=self.checked)
+            run.batch_loss = float(value_of(value))
+            value.backward()
+            run.grad_norm = self._clipped(run.batch_loss)
+            run.optimizer.step()
+            _advance(self.step_scheduler, {"loss": run.batch_loss})
+        return output, y
+
+    def _clipped(self, loss: float) -> float:
+        """Clip the gradients and return their norm before; raise where the loss or one of them is not finite."""
+        problem = "" if math.isfinite(loss) else f"the loss is {loss}; "
+        try:
+            norm = clip_grad_norm_(self.parameters, self.max_norm)
+        except GradientError as error:
+            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}{error}") from None
+        if problem:
+            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}all gradients are finite")
+        return norm
+
+
+def _advance(scheduler: Any, row: Row) -> None:
+    """Step a scheduler, if there is one, with the measure that it takes."""
+    if isinstance(scheduler, ReduceLROnPlateau):
+        measure = "accuracy" if scheduler.mode == "max" else "loss"
+        scheduler.step(monitored("ReduceLROnPlateau", f"val_{measure}" if "val_loss" in row else measure, row))
+    elif scheduler is not None:
+        scheduler.step()

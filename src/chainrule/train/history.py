@@ -1,0 +1,88 @@
+"""`History`: what a training run measured, one row for each epoch."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+Row = dict[str, Any]
+
+_HIGHER_IS_BETTER = ("accuracy",)
+
+
+class History:
+    """The rows of a training run, in order; `history["loss"]` is one column.
+
+    A column that a row does not have is None there. `interrupted` says whether the run ended by an error or Ctrl-C.
+
+    >>> history = History([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.4}])
+    >>> history["loss"], history.last["epoch"], history.best("loss")["epoch"]
+    ([0.9, 0.4], 2, 2)
+    >>> print(history)
+    epoch  loss
+        1   0.9
+        2   0.4
+    """
+
+    def __init__(self, rows: list[Row] | None = None) -> None:
+        self.rows: list[Row] = [] if rows is None else rows
+        self.interrupted = False
+        self.stopped: str | None = None
+        """Why a callback ended the run early, or None."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns, in the order they first came."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    @property
+    def last(self) -> Row:
+        """The newest row; an IndexError before the first epoch is done."""
+        return self.rows[-1]
+
+    def best(self, monitor: str) -> Row:
+        """Return the row where a column is best: highest for an accuracy, lowest for anything else.
+
+        Raises KeyError for an unknown column, and ValueError where it holds no finite number.
+        """
+        rows = [row for row, value in zip(self.rows, self[monitor], strict=True) if value is not None]
+        rows = [row for row in rows if math.isfinite(row[monitor])]
+        if not rows:
+            raise ValueError(f"History.best: {monitor!r} has no finite value in {len(self.rows)} epochs")
+        return (max if higher_is_better(monitor) else min)(rows, key=lambda row: row[monitor])
+
+    def __getitem__(self, column: str) -> list[Any]:
+        if column not in self.columns:
+            raise KeyError(f"History: there is no column {column!r}; it has {self.columns}")
+        return [row.get(column) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        cells = [self.columns, *([_cell(row.get(name)) for name in self.columns] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} epochs: {', '.join(self.columns)})"
+
+
+def higher_is_better(monitor: str) -> bool:
+    """Whether a column is to grow: an accuracy is, anything else is taken for a loss."""
+    return monitor.endswith(_HIGHER_IS_BETTER)
+
+
+def is_better(monitor: str, value: float, than: float | None, by: float = 0.0) -> bool:
+    """Whether a value of a column beats another one by more than `by`; NaN never does, anything else beats None."""
+    if math.isnan(value):
+        return False
+    if than is None:
+        return True
+    return value > than + by if higher_is_better(monitor) else value < than - by
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

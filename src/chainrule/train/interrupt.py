@@ -1,0 +1,55 @@
+"""Ctrl-C between steps, never inside one."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class WholeSteps:
+    """Lets a training step finish before a Ctrl-C takes effect.
+
+    Python raises KeyboardInterrupt at any line, and so between the updates of two parameters. Inside `step()` the
+    first Ctrl-C waits until the block is left; a second one acts at once, for a step that never ends. Only the main
+    thread receives signals: in others, and where the program has no handler of its own in Python, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._waiting: tuple[int, FrameType | None] | None = None
+        self._handler: Any = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Stand in front of the program's own handler of Ctrl-C for the time of the block."""
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            yield
+            return
+        self._handler = handler
+        signal.signal(signal.SIGINT, self._receive)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Hold back a Ctrl-C until the block is left."""
+        self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
+            if self._waiting is not None:
+                waiting, self._waiting = self._waiting, None
+                self._handler(*waiting)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._inside and self._waiting is None:
+            self._waiting = number, frame
+        else:
+            self._waiting = None
+            self._handler(number, frame)

@@ -1,0 +1,196 @@
+"""The main job: a fully connected network on a data set, from the split to the saved model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import nn, optim
+from chainrule.core.random import seed
+from chainrule.core.transforms import no_grad
+from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
+from chainrule.train.fit import fit
+from chainrule.train.history import History
+from chainrule.train.modelfile import ModelFileError
+from chainrule.train.saving import load, save
+
+FORMAT = 1
+"""The version of the description that a saved model carries."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: layer widths, epochs, and what the optimiser AdamW is told. The defaults suit small tables."""
+
+    hidden: tuple[int, ...] = (128, 64)
+    epochs: int = 60
+    batch_size: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.2
+    held_out: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if any(width < 1 for width in self.hidden):
+            raise ValueError(f"hidden: expected positive layer widths, got {self.hidden}")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
+        if not self.lr > 0:
+            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
+
+
+def network(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
+    """Linear → ReLU → Dropout for each hidden width, then Linear to the outputs (logits, or one value)."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs, init="xavier"))
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the network does on held-out data: `accuracy` or, for a regression, `rmse` in the target's unit."""
+
+    samples: int
+    loss: float
+    accuracy: float | None
+    rmse: float | None
+    truth: NDArray[Any]
+    predicted: NDArray[Any]
+
+    def confusion(self, classes: int) -> NDArray[np.int64]:
+        """Counts [K, K]: rows are the true classes, columns the predicted ones."""
+        counts = np.zeros((classes, classes), np.int64)
+        np.add.at(counts, (self.truth, self.predicted), 1)
+        return counts
+
+
+class Job:
+    """A data set, split and scaled, with a network and everything to train it. One seed fixes it all."""
+
+    def __init__(self, data: Data, recipe: Recipe) -> None:
+        self.data, self.recipe = data, recipe
+        self.is_classification = data.task == "classification"
+        seed(recipe.seed)
+        indices = np.arange(len(data.x))
+        whole = ArrayDataset(data.x, data.y, indices)
+        labels = data.y if self.is_classification else None
+        kept, held = whole.split(recipe.held_out, recipe.seed, stratify=labels)
+        self.scaling = Standardizer.fit(kept.arrays[0])
+        self.target_scaling = None if self.is_classification else Standardizer.fit(kept.arrays[1])
+        self.training = self._part(kept)
+        self.held_out = self._part(held)
+        self.held_out_rows = held.arrays[2]
+        outputs = len(data.class_names) if self.is_classification else 1
+        self.model = network(data.x.shape[1], recipe.hidden, outputs, recipe.dropout)
+        self.loss: nn.Module = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
+        self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+    def _part(self, part: ArrayDataset) -> ArrayDataset:
+        x, y = part.arrays[0], part.arrays[1]
+        if self.target_scaling is not None:
+            y = self.target_scaling.transform(y)[:, None].astype(np.float32)
+        return ArrayDataset(self.scaling.transform(x).astype(np.float32), y)
+
+    def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The first `count` training samples, to check the network's gradients on."""
+        x, y = self.training[:count]
+        return x, y
+
+    def train(self, callbacks: Sequence[Any] = ()) -> History:
+        """Train for the recipe's epochs; the learning rate falls to zero along a cosine."""
+        schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.recipe.epochs)
+        return fit(
+            self.model,
+            self.loss,
+            self.optimizer,
+            self.loader,
+            epochs=self.recipe.epochs,
+            validation=self.held_out.arrays,
+            callbacks=callbacks,
+            clip_norm=1.0,
+            scheduler=schedule,
+        )
+
+    def score(self) -> Score:
+        """Measure the network on the held-out part."""
+        x, y = self.held_out.arrays
+        self.model.eval()
+        with no_grad():
+            output = self.model(x)
+            loss = float(self.loss(output, y))
+        values = output.numpy()
+        if self.target_scaling is None:
+            predicted = values.argmax(axis=1)
+            return Score(len(x), loss, float((predicted == y).mean()), None, y, predicted)
+        truth, predicted = (self.target_scaling.inverse(v[:, 0]) for v in (y, values))
+        return Score(len(x), loss, None, float(np.sqrt(np.mean((truth - predicted) ** 2))), truth, predicted)
+
+    def save(self, path: str | Path, score: Score) -> None:
+        """Write the network with all that a prediction needs: names, scaling, classes."""
+        data, recipe = self.data, self.recipe
+        save(
+            path,
+            self.model,
+            format=FORMAT,
+            task=data.task,
+            data=data.name,
+            source=data.source,
+            feature_names=list(data.feature_names),
+            class_names=list(data.class_names),
+            scaling=self.scaling.to_dict(),
+            target_scaling=self.target_scaling and self.target_scaling.to_dict(),
+            recipe=asdict(recipe) | {"hidden": list(recipe.hidden)},
+            held_out={"samples": score.samples, "loss": score.loss, "accuracy": score.accuracy, "rmse": score.rmse},
+        )
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A saved network that predicts."""
+
+    model: nn.Module
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `Job.save` wrote. Raises ModelFileError for any other file."""
+        saved = load(path)
+        meta = saved.meta
+        wanted = {"format", "task", "feature_names", "class_names", "scaling", "target_scaling", "recipe"}
+        if not wanted <= set(meta) or meta["format"] != FORMAT:
+            raise ModelFileError(
+                f"{path}: a model file, but not of a network that `chainrule train` wrote "
+                f"(no {', '.join(sorted(wanted - set(meta))) or 'description of format ' + str(FORMAT)}); "
+                f"load it with chainrule.load and the model it was saved from"
+            )
+        outputs = len(meta["class_names"]) or 1
+        recipe = meta["recipe"]
+        model = network(len(meta["feature_names"]), recipe["hidden"], outputs, recipe["dropout"])
+        load(path, model)
+        model.eval()
+        return cls(model, meta)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of the classes; empty for a regression."""
+        return list(self.meta["class_names"])
+
+    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Class probabilities [N, K] for features [N, n], or predicted values [N] in the target's unit."""
+        scaled = Standardizer.from_dict(self.meta["scaling"]).transform(x).astype(np.float32)
+        with no_grad():
+            output = self.model(scaled)
+            if self.class_names:
+                return np.asarray(nn.functional.softmax(output, axis=-1).numpy(), np.float64)
+        target_scaling = Standardizer.from_dict(self.meta["target_scaling"])
+        return target_scaling.inverse(output.numpy()[:, 0])

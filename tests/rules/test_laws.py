@@ -1,0 +1,87 @@
+"""The test of the laws: each planted fault is caught by the law that is there for it, and sound records pass all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.core import reverse
+from chainrule.core.operation import Operation
+
+from .calls import variant
+from .laws import LAWS
+from .planted import FAULTS, SOUND, Quotient
+from .test_registry import OPERATIONS
+
+ENGINE = ("derivatives have the shape of their variable", "dtypes may be mixed")
+"""Laws that the engine keeps for all records: their fault is planted in it."""
+
+
+@pytest.mark.parametrize("op", SOUND, ids=lambda op: op.__name__)
+def test_a_sound_record_passes_every_law(op: type[Operation]) -> None:
+    for law in LAWS.values():
+        if law.applies(op):
+            for seed in range(5):
+                law.walk(op, seed)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught(fault: str) -> None:
+    name, op = FAULTS[fault]
+    law = LAWS[name]
+    assert law.applies(op)
+    with pytest.raises(AssertionError) as caught:
+        law.walk(op, seed=0)
+    message = str(caught.value)
+    assert message.startswith(f"{law.name}: {op.name} "), message
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_a_fault_in_the_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `fit`, gradients keep the shape and dtype that broadcasting and promotion gave them."""
+    monkeypatch.setattr(reverse, "fit", lambda x_bar, shape, dtype: x_bar)
+    with pytest.raises(AssertionError, match="gradient"):
+        LAWS[name].walk(Quotient, seed=0)
+
+
+def test_every_law_has_a_fault_that_it_catches() -> None:
+    assert {law for law, _ in FAULTS.values()} | set(ENGINE) == set(LAWS)
+
+
+FIRST_ORDER = ("the modes are adjoint", "forward mode is the derivative")
+RULES = [(name, rule) for name, op in OPERATIONS.items() for rule in op.rules]
+
+
+@pytest.mark.parametrize(("name", "rule"), RULES, ids=[f"{name}-{rule}" for name, rule in RULES])
+def test_every_rule_is_under_the_laws(name: str, rule: str) -> None:
+    """A rule of the registry that is 0.1 % off is caught, whichever it is; so its record has cases that reach it."""
+    seen = []
+
+    def wrap(key: str, healthy: Callable[..., Any]) -> Callable[..., Any]:
+        if key != rule:
+            return healthy
+
+        def scaled(*args: Any, **settings: Any) -> Any:
+            result = healthy(*args, **settings)
+            seen.append(any(np.any(part) for part in (result if isinstance(result, tuple | list) else [result])))
+            return type(result)(map(_off, result)) if isinstance(result, tuple | list) else _off(result)
+
+        return scaled
+
+    mutant = variant(OPERATIONS[name], wrap)
+    caught = [law for law in FIRST_ORDER if not _holds(law, mutant)]
+    assert seen, f"{name}.{rule} is never run: the record's cases do not reach it"
+    assert caught or not any(seen), f"{name}.{rule} may be 0.1 % off and no law notices"
+
+
+def _off(result: Any) -> Any:
+    return None if result is None else result * 1.001
+
+
+def _holds(law: str, op: type[Operation]) -> bool:
+    try:
+        LAWS[law].walk(op, seed=0)
+    except AssertionError:
+        return False
+    return True

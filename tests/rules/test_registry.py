@@ -1,0 +1,30 @@
+"""Every law holds for every operation: a record that is added is tested by being there."""
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import chainrule.rules
+from chainrule.core.operation import REGISTRY
+
+from .formula_laws import prose
+from .laws import LAWS
+
+PACKAGE = chainrule.rules.__name__.partition(".")[0]
+OPERATIONS = {name: op for name, op in sorted(REGISTRY.items()) if op.__module__.startswith(f"{PACKAGE}.")}
+PAIRS = [(op, law) for op in OPERATIONS for law in LAWS if LAWS[law].applies(OPERATIONS[op])]
+EVALUATED = 0.85
+"""The least share of formulas that are evaluated and not only read."""
+
+
+@pytest.mark.parametrize(("operation", "law"), PAIRS, ids=[f"{op}-{law.replace(' ', '_')}" for op, law in PAIRS])
+@settings(max_examples=2, deadline=None, database=None, phases=[Phase.generate])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_law(operation: str, law: str, seed: int) -> None:
+    LAWS[law].walk(OPERATIONS[operation], seed)
+
+
+def test_most_formulas_are_evaluated() -> None:
+    total = sum(1 + len(op.rules) for op in OPERATIONS.values())
+    unread = [f"{name}.{rule}: {why}" for name, op in OPERATIONS.items() for rule, why in prose(op).items()]
+    assert len(unread) <= (1 - EVALUATED) * total, f"{len(unread)} of {total} formulas are prose:\n" + "\n".join(unread)
