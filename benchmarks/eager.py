@@ -84,7 +84,7 @@ def of_chainrule(kind: str) -> Step:
 
     def step() -> np.ndarray:
         leaf.grad = None
-        chain(kind, leaf, np.tanh).backward(ones)
+        chain(kind, leaf, cr.tanh).backward(ones)
         return leaf.grad.data
 
     return step

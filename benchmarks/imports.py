@@ -1,6 +1,6 @@
 """What `import chainrule` costs beyond `import numpy`, from compiled bytecode, as an installation has it.
 
-    python benchmarks/imports.py
+python benchmarks/imports.py
 """
 
 import os
@@ -23,7 +23,9 @@ def main() -> None:
             return float(done.stdout) * 1e3
 
         first, *rest = (run() for _ in range(12))
-    print(f"import chainrule, after numpy: median {statistics.median(rest):.0f} ms, least {min(rest):.0f} ms of 11 runs")
+    print(
+        f"import chainrule, after numpy: median {statistics.median(rest):.0f} ms, least {min(rest):.0f} ms of 11 runs"
+    )
     print(f"(the first run, which compiles the bytecode: {first:.0f} ms)")
 
 

@@ -35,7 +35,7 @@ from chainrule.rules.trigonometric import cos, sin, tanh
 
 if TYPE_CHECKING:
     from chainrule import check, data, nn, numpy, optim, train
-    from chainrule.check.cost import cost
+    from chainrule.check.costs import cost
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
@@ -44,7 +44,7 @@ cat = concatenate
 _LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "train"})
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
-    "cost": "chainrule.check.cost",
+    "cost": "chainrule.check.costs",
     "load": "chainrule.train",
     "save": "chainrule.train",
 }

@@ -63,11 +63,11 @@ def _version(
 def train(
     data: Annotated[str, typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, NPZ, IDX file.")],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,64",
-    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 60,
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,128",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part (default: 2,500 steps).")] = None,
     batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 32,
     lr: Annotated[float, typer.Option(help="The learning rate to begin with.")] = 2e-3,
-    dropout: Annotated[float, typer.Option(help="The share of hidden units dropped in a step.")] = 0.2,
+    dropout: Annotated[float, typer.Option(help="The share of hidden units dropped in a step.")] = 0.3,
     held_out: Annotated[float, typer.Option(help="The share of the samples never trained on.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Fixes the split, the weights, the order.")] = 0,
     out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.safetensors"),
@@ -78,8 +78,9 @@ def train(
     from chainrule.check import check_parameters
     from chainrule.data import load
     from chainrule.train.job import Job, Recipe
-    from chainrule.train.report import CheckedRow, write_report
+    from chainrule.train.report import CheckedRow, check_lang, write_report
 
+    check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
     for path in (out, report):
         _check_folder(path)
@@ -146,7 +147,7 @@ def _widths(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError(f"--hidden: expected widths such as 128,64, got {text!r}") from None
+        raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
 
 
 def _check_folder(path: Path) -> None:
@@ -167,7 +168,7 @@ def _train_with_progress(job: "Job") -> "History":
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=job.recipe.epochs, figures="")
+        task = progress.add_task("", total=job.epochs, figures="")
 
         class Show(Callback):
             def on_epoch_end(self, state: Any) -> None:

@@ -26,9 +26,45 @@ from chainrule.rules.concatenator import c_, r_
 __all__ = ["array", "asarray", "c_", "r_"]
 
 _MAKERS = frozenset(
-    "arange asarray_chkfinite empty empty_like eye fromfunction full full_like geomspace identity indices linspace "
-    "logspace mgrid ogrid ones ones_like tri vander zeros zeros_like isscalar shape ndim size result_type finfo iinfo "
-    "errstate issubdtype can_cast promote_types allclose isclose array_equal broadcast_shapes newaxis".split()
+    [
+        "arange",
+        "asarray_chkfinite",
+        "empty",
+        "empty_like",
+        "eye",
+        "fromfunction",
+        "full",
+        "full_like",
+        "geomspace",
+        "identity",
+        "indices",
+        "linspace",
+        "logspace",
+        "mgrid",
+        "ogrid",
+        "ones",
+        "ones_like",
+        "tri",
+        "vander",
+        "zeros",
+        "zeros_like",
+        "isscalar",
+        "shape",
+        "ndim",
+        "size",
+        "result_type",
+        "finfo",
+        "iinfo",
+        "errstate",
+        "issubdtype",
+        "can_cast",
+        "promote_types",
+        "allclose",
+        "isclose",
+        "array_equal",
+        "broadcast_shapes",
+        "newaxis",
+    ]
 )
 
 

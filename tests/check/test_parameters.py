@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -66,6 +66,7 @@ def test_a_right_network_passes_far_below_the_threshold(activation, training):
     assert [(row.name, row.shape) for row in result.rows] == [(n, p.shape) for n, p in model.named_parameters()]
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_relu_networks_pass_whatever_their_weights(seed):
     cr.seed(seed)
@@ -85,6 +86,13 @@ def test_a_wrong_factor_is_caught(factor):
 def test_one_wrong_element_is_caught():
     result = check_parameters(Planted(wrong_scale(1.01, at=(2, 3))), nn.CrossEntropyLoss(), *data(), coordinates=0)
     assert [row.name for row in result.rows if not row.ok] == ["first.weight"]
+
+
+def test_a_gradient_that_is_not_finite_is_caught():
+    result = check_parameters(Planted(wrong_scale(math.nan, at=(0, 0))), nn.CrossEntropyLoss(), *data())
+    (row,) = [row for row in result.rows if not row.ok]
+    assert (row.name, row.note) == ("first.weight", "the gradient is not finite")
+    assert result.worst == math.inf
 
 
 def test_a_gradient_that_is_cut_is_caught():
@@ -182,6 +190,8 @@ def test_the_same_seed_gives_the_same_result():
 
 def test_what_cannot_be_checked_says_so():
     x, y = data()
+    with pytest.raises(ValueError, match="0 directions and 0 coordinates"):
+        check_parameters(nn.Linear(4, 3), nn.CrossEntropyLoss(), x, y, directions=0, coordinates=0)
     with pytest.raises(ValueError, match="no parameters"):
         check_parameters(nn.Tanh(), nn.CrossEntropyLoss(), x, y)
     with pytest.raises(ValueError, match="the loss is nan"):

@@ -48,7 +48,7 @@ def chain(x: Any, steps: int = LONG) -> Any:
 
 
 def test_a_chain_of_100_000_operations() -> None:
-    assert LONG > 10 * sys.getrecursionlimit()
+    assert 10 * sys.getrecursionlimit() < LONG
     np.testing.assert_allclose(cr.grad(chain)(1.0), 1.00001**LONG)
     x = cr.tensor(1.0, requires_grad=True)
     chain(x).backward()
@@ -125,7 +125,7 @@ RUNS: dict[str, Callable[[Any], Any]] = {
     "vjp": lambda x: cr.vjp(lambda x: x * x, np.ones(ROWS))[1](np.ones(ROWS)),
     "jvp of grad": lambda x: cr.hvp(lambda x: (x * x * x).sum(), (np.ones(ROWS),), (np.ones(ROWS),)),
     "checkpoint": lambda x: cr.checkpoint(lambda x: (np.tanh(x) * x).sum())(x).backward(),
-    "an error": lambda x: pytest.raises(ValueError, lambda: cr.grad(lambda x: x * x)(np.ones(ROWS))),
+    "an error": lambda x: refused(x),
     "in place": lambda x: written(x),
 }
 
@@ -134,6 +134,11 @@ def retained(x: Any) -> None:
     y = x * x
     y.retain_grad()
     y.sum().backward()
+
+
+def refused(x: Any) -> None:
+    with pytest.raises(ValueError, match="must return a scalar"):
+        cr.grad(lambda y: x * y)(np.ones(ROWS))
 
 
 def written(x: Any) -> None:
@@ -218,7 +223,7 @@ def test_a_second_backward_over_a_freed_tape() -> None:
     x = cr.tensor([1.0, 2.0], requires_grad=True)
     loss = (x * x).sum()
     loss.backward()
-    with pytest.raises(cr.FreedTapeError, match="were freed by an earlier backward pass.*retain_graph=True"):
+    with pytest.raises(cr.FreedTapeError, match=r"were freed by an earlier backward pass.*retain_graph=True"):
         loss.backward()
     assert x.grad.tolist() == [2.0, 4.0]
 

@@ -158,5 +158,5 @@ def test_newton_by_derivatives_inside_a_differentiated_loop() -> None:
 def test_the_value_of_a_box_that_outlived_its_transform() -> None:
     kept = []
     cr.grad(lambda x: (kept.append(x), x * x)[1])(3.0)
-    assert float(kept[0]) == 3.0
+    assert kept[0].item() == 3.0
     assert cr.grad(lambda y: y * kept[0].detach())(2.0) == 3.0

@@ -42,7 +42,7 @@ def test_what_cannot() -> None:
     with pytest.raises(TypeError, match="requires_grad=True: got dtype int64"):
         cr.tensor(3, requires_grad=True)
     for data in (1j, "text", None, object(), {"a": 1}):
-        with pytest.raises(TypeError, match="tensor: got dtype .*, expected real numbers"):
+        with pytest.raises(TypeError, match=r"tensor: got dtype .*, expected real numbers"):
             cr.tensor(data)
     with pytest.raises(ValueError, match="tensor: the data do not form an array"):
         cr.tensor([[1.0], [1.0, 2.0]])
@@ -56,11 +56,15 @@ def test_numbers() -> None:
         assert (float(x), int(x), x.item()) == (2.5, 2, 2.5)
         assert type(x.item()) is float
     assert list(range(5))[cr.tensor(2)] == 2
-    with pytest.raises(TypeError, match="only integer|integer"):
+    with pytest.raises(TypeError, match="integer"):
         operator.index(cr.tensor(2.0))
     for f in (float, int, cr.Tensor.item):
         with pytest.raises(ValueError, match="size 1"):
             f(cr.tensor([1.0, 2.0]))
+
+
+def test_signs() -> None:
+    assert cr.grad(lambda x: +x * abs(-x))(-3.0) == 6.0
 
 
 def test_truth() -> None:
@@ -163,11 +167,11 @@ def test_a_tensor_that_occurs_twice_is_copied_once() -> None:
 def test_results_of_operations_are_not_copied() -> None:
     y = cr.tensor(1.0, requires_grad=True) * 2
     for make in (copy.deepcopy, pickle.dumps):
-        with pytest.raises(cr.GradientError, match="result of an operation.*detach"):
+        with pytest.raises(cr.GradientError, match=r"result of an operation.*detach"):
             make(y)
         assert make(y.detach())
         with pytest.raises(cr.GradientError, match="result of an operation"):
-            cr.grad(lambda x: make(x))(1.0)
+            cr.grad(make)(1.0)
 
 
 # NumPy's protocols
@@ -214,13 +218,13 @@ def test_a_numpy_function_without_a_rule_is_named() -> None:
 
 def test_out_is_refused() -> None:
     x, out = cr.tensor([1.0, 2.0], requires_grad=True), np.zeros(2)
-    with pytest.raises(TypeError, match="np.add: out="):
+    with pytest.raises(TypeError, match=r"np\.add: out="):
         np.add(x, 1.0, out=out)
     with pytest.raises(TypeError, match="array \\+= tensor"):
         out += x
     with pytest.raises(TypeError, match="out="):
         np.stack([x, x], out=np.zeros((2, 2)))
-    with pytest.raises(TypeError, match="np.add: where= is not supported"):
+    with pytest.raises(TypeError, match=r"np\.add: where= is not supported"):
         np.add(x, 1.0, where=np.array([True, False]))
     assert out.tolist() == [0.0, 0.0]
 
@@ -228,7 +232,7 @@ def test_out_is_refused() -> None:
 def test_a_tracked_tensor_does_not_become_an_array() -> None:
     x = cr.tensor([1.0, 2.0], requires_grad=True)
     for y in (x, x * 2):
-        with pytest.raises(cr.GradientError, match="its gradient would be lost.*detach"):
+        with pytest.raises(cr.GradientError, match=r"its gradient would be lost.*detach"):
             np.asarray(y)
         with pytest.raises(cr.GradientError, match="detach"):
             np.array([y, y])

@@ -313,6 +313,19 @@ def test_detach_cuts_every_level() -> None:
     assert cr.jvp(lambda x: x * x.detach(), (3.0,), (1.0,))[1] == 3.0
 
 
+def test_stop_gradient() -> None:
+    f = lambda x: x * x * cr.stop_gradient(x)  # noqa: E731
+    assert cr.grad(f)(3.0) == 18.0
+    assert cr.grad(cr.grad(f))(3.0) == 6.0
+    assert cr.jvp(f, (3.0,), (1.0,)) == (27.0, 18.0)
+    assert cr.jvp(cr.grad(f), (3.0,), (1.0,))[1] == 6.0
+    assert cr.grad(lambda x: cr.grad(lambda y: y * cr.stop_gradient(x * y))(x))(3.0) == 0.0
+    tree = cr.grad(lambda p: p["a"] * cr.stop_gradient(p)["a"])({"a": 3.0})
+    assert tree == {"a": 3.0}
+    x = cr.tensor(3.0, requires_grad=True)
+    assert not cr.stop_gradient(x).requires_grad
+
+
 # backward()
 
 

@@ -50,7 +50,8 @@ def check_slopes(
 ) -> None:
     """Assert that derivatives agree with finite differences, element by element, at the step that suits the element.
 
-    An element where no two steps agree lies on a kink: there is nothing to compare it with.
+    An element where no two steps agree lies on a kink: there is nothing to compare it with. One such element may be
+    chance; many are a function that is not smooth, or not the same twice.
     """
     values = plain(f(*inputs))
     for k, (derivative, rows, value) in enumerate(zip(got, slopes(f, inputs, direction), values, strict=True)):
@@ -63,12 +64,13 @@ def check_slopes(
             error = _finite(np.abs(rows - derivative))
             spread = _finite(np.abs(np.diff(rows, axis=0))).min(axis=0)
         scale = scale_of(derivative, rows[-1])
+        off = error.min(axis=0) > tolerance * scale + 1e-12 * scale_of(value)
         rough = spread > 1e-6 * scale + 1e-10 * scale_of(value)
-        wrong = (error.min(axis=0) > tolerance * scale + 1e-12 * scale_of(value)) & ~rough
-        if wrong.any():
+        if (wrong := off & ~rough).any():
             best = np.take_along_axis(rows, error.argmin(axis=0)[None], axis=0)[0]
             raise AssertionError(f"{name} {difference(derivative, best, np.where(wrong, error.min(axis=0), 0.0))}")
-        assert rough.mean() <= 0.5, f"{name}: the finite differences do not converge, is it smooth and deterministic?"
+        unknown = int((off & rough).sum())
+        assert unknown <= max(1, derivative.size // 2), f"{name}: the finite differences do not converge, is it smooth?"
 
 
 def _finite(x: Any) -> Any:

@@ -23,7 +23,7 @@ TOLERANCE = 1e-9
 
 
 class NumPyFunctions(Mapping[str, Callable[..., Any]]):
-    r"""NumPy's functions by name, for `\operatorname{reshape}(x, \mathrm{shape})`.
+    r"""The functions of NumPy and `numpy.linalg` by name, for `\operatorname{reshape}(x, \mathrm{shape})`.
 
     Whole numbers are passed as ints; a setting that the formula leaves out and the function knows, such as `axis`, is
     passed as well.
@@ -33,7 +33,7 @@ class NumPyFunctions(Mapping[str, Callable[..., Any]]):
         self.settings = settings
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        function = getattr(np, name, None)
+        function = getattr(np, name, None) or getattr(np.linalg, name, None)
         if name in POINTWISE or name in WHOLE or not callable(function):
             raise KeyError(name)
         return functools.partial(self._call, function)
@@ -51,10 +51,10 @@ class NumPyFunctions(Mapping[str, Callable[..., Any]]):
         return {key: x for key, x in self.settings.items() if key in signature.parameters and key not in given}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dir(np))
+        return iter((*dir(np), *dir(np.linalg)))
 
     def __len__(self) -> int:
-        return len(dir(np))
+        return len(dir(np)) + len(dir(np.linalg))
 
 
 def _as_ints(x: Any) -> Any:

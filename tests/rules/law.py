@@ -33,7 +33,8 @@ class Law:
             self.check(op, one, rng)
         except Exception as error:
             said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            raise AssertionError(f"{self.name}: {op.name} {written(one)}: {said}") from error
+            where = f"{op.name} {written(one)}".rstrip()
+            raise AssertionError(f"{self.name}: {where}: {said}") from error
 
     def walk(self, op: type[Operation], seed: int) -> None:
         """Hold every case of a record against the law."""

@@ -1,5 +1,6 @@
 """Sound records, one of each kind, and what is left of them with one fault planted in each."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -159,12 +160,8 @@ def broken(op: type[Operation], **members: Any) -> type[Operation]:
 
 
 def documented(formula: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    def told(*args: Any) -> Any:
-        return rule(*args)
-
-    told.__wrapped__ = rule  # type: ignore[attr-defined]
-    told.__doc__ = formula
-    return told
+    rule.__doc__ = formula
+    return rule
 
 
 def overwriting(y_bar: Any, x: Any) -> Any:
@@ -185,14 +182,13 @@ def impatient(x: Any) -> Any:
 impatient.__doc__ = Cube.partial.__doc__
 
 
-def drifting(calls: list[int] = []) -> Callable[[Any], Any]:  # noqa: B006
-    def primal(x: Any) -> Any:
-        calls.append(0)
-        return x * x * x + 1e-3 * len(calls)
-
-    return primal
+def drifting(x: Any) -> Any:
+    return x * x * x + 1e-3 * next(CLOCK)
 
 
+CLOCK = itertools.count()
+
+# By what is wrong: the law that is there to catch it, and a record that has it.
 FAULTS: dict[str, tuple[str, type[Operation]]] = {
     # Values of first derivatives
     "a factor that is 0.1 % off": (
@@ -312,7 +308,7 @@ FAULTS: dict[str, tuple[str, type[Operation]]] = {
         "the fused form is its composite",
         broken(SquaredTanh, adjoint=lambda y_bar, x: 2.002 * y_bar * np.tanh(x) * (1 - np.square(np.tanh(x)))),
     ),
-    "a value that is not repeatable": ("the value is finite and repeatable", broken(Cube, primal=drifting())),
+    "a value that is not repeatable": ("the value is finite and repeatable", broken(Cube, primal=drifting)),
     "a domain that is too wide": (
         "the value is finite and repeatable",
         broken(Cube, primal=lambda x: np.where(x > -1, x * x * x, np.nan)),

@@ -57,21 +57,19 @@ def assert_same(left, right) -> None:
 
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
 def test_it_is_the_loop_that_one_would_write(clip_norm):
-    (x, y), criterion = points(), nn.CrossEntropyLoss()
-    by_hand, model = network(), network()
+    criterion, by_hand, model = nn.CrossEntropyLoss(), network(), network()
     optimizer = optim.Adam(by_hand.parameters(), lr=0.01)
+    loader = DataLoader(points(), batch_size=16, shuffle=True, seed=3)
     for _ in range(4):
-        for batch_x, batch_y in DataLoader((x, y), batch_size=16, shuffle=True, seed=3):
+        for x, y in loader:
             optimizer.zero_grad()
-            criterion(by_hand(batch_x), batch_y).backward()
+            criterion(by_hand(x), y).backward()
             if clip_norm is not None:
                 optim.clip_grad_norm_(by_hand.parameters(), clip_norm)
             optimizer.step()
-    for _ in range(4):
-        loader = DataLoader((x, y), batch_size=16, shuffle=True, seed=3)
-        if _ == 0:
-            optimizer = optim.Adam(model.parameters(), lr=0.01)
-        fit(model, criterion, optimizer, loader, epochs=1, clip_norm=clip_norm)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    loader = DataLoader(points(), batch_size=16, shuffle=True, seed=3)
+    fit(model, criterion, optimizer, loader, epochs=4, clip_norm=clip_norm)
     assert_same(weights(model), weights(by_hand))
 
 
@@ -111,11 +109,15 @@ def test_modes_are_set_and_put_back():
             modes.append((self.training, len(x)))
             return x
 
+    class Evaluating(Callback):
+        def on_epoch_end(self, run):
+            run.model.eval()
+
     spy = Spy()
     model = nn.Sequential(spy, network())
     model.eval()
     spy.training = True
-    train(model, (points()), epochs=2, validation=points(8))
+    train(model, points(), epochs=2, validation=points(8), callbacks=[Evaluating()])
     assert modes == [(False, 1), *[*[(True, 16), (True, 16), (True, 8)], (False, 8)] * 2]
     assert [model.training, spy.training] == [False, True]
 
@@ -412,7 +414,7 @@ def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is_not():
         ({"data": []}, ValueError, "no batch in epoch 1"),
         ({"data": iter([points(8)])}, ValueError, "no batch in epoch 2; a generator can be read only once"),
         ({"data": [np.zeros((4, 3))]}, TypeError, r"expected batches of two arrays \(x, y\), got a ndarray"),
-        ({"data": [(np.zeros((4, 3)),)]}, TypeError, "got 1 of them"),
+        ({"data": [(np.zeros((4, 3)),)]}, TypeError, "got 1 of them; wrap arrays in a DataLoader"),
         ({"data": [(np.zeros((4, 3)), np.zeros(5, int))]}, ValueError, r"shapes \[4, 3\] and \[5\]"),
     ],
 )

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms import no_grad
+from chainrule.nn import Dropout
 
 from .directional import derivative
 
@@ -114,9 +115,9 @@ def check_parameters(
     larger of them; where both are too small to be seen in a loss that is rounded to float64, over what can be seen.
 
     A kink (ReLU at 0) in the reach of a step is avoided by smaller steps. One at the very point, as in a layer of
-    zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention, not to be measured.
-    A gradient that is zero throughout, as behind a layer of zeros, says little about its rule. In both cases the
-    parameter is checked a little aside, with all parameters moved at random by a thousandth of their size.
+    zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention, not to be
+    measured. A gradient that is zero throughout, as behind a layer of zeros, says little about its rule. In both cases
+    the parameter is checked a little aside, with all parameters moved at random by a thousandth of their size.
 
     Costs 7 to 33 forward passes for each direction. Raises ValueError for a model without parameters, a loss that is
     no finite number, or one that differs from call to call.
@@ -127,6 +128,8 @@ def check_parameters(
     >>> result.ok, len(result.rows), result.worst < 1e-8
     (True, 4, True)
     """
+    if min(directions, coordinates) < 0 or directions + coordinates == 0:
+        raise ValueError(f"check_parameters: got {directions} directions and {coordinates} coordinates to check in")
     rng = np.random.default_rng(seed)
     here = _Probe(model, loss, x, y, training)
     rows = {name: _Subject(here, name, threshold).check(rng, directions, coordinates) for name in here.parameters}
@@ -191,8 +194,6 @@ class _Probe:
 
 
 def _copied(model: Any, training: bool) -> Any:
-    from chainrule.nn import Dropout
-
     twin = copy.deepcopy(model).double().train(training)
     for module in twin.modules():
         if isinstance(module, Dropout):
@@ -254,6 +255,8 @@ class _Subject:
         larger = max(abs(analytic), abs(measured.value))
         difference = abs(analytic - measured.value)
         error = difference / (larger + measured.noise / self.threshold) if difference else 0.0
+        if not np.isfinite(analytic):
+            return self.row(analytic, measured.value, np.inf, where, "the gradient is not finite")
         note = ""
         if not error <= self.threshold:
             tolerance = 10 * (self.threshold * larger + measured.noise)

@@ -13,7 +13,8 @@ import numpy as np
 tick = itertools.count(1).__next__
 """The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
 
-Bounds = tuple[int, int]
+Bounds = tuple[int, int] | None
+"""The addresses of an array's first byte and of the one after its last; None for all of the owner's memory."""
 
 
 class _Changes:
@@ -43,8 +44,8 @@ class _Changes:
         entry = self._owners.get(id(_owner(array)))
         if entry is None:
             return False
-        low, high = _bounds(array)
-        return any(when > order and start < high and low < end for (start, end), when in list(entry[1].items()))
+        here = _bounds(array)
+        return any(when > order and _overlap(here, there) for there, when in list(entry[1].items()))
 
 
 def _owner(array: Any) -> Any:
@@ -54,11 +55,16 @@ def _owner(array: Any) -> Any:
 
 
 def _bounds(array: Any) -> Bounds:
-    """Return the addresses of an array's first byte and of the one after its last."""
+    if array.base is None:
+        return None
     if array.flags.c_contiguous:
         start = array.__array_interface__["data"][0]
         return start, start + array.nbytes
     return np.lib.array_utils.byte_bounds(array)
+
+
+def _overlap(a: Bounds, b: Bounds) -> bool:
+    return a is None or b is None or (a[0] < b[1] and b[0] < a[1])
 
 
 changes = _Changes()

@@ -95,11 +95,15 @@ def _collapse(segment: _Segment, tape: Tape, boxes: list[Tensor]) -> None:
     links = [boxes[k]._link for k in places]
     border = _border(links, segment.began)
     last = max(links, key=lambda node: node.order)
-    operation = _Rerun(segment, places, border)
+    operation = _Rerun(segment, places, border, _signature(links))
     shapes, dtypes = tuple(n.shape for n in links), tuple(n.dtype for n in links)
     node = Node(operation, tuple(border), (segment.leaves,), {}, shapes, dtypes, tick(), last._code, last._offset)
     for item, k in enumerate(places):
         boxes[k]._link = Item(node, item)
+
+
+def _signature(links: Sequence[Node]) -> list[Any]:
+    return [(link.name, link.shape, link.dtype) for link in links]
 
 
 def _is_new(link: Any, began: int) -> bool:
@@ -139,8 +143,8 @@ class _Rerun:
     arguments: tuple[str, ...] = ()
     residuals: tuple[str, ...] = ("an argument",)
 
-    def __init__(self, segment: _Segment, places: list[int], border: list[Node]) -> None:
-        self.segment, self.places = segment, places
+    def __init__(self, segment: _Segment, places: list[int], border: list[Node], signature: list[Any]) -> None:
+        self.segment, self.places, self.signature = segment, places, signature
         self.border = [node.order for node in border]
         self.leaves = [node for node in border if isinstance(node, Leaf)]
 
@@ -154,7 +158,7 @@ class _Rerun:
         result, began = self.segment.run_again()
         boxes = list(_boxes(flatten(result)[0]))
         links = [boxes[k]._link for k in self.places] if len(boxes) > max(self.places) else []
-        if not links or not all(_is_new(link, began) for link in links):
+        if not all(_is_new(link, began) for link in links) or _signature(links) != self.signature:
             raise GradientError("checkpoint: the function took another path when it ran again; it must not change")
         stand_ins: dict[int, Leaf] = {}
         for node in _inside(links, began):

@@ -16,7 +16,8 @@ def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | N
     With `requires_grad`, `backward()` leaves its gradient in `.grad`; `name` is what reports and errors call it.
     Floating data keep their dtype.
 
-    Raises TypeError for data that are no real numbers, and for integers with `requires_grad`.
+    Raises TypeError for data that are no real numbers, and for integers with `requires_grad`; GradientError for a value
+    that a transform such as `cr.grad` is following, whose gradient the copy would lose.
 
     >>> import chainrule as cr
     >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
@@ -24,9 +25,7 @@ def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | N
     >>> x.grad
     tensor([2., 4.])
     """
-    source = value_of(a)
-    if isinstance(source, list | tuple):
-        source = [value_of(x) for x in source]
+    source = [_data(x) for x in a] if isinstance(a, list | tuple) else _data(a)
     try:
         array = np.array(source, dtype=dtype)
     except ValueError as error:
@@ -34,6 +33,15 @@ def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | N
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: got dtype {array.dtype}, expected real numbers; complex and object data are refused")
     return _made(array, requires_grad, name)
+
+
+def _data(x: Any) -> Any:
+    if isinstance(x, Tensor) and x._trace is not EAGER and x.requires_grad:
+        raise GradientError(
+            "tensor: inside a transform such as cr.grad a copy of the data would be cut off from its gradient; use "
+            "np.stack to join values, or x.detach() where no gradient is meant"
+        )
+    return value_of(x)
 
 
 def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:

@@ -46,9 +46,9 @@ def _general(op: Any) -> Callable[..., Any]:
     defaults = op.defaults
 
     def apply(*args: Any, **settings: Any) -> Any:
-        for key in settings:
-            if key not in defaults:
-                raise TypeError(f"{op.name}: got an unexpected setting {key!r}, expected one of {sorted(defaults)}")
+        if not settings.keys() <= defaults.keys():
+            unknown = sorted(settings.keys() - defaults.keys())
+            raise TypeError(f"{op.name}: got the unexpected settings {unknown}, expected some of {sorted(defaults)}")
         return dispatch(op, args, {**defaults, **settings} if defaults else NO_SETTINGS)
 
     return apply

@@ -10,7 +10,7 @@ from .protocols import functions
 from .tensor import Tensor
 from .transforms import Argnums, Function, grad, jvp, vjp
 from .tree import flatten, unflatten
-from .values import select
+from .values import leaving, select
 
 
 def _basis(like: Any) -> Iterator[Any]:
@@ -40,8 +40,9 @@ def _on(f: Function, args: tuple[Any, ...], numbers: Sequence[int]) -> Function:
     return restricted
 
 
-def _empty(shape: tuple[int, ...], like: Any) -> Any:
-    return np.zeros(shape, getattr(like, "dtype", np.float64))
+def _empty(y: Any, x: Any, like: Any) -> Any:
+    """Return the derivative of `y` by `x` where one of them has no elements, with the dtype of `like`."""
+    return leaving(np.zeros(np.shape(y) + np.shape(x), getattr(like, "dtype", np.float64)), x)
 
 
 def jacrev(f: Function, argnums: Argnums = 0) -> Function:
@@ -69,9 +70,8 @@ def jacrev(f: Function, argnums: Argnums = 0) -> Function:
                 bars[i] = unit
                 rows.append(flatten(pullback(unflatten(structure, bars)))[0])
             leaves, inner = flatten(tuple(args[k] for k in numbers))
-            shape = np.shape(output)
             parts = [
-                _stack([row[j] for row in rows], shape, 0) if rows else _empty(shape + np.shape(x), x)
+                _stack([row[j] for row in rows], np.shape(output), 0) if rows else _empty(output, x, x)
                 for j, x in enumerate(leaves)
             ]
             block = unflatten(inner, parts)
@@ -96,24 +96,24 @@ def jacfwd(f: Function, argnums: Argnums = 0) -> Function:
         on_chosen = _on(functools.partial(f, **kwargs), args, numbers)
         primals = tuple(args[k] for k in numbers)
         leaves, inner = flatten(primals)
-        columns = []
-        for j, x in enumerate(leaves):
-            dots = [np.zeros(np.shape(v), getattr(v, "dtype", np.float64)) for v in leaves]
-            found = []
-            for unit in _basis(x):
-                dots[j] = unit
-                y_dot = jvp(on_chosen, primals, unflatten(inner, dots))[1]
-                found.append(flatten(y_dot))
-            if not found:
-                ys, structure = flatten(jvp(on_chosen, primals, unflatten(inner, dots))[0])
-                columns.append([_empty(np.shape(y) + np.shape(x), y) for y in ys])
-                continue
-            structure = found[0][1]
-            count = len(found[0][0])
-            columns.append([_stack([row[i] for row, _ in found], np.shape(x), -1) for i in range(count)])
-        outputs = len(columns[0]) if columns else 0
-        blocks = [unflatten(inner, [column[i] for column in columns]) for i in range(outputs)]
-        return unflatten(structure, [b[0] if isinstance(argnums, int) else b for b in blocks])
+        zeros = [np.zeros(np.shape(x), getattr(x, "dtype", np.float64)) for x in leaves]
+
+        def push(dots: Sequence[Any]) -> Any:
+            return jvp(on_chosen, primals, unflatten(inner, dots))[1]
+
+        columns = [
+            [flatten(push([*zeros[:j], unit, *zeros[j + 1 :]])) for unit in _basis(x)] for j, x in enumerate(leaves)
+        ]
+        outputs, structure = next((passes[0] for passes in columns if passes), None) or flatten(push(zeros))
+        blocks = []
+        for i, y in enumerate(outputs):
+            parts = [
+                _stack([y_dot[i] for y_dot, _ in passes], np.shape(x), -1) if passes else _empty(y, x, y)
+                for passes, x in zip(columns, leaves, strict=True)
+            ]
+            block = unflatten(inner, parts)
+            blocks.append(block[0] if isinstance(argnums, int) else block)
+        return unflatten(structure, blocks)
 
     return jacobian_of
 

@@ -67,24 +67,32 @@ class Tape:
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Apply `op` to what is inside this tape's boxes, and record it."""
-        mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
-        values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
-        parents = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
-        nested = any(isinstance(x, Tensor) for x in values)
+        values, parents, tracked = [], [], []
+        nested = False
+        for x in args:
+            link = None
+            if isinstance(x, Tensor):
+                if x._trace is self:
+                    x, link = x._value, x._link
+                if isinstance(x, Tensor):
+                    nested = True
+            values.append(x)
+            parents.append(link)
+            tracked.append(link is not None)
         if nested and op.composite is not None:
             return op.composite(*args, **settings)
-        tracked = tuple(p is not None for p in parents)
-        if op.kind == "constant" or not any(tracked) or self.level < modes.floor:
+        if True not in tracked or self.level < modes.floor or op.kind == "constant":
             return self._box(op.apply(*values, **settings))
-        save = op.saver(tracked)
+        save = op.saver(tuple(tracked))
+        kept: list[Any] = []
         if op.keeps:
             y, *kept = op.primal_keeping(*values, **settings)
         else:
-            y, kept = op.apply(*values, **settings) if nested else op.primal(*values, **settings), []
+            y = op.apply(*values, **settings) if nested else op.primal(*values, **settings)
         saved = save(y, *values, *kept)
         if op.several:
-            return self._items(op, y, parents, saved, settings)
-        return Tensor(y, self, record(op, y, parents, saved, settings, 2))
+            return self._items(op, y, tuple(parents), saved, settings)
+        return Tensor(y, self, record(op, y, tuple(parents), saved, settings, 2))
 
     def _box(self, y: Any) -> Any:
         return tuple(Tensor(item, self, None) for item in y) if isinstance(y, tuple) else Tensor(y, self, None)

@@ -100,6 +100,11 @@ class Tensor:
         return bool(self._value)
 
     def __float__(self) -> float:
+        if self._trace.level and self.requires_grad:
+            raise GradientError(
+                "float: inside a transform such as cr.grad this would cut the value off from its gradient; use NumPy's "
+                "functions (np.sin, not math.sin), or x.item() where no gradient is meant"
+            )
         return float(self.item())
 
     def __int__(self) -> int:

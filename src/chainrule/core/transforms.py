@@ -14,7 +14,7 @@ import numpy as np
 from .forward import Forward
 from .node import Leaf
 from .reverse import gradients
-from .tape import EAGER, Tape, modes, next_level
+from .tape import EAGER, Tape, check_real, modes, next_level
 from .tensor import Tensor, real_array
 from .tree import flatten, paths, unflatten
 from .values import Argument, leaving, opened, select
@@ -108,6 +108,7 @@ class _Run:
                 f"{self.transform}: the function must return a scalar, got shape {y.shape}; reduce it with .sum() or "
                 f".mean(), or use chainrule.jacobian or chainrule.vjp"
             )
+        check_real(f"{self.transform}: the function's result", y.dtype)
         return y
 
 

@@ -1,6 +1,6 @@
 """A view of a tensor's values that tells when it is written to.
 
-A tape keeps references, not copies, of the values its rules need. Were a tensor's array handed out bare, a write such as
+A tape keeps references, not copies, of the values its rules need. Were a tensor's array handed out bare,
 `x.data[0] = 5` between a forward and a backward pass would give a wrong gradient and no error.
 """
 
@@ -86,7 +86,7 @@ def _writing(name: str) -> Any:
         self._wrote()
         return result
 
-    write.__name__, write.__doc__ = name, method.__doc__
+    write.__name__, write.__doc__ = name, f"What `np.ndarray.{name}` does, told to the tensor."
     return write
 
 

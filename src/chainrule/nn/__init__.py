@@ -1,6 +1,7 @@
 """Networks: modules that compose chainrule's operations, and the functions behind them."""
 
 from . import functional, init
+from .attention import MultiheadAttention, TransformerBlock
 from .classic import NeuralNetwork, backprop
 from .containers import ModuleList, Residual, Sequential
 from .dropout import Dropout
@@ -22,18 +23,22 @@ from .function import (
     Softplus,
     Tanh,
 )
-from .layers import Embedding, Flatten, LayerNorm, Linear, RMSNorm
+from .layers import Embedding, Flatten, Linear
 from .module import Module
+from .norms import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .parameter import Parameter
 
 __all__ = [
     "ELU",
     "GELU",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -43,6 +48,7 @@ __all__ = [
     "MSELoss",
     "Module",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "NeuralNetwork",
     "Parameter",
@@ -55,6 +61,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerBlock",
     "backprop",
     "functional",
     "init",

@@ -30,6 +30,7 @@ from chainrule.rules.activation import (
 )
 from chainrule.rules.gather import take
 from chainrule.rules.linear import linear
+from chainrule.rules.shape import moveaxis, reshape
 from chainrule.rules.trigonometric import tanh
 
 from .dropout import dropout
@@ -37,6 +38,7 @@ from .init import Generator
 from .inputs import F, accepts_dim, in_dtype_of
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy_with_logits",
     "celu",
     "cross_entropy",
@@ -45,6 +47,7 @@ __all__ = [
     "embedding",
     "gelu",
     "glu",
+    "group_norm",
     "huber_loss",
     "kl_div",
     "l1_loss",
@@ -132,6 +135,76 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float = nor
     array([1., 1.])
     """
     return norm.rms_norm(x, weight, eps, normalized_shape)
+
+
+def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = norm.EPS) -> Any:
+    """Return `x [B, C, …]` with mean 0 and variance 1 over each sample's groups of C / `num_groups` channels.
+
+    `weight` and `bias` are `[C]`. Source: Wu & He, "Group Normalization" (2018), equation 7.
+
+    >>> group_norm(np.array([[1.0, 3.0, 5.0, 5.0]]), 2, eps=1e-12)
+    array([[-1.,  1.,  0.,  0.]])
+    """
+    _check_channels("group_norm", x)
+    if num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"group_norm: expected a number of groups that divides {x.shape[1]}, got {num_groups}")
+    y = norm.layer_norm(reshape(x, (x.shape[0], num_groups, -1)), eps=eps)
+    return _affine(reshape(y, x.shape), weight, bias)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = norm.EPS,
+) -> Any:
+    """Return `x [B, C, …]` with mean 0 and variance 1 in each channel over all else, then scaled and shifted.
+
+    In training these are the batch's moments, and the arrays `running_mean` and `running_var`, `[C]`, move towards
+    them by the share `momentum` (the variance with n − 1 in its denominator, as in PyTorch); otherwise these arrays
+    take their place.
+
+    Raises ValueError in training where a channel has fewer than two values.
+
+    Source: Ioffe & Szegedy, "Batch Normalization" (2015), algorithms 1 and 2.
+
+    >>> mean, variance = np.zeros(1), np.ones(1)
+    >>> batch_norm(np.array([[1.0], [3.0]]), mean, variance, training=True, eps=1e-12)
+    array([[-1.], [ 1.]])
+    >>> mean, variance
+    (array([0.2]), array([1.1]))
+    """
+    _check_channels("batch_norm", x)
+    if not training:
+        y = (x - _by_channel(running_mean, x)) / _by_channel(np.sqrt(running_var + eps), x)
+        return _affine(y, weight, bias)
+    channels = moveaxis(x, 1, 0)
+    flat = reshape(channels, (channels.shape[0], -1))
+    if flat.shape[1] < 2:
+        raise ValueError(f"batch_norm: expected more than one value in each channel in training, got {list(x.shape)}")
+    y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
+    values = np.asarray(value_of(flat))
+    for running, moment in ((running_mean, values.mean(axis=1)), (running_var, values.var(axis=1, ddof=1))):
+        running += momentum * (moment - running)
+    return _affine(y, weight, bias)
+
+
+def _check_channels(name: str, x: Any) -> None:
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected [batch, channels, …], got {list(x.shape)}")
+
+
+def _by_channel(parameter: Any, x: Any) -> Any:
+    return reshape(parameter, (-1, *[1] * (x.ndim - 2)))
+
+
+def _affine(y: Any, weight: Any, bias: Any) -> Any:
+    y = y if weight is None else y * _by_channel(weight, y)
+    return y if bias is None else y + _by_channel(bias, y)
 
 
 def embedding(indices: Any, weight: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from chainrule.core.tape import check_real
 from chainrule.core.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,10 +18,12 @@ _NUMPYS_NAMES = {"dim": "axis", "start_dim": "start_axis", "end_dim": "end_axis"
 def in_dtype_of(like: Any, x: Any, what: str) -> Any:
     """Return `x` as an array or tensor in the dtype of `like`: data never decide what dtype a model computes in.
 
+    Where `like` is None, a layer without parameters, the dtype stays.
+
     Raises TypeError for what are no real numbers.
     """
     x = x if isinstance(x, Tensor) else np.asarray(x)
-    if x.dtype == like.dtype:
+    if like is None or x.dtype == like.dtype:
         return x
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{what}: expected real numbers, got dtype {x.dtype}")
@@ -32,6 +35,13 @@ def check_last_axes(what: str, x: Any, wanted: Sequence[int]) -> None:
     wanted = list(wanted)
     if list(x.shape[-len(wanted) :]) != wanted:
         raise ValueError(f"{what}: expected [..., {str(wanted)[1:]}, got {list(x.shape)}")
+
+
+def floating(what: str, dtype: Any) -> Any:
+    """Return a dtype for parameters; a TypeError that begins with `what` unless it has gradients."""
+    found = np.dtype(dtype)
+    check_real(f"{what}: dtype", found)
+    return found
 
 
 def positive_size(what: str, value: Any) -> int:

@@ -1,25 +1,18 @@
 """Layers with parameters, and those that change shapes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.random import default_generator
-from chainrule.core.tape import check_real
 
 from . import functional
 from .init import Generator, initialiser
-from .inputs import check_last_axes, in_dtype_of, numpys_names, positive_size
+from .inputs import check_last_axes, floating, in_dtype_of, numpys_names, positive_size
 from .module import Module
 from .parameter import Parameter
-
-
-def _dtype(what: str, dtype: Any) -> Any:
-    found = np.dtype(dtype)
-    check_real(f"{what}: dtype", found)
-    return found
 
 
 class Linear(Module):
@@ -50,7 +43,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = positive_size("Linear: in_features", in_features)
         self.out_features = positive_size("Linear: out_features", out_features)
-        dtype = _dtype("Linear", dtype)
+        dtype = floating("Linear", dtype)
         shape = (self.in_features, self.out_features)
         weight = np.asarray(initialiser("Linear", init)(shape, generator=generator, dtype=dtype), dtype)
         if weight.shape != shape:
@@ -71,89 +64,6 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{dtype}"
 
 
-class _Norm(Module):
-    """What the normalisations over the last axes share."""
-
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
-        super().__init__()
-        name = type(self).__name__
-        sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
-        if not sizes:
-            raise ValueError(f"{name}: normalized_shape: expected at least one axis, got none")
-        self.normalized_shape = tuple(positive_size(f"{name}: normalized_shape", n) for n in sizes)
-        if not 0 <= eps < math.inf:
-            raise ValueError(f"{name}: eps: expected a finite number, 0 or more, got {eps}")
-        self.eps = float(eps)
-        dtype = _dtype(name, dtype)
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
-        if bias:
-            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
-
-    def _input(self, x: Any) -> Any:
-        what = f"{type(self).__name__}({', '.join(map(str, self.normalized_shape))})"
-        x = (
-            in_dtype_of(self.weight, x, what)
-            if self.weight is not None
-            else x
-            if hasattr(x, "shape")
-            else np.asarray(x)
-        )
-        check_last_axes(what, x, self.normalized_shape)
-        return x
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
-
-
-class LayerNorm(_Norm):
-    """Mean 0 and variance 1 over the last axes, then `weight` times it plus `bias`, both of `normalized_shape`.
-
-    The parameters are float32 unless `dtype` says otherwise, and x is converted to their dtype.
-
-    Source: Ba, Kiros & Hinton, "Layer Normalization" (2016), equation 4.
-
-    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).round(3).tolist()
-    [[-1.0, 1.0]]
-    """
-
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, True, dtype)
-
-    def forward(self, x: Any) -> Any:
-        """Return the normalised `x`."""
-        return functional.layer_norm(self._input(x), self.normalized_shape, self.weight, self.bias, self.eps)
-
-
-class RMSNorm(_Norm):
-    """Mean square 1 over the last axes, then `weight` times it; without a mean and without a bias.
-
-    Source: Zhang & Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
-
-    >>> RMSNorm(2)(np.array([[3.0, -3.0]])).round(3).tolist()
-    [[1.0, -1.0]]
-    """
-
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, False, dtype)
-
-    def forward(self, x: Any) -> Any:
-        """Return the normalised `x`."""
-        return functional.rms_norm(self._input(x), self.normalized_shape, self.weight, self.eps)
-
-
 class Embedding(Module):
     """A table `weight [num_embeddings, embedding_dim]` whose rows integers pick; standard normal at the beginning.
 
@@ -170,7 +80,7 @@ class Embedding(Module):
         self.num_embeddings = positive_size("Embedding: num_embeddings", num_embeddings)
         self.embedding_dim = positive_size("Embedding: embedding_dim", embedding_dim)
         drawn = (generator or default_generator()).standard_normal((self.num_embeddings, self.embedding_dim))
-        self.weight = Parameter(drawn, dtype=_dtype("Embedding", dtype))
+        self.weight = Parameter(drawn, dtype=floating("Embedding", dtype))
 
     def forward(self, indices: Any) -> Any:
         """Return `[..., embedding_dim]` for integers `[...]`."""

@@ -1,7 +1,8 @@
 """`Module`: parameters, buffers and other modules, and the function that they make together.
 
 A module is a pytree whose leaves are its parameters, each once, so `chainrule.grad(lambda m: loss(m(x)))(model)` is a
-module of gradients.
+module of gradients. Transforms nest: where the parameters themselves require gradients, that module can be
+differentiated again with `backward()`. Freeze the model with `requires_grad_(False)` where nobody will; it is faster.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -178,7 +179,7 @@ class Module:
     def _named(self, registry: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         for path, module in self.named_modules(prefix):
-            for name, value in module.__dict__[registry].items():
+            for name, value in getattr(module, registry).items():
                 if id(value) not in seen:
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value

@@ -1,12 +1,13 @@
 """What a tensor has as operators and methods: one table of each, by the NumPy function that they are."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.node import Leaf
 from chainrule.core.protocols import functions, ufuncs
+from chainrule.core.tape import EAGER, modes
 from chainrule.core.tensor import Tensor
 
 OPERATORS = {
@@ -30,7 +31,7 @@ COMPARISONS = {
     "or": np.logical_or,
     "xor": np.logical_xor,
 }
-UNARY = {"neg": np.negative, "abs": np.absolute, "invert": np.logical_not}
+UNARY = {"pos": np.positive, "neg": np.negative, "abs": np.absolute, "invert": np.logical_not}
 METHODS = {
     name: getattr(np, name)
     for name in (
@@ -62,12 +63,24 @@ def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: operation(other, self)
 
 
+def _in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
+    def update(self: Tensor, other: Any) -> Any:
+        # `with no_grad(): w -= lr * w.grad` is how an update is written by hand: w stays the leaf that it is.
+        if modes.floor > EAGER.level and self._trace is EAGER and isinstance(self._link, Leaf):
+            self.data = operation(self.detach(), other)
+            return self
+        return operation(self, other)
+
+    return update
+
+
 def _attach() -> None:
-    table = defaultdict(lambda: None, {**functions, **ufuncs})
+    table = {**functions, **ufuncs}
     for name, function in {**OPERATORS, **COMPARISONS}.items():
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in OPERATORS.items():
         setattr(Tensor, f"__r{name}__", _reflected(table[function]))
+        setattr(Tensor, f"__i{name}__", _in_place(table[function]))
     for name, function in UNARY.items():
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in METHODS.items():

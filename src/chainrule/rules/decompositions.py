@@ -43,10 +43,10 @@ def gaps(x: Array) -> Array:
 
 
 class Cholesky(General):
-    r"""A = Y Y^\top
+    r"""Y = \operatorname{cholesky}(A)
 
-    Y is lower triangular. Of `A`, the symmetric part is taken, so that the gradient is symmetric. (I. Murray,
-    "Differentiation of the Cholesky decomposition", 2016, equations 8 and 10.)
+    The lower triangular Y with $A = Y Y^\top$. Of A, the symmetric part is taken, so that the gradient is symmetric.
+    (I. Murray, "Differentiation of the Cholesky decomposition", 2016, equations 8 and 10.)
     """
 
     cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE[::-1, ::-1] + np.eye(3)])), case(np.zeros((0, 3, 3))))
@@ -83,7 +83,8 @@ class Eigh(General):
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
-        return tuple(np.linalg.eigh(symmetric(a)))  # type: ignore[return-value]
+        w, v = np.linalg.eigh(symmetric(a))
+        return w, v
 
     @staticmethod
     def vjp(y_bar: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
@@ -115,7 +116,8 @@ class Qr(General):
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
-        return tuple(np.linalg.qr(a))  # type: ignore[return-value]
+        q, r = np.linalg.qr(a)
+        return q, r
 
     @staticmethod
     def vjp(y_bar: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
@@ -153,11 +155,13 @@ class Svd(General):
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array, Array]:
-        return tuple(np.linalg.svd(a, full_matrices=False))  # type: ignore[return-value]
+        u, s, vt = np.linalg.svd(a, full_matrices=False)
+        return u, s, vt
 
     @staticmethod
     def vjp(y_bar: tuple[Array, Array, Array], y: tuple[Array, Array, Array]) -> Array:
-        r"""\bar A = U (J S + S K + \operatorname{diag}(\bar s)) V^\top + P_U \bar U S^{-1} V^\top + U S^{-1} \bar V^\top P_V
+        r"""\bar A = U (J S + S K + \operatorname{diag}(\bar s)) V^\top
+        + P_U \bar U S^{-1} V^\top + U S^{-1} \bar V^\top P_V
 
         with $J = F \odot (U^\top \bar U - \bar U^\top U)$, $K = F \odot (V^\top \bar V - \bar V^\top V)$,
         $F_{ij} = 1 / (s_j^2 - s_i^2)$, $P_U = I - U U^\top$ and $P_V = I - V V^\top$.

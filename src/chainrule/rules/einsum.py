@@ -17,7 +17,7 @@ from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
 
-from .matmul import product
+from .matmul import Shape, product
 from .reduce import arrayed, refuse, sum
 
 
@@ -50,9 +50,11 @@ def contract(a: Array, b: Array, subscripts: str) -> Array:
     if not n_summed:
         y = a.reshape((*a.shape, *(1,) * len(right))) * b.reshape((*b.shape[:n_batch], *(1,) * len(left), *right))
         return y.transpose(order)
-    lengths = np.broadcast_shapes(a.shape[a.ndim - n_summed :], b.shape[n_batch : n_batch + n_summed])
-    a = np.broadcast_to(a, (*a.shape[: a.ndim - n_summed], *lengths))
-    b = np.broadcast_to(b, (*b.shape[:n_batch], *lengths, *right))
+    lengths = a.shape[a.ndim - n_summed :]
+    if lengths != b.shape[n_batch : n_batch + n_summed]:
+        lengths = np.broadcast_shapes(lengths, b.shape[n_batch : n_batch + n_summed])
+        a = np.broadcast_to(a, (*a.shape[: a.ndim - n_summed], *lengths))
+        b = np.broadcast_to(b, (*b.shape[:n_batch], *lengths, *right))
     a = a.reshape((*a.shape[:n_batch], math.prod(left), math.prod(lengths)))
     b = b.reshape((*b.shape[:n_batch], math.prod(lengths), math.prod(right)))
     y = product(a, b)
@@ -117,8 +119,7 @@ def einsum(*operands: Any, out: Array = None, optimize: Any = True, **refused: A
     """
     refuse("einsum", out=out, **refused)
     subscripts, arrays = _in_letters(operands)
-    inputs, result = _explicit(subscripts, arrays)
-    _check(inputs, result, arrays)
+    inputs, result = _read(subscripts, tuple(x.shape for x in arrays))
     terms = [
         _alone(x, own, {*result, *"".join(inputs[:k] + inputs[k + 1 :])})
         for k, (x, own) in enumerate(zip(arrays, inputs, strict=True))
@@ -152,38 +153,39 @@ def _in_letters(operands: Sequence[Any]) -> tuple[str, list[Array]]:
     return inputs + result, [arrayed(operands[2 * k]) for k in range(pairs)]
 
 
-def _explicit(subscripts: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
-    """Return each operand's indices and the result's, with letters for what an ellipsis stands for."""
+@lru_cache(maxsize=1024)
+def _read(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
+    """Return each operand's indices and the result's, checked, with letters for what an ellipsis stands for."""
     written, arrow, result = subscripts.partition("->")
     inputs = written.split(",")
-    if len(inputs) != len(arrays):
-        raise ValueError(f"einsum: got {len(arrays)} operands for the {len(inputs)} terms of {subscripts!r}")
-    free = [x.ndim - len(own.replace("...", "")) for own, x in zip(inputs, arrays, strict=True)]
-    for own, x, n in zip(inputs, arrays, free, strict=True):
+    if len(inputs) != len(shapes):
+        raise ValueError(f"einsum: got {len(shapes)} operands for the {len(inputs)} terms of {subscripts!r}")
+    free = [len(shape) - len(own.replace("...", "")) for own, shape in zip(inputs, shapes, strict=True)]
+    for own, shape, n in zip(inputs, shapes, free, strict=True):
         if n < 0 or (n and "..." not in own):
-            raise ValueError(f"einsum: got an array of shape {x.shape} for the indices {own!r} of {subscripts!r}")
-    spare = [i for i in ascii_letters if i not in subscripts]
-    dots = "".join(spare[: max(free)])
+            raise ValueError(f"einsum: got an array of shape {shape} for the indices {own!r} of {subscripts!r}")
+    dots = "".join([i for i in ascii_letters if i not in subscripts][: max(free)])
     if not arrow:
         named = written.replace("...", "").replace(",", "")
         result = "..." * ("..." in written) + "".join(sorted(i for i in set(named) if named.count(i) == 1))
     elif dots and "..." not in result:
         raise ValueError(f"einsum: the result of {subscripts!r} lacks the ellipsis that its operands have")
     inputs = [own.replace("...", dots[len(dots) - n :]) for own, n in zip(inputs, free, strict=True)]
-    return inputs, result.replace("...", dots)
+    result = result.replace("...", dots)
+    _check(inputs, result, shapes)
+    return inputs, result
 
 
-def _check(inputs: Sequence[str], result: str, arrays: Sequence[Array]) -> None:
+def _check(inputs: Sequence[str], result: str, shapes: Sequence[Shape]) -> None:
     """Raise a ValueError where indices are no letters, or the lengths they stand for differ."""
     lengths: dict[str, int] = {}
-    for own, x in zip(inputs, arrays, strict=True):
-        for i, n in zip(own, x.shape, strict=True):
+    for own, shape in zip(inputs, shapes, strict=True):
+        for i, n in zip(own, shape, strict=True):
             if i not in ascii_letters:
                 raise ValueError(f"einsum: got {i!r} among the subscripts, expected letters, ',', '...' and '->'")
             if n != 1 and lengths.setdefault(i, n) != n:
                 raise ValueError(f"einsum: index {i!r} has length {lengths[i]} in one operand and {n} in another")
-    known = set("".join(inputs))
-    if len(set(result)) != len(result) or not set(result) <= known:
+    if len(set(result)) != len(result) or not set(result) <= set("".join(inputs)):
         raise ValueError(f"einsum: got the result {result!r}, expected different indices that an operand has")
 
 
@@ -200,7 +202,7 @@ def _alone(x: Array, own: str, others: set[str]) -> tuple[Array, str]:
 
 
 @lru_cache(maxsize=256)
-def _path(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+def _path(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], ...]:
     """Return which operands are contracted one after the other."""
     if len(shapes) < 3:
         return ((0, 1),) * (len(shapes) - 1)

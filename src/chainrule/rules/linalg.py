@@ -73,7 +73,7 @@ class Solve(General):
 
     @staticmethod
     def vjp(y_bar: Array, a: Array, y: Array) -> tuple[Array, Array]:
-        r"""\bar B = (A^\top)^{-1} \bar Y, \quad \bar A = -\bar B Y^\top"""
+        r"""\bar B = (A^\top)^{-1} \bar Y, \quad \bar A = -(A^\top)^{-1} \bar Y Y^\top"""
         b_bar = Solve.apply(transposed(a), y_bar)
         return -(b_bar @ transposed(y)), b_bar
 
@@ -130,7 +130,8 @@ class Slogdet(General):
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
-        return tuple(np.linalg.slogdet(a))  # type: ignore[return-value]
+        sign, logarithm = np.linalg.slogdet(a)
+        return sign, logarithm
 
     @staticmethod
     def vjp(y_bar: tuple[Array, Array], a: Array) -> Array:
@@ -144,7 +145,7 @@ class Slogdet(General):
 
 
 class Pinv(General):
-    r"""Y = A^+
+    r"""Y = \operatorname{pinv}(A)
 
     The pseudoinverse. (G. H. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares
     problems whose variables separate", 1973, equation 4.12; it holds where the rank is constant.)
@@ -158,14 +159,18 @@ class Pinv(General):
 
     @staticmethod
     def adjoint(y_bar: Array, a: Array, y: Array) -> Array:
-        r"""\bar A = -Y^\top \bar Y Y^\top + (I - A Y) \bar Y^\top Y Y^\top + Y^\top Y \bar Y^\top (I - Y A)"""
+        r"""\bar A = -Y^\top \bar Y Y^\top + \bar Y^\top Y Y^\top - A Y \bar Y^\top Y Y^\top
+        + Y^\top Y \bar Y^\top - Y^\top Y \bar Y^\top Y A
+        """
         yt, bar_t = transposed(y), transposed(y_bar)
         left, right = bar_t @ y @ yt, yt @ y @ bar_t
         return -(yt @ y_bar @ yt) + (left - a @ (y @ left)) + (right - right @ y @ a)
 
     @staticmethod
     def jvp(a: Array, a_dot: Array, y: Array) -> Array:
-        r"""\dot Y = -Y \dot A Y + Y Y^\top \dot A^\top (I - A Y) + (I - Y A) \dot A^\top Y^\top Y"""
+        r"""\dot Y = -Y \dot A Y + Y Y^\top \dot A^\top - Y Y^\top \dot A^\top A Y
+        + \dot A^\top Y^\top Y - Y A \dot A^\top Y^\top Y
+        """
         yt, dot_t = transposed(y), transposed(a_dot)
         left, right = dot_t @ yt @ y, y @ yt @ dot_t
         return -(y @ a_dot @ y) + (right - right @ a @ y) + (left - y @ (a @ left))
@@ -226,15 +231,16 @@ def det(a: Array) -> Array:
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Array) -> SlogdetResult:
-    """Return the sign and the logarithm of the absolute value of determinants, for those too large or small for `det`."""
+    """Return the sign of determinants and the logarithm of their absolute value, which does not overflow."""
     return SlogdetResult(*Slogdet.apply(squares("slogdet", a)))
 
 
 @implements(np.linalg.pinv)
 def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> Array:
-    """Return the pseudoinverses of matrices [..., n, m]; singular values below `rcond` (or `rtol`) times the largest are 0.
+    """Return the pseudoinverses of matrices [..., n, m].
 
-    Its derivative holds where the rank does not change.
+    Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds
+    where the rank does not change.
     """
     if rcond is not None and rtol is not None:
         raise ValueError(f"pinv: got both rcond={rcond} and rtol={rtol}, two names for one thing; give one")

@@ -19,6 +19,7 @@ from chainrule.core.tensor import Tensor
 from .reduce import arrayed
 
 Shape = tuple[int, ...]
+FLOAT16 = np.dtype(np.float16)
 
 
 def transposed(x: Array) -> Array:
@@ -33,7 +34,7 @@ def rows(x: Array) -> Array:
 
 def product(a: Array, b: Array) -> Array:
     """Return `a @ b` of plain arrays: one product where `b` serves a whole batch, float16 computed in float32."""
-    if a.dtype == np.float16 and b.dtype == np.float16:
+    if a.dtype is FLOAT16 and b.dtype is FLOAT16:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
         return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
@@ -64,6 +65,8 @@ class Matmul(Bilinear):
     @staticmethod
     def adjoint_a(y_bar: Array, b: Array, a_shape: Shape) -> Array:
         r"""\bar A = \bar Y B^\top"""
+        if len(a_shape) == 2 == b.ndim:
+            return y_bar @ b.swapaxes(0, 1)
         if len(a_shape) == 2 < b.ndim:
             return Matmul.apply(transposed(rows(transposed(y_bar))), rows(transposed(b)))
         return Matmul.apply(y_bar, transposed(b))
@@ -71,12 +74,14 @@ class Matmul(Bilinear):
     @staticmethod
     def adjoint_b(y_bar: Array, a: Array, b_shape: Shape) -> Array:
         r"""\bar B = A^\top \bar Y"""
+        if len(b_shape) == 2 == a.ndim:
+            return a.swapaxes(0, 1) @ y_bar
         if len(b_shape) == 2 < a.ndim:
             return Matmul.apply(transposed(rows(a)), rows(y_bar))
         return Matmul.apply(transposed(a), y_bar)
 
 
-@implements(np.matmul)
+@implements(np.matmul, np.linalg.matmul)
 def matmul(a: Array, b: Array) -> Array:
     """Return the matrix product of `a` [..., n, k] and `b` [..., k, m]; the axes in front broadcast.
 

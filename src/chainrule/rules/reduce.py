@@ -91,7 +91,7 @@ class Sum(Linear):
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-        return widened(np.sum, x, axis=axis, keepdims=keepdims)
+        return widened(np.add.reduce, np.asarray(x), axis=axis, keepdims=keepdims)
 
     @staticmethod
     def adjoint(y_bar: Array, x_shape: tuple[int, ...], *, axis: Axis) -> Array:
@@ -236,7 +236,8 @@ def sum(
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    refuse("sum", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        refuse("sum", dtype=dtype, out=out, **refused)
     return Sum.apply(a, axis=axis, keepdims=keepdims)
 
 

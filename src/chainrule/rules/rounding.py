@@ -86,7 +86,7 @@ class FloorDivide(Constant):
 class Remainder(Elementwise):
     r"""y = a - b \lfloor \frac{a}{b} \rfloor"""
 
-    domain = {"a": (0.1, 0.9), "b": (1.0, 3.0)}
+    domain = {"a": (4.1, 4.9), "b": (1.7, 2.0)}
     kinks = (Kink((2.0, 1.0), (1.0, -2.0), JUMP),)
 
     @staticmethod
@@ -107,7 +107,7 @@ class Remainder(Elementwise):
 class Fmod(Elementwise):
     r"""y = a - b \operatorname{sign}(\frac{a}{b}) \lfloor |\frac{a}{b}| \rfloor"""
 
-    domain = {"a": (0.1, 0.9), "b": (1.0, 3.0)}
+    domain = {"a": (4.1, 4.9), "b": (1.7, 2.0)}
     kinks = (Kink((2.0, 1.0), (1.0, -2.0), JUMP),)
 
     @staticmethod

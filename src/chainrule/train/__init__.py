@@ -1,9 +1,9 @@
 """Training: the loop, its callbacks and history, evaluation, and files that hold a model whole."""
 
 from .callbacks import BestWeights, Callback, EarlyStopping, Run, SaveCheckpoint
-from .evaluate import confusion_matrix, evaluate, predict
-from .fit import NonFiniteError, fit
+from .evaluation import confusion_matrix, evaluate, predict
 from .history import History
+from .loop import NonFiniteError, fit
 from .modelfile import ModelFileError, ModelFileMissing
 from .saving import Checkpoint, load, save
 

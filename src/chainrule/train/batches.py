@@ -23,7 +23,7 @@ def batches(source: Any, what: str) -> Iterator[Batch]:
     for item in source:
         if not isinstance(item, tuple | list) or len(item) != 2:
             got = f"{len(item)} of them" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
-            raise TypeError(f"{what}: expected batches of two arrays (x, y), got {got}")
+            raise TypeError(f"{what}: expected batches of two arrays (x, y), got {got}; wrap arrays in a DataLoader")
         x, y = (np.asarray(value_of(part)) for part in item)
         if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
             raise ValueError(

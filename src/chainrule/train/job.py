@@ -12,8 +12,8 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
-from chainrule.train.fit import fit
 from chainrule.train.history import History
+from chainrule.train.loop import fit
 from chainrule.train.modelfile import ModelFileError
 from chainrule.train.saving import load, save
 
@@ -23,21 +23,25 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: layer widths, epochs, and what the optimiser AdamW is told. The defaults suit small tables."""
+    """How to train: layer widths, epochs, and what the optimiser AdamW is told. The defaults suit small tables.
 
-    hidden: tuple[int, ...] = (128, 64)
-    epochs: int = 60
+    `epochs=None` is as many as make 2,500 steps, at least 10.
+    """
+
+    hidden: tuple[int, ...] = (256, 128)
+    epochs: int | None = None
     batch_size: int = 32
     lr: float = 2e-3
     weight_decay: float = 0.05
-    dropout: float = 0.2
+    dropout: float = 0.3
     held_out: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
         if any(width < 1 for width in self.hidden):
             raise ValueError(f"hidden: expected positive layer widths, got {self.hidden}")
         if not 0 < self.held_out < 1:
@@ -73,6 +77,14 @@ class Score:
         return counts
 
 
+def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
+    """Each column to mean 0 and deviation 1; an image's pixels together, or noise at its border would be magnified."""
+    if not is_image:
+        return Standardizer.fit(x)
+    whole = Standardizer.fit(x.reshape(-1))
+    return Standardizer(np.full(x.shape[1], whole.mean), np.full(x.shape[1], whole.scale))
+
+
 class Job:
     """A data set, split and scaled, with a network and everything to train it. One seed fixes it all."""
 
@@ -84,7 +96,7 @@ class Job:
         whole = ArrayDataset(data.x, data.y, indices)
         labels = data.y if self.is_classification else None
         kept, held = whole.split(recipe.held_out, recipe.seed, stratify=labels)
-        self.scaling = Standardizer.fit(kept.arrays[0])
+        self.scaling = _scaling(kept.arrays[0], is_image=data.image_shape is not None)
         self.target_scaling = None if self.is_classification else Standardizer.fit(kept.arrays[1])
         self.training = self._part(kept)
         self.held_out = self._part(held)
@@ -93,6 +105,7 @@ class Job:
         self.model = network(data.x.shape[1], recipe.hidden, outputs, recipe.dropout)
         self.loss: nn.Module = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
         self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
+        self.epochs = recipe.epochs or max(10, round(2500 / len(self.loader)))
         self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
 
     def _part(self, part: ArrayDataset) -> ArrayDataset:
@@ -107,14 +120,14 @@ class Job:
         return x, y
 
     def train(self, callbacks: Sequence[Any] = ()) -> History:
-        """Train for the recipe's epochs; the learning rate falls to zero along a cosine."""
-        schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.recipe.epochs)
+        """Train; the learning rate falls to zero along a cosine."""
+        schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
         return fit(
             self.model,
             self.loss,
             self.optimizer,
             self.loader,
-            epochs=self.recipe.epochs,
+            epochs=self.epochs,
             validation=self.held_out.arrays,
             callbacks=callbacks,
             clip_norm=1.0,
@@ -149,7 +162,7 @@ class Job:
             class_names=list(data.class_names),
             scaling=self.scaling.to_dict(),
             target_scaling=self.target_scaling and self.target_scaling.to_dict(),
-            recipe=asdict(recipe) | {"hidden": list(recipe.hidden)},
+            recipe=asdict(recipe) | {"hidden": list(recipe.hidden), "epochs": self.epochs},
             held_out={"samples": score.samples, "loss": score.loss, "accuracy": score.accuracy, "rmse": score.rmse},
         )
 

@@ -35,7 +35,7 @@ def pack(state: Any, name: str) -> tuple[str, Arrays]:
 
 
 def unpack(text: str, arrays: Mapping[str, Any]) -> Any:
-    """Return the state that `pack` took apart; a KeyError names an array that is not there."""
+    """Return the state that `pack` took apart. Raises ValueError for text that it did not make."""
     return _unpacked(json.loads(text), arrays)
 
 
@@ -70,9 +70,9 @@ def _unused(name: str, arrays: Arrays) -> str:
 def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
     match value:
         case {"$array": name}:
-            return arrays[name]
+            return _array(name, arrays)
         case {"$scalar": name}:
-            return arrays[name][()]
+            return _array(name, arrays)[()]
         case {"$tuple": items}:
             return tuple(_unpacked(item, arrays) for item in items)
         case {"$dict": pairs}:
@@ -82,6 +82,12 @@ def _unpacked(value: Any, arrays: Mapping[str, Any]) -> Any:
         case list():
             return [_unpacked(item, arrays) for item in value]
     return value
+
+
+def _array(name: Any, arrays: Mapping[str, Any]) -> Any:
+    if name not in arrays:
+        raise ValueError(f"refers to an array {name!r}, which is not there")
+    return arrays[name]
 
 
 def plain(value: Any, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 import io
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,8 +39,7 @@ def write_report(
     lang: str = "en",
 ) -> None:
     """Write the report in English or Korean (`lang` "en" or "ko"). Needs the extra `app`."""
-    if lang not in TEXT:
-        raise ValueError(f"lang: expected one of {sorted(TEXT)}, got {lang!r}")
+    check_lang(lang)
     text = TEXT[lang]
     html = _template().render(
         lang=lang,
@@ -57,6 +57,12 @@ def write_report(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
     Path(path).write_text(html, encoding="utf-8")
+
+
+def check_lang(lang: str) -> None:
+    """Raise a ValueError unless the report is written in `lang`."""
+    if lang not in TEXT:
+        raise ValueError(f"lang: expected one of {', '.join(TEXT)}, got {lang!r}")
 
 
 def _template() -> Any:
@@ -78,8 +84,8 @@ def _figure(columns: int, height: float) -> Any:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Text stays text: the browser has the fonts, Korean ones among them.
-    style = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "svg.hashsalt": "chainrule"}
+    # Text stays text: the browser has the fonts, Korean ones among them, that matplotlib warns of not having.
+    style: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "svg.hashsalt": "chainrule"}
     with mpl.rc_context(style):
         figure = Figure(figsize=(4.6 * columns, height), layout="constrained")
         axes = figure.subplots(1, columns, squeeze=False)[0]
@@ -88,7 +94,9 @@ def _figure(columns: int, height: float) -> Any:
         svg: list[str] = []
         yield axes, svg
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         svg.append(buffer.getvalue().partition("<svg")[2])
 
 

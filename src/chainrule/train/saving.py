@@ -46,7 +46,7 @@ class Checkpoint:
     optimizer: Any = field(repr=False, default=None)
     loader: Any = field(repr=False, default=None)
     scheduler: Any = field(repr=False, default=None)
-    random: Any = field(repr=False, default=None)
+    random: State = field(repr=False, default_factory=dict)
 
 
 def save(
@@ -117,7 +117,7 @@ def load(
                     change(_state_of(owner, part), owner.load_state_dict, copy.deepcopy(getattr(found, part)))
         for name, generator in ({} if optimizer is None else _generators(model)).items():
             with _named(path, f"random: {name}"):
-                change(generator.bit_generator.state, partial(_set_random, generator), found.random[name])
+                change({name: generator.bit_generator.state}, partial(_set_random, generator, name), found.random)
         if model is not None:
             with _named(path, "model"):
                 change(model.state_dict(), model.load_state_dict, found.model)
@@ -136,10 +136,16 @@ def _read(path: StrPath) -> Checkpoint:
             f"{path}: has format {texts[_FORMAT]!r}, expected {FORMAT!r}; read it with the version of chainrule that "
             f"wrote it, or a later one"
         )
+    for name in ("meta", "random"):
+        if name not in texts:
+            raise ModelFileError(f"{path}: has no metadata entry {name!r}; restore the file, or save the model again")
     model = {name.removeprefix(_MODEL): array for name, array in arrays.items() if name.startswith(_MODEL)}
-    with _named(path, "metadata"):
-        states = {part: unpack(texts[part], arrays) for part in (*_PARTS, "random") if part in texts}
-        return Checkpoint(str(path), json.loads(texts["meta"]), model, **states)
+    states = {}
+    for part in ("meta", "random", *_PARTS):
+        if part in texts:
+            with _named(path, part):
+                states[part] = json.loads(texts[part]) if part == "meta" else unpack(texts[part], arrays)
+    return Checkpoint(path=str(path), model=model, **states)
 
 
 def _check_model(path: StrPath, saved: State, mine: State) -> None:
@@ -177,8 +183,10 @@ def _generators(model: Any) -> dict[str, np.random.Generator]:
     return found
 
 
-def _set_random(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
-    generator.bit_generator.state = state
+def _set_random(generator: np.random.Generator, name: str, states: Mapping[str, Any]) -> None:
+    if name not in states:
+        raise ValueError(f"the file has no state of this generator, only of {sorted(states)}")
+    generator.bit_generator.state = states[name]
 
 
 @contextmanager
@@ -186,7 +194,7 @@ def _named(path: StrPath, part: str) -> Iterator[None]:
     """Turn an error about the file's content into a ModelFileError that names the path and the part."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path}: {part}: {error}") from error
 
 

@@ -15,7 +15,7 @@ from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 
 from .batches import Batch, batches, check_set, model_dtype
 from .callbacks import Callback, Run, monitored
-from .evaluate import Score, evaluate, forward
+from .evaluation import Score, evaluate, forward
 from .history import History, Row
 from .interrupt import WholeSteps
 from .mode import in_mode

@@ -1,0 +1,116 @@
+"""Attention between the rows of sequences, and the block that transformers are made of.
+
+Source: Vaswani et al., "Attention Is All You Need" (2017).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.rules.shape import swapaxes
+
+from . import functional
+from .containers import Sequential
+from .dropout import Dropout, check_probability
+from .function import GELU
+from .init import Generator
+from .inputs import check_last_axes, in_dtype_of, positive_size
+from .layers import Linear
+from .module import Module
+from .norms import LayerNorm
+
+
+class MultiheadAttention(Module):
+    """Attention in `num_heads` parts of the features, each with its own queries, keys and values (section 3.2.2).
+
+    Takes `query [..., N, d]` and, unless it attends to itself, `key` and `value` `[..., M, d]`; returns `[..., N, d]`.
+    `mask` broadcasts to the scores `[..., H, N, M]` (True: may attend; floats are added), `causal` hides what comes
+    later. `dropout` drops attention weights in training, drawn from `generator`.
+
+    >>> layer = MultiheadAttention(8, 2)
+    >>> layer(np.zeros((3, 5, 8)), causal=True).shape
+    (3, 5, 8)
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        generator: Generator = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__()
+        self.embed_dim = positive_size("MultiheadAttention: embed_dim", embed_dim)
+        self.num_heads = positive_size("MultiheadAttention: num_heads", num_heads)
+        if embed_dim % num_heads:
+            raise ValueError(f"MultiheadAttention: expected heads that divide {embed_dim} features, got {num_heads}")
+        check_probability("MultiheadAttention: dropout", dropout)
+        self.dropout, self.generator = dropout, generator
+        for name in ("query", "key", "value", "output"):
+            setattr(self, name, Linear(embed_dim, embed_dim, bias, "xavier", generator, dtype))
+
+    def forward(self, query: Any, key: Any = None, value: Any = None, mask: Any = None, causal: bool = False) -> Any:
+        """Return what each query gathers from the values."""
+        key = query if key is None else key
+        value = key if value is None else value
+        q, k, v = self._heads(self.query, query), self._heads(self.key, key), self._heads(self.value, value)
+        if getattr(mask, "dtype", None) is not None and mask.dtype.kind == "f":
+            mask = in_dtype_of(q, mask, "MultiheadAttention: mask")
+        dropout = self.dropout if self.training else 0.0
+        y = functional.scaled_dot_product_attention(q, k, v, mask, causal, None, dropout, self.generator)
+        y = swapaxes(y, -2, -3)
+        return self.output(y.reshape((*y.shape[:-2], self.embed_dim)))
+
+    def _heads(self, project: Linear, x: Any) -> Any:
+        """Return `[..., H, N, d / H]` for `[..., N, d]`."""
+        x = in_dtype_of(project.weight, x, "MultiheadAttention")
+        check_last_axes(f"MultiheadAttention({self.embed_dim})", x, (self.embed_dim,))
+        if x.ndim < 2:
+            raise ValueError(f"MultiheadAttention: expected [..., N, {self.embed_dim}], got {list(x.shape)}")
+        y = project(x)
+        return swapaxes(y.reshape((*y.shape[:-1], self.num_heads, -1)), -2, -3)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"{self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout}"
+
+
+class TransformerBlock(Module):
+    """`x + attention(norm(x))`, then `x + mlp(norm(x))`, for `[..., N, d]`.
+
+    The normalisation comes first in each branch, which lets gradients pass from the last block to the first
+    unchanged: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). The mlp has one hidden
+    layer of `hidden` units (4 d by default) with GELU.
+
+    >>> TransformerBlock(8, num_heads=2)(np.zeros((3, 5, 8)), causal=True).shape
+    (3, 5, 8)
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+        generator: Generator = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__()
+        hidden = 4 * embed_dim if hidden is None else hidden
+        self.norm1 = LayerNorm(embed_dim, dtype=dtype)
+        self.attention = MultiheadAttention(embed_dim, num_heads, dropout, generator=generator, dtype=dtype)
+        self.norm2 = LayerNorm(embed_dim, dtype=dtype)
+        self.mlp = Sequential(
+            Linear(embed_dim, hidden, generator=generator, dtype=dtype),
+            GELU(),
+            Linear(hidden, embed_dim, init="xavier", generator=generator, dtype=dtype),
+        )
+        self.drop = Dropout(dropout, generator)
+
+    def forward(self, x: Any, mask: Any = None, causal: bool = False) -> Any:
+        """Return `[..., N, d]`."""
+        x = in_dtype_of(self.norm1.weight, x, "TransformerBlock")
+        x = x + self.drop(self.attention(self.norm1(x), mask=mask, causal=causal))
+        return x + self.drop(self.mlp(self.norm2(x)))

@@ -1,0 +1,156 @@
+"""The command line as a user meets it: each command does its job, and each wrong call says what is wrong."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("typer", reason="the command line needs pip install '.[app]'")
+pytest.importorskip("sklearn", reason="the named data sets need pip install '.[app]'")
+
+from chainrule import nn, save
+from chainrule.cli import main
+
+
+def chainrule(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder, as an installed `chainrule` would."""
+    command = [sys.executable, "-W", "error", "-c", "from chainrule.cli import main; main()", *map(str, arguments)]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Runs the command line in this process, in an empty folder: (exit code, what it said, its errors)."""
+
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["chainrule", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("iris")
+    done = chainrule("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
+    folder, said = trained
+    worst = float(said.split("worst relative error ")[1].split()[0])
+    assert worst < 1e-6
+    assert "val loss" in said
+    accuracy = float(said.split("held-out accuracy ")[1].split()[0])
+    assert accuracy > 80
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert html.count("<svg") == 2  # curves and confusion matrix
+    assert "chainrule train iris --epochs 20" in html
+    assert "http" not in html.replace("https://doi.org", "").replace("http://www.w3.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
+
+
+def test_predict_writes_a_row_for_each_sample(trained):
+    folder, _ = trained
+    done = chainrule("predict", "model.safetensors", "iris", folder=folder)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert len(rows) == 150
+    assert set(rows[0]) == {"prediction", "p(setosa)", "p(versicolor)", "p(virginica)"}
+    assert sum(row["prediction"] == "setosa" for row in rows[:50]) > 45
+    assert all(abs(sum(float(v) for k, v in row.items() if k != "prediction") - 1) < 1e-5 for row in rows)
+
+
+def test_predict_into_a_file(trained):
+    folder, _ = trained
+    done = chainrule("predict", "model.safetensors", "iris", "--out", "p.csv", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "150 predictions: p.csv" in done.stdout
+    assert len((folder / "p.csv").read_text().splitlines()) == 151
+
+
+def test_info_describes_a_model(trained):
+    folder, _ = trained
+    done = chainrule("info", "model.safetensors", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "131 parameters" in done.stdout  # 4·16 + 16 + 16·3 + 3
+    assert "iris" in done.stdout
+
+
+def test_info_describes_the_installation_and_lists_operations(tmp_path):
+    assert "operations" in chainrule("info", folder=tmp_path).stdout
+    listed = chainrule("info", "--operations", folder=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert "layer_norm" in listed.stdout
+
+
+def test_the_same_seed_gives_the_same_model(trained, tmp_path):
+    folder, _ = trained
+    chainrule("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
+    rows = [
+        "size,colour,price",
+        *(f"{i % 17},{'red' if i % 2 else 'blue'},{3.5 * (i % 17) + i % 2}" for i in range(120)),
+    ]
+    (tmp_path / "houses.csv").write_text("\n".join(rows))
+    done = chainrule("train", "houses.csv", "--epochs", 30, "--lang", "ko", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "root mean square error" in done.stdout
+    assert "학습 보고서" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "new.csv").write_text("colour,size\nred,4\nblue,10\n")
+    predicted = chainrule("predict", "model.safetensors", "new.csv", folder=tmp_path)
+    values = [float(line) for line in predicted.stdout.splitlines()[1:]]
+    assert values == pytest.approx([15.0, 35.0], abs=6.0)
+
+
+@pytest.mark.parametrize("command", ["", "train", "predict", "info"])
+def test_help_shows_an_example(call, command):
+    code, said, _ = call(*command.split(), "--help")
+    assert code == 0
+    assert command == "" or "Example: chainrule" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "digit"], "did you mean 'digits'"),
+        (["train", "missing.csv"], "no such file"),
+        (["train", "iris", "--hidden", "a,b"], "--hidden"),
+        (["train", "iris", "--epochs", "0"], "epochs"),
+        (["train", "iris", "--lr", "-1"], "lr"),
+        (["train", "iris", "--held-out", "1.5"], "held_out"),
+        (["train", "iris", "--lang", "fr"], "lang"),
+        (["train", "iris", "--out", "no/such/folder/m.safetensors"], "does not exist"),
+        (["train", "nan.csv"], "column 'a'"),
+        (["train", "empty.csv"], "empty"),
+        (["predict", "missing.safetensors", "iris"], "missing.safetensors"),
+        (["predict", "nan.csv", "iris"], "nan.csv"),
+        (["predict", "other.safetensors", "iris"], "chainrule train"),
+        (["info", "missing.safetensors"], "missing.safetensors"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_exits_with_2(call, tmp_path, arguments, said):
+    (tmp_path / "nan.csv").write_text("a,b\n1,2\nnan,3\n4,1\n")
+    (tmp_path / "empty.csv").write_text("")
+    save(tmp_path / "other.safetensors", nn.Linear(2, 3))
+    before = set(tmp_path.iterdir())
+    code, _, error = call(*arguments)
+    assert code == 2
+    assert said in error
+    assert set(tmp_path.iterdir()) == before
