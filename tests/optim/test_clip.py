@@ -21,7 +21,8 @@ def with_grads(grads):
     return parameters
 
 
-@given(GRADS, st.floats(0, 1e3))
+# Below about 1e-154 a square is no longer exact, in NumPy's norm of the result as well.
+@given(GRADS, st.just(0.0) | st.floats(1e-100, 1e3))
 def test_the_norm_is_that_before_and_the_rest_is_one_factor(grads, max_norm):
     parameters = with_grads(grads)
     norm = optim.clip_grad_norm_(parameters, max_norm)
