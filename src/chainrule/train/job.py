@@ -12,6 +12,7 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
+from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
 from chainrule.train.loop import fit
 from chainrule.train.modelfile import ModelFileError
@@ -61,20 +62,15 @@ def network(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) ->
 
 @dataclass(frozen=True)
 class Score:
-    """How the network does on held-out data: `accuracy` or, for a regression, `rmse` in the target's unit."""
+    """How the network does on held-out data: `accuracy` and `confusion`, or for a regression `rmse` in its unit."""
 
     samples: int
     loss: float
-    accuracy: float | None
-    rmse: float | None
     truth: NDArray[Any]
     predicted: NDArray[Any]
-
-    def confusion(self, classes: int) -> NDArray[np.int64]:
-        """Counts [K, K]: rows are the true classes, columns the predicted ones."""
-        counts = np.zeros((classes, classes), np.int64)
-        np.add.at(counts, (self.truth, self.predicted), 1)
-        return counts
+    accuracy: float | None = None
+    confusion: NDArray[np.int64] | None = None
+    rmse: float | None = None
 
 
 def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
@@ -137,16 +133,13 @@ class Job:
     def score(self) -> Score:
         """Measure the network on the held-out part."""
         x, y = self.held_out.arrays
-        self.model.eval()
-        with no_grad():
-            output = self.model(x)
-            loss = float(self.loss(output, y))
-        values = output.numpy()
+        found = evaluate(self.model, self.loss, (x, y))
+        predicted = found["predictions"]
         if self.target_scaling is None:
-            predicted = values.argmax(axis=1)
-            return Score(len(x), loss, float((predicted == y).mean()), None, y, predicted)
-        truth, predicted = (self.target_scaling.inverse(v[:, 0]) for v in (y, values))
-        return Score(len(x), loss, None, float(np.sqrt(np.mean((truth - predicted) ** 2))), truth, predicted)
+            return Score(len(x), found["loss"], y, predicted, found["accuracy"], found["confusion"])
+        truth, predicted = (self.target_scaling.inverse(v[:, 0]) for v in (y, predicted))
+        rmse = float(np.sqrt(np.mean((truth - predicted) ** 2)))
+        return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
 
     def save(self, path: str | Path, score: Score) -> None:
         """Write the network with all that a prediction needs: names, scaling, classes."""
