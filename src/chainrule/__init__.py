@@ -19,6 +19,7 @@ from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zer
 from chainrule.core.custom import custom
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError, MissingRuleError
 from chainrule.core.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from chainrule.core.linearize import linearize
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
@@ -36,6 +37,7 @@ from chainrule.rules.trigonometric import cos, sin, tanh
 if TYPE_CHECKING:
     from chainrule import check, data, nn, numpy, optim, train
     from chainrule.check.costs import cost
+    from chainrule.check.layers import check_layer
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
@@ -44,6 +46,7 @@ cat = concatenate
 _LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "train"})
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
+    "check_layer": "chainrule.check.layers",
     "cost": "chainrule.check.costs",
     "load": "chainrule.train",
     "save": "chainrule.train",
@@ -61,6 +64,7 @@ __all__ = [
     "backprop",
     "cat",
     "check",
+    "check_layer",
     "checkpoint",
     "concatenate",
     "cos",
@@ -81,6 +85,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "leaky_relu",
+    "linearize",
     "load",
     "log",
     "log_softmax",

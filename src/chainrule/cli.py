@@ -190,12 +190,15 @@ def _result(score: "Score") -> str:
 
 
 def _print_operations() -> None:
-    from chainrule.core.operation import REGISTRY
+    from chainrule.check.audit import KINDS, operations, summary
 
-    table = Table("operation", "kind", "arguments", "formula")
-    for name, operation in sorted(REGISTRY.items()):
-        table.add_row(name, operation.kind, ", ".join(operation.arguments), operation.formulas().get("primal", ""))
-    console.print(table, markup=False)
+    own = Table("operation", "kind", "arguments", "formula")
+    for row in operations():
+        own.add_row(*row)
+    of_numpy = Table("NumPy's functions", "", "what they are here")
+    for kind, count in summary().items():
+        of_numpy.add_row(kind, str(count), KINDS[kind])
+    console.print(own, of_numpy, sep="\n\n", markup=False)
 
 
 def _print_model(path: Path) -> None:

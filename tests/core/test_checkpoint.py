@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.core.checkpoint import recomputing
 from chainrule.core.random import default_generator
 
 
@@ -138,6 +139,17 @@ def test_random_numbers_are_drawn_again() -> None:
         return x.grad.tolist(), cr.randn(2).tolist()  # the backward pass leaves the generator where it was
 
     assert gradient(cr.checkpoint(noisy)) == gradient(noisy)
+
+
+def test_running_averages_move_once() -> None:
+    def averages(wrap: Callable[[Scalar], Scalar]) -> list[Any]:
+        layer = cr.nn.BatchNorm1d(3, dtype=np.float64)
+        x = cr.tensor(np.random.default_rng(0).normal(size=(5, 3)), requires_grad=True)
+        (wrap(wrap(layer))(x) ** 3).sum().backward()
+        return [layer.running_mean.tolist(), layer.running_var.tolist(), x.grad.tolist()]
+
+    assert averages(cr.checkpoint) == averages(lambda f: f)
+    assert not recomputing()
 
 
 def test_arguments_that_change_afterwards() -> None:

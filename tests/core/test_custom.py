@@ -170,6 +170,72 @@ def test_a_function_that_returns_a_python_number() -> None:
     assert cr.grad(operation)(3.0) == 6.0
 
 
+# Several outputs
+
+
+def polar() -> Any:
+    """(r cos φ, r sin φ)"""
+
+    @cr.custom(several=True)
+    def polar(r: Any, phi: Any) -> Any:
+        return r * np.cos(phi), r * np.sin(phi)
+
+    @polar.def_vjp
+    def backward(y_bar: Any, r: Any, phi: Any) -> Any:
+        a, b = y_bar
+        return a * np.cos(phi) + b * np.sin(phi), r * (b * np.cos(phi) - a * np.sin(phi))
+
+    @polar.def_jvp
+    def push(primals: Any, tangents: Any) -> Any:
+        (r, phi), (r_dot, phi_dot) = primals, tangents
+        return r_dot * np.cos(phi) - r * np.sin(phi) * phi_dot, r_dot * np.sin(phi) + r * np.cos(phi) * phi_dot
+
+    return polar
+
+
+def test_several_outputs() -> None:
+    operation = polar()
+    r, phi = np.array([1.0, 2.0]), np.array([0.3, -0.5])
+    plain = lambda r, phi: (r * np.cos(phi), r * np.sin(phi))  # noqa: E731
+    for got, expected in zip(operation(r, phi), plain(r, phi), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for transform in (cr.jacrev, cr.jacfwd, cr.jacobian):
+        for got, expected in zip(transform(operation, (0, 1))(r, phi), transform(plain, (0, 1))(r, phi), strict=True):
+            np.testing.assert_allclose(got, expected, atol=1e-15)
+    for k in (0, 1):  # nobody uses the other output
+        one = lambda r, f=operation, k=k: f(r, 0.3)[k]  # noqa: E731
+        assert cr.grad(one)(2.0) == [np.cos(0.3), np.sin(0.3)][k]
+        assert cr.grad(cr.grad(lambda phi, k=k: operation(2.0, phi)[k]))(0.3) == -2 * [np.cos(0.3), np.sin(0.3)][k]
+    np.testing.assert_allclose(
+        cr.hessian(lambda r: operation(r * r, r)[0])(1.5), cr.hessian(lambda r: plain(r * r, r)[0])(1.5)
+    )
+    x = cr.tensor([1.0, 2.0], requires_grad=True)
+    a, b = operation(x, phi)
+    (a * a + b * b).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * r)
+
+
+def test_what_several_outputs_must_be() -> None:
+    operation = cr.custom(lambda x: x * x, several=True)
+    operation.def_vjp(lambda y_bar, x: y_bar[0])
+    with pytest.raises(TypeError, match="with several=True it must return a tuple of arrays, got float64"):
+        cr.grad(lambda x: operation(x)[0])(2.0)
+    operation = cr.custom(lambda x: (x, "text"), several=True)
+    with pytest.raises(TypeError, match="must return arrays, got str"):
+        cr.jvp(operation, (2.0,), (1.0,))
+    operation = polar()
+    operation.def_jvp(lambda primals, tangents: tangents[0])
+    with pytest.raises(ValueError, match="def_jvp: expected one tangent for each of 2 outputs, got float64"):
+        cr.jvp(operation, (2.0, 1.0), (1.0, 0.0))
+    operation.def_jvp(lambda primals, tangents: (np.ones(2), np.ones(2)))
+    with pytest.raises(ValueError, match=r"the tangent has shape \[2\], expected \[\]"):
+        cr.jvp(operation, (2.0, 1.0), (1.0, 0.0))
+    operation.def_jvp(lambda primals, tangents: ((1.0, 2.0), tangents))  # (y, y_dot)
+    assert cr.jvp(operation, (2.0, 1.0), (3.0, 4.0))[1] == (3.0, 4.0)
+    with pytest.raises(TypeError, match=r"got tuple; for a tuple of arrays, make it with custom\(several=True\)"):
+        cr.custom(lambda x: (x, x))(1.0)
+
+
 # What does not fit
 
 

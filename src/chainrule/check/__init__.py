@@ -1,6 +1,28 @@
-"""Is this gradient right? Gradients held against numerical differentiation, and what they cost."""
+"""Is this gradient right, and if not, why and where? The package itself is the function: `chainrule.check(f, …)`."""
 
+from chainrule.core.callable_module import make_callable
+
+from .checker import check, examine
 from .costs import Cost, cost
+from .layers import check_layer
 from .parameters import ParameterCheck, ParameterRow, check_parameters
+from .report import CheckReport, Finding
+from .subject import Subject
+from .testing import assert_gradients
 
-__all__ = ["Cost", "ParameterCheck", "ParameterRow", "check_parameters", "cost"]
+__all__ = [
+    "CheckReport",
+    "Cost",
+    "Finding",
+    "ParameterCheck",
+    "ParameterRow",
+    "Subject",
+    "assert_gradients",
+    "check",
+    "check_layer",
+    "check_parameters",
+    "cost",
+    "examine",
+]
+
+make_callable(__name__, "check")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,10 @@ ROUNDING = 16 * float(np.finfo(np.float64).eps)
 class Estimate:
     """A derivative with its error.
 
-    `error` is the disagreement of the extrapolations, `noise` what rounding alone contributes, `step` the step they
-    belong to. `left` and `right` are the one-sided derivatives at that step, extrapolated to 0: they differ by `jump`
-    where the function has a kink at 0.
+    `error` is the disagreement of the extrapolations (infinite before there are enough of them), `noise` what rounding
+    alone contributes, `step` the step they belong to. `left` and `right` are the one-sided derivatives at that step,
+    extrapolated to 0: they differ by `jump` where the function has a kink at 0. `sweep` is the plain central
+    difference at each step tried.
     """
 
     value: float
@@ -32,6 +34,8 @@ class Estimate:
     step: float
     left: float
     right: float
+    row: tuple[float, ...] = ()
+    sweep: tuple[tuple[float, float], ...] = ()
 
     @property
     def jump(self) -> float:
@@ -39,8 +43,21 @@ class Estimate:
         return abs(self.right - self.left)
 
 
-def derivative(f: Callable[[float], float], first_step: float = FIRST_STEP) -> Estimate:
-    """Return the derivative of `f` at 0.
+def accurate(estimate: Estimate) -> bool:
+    """Whether no smaller step needs to be tried."""
+    return estimate.error <= ENOUGH * abs(estimate.value)
+
+
+def derivative(
+    f: Callable[[float], Any],
+    first_step: float = FIRST_STEP,
+    *,
+    weights: Any = 1.0,
+    rounding: float = ROUNDING,
+    settled: Callable[[Estimate], bool] = accurate,
+    rows: int = ROWS,
+) -> Estimate:
+    """Return the derivative of `f` at 0; of the sum of `weights * f` where `f` returns an array.
 
     Central differences (f(h) − f(−h)) / 2h for h, h/2, h/4, … are extrapolated to h = 0 (Richardson), each estimate of
     order h⁶ from three steps, and the estimate whose extrapolations agree best is taken: large steps err by truncation
@@ -48,33 +65,49 @@ def derivative(f: Callable[[float], float], first_step: float = FIRST_STEP) -> E
     Advances in Engineering Software 4(2), 1982; we give up his growing table, so that a kink in the reach of a large
     step is forgotten with that step.
 
+    Arrays are subtracted before they are summed, so what does not move adds no rounding error. `rounding` is the
+    relative error of one evaluation. The first estimate that is `settled` is returned at once; its `row` holds the
+    extrapolations of each order. Steps at which `f` is not finite are passed over.
+
     >>> import math
     >>> abs(derivative(lambda t: math.exp(2 * t)).value - 2) < 1e-12
     True
+    >>> round(derivative(lambda t: np.array([t, t * t, 3 * t]), weights=np.array([1.0, 1.0, 2.0])).value, 9)
+    7.0
     """
+
+    def slope(high: Any, low: Any, run: float) -> float:
+        return float(np.sum(weights * (high - low))) / run
+
     here = f(0.0)
-    largest = abs(here)
+    largest = _size(weights, here)
     table: list[list[float]] = []
     sides: list[tuple[float, float]] = []
+    sweep: list[tuple[float, float]] = []
     best: Estimate | None = None
-    for k in range(ROWS):
+    for k in range(rows):
         h = first_step / 2**k
         up, down = f(h), f(-h)
-        largest = max(largest, abs(up), abs(down))
-        table.append(_extrapolated((up - down) / (2 * h), table[-1] if table else []))
-        sides.append(((here - down) / h, (up - here) / h))
-        if k + 1 < ORDER:
-            continue
+        largest = float(np.fmax(largest, np.fmax(_size(weights, up), _size(weights, down))))
+        table.append(_extrapolated(slope(up, down, 2 * h), table[-1] if table else []))
+        sides.append((slope(here, down, h), slope(up, here, h)))
+        sweep.append((h, table[k][0]))
         value = table[k][-1]
-        error = max(abs(value - table[k][-2]), abs(value - table[k - 1][-1]))
-        if not math.isfinite(error):
-            continue
-        if best is None or error < best.error:
-            left, right = (2 * new - old for new, old in zip(sides[k], sides[k - 1], strict=True))
-            best = Estimate(value, error, ROUNDING * largest / h, h, left, right)
-        if error <= ENOUGH * abs(value):
-            break
-    return best or Estimate(math.nan, math.inf, math.inf, first_step, math.nan, math.nan)
+        error = max(abs(value - table[k][-2]), abs(value - table[k - 1][-1])) if k + 1 >= ORDER else math.inf
+        left, right = (2 * new - old for new, old in zip(sides[k], sides[max(k - 1, 0)], strict=True))
+        found = Estimate(value, error, rounding * largest / h, h, left, right, tuple(table[k]), tuple(sweep))
+        if math.isfinite(value) and settled(found):
+            return found
+        if math.isfinite(error) and (best is None or error < best.error):
+            best = found
+    return best or Estimate(math.nan, math.inf, math.inf, first_step, math.nan, math.nan, (), tuple(sweep))
+
+
+def _size(weights: Any, values: Any) -> float:
+    """Return how large the rounding errors of the weighted sum are, in units of a relative rounding error."""
+    if isinstance(values, float):
+        return abs(weights * values)
+    return float(np.linalg.norm(np.ravel(weights * values)))
 
 
 def _extrapolated(difference: float, previous: list[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """`checkpoint`: save a function's inputs instead of everything in between, and compute that again when it is needed."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,12 +16,30 @@ from .tensor import Tensor
 from .tree import flatten, unflatten
 
 
+class _Runs(threading.local):
+    """Per thread: whether a checkpoint is running its function again."""
+
+    again: bool = False
+
+
+_runs = _Runs()
+
+
+def recomputing() -> bool:
+    """Whether this is the second run of a checkpoint's function, where side effects must not happen again.
+
+    Batch normalisation asks, before it moves its running averages.
+    """
+    return _runs.again
+
+
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """Return `f` with less memory: the backward pass runs it a second time instead of keeping what it computed.
 
     `f` may take and return pytrees, may use tensors that it does not take as arguments (a module's parameters), may
     itself contain checkpoints, and gives the same derivatives in every transform. It must compute the same when it
-    runs again; the default generator is put back to where it stood, generators of its own are not.
+    runs again; the default generator is put back to where it stood, generators of its own are not. What it does besides
+    happens twice, except for batch normalisation's running averages, which move in the first run alone.
 
     Cutting a chain of n equal steps into √n checkpoints needs memory for about 2√n of them, at the price of a second
     forward pass (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
@@ -60,12 +79,12 @@ class _Segment:
         args, kwargs = unflatten(self.structure, map(_copied, self.leaves))
         generator, floor = default_generator().bit_generator, modes.floor
         now = generator.state
-        generator.state, modes.floor = self.random_state, self.floor
-        began = tick()
+        before, began = _runs.again, tick()
         try:
+            generator.state, modes.floor, _runs.again = self.random_state, self.floor, True
             return self.f(*args, **kwargs), began
         finally:
-            generator.state, modes.floor = now, floor
+            generator.state, modes.floor, _runs.again = now, floor, before
 
 
 def _copied(x: Any) -> Any:

@@ -1,5 +1,6 @@
 """Making tensors: PyTorch's everyday names."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,19 +72,28 @@ def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
 
 
+def _new(name: str, make: Callable[..., Any], shape: Any, *rest: Any) -> Any:
+    """Return `make(shape, *rest)`; the error for a shape that cannot be has the function's name."""
+    try:
+        return make(shape, *rest)
+    except (MemoryError, ValueError) as error:
+        kind = MemoryError if isinstance(error, MemoryError) else ValueError
+        raise kind(f"{name}: {error} (got the shape {shape})") from None
+
+
 def zeros(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
     """Return zeros of a shape, given as integers or as one tuple."""
-    return _made(np.zeros(_shape(shape), dtype), requires_grad)
+    return _made(_new("zeros", np.zeros, _shape(shape), dtype), requires_grad)
 
 
 def ones(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
     """Return ones of a shape, given as integers or as one tuple."""
-    return _made(np.ones(_shape(shape), dtype), requires_grad)
+    return _made(_new("ones", np.ones, _shape(shape), dtype), requires_grad)
 
 
 def full(shape: Any, fill_value: float, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
     """Return a tensor of a shape, filled with one value."""
-    return _made(np.full(shape, fill_value, dtype), requires_grad)
+    return _made(_new("full", np.full, shape, fill_value, dtype), requires_grad)
 
 
 def arange(*limits: float, requires_grad: bool = False, dtype: Any = None) -> Tensor:
@@ -98,10 +108,11 @@ def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gen
     >>> cr.randn(32, 10, requires_grad=True).shape
     (32, 10)
     """
-    drawn = (generator or default_generator()).standard_normal(_shape(shape))
+    drawn = _new("randn", (generator or default_generator()).standard_normal, _shape(shape))
     return _made(np.asarray(drawn, dtype), requires_grad)
 
 
 def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
     """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the default one."""
-    return _made(np.asarray((generator or default_generator()).random(_shape(shape)), dtype), requires_grad)
+    drawn = _new("rand", (generator or default_generator()).random, _shape(shape))
+    return _made(np.asarray(drawn, dtype), requires_grad)

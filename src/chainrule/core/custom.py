@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from .batch import by_rows
 from .dispatch import described, dispatch
 from .errors import MissingRuleError
 from .tensor import Tensor
 
 
-def custom(f: Callable[..., Any]) -> "Custom":
+def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any:
     """Make an operation of `f`, whose derivative is what `def_vjp` and `def_jvp` say.
 
-    `f(*args, **settings)` returns one array. Its floating-point arguments are differentiated; all others, and keyword
-    arguments, are passed on as they are. Inside `f` values are plain arrays. The rules are called with tensors when a
-    derivative of the derivative is taken, so written with operators and NumPy functions they differentiate again.
+    `f(*args, **settings)` returns one array, or a tuple of arrays with `several`; cotangents and tangents of the output
+    are tuples then, with zeros for what nobody used. The floating-point arguments are differentiated; all others, and
+    keyword arguments, are passed on as they are. Inside `f` values are plain arrays. The rules are called with tensors
+    when a derivative of the derivative is taken, so written with operators and NumPy functions they differentiate
+    again.
 
     >>> import chainrule as cr
     >>> import numpy as np
@@ -29,23 +32,34 @@ def custom(f: Callable[..., Any]) -> "Custom":
     ...     return y_bar * 3 * x**2
     >>> float(cr.grad(cube)(2.0)), float(cr.grad(cr.grad(cube))(2.0))
     (12.0, 12.0)
+
+    With two outputs:
+
+    >>> @cr.custom(several=True)
+    ... def split(x):
+    ...     return x * x, 2 * x
+    >>> @split.def_vjp
+    ... def backward(y_bar, x):
+    ...     return y_bar[0] * 2 * x + y_bar[1] * 2
+    >>> float(cr.grad(lambda x: split(x)[0] * 10 + split(x)[1])(3.0))
+    62.0
     """
-    return Custom(f)
+    return functools.partial(custom, several=several) if f is None else Custom(f, several)
 
 
 class Custom:
     """An operation made by `custom`: call it like the function it was made of."""
 
     kind = "general"
-    several = False
     composite = None
     adjoints: tuple[Any, ...] = ()
     defaults: Mapping[str, Any] = {}
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., Any], several: bool = False) -> None:
         functools.update_wrapper(self, f)
         self.name = getattr(f, "__name__", type(f).__name__)
         self.function = f
+        self.several = several
         parameters = inspect.signature(f).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.arguments = tuple(p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD))
@@ -101,18 +115,27 @@ class Custom:
 
     def primal(self, *args: Any, **settings: Any) -> Any:
         """Call the function and check what it returns."""
-        return self._array(self.function(*args, **settings))
+        return self._output(self.function(*args, **settings))
 
     def primal_keeping(self, *args: Any, **settings: Any) -> tuple[Any, Any]:
         """Call `forward` and check what it returns."""
         result = self.forward(*args, **settings)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.name}.def_vjp: forward must return (y, residuals), got {described(result)}")
-        return self._array(result[0]), result[1]
+        return self._output(result[0]), result[1]
+
+    def _output(self, y: Any) -> Any:
+        if not self.several:
+            return self._array(y)
+        if not isinstance(y, tuple | list):
+            raise TypeError(f"{self.name}: with several=True it must return a tuple of arrays, got {described(y)}")
+        return tuple(map(self._array, y))
 
     def _array(self, y: Any) -> Any:
         if not isinstance(y, Tensor | np.ndarray | np.generic | float | int):
-            raise TypeError(f"{self.name}: a custom operation must return one array, got {described(y)}")
+            expected = "arrays" if self.several else "one array"
+            hint = "; for a tuple of arrays, make it with custom(several=True)" if isinstance(y, tuple) else ""
+            raise TypeError(f"{self.name}: a custom operation must return {expected}, got {described(y)}{hint}")
         return y if hasattr(y, "shape") else np.asarray(y)[()]
 
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
@@ -125,6 +148,10 @@ class Custom:
         """Call the rule of reverse mode and check what it returns."""
         if "vjp" not in self.rules:
             raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
+        found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved, settings)
+        return found
+
+    def _pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         args, residuals = saved
         if self.keeps:
             result = self.rules["vjp"](residuals, y_bar, **settings)
@@ -157,18 +184,33 @@ class Custom:
         """Call the rule of forward mode."""
         if "jvp" not in self.rules:
             raise MissingRuleError(f"{self.name}: no rule for forward mode; define one with .def_jvp(...)")
+        return by_rows(self._push, dots, y, args, settings)
+
+    def _push(self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         tangents = tuple(
             dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if _is_floating(x) else None
             for x, dot in zip(args, dots, strict=True)
         )
         result = self.rules["jvp"](args, tangents, **settings)
-        y_dot = result[1] if isinstance(result, tuple) else result
-        if np.shape(y_dot) != np.shape(y):
-            raise ValueError(
-                f"{self.name}.def_jvp: the tangent has shape {list(np.shape(y_dot))}, expected {list(np.shape(y))}, "
-                f"the output's own (output {described(y)})"
-            )
+        y_dot = self._tangent(result, y)
+        for part, part_dot in zip(y, y_dot, strict=True) if self.several else ((y, y_dot),):
+            if np.shape(part_dot) != np.shape(part):
+                raise ValueError(
+                    f"{self.name}.def_jvp: the tangent has shape {list(np.shape(part_dot))}, expected "
+                    f"{list(np.shape(part))}, the output's own (output {described(part)})"
+                )
         return y_dot
+
+    def _tangent(self, result: Any, y: Any) -> Any:
+        """Return `y_dot` from what a rule returned, `y_dot` or `(y, y_dot)`."""
+        if not self.several:
+            return result[1] if isinstance(result, tuple) else result
+        if isinstance(result, tuple | list) and len(result) == 2 and isinstance(result[0], tuple | list):
+            result = result[1]
+        if not isinstance(result, tuple | list) or len(result) != len(y):
+            got = f"{len(result)} tangents" if isinstance(result, tuple | list) else described(result)
+            raise ValueError(f"{self.name}.def_jvp: expected one tangent for each of {len(y)} outputs, got {got}")
+        return tuple(result)
 
 
 def _is_floating(x: Any) -> bool:

@@ -1,6 +1,6 @@
 """Forward mode: each value carries its tangent along."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,31 @@ class Forward:
         if moving and op.composite is not None and "jvp" not in op.rules:
             return op.composite(*args, **settings)
         y = op.apply(*values, **settings)
-        if not moving:
-            return tuple(Tensor(part, self, None) for part in y) if op.several else Tensor(y, self, None)
-        # A rule that is missing says so as reverse mode does.
-        op.saver(tuple(dot is not None for dot in dots))
-        y_dot = op.push(y, values, dots, settings)
-        if op.several:
-            return tuple(self._box(op, part, dot) for part, dot in zip(y, y_dot, strict=True))
-        return self._box(op, y, y_dot)
+        outputs = y if op.several else (y,)
+        links: Sequence[Any] = (None,) * len(outputs)
+        if moving:
+            for part in outputs:
+                check_real(op.name, part.dtype)
+            # A rule that is missing says so as reverse mode does.
+            op.saver(tuple(dot is not None for dot in dots))
+            links = self.tangents(op, outputs, values, dots, settings)
+        boxes = tuple(Tensor(part, self, link) for part, link in zip(outputs, links, strict=True))
+        return boxes if op.several else boxes[0]
 
-    def _box(self, op: Any, y: Any, y_dot: Any) -> Tensor:
-        check_real(op.name, y.dtype)
-        return Tensor(y, self, match(y_dot, y.shape, y.dtype))
+    def tangents(
+        self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Return what to link to each output."""
+        return pushed(op, outputs, args, dots, settings)
+
+
+def pushed(
+    op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
+) -> Sequence[Any]:
+    """Return the tangent of each output of an operation; a tangent of None is zero."""
+    y_dot = op.push(outputs if op.several else outputs[0], args, dots, settings)
+    parts = zip(outputs, y_dot if op.several else (y_dot,), strict=True)
+    return [match(dot, y.shape, y.dtype) for y, dot in parts]
 
 
 def match(y_dot: Any, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .batch import by_rows
 from .errors import MissingRuleError
 from .operation import Operation, Rule
 
@@ -153,6 +154,18 @@ class Fused(_ByArgument, abstract=True):
     """
 
     kind = "fused"
+
+    takes_stacks: ClassVar[bool] = False
+    """Whether the reverse rules are written in chainrule's own operations after all, so that they can be called with a
+    whole batch of cotangents."""
+
+    @classmethod
+    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
+        """Bind a rule as other records do, and keep batches from rules for plain arrays."""
+        bound = super().call(rule, context, **extra)
+        if context != REVERSE or cls.takes_stacks:
+            return bound
+        return lambda y_bar, saved, settings: by_rows(bound, y_bar, saved, settings)
 
 
 class Constant(Operation, abstract=True):

@@ -140,7 +140,7 @@ def _check_usable(node: Node) -> None:
         )
     names = dict(zip(node.op.arguments, node.parents, strict=False))
     for argument, value in zip(node.op.residuals, node.saved, strict=False):
-        if any(changes.since(node.order, array) for array in _arrays(value)):
+        if any(changes.since(node.order, array) for array in arrays_in(value)):
             parent = names.get(argument)
             what = parent.name if isinstance(parent, Leaf) else "a value"
             raise InPlaceError(
@@ -149,14 +149,14 @@ def _check_usable(node: Node) -> None:
             )
 
 
-def _arrays(saved: Any) -> Iterator[Any]:
+def arrays_in(saved: Any) -> Iterator[Any]:
     """Yield the arrays in a saved value: in boxes, and in the tuples of operations that take any number."""
     saved = value_of(saved)
     if isinstance(saved, np.ndarray):
         yield saved
     elif isinstance(saved, tuple | list):
         for item in saved:
-            yield from _arrays(item)
+            yield from arrays_in(item)
 
 
 def _accumulate(node: Node, y_bar: Any) -> None:

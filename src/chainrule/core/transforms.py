@@ -38,14 +38,14 @@ def no_grad() -> Iterator[None]:
     False
     """
     before = modes.floor
-    modes.floor = next_level()
-    try:
+    try:  # from here on an interrupt, too, leaves the floor where it was
+        modes.floor = next_level()
         yield
     finally:
         modes.floor = before
 
 
-class _Run:
+class Run:
     """One run of a function on a tape of its own."""
 
     def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
@@ -79,11 +79,11 @@ class _Run:
         return unflatten(self.structure, [self._open(y) for y in self.outputs])
 
     def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
-        """Return a tree of cotangents for each differentiated argument, given one for each output."""
+        """Return a tree of cotangents for each differentiated argument, given one (None for zero) for each output."""
         seeds = [
             (y._link, opened(bar))
             for y, bar in zip(self.outputs, cotangents, strict=True)
-            if isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
+            if bar is not None and isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
         ]
         found = gradients(seeds, free)
         return [
@@ -133,7 +133,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("grad", args, argnums)
-        run = _Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        run = Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
         gradients = run.pull([_ones(run.scalar())], free=True)
         value = (run.value(), run.aux) if has_aux else run.value()
         return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
@@ -170,15 +170,15 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     >>> pullback(np.array([1.0, 10.0]))
     (array([ 3., 40.]), array([ 1., 20.]))
     """
-    run = _Run("vjp", f, primals, range(len(primals)), aux=False)
+    run = Run("vjp", f, primals, range(len(primals)), aux=False)
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        return tuple(run.pull(_matching("pullback", y_bar, run.outputs, run.structure), free=False))
+        return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
 
     return run.value(), pullback
 
 
-def _matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
+def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
     """Return the leaves of a tree of (co)tangents, checked against what they belong to."""
     leaves, got = flatten(tree)
     if got != structure:
@@ -204,32 +204,56 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> y_dot
     array([1., 0.])
     """
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: expected a tangent for each of {len(primals)} primals, got {len(tangents)}")
-    trace = Forward(next_level())
     inputs = [Argument("jvp", f"primal {k}", primal) for k, primal in enumerate(primals)]
-    traced = []
-    for one, tangent in zip(inputs, tangents, strict=True):
-        dots = _matching("jvp: tangents", tangent, one.values, one.structure)
-        boxes = [Tensor(value, trace, dot) for value, dot in zip(one.values, dots, strict=True)]
-        traced.append(unflatten(one.structure, boxes))
-    tensors = any(one.holds_tensors for one in inputs)
-    outputs, structure = flatten(f(*traced))
+    run = ForwardRun(Forward(next_level()), f, inputs, matching_all("jvp", tangents, inputs))
+    return run.value(), run.tangents(run.links)
 
-    def result(part: Any) -> Any:
+
+class ForwardRun:
+    """One run of a function on a forward trace; `links` are what the trace knows of each leaf of the inputs."""
+
+    def __init__(self, trace: Forward, f: Function, inputs: Sequence[Argument], links: Sequence[Sequence[Any]]) -> None:
+        traced = [
+            unflatten(one.structure, [Tensor(x, trace, link) for x, link in zip(one.values, row, strict=True)])
+            for one, row in zip(inputs, links, strict=True)
+        ]
+        self.tensors = any(one.holds_tensors for one in inputs)
+        outputs, self.structure = flatten(f(*traced))
+        mine = [isinstance(y, Tensor) and y._trace is trace for y in outputs]
+        self.values = [y._value if own else y for y, own in zip(outputs, mine, strict=True)]
+        self.links = [y._link if own else None for y, own in zip(outputs, mine, strict=True)]
+
+    def leaving(self, part: Any) -> Any:
+        """Return a value or tangent in the form of the primals."""
         part = opened(part)
-        return Tensor(part, EAGER, None) if tensors and not isinstance(part, Tensor) else part
+        return Tensor(part, EAGER, None) if self.tensors and not isinstance(part, Tensor) else part
 
-    def tangent_of(y: Any) -> Any:
-        if isinstance(y, Tensor) and y._trace is trace and y._link is not None:
-            return y._link
-        return np.zeros(np.shape(y), getattr(y, "dtype", np.float64))[()]
+    def tree(self, parts: Sequence[Any]) -> Any:
+        """Return the tree of the outputs with other leaves."""
+        return unflatten(self.structure, map(self.leaving, parts))
 
-    values = [y._value if isinstance(y, Tensor) and y._trace is trace else y for y in outputs]
-    return (
-        unflatten(structure, [result(value) for value in values]),
-        unflatten(structure, [result(tangent_of(y)) for y in outputs]),
-    )
+    def value(self) -> Any:
+        """The function's result, out of this trace's boxes."""
+        return self.tree(self.values)
+
+    def filled(self, dots: Sequence[Any]) -> list[Any]:
+        """Return the tangents of the outputs with zeros for None."""
+        zeros = (np.zeros(np.shape(y), getattr(y, "dtype", np.float64))[()] for y in self.values)
+        return [zero if dot is None else dot for zero, dot in zip(zeros, dots, strict=True)]
+
+    def tangents(self, dots: Sequence[Any]) -> Any:
+        """Return the tangent of the result, given that of each output, or None where it is zero."""
+        return self.tree(self.filled(dots))
+
+
+def matching_all(what: str, tangents: Sequence[Any], inputs: Sequence[Argument]) -> list[list[Any]]:
+    """Return the leaves of each tangent, checked against the input that it belongs to."""
+    if len(inputs) != len(tangents):
+        raise ValueError(f"{what}: expected a tangent for each of {len(inputs)} primals, got {len(tangents)}")
+    return [
+        matching(f"{what}: tangents", tangent, one.values, one.structure)
+        for one, tangent in zip(inputs, tangents, strict=True)
+    ]
 
 
 def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -243,7 +267,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("elementwise_grad", args, argnums)
-        run = _Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        run = Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
         gradients = run.pull([_ones(y) for y in run.outputs], free=True)
         return gradients[0] if isinstance(argnums, int) else tuple(gradients)
 

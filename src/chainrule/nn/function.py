@@ -1,4 +1,4 @@
-"""Modules that are a function and its settings: all activations and losses."""
+"""Modules that are a function and its settings: activations, poolings and losses."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -92,6 +92,41 @@ class Softmax(Function):
     function = functional.softmax
 
 
+class MaxPool1d(Function):
+    """The largest element of each window of `[B, C, L]`.
+
+    Settings: `kernel_size`, `stride` (`kernel_size` unless given), `padding`, `dilation`, `ceil_mode`.
+    """
+
+    function = functional.max_pool1d
+
+
+class MaxPool2d(Function):
+    """The largest element of each window of `[B, C, H, W]`; `MaxPool1d` names the settings, here also pairs.
+
+    >>> from chainrule import nn
+    >>> nn.MaxPool2d(2)([[[[1.0, 2.0], [3.0, 4.0]]]]).item(), nn.MaxPool2d(2, stride=1)
+    (4.0, MaxPool2d(kernel_size=2, stride=1))
+    """
+
+    function = functional.max_pool2d
+
+
+class AvgPool1d(Function):
+    """The mean of each window of `[B, C, L]`.
+
+    Settings: `kernel_size`, `stride` (`kernel_size` unless given), `padding`, `ceil_mode`, `count_include_pad`.
+    """
+
+    function = functional.avg_pool1d
+
+
+class AvgPool2d(Function):
+    """The mean of each window of `[B, C, H, W]`; `AvgPool1d` names the settings, and there is `divisor_override`."""
+
+    function = functional.avg_pool2d
+
+
 class Loss(Function):
     """A function of a prediction and its target; `reduction` is "mean" (the default), "sum" or "none"."""
 
@@ -111,7 +146,8 @@ class Loss(Function):
 class CrossEntropyLoss(Loss):
     """Softmax and cross-entropy of logits `[..., K]` and class indices `[...]` or probabilities `[..., K]`.
 
-    Settings: `reduction`, `weight [K]`, `ignore_index`, `label_smoothing`, as in PyTorch.
+    Settings: `weight [K]`, `ignore_index`, `reduction`, `label_smoothing`, as in PyTorch, and `axis`, that of the
+    classes.
 
     >>> from chainrule import nn
     >>> nn.CrossEntropyLoss(reduction="sum")([[0.0, 0.0]], [1]).round(4).item()
@@ -128,9 +164,21 @@ class MSELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, of one shape."""
+    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, of one shape.
+
+    Settings: `weight`, `reduction`, `pos_weight`.
+    """
 
     function = functional.binary_cross_entropy_with_logits
+
+
+class BCELoss(Loss):
+    """Binary cross-entropy of probabilities and targets from 0 to 1; settings `weight` and `reduction`.
+
+    `BCEWithLogitsLoss` is more exact where a probability is near 0 or 1.
+    """
+
+    function = functional.binary_cross_entropy
 
 
 class L1Loss(Loss):
@@ -146,13 +194,89 @@ class HuberLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """Minus the log-probability `[..., K]` of the class `[...]`; of `log_softmax` it is the cross-entropy."""
+    """Minus the log-probability `[..., K]` of the class `[...]`; of `log_softmax` it is the cross-entropy.
+
+    Settings: `weight [K]`, `ignore_index`, `reduction`, and `axis`, that of the classes.
+    """
 
     function = functional.nll_loss
 
 
 class KLDivLoss(Loss):
-    """The Kullback-Leibler divergence of log-probabilities from target probabilities; also `reduction="batchmean"`."""
+    """The Kullback-Leibler divergence of log-probabilities from target probabilities; also `reduction="batchmean"`.
+
+    With `log_target` the target is logarithms as well.
+    """
 
     function = functional.kl_div
     reductions = ("mean", "sum", "none", "batchmean")
+
+
+class SmoothL1Loss(Loss):
+    """The Huber loss with `delta=beta`, divided by `beta` (1)."""
+
+    function = functional.smooth_l1_loss
+
+
+class GaussianNLLLoss(Loss):
+    """Minus the log-probability of a target, of a normal distribution's mean, the target and its variance.
+
+    Settings: `full`, `eps`, `reduction`.
+    """
+
+    function = functional.gaussian_nll_loss
+    inputs = 3
+
+
+class PoissonNLLLoss(Loss):
+    """Minus the log-probability of counts, of the logarithm of a Poisson distribution's mean.
+
+    Settings: `log_input`, `full`, `eps`, `reduction`.
+    """
+
+    function = functional.poisson_nll_loss
+
+
+class SoftMarginLoss(Loss):
+    """log(1 + exp(−t x)) for targets t of 1 or −1."""
+
+    function = functional.soft_margin_loss
+
+
+class MultiMarginLoss(Loss):
+    """How far the scores of wrong classes come within `margin` of the right one's, for scores `[B, K]`.
+
+    Settings: `p` (1 or 2), `margin`, `weight [K]`, `reduction`.
+    """
+
+    function = functional.multi_margin_loss
+
+
+class HingeEmbeddingLoss(Loss):
+    """A distance where the target is 1, and what it lacks to `margin` (1) where it is −1."""
+
+    function = functional.hinge_embedding_loss
+
+
+class MarginRankingLoss(Loss):
+    """Of two scores and a target: 1 where the first is to be larger by `margin` (0), −1 where the second is."""
+
+    function = functional.margin_ranking_loss
+    inputs = 3
+
+
+class TripletMarginLoss(Loss):
+    """Of anchor, positive and negative: what the negative lacks to being farther away by `margin` (1).
+
+    Settings: `margin`, `p`, `eps`, `swap`, `reduction`.
+    """
+
+    function = functional.triplet_margin_loss
+    inputs = 3
+
+
+class CosineEmbeddingLoss(Loss):
+    """Of two vectors and a target: 1 − cos where it is 1, what cos is above `margin` (0) where it is −1."""
+
+    function = functional.cosine_embedding_loss
+    inputs = 3

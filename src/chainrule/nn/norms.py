@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.checkpoint import recomputing
+
 from . import functional
 from .inputs import check_last_axes, floating, in_dtype_of, positive_size
 from .module import Module
@@ -184,6 +186,8 @@ class BatchNorm1d(_OverChannels):
         """Return the normalised `x`."""
         mean, variance = self.running_mean, self.running_var
         x = self._input(x, mean)
+        if recomputing():  # the averages have moved in the first run
+            mean, variance = mean.copy(), variance.copy()
         return functional.batch_norm(x, mean, variance, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:

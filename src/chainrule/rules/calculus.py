@@ -191,14 +191,40 @@ class Convolve(Bilinear):
         return np.convolve(a, v)
 
     @staticmethod
-    def adjoint_a(y_bar: Array, v: Array, a_shape: tuple[int, ...]) -> Array:
+    def adjoint_a(y_bar: Array, v: Array) -> Array:
         r"""\bar a_k = \sum_i \bar y_i v_{i - k}"""
-        return Convolve.apply(y_bar, v[::-1])[v.shape[0] - 1 : v.shape[0] - 1 + a_shape[0]]
+        return Correlate.apply(y_bar, v)
 
     @staticmethod
-    def adjoint_v(y_bar: Array, a: Array, v_shape: tuple[int, ...]) -> Array:
+    def adjoint_v(y_bar: Array, a: Array) -> Array:
         r"""\bar v_k = \sum_i \bar y_i a_{i - k}"""
-        return Convolve.apply(y_bar, a[::-1])[a.shape[0] - 1 : a.shape[0] - 1 + v_shape[0]]
+        return Correlate.apply(y_bar, a)
+
+
+class Correlate(Bilinear):
+    r"""y_i = \sum_k a_{i + k} v_k
+
+    Of vectors, over the places where the shorter `v` lies wholly within `a`. It is what the adjoint of a convolution
+    needs, and no more: the full one of two long vectors would take their product in time.
+    """
+
+    cases = (case((5,), (3,)), case((4,), (4,)), case((3,), (1,)))
+
+    @staticmethod
+    def primal(a: Array, v: Array) -> Array:
+        if a.dtype == np.float16 and v.dtype == np.float16:
+            return np.correlate(a.astype(np.float32), v.astype(np.float32), "valid").astype(np.float16)
+        return np.correlate(a, v, "valid")
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, v: Array) -> Array:
+        r"""\bar a_k = \sum_i \bar y_i v_{k - i}"""
+        return Convolve.apply(y_bar, v)
+
+    @staticmethod
+    def adjoint_v(y_bar: Array, a: Array) -> Array:
+        r"""\bar v_k = \sum_i \bar y_i a_{i + k}"""
+        return Correlate.apply(a, y_bar)
 
 
 @implements(np.convolve)

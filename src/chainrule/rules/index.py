@@ -291,8 +291,9 @@ class At:
 
     The methods of a place are JAX's: get, set, add, subtract, multiply, divide, power, min, max, apply.
 
-    >>> At(np.zeros(3))[1:].set(5.0)
-    array([0., 5., 5.])
+    >>> import chainrule as cr
+    >>> cr.zeros(3).at[1:].set(5.0)
+    tensor([0., 5., 5.])
     """
 
     def __init__(self, x: Array) -> None:

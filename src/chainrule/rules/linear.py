@@ -20,6 +20,7 @@ class LinearMap(Fused):
     r"""y = x W + b"""
 
     name = "linear"
+    takes_stacks = True
     cases = (
         case((4, 3), (3, 2), (2,)),
         case((3,), (3, 2), (2,)),

@@ -95,7 +95,8 @@ class Std(General):
         return sum(_direction(x, y, axis, ddof) * x_dot, axis=axis, keepdims=keepdims)
 
 
-def _degrees(name: str, ddof: float, correction: float | None) -> float:
+def degrees(name: str, ddof: float, correction: float | None) -> float:
+    """Return `ddof`, which may be given by its other name."""
     if correction is not None and ddof:
         raise ValueError(f"{name}: got both ddof={ddof} and correction={correction}, two names for one thing; give one")
     return ddof if correction is None else correction
@@ -121,7 +122,7 @@ def var(
     1.0
     """
     refuse("var", dtype=dtype, out=out, **refused)
-    return Var.apply(a, axis=axis, ddof=_degrees("var", ddof, correction), keepdims=keepdims)
+    return Var.apply(a, axis=axis, ddof=degrees("var", ddof, correction), keepdims=keepdims)
 
 
 @implements(np.std)
@@ -145,7 +146,7 @@ def std(
     array([0., 0.])
     """
     refuse("std", dtype=dtype, out=out, **refused)
-    return Std.apply(a, axis=axis, ddof=_degrees("std", ddof, correction), keepdims=keepdims)
+    return Std.apply(a, axis=axis, ddof=degrees("std", ddof, correction), keepdims=keepdims)
 
 
 @implements(np.average)

@@ -29,7 +29,7 @@ ROUNDED: dict[str, Callable[[Array], Array]] = {
 """The methods that round the place of `"linear"`."""
 
 
-def _place(q: Array, n: int, method: str) -> Array:
+def place_of(q: Array, n: Array, method: str) -> Array:
     """Return where among n sorted elements the quantiles lie, counted from 0, in fractions."""
     if method in ROUNDED:
         return ROUNDED[method](value_of(q) * (n - 1))
@@ -41,7 +41,7 @@ def _place(q: Array, n: int, method: str) -> Array:
     return np.where(value_of(place) < 0, 0, np.where(value_of(place) > n - 1, n - 1, place))
 
 
-def _lines(a: Array, axis: Axis) -> Array:
+def lines_of(a: Array, axis: Axis) -> Array:
     """Return a matrix whose rows are what is reduced to one."""
     axes = axes_of(a.shape, axis)
     rest = [k for k in range(a.ndim) if k not in axes]
@@ -53,11 +53,11 @@ def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: 
     a, q = arrayed(a), arrayed(q)
     if np.any(~((value_of(q) >= 0) & (value_of(q) <= 1))):
         raise ValueError(f"{name}: got {value_of(q)} as place, expected it within the range from least to largest")
-    lines = _lines(a, axis)
+    lines = lines_of(a, axis)
     n = lines.shape[1]
     if n == 0:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
-    place = _place(q.reshape((q.size,)), n, method)
+    place = place_of(q.reshape((q.size,)), n, method)
     below = np.floor(value_of(place)).astype(np.intp)
     above = np.minimum(below + 1, n - 1)
     values = np.asarray(value_of(lines))
@@ -66,20 +66,24 @@ def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: 
     )
     line = np.arange(len(values))[:, None]
     low, high = lines[line, order[:, below]], lines[line, order[:, above]]
-    share = _like(place - below, a.dtype)
+    share = real_like(place - below, a.dtype)
     y = low + share * (high - low)
     unknown = np.isnan(values).any(axis=1, keepdims=True)
     if unknown.any():
         y = np.where(unknown, np.array(np.nan, y.dtype), y)
-    shape = tuple(m for k, m in enumerate(a.shape) if k not in axes_of(a.shape, axis))
-    result = np.transpose(y).reshape((*q.shape, *shape))
-    if keepdims:
-        whole = tuple(1 if k in axes_of(a.shape, axis) else m for k, m in enumerate(a.shape))
-        result = result.reshape((*q.shape, *whole))
+    return placed_back(np.transpose(y), q.shape, a.shape, axis, keepdims)
+
+
+def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
+    """Return one row for each q, with one element for each line, in the shape of NumPy's result."""
+    axes = axes_of(a_shape, axis)
+    rest = tuple(1 if k in axes else m for k, m in enumerate(a_shape) if keepdims or k not in axes)
+    result = y.reshape((*q_shape, *rest))
     return result if result.shape or not isinstance(result, np.ndarray) else result[()]
 
 
-def _like(x: Array, dtype: Array) -> Array:
+def real_like(x: Array, dtype: Array) -> Array:
+    """Return `x` in a dtype, or in float64 where that is not floating."""
     floating = dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
     return x if x.dtype == floating else x.astype(floating)
 

@@ -126,6 +126,8 @@ def shares(x: Array, y: Array, axis: Axis) -> Array:
     hits = x == y
     if np.isnan(y).any():
         hits |= np.isnan(x)
+    elif np.count_nonzero(hits) == y.size:
+        return hits  # one for each extreme, so there are no ties
     ties = hits.sum(axis=axis, keepdims=True)
     return np.divide(hits, ties, dtype=x.dtype)
 
@@ -284,11 +286,11 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
     return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
 
 
-def _known(a: Array) -> tuple[Array, Array]:
-    """Return which elements are numbers, and the array with zeros in the place of the others."""
+def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
+    """Return which elements are not NaN, and the array with `filling` in the place of the others."""
     a = arrayed(a)
-    known = ~np.isnan(value_of(a))
-    return known, np.where(known, a, 0)
+    is_known = ~np.isnan(value_of(a))
+    return is_known, np.where(is_known, a, filling)
 
 
 @implements(np.nansum)
@@ -301,7 +303,7 @@ def nansum(
     3.0
     """
     refuse("nansum", dtype=dtype, out=out, **refused)
-    return sum(_known(a)[1], axis=axis, keepdims=keepdims)
+    return sum(known(a)[1], axis=axis, keepdims=keepdims)
 
 
 @implements(np.nanmean)
@@ -310,9 +312,9 @@ def nanmean(
 ) -> Array:
     """Return the mean over `axis` of what is not NaN; NaN, with NumPy's warning, where nothing is."""
     refuse("nanmean", dtype=dtype, out=out, **refused)
-    known, filled = _known(a)
+    is_known, filled = known(a)
     total = sum(filled, axis=axis, keepdims=keepdims)
-    return total / known.sum(axis=axis, keepdims=keepdims).astype(total.dtype)
+    return total / is_known.sum(axis=axis, keepdims=keepdims).astype(total.dtype)
 
 
 @implements(np.argmax)

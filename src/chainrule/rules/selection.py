@@ -60,8 +60,11 @@ class _Extremum(Elementwise, abstract=True):
 
 
 def _share(mine: Array, other: Array, y: Array) -> Array:
-    half = y.dtype.type(0.5)
-    return (mine == y) * (1 - half * (other == y))
+    """Return 1 where `mine` is the extreme and ½ where both are: a plain array, constant wherever there is a slope."""
+    mine, other, y = value_of(mine), value_of(other), value_of(y)
+    won = np.equal(mine, y)
+    tied = won & np.equal(other, y)
+    return won - y.dtype.type(0.5) * tied if tied.any() else won
 
 
 class Maximum(_Extremum):

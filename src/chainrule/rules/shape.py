@@ -161,7 +161,8 @@ def ravel(x: Array, order: str = "C") -> Array:
 def transpose(x: Array, axes: Any = None, *more: int) -> Array:
     """Return `x` with its axes in another order: reversed, or as `axes` lists them.
 
-    >>> transpose(np.zeros((2, 3, 4)), (1, 0, 2)).shape
+    >>> import chainrule as cr
+    >>> cr.zeros(2, 3, 4).transpose(1, 0, 2).shape
     (3, 2, 4)
     """
     axes = _listed(axes, more)

@@ -1,0 +1,214 @@
+"""`check`: is this gradient right, and if not, why and where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .coverage import Covered, cover
+from .diagnosis import branches, diagnose
+from .functions import subject_of
+from .measure import Measurement, Probe, measure, random_direction
+from .preliminary import BLOCKING, preliminary
+from .report import CheckReport, Finding, verdict_of
+from .subject import Array, Subject
+
+ADJOINT = 1e-9
+"""The relative disagreement of the two modes that rounding explains, in float64."""
+HOLDS = "the adjoint identity holds"
+COTANGENTS = 2
+"""With how many cotangents the backward pass is tried."""
+
+
+def check(
+    f: Callable[..., Any],
+    *args: Any,
+    backward: Callable[..., Any] | None = None,
+    jvp: Callable[..., Any] | None = None,
+    full: bool = False,
+    seed: int = 0,
+) -> CheckReport:
+    r"""Say whether a gradient is right, and if it is not, why and where.
+
+    `f` is any function of NumPy or chainrule code, a `chainrule.custom` operation, a module, or a loss, and is called
+    as `f(*args)`. What is checked is `backward(y_bar, *args)`, which returns one gradient for each floating argument (a
+    single one need not be in a tuple), or chainrule's own gradient of `f`; then also those of all parameters of the
+    modules that `f` is or refers to. `jvp(primals, tangents)` returns the tangent of the output, or `(y, y_dot)`.
+
+    First come the behaviour of both passes (shapes, dtypes, repeatability, changes in place), then the adjoint identity
+    $\langle\bar y, J\dot x\rangle = \langle J^\top\bar y, \dot x\rangle$ where there are both modes, then numerical
+    derivatives of $\langle\bar y, f\rangle$ along random directions and in single elements of every argument, in
+    float64 if `f` computes in it; `full` looks at every element. `seed` fixes all random choices.
+
+    Raises what `f` raises at `args`, and TypeError where there is no floating argument.
+
+    >>> import numpy as np
+    >>> report = check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: y_bar * (1 - np.tanh(x) ** 2))
+    >>> report.verdict, report.ok
+    ('right', True)
+    >>> check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: -y_bar * (1 - np.tanh(x) ** 2)).verdict
+    'wrong'
+    """
+    subject = subject_of(f, args, backward, jvp)
+    return examine(subject, full=full, seed=seed)
+
+
+def examine(subject: Subject, *, full: bool = False, seed: int = 0) -> CheckReport:
+    """Check a subject of any framework; `check` says how."""
+    if not subject.arguments:
+        raise TypeError(f"check: {subject.name} has no floating argument and no parameter to be checked")
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        y = np.asarray(subject.forward({name: np.array(x) for name, x in subject.arguments.items()}))
+    bars = [_cotangent(rng, y) for _ in range(COTANGENTS)]
+    findings = preliminary(subject, bars[0])
+    if BLOCKING & {finding.verdict for finding in findings}:
+        return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
+    examination = Examination.of(subject, bars, rng)
+    return examination.report(findings, full, seed)
+
+
+def _cotangent(rng: np.random.Generator, y: Array) -> Array:
+    return random_direction(rng, y.shape).astype(y.dtype)
+
+
+@dataclass
+class Examination:
+    """The numerical part of a check, in the widest dtype that the code takes."""
+
+    subject: Subject
+    native: Subject
+    probes: list[Probe]
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, native: Subject, bars: list[Array], rng: np.random.Generator) -> "Examination":
+        """Choose the dtype: float64, unless the code refuses it, rounds to less, or computes something else then."""
+        subject, probes = native, [Probe(native, bar) for bar in bars]
+        if not probes[0].exact and (wide := native.widened()) is not None:
+            with np.errstate(all="ignore"):
+                try:
+                    wider = [Probe(wide, np.asarray(bar, np.float64)) for bar in bars]
+                except Exception:
+                    wider = []
+            if wider and wider[0].exact and _same(wider[0].output, probes[0].output, probes[0].eps):
+                subject, probes = wide, wider
+        return cls(subject, native, probes, rng)
+
+    @property
+    def first(self) -> Probe:
+        return self.probes[0]
+
+    def report(self, findings: list[Finding], full: bool, seed: int) -> CheckReport:
+        """Measure everything and put the report together."""
+        modes, mode_findings = self.modes()
+        covered = [cover(self.probes, name, self.rng, full) for name in self.first.at if name in self.first.gradients]
+        verdicts = {c.name: self.verdict(c, modes == HOLDS) for c in covered}
+        if all(verdict in ("right", "kink") for verdict in verdicts.values()):
+            findings += mode_findings
+        for c in covered:
+            if verdicts[c.name] == "right":
+                continue
+            found = self.finding(c, verdicts[c.name], seed)
+            verdicts[c.name] = found.verdict
+            findings.append(found)
+        rows = tuple(c.row(self.first, verdicts[c.name], full) for c in covered)
+        evaluations = sum(probe.evaluations for probe in self.probes)
+        return CheckReport(
+            self.native.name,
+            verdict_of(findings),
+            tuple(findings),
+            rows,
+            evaluations,
+            modes,
+            (),
+            {name: self.first.gradients[name] for name in verdicts},
+        )
+
+    def verdict(self, covered: Covered, modes_agree: bool) -> str:
+        """Return the verdict on one argument's gradient."""
+        if covered.verdict == "wrong" and not np.any(self.first.gradients[covered.name]):
+            return "missing"
+        if covered.verdict == "unclear":
+            raised = [m for m in covered.with_status("unclear") if not np.isfinite(m.numeric)]
+            if raised:
+                return "not-finite"
+            if modes_agree:
+                return "right"  # too small to be measured, but two independent passes give it
+            return "step-size-noise" if self.first.exact else "dtype-too-coarse"
+        return covered.verdict
+
+    def finding(self, covered: Covered, verdict: str, seed: int) -> Finding:
+        """Explain what is not right in one argument."""
+        status = {"missing": "wrong", "wrong": "wrong", "kink": "kink"}.get(verdict, "unclear")
+        bad = covered.with_status(status)
+        worst = max(bad, key=lambda m: (m.index is not None, min(m.relative_error, 1e300), m.difference))
+        found = Finding(
+            verdict,
+            covered.name,
+            _words(verdict, worst, self.first),
+            verdict,
+            worst.index,
+            worst.analytic / (worst.scale if worst.index is not None else 1.0),
+            worst.numeric / (worst.scale if worst.index is not None else 1.0),
+            worst.relative_error,
+            source=self.native.source,
+            operation=self.native.backward_name,
+            sweep=worst.estimate.sweep,
+        )
+        if verdict == "kink":
+            return branches(found, self.first, worst)
+        if verdict in ("wrong", "missing"):
+            return diagnose(found, self.native, self.first, seed)
+        return found
+
+    def modes(self) -> tuple[str, list[Finding]]:
+        """Hold the two modes against each other by the adjoint identity, and forward mode against numbers if needed."""
+        probe = self.first
+        tangents = {n: probe.scale(n) * random_direction(self.rng, x.shape).astype(x.dtype) for n, x in probe.at.items()}
+        tangents = {n: t.astype(probe.at[n].dtype) for n, t in tangents.items()}
+        try:
+            with np.errstate(all="ignore"):
+                y_dot = self.subject.jvp(probe.fresh(), tangents)
+        except Exception as error:
+            return "", [Finding("signature", "", f"jvp raised {type(error).__name__}: {error}", "signature")]
+        if y_dot is None:
+            return "", []
+        if np.shape(y_dot) != probe.output.shape:
+            detail = f"the tangent has shape {list(np.shape(y_dot))}, expected {list(probe.output.shape)}, the output's"
+            return "", [Finding("shape", "", f"jvp: {detail}", "shape")]
+        forward = float(np.sum(probe.weights * y_dot))
+        terms = float(np.linalg.norm(np.ravel(probe.weights * y_dot)))
+        rounding = (ADJOINT if probe.exact else 1e3 * probe.eps) * max(abs(forward), probe.typical(tangents), terms)
+        rounding += 100 * probe.eps * float(np.linalg.norm(np.ravel(probe.weights * probe.output)))
+        if abs(forward - probe.component(tangents)) <= rounding:
+            return HOLDS, []
+        measured = measure(probe, tangents, 0.0)
+        if measured.status != "right":
+            return "", []  # reverse mode is wrong, or the point is on a kink: what follows says so
+        detail = "forward mode (jvp) disagrees with reverse mode and with numerical differentiation"
+        error = abs(forward - measured.numeric) / max(abs(forward), abs(measured.numeric))
+        finding = Finding("wrong", "", detail, "unexplained", None, forward, measured.numeric, error, "jvp")
+        return "the two modes disagree", [finding]
+
+
+def _same(wide: Array, narrow: Array, eps: float) -> bool:
+    size = float(np.max(np.abs(narrow), initial=0.0))
+    return wide.shape == narrow.shape and float(np.max(np.abs(wide - narrow), initial=0.0)) <= 0.1 * size + 100 * eps
+
+
+def _words(verdict: str, worst: Measurement, probe: Probe) -> str:
+    place = "this element" if worst.index is not None else "a random direction"
+    if verdict == "missing":
+        return f"the gradient is zero or None, but the function changes along {place}"
+    if verdict == "kink":
+        e, unit = worst.estimate, worst.scale if worst.index is not None else 1.0
+        return f"a kink: the slope is {e.left / unit:.6g} on the left and {e.right / unit:.6g} on the right"
+    if verdict == "wrong":
+        return f"the gradient is wrong{f' {worst.note}' if worst.note else ''}"
+    if verdict == "dtype-too-coarse":
+        return f"computed in {probe.output.dtype}: {worst.note}; make the code accept float64, or check a smaller case"
+    return worst.note or "no step shows the derivative well enough"
+
+

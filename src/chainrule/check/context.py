@@ -1,0 +1,157 @@
+"""What is known about one wrong gradient: the material that hypotheses are tried on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Arguments: TypeAlias = dict[str, Array]
+
+LARGEST_JACOBIAN = 1 << 20
+"""Entries up to which a Jacobian is measured; beyond, the hypotheses that need one are left out."""
+NOISE = 1e-8
+"""The relative error of numerical gradients of float64 code, with a wide margin."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One argument's wrong gradient, and all that was measured around it.
+
+    `gradients` are the analytic gradients of ⟨ȳ, f⟩ by argument, `numeric` the measured ones, of which only the one
+    of `argument` must be there. `forward` evaluates f at other arguments; `backward(y_bar, arguments)` is the rule
+    under test, to be run at other points, cotangents and shapes, or None where it cannot be. `square` says that the
+    shapes at hand are square, so that a rule that is right only there seems right.
+    """
+
+    y_bar: Array
+    output: Array
+    arguments: Arguments
+    argument: str
+    forward: Callable[[Arguments], Array]
+    gradients: Arguments
+    numeric: Arguments
+    backward: Callable[[Array, Arguments], Mapping[str, Any]] | None = None
+    square: bool = False
+    _jacobians: dict[str, Array | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def x(self) -> Array:
+        """The argument whose gradient is wrong."""
+        return self.arguments[self.argument]
+
+    @property
+    def analytic(self) -> Array:
+        """Its gradient, as the rule under test gives it."""
+        return np.asarray(self.gradients[self.argument])
+
+    @property
+    def expected(self) -> Array:
+        """Its measured gradient."""
+        return np.asarray(self.numeric[self.argument])
+
+    @property
+    def error(self) -> Array:
+        """What the rule under test lacks: expected − analytic, of one shape only."""
+        return self.expected - self.analytic
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether analytic and expected gradient can be compared element by element."""
+        return self.analytic.shape == self.expected.shape
+
+    @property
+    def noise(self) -> float:
+        """A norm of gradients below which a difference means nothing."""
+        coarsest = max(_eps(a) for a in (self.analytic, self.output, self.x))
+        relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
+        return relative * max(norm(self.expected), norm(self.analytic))
+
+    @property
+    def floating(self) -> Arguments:
+        """The arguments that have a gradient."""
+        return {name: x for name, x in self.arguments.items() if np.asarray(x).dtype.kind == "f"}
+
+    def evaluate(self, arguments: Arguments) -> Array | None:
+        """Return f at other arguments, or None where it does not take them."""
+        with np.errstate(all="ignore"):
+            try:
+                return np.asarray(self.forward({name: np.array(x) for name, x in arguments.items()}))
+            except Exception:
+                return None
+
+    def rerun(self, arguments: Arguments, y_bar: Array | None = None) -> Array | None:
+        """Return what the rule under test gives for the argument elsewhere, or None where it gives nothing."""
+        if self.backward is None:
+            return None
+        y_bar = self.y_bar if y_bar is None else y_bar
+        with np.errstate(all="ignore"):
+            try:
+                found = self.backward(np.array(y_bar), {name: np.array(x) for name, x in arguments.items()})
+                value = found.get(self.argument)
+                return None if value is None else np.asarray(value)
+            except Exception:
+                return None
+
+    def jacobian(self, name: str | None = None) -> Array | None:
+        """Return ∂f/∂argument, measured, as [output.size, argument.size]; None where it is too large or undefined."""
+        name = self.argument if name is None else name
+        if name not in self._jacobians:
+            size = np.size(self.arguments[name]) * self.output.size
+            self._jacobians[name] = self._measured_jacobian(name) if 0 < size <= LARGEST_JACOBIAN else None
+        return self._jacobians[name]
+
+    def _measured_jacobian(self, name: str) -> Array | None:
+        columns = []
+        for k in range(np.size(self.arguments[name])):
+            column = self.column(self.arguments, name, k)
+            if column is None or column.shape != self.output.shape:
+                return None
+            columns.append(column.ravel())
+        return np.stack(columns, axis=1)
+
+    def column(self, arguments: Arguments, name: str, k: int) -> Array | None:
+        """Return ∂f/∂(element k of an argument) by central differences of order h⁴, or None where f is not defined."""
+        x = np.asarray(arguments[name])
+        step = float(max(_eps(self.output), _eps(x)) ** 0.25 * max(1.0, abs(x.flat[k])))
+        values = []
+        for distance in (-2, -1, 1, 2):
+            moved = np.array(x)
+            moved.flat[k] += distance * step
+            value = self.evaluate({**arguments, name: moved})
+            if value is None or value.size == 0 or not np.all(np.isfinite(value)):
+                return None
+            values.append(np.asarray(value, np.result_type(value.dtype, np.float64)))
+        far_left, left, right, far_right = values
+        return np.asarray((8 * (right - left) - (far_right - far_left)) / (12 * step))
+
+    def gradient_of(self, name: str) -> Array | None:
+        """Return the expected gradient of an argument, given or measured, or None."""
+        if name in self.numeric:
+            return np.asarray(self.numeric[name])
+        jacobian = self.jacobian(name)
+        return None if jacobian is None else (self.y_bar.ravel() @ jacobian).reshape(np.shape(self.arguments[name]))
+
+    def measured(self, arguments: Arguments, only: list[int] | None = None) -> Array | None:
+        """Return the numerical gradient of ⟨ȳ, f⟩ at other arguments: in all elements, or in some by flat index."""
+        which = range(np.size(arguments[self.argument])) if only is None else only
+        found = []
+        for k in which:
+            column = self.column(arguments, self.argument, k)
+            if column is None or column.shape != self.y_bar.shape:
+                return None
+            found.append(float(np.vdot(self.y_bar, column)))
+        gradient = np.array(found)
+        return gradient.reshape(np.shape(arguments[self.argument])) if only is None else gradient
+
+
+def norm(a: Any) -> float:
+    """Return the Euclidean norm of an array of any shape."""
+    return float(np.linalg.norm(np.asarray(a, np.float64).ravel()))
+
+
+def _eps(a: Any) -> float:
+    dtype = np.asarray(a).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)

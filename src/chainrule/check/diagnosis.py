@@ -1,0 +1,170 @@
+"""Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .context import Context
+from .hypotheses import explain
+from .locate import flipped, locate, verdict_on
+from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from .report import Finding
+from .reproduce import smallest, text_of
+from .subject import Subject
+
+FEW = 3
+"""In how many single elements of a large argument a mistake is looked for."""
+REMAINING = 0.01
+"""The share of the disagreement that may remain when they are put right."""
+SMALL = 2000
+"""Elements up to which a whole gradient is measured, element by element."""
+
+
+def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int) -> Finding:
+    """Add to a finding why and where, and how to see it again."""
+    name = finding.argument
+    place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
+    if place is not None and place.kind == "kink" and finding.verdict == "wrong":
+        words = f"a kink of {place.operation}: its slopes differ on the two sides, and one of them was taken"
+        return replace(finding, verdict="kink", message=words, code="kink", operation=place.operation, source=place.source)
+    if place is not None and place.kind != "kink":
+        finding = replace(finding, operation=place.operation, source=place.source)
+    culprit: Subject = place.subject if place is not None and place.subject is not None else native
+    wrong = culprit.arguments if culprit is not native else [name]
+    wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
+    small = smallest(culprit, wrong[0], seed) if wrong else culprit
+    finding = replace(finding, reproduction=text_of(small, seed))
+    numeric = None
+    if probe.at[name].size <= SMALL:
+        numeric = numeric_gradient(probe, name)
+    elif (numeric := few_wrong(probe, name, seed)) is not None:
+        finding = replace(finding, message=f"the gradient is wrong in {_few(probe.gradients[name] != numeric)}")
+    if numeric is not None:
+        finding = mapped(finding, probe, numeric)
+    if culprit is native and numeric is not None:
+        return explained(finding, probe, name, numeric)
+    # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
+    why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
+    return finding if why is None else explained(finding, *why)
+
+
+def few_wrong(probe: Probe, name: str, seed: int) -> Any:
+    """Return the measured gradient of a large argument if only a few of its elements are wrong, or None.
+
+    Each is found by halving: of two halves of a random direction, the one that disagrees more has it. When the
+    gradient with these elements put right agrees along a direction, so do all others.
+    """
+    rng = np.random.default_rng(seed)
+    x, scale = probe.at[name], probe.scale(name)
+    mended = probe.gradients[name].copy()
+    direction = scale * random_direction(rng, x.shape).ravel()
+
+    def slope(low: int, high: int) -> tuple[float, float]:
+        part = np.zeros(x.size)
+        part[low:high] = direction[low:high]
+        part = part.reshape(x.shape)
+        measured = probe.slope({name: part}).value
+        return abs(float(np.sum(mended * part)) - measured), measured
+
+    whole, _ = slope(0, x.size)
+    for _ in range(FEW):
+        low, high = 0, x.size
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if slope(low, middle)[0] >= slope(middle, high)[0] else (middle, high)
+        mended.flat[low] = slope(low, high)[1] / direction[low]
+        rest, _ = slope(0, x.size)
+        if rest <= REMAINING * whole:
+            return mended
+    return None
+
+
+def _few(wrong: Any) -> str:
+    count = int(np.sum(wrong))
+    return f"{'one element' if count == 1 else f'{count} elements'} of {wrong.size}, as far as a projection shows"
+
+
+def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | None:
+    """Return what the hypotheses need for another subject than the one that was checked, or None where it is too large."""
+    if subject.arguments[name].size > SMALL:
+        return None
+    rng = np.random.default_rng(seed)
+    y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
+    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
+    return (probe, name, numeric_gradient(probe, name)) if name in probe.gradients else None
+
+
+def explained(finding: Finding, probe: Probe, name: str, numeric: Any) -> Finding:
+    """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
+    hypotheses = tuple(explain(context_of(probe, name, numeric)))
+    best = hypotheses[0] if hypotheses else None
+    finding = replace(
+        finding,
+        code=best.code if best else "unexplained",
+        detail=best.detail if best else {},
+        explained=best.explained if best else float("nan"),
+        hypotheses=hypotheses,
+    )
+    return finding
+
+
+def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
+    """Add the worst element, and the map of relative errors."""
+    analytic = probe.gradients[finding.argument]
+    error = np.abs(analytic - numeric)
+    relative = error / np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-300)
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
+    return replace(
+        finding,
+        index=index,
+        analytic=float(analytic[index]),
+        numeric=float(numeric[index]),
+        relative_error=float(relative[index]),
+        error_map=relative,
+    )
+
+
+def context_of(probe: Probe, name: str, numeric: Any) -> Context:
+    """Return what the hypotheses are tried on."""
+
+    def backward(y_bar: Any, arguments: Any) -> Any:
+        return probe.subject.backward(arguments, y_bar)
+
+    return Context(
+        y_bar=probe.weights,
+        output=probe.output,
+        arguments=probe.fresh(),
+        argument=name,
+        forward=probe.subject.forward,
+        gradients=dict(probe.gradients),
+        numeric={name: numeric},
+        backward=backward,
+    )
+
+
+def branches(finding: Finding, probe: Probe, worst: Measurement) -> Finding:
+    """Say of a kink what the slopes of the function are and, on our own tape, which operation's branch flips where."""
+    name, x = finding.argument, probe.at[finding.argument]
+    if worst.index is None:
+        return finding
+    step = worst.estimate.step
+    direction = unit(x.shape, worst.index, worst.scale)
+    moved = {side: {**probe.fresh(), name: x + side * step * direction} for side in (-1, 1)}
+    ends = [np.asarray(probe.subject.forward(moved[side]), np.float64) for side in (-1, 1)]
+    slopes = [(probe.output - ends[0]) / (step * worst.scale), (ends[1] - probe.output) / (step * worst.scale)]
+    k = int(np.argmax(np.abs(slopes[1] - slopes[0])))
+    left, right = (float(np.ravel(slope)[k]) for slope in slopes)
+    where = f" of output {_index(k, probe.output.shape)}" if probe.output.size > 1 else ""
+    text = f"a kink: the slope{where} is {left:.6g} on the left and {right:.6g} on the right"
+    found = flipped(probe.subject, moved[-1], moved[1])
+    if found is None:
+        return replace(finding, message=text, detail={"text": text, "left": left, "right": right})
+    recorded, index = found
+    text += f"; {recorded.op.name} changes its branch at element {list(index)} of its input"
+    detail = {"text": text, "left": left, "right": right, "operation": str(recorded.op.name), "element": list(index)}
+    return replace(finding, message=text, detail=detail, operation=str(recorded.op.name), source=recorded.source)
+
+
+def _index(k: int, shape: tuple[int, ...]) -> list[int]:
+    return [int(i) for i in np.unravel_index(k, shape)]

@@ -1,0 +1,69 @@
+"""Why is this gradient wrong? Hypotheses, fitted to the data and ranked by how much of the error they explain."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from chainrule.check.context import Context
+
+from .arrangement import rearranged
+from .broadcasting import sums
+from .candidate import CODES, Candidate, Detail, Hypothesis
+from .factors import multiples
+from .parts import contributions, partial
+from .squares import right_when_square
+from .substitutions import recotangented, substituted
+from .terms import lacking
+
+__all__ = ["CODES", "Hypothesis", "explain"]
+
+Family = Callable[[Context], Iterator[Candidate]]
+
+CHEAP: tuple[Family, ...] = (multiples, rearranged, partial, lacking)
+MEASURED: tuple[Family, ...] = (sums, contributions, recotangented)
+RERUN: tuple[Family, ...] = (substituted, right_when_square)
+"""The families of hypotheses: those that need the gradients alone, those that need the Jacobian of f, and those that
+evaluate f or the rule elsewhere."""
+
+SIMPLE = 2.0
+"""With an exact explanation of at most this cost, no dearer family is asked."""
+ENOUGH = 0.99
+"""The share of the error that a hypothesis must explain to be believed."""
+WORTH_SAYING = 0.5
+"""The share of the error that it must explain to be mentioned."""
+
+
+def explain(context: Context) -> list[Hypothesis]:
+    """Return hypotheses of why a gradient is wrong, the likeliest first.
+
+    Each is fitted to the data: what it predicts is compared with the analytic gradient, or what it repairs with the
+    measured one. Of those that explain the error entirely, the simplest comes first. Where nothing explains 99 % of the
+    squared error, the first is `unexplained`, and behind it comes what explains at least half.
+
+    >>> import numpy as np
+    >>> x, y_bar = np.array([1.0, 2.0, 4.0]), np.array([0.5, 1.0, -2.0])
+    >>> wrong, right = {"x": -2 * x * y_bar}, {"x": 2 * x * y_bar}
+    >>> for hypothesis in explain(Context(y_bar, x**2, {"x": x}, "x", lambda a: a["x"] ** 2, wrong, right)):
+    ...     print(hypothesis)
+    sign: the sign is wrong (explains 100% of the error)
+    """
+    found: list[tuple[float, Hypothesis]] = []
+    with np.errstate(all="ignore"):
+        for families in (CHEAP, MEASURED, RERUN):
+            judged = ((c.cost, c.judged(context)) for family in families for c in family(context))
+            found += [(cost, h) for cost, h in judged if h.explained >= WORTH_SAYING]
+            if any(h.explained == 1 and cost <= SIMPLE for cost, h in found) and not context.square:
+                break
+    found.sort(key=lambda pair: (-pair[1].explained, pair[0]))
+    ranked = _first_of_each(h for _, h in found)
+    if not ranked or ranked[0].explained < ENOUGH:
+        ranked.insert(0, Hypothesis("unexplained", Detail(text="no known mistake explains the error"), 0.0))
+    return ranked
+
+
+def _first_of_each(hypotheses: Iterator[Hypothesis]) -> list[Hypothesis]:
+    """Keep the best hypothesis of each code."""
+    best: dict[str, Hypothesis] = {}
+    for hypothesis in hypotheses:
+        best.setdefault(hypothesis.code, hypothesis)
+    return list(best.values())

@@ -1,0 +1,86 @@
+"""A hypothesis, and how it is held against the data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.context import Array, Context, norm
+
+CODES = (
+    *("sign", "factor", "transposed", "axes-swapped", "broadcast-sum", "missing-term", "other-argument"),
+    *("output-for-input", "wrong-point", "partial", "detached", "accumulated-twice", "shifted", "square-only"),
+    "unexplained",
+)
+
+
+class Detail(dict[str, Any]):
+    """What a hypothesis says, for programs by key; printed, it is the sentence under "text"."""
+
+    def __str__(self) -> str:
+        return str(self["text"])
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Why a gradient may be wrong.
+
+    `explained` is the share of the squared error that vanishes if the hypothesis is true, in [0, 1]. `detail` holds a
+    sentence under "text", and beside it what a program may want: "factor", "axes", "rows", "term", "argument".
+    """
+
+    code: str
+    detail: Detail
+    explained: float
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail} (explains {self.explained:.0%} of the error)"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis to be tried.
+
+    Either `predicted`, the gradient that the rule under test gives if the hypothesis is true, or `repaired`, what a
+    rule without that mistake gives. `cost` is how complicated it is: of two that fit alike the cheaper one wins.
+    """
+
+    code: str
+    text: str
+    cost: float
+    predicted: Array | None = None
+    repaired: Array | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def judged(self, context: Context) -> Hypothesis:
+        """Hold the candidate against the data."""
+        return Hypothesis(self.code, Detail(text=self.text, **self.detail), self._explained(context))
+
+    def _explained(self, context: Context) -> float:
+        if self.predicted is not None:
+            return explained(self.predicted, context.analytic, context)
+        return explained(self.repaired, context.expected, context)
+
+
+def explained(found: Any, target: Array, context: Context) -> float:
+    """Return the share of the error that is gone where `found` stands for `target`."""
+    found = np.asarray(found)
+    if found.shape != target.shape or not np.all(np.isfinite(found)):
+        return 0.0
+    residual = norm(found - target)
+    if not context.same_shape:
+        return float(residual <= context.noise)
+    error = norm(context.error)
+    if residual <= min(context.noise, 0.05 * error):
+        return 1.0
+    return max(0.0, 1.0 - (residual / error) ** 2) if error > 0 else 0.0
+
+
+def fits(found: Any, target: Any, context: Context) -> bool:
+    """Say whether `found` is `target` but for the noise of the measurement."""
+    return explained(found, np.asarray(target), context) == 1.0
+
+
+def agrees(context: Context) -> bool:
+    """Say whether the analytic gradient is the expected one."""
+    return context.same_shape and norm(context.error) <= context.noise

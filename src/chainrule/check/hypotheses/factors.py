@@ -1,0 +1,123 @@
+"""The gradient is a multiple of what it should be: sign, factor, nothing at all."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.context import Context, norm
+
+from .candidate import Candidate, fits
+
+CLOSE = 1e-6
+"""How close a measured factor must be to a number to be called by its name."""
+
+
+def multiples(context: Context) -> Iterator[Candidate]:
+    """Propose analytic = c · expected."""
+    g, n = context.analytic, context.expected
+    if not context.same_shape or g.size == 0:
+        return
+    if norm(g) == 0:
+        text = "no gradient arrives: the argument is treated as a constant"
+        yield Candidate("detached", text, 0, predicted=np.zeros_like(n), detail={"factor": 0.0})
+        return
+    if norm(n) <= context.noise:
+        return
+    c = float(np.vdot(n, g) / np.vdot(n, n))
+    if not fits(c * n, g, context):
+        return
+    if abs(c + 1) < CLOSE:
+        yield Candidate("sign", "the sign is wrong", 0, predicted=-n, detail={"factor": -1.0})
+        return
+    name, meaning, known = called(c, context)
+    cost = 1.0 if known else 4.5 if g.size > 2 else 9.0
+    if square_ratio(c, context):
+        cost = 5.5
+    text = f"the gradient is {name} times what it should be" + (f": {meaning}" if meaning else "")
+    yield Candidate("factor", text, cost, predicted=c * n, detail={"factor": c, "name": name, "meaning": meaning})
+    if abs(c - 2) < CLOSE:
+        yield from _counted_again(context)
+
+
+def _counted_again(context: Context) -> Iterator[Candidate]:
+    """Tell a doubled gradient from one that grows with each backward pass."""
+    n = context.expected
+    first, second = (context.rerun(context.arguments) for _ in range(2))
+    grows = (
+        first is not None and second is not None and second.shape == n.shape and norm(second - first) > context.noise
+    )
+    text = "each backward pass adds to the gradient of the last" if grows else "every contribution is counted twice"
+    yield Candidate("accumulated-twice", text, 0.5 if grows else 1.5, predicted=2 * n, detail={"factor": 2.0})
+
+
+def called(c: float, context: Context) -> tuple[str, str, bool]:
+    """Return what a factor is called, what that means, and whether it has a name at all."""
+    if c < 0:
+        name, meaning, known = called(-c, context)
+        return f"−{name}", f"{meaning}, and the sign is wrong" if meaning else "the sign is wrong", known
+    for name, meaning, value in _named(context):
+        if abs(c - value) <= CLOSE * max(abs(value), CLOSE):
+            return name, meaning, True
+    fraction = Fraction(c).limit_denominator(12)
+    if abs(c - fraction) <= CLOSE * c and fraction.numerator <= 24:
+        return str(fraction), "", True
+    return f"{c:.6g}", "", False
+
+
+def _named(context: Context) -> Iterator[tuple[str, str, float]]:
+    sizes = dimensions(context)
+    if context.output.size == 1 and norm(context.y_bar) > 0:
+        y_bar = float(context.y_bar.ravel()[0])
+        yield "1/ȳ", "the gradient that arrives from above is ignored", 1 / y_bar
+        yield "ȳ", "the gradient that arrives from above enters twice", y_bar
+    yield "2", "a factor ½ is missing, or everything is counted twice", 2.0
+    yield "½", "a factor 2 is missing, or one of two equal contributions", 0.5
+    for n, where in sizes.items():
+        yield str(n), f"mean against sum, the division by N = {n} is missing ({where})", float(n)
+        yield f"1/{n}", f"mean against sum, a division by N = {n} too many ({where})", 1 / n
+    for d, where in sizes.items():
+        yield f"√{d}", f"missing scale 1/√d, as attention has it, d = {d} ({where})", d**0.5
+        yield f"1/√{d}", f"the scale 1/√d enters once too often, d = {d} ({where})", d**-0.5
+    for n, where in sizes.items():
+        yield f"{n}/{n - 1}", f"N/(N − 1), biased against unbiased, N = {n} ({where})", n / (n - 1)
+        yield f"{n - 1}/{n}", f"(N − 1)/N, unbiased against biased, N = {n} ({where})", (n - 1) / n
+    for n, of_n in sizes.items():
+        for m, of_m in sizes.items():
+            yield f"{n}/{m}", f"divided by {m} ({of_m}) in place of {n} ({of_n})", n / m
+    for argument, value in context.arguments.items():
+        if np.size(value) == 1 and np.asarray(value).dtype.kind in "fi":
+            for name, base in _forms(argument, float(np.asarray(value).ravel()[0])):
+                yield f"1/{name}", f"the factor {name} is missing", 1 / base
+                yield name, f"the factor {name} enters once too often", base
+
+
+def _forms(argument: str, v: float) -> list[tuple[str, float]]:
+    forms = [(argument, v), (f"(1 − {argument})", 1 - v), (f"{argument}²", v * v)]
+    return [(name, base) for name, base in forms if base]
+
+
+def dimensions(context: Context) -> dict[int, str]:
+    """Return the numbers that a mean or a scale may divide by, and what each of them is."""
+    shapes: dict[str, Any] = {"the output": context.output.shape}
+    shapes |= {name: np.shape(x) for name, x in context.arguments.items()}
+    found: dict[int, str] = {}
+    for name, shape in shapes.items():
+        for axis, n in enumerate(shape):
+            found.setdefault(n, f"axis {axis} of {name}")
+    for name, shape in shapes.items():
+        found.setdefault(int(np.prod(shape)), f"the size of {name}")
+        for axis in range(len(shape)):
+            rest = int(np.prod([n for k, n in enumerate(shape) if k != axis]))
+            found.setdefault(rest, f"the entries of {name} for each of axis {axis}")
+    return {n: where for n, where in found.items() if n > 1}
+
+
+def square_ratio(c: float, context: Context) -> bool:
+    """Say whether a factor is the ratio of two lengths, and so 1 where they are equal."""
+    lengths = {n for x in (context.output, *context.arguments.values()) for n in np.shape(x) if n > 1}
+    simple = {2.0, 0.5, *lengths, *(1 / n for n in lengths)}
+    if any(abs(c - s) < CLOSE for s in simple):
+        return False
+    return any(abs(c - n / m) < CLOSE for n in lengths for m in lengths if n != m)

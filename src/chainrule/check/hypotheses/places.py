@@ -1,0 +1,116 @@
+"""Which places of an array are wrong, said in words."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.context import Array, Context
+
+FEW = 6
+"""Places that are listed one by one."""
+
+
+def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
+    """Name the set of places `wrong`, seen only where `counts` is true; None where it has no shape one could name."""
+    for name, detail, mask in _known(counts.shape, context):
+        if np.array_equal(mask & counts, wrong & counts) and np.any(mask & counts):
+            return name, detail
+    return _slices(wrong, counts)
+
+
+def listed(wrong: Array) -> str:
+    """Name places one by one."""
+    places = [str(list(map(int, place))) for place in np.argwhere(wrong)]
+    return ", ".join(places[:FEW]) + (f" and {len(places) - FEW} more" if len(places) > FEW else "")
+
+
+def _slices(wrong: Array, counts: Array) -> tuple[str, dict[str, Any]] | None:
+    """Name whole slices along one axis."""
+    for axis in range(wrong.ndim):
+        rest = tuple(k for k in range(wrong.ndim) if k != axis)
+        bad = np.any(wrong & counts, axis=rest)
+        good = np.any(~wrong & counts, axis=rest)
+        if not np.any(bad & good) and np.any(bad) and np.any(good):
+            rows = [int(k) for k in np.flatnonzero(bad)]
+            return _row_name(rows, axis, wrong.shape[axis]), {"axes": [axis], "rows": rows}
+    return None
+
+
+def _row_name(rows: list[int], axis: int, length: int) -> str:
+    if rows == [length - 1]:
+        return f"the last entry along axis {axis}"
+    if rows == [0]:
+        return f"the first entry along axis {axis}"
+    if rows == list(range(1, length)):
+        return f"all but the first entry along axis {axis}"
+    if rows == list(range(length - 1)):
+        return f"all but the last entry along axis {axis}"
+    return f"the entries {rows} along axis {axis}"
+
+
+def _known(shape: tuple[int, ...], context: Context) -> Iterator[tuple[str, dict[str, Any], Array]]:
+    for name, mask in patterns(shape).items():
+        yield name, {"rows": name}, mask
+    for name, values in _values(shape, context).items():
+        if len(np.unique(values)) == 2:
+            low = values == values.min()
+            yield f"where {name} is {values.min():g}", {"rows": f"{name} = {values.min():g}"}, low
+            yield f"where {name} is not {values.min():g}", {"rows": f"{name} ≠ {values.min():g}"}, ~low
+            continue
+        for words, mask in (
+            ("> 0", values > 0),
+            ("< 0", values < 0),
+            ("= 0", values == 0),
+            ("≤ 0", values <= 0),
+            ("≥ 0", values >= 0),
+            ("outside [−1, 1]", abs(values) > 1),
+            ("inside [−1, 1]", abs(values) <= 1),
+        ):
+            yield f"where {name} {words}", {"rows": f"{name} {words}"}, mask
+
+
+def patterns(shape: tuple[int, ...]) -> Mapping[str, Array]:
+    """Return the masks of a shape that have a name: diagonal, triangles, border."""
+    if len(shape) < 2:
+        return {}
+    n, m = shape[-2:]
+    square = {
+        "the diagonal": np.eye(n, m, dtype=bool),
+        "all but the diagonal": ~np.eye(n, m, dtype=bool),
+        "above the diagonal": np.triu(np.ones((n, m), bool), 1),
+        "below the diagonal": np.tril(np.ones((n, m), bool), -1),
+        "on and above the diagonal": np.triu(np.ones((n, m), bool)),
+        "on and below the diagonal": np.tril(np.ones((n, m), bool)),
+        "the border": _border(n, m),
+        "inside the border": ~_border(n, m),
+    }
+    return {name: np.broadcast_to(mask, shape) for name, mask in square.items()}
+
+
+def _border(n: int, m: int) -> Array:
+    mask = np.ones((n, m), bool)
+    mask[1:-1, 1:-1] = False
+    return mask
+
+
+def _values(shape: tuple[int, ...], context: Context) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for name, value in {**context.arguments, "y": context.output}.items():
+        value = np.asarray(value)
+        if value.size < 2 or value.dtype.kind not in "fiub":
+            continue
+        for spread in (value, *(value.reshape(value.shape + (1,) * k) for k in range(1, len(shape)))):
+            try:
+                found[name] = np.broadcast_to(spread, shape).astype(float)
+                break
+            except ValueError:
+                continue
+    return found
+
+
+def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
+    """Yield every choice of some but not all axes."""
+    for count in range(1, ndim):
+        yield from combinations(range(ndim), count)

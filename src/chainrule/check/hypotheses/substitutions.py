@@ -1,0 +1,194 @@
+"""The right rule with something wrong put into it: another point, another array, another cotangent.
+
+Each substitution is tried both ways. Either the analytic gradient is the measured one at the substituted point (the
+rule took that for what it needed), or the rule under test, run at the substituted point, gives the gradient that is
+right here (it would have needed that for what it took).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.check.context import Arguments, Array, Context
+
+from .arrangement import flips, shifts, transposes
+from .candidate import Candidate, fits
+
+PROBES = 3
+"""Elements in which a substitution is tried before it is measured in all."""
+LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """What stands for what, the code it speaks for, and how far-fetched it is."""
+
+    code: str
+    argument: str
+    text: str
+    value: Array
+    cost: float
+
+
+def substituted(context: Context) -> Iterator[Candidate]:
+    """Propose that the rule was evaluated with something else in place of an argument."""
+    if not context.same_shape:
+        return
+    for s in substitutions(context):
+        arguments = {**context.arguments, s.argument: s.value}
+        detail = {"argument": s.argument, "term": s.text}
+        if _agrees_in_some(context, arguments):
+            found = context.measured(arguments)
+            if found is not None and found.shape == context.analytic.shape:
+                yield Candidate(s.code, f"{s.text} is used where {s.argument} is needed", s.cost, found, detail=detail)
+        repaired = context.rerun(arguments)
+        if repaired is not None and fits(repaired, context.expected, context):
+            text = f"{s.argument} is used where {s.text} is needed"
+            yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
+
+
+def _agrees_in_some(context: Context, arguments: Arguments) -> bool:
+    g = context.analytic
+    which = [int(k) for k in np.argsort(-abs(context.error), axis=None)[:PROBES]]
+    found = context.measured(arguments, which) if arguments[context.argument].shape == g.shape else None
+    scale = float(abs(g).max(initial=0))
+    return found is not None and bool(np.all(abs(found - g.ravel()[which]) <= 1e-3 * scale + context.noise))
+
+
+def substitutions(context: Context) -> Iterator[Substitution]:
+    """Yield what may have stood in place of each argument."""
+    for name, x in context.arguments.items():
+        x = np.asarray(x)
+        if x.dtype.kind in "iu":
+            yield from _neighbours(name, x)
+        elif x.dtype.kind in "fb":
+            if len(np.unique(x)) <= 2 and np.all((x == 0) | (x == x.max(initial=0))) and name != context.argument:
+                whole = np.full_like(x, x.max(initial=1))
+                yield Substitution("partial", name, f"{name} without its zeros (the mask is ignored)", whole, 3)
+            if x.dtype.kind == "f":
+                yield from _stand_ins(context, name, x)
+
+
+def _neighbours(name: str, x: Array) -> Iterator[Substitution]:
+    """Yield indices that are off by one."""
+    length = int(x.max(initial=0)) + 1
+    for by in (1, -1):
+        yield Substitution("shifted", name, f"{name} + {by}" if by > 0 else f"{name} − 1", x + by, 3)
+        yield Substitution("shifted", name, f"{name} shifted by {by}, around the end", (x + by) % length, 3.2)
+    for axis, by, moved, how in shifts(x):
+        yield Substitution("shifted", name, f"{name} moved by {by} along axis {axis}{how}", moved, 3.4)
+
+
+def _stand_ins(context: Context, name: str, x: Array) -> Iterator[Substitution]:
+    own, y = name == context.argument, context.output
+    for axes, turned in transposes(x):
+        if turned.shape == x.shape:
+            code = "transposed" if x.ndim == 2 else "axes-swapped"
+            text = f"{name} transposed" if x.ndim == 2 else f"{name} with its axes in the order {axes}"
+            yield Substitution(code, name, text, turned, 3)
+    for axes, flipped in flips(x):
+        yield Substitution("axes-swapped", name, f"{name} reversed along axes {list(axes)}", flipped, 3.3)
+    if y.shape == x.shape and x.shape != ():
+        yield Substitution("output-for-input", name, "the output", y, 3)
+    elif y.shape == x.shape:
+        yield Substitution("output-for-input", name, "the output", y, 3.6)
+    for other, value in context.floating.items():
+        if other != name and value.shape == x.shape:
+            yield Substitution("other-argument", name, other, value, 3.5)
+    if not own:
+        yield Substitution("missing-term", name, f"1 (the factor {name} is missing)", np.ones_like(x), 3.5)
+    if not own and x.ndim > 0:
+        yield Substitution("missing-term", name, f"0 (the term with {name} is missing)", np.zeros_like(x), 4)
+    for axis, by, moved, how in shifts(x):
+        if abs(by) == 1:
+            yield Substitution("shifted", name, f"{name} moved by {by} along axis {axis}{how}", moved, 3.6)
+    yield from _other_points(context, name, x, own)
+
+
+def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[Substitution]:
+    twice = context.evaluate({**context.arguments, name: context.output}) if context.output.shape == x.shape else None
+    points = {
+        f"−{name}": -x,
+        f"|{name}|": abs(x),
+        f"2{name}": 2 * x,
+        f"{name}/2": x / 2,
+        f"{name}²": x * x,
+        f"{name} + 1": x + 1,
+        f"{name} − 1": x - 1,
+        f"{name} without its negative part": np.maximum(x, 0),
+        f"{name} minus its mean": x - x.mean() if x.size else x,
+        f"the mean of {name}": np.full_like(x, x.mean()) if x.size else x,
+        f"{name} rounded": np.round(x),
+        f"{name} clipped to [−1, 1]": np.clip(x, -1, 1),
+        f"{name} clipped to [0, 1]": np.clip(x, 0, 1),
+    }
+    if own:
+        points["0"] = np.zeros_like(x)
+        points["1"] = np.ones_like(x)
+    if twice is not None and twice.shape == x.shape:
+        points["the output's output"] = twice
+    for text, value in points.items():
+        yield Substitution("wrong-point", name, text, value, 5)
+    step = context.gradients.get(name)
+    if step is not None and np.shape(step) == x.shape:
+        for rate in LEARNING_RATES:
+            text = f"{name} after a step of {rate} along its gradient (updated before it was used)"
+            yield Substitution("wrong-point", name, text, x - rate * step, 5)
+
+
+def recotangented(context: Context) -> Iterator[Candidate]:
+    """Propose that another cotangent than the one that arrives was multiplied with the Jacobian."""
+    jacobian, y_bar = context.jacobian(), context.y_bar
+    if jacobian is None or not context.same_shape:
+        return
+    for code, text, value, cost in _cotangents(context):
+        if value.shape == y_bar.shape and not np.array_equal(value, y_bar):
+            predicted = (value.ravel() @ jacobian).reshape(context.x.shape)
+            yield Candidate(code, text, cost, predicted=predicted, detail={"term": text})
+
+
+def _cotangents(context: Context) -> Iterator[tuple[str, str, Array, float]]:
+    y_bar, y = context.y_bar, context.output
+    if y_bar.size > 1:
+        text = "the gradient that arrives from above, ȳ, is ignored"
+        yield "missing-term", text, np.ones_like(y_bar), 2
+        yield "factor", "ȳ enters as its square", y_bar * y_bar, 4
+        yield "other-argument", "the output is used where ȳ is needed", y, 4
+        yield "wrong-point", "only the sum of ȳ is used", np.full_like(y_bar, y_bar.sum()), 4
+        yield "wrong-point", "only the mean of ȳ is used", np.full_like(y_bar, y_bar.mean()), 4
+    for axes, turned in transposes(y_bar):
+        yield "transposed" if y_bar.ndim == 2 else "axes-swapped", f"ȳ enters with its axes as {axes}", turned, 3
+        yield "axes-swapped", f"ȳ enters with its axes as {axes}, reshaped", turned.reshape(y_bar.shape), 3.6
+    for reversed_axes, flipped in flips(y_bar):
+        yield "axes-swapped", f"ȳ enters reversed along axes {list(reversed_axes)}", flipped, 3.2
+    for axis, by, moved, how in shifts(y_bar):
+        yield "shifted", f"ȳ enters off by {by} along axis {axis}{how}", moved, 3.2
+    for axis in range(y_bar.ndim):
+        mean = np.broadcast_to(y_bar.mean(axis=axis, keepdims=True), y_bar.shape)
+        yield "broadcast-sum", f"ȳ is averaged over axis {axis}", mean, 4.5
+        yield "broadcast-sum", f"ȳ is summed over axis {axis}", mean * y_bar.shape[axis], 4.5
+    yield from _activations(y_bar, y)
+
+
+def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, float]]:
+    """Yield cotangents that undo or spoil the derivative of an activation that ends the function."""
+    with np.errstate(all="ignore"):
+        ends = {
+            "tanh": (1 - y * y, 1 - np.arctanh(y) ** 2, 1 - np.tanh(y) ** 2),
+            "sigmoid": (y * (1 - y), *(u * (1 - u) for u in (np.log(y / (1 - y)), 1 / (1 + np.exp(-y))))),
+            "exp": (y, np.log(y), np.exp(y)),
+            "softplus": (1 - np.exp(-y), 1 / (1 + np.exp(-np.log(np.expm1(y)) * 0.5)), 1 / (1 + np.exp(-y))),
+        }
+    for name, (slope, at_input, at_output) in ends.items():
+        if not np.all(np.isfinite(slope)) or np.any(slope == 0):
+            continue
+        yield "missing-term", f"the derivative of {name} is missing", y_bar / slope, 3.8
+        yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
+        if np.all(np.isfinite(at_input)):
+            text = f"the input of {name} is used where its output is needed"
+            yield "output-for-input", text, y_bar / slope * at_input, 4
+        text = f"the derivative of {name} is taken at its output, not at its input"
+        yield "output-for-input", text, y_bar / slope * at_output, 4
+    if np.all(y >= 0) and np.any(y == 0):
+        yield "missing-term", "the derivative of relu is missing where the output is 0", y_bar, 9

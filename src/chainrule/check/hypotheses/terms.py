@@ -1,0 +1,269 @@
+"""A term of the rule is missing, has the wrong sign, or is taken over the wrong axis.
+
+What lacks, expected − analytic, is held against terms that rules are made of: products of the cotangent with an input,
+the output, the normalised input x̂; sums and means of them over some axes; and anything that is constant along an axis.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from chainrule.check.context import Array, Context, norm
+
+from .candidate import Candidate, agrees, fits
+from .factors import called
+from .places import subsets
+
+SIMPLE = (1.0, 2.0, -1.0)
+"""A term with one of these weights lacks, has the wrong sign, or stands there twice."""
+
+
+def lacking(context: Context) -> Iterator[Candidate]:
+    """Propose what the term is that the analytic gradient lacks."""
+    if not context.same_shape or agrees(context):
+        return
+    values = known_values(context)
+    terms = {**_elementwise(context, values), **_products(context)}
+    yield from _single(context, terms, 4.0)
+    yield from _instead(context, values)
+    yield from _one_hot(context)
+    yield from _moments(context, values)
+    yield from _along_axes(context, values)
+
+
+def known_values(context: Context) -> dict[str, Array]:
+    """Return arrays that rules multiply with, by name."""
+    x, y = context.x, context.output
+    found = {"1": np.ones(()), "x" if len(context.arguments) == 1 else context.argument: x}
+    found |= {name: a for name, a in context.floating.items() if name != context.argument}
+    found["y"] = y
+    for name, a in context.floating.items():
+        if a.shape != x.shape or name == context.argument:
+            continue
+        value = context.evaluate({**context.arguments, name: x})
+        if value is not None:
+            found[f"f({name} = {context.argument})"] = value
+        value = context.evaluate({**context.arguments, context.argument: a})
+        if value is not None:
+            found[f"f({context.argument} = {name})"] = value
+    for axes in [*subsets(x.ndim), tuple(range(x.ndim))] if x.ndim else []:
+        spread = x.std(axis=axes, keepdims=True)
+        if np.all(spread > 0):
+            found[f"x̂ over axes {list(axes)}"] = (x - x.mean(axis=axes, keepdims=True)) / spread
+    with np.errstate(all="ignore"):
+        if x.ndim:
+            powers = np.exp(x - x.max(axis=-1, keepdims=True))
+            found["softmax(x)"] = powers / powers.sum(axis=-1, keepdims=True)
+        found |= {"σ(x)": 1 / (1 + np.exp(-x)), "tanh(x)": np.tanh(x), "exp(x)": np.exp(x)}
+        found |= {"exp(y)": np.exp(y), "y²": y * y, "1 − y²": 1 - y * y}
+        found |= {f"y/{name}": y / a for name, a in context.floating.items() if _broadcasts(a, y)}
+    return {name: a for name, a in found.items() if np.all(np.isfinite(a))}
+
+
+def _elementwise(context: Context, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Return ȳ ⊙ u, summed to the argument's shape where it is larger."""
+    found = {}
+    for name, u in values.items():
+        try:
+            product = context.y_bar * u
+        except ValueError:
+            continue
+        summed = _unbroadcast(product, context.x.shape)
+        if summed is not None:
+            found["ȳ" if name == "1" else f"ȳ ⊙ {name}"] = summed
+    return found
+
+
+def _unbroadcast(a: Array, shape: tuple[int, ...]) -> Array | None:
+    if a.ndim < len(shape):
+        return None
+    a = a.sum(axis=tuple(range(a.ndim - len(shape))))
+    axes = tuple(k for k, n in enumerate(shape) if n == 1 and a.shape[k] != 1)
+    a = a.sum(axis=axes, keepdims=True)
+    return a if a.shape == shape else None
+
+
+def _products(context: Context) -> dict[str, Array]:
+    """Return the matrix products of ȳ with an argument or the output that have the argument's shape."""
+    found = {}
+    ends = {"ȳ": context.y_bar, "ȳᵀ": _turned(context.y_bar)}
+    for name, a in {**context.floating, "y": context.output}.items():
+        for of_y, c in ends.items():
+            for of_a, b in ((name, a), (f"{name}ᵀ", _turned(a))):
+                for text, left, right in ((f"{of_y} {of_a}", c, b), (f"{of_a} {of_y}", b, c)):
+                    if left.ndim >= 1 and right.ndim >= 1 and left.ndim + right.ndim >= 3:
+                        try:
+                            product = left @ right
+                        except ValueError:
+                            continue
+                        if product.shape == context.x.shape:
+                            found[text] = product
+    return found
+
+
+def _turned(a: Array) -> Array:
+    return np.swapaxes(a, -1, -2) if a.ndim >= 2 else a
+
+
+def _single(context: Context, terms: Mapping[str, Array], cost: float) -> Iterator[Candidate]:
+    """Propose each term, with the weight that fits best; or that the term is all that there is."""
+    g, n, lack = context.analytic, context.expected, context.error
+    for name, term in terms.items():
+        square = float(np.vdot(term, term))
+        if square <= context.noise**2 or _parallel(term, n):
+            continue
+        weight = float(np.vdot(term, lack)) / square
+        if fits(weight * term, lack, context):
+            yield _weighted(context, name, weight, n - weight * term, cost)
+        if fits(term, g, context) and not fits(term, n, context):
+            code = "detached" if name == "ȳ" else "missing-term"
+            text = f"the gradient is {name} alone; all other terms are missing"
+            yield Candidate(code, text, cost + 0.5, predicted=term, detail={"term": name})
+
+
+def _parallel(a: Array, b: Array) -> bool:
+    """Say whether one array is a multiple of the other, so that a term is a mere factor."""
+    return abs(float(np.vdot(a, b))) >= (1 - 1e-12) * norm(a) * norm(b)
+
+
+def _weighted(context: Context, name: str, weight: float, predicted: Array, cost: float) -> Candidate:
+    simple = next((w for w in SIMPLE if abs(weight - w) < 1e-5), None)
+    detail = {"term": name, "factor": weight}
+    path = name == "ȳ" or ("⊙" not in name and " " in name)
+    if simple == 2:
+        return Candidate("missing-term", f"the term {name} has the wrong sign", cost, predicted, detail=detail)
+    if simple == -1:
+        text = f"the term {name} is counted once too often"
+        return Candidate("accumulated-twice", text, cost, predicted, detail=detail)
+    if simple == 1 and path:
+        text = f"the path that contributes {name} is cut off"
+        return Candidate("detached", text, cost, predicted, detail=detail)
+    factor, _, known = called(weight, context) if weight else ("0", "", True)
+    text = f"the term {name} is missing" + ("" if simple else f" (with the factor {factor})")
+    return Candidate("missing-term", text, cost if known else cost + 1.5, predicted, detail=detail)
+
+
+def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
+    """Propose that one value stands where another is needed, in a term that is linear in it."""
+    usual = {"x", context.argument, "y", "softmax(x)", "σ(x)", "tanh(x)", "y²"}
+    chosen = {k: v for k, v in values.items() if k in usual or k.startswith(("x̂", "y/"))}
+    for taken, u in chosen.items():
+        for needed, v in chosen.items():
+            if taken == needed:
+                continue
+            yield from _taken_for(context, (taken, u), (needed, v))
+
+
+def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Array]) -> Iterator[Candidate]:
+    lack, n, u, v = context.error, context.expected, taken[1], needed[1]
+    for above in (np.ones(()), context.y_bar):
+        try:
+            term = _unbroadcast(np.broadcast_to((v - u) * above, np.broadcast(v, u, context.y_bar).shape), n.shape)
+        except ValueError:
+            continue
+        if term is None:
+            continue
+        square = float(np.vdot(term, term))
+        weight = float(np.vdot(term, lack)) / square if square > context.noise**2 else 0.0
+        if weight and fits(weight * term, lack, context):
+            text = f"{taken[0]} is used where {needed[0]} is needed"
+            detail = {"term": taken[0], "factor": weight}
+            yield Candidate("output-for-input", text, 3.9, predicted=n - weight * term, detail=detail)
+
+
+def _one_hot(context: Context) -> Iterator[Candidate]:
+    """Propose that the one-hot term of class labels is missing, or one place off."""
+    n, lack = context.expected, context.error
+    if n.ndim < 1 or n.shape[-1] < 3:
+        return
+    rows = np.where(abs(lack) > context.noise, lack, 0.0).reshape(-1, n.shape[-1])
+    hits = np.count_nonzero(rows, axis=1)
+    values = rows[rows != 0]
+    if len(rows) >= 2 and np.all(hits == 1) and np.allclose(values, values[0]):
+        at = [int(k) for k in np.argmax(rows != 0, axis=1)]
+        text = (
+            f"one entry in each row lacks {values[0]:.6g}: a one-hot term (the target) is missing or has a wrong factor"
+        )
+        detail = {"term": "one-hot", "factor": float(values[0]), "rows": at}
+        yield Candidate("missing-term", text, 2.8, predicted=n - rows.reshape(n.shape), detail=detail)
+    for by in (1, -1):
+        for hot in (np.maximum(rows, 0), np.minimum(rows, 0)):
+            if np.all(hits == 2) and np.allclose(rows, hot - np.roll(hot, by, axis=1)):
+                text = f"a one-hot term (the target) is off by {by} along the last axis"
+                yield Candidate("shifted", text, 2.8, predicted=n - rows.reshape(n.shape), detail={"shift": by})
+
+
+def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
+    """Propose a term u ⊙ Σ(ȳ ⊙ v) that is taken over the wrong axes."""
+    lack, n = context.error, context.expected
+    if context.y_bar.shape != n.shape or n.ndim < 2:
+        return
+    for name in ("1", "y", "exp(y)", *(k for k in values if k.startswith("x̂"))):
+        u = _spread(values[name], n.shape) if name in values else None
+        if u is None:
+            continue
+        for v_name, v in (("1", np.ones(())), (name, u)):
+            product = context.y_bar * v
+            sums = {axes: u * product.sum(axis=axes, keepdims=True) for axes in subsets(n.ndim)}
+            for right, wrong in ((a, b) for a in sums for b in sums if a != b):
+                columns = np.stack([sums[right].ravel(), -sums[wrong].ravel()], axis=1)
+                if min(norm(c) for c in columns.T) <= context.noise:
+                    continue
+                weights = np.linalg.lstsq(columns, lack.ravel(), rcond=None)[0]
+                term = (columns @ weights).reshape(n.shape)
+                if min(abs(weights)) > 1e-6 and fits(term, lack, context):
+                    text = f"the sum of ȳ ⊙ {v_name} is taken over axes {list(wrong)} in place of {list(right)}"
+                    detail = {"axes": list(wrong), "term": name}
+                    yield Candidate("axes-swapped", text, 4.4, predicted=n - term, detail=detail)
+
+
+def _along_axes(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
+    """Propose u ⊙ c with any c that is constant along some axes, and the sum of two such terms."""
+    n = context.expected
+    bases = [k for k in ("1", "y", *values) if k in values]
+    fields = {k: u for k in dict.fromkeys(bases) if (u := _spread(values[k], n.shape)) is not None}
+    for axes in [*subsets(n.ndim), tuple(range(n.ndim))] if n.ndim else []:
+        length = int(np.prod([n.shape[k] for k in axes]))
+        for name, u in fields.items():
+            if length >= 3:
+                yield from _fitted(context, (name,), (u,), axes, length)
+        for name, u in fields.items():
+            if length >= 4 and (name.startswith("x̂") or name == "y"):
+                yield from _fitted(context, ("1", name), (np.ones(n.shape), u), axes, length)
+
+
+def _fitted(
+    context: Context, names: tuple[str, ...], fields: tuple[Array, ...], axes: tuple[int, ...], length: int
+) -> Iterator[Candidate]:
+    n = context.expected
+    rest = tuple(k for k in range(n.ndim) if k not in axes)
+    order = rest + axes
+    columns = [np.transpose(u, order).reshape(-1, length) for u in fields]
+    lack = np.transpose(context.error, order).reshape(-1, length)
+    design = np.stack(columns, axis=2)
+    weights = np.linalg.pinv(design) @ lack[:, :, None]
+    fitted = (design @ weights)[..., 0].reshape([n.shape[k] for k in order])
+    term = np.transpose(fitted, np.argsort(order))
+    if not fits(term, context.error, context):
+        return
+    where = f"along axes {list(axes)}"
+    detail = {"term": " and ".join(names), "axes": list(axes)}
+    if len(names) == 2:
+        text = f"the paths through the statistics {where} are cut off: mean and variance are treated as constants"
+        yield Candidate("detached", text, 6.5, predicted=n - term, detail=detail)
+        return
+    name = names[0]
+    shape = "is constant" if name == "1" else f"is proportional to {name}"
+    text = f"expected − analytic {shape} {where}: a term like a mean of ȳ{'' if name == '1' else ' ⊙ ' + name}"
+    yield Candidate("missing-term", text + " is missing or wrong", 5.2 + (name not in "1y"), n - term, detail=detail)
+
+
+def _broadcasts(a: Array, y: Array) -> bool:
+    return _spread(a, y.shape) is not None
+
+
+def _spread(u: Array, shape: tuple[int, ...]) -> Array | None:
+    try:
+        return np.broadcast_to(u, shape)
+    except ValueError:
+        return None

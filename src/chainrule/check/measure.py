@@ -1,0 +1,258 @@
+"""One gradient held against one numerical derivative, in one direction, and what the comparison is worth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .directional import FIRST_STEP, ROWS, Estimate, accurate, derivative
+from .subject import Array, Subject, rms
+
+CLOSE = 1e-7
+"""The relative disagreement that is none: numerical derivatives of smooth float64 code are right to 1e-9 or so."""
+CLOSE_COARSE = 2e-3
+"""The same where the code computes in float32 or float16 only, beside its own rounding."""
+COARSE = 1e-2
+"""A comparison that would miss an error of this share of the gradient decides nothing."""
+SAFETY = 10.0
+"""By how much the disagreement of extrapolations may underestimate their error."""
+ASIDE = 1e-3
+"""How far to go, relative to each argument's size, from a point at which the function has a kink."""
+ZERO_SCALE = 0.1
+"""What is taken for the size of an argument that is zero throughout, as biases are in the beginning."""
+SMALLEST_WEIGHT = 0.5
+"""Each element of a random direction is ± something from 0.5 to 1.5: no single error can hide, no two cancel surely."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came of one comparison, in units of the derivative along the direction.
+
+    `status` is right, wrong, kink or unclear; `limit` the disagreement that would have been noticed, `scale` the step's
+    length that corresponds to 1, `typical` the size a single direction's derivative has in this argument.
+    """
+
+    argument: str
+    index: tuple[int, ...] | None
+    analytic: float
+    numeric: float
+    limit: float
+    typical: float
+    scale: float
+    status: str
+    estimate: Estimate
+    note: str = ""
+
+    @property
+    def difference(self) -> float:
+        return abs(self.analytic - self.numeric)
+
+    @property
+    def relative_error(self) -> float:
+        """The disagreement over the larger derivative, or over what can be seen where both are smaller."""
+        if not np.isfinite(self.analytic):
+            return float("inf")
+        return self.difference / max(abs(self.analytic), abs(self.numeric), self.limit, 1e-300)
+
+
+class Probe:
+    """A subject at one point with one cotangent: its value, its gradients, and derivatives of ⟨ȳ, f⟩ along directions."""
+
+    def __init__(self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None) -> None:
+        self.subject = subject
+        self.at = {name: np.array(x) for name, x in (at or subject.arguments).items()}
+        self.output = subject.forward(self.fresh())
+        self.y_bar = y_bar
+        self.weights = np.asarray(y_bar, np.float64)
+        self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
+        self.eps = max(_eps(a) for a in (self.output, *self.at.values()))
+        self.raised: Exception | None = None
+        self.evaluations = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything is computed in float64."""
+        return self.eps < 1e-12
+
+    def fresh(self) -> dict[str, Array]:
+        """Return copies of the arguments, for code that may change them."""
+        return {name: np.array(x) for name, x in self.at.items()}
+
+    def scale(self, name: str) -> float:
+        """Return how large an argument's elements are, so that steps can be relative to it."""
+        return rms(self.at[name]) or ZERO_SCALE
+
+    def along(self, directions: Mapping[str, Array]) -> Any:
+        """Return f as a function of a step along directions in some arguments; NaN where it raises."""
+
+        def moved(t: float) -> Any:
+            if t == 0:
+                return self.output.astype(np.float64, copy=False)
+            self.evaluations += 1
+            arguments = self.fresh()
+            for name, v in directions.items():
+                arguments[name] = (self.at[name] + t * v).astype(self.at[name].dtype)
+            with np.errstate(all="ignore"):
+                try:
+                    y = np.asarray(self.subject.forward(arguments), np.float64)
+                except Exception as error:
+                    self.raised = error
+                    return np.full(np.shape(self.output), np.nan)
+            return y if y.shape == self.output.shape else np.full(np.shape(self.output), np.nan)
+
+        return moved
+
+    def component(self, directions: Mapping[str, Array]) -> float:
+        """Return the analytic derivative along directions."""
+        return float(sum(np.sum(self.gradients[name] * v) for name, v in directions.items()))
+
+    def typical(self, directions: Mapping[str, Array]) -> float:
+        """Return the norm of the analytic derivatives of the elements along directions."""
+        return float(np.sqrt(sum(np.sum(np.square(self.gradients[name] * v)) for name, v in directions.items())))
+
+    def slope(self, directions: Mapping[str, Array], **options: Any) -> Estimate:
+        """Return the numerical derivative along directions."""
+        first = FIRST_STEP if self.exact else 4 * FIRST_STEP
+        options = {"first_step": first, "rounding": 16 * self.eps, **options}
+        return derivative(self.along(directions), weights=self.weights, **options)
+
+    def shifted(self, rng: np.random.Generator) -> "Probe | None":
+        """Return a probe a little aside, or None where the function does not live there."""
+        for distance in (ASIDE, ASIDE / 100, ASIDE / 10_000):
+            at = {
+                name: (x + distance * self.scale(name) * rng.standard_normal(x.shape)).astype(x.dtype)
+                for name, x in self.at.items()
+            }
+            try:
+                with np.errstate(all="ignore"):
+                    aside = Probe(self.subject, self.y_bar, at)
+            except Exception:
+                continue
+            if aside.output.shape == self.output.shape and np.all(np.isfinite(aside.output)):
+                return aside
+        return None
+
+
+def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index: Any = None) -> Measurement:
+    """Compare along directions.
+
+    The first numerical derivative that agrees ends the comparison. Where none does, the one whose extrapolations agree
+    best is taken, and a second one with other steps must confirm it before the gradient is called wrong.
+    """
+    analytic = probe.component(directions)
+    size = max(typical, probe.typical(directions))
+    close = CLOSE if probe.exact else CLOSE_COARSE
+
+    def tolerance(e: Estimate) -> float:
+        # The rounding of the argument itself counts as well: it is a step not taken.
+        rounded = 2 * probe.eps * size / e.step if np.isfinite(e.step) else 0.0
+        return close * max(abs(analytic), min(abs(e.value), 1e300), size) + 4 * e.noise + rounded
+
+    first: list[float] = []
+
+    def settled(e: Estimate) -> bool:
+        first.append(tolerance(e))
+        small = tolerance(e) <= 8 * first[0] or 4 * e.noise <= close * size
+        return small and any(abs(analytic - value) <= tolerance(e) for value in e.row)
+
+    estimate = probe.slope(directions, settled=settled)
+    argument = next(iter(directions))
+    scale = max(float(np.max(np.abs(v), initial=0.0)) for v in directions.values())
+
+    def result(status: str, e: Estimate, limit: float, note: str = "") -> Measurement:
+        numeric = min(e.row, key=lambda value: abs(value - analytic)) if status == "right" and e.row else e.value
+        return Measurement(argument, index, analytic, numeric, limit, size, scale, status, e, note)
+
+    if not np.isfinite(analytic):
+        return result("wrong", estimate, 0.0, "the gradient is not finite")
+    if estimate.row and np.isfinite(estimate.value) and settled(estimate):
+        return _sharp(probe, result("right", estimate, tolerance(estimate)), directions)
+    if not np.isfinite(estimate.value) or not _sees(probe, estimate, analytic, size):
+        finer = probe.slope(directions, first_step=FIRST_STEP * 2.0**-12, settled=settled, rows=ROWS)
+        if finer.error + finer.noise < estimate.error + estimate.noise or not np.isfinite(estimate.value):
+            estimate = finer
+        if estimate.row and np.isfinite(estimate.value) and any(
+            abs(analytic - value) <= tolerance(estimate) for value in estimate.row
+        ):
+            return _sharp(probe, result("right", estimate, tolerance(estimate)), directions)
+    if not np.isfinite(estimate.value):
+        return result("unclear", estimate, float("inf"), _where_undefined(probe))
+    limit = tolerance(estimate) + SAFETY * min(estimate.error, 1e300)
+    if abs(analytic - estimate.value) <= limit:
+        return _sharp(probe, result("right", estimate, limit), directions)
+    second = probe.slope(directions, first_step=FIRST_STEP * 0.77 if probe.exact else FIRST_STEP * 3.1)
+    mismatch = abs(analytic - estimate.value)
+    if _kinked(estimate, mismatch) or _kinked(second, mismatch):
+        return result("kink", estimate, limit)
+    if not abs(second.value - estimate.value) <= 0.1 * mismatch:
+        return result("unclear", estimate, limit, "numerical derivatives with different steps disagree")
+    return result("wrong", estimate, limit)
+
+
+def _sharp(probe: Probe, found: Measurement, directions: Mapping[str, Array]) -> Measurement:
+    """Call a right comparison unclear where its limit would hide an error as large as the gradient itself."""
+    value = max(abs(found.analytic), abs(found.numeric), found.typical)
+    nothing = 100 * probe.eps * float(np.linalg.norm(np.ravel(probe.weights * probe.output)))
+    if found.limit <= COARSE * value or value <= nothing or found.limit == 0:
+        return found
+    if value <= found.limit and found.limit <= 1e-9 * float(np.linalg.norm(np.ravel(probe.weights * probe.output))):
+        return found  # zero as far as float64 can tell, beside values that are not
+    return replace(found, status="unclear", note="rounding hides an error as large as a hundredth of the gradient")
+
+
+def _sees(probe: Probe, estimate: Estimate, analytic: float, size: float) -> bool:
+    return estimate.error <= 1e-3 * max(abs(analytic), abs(estimate.value), size)
+
+
+def _kinked(e: Estimate, mismatch: float) -> bool:
+    return not np.isfinite(e.jump) or (e.jump > 0.1 * mismatch and e.jump > 20 * e.noise)
+
+
+def _where_undefined(probe: Probe) -> str:
+    if probe.raised is not None:
+        return f"the function raises beside this point ({type(probe.raised).__name__}: {probe.raised})"
+    return "the function is not finite beside this point"
+
+
+def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Return a direction in which every element has its part, and no two parts are equal."""
+    return rng.uniform(SMALLEST_WEIGHT, 2 - SMALLEST_WEIGHT, shape) * rng.choice((-1.0, 1.0), shape)
+
+
+def unit(shape: tuple[int, ...], index: tuple[int, ...], scale: float) -> Array:
+    """Return the direction of one element."""
+    direction = np.zeros(shape)
+    direction[index] = scale
+    return direction
+
+
+def cleaned(gradients: Mapping[str, Any], at: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the gradients as float64 arrays, zeros for None; those of a wrong shape are left out."""
+    found = {}
+    for name, x in at.items():
+        g = gradients.get(name)
+        array = np.zeros(x.shape) if g is None else np.asarray(g)
+        if array.shape == x.shape and array.dtype.kind in "fiub":
+            found[name] = array.astype(np.float64)
+    return found
+
+
+def numeric_gradient(probe: Probe, name: str) -> Array:
+    """Return the numerical gradient of one argument, element by element."""
+    x = probe.at[name]
+    found = np.zeros(x.shape)
+    scale = probe.scale(name)
+
+    def good(e: Estimate) -> bool:
+        return accurate(e) or e.error <= 1e-10 * abs(e.value) + e.noise
+
+    for index in np.ndindex(x.shape):
+        estimate = probe.slope({name: unit(x.shape, index, scale)}, settled=good)
+        found[index] = estimate.value / scale
+    return found
+
+
+def _eps(a: Array) -> float:
+    dtype = np.asarray(a).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)

@@ -1,0 +1,70 @@
+"""A report as one screen of text."""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .report import CheckReport, Finding
+
+LINES = 24
+"""How many lines of a reproduction are shown."""
+
+
+def text_of(report: "CheckReport") -> str:
+    """Return the report's text: one line where all is right."""
+    from .report import MEANING
+
+    if report.verdict == "right":
+        return f"RIGHT  {report.name}: {_coverage(report)}"
+    lines = [f"{report.verdict.upper()}  {report.name}: {MEANING[report.verdict]}"]
+    for finding in report.findings[:4]:
+        lines += ["", *_finding(finding)]
+    if len(report.findings) > 4:
+        lines += ["", f"and {len(report.findings) - 4} more in .findings"]
+    if report.rows:
+        lines += ["", f"Checked: {_coverage(report)}"]
+    lines += report.notes
+    return "\n".join(lines)
+
+
+def _coverage(report: "CheckReport") -> str:
+    rows = report.rows
+    total = sum(math.prod(r.shape) for r in rows)
+    entries = sum(r.entries for r in rows)
+    projections = sum(r.projections for r in rows)
+    covered = f"all {total} elements" if entries == total else f"{entries} of {total} elements"
+    if projections:
+        covered += f" and {projections} random projections over all of them"
+    arguments = f"{len(rows)} argument{'' if len(rows) == 1 else 's'}"
+    modes = f", {report.modes}" if report.modes else ""
+    text = f"{arguments}, {covered}{modes}; worst relative error {report.worst:.1e}"
+    if report.ok:
+        text += f"; an error of {report.limit:.1e} × rms(gradient) in any one element would have been found"
+    return f"{text} ({report.evaluations} evaluations)"
+
+
+def _finding(finding: "Finding") -> list[str]:
+    where = finding.argument
+    if finding.index:
+        where += f"[{', '.join(map(str, finding.index))}]"
+    lines = [f"  {where}: {finding.message}" if where else f"  {finding.message}"]
+    if not math.isnan(finding.analytic):
+        lines.append(
+            f"    analytic {finding.analytic:.6g}, numeric {finding.numeric:.6g}, "
+            f"relative error {finding.relative_error:.1e}"
+        )
+    for hypothesis in finding.hypotheses[:3]:
+        lines.append(f"    why: {hypothesis.code}: {hypothesis.detail['text']} (explains {hypothesis.explained:.0%})")
+    if finding.operation:
+        source = f", {finding.source}" if finding.source else ""
+        lines.append(f"    where: {finding.operation}{source}")
+        if finding.source and finding.source.text:
+            lines.append(f"      {finding.source.text}")
+    if finding.reproduction:
+        shown = finding.reproduction.splitlines()
+        lines += ["    reproduce:", *(f"      {line}" for line in shown[:LINES])]
+        if len(shown) > LINES:
+            lines.append("      …")
+    return lines
+
+

@@ -1,0 +1,26 @@
+"""For test suites: a gradient check that fails the test and says why."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .checker import check
+from .layers import check_layer
+from .report import CheckReport
+
+
+def assert_gradients(f: Callable[..., Any], *args: Any, **settings: Any) -> CheckReport:
+    """Fail with the whole report unless the gradient of `f` at `args` is right; return the report.
+
+    Takes what `check` takes; an object with `forward` and `backward` is checked as by `check_layer`.
+
+    >>> import numpy as np
+    >>> assert_gradients(np.sin, np.ones(3), backward=lambda y_bar, x: y_bar * np.cos(x)).verdict
+    'right'
+    >>> assert_gradients(np.sin, np.ones(3), backward=lambda y_bar, x: y_bar * np.sin(x))
+    Traceback (most recent call last):
+    AssertionError: WRONG  sin: the gradient is wrong ...
+    """
+    handwritten = hasattr(f, "forward") and hasattr(f, "backward")
+    report: CheckReport = check_layer(f, *args, **settings) if handwritten else check(f, *args, **settings)
+    assert report.ok, str(report)
+    return report

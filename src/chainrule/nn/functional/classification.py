@@ -1,0 +1,186 @@
+"""Losses of scores against classes.
+
+Each computes in the dtype of its scores. `reduction` is "mean" (the default), "sum" or "none".
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import value_of
+from chainrule.rules import loss
+from chainrule.rules.activation import logsigmoid, relu
+from chainrule.rules.binary_cross_entropy import BinaryCrossEntropy
+from chainrule.rules.cross_entropy import check_classes, of_classes, one_hot
+from chainrule.rules.shape import moveaxis
+
+from ..inputs import accepts_dim, in_dtype_of
+from .arguments import arrayed, compared
+from .reduction import Reduction, alike, reduced, weighted
+
+IGNORED = -100
+"""The class that does not count unless another is named: PyTorch's."""
+
+
+def _classes_last(name: str, input: Any, target: Any, axis: int) -> tuple[Any, Any]:
+    """Return scores with their classes along the last axis, and targets that go with them."""
+    input, target = arrayed(input), arrayed(target)
+    probabilities = target.dtype.kind == "f"
+    if not probabilities:
+        target = np.asarray(value_of(target))
+    elif input.dtype.kind == "f":
+        target = in_dtype_of(input, target, f"{name}: target")
+    if not -input.ndim <= axis < input.ndim:
+        raise ValueError(f"{name}: axis {axis} is out of range for input {list(input.shape)}")
+    if axis % input.ndim == input.ndim - 1:
+        in_second = not probabilities and input.ndim > 2 and target.shape == (*input.shape[:1], *input.shape[2:])
+        if in_second and target.shape != input.shape[:-1]:
+            raise ValueError(
+                f"{name}: expected target {list(input.shape[:-1])} for input {list(input.shape)}, got "
+                f"{list(target.shape)}; where the classes are along axis 1, as in PyTorch, pass axis=1"
+            )
+        return input, target
+    if probabilities and target.ndim == input.ndim:
+        target = moveaxis(target, axis, -1)
+    return moveaxis(input, axis, -1), target
+
+
+@accepts_dim
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = IGNORED,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
+    r"""Return the cross-entropy $-\sum_k t_k \log \operatorname{softmax}(z)_k$ of scores and targets, reduced.
+
+    `input` are scores `[..., K]`; `target` is classes `[...]` (integers) or probabilities `[..., K]` (floats). Finite
+    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`.
+
+    - `weight [K]` multiplies each class's term; the mean over classes is then the weighted one.
+    - `ignore_index`: targets of that class count neither in the loss nor in the mean.
+    - `label_smoothing` $\epsilon$: the target becomes $(1 - \epsilon)\,t + \epsilon / K$.
+
+    Raises IndexError for a class out of range, with its place and value, and ValueError or TypeError for targets that
+    do not fit the scores.
+
+    >>> float(cross_entropy(np.array([[0.0, 0.0]]), np.array([[0.5, 0.5]]))) == float(np.log(2))
+    True
+    """
+    input, target = _classes_last("cross_entropy", input, target, axis)
+    ignored = ignore_index if target.dtype.kind != "f" and (value_of(target) == ignore_index).any() else None
+    return loss.cross_entropy(
+        input, target, reduction, weight=weight, ignore_index=ignored, label_smoothing=label_smoothing
+    )
+
+
+@accepts_dim
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = IGNORED,
+    reduction: Reduction = "mean",
+    axis: int = -1,
+) -> Any:
+    """Return minus the log-probability `[..., K]` of each class `[...]`, reduced.
+
+    `cross_entropy` of scores is this of `log_softmax`, and says what the settings are. Raises IndexError for a class
+    out of range.
+
+    >>> nll_loss(np.log(np.array([[0.25, 0.75]])), np.array([1])) == -np.log(0.75)
+    np.True_
+    """
+    input, target = _classes_last("nll_loss", input, target, axis)
+    counts = target != ignore_index
+    if counts.all() and weight is None:
+        return loss.nll_loss(input, target, reduction)
+    classes = np.where(counts, target, 0)
+    _check("nll_loss", input, classes)
+    share = _of_class("nll_loss", input, classes, weight) * counts
+    return reduced("nll_loss", -of_classes(input, classes) * share, reduction, float(share.sum()))
+
+
+def _check(name: str, input: Any, classes: Any) -> None:
+    try:
+        check_classes(input, classes)
+    except (IndexError, TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _of_class(name: str, input: Any, classes: Any, weight: Any) -> Any:
+    """Return the weight of each target's class."""
+    if weight is None:
+        return np.ones(classes.shape, input.dtype)
+    weight = np.asarray(value_of(weight), input.dtype)
+    if weight.shape != input.shape[-1:]:
+        raise ValueError(f"{name}: expected weight {list(input.shape[-1:])}, one for each class, got {weight.shape}")
+    return weight[classes]
+
+
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: Reduction = "mean") -> Any:
+    r"""Return $-t \log x - (1 - t) \log(1 - x)$ for probabilities x and targets t, reduced.
+
+    The logarithms stop at −100, and the gradient $(x - t) / (x (1 - x))$ at a denominator of $10^{-12}$, as in
+    PyTorch; `binary_cross_entropy_with_logits` needs neither. `weight` multiplies the losses.
+
+    Raises ValueError where the shapes differ, or a probability is not from 0 to 1.
+
+    >>> binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 1.0]), reduction="none")
+    array([  0.69314718, 100.        ])
+    """
+    name = "binary_cross_entropy"
+    input, target = alike(name, input, target)
+    values = np.asarray(value_of(input))
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"{name}: expected probabilities from 0 to 1; for logits use {name}_with_logits")
+    return reduced(name, weighted(name, BinaryCrossEntropy.apply(input, target), weight), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, reduction: Reduction = "mean", pos_weight: Any = None
+) -> Any:
+    r"""Return $-p t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$ for logits x and targets t from 0 to 1, reduced.
+
+    `weight` multiplies the losses; `pos_weight` p, 1 unless given, the terms of positive targets. Both broadcast.
+
+    >>> binary_cross_entropy_with_logits(np.array([1e4, 0.0]), np.array([0.0, 1.0]), reduction="none")
+    array([1.00000000e+04, 6.93147181e-01])
+    """
+    name = "binary_cross_entropy_with_logits"
+    input, target = alike(name, input, target)
+    if pos_weight is None:
+        losses = loss.binary_cross_entropy_with_logits(input, target, "none")
+    else:
+        # The loss without weights, and p − 1 times the positive part once more.
+        positive = (1 - target) * input - (1 - target) * logsigmoid(input)
+        losses = positive - weighted(name, target * logsigmoid(input), pos_weight)
+    return reduced(name, weighted(name, losses, weight), reduction)
+
+
+def multi_margin_loss(
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: Reduction = "mean"
+) -> Any:
+    r"""Return $\frac{1}{K} \sum_{k \ne t} w_t \max(0, \text{margin} - x_t + x_k)^p$ for scores `[B, K]`, reduced.
+
+    `target` is classes `[B]`, `p` 1 or 2, `weight [K]`; the first axis of both may be missing.
+
+    Source: Crammer & Singer, "On the algorithmic implementation of multiclass kernel-based vector machines" (2001).
+
+    >>> multi_margin_loss(np.array([[0.0, 0.5]]), np.array([0]), reduction="none")
+    array([0.75])
+    """
+    name = "multi_margin_loss"
+    (input,) = compared(name, input)
+    classes = np.asarray(value_of(target))
+    if p not in (1, 2):
+        raise ValueError(f"{name}: p: expected 1 or 2, got {p}")
+    _check(name, input, classes)
+    count = input.shape[-1]
+    others = 1 - one_hot(classes, count, input.dtype)
+    gaps = relu(margin - of_classes(input, classes)[..., None] + input) * others
+    losses = (gaps if p == 1 else gaps * gaps).sum(axis=-1) / count
+    return reduced(name, losses * _of_class(name, input, classes, weight), reduction)

@@ -1,0 +1,155 @@
+"""Normalisation over the last axes, over groups of channels, over the batch."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import value_of
+from chainrule.rules import norm
+from chainrule.rules.shape import moveaxis, reshape
+
+from .arguments import arrayed
+
+
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = norm.EPS) -> Any:
+    """Return `input` with mean 0 and variance 1 over its last axes, which have `normalized_shape`, scaled and shifted.
+
+    >>> layer_norm(np.array([[1.0, 3.0]]), 2, eps=0.0)
+    array([[-1.,  1.]])
+    """
+    return norm.layer_norm(input, weight, bias, eps, normalized_shape)
+
+
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = norm.EPS) -> Any:
+    """Return `input` with mean square 1 over its last axes, which have `normalized_shape`, then scaled.
+
+    With `eps=None`, PyTorch's default, it is the spacing of numbers at 1 in the dtype of `input`.
+
+    >>> rms_norm(np.array([3.0, 3.0]), 2, eps=None)
+    array([1., 1.])
+    """
+    input = arrayed(input)
+    eps = float(np.finfo(input.dtype if input.dtype.kind == "f" else float).eps) if eps is None else eps
+    return norm.rms_norm(input, weight, eps, normalized_shape)
+
+
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = norm.EPS) -> Any:
+    """Return `input [B, C, …]` with mean 0 and variance 1 over each sample's groups of C / `num_groups` channels.
+
+    `weight` and `bias` are `[C]`. Source: Wu & He, "Group Normalization" (2018), equation 7.
+
+    >>> group_norm(np.array([[1.0, 3.0, 5.0, 5.0]]), 2, eps=1e-12)
+    array([[-1.,  1.,  0.,  0.]])
+    """
+    input = _with_channels("group_norm", input)
+    batch, channels = input.shape[:2]
+    if num_groups < 1 or channels % num_groups:
+        raise ValueError(f"group_norm: expected a number of groups that divides {channels}, got {num_groups}")
+    size = math.prod(input.shape[1:]) // num_groups
+    y = norm.layer_norm(reshape(input, (batch, num_groups, size)), eps=eps)
+    return _affine(reshape(y, input.shape), weight, bias)
+
+
+def instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = norm.EPS,
+) -> Any:
+    """Return `input [B, C, …]` with mean 0 and variance 1 over each channel of each sample, then scaled and shifted.
+
+    Running moments, where given, move towards the mean of the samples' own; without `use_input_stats` they take their
+    place. `batch_norm` says more.
+
+    Source: Ulyanov, Vedaldi & Lempitsky, "Instance Normalization" (2016), equation 3.
+
+    >>> instance_norm(np.array([[[1.0, 3.0], [5.0, 9.0]]]), eps=0.0)
+    array([[[-1.,  1.], [-1.,  1.]]])
+    """
+    input = _with_channels("instance_norm", input)
+    if not use_input_stats:
+        return _by_running("instance_norm", input, running_mean, running_var, weight, bias, eps)
+    flat = reshape(input, (*input.shape[:2], math.prod(input.shape[2:])))
+    _check_several("instance_norm", flat.shape[2], input)
+    y = reshape(norm.layer_norm(flat, eps=eps), input.shape)
+    values = np.asarray(value_of(flat))
+    _follow(running_mean, lambda: values.mean(axis=2).mean(axis=0), momentum)
+    _follow(running_var, lambda: values.var(axis=2, ddof=1).mean(axis=0), momentum)
+    return _affine(y, weight, bias)
+
+
+def batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = norm.EPS,
+) -> Any:
+    """Return `input [B, C, …]` with mean 0 and variance 1 in each channel over all else, then scaled and shifted.
+
+    In training these are the batch's moments, and the arrays `running_mean` and `running_var`, `[C]` or None, move
+    towards them by the share `momentum` (the variance with n − 1 in its denominator, as in PyTorch); otherwise these
+    arrays take their place.
+
+    Raises ValueError in training where a channel has fewer than two values.
+
+    Source: Ioffe & Szegedy, "Batch Normalization" (2015), algorithms 1 and 2.
+
+    >>> mean, variance = np.zeros(1), np.ones(1)
+    >>> batch_norm(np.array([[1.0], [3.0]]), mean, variance, training=True, eps=1e-12)
+    array([[-1.], [ 1.]])
+    >>> mean, variance
+    (array([0.2]), array([1.1]))
+    """
+    input = _with_channels("batch_norm", input)
+    if not training:
+        return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps)
+    channels = moveaxis(input, 1, 0)
+    flat = reshape(channels, (len(channels), math.prod(channels.shape[1:])))
+    _check_several("batch_norm", flat.shape[1], input)
+    y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
+    values = np.asarray(value_of(flat))
+    _follow(running_mean, lambda: values.mean(axis=1), momentum)
+    _follow(running_var, lambda: values.var(axis=1, ddof=1), momentum)
+    return _affine(y, weight, bias)
+
+
+def _with_channels(name: str, x: Any) -> Any:
+    x = arrayed(x)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected [batch, channels, …], got {list(x.shape)}")
+    return x
+
+
+def _check_several(name: str, count: int, x: Any) -> None:
+    if count < 2:
+        raise ValueError(f"{name}: expected more than one value in each channel in training, got {list(x.shape)}")
+
+
+def _follow(running: Any, moment: Any, momentum: float) -> None:
+    """Move a running moment, where there is one, towards that of the input."""
+    if running is not None:
+        running += momentum * (moment() - running)
+
+
+def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
+    if mean is None or variance is None:
+        raise ValueError(f"{name}: expected running_mean and running_var where the input's own moments are not used")
+    return _affine((x - _by_channel(mean, x)) / _by_channel(np.sqrt(variance + eps), x), weight, bias)
+
+
+def _by_channel(parameter: Any, x: Any) -> Any:
+    return reshape(parameter, (-1, *[1] * (x.ndim - 2)))
+
+
+def _affine(y: Any, weight: Any, bias: Any) -> Any:
+    y = y if weight is None else y * _by_channel(weight, y)
+    return y if bias is None else y + _by_channel(bias, y)

@@ -1,0 +1,35 @@
+"""Functions that only look: at values, shapes or dtypes. NumPy itself answers, and every answer is a constant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.protocols import implements
+from chainrule.core.tensor import value_of
+from chainrule.core.tree import map_leaves
+
+NAMES = (
+    *("allclose", "array_equal", "array_equiv", "isclose", "isin", "isneginf", "isposinf"),
+    *("iscomplex", "iscomplexobj", "isreal", "isrealobj", "shares_memory", "may_share_memory"),
+    *("can_cast", "common_type", "min_scalar_type", "result_type"),
+    *("nanargmax", "nanargmin", "lexsort", "digitize", "histogram_bin_edges"),
+    *("unravel_index", "ravel_multi_index", "ix_", "diag_indices_from", "tril_indices_from", "triu_indices_from"),
+    *("zeros_like", "ones_like", "empty_like", "spacing", "nextafter"),
+    *("array2string", "array_repr", "array_str"),
+)
+QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
+"""The functions that are answered so. What they return is NumPy's own: arrays, numbers, dtypes, texts."""
+
+
+def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Any, **settings: Any) -> Any:
+        args, settings = map_leaves(value_of, (args, settings))
+        return function(*args, **settings)
+
+    answer.__name__ = answer.__qualname__ = function.__name__
+    answer.__doc__ = f"Return numpy's {function.__name__} of the values: a constant of every derivative."
+    return answer
+
+
+ANSWERS = {function.__name__: implements(function)(_answering(function)) for function in QUESTIONS}

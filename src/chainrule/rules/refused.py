@@ -1,0 +1,63 @@
+"""NumPy's functions that have no place here, by the reason: each of them refuses tensors in its words."""
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.protocols import implements
+from chainrule.core.tensor import Tensor
+from chainrule.core.tree import flatten
+
+COMPLEX = "its result is complex, and derivatives here are those of real numbers"
+REFUSED = {
+    f"{COMPLEX}; eigh and svd have real results": ("linalg.eig", "linalg.eigvals", "roots", "sort_complex"),
+    f"{COMPLEX}; write the transform as matrix products with np.cos and np.sin of 2 pi k n / N": (
+        *(f"fft.{inverse}{kind}fft{axes}" for inverse in ("", "i") for kind in ("", "r") for axes in ("", "2", "n")),
+        *("fft.hfft", "fft.ihfft"),
+    ),
+    "it is for whole numbers and their bits, which have no derivative; for conditions use logical_and and the like": (
+        *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_count", "invert"),
+        *("left_shift", "right_shift", "bitwise_invert", "bitwise_left_shift", "bitwise_right_shift"),
+        *("gcd", "lcm", "packbits", "unpackbits"),
+    ),
+    "its exponent is a code of the number's binary form; use modf, log2 or ldexp": ("frexp",),
+    "it changes an argument in place; use np.where, or x.at[index].set(value), which returns a changed copy": (
+        *("copyto", "fill_diagonal", "place", "put", "putmask"),
+    ),
+    "it counts in several dimensions, which has no rule here; histogram and bincount take weights": (
+        *("histogram2d", "histogramdd"),
+    ),
+    "it writes files, which hold no gradient": ("save", "savetxt", "savez", "savez_compressed"),
+    "it is for dates": ("busday_count", "busday_offset", "datetime_as_string", "is_busday", "isnat"),
+}
+
+
+def _functions(names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Return those of the names that this release of NumPy has, with their functions."""
+    for name in names:
+        try:
+            yield name, attrgetter(name)(np)
+        except AttributeError:
+            continue
+
+
+def _refusing(name: str, function: Callable[..., Any], reason: str) -> Callable[..., Any]:
+    def refuse(*args: Any, **settings: Any) -> Any:
+        if any(isinstance(leaf, Tensor) for leaf in flatten((args, settings))[0]):
+            raise TypeError(
+                f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant ({reason})"
+            )
+        return function(*args, **settings)
+
+    return refuse
+
+
+REASONS: dict[Any, str] = {}
+"""Why each function is refused."""
+for _reason, _names in REFUSED.items():
+    for _name, _function in _functions(_names):
+        if _function not in REASONS:
+            REASONS[_function] = _reason
+            implements(_function)(_refusing(_name, _function, _reason))

@@ -1,0 +1,329 @@
+"""Each kind of mistake, planted, is named first; noise does not disturb; nothing is explained that cannot be."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from chainrule.check.context import Context
+from chainrule.check.hypotheses import CODES, explain
+
+RNG = np.random.default_rng(5)
+X34, W45, B5 = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5)), RNG.standard_normal(5)
+X44, W44 = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))
+GAMMA = RNG.uniform(0.5, 2, 5)
+X65 = RNG.standard_normal((6, 5))
+
+
+def context_of(forward, backward, argument, **arguments) -> Context:
+    """The context of one argument, with measured gradients of all floating ones."""
+    arguments = {name: np.asarray(a) for name, a in arguments.items()}
+    output = np.asarray(forward(**arguments))
+    y_bar = np.random.default_rng(1).standard_normal(output.shape)
+
+    def rule(c, a):
+        return {argument: backward(c, **a)}
+
+    context = Context(y_bar, output, arguments, argument, lambda a: forward(**a), rule(y_bar, arguments), {}, rule)
+    numeric = {k: replace(context, argument=k).measured(arguments) for k in context.floating}
+    return replace(context, numeric=numeric)
+
+
+def linear(x, w, b):
+    return x @ w + b
+
+
+def times(a, b):
+    return a * b
+
+
+def tanh(x):
+    return np.tanh(x)
+
+
+def sine(x):
+    return np.sin(x)
+
+
+def square(x):
+    return x * x
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def standardized(x):
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+
+
+def layer_norm(x, gamma):
+    return standardized(x) * gamma
+
+
+def layer_norm_rule(c, x, gamma, mean=1, variance=1):
+    x_hat, c = standardized(x), c * gamma
+    first = c - mean * c.mean(-1, keepdims=True) - variance * x_hat * (c * x_hat).mean(-1, keepdims=True)
+    return first / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+
+
+def masked(c, k):
+    c = c.copy()
+    c[k] = 0
+    return c
+
+
+def embedding(table, index):
+    return table[index]
+
+
+def overwritten(c, table, index):
+    gradient = np.zeros_like(table)
+    gradient[index] = c
+    return gradient
+
+
+LINEAR = {"x": X34, "w": W45, "b": B5}
+SQUARE = {"x": X44, "w": W44}
+NORM = {"x": X65, "gamma": GAMMA}
+TABLE = {"table": RNG.standard_normal((5, 3)), "index": np.array([1, 3, 1, 0])}
+
+
+def product(x, w):
+    return x @ w
+
+
+PLANTED: dict[str, tuple[str, Callable, Callable, str, dict]] = {
+    "sign": ("sign", linear, lambda c, x, w, b: -c @ w.T, "x", LINEAR),
+    "twice": ("factor", square, lambda c, x: x * c, "x", {"x": X34}),
+    "mean against sum": ("factor", lambda x: x.mean(), lambda c, x: np.full_like(x, c), "x", {"x": X34}),
+    "transposed gradient": ("transposed", linear, lambda c, x, w, b: c.T @ x, "w", LINEAR),
+    "transposed square gradient": ("transposed", product, lambda c, x, w: (x.T @ c).T, "w", SQUARE),
+    "transposed operand": ("transposed", product, lambda c, x, w: c @ w, "x", SQUARE),
+    "axes swapped": (
+        "axes-swapped",
+        lambda x: 2 * x,
+        lambda c, x: 2 * c.swapaxes(1, 2),
+        "x",
+        {"x": np.ones((2, 3, 4))},
+    ),
+    "axes reversed": ("axes-swapped", tanh, lambda c, x: c[:, ::-1] * (1 - np.tanh(x) ** 2)[:, ::-1], "x", {"x": X34}),
+    "wrong axis": (
+        "axes-swapped",
+        softmax,
+        lambda c, x: softmax(x) * (c - (c * softmax(x)).sum(0, keepdims=True)),
+        "x",
+        {"x": X34},
+    ),
+    "sum missing": ("broadcast-sum", linear, lambda c, x, w, b: c, "b", LINEAR),
+    "sum over the wrong axis": (
+        "broadcast-sum",
+        lambda x, b: x * b,
+        lambda c, x, b: (c * x).sum(1),
+        "b",
+        {"x": X44, "b": W44[0]},
+    ),
+    "summed to a number": ("broadcast-sum", linear, lambda c, x, w, b: c.sum(), "b", LINEAR),
+    "softmax without its sum": ("missing-term", softmax, lambda c, x: softmax(x) * c, "x", {"x": X65}),
+    "mean of layer norm": ("missing-term", layer_norm, lambda c, **a: layer_norm_rule(c, **a, mean=0), "x", NORM),
+    "variance of layer norm": (
+        "missing-term",
+        layer_norm,
+        lambda c, **a: layer_norm_rule(c, **a, variance=0),
+        "x",
+        NORM,
+    ),
+    "gamma of layer norm": (
+        "missing-term",
+        layer_norm,
+        lambda c, x, gamma: layer_norm_rule(c, x, np.ones(5)),
+        "x",
+        NORM,
+    ),
+    "upstream ignored": ("missing-term", tanh, lambda c, x: 1 - np.tanh(x) ** 2, "x", {"x": X34}),
+    "activation forgotten": (
+        "missing-term",
+        lambda x, w: np.tanh(x @ w),
+        lambda c, x, w: x.T @ c,
+        "w",
+        {"x": X34, "w": W45},
+    ),
+    "product rule": ("missing-term", lambda x: x * sigmoid(x), lambda c, x: c * sigmoid(x), "x", {"x": X34}),
+    "other argument": (
+        "other-argument",
+        lambda a, b: a * b,
+        lambda c, a, b: c * a,
+        "a",
+        {"a": X34, "b": X34[::-1] * 2},
+    ),
+    "input for output": ("output-for-input", sigmoid, lambda c, x: c * x * (1 - x), "x", {"x": X34}),
+    "output for input": ("output-for-input", square, lambda c, x: 2 * c * x**2, "x", {"x": X34}),
+    "input for output inside": (
+        "output-for-input",
+        lambda x, w: np.tanh(x @ w),
+        lambda c, x, w: x.T @ (c * (1 - (x @ w) ** 2)),
+        "w",
+        {"x": X34 / 5, "w": W45 / 5},
+    ),
+    "raw input": ("output-for-input", layer_norm, lambda c, x, gamma: (c * x).sum(0), "gamma", NORM),
+    "at zero": ("wrong-point", sigmoid, lambda c, x: c / 4, "x", {"x": X34}),
+    "updated first": (
+        "wrong-point",
+        lambda x, w: np.tanh(x * w),
+        lambda c, x, w: c * w * (1 - np.tanh((x + 1) * w) ** 2),
+        "x",
+        {"x": X34, "w": X34[::-1] + 3},
+    ),
+    "last sample": ("partial", tanh, lambda c, x: masked(c, -1) * (1 - np.tanh(x) ** 2), "x", {"x": X34}),
+    "first sample of a weight": ("partial", linear, lambda c, x, w, b: x[:1].T @ c[:1], "w", LINEAR),
+    "diagonal": ("partial", tanh, lambda c, x: c * (1 - np.tanh(x) ** 2) * (1 - np.eye(4)), "x", {"x": X44}),
+    "diagonal Jacobian": ("partial", softmax, lambda c, x: c * softmax(x) * (1 - softmax(x)), "x", {"x": X65}),
+    "mask ignored": ("partial", lambda x, m: x * m, lambda c, x, m: c, "x", {"x": X34, "m": (X34 > 0) * 1.0}),
+    "repeated index": ("partial", embedding, overwritten, "table", TABLE),
+    "nothing": ("detached", tanh, lambda c, x: 0 * c, "x", {"x": X34}),
+    "residual": ("detached", lambda x: x + np.tanh(x), lambda c, x: c * (1 - np.tanh(x) ** 2), "x", {"x": X34}),
+    "one of two uses": ("detached", lambda x: x @ x.T, lambda c, x: c @ x, "x", {"x": X34}),
+    "statistics": ("detached", layer_norm, lambda c, **a: layer_norm_rule(c, **a, mean=0, variance=0), "x", NORM),
+    "residual twice": (
+        "accumulated-twice",
+        lambda x: x + np.tanh(x),
+        lambda c, x: 2 * c + c * (1 - np.tanh(x) ** 2),
+        "x",
+        {"x": X34},
+    ),
+    "one row twice": (
+        "accumulated-twice",
+        sine,
+        lambda c, x: c * np.cos(x) * np.array([[1], [2], [1]]),
+        "x",
+        {"x": X34},
+    ),
+    "rolled": ("shifted", sine, lambda c, x: np.roll(c * np.cos(x), 1, axis=1), "x", {"x": X34}),
+    "moved": (
+        "shifted",
+        sine,
+        lambda c, x: np.vstack([0 * x[:1], (c * np.cos(x))[:-1]]),
+        "x",
+        {"x": X34},
+    ),
+    "index off by one": (
+        "shifted",
+        embedding,
+        lambda c, table, index: overwritten(c, table, index + 1),
+        "table",
+        {"table": TABLE["table"], "index": np.array([1, 3, 0])},
+    ),
+    "rows for columns": (
+        "square-only",
+        lambda x: x / x.shape[1],
+        lambda c, x: c / x.shape[0],
+        "x",
+        {"x": X34},
+    ),
+    "chance": ("unexplained", tanh, lambda c, x: np.sin(37 * x) * c + np.cos(11 * c), "x", {"x": X34}),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_planted_mistake_is_named_first(name):
+    code, forward, backward, argument, arguments = PLANTED[name]
+    found = explain(context_of(forward, backward, argument, **arguments))
+    assert found[0].code == code, [str(h) for h in found]
+    assert found[0].explained == (0 if code == "unexplained" else 1)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_noise_of_measuring_does_not_disturb(name):
+    code, forward, backward, argument, arguments = PLANTED[name]
+    context = context_of(forward, backward, argument, **arguments)
+    rng = np.random.default_rng(2)
+    noisy = {k: n * (1 + 1e-9 * rng.standard_normal(n.shape)) for k, n in context.numeric.items()}
+    assert explain(replace(context, numeric=noisy))[0].code == code
+
+
+def test_every_code_is_planted():
+    assert {code for code, *_ in PLANTED.values()} == set(CODES)
+
+
+def test_what_is_right_only_at_square_shapes_is_found_where_it_is_right():
+    context = context_of(lambda x: x / x.shape[1], lambda c, x: c / x.shape[0], "x", x=X44)
+    assert explain(replace(context, square=True))[0].code == "square-only"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-20, 20), st.integers(0, 1000))
+def test_a_factor_is_recovered(factor, seed):
+    assume(min(abs(factor), abs(factor - 1), abs(factor + 1)) > 1e-3)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3, 4))
+    context = context_of(lambda x, w: np.tanh(x @ w), lambda c, x, w: 0 * x, "x", x=x, w=rng.standard_normal((4, 2)))
+    n = context.numeric["x"]
+    found = explain(replace(context, gradients={"x": factor * n}, backward=None))
+    assert found[0].code == "factor", [str(h) for h in found]
+    assert found[0].detail["factor"] == pytest.approx(factor, rel=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["factor", "transposed", "other"]))
+def test_explained_is_a_share_and_ranked(seed, kind):
+    rng = np.random.default_rng(seed)
+    context = context_of(
+        product, lambda c, x, w: c @ w.T, "x", x=rng.standard_normal((3, 3)), w=rng.standard_normal((3, 3))
+    )
+    n = context.numeric["x"]
+    planted = {"factor": 1.7 * n, "transposed": n.T, "other": context.numeric["w"]}[kind]
+    near = planted + 1e-2 * rng.standard_normal(n.shape)
+    found = explain(replace(context, gradients={"x": near}, backward=None))
+    shares = [h.explained for h in found if h.code != "unexplained"]
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (12.0, "mean against sum"),
+        (1 / 12, "mean against sum"),
+        (2.0, "2"),
+        (0.5, "½"),
+        (np.sqrt(3), "missing scale 1/√d"),
+        (-12.0, "sign"),
+    ],
+)
+def test_a_factor_is_named(factor, words):
+    context = context_of(tanh, lambda c, x: c, "x", x=X34)
+    found = explain(replace(context, gradients={"x": factor * context.numeric["x"]}))
+    assert found[0].code == "factor"
+    assert words in found[0].detail["text"]
+
+
+def test_a_wrong_place_is_named():
+    context = context_of(tanh, lambda c, x: masked(c, -1) * (1 - np.tanh(x) ** 2), "x", x=X34)
+    detail = explain(context)[0].detail
+    assert detail["rows"] == [2]
+    assert detail["axes"] == [0]
+
+
+def test_single_precision_is_enough():
+    context = context_of(
+        tanh, lambda c, x: (-c * (1 - np.tanh(x) ** 2)).astype(np.float32), "x", x=X34.astype(np.float32)
+    )
+    assert explain(context)[0].code == "sign"
+
+
+def test_a_rule_that_raises_elsewhere_is_no_obstacle():
+    def only_here(c, x):
+        if not np.array_equal(x, X34):
+            raise RuntimeError("not made for this")
+        return c * x * (1 - x)
+
+    context = context_of(sigmoid, only_here, "x", x=X34)
+    assert explain(context)[0].code in CODES
