@@ -2,7 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/transforms.py
 
-One thread: the products are small, and threads that wait for each other would be measured instead of them. Every result is compared with the plain way to it before anything is timed.
+One thread: the products are small, and threads that wait for each other would be measured instead of them. Every
+result is compared with the plain way to it before anything is timed.
 """
 
 import gc

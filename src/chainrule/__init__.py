@@ -35,7 +35,7 @@ from chainrule.rules.softmax import log_softmax, logsumexp, softmax
 from chainrule.rules.trigonometric import cos, sin, tanh
 
 if TYPE_CHECKING:
-    from chainrule import check, data, nn, numpy, optim, train
+    from chainrule import check, data, nn, numpy, optim, random, special, train
     from chainrule.check.costs import cost
     from chainrule.check.layers import check_layer
     from chainrule.nn.classic import backprop
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 cat = concatenate
 
-_LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "train"})
+_LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "random", "special", "train"})
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
     "check_layer": "chainrule.check.layers",
@@ -98,6 +98,7 @@ __all__ = [
     "optim",
     "rand",
     "randn",
+    "random",
     "relu",
     "save",
     "seed",
@@ -106,6 +107,7 @@ __all__ = [
     "sin",
     "softmax",
     "softplus",
+    "special",
     "sqrt",
     "stack",
     "stop_gradient",

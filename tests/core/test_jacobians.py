@@ -108,6 +108,27 @@ def test_auto_takes_the_fewer_passes(n: int, m: int) -> None:
     assert (counted.forward, counted.reverse) == ((n, 0) if n < m else (0, m))
 
 
+def test_the_function_runs_once_and_by_auto_at_most_twice() -> None:
+    runs = []
+
+    def f(x: Any) -> Any:
+        runs.append(1)
+        return np.tanh(matrix @ x)
+
+    def evaluations(transform: Any, x: Any) -> int:
+        runs.clear()
+        transform(f)(x)
+        return len(runs)
+
+    matrix, x = np.ones((4, 3)), np.ones(3)
+    assert evaluations(cr.jacrev, x) == evaluations(cr.jacfwd, x) == 1
+    assert evaluations(cr.jacobian, x) == 2  # once for the size, once for forward mode
+    assert evaluations(lambda f: cr.jacobian(f, mode="forward"), x) == 1
+    matrix, x = np.ones((3, 4)), np.ones(4)
+    assert evaluations(cr.jacobian, x) == 1  # the tape that shows the size is the one that is walked
+    assert evaluations(lambda f: cr.hessian(lambda x: f(x).sum()), x) == 1
+
+
 def test_an_unknown_mode() -> None:
     with pytest.raises(ValueError, match="mode must be 'auto', 'forward' or 'reverse', got 'back'"):
         cr.jacobian(lambda x: x, mode="back")  # type: ignore[arg-type]

@@ -203,11 +203,6 @@ def test_gradients_of_nothing(shape: tuple[int, ...]) -> None:
 # Ctrl-C
 
 
-def state() -> list[Any]:
-    """What is global: in this thread, and in the default generator."""
-    return [modes.floor, recomputing(), default_generator().bit_generator.state]
-
-
 def checked_gradient() -> None:
     """A later gradient is right."""
     x = cr.tensor([1.0, 2.0], requires_grad=True)

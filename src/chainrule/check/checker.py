@@ -166,7 +166,9 @@ class Examination:
     def modes(self) -> tuple[str, list[Finding]]:
         """Hold the two modes against each other by the adjoint identity, and forward mode against numbers if needed."""
         probe = self.first
-        tangents = {n: probe.scale(n) * random_direction(self.rng, x.shape).astype(x.dtype) for n, x in probe.at.items()}
+        tangents = {
+            n: probe.scale(n) * random_direction(self.rng, x.shape).astype(x.dtype) for n, x in probe.at.items()
+        }
         tangents = {n: t.astype(probe.at[n].dtype) for n, t in tangents.items()}
         try:
             with np.errstate(all="ignore"):
@@ -210,5 +212,3 @@ def _words(verdict: str, worst: Measurement, probe: Probe) -> str:
     if verdict == "dtype-too-coarse":
         return f"computed in {probe.output.dtype}: {worst.note}; make the code accept float64, or check a smaller case"
     return worst.note or "no step shows the derivative well enough"
-
-

@@ -105,7 +105,11 @@ def _at_kinks(probe: Probe, directions: dict[str, Array], typical: float, index:
     if again.status == "wrong":
         return replace(again, note="a little aside of the point")
     if again.status == "right":
-        return replace(found, limit=again.limit) if found.status == "kink" else replace(again, note="a little aside of the point")
+        return (
+            replace(found, limit=again.limit)
+            if found.status == "kink"
+            else replace(again, note="a little aside of the point")
+        )
     return found
 
 

@@ -27,7 +27,9 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int) -> Find
     place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
     if place is not None and place.kind == "kink" and finding.verdict == "wrong":
         words = f"a kink of {place.operation}: its slopes differ on the two sides, and one of them was taken"
-        return replace(finding, verdict="kink", message=words, code="kink", operation=place.operation, source=place.source)
+        return replace(
+            finding, verdict="kink", message=words, code="kink", operation=place.operation, source=place.source
+        )
     if place is not None and place.kind != "kink":
         finding = replace(finding, operation=place.operation, source=place.source)
     culprit: Subject = place.subject if place is not None and place.subject is not None else native

@@ -70,7 +70,9 @@ class LayerSubject(Subject):
             try:
                 self._call_backward(twin, np.ones(y.shape, y.dtype))
             except Exception:
-                twin = layer  # the check itself will meet the error and report it; what is known is the layer as it came
+                twin = (
+                    layer  # the check itself will meet the error and report it; what is known is the layer as it came
+                )
         self.parameters = {p.name: p for p in parameters_of(twin)}
         clash = set(self.parameters) & set(self.input_names)
         self.parameters = {(f"layer.{n}" if n in clash else n): p for n, p in self.parameters.items()}
@@ -155,13 +157,17 @@ class LayerSubject(Subject):
         lines.append(f"layer = {kind.__name__}.__new__({kind.__name__})")
         lines.append("layer.__dict__.update({")
         state = vars(self.layer)
-        written = {key: repr(value.tolist() if isinstance(value, np.ndarray) else value) for key, value in state.items()}
+        written = {
+            key: repr(value.tolist() if isinstance(value, np.ndarray) else value) for key, value in state.items()
+        }
         lines += [
             f"    {key!r}: {f'np.array({text}, np.{state[key].dtype})' if isinstance(state[key], np.ndarray) else text},"
             for key, text in written.items()
         ]
         lines.append("})")
-        inputs = [f"np.array({x.tolist()}, np.{x.dtype})" if isinstance(x, np.ndarray) else repr(x) for x in self.inputs]
+        inputs = [
+            f"np.array({x.tolist()}, np.{x.dtype})" if isinstance(x, np.ndarray) else repr(x) for x in self.inputs
+        ]
         lines.append(f"print(cr.check_layer(layer, {', '.join(inputs)}))")
         return "\n".join(lines) if sum(map(len, lines)) < 3000 else ""
 

@@ -172,8 +172,10 @@ def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index
         finer = probe.slope(directions, first_step=FIRST_STEP * 2.0**-12, settled=settled, rows=ROWS)
         if finer.error + finer.noise < estimate.error + estimate.noise or not np.isfinite(estimate.value):
             estimate = finer
-        if estimate.row and np.isfinite(estimate.value) and any(
-            abs(analytic - value) <= tolerance(estimate) for value in estimate.row
+        if (
+            estimate.row
+            and np.isfinite(estimate.value)
+            and any(abs(analytic - value) <= tolerance(estimate) for value in estimate.row)
         ):
             return _sharp(probe, result("right", estimate, tolerance(estimate)), directions)
     if not np.isfinite(estimate.value):

@@ -78,7 +78,8 @@ class Finding:
             "detail": _plain(self.detail),
             "source": None if self.source is None else {"file": self.source.file, "line": self.source.line},
             "hypotheses": [
-                {"code": h.code, "detail": _plain(h.detail), "explained": _json_number(h.explained)} for h in self.hypotheses
+                {"code": h.code, "detail": _plain(h.detail), "explained": _json_number(h.explained)}
+                for h in self.hypotheses
             ],
             "sweep": [list(point) for point in self.sweep],
             "error_map": None if self.error_map is None else self.error_map.tolist(),

@@ -66,5 +66,3 @@ def _finding(finding: "Finding") -> list[str]:
         if len(shown) > LINES:
             lines.append("      …")
     return lines
-
-

@@ -81,7 +81,6 @@ class Subject(ABC):
         return ""
 
 
-
 class Recorded:
     """One operation of a run: its record, its inputs and output as plain arrays, its settings, its source line."""
 

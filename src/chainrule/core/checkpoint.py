@@ -84,7 +84,8 @@ class _Segment:
             generator.state, modes.floor, _runs.again = self.random_state, self.floor, True
             return self.f(*args, **kwargs), began
         finally:
-            generator.state, modes.floor, _runs.again = now, floor, before
+            # The generator last: setting its state runs code, which an interrupt may end.
+            modes.floor, _runs.again, generator.state = floor, before, now
 
 
 def _copied(x: Any) -> Any:

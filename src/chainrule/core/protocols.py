@@ -17,6 +17,9 @@ functions: dict[Any, Callable[..., Any]] = {}
 """All other functions of NumPy."""
 
 
+late: list[Callable[[], None]] = []
+"""Called before a universal function is given up: they add those of libraries that are imported by then."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,7 +36,11 @@ def implements(*names: Any) -> Callable[[F], F]:
 
 def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    operation = ufuncs.get(ufunc if method == "__call__" else (ufunc, method))
+    key = ufunc if method == "__call__" else (ufunc, method)
+    if key not in ufuncs:
+        for fill in late:
+            fill()
+    operation = ufuncs.get(key)
     if operation is None:
         raise TypeError(f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant")
     out = settings.pop("out", None)

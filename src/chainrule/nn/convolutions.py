@@ -43,11 +43,9 @@ class _Convolution(Module):
         self.kernel_size = ints(name, "kernel_size", kernel_size, self.axes, 1)
         self.stride = ints(name, "stride", stride, self.axes, 1)
         self.dilation = ints(name, "dilation", dilation, self.axes, 1)
-        if isinstance(padding, str) and (padding not in ("same", "valid") or (padding == "same" and stride != 1)):
-            raise ValueError(
-                f"{name}: padding: expected numbers, 'valid', or 'same' with a stride of 1, got {padding!r}"
-            )
         self.padding = padding if isinstance(padding, str) else ints(name, "padding", padding, self.axes, 0)
+        if isinstance(padding, str) and padding != "valid" and (padding != "same" or max(self.stride) > 1):
+            raise ValueError(f"{name}: padding: expected numbers, 'valid', or 'same' for stride 1, got {padding!r}")
         dtype = floating(name, dtype)
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         weight = np.asarray(initialiser(name, init)(shape, generator=generator, dtype=dtype), dtype)
@@ -61,7 +59,7 @@ class _Convolution(Module):
         what = f"{type(self).__name__}({self.in_channels} → {self.out_channels})"
         x = in_dtype_of(self.weight, x, what)
         if x.ndim not in (self.axes + 1, self.axes + 2) or x.shape[-self.axes - 1] != self.in_channels:
-            places = ", ".join("LHW"[:1] if self.axes == 1 else "HW")
+            places = "L" if self.axes == 1 else "H, W"
             raise ValueError(f"{what}: expected [batch, {self.in_channels}, {places}], got {list(x.shape)}")
         settings = (self.stride, self.padding, self.dilation, self.groups)
         return type(self).function(x, self.weight, self.bias, *settings)

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
-from chainrule.core.protocols import implements, ufuncs
+from chainrule.core.protocols import implements, late, ufuncs
 
 from .activation import sigmoid
 from .compare import logical_and
@@ -39,6 +39,9 @@ def let_scipy_take_tensors() -> None:
     special = sys.modules.get("scipy.special")
     if special is not None and special.erf not in ufuncs:
         ufuncs.update({getattr(special, name): function for name, function in OF_SCIPY.items()})
+
+
+late.append(let_scipy_take_tensors)
 
 
 def _computed(name: str, x: Array, *orders: int) -> Array:

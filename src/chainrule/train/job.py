@@ -1,6 +1,7 @@
 """The main job: a fully connected network on a data set, from the split to the saved model."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,8 @@ from chainrule.train.loop import fit
 from chainrule.train.modelfile import ModelFileError
 from chainrule.train.saving import load, save
 
+SMALL_PRODUCT = 4_000_000
+"""Multiplications of a matrix product that one core does in well under a millisecond."""
 FORMAT = 1
 """The version of the description that a saved model carries."""
 
@@ -73,6 +76,20 @@ class Score:
     rmse: float | None = None
 
 
+def _threads(multiplications: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread where its largest product is small.
+
+    Threads that wait for each other cost more than they save there, and many times more on a machine that is busy.
+    """
+    if multiplications > SMALL_PRODUCT:
+        return nullcontext()
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
+
+
 def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
     """Each column to mean 0 and deviation 1; an image's pixels together, or noise at its border would be magnified."""
     if not is_image:
@@ -118,17 +135,18 @@ class Job:
     def train(self, callbacks: Sequence[Any] = ()) -> History:
         """Train; the learning rate falls to zero along a cosine."""
         schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
-        return fit(
-            self.model,
-            self.loss,
-            self.optimizer,
-            self.loader,
-            epochs=self.epochs,
-            validation=self.held_out.arrays,
-            callbacks=callbacks,
-            clip_norm=1.0,
-            scheduler=schedule,
-        )
+        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters())):
+            return fit(
+                self.model,
+                self.loss,
+                self.optimizer,
+                self.loader,
+                epochs=self.epochs,
+                validation=self.held_out.arrays,
+                callbacks=callbacks,
+                clip_norm=1.0,
+                scheduler=schedule,
+            )
 
     def score(self) -> Score:
         """Measure the network on the held-out part."""

@@ -37,7 +37,8 @@ def explain(context: Context) -> list[Hypothesis]:
     """Return hypotheses of why a gradient is wrong, the likeliest first.
 
     Each is fitted to the data: what it predicts is compared with the analytic gradient, or what it repairs with the
-    measured one. Of those that explain the error entirely, the simplest comes first. Where nothing explains 99 % of the
+    measured one. Of those that explain the error entirely, the simplest comes first, and of the others only those are
+    kept that explain nearly all. Where nothing explains 99 % of the
     squared error, the first is `unexplained`, and behind it comes what explains at least half.
 
     >>> import numpy as np
@@ -56,6 +57,8 @@ def explain(context: Context) -> list[Hypothesis]:
                 break
     found.sort(key=lambda pair: (-pair[1].explained, pair[0]))
     ranked = _first_of_each(h for _, h in found)
+    if ranked and ranked[0].explained == 1:
+        return [h for h in ranked if h.explained > ENOUGH]
     if not ranked or ranked[0].explained < ENOUGH:
         ranked.insert(0, Hypothesis("unexplained", Detail(text="no known mistake explains the error"), 0.0))
     return ranked

@@ -87,4 +87,5 @@ def shifts(a: Array) -> Iterator[tuple[int, int, Array, str]]:
             yield axis, by, around, ", around the end"
             emptied = np.moveaxis(around.copy(), axis, 0)
             emptied[slice(0, by) if by > 0 else slice(by, None)] = 0
-            yield axis, by, np.moveaxis(emptied, 0, axis), ", and zeros move in"
+            if np.any(emptied):
+                yield axis, by, np.moveaxis(emptied, 0, axis), ", and zeros move in"

@@ -44,12 +44,14 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
         predicted = np.where(wrong, weight * n, n)
         text = f"{what} {where}; elsewhere it is right"
         yield Candidate(code, text, 3 if named else 4, predicted=predicted, detail={**detail, "factor": float(weight)})
-    extra = np.where(wrong & (abs(n) <= context.noise), g, n)
-    if named or few:
+    nothing = abs(n) <= context.noise
+    if not np.any(wrong & ~nothing):
         text = f"a gradient arrives where there is none: {where}"
-        yield Candidate("partial", text, 4 if named else 6, predicted=extra, detail=detail)
+        yield Candidate("partial", text, 3.85, predicted=g, detail=detail)
+    right = (counts & ~wrong & ~nothing).sum()
+    if (named and right >= 3) or few:
         text = f"the gradient is wrong only at: {where}"
-        yield Candidate("partial", text, 6.5 if named else 7.5, predicted=g, detail=detail)
+        yield Candidate("partial", text, 3.85 if named and wrong.sum() >= 3 else 6.5, predicted=g, detail=detail)
 
 
 def _scaled_slices(context: Context) -> Iterator[Candidate]:
@@ -96,6 +98,10 @@ def contributions(context: Context) -> Iterator[Candidate]:
         return
     weighted = context.y_bar.ravel()[:, None] * jacobian
     yield from _own_entry_only(context, weighted)
+    if context.output.shape == context.x.shape:
+        text = "the Jacobian is not transposed: J ȳ in place of Jᵀ ȳ"
+        turned = (jacobian @ context.y_bar.ravel()).reshape(context.x.shape)
+        yield Candidate("transposed", text, 3.1, predicted=turned, detail={"axes": [1, 0]})
     yield from _output_masks(context, weighted)
     yield from _overwritten(context, weighted)
     yield from _output_slices(context, weighted)

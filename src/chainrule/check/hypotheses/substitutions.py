@@ -42,10 +42,30 @@ def substituted(context: Context) -> Iterator[Candidate]:
             found = context.measured(arguments)
             if found is not None and found.shape == context.analytic.shape:
                 yield Candidate(s.code, f"{s.text} is used where {s.argument} is needed", s.cost, found, detail=detail)
+        yield from _exchanged(context, s, detail)
         repaired = context.rerun(arguments)
         if repaired is not None and fits(repaired, context.expected, context):
             text = f"{s.argument} is used where {s.text} is needed"
             yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
+
+
+def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Iterator[Candidate]:
+    """Propose that expected = δ Wᵀ or Wᵀ δ, and analytic the same with something else for W.
+
+    Where W has full column rank, δ is known from the expected gradient: nothing else needs to be known of the function.
+    """
+    w, n = np.asarray(context.arguments[s.argument]), context.expected
+    if w.ndim != 2 or n.ndim != 2 or s.argument == context.argument or s.value.shape != w.shape:
+        return
+    for right, a in ((True, n), (False, n.T)):
+        m, v = (w, s.value) if right else (w.T, s.value.T)
+        if a.shape[1] != m.shape[0] or np.linalg.matrix_rank(m) < m.shape[1]:
+            continue
+        delta = a @ np.linalg.pinv(m.T)
+        if fits(delta @ m.T, a, context) if right else fits((delta @ m.T).T, n, context):
+            predicted = delta @ v.T if right else (delta @ v.T).T
+            text = f"the product is taken with {s.text} where {s.argument} is needed"
+            yield Candidate(s.code, text, s.cost + 0.2, predicted=predicted, detail=detail)
 
 
 def _agrees_in_some(context: Context, arguments: Arguments) -> bool:

@@ -5,17 +5,21 @@ the output, the normalised input x̂; sums and means of them over some axes; and
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import permutations
+from typing import Any
 
 import numpy as np
 
 from chainrule.check.context import Array, Context, norm
 
-from .candidate import Candidate, agrees, fits
+from .candidate import Candidate, agrees, explained, fits
 from .factors import called
 from .places import subsets
 
+NEARLY = 0.9999
+"""The share that a term with x̂ explains although the small ε under the root is not known."""
 SIMPLE = (1.0, 2.0, -1.0)
-"""A term with one of these weights lacks, has the wrong sign, or stands there twice."""
+"""A term with one of these weights lacks, has the wrong sign, or, where it is a path of its own, stands there twice."""
 
 
 def lacking(context: Context) -> Iterator[Candidate]:
@@ -23,8 +27,9 @@ def lacking(context: Context) -> Iterator[Candidate]:
     if not context.same_shape or agrees(context):
         return
     values = known_values(context)
-    terms = {**_elementwise(context, values), **_products(context)}
-    yield from _single(context, terms, 4.0)
+    products = _products(context)
+    yield from _single(context, {**_elementwise(context, values), **products}, 4.0)
+    yield from _pairs(context, products)
     yield from _instead(context, values)
     yield from _one_hot(context)
     yield from _moments(context, values)
@@ -37,27 +42,27 @@ def known_values(context: Context) -> dict[str, Array]:
     found = {"1": np.ones(()), "x" if len(context.arguments) == 1 else context.argument: x}
     found |= {name: a for name, a in context.floating.items() if name != context.argument}
     found["y"] = y
-    for name, a in context.floating.items():
-        if a.shape != x.shape or name == context.argument:
-            continue
-        value = context.evaluate({**context.arguments, name: x})
+    for (name, a), (other, b) in permutations(context.floating.items(), 2):
+        value = context.evaluate({**context.arguments, name: b}) if a.shape == b.shape and a.ndim else None
         if value is not None:
-            found[f"f({name} = {context.argument})"] = value
-        value = context.evaluate({**context.arguments, context.argument: a})
-        if value is not None:
-            found[f"f({context.argument} = {name})"] = value
+            found[f"f({name} = {other})"] = value
     for axes in [*subsets(x.ndim), tuple(range(x.ndim))] if x.ndim else []:
         spread = x.std(axis=axes, keepdims=True)
         if np.all(spread > 0):
             found[f"x̂ over axes {list(axes)}"] = (x - x.mean(axis=axes, keepdims=True)) / spread
     with np.errstate(all="ignore"):
         if x.ndim:
-            powers = np.exp(x - x.max(axis=-1, keepdims=True))
-            found["softmax(x)"] = powers / powers.sum(axis=-1, keepdims=True)
+            found["softmax(x)"] = _softmax(x)
+            found["softmax(softmax(x))"] = _softmax(_softmax(x))
         found |= {"σ(x)": 1 / (1 + np.exp(-x)), "tanh(x)": np.tanh(x), "exp(x)": np.exp(x)}
         found |= {"exp(y)": np.exp(y), "y²": y * y, "1 − y²": 1 - y * y}
         found |= {f"y/{name}": y / a for name, a in context.floating.items() if _broadcasts(a, y)}
     return {name: a for name, a in found.items() if np.all(np.isfinite(a))}
+
+
+def _softmax(x: Array) -> Array:
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _elementwise(context: Context, values: Mapping[str, Array]) -> dict[str, Array]:
@@ -115,10 +120,38 @@ def _single(context: Context, terms: Mapping[str, Array], cost: float) -> Iterat
         weight = float(np.vdot(term, lack)) / square
         if fits(weight * term, lack, context):
             yield _weighted(context, name, weight, n - weight * term, cost)
-        if fits(term, g, context) and not fits(term, n, context):
-            code = "detached" if name == "ȳ" else "missing-term"
-            text = f"the gradient is {name} alone; all other terms are missing"
-            yield Candidate(code, text, cost + 0.5, predicted=term, detail={"term": name})
+        rest = n - term
+        weight = float(np.vdot(rest, g - term)) / (float(np.vdot(rest, rest)) or 1.0)
+        if fits(term + weight * rest, g, context):
+            yield from _with_rest(context, name, weight, term + weight * rest, cost)
+
+
+def _with_rest(context: Context, name: str, weight: float, predicted: Array, cost: float) -> Iterator[Candidate]:
+    """Propose that a term is right, and that all the others together have a wrong weight."""
+    detail = {"term": name, "factor": weight}
+    if abs(weight) < 1e-6:
+        text = f"the gradient is {name} alone; all other terms are missing"
+        if name == "ȳ":
+            yield Candidate("detached", text + ": their paths are cut off", cost - 0.1, predicted, detail=detail)
+        elif context.x.shape != context.output.shape and "⊙" in name:
+            text = f"the gradient is the sum of {name}, but another value than that is needed"
+            yield Candidate("output-for-input", text, cost - 0.1, predicted, detail=detail)
+        else:
+            yield Candidate("missing-term", text, cost - 0.1, predicted, detail=detail)
+    elif abs(weight + 1) < 1e-6:
+        text = f"{name} is right; the other terms have the wrong sign"
+        yield Candidate("missing-term", text, cost + 0.2, predicted, detail=detail)
+    elif abs(weight - 2) < 1e-6:
+        text = f"{name} is right; the other terms are counted twice"
+        yield Candidate("accumulated-twice", text, cost + 0.4, predicted, detail=detail)
+
+
+def _pairs(context: Context, products: Mapping[str, Array]) -> Iterator[Candidate]:
+    """Propose that one product stands in the place of another."""
+    for (needed, a), (taken, b) in permutations(products.items(), 2):
+        if fits(a - b, context.error, context) and not fits(a, b, context):
+            text = f"the path that contributes {needed} is cut off, and {taken} is counted in its place"
+            yield Candidate("detached", text, 4.3, predicted=context.expected - a + b, detail={"term": needed})
 
 
 def _parallel(a: Array, b: Array) -> bool:
@@ -132,7 +165,7 @@ def _weighted(context: Context, name: str, weight: float, predicted: Array, cost
     path = name == "ȳ" or ("⊙" not in name and " " in name)
     if simple == 2:
         return Candidate("missing-term", f"the term {name} has the wrong sign", cost, predicted, detail=detail)
-    if simple == -1:
+    if simple == -1 and path:
         text = f"the term {name} is counted once too often"
         return Candidate("accumulated-twice", text, cost, predicted, detail=detail)
     if simple == 1 and path:
@@ -145,7 +178,7 @@ def _weighted(context: Context, name: str, weight: float, predicted: Array, cost
 
 def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
     """Propose that one value stands where another is needed, in a term that is linear in it."""
-    usual = {"x", context.argument, "y", "softmax(x)", "σ(x)", "tanh(x)", "y²"}
+    usual = {"x", context.argument, "y", "y²", "softmax(x)", "softmax(softmax(x))", "σ(x)", "tanh(x)"}
     chosen = {k: v for k, v in values.items() if k in usual or k.startswith(("x̂", "y/"))}
     for taken, u in chosen.items():
         for needed, v in chosen.items():
@@ -168,7 +201,8 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
         if weight and fits(weight * term, lack, context):
             text = f"{taken[0]} is used where {needed[0]} is needed"
             detail = {"term": taken[0], "factor": weight}
-            yield Candidate("output-for-input", text, 3.9, predicted=n - weight * term, detail=detail)
+            code = "missing-term" if {taken[0], needed[0]} == {"y", "y²"} else "output-for-input"
+            yield Candidate(code, text, 3.8, predicted=n - weight * term, detail=detail)
 
 
 def _one_hot(context: Context) -> Iterator[Candidate]:
@@ -194,27 +228,48 @@ def _one_hot(context: Context) -> Iterator[Candidate]:
 
 
 def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
-    """Propose a term u ⊙ Σ(ȳ ⊙ v) that is taken over the wrong axes."""
-    lack, n = context.error, context.expected
+    """Propose sums u ⊙ Σ(ȳ ⊙ v) that are taken over the wrong axes: of a softmax, or the two of a normalisation."""
+    n = context.expected
     if context.y_bar.shape != n.shape or n.ndim < 2:
         return
-    for name in ("1", "y", "exp(y)", *(k for k in values if k.startswith("x̂"))):
-        u = _spread(values[name], n.shape) if name in values else None
-        if u is None:
-            continue
-        for v_name, v in (("1", np.ones(())), (name, u)):
-            product = context.y_bar * v
-            sums = {axes: u * product.sum(axis=axes, keepdims=True) for axes in subsets(n.ndim)}
-            for right, wrong in ((a, b) for a in sums for b in sums if a != b):
-                columns = np.stack([sums[right].ravel(), -sums[wrong].ravel()], axis=1)
-                if min(norm(c) for c in columns.T) <= context.noise:
-                    continue
-                weights = np.linalg.lstsq(columns, lack.ravel(), rcond=None)[0]
-                term = (columns @ weights).reshape(n.shape)
-                if min(abs(weights)) > 1e-6 and fits(term, lack, context):
-                    text = f"the sum of ȳ ⊙ {v_name} is taken over axes {list(wrong)} in place of {list(right)}"
-                    detail = {"axes": list(wrong), "term": name}
-                    yield Candidate("axes-swapped", text, 4.4, predicted=n - term, detail=detail)
+    above = {"ȳ": context.y_bar}
+    above |= {f"ȳ ⊙ {k}": context.y_bar * a for k, a in context.floating.items() if k != context.argument and _broadcasts(a, n)}
+    for above_name, c in above.items():
+        for name in (k for k in values if k in ("1", "y", "exp(y)") or k.startswith("x̂")):
+            u = _spread(values[name], n.shape)
+            if u is None or c.shape != n.shape:
+                continue
+            factor = 1.0 if not name.startswith("x̂") else u.std() / context.x.std(axis=_axes_of(name), keepdims=True)
+            weighted = {axes: _sums(c, u, axes, factor, name) for axes in subsets(n.ndim)}
+            for right, wrong in permutations(weighted, 2):
+                columns = np.stack([*weighted[right], *(-a for a in weighted[wrong])], axis=1)
+                yield from _over_axes(context, columns, right, wrong, f"{above_name} ⊙ {name}")
+
+
+def _sums(c: Array, u: Array, axes: tuple[int, ...], factor: Any, name: str) -> list[Array]:
+    """Return the sums of a rule over some axes, flat: one for a softmax, mean and x̂-weighted mean for a norm."""
+    with_u = factor * u * np.mean(c * u, axis=axes, keepdims=True)
+    plain = factor * np.broadcast_to(np.mean(c, axis=axes, keepdims=True), u.shape)
+    if name.startswith("x̂"):
+        return [plain.ravel(), with_u.ravel()]
+    return [(u * plain if name == "exp(y)" else with_u).ravel()]
+
+
+def _axes_of(name: str) -> tuple[int, ...]:
+    return tuple(int(k) for k in name.partition("[")[2].rstrip("]").split(","))
+
+
+def _over_axes(
+    context: Context, columns: Array, right: tuple[int, ...], wrong: tuple[int, ...], name: str
+) -> Iterator[Candidate]:
+    lack, n = context.error, context.expected
+    if min(norm(c) for c in columns.T) <= context.noise or columns.shape[0] <= 2 * columns.shape[1]:
+        return
+    weights = np.linalg.lstsq(columns, lack.ravel(), rcond=None)[0]
+    term = (columns @ weights).reshape(n.shape)
+    if min(abs(weights)) > 1e-6 and explained(n - term, context.analytic, context) > NEARLY:
+        text = f"the sum of {name} is taken over axes {list(wrong)} in place of {list(right)}"
+        yield Candidate("axes-swapped", text, 4.4, predicted=n - term, detail={"axes": list(wrong), "term": name})
 
 
 def _along_axes(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:

@@ -1,0 +1,243 @@
+"""What is explained: a model with its data and loss, or a function, run once on a recording tape."""
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.node import Leaf
+from chainrule.core.random import default_generator
+from chainrule.core.reverse import gradients
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tree import flatten, paths, unflatten
+from chainrule.nn.module import Module
+
+from .recorder import Entry, Recorder, pull_back
+
+HOW = "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y)"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run: every entry in order, the loss, what the model returned, and the target."""
+
+    title: str
+    entries: Sequence[Entry]
+    loss: Entry
+    output: Entry | None
+    target: Any
+    modules: dict[str, str]
+    caller: tuple[str, int]
+
+    @property
+    def parameters(self) -> list[Entry]:
+        """The leaves whose gradients are wanted."""
+        return [e for e in self.entries if e.is_leaf and e.is_parameter]
+
+
+def record(
+    subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]
+) -> Recording:
+    """Run the subject once and pull the gradient of its loss back through everything it did.
+
+    The computation runs on copies in float64, so that a deviation is an error and no rounding; the model, its buffers
+    and the default generator are afterwards what they were.
+    """
+    if not callable(subject):
+        raise TypeError(
+            f"explain: expected a model or a function, got {type(subject).__name__}; "
+            f"for a tensor that is a loss already, pass the function that computes it"
+        )
+    if loss is not None and not callable(loss):
+        raise TypeError(f"explain: loss: expected a function of (output, target), got {type(loss).__name__}")
+    if loss is None and target is not None:
+        raise ValueError("explain: got a target and no loss; pass loss=nn.CrossEntropyLoss() or another one")
+    state = default_generator().bit_generator.state
+    try:
+        return _run(subject, args, loss, target, argnums, caller)
+    finally:
+        default_generator().bit_generator.state = state
+
+
+def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]) -> Recording:
+    tape = Recorder()
+    is_model = isinstance(subject, Module)
+    function, modules = (_traced_model(subject, tape), _modules(subject)) if is_model else (subject, {})
+    inputs = _traced_arguments(tape, subject, args, argnums, wanted=not is_model)
+    try:
+        output = function(*inputs)
+    except TypeError as error:
+        if is_model and not args:
+            raise TypeError(
+                f"explain: the model {type(subject).__name__} needs data: cr.explain(model, x, …)"
+            ) from error
+        raise
+    wanted, shown = output, output
+    if loss is not None:
+        inside = _double(target)
+        goal = _box(tape, inside, "y")
+        wanted = _called(loss, output, goal, target)
+    last = _scalar(tape, wanted, type(subject).__name__ if is_model else _name(subject), loss is None)
+    pull_back(tape.entries, last)
+    _confirm(tape, last)
+    result = tape.entry_of(shown)
+    output_entry = result if loss is not None and isinstance(result, Entry) else None
+    title = type(subject).__name__ if is_model else _name(subject)
+    return Recording(title, tape.entries, last, output_entry, target, modules, caller)
+
+
+def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
+    try:
+        return loss(output) if target is None else loss(output, goal)
+    except TypeError as error:
+        if target is None:
+            raise TypeError(f"explain: the loss needs a target: pass target=…  ({error})") from error
+        raise
+
+
+def _box(tape: Recorder, value: Any, name: str) -> Any:
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
+        return tape.enter(value, name, tracked=False)
+    return value
+
+
+def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
+    if isinstance(y, list | tuple | dict):
+        raise TypeError(f"explain: {title} returns a {type(y).__name__}, expected one scalar; {HOW}")
+    if np.shape(value_of(y)) != ():
+        how = HOW if is_bare else "use a loss with reduction='mean'"
+        raise ValueError(f"explain: {title} returns shape {np.shape(value_of(y))}, expected a scalar loss; {how}")
+    if not isinstance(y, Tensor) or y._trace is not tape or y._link is None:
+        raise ValueError(
+            f"explain: the result of {title} depends on no argument that has a gradient; pass what it depends on as "
+            f"arguments (floating arrays), or the model itself: cr.explain(model, x, loss=…, target=…)"
+        )
+    entry = tape.entry_of(y)
+    assert isinstance(entry, Entry)
+    if not np.isfinite(entry.value):
+        raise ValueError(
+            f"explain: the loss is {float(entry.value)}, so it has no derivative; cr.detect_nonfinite() finds the "
+            f"first operation that made it so"
+        )
+    return entry
+
+
+def _confirm(tape: Recorder, loss: Entry) -> None:
+    """The engine's own backward pass must give, bit for bit, what the recorded one gave."""
+    assert loss.node is not None
+    found = gradients([(loss.node, np.ones(loss.shape))], free=False)
+    for entry in tape.entries:
+        if isinstance(entry.node, Leaf) and entry.node in found:
+            same = np.array_equal(found[entry.node], entry.gradient, equal_nan=True)
+            assert same, f"explain: the recorded gradient of {entry.name} is not the engine's"
+
+
+# What goes in
+
+
+def _double(value: Any) -> Any:
+    """Return a plain array in float64, integers as they are; anything else as it is."""
+    value = value_of(value) if isinstance(value, Tensor) else value
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, list):
+        value = np.asarray(value)
+    if isinstance(value, float):
+        return np.float64(value)
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
+        return value.astype(np.float64)
+    return value
+
+
+def _traced_arguments(tape: Recorder, subject: Any, args: Sequence[Any], argnums: Any, wanted: bool) -> list[Any]:
+    names = _argument_names(subject, len(args))
+    chosen = _chosen(args, argnums, wanted)
+    return [
+        _traced_tree(tape, names[k], arg, wanted=wanted and chosen(k), explicit=_explicit(args))
+        for k, arg in enumerate(args)
+    ]
+
+
+def _explicit(args: Sequence[Any]) -> bool:
+    """Whether some argument asks for its gradient itself."""
+    return any(isinstance(x, Tensor) and x.requires_grad for x in flatten(list(args))[0])
+
+
+def _chosen(args: Sequence[Any], argnums: Any, wanted: bool) -> Callable[[int], bool]:
+    if argnums is None:
+        return lambda _: True
+    if not wanted:
+        raise ValueError("explain: argnums: a model's gradients are those of its parameters; leave argnums out")
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not all(-len(args) <= k < len(args) for k in numbers):
+        raise ValueError(f"explain: argnums {numbers} is out of range for {len(args)} arguments")
+    positions = {k % len(args) for k in numbers}
+    return positions.__contains__
+
+
+def _traced_tree(tape: Recorder, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
+    if isinstance(tree, float | list):
+        tree = _double(tree) if not isinstance(tree, list) or _is_plain(tree) else tree
+    leaves, structure = flatten(tree)
+    suffixes = paths(tree) if len(leaves) > 1 else [""]
+    boxes = []
+    for leaf, suffix in zip(leaves, suffixes, strict=True):
+        value = _double(leaf)
+        if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
+            tracked = wanted and (not explicit or (isinstance(leaf, Tensor) and leaf.requires_grad))
+            label = leaf.name if isinstance(leaf, Tensor) and leaf.name else name + suffix
+            boxes.append(tape.enter(value, label, tracked, is_parameter=tracked))
+        else:
+            boxes.append(value)
+    return unflatten(structure, boxes)
+
+
+def _is_plain(items: list[Any]) -> bool:
+    """Whether a list is an array written out, not a list of layers."""
+    return bool(items) and all(isinstance(x, int | float) or (isinstance(x, list) and _is_plain(x)) for x in items)
+
+
+def _argument_names(subject: Any, count: int) -> list[str]:
+    try:
+        called = subject.forward if isinstance(subject, Module) else subject
+        found = list(inspect.signature(called).parameters.values())
+    except (TypeError, ValueError):
+        found = []
+    names = [p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names += [f"x{k + 1}" for k in range(len(names), count)]
+    return names
+
+
+def _name(subject: Any) -> str:
+    name = getattr(subject, "__name__", type(subject).__name__)
+    return "f" if name == "<lambda>" else name
+
+
+# A model whose parameters are boxes and whose modules say when they run
+
+
+def _traced_model(model: Module, tape: Recorder) -> Module:
+    twin = copy.deepcopy(model).double()
+    named = list(twin.named_parameters())
+    boxes = [tape.enter(value_of(p), name, p.requires_grad, is_parameter=True) for name, p in named]
+    traced: Module = unflatten(flatten(twin)[1], boxes)
+    for path, module in traced.named_modules():
+        module.__dict__["forward"] = _announced(module, path, tape)
+    return traced
+
+
+def _announced(module: Module, path: str, tape: Recorder) -> Callable[..., Any]:
+    forward = module.forward
+
+    def announced(*args: Any, **kwargs: Any) -> Any:
+        with tape.inside(path):
+            return forward(*args, **kwargs)
+
+    return announced
+
+
+def _modules(model: Module) -> dict[str, str]:
+    return {path: f"{type(m).__name__}({m.extra_repr()})" for path, m in model.named_modules()}
