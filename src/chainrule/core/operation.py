@@ -70,6 +70,20 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Step:
+    """One line of the derivation of a fused operation's rule.
+
+    `check` takes the record's arguments as plain arrays and returns two arrays that the line says are equal;
+    `applies`, if there is one, says whether the line holds for these arguments at all.
+    """
+
+    title: str
+    latex: str
+    check: Callable[..., tuple[Array, Array]]
+    applies: Callable[..., bool] | None = None
+
+
 def case(*inputs: Any, **settings: Any) -> Case:
     """Return a `Case`; a tuple of ints is a shape to be filled at random, anything else is passed on as it is."""
     return Case(inputs, settings)
@@ -126,6 +140,8 @@ class Operation:
     """A plain NumPy form of `primal`, where `primal` is not one itself."""
     composite: ClassVar[Rule | None] = None
     """The same function in terms of other operations (`Fused` only)."""
+    derivation: ClassVar[tuple[Step, ...]] = ()
+    """How its rule follows from its composite, line by line (`Fused` only)."""
     keeps: ClassVar[tuple[str, ...]] = ()
     """What `primal_keeping` returns after the output, for the reverse rules to ask for (`Fused` only)."""
     several: ClassVar[bool] = False

@@ -9,31 +9,15 @@ each with a check that returns both of its sides as numbers.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from chainrule.core.kinds import Fused
-from chainrule.core.operation import Array, case
+from chainrule.core.operation import Array, Step, case
 from chainrule.core.tensor import value_of
 
 from .matmul import rows
 from .softmax import exponentials, log_softmax
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of a derivation.
-
-    `check` takes the record's arguments as plain arrays and returns two arrays that the line says are equal;
-    `applies`, if there is one, says whether the line holds for these arguments at all.
-    """
-
-    title: str
-    latex: str
-    check: Callable[..., tuple[Array, Array]]
-    applies: Callable[..., bool] | None = None
 
 
 def one_hot(classes: Array, count: int, dtype: Array = np.float64) -> Array:
@@ -188,7 +172,7 @@ class SoftmaxCrossEntropy(Fused):
     """
 
     keeps = ("y_hat",)
-    derivation: ClassVar[tuple[Step, ...]] = DERIVATION
+    derivation = DERIVATION
     cases = (
         case((4, 3), (4, 3)),
         case((3,), (3,)),
@@ -243,7 +227,7 @@ class SparseSoftmaxCrossEntropy(Fused):
 
     keeps = ("y_hat",)
     differentiable = ("z",)
-    derivation: ClassVar[tuple[Step, ...]] = tuple(map(_by_classes, DERIVATION))
+    derivation = tuple(map(_by_classes, DERIVATION))
     cases = (
         case((4, 3), np.array([0, 2, 1, 2])),
         case((3,), np.array(1)),
