@@ -51,18 +51,20 @@ def judged(form: Form, operation: Operation, bug: Bug) -> Result:
         answers: dict[str, bool | None] = dict.fromkeys(BARS, False)
         return Result(f"{operation.name}: {bug.kind}", said, time.perf_counter() - began, answers)
     seconds = time.perf_counter() - began
-    wrong = operation.wrong_places(bug)
+    verdict, wrong = form.expected(operation, bug)
     findings = [f for f in report.findings if f.verdict == report.verdict]
     code = findings[0].code if findings else ""
     placed = bool(findings) and all(form.place(f, wrong) for f in findings)
     answers = {
         "detected": not report.ok,
-        "right verdict": report.verdict == bug.verdict,
+        "right verdict": report.verdict == verdict,
         "right first hypothesis": code in bug.codes if bug.codes else None,
         "right place": placed if "*" not in wrong else None,
     }
     places = ", ".join(sorted({f.argument or f.operation for f in findings}))
-    said = f"{report.verdict} {code} at {places}; expected {bug.verdict} {'/'.join(bug.codes)} at {', '.join(sorted(wrong))}"
+    said = (
+        f"{report.verdict} {code} at {places}; expected {verdict} {'/'.join(bug.codes)} at {', '.join(sorted(wrong))}"
+    )
     return Result(f"{operation.name}: {bug.kind}", said, seconds, answers)
 
 
@@ -92,7 +94,7 @@ def false_alarms(form: Form) -> list[str]:
 
 def visit(form: Form) -> list[Result]:
     """Check all mistakes in one form and print what was missed."""
-    results = [judged(form, operation, bug) for operation, bug in PAIRS if form.takes(operation)]
+    results = [judged(form, operation, bug) for operation, bug in PAIRS if form.takes(operation, bug)]
     alarm = false_alarms(form)
     print(f"\n## {form.name}: {len(results)} mistakes, {sum(r.seconds for r in results):.1f} s")
     print(f"false alarms on the right versions: {len(alarm)} {'; '.join(alarm)}")

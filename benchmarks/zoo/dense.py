@@ -1,5 +1,6 @@
 """Linear maps, the embedding, the recurrent cell, the residual block, the Gram matrix."""
-# ruff: noqa: ARG001, ARG005: a rule takes every argument of its operation, whether it needs it or not.
+# A rule takes every argument of its operation, whether it needs it or not.
+# ruff: noqa: ARG001, ARG005
 
 import numpy as np
 

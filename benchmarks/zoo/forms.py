@@ -4,7 +4,9 @@ A form turns an operation and a backward pass into a call of the checker. One wh
 so, and is left out.
 """
 
+import importlib
 import importlib.util
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -12,7 +14,20 @@ import numpy as np
 
 import chainrule as cr
 
-from .entry import Array, Operation, Rule
+from .entry import Array, Bug, Operation, Rule
+
+
+def checker(name: str) -> Any:
+    """Return one of chainrule's checkers, or None."""
+    return getattr(cr, name, None) or getattr(interop(), name, None)
+
+
+def interop() -> Any:
+    """Return chainrule's part that knows other frameworks, or None."""
+    try:
+        return importlib.import_module("chainrule.interop")
+    except ImportError:
+        return None
 
 
 class Form(ABC):
@@ -24,9 +39,13 @@ class Form(ABC):
     def missing(self) -> str:
         """Return why this form cannot be tried here, or an empty text."""
 
-    def takes(self, operation: Operation) -> bool:  # noqa: ARG002: a form that takes all has no use for it
-        """Say whether the operation can be written in this form."""
+    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
+        """Say whether the operation, and the mistake, can be written in this form."""
         return True
+
+    def expected(self, operation: Operation, bug: Bug) -> tuple[str, set[str]]:
+        """Return the verdict and the places that are right answers in this form."""
+        return bug.verdict, operation.wrong_places(bug)
 
     @abstractmethod
     def check(self, operation: Operation, rule: Rule) -> Any:
@@ -55,16 +74,20 @@ class LayerForm(Form):
     name = "layer class"
 
     def missing(self) -> str:
-        return "" if hasattr(cr, "check_layer") else "chainrule has no check_layer"
+        return "" if checker("check_layer") else "chainrule has no check_layer"
 
-    def takes(self, operation: Operation) -> bool:
+    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
         return operation.floating[0] == next(iter(operation.arguments))
 
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        return cr.check_layer(HandWritten(operation, rule), operation.copies()[0])
+    def expected(self, operation: Operation, bug: Bug) -> tuple[str, set[str]]:
+        verdict, places = super().expected(operation, bug)
+        if verdict == "signature":  # a gradient that is not handed out stays what it was
+            return "missing", {operation.floating[-1]}
+        first = next(iter(operation.arguments))
+        return verdict, {"x" if place == first else place for place in places}
 
-    def place(self, finding: Any, wrong: set[str]) -> bool:
-        return finding.argument.removeprefix("self.") in wrong or super().place(finding, wrong)
+    def check(self, operation: Operation, rule: Rule) -> Any:
+        return checker("check_layer")(HandWritten(operation, rule), operation.copies()[0])
 
 
 class HandWritten:
@@ -85,7 +108,7 @@ class HandWritten:
     def backward(self, dout: Array) -> Array:
         found = self._rule(dout, self._x, *(getattr(self, name) for name in self._names))
         dx, *rest = found if isinstance(found, tuple) else (found,)
-        for name, gradient in zip((n for n in self._names if n in self._operation.floating), rest, strict=True):
+        for name, gradient in zip((n for n in self._names if n in self._operation.floating), rest, strict=False):
             setattr(self, f"d{name}", gradient)
         return dx
 
@@ -98,11 +121,15 @@ class Network(Form):
     def missing(self) -> str:
         return ""
 
+    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
+        return bug is None or bug.verdict != "dtype"  # the engine gives every gradient its argument's dtype
+
     def check(self, operation: Operation, rule: Rule) -> Any:
         def planted(*args: Any) -> Any:
             return operation.forward(*args)
 
-        planted.__name__ = "planted"
+        names = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in operation.arguments]
+        planted.__signature__ = inspect.Signature(names)
         op = cr.custom(planted)
         op.def_vjp(rule)
         first = next(iter(operation.arguments))
@@ -114,7 +141,7 @@ class Network(Form):
 
         return cr.check(network, *operation.copies())
 
-    def place(self, finding: Any, wrong: set[str]) -> bool:  # noqa: ARG002: here the place is the operation
+    def place(self, finding: Any, wrong: set[str]) -> bool:  # noqa: ARG002
         return finding.operation == "planted"
 
 
@@ -126,10 +153,10 @@ class Torch(Form):
     def missing(self) -> str:
         if importlib.util.find_spec("torch") is None:
             return "torch is not installed"
-        return "" if hasattr(cr, "check_torch") else "chainrule has no check_torch"
+        return "" if checker("check_torch") else "chainrule has no check_torch"
 
     def check(self, operation: Operation, rule: Rule) -> Any:
-        return cr.check_torch(torch_function(operation, rule), *torch_arguments(operation))
+        return checker("check_torch")(torch_function(operation, rule), *torch_arguments(operation))
 
     def place(self, finding: Any, wrong: set[str]) -> bool:
         return True if finding.argument in wrong else _by_number(finding.argument) is not None and bool(wrong)
@@ -172,10 +199,10 @@ class Jax(Form):
     def missing(self) -> str:
         if importlib.util.find_spec("jax") is None:
             return "jax is not installed"
-        return "" if hasattr(cr, "check_jax") else "chainrule has no check_jax"
+        return "" if checker("check_jax") else "chainrule has no check_jax"
 
     def check(self, operation: Operation, rule: Rule) -> Any:
-        return cr.check_jax(jax_function(operation, rule), *jax_arguments(operation))
+        return checker("check_jax")(jax_function(operation, rule), *jax_arguments(operation))
 
     def place(self, finding: Any, wrong: set[str]) -> bool:
         return True if finding.argument in wrong else _by_number(finding.argument) is not None and bool(wrong)

@@ -1,5 +1,6 @@
 """Convolution and pooling, by loops that are easy to read."""
-# ruff: noqa: ARG001, ARG005: a rule takes every argument of its operation, whether it needs it or not.
+# A rule takes every argument of its operation, whether it needs it or not.
+# ruff: noqa: ARG001, ARG005
 
 import numpy as np
 

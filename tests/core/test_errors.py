@@ -227,3 +227,9 @@ def test_a_leaf_has_no_line_but_a_name() -> None:
     assert (node.source, node.name) == (None, "w")
     assert repr(node) == "<w () float64>"
     assert repr((cr.tensor(1.0, requires_grad=True) * 2.0).node) == "<multiply () float64>"
+
+
+def test_an_array_too_large_for_memory_names_the_operation():
+    x = np.broadcast_to(np.float64(1.0), (10**6, 10**6))
+    with pytest.raises(MemoryError, match="multiply: .*a float64"):
+        cr.grad(lambda s: (s * x).sum())(2.0)

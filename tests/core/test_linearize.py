@@ -177,10 +177,10 @@ def test_only_what_leads_to_the_output_is_kept() -> None:
     assert y.shape == y_dot.shape
 
 
-def test_a_chain_of_100_000_operations() -> None:
+def test_a_chain_much_deeper_than_recursion_may_be() -> None:
     def chain(x: Any) -> Any:
-        for _ in range(100_000):
+        for _ in range(20_000):
             x = x * 1.00001
         return x
 
-    np.testing.assert_allclose(cr.linearize(chain, 1.0)[1](1.0), 1.00001**100_000)
+    np.testing.assert_allclose(cr.linearize(chain, 1.0)[1](1.0), 1.00001**20_000)

@@ -131,3 +131,31 @@ def test_linear_names_the_shapes_that_do_not_fit(shapes):
 def test_linear_without_a_bias_is_the_matrix_product():
     x, w = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(chainrule.rules.linear.linear(x, w), x @ w)
+
+
+@pytest.mark.parametrize("record", [op for op in REGISTRY.values() if op.kind == "fused"], ids=lambda op: op.name)
+def test_the_pullback_of_the_pullback_is_the_derivative(record):
+    """With A = Jᵀ, the map of ȳ, the adjoint of A is J: ⟨u, J Jᵀ v⟩ = ⟨Jᵀ u, Jᵀ v⟩."""
+    rng = np.random.default_rng(0)
+    case = record.cases[0]
+    args = [
+        rng.uniform(*record.domain.get(name, (-3, 3)), size=x) if isinstance(x, tuple) else x
+        for name, x in zip(record.arguments, case.inputs, strict=True)
+    ]
+    moving = [
+        k
+        for k, name in enumerate(record.arguments)
+        if name in record.differentiable and np.asarray(args[k]).dtype.kind == "f"
+    ]
+
+    def f(*chosen):
+        full = list(args)
+        for k, x in zip(moving, chosen, strict=True):
+            full[k] = x
+        return record.apply(*full, **case.settings)
+
+    y, pullback = vjp(f, *(args[k] for k in moving))
+    u, v = rng.normal(size=y.shape), rng.normal(size=y.shape)
+    (jjt_v,) = vjp(pullback, v)[1](pullback(v))
+    expected = sum(float(np.sum(a * b)) for a, b in zip(pullback(u), pullback(v), strict=True))
+    assert float(np.sum(u * jjt_v)) == pytest.approx(expected, rel=1e-10)

@@ -183,7 +183,8 @@ class Examination:
         forward = float(np.sum(probe.weights * y_dot))
         terms = float(np.linalg.norm(np.ravel(probe.weights * y_dot)))
         rounding = (ADJOINT if probe.exact else 1e3 * probe.eps) * max(abs(forward), probe.typical(tangents), terms)
-        rounding += 100 * probe.eps * float(np.linalg.norm(np.ravel(probe.weights * probe.output)))
+        size = max(probe.scale(name) for name in probe.at)
+        rounding += probe.rounding() + 100 * probe.eps * size * float(np.linalg.norm(probe.weights))
         if abs(forward - probe.component(tangents)) <= rounding:
             return HOLDS, []
         measured = measure(probe, tangents, 0.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,34 +43,34 @@ class Context:
         """The argument whose gradient is wrong."""
         return self.arguments[self.argument]
 
-    @property
+    @cached_property
     def analytic(self) -> Array:
         """Its gradient, as the rule under test gives it."""
         return np.asarray(self.gradients[self.argument])
 
-    @property
+    @cached_property
     def expected(self) -> Array:
         """Its measured gradient."""
         return np.asarray(self.numeric[self.argument])
 
-    @property
+    @cached_property
     def error(self) -> Array:
         """What the rule under test lacks: expected − analytic, of one shape only."""
         return self.expected - self.analytic
 
-    @property
+    @cached_property
     def same_shape(self) -> bool:
         """Whether analytic and expected gradient can be compared element by element."""
         return self.analytic.shape == self.expected.shape
 
-    @property
+    @cached_property
     def noise(self) -> float:
         """A norm of gradients below which a difference means nothing."""
         coarsest = max(_eps(a) for a in (self.analytic, self.output, self.x))
         relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
         return relative * max(norm(self.expected), norm(self.analytic))
 
-    @property
+    @cached_property
     def floating(self) -> Arguments:
         """The arguments that have a gradient."""
         return {name: x for name, x in self.arguments.items() if np.asarray(x).dtype.kind == "f"}

@@ -1,11 +1,13 @@
 """Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .context import Context
+from .directional import accurate
 from .hypotheses import explain
 from .locate import flipped, locate, verdict_on
 from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
@@ -58,27 +60,36 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
     gradient with these elements put right agrees along a direction, so do all others.
     """
     rng = np.random.default_rng(seed)
-    x, scale = probe.at[name], probe.scale(name)
-    mended = probe.gradients[name].copy()
-    direction = scale * random_direction(rng, x.shape).ravel()
+    x, mended = probe.at[name], probe.gradients[name].copy()
+    direction = probe.scale(name) * random_direction(rng, x.shape).ravel()
+    enough = math.inf
 
-    def slope(low: int, high: int) -> tuple[float, float]:
+    def gap(low: int, high: int) -> float:
+        """Return numeric less analytic derivative along a stretch of the direction."""
         part = np.zeros(x.size)
         part[low:high] = direction[low:high]
         part = part.reshape(x.shape)
-        measured = probe.slope({name: part}).value
-        return abs(float(np.sum(mended * part)) - measured), measured
+        found = probe.slope({name: part}, rows=8, settled=lambda e: accurate(e) or e.error <= enough)
+        return found.value - float(np.sum(mended * part))
 
-    whole, _ = slope(0, x.size)
+    whole = gap(0, x.size)
+    enough, rest = 0.01 * abs(whole), whole
     for _ in range(FEW):
-        low, high = 0, x.size
+        low, high, inside = 0, x.size, rest
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if slope(low, middle)[0] >= slope(middle, high)[0] else (middle, high)
-        mended.flat[low] = slope(low, high)[1] / direction[low]
-        rest, _ = slope(0, x.size)
-        if rest <= REMAINING * whole:
+            left = gap(low, middle)
+            if abs(left) >= abs(inside - left):
+                high, inside = middle, left
+            else:
+                low, inside = middle, inside - left
+        enough, before = 0.0, rest
+        mended.flat[low] += gap(low, high) / direction[low]
+        enough, rest = 0.01 * abs(whole), gap(0, x.size)
+        if abs(rest) <= REMAINING * abs(whole):
             return mended
+        if abs(rest) > 0.9 * abs(before):
+            return None
     return None
 
 

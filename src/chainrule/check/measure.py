@@ -15,6 +15,8 @@ CLOSE_COARSE = 2e-3
 """The same where the code computes in float32 or float16 only, beside its own rounding."""
 COARSE = 1e-2
 """A comparison that would miss an error of this share of the gradient decides nothing."""
+NOTHING = 1e-9
+"""A slope of this size is none, beside a cotangent times an argument of size 1."""
 SAFETY = 10.0
 """By how much the disagreement of extrapolations may underestimate their error."""
 ASIDE = 1e-3
@@ -74,6 +76,10 @@ class Probe:
     def exact(self) -> bool:
         """Whether everything is computed in float64."""
         return self.eps < 1e-12
+
+    def rounding(self) -> float:
+        """Return a derivative, for steps of the arguments' size, below which there is only rounding."""
+        return 100 * self.eps * float(np.linalg.norm(np.ravel(self.weights * self.output)))
 
     def fresh(self) -> dict[str, Array]:
         """Return copies of the arguments, for code that may change them."""
@@ -167,8 +173,8 @@ def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index
     if not np.isfinite(analytic):
         return result("wrong", estimate, 0.0, "the gradient is not finite")
     if estimate.row and np.isfinite(estimate.value) and settled(estimate):
-        return _sharp(probe, result("right", estimate, tolerance(estimate)), directions)
-    if not np.isfinite(estimate.value) or not _sees(probe, estimate, analytic, size):
+        return _sharp(probe, result("right", estimate, tolerance(estimate)))
+    if not np.isfinite(estimate.value) or not _sees(estimate, analytic, size):
         finer = probe.slope(directions, first_step=FIRST_STEP * 2.0**-12, settled=settled, rows=ROWS)
         if finer.error + finer.noise < estimate.error + estimate.noise or not np.isfinite(estimate.value):
             estimate = finer
@@ -177,33 +183,43 @@ def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index
             and np.isfinite(estimate.value)
             and any(abs(analytic - value) <= tolerance(estimate) for value in estimate.row)
         ):
-            return _sharp(probe, result("right", estimate, tolerance(estimate)), directions)
+            return _sharp(probe, result("right", estimate, tolerance(estimate)))
     if not np.isfinite(estimate.value):
         return result("unclear", estimate, float("inf"), _where_undefined(probe))
     limit = tolerance(estimate) + SAFETY * min(estimate.error, 1e300)
     if abs(analytic - estimate.value) <= limit:
-        return _sharp(probe, result("right", estimate, limit), directions)
+        return _sharp(probe, result("right", estimate, limit))
     second = probe.slope(directions, first_step=FIRST_STEP * 0.77 if probe.exact else FIRST_STEP * 3.1)
     mismatch = abs(analytic - estimate.value)
     if _kinked(estimate, mismatch) or _kinked(second, mismatch):
         return result("kink", estimate, limit)
     if not abs(second.value - estimate.value) <= 0.1 * mismatch:
         return result("unclear", estimate, limit, "numerical derivatives with different steps disagree")
+    if probe.exact and _right_nearby(probe, directions, analytic, mismatch):
+        return result("kink", estimate, limit)
     return result("wrong", estimate, limit)
 
 
-def _sharp(probe: Probe, found: Measurement, directions: Mapping[str, Array]) -> Measurement:
-    """Call a right comparison unclear where its limit would hide an error as large as the gradient itself."""
+def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float, mismatch: float) -> bool:
+    """Whether steps too short for precision, but enough to see so large a mismatch, see none: a kink is that near."""
+
+    def seen(e: Estimate) -> bool:
+        return e.noise <= 0.01 * mismatch and abs(e.row[0] - analytic) <= 0.02 * mismatch
+
+    return seen(probe.slope(directions, first_step=FIRST_STEP * 2.0**-15, settled=seen, rows=14))
+
+
+def _sharp(probe: Probe, found: Measurement) -> Measurement:
+    """Call a right comparison unclear where its limit would hide an error as large as a part of the gradient itself."""
     value = max(abs(found.analytic), abs(found.numeric), found.typical)
-    nothing = 100 * probe.eps * float(np.linalg.norm(np.ravel(probe.weights * probe.output)))
-    if found.limit <= COARSE * value or value <= nothing or found.limit == 0:
+    if found.limit <= COARSE * value or value <= probe.rounding():
         return found
-    if value <= found.limit and found.limit <= 1e-9 * float(np.linalg.norm(np.ravel(probe.weights * probe.output))):
-        return found  # zero as far as float64 can tell, beside values that are not
+    if value <= found.limit <= NOTHING * float(np.linalg.norm(probe.weights)) * found.scale:
+        return found  # zero, as far as can be seen
     return replace(found, status="unclear", note="rounding hides an error as large as a hundredth of the gradient")
 
 
-def _sees(probe: Probe, estimate: Estimate, analytic: float, size: float) -> bool:
+def _sees(estimate: Estimate, analytic: float, size: float) -> bool:
     return estimate.error <= 1e-3 * max(abs(analytic), abs(estimate.value), size)
 
 

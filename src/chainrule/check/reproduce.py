@@ -1,5 +1,6 @@
 """The smallest input at which a gradient is still wrong, as Python text."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from .subject import Subject
 
 SMALL_SIZES = (1, 2, 3, 4, 5, 8)
 """The lengths of axes that are tried, the smallest first."""
+SECONDS = 3.0
+"""After this time no shorter axis is tried."""
 DIGITS = 60
 """Elements up to which an array is written out."""
 
@@ -22,9 +25,10 @@ def smallest(subject: Subject, argument: str, seed: int) -> Subject:
     """Cut the axes of a subject, the longest first, as long as the gradient of the argument stays wrong."""
     sizes: dict[int, int] = {}
     best = subject
+    end = time.perf_counter() + SECONDS
     for n in sorted(subject.sizes(), reverse=True):
         for short in SMALL_SIZES:
-            if short >= n:
+            if short >= n or time.perf_counter() > end:
                 break
             try:
                 trial = subject.reduced({**sizes, n: short})

@@ -11,6 +11,7 @@ class CallableModule(ModuleType):
     _called: str
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call what the module is named after."""
         return getattr(self, self._called)(*args, **kwargs)
 
     @property

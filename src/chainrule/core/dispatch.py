@@ -13,7 +13,7 @@ from .tape import Tape, modes, record
 from .tensor import Tensor, Trace
 
 NO_SETTINGS: Mapping[str, Any] = {}
-ARGUMENT_ERRORS = (TypeError, ValueError, IndexError)
+ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
 def applier(op: Any) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
 def _binary(op: Any) -> Callable[..., Any]:
     primal = op.primal
-    saver = op.saver
+    savers = op._savers
 
     def apply(a: Any, b: Any) -> Any:
         if isinstance(a, Tensor):
@@ -103,8 +103,9 @@ def _binary(op: Any) -> Callable[..., Any]:
             reraise(error, op, (a, b))
         if (first is None and second is None) or modes.floor > trace.level:
             return Tensor(z, trace, None)
-        saved = saver((first is not None, second is not None))(z, x, y)
-        return Tensor(z, trace, record(op, z, (first, second), saved, NO_SETTINGS, 2))
+        tracked = (first is not None, second is not None)
+        save = savers.get(tracked) or op.saver(tracked)
+        return Tensor(z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2))
 
     return apply
 
@@ -115,7 +116,7 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
         raise error
     names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
     got = ", ".join(f"{name} {described(x)}" for name, x in zip(names, args, strict=False))
-    kinds = (np.linalg.LinAlgError, IndexError, TypeError, ValueError)
+    kinds = (np.linalg.LinAlgError, IndexError, MemoryError, TypeError, ValueError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     raise kind(f"{op.name}: {error} (got {got})") from error
 

@@ -158,14 +158,14 @@ class Detached:
     arguments = ("x",)
 
 
-def pull_back(entries: Sequence[Entry], loss: Entry) -> None:
+def pull_back(entries: Sequence[Entry], loss: Entry, seed: Any = None) -> None:
     """Fill in the gradient of every entry that the loss depends on, with the adjoints of the records.
 
     This is the engine's walk with every edge kept: the same rules, in the same order, on the same saved values.
     """
     by_order = {e.node.order: e for e in entries if e.node is not None}
     parts: dict[Entry, dict[int, Any]] = {}
-    loss.gradient = np.ones(loss.shape)
+    loss.gradient = np.ones(loss.shape) if seed is None else seed
     for entry in reversed(entries):
         if entry.node is None or entry.is_leaf:
             continue

@@ -109,8 +109,7 @@ class ScaledDotProductAttention(Fused):
         Of a boolean mask there is no derivative.
         """
         p_bar = y_bar @ transposed(v)
-        p_bar -= np.einsum("...ij,...ij->...i", p_bar, p)[..., None]
-        s_bar = np.multiply(p_bar, p, out=p_bar)
+        s_bar = p * (p_bar - np.einsum("...ij,...ij->...i", p_bar, p)[..., None])
         alpha = _scale(q, scale)
         q_bar = s_bar @ (k * alpha)
         k_bar = transposed(s_bar) @ (q * alpha)

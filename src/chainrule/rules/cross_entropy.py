@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, Step, case
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor, value_of
 
 from .matmul import rows
 from .softmax import exponentials, log_softmax
@@ -202,9 +202,7 @@ class SoftmaxCrossEntropy(Fused):
     @staticmethod
     def adjoint_z(y_bar: Array, t: Array, y_hat: Array) -> Array:
         r"""\bar z_{ij} = \bar y_i \left(\hat y_{ij} \sum_k t_{ik} - t_{ij}\right)"""
-        z_bar = y_hat * t.sum(axis=-1, keepdims=True) - t
-        z_bar *= np.expand_dims(y_bar, -1)
-        return z_bar
+        return (y_hat * t.sum(axis=-1, keepdims=True) - t) * np.expand_dims(y_bar, -1)
 
     @staticmethod
     def adjoint_t(y_bar: Array, z: Array, t: Array) -> Array:
@@ -256,6 +254,8 @@ class SparseSoftmaxCrossEntropy(Fused):
     @staticmethod
     def adjoint_z(y_bar: Array, t: Array, y_hat: Array) -> Array:
         r"""\bar z_{ij} = \bar y_i (\hat y_{ij} - [j = t_i])"""
+        if isinstance(y_bar, Tensor):  # this pass is itself differentiated: nothing in place
+            return y_bar[..., None] * (y_hat - one_hot(t, y_hat.shape[-1], y_hat.dtype))
         y_bar = np.asarray(y_bar)
         z_bar = np.multiply(y_hat, y_bar[..., None], order="C")  # so that its rows are a view
         rows(z_bar)[np.arange(t.size), t.reshape(-1)] -= y_bar.reshape(-1)

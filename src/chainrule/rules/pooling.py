@@ -9,11 +9,11 @@ import numpy as np
 
 from chainrule.core.kinds import Fused, Linear
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor, value_of
 
 from .arrange import pad
 from .gather import take_along_axis
-from .windows import CASES, Ints, Unfold, Windows, wide
+from .windows import CASES, Fold, Ints, Unfold, Windows, wide
 
 PAIRS = Windows.of((2,), stride=2)
 
@@ -126,6 +126,11 @@ class MaxPool(Fused):
     def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:
         r"""\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"""
         size = x_shape[-windows.axes :]
+        if isinstance(y_bar, Tensor):  # this pass is itself differentiated: the same sum, as an operation
+            ahead = y_bar.ndim - windows.axes
+            under = np.stack([y_bar * (winner == k) for k in range(windows.places)], axis=ahead)
+            shape = (*y_bar.shape[:ahead], *windows.kernel, *y_bar.shape[ahead:])
+            return Fold.apply(under.reshape(shape), windows=windows, size=size)
         x_bar = np.zeros((*x_shape[: -windows.axes], *windows.full(size)), y_bar.dtype)
         for k, offset in enumerate(windows.offsets):
             x_bar[windows.at(offset, winner.shape[-windows.axes :])] += y_bar * (winner == k)

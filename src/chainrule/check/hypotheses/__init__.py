@@ -19,14 +19,15 @@ __all__ = ["CODES", "Hypothesis", "explain"]
 
 Family = Callable[[Context], Iterator[Candidate]]
 
-CHEAP: tuple[Family, ...] = (multiples, rearranged, partial, lacking)
-MEASURED: tuple[Family, ...] = (sums, contributions, recotangented)
-RERUN: tuple[Family, ...] = (substituted, right_when_square)
+STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
+    (0.0, (multiples, rearranged, partial, lacking)),
+    (2.0, (sums, contributions, recotangented)),
+    (3.0, (substituted, right_when_square)),
+)
 """The families of hypotheses: those that need the gradients alone, those that need the Jacobian of f, and those that
-evaluate f or the rule elsewhere."""
+evaluate f or the rule elsewhere. Before each stage, the cost of its simplest hypothesis: with an exact explanation that
+is as simple, it is not asked."""
 
-SIMPLE = 2.0
-"""With an exact explanation of at most this cost, no dearer family is asked."""
 ENOUGH = 0.99
 """The share of the error that a hypothesis must explain to be believed."""
 WORTH_SAYING = 0.5
@@ -50,11 +51,11 @@ def explain(context: Context) -> list[Hypothesis]:
     """
     found: list[tuple[float, Hypothesis]] = []
     with np.errstate(all="ignore"):
-        for families in (CHEAP, MEASURED, RERUN):
+        for least, families in STAGES:
+            if any(h.explained == 1 and cost <= least for cost, h in found):
+                break
             judged = ((c.cost, c.judged(context)) for family in families for c in family(context))
             found += [(cost, h) for cost, h in judged if h.explained >= WORTH_SAYING]
-            if any(h.explained == 1 and cost <= SIMPLE for cost, h in found) and not context.square:
-                break
     found.sort(key=lambda pair: (-pair[1].explained, pair[0]))
     ranked = _first_of_each(h for _, h in found)
     if ranked and ranked[0].explained == 1:

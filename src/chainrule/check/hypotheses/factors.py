@@ -10,6 +10,8 @@ from chainrule.check.context import Context, norm
 
 from .candidate import Candidate, fits
 
+NOTHING = 1e-12
+"""A gradient of this relative size is zero but for rounding."""
 CLOSE = 1e-6
 """How close a measured factor must be to a number to be called by its name."""
 
@@ -19,7 +21,7 @@ def multiples(context: Context) -> Iterator[Candidate]:
     g, n = context.analytic, context.expected
     if not context.same_shape or g.size == 0:
         return
-    if norm(g) == 0:
+    if norm(g) <= NOTHING * norm(n):
         text = "no gradient arrives: the argument is treated as a constant"
         yield Candidate("detached", text, 0, predicted=np.zeros_like(n), detail={"factor": 0.0})
         return

@@ -70,10 +70,14 @@ def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Ite
 
 def _agrees_in_some(context: Context, arguments: Arguments) -> bool:
     g = context.analytic
-    which = [int(k) for k in np.argsort(-abs(context.error), axis=None)[:PROBES]]
-    found = context.measured(arguments, which) if arguments[context.argument].shape == g.shape else None
-    scale = float(abs(g).max(initial=0))
-    return found is not None and bool(np.all(abs(found - g.ravel()[which]) <= 1e-3 * scale + context.noise))
+    if arguments[context.argument].shape != g.shape:
+        return False
+    tolerance = 1e-3 * float(abs(g).max(initial=0)) + context.noise
+    for k in np.argsort(-abs(context.error), axis=None)[:PROBES]:
+        found = context.measured(arguments, [int(k)])
+        if found is None or not abs(found[0] - g.flat[k]) <= tolerance:
+            return False
+    return True
 
 
 def substitutions(context: Context) -> Iterator[Substitution]:

@@ -131,7 +131,7 @@ def _with_rest(context: Context, name: str, weight: float, predicted: Array, cos
     detail = {"term": name, "factor": weight}
     if abs(weight) < 1e-6:
         text = f"the gradient is {name} alone; all other terms are missing"
-        if name == "ȳ":
+        if _is_path(name):
             yield Candidate("detached", text + ": their paths are cut off", cost - 0.1, predicted, detail=detail)
         elif context.x.shape != context.output.shape and "⊙" in name:
             text = f"the gradient is the sum of {name}, but another value than that is needed"
@@ -154,6 +154,11 @@ def _pairs(context: Context, products: Mapping[str, Array]) -> Iterator[Candidat
             yield Candidate("detached", text, 4.3, predicted=context.expected - a + b, detail={"term": needed})
 
 
+def _is_path(name: str) -> bool:
+    """Say whether a term is what comes along a path of its own: ȳ itself, or a matrix product with it."""
+    return name == "ȳ" or ("⊙" not in name and " " in name)
+
+
 def _parallel(a: Array, b: Array) -> bool:
     """Say whether one array is a multiple of the other, so that a term is a mere factor."""
     return abs(float(np.vdot(a, b))) >= (1 - 1e-12) * norm(a) * norm(b)
@@ -162,7 +167,7 @@ def _parallel(a: Array, b: Array) -> bool:
 def _weighted(context: Context, name: str, weight: float, predicted: Array, cost: float) -> Candidate:
     simple = next((w for w in SIMPLE if abs(weight - w) < 1e-5), None)
     detail = {"term": name, "factor": weight}
-    path = name == "ȳ" or ("⊙" not in name and " " in name)
+    path = _is_path(name)
     if simple == 2:
         return Candidate("missing-term", f"the term {name} has the wrong sign", cost, predicted, detail=detail)
     if simple == -1 and path:
@@ -233,7 +238,11 @@ def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidat
     if context.y_bar.shape != n.shape or n.ndim < 2:
         return
     above = {"ȳ": context.y_bar}
-    above |= {f"ȳ ⊙ {k}": context.y_bar * a for k, a in context.floating.items() if k != context.argument and _broadcasts(a, n)}
+    above |= {
+        f"ȳ ⊙ {k}": context.y_bar * a
+        for k, a in context.floating.items()
+        if k != context.argument and _broadcasts(a, n)
+    }
     for above_name, c in above.items():
         for name in (k for k in values if k in ("1", "y", "exp(y)") or k.startswith("x̂")):
             u = _spread(values[name], n.shape)

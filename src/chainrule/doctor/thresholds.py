@@ -1,0 +1,93 @@
+"""What counts as sick: every number that a verdict depends on, with its source. All can be replaced."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit, what it is a limit of, and who gave it or the reason for it."""
+
+    value: float
+    meaning: str
+    source: str
+
+
+_GLOROT = 'Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010)'
+_HE = 'He, Zhang, Ren & Sun, "Delving Deep into Rectifiers" (2015)'
+_PASCANU = 'Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks" (2013)'
+_LECUN = 'LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998)'
+_CS231N = "Karpathy, CS231n course notes, Neural Networks Part 3: Learning and Evaluation, Ratio of weights:updates"
+_DYING = 'Lu, Shin, Su & Karniadakis, "Dying ReLU and Initialization: Theory and Numerical Examples" (2019)'
+_NOISE = 'McCandlish, Kaplan, Amodei et al., "An Empirical Model of Large-Batch Training" (2018), section 2.2'
+_NORM = 'Ioffe & Szegedy, "Batch Normalization" (2015), algorithm 1'
+_GUO = 'Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (2017), section 2: softmax and NLL'
+
+DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
+    {
+        "vanishing": Threshold(
+            1e-3,
+            "norm of ∂L/∂z in the layers near the input over that in the last layer",
+            f"{_GLOROT}, section 4.2; {_PASCANU}, equation 5",
+        ),
+        "exploding": Threshold(
+            1e3, "norm of ∂L/∂z in a layer over that in the last layer", f"{_PASCANU}, section 2.1 and equation 7"
+        ),
+        "activation growth": Threshold(
+            1e3, "spread of the last hidden layer's values over the first's, or the inverse", f"{_HE}, section 2.2"
+        ),
+        "dead units": Threshold(
+            0.4,
+            "share of a layer's units that are zero for every sample of every batch",
+            f"{_DYING}, section 3; Karpathy, CS231n course notes, Neural Networks Part 1: 'as much as 40%'",
+        ),
+        "saturated": Threshold(
+            0.5, "share of values where the slope is under 5 % of its largest", f"{_GLOROT}, section 3"
+        ),
+        "gain": Threshold(
+            3.0, "standard deviation of a layer's weights over what its activation asks for, or the inverse",
+            f"{_HE}, equation 10; {_GLOROT}, equation 12",
+        ),
+        "symmetric": Threshold(
+            1e-6, "relative difference between the units of a layer, in weights and gradient",
+            f"{_LECUN}, section 4.6; Goodfellow, Bengio & Courville, Deep Learning (2016), section 8.4",
+        ),
+        "input size": Threshold(
+            20.0, "root mean square of the inputs that are not zero, or its inverse", f"{_LECUN}, section 4.3"
+        ),
+        "input spread": Threshold(
+            100.0, "largest standard deviation of a feature over the smallest", f"{_LECUN}, section 4.3"
+        ),
+        "input offset": Threshold(
+            10.0, "median over features of |mean| over standard deviation", f"{_LECUN}, section 4.3"
+        ),
+        "update high": Threshold(
+            0.1, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N
+        ),
+        "update low": Threshold(
+            3e-5, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N
+        ),
+        "chance": Threshold(
+            0.97, "loss over that of the best constant answer",
+            "Karpathy, 'A Recipe for Training Neural Networks' (2019): verify the loss against the entropy of the labels",
+        ),
+        "noise": Threshold(10.0, "gradient noise scale tr(Σ)/|G|² over the batch size", _NOISE),
+        "cut": Threshold(0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"),
+        "mismatch": Threshold(
+            1e-3, "distance of the outputs from what the loss expects", _GUO
+        ),
+        "values per channel": Threshold(1.0, "values that a moment is taken of", _NORM),
+        "not finite": Threshold(0.0, "NaN or infinite values", "IEEE 754-2019: what follows a NaN is a NaN"),
+    }
+)
+
+
+def chosen(changes: Mapping[str, float] | None) -> dict[str, Threshold]:
+    """Return the defaults with some values replaced; ValueError for a name that there is not."""
+    found = dict(DEFAULTS)
+    for name, value in (changes or {}).items():
+        if name not in found:
+            raise ValueError(f"doctor: thresholds: got {name!r}, expected some of {', '.join(map(repr, found))}")
+        found[name] = Threshold(float(value), found[name].meaning, "set by the caller")
+    return found

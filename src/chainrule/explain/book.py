@@ -1,0 +1,259 @@
+r"""The equations of a computation: each written with its symbols, evaluated by itself and held against the tape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .composites import values_of
+from .formula import FormulaError
+from .laws import Law, backward_law, forward_law, output_name, times
+from .naming import Names
+from .operands import Expression, Literal, Named, Operand
+from .recorder import Entry
+from .special import adapted, kept_laws, special_backward, special_forward
+from .subject import Recording
+from .symbols import Derivative, Symbol
+from .template import Rendered, is_sum, render, sides
+from .units import Unit
+from .verify import Verdict, deviation, evaluate, verify
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One displayed equation: LaTeX, the same with numbers where they fit, and the verdict on it."""
+
+    latex: str
+    numbers: str | None
+    verdict: Verdict
+
+
+class Book:
+    """All equations of one recording."""
+
+    def __init__(self, recording: Recording, units: Sequence[Unit], names: Names) -> None:
+        self.recording = recording
+        self.names = names
+        self.maker = {unit.output: unit for unit in units}
+        self.constants: dict[int, Symbol] = {}
+
+    # What stands for what
+
+    def symbol(self, entry: Entry) -> Symbol:
+        """Return the symbol of a value."""
+        return self.names.of(entry)
+
+    def gradient_symbol(self, entry: Entry) -> Derivative:
+        """Return the symbol of the derivative of the loss by a value."""
+        symbol = self.names.of(entry)
+        return Derivative(symbol.base, symbol.label)
+
+    def operand(self, x: Any) -> Operand:
+        """Return what stands for an input of a unit."""
+        if isinstance(x, Entry):
+            unit = self.maker.get(x)
+            if unit is not None and unit.inlined:
+                return self._as_expression(self._forward(unit)[1])
+            return Named(self.names.of(x), x.value)
+        if np.ndim(x) == 0 and isinstance(x, int | float | np.number | np.ndarray):
+            return Literal(float(x))
+        return Named(self._constant(x), x)
+
+    def _constant(self, x: Any) -> Symbol:
+        if id(x) not in self.constants:
+            is_target = x is self.recording.target
+            number = sum(s.base == "c" for s in self.constants.values()) + 1
+            self.constants[id(x)] = Symbol("y") if is_target else Symbol("c", str(number))
+        return self.constants[id(x)]
+
+    def bar(self, entry: Entry) -> Operand:
+        """Return what stands for the derivative of the loss by a value."""
+        if entry is self.recording.loss:
+            return Literal(1.0)
+        unit = self.maker.get(entry)
+        if unit is not None and unit.inlined:
+            user = unit.consumers[0]
+            k = next(k for k, x in enumerate(user.inputs) if x is entry)
+            law, _ = self._backward_law(user, k)
+            if law is not None:
+                return self._as_expression(self._written(law, user, {}))
+        return Named(self.gradient_symbol(entry), entry.gradient)
+
+    def _as_expression(self, rendered: Rendered) -> Expression:
+        shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
+        numbers = None if rendered.numbers is None else sides(rendered.numbers)[1][0]
+        return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
+
+    def operands(self, unit: Unit) -> dict[str, Operand]:
+        """Return what stands for each name of a unit's formulas."""
+        found: dict[str, Operand] = {}
+        for name, x in zip(unit.argument_names, unit.inputs, strict=True):
+            if x is not None and not isinstance(x, tuple | str):
+                found[name] = self.operand(x)
+        output = output_name(unit).replace("\\", "")
+        value = self.operand(unit.output) if not unit.inlined else Named(Symbol("u"), unit.output.value)
+        bar = self.bar(unit.output) if unit.output.gradient is not None else None
+        for key in (output, output.lower(), "y"):
+            found.setdefault(key, value)
+            if bar is not None:
+                found.setdefault(f"{key}_bar", bar)
+        label = self.names.symbols.get(unit.output, Symbol("")).label
+        kept = {"y_hat": Symbol(r"\hat y"), "x_hat": Symbol(r"\hat x", label), "sigma": Symbol(r"\sigma", label)}
+        for name in unit.record.keeps:
+            if unit.saved.get(name) is not None:
+                found[name] = Named(kept.get(name, Symbol(name.upper(), label)), unit.saved[name])
+        for name, value in unit.settings.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
+                found.setdefault(name, Literal(float(value)))
+        return found | adapted(unit)
+
+    # The equations
+
+    def forward(self, unit: Unit) -> Equation:
+        """Return the equation of the forward pass."""
+        law, rendered = self._forward(unit)
+        if law is None:
+            return self._unstated(self.symbol(unit.output).latex(), unit)
+        return self._judged(law, rendered, unit.output.value)
+
+    def _forward(self, unit: Unit) -> tuple[Law | None, Rendered]:
+        law = special_forward(unit) or forward_law(unit)
+        if law is None:
+            return None, Rendered("", "", None, {})
+        steps = self._stepped(law, unit)[0]
+        return law, self._written(_dotted(law, unit), unit, steps)
+
+    def kept(self, unit: Unit) -> list[tuple[str, Equation, Any]]:
+        """Return the equations of what an operation keeps for its backward pass, by name, with the value."""
+        found = []
+        for name, law in kept_laws(unit):
+            if unit.saved.get(name) is not None:
+                rendered = self._written(law, unit, {})
+                found.append((name, self._judged(law, rendered, unit.saved[name]), unit.saved[name]))
+        return found
+
+    def backward(self, unit: Unit, k: int) -> tuple[Equation, list[Equation]]:
+        """Return the equation for the cotangent that a unit sends to its input k, and those of what it uses."""
+        target = unit.inputs[k]
+        left = self.gradient_symbol(target)
+        law, local = self._backward_law(unit, k)
+        if law is None:
+            return self._unstated(left.latex(), unit), []
+        steps, before = self._stepped(law, unit)
+        name = f"{unit.argument_names[k]}_bar"
+        extra = {**steps, name: Named(left, 0.0)}
+        rendered = self._written(law, unit, extra)
+        equation = self._judged(law, rendered, unit.contribution(k))
+        return self._with_chain(equation, unit, k, local, left), before
+
+    def _backward_law(self, unit: Unit, k: int) -> tuple[Law | None, str]:
+        special = special_backward(unit, k)
+        law, local = (special, "") if special is not None else backward_law(unit, k)
+        if law is None:
+            return None, ""
+        output = output_name(unit)
+        if self.bar(unit.output).is_one:
+            for sign in (r"\odot", r"\cdot"):
+                law = replace(law, latex=law.latex.replace(rf"\bar {output} {sign} ", ""))
+        return _dotted(law, unit), local
+
+    def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
+        operands = {**self.operands(unit), **extra}
+        settings = _settings(unit)
+        rendered = render(law.latex, operands, settings)
+        if law.reading:
+            other = render(law.reading, operands, settings)
+            rendered = replace(rendered, reading=other.reading, values=other.values, numbers=None)
+        return replace(rendered, shown=_axes_shown(rendered.shown, unit))
+
+    def _stepped(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
+        """Evaluate the formulas that come before a law, so that it can use their values."""
+        found: dict[str, Operand] = {}
+        equations = []
+        inner = None
+        for latex in law.steps:
+            rendered = self._written(Law(latex, functions=law.functions), unit, found)
+            verdict = verify(rendered.reading, rendered.values, law, 0.0)
+            value = _value_of(rendered, law)
+            if value is not None:
+                inner = values_of(unit) if inner is None else inner
+                verdict = _nearest(value, inner)
+                left = sides(latex)[0]
+                key = left.replace(r"\bar ", "").replace("\\", "").strip() + ("_bar" if r"\bar" in left else "")
+                found[key] = Named(Symbol(left), value)
+            equations.append(Equation(rendered.shown, None, verdict))
+        return found, equations
+
+    def _judged(self, law: Law, rendered: Rendered, expected: Any) -> Equation:
+        verdict = verify(rendered.reading, rendered.values, law, expected)
+        shown = rendered.shown
+        if verdict.summed:
+            left, right = sides(shown)
+            wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
+            shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
+        numbers = None if rendered.numbers is None or verdict.summed else _last_side(rendered.numbers)
+        return Equation(shown, numbers, verdict)
+
+    def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
+        """Put the chain rule before the result: the derivative by the output, times the local derivative."""
+        latex = equation.latex
+        start = left.latex()
+        if left.is_delta and latex.startswith(f"{start} = "):
+            latex = f"{start} = {left.fraction()} = {latex.removeprefix(f'{start} = ')}"
+        simple = not unit.inlined and isinstance(self.operand(unit.inputs[k]), Named)
+        if local and simple and not equation.verdict.summed and unit.output is not self.recording.loss:
+            product = f"{self.gradient_symbol(unit.output).latex()} {times(unit)} {self._local(unit, k)}"
+            head, tail = latex.rsplit(" = ", 1) if " = " in latex else (latex, "")
+            latex = f"{head} = {product} = {tail}" if "[" not in head else latex
+        return replace(equation, latex=latex)
+
+    def _local(self, unit: Unit, k: int) -> str:
+        over, under = self.symbol(unit.output), self.symbol(unit.inputs[k])
+        return rf"\frac{{\partial {over}}}{{\partial {under}}}"
+
+    def _unstated(self, left: str, unit: Unit) -> Equation:
+        name = unit.record.name.replace("_", " ")
+        return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
+
+
+def _last_side(numbers: str) -> str:
+    _, right = sides(numbers)
+    return right[0] if right else numbers
+
+
+def _dotted(law: Law, unit: Unit) -> Law:
+    r"""Write a product with a number with a dot: $\odot$ is for arrays."""
+    return replace(law, latex=law.latex.replace(r"\odot", times(unit))) if unit.record.kind != "general" else law
+
+
+def _settings(unit: Unit) -> dict[str, Any]:
+    found = {k: v for k, v in unit.settings.items() if isinstance(v, int | float | tuple | list) or v is None}
+    if "axis" in unit.settings:
+        first = unit.inputs[0]
+        size = np.size(first.value if isinstance(first, Entry) else first)
+        found.setdefault("n", size // max(np.size(unit.output.value), 1))
+    return {k: v for k, v in found.items() if k == "axis" or v is not None}
+
+
+def _axes_shown(shown: str, unit: Unit) -> str:
+    axis = unit.settings.get("axis", ())
+    if axis == ():
+        return shown
+    text = "" if axis is None else rf"_{{\text{{axis {axis}}}}}"
+    return shown.replace(r"_{\text{axis}}", text)
+
+
+def _value_of(rendered: Rendered, law: Law) -> Any:
+    try:
+        return evaluate(rendered.reading, rendered.values, law, None)[0]
+    except (FormulaError, ValueError, TypeError):
+        return None
+
+
+def _nearest(value: Any, candidates: Sequence[Any]) -> Verdict:
+    """An intermediate value is verified where the composite's own tape has it."""
+    errors = [deviation(value, c) for c in candidates if np.shape(c) == np.shape(value)]
+    if not errors:
+        return Verdict(None, "no value of the composite has this shape")
+    return Verdict(min(errors), "", value=value)

@@ -1,0 +1,30 @@
+"""The values inside a fused operation: its composite, run on a tape of its own with the same inputs and cotangent."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+
+from .recorder import Entry, Recorder, pull_back
+from .units import Unit
+
+
+def values_of(unit: Unit) -> list[Any]:
+    """Return every value and every gradient on the composite's tape; none where there is no composite."""
+    if unit.record.composite is None or unit.output.gradient is None:
+        return []
+    tape = Recorder()
+    plain = [x.value if isinstance(x, Entry) else x for x in unit.inputs]
+    boxes = [_boxed(tape, x, k) for k, x in enumerate(plain)]
+    y = unit.record.composite(*boxes, **unit.settings)
+    last = tape.entry_of(y) if isinstance(y, Tensor) else None
+    if not isinstance(last, Entry):
+        return []
+    pull_back(tape.entries, last, unit.output.gradient)
+    return [a for e in tape.entries for a in (e.value, e.gradient) if isinstance(a, np.ndarray)]
+
+
+def _boxed(tape: Recorder, x: Any, k: int) -> Any:
+    is_floating = getattr(x, "dtype", None) is not None and x.dtype.kind == "f"
+    return tape.enter(x, f"x{k}", tracked=True) if is_floating else x

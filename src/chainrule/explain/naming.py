@@ -1,0 +1,223 @@
+r"""Which symbol each value gets.
+
+The field's own letters come first: x, $W^{(l)}$, $b^{(l)}$, $z^{(l)}$, $a^{(l)}$, $\hat y$, L. The label l is the name
+that a layer's module has, or its number; a function's values are called what its variables are called.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .recorder import Entry
+from .subject import Recording
+from .symbols import Symbol, from_name, word_label
+from .units import Unit
+
+WEIGHTS = {
+    "linear": {1: "W", 2: "b"},
+    "matmul": {0: "W", 1: "W"},
+    "convolution": {1: "W"},
+    "layer_norm": {1: r"\gamma", 2: r"\beta"},
+    "rms_norm": {1: r"\gamma"},
+    "get_item": {0: "E"},
+}
+"""What a layer calls its parameters, by their position."""
+RESULTS = {
+    **{"linear": "z", "matmul": "z", "convolution": "z", "layer_norm": "n", "rms_norm": "n", "get_item": "e"},
+    **{"scaled_dot_product_attention": "o", "max_pool": "p", "sum_pool": "p", "dropout_mask": "m"},
+    **{"softmax_cross_entropy": r"\ell", "sparse_softmax_cross_entropy": r"\ell"},
+    **{"binary_cross_entropy_with_logits": r"\ell", "binary_cross_entropy": r"\ell", "softmax": "p"},
+}
+QUERY_KEY_VALUE = ("Q", "K", "V")
+SHAPES = frozenset({"reshape", "transpose", "astype", "copy", "broadcast_to", "expand_dims", "swapaxes"})
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
+
+
+@dataclass
+class Names:
+    """The symbols given so far; no two values share one."""
+
+    symbols: dict[Entry, Symbol]
+    taken: set[str]
+
+    def give(self, entry: Entry, symbol: Symbol) -> None:
+        """Give an entry a symbol, with a number where another one has it."""
+        if entry in self.symbols:
+            return
+        found, number = symbol, 1
+        while str(found) in self.taken:
+            number += 1
+            label = f"{symbol.label},{number}" if symbol.label and not symbol.label.isdigit() else str(number)
+            found = Symbol(symbol.base, label)
+        self.symbols[entry] = found
+        self.taken.add(str(found))
+
+    def of(self, entry: Entry) -> Symbol:
+        """Return the symbol of an entry."""
+        return self.symbols[entry]
+
+
+def name_all(recording: Recording, units: Sequence[Unit]) -> Names:
+    """Give every value a symbol."""
+    names = Names({recording.loss: Symbol("L")}, {"L"})
+    _name_arguments(recording, names)
+    labels = _layer_labels(recording, units, names)
+    _name_parameters(units, labels, names)
+    _name_results(recording, units, labels, names)
+    for entry in recording.entries:
+        if entry.is_leaf:
+            names.give(entry, from_name(entry.name or "c"))
+    return names
+
+
+def _name_arguments(recording: Recording, names: Names) -> None:
+    for entry in recording.entries:
+        simple = entry.name.isidentifier()
+        if entry.is_leaf and simple and not (recording.modules and entry.is_parameter):
+            names.give(entry, from_name(entry.name))
+
+
+# Layers
+
+
+def _is_layer(unit: Unit) -> bool:
+    return unit.record.name in WEIGHTS and any(
+        isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in WEIGHTS[unit.record.name]
+        for k, x in enumerate(unit.inputs)
+    )
+
+
+def _layer_labels(recording: Recording, units: Sequence[Unit], names: Names) -> dict[Unit, str]:
+    layers = [unit for unit in units if _is_layer(unit)]
+    labels = _module_labels(layers) if recording.modules else _weight_labels(layers, names)
+    found = dict(zip(layers, labels, strict=True))
+    for unit in units:  # an activation belongs to the layer before it
+        first = unit.inputs[0] if unit.inputs else None
+        before = next((u for u in found if u.output is first), None)
+        if before is not None and _is_activation(unit) and before.record.name in ("linear", "matmul", "convolution"):
+            found[unit] = found[before]
+    return found
+
+
+def _is_activation(unit: Unit) -> bool:
+    moving = [x for x in unit.inputs if isinstance(x, Entry) and x.tracked]
+    return unit.record.kind == "elementwise" and len(moving) == 1 and unit.record.name not in ("square", "power")
+
+
+def _module_labels(layers: Sequence[Unit]) -> list[str]:
+    """The shortest form of the modules' paths that tells them apart: the number, the last name, or more of it."""
+    paths = [_module_of(unit).split(".") for unit in layers]
+    if all(path[-1].isdigit() and len(path) <= 2 for path in paths) or len(set(map(tuple, paths))) < len(paths):
+        return [str(k) for k in range(1, len(layers) + 1)]
+    if paths == [[""]]:
+        return [""]
+    for depth in range(1, max(map(len, paths)) + 1):
+        found = [_short(path, depth) for path in paths]
+        if len(set(found)) == len(found):
+            return [word_label(label) for label in found]
+    return [word_label(".".join(path)) for path in paths]
+
+
+def _short(path: Sequence[str], depth: int) -> str:
+    """Return the last names, with every number before them: `0.attention.query` is `0.query`."""
+    start = len(path) - depth
+    if depth == 1 and path[-1].isdigit() and len(path) > 1:
+        start -= 1
+    kept = [part for k, part in enumerate(path) if k >= start or (depth > 1 and part.isdigit())]
+    return ".".join(kept)
+
+
+def _module_of(unit: Unit) -> str:
+    """The path of the module that holds the unit's parameter."""
+    leaf = next(x for x in unit.inputs if isinstance(x, Entry) and x.is_leaf and x.is_parameter)
+    return leaf.name.rpartition(".")[0]
+
+
+def _weight_labels(layers: Sequence[Unit], names: Names) -> list[str]:
+    """The labels that the weights' own names have; numbers where there are none and several layers."""
+    weights = [next(x for x in unit.inputs if isinstance(x, Entry) and x.is_parameter and x.is_leaf) for unit in layers]
+    if all(w in names.symbols for w in weights):
+        labels = [names.of(w).label for w in weights]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [str(k) for k in range(1, len(layers) + 1)]
+
+
+def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
+    for unit in units:
+        roles = WEIGHTS.get(unit.record.name, {})
+        for k, x in enumerate(unit.inputs):
+            if unit in labels and isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in roles:
+                names.give(x, Symbol(roles[k], labels[unit]))
+
+
+# What operations make
+
+
+def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
+    variables = _variables(recording, units)
+    _name_heads(units, labels, names, variables)
+    for unit in units:
+        if unit.inlined:
+            continue
+        names.give(unit.output, variables.get(unit) or _role(unit, labels, recording, names))
+        _name_parts(unit, recording, names)
+
+
+def _role(unit: Unit, labels: dict[Unit, str], recording: Recording, names: Names) -> Symbol:
+    name = unit.record.name
+    if name == "softmax" and unit.output is recording.output:
+        return Symbol(r"\hat y")
+    if unit in labels:
+        return Symbol(RESULTS.get(name, "a"), labels[unit])
+    if name in RESULTS:
+        return Symbol(RESULTS[name])
+    if name in SHAPES and isinstance(unit.inputs[0], Entry) and unit.inputs[0] in names.symbols:
+        before = names.of(unit.inputs[0])
+        return Symbol(f"{before.base}'", before.label) if len(before.base.rstrip("'")) <= 2 else Symbol("u")
+    if name == "add" and len(list(unit.tracked_inputs())) == 2:
+        return Symbol("h")
+    return Symbol("u")
+
+
+def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, variables: dict[Unit, Symbol]) -> None:
+    """Call what attention takes Q, K and V."""
+    made = {unit.output: unit for unit in units}
+    for unit in units:
+        if unit.record.name != "scaled_dot_product_attention":
+            continue
+        for letter, x in zip(QUERY_KEY_VALUE, unit.inputs, strict=False):
+            if isinstance(x, Entry) and x in made and made[x] not in variables and made[x] not in labels:
+                names.give(x, Symbol(letter))
+
+
+def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
+    """Name the outputs of an operation that has several."""
+    if not isinstance(unit.output.value, tuple):
+        return
+    whole = names.of(unit.output)
+    for entry in recording.entries:
+        if entry.inputs == (unit.output,) and "part" in entry.settings:
+            names.give(entry, Symbol(f"{whole.base}_{{{entry.settings['part'] + 1}}}", whole.label))
+
+
+def _variables(recording: Recording, units: Sequence[Unit]) -> dict[Unit, Symbol]:
+    """What the program calls a value: the last operation on a line such as `z = w * x + b` makes z.
+
+    A line that runs several times names nothing: its values are told apart by their layers.
+    """
+    runs: dict[str, list[Unit]] = {}
+    line_before = None
+    for unit in units:
+        source = unit.output.source
+        if source is None or (source.file, source.line) == recording.caller or source.function.endswith("<lambda>"):
+            line_before = None
+            continue
+        name = _ASSIGNMENT.match(source.text)
+        if name and (source.file, source.line) == line_before:
+            runs[name[1]][-1] = unit
+        elif name:
+            runs.setdefault(name[1], []).append(unit)
+        line_before = (source.file, source.line) if name else None
+    return {made[0]: from_name(name) for name, made in runs.items() if len(made) == 1 and not made[0].inlined}

@@ -1,0 +1,73 @@
+"""Numbers in LaTeX: rounded for the eye only, at the very end."""
+
+from typing import Any
+
+import numpy as np
+
+DIGITS = 4
+"""Significant digits that are shown."""
+MOST_ROWS, MOST_COLUMNS = 4, 4
+"""Larger arrays are cut off: a reader checks a few numbers, not a page of them."""
+FITS = 8
+"""How many elements an array may have to be put in for its symbol."""
+
+
+def number(x: float, digits: int = DIGITS) -> str:
+    r"""Return a number rounded to significant digits, large and small ones with a power of ten.
+
+    >>> number(0.750260105), number(-1.0), number(1.5e-7)
+    ('0.7503', '-1', '1.5 \\cdot 10^{-7}')
+    """
+    if not np.isfinite(x):
+        return r"\text{nan}" if np.isnan(x) else (r"\infty" if x > 0 else r"-\infty")
+    text = f"{x:.{digits}g}"
+    mantissa, _, exponent = text.partition("e")
+    if exponent:
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+    return text if text != "-0" else "0"
+
+
+def matrix(value: Any, fits: int = FITS) -> str | None:
+    """Return an array as a matrix, a scalar as a number (a negative one in brackets), or None where it is too large."""
+    array = np.asarray(value)
+    if array.ndim == 0:
+        text = number(float(array))
+        return rf"({text})" if text.startswith("-") else text
+    if array.ndim > 2 or array.size > fits or array.size == 0:
+        return None
+    return shown(array)
+
+
+def shown(value: Any) -> str:
+    """Return a value for the eye: a number, a matrix, cut off where it is large, or the first matrix of a stack."""
+    array = np.asarray(value)
+    if array.ndim == 0:
+        return number(float(array))
+    if array.dtype.kind == "b":
+        array = array.astype(int)
+    if array.size == 0:
+        return r"\text{(empty)}"
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim != 1 else array[None]
+    if array.ndim > 2:
+        rows = array.reshape(-1, *array.shape[-2:])[0]
+    cut_rows, cut_columns = rows.shape[0] > MOST_ROWS, rows.shape[1] > MOST_COLUMNS
+    width = MOST_COLUMNS - 1 if cut_columns else rows.shape[1]
+    height = MOST_ROWS - 1 if cut_rows else rows.shape[0]
+    lines = [_row(row, width, cut_columns) for row in rows[:height]]
+    if cut_rows:
+        lines.append(" & ".join([r"\vdots"] * (width + cut_columns)))
+    body = rf"\begin{{pmatrix}} {r' \\ '.join(lines)} \end{{pmatrix}}"
+    return body + (r" \cdots" if array.ndim > 2 and array.size > rows.size else "")
+
+
+def _row(row: Any, width: int, cut: bool) -> str:
+    return " & ".join([*(number(float(x)) for x in row[:width]), *([r"\cdots"] if cut else [])])
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as text: `[3, 4]`; a scalar's is `[]`.
+
+    >>> shape_text((3, 4))
+    '[3, 4]'
+    """
+    return str(list(shape))

@@ -1,0 +1,143 @@
+r"""What can stand for a name in a formula: a symbol with its value, a number, or another formula's right-hand side.
+
+Each is written in three ways: `show` for the reader, `read` for the evaluator of `formula`, and `digits` with the
+numbers themselves. All three come from the same walk over the same formula, so what is verified is what is shown.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .numerals import matrix, number
+from .symbols import Symbol
+
+Values = dict[str, Any]
+
+
+class Operand(ABC):
+    """What stands for a name."""
+
+    @abstractmethod
+    def show(self, sub: str, sup: str) -> str:
+        """Return the LaTeX for the reader."""
+
+    @abstractmethod
+    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
+        """Return the LaTeX for the evaluator, and add to `values` what it needs."""
+
+    @abstractmethod
+    def digits(self, sub: str, sup: str) -> str | None:
+        """Return the LaTeX with numbers, or None where they do not fit."""
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is the number 1, which a product leaves out."""
+        return False
+
+
+def _named(value: Any, sub: str, sup: str, capital: bool, values: Values) -> str:
+    key = f"{'M' if capital else 'v'}{len(values)}"
+    values[key] = value
+    below, above = f"_{{{sub}}}" if sub else "", f"^{{{sup}}}" if sup else ""
+    return rf"\mathrm{{{key}}}\,{below}{above}"
+
+
+@dataclass(frozen=True)
+class Named(Operand):
+    """A symbol and its value."""
+
+    symbol: Symbol
+    value: Any
+
+    def show(self, sub: str, sup: str) -> str:
+        """Return the symbol."""
+        return self.symbol.latex(sub, sup)
+
+    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
+        """Return a name of the evaluator's; a transpose of what has no two axes is itself."""
+        return _named(self.value, sub, sup, capital, values)
+
+    def digits(self, sub: str, sup: str) -> str | None:
+        """Return the value, where it is small and not indexed."""
+        if sub or (text := matrix(self.value)) is None:
+            return None
+        if not sup:
+            return text
+        inner = text if np.ndim(self.value) else number(float(self.value))
+        return f"{text}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
+
+    @property
+    def is_one(self) -> bool:
+        """Only the derivative of the loss by itself is left out."""
+        return self.symbol.base == "1"
+
+
+@dataclass(frozen=True)
+class Literal(Operand):
+    """A constant, written as its number or as given."""
+
+    value: Any
+    latex: str = ""
+
+    def show(self, sub: str, sup: str) -> str:
+        """Return the number."""
+        text = self.latex or number(float(self.value))
+        if sub:
+            return text
+        return rf"\left({text}\right)^{{{sup}}}" if sup and text.startswith("-") else text + (f"^{{{sup}}}" if sup else "")
+
+    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:  # noqa: ARG002
+        """Return a name of the evaluator's: a number of the formula has no exponent."""
+        return _named(self.value, sub if np.ndim(self.value) else "", sup, False, values)
+
+    def digits(self, sub: str, sup: str) -> str | None:
+        """Return the number, in brackets where it is negative."""
+        text = self.show(sub, sup)
+        return rf"({text})" if text.startswith("-") else text
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is 1."""
+        return bool(np.ndim(self.value) == 0 and not self.latex and self.value == 1)
+
+
+@dataclass(frozen=True)
+class Expression(Operand):
+    """The right-hand side of another formula, put in for a value that has no symbol of its own."""
+
+    shown: str
+    reading: str
+    numbers: str | None
+    values: Values = field(default_factory=dict)
+    is_sum: bool = True
+    one: bool = False
+
+    def _wrapped(self, text: str, sub: str, sup: str) -> str:
+        below, above = f"_{{{sub}}}" if sub else "", f"^{{{sup}}}" if sup else ""
+        bracket = self.is_sum or sub or sup
+        return rf"\left({text}\right){below}{above}" if bracket else text
+
+    def show(self, sub: str, sup: str) -> str:
+        """Return the formula, in brackets where it needs them."""
+        return self._wrapped(self.shown, sub, sup)
+
+    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:  # noqa: ARG002
+        """Return the formula with its names made unique."""
+        text = self.reading
+        for key in sorted(self.values, key=len, reverse=True):
+            new = f"{key[0]}{len(values)}"
+            values[new] = self.values[key]
+            text = text.replace(rf"\mathrm{{{key}}}", rf"\mathrm{{{new}@}}")
+        below, above = f"_{{{sub}}}" if sub else "", f"^{{{sup}}}" if sup else ""
+        return rf"\left({text.replace('@', '')}\right){below}{above}"
+
+    def digits(self, sub: str, sup: str) -> str | None:
+        """Return the formula in numbers."""
+        return None if self.numbers is None else self._wrapped(self.numbers, sub, sup)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is the number 1."""
+        return self.one

@@ -1,0 +1,172 @@
+"""Functions of JAX under check: with a custom rule, or ordinary ones."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.functions import argument_names
+from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located, parted
+
+from .optional import needed
+from .reproduction import reproduction
+
+Jax = Any
+"""An array or another object of JAX."""
+
+
+class JaxSubject(Subject):
+    """A function of JAX at given arguments, which may be pytrees. `wide` is whether it runs in float64."""
+
+    def __init__(
+        self,
+        f: Any,
+        args: Sequence[Any],
+        settings: Mapping[str, Any],
+        *,
+        tracked: Sequence[bool] | None = None,
+        wide: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.jax = needed("jax", "check_jax")
+        self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
+        self.name = getattr(f, "__name__", type(f).__name__)
+        rule = self._rule()
+        self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
+        self.source = located(f if rule is None else rule)
+        with self.precision():
+            ways, self.structure = self.jax.tree_util.tree_flatten_with_path(self.args)
+            self.leaves = [self._as_array(leaf) for _, leaf in ways]
+            self.tracked = self._tracked([way for way, _ in ways]) if tracked is None else list(tracked)
+            names = self._leaf_names([way for way, _ in ways])
+            self.positions = {name: k for k, name in enumerate(names) if self.tracked[k]}
+            self.arguments = {name: self._array(name, self.leaves[k]) for name, k in self.positions.items()}
+
+    def _rule(self) -> Any:
+        """Return the user's rule: what `defvjp` or `defjvp` was given."""
+        for kind, rule in ((self.jax.custom_vjp, "bwd"), (self.jax.custom_jvp, "jvp")):
+            if isinstance(self.f, kind):
+                return getattr(self.f, rule)
+        return None
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Return a context in which JAX computes as this subject does."""
+        if not self.wide:
+            return nullcontext()
+        modern = hasattr(self.jax, "enable_x64")  # before JAX 0.8 it was in jax.experimental
+        home = self.jax if modern else needed("jax.experimental", "check_jax")
+        context: AbstractContextManager[Any] = home.enable_x64(True)
+        return context
+
+    # What there is to differentiate
+
+    def _as_array(self, leaf: Any) -> Any:
+        """Return an array as JAX sees it; anything else as it is."""
+        if not self._is_floating(leaf):
+            return leaf
+        return self.jax.numpy.asarray(leaf, np.float64 if self.wide else None)
+
+    def _is_floating(self, x: Any) -> bool:
+        return hasattr(x, "dtype") and bool(self.jax.numpy.issubdtype(x.dtype, self.jax.numpy.floating))
+
+    def _tracked(self, ways: list[Any]) -> list[bool]:
+        fixed = {k % max(len(self.args), 1) for k in getattr(self.f, "nondiff_argnums", ())}
+        free = [way[0].idx not in fixed for way in ways]
+        arrays = [ok and self._is_floating(leaf) for ok, leaf in zip(free, self.leaves, strict=True)]
+        numbers = [ok and isinstance(leaf, float) for ok, leaf in zip(free, self.leaves, strict=True)]
+        return arrays if any(arrays) else numbers
+
+    def _leaf_names(self, ways: list[Any]) -> list[str]:
+        labels = argument_names(self.f, len(self.args))
+        return [labels[way[0].idx] + self.jax.tree_util.keystr(way[1:]) for way in ways]
+
+    def _array(self, name: str, x: Any) -> Array:
+        array = np.array(self.jax.numpy.asarray(x))
+        if array.dtype.kind != "f":
+            raise TypeError(
+                f"check_jax: {name} is {array.dtype}, which NumPy does not have; pass float32 and check that"
+            )
+        return array
+
+    # Calling it
+
+    def _outputs(self, values: Mapping[str, Any]) -> list[Any]:
+        leaves = list(self.leaves)
+        for name, k in self.positions.items():
+            leaves[k] = values[name]
+        result = self.f(*self.jax.tree_util.tree_unflatten(self.structure, leaves), **self.settings)
+        outputs = [y for y in self.jax.tree_util.tree_leaves(result) if self._is_floating(y) or isinstance(y, float)]
+        if not outputs:
+            raise TypeError(f"check_jax: {self.name} must return at least one array of floats")
+        return outputs
+
+    def values(self, arguments: Arrays) -> dict[str, Jax]:
+        """Return the arguments as arrays of JAX."""
+        return {name: self.jax.numpy.asarray(x) for name, x in arguments.items()}
+
+    def outputs(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the floating outputs at other arguments."""
+        with self.precision():
+            return self._outputs(values)
+
+    def forward(self, arguments: Arrays) -> Array:
+        """Run the function."""
+        with self.precision():
+            outputs = self._outputs(self.values(arguments))
+        return joined([self._array("the output", y) for y in outputs])
+
+    def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        """Run JAX's reverse mode, in which the user's rule is called."""
+        with self.precision():
+            try:
+                outputs, pullback = self.jax.vjp(self._outputs, self.values(arguments))
+                bars = [self.jax.numpy.asarray(part) for part in parted(y_bar, [np.asarray(y) for y in outputs])]
+                (gradients,) = pullback(bars)
+            except (TypeError, ValueError, AttributeError, IndexError) as error:
+                raise BackwardError(_verdict_of(str(error)), f"{self.backward_name} raised {_said(error)}") from error
+        return {name: np.array(g) for name, g in gradients.items()}
+
+    # The same function elsewhere
+
+    def _twin(self, leaves: Sequence[Any], **changes: Any) -> "JaxSubject":
+        args = self.jax.tree_util.tree_unflatten(self.structure, leaves)
+        return JaxSubject(self.f, args, self.settings, tracked=self.tracked, seed=self.seed, **changes)
+
+    def widened(self) -> "JaxSubject":
+        """Return the function in float64."""
+        return self._twin(self.leaves, wide=True)
+
+    def sizes(self) -> set[int]:
+        """Return the lengths of all axes of the arrays."""
+        return {n for x in self.leaves for n in np.shape(x)}
+
+    def reduced(self, sizes: Mapping[int, int]) -> "JaxSubject":
+        """Return the function at arguments whose axes are cut."""
+        leaves = [cut(np.array(x), sizes) if hasattr(x, "dtype") and np.ndim(x) else x for x in self.leaves]
+        return self._twin(leaves, wide=self.wide)
+
+    def parts(self) -> list[Subject]:
+        """Return the custom rules and the cuts that a run comes by, in this order of time."""
+        from .jax_parts import parts_of
+
+        try:
+            return parts_of(self)
+        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
+            return []
+
+    def code(self) -> str:
+        """Return Python text that checks this again, where all arguments are arrays and short."""
+        if self.settings or not all(hasattr(x, "dtype") for x in self.args):
+            return ""
+        texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]
+        names = argument_names(self.f, len(self.args))
+        return reproduction("jax", self.f, dict(zip(names, texts, strict=True)), self.seed)
+
+
+def _verdict_of(message: str) -> str:
+    return "shape" if "shapes do not match" in message or "shape" in message else "signature"
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
