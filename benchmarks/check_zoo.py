@@ -20,7 +20,8 @@ from timing import machine, table
 from zoo.catalogue import OPERATIONS, PAIRS
 from zoo.compositions import alarms
 from zoo.entry import Bug, Operation
-from zoo.forms import FORMS, Form
+from zoo.form import Form
+from zoo.forms import FORMS
 from zoo.peers import PEERS
 
 BARS = {"detected": 100, "right verdict": 98, "right first hypothesis": 90, "right place": 95}
@@ -38,6 +39,7 @@ class Result:
 
     @property
     def missed(self) -> list[str]:
+        """Return the questions that were answered wrongly."""
         return [question for question, answer in self.answers.items() if answer is False]
 
 
@@ -54,7 +56,7 @@ def judged(form: Form, operation: Operation, bug: Bug) -> Result:
     verdict, wrong = form.expected(operation, bug)
     findings = [f for f in report.findings if f.verdict == report.verdict]
     code = findings[0].code if findings else ""
-    placed = bool(findings) and all(form.place(f, wrong) for f in findings)
+    placed = bool(findings) and all(form.place(f, wrong, operation) for f in findings)
     answers = {
         "detected": not report.ok,
         "right verdict": report.verdict == verdict,
@@ -81,7 +83,7 @@ def false_alarms(form: Form) -> list[str]:
     """Return the operations whose right backward pass is called wrong."""
     found = []
     for operation in OPERATIONS:
-        if form.takes(operation):
+        if form.takes(operation, None):
             try:
                 report = form.check(operation, operation.backward)
             except Exception as error:  # said by name below, and counted

@@ -1,6 +1,6 @@
 """Activations, one number at a time."""
 # A rule takes every argument of its operation, whether it needs it or not.
-# ruff: noqa: ARG001, ARG005
+# ruff: noqa: ARG005
 
 import math
 

@@ -1,6 +1,5 @@
 """Scaled dot-product attention."""
 # A rule takes every argument of its operation, whether it needs it or not.
-# ruff: noqa: ARG001, ARG005
 
 import math
 

@@ -1,4 +1,4 @@
-"""Random compositions of chainrule's operations: functions whose gradients are right, so that no alarm may be raised."""
+"""Random compositions of chainrule's operations: their gradients are right, so that no alarm may be raised."""
 
 from collections.abc import Callable
 from typing import Any

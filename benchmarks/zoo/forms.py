@@ -1,13 +1,6 @@
-"""The forms in which an operation is written: function pair, layer class, part of a network, torch, JAX.
+"""The forms of an operation: a pair of functions, a layer class, a part of a network; and those of torch and JAX."""
 
-A form turns an operation and a backward pass into a call of the checker. One whose checker or framework is missing says
-so, and is left out.
-"""
-
-import importlib
-import importlib.util
 import inspect
-from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,79 +8,13 @@ import numpy as np
 import chainrule as cr
 
 from .entry import Array, Bug, Operation, Rule
+from .form import Form, as_written, checker
+from .jax_form import JAX
+from .torch_form import TORCH
 
 
-def checker(name: str) -> Any:
-    """Return one of chainrule's checkers, or None."""
-    return getattr(cr, name, None) or getattr(interop(), name, None)
-
-
-def interop() -> Any:
-    """Return chainrule's part that knows other frameworks, or None."""
-    try:
-        return importlib.import_module("chainrule.interop")
-    except ImportError:
-        return None
-
-
-class Form(ABC):
-    """One way of writing an operation with its backward pass."""
-
-    name: str
-
-    @abstractmethod
-    def missing(self) -> str:
-        """Return why this form cannot be tried here, or an empty text."""
-
-    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
-        """Say whether the operation, and the mistake, can be written in this form."""
-        return True
-
-    def expected(self, operation: Operation, bug: Bug) -> tuple[str, set[str]]:
-        """Return the verdict and the places that are right answers in this form."""
-        return bug.verdict, operation.wrong_places(bug)
-
-    @abstractmethod
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        """Return the checker's report on the operation with that backward pass."""
-
-    def place(self, finding: Any, wrong: set[str]) -> bool:
-        """Say whether a finding names a place that is wrong."""
-        return finding.argument in wrong
-
-
-class Pair(Form):
-    """Two functions, forward and backward."""
-
-    name = "pair of functions"
-
-    def missing(self) -> str:
-        return ""
-
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        return cr.check(operation.forward, *operation.copies(), backward=rule)
-
-
-class LayerForm(Form):
-    """A class in the style of courses: `forward(x)` keeps what `backward(dout)` needs, gradients lie beside weights."""
-
-    name = "layer class"
-
-    def missing(self) -> str:
-        return "" if checker("check_layer") else "chainrule has no check_layer"
-
-    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
-        return operation.floating[0] == next(iter(operation.arguments))
-
-    def expected(self, operation: Operation, bug: Bug) -> tuple[str, set[str]]:
-        verdict, places = super().expected(operation, bug)
-        if verdict == "signature":  # a gradient that is not handed out stays what it was
-            return "missing", {operation.floating[-1]}
-        first = next(iter(operation.arguments))
-        return verdict, {"x" if place == first else place for place in places}
-
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        return checker("check_layer")(HandWritten(operation, rule), operation.copies()[0])
+def check_pair(operation: Operation, rule: Rule) -> Any:
+    return cr.check(operation.forward, *operation.copies(), backward=rule)
 
 
 class HandWritten:
@@ -102,10 +29,12 @@ class HandWritten:
                 setattr(self, f"d{name}", np.zeros_like(value))
 
     def forward(self, x: Array) -> Array:
+        """Keep what the backward pass needs."""
         self._x = x
         return self._operation.forward(x, *(getattr(self, name) for name in self._names))
 
     def backward(self, dout: Array) -> Array:
+        """Lay the gradients beside the weights and return that of the input."""
         found = self._rule(dout, self._x, *(getattr(self, name) for name in self._names))
         dx, *rest = found if isinstance(found, tuple) else (found,)
         for name, gradient in zip((n for n in self._names if n in self._operation.floating), rest, strict=False):
@@ -113,144 +42,48 @@ class HandWritten:
         return dx
 
 
-class Network(Form):
-    """A custom operation in the middle of a network of chainrule's own operations, which are right."""
-
-    name = "inside a network"
-
-    def missing(self) -> str:
-        return ""
-
-    def takes(self, operation: Operation, bug: Bug | None = None) -> bool:  # noqa: ARG002
-        return bug is None or bug.verdict != "dtype"  # the engine gives every gradient its argument's dtype
-
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        def planted(*args: Any) -> Any:
-            return operation.forward(*args)
-
-        names = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in operation.arguments]
-        planted.__signature__ = inspect.Signature(names)
-        op = cr.custom(planted)
-        op.def_vjp(rule)
-        first = next(iter(operation.arguments))
-
-        def network(*args: Any) -> Any:
-            mixed = dict(zip(operation.arguments, args, strict=True))
-            mixed[first] = 0.9 * mixed[first] + 0.0
-            return np.sin(op(*mixed.values()) * 0.5)
-
-        return cr.check(network, *operation.copies())
-
-    def place(self, finding: Any, wrong: set[str]) -> bool:  # noqa: ARG002
-        return finding.operation == "planted"
+def check_layer(operation: Operation, rule: Rule) -> Any:
+    return checker("check_layer")(HandWritten(operation, rule), operation.copies()[0])
 
 
-class Torch(Form):
-    """A `torch.autograd.Function` that computes in NumPy."""
-
-    name = "torch.autograd.Function"
-
-    def missing(self) -> str:
-        if importlib.util.find_spec("torch") is None:
-            return "torch is not installed"
-        return "" if checker("check_torch") else "chainrule has no check_torch"
-
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        return checker("check_torch")(torch_function(operation, rule), *torch_arguments(operation))
-
-    def place(self, finding: Any, wrong: set[str]) -> bool:
-        return True if finding.argument in wrong else _by_number(finding.argument) is not None and bool(wrong)
+def of_a_layer(operation: Operation, bug: Bug) -> tuple[str, set[str]]:
+    verdict, places = as_written(operation, bug)
+    if verdict == "signature":  # a gradient that is not handed out stays what it was
+        return "missing", {operation.floating[-1]}
+    first = next(iter(operation.arguments))
+    return verdict, {"x" if place == first else place for place in places}
 
 
-def torch_arguments(operation: Operation) -> list[Any]:
-    """Return the arguments as tensors of which gradients are asked."""
-    import torch
+def check_network(operation: Operation, rule: Rule) -> Any:
+    """Check a network of chainrule's own operations, which are right, around a custom one."""
 
-    tensors = [torch.from_numpy(np.asarray(x)) for x in operation.copies()]
-    return [t.requires_grad_() if t.is_floating_point() else t for t in tensors]
-
-
-def torch_function(operation: Operation, rule: Rule) -> Any:
-    """Return the operation as a function on tensors, by an `autograd.Function`."""
-    import torch
-
-    class Planted(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *args: Any) -> Any:
-            ctx.save_for_backward(*args)
-            return torch.as_tensor(operation.forward(*(a.detach().numpy() for a in args)))
-
-        @staticmethod
-        def backward(ctx: Any, y_bar: Any) -> Any:
-            args = [a.detach().numpy() for a in ctx.saved_tensors]
-            found = rule(y_bar.detach().numpy(), *args)
-            rest = iter(found if isinstance(found, tuple) else (found,))
-            grads = [next(rest) if a.is_floating_point() else None for a in ctx.saved_tensors]
-            return tuple(None if g is None else torch.as_tensor(np.ascontiguousarray(g)) for g in grads)
-
-    return Planted
-
-
-class Jax(Form):
-    """A `jax.custom_vjp` function that computes in NumPy, through a callback."""
-
-    name = "jax.custom_vjp"
-
-    def missing(self) -> str:
-        if importlib.util.find_spec("jax") is None:
-            return "jax is not installed"
-        return "" if checker("check_jax") else "chainrule has no check_jax"
-
-    def check(self, operation: Operation, rule: Rule) -> Any:
-        return checker("check_jax")(jax_function(operation, rule), *jax_arguments(operation))
-
-    def place(self, finding: Any, wrong: set[str]) -> bool:
-        return True if finding.argument in wrong else _by_number(finding.argument) is not None and bool(wrong)
-
-
-def jax_arguments(operation: Operation) -> list[Any]:
-    """Return the arguments as JAX arrays, in float64."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    return [jax.numpy.asarray(x) for x in operation.copies()]
-
-
-def jax_function(operation: Operation, rule: Rule) -> Any:
-    """Return the operation as a `custom_vjp` function."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    shape = jax.ShapeDtypeStruct(np.shape(operation.forward(*operation.copies())), np.float64)
-    floating = [k for k, name in enumerate(operation.arguments) if name in operation.floating]
-
-    def run(*args: Any) -> Any:
-        return np.asarray(operation.forward(*(np.array(a) for a in args)), np.float64)
-
-    def run_back(y_bar: Any, *args: Any) -> Any:
-        found = rule(np.array(y_bar), *(np.array(a) for a in args))
-        return found if isinstance(found, tuple) else (found,)
-
-    @jax.custom_vjp
     def planted(*args: Any) -> Any:
-        return jax.pure_callback(run, shape, *args)
+        return operation.forward(*args)
 
-    def forward(*args: Any) -> Any:
-        return planted(*args), args
+    names = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in operation.arguments]
+    planted.__signature__ = inspect.Signature(names)
+    op = cr.custom(planted)
+    op.def_vjp(rule)
 
-    def backward(args: Any, y_bar: Any) -> Any:
-        like = tuple(jax.ShapeDtypeStruct(args[k].shape, args[k].dtype) for k in floating)
-        found = dict(zip(floating, jax.pure_callback(run_back, like, y_bar, *args), strict=True))
-        zeros = {k: np.zeros(a.shape, jax.dtypes.float0) for k, a in enumerate(args) if k not in found}
-        return tuple((found | zeros)[k] for k in range(len(args)))
+    def network(first: Any, *others: Any) -> Any:
+        return np.sin(op(0.9 * first, *others) * 0.5)
 
-    planted.defvjp(forward, backward)
-    return planted
+    return cr.check(network, *operation.copies())
 
 
-def _by_number(argument: str) -> int | None:
-    digits = "".join(c for c in argument if c.isdigit())
-    return int(digits) if digits else None
+def cast_by_the_engine(_operation: Operation, bug: Bug | None) -> bool:
+    """Leave out a wrong dtype: the engine gives every gradient its argument's dtype."""
+    return bug is None or bug.verdict != "dtype"
 
 
-FORMS: tuple[Form, ...] = (Pair(), LayerForm(), Network(), Torch(), Jax())
+def names_operation(finding: Any, _wrong: set[str], _operation: Operation) -> bool:
+    return finding.operation == "planted"
+
+
+FORMS: tuple[Form, ...] = (
+    Form("pair of functions", check_pair),
+    Form("layer class", check_layer, "check_layer", expected=of_a_layer),
+    Form("inside a network", check_network, takes=cast_by_the_engine, place=names_operation),
+    TORCH,
+    JAX,
+)

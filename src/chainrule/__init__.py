@@ -35,19 +35,26 @@ from chainrule.rules.softmax import log_softmax, logsumexp, softmax
 from chainrule.rules.trigonometric import cos, sin, tanh
 
 if TYPE_CHECKING:
-    from chainrule import check, data, nn, numpy, optim, random, special, train
+    from chainrule import check, data, doctor, explain, nn, numpy, optim, random, special, train
     from chainrule.check.costs import cost
     from chainrule.check.layers import check_layer
+    from chainrule.doctor.nonfinite import detect_nonfinite
+    from chainrule.explain.graph import graph
+    from chainrule.interop import check_jax, check_torch
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
 cat = concatenate
 
-_LAZY_MODULES = frozenset({"check", "data", "nn", "numpy", "optim", "random", "special", "train"})
+_LAZY_MODULES = frozenset({"check", "data", "doctor", "explain", "nn", "numpy", "optim", "random", "special", "train"})
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
+    "check_jax": "chainrule.interop",
     "check_layer": "chainrule.check.layers",
+    "check_torch": "chainrule.interop",
     "cost": "chainrule.check.costs",
+    "detect_nonfinite": "chainrule.doctor.nonfinite",
+    "graph": "chainrule.explain.graph",
     "load": "chainrule.train",
     "save": "chainrule.train",
 }
@@ -64,20 +71,26 @@ __all__ = [
     "backprop",
     "cat",
     "check",
+    "check_jax",
     "check_layer",
+    "check_torch",
     "checkpoint",
     "concatenate",
     "cos",
     "cost",
     "custom",
     "data",
+    "detect_nonfinite",
+    "doctor",
     "einsum",
     "elementwise_grad",
     "elu",
     "exp",
+    "explain",
     "full",
     "gelu",
     "grad",
+    "graph",
     "hessian",
     "hvp",
     "jacfwd",

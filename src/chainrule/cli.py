@@ -1,18 +1,18 @@
 """The command line: one thin function for each command.
 
-Exit codes: 0 done, 1 the answer is no (a wrong gradient), 2 the call was wrong.
+Exit codes: 0 done, 1 the answer is no (a wrong gradient), 2 the call was wrong, 130 stopped by Ctrl-C.
 """
 
 import shlex
 import sys
 from collections.abc import Callable
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chainrule.train.history import History
     from chainrule.train.job import Job, Score
 
-NO, WRONG_CALL = 1, 2
+NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="chainrule",
@@ -73,6 +73,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.safetensors"),
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
     lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
+    resume: Annotated[Path | None, typer.Option(help="Go on from the checkpoint that Ctrl-C left.")] = None,
 ) -> None:
     """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
     from chainrule.check import check_parameters
@@ -86,12 +87,16 @@ def train(
         _check_folder(path)
     job = Job(load(data, target), recipe)
     console.print(f"{job.data!r}", highlight=False)
+    for line in job.data.inferred:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if resume is not None:
+        job.resume(resume)
     checked = check_parameters(job.model, job.loss, *job.sample())
     console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
     if not checked.ok:
         console.print(str(checked), style="red", markup=False)
         raise typer.Exit(NO)
-    history = _train_with_progress(job)
+    history = _train(job, out)
     score = job.score()
     job.save(out, score)
     rows = [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
@@ -129,6 +134,58 @@ def predict(
     console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
 
 
+@_command("chainrule check check_me.py:softmax --backward softmax_backward")
+def check(
+    target: Annotated[str, typer.Argument(help="FILE.py:NAME or module:NAME: a function, layer, module, operation.")],
+    backward: Annotated[str | None, typer.Option(help="The backward pass, backward(y_bar, *args), by name.")] = None,
+    layer: Annotated[bool, typer.Option("--layer", help="NAME is a layer with forward(x) and backward(dout).")] = False,
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Look at every element.")] = False,
+    seed: Annotated[int, typer.Option(help="Fixes inputs and directions.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Write the report as HTML here.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    lang: Annotated[str, typer.Option(help="The HTML report's language, en or ko.")] = "en",
+) -> None:
+    """Say whether a gradient is right, and if it is not, why and where.
+
+    NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function NAME_inputs in
+    the same file, or the annotations.
+    """
+    from chainrule.check.html import check_lang
+    from chainrule.interop.from_file import check_target
+
+    check_lang(lang)
+    if html is not None:
+        _check_folder(html)
+    report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
+    if html is not None:
+        html.write_text(report.to_html(lang), encoding="utf-8")
+    typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else str(report))
+    if not report.ok:
+        raise typer.Exit(NO)
+
+
+@_command("chainrule graph neuron.py:loss -o graph.svg")
+def graph(
+    target: Annotated[str, typer.Argument(help="FILE.py:NAME, module:NAME, or a model that `chainrule train` wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where it goes: a .svg or .html file.")] = Path("graph.svg"),
+    data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
+    samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 8,
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
+    fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
+    animate: Annotated[bool, typer.Option("--animate", help="Light up the order of both passes.")] = False,
+    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+) -> None:
+    """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
+    from chainrule.explain.graph_command import Options, graph_of
+
+    _check_folder(out)
+    drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
+    drawn.save(out, animate=animate)
+    console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
+
+
 @_command("chainrule info model.safetensors")
 def info(
     model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
@@ -158,29 +215,24 @@ def _check_folder(path: Path) -> None:
         raise ValueError(f"{path}: is a folder; name a file in it")
 
 
-def _train_with_progress(job: "Job") -> "History":
-    from chainrule.train.callbacks import Callback
+def _train(job: "Job", out: Path) -> "History":
+    """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
+    from chainrule.train.logs import ProgressBar
 
-    columns = (
-        TextColumn("epoch {task.completed}/{task.total}"),
-        BarColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=job.epochs, figures="")
-
-        class Show(Callback):
-            def on_epoch_end(self, state: Any) -> None:
-                progress.update(task, advance=1, figures=_figures(state.history.rows[-1]))
-
-        return job.train([Show()])
-
-
-def _figures(row: Any) -> str:
-    accuracy = row.get("val_accuracy")
-    shown = f"  val accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""
-    return f"loss {row['loss']:.4f}  val loss {row['val_loss']:.4f}{shown}"
+    try:
+        return job.train([ProgressBar(console)])
+    except KeyboardInterrupt:
+        checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
+        job.save_checkpoint(checkpoint)
+        again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
+        if "--resume" in again:
+            at = again.index("--resume")
+            del again[at : at + 2]
+        console.print(f"interrupted after {len(job.history)} epochs of {job.epochs}; to go on:", highlight=False)
+        console.print(
+            f"  {shlex.join(['chainrule', *again, '--resume', str(checkpoint)])}", highlight=False, markup=False
+        )
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _result(score: "Score") -> str:

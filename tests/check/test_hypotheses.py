@@ -327,3 +327,52 @@ def test_a_rule_that_raises_elsewhere_is_no_obstacle():
 
     context = context_of(sigmoid, only_here, "x", x=X34)
     assert explain(context)[0].code in CODES
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,), (0,), (0, 3), (1, 1), (2, 1, 3), (2, 2, 2, 2, 2)])
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan, np.inf])
+def test_every_shape_and_value_gets_an_answer(shape, value):
+    x = np.random.default_rng(3).standard_normal(shape)
+    context = context_of(tanh, lambda c, x: np.full(x.shape, value), "x", x=x)
+    found = explain(context)
+    assert found
+    assert all(h.code in CODES and 0 <= h.explained <= 1 for h in found)
+
+
+def test_a_gradient_that_was_not_measured_is_measured():
+    context = context_of(linear, lambda c, x, w, b: c, "b", **LINEAR)
+    found = explain(replace(context, numeric={}))
+    assert found[0].code == "broadcast-sum"
+    assert found[0].detail["axes"] == [0]
+
+
+def test_a_function_that_is_not_defined_around_the_point_is_not_explained():
+    def broken(x):
+        return np.log(x - x)
+
+    rule = {"x": np.ones(3)}
+    context = Context(np.ones(3), np.zeros(3), {"x": np.ones(3)}, "x", lambda a: broken(**a), rule, {})
+    assert explain(context)[0].code == "unexplained"
+
+
+def test_the_arguments_are_left_alone():
+    def spoiling(x):
+        x *= 2
+        return x
+
+    def rule(c, x):
+        c *= 3
+        x[:] = 0
+        return c
+
+    context = context_of(spoiling, rule, "x", x=X34.copy())
+    before = context.arguments["x"].copy(), context.y_bar.copy()
+    explain(context)
+    np.testing.assert_array_equal(context.arguments["x"], before[0])
+    np.testing.assert_array_equal(context.y_bar, before[1])
+
+
+def test_a_hypothesis_prints_as_a_sentence():
+    found = explain(context_of(tanh, lambda c, x: -c * (1 - np.tanh(x) ** 2), "x", x=X34))[0]
+    assert str(found) == "sign: the sign is wrong (explains 100% of the error)"
+    assert str(found.detail) == found.detail["text"] == "the sign is wrong"

@@ -87,6 +87,32 @@ def test_multihead_attention_is_torchs(torch, causal):
     np.testing.assert_allclose(grads, theirs.in_proj_weight.grad.numpy(), atol=1e-11)
 
 
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_block_is_torchs_encoder_layer(torch, norm_first):
+    ours = nn.TransformerBlock(8, 2, hidden=16, norm_first=norm_first, dtype=np.float64)
+    theirs = torch.nn.TransformerEncoderLayer(
+        8, 2, 16, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first, dtype=torch.float64
+    )
+    attention = [ours.attention.query, ours.attention.key, ours.attention.value]
+    state = {
+        "self_attn.in_proj_weight": np.concatenate([part.weight.numpy().T for part in attention]),
+        "self_attn.in_proj_bias": np.concatenate([part.bias.numpy() for part in attention]),
+    }
+    pairs = {"self_attn.out_proj": ours.attention.output, "linear1": ours.mlp[0], "linear2": ours.mlp[2]}
+    pairs |= {"norm1": ours.norm1, "norm2": ours.norm2}
+    for name, part in pairs.items():
+        part.weight.data = RNG.standard_normal(part.weight.shape)
+        state |= {f"{name}.weight": part.weight.numpy().T.copy(), f"{name}.bias": part.bias.numpy().copy()}
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    x = RNG.standard_normal((3, 5, 8))
+    mine, reference = cr.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y, expected = ours(mine), theirs(reference)
+    np.testing.assert_allclose(y.numpy(), expected.detach().numpy(), atol=1e-11)
+    (y**2).sum().backward()
+    (expected**2).sum().backward()
+    np.testing.assert_allclose(mine.grad.numpy(), reference.grad.numpy(), atol=1e-9)
+
+
 def test_a_causal_block_does_not_see_what_comes_later():
     block = nn.TransformerBlock(8, 2, hidden=16, dropout=0.3).eval()
     x = RNG.standard_normal((5, 8))

@@ -97,3 +97,32 @@ def test_a_wrong_bound_is_refused(bound):
             clip(with_grads([np.ones(2)]), bound)
     with pytest.raises(ValueError, match="on_nonfinite"):
         optim.clip_grad_norm_([], 1.0, on_nonfinite="skip")
+
+
+def test_scaled_gradients_of_a_scaled_loss_are_those_of_the_loss():
+    """A power of two changes no digit; here it keeps float16 gradients from vanishing."""
+    w = cr.tensor(np.full(3, 2.0, np.float16), requires_grad=True)
+    tiny = np.float16(2.0**-14)
+    (w * tiny * tiny).sum().backward()
+    assert not w.grad.numpy().any()
+    w.grad = None
+    (w * tiny * (tiny * 2**10)).sum().backward()
+    assert (w.grad.numpy() == np.float16(2.0**-18)).all()
+    optim.scale_grads_([w], 2.0**-4)
+    assert (w.grad.numpy() == np.float16(2.0**-22)).all()
+    with pytest.raises(ValueError, match="scale_grads_: factor: expected a finite number, got inf"):
+        optim.scale_grads_([w], float("inf"))
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((10, 4)), rng.standard_normal((10, 2))
+    model, loss = nn.Linear(4, 2, dtype=np.float64), nn.MSELoss()
+    loss(model(x), y).backward()
+    whole = {name: p.grad.numpy().copy() for name, p in model.named_parameters()}
+    model.zero_grad()
+    for part in (slice(0, 4), slice(4, 8), slice(8, 10)):
+        (len(x[part]) * loss(model(x[part]), y[part])).backward()
+    optim.scale_grads_(model.parameters(), 1 / len(x))
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.grad.numpy(), whole[name], atol=1e-15)

@@ -10,22 +10,50 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn, optim
 
-# Ours, PyTorch's name, settings that both have.
+# Ours, and settings that PyTorch's optimiser of that name has as well: the defaults, each setting alone, several.
+EACH = {
+    optim.SGD: [
+        {"lr": 0.05, "weight_decay": 0.1},
+        {"lr": 0.02, "momentum": 0.9},
+        {"lr": 0.02, "momentum": 0.9, "dampening": 0.3},
+        {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+        {"lr": 0.02, "momentum": 0.5, "dampening": 0.9, "weight_decay": 0.01, "maximize": True},
+    ],
+    optim.Adam: [
+        {"lr": 0.1},
+        {"lr": 0.02, "betas": (0.5, 0.7)},
+        {"lr": 0.02, "eps": 1e-2},
+        {"lr": 0.02, "weight_decay": 0.1},
+        {"lr": 0.2, "amsgrad": True},
+        {"maximize": True},
+        {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1, "amsgrad": True, "maximize": True},
+    ],
+    optim.RMSprop: [
+        {"lr": 0.02, "alpha": 0.9},
+        {"eps": 1e-2},
+        {"weight_decay": 0.1},
+        {"lr": 0.002, "momentum": 0.9},
+        {"lr": 0.002, "centered": True, "eps": 1e-4},
+        {"maximize": True},
+        {"lr": 0.01, "alpha": 0.9, "momentum": 0.5, "weight_decay": 0.1, "eps": 1e-2, "centered": True},
+    ],
+    optim.Adagrad: [
+        {"lr": 0.1},
+        {"lr_decay": 0.1},
+        {"weight_decay": 0.1},
+        {"initial_accumulator_value": 0.5},
+        {"eps": 1e-2},
+        {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "maximize": True},
+    ],
+}
+EACH[optim.AdamW] = EACH[optim.Adam]
 SETTINGS = [
-    (optim.SGD, "SGD", {"lr": 0.05}),
-    (optim.SGD, "SGD", {"lr": 0.05, "weight_decay": 0.1}),
-    (optim.SGD, "SGD", {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.01}),
-    (optim.SGD, "SGD", {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
-    (optim.Adam, "Adam", {}),
-    (optim.Adam, "Adam", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
-    (optim.AdamW, "AdamW", {}),
-    (optim.AdamW, "AdamW", {"lr": 0.1, "weight_decay": 0.5}),
-    (optim.RMSprop, "RMSprop", {}),
-    (optim.RMSprop, "RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.5, "weight_decay": 0.1, "eps": 1e-4}),
-    (optim.Adagrad, "Adagrad", {}),
-    (optim.Adagrad, "Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    (ours, ours.__name__, settings)
+    for ours, several in EACH.items()
+    for settings in [{"lr": 0.05} if ours is optim.SGD else {}, *several]
 ]
 IDS = [f"{name}-{'-'.join(settings)}" for _, name, settings in SETTINGS]
+STEPS = 100
 OPTIMIZERS = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad]
 
 
@@ -42,7 +70,8 @@ def loss_of(parameters):
 def descend(parameters, optimizer, steps):
     for _ in range(steps):
         optimizer.zero_grad()
-        loss_of(parameters).backward()
+        value = loss_of(parameters)
+        (-value if optimizer.param_groups[0]["maximize"] else value).backward()
         optimizer.step()
 
 
@@ -51,14 +80,28 @@ def leaves():
 
 
 @pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
-def test_twenty_steps_are_those_of_torch(torch, ours, name, settings):
+def test_a_hundred_steps_are_those_of_torch(torch, ours, name, settings):
+    """Both get the same gradients: a loss would have the rounding of each step grow in the later ones."""
     mine = leaves()
     theirs = [torch.tensor(value, requires_grad=True) for value in start()]
-    descend(mine, ours(mine, **settings), 20)
-    descend(theirs, getattr(torch.optim, name)(theirs, **settings), 20)
+    optimizer, theirs_optimizer = ours(mine, **settings), getattr(torch.optim, name)(theirs, **settings)
+    assert set(settings) <= set(theirs_optimizer.defaults)
+    rng = np.random.default_rng(1)
+    for _ in range(STEPS):
+        for a, b in zip(mine, theirs, strict=True):
+            a.grad = rng.standard_normal(a.shape) + 0.5
+            b.grad = torch.tensor(a.grad.numpy().copy())
+        optimizer.step()
+        theirs_optimizer.step()
     for a, b, before in zip(mine, theirs, start(), strict=True):
         assert np.abs(a.numpy() - before).max() > 1e-4
-        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=1e-13, atol=1e-13)
+
+
+def test_every_setting_is_held_against_torch():
+    for ours in OPTIMIZERS:
+        tried = {name for optimizer, _, settings in SETTINGS if optimizer is ours for name in settings}
+        assert tried == set(ours(leaves(), lr=0.1).defaults)
 
 
 @pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
@@ -186,6 +229,11 @@ WRONG = {
     "lr: expected a finite number, 0 or more, got str": (TypeError, lambda: optim.SGD(one(), lr="0.1")),
     "lr: .* got bool": (TypeError, lambda: optim.SGD(one(), lr=True)),
     "momentum: expected a number from 0": (ValueError, lambda: optim.SGD(one(), lr=0.1, momentum=1.0)),
+    "maximize: expected True or False, got 1": (TypeError, lambda: optim.Adam(one(), maximize=1)),
+    "and no dampening": (
+        ValueError,
+        lambda: optim.SGD(one(), lr=0.1, momentum=0.9, nesterov=True, dampening=0.1),
+    ),
     "nesterov=True needs a momentum": (ValueError, lambda: optim.SGD(one(), lr=0.1, nesterov=True)),
     "betas: expected 2 numbers": (TypeError, lambda: optim.Adam(one(), betas=(0.9,))),
     "betas: .* got 1.5": (ValueError, lambda: optim.Adam(one(), betas=(0.9, 1.5))),
@@ -275,4 +323,6 @@ def test_named_parameters_give_errors_their_names():
     model = nn.Sequential(nn.Linear(2, 2))
     optimizer = optim.SGD(model.named_parameters(), lr=0.1)
     assert optimizer.param_groups[0]["names"] == ["0.weight", "0.bias"]
-    assert repr(optimizer) == "SGD(2 parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0)"
+    assert repr(optimizer) == (
+        "SGD(2 parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0, maximize=False)"
+    )

@@ -102,6 +102,8 @@ class Examination:
 
     def report(self, findings: list[Finding], full: bool, seed: int) -> CheckReport:
         """Measure everything and put the report together."""
+        for probe in self.probes:
+            probe.careful = any(finding.verdict == "mutates-input" for finding in findings)
         modes, mode_findings = self.modes()
         covered = [cover(self.probes, name, self.rng, full) for name in self.first.at if name in self.first.gradients]
         verdicts = {c.name: self.verdict(c, modes == HOLDS) for c in covered}
@@ -156,6 +158,7 @@ class Examination:
             source=self.native.source,
             operation=self.native.backward_name,
             sweep=worst.estimate.sweep,
+            sweep_analytic=worst.analytic,
         )
         if verdict == "kink":
             return branches(found, self.first, worst)

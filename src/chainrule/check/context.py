@@ -21,10 +21,10 @@ NOISE = 1e-8
 class Context:
     """One argument's wrong gradient, and all that was measured around it.
 
-    `gradients` are the analytic gradients of ⟨ȳ, f⟩ by argument, `numeric` the measured ones, of which only the one
-    of `argument` must be there. `forward` evaluates f at other arguments; `backward(y_bar, arguments)` is the rule
-    under test, to be run at other points, cotangents and shapes, or None where it cannot be. `square` says that the
-    shapes at hand are square, so that a rule that is right only there seems right.
+    `gradients` are the analytic gradients of ⟨ȳ, f⟩ by argument, `numeric` the measured ones, of which those that are
+    missing are measured when they are needed. `forward` evaluates f at other arguments; `backward(y_bar, arguments)` is
+    the rule under test, to be run at other points, cotangents and shapes, or None where it cannot be. `square` says
+    that the shapes at hand are square, so that a rule that is right only there seems right.
     """
 
     y_bar: Array
@@ -50,8 +50,11 @@ class Context:
 
     @cached_property
     def expected(self) -> Array:
-        """Its measured gradient."""
-        return np.asarray(self.numeric[self.argument])
+        """Its measured gradient: the given one, or it is measured now. NaN where f is not defined around the point."""
+        found = self.gradient_of(self.argument)
+        if found is None:
+            found = self.measured(self.arguments)
+        return np.full(self.x.shape, np.nan) if found is None else found
 
     @cached_property
     def error(self) -> Array:

@@ -15,6 +15,8 @@ from .report import Finding
 from .reproduce import smallest, text_of
 from .subject import Subject
 
+STEP_OVER = 1e-6
+"""How far, relative to each argument's size, branches are looked for that flip at the very point."""
 FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.01
@@ -27,11 +29,10 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int) -> Find
     """Add to a finding why and where, and how to see it again."""
     name = finding.argument
     place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
-    if place is not None and place.kind == "kink" and finding.verdict == "wrong":
-        words = f"a kink of {place.operation}: its slopes differ on the two sides, and one of them was taken"
-        return replace(
-            finding, verdict="kink", message=words, code="kink", operation=place.operation, source=place.source
-        )
+    if finding.verdict == "wrong" and (place is None or place.kind == "kink"):
+        shown = _branch_at(probe, finding, seed)
+        if shown is not None:
+            return shown
     if place is not None and place.kind != "kink":
         finding = replace(finding, operation=place.operation, source=place.source)
     culprit: Subject = place.subject if place is not None and place.subject is not None else native
@@ -154,6 +155,22 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         numeric={name: numeric},
         backward=backward,
     )
+
+
+def _branch_at(probe: Probe, finding: Finding, seed: int) -> Finding | None:
+    """Return the finding as a kink, if a branch of our own tape flips at this very point; every operation is right."""
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        moves = {n: STEP_OVER * probe.scale(n) * random_direction(rng, x.shape) for n, x in probe.at.items()}
+        left, right = ({n: x + s * moves[n] for n, x in probe.at.items()} for s in (-1, 1))
+        found = flipped(probe.subject, left, right) or flipped(probe.subject, probe.at, right)
+        if found is not None:
+            recorded, index = found
+            text = f"a kink: {recorded.op.name} changes its branch at element {list(index)}, and the gradient is one side's"
+            name, source = str(recorded.op.name), recorded.source
+            detail = {"text": text, "operation": name, "element": list(index)}
+            return replace(finding, verdict="kink", message=text, code="kink", detail=detail, operation=name, source=source)
+    return None
 
 
 def branches(finding: Finding, probe: Probe, worst: Measurement) -> Finding:

@@ -139,17 +139,31 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
         for left, right in pairs:
             if left.op is not right.op:
                 return right, ()
-            if not getattr(left.op, "kinks", ()) or left.op.kind == "constant":
+            choices = [_choices((one.output, one.inputs, list(one.settings.values()))) for one in (left, right)]
+            for a, b in zip(*choices, strict=False):
+                if a.shape != b.shape or not np.array_equal(a, b):
+                    return right, _first(a != b) if a.shape == b.shape else ()
+            if left.op.kind == "constant" or not getattr(left.op, "kinks", ()):
                 continue
-            a, b = OperationSubject(left), OperationSubject(right)
-            for name in a.arguments:
+            ends = OperationSubject(left), OperationSubject(right)
+            for name in ends[0].arguments:
                 ones = np.ones(np.shape(joined([np.asarray(left.output)])))
                 try:
-                    slopes = [s.backward(s.arguments, ones)[name] for s in (a, b)]
+                    slopes = [s.backward(s.arguments, ones)[name] for s in ends]
                 except Exception:
                     continue
                 apart = np.abs(slopes[1] - slopes[0])
                 if np.max(apart, initial=0.0) > 1e-3 * (np.max(np.abs(slopes), initial=0.0) or 1.0):
-                    index = np.unravel_index(int(np.argmax(apart)), apart.shape)
-                    return right, tuple(int(i) for i in index)
+                    return right, _first(apart == np.max(apart))
     return None
+
+
+def _choices(value: Any) -> list[Array]:
+    """Return the masks and indices in what an operation took and gave: they choose the branch."""
+    if isinstance(value, np.ndarray | np.generic):
+        return [np.asarray(value)] if value.dtype.kind in "biu" else []
+    return [array for item in value for array in _choices(item)] if isinstance(value, tuple | list) else []
+
+
+def _first(mask: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))

@@ -60,6 +60,9 @@ class Finding:
     hypotheses: tuple[Any, ...] = ()
     reproduction: str = ""
     sweep: tuple[tuple[float, float], ...] = ()
+    """Central differences by step, along the direction in which the disagreement was met."""
+    sweep_analytic: float = math.nan
+    """What the gradient says the derivative along that direction is."""
     error_map: Any = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,6 +85,7 @@ class Finding:
                 for h in self.hypotheses
             ],
             "sweep": [list(point) for point in self.sweep],
+            "sweep_analytic": _json_number(self.sweep_analytic),
             "error_map": None if self.error_map is None else self.error_map.tolist(),
         }
 
@@ -159,8 +163,19 @@ class CheckReport:
 
         return text_of(self)
 
+    def to_html(self, lang: str = "en") -> str:
+        """Return the report as a page of HTML in English or Korean (`lang` "en" or "ko"). Needs the extra `app`."""
+        from .html import html_of
+
+        return html_of(self, lang)
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        try:
+            from .html import html_of
+
+            return html_of(self, page=False)
+        except ModuleNotFoundError:  # jinja2 is of the extra `app`
+            return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def verdict_of(findings: Any) -> str:

@@ -11,6 +11,8 @@ from chainrule.core.provenance import Source
 
 Array = Any
 Arrays = Mapping[str, Array]
+DECORATORS = 20
+"""Lines of decorators above a function at most."""
 
 
 class BackwardError(Exception):
@@ -127,7 +129,14 @@ def is_floating(x: Any) -> bool:
 def located(function: Any) -> Source | None:
     """Return where a function is defined, or None where it is not written in Python."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
-    return None if code is None else Source(code.co_filename, code.co_firstlineno, code.co_qualname)
+    if code is None:
+        return None
+    first = Source(code.co_filename, code.co_firstlineno, code.co_qualname)
+    below = (first._replace(line=first.line + k) for k in range(DECORATORS))
+    # Python counts a function from its first decorator on; the reader looks for `def`.
+    return (
+        next((s for s in below if s.text.startswith(("def ", "async def "))), first) if first.text[:1] == "@" else first
+    )
 
 
 def rms(x: Array) -> float:

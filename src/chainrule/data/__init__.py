@@ -7,6 +7,19 @@ from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader
 from chainrule.data.named import load, load_features
+from chainrule.data.sampler import StratifiedSampler, WeightedSampler
 from chainrule.data.standardizer import Standardizer
+from chainrule.data.text import TextDataset
 
-__all__ = ["ArrayDataset", "Data", "DataError", "DataLoader", "Standardizer", "load", "load_features"]
+__all__ = [
+    "ArrayDataset",
+    "Data",
+    "DataError",
+    "DataLoader",
+    "Standardizer",
+    "StratifiedSampler",
+    "TextDataset",
+    "WeightedSampler",
+    "load",
+    "load_features",
+]

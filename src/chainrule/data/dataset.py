@@ -25,6 +25,7 @@ class Data:
     - ``task``: ``"classification"`` or ``"regression"``.
     - ``feature_names``: n names; ``class_names``: K names, empty for a regression.
     - ``name`` and ``source``: what it is, and whom to cite.
+    - ``inferred``: what was made of a table's columns, a line for each, to be shown to whoever owns the table.
     - ``image_shape``: (height, width) or (channels, height, width) if the rows of ``x`` are flattened images,
       else ``None``.
 
@@ -40,6 +41,7 @@ class Data:
     name: str
     source: str
     image_shape: tuple[int, ...] | None = None
+    inferred: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.feature_names)

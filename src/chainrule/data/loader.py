@@ -1,7 +1,10 @@
 """Batches of a data set, in an order that a seed fixes and a state restores."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from operator import index
 from typing import Any, Protocol, TypeAlias
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from chainrule.core.random import default_generator
 from chainrule.data.dataset import Array, ArrayDataset, Data
+from chainrule.data.sampler import Sampler
 
 
 class Dataset(Protocol):
@@ -18,6 +22,7 @@ class Dataset(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
+Batch: TypeAlias = tuple[Array, ...]
 Source: TypeAlias = Dataset | Data | tuple[Any, ...]
 
 
@@ -38,6 +43,12 @@ class DataLoader:
     epoch): a seed fixes them all. Without a seed one is drawn from the default generator, which ``cr.seed``
     fixes.
 
+    ``sampler`` draws the order instead of ``shuffle``, also from (seed, epoch): see :class:`WeightedSampler` and
+    :class:`StratifiedSampler`. With ``prefetch`` a thread fetches that many batches ahead while the one before
+    is learned from; what is given out, and where the loader stands, is the same. It pays where fetching waits
+    for files or computes outside Python's lock, and a data set that draws random numbers should then do so from
+    the index alone.
+
     Each iteration is one epoch; leaving it early and iterating anew begins the next. A loader restored by
     :meth:`load_state_dict` first goes on with the interrupted epoch, batch for batch.
 
@@ -57,35 +68,55 @@ class DataLoader:
         shuffle: bool = False,
         drop_last: bool = False,
         seed: int | None = None,
+        sampler: Sampler | None = None,
+        prefetch: int = 0,
     ) -> None:
         self.dataset = _as_dataset(dataset)
         self.batch_size = _whole("batch_size", batch_size, least=1)
         self.shuffle = _flag("shuffle", shuffle)
         self.drop_last = _flag("drop_last", drop_last)
+        self.sampler = self._checked(sampler)
+        self.prefetch = _whole("prefetch", prefetch, least=0)
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
         if len(self) == 0:
             raise ValueError(
-                f"DataLoader: no batch would come of {len(self.dataset)} samples with "
+                f"DataLoader: no batch would come of {self._samples()} samples with "
                 f"batch_size={self.batch_size}, drop_last={self.drop_last}"
             )
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        samples = len(self.dataset)
+        samples = self._samples()
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+    def _samples(self) -> int:
+        """How many samples an epoch gives out."""
+        return len(self.dataset) if self.sampler is None else len(self.sampler)
+
+    def _checked(self, sampler: Sampler | None) -> Sampler | None:
+        if sampler is not None and self.shuffle:
+            raise ValueError("DataLoader: a sampler draws the order already; leave shuffle=True out")
+        if sampler is not None and sampler.population != len(self.dataset):
+            raise ValueError(
+                f"DataLoader: the sampler draws from {sampler.population} samples, the data set has {len(self.dataset)}"
+            )
+        return sampler
+
+    def __iter__(self) -> Iterator[Batch]:
         here = self._now = self._next
         self._next = _Position(here.epoch + 1)
-        order = self._order(here.epoch)
-        while here.batch < len(self):
-            start = here.batch * self.batch_size
-            batch = self._fetch(order[start : start + self.batch_size])
-            here.batch += 1
-            yield batch
+        with closing(self._fetched(self._order(here.epoch), here.batch)) as fetched:
+            for batch in fetched:
+                here.batch += 1
+                yield batch
         if self._now is here:
             self._now = self._next
+
+    @property
+    def batches_left(self) -> int:
+        """How many batches of the epoch under way have not been given out."""
+        return len(self) - self._now.batch
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, in plain integers for JSON.
@@ -126,19 +157,28 @@ class DataLoader:
     def _layout(self) -> dict[str, Any]:
         """What must agree for a position to mean the same batches."""
         return {
-            "samples": len(self.dataset),
+            "samples": self._samples(),
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
         }
 
     def _order(self, epoch: int) -> Array:
-        samples = len(self.dataset)
-        if not self.shuffle:
-            return np.arange(samples)
-        return np.random.default_rng((self.seed, epoch)).permutation(samples)
+        rng = np.random.default_rng((self.seed, epoch))
+        if self.sampler is not None:
+            return self.sampler.order(rng)
+        return rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
 
-    def _fetch(self, indices: Array) -> tuple[Array, ...]:
+    def _fetched(self, order: Array, first: int) -> Generator[Batch, None, None]:
+        """Yield an epoch's batches from `first` on."""
+        starts = range(first * self.batch_size, len(self) * self.batch_size, self.batch_size)
+        parts = (order[start : start + self.batch_size] for start in starts)
+        if self.prefetch:
+            yield from _ahead(self._fetch, parts, self.prefetch)
+        else:
+            yield from map(self._fetch, parts)
+
+    def _fetch(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
         samples = [self.dataset[int(i)] for i in indices]
@@ -147,6 +187,25 @@ class DataLoader:
             return tuple(np.stack(field) for field in fields)
         except ValueError as error:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
+
+
+def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
+    """Yield what a function makes of the items, in order, with `count` calls made ahead in a thread.
+
+    An error comes where its result would have. When the iteration is left, the thread ends.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, thread_name_prefix="DataLoader") as thread:
+        stream = iter(items)
+        waiting = deque(thread.submit(function, item) for item in islice(stream, count))
+        try:
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(thread.submit(function, item) for item in islice(stream, 1))
+                yield batch
+        finally:
+            thread.shutdown(cancel_futures=True)
 
 
 def _as_dataset(source: Source) -> Dataset:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
-from chainrule.data.target import Column, categories, encode_target
+from chainrule.data.target import Column, categories, described_target, encode_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,18 @@ class Table:
             class_names=class_names,
             name=self.name,
             source=f"file {self.name}",
+            inferred=(
+                *(self._described(i) for i in range(len(self.names)) if i != chosen),
+                f"{self.names[chosen]}: the target; {described_target(self.columns[chosen], class_names)}",
+            ),
         )
+
+    def _described(self, position: int) -> str:
+        name, column = self.names[position], self.columns[position]
+        if isinstance(column, np.ndarray):
+            return f"{name}: numbers, from {column.min():.6g} to {column.max():.6g}"
+        texts = sorted(set(column))
+        return f"{name}: text, one-hot; {len(texts)} categories: {_shortened(texts, 6)}"
 
     def features(self, names: Sequence[str]) -> NDArray[np.float64]:
         """The features called `names`, [N, n], as :meth:`to_data` made and named them for training.

@@ -42,6 +42,23 @@ def encode_target(values: Column, what: str) -> Target:
     return (labels.astype(np.int64), names) if names else (np.asarray(values, np.float64), ())
 
 
+def described_target(values: Column, class_names: Sequence[str]) -> str:
+    """Say what :func:`encode_target` decided, and why.
+
+    >>> described_target(np.array([0.5, 1.0, 2.0]), ())
+    'a regression, because it takes 3 different values in 3 rows, not all of them whole'
+    >>> described_target(["yes", "no", "yes"], ("no", "yes"))
+    'a classification, because it is text; 2 classes'
+    """
+    if not isinstance(values, np.ndarray):
+        return f"a classification, because it is text; {len(class_names)} classes"
+    distinct = np.unique(values)
+    if class_names:
+        return f"a classification, because it takes only {len(distinct)} different whole numbers in {len(values)} rows"
+    whole = "" if (distinct == np.floor(distinct)).all() else ", not all of them whole"
+    return f"a regression, because it takes {len(distinct)} different values in {len(values)} rows{whole}"
+
+
 def categories(values: Sequence[str], what: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Number the different texts in alphabetical order: indices [N] and the K texts.
 

@@ -101,6 +101,8 @@ class Probe(Tape):
         self.cuts: list[Cut] = []
         self.stack: list[str] = []
         self.in_loss = False
+        self.failed = ""
+        """The path of the module in which an exception was raised."""
 
     @property
     def path(self) -> str:
@@ -168,6 +170,9 @@ def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) ->
         probe.stack.append(path)
         try:
             output = forward(*args, **kwargs)
+        except Exception:
+            probe.failed = probe.failed or path
+            raise
         finally:
             probe.stack.pop()
         probe.calls.append(Call(path, module, args, output))

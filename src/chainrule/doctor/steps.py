@@ -94,6 +94,19 @@ class Reader:
             step.recurrent = used[step.parameter] > 1 and link is not None and not isinstance(link, Leaf)
         return found
 
+    def made_by(self, box: int) -> str | None:
+        """Return the weight whose product, but for its shape and bias, is the box of this identity."""
+        makers = {id(e.output): e for e in self.events}
+        while box in makers:
+            event = makers[box]
+            if event.name in WEIGHTED:
+                step = self._step(event)
+                return None if step is None else step.parameter
+            if event.name not in PASSED or not isinstance(event.args[0], Tensor):
+                return None
+            box = id(event.args[0])
+        return None
+
     def _step(self, event: Event) -> Step | None:
         kind = WEIGHTED.get(event.name)
         if event.name == "getitem":

@@ -1,5 +1,6 @@
 r"""The equations of a computation: each written with its symbols, evaluated by itself and held against the tape."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,11 +11,12 @@ from .composites import values_of
 from .formula import FormulaError
 from .laws import Law, backward_law, forward_law, output_name, times
 from .naming import Names
+from .numerals import number
 from .operands import Expression, Literal, Named, Operand
 from .recorder import Entry
-from .special import adapted, kept_laws, special_backward, special_forward
+from .special import adapted, as_rows, in_rows, kept_laws, special_backward, special_forward
 from .subject import Recording
-from .symbols import Derivative, Symbol
+from .symbols import Derivative, Symbol, Through
 from .template import Rendered, is_sum, render, sides
 from .units import Unit
 from .verify import Verdict, deviation, evaluate, verify
@@ -36,7 +38,8 @@ class Book:
         self.recording = recording
         self.names = names
         self.maker = {unit.output: unit for unit in units}
-        self.constants: dict[int, Symbol] = {}
+        self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
+        self._constants: dict[int, tuple[Any, Symbol]] = {}
 
     # What stands for what
 
@@ -56,16 +59,24 @@ class Book:
             if unit is not None and unit.inlined:
                 return self._as_expression(self._forward(unit)[1])
             return Named(self.names.of(x), x.value)
-        if np.ndim(x) == 0 and isinstance(x, int | float | np.number | np.ndarray):
+        if np.ndim(x) == 0 and isinstance(x, int | float | np.generic | np.ndarray):
             return Literal(float(x))
         return Named(self._constant(x), x)
 
     def _constant(self, x: Any) -> Symbol:
-        if id(x) not in self.constants:
-            is_target = x is self.recording.target
-            number = sum(s.base == "c" for s in self.constants.values()) + 1
-            self.constants[id(x)] = Symbol("y") if is_target else Symbol("c", str(number))
-        return self.constants[id(x)]
+        if id(x) not in self._constants:
+            is_target = self.recording.inside_target is not None and np.array_equal(x, self.recording.inside_target)
+            count = sum(symbol.base == "c" for _, symbol in self._constants.values()) + 1
+            self._constants[id(x)] = x, Symbol("y") if is_target else Symbol("c", str(count))
+        return self._constants[id(x)][1]
+
+    def constants_used(self) -> list[tuple[Any, Symbol]]:
+        """Return the constants that the equations name, with their symbols."""
+        return list(self._constants.values())
+
+    def plain(self, latex: str, error: float) -> Equation:
+        """Return an equation that was verified elsewhere."""
+        return Equation(latex, None, Verdict(error))
 
     def bar(self, entry: Entry) -> Operand:
         """Return what stands for the derivative of the loss by a value."""
@@ -77,7 +88,13 @@ class Book:
             k = next(k for k, x in enumerate(user.inputs) if x is entry)
             law, _ = self._backward_law(user, k)
             if law is not None:
-                return self._as_expression(self._written(law, user, {}))
+                rendered = self._written(law, user, {})
+                value = _value_of(rendered, law) if not re.search(r"[A-Za-z]", sides(rendered.shown)[1][0]) else None
+                return (
+                    Literal(float(value))
+                    if value is not None and np.ndim(value) == 0
+                    else self._as_expression(rendered)
+                )
         return Named(self.gradient_symbol(entry), entry.gradient)
 
     def _as_expression(self, rendered: Rendered) -> Expression:
@@ -85,7 +102,7 @@ class Book:
         numbers = None if rendered.numbers is None else sides(rendered.numbers)[1][0]
         return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
 
-    def operands(self, unit: Unit) -> dict[str, Operand]:
+    def operands(self, unit: Unit, backward: bool) -> dict[str, Operand]:
         """Return what stands for each name of a unit's formulas."""
         found: dict[str, Operand] = {}
         for name, x in zip(unit.argument_names, unit.inputs, strict=True):
@@ -93,20 +110,18 @@ class Book:
                 found[name] = self.operand(x)
         output = output_name(unit).replace("\\", "")
         value = self.operand(unit.output) if not unit.inlined else Named(Symbol("u"), unit.output.value)
-        bar = self.bar(unit.output) if unit.output.gradient is not None else None
+        bar = self.bar(unit.output) if backward and unit.output.gradient is not None else None
         for key in (output, output.lower(), "y"):
             found.setdefault(key, value)
             if bar is not None:
                 found.setdefault(f"{key}_bar", bar)
-        label = self.names.symbols.get(unit.output, Symbol("")).label
-        kept = {"y_hat": Symbol(r"\hat y"), "x_hat": Symbol(r"\hat x", label), "sigma": Symbol(r"\sigma", label)}
         for name in unit.record.keeps:
             if unit.saved.get(name) is not None:
-                found[name] = Named(kept.get(name, Symbol(name.upper(), label)), unit.saved[name])
+                found[name] = Named(self._kept_symbol(name, unit), unit.saved[name])
         for name, value in unit.settings.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
                 found.setdefault(name, Literal(float(value)))
-        return found | adapted(unit)
+        return in_rows(unit, found | adapted(unit))
 
     # The equations
 
@@ -115,7 +130,7 @@ class Book:
         law, rendered = self._forward(unit)
         if law is None:
             return self._unstated(self.symbol(unit.output).latex(), unit)
-        return self._judged(law, rendered, unit.output.value)
+        return self._judged(law, rendered, as_rows(unit, unit.output.value))
 
     def _forward(self, unit: Unit) -> tuple[Law | None, Rendered]:
         law = special_forward(unit) or forward_law(unit)
@@ -124,19 +139,43 @@ class Book:
         steps = self._stepped(law, unit)[0]
         return law, self._written(_dotted(law, unit), unit, steps)
 
-    def kept(self, unit: Unit) -> list[tuple[str, Equation, Any]]:
-        """Return the equations of what an operation keeps for its backward pass, by name, with the value."""
-        found = []
+    def kept(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
+        """Return the equations of what an operation keeps for its backward pass, each with its symbol and value."""
+        found: list[tuple[Symbol, Equation, Any]] = []
+        extra: dict[str, Operand] = {}
+        if all(unit.saved.get(name) is None for name, _ in kept_laws(unit)):
+            return found
         for name, law in kept_laws(unit):
-            if unit.saved.get(name) is not None:
-                rendered = self._written(law, unit, {})
-                found.append((name, self._judged(law, rendered, unit.saved[name]), unit.saved[name]))
-        return found
+            symbol, value = self._kept_symbol(name, unit), unit.saved.get(name)
+            rendered = self._written(law, unit, {**extra, name: Named(symbol, 0.0)})
+            held = value is not None
+            value = as_rows(unit, value) if held else _value_of(rendered, law)
+            if value is None:
+                continue
+            extra[name] = Named(symbol, value)
+            equation = self._judged(law, rendered, value)
+            if not held:  # the rules that ran do not need it; what they need is defined by it, and verifies it
+                equation = replace(equation, verdict=Verdict(None, name))
+            found.append((symbol, equation, value))
+        last = found[-1][1].verdict if found else Verdict(None)
+        return [(s, replace(e, verdict=last) if e.verdict.error is None else e, v) for s, e, v in found]
 
-    def backward(self, unit: Unit, k: int) -> tuple[Equation, list[Equation]]:
-        """Return the equation for the cotangent that a unit sends to its input k, and those of what it uses."""
+    def _kept_symbol(self, name: str, unit: Unit) -> Symbol:
+        own = self.names.symbols.get(unit.output, Symbol(""))
+        if name == "y_hat":
+            return Symbol(r"\hat y", "" if own.label == "" else own.label)
+        letters = {"x_hat": r"\hat x", "sigma": r"\sigma"}
+        return Symbol(letters.get(name, name.upper()), own.label)
+
+    def backward(self, unit: Unit, k: int, alone: bool = True) -> tuple[Equation, list[Equation]]:
+        """Return the equation for the cotangent that a unit sends to its input k, and those of what it uses.
+
+        Where it is not `alone`, its left-hand side is the part of the gradient that comes through this unit.
+        """
         target = unit.inputs[k]
         left = self.gradient_symbol(target)
+        if not alone:
+            left = Through(left.base, left.label, user=self.through(unit))
         law, local = self._backward_law(unit, k)
         if law is None:
             return self._unstated(left.latex(), unit), []
@@ -144,22 +183,33 @@ class Book:
         name = f"{unit.argument_names[k]}_bar"
         extra = {**steps, name: Named(left, 0.0)}
         rendered = self._written(law, unit, extra)
-        equation = self._judged(law, rendered, unit.contribution(k))
+        equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
         return self._with_chain(equation, unit, k, local, left), before
+
+    def through(self, unit: Unit) -> str:
+        """Return the symbol of the first value that a unit's result is written in."""
+        while unit.inlined:
+            unit = unit.consumers[0]
+        return self.symbol(unit.output).latex()
 
     def _backward_law(self, unit: Unit, k: int) -> tuple[Law | None, str]:
         special = special_backward(unit, k)
+        bar = self.bar(unit.output)
+        if unit.record.name == "square" and isinstance(bar, Literal):
+            factor = number(2 * bar.value)
+            return Law(r"\bar x = x" if factor == "1" else rf"\bar x = {factor} x"), ""
         law, local = (special, "") if special is not None else backward_law(unit, k)
         if law is None:
             return None, ""
         output = output_name(unit)
-        if self.bar(unit.output).is_one:
+        if bar.is_one:
             for sign in (r"\odot", r"\cdot"):
                 law = replace(law, latex=law.latex.replace(rf"\bar {output} {sign} ", ""))
         return _dotted(law, unit), local
 
     def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
-        operands = {**self.operands(unit), **extra}
+        backward = r"\bar" in law.latex + law.reading
+        operands = {**self.operands(unit, backward), **extra}
         settings = _settings(unit)
         rendered = render(law.latex, operands, settings)
         if law.reading:
@@ -169,6 +219,12 @@ class Book:
 
     def _stepped(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
         """Evaluate the formulas that come before a law, so that it can use their values."""
+        key = (unit, law.steps)
+        if key not in self._steps:
+            self._steps[key] = self._worked(law, unit)
+        return self._steps[key]
+
+    def _worked(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
         found: dict[str, Operand] = {}
         equations = []
         inner = None
@@ -193,7 +249,7 @@ class Book:
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
             shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
         numbers = None if rendered.numbers is None or verdict.summed else _last_side(rendered.numbers)
-        return Equation(shown, numbers, verdict)
+        return Equation(_without_brackets(shown), None if numbers is None else _stripped(numbers), verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
         """Put the chain rule before the result: the derivative by the output, times the local derivative."""
@@ -217,9 +273,27 @@ class Book:
         return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
 
 
-def _last_side(numbers: str) -> str:
+def _without_brackets(latex: str) -> str:
+    """Drop the brackets around a whole right-hand side."""
+    left, right = sides(latex)
+    return " = ".join([left, *map(_stripped, right)]) if right and left else latex
+
+
+def _stripped(text: str) -> str:
+    start, end = r"\left(", r"\right)"
+    if text.startswith(start) and text.endswith(end) and start not in (inner := text[len(start) : -len(end)]):
+        return inner if end not in inner else text
+    return text
+
+
+_ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\}")
+
+
+def _last_side(numbers: str) -> str | None:
+    """Return the right-hand side in numbers, None where it is no more than the value itself."""
     _, right = sides(numbers)
-    return right[0] if right else numbers
+    last = right[0] if right else numbers
+    return None if _ALONE.fullmatch(_stripped(last).strip()) else last
 
 
 def _dotted(law: Law, unit: Unit) -> Law:

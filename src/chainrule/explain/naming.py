@@ -5,27 +5,26 @@ that a layer's module has, or its number; a function's values are called what it
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .recorder import Entry
 from .subject import Recording
 from .symbols import Symbol, from_name, word_label
-from .units import Unit
+from .units import Unit, is_drawn
 
 WEIGHTS = {
     "linear": {1: "W", 2: "b"},
-    "matmul": {0: "W", 1: "W"},
+    "matmul": {1: "W"},
     "convolution": {1: "W"},
     "layer_norm": {1: r"\gamma", 2: r"\beta"},
     "rms_norm": {1: r"\gamma"},
-    "get_item": {0: "E"},
+    "getitem": {0: "E"},
 }
 """What a layer calls its parameters, by their position."""
 RESULTS = {
-    **{"linear": "z", "matmul": "z", "convolution": "z", "layer_norm": "n", "rms_norm": "n", "get_item": "e"},
-    **{"scaled_dot_product_attention": "o", "max_pool": "p", "sum_pool": "p", "dropout_mask": "m"},
+    **{"linear": "z", "matmul": "z", "convolution": "z", "layer_norm": "n", "rms_norm": "n", "getitem": "e"},
+    **{"scaled_dot_product_attention": "O", "max_pool": "p", "sum_pool": "p"},
     **{"softmax_cross_entropy": r"\ell", "sparse_softmax_cross_entropy": r"\ell"},
     **{"binary_cross_entropy_with_logits": r"\ell", "binary_cross_entropy": r"\ell", "softmax": "p"},
 }
@@ -68,6 +67,8 @@ def name_all(recording: Recording, units: Sequence[Unit]) -> Names:
     for entry in recording.entries:
         if entry.is_leaf:
             names.give(entry, from_name(entry.name or "c"))
+        elif is_drawn(entry):
+            names.give(entry, Symbol("m"))
     return names
 
 
@@ -113,19 +114,20 @@ def _module_labels(layers: Sequence[Unit]) -> list[str]:
     if paths == [[""]]:
         return [""]
     for depth in range(1, max(map(len, paths)) + 1):
-        found = [_short(path, depth) for path in paths]
-        if len(set(found)) == len(found):
-            return [word_label(label) for label in found]
+        for numbered in (False, True):
+            found = [_short(path, depth, numbered) for path in paths]
+            if len(set(found)) == len(found):
+                return [word_label(label) for label in found]
     return [word_label(".".join(path)) for path in paths]
 
 
-def _short(path: Sequence[str], depth: int) -> str:
-    """Return the last names, with every number before them: `0.attention.query` is `0.query`."""
-    start = len(path) - depth
-    if depth == 1 and path[-1].isdigit() and len(path) > 1:
-        start -= 1
-    kept = [part for k, part in enumerate(path) if k >= start or (depth > 1 and part.isdigit())]
-    return ".".join(kept)
+def _short(path: Sequence[str], depth: int, numbered: bool) -> str:
+    """Return the last names of a path, with every number before them if `numbered`: `0.attention.query` is `0.query`.
+
+    A number says little by itself: the name before it stays.
+    """
+    start = len(path) - depth - (depth == 1 and path[-1].isdigit() and len(path) > 1)
+    return ".".join(part for k, part in enumerate(path) if k >= start or (numbered and part.isdigit()))
 
 
 def _module_of(unit: Unit) -> str:
@@ -174,9 +176,8 @@ def _role(unit: Unit, labels: dict[Unit, str], recording: Recording, names: Name
     if name in RESULTS:
         return Symbol(RESULTS[name])
     if name in SHAPES and isinstance(unit.inputs[0], Entry) and unit.inputs[0] in names.symbols:
-        before = names.of(unit.inputs[0])
-        return Symbol(f"{before.base}'", before.label) if len(before.base.rstrip("'")) <= 2 else Symbol("u")
-    if name == "add" and len(list(unit.tracked_inputs())) == 2:
+        return Symbol("r", names.of(unit.inputs[0]).label)
+    if name == "add" and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")
     return Symbol("u")
 

@@ -56,7 +56,8 @@ def shown(value: Any) -> str:
     lines = [_row(row, width, cut_columns) for row in rows[:height]]
     if cut_rows:
         lines.append(" & ".join([r"\vdots"] * (width + cut_columns)))
-    body = rf"\begin{{pmatrix}} {r' \\ '.join(lines)} \end{{pmatrix}}"
+    rows_text = r" \\ ".join(lines)
+    body = rf"\begin{{pmatrix}} {rows_text} \end{{pmatrix}}"
     return body + (r" \cdots" if array.ndim > 2 and array.size > rows.size else "")
 
 

@@ -66,7 +66,7 @@ class Named(Operand):
         if not sup:
             return text
         inner = text if np.ndim(self.value) else number(float(self.value))
-        return f"{text}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
+        return f"{{{text}}}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
 
     @property
     def is_one(self) -> bool:
@@ -86,7 +86,9 @@ class Literal(Operand):
         text = self.latex or number(float(self.value))
         if sub:
             return text
-        return rf"\left({text}\right)^{{{sup}}}" if sup and text.startswith("-") else text + (f"^{{{sup}}}" if sup else "")
+        return (
+            rf"\left({text}\right)^{{{sup}}}" if sup and text.startswith("-") else text + (f"^{{{sup}}}" if sup else "")
+        )
 
     def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:  # noqa: ARG002
         """Return a name of the evaluator's: a number of the formula has no exponent."""

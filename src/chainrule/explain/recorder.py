@@ -1,7 +1,7 @@
 """The tape that keeps what it computed: every operation with its inputs, its value and, afterwards, its gradient.
 
-A `Recorder` is an ordinary tape. What a derivation shows was computed by the rules that `backward()` uses, on the values
-that the forward pass made; nothing is computed a second time for the eye.
+A `Recorder` is an ordinary tape. What a derivation shows was computed by the rules that `backward()` uses, on the
+values that the forward pass made; nothing is computed a second time for the eye.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

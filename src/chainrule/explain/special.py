@@ -4,9 +4,9 @@ Where the record's formula is written for a reader (`x[\mathrm{index}]`, $x_{s i
 plain NumPy that follows the formula and none of the rule's code.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from .operands import Literal, Named, Operand
 from .recorder import Entry
 from .symbols import Symbol
 from .units import Unit
+from .windows import WINDOWED, windowed_backward, windowed_forward
 
 SOFTMAX = r"\hat y = \operatorname{softmax}(z)"
 ATTENTION_WEIGHTS = r"P = \operatorname{softmax}(\text{scale}\,Q K^\top + M)"
@@ -27,7 +28,7 @@ KEPT: dict[str, tuple[tuple[str, str], ...]] = {
     "layer_norm": (
         (
             "sigma",
-            rf"\sigma_i = \sqrt{{\frac{{1}}{{n}} \sum_k \left(x_{{ik}} - \frac{{1}}{{n}} \sum_l x_{{il}}\right)^2 + \text{{eps}}}}",
+            r"\sigma_i = \sqrt{\frac{1}{n} \sum_k \left(x_{ik} - \frac{1}{n} \sum_l x_{il}\right)^2 + \text{eps}}",
         ),
         ("x_hat", rf"\hat x_{{ij}} = \frac{{x_{{ij}} - {MEAN}}}{{\sigma_i}}"),
     ),
@@ -61,10 +62,11 @@ def adapted(unit: Unit) -> dict[str, Operand]:
         found["shape"] = Literal(unit.output.shape, _tuple(unit.output.shape))
     elif name == "transpose":
         axes = _axes(unit)
-        found["axes"] = Literal(axes, _tuple(axes))
+        back = tuple(int(k) for k in np.argsort(axes))
+        found["axes"], found["back"] = Literal(axes, _tuple(axes)), Literal(back, _tuple(back))
     elif name == "sparse_softmax_cross_entropy":
         found["e"] = Literal(math.e, "e")
-    elif name == "get_item" and isinstance(unit.settings.get("index"), np.ndarray):
+    elif name == "getitem" and isinstance(unit.settings.get("index"), np.ndarray):
         found["index"] = Named(Symbol("t"), unit.settings["index"])
     for key in ("axis", "n"):
         if key == "n" and "axis" in unit.settings:
@@ -75,6 +77,29 @@ def adapted(unit: Unit) -> dict[str, Operand]:
     return found
 
 
+ROW_LOSSES = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"})
+"""Losses whose formulas count the rows with one index, whatever axes the rows are laid out along."""
+
+
+def as_rows(unit: Unit, value: Any) -> Any:
+    """Return what belongs to a loss of rows with all its rows along one axis; any other unit's value as it is."""
+    logits = np.asarray(value_of_input(unit.inputs[0])) if unit.record.name in ROW_LOSSES else None
+    if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
+        return value
+    if value.shape == logits.shape:
+        return value.reshape(-1, value.shape[-1])
+    return value.reshape(-1) if value.shape == logits.shape[:-1] else value
+
+
+def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
+    """Return operands with the rows of their values along one axis, for a loss of rows."""
+    if unit.record.name not in ROW_LOSSES:
+        return operands
+    return {
+        name: replace(o, value=as_rows(unit, o.value)) if isinstance(o, Named) else o for name, o in operands.items()
+    }
+
+
 def _tuple(numbers: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, numbers)) + ("," if len(numbers) == 1 else "") + ")"
 
@@ -83,6 +108,12 @@ def _axes(unit: Unit) -> tuple[int, ...]:
     ndim = len(unit.output.shape)
     axes = unit.settings.get("axes")
     return tuple(reversed(range(ndim))) if axes is None else tuple(int(a) % ndim for a in axes)
+
+
+def _swaps_last(unit: Unit) -> bool:
+    axes = _axes(unit)
+    ndim = len(axes)
+    return ndim >= 2 and axes == (*range(ndim - 2), ndim - 1, ndim - 2)
 
 
 # Attention
@@ -119,17 +150,17 @@ def special_forward(unit: Unit) -> Law | None:
     if name == "scaled_dot_product_attention" and not _is_masked(unit):
         law = forward_law(unit)
         return None if law is None else Law(_unmasked(law.latex))
+    if name == "transpose" and _swaps_last(unit):
+        return Law(r"y = x^\top")
     if name in ("concatenate", "stack"):
         listed = ", ".join(unit.argument_names)
         join = np.concatenate if name == "concatenate" else np.stack
         axis = unit.settings["axis"]
         return Law(rf"y = \operatorname{{{name}}}({listed})", functions={name: lambda *xs: join(xs, axis=axis)})
-    if name == "get_item":
+    if name == "getitem":
         return Law(r"y = x[\mathrm{index}]", r"y = \operatorname{taken}(x)", {"taken": _picker(unit)})
-    if name == "dropout_mask":
-        return Law(r"y = \text{mask}", r"y = x", {})
-    if name in _WINDOWED:
-        return _windowed_forward(unit)
+    if name in WINDOWED:
+        return windowed_forward(unit)
     return None
 
 
@@ -152,17 +183,23 @@ def special_backward(unit: Unit, k: int) -> Law | None:
             rf"\bar {{\mathrm{{{argument}}}}} = \operatorname{{part}}(\bar y)",
             {"part": part},
         )
-    if name == "get_item":
+    if name == "getitem":
         latex = (
             r"\bar x_m = \sum_{i: \mathrm{index}_i = m} \bar y_i"
             if isinstance(unit.settings.get("index"), np.ndarray)
             else r"\bar x[\mathrm{index}] = \bar y"
         )
         return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(unit, shape)})
+    if name == "transpose":
+        return Law(
+            r"\bar x = \bar y^\top"
+            if _swaps_last(unit)
+            else r"\bar x = \operatorname{transpose}(\bar y, \mathrm{back})"
+        )
     if name == "reshape":
         return Law(r"\bar x = \operatorname{reshape}(\bar y)", functions={"reshape": lambda y: np.reshape(y, shape)})
-    if name in _WINDOWED:
-        return _windowed_backward(unit, k)
+    if name in WINDOWED:
+        return windowed_backward(unit, k)
     return None
 
 
@@ -184,136 +221,3 @@ def _scatterer(unit: Unit, shape: tuple[int, ...]) -> Callable[..., Any]:
         return x_bar
 
     return scattered
-
-
-# Windows: convolution and pooling, one place of the kernel after another
-
-_WINDOWED = frozenset({"convolution", "max_pool", "sum_pool"})
-
-
-def _places(windows: Any, size: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """Yield each place k of the kernel with the elements s i + d k of the padded array that it lies over."""
-    count = windows.count(size)
-    for k in itertools.product(*map(range, windows.kernel)):
-        yield (
-            k,
-            tuple(
-                d * place + s * np.arange(n)
-                for place, s, d, n in zip(k, windows.stride, windows.dilation, count, strict=True)
-            ),
-        )
-
-
-def _over(x: Any, elements: tuple[Any, ...]) -> Any:
-    return x[(..., *np.ix_(*elements))]
-
-
-def _padded(x: Any, windows: Any, value: float) -> Any:
-    front = [(0, 0)] * (x.ndim - windows.axes)
-    return np.pad(x, [*front, *windows.padding], constant_values=value)
-
-
-def _unpadded(x: Any, windows: Any) -> Any:
-    cut = tuple(slice(p, n - q) for (p, q), n in zip(windows.padding, x.shape[-windows.axes :], strict=True))
-    return x[(..., *cut)]
-
-
-def _windowed_forward(unit: Unit) -> Law | None:
-    windows, name = unit.settings["windows"], unit.record.name
-    law = forward_law(unit)
-    size = np.shape(value_of_input(unit.inputs[0]))[-windows.axes :]
-    if law is None:
-        return None
-    if name == "convolution":
-        function = _convolved(unit, size)
-        return Law(_plain_convolution(law.latex, unit), r"y = \operatorname{windowed}(x, w)", {"windowed": function})
-
-    def pooled(x: Any) -> Any:
-        padded = _padded(x, windows, -np.inf if name == "max_pool" else 0.0)
-        parts = [_over(padded, elements) for _, elements in _places(windows, size)]
-        return np.max(parts, axis=0) if name == "max_pool" else np.sum(parts, axis=0)
-
-    return Law(law.latex, r"y = \operatorname{windowed}(x)", {"windowed": pooled})
-
-
-def _plain_convolution(latex: str, unit: Unit) -> str:
-    r"""Write out the stride, dilation and padding where all axes have the same: $x_{b, c, i + k - 1}$."""
-    windows = unit.settings["windows"]
-    same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]
-    if any(len(values) > 1 for values in same):
-        return latex
-    s, d, p = (values.pop() for values in same)
-    place = f"{'' if s == 1 else f'{s} '}i + {'' if d == 1 else f'{d} '}k" + (f" - {p}" if p else "")
-    return latex.replace("s i + d k - p", place)
-
-
-def _grouped(unit: Unit, channels: int) -> Iterator[tuple[slice, slice]]:
-    """Yield the input and output channels of each group."""
-    groups, outputs = unit.settings["groups"], np.shape(value_of_input(unit.inputs[1]))[0]
-    for g in range(groups):
-        yield (
-            slice(g * channels // groups, (g + 1) * channels // groups),
-            slice(g * outputs // groups, (g + 1) * outputs // groups),
-        )
-
-
-def _convolved(unit: Unit, size: tuple[int, ...]) -> Callable[..., Any]:
-    windows = unit.settings["windows"]
-
-    def convolved(x: Any, w: Any) -> Any:
-        padded, y = _padded(x, windows, 0.0), np.zeros(unit.output.shape)
-        for k, elements in _places(windows, size):
-            under = _over(padded, elements)
-            for inside, out in _grouped(unit, x.shape[1]):
-                y[:, out] += np.einsum("bc...,oc->bo...", under[:, inside], w[(out, slice(None), *k)])
-        return y
-
-    return convolved
-
-
-def _windowed_backward(unit: Unit, k: int) -> Law | None:
-    from .laws import backward_law
-
-    law, _ = backward_law(unit, k)
-    if law is None:
-        return None
-    function = {"convolution": _convolution_adjoint}.get(unit.record.name, _pooling_adjoint)(unit, k)
-    left = law.latex.partition("_")[0]
-    latex = _plain_convolution(law.latex, unit) if unit.record.name == "convolution" else law.latex
-    return Law(latex, rf"{left} = \operatorname{{windowed}}(\bar y)", {"windowed": function})
-
-
-def _convolution_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
-    windows = unit.settings["windows"]
-    x, w = (value_of_input(v) for v in unit.inputs)
-    size = x.shape[-windows.axes :]
-
-    def pulled(y_bar: Any) -> Any:
-        padded = _padded(x, windows, 0.0)
-        x_bar, w_bar = np.zeros(padded.shape), np.zeros(w.shape)
-        for place, elements in _places(windows, size):
-            for inside, out in _grouped(unit, x.shape[1]):
-                part = np.einsum("bo...,oc->bc...", y_bar[:, out], w[(out, slice(None), *place)])
-                x_bar[:, inside][(..., *np.ix_(*elements))] += part
-                under = _over(padded, elements)[:, inside]
-                w_bar[(out, slice(None), *place)] = np.einsum("bc...,bo...->oc", under, y_bar[:, out])
-        return _unpadded(x_bar, windows) if k == 0 else w_bar
-
-    return pulled
-
-
-def _pooling_adjoint(unit: Unit, k: int) -> Callable[..., Any]:  # noqa: ARG001
-    windows, x, y = unit.settings["windows"], value_of_input(unit.inputs[0]), unit.output.value
-    size = x.shape[-windows.axes :]
-
-    def pulled(y_bar: Any) -> Any:
-        is_max = unit.record.name == "max_pool"
-        padded = _padded(x, windows, -np.inf if is_max else 0.0)
-        x_bar, won = np.zeros(padded.shape), np.zeros(np.shape(y), bool)
-        for _, elements in _places(windows, size):
-            here = (_over(padded, elements) == y) & ~won if is_max else np.ones(np.shape(y), bool)
-            won |= here if is_max else won
-            x_bar[(..., *np.ix_(*elements))] += here * y_bar
-        return _unpadded(x_bar, windows)
-
-    return pulled

@@ -23,7 +23,7 @@ class Symbol:
         if sup and sup != r"\top" and (label or "'" in self.base):
             return rf"\left({self.latex(sub)}\right)^{{{sup}}}"
         above = f"^{{{label}{sup}}}" if label or sup else ""
-        base = f"{{{self.base}}}" if above and " " in self.base else self.base
+        base = f"{{{self.base}}}" if above and (" " in self.base or "'" in self.base) else self.base
         return f"{base}{below}{above}" if not label else f"{base}^{{{label}{sup}}}{below}"
 
     def __str__(self) -> str:
@@ -50,6 +50,22 @@ class Derivative(Symbol):
         below = Symbol(self.base, self.label).latex(sub)
         fraction = rf"\frac{{\partial {self.loss}}}{{\partial {below}}}"
         return rf"\left({fraction}\right)^{{{sup}}}" if sup else fraction
+
+
+@dataclass(frozen=True)
+class Through(Derivative):
+    """The part of a derivative that comes through one of the values that use it."""
+
+    user: str = ""
+
+    def latex(self, sub: str = "", sup: str = "") -> str:
+        """Return the fraction with the user beside it."""
+        return rf"\left.{self.fraction(sub, sup)}\right|_{{{self.user}}}"
+
+    @property
+    def is_delta(self) -> bool:
+        """A part is written as a fraction."""
+        return False
 
 
 def from_name(name: str) -> Symbol:

@@ -19,9 +19,9 @@ _TOKEN = re.compile(
     r"""
       (?P<fixed> \\operatorname\*?\s*\{[^{}]*\} | \\(?:begin|end)\{[^{}]*\} )
     | (?P<atom>
-        (?: \\(?P<accent>bar|hat|dot|tilde) (?![A-Za-z]) \s* )?
-        (?: \{\s*(?P<braced>\\(?:text|mathrm)\s*\{[^{}]*\} | \\[A-Za-z]+ | [A-Za-z])\s*\}
-          | (?P<bare>\\(?:text|mathrm)\s*\{[^{}]*\} | \\[A-Za-z]+ | [A-Za-z]) ) )
+        \\(?P<accent>bar|hat|dot|tilde) (?![A-Za-z]) \s*
+          (?P<brace>\{\s*)? (?P<accented>\\(?:text|mathrm)\s*\{[^{}]*\} | \\[A-Za-z]+ | [A-Za-z]) (?(brace)\s*\})
+      | (?P<bare>\\(?:text|mathrm)\s*\{[^{}]*\} | \\[A-Za-z]+ | [A-Za-z]) )
     | (?P<number> \d+(?:\.\d+)? )
     | (?P<space> \s+ | \\[,;:!>\ ] | ~ )
     | (?P<other> \\. | . )
@@ -79,7 +79,8 @@ class _Writer:
                 continue
             sub, sup, position = _scripts(latex, position)
             assert key is not None
-            yield self.named(operand, self.inner(sub), self.inner(sup), key[0].isupper())
+            text = self.named(operand, self.inner(sub), self.inner(sup), key[0].isupper())
+            yield f"{{{text}}}" if latex[match.start() - 1 : match.start()] in {"^", "_"} else text
 
     def inner(self, script: str) -> str:
         """A subscript or a power may hold names of its own: `z_{i t_i}`, `a^b`."""
@@ -106,8 +107,9 @@ class _Digits(_Writer):
         if text is None:
             self.failed = True
             return ""
-        dot = r" \cdot " if self.after_number else ""
-        self.after_number, self.used = True, True
+        is_number = not text.startswith(r"\begin")
+        dot = r" \cdot " if self.after_number and is_number else ""
+        self.after_number, self.used = is_number, True
         return dot + text
 
     def other(self, match: re.Match[str]) -> str:
@@ -129,7 +131,7 @@ class _Digits(_Writer):
 
 
 def _key(match: re.Match[str]) -> str | None:
-    word = match["braced"] or match["bare"]
+    word = match["accented"] or match["bare"]
     found = _WORD.fullmatch(word)
     if found:
         base = found[1].strip().replace(" ", "_")

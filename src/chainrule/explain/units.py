@@ -6,14 +6,40 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.kinds import Bilinear
+from chainrule.core.operation import Array
 from chainrule.rules.arithmetic import Square
 from chainrule.rules.linear import LinearMap
 
 from .recorder import Entry
 from .subject import Recording
 
-ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "negative", "square", "power", "reciprocal"})
+ELEMENTWISE = frozenset({"add", "subtract", "multiply", "divide", "negative", "square", "power", "reciprocal"})
+PRODUCTS = frozenset({"matmul", "matmul_transposed"})
+ARITHMETIC = ELEMENTWISE | PRODUCTS
 """What is written inside a longer formula, where it stands on one line of the program and has no name there."""
+
+
+class MatmulTransposed(Bilinear, register=False):
+    r"""Y = A B^\top
+
+    A product with a transpose, `a @ b.T`, as one step: that is how it is written and read.
+    """
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ np.swapaxes(b, -1, -2)
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar A = \bar Y B"""
+        return y_bar @ b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar B = \bar Y^\top A"""
+        return np.swapaxes(y_bar, -1, -2) @ a
 
 
 @dataclass(eq=False)
@@ -62,12 +88,16 @@ def units_of(recording: Recording) -> list[Unit]:
     units: list[Unit] = []
     swallowed: set[Entry] = set()
     for entry in recording.entries:
-        if entry.is_leaf or entry not in reached or "part" in entry.settings:
+        if entry.is_leaf or entry not in reached or "part" in entry.settings or is_drawn(entry):
             continue
-        product = _product_with_bias(entry, uses)
+        product, turned = _product_with_bias(entry, uses), _turned_factor(entry, uses)
         if product is not None:
             swallowed.add(product)
             units.append(_linear(entry, product))
+        elif turned is not None:
+            swallowed.add(turned)
+            edges = ((entry, 0), (turned, 0))
+            units.append(Unit(MatmulTransposed, (entry.inputs[0], turned.inputs[0]), entry, {}, {}, edges))
         else:
             units.append(_plain(entry))
     units = [unit for unit in units if unit.output not in swallowed]
@@ -75,6 +105,11 @@ def units_of(recording: Recording) -> list[Unit]:
     for unit in units:
         unit.inlined = _is_inlined(unit, recording)
     return units
+
+
+def is_drawn(entry: Entry) -> bool:
+    """Whether a value was drawn at random: no formula gives it."""
+    return not entry.is_leaf and entry.op.name == "dropout_mask"
 
 
 def _plain(entry: Entry) -> Unit:
@@ -112,6 +147,19 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     return None
 
 
+def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
+    """Return the second factor of a product where it is the transpose of something, made for this product alone."""
+    factor = entry.inputs[1] if entry.op.name == "matmul" else None
+    if not isinstance(factor, Entry) or factor.is_leaf or factor.op.name != "transpose" or uses[factor] != 1:
+        return None
+    last_two = np.array_equal(np.swapaxes(_value(factor.inputs[0]), -1, -2), factor.value)
+    return (
+        factor
+        if last_two and factor.value.ndim >= 2 and factor.inputs[0].shape == np.swapaxes(factor.value, -1, -2).shape
+        else None
+    )
+
+
 def _value(x: Any) -> Any:
     return x.value if isinstance(x, Entry) else x
 
@@ -136,20 +184,32 @@ def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
 
 
 def _connect(units: Sequence[Unit]) -> None:
+    """Tell each unit who uses its output, or a part of it."""
+    users: dict[Entry, list[Unit]] = {}
     for unit in units:
-        unit.consumers = [other for other in units if unit.output in other.inputs]
-        if unit.record.name == "split" or getattr(unit.record, "several", False):
-            parts = [x for other in units for x in other.inputs if isinstance(x, Entry) and unit.output in x.inputs]
-            unit.consumers = [other for other in units if any(x in parts for x in other.inputs)]
+        for x in dict.fromkeys(e for e in unit.inputs if isinstance(e, Entry)):
+            users.setdefault(x, []).append(unit)
+            if "part" in x.settings:
+                users.setdefault(x.inputs[0], []).append(unit)
+    for unit in units:
+        unit.consumers = users.get(unit.output, [])
 
 
 def _is_inlined(unit: Unit, recording: Recording) -> bool:
     """Whether a value is written inside the formula that uses it: arithmetic within one line of the program."""
-    if unit.record.name not in ARITHMETIC or len(unit.consumers) != 1 or unit.output in (recording.loss, recording.output):
+    if (
+        unit.record.name not in ARITHMETIC
+        or len(unit.consumers) != 1
+        or (unit.output in (recording.loss, recording.output))
+    ):
         return False
     user = unit.consumers[0]
     if user.record.name not in ARITHMETIC or sum(x is unit.output for x in user.inputs) != 1:
         return False
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
-    return unit.output.tracked and unit.output.shape == user.output.shape
+    if not unit.output.tracked or (
+        unit.record.name in PRODUCTS and any(len(np.shape(_value(x))) > 2 for x in unit.inputs)
+    ):
+        return False
+    return user.record.name in PRODUCTS or unit.output.shape == user.output.shape

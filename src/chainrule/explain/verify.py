@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.core.reverse import fit
 
-from .formula import Formula, FormulaError, parse
+from .formula import FormulaError, parse
 from .functions import NumPyFunctions
 from .laws import Law
 
@@ -47,8 +47,14 @@ def deviation(got: Any, expected: Any, inputs: Mapping[str, Any] | None = None) 
     difference = _largest(np.where(finite, got - expected, 0.0))
     if difference == 0.0 and bool(np.all(got[~finite] == expected[~finite])):
         return 0.0
-    scale = _largest(np.where(finite, expected, 0.0)) + ROUNDING * max(map(_largest, (inputs or {}).values()), default=0)
+    scale = _largest(np.where(finite, expected, 0.0)) + ROUNDING * _went_in(inputs or {}, expected.size)
     return difference / scale if scale else float("inf")
+
+
+def _went_in(inputs: Mapping[str, Any], count: int) -> float:
+    """The largest number that went in, times the root of how many went into each result: how far rounding adds up."""
+    terms = max((np.size(x) for x in inputs.values() if isinstance(x, np.ndarray)), default=1) / max(count, 1)
+    return float(max(map(_largest, inputs.values()), default=0.0) * np.sqrt(max(terms, 1.0)))
 
 
 def _largest(x: Any) -> float:
@@ -67,13 +73,12 @@ def evaluate(reading: str, values: Mapping[str, Any], law: Law, shape: Any) -> l
     formula = parse(reading, tuple(law.functions))
     given = {key: x for key, x in values.items() if key == "axis" or _is_number(x)}
     functions = NumPyFunctions(values, law.functions)
-    if formula.indices and not _needs_no_shape(formula):
+    try:
+        return formula.evaluate_all(given, functions)
+    except FormulaError:
+        if not formula.indices or shape is None:
+            raise
         return formula.evaluate_all(given, functions, shape=shape)
-    return formula.evaluate_all(given, functions)
-
-
-def _needs_no_shape(formula: Formula) -> bool:
-    return formula.names != frozenset() and "delta" not in formula.names
 
 
 def _is_number(x: Any) -> bool:

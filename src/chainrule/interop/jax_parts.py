@@ -67,7 +67,7 @@ def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iter
 
 
 def _cuts(subject: JaxSubject) -> list[Subject]:
-    """Return each `stop_gradient` that changes a gradient which is whole otherwise: that of a softmax's maximum does not."""
+    """Return each `stop_gradient` that changes a gradient which is whole otherwise: a softmax's maximum does not."""
     values = subject.values(subject.arguments)
     program = subject.jax.make_jaxpr(subject.outputs)(values)
     flat = subject.jax.tree_util.tree_leaves(values)
@@ -111,7 +111,8 @@ def _run(
         if k in joined_up:
             results = given
         else:
-            functions, settings = step.primitive.get_bind_params(step.params)
+            bound = step.primitive.get_bind_params(step.params)
+            functions, settings = bound if isinstance(bound, tuple) else ((), bound)  # a pair before JAX 0.10
             y = step.primitive.bind(*functions, *given, **settings)
             results = y if step.primitive.multiple_results else [y]
         known.update(zip(step.outvars, results, strict=True))

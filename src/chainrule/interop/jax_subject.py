@@ -1,5 +1,6 @@
 """Functions of JAX under check: with a custom rule, or ordinary ones."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,6 +13,8 @@ from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, 
 from .optional import needed
 from .reproduction import reproduction
 
+EAGER_RUNS = 4
+"""Runs before a function is compiled: by then it is known to give the same twice."""
 Jax = Any
 """An array or another object of JAX."""
 
@@ -31,6 +34,8 @@ class JaxSubject(Subject):
     ) -> None:
         self.jax = needed("jax", "check_jax")
         self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
+        self.runs = 0
+        self.compiled: Any = None
         self.name = getattr(f, "__name__", type(f).__name__)
         rule = self._rule()
         self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
@@ -111,10 +116,19 @@ class JaxSubject(Subject):
             return self._outputs(values)
 
     def forward(self, arguments: Arrays) -> Array:
-        """Run the function."""
+        """Run the function: at first as it is, and compiled when it was run a few times, if it can be."""
         with self.precision():
-            outputs = self._outputs(self.values(arguments))
-        return joined([self._array("the output", y) for y in outputs])
+            values = self.values(arguments)
+            self.runs += 1
+            if self.runs == EAGER_RUNS + 1:
+                self.compiled = self.jax.jit(self._outputs)
+            outputs: Any = None
+            if self.compiled is not None:
+                try:
+                    outputs = self.compiled(values)
+                except Exception:  # Python code that looks at values, which a compiled function does not have
+                    self.compiled = None
+            return joined([self._array("the output", y) for y in outputs or self._outputs(values)])
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         """Run JAX's reverse mode, in which the user's rule is called."""
@@ -124,7 +138,9 @@ class JaxSubject(Subject):
                 bars = [self.jax.numpy.asarray(part) for part in parted(y_bar, [np.asarray(y) for y in outputs])]
                 (gradients,) = pullback(bars)
             except (TypeError, ValueError, AttributeError, IndexError) as error:
-                raise BackwardError(_verdict_of(str(error)), f"{self.backward_name} raised {_said(error)}") from error
+                untraceable = isinstance(error, self.jax.errors.JAXTypeError)
+                verdict = "shape" if "shape" in str(error) and not untraceable else "signature"
+                raise BackwardError(verdict, f"{self.backward_name} raised {_said(error)}") from error
         return {name: np.array(g) for name, g in gradients.items()}
 
     # The same function elsewhere
@@ -148,11 +164,15 @@ class JaxSubject(Subject):
 
     def parts(self) -> list[Subject]:
         """Return the custom rules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
         from .jax_parts import parts_of
 
         try:
             return parts_of(self)
-        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
+        except Exception:  # code that cannot be watched: the verdict stands without a place
             return []
 
     def code(self) -> str:
@@ -162,10 +182,6 @@ class JaxSubject(Subject):
         texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]
         names = argument_names(self.f, len(self.args))
         return reproduction("jax", self.f, dict(zip(names, texts, strict=True)), self.seed)
-
-
-def _verdict_of(message: str) -> str:
-    return "shape" if "shapes do not match" in message or "shape" in message else "signature"
 
 
 def _said(error: Exception) -> str:

@@ -8,12 +8,17 @@ LONGEST = 1200
 
 
 def reproduction(library: str, f: Any, arguments: Mapping[str, str], seed: int) -> str:
-    """Return the text, or an empty string where it would be too long. `arguments` are expressions, by name."""
-    if any(len(text) > LONGEST or not name.isidentifier() for name, text in arguments.items()):
+    """Return the text, or an empty string where it would be too long or f is the library's own.
+
+    `arguments` are expressions, by name.
+    """
+    module, path = getattr(f, "__module__", "") or "", getattr(f, "__qualname__", "")
+    if module.partition(".")[0] in ("", library) or any(
+        len(text) > LONGEST or not name.isidentifier() for name, text in arguments.items()
+    ):
         return ""
-    module, path = getattr(f, "__module__", ""), getattr(f, "__qualname__", "")
     name = getattr(f, "__name__", "f")
-    if module and module != "__main__" and path.isidentifier():
+    if module != "__main__" and path.isidentifier():
         origin = f"from {module} import {name}"
     else:
         origin = f"# {name}: {path or type(f).__name__}, as in your code"

@@ -1,5 +1,7 @@
 """`check_torch`: is the gradient right that PyTorch gives for this `autograd.Function`, module or function?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,9 @@ from chainrule.check.report import CheckReport, Finding, verdict_of
 from .optional import needed
 from .precision import with_note
 from .torch_subject import TorchSubject
+
+FEW = 100_000
+"""Elements up to which one thread is faster than several, which wait for each other at each small operation."""
 
 
 def check_torch(f_or_function: Any, *args: Any, full: bool = False, seed: int = 0, **settings: Any) -> CheckReport:
@@ -44,11 +49,24 @@ def check_torch(f_or_function: Any, *args: Any, full: bool = False, seed: int = 
     torch = needed("torch", "check_torch")
     if not callable(f_or_function):
         raise TypeError(f"check_torch: expected a Function, a module or a function, got {type(f_or_function).__name__}")
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.enable_grad():
+    with _state_kept(torch), torch.inference_mode(False), torch.enable_grad():
         subject = TorchSubject(f_or_function, args, settings, seed=seed)
+        if sum(x.size for x in subject.arguments.values()) < FEW:
+            torch.set_num_threads(1)
         report = with_note(examine(subject, full=full, seed=seed), subject.arguments)
     return _with_silent_changes(report, subject)
+
+
+@contextmanager
+def _state_kept(torch: Any) -> Iterator[None]:
+    """Leave the random generators and the number of threads as they were."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _with_silent_changes(report: CheckReport, subject: TorchSubject) -> CheckReport:

@@ -1,8 +1,8 @@
-"""Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in the order of time."""
+"""Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in their order."""
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.measure import random_direction
-from chainrule.check.subject import Subject, located
+from chainrule.check.subject import Subject
 from chainrule.core.provenance import PACKAGE, Source
 from chainrule.core.tree import flatten, map_leaves
 
@@ -95,7 +95,7 @@ class Run:
             (kept_args, kept_settings), tracked = self._kept([list(args), dict(settings)])
             if not any(tracked) and not state:
                 return None
-            options = {"tracked": tracked, "wide": self.subject.wide, "seed": self.subject.seed}
+            options: dict[str, Any] = {"tracked": tracked, "wide": self.subject.wide, "seed": self.subject.seed}
             return TorchSubject(f, kept_args, kept_settings, state=state, **options)
 
     @contextmanager
@@ -161,11 +161,14 @@ class Run:
         """Call a function of PyTorch, and note it if it loses the gradient."""
         y = function(*args, **settings)
         number, self.calls = self.calls, self.calls + 1
-        if self.loses(args, settings, y) and (cut := self._part(function, args, settings)) is not None:
-            label = name_of(function)
-            cut.name, cut.backward_name = label, CUTTING.get(label, f"{label}, without gradients")
-            cut.source = users_line()
-            self.cuts.append(Cut(number, not self.torch.is_grad_enabled(), cut))
+        if not self.loses(args, settings, y):
+            return y
+        silent = not self.torch.is_grad_enabled()
+        cut = self._part(self.torch.no_grad()(function) if silent else function, args, settings)
+        if cut is not None:
+            cut.name, cut.source = name_of(function), users_line()
+            cut.backward_name = f"{cut.name} under no_grad" if silent else CUTTING.get(cut.name, cut.name)
+            self.cuts.append(Cut(number, silent, cut))
             self.found.append(cut)
         return y
 
@@ -212,9 +215,10 @@ class Run:
         """Return the gradients where no call loses them but those of some numbers; None where that cannot be."""
         with self._watching(Joining(self, cut)):
             try:
-                found = self.subject.gradients(self.leaves, self.values(), y_bar)
+                outputs = self.subject.outputs(self.values())
             except RuntimeError:  # as numpy() of a tensor that now has a gradient
                 return None
+        found = self.subject.gradients(outputs, self.leaves, y_bar)
         pairs = zip(found.values(), self.leaves.values(), strict=True)
         return [np.zeros(leaf.shape) if g is None else g.cpu().numpy() for g, leaf in pairs]
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType, MethodType
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.functions import argument_names, rebound
-from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located, parted
+from chainrule.check.subject import Array, Arrays, BackwardError, Subject, joined, located, parted
 from chainrule.core.tree import flatten, paths, unflatten
 
 from .optional import needed
@@ -45,7 +46,9 @@ class TorchSubject(Subject):
         self.written: set[str] = set()
         self._describe()
         self.holder, self.loose = self._held()
-        self.state = self._initial_state() if state is None else dict(state)
+        state = self._initial_state() if state is None else state
+        self.state = {name: self._own(t) for name, t in state.items()}
+        self.buffers = {name for name, _ in self.holder.named_buffers()}
         self.leaves, self.structure = flatten([list(self.args), self.settings])
         self.tracked = self._tracked() if tracked is None else list(tracked)
         self.places = self._places()
@@ -115,20 +118,24 @@ class TorchSubject(Subject):
     # Arrays and tensors
 
     def original(self, name: str) -> Torch:
+        """Return an argument of the check as the caller has it."""
         kind, key = self.places[name]
-        return {"state": self.state, "loose": self.loose, "leaf": self.leaves}[kind][key]  # type: ignore[index]
+        if kind == "state":
+            return self.state[key]
+        return self.loose[key] if kind == "loose" else self.leaves[key]
 
     def _array(self, name: str, t: Torch) -> Array:
         if t.dtype is self.torch.bfloat16:
             raise TypeError(f"check_torch: {name} is bfloat16, which NumPy does not have; pass .float() and check that")
-        return np.array(t.detach().cpu().resolve_neg().numpy())
+        return np.array(self._own(t).cpu().resolve_neg().numpy())
 
     def tensor(self, value: Array, like: Torch) -> Torch:
         """Return a new tensor on the device and in the memory layout of another one."""
         new = self.torch.from_numpy(np.array(value))
         return self.torch.empty_like(like, dtype=new.dtype, requires_grad=False).detach().copy_(new)
 
-    def _wide(self, x: Any) -> Any:
+    def _own(self, x: Any) -> Any:
+        """Return a tensor without gradient, in float64 where everything is; anything else as it is."""
         if not isinstance(x, self.torch.Tensor):
             return x
         return x.detach().double() if self.wide and self._is_floating(x) else x.detach()
@@ -148,13 +155,15 @@ class TorchSubject(Subject):
 
     def outputs(self, values: Mapping[str, Torch]) -> list[Torch]:
         """Return the floating outputs at other arguments."""
-        state = {
-            name: self._wide(t).clone() if name in self._buffers else self._wide(t) for name, t in self.state.items()
-        }
-        leaves, loose = [self._wide(leaf) for leaf in self.leaves], {}
+        state = {name: t.clone() if name in self.buffers else t for name, t in self.state.items()}
+        leaves = [self._own(x).clone() if isinstance(x, self.torch.Tensor) else x for x in self.leaves]
+        loose: dict[str, Torch] = {}
         for name, value in values.items():
             kind, key = self.places[name]
-            {"state": state, "loose": loose, "leaf": leaves}[kind][key] = value  # type: ignore[index]
+            if kind == "leaf":
+                leaves[key] = value
+            else:
+                (state if kind == "state" else loose)[key] = value
         args, settings = unflatten(self.structure, leaves)
         f = rebound(self.called, list(loose), list(loose.values()))
         self.holder.forward = lambda: f(*args, **settings)
@@ -170,10 +179,6 @@ class TorchSubject(Subject):
         if not outputs:
             raise TypeError(f"check_torch: {self.name} must return at least one tensor of floats")
         return outputs
-
-    @functools.cached_property
-    def _buffers(self) -> set[str]:
-        return {name for name, _ in self.holder.named_buffers()}
 
     def forward(self, arguments: Arrays) -> Array:
         """Run the function."""
@@ -198,16 +203,13 @@ class TorchSubject(Subject):
         values = {name: leaf.clone() for name, leaf in leaves.items()}  # a leaf must not be changed in place
         try:
             with self._noting_changes(values, arguments):
-                gradients = self.gradients(leaves, values, y_bar)
+                gradients = self.gradients(self.outputs(values), leaves, y_bar)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BackwardError(_verdict_of(str(error)), _said(self.backward_name, error)) from error
         return {name: None if g is None else self._array(name, g) for name, g in gradients.items()}
 
-    def gradients(
-        self, leaves: Mapping[str, Torch], values: Mapping[str, Torch], y_bar: Array
-    ) -> dict[str, Torch | None]:
-        """Return the gradients of the leaves from which `values` were made; None where there is no way to one."""
-        outputs = self.outputs(values)
+    def gradients(self, outputs: list[Torch], leaves: Mapping[str, Torch], y_bar: Array) -> dict[str, Torch | None]:
+        """Return the gradients of the leaves that the outputs come from; None where there is no way to one."""
         parts = parted(y_bar, [y.detach().cpu().numpy() for y in outputs])
         bars = [self.tensor(part, y) for part, y in zip(parts, outputs, strict=True)]
         reached = [(y, bar) for y, bar in zip(outputs, bars, strict=True) if y.requires_grad]
@@ -226,7 +228,8 @@ class TorchSubject(Subject):
         forward_ad = self.torch.autograd.forward_ad
         own = self.is_function and self.f.jvp is not self.torch.autograd.Function.jvp
         try:
-            with forward_ad.dual_level():
+            # PyTorch's forward mode loads a part of itself that warns of another part's age.
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning), forward_ad.dual_level():
                 values = {
                     name: forward_ad.make_dual(
                         self.tensor(x, self.original(name)), self.tensor(tangents[name], self.original(name))
@@ -258,9 +261,7 @@ class TorchSubject(Subject):
         tensors = [x for x in (*self.leaves, *self.state.values()) if isinstance(x, self.torch.Tensor)]
         if any(t.device.type == "mps" for t in tensors):  # which has no float64
             return None
-        twin = self._twin(self.leaves, wide=True)
-        twin.arguments = {name: x.astype(np.float64) for name, x in twin.arguments.items()}
-        return twin
+        return self._twin(self.leaves, wide=True)
 
     def sizes(self) -> set[int]:
         """Return the lengths of all axes of the tensors in the arguments."""
@@ -271,16 +272,17 @@ class TorchSubject(Subject):
         if self.state or self.loose:
             return None
         leaves = [self._cut(x, sizes) if isinstance(x, self.torch.Tensor) else x for x in self.leaves]
-        twin = self._twin(leaves)
-        if self.wide:
-            twin.arguments = {name: x.astype(np.float64) for name, x in twin.arguments.items()}
-        return twin
+        return self._twin(leaves)
 
     def _cut(self, x: Torch, sizes: Mapping[int, int]) -> Torch:
         return x[tuple(slice(sizes.get(n, n)) for n in x.shape)].clone() if x.ndim else x
 
     def parts(self) -> list[Subject]:
         """Return the Functions, the submodules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
         from .torch_parts import parts_of
 
         try:

@@ -38,14 +38,20 @@ from .function import (
     Tanh,
     TripletMarginLoss,
 )
+from .hooks import HookHandle
 from .layers import Embedding, Flatten, Linear
 from .module import Module
 from .norms import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .parameter import Parameter
+from .recurrent import GRU, LSTM, RNN
+from .summary import Summary, summary
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
@@ -62,6 +68,7 @@ __all__ = [
     "GaussianNLLLoss",
     "GroupNorm",
     "HingeEmbeddingLoss",
+    "HookHandle",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -90,10 +97,12 @@ __all__ = [
     "SoftMarginLoss",
     "Softmax",
     "Softplus",
+    "Summary",
     "Tanh",
     "TransformerBlock",
     "TripletMarginLoss",
     "backprop",
     "functional",
     "init",
+    "summary",
 ]

@@ -81,8 +81,9 @@ class TransformerBlock(Module):
     """`x + attention(norm(x))`, then `x + mlp(norm(x))`, for `[..., N, d]`.
 
     The normalisation comes first in each branch, which lets gradients pass from the last block to the first
-    unchanged: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). The mlp has one hidden
-    layer of `hidden` units (4 d by default) with GELU.
+    unchanged: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). With `norm_first=False`
+    it comes after each sum, `norm(x + attention(x))`, as in the paper of 2017. The mlp has one hidden layer of
+    `hidden` units (4 d by default) with GELU.
 
     >>> TransformerBlock(8, num_heads=2)(np.zeros((3, 5, 8)), causal=True).shape
     (3, 5, 8)
@@ -94,10 +95,12 @@ class TransformerBlock(Module):
         num_heads: int,
         hidden: int | None = None,
         dropout: float = 0.0,
+        norm_first: bool = True,
         generator: Generator = None,
         dtype: Any = np.float32,
     ) -> None:
         super().__init__()
+        self.norm_first = norm_first
         hidden = 4 * embed_dim if hidden is None else hidden
         self.norm1 = LayerNorm(embed_dim, dtype=dtype)
         self.attention = MultiheadAttention(embed_dim, num_heads, dropout, generator=generator, dtype=dtype)
@@ -112,5 +115,12 @@ class TransformerBlock(Module):
     def forward(self, x: Any, mask: Any = None, causal: bool = False) -> Any:
         """Return `[..., N, d]`."""
         x = in_dtype_of(self.norm1.weight, x, "TransformerBlock")
-        x = x + self.drop(self.attention(self.norm1(x), mask=mask, causal=causal))
-        return x + self.drop(self.mlp(self.norm2(x)))
+        if self.norm_first:
+            x = x + self.drop(self.attention(self.norm1(x), mask=mask, causal=causal))
+            return x + self.drop(self.mlp(self.norm2(x)))
+        x = self.norm1(x + self.drop(self.attention(x, mask=mask, causal=causal)))
+        return self.norm2(x + self.drop(self.mlp(x)))
+
+    def extra_repr(self) -> str:
+        """Return where the normalisation is."""
+        return f"norm_first={self.norm_first}"

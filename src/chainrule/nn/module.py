@@ -15,6 +15,7 @@ from chainrule.core.tape import check_real
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import register
 
+from .hooks import Hook, HookHandle, Hooks
 from .parameter import Parameter
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
@@ -54,6 +55,7 @@ class Module:
     _buffers: dict[str, Any]
     _modules: dict[str, "Module"]
     _transient: set[str]
+    _hooks: Hooks | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,8 +72,8 @@ class Module:
         raise TypeError(f"{type(self).__name__}: has no forward method; define forward(self, x)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return `forward(*args, **kwargs)`."""
-        return self.forward(*args, **kwargs)
+        """Return `forward(*args, **kwargs)`, and call the hooks."""
+        return self.forward(*args, **kwargs) if self._hooks is None else self._hooks.call(self, args, kwargs)
 
     # Attributes
 
@@ -293,6 +295,44 @@ class Module:
         for module in reversed(list(self.modules())):
             function(module)
         return self
+
+    # Hooks
+
+    def register_forward_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(module, args, output)` after each `forward`; unless it returns None, that is the output.
+
+        `args` are the positional arguments. `remove()` of what is returned, or a `with` block, takes the hook away.
+
+        >>> import numpy as np
+        >>> from chainrule import nn
+        >>> layer = nn.Linear(4, 3)
+        >>> with layer.register_forward_hook(lambda module, args, output: print(output.shape)):
+        ...     _ = layer(np.zeros((2, 4)))
+        (2, 3)
+        """
+        return HookHandle(self._own_hooks().forward, hook)
+
+    def register_full_backward_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(module, grad_input, grad_output)` in each backward pass, once the inputs' gradients are known.
+
+        `grad_output` has one gradient for each output that depends on a tensor with a gradient, `grad_input` one for
+        each positional argument, None where it has no gradient or is no tensor. The hook may return `grad_input` with
+        other values, which go on in their place. In a first-order pass gradients are plain arrays.
+
+        >>> import chainrule as cr
+        >>> from chainrule import nn
+        >>> layer = nn.Linear(4, 3)
+        >>> handle = layer.register_full_backward_hook(lambda module, grad_input, grad_output: print(grad_output[0]))
+        >>> layer(cr.zeros(1, 4)).sum().backward()
+        [[1. 1. 1.]]
+        """
+        return HookHandle(self._own_hooks().backward, hook)
+
+    def _own_hooks(self) -> Hooks:
+        if self._hooks is None:
+            object.__setattr__(self, "_hooks", Hooks())
+        assert self._hooks is not None
+        return self._hooks
 
     # How it reads
 

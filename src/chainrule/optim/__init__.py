@@ -1,12 +1,14 @@
-"""Optimisers, learning-rate schedules and gradient clipping, by PyTorch's names and with its update rules."""
+"""Optimisers, schedules, clipping and averages of weights, by PyTorch's names and with its update rules."""
 
 from . import lr_scheduler
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
-from .clip import clip_grad_norm_, clip_grad_value_
+from .clip import clip_grad_norm_, clip_grad_value_, scale_grads_
+from .ema import EMA
 from .optimizer import Optimizer
 from .sgd import SGD
 
 __all__ = [
+    "EMA",
     "SGD",
     "Adagrad",
     "Adam",
@@ -16,4 +18,5 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "lr_scheduler",
+    "scale_grads_",
 ]

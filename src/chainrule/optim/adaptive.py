@@ -30,10 +30,11 @@ class Adam(Optimizer):
 
     $m \leftarrow \beta_1 m + (1 - \beta_1) g$, $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$,
     $\theta \leftarrow \theta - \mathrm{lr}\,\frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$. A
-    `weight_decay` λ is added to the gradient, $g = \bar\theta + \lambda\theta$; `AdamW` keeps it apart. The same as
-    PyTorch's.
+    `weight_decay` λ is added to the gradient, $g = \bar\theta + \lambda\theta$; `AdamW` keeps it apart. With
+    `amsgrad` the root is of the largest v so far. The same as PyTorch's.
 
-    Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1.
+    Sources: Kingma & Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; Reddi, Kale & Kumar, "On the
+    Convergence of Adam and Beyond" (2018), algorithm 2.
 
     >>> import chainrule as cr
     >>> from chainrule import optim
@@ -51,6 +52,7 @@ class Adam(Optimizer):
         "eps": NOT_NEGATIVE,
         "weight_decay": NOT_NEGATIVE,
     }
+    flags = ("amsgrad", "maximize")
 
     def __init__(
         self,
@@ -59,11 +61,16 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+        )
 
-    def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:  # noqa: ARG002
-        return {"step": 0, "exp_avg": 0.0, "exp_avg_sq": 0.0}
+    def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        largest = {"max_exp_avg_sq": 0.0} if settings["amsgrad"] else {}
+        return {"step": 0, "exp_avg": 0.0, "exp_avg_sq": 0.0, **largest}
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
         if settings["weight_decay"]:
@@ -75,7 +82,10 @@ class Adam(Optimizer):
         step, (beta1, beta2) = state["step"], settings["betas"]
         _average(state["exp_avg"], grad, beta1)
         _average(state["exp_avg_sq"], grad * grad, beta2)
-        root = _root(state["exp_avg_sq"], math.sqrt(1 - beta2**step), settings["eps"])
+        square = state["exp_avg_sq"]
+        if settings["amsgrad"]:
+            square = np.maximum(state["max_exp_avg_sq"], square, out=state["max_exp_avg_sq"])
+        root = _root(square, math.sqrt(1 - beta2**step), settings["eps"])
         value -= settings["lr"] / (1 - beta1**step) * state["exp_avg"] / root
 
 
@@ -94,8 +104,10 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
         value *= 1 - settings["lr"] * settings["weight_decay"]
@@ -107,9 +119,11 @@ class RMSprop(Optimizer):
 
     $v \leftarrow \alpha v + (1 - \alpha) g^2$, $\theta \leftarrow \theta - \mathrm{lr}\,\frac{g}{\sqrt v + \epsilon}$;
     with `momentum` μ, $b \leftarrow \mu b + \frac{g}{\sqrt v + \epsilon}$ and
-    $\theta \leftarrow \theta - \mathrm{lr}\,b$. The same as PyTorch's.
+    $\theta \leftarrow \theta - \mathrm{lr}\,b$. If `centered`, the root is of v minus the square of the gradient's
+    running mean, which estimates the gradient's variance. The same as PyTorch's.
 
-    Source: Tieleman & Hinton, "Neural Networks for Machine Learning", lecture 6.5 (2012).
+    Sources: Tieleman & Hinton, "Neural Networks for Machine Learning", lecture 6.5 (2012); centered: Graves,
+    "Generating sequences with recurrent neural networks" (2013), equations 38 to 41.
     """
 
     ranges: ClassVar[Ranges] = {
@@ -119,6 +133,7 @@ class RMSprop(Optimizer):
         "weight_decay": NOT_NEGATIVE,
         "momentum": BELOW_ONE,
     }
+    flags = ("centered", "maximize")
 
     def __init__(
         self,
@@ -128,17 +143,34 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
+        centered: bool = False,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        super().__init__(
+            params,
+            lr=lr,
+            alpha=alpha,
+            eps=eps,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            centered=centered,
+            maximize=maximize,
+        )
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        return {"square_avg": 0.0} | ({"momentum_buffer": 0.0} if settings["momentum"] else {})
+        slots = {"square_avg": 0.0}
+        slots |= {"grad_avg": 0.0} if settings["centered"] else {}
+        return slots | ({"momentum_buffer": 0.0} if settings["momentum"] else {})
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
         if settings["weight_decay"]:
             grad = grad + settings["weight_decay"] * value
         _average(state["square_avg"], grad * grad, settings["alpha"])
-        direction = grad / _root(state["square_avg"], 1, settings["eps"])
+        square = state["square_avg"]
+        if settings["centered"]:
+            _average(state["grad_avg"], grad, settings["alpha"])
+            square = square - state["grad_avg"] * state["grad_avg"]
+        direction = grad / _root(square, 1, settings["eps"])
         if settings["momentum"]:
             buffer = state["momentum_buffer"]
             buffer *= settings["momentum"]
@@ -174,6 +206,7 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        maximize: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -182,6 +215,7 @@ class Adagrad(Optimizer):
             weight_decay=weight_decay,
             initial_accumulator_value=initial_accumulator_value,
             eps=eps,
+            maximize=maximize,
         )
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:

@@ -15,6 +15,7 @@ class Range:
     holds: Callable[[float], bool]
 
 
+FINITE = Range("a finite number", math.isfinite)
 NOT_NEGATIVE = Range("a finite number, 0 or more", lambda x: 0 <= x < math.inf)
 POSITIVE = Range("a finite number greater than 0", lambda x: 0 < x < math.inf)
 BELOW_ONE = Range("a number from 0 to 1, but less than 1", lambda x: 0 <= x < 1)

@@ -1,4 +1,7 @@
-"""Gradient clipping, against steps that leave the region where the gradient is worth anything."""
+"""What is done to all gradients before a step.
+
+Clipping is against steps that leave the region where the gradient is worth anything.
+"""
 
 import math
 from typing import Any, Literal
@@ -8,7 +11,7 @@ import numpy as np
 from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor, value_of
 
-from .checks import NOT_NEGATIVE, choice, number
+from .checks import FINITE, NOT_NEGATIVE, choice, number
 from .parameters import named
 
 EPS = 1e-6
@@ -68,6 +71,28 @@ def clip_grad_value_(params: Any, clip_value: float) -> None:
     parameters = _with_gradient("clip_grad_value_", params)
     clipped = {name: np.clip(value_of(p.grad), -clip_value, clip_value) for name, p in parameters.items()}
     _replace(parameters, clipped)
+
+
+def scale_grads_(params: Any, factor: float) -> None:
+    """Multiply all gradients by a number, as after the loss was scaled, or after gradients were added up.
+
+    Multiply the loss by S before `backward()`, so that small gradients do not vanish in float16, and the gradients by
+    1/S before clipping and the step; or add up the gradients of several batches, each weighed by its samples, and
+    divide by the samples of all. A gradient that is not finite stays so, for `clip_grad_norm_` to find.
+
+    Source of loss scaling: Micikevicius et al., "Mixed Precision Training" (2018), section 3.2.
+
+    >>> import chainrule as cr
+    >>> from chainrule import optim
+    >>> w = cr.tensor([3.0, -4.0], requires_grad=True)
+    >>> (1024 * (0.5 * w * w).sum()).backward()
+    >>> optim.scale_grads_([w], 1 / 1024)
+    >>> w.grad.numpy()
+    array([ 3., -4.])
+    """
+    factor = number("scale_grads_: factor", factor, FINITE)
+    parameters = _with_gradient("scale_grads_", params)
+    _replace(parameters, {name: factor * value_of(p.grad) for name, p in parameters.items()})
 
 
 def _with_gradient(what: str, params: Any) -> dict[str, Tensor]:

@@ -26,6 +26,8 @@ class Optimizer(ABC):
     """
 
     ranges: ClassVar[Ranges]
+    flags: ClassVar[tuple[str, ...]] = ("maximize",)
+    """The settings that are True or False. With `maximize` the steps go up the gradient."""
     param_groups: list[dict[str, Any]]
     state: dict[Tensor, dict[str, Any]]
     """What the updates remember of each parameter."""
@@ -77,6 +79,9 @@ class Optimizer(ABC):
             if not isinstance(value, tuple | list) or len(value) != len(limits):
                 raise TypeError(f"{label}: expected {len(limits)} numbers, got {value!r}")
             checked[name] = tuple(number(label, x, each) for x, each in zip(value, limits, strict=True))
+        for name in self.flags:
+            if not isinstance(checked[name], bool):
+                raise TypeError(f"{what}: {name}: expected True or False, got {checked[name]!r}")
         return checked
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -95,7 +100,8 @@ class Optimizer(ABC):
             for parameter in settings["params"]:
                 if parameter.grad is not None:
                     state = self._state_of(parameter, settings)
-                    self._update(parameter._value, value_of(parameter.grad), state, settings)
+                    grad = value_of(parameter.grad)
+                    self._update(parameter._value, -grad if settings["maximize"] else grad, state, settings)
                     parameter.mark_changed()
 
     def _state_of(self, parameter: Tensor, settings: dict[str, Any]) -> dict[str, Any]:
@@ -122,8 +128,9 @@ class Optimizer(ABC):
         >>> import chainrule as cr
         >>> from chainrule import optim
         >>> w = cr.tensor([1.0, 2.0], requires_grad=True)
-        >>> optim.SGD([w], lr=0.1).state_dict()["param_groups"]
-        [{'params': [0], 'lr': 0.1, 'momentum': 0.0, 'nesterov': False, 'weight_decay': 0.0}]
+        >>> optim.Adagrad([w], lr=0.1).state_dict()["param_groups"][0]
+        {'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10,
+        'maximize': False}
         """
         place = {id(parameter): k for k, parameter in enumerate(self._parameters())}
         groups = [

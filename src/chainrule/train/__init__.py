@@ -1,23 +1,30 @@
 """Training: the loop, its callbacks and history, evaluation, and files that hold a model whole."""
 
-from .callbacks import BestWeights, Callback, EarlyStopping, Run, SaveCheckpoint
+from .callbacks import AverageWeights, BestWeights, Callback, EarlyStopping, Run, SaveCheckpoint
 from .evaluation import confusion_matrix, evaluate, predict
+from .event_file import EventFile
 from .history import History
+from .logs import CSVLog, ProgressBar, TensorBoard
 from .loop import NonFiniteError, fit
 from .modelfile import ModelFileError, ModelFileMissing
 from .saving import Checkpoint, load, save
 
 __all__ = [
+    "AverageWeights",
     "BestWeights",
+    "CSVLog",
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "EventFile",
     "History",
     "ModelFileError",
     "ModelFileMissing",
     "NonFiniteError",
+    "ProgressBar",
     "Run",
     "SaveCheckpoint",
+    "TensorBoard",
     "confusion_matrix",
     "evaluate",
     "fit",

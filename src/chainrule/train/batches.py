@@ -10,8 +10,7 @@ from chainrule.core.transforms import no_grad
 from chainrule.data.checks import check_finite, check_labels
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader
-
-from .mode import in_mode
+from chainrule.nn.mode import in_mode
 
 Batch = tuple[Any, Any]
 

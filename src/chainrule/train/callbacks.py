@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.optim import EMA
+
 from .history import History, Row, is_better
 from .saving import save
 
@@ -47,13 +49,16 @@ class Callback:
         """Called once, before the first epoch."""
 
     def on_batch_end(self, run: Run) -> None:
-        """Called after each step."""
+        """Called after each step, whose last batch is `run.batch`."""
 
     def on_epoch_end(self, run: Run) -> None:
         """Called when the row of an epoch stands in `run.history.last`."""
 
     def on_train_end(self, run: Run) -> None:
         """Called once, after the last epoch; not after an error or Ctrl-C, which leave the model as it is."""
+
+    def on_close(self, run: Run) -> None:
+        """Called once, at the very end, also after an error or Ctrl-C: to close what is open."""
 
 
 class BestWeights(Callback):
@@ -122,6 +127,25 @@ class EarlyStopping(BestWeights):
         """Put the best weights back, if that is wanted."""
         if self.restore_best:
             super().on_train_end(run)
+
+
+class AverageWeights(Callback):
+    """Keeps an exponential moving average of the weights, and puts it in when the training ends.
+
+    `ema` is an `optim.EMA` of the model's parameters; it is updated after each step. Epochs are validated with the
+    weights that are trained. To measure the average, use `with ema.applied():`.
+    """
+
+    def __init__(self, ema: EMA) -> None:
+        self.ema = ema
+
+    def on_batch_end(self, run: Run) -> None:  # noqa: ARG002
+        """Take the weights into the average."""
+        self.ema.update()
+
+    def on_train_end(self, run: Run) -> None:  # noqa: ARG002
+        """Let the weights be the average."""
+        self.ema.copy_to_parameters()
 
 
 class SaveCheckpoint(Callback):

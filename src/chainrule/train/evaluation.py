@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms import no_grad
 from chainrule.data.checks import check_labels
+from chainrule.nn.mode import in_mode
 
 from .batches import EVALUATION_BATCH, Batch, are_classes, batches, cast, check_classes, in_order, model_dtype, setting
-from .mode import in_mode
 
 
 class Score:

@@ -9,15 +9,15 @@ from typing import Any
 
 
 class WholeSteps:
-    """Lets a training step finish before a Ctrl-C takes effect.
+    """Lets a Ctrl-C take effect only where training can be gone on with: at `safe_point()`.
 
-    Python raises KeyboardInterrupt at any line, and so between the updates of two parameters. Inside `step()` the
-    first Ctrl-C waits until the block is left; a second one acts at once, for a step that never ends. Only the main
-    thread receives signals: in others, and where the program has no handler of its own in Python, nothing changes.
+    Python raises KeyboardInterrupt at any line, and so between the updates of two parameters, or between a batch that
+    the loader has counted and the step that learns from it. Inside `watching()` the first Ctrl-C waits for a safe
+    point or the end of the block; a second one acts at once, for a step that never ends. Only the main thread receives
+    signals: in others, and where the program has no handler of its own in Python, nothing changes.
     """
 
     def __init__(self) -> None:
-        self._inside = False
         self._waiting: tuple[int, FrameType | None] | None = None
         self._handler: Any = None
 
@@ -34,21 +34,16 @@ class WholeSteps:
             yield
         finally:
             signal.signal(signal.SIGINT, handler)
+        self.safe_point()
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Hold back a Ctrl-C until the block is left."""
-        self._inside = True
-        try:
-            yield
-        finally:
-            self._inside = False
-            if self._waiting is not None:
-                waiting, self._waiting = self._waiting, None
-                self._handler(*waiting)
+    def safe_point(self) -> None:
+        """Let a Ctrl-C that is waiting take effect."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._handler(*waiting)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._inside and self._waiting is None:
+        if self._waiting is None:
             self._waiting = number, frame
         else:
             self._waiting = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
 from chainrule.train.loop import fit
 from chainrule.train.modelfile import ModelFileError
+from chainrule.train.packing import plain
 from chainrule.train.saving import load, save
 
 SMALL_PRODUCT = 4_000_000
@@ -120,6 +122,8 @@ class Job:
         self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
         self.epochs = recipe.epochs or max(10, round(2500 / len(self.loader)))
         self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+        self.history = History()
 
     def _part(self, part: ArrayDataset) -> ArrayDataset:
         x, y = part.arrays[0], part.arrays[1]
@@ -133,20 +137,62 @@ class Job:
         return x, y
 
     def train(self, callbacks: Sequence[Any] = ()) -> History:
-        """Train; the learning rate falls to zero along a cosine."""
-        schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+        """Train the epochs that are left; the learning rate falls to zero along a cosine.
+
+        After Ctrl-C the job can be saved with `save_checkpoint`, to be gone on with by `resume`.
+        """
         with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters())):
             return fit(
                 self.model,
                 self.loss,
                 self.optimizer,
                 self.loader,
-                epochs=self.epochs,
+                epochs=self.epochs - len(self.history),
                 validation=self.held_out.arrays,
                 callbacks=callbacks,
                 clip_norm=1.0,
-                scheduler=schedule,
+                scheduler=self.schedule,
+                history=self.history,
             )
+
+    def save_checkpoint(self, path: str | Path) -> None:
+        """Write the job as it stands, so that `resume` goes on to the bit."""
+        save(
+            path,
+            self.model,
+            self.optimizer,
+            self.loader,
+            scheduler=self.schedule,
+            checkpoint=FORMAT,
+            job=self._identity(),
+            rows=self.history.rows,
+        )
+
+    def resume(self, path: str | Path) -> None:
+        """Take up what `save_checkpoint` wrote of the same job.
+
+        Raises ModelFileError, with nothing changed, for another file, and for a job of other data or another recipe.
+        """
+        meta = load(path).meta
+        if meta.get("checkpoint") != FORMAT:
+            raise ModelFileError(
+                f"{path}: no checkpoint of an interrupted `chainrule train`; leave --resume out to begin anew"
+            )
+        mine = plain(self._identity(), "job")
+        for name, value in mine.items():
+            if meta["job"].get(name) != value:
+                raise ModelFileError(
+                    f"{path}: was saved with {name} {meta['job'].get(name)}, and here it is {value}; repeat the "
+                    f"command as it was, with --resume added"
+                )
+        load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule)
+        self.history.rows[:] = meta["rows"]
+
+    def _identity(self) -> dict[str, Any]:
+        """What two runs must have in common for one to go on with the other."""
+        features = ", ".join(self.data.feature_names).encode()
+        content = sha256(features + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
+        return {"data": self.data.name, "content": content, **asdict(self.recipe), "epochs": self.epochs}
 
     def score(self) -> Score:
         """Measure the network on the held-out part."""

@@ -2,7 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -10,15 +12,15 @@ import numpy as np
 from chainrule.core.errors import GradientError
 from chainrule.core.tensor import value_of
 from chainrule.data.checks import check_finite
-from chainrule.optim import clip_grad_norm_
+from chainrule.nn.mode import in_mode
+from chainrule.optim import clip_grad_norm_, scale_grads_
 from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 
-from .batches import Batch, batches, check_set, model_dtype
+from .batches import Batch, batches, check_set, model_dtype, setting
 from .callbacks import Callback, Run, monitored
 from .evaluation import Score, evaluate, forward
 from .history import History, Row
 from .interrupt import WholeSteps
-from .mode import in_mode
 
 UNBOUNDED = float(np.finfo(np.float64).max)
 """As a bound on the gradient's norm: none."""
@@ -51,6 +53,7 @@ def fit(
     scheduler: Any = None,
     schedule_by: Literal["epoch", "batch"] = "epoch",
     history: History | None = None,
+    accumulate: int = 1,
 ) -> History:
     """Train a model, and return what was measured, one row for each epoch.
 
@@ -62,6 +65,9 @@ def fit(
     - `scheduler` is stepped after each epoch or, with `schedule_by="batch"`, after each batch, as `OneCycleLR` and
       `LinearWarmup` are mostly counted. `ReduceLROnPlateau` gets the validation's loss, or the training's without one;
       with `mode="max"` the accuracy; by batches, the batch's loss.
+    - `accumulate` batches are learned from in one step: their gradients are added up, each weighed by its samples, so
+      that the step is that of one batch of all of them (batch normalisation still sees each batch alone). What an
+      epoch has left over makes a smaller step. A `schedule_by="batch"` counts steps.
     - `history` is filled while the training runs; pass an earlier run's to go on with its rows and its count of
       epochs. `epochs` is how many are run now. A loader restored by `load` begins with the rest of its epoch.
 
@@ -71,8 +77,9 @@ def fit(
 
     The model trains in training mode, is validated in evaluation mode, and afterwards has the mode it had.
 
-    Ctrl-C: the step that is under way is finished, then KeyboardInterrupt is raised. The model is as that step left it,
-    and the rows so far are in `history`, if you passed one. A second Ctrl-C does not wait.
+    Ctrl-C: the step that is under way is finished, the whole epoch where it is the last one of a DataLoader's epoch,
+    then KeyboardInterrupt is raised. What is saved then goes on to the bit, and the rows so far are in `history`, if
+    you passed one. A second Ctrl-C does not wait.
 
     Raises DataError, before the first step, for data in memory that are not finite or labels out of range, else for
     the first such batch; NonFiniteError where the loss or a gradient is not finite, naming epoch, batch and parameter;
@@ -92,19 +99,22 @@ def fit(
         raise ValueError(f"fit: epochs must not be negative, got {epochs}")
     if schedule_by not in ("epoch", "batch"):
         raise ValueError(f"fit: schedule_by must be 'epoch' or 'batch', got {schedule_by!r}")
+    if accumulate < 1:
+        raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
     run = Run(model, loss, optimizer, loader, scheduler, History() if history is None else history, epochs)
     first = run.history.last["epoch"] + 1 if len(run.history) else 1
     run.history.interrupted, run.history.stopped = True, None
     interrupts = WholeSteps()
-    with interrupts.watching(), in_mode(model, training=True):
-        trainer = _Trainer(run, callbacks, clip_norm, interrupts)
+    trainer = _Trainer(run, callbacks, clip_norm)
+    with interrupts.watching(), in_mode(model, training=True), trainer.closing():
         trainer.step_scheduler = scheduler if schedule_by == "batch" else None
         trainer.checked = check_set(model, loss, loader)
         trainer.tell("on_train_start")
         for epoch in range(first, first + epochs):
             run.epoch = epoch
-            run.history.rows.append(_epoch(trainer, validation))
+            run.history.rows.append(_epoch(trainer, validation, accumulate, interrupts))
             trainer.tell("on_epoch_end")
+            interrupts.safe_point()
             if run.stopping:
                 break
         trainer.tell("on_train_end")
@@ -112,19 +122,22 @@ def fit(
     return run.history
 
 
-def _epoch(trainer: "_Trainer", validation: Any) -> Row:
+def _epoch(trainer: "_Trainer", validation: Any, accumulate: int, interrupts: WholeSteps) -> Row:
     """Train for one epoch, validate, and return the epoch's row."""
     run, started = trainer.run, time.perf_counter()
     run.model.train()
     score, norms = Score(run.loss), []
     lr = run.optimizer.param_groups[0]["lr"]
-    for number, batch in enumerate(batches(run.loader, "fit"), 1):
-        run.batch = number
+    stream = batches(run.loader, "fit")
+    run.batch = 0
+    while group := list(islice(stream, accumulate)):
         lr = run.optimizer.param_groups[0]["lr"]
-        output, y = trainer.step(batch)
-        score.add(run.batch_loss, output, y)
+        trainer.step(group, score)
         norms.append(run.grad_norm)
         trainer.tell("on_batch_end")
+        # After an epoch's last batch its end follows: a loader restored in between would have nothing to give.
+        if len(group) == accumulate and getattr(run.loader, "batches_left", 1):
+            interrupts.safe_point()
     if not norms:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
@@ -143,38 +156,55 @@ def _epoch(trainer: "_Trainer", validation: Any) -> Row:
 class _Trainer:
     """What does the steps of a run."""
 
-    def __init__(
-        self, run: Run, callbacks: Iterable[Callback], clip_norm: float | None, interrupts: WholeSteps
-    ) -> None:
+    def __init__(self, run: Run, callbacks: Iterable[Callback], clip_norm: float | None) -> None:
         self.run = run
         self.callbacks = list(callbacks)
         self.max_norm = UNBOUNDED if clip_norm is None else clip_norm
-        self.interrupts = interrupts
+        self.is_sum = setting(run.loss, "reduction") == "sum"
         self.checked = False
         self.step_scheduler: Any = None
         self.dtype = model_dtype(run.model)
         self.parameters = list(run.model.named_parameters())
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Let every callback close what it has open, however the block ends."""
+        try:
+            yield
+        finally:
+            self.tell("on_close")
 
     def tell(self, event: str) -> None:
         """Call one method of every callback."""
         for callback in self.callbacks:
             getattr(callback, event)(self.run)
 
-    def step(self, batch: Batch) -> tuple[Any, Any]:
-        """Take one step; return the model's output and the targets."""
+    def step(self, group: Sequence[Batch], score: Score) -> None:
+        """Take one step that learns from all batches of a group, and count them in the score."""
+        run, samples = self.run, sum(len(y) for _, y in group)
+        run.optimizer.zero_grad()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for batch in group:
+                run.batch += 1
+                # A mean over the batch is weighed by its samples, so that the sum is the mean over the group.
+                weight = None if self.is_sum or len(group) == 1 else len(batch[1])
+                self._learn(batch, weight, score)
+            if not self.is_sum and len(group) > 1:
+                scale_grads_(self.parameters, 1 / samples)
+            run.grad_norm = self._clipped(run.batch_loss)
+            run.optimizer.step()
+            _advance(self.step_scheduler, {"loss": run.batch_loss})
+
+    def _learn(self, batch: Batch, weight: int | None, score: Score) -> None:
+        """Add the gradient of a batch's loss to the parameters' gradients."""
         run = self.run
         if not self.checked:
             for name, part in zip("xy", batch, strict=True):
                 check_finite(part, f"{name} of epoch {run.epoch}, batch {run.batch}")
-        with self.interrupts.step(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            run.optimizer.zero_grad()
-            value, output, y = forward(run.model, run.loss, batch, self.dtype, "fit", checked=self.checked)
-            run.batch_loss = float(value_of(value))
-            value.backward()
-            run.grad_norm = self._clipped(run.batch_loss)
-            run.optimizer.step()
-            _advance(self.step_scheduler, {"loss": run.batch_loss})
-        return output, y
+        value, output, y = forward(run.model, run.loss, batch, self.dtype, "fit", checked=self.checked)
+        run.batch_loss = float(value_of(value))
+        value.backward(None if weight is None else np.asarray(weight, value.dtype))
+        score.add(run.batch_loss, output, y)
 
     def _clipped(self, loss: float) -> float:
         """Clip the gradients and return their norm before; raise where the loss or one of them is not finite."""

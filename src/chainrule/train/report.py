@@ -147,13 +147,18 @@ def _confusion(job: Job, score: Score, text: Mapping[str, str]) -> Any:
 
 
 def _scatter(score: Score, text: Mapping[str, str]) -> Any:
-    with _figure(1, 4.0) as (axes, svg):
-        ax = axes[0]
+    """Draw predictions over the truth, and beside it the residuals over the predictions."""
+    residuals = score.truth - score.predicted
+    with _figure(2, 4.0) as (axes, svg):
         ends = [min(score.truth.min(), score.predicted.min()), max(score.truth.max(), score.predicted.max())]
-        ax.plot(ends, ends, color=INK, linewidth=0.8)
-        ax.scatter(score.truth, score.predicted, s=14, color=ACCENT, alpha=0.6)
-        ax.set_xlabel(text["truth"])
-        ax.set_ylabel(text["predicted"])
+        axes[0].plot(ends, ends, color=INK, linewidth=0.8)
+        axes[0].scatter(score.truth, score.predicted, s=14, color=ACCENT, alpha=0.6)
+        axes[0].set_xlabel(text["truth"])
+        axes[0].set_ylabel(text["predicted"])
+        axes[1].axhline(0, color=INK, linewidth=0.8)
+        axes[1].scatter(score.predicted, residuals, s=14, color=ACCENT, alpha=0.6)
+        axes[1].set_xlabel(text["predicted"])
+        axes[1].set_ylabel(text["residual"])
     return _as_markup(svg)
 
 

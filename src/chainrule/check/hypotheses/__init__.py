@@ -20,13 +20,14 @@ __all__ = ["CODES", "Hypothesis", "explain"]
 Family = Callable[[Context], Iterator[Candidate]]
 
 STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
-    (0.0, (multiples, rearranged, partial, lacking)),
-    (2.0, (sums, contributions, recotangented)),
+    (0.0, (multiples,)),
+    (2.0, (rearranged,)),
+    (2.0, (sums, recotangented)),
+    (2.8, (partial, lacking, contributions)),
     (3.0, (substituted, right_when_square)),
 )
-"""The families of hypotheses: those that need the gradients alone, those that need the Jacobian of f, and those that
-evaluate f or the rule elsewhere. Before each stage, the cost of its simplest hypothesis: with an exact explanation that
-is as simple, it is not asked."""
+"""The families of hypotheses, and before each stage the cost of its simplest one: with an exact explanation that is as
+simple, it is not asked. The last stage evaluates f and the rule elsewhere, the others need gradients and Jacobian."""
 
 ENOUGH = 0.99
 """The share of the error that a hypothesis must explain to be believed."""
@@ -40,7 +41,7 @@ def explain(context: Context) -> list[Hypothesis]:
     Each is fitted to the data: what it predicts is compared with the analytic gradient, or what it repairs with the
     measured one. Of those that explain the error entirely, the simplest comes first, and of the others only those are
     kept that explain nearly all. Where nothing explains 99 % of the
-    squared error, the first is `unexplained`, and behind it comes what explains at least half.
+    squared error, or a gradient is not finite, the first is `unexplained`, and behind it comes what explains half.
 
     >>> import numpy as np
     >>> x, y_bar = np.array([1.0, 2.0, 4.0]), np.array([0.5, 1.0, -2.0])
@@ -51,7 +52,8 @@ def explain(context: Context) -> list[Hypothesis]:
     """
     found: list[tuple[float, Hypothesis]] = []
     with np.errstate(all="ignore"):
-        for least, families in STAGES:
+        finite = np.all(np.isfinite(context.analytic)) and np.all(np.isfinite(context.expected))
+        for least, families in STAGES if finite else ():
             if any(h.explained == 1 and cost <= least for cost, h in found):
                 break
             judged = ((c.cost, c.judged(context)) for family in families for c in family(context))

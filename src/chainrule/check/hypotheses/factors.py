@@ -36,7 +36,7 @@ def multiples(context: Context) -> Iterator[Candidate]:
     name, meaning, known = called(c, context)
     cost = 1.0 if known else 4.5 if g.size > 2 else 9.0
     if square_ratio(c, context):
-        cost = 5.5
+        cost = 4.7
     text = f"the gradient is {name} times what it should be" + (f": {meaning}" if meaning else "")
     yield Candidate("factor", text, cost, predicted=c * n, detail={"factor": c, "name": name, "meaning": meaning})
     if abs(c - 2) < CLOSE:

@@ -57,9 +57,7 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
 def _scaled_slices(context: Context) -> Iterator[Candidate]:
     """Propose a factor of its own for each slice."""
     g, n = context.analytic, context.expected
-    for fixed in [(), *subsets(n.ndim)] if n.ndim > 1 else []:
-        if not fixed:
-            continue
+    for fixed in subsets(n.ndim):
         rest = tuple(k for k in range(n.ndim) if k not in fixed)
         squares = np.sum(n * n, axis=rest, keepdims=True)
         if squares.size > n.size / 2:
@@ -130,7 +128,7 @@ def _output_masks(context: Context, weighted: Array) -> Iterator[Candidate]:
 def _overwritten(context: Context, weighted: Array) -> Iterator[Candidate]:
     """Propose that of several contributions to a place the last, or the first, is kept: = where += is needed."""
     shape, size = context.output.shape, context.x.size
-    for axes in [*subsets(len(shape)), tuple(range(len(shape)))] if shape else []:
+    for axes in _steps(len(shape)) if shape else []:
         rest = tuple(k for k in range(len(shape)) if k not in axes)
         steps = weighted.reshape(*shape, size).sum(axis=rest).reshape(-1, size)
         touched = abs(steps) > 1e-12 * (abs(steps).max(initial=0) or 1)
@@ -141,6 +139,11 @@ def _overwritten(context: Context, weighted: Array) -> Iterator[Candidate]:
             kept = np.take_along_axis(steps[order], at[None], axis=0)[0].reshape(context.x.shape)
             text = f"of several contributions to one place only the {which} is kept: assigned where it must be added"
             yield Candidate("partial", text, 3.8, predicted=kept, detail={"axes": list(axes), "rows": which})
+
+
+def _steps(ndim: int) -> list[tuple[int, ...]]:
+    """Return the axes of the output over which a loop may run: some, the last two (of an image), or all."""
+    return list(dict.fromkeys([*subsets(ndim), *([(ndim - 2, ndim - 1)] if ndim > 2 else []), tuple(range(ndim))]))
 
 
 def _output_slices(context: Context, weighted: Array) -> Iterator[Candidate]:

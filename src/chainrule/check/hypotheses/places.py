@@ -110,7 +110,7 @@ def _values(shape: tuple[int, ...], context: Context) -> dict[str, Array]:
     return found
 
 
-def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
-    """Yield every choice of some but not all axes."""
-    for count in range(1, ndim):
-        yield from combinations(range(ndim), count)
+def subsets(ndim: int) -> list[tuple[int, ...]]:
+    """Return every choice of some but not all axes; beyond three axes, only one axis, or all but one."""
+    counts = range(1, ndim) if ndim <= 3 else (1, ndim - 1)
+    return [axes for count in counts for axes in combinations(range(ndim), count)]

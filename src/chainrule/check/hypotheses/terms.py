@@ -250,7 +250,8 @@ def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidat
                 continue
             factor = 1.0 if not name.startswith("x̂") else u.std() / context.x.std(axis=_axes_of(name), keepdims=True)
             weighted = {axes: _sums(c, u, axes, factor, name) for axes in subsets(n.ndim)}
-            for right, wrong in permutations(weighted, 2):
+            rights = [_axes_of(name)] if name.startswith("x̂") else list(weighted)
+            for right, wrong in ((a, b) for a in rights for b in weighted if a != b and a in weighted):
                 columns = np.stack([*weighted[right], *(-a for a in weighted[wrong])], axis=1)
                 yield from _over_axes(context, columns, right, wrong, f"{above_name} ⊙ {name}")
 

@@ -1,0 +1,91 @@
+"""Does the doctor find what is wrong? Sick networks, each made so in one known way, and healthy ones.
+
+    python benchmarks/doctor_zoo.py [part of a name]
+
+For each: whether its first verdict is the right one, in the right layer, and whether a remedy was found that works.
+What is expected is written beside each network in `doctor_sick.py` and `doctor_healthy.py`. The exit code is 1 where
+fewer than 95 % of the verdicts, 90 % of the layers or 85 % of the remedies are right, or a healthy network is called
+sick.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+
+from doctor_healthy import HEALTHY
+from doctor_patients import Patient
+from doctor_sick import SICK
+from timing import machine, table
+
+import chainrule as cr
+
+BARS = {"verdict": 0.95, "layer": 0.90, "remedy": 0.85}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the doctor said of one network."""
+
+    patient: Patient
+    code: str
+    layer: str
+    remedy: str
+    seconds: float
+
+    @property
+    def verdict_right(self) -> bool:
+        return self.code == self.patient.code
+
+    @property
+    def layer_right(self) -> bool:
+        return self.verdict_right and self.layer == self.patient.layer
+
+    def row(self) -> list[str]:
+        said = self.code + (f" in {self.layer}" if self.layer else "")
+        marks = ["yes" if ok else "NO" for ok in (self.verdict_right, self.layer_right, bool(self.remedy))]
+        return [self.patient.name, said, *marks, self.remedy]
+
+
+def examine(patient: Patient) -> Result:
+    """Ask the doctor; the network is built from seed 0."""
+    cr.seed(0)
+    model, loss, batches, optimizer = patient.build()
+    began = time.perf_counter()
+    diagnosis = cr.doctor(model, loss, batches, optimizer, try_remedies=patient.code != "healthy")
+    first = diagnosis.verdicts[0]
+    remedy = diagnosis.winner.change if diagnosis.winner else ""
+    return Result(patient, first.code, first.layer, remedy, time.perf_counter() - began)
+
+
+def shares(results: list[Result]) -> dict[str, float]:
+    """Return the share of right verdicts, right layers and found remedies."""
+    n = max(len(results), 1)
+    return {
+        "verdict": sum(r.verdict_right for r in results) / n,
+        "layer": sum(r.layer_right for r in results) / n,
+        "remedy": sum(bool(r.remedy) for r in results) / n,
+    }
+
+
+def main() -> int:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    sick = [examine(p) for p in SICK if wanted in p.name]
+    healthy = [examine(p) for p in HEALTHY if wanted in p.name]
+    print(machine(), "\n")
+    print(table(["sick network", "first verdict", "verdict", "layer", "remedy", "what helped"], [r.row() for r in sick]))
+    rows = [[r.patient.name, r.code if r.verdict_right else f"{r.code} in {r.layer}: WRONG"] for r in healthy]
+    print("\n" + table(["healthy network", "first verdict"], rows))
+    found, wrong = shares(sick), sum(not r.verdict_right for r in healthy)
+    passed = wrong == 0
+    print()
+    for name, bar in BARS.items():
+        if sick:
+            passed &= found[name] >= bar
+            print(f"{name}: {found[name]:.0%} of {len(sick)} (bar {bar:.0%})")
+    print(f"healthy networks called sick: {wrong} of {len(healthy)} (bar 0)")
+    print(f"{sum(r.seconds for r in [*sick, *healthy]):.0f} s")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Orders in which a loader gives samples out, other than as they are and shuffled."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.data.checks import DataError, check_finite
+
+
+class Sampler(Protocol):
+    """What a :class:`DataLoader` asks for an epoch's order: ``len`` indices below ``population``."""
+
+    @property
+    def population(self) -> int:
+        """How many samples the data set has."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def order(self, rng: np.random.Generator) -> NDArray[Any]:
+        """An epoch's indices, drawn from ``rng`` alone, so that a seed fixes them."""
+        ...
+
+
+class WeightedSampler:
+    """Samples drawn with a probability in proportion to their weights [N], ``num_samples`` (N) in an epoch.
+
+    With ``replacement`` a sample may come several times; without it the draws are one after the other, each
+    among those that are left. Raises :class:`DataError` for weights that are negative, not finite or all zero,
+    and ``ValueError`` for more draws without replacement than there are samples with a weight.
+
+    >>> labels = np.array([0, 0, 0, 1])
+    >>> balanced = WeightedSampler((1 / np.bincount(labels))[labels], num_samples=1000)
+    >>> drawn = labels[balanced.order(np.random.default_rng(0))]
+    >>> bool(450 < drawn.sum() < 550)
+    True
+    """
+
+    def __init__(self, weights: ArrayLike, num_samples: int | None = None, replacement: bool = True) -> None:
+        self.weights = np.array(weights, np.float64)
+        check_finite(self.weights, "WeightedSampler: weights")
+        if self.weights.ndim != 1 or (self.weights < 0).any() or not self.weights.any():
+            raise DataError(
+                "WeightedSampler: expected weights [N], 0 or more and not all of them zero, "
+                f"got shape {list(self.weights.shape)}"
+            )
+        self.num_samples = len(self.weights) if num_samples is None else num_samples
+        self.replacement = replacement
+        most = np.count_nonzero(self.weights)
+        if self.num_samples < 1 or (not replacement and self.num_samples > most):
+            raise ValueError(
+                f"WeightedSampler: num_samples: expected at least 1{'' if replacement else f' and at most {most}'}, "
+                f"got {self.num_samples}"
+            )
+
+    @property
+    def population(self) -> int:
+        """N."""
+        return len(self.weights)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def order(self, rng: np.random.Generator) -> NDArray[Any]:
+        """The indices of one epoch."""
+        share = self.weights / self.weights.max()
+        return rng.choice(self.population, self.num_samples, replace=self.replacement, p=share / share.sum())
+
+
+class StratifiedSampler:
+    """Every sample once, in a random order in which each stretch, and so each batch, has the classes in proportion.
+
+    For ``labels`` [N] of K classes with shares p, a batch of B samples holds B p of a class, give or take 1 + K p:
+    the samples of each class, in random order, are spread evenly over the epoch, from a random beginning.
+
+    >>> sampler = StratifiedSampler([0] * 30 + [1] * 10)
+    >>> order = sampler.order(np.random.default_rng(0))
+    >>> [int((batch >= 30).sum()) for batch in order.reshape(5, 8)]
+    [2, 2, 2, 2, 2]
+    """
+
+    def __init__(self, labels: ArrayLike) -> None:
+        values = np.asarray(labels)
+        if values.ndim != 1 or len(values) == 0:
+            raise DataError(f"StratifiedSampler: expected labels [N], got shape {list(values.shape)}")
+        _, self.classes = np.unique(values, return_inverse=True)
+
+    @property
+    def population(self) -> int:
+        """N."""
+        return len(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def order(self, rng: np.random.Generator) -> NDArray[Any]:
+        """The indices of one epoch."""
+        place = np.empty(len(self))
+        for k, count in enumerate(np.bincount(self.classes)):
+            place[self.classes == k] = (rng.permutation(count) + rng.random()) / count
+        return np.argsort(place, kind="stable")

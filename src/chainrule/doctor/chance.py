@@ -1,0 +1,67 @@
+"""The loss that a model has without looking at its input: that of the best constant answer."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import value_of
+from chainrule.train.batches import are_classes, cast
+
+Outputs = list[tuple[Any, Any]]
+
+
+def chance_level(loss: Any, outputs: Outputs) -> float:
+    """Return the smallest mean loss of some constant answers, nan where none can be had.
+
+    For classes: their frequencies, as logits, log-probabilities and probabilities. For numbers: their mean, and the
+    logits of it. Of cross-entropy it is the entropy of the labels, of the squared error their variance.
+    """
+    found = [_mean_loss(loss, outputs, answer) for answer in _answers(outputs)]
+    finite = [value for value in found if math.isfinite(value)]
+    return min(finite, default=math.nan)
+
+
+def _answers(outputs: Outputs) -> list[Any]:
+    first, y = outputs[0]
+    if not isinstance(y, np.ndarray) or first.ndim == 0:
+        return []
+    if are_classes(y, first):
+        k = first.shape[-1]
+        labels = np.concatenate([t.ravel() for _, t in outputs])
+        counts = np.bincount(labels[(labels >= 0) & (labels < k)], minlength=k)
+        shares = (counts + 1e-6) / (counts.sum() + k * 1e-6)
+        return [np.log(shares), shares]
+    if y.shape == first.shape:
+        rows = np.concatenate([t.reshape(-1, t.shape[-1]) if t.ndim > 1 else t[:, None] for _, t in outputs])
+        mean = rows.mean(axis=0) if first.ndim > 1 else rows.mean()
+        answers = [mean, np.median(rows, axis=0) if first.ndim > 1 else np.median(rows)]
+        if np.all((mean > 0) & (mean < 1)):
+            answers += [np.log(mean / (1 - mean)), np.log(mean)]
+        return answers
+    return []
+
+
+def _mean_loss(loss: Any, outputs: Outputs, answer: Any) -> float:
+    values = []
+    for output, y in outputs:
+        constant = np.broadcast_to(answer, output.shape).astype(output.dtype)
+        try:
+            values.append(float(value_of(loss(constant, cast(y, output.dtype)))))
+        except (ValueError, TypeError, IndexError):
+            return math.nan
+    return float(np.mean(values))
+
+
+def is_summed(loss: Any, outputs: Outputs) -> bool:
+    """Whether the loss doubles where the batch is doubled: a sum over samples, not a mean."""
+    output, y = outputs[0]
+    if not isinstance(y, np.ndarray) or output.ndim == 0 or y.ndim == 0 or len(output) != len(y):
+        return False
+    y = cast(y, output.dtype)
+    try:
+        once = float(value_of(loss(output, y)))
+        twice = float(value_of(loss(np.concatenate([output, output]), np.concatenate([y, y]))))
+    except (ValueError, TypeError, IndexError):
+        return False
+    return abs(once) > 0 and math.isclose(twice, 2 * once, rel_tol=0.01)

@@ -1,0 +1,137 @@
+"""`doctor`: examine, train a little, judge, and try what could help."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from . import rules_flow, rules_structure, rules_training
+from .case import Case, collected, reseed, train, untouched
+from .chance import chance_level, is_summed
+from .diagnosis import CODES, Diagnosis, Verdict
+from .exam import Exam, examine
+from .findings import Findings
+from .remedies import Clinic
+from .rules_flow import flow_range
+from .thresholds import chosen
+
+SEEDS = 3
+"""Over how many seeds a remedy is measured."""
+MOMENTS = 6
+"""How many moments of the short training the history shows."""
+
+
+def doctor(
+    model: Any,
+    loss: Any,
+    batches: Any,
+    optimizer: Any = None,
+    try_remedies: bool = True,
+    steps: int = 40,
+    seed: int = 0,
+    thresholds: Mapping[str, float] | None = None,
+) -> Diagnosis:
+    """Say whether gradients flow through a model, what is wrong if they do not, and which remedy helps.
+
+    - `loss(output, y)` gives one number; `batches` are `(x, y)`, or `(x1, x2, …, y)` for a model of several inputs: a
+      list or a DataLoader, of which the first 8 are used. Several are needed to tell dead units and noise.
+    - `optimizer` is the one you train with: only then the learning rate can be judged. Trials without one use Adam.
+    - A copy is trained for `steps` steps, to see how the flow moves. With `try_remedies`, copies with one change each
+      are trained from the same seeds on the same batches, three seeds each, and measured against that.
+    - `thresholds` replaces limits by name; `chainrule.doctor.DEFAULTS` has all of them with their sources.
+
+    Ratios count more than absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in a layer is
+    compared with that in the last one, the size of a step with that of the weights.
+
+    Nothing of yours is changed: neither parameters and gradients, nor modes, buffers, the optimiser's state or the
+    default generators.
+
+    Raises TypeError and ValueError for a model or batches that are none, and what the model itself raises.
+
+    >>> import numpy as np
+    >>> from chainrule import nn
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(64, 8))
+    >>> batches = [(x[i : i + 16], (x[i : i + 16, 0] > 0).astype(int)) for i in range(0, 64, 16)]
+    >>> layers = [layer for _ in range(10) for layer in (nn.Linear(8, 8, init="xavier", generator=rng), nn.Sigmoid())]
+    >>> diagnosis = doctor(nn.Sequential(*layers, nn.Linear(8, 2)), nn.CrossEntropyLoss(), batches, try_remedies=False)
+    >>> diagnosis.verdicts[0].code, diagnosis.verdicts[0].layer
+    ('vanishing', '0')
+    """
+    if steps < 1:
+        raise ValueError(f"doctor: steps: expected at least 1, got {steps}")
+    limits = chosen(thresholds)
+    with untouched(model, seed):
+        case = Case(model, loss, collected(batches), optimizer)
+        findings, history = _findings(case, limits, steps, seed)
+        verdicts = judge(findings)
+        if try_remedies:
+            clinic = Clinic(findings, SEEDS)
+            verdicts = [clinic.treat(v) for v in verdicts]
+    return _diagnosis(findings, verdicts, history)
+
+
+def _findings(case: Case, limits: Any, steps: int, seed: int) -> tuple[Findings, list[Any]]:
+    start = examine(case, case.batches)
+    history: list[Any] = []
+    if start.error is not None or start.not_finite is not None:
+        return Findings(case, start, None, None, math.nan, False, limits, steps, seed), history
+    moments = {round(k * (steps - 1) / (MOMENTS - 1)) for k in range(MOMENTS)}
+
+    def watch(step: int, own: Case) -> None:
+        if step in moments:
+            seen = examine(own, own.batches[:1])
+            if seen.error is None:
+                history.append((step, seen.loss, tuple(row.gradient for row in seen.flow)))
+
+    trial = train(case, steps, seed, watch)
+    end = examine(trial.case, case.batches) if trial.finite and trial.case is not None else None
+    if end is not None and (end.error is not None or end.not_finite is not None):
+        end = None
+    for row in start.layers:
+        row.update_ratio = trial.update_of(row.name)
+    reseed(seed)
+    chance = chance_level(case.loss, start.outputs)
+    return Findings(case, start, end, trial, chance, is_summed(case.loss, start.outputs), limits, steps, seed), history
+
+
+def judge(f: Findings) -> list[Verdict]:
+    """Return all verdicts, worst first. The training is judged only where nothing else explains how it goes."""
+    for rule in (*rules_structure.RULES, *rules_flow.RULES):
+        verdict = rule(f)
+        if verdict is not None:
+            f.verdicts.append(verdict)
+            if f.start.error is not None or f.start.not_finite is not None:
+                return f.verdicts
+    if not f.verdicts:
+        for rule in rules_training.RULES:
+            verdict = rule(f)
+            if verdict is not None:
+                f.verdicts.append(verdict)
+                break
+    if not f.verdicts and f.trial is not None and not f.trial.finite:
+        f.verdicts.append(f.verdict("not-finite", "", "not finite", "not-finite later", steps=len(f.trial.losses)))
+    if not f.verdicts:
+        f.verdicts.append(_healthy(f))
+    return sorted(f.verdicts, key=lambda v: CODES.index(v.code))
+
+
+def _healthy(f: Findings) -> Verdict:
+    values = {"flow": flow_range(f.start)[0], "loss": f.start.loss, "final": f.final, "steps": f.steps}
+    return f.verdict("healthy", "", "vanishing", **values)
+
+
+def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diagnosis:
+    start: Exam = f.start
+    parameters = sum(p.size for p in f.case.model.parameters())
+    return Diagnosis(
+        f"{type(f.case.model).__name__} ({parameters:,} parameters)",
+        tuple(verdicts),
+        tuple(start.layers),
+        start.loss,
+        f.chance,
+        start.noise.scale(),
+        start.noise.batch,
+        f.steps,
+        f.final,
+        tuple(history),
+    )

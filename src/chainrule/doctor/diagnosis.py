@@ -1,0 +1,183 @@
+"""What `doctor` returns: verdicts, the remedies that were tried, the table of layers; as text, HTML and plain data."""
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .measure import Layer
+from .words import check_lang, said
+
+CODES = (
+    *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),
+    *("bad-initialisation", "exploding", "vanishing", "dead-units", "saturated", "learning-rate-too-high"),
+    *("learning-rate-too-low", "noise-dominates", "loss-at-chance", "healthy"),
+)
+"""All verdicts, worst first: what makes the others meaningless, then causes, then what follows from them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trial's outcome over the seeds: the mean loss at its end, with the standard deviation over seeds.
+
+    `flow` is the smallest norm of ∂L/∂z near the input over that in the last layer; infinity is a training that broke
+    down.
+    """
+
+    loss: float
+    spread: float
+    flow: float
+    accuracy: float = math.nan
+
+    def __str__(self) -> str:
+        accuracy = "" if math.isnan(self.accuracy) else f", accuracy {self.accuracy:.0%}"
+        flow = "" if math.isnan(self.flow) else f", flow {self.flow:.1e}"
+        return f"loss {self.loss:.4g} ± {self.spread:.2g}{accuracy}{flow}"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change that was tried on a copy, from the same seeds and on the same batches as without it."""
+
+    change: str
+    measured_before: Measured
+    measured_after: Measured
+    helped: bool
+    diff: str
+    error: str = ""
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def text(self, lang: str = "en") -> str:
+        """Return the change in words."""
+        return said(f"remedy {self.key}", lang, self.values) if self.key else self.change
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain Python, for JSON."""
+        measured = {k: _plain(vars(getattr(self, k))) for k in ("measured_before", "measured_after")}
+        return {"change": self.change, **measured, "helped": self.helped, "diff": self.diff, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One thing that is wrong, or `healthy`.
+
+    `layer` is where ("" for the whole network), `evidence` a sentence with the figures, `threshold` the limit that
+    they pass, `source` who gave it, `remedies` what was tried against it, best first.
+    """
+
+    code: str
+    layer: str
+    threshold: float
+    source: str
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    remedies: tuple[Remedy, ...] = ()
+
+    @property
+    def evidence(self) -> str:
+        """What was measured, in a sentence."""
+        return self.text("en")
+
+    def text(self, lang: str = "en") -> str:
+        """Return the evidence in English ("en") or Korean ("ko")."""
+        return said(self.key or self.code, lang, self.values)
+
+    @property
+    def winner(self) -> Remedy | None:
+        """The remedy that helped most, or None."""
+        return next((r for r in self.remedies if r.helped), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain Python, for JSON."""
+        own = {k: getattr(self, k) for k in ("code", "layer", "evidence", "source")}
+        return {**own, "threshold": _plain(self.threshold), "remedies": [r.to_dict() for r in self.remedies]}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts.
+
+    `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.
+    """
+
+    name: str
+    verdicts: tuple[Verdict, ...]
+    layers: tuple[Layer, ...]
+    loss: float
+    chance: float
+    noise_scale: float
+    batch_size: float
+    steps: int
+    final_loss: float
+    history: tuple[tuple[int, float, tuple[float, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the network is healthy."""
+        return self.verdicts[0].code == "healthy"
+
+    @property
+    def codes(self) -> list[str]:
+        """The verdicts' codes, worst first."""
+        return [v.code for v in self.verdicts]
+
+    @property
+    def winner(self) -> Remedy | None:
+        """The remedy that helped most against the worst verdict that any helped against, or None."""
+        return next((v.winner for v in self.verdicts if v.winner), None)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, lang: str = "en") -> str:
+        """Return the report as text, in English ("en") or Korean ("ko")."""
+        from .report_text import text_of
+
+        return text_of(self, check_lang(lang))
+
+    def print(self, lang: str = "en") -> None:
+        """Print the report."""
+        print(self.to_text(lang))
+
+    def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
+        """Return the report as an HTML page that needs nothing else, its plots as SVG; write it to `path` if given."""
+        from .report_html import html_of
+
+        page = html_of(self, check_lang(lang))
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain Python, for JSON; NaN becomes None, infinities "inf" and "-inf"."""
+        numbers = ("loss", "chance", "noise_scale", "batch_size", "final_loss")
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "verdicts": [v.to_dict() for v in self.verdicts],
+            **{k: _plain(getattr(self, k)) for k in numbers},
+            "steps": self.steps,
+            "layers": [{f.name: _plain(getattr(row, f.name)) for f in fields(row)} for row in self.layers],
+            "history": _plain(self.history),
+            "notes": list(self.notes),
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value

@@ -1,0 +1,167 @@
+"""An examination: every batch passed forward and backward through a watched copy, and what was seen."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.errors import GradientError
+from chainrule.core.provenance import Source
+from chainrule.core.tensor import value_of
+
+from .case import Batch, Case
+from .facts import (
+    Attention,
+    Ending,
+    FirstNotFinite,
+    NormUse,
+    attention_of,
+    constant_in,
+    ending_of,
+    first_not_finite,
+    norms_of,
+)
+from .measure import Layer, Meter, Noise, norm, weights
+from .probe import Probe, watching
+from .steps import Reader, Step
+
+
+@dataclass
+class Exam:
+    """What was seen. `layers` has a row for each use of a weight, in the order in which they ran."""
+
+    layers: list[Layer] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    outputs: list[tuple[Any, Any]] = field(default_factory=list)
+    gradients: dict[str, float] = field(default_factory=dict)
+    """The norm of each parameter's gradient, over all batches; a parameter that never got one is not in it."""
+    used: set[str] = field(default_factory=set)
+    frozen: set[str] = field(default_factory=set)
+    noise: Noise = field(default_factory=Noise)
+    cuts: list[tuple[str, Source | None, str]] = field(default_factory=list)
+    constants: tuple[str, str] | None = None
+    """The first operation without a derivative on something that asks for one, and its line."""
+    norms: list[NormUse] = field(default_factory=list)
+    attention: list[Attention] = field(default_factory=list)
+    ending: Ending = field(default_factory=Ending)
+    not_finite: FirstNotFinite | None = None
+    inputs: list[Any] = field(default_factory=list)
+    """What the first layer takes, where that is data and not the result of another layer."""
+    queries: dict[str, str] = field(default_factory=dict)
+    """The weight that makes the queries of each attention, by the attention's path."""
+    error: Exception | None = None
+    error_path: str = ""
+
+    @property
+    def loss(self) -> float:
+        """The mean loss over the batches."""
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    @property
+    def flow(self) -> list[Layer]:
+        """The layers that gradients flow through, without embeddings."""
+        return [layer for layer in self.layers if layer.kind != "embedding"]
+
+
+def examine(case: Case, batches: list[Batch]) -> Exam:
+    """Pass batches through a copy in training mode; nothing is updated."""
+    own = case.copied()
+    own.model.train()
+    exam, meters, rows, steps = Exam(), defaultdict(Meter), {}, {}
+    parameters = dict(own.model.named_parameters())
+    exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
+    totals: dict[str, Any] = {}
+    for batch in batches:
+        probe = Probe(case.reattach)
+        found, gradients = _pass(own, batch, probe, parameters, exam)
+        if exam.error is not None:
+            return exam
+        for name, gradient in gradients.items():
+            totals[name] = totals[name] + gradient if name in totals else gradient
+            exam.gradients[name] = exam.gradients.get(name, 0.0) + norm(gradient)
+        size = len(batch[1]) if np.ndim(batch[1]) else 1
+        if all(np.isfinite(g).all() for g in gradients.values()):
+            exam.noise.add(gradients, size)
+        uses: dict[str, int] = defaultdict(int)
+        for step in found:
+            key = step.parameter, uses[step.parameter]
+            uses[step.parameter] += 1
+            meters[key].add(step)
+            rows.setdefault(key, _row(step, key[1]))
+            steps[key] = step
+    for key, row in rows.items():
+        step = steps[key]
+        meters[key].read(row)
+        if key[1] == 0:
+            if step.kind != "embedding":
+                weights(row, step, totals.get(step.parameter))
+            row.noise_scale = exam.noise.scale([step.parameter])
+        row.parameter_gradient = exam.gradients.get(step.parameter, 0.0) / len(batches)
+        exam.layers.append(row)
+    _ratios(exam.flow)
+    return exam
+
+
+def _row(step: Step, use: int) -> Layer:
+    shape = tuple(step.weight.shape)
+    return Layer(step.name, step.kind, step.function, use, shape, step.normalised, step.recurrent)
+
+
+def _ratios(layers: list[Layer]) -> None:
+    for layer, after in zip(layers, layers[1:], strict=False):
+        layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
+
+
+def _pass(
+    case: Case, batch: Batch, probe: Probe, parameters: dict[str, Any], exam: Exam
+) -> tuple[list[Step], dict[str, Any]]:
+    """Watch one batch; return its steps and the parameters' gradients."""
+    with watching(case.model, probe):
+        try:
+            inputs, y = batch
+            loss, output = _value(case, probe, batch)
+            gradients = probe.gradients(loss, parameters)
+        except (ValueError, GradientError, ZeroDivisionError) as error:
+            exam.error, exam.error_path = error, probe.failed
+            return [], {}
+        reader = Reader(probe, parameters)
+        found = reader.steps()
+        value = float(value_of(loss))
+        exam.losses.append(value)
+        exam.outputs.append((np.asarray(value_of(output)), y))
+        exam.used |= {reader.names[id(box)] for e in probe.events for box in e.args if id(box) in reader.names}
+        exam.cuts = [(c.how, c.source, c.path) for c in probe.cuts] or exam.cuts
+        finite = math.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
+        if not finite and exam.not_finite is None:
+            exam.not_finite = first_not_finite(probe, inputs)
+        exam.inputs += data_of(found)
+        exam.constants = exam.constants or constant_in(probe)
+        if len(exam.losses) == 1:
+            exam.norms = norms_of(probe, output)
+            exam.attention = attention_of(probe)
+            exam.ending = ending_of(probe, output)
+            for attention in exam.attention:
+                maker = reader.made_by(attention.query)
+                if maker is not None:
+                    exam.queries[attention.path] = maker
+    return found, gradients
+
+
+def data_of(steps: list[Step]) -> list[Any]:
+    """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
+    if not steps or steps[0].kind == "embedding" or getattr(steps[0].x, "requires_grad", False):
+        return []
+    return [np.asarray(value_of(steps[0].x))]
+
+
+def _value(case: Case, probe: Probe, batch: Batch) -> tuple[Any, Any]:
+    """Return loss and output; the probe is told where the model ends and the loss begins."""
+    inner = case.loss
+
+    def loss(output: Any, y: Any) -> Any:
+        probe.in_loss = True
+        return inner(output, y)
+
+    return replace(case, loss=loss).value(batch)

@@ -1,0 +1,84 @@
+"""What the verdicts are drawn from: the examinations before and after a short training, and the training itself."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .case import Case, Trial, rebuilt, train
+from .diagnosis import Verdict
+from .exam import Exam
+from .thresholds import Threshold
+
+
+@dataclass
+class Findings:
+    """Everything that was seen. `end` and `trial` are None where the examination itself could not be finished."""
+
+    case: Case
+    start: Exam
+    end: Exam | None
+    trial: Trial | None
+    chance: float
+    summed: bool
+    limits: dict[str, Threshold]
+    steps: int
+    seed: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    _rates: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def window(self) -> int:
+        """How many of the last steps a training's final loss is the mean of: each batch counts as often."""
+        n = len(self.case.batches)
+        return max(n * max(self.steps // (4 * n), 1), 1)
+
+    @property
+    def final(self) -> float:
+        """The loss at the end of the short training."""
+        return self.trial.final(self.window) if self.trial else float("nan")
+
+    @property
+    def level(self) -> float:
+        """The final loss over that of the best constant answer; nan where that is not known or not positive."""
+        return self.final / self.chance if self.chance > 0 else float("nan")
+
+    @property
+    def learned(self) -> bool:
+        """Whether the model knew far more than chance before any of this: its units need no more gradient."""
+        return self.chance > 0 and self.start.loss < 0.5 * self.chance
+
+    @property
+    def lr(self) -> float:
+        """The first group's learning rate."""
+        return float(self.case.with_optimizer().optimizer.param_groups[0]["lr"])
+
+    def limit(self, name: str) -> float:
+        """Return a threshold's value."""
+        return self.limits[name].value
+
+    def with_rate(self, factor: float) -> Case:
+        """Return the case with another learning rate; what the optimiser remembers begins anew."""
+        own = self.case.with_optimizer()
+        return replace(own, optimizer=rebuilt(own.optimizer, own.model, lr=self.lr * factor))
+
+    def final_with_rate(self, factor: float) -> float:
+        """Return the final loss of the same training with the learning rate times `factor`."""
+        if factor not in self._rates:
+            self._rates[factor] = train(self.with_rate(factor), self.steps, self.seed).final(self.window)
+        return self._rates[factor]
+
+    def best_rate(self, factors: Any) -> tuple[float, float]:
+        """Return the factor with the lowest final loss, and that loss."""
+        finals = [self.final_with_rate(f) for f in factors]
+        k = int(np.argmin(finals))
+        return factors[k], finals[k]
+
+    def verdict(self, code: str, layer: str, limit: str, key: str = "", **values: Any) -> Verdict:
+        """Return a verdict that rests on a threshold."""
+        chosen = self.limits[limit]
+        return Verdict(code, layer, chosen.value, chosen.source, key or code, values)
+
+    def has(self, *codes: str) -> bool:
+        """Whether one of these verdicts has been given."""
+        return any(v.code in codes for v in self.verdicts)

@@ -1,0 +1,100 @@
+"""A diagnosis as text: the verdicts, the table of layers, what was tried."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .measure import Layer
+from .words import said
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis, Remedy, Verdict
+
+ROWS = 24
+"""How many layers the table shows; of more, the first and the last half of these."""
+COLUMNS = (
+    *("layer", "activation", "mean", "spread", "flat", "dead", "gradient", "ratio", "slope", "weights"),
+    *("singular", "update", "noise", "rank"),
+)
+
+
+def text_of(d: "Diagnosis", lang: str) -> str:
+    """Return the report."""
+    t = lambda key, **values: said(key, lang, values)  # noqa: E731 - a word of this language, many times
+    lines = [f"{t('well' if d.ok else 'sick')}  {d.name}", summary(d, lang), ""]
+    for verdict in d.verdicts:
+        lines += [*_verdict(verdict, lang), ""]
+    lines += table(d.layers, lang)
+    if d.winner is not None:
+        lines += ["", f"{t('winner')} {d.winner.text(lang)}", *(f"  {line}" for line in d.winner.diff.splitlines())]
+    return "\n".join([*lines, *d.notes])
+
+
+def summary(d: "Diagnosis", lang: str) -> str:
+    """Return the line with the losses and the noise scale."""
+    values = {"loss": d.loss, "chance": d.chance, "steps": d.steps, "final": d.final_loss}
+    return said("summary", lang, {**values, "noise": d.noise_scale, "batch": d.batch_size})
+
+
+def _verdict(v: "Verdict", lang: str) -> list[str]:
+    where = f" [{v.layer}]" if v.layer else ""
+    lines = [f"{v.code.upper()}{where}: {v.text(lang)}"]
+    if v.code != "healthy":
+        lines.append(f"  {said('limit', lang, {'value': v.threshold, 'source': v.source})}")
+    return lines + [f"  {remedy_line(r, lang)}" for r in v.remedies]
+
+
+def remedy_line(r: "Remedy", lang: str) -> str:
+    """Return one line on a remedy: the change, before and after, whether it helped."""
+    before, after = str(r.measured_before), str(r.measured_after)
+    line = said("tried", lang, {"change": r.text(lang), "before": before, "after": after})
+    outcome = said("failed", lang, {"error": r.error}) if r.error else said("helped" if r.helped else "no help", lang)
+    return f"{line}: {outcome}"
+
+
+def table(layers: Sequence[Layer], lang: str) -> list[str]:
+    """Return the table's lines, columns that no layer has left out."""
+    rows = list(layers)
+    left_out = len(rows) - ROWS
+    if left_out > 0:
+        rows = [*rows[: ROWS // 2], *rows[-ROWS // 2 :]]
+    cells = [cells_of(row) for row in rows]
+    used = [k for k, _ in enumerate(COLUMNS) if any(row[k] for row in cells)]
+    grid = [[said(COLUMNS[k], lang) for k in used], *([row[k] for k in used] for row in cells)]
+    widths = [max(len(row[k]) for row in grid) for k in range(len(used))]
+    lines = ["  ".join(c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in grid]
+    if left_out > 0:
+        lines.insert(1 + ROWS // 2, said("more", lang, {"count": left_out}))
+    return lines
+
+
+def cells_of(row: Layer) -> list[str]:
+    """Return a layer's cells, in the order of COLUMNS; empty where there is no figure."""
+    name = row.name if row.use == 0 else f"{row.name} ({row.use + 1})"
+    singular = "" if math.isnan(row.largest) else f"{row.largest:.3g}/{row.smallest:.2g}"
+    return [
+        name,
+        row.function,
+        number(row.mean),
+        number(row.spread),
+        share(row.saturated),
+        share(row.dead),
+        number(row.gradient),
+        number(row.ratio),
+        number(row.activation_factor),
+        number(row.weight_factor),
+        singular,
+        number(row.update_ratio),
+        number(row.noise_scale),
+        number(row.effective_rank),
+    ]
+
+
+def number(value: float) -> str:
+    """Return a number with three digits, "" for nan."""
+    return "" if math.isnan(value) else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    """Return a share in percent, "" for nan."""
+    return "" if math.isnan(value) else f"{value:.0%}"

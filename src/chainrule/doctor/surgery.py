@@ -1,0 +1,184 @@
+"""Changes to a copy of a model, module by module, and the lines of code that show them."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule import nn
+from chainrule.nn import init
+
+SATURATING = (nn.Sigmoid, nn.Tanh, nn.Softplus)
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, *SATURATING)
+LINES = 40
+"""How many lines of a change are shown."""
+
+Replace = Callable[[nn.Module], nn.Module | None]
+
+
+def replaced(model: nn.Module, change: Replace) -> int:
+    """Put what `change` returns in the place of each child module it returns something for; return how many."""
+    count = 0
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            new = change(child)
+            if new is not None and new is not child:
+                parent._modules[name] = new
+                count += 1
+    return count
+
+
+def activations(model: nn.Module, old: tuple[type, ...], new: Callable[[], nn.Module], last: str = "") -> int:
+    """Replace activations of some kinds, but for the one at the path `last`, the model's output."""
+    kept = dict(model.named_modules()).get(last) if last else None
+    return replaced(model, lambda child: new() if isinstance(child, old) and child is not kept else None)
+
+
+def initialised(model: nn.Module, name: str, generator: np.random.Generator, zero_bias: bool = True) -> int:
+    """Initialise every weight with at least two axes anew, and set biases to zero; embeddings stay."""
+    count = 0
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    normed = {id(p) for m in model.modules() if hasattr(m, "eps") for p in m._parameters.values()}
+    for path, p in model.named_parameters():
+        if id(p) in tables or id(p) in normed or not p.requires_grad:
+            continue
+        if p.ndim >= 2:
+            init.BY_NAME[name](p, generator=generator)
+            count += 1
+        elif zero_bias and path.rpartition(".")[2].startswith("b"):
+            p.data = np.zeros(p.shape, p.dtype)
+    return count
+
+
+def normalised(model: nn.Module, kind: type[nn.Module] = nn.LayerNorm) -> int:
+    """Put a normalisation after each linear layer that an activation follows, or that a module of its own calls."""
+    ends = _last_linear(model)
+
+    def change(child: nn.Module) -> nn.Module | None:
+        if not isinstance(child, nn.Linear) or child is ends or child.out_features < 4:
+            return None
+        return nn.Sequential(child, kind(child.out_features, dtype=child.weight.dtype))
+
+    return replaced(model, change)
+
+
+def residual(model: nn.Module) -> int:
+    """Wrap each linear layer with as many outputs as inputs, together with its activation, into a `Residual`."""
+    count = 0
+    for parent in list(model.modules()):
+        if isinstance(parent, nn.Sequential):
+            grouped, changed = _grouped(list(parent.children()))
+            if changed:
+                parent.__dict__["_modules"] = {str(k): child for k, child in enumerate(grouped)}
+                count += changed
+    return count
+
+
+def _grouped(children: list[nn.Module]) -> tuple[list[nn.Module], int]:
+    grouped: list[nn.Module] = []
+    count = 0
+    while children:
+        child = children.pop(0)
+        square = isinstance(child, nn.Linear) and child.in_features == child.out_features
+        if square and children and isinstance(children[0], ACTIVATIONS):
+            child = nn.Residual(nn.Sequential(child, children.pop(0)))
+            count += 1
+        grouped.append(child)
+    return grouped, count
+
+
+def removed(model: nn.Module, path: str) -> bool:
+    """Take the module at a path out of its `Sequential`, or let it pass its input on."""
+    parent_path, _, name = path.rpartition(".")
+    parent = dict(model.named_modules()).get(parent_path)
+    if parent is None or name not in parent._modules:
+        return False
+    if isinstance(parent, nn.Sequential):
+        kept = [child for key, child in parent.named_children() if key != name]
+        parent.__dict__["_modules"] = {str(k): child for k, child in enumerate(kept)}
+    else:
+        parent._modules[name] = nn.Sequential()
+    return True
+
+
+def renormalised(model: nn.Module) -> int:
+    """Replace batch normalisation by one over each sample."""
+
+    def change(child: nn.Module) -> nn.Module | None:
+        if isinstance(child, nn.BatchNorm2d):
+            return nn.GroupNorm(1, child.channels)
+        if isinstance(child, nn.BatchNorm1d):
+            return nn.LayerNorm(child.channels)
+        return None
+
+    return replaced(model, change)
+
+
+def _last_linear(model: nn.Module) -> nn.Module | None:
+    found = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    return found[-1] if found else None
+
+
+def scaled(model: nn.Module, parameter: str, factor: float) -> None:
+    """Multiply a weight and its bias: of queries, that scales the scores."""
+    named = dict(model.named_parameters())
+    bias = named.get(f"{parameter.rpartition('.')[0]}.bias")
+    for p in (named[parameter], bias):
+        if p is not None:
+            p.data = p.numpy() * factor
+
+
+# The lines
+
+
+def code_of(module: nn.Module, init_name: str = "", indent: str = "") -> list[str]:
+    """Return a model as lines of Python: its modules, with their settings.
+
+    >>> print(*code_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU())), sep="\\n")
+    nn.Sequential(
+        nn.Linear(2, 3),
+        nn.ReLU(),
+    )
+    """
+    name = type(module).__name__
+    ours = type(module).__module__.startswith("chainrule.nn")
+    if isinstance(module, nn.Linear):
+        extra = "" if module.bias is not None else ", bias=False"
+        extra += f', init="{init_name}"' if init_name else ""
+        return [f"{indent}nn.Linear({module.in_features}, {module.out_features}{extra})"]
+    children = list(module.named_children())
+    if not children:
+        return [f"{indent}{'nn.' if ours else ''}{name}({module.extra_repr()})"]
+    ordered = isinstance(module, nn.ModuleList | nn.Residual)
+    lines = [f"{indent}{'nn.' if ours else ''}{name}("]
+    for key, child in children:
+        own = code_of(child, init_name, indent + "    ")
+        if not ordered:
+            own[0] = f"{indent}    {key}={own[0].strip()}"
+        own[-1] += ","
+        lines += own
+    return [*lines, f"{indent})"]
+
+
+def diff(before: list[str], after: list[str]) -> str:
+    """Return what changed, as a unified diff without file names; a long one is cut."""
+    lines = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
+    lines = [line for line in lines if not line.startswith("@@")]
+    return "\n".join(lines if len(lines) <= LINES else [*lines[:LINES], f"… {len(lines) - LINES} more lines"])
+
+
+def model_diff(before: nn.Module, after: nn.Module, init_name: str = "") -> str:
+    """Return how one model's code differs from another's."""
+    return diff(code_of(before), code_of(after, init_name))
+
+
+def linears(model: nn.Module) -> Iterator[nn.Linear]:
+    """Yield the linear layers."""
+    return (m for m in model.modules() if isinstance(m, nn.Linear))
+
+
+def typical(value: float) -> float:
+    """Return a number with one digit: what one would write into code."""
+    return float(f"{value:.1g}") if math.isfinite(value) and value > 0 else 1.0

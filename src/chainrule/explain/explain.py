@@ -1,0 +1,54 @@
+"""`explain`: where the gradient of a computation comes from, step by step."""
+
+import sys
+from typing import Any, Literal
+
+from .build import LEVELS, derive
+from .catalogue import Catalogue
+from .derivation import Derivation
+from .subject import record
+
+
+def explain(
+    model_or_f: Any,
+    *args: Any,
+    loss: Any = None,
+    target: Any = None,
+    lang: Literal["en", "ko"] = "en",
+    level: Literal["brief", "full", "proof"] = "full",
+    argnums: Any = None,
+) -> Derivation:
+    """Return the derivation of a network's gradient, from the tape that computed it, with every step verified.
+
+    `model_or_f` is a module, called with `args` (then `loss(output, target)` makes the scalar), or a function of `args`
+    that returns one. The gradients are those of the module's parameters; of a function, those of its floating arguments
+    (tensors: those with `requires_grad`; or those that `argnums` picks), pytrees too. What is computed is computed in
+    float64, on copies: the model, its buffers and the random numbers stay what they were.
+
+    `level` "brief" gives the formulas and folds what repeats, "full" adds the numbers and the algebra of fused
+    operations, "proof" the index proof of matrix products. `lang` is "en" or "ko".
+
+    Each formula is evaluated by itself and compared with the tape; `Derivation.ok` says whether all agree and whether
+    numerical differentiation confirms the gradients.
+
+    Raises TypeError for what is no model or function, and ValueError for a result that is no finite scalar or depends
+    on nothing that has a gradient.
+
+    >>> import chainrule as cr
+    >>> def neuron(x, w, b, y):
+    ...     a = cr.sigmoid(w * x + b)
+    ...     return 0.5 * (a - y) ** 2
+    >>> d = cr.explain(neuron, 2.0, 0.5, 0.1, 1.0, argnums=(1, 2))
+    >>> d
+    <Derivation of neuron: 5 of 5 equations verified>
+    >>> round(float(d["w"].value), 7), d["w"].formula
+    (-0.0935868, '...')
+    """
+    Catalogue(lang)
+    if level not in LEVELS:
+        raise ValueError(f"explain: level: expected one of {', '.join(LEVELS)}, got {level!r}")
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith("chainrule.") and frame.f_back is not None:
+        frame = frame.f_back
+    caller = (frame.f_code.co_filename, frame.f_lineno)
+    return derive(record(model_or_f, args, loss, target, argnums, caller), lang, level)

@@ -1,0 +1,129 @@
+r"""LaTeX as a line of Unicode: `W^{(1)\top}` is W⁽¹⁾ᵀ. For terminals, which have no other mathematics."""
+
+import re
+
+from .template import _group
+
+SYMBOLS = {
+    **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ"},
+    **{"kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ"},
+    **{"phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Phi": "Φ"},
+    **{"Sigma": "Σ", "Omega": "Ω", "Lambda": "Λ", "Pi": "Π", "Theta": "Θ", "Psi": "Ψ", "ell": "ℓ", "partial": "∂"},
+    **{"odot": "⊙", "cdot": "·", "times": "×", "sum": "Σ", "prod": "Π", "infty": "∞", "top": "ᵀ", "le": "≤"},
+    **{"ge": "≥", "ne": "≠", "ldots": "…", "cdots": "…", "vdots": "⋮", "land": "∧", "lor": "∨", "in": "∈", "to": "→"},
+    **{
+        "log": "log",
+        "exp": "exp",
+        "max": "max",
+        "min": "min",
+        "tanh": "tanh",
+        "sin": "sin",
+        "cos": "cos",
+        "det": "det",
+    },
+    **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "quad": "  ", "qquad": "   "},
+}
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
+SUPERSCRIPT = str.maketrans("0123456789+-=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀ")
+SUBSCRIPT = str.maketrans("0123456789+-=()aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+_RAISED = frozenset("0123456789+-=()niTᵀ′")
+_LOWERED = frozenset("0123456789+-=()aeijklmnoprstuvx")
+_MATRIX = re.compile(r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", re.DOTALL)
+_CASES = re.compile(r"\\begin\{cases\}(.*?)\\end\{cases\}", re.DOTALL)
+
+
+def to_unicode(latex: str) -> str:
+    r"""Return LaTeX as one line of text.
+
+    >>> to_unicode(r"\frac{\partial L}{\partial W^{(2)}} = a^{(1)\top}\,\delta^{(2)}")
+    '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
+    >>> to_unicode(r"\hat y_{ij} = \sum_k x_{ik}"), to_unicode(r"\frac{1}{1 + e^{-x}}")
+    ('ŷᵢⱼ = Σₖ xᵢₖ', '1/(1 + e^(-x))')
+    """
+    import unicodedata
+
+    text = _MATRIX.sub(lambda m: _rows(m[1]), latex)
+    text = _CASES.sub(lambda m: _alternatives(m[1]), text)
+    written = re.sub(r" {2,}", " ", _write(text)).strip().replace(" ᵀ", "ᵀ")
+    return unicodedata.normalize("NFC", written.replace("( ", "(").replace(" )", ")"))
+
+
+def _rows(body: str) -> str:
+    rows = [", ".join(cell.strip() for cell in row.split("&")) for row in body.split(r"\\")]
+    return "[" + "; ".join(rows) + "]"
+
+
+def _alternatives(body: str) -> str:
+    rows = [[part.strip() for part in row.split("&")] for row in body.split(r"\\")]
+    return r"\{" + "; ".join(f"{row[0]} if {row[1]}" if len(row) > 1 else row[0] for row in rows) + r"\}"
+
+
+def _write(latex: str) -> str:
+    out: list[str] = []
+    position = 0
+    while position < len(latex):
+        mark = latex[position]
+        if mark == "\\":
+            text, position = _command(latex, position)
+        elif mark in "^_":
+            inside, position = _group(latex, position + 1)
+            text = _script(_write(inside), mark)
+        elif mark in "{}":
+            text, position = "", position + 1
+        else:
+            text, position = ("′" if mark == "'" else mark), position + 1
+        out.append(text)
+    return "".join(out)
+
+
+def _command(latex: str, position: int) -> tuple[str, int]:
+    match = re.compile(r"\\([A-Za-z]+)\*?|\\(.)").match(latex, position)
+    assert match is not None
+    name, after = match[1], match.end()
+    if name is None:
+        return {"{": "{", "}": "}", "|": "‖"}.get(match[2], " "), after
+    if name in ("frac", "tfrac", "dfrac"):
+        over, after = _group(latex, after)
+        under, after = _group(latex, after)
+        return f"{_factor(_write(over))}/{_factor(_write(under), True)}", after
+    if name == "sqrt":
+        degree = ""
+        if latex[after : after + 1] == "[":
+            end = latex.index("]", after)
+            degree, after = _script(latex[after + 1 : end], "^"), end + 1
+        inside, after = _group(latex, after)
+        return f"{degree}√{_factor(_write(inside), True)}", after
+    if name in ACCENTS:
+        inside, after = _group(latex, after)
+        text = _write(inside)
+        return text[:1] + ACCENTS[name] + text[1:], after
+    if name in ("text", "mathrm", "operatorname", "mathbb", "mathbf"):
+        inside, after = _group(latex, after)
+        return inside, after
+    if name in ("left", "right"):
+        return ("", after + 1) if latex[after : after + 1] == "." else ("", after)
+    text = SYMBOLS.get(name, name)
+    is_word = text.isalpha() and len(text) > 1 and latex[after : after + 1] not in ("(", "_")
+    return text + (" " if is_word else ""), after + (latex[after : after + 1] == " " and (is_word or name == "partial"))
+
+
+def _factor(text: str, is_divisor: bool = False) -> str:
+    """Put brackets around what a fraction line would have held together."""
+    stripped = text.strip()
+    loose = re.search(r"[+\-·⊙/ ]" if is_divisor else r"[+\-]|(?<=.) ", stripped.removeprefix("-").removeprefix("∂"))
+    return f"({stripped})" if loose and not (stripped.startswith("∂") and " " not in stripped) else stripped
+
+
+def _script(text: str, mark: str) -> str:
+    text = text.strip()
+    raised = mark == "^"
+    small, table = (_RAISED, SUPERSCRIPT) if raised else (_LOWERED, SUBSCRIPT)
+    plain = text.replace(",", "").replace(" ", "") if not raised else text
+    if plain and all(c in small for c in plain):
+        return plain.translate(table)
+    if raised and text.startswith("(") and text.endswith(("ᵀ", ")")) and text.count("(") == 1:
+        end = "ᵀ" if text.endswith("ᵀ") else ""
+        return f"⁽{text.removesuffix('ᵀ')[1:-1]}⁾{end}"
+    if raised:
+        return f"^{text}" if len(text) == 1 else f"^({text})"
+    return f"[{text}]" if " " in text and not text.startswith("axis") else f"_{text} "

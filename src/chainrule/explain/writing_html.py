@@ -1,0 +1,83 @@
+"""A derivation as one HTML page: MathML, no script, nothing from elsewhere."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .derivation import Derivation
+from .writing import MATH, footer, heading, parts, sections
+
+
+def write_html(derivation: Derivation) -> str:
+    """Return the whole page. Needs the extra `app`."""
+    return _render(derivation, "page.html.jinja")
+
+
+def write_fragment(derivation: Derivation) -> str:
+    """Return what a notebook shows: the page's content in a block with its own style."""
+    return _render(derivation, "fragment.html.jinja")
+
+
+def _render(derivation: Derivation, template: str) -> str:
+    try:
+        import jinja2
+        import latex2mathml.converter
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"explain: HTML needs {error.name}; run: python -m pip install 'chainrule[app]', or use to_markdown()"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    convert = _converter(latex2mathml.converter.convert)
+    environment.filters |= {"math": convert, "cell": lambda cell: _cell(cell, convert)}
+    return environment.get_template(template).render(
+        lang=derivation.lang,
+        title=heading(derivation),
+        sections=sections(derivation),
+        footer=footer(derivation),
+        parts=parts,
+        brief=derivation.level == "brief",
+        ok=derivation.ok,
+    )
+
+
+def _converter(convert: Callable[[str], str]) -> Callable[[str], Any]:
+    from markupsafe import Markup
+
+    @lru_cache(maxsize=4096)
+    def converted(latex: str) -> Any:
+        return Markup(mathml(convert, latex))
+
+    return converted
+
+
+_WORD = re.compile(r"\\mathrm\{([A-Za-z][^{}]+)\}")
+_NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
+_NUMERIC = re.compile(r"&#x0*([0-9A-Fa-f]+);")
+_KEPT = frozenset("<>&\"'")
+# In the middle of a row a bracket is taken for an operator between two operands, which does not stretch.
+_OPEN = '<mrow><mo form="prefix" stretchy="true">(</mo>'
+_CLOSE = '<mo form="postfix" stretchy="true">)</mo></mrow>'
+
+
+def mathml(convert: Callable[[str], str], latex: str) -> str:
+    """Return MathML for LaTeX, as short as it gets: half of the converter's output is spelt-out characters."""
+    text = convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, "")
+    text = _NUMERIC.sub(_character, text)
+    return text.replace("<mo>(</mo><mtable>", _OPEN + "<mtable>").replace("</mtable><mo>)</mo>", "</mtable>" + _CLOSE)
+
+
+def _character(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return match[0] if character in _KEPT else character
+
+
+def _cell(cell: str, convert: Callable[[str], Any]) -> Any:
+    return convert(cell.removeprefix(MATH)) if cell.startswith(MATH) else cell

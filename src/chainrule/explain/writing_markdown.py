@@ -1,0 +1,59 @@
+"""A derivation as Markdown, its mathematics between dollars."""
+
+from collections.abc import Iterator
+
+from .derivation import Derivation
+from .writing import MATH, Item, Table, footer, heading, sections
+
+
+def write_markdown(derivation: Derivation) -> str:
+    """Return the whole derivation."""
+    lines = [f"# {heading(derivation)}", ""]
+    for number, section in enumerate(sections(derivation), 1):
+        lines += [f"## {number}. {section.heading}", ""]
+        lines += [line for paragraph in section.paragraphs for line in (paragraph, "")]
+        for item in section.items:
+            lines += _item(item)
+        for table in section.tables:
+            lines += [*_table(table), ""]
+    return "\n".join([*lines, f"*{footer(derivation)}*"]) + "\n"
+
+
+def _item(item: Item) -> Iterator[str]:
+    if not item.latex:
+        yield from (f"*{item.note}*", "")
+        return
+    for line in item.lines:
+        if line.title:
+            yield from (f"{line.title}:", "")
+        yield from ("$$", line.latex, "$$", "", f"({_mark(line)})", "")
+    yield from ("$$", item.latex + (f" = {item.numbers}" if item.numbers else "") + _value(item), "$$", "")
+    yield from (" · ".join(part for part in (f"`{item.shape}`", _mark(item), _code(item.where), item.note) if part), "")
+
+
+def _value(item: Item) -> str:
+    return f" = {item.value}" if item.value and item.value != item.numbers else ""
+
+
+def _code(where: str) -> str:
+    return f"`{where}`" if where else ""
+
+
+def _mark(item: Item) -> str:
+    return f"{'✓' if item.is_good else '✗'} {item.verdict}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.head)} |"
+    yield f"|{'|'.join('---' for _ in table.head)}|"
+    for row in table.rows:
+        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+
+
+def _cell(cell: str) -> str:
+    # A bar would end the cell.
+    return (
+        f"${cell.removeprefix(MATH).replace('|', chr(92) + 'vert ')}$"
+        if cell.startswith(MATH)
+        else cell.replace("|", "\\|")
+    )

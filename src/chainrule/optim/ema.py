@@ -1,0 +1,97 @@
+"""Averages of the weights along the way."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import value_of
+
+from .checks import UP_TO_ONE, count, number
+from .parameters import named
+
+
+class EMA:
+    r"""The exponential moving average of parameters: $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$.
+
+    Call `update()` after each step of the optimiser; `with ema.applied():` evaluates or saves the model with the
+    averages, and `copy_to_parameters()` puts them in for good. d is `decay`; the first update takes the parameters as
+    they are, as PyTorch's `AveragedModel` does. Averages are kept in the parameters' dtype, buffers are not averaged:
+    running statistics of batch normalisation are those of the model itself.
+
+    Source: Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992), for the plain mean; the
+    exponential one is of Kingma & Ba, "Adam" (2015), section 7.2.
+
+    >>> import chainrule as cr
+    >>> from chainrule import optim
+    >>> w = cr.tensor([0.0], requires_grad=True)
+    >>> ema = optim.EMA([w], decay=0.9)
+    >>> ema.update()
+    >>> w.data = [1.0]
+    >>> ema.update()
+    >>> with ema.applied():
+    ...     print(w.numpy())
+    [0.1]
+    >>> w.numpy()
+    array([1.])
+    """
+
+    def __init__(self, params: Any, decay: float = 0.999) -> None:
+        self.decay = number("EMA: decay", decay, UP_TO_ONE)
+        self._parameters = named("EMA", params)
+        if not self._parameters:
+            raise ValueError("EMA: got no parameters; a generator that was already used is empty")
+        self.updates = 0
+        self.averages = self._values()
+
+    def _values(self) -> dict[str, Any]:
+        return {name: np.array(value_of(parameter)) for name, parameter in self._parameters.items()}
+
+    def update(self) -> None:
+        """Take the parameters as they are now into the averages."""
+        self.updates += 1
+        for name, parameter in self._parameters.items():
+            average, value = self.averages[name], value_of(parameter)
+            average += (1.0 if self.updates == 1 else 1 - self.decay) * (value - average)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the parameters be the averages for the time of the block; afterwards they are what they were."""
+        before = self._values()
+        self.copy_to_parameters()
+        try:
+            yield
+        finally:
+            self._write(before)
+
+    def copy_to_parameters(self) -> None:
+        """Set the parameters to the averages."""
+        self._write(self.averages)
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        for name, parameter in self._parameters.items():
+            parameter.data = values[name]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages, copied, the decay and the number of updates."""
+        averages = {name: average.copy() for name, average in self.averages.items()}
+        return {"decay": self.decay, "updates": self.updates, "averages": averages}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`; raises ValueError or TypeError, with nothing changed, where it does not fit."""
+        what = "EMA.load_state_dict"
+        if not isinstance(state, Mapping) or set(state) != {"decay", "updates", "averages"}:
+            raise TypeError(f"{what}: expected a dict with 'decay', 'updates' and 'averages'")
+        if list(state["averages"]) != list(self.averages):
+            raise ValueError(f"{what}: got the averages of {list(state['averages'])}, expected {list(self.averages)}")
+        new = {name: np.asarray(value_of(array)) for name, array in state["averages"].items()}
+        for name, array in new.items():
+            mine = self.averages[name]
+            if array.shape != mine.shape or array.dtype.kind != "f":
+                got = f"{array.dtype} {list(array.shape)}"
+                raise ValueError(f"{what}: {name}: expected floats of shape {list(mine.shape)}, got {got}")
+        decay = number(f"{what}: decay", state["decay"], UP_TO_ONE)
+        updates = count(f"{what}: updates", state["updates"], 0)
+        self.decay, self.updates = decay, updates
+        self.averages = {name: np.array(array, self.averages[name].dtype) for name, array in new.items()}

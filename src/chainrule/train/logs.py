@@ -1,0 +1,127 @@
+"""Callbacks that tell what a training run measures: into a CSV file, for TensorBoard, on the screen."""
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from chainrule.data.optional import require
+
+from .callbacks import Callback, Run
+from .event_file import EventFile
+from .history import Row
+
+
+class CSVLog(Callback):
+    """Writes the history to a CSV file, one row for each epoch, anew after every epoch.
+
+    The file is replaced whole, so that it can be read at any time, and a run that goes on with an earlier history has
+    that history's rows as well. A column that a row does not have is empty there.
+
+    >>> import numpy as np
+    >>> from chainrule import nn, optim, train
+    >>> model = nn.Linear(2, 2)
+    >>> data = [(np.eye(2), np.array([0, 1]))]
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> _ = train.fit(model, nn.CrossEntropyLoss(), optimizer, data, 2, callbacks=[train.CSVLog("log.csv")])
+    >>> Path("log.csv").read_text().splitlines()[0]
+    'epoch,loss,accuracy,grad_norm,grad_norm_max,lr,seconds'
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Replace the file."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, run.history.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(run.history)
+        part = self.path.with_name(f".{self.path.name}.part")
+        part.write_text(text.getvalue(), encoding="utf-8")
+        part.replace(self.path)
+
+
+class TensorBoard(Callback):
+    """Writes the numbers of each epoch's row into a new event file in `folder`, for `tensorboard --logdir`.
+
+    With `batches`, the loss and the gradient's norm of every step are written as well, as `batch/loss` and
+    `batch/grad_norm`; their steps count on over the epochs. TensorBoard need not be installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], batches: bool = False) -> None:
+        self.folder = Path(folder)
+        self.batches = batches
+        self.file: EventFile | None = None
+        self._steps = 0
+
+    def _write(self, step: int, values: Row) -> None:
+        if self.file is None:
+            self.file = EventFile(self.folder)
+        self.file.write(step, values)
+
+    def on_batch_end(self, run: Run) -> None:
+        """Write the step's numbers, if they are wanted."""
+        self._steps += 1
+        if self.batches:
+            self._write(self._steps, {"batch/loss": run.batch_loss, "batch/grad_norm": run.grad_norm})
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write the row's numbers."""
+        numbers = {key: value for key, value in run.history.last.items() if isinstance(value, int | float)}
+        self._write(run.epoch, {key: value for key, value in numbers.items() if key != "epoch"})
+
+    def on_close(self, run: Run) -> None:  # noqa: ARG002
+        """Close the file; the next run begins another one."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+
+class ProgressBar(Callback):
+    """Shows the epochs as a bar that fills, with the last epoch's figures. Needs rich, of the extra `app`.
+
+    `console` is the `rich.console.Console` to draw on, the standard output's unless given.
+    """
+
+    def __init__(self, console: Any = None) -> None:
+        self.console = console
+        self._progress: Any = None
+        self._task: Any = None
+
+    def on_train_start(self, run: Run) -> None:
+        """Begin the bar, where the history ends."""
+        progress = require("rich.progress", "ProgressBar", "pip install 'chainrule[app]'")
+        columns = (
+            progress.TextColumn("epoch {task.completed}/{task.total}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[figures]}"),
+            progress.TimeElapsedColumn(),
+        )
+        self._progress = progress.Progress(*columns, console=self.console)
+        done = len(run.history)
+        self._task = self._progress.add_task("", total=done + run.epochs, completed=done, figures="")
+        self._progress.start()
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, advance=1, figures=figures(run.history.last))
+
+    def on_close(self, run: Run) -> None:  # noqa: ARG002
+        """Leave the bar as it is, and the screen to others."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def figures(row: Row) -> str:
+    """Return the losses and the best known accuracy of a row, to be read.
+
+    >>> figures({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
+    'loss 0.2500  val loss 0.5000  val accuracy 75.00 %'
+    """
+    parts = [f"{name.replace('_', ' ')} {row[name]:.4f}" for name in ("loss", "val_loss") if name in row]
+    accuracy = next((name for name in ("val_accuracy", "accuracy") if name in row), None)
+    if accuracy is not None:
+        parts.append(f"{accuracy.replace('_', ' ')} {100 * row[accuracy]:.2f} %")
+    return "  ".join(parts)

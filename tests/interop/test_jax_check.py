@@ -1,0 +1,180 @@
+"""`check_jax`: right and wrong custom rules, the place of a mistake, and what is left as it was."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+@pytest.fixture
+def jnp(jax):
+    return jax.numpy
+
+
+@pytest.fixture
+def make(jax, jnp):
+    """Makes a function y = tanh(x w) with a custom_vjp of a rule `((x, w, y), g) -> gradients`."""
+
+    def function(rule):
+        @jax.custom_vjp
+        def tanh_product(x, w):
+            return jnp.tanh(x @ w)
+
+        def forward(x, w):
+            y = tanh_product(x, w)
+            return y, (x, w, y)
+
+        def backward(saved, y_bar):
+            return rule(y_bar, *saved)
+
+        tanh_product.defvjp(forward, backward)
+        return tanh_product
+
+    return function
+
+
+def right(g, x, w, y):
+    d = g * (1 - y**2)
+    return d @ w.T, x.T @ d
+
+
+def twice(g, x, w, y):
+    dx, dw = right(g, x, w, y)
+    return dx, 2 * dw
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(3, 4)), rng.normal(size=(4, 5))
+
+
+def test_a_right_rule_is_right(make, arrays):
+    report = cr.check_jax(make(right), *arrays)
+    assert report.verdict == "right", report
+    assert [(row.name, row.shape, row.dtype) for row in report.rows] == [
+        ("x", (3, 4), "float64"),
+        ("w", (4, 5), "float64"),
+    ]
+
+
+def test_a_wrong_rule_is_explained(make, arrays):
+    report = cr.check_jax(make(twice), *arrays)
+    assert report.verdict == "wrong"
+    (finding,) = report.findings
+    assert (finding.argument, finding.code, finding.operation) == ("w", "factor", "backward")
+    assert finding.detail["factor"] == pytest.approx(2)
+    assert finding.source.file == __file__
+    assert "cr.check_jax(tanh_product, x, w, seed=0)" in finding.reproduction
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        (lambda g, x, w, y: (right(g, x, w, y)[0], None), "missing"),
+        (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T), "shape"),
+        (lambda g, x, w, y: (right(g, x, w, y)[0],), "signature"),
+        (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1] / 0), "not-finite"),
+    ],
+)
+def test_the_other_verdicts_of_a_rule(make, arrays, rule, verdict):
+    assert cr.check_jax(make(rule), *arrays).verdict == verdict
+
+
+def test_a_wrong_custom_jvp_inside_compiled_code_is_found(jax, jnp, arrays):
+    @jax.custom_jvp
+    def sine(x):
+        return jnp.sin(x)
+
+    @sine.defjvp
+    def sine_jvp(primals, tangents):
+        return sine(*primals), -tangents[0] * jnp.cos(primals[0])
+
+    @jax.jit
+    def f(x, w):
+        return jax.nn.softmax(sine(jax.nn.relu(x @ w)))
+
+    report = cr.check_jax(f, *arrays)
+    assert report.verdict == "wrong"
+    finding = report.findings[0]
+    assert (finding.operation, finding.code) == ("sine_jvp", "sign")
+    assert finding.source.text.startswith("def sine_jvp")
+
+
+def test_the_stop_gradient_that_matters_is_told_from_the_one_that_does_not(jax, jnp):
+    def softmax(x):
+        e = jnp.exp(x - jax.lax.stop_gradient(x.max(-1, keepdims=True)))
+        return e / jax.lax.stop_gradient(e.sum(-1, keepdims=True))  # wrong: the sum depends on x
+
+    (finding,) = cr.check_jax(softmax, np.random.default_rng(0).normal(size=(3, 4))).findings
+    assert finding.operation == "stop_gradient"
+    assert "wrong: the sum" in finding.source.text
+
+
+def test_pytrees_settings_and_numbers(jax, jnp):
+    def f(p, *, scale):
+        return {"y": jnp.tanh(p["x"] @ p["w"]) * scale, "n": 3}
+
+    rng = np.random.default_rng(0)
+    report = cr.check_jax(f, {"x": rng.normal(size=(2, 3)), "w": rng.normal(size=3)}, scale=2.0)
+    assert report.verdict == "right"
+    assert [row.name for row in report.rows] == ["p['w']", "p['x']"]
+    assert cr.check_jax(jnp.tanh, 1.5).verdict == "right"
+
+
+def test_nondiff_arguments_are_left_alone(jax, jnp):
+    power = jax.custom_vjp(lambda n, x: x**n, nondiff_argnums=(0,))
+    power.defvjp(lambda n, x: (x**n, x), lambda n, x, g: (n * x ** (n - 1) * g,))
+    report = cr.check_jax(power, 3.0, np.linspace(0.5, 2, 4))
+    assert report.verdict == "right"
+    assert [row.name for row in report.rows] == ["x"]
+
+
+def test_python_code_that_looks_at_values_and_a_kink(jax, jnp):
+    def f(x):
+        return jnp.abs(x).sum() if float(x[0]) > 0 else x.sum()
+
+    def g(x):
+        return jnp.abs(x)
+
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        jax.grad(f)(jnp.ones(3))
+    assert cr.check_jax(f, np.array([1.0, -2.0])).verdict == "signature"
+    assert cr.check_jax(g, np.array([0.0, -2.0])).verdict == "kink"
+
+
+def test_without_x64_the_same_code_is_checked_in_float64(jax, make, arrays):
+    with jax.enable_x64(False):
+        report = cr.check_jax(make(right), *arrays)
+        assert not jax.config.jax_enable_x64
+    assert report.verdict == "right"
+    assert {row.dtype for row in report.rows} == {"float64"}
+    assert "float32" in report.notes[0]
+    assert report.limit < 1e-5
+
+
+def test_a_function_that_computes_in_float32_only_is_not_called_right_to_float64(jnp, make, arrays):
+    def coarse(x, w):
+        return jnp.tanh(x.astype(jnp.float32) @ w.astype(jnp.float32))
+
+    report = cr.check_jax(coarse, *(a.astype(np.float32) for a in arrays))
+    assert report.ok
+    assert "float32 only" in report.notes[0]
+    assert report.limit > 1e-5
+
+
+def test_jax_is_left_as_it_was(jax, make, arrays):
+    calls = jax.custom_vjp.__call__, jax.custom_jvp.__call__
+    x64, disabled = jax.config.jax_enable_x64, jax.config.jax_disable_jit
+    assert cr.check_jax(lambda x, w: make(twice)(x, w) ** 2, *arrays).verdict == "wrong"
+    assert (jax.custom_vjp.__call__, jax.custom_jvp.__call__) == calls
+    assert (jax.config.jax_enable_x64, jax.config.jax_disable_jit) == (x64, disabled)
+
+
+def test_wrong_calls_say_what_is_wrong(jax, jnp):
+    with pytest.raises(TypeError, match="expected a function, got int"):
+        cr.check_jax(3)
+    with pytest.raises(TypeError, match="no floating argument"):
+        cr.check_jax(jnp.sum, np.arange(3))
+    with pytest.raises(TypeError, match="bfloat16"):
+        cr.check_jax(jnp.tanh, jnp.ones(3, jnp.bfloat16))
