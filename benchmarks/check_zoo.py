@@ -115,13 +115,13 @@ def beside() -> None:
             continue
         tried = [(op, bug) for op, bug in PAIRS if bug.verdict in ("wrong", "missing")]
         began = time.perf_counter()
-        caught = sum(peer.objects(op, bug.backward) for op, bug in tried)
+        missed = [f"{op.name}: {bug.kind}" for op, bug in tried if not peer.objects(op, bug.backward)]
         seconds = time.perf_counter() - began
         alarm = [op.name for op in OPERATIONS if peer.objects(op, op.backward)]
-        rows.append(
-            [peer.name, f"{caught} of {len(tried)}", f"{1e3 * seconds / len(tried):.0f} ms", ", ".join(alarm) or "none"]
-        )
-    print("\n" + table(["peer", "wrong values detected", "time for one", "false alarms"], rows))
+        caught = f"{len(tried) - len(missed)} of {len(tried)}"
+        time_for_one = f"{1e3 * seconds / len(tried):.0f} ms"
+        rows.append([peer.name, caught, time_for_one, "; ".join(alarm) or "none", "; ".join(missed) or "none"])
+    print("\n" + table(["peer", "wrong values detected", "time for one", "false alarms", "missed"], rows))
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

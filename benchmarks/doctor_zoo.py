@@ -3,7 +3,7 @@
     python benchmarks/doctor_zoo.py [part of a name]
 
 For each: whether its first verdict is the right one, in the right layer, and whether a remedy was found that works.
-What is expected is written beside each network in `doctor_sick.py` and `doctor_healthy.py`. The exit code is 1 where
+What is expected is written beside each network in `patients/`. The exit code is 1 where
 fewer than 95 % of the verdicts, 90 % of the layers or 85 % of the remedies are right, or a healthy network is called
 sick.
 """
@@ -12,9 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from doctor_healthy import HEALTHY
-from doctor_patients import Patient
-from doctor_sick import SICK
+from patients import HEALTHY, SICK, Patient
 from timing import machine, table
 
 import chainrule as cr
@@ -34,13 +32,16 @@ class Result:
 
     @property
     def verdict_right(self) -> bool:
+        """Whether the first verdict is the expected one."""
         return self.code == self.patient.code
 
     @property
     def layer_right(self) -> bool:
+        """Whether the layer is, too."""
         return self.verdict_right and self.layer == self.patient.layer
 
     def row(self) -> list[str]:
+        """Return the row of the table."""
         said = self.code + (f" in {self.layer}" if self.layer else "")
         marks = ["yes" if ok else "NO" for ok in (self.verdict_right, self.layer_right, bool(self.remedy))]
         return [self.patient.name, said, *marks, self.remedy]
@@ -72,7 +73,9 @@ def main() -> int:
     sick = [examine(p) for p in SICK if wanted in p.name]
     healthy = [examine(p) for p in HEALTHY if wanted in p.name]
     print(machine(), "\n")
-    print(table(["sick network", "first verdict", "verdict", "layer", "remedy", "what helped"], [r.row() for r in sick]))
+    print(
+        table(["sick network", "first verdict", "verdict", "layer", "remedy", "what helped"], [r.row() for r in sick])
+    )
     rows = [[r.patient.name, r.code if r.verdict_right else f"{r.code} in {r.layer}: WRONG"] for r in healthy]
     print("\n" + table(["healthy network", "first verdict"], rows))
     found, wrong = shares(sick), sum(not r.verdict_right for r in healthy)

@@ -10,7 +10,11 @@ from .form import Form, checker
 
 
 def check(operation: Operation, rule: Rule) -> Any:
-    return checker("check_jax")(jax_function(operation, rule), *jax_arguments(operation))
+    import jax
+
+    report = checker("check_jax")(jax_function(operation, rule), *jax_arguments(operation))
+    jax.clear_caches()  # of hundreds of functions that are used once
+    return report
 
 
 def takes(_operation: Operation, bug: Bug | None) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from chainrule.check.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
     from chainrule.explain.graph import graph
+    from chainrule.explain.why import explain_grad
     from chainrule.interop import check_jax, check_torch
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
@@ -54,6 +55,7 @@ _LAZY_NAMES = {
     "check_torch": "chainrule.interop",
     "cost": "chainrule.check.costs",
     "detect_nonfinite": "chainrule.doctor.nonfinite",
+    "explain_grad": "chainrule.explain.why",
     "graph": "chainrule.explain.graph",
     "load": "chainrule.train",
     "save": "chainrule.train",
@@ -87,6 +89,7 @@ __all__ = [
     "elu",
     "exp",
     "explain",
+    "explain_grad",
     "full",
     "gelu",
     "grad",

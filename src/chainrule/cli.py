@@ -165,6 +165,43 @@ def check(
         raise typer.Exit(NO)
 
 
+@_command("chainrule explain model.safetensors --data digits --lang ko -o derivation.html")
+def explain(
+    target: Annotated[str, typer.Argument(help="FILE.py:NAME, module:NAME, or a model that `chainrule train` wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here instead of to the screen.")] = None,
+    format: Annotated[str | None, typer.Option(help="text, markdown, latex or html (default: by the ending).")] = None,
+    level: Annotated[str, typer.Option(help="How much: brief, full or proof.")] = "full",
+    parameter: Annotated[
+        str | None, typer.Option("--why", help="Say why this parameter's gradient is what it is.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
+    samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 2,
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+) -> None:
+    """Derive the gradient of a network step by step, with its numbers, every step verified."""
+    from chainrule.explain.command import FORMATS, asked, explained, format_of
+    from chainrule.explain.target import Source
+
+    chosen = format_of(format, out)
+    if out is not None:
+        _check_folder(out)
+    source = Source(data, samples, tuple(shape or ()), seed)
+    if parameter is not None:
+        typer.echo(str(asked(parameter, target, source, lang)), nl=False)
+        return
+    derivation = explained(target, source, lang, level)
+    text = FORMATS[chosen](derivation)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        console.print(f"{derivation!r}: {out}", highlight=False, markup=False)
+    if not derivation.ok:
+        raise typer.Exit(NO)
+
+
 @_command("chainrule graph neuron.py:loss -o graph.svg")
 def graph(
     target: Annotated[str, typer.Argument(help="FILE.py:NAME, module:NAME, or a model that `chainrule train` wrote.")],
@@ -184,6 +221,35 @@ def graph(
     drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
+
+
+@_command("chainrule doctor digits --report flow.html")
+def doctor(
+    target: Annotated[
+        str, typer.Argument(help="FILE.py:NAME, what gives (model, loss, batches, optimizer); or a data set.")
+    ],
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
+    remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
+    steps: Annotated[int, typer.Option(help="How many steps a trial takes.")] = 60,
+    seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
+    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+) -> None:
+    """Say whether gradients flow through a network, what is wrong if not, and which remedy helps."""
+    from chainrule.doctor import doctor as examine
+    from chainrule.doctor.target import patient_of
+    from chainrule.doctor.words import check_lang
+
+    check_lang(lang)
+    if report is not None:
+        _check_folder(report)
+    model, loss, batches, optimizer = patient_of(target)
+    diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
+    typer.echo(diagnosis.to_text(lang))
+    if report is not None:
+        diagnosis.to_html(report, lang)
+        console.print(f"report: {report}", highlight=False, markup=False)
+    if not diagnosis.ok:
+        raise typer.Exit(NO)
 
 
 @_command("chainrule info model.safetensors")
@@ -228,7 +294,7 @@ def _train(job: "Job", out: Path) -> "History":
         if "--resume" in again:
             at = again.index("--resume")
             del again[at : at + 2]
-        console.print(f"interrupted after {len(job.history)} epochs of {job.epochs}; to go on:", highlight=False)
+        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:", highlight=False)
         console.print(
             f"  {shlex.join(['chainrule', *again, '--resume', str(checkpoint)])}", highlight=False, markup=False
         )

@@ -14,7 +14,8 @@ import chainrule as cr
 from chainrule.check.html import colour, heat_map, html_of, sweep_plot
 from chainrule.check.html_text import TEXT
 from chainrule.check.hypotheses import CODES
-from chainrule.check.report import VERDICTS, Finding
+from chainrule.check.report import Finding
+from chainrule.check.verdicts import VERDICTS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "br", "link", "img"}

@@ -258,7 +258,7 @@ def test_what_is_right_only_at_square_shapes_is_found_where_it_is_right():
     assert explain(replace(context, square=True))[0].code == "square-only"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(-20, 20), st.integers(0, 1000))
 def test_a_factor_is_recovered(factor, seed):
     assume(min(abs(factor), abs(factor - 1), abs(factor + 1)) > 1e-3)
@@ -271,7 +271,7 @@ def test_a_factor_is_recovered(factor, seed):
     assert found[0].detail["factor"] == pytest.approx(factor, rel=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["factor", "transposed", "other"]))
 def test_explained_is_a_share_and_ranked(seed, kind):
     rng = np.random.default_rng(seed)

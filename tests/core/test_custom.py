@@ -304,3 +304,9 @@ def test_no_grad_and_checkpoint() -> None:
         assert not operation(cr.tensor(2.0, requires_grad=True)).requires_grad
     assert cr.grad(cr.checkpoint(lambda x: operation(operation(x))))(1.0) == 9.0
     assert cr.grad(cr.grad(cr.checkpoint(operation)))(2.0) == 12.0
+
+
+def test_a_function_of_any_number_of_arguments_takes_a_rule_that_names_them():
+    product = cr.custom(lambda *args: args[0] * args[1])
+    product.def_vjp(lambda y_bar, a, b: (y_bar * b, y_bar * a))
+    assert [float(g) for g in cr.grad(product, argnums=(0, 1))(2.0, 3.0)] == [3.0, 2.0]

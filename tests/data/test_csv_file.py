@@ -1,13 +1,14 @@
 """Tables as text: what is written comes back, and every fault is named with its place."""
 
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chainrule.data import DataError
+from chainrule.data import DataError, csv_file
 from chainrule.data.csv_file import read_csv
 from chainrule.data.table import Table
 
@@ -152,6 +153,80 @@ ROWS = "".join(f"{i},{i}.5\n" for i in range(5))
 def test_every_fault_is_named_with_its_place(written, content, target, message):
     with pytest.raises(DataError, match=message):
         written(content, target)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_korean_headers_and_texts_in_every_form(written, mark, delimiter, end):
+    rows = [["방", "지역", "가격"], ["3", "서울", "9.5"], ["2", "부산", "4.5"], ["4", "서울", "12"]]
+    content = (mark + end.join(delimiter.join(row) for row in rows) + end).encode()
+    data = written(content, "가격")
+    assert data.feature_names == ("방", "지역=부산", "지역=서울")
+    assert data.y.tolist() == [9.5, 4.5, 12.0]
+    assert data.inferred == (
+        "방: numbers, from 2 to 4",
+        "지역: text, one-hot; 2 categories: '부산', '서울'",
+        "가격: the target; a regression, because it takes 3 different values in 3 rows, not all of them whole",
+    )
+
+
+@pytest.mark.parametrize("delimiter", ["|", ":", " "])
+def test_another_delimiter_is_one_column_and_says_which_are_known(written, delimiter):
+    with pytest.raises(DataError, match="one column only; expected columns divided by comma, semicolon or tab"):
+        written(delimiter.join("abc") + "\n" + delimiter.join("123") + "\n")
+
+
+def test_the_target_is_described(written):
+    few = written("a,y\n" + "".join(f"{i},{i % 3}\n" for i in range(9)))
+    assert few.inferred[-1] == (
+        "y: the target; a classification, because it takes only 3 different whole numbers in 9 rows"
+    )
+    text = written("a,y\n1,no\n2,yes\n3,no\n")
+    assert text.inferred[-1] == "y: the target; a classification, because it is text; 2 classes"
+
+
+@pytest.mark.parametrize("late", ["x", "1_0"])
+def test_a_column_that_turns_out_to_be_text_late_is_read_again(written, monkeypatch, late):
+    """Its first cells were read as numbers by then, and their texts are not: 01 is not 1."""
+    monkeypatch.setattr(csv_file, "_PIECE", 4)
+    cells = [f"{'0' * (i % 3)}{i % 2}" for i in range(20)] + [late] * 30
+    data = written("a,b\n" + "".join(f"{cell},{i}\n" for i, cell in enumerate(cells)))
+    assert {f"a={cell}" for cell in cells} == set(data.feature_names)
+
+
+@given(tables())
+def test_pieces_do_not_show(folder, table):
+    delimiter, columns = table
+    path = folder / "pieces.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows(zip(*columns, strict=True))
+    found = []
+    for piece in (1, 3, 2000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_file, "_PIECE", piece)
+            try:
+                read = read_csv(path)
+            except DataError as error:
+                found.append(str(error))
+            else:
+                found.append((read.feature_names, read.x.tolist(), read.y.tolist()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_numbers_take_the_memory_of_numbers(tmp_path):
+    """10,000 rows of 40 columns are 3.2 MB of numbers; as text cells they would be more than 20 MB."""
+    path = tmp_path / "wide.csv"
+    line = ",".join(f"{k}.25" for k in range(39))
+    path.write_text("\n".join(f"{line},{i}.5" for i in range(10_000)), encoding="utf-8")
+    tracemalloc.start()
+    try:
+        table = csv_file.csv_table(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(column.nbytes for column in table.columns) == 3_200_000
+    assert peak < 14e6
 
 
 def test_an_index_may_come_as_text_unless_a_column_is_called_so(written):

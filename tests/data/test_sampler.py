@@ -29,7 +29,7 @@ def test_stratified_batches_have_the_classes_in_proportion(labels, batch_size, s
 def test_stratified_epochs_differ_and_a_seed_fixes_them():
     labels = np.arange(40) % 4
     orders = [
-        [rows.tolist() for rows in loader]
+        [rows.tolist() for (rows,) in loader]
         for loader in (DataLoader(np.arange(40), 8, seed=3, sampler=StratifiedSampler(labels)) for _ in range(2))
         for _ in range(2)
     ]
@@ -44,10 +44,14 @@ def test_weights_are_probabilities():
     assert (np.abs(counts - expected) <= 5 * np.sqrt(expected)).all()
 
 
-def test_without_replacement_none_comes_twice():
-    assert len(WeightedSampler([1e-300, 1e300, 0, 1], 3, replacement=False).order(np.random.default_rng(0))) == 3
-    even = WeightedSampler(np.ones(50), replacement=False)
-    assert sorted(even.order(np.random.default_rng(0)).tolist()) == list(range(50))
+def test_without_replacement_none_comes_twice_and_each_draw_is_weighed():
+    far = WeightedSampler([1e-300, 1e300, 0, 1], 3, replacement=False)
+    assert far.order(np.random.default_rng(0)).tolist() == [1, 3, 0]
+    sampler, rng = WeightedSampler([1.0, 2.0, 5.0], replacement=False), np.random.default_rng(0)
+    orders = [tuple(sampler.order(rng).tolist()) for _ in range(8000)]
+    assert all(sorted(order) == [0, 1, 2] for order in orders)
+    # The first with 5/8, then the second of the other two with 2/3.
+    assert abs(orders.count((2, 1, 0)) / 8000 - 5 / 8 * 2 / 3) < 5 * np.sqrt(0.25 / 8000)
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_ten_thousand_operations_are_folded_or_cut_within_five_seconds(repeats):
     assert drawn_operations(svg) <= 100
     if repeats:
         assert graph.left_out == 0
-        assert graph.folds == [9_999]  # the first takes a parameter, the others do not
+        assert graph.folds == [10_000]
     else:
         assert graph.left_out + drawn_operations(svg) == 10_001 - sum(
             len([v for v in copy if v.op is not None]) for fold in graph._scene.folds for copy in fold.copies

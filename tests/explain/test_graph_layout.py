@@ -43,7 +43,7 @@ def test_edges_go_down_from_their_tail_to_their_head(graph):
     for edge, label, knots in zip(edges, layout.labels, layout.knots, strict=True):
         tail, head = layout.boxes[edge.tail], layout.boxes[edge.head]
         heights = [y for _, y in knots]
-        assert heights == sorted(heights)
+        assert min(np.diff(heights)) >= -1e-9
         assert knots[0] == pytest.approx((tail.x, tail.bottom))
         assert knots[-1][1] == pytest.approx(head.top)
         assert head.left <= knots[-1][0] <= head.right

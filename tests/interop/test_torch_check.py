@@ -354,3 +354,18 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch, library):
     monkeypatch.setattr("chainrule.interop.optional.import_module", absent)
     with pytest.raises(ImportError, match=rf"pip install 'chainrule\[{library}\]'"):
         getattr(cr, f"check_{library}")(builtins.abs, 1.0)
+
+
+def test_a_wrong_shape_is_told_of_the_argument_that_has_it(make, tensors):
+    report = cr.check_torch(make(lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T)), *tensors)
+    assert [(finding.verdict, finding.argument) for finding in report.findings] == [("shape", "w")]
+    assert "[5, 4]" in report.findings[0].message
+
+
+def test_a_change_in_place_by_way_of_numpy_is_seen(torch, make, tensors):
+    def sloppy(g, x, w, y):
+        x.detach().numpy()[...] *= 2
+        return right(g, x / 2, w, y)
+
+    report = cr.check_torch(make(sloppy), *tensors)
+    assert ("mutates-input", "x") in {(finding.verdict, finding.argument) for finding in report.findings}

@@ -28,10 +28,10 @@ def loss(x: "B 3"):
 def square(x: Annotated[np.ndarray, (2, 3)], scale: float, power=2):
     return scale * x**power
 
-def absolute(x):
-    return np.abs(x)
+def rectified(x):
+    return cr.relu(x)
 
-absolute.example = np.array([0.0, 1.0])
+rectified.example = np.array([0.0, 1.0])
 
 def pair(x, y):
     return x * y
@@ -117,7 +117,7 @@ def test_a_wrong_backward_exits_with_1_and_says_why_and_where(check):
         (["own.py:model"], "RIGHT"),
         (["own.py:square"], "RIGHT"),
         (["own.py:square", "--full"], "RIGHT"),
-        (["own.py:absolute"], "KINK"),
+        (["own.py:rectified"], "KINK"),
         (["own.py:pair"], "RIGHT"),
         (["own.py:pair", "--shape", "x=2,3", "--shape", "y=3"], "RIGHT"),
         (["own.py:pair", "--shape", "x=", "--shape", "y="], "RIGHT"),
@@ -168,7 +168,7 @@ def test_the_seed_fixes_the_inputs(check):
         (["own.py:pairr"], "own has no 'pairr'; it has pair"),
         (["own.py:pair", "--backward", "bacward"], "own has no 'bacward'"),
         (["no_such_module_here:f"], "there is no module 'no_such_module_here'"),
-        (["broken.py:f"], "ZeroDivisionError: division by zero (broken.py:3)"),
+        (["broken.py:f"], "ZeroDivisionError: division by zero ("),
         (["own.py:nothing", "--shape", "m=3"], "--shape m: nothing has no such argument; it has n"),
         (["own.py:pair", "--shape", "x"], "expected an argument and its lengths, as x=3,4; got 'x'"),
         (["own.py:pair", "--shape", "x=a"], "got 'x=a'"),

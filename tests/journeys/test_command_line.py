@@ -55,7 +55,8 @@ def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
     accuracy = float(said.split("held-out accuracy ")[1].split()[0])
     assert accuracy >= 75  # 30 samples: three classes by chance are 33
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert html.count("<svg") == 2  # curves and confusion matrix
+    assert html.count("<svg") == 3  # curves, gradient flow and confusion matrix
+    assert "Gradient flow" in html
     assert "chainrule train iris --epochs 20" in html
     assert "http" not in html.replace("https://doi.org", "").replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
@@ -111,11 +112,48 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     done = chainrule("train", "houses.csv", "--epochs", 30, "--lang", "ko", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "root mean square error" in done.stdout
+    assert "size: numbers, from 0 to 16" in done.stdout
+    assert "colour: text, one-hot; 2 categories: 'blue', 'red'" in done.stdout
+    assert "price: the target; a regression, because" in done.stdout
+    assert "잔차" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "학습 보고서" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (tmp_path / "new.csv").write_text("colour,size\nred,4\nblue,10\n")
     predicted = chainrule("predict", "model.safetensors", "new.csv", folder=tmp_path)
     values = [float(line) for line in predicted.stdout.splitlines()[1:]]
     assert values == pytest.approx([15.0, 35.0], abs=6.0)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on_and_nothing_shows_of_it(tmp_path):
+    arguments = ["train", "iris", "--epochs", "5", "--hidden", "16", "--batch-size", "8"]
+    whole = chainrule(*arguments, "--out", "whole.safetensors", folder=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    interrupting = [sys.executable, "-W", "error", "-c", STOPPING, *arguments]
+    stopped = subprocess.run(interrupting, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "interrupted after 2 of 5 epochs" in stopped.stdout
+    assert not (tmp_path / "model.safetensors").exists()
+    command = stopped.stdout.strip().splitlines()[-1].split()
+    assert command == ["chainrule", *arguments, "--resume", "model.checkpoint.safetensors"]
+    resumed = chainrule(*command[1:], folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+
+
+STOPPING = """
+import os, signal
+from chainrule.cli import main
+from chainrule.train.callbacks import Callback
+from chainrule.train.logs import ProgressBar
+
+class Stopping(ProgressBar):
+    def on_batch_end(self, run):
+        if (run.epoch, run.batch) == (3, 7):
+            os.kill(os.getpid(), signal.SIGINT)
+
+import chainrule.train.logs as logs
+logs.ProgressBar = Stopping
+main()
+"""
 
 
 @pytest.mark.parametrize("command", ["", "train", "predict", "info"])
@@ -136,6 +174,7 @@ def test_help_shows_an_example(call, command):
         (["train", "iris", "--held-out", "1.5"], "held_out"),
         (["train", "iris", "--lang", "fr"], "lang"),
         (["train", "iris", "--out", "no/such/folder/m.safetensors"], "does not exist"),
+        (["train", "iris", "--resume", "other.safetensors"], "no checkpoint of an interrupted"),
         (["train", "nan.csv"], "column 'a'"),
         (["train", "empty.csv"], "empty"),
         (["predict", "missing.safetensors", "iris"], "missing.safetensors"),

@@ -146,6 +146,9 @@ def test_a_job_goes_on_where_it_was_stopped_twice(tmp_path):
     history = job.train()
     assert history["epoch"] == [1, 2, 3, 4]
     assert history["val_loss"] == whole.history["val_loss"]
+    assert job.flow.rows == whole.flow.rows
+    assert [row["epoch"] for row in job.flow.rows] == [1, 2, 3, 4]
+    assert all(row["0.weight"] > 0 for row in job.flow.rows)
     for name, array in whole.model.state_dict().items():
         np.testing.assert_array_equal(array, job.model.state_dict()[name])
 

@@ -9,14 +9,19 @@ import numpy as np
 from .coverage import Covered, cover
 from .diagnosis import branches, diagnose
 from .functions import subject_of
+from .inside import inside, merged
 from .measure import Measurement, Probe, measure, random_direction
 from .preliminary import BLOCKING, preliminary
-from .report import CheckReport, Finding, verdict_of
-from .subject import Array, Subject
+from .report import CheckReport, Finding
+from .shapes import explained_shape, square_only
+from .subject import Array, Subject, rms
+from .verdicts import verdict_of
 
 ADJOINT = 1e-9
 """The relative disagreement of the two modes that rounding explains, in float64."""
 HOLDS = "the adjoint identity holds"
+SILENT = 1e-9
+"""A gradient this small beside the measured one is missing."""
 COTANGENTS = 2
 """With how many cotangents the backward pass is tried."""
 
@@ -27,6 +32,7 @@ def check(
     backward: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
     full: bool = False,
+    explain: bool = True,
     seed: int = 0,
 ) -> CheckReport:
     r"""Say whether a gradient is right, and if it is not, why and where.
@@ -39,7 +45,8 @@ def check(
     First come the behaviour of both passes (shapes, dtypes, repeatability, changes in place), then the adjoint identity
     $\langle\bar y, J\dot x\rangle = \langle J^\top\bar y, \dot x\rangle$ where there are both modes, then numerical
     derivatives of $\langle\bar y, f\rangle$ along random directions and in single elements of every argument, in
-    float64 if `f` computes in it; `full` looks at every element. `seed` fixes all random choices.
+    float64 if `f` computes in it; `full` looks at every element. Without `explain` a wrong gradient is only found, not
+    explained, which is faster. `seed` fixes all random choices.
 
     Raises what `f` raises at `args`, and TypeError where there is no floating argument.
 
@@ -51,10 +58,10 @@ def check(
     'wrong'
     """
     subject = subject_of(f, args, backward, jvp)
-    return examine(subject, full=full, seed=seed)
+    return examine(subject, full=full, explain=explain, seed=seed)
 
 
-def examine(subject: Subject, *, full: bool = False, seed: int = 0) -> CheckReport:
+def examine(subject: Subject, *, full: bool = False, explain: bool = True, seed: int = 0) -> CheckReport:
     """Check a subject of any framework; `check` says how."""
     if not subject.arguments:
         raise TypeError(f"check: {subject.name} has no floating argument and no parameter to be checked")
@@ -62,11 +69,12 @@ def examine(subject: Subject, *, full: bool = False, seed: int = 0) -> CheckRepo
     with np.errstate(all="ignore"):
         y = np.asarray(subject.forward({name: np.array(x) for name, x in subject.arguments.items()}))
     bars = [_cotangent(rng, y) for _ in range(COTANGENTS)]
-    findings = preliminary(subject, bars[0])
+    findings = [explained_shape(f, subject, bars[0]) if explain else f for f in preliminary(subject, bars[0])]
+    findings = merged(findings, inside(subject, seed))
     if BLOCKING & {finding.verdict for finding in findings}:
         return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
     examination = Examination.of(subject, bars, rng)
-    return examination.report(findings, full, seed)
+    return examination.report(findings, full, seed, explain)
 
 
 def _cotangent(rng: np.random.Generator, y: Array) -> Array:
@@ -98,9 +106,10 @@ class Examination:
 
     @property
     def first(self) -> Probe:
+        """The probe whose gradients are shown."""
         return self.probes[0]
 
-    def report(self, findings: list[Finding], full: bool, seed: int) -> CheckReport:
+    def report(self, findings: list[Finding], full: bool, seed: int, explain: bool) -> CheckReport:
         """Measure everything and put the report together."""
         for probe in self.probes:
             probe.careful = any(finding.verdict == "mutates-input" for finding in findings)
@@ -112,9 +121,12 @@ class Examination:
         for c in covered:
             if verdicts[c.name] == "right":
                 continue
-            found = self.finding(c, verdicts[c.name], seed)
+            found = self.finding(c, verdicts[c.name], seed, explain)
             verdicts[c.name] = found.verdict
             findings.append(found)
+        if not findings and (found := square_only(self.subject, seed)) is not None:
+            findings.append(found)
+            verdicts[found.argument] = found.verdict
         rows = tuple(c.row(self.first, verdicts[c.name], full) for c in covered)
         evaluations = sum(probe.evaluations for probe in self.probes)
         return CheckReport(
@@ -130,8 +142,10 @@ class Examination:
 
     def verdict(self, covered: Covered, modes_agree: bool) -> str:
         """Return the verdict on one argument's gradient."""
-        if covered.verdict == "wrong" and not np.any(self.first.gradients[covered.name]):
-            return "missing"
+        if covered.verdict == "wrong":
+            most = max(abs(m.numeric) for m in covered.with_status("wrong"))
+            silent = self.first.scale(covered.name) * rms(self.first.gradients[covered.name]) <= SILENT * most
+            return "missing" if silent else "wrong"
         if covered.verdict == "unclear":
             raised = [m for m in covered.with_status("unclear") if not np.isfinite(m.numeric)]
             if raised:
@@ -141,8 +155,8 @@ class Examination:
             return "step-size-noise" if self.first.exact else "dtype-too-coarse"
         return covered.verdict
 
-    def finding(self, covered: Covered, verdict: str, seed: int) -> Finding:
-        """Explain what is not right in one argument."""
+    def finding(self, covered: Covered, verdict: str, seed: int, explain: bool) -> Finding:
+        """Say what is not right in one argument."""
         status = {"missing": "wrong", "wrong": "wrong", "kink": "kink"}.get(verdict, "unclear")
         bad = covered.with_status(status)
         worst = max(bad, key=lambda m: (m.index is not None, min(m.relative_error, 1e300), m.difference))
@@ -163,7 +177,7 @@ class Examination:
         if verdict == "kink":
             return branches(found, self.first, worst)
         if verdict in ("wrong", "missing"):
-            return diagnose(found, self.native, self.first, seed)
+            return diagnose(found, self.native, self.first, seed, explain)
         return found
 
     def modes(self) -> tuple[str, list[Finding]]:
@@ -194,8 +208,8 @@ class Examination:
         if measured.status != "right":
             return "", []  # reverse mode is wrong, or the point is on a kink: what follows says so
         detail = "forward mode (jvp) disagrees with reverse mode and with numerical differentiation"
-        error = abs(forward - measured.numeric) / max(abs(forward), abs(measured.numeric))
-        finding = Finding("wrong", "", detail, "unexplained", None, forward, measured.numeric, error, "jvp")
+        apart = abs(forward - measured.numeric) / max(abs(forward), abs(measured.numeric))
+        finding = Finding("wrong", "", detail, "unexplained", None, forward, measured.numeric, apart, "jvp")
         return "the two modes disagree", [finding]
 
 

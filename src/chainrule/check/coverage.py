@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ class Covered:
 
     @property
     def all(self) -> list[Measurement]:
+        """Everything measured."""
         return [*self.entries, *self.projections]
 
     def with_status(self, status: str) -> list[Measurement]:
+        """Return what came out in one way."""
         return [m for m in self.all if m.status == status]
 
     @property
@@ -86,7 +89,7 @@ def spread(gradient: Array, rng: np.random.Generator) -> Iterator[tuple[int, ...
     n = flat.size
     largest = np.argpartition(-flat, min(LARGEST, n - 1))[:LARGEST]
     edges = np.linspace(0, n, SPREAD + 1).astype(int)
-    inside = [int(rng.integers(a, b)) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    inside = [int(rng.integers(a, b)) for a, b in pairwise(edges) if b > a]
     for k in dict.fromkeys([*largest.tolist(), int(np.argmin(flat)), 0, n - 1, *inside]):
         yield tuple(int(i) for i in np.unravel_index(k, gradient.shape))
 

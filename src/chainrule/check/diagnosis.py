@@ -8,7 +8,9 @@ import numpy as np
 
 from .context import Context
 from .directional import accurate
-from .hypotheses import explain
+from .hypotheses import Hypothesis
+from .hypotheses import explain as hypotheses_on
+from .hypotheses.candidate import Detail
 from .locate import flipped, locate, verdict_on
 from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
 from .report import Finding
@@ -17,16 +19,20 @@ from .subject import Subject
 
 STEP_OVER = 1e-6
 """How far, relative to each argument's size, branches are looked for that flip at the very point."""
+EVALUATIONS = 8
+"""About how many evaluations a derivative takes."""
+SECONDS = 5.0
+"""How long measuring one whole gradient may take."""
 FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
-REMAINING = 0.01
+REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
 
-def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int) -> Finding:
-    """Add to a finding why and where, and how to see it again."""
+def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
+    """Add to a finding where, and if wanted why and how to see it again; or call it a kink, where it is one."""
     name = finding.argument
     place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
     if finding.verdict == "wrong" and (place is None or place.kind == "kink"):
@@ -35,23 +41,29 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int) -> Find
             return shown
     if place is not None and place.kind != "kink":
         finding = replace(finding, operation=place.operation, source=place.source)
+    if not explain:
+        return finding
     culprit: Subject = place.subject if place is not None and place.subject is not None else native
     wrong = culprit.arguments if culprit is not native else [name]
     wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
     small = smallest(culprit, wrong[0], seed) if wrong else culprit
     finding = replace(finding, reproduction=text_of(small, seed))
-    numeric = None
-    if probe.at[name].size <= SMALL:
+    if affordable(probe, name):
         numeric = numeric_gradient(probe, name)
-    elif (numeric := few_wrong(probe, name, seed)) is not None:
-        finding = replace(finding, message=f"the gradient is wrong in {_few(probe.gradients[name] != numeric)}")
-    if numeric is not None:
         finding = mapped(finding, probe, numeric)
-    if culprit is native and numeric is not None:
-        return explained(finding, probe, name, numeric)
+        if culprit is native:
+            return explained(finding, probe, name, numeric)
+    elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
+        return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
     # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
-    return finding if why is None else explained(finding, *why)
+    return replace(finding, code="unexplained") if why is None else explained(finding, *why)
+
+
+def affordable(probe: Probe, name: str) -> bool:
+    """Whether a whole gradient can be measured, element by element, in reasonable time."""
+    size = probe.at[name].size
+    return size <= SMALL and EVALUATIONS * size * probe.seconds <= SECONDS
 
 
 def few_wrong(probe: Probe, name: str, seed: int) -> Any:
@@ -67,9 +79,8 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
 
     def gap(low: int, high: int) -> float:
         """Return numeric less analytic derivative along a stretch of the direction."""
-        part = np.zeros(x.size)
-        part[low:high] = direction[low:high]
-        part = part.reshape(x.shape)
+        part = np.zeros(x.shape)
+        part.reshape(-1)[low:high] = direction[low:high]
         found = probe.slope({name: part}, rows=8, settled=lambda e: accurate(e) or e.error <= enough)
         return found.value - float(np.sum(mended * part))
 
@@ -89,38 +100,42 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
         enough, rest = 0.01 * abs(whole), gap(0, x.size)
         if abs(rest) <= REMAINING * abs(whole):
             return mended
-        if abs(rest) > 0.9 * abs(before):
+        if abs(rest) > 0.7 * abs(before):
             return None
     return None
 
 
-def _few(wrong: Any) -> str:
-    count = int(np.sum(wrong))
-    return f"{'one element' if count == 1 else f'{count} elements'} of {wrong.size}, as far as a projection shows"
+def _in_few(finding: Finding, wrong: Any) -> Finding:
+    entries = [[int(i) for i in index] for index in np.argwhere(wrong)]
+    count = "one element" if len(entries) == 1 else f"{len(entries)} elements"
+    text = f"the gradient is wrong in {count} of {wrong.size}: {', '.join(map(str, entries))}"
+    hypothesis = Hypothesis("partial", Detail(text=text, entries=entries), 1.0)
+    return replace(
+        finding, message=text, code="partial", detail=hypothesis.detail, explained=1.0, hypotheses=(hypothesis,)
+    )
 
 
 def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | None:
-    """Return what the hypotheses need for another subject than the one that was checked, or None where it is too large."""
-    if subject.arguments[name].size > SMALL:
-        return None
+    """Return what the hypotheses need for another subject than the one checked, or None where it is too large."""
     rng = np.random.default_rng(seed)
     y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
     probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
-    return (probe, name, numeric_gradient(probe, name)) if name in probe.gradients else None
+    if name not in probe.gradients or not affordable(probe, name):
+        return None
+    return probe, name, numeric_gradient(probe, name)
 
 
 def explained(finding: Finding, probe: Probe, name: str, numeric: Any) -> Finding:
     """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
-    hypotheses = tuple(explain(context_of(probe, name, numeric)))
+    hypotheses = tuple(hypotheses_on(context_of(probe, name, numeric)))
     best = hypotheses[0] if hypotheses else None
-    finding = replace(
+    return replace(
         finding,
         code=best.code if best else "unexplained",
         detail=best.detail if best else {},
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
-    return finding
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
@@ -166,10 +181,12 @@ def _branch_at(probe: Probe, finding: Finding, seed: int) -> Finding | None:
         found = flipped(probe.subject, left, right) or flipped(probe.subject, probe.at, right)
         if found is not None:
             recorded, index = found
-            text = f"a kink: {recorded.op.name} changes its branch at element {list(index)}, and the gradient is one side's"
             name, source = str(recorded.op.name), recorded.source
+            text = f"a kink: {name} changes its branch at element {list(index)}, and the gradient is one side's"
             detail = {"text": text, "operation": name, "element": list(index)}
-            return replace(finding, verdict="kink", message=text, code="kink", detail=detail, operation=name, source=source)
+            return replace(
+                finding, verdict="kink", message=text, code="kink", detail=detail, operation=name, source=source
+            )
     return None
 
 

@@ -106,8 +106,8 @@ def derivative(
 def _size(weights: Any, values: Any) -> float:
     """Return how large the rounding errors of the weighted sum are, in units of a relative rounding error."""
     if isinstance(values, float):
-        return abs(weights * values)
-    return float(np.linalg.norm(np.ravel(weights * values)))
+        return float(abs(weights * values))
+    return float(np.sqrt(np.sum(np.square(weights * values))))
 
 
 def _extrapolated(difference: float, previous: list[float]) -> list[float]:

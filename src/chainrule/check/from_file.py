@@ -102,16 +102,21 @@ class Inputs:
         """Return the inputs of a function; raises ValueError where nothing says what they are.
 
         With shapes by hand, they and the annotations decide. Otherwise its attribute `example` or `inputs`, then
-        `NAME_inputs` or `inputs` in its file: a tuple, or a function that returns one and may take a generator of
-        random numbers; then the annotations.
+        `NAME_inputs` in its file, the annotations, and `inputs` in its file. The inputs are a tuple, or a function or
+        generator that gives one and may take a generator of random numbers.
         """
-        if not self.shapes:
-            owner, last = (self.module, self.name.rpartition(".")[2])
-            for holder, key in ((f, "example"), (f, "inputs"), (owner, f"{last}_inputs"), (owner, "inputs")):
-                found = getattr(holder, key, None)
-                if found is not None:
-                    return self._called(found, key)
-        return self._from_signature(f)
+        if self.shapes:
+            return self._from_signature(f)
+        last = self.name.rpartition(".")[2]
+        for holder, key in ((f, "example"), (f, "inputs"), (self.module, f"{last}_inputs")):
+            if (found := getattr(holder, key, None)) is not None:
+                return self._called(found, key)
+        try:
+            return self._from_signature(f)
+        except ValueError:
+            if not hasattr(self.module, "inputs"):
+                raise
+            return self._called(self.module.inputs, "inputs")
 
     def _called(self, found: Any, key: str) -> tuple[Any, ...]:
         if callable(found):

@@ -1,4 +1,4 @@
-"""Functions of NumPy or chainrule code under check: alone, with a backward pass or a `jvp`, modules, `custom` operations."""
+"""Functions of NumPy or chainrule code under check: alone, with a backward pass or a `jvp`, modules, `custom`."""
 
 import copy
 import functools
@@ -18,12 +18,30 @@ from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.nn import Module
 
 from .recording import record
-from .subject import Array, Arrays, BackwardError, Recorded, Subject, cut, is_floating, joined, located, parted
+from .subject import (
+    Array,
+    Arrays,
+    BackwardError,
+    Recorded,
+    Subject,
+    cut,
+    is_floating,
+    joined,
+    located,
+    parted,
+    shortened,
+)
 
 Function = Callable[..., Any]
 
 
-def subject_of(f: Function, args: Sequence[Any], backward: Function | None, jvp: Function | None) -> "FunctionSubject":
+def subject_of(
+    f: Function,
+    args: Sequence[Any],
+    backward: Function | None,
+    jvp: Function | None,
+    settings: Mapping[str, Any] | None = None,
+) -> "FunctionSubject":
     """Return `f` at `args` as a subject.
 
     With no `backward`, chainrule's own gradient is checked, and the parameters of the modules that `f` is, is a method
@@ -32,10 +50,12 @@ def subject_of(f: Function, args: Sequence[Any], backward: Function | None, jvp:
     if not callable(f):
         raise TypeError(f"check: expected a function, got {type(f).__name__}")
     if isinstance(f, Custom) and backward is None and "vjp" in f.rules:
-        return FunctionSubject(f, f.function, args, _backward_of(f), jvp or f.rules.get("jvp"), f.rules["vjp"])
+        return FunctionSubject(
+            f, f.function, args, _backward_of(f), jvp or f.rules.get("jvp"), f.rules["vjp"], settings
+        )
     if backward is not None:
-        return FunctionSubject(f, f, args, backward, jvp, backward)
-    return FunctionSubject(f, f, args, None, jvp, None)
+        return FunctionSubject(f, f, args, backward, jvp, backward, settings)
+    return FunctionSubject(f, f, args, None, jvp, None, settings)
 
 
 def _backward_of(op: Custom) -> Function:
@@ -43,8 +63,8 @@ def _backward_of(op: Custom) -> Function:
     if not op.keeps:
         return rule
 
-    def backward(y_bar: Any, *args: Any) -> Any:
-        return rule(op.forward(*args)[1], y_bar)
+    def backward(y_bar: Any, *args: Any, **settings: Any) -> Any:
+        return rule(op.forward(*args, **settings)[1], y_bar, **settings)
 
     return backward
 
@@ -220,6 +240,15 @@ class FunctionSubject(Subject):
             return None
         leaves, structure = flatten(list(self.args))
         return self._with(self.called, unflatten(structure, [cut(x, sizes) for x in leaves]))
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "FunctionSubject | None":
+        """Return the function at arrays of which some axes are shorter; only where the backward pass is given."""
+        if self.rule is None or not all(isinstance(self.leaves[self.positions[name]], np.ndarray) for name in cuts):
+            return None
+        leaves = list(self.leaves)
+        for name, axes in cuts.items():
+            leaves[self.positions[name]] = shortened(leaves[self.positions[name]], axes)
+        return self._with(self.called, unflatten(self.structure, leaves)[1])
 
     def operations(self, arguments: Arrays) -> list[Recorded]:
         """Record one run."""

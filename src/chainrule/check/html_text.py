@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .report import MEANING
+from .verdicts import MEANING
 
 TEXT: dict[str, dict[str, Any]] = {
     "en": {

@@ -1,4 +1,4 @@
-"""Layers written by hand under check: `forward(x)`, `backward(dout)`, and parameters known by their gradients' names."""
+"""Layers written by hand under check: `forward(x)`, `backward(dout)`, parameters known by the names of gradients."""
 
 import copy
 import inspect
@@ -12,7 +12,7 @@ from chainrule.core.tensor import value_of
 from .checker import examine
 from .functions import argument_names
 from .report import CheckReport
-from .subject import Array, Arrays, BackwardError, Subject, cut, is_floating, joined, located, parted
+from .subject import Array, Arrays, BackwardError, Subject, cut, is_floating, joined, located, parted, shortened
 
 GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "{}_bar", "g{}", "delta_{}")
 """What a parameter's gradient may be called."""
@@ -20,7 +20,7 @@ STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads")
 """The dictionaries in which parameters and gradients may lie."""
 
 
-def check_layer(layer: Any, *inputs: Any, full: bool = False, seed: int = 0) -> CheckReport:
+def check_layer(layer: Any, *inputs: Any, full: bool = False, explain: bool = True, seed: int = 0) -> CheckReport:
     """Say whether the backward pass of a layer written by hand is right; `check` says what comes back.
 
     `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
@@ -49,7 +49,7 @@ def check_layer(layer: Any, *inputs: Any, full: bool = False, seed: int = 0) -> 
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise TypeError(f"check_layer: {type(layer).__name__} has no method {method!r}; it needs forward, backward")
-    return examine(LayerSubject(layer, inputs), full=full, seed=seed)
+    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed)
 
 
 class LayerSubject(Subject):
@@ -148,6 +148,16 @@ class LayerSubject(Subject):
             parameter.write(layer, cut(np.array(parameter.read(layer)), sizes))
         return LayerSubject(layer, tuple(cut(x, sizes) for x in self.inputs))
 
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "LayerSubject | None":
+        """Return the layer with some axes of inputs and parameters shorter."""
+        layer, inputs = copy.deepcopy(self.layer), list(self.inputs)
+        for name, axes in cuts.items():
+            if name in self.input_names:
+                inputs[self.input_names[name]] = shortened(inputs[self.input_names[name]], axes)
+            else:
+                self.parameters[name].write(layer, shortened(np.array(self.parameters[name].read(layer)), axes))
+        return LayerSubject(layer, tuple(inputs))
+
     def code(self) -> str:
         """Return Python text that makes the layer again."""
         kind = type(self.layer)
@@ -157,17 +167,9 @@ class LayerSubject(Subject):
         lines.append(f"layer = {kind.__name__}.__new__({kind.__name__})")
         lines.append("layer.__dict__.update({")
         state = vars(self.layer)
-        written = {
-            key: repr(value.tolist() if isinstance(value, np.ndarray) else value) for key, value in state.items()
-        }
-        lines += [
-            f"    {key!r}: {f'np.array({text}, np.{state[key].dtype})' if isinstance(state[key], np.ndarray) else text},"
-            for key, text in written.items()
-        ]
+        lines += [f"    {key!r}: {_text_of(value)}," for key, value in state.items()]
         lines.append("})")
-        inputs = [
-            f"np.array({x.tolist()}, np.{x.dtype})" if isinstance(x, np.ndarray) else repr(x) for x in self.inputs
-        ]
+        inputs = [_text_of(x) for x in self.inputs]
         lines.append(f"print(cr.check_layer(layer, {', '.join(inputs)}))")
         return "\n".join(lines) if sum(map(len, lines)) < 3000 else ""
 
@@ -216,6 +218,10 @@ def parameters_of(layer: Any) -> Iterator[LayerParameter]:
 
 def _is_gradient_of(name: str, other: str) -> bool:
     return name != other and name in (pattern.format(other) for pattern in GRADIENT_NAMES)
+
+
+def _text_of(value: Any) -> str:
+    return f"np.array({value.tolist()}, np.{value.dtype})" if isinstance(value, np.ndarray) else repr(value)
 
 
 def _takes_argument(method: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Where a gradient is wrong: the first operation of a run whose own gradient is wrong, and which branches flip at kinks."""
+"""Where a gradient is wrong: the first operation whose own gradient is, and the branches that flip at kinks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,9 @@ class OperationSubject(Subject):
         def shifted(name: str, x: Any) -> Any:
             if name not in self.arguments:
                 return x
-            return (x + ASIDE * (rms(x) or ZERO_SCALE) * rng.standard_normal(np.shape(x))).astype(self.arguments[name].dtype)
+            return (x + ASIDE * (rms(x) or ZERO_SCALE) * rng.standard_normal(np.shape(x))).astype(
+                self.arguments[name].dtype
+            )
 
         return OperationSubject(self.recorded, [shifted(*pair) for pair in zip(self.names, self.inputs, strict=False)])
 

@@ -1,5 +1,6 @@
 """One gradient held against one numerical derivative, in one direction, and what the comparison is worth."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,23 +49,27 @@ class Measurement:
 
     @property
     def difference(self) -> float:
+        """The disagreement."""
         return abs(self.analytic - self.numeric)
 
     @property
     def relative_error(self) -> float:
-        """The disagreement over the larger derivative, or over what can be seen where both are smaller."""
+        """The disagreement over the larger derivative; where it is within the limit, over what makes that `CLOSE`."""
         if not np.isfinite(self.analytic):
             return float("inf")
-        return self.difference / max(abs(self.analytic), abs(self.numeric), self.limit, 1e-300)
+        seen = self.limit / CLOSE if self.status == "right" else self.limit
+        return self.difference / max(abs(self.analytic), abs(self.numeric), seen, 1e-300)
 
 
 class Probe:
-    """A subject at one point with one cotangent: its value, its gradients, and derivatives of ⟨ȳ, f⟩ along directions."""
+    """A subject at one point with one cotangent: value, gradients, and derivatives of ⟨ȳ, f⟩ along directions."""
 
     def __init__(self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None) -> None:
         self.subject = subject
         self.at = {name: np.array(x) for name, x in (at or subject.arguments).items()}
+        began = time.perf_counter()
         self.output = subject.forward(self.fresh())
+        self.seconds = time.perf_counter() - began
         self.y_bar = y_bar
         self.weights = np.asarray(y_bar, np.float64)
         self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
@@ -200,7 +205,7 @@ def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index
         return result("right", estimate, nothing)  # both are rounding errors of a slope that is zero
     second = probe.slope(directions, first_step=FIRST_STEP * 0.77 if probe.exact else FIRST_STEP * 3.1)
     mismatch = abs(analytic - estimate.value)
-    if _kinked(estimate, mismatch) or _kinked(second, mismatch):
+    if _kinked(probe, directions, estimate, mismatch) or _kinked(probe, directions, second, mismatch):
         return result("kink", estimate, limit)
     if not abs(second.value - estimate.value) <= 0.1 * mismatch:
         return result("unclear", estimate, limit, "numerical derivatives with different steps disagree")
@@ -211,7 +216,6 @@ def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index
 
 def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float, mismatch: float) -> bool:
     """Whether steps too short for precision, but enough to see so large a mismatch, see none: a kink is that near."""
-
     for halvings in (18, 22, 26, 30):
         e = probe.slope(directions, first_step=2.0**-halvings, rows=1, settled=lambda _: True)
         if e.noise <= 0.01 * mismatch and abs(e.value - analytic) <= 0.02 * mismatch:
@@ -222,9 +226,9 @@ def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float
 def _sharp(probe: Probe, found: Measurement) -> Measurement:
     """Call a right comparison unclear where its limit would hide an error as large as a part of the gradient itself."""
     value = max(abs(found.analytic), abs(found.numeric), found.typical)
-    if found.limit <= COARSE * value or value <= probe.rounding():
+    if found.limit <= COARSE * value:
         return found
-    if value <= found.limit <= NOTHING * float(np.linalg.norm(probe.weights)) * found.scale:
+    if value <= found.limit <= max(NOTHING, 1e3 * probe.eps) * float(np.linalg.norm(probe.weights)) * found.scale:
         return found  # zero, as far as can be seen
     return replace(found, status="unclear", note="rounding hides an error as large as a hundredth of the gradient")
 
@@ -233,8 +237,14 @@ def _sees(estimate: Estimate, analytic: float, size: float) -> bool:
     return estimate.error <= 1e-3 * max(abs(analytic), abs(estimate.value), size)
 
 
-def _kinked(e: Estimate, mismatch: float) -> bool:
-    return not np.isfinite(e.jump) or (e.jump > 0.1 * mismatch and e.jump > 20 * e.noise)
+def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch: float) -> bool:
+    """Whether the one-sided slopes differ, and still do so for a much shorter step: curvature alone would vanish."""
+    if not np.isfinite(e.jump):
+        return True
+    if e.jump <= max(0.1 * mismatch, 20 * e.noise):
+        return False
+    near = probe.slope(directions, first_step=e.step / 64, settled=lambda e: len(e.row) > 1)
+    return near.jump > max(0.1 * mismatch, 20 * near.noise)
 
 
 def _where_undefined(probe: Probe) -> str:

@@ -10,7 +10,7 @@ from .report import Finding
 from .subject import Array, Arrays, BackwardError, Subject
 
 REPEATABLE = 8
-"""Two runs that differ by this many rounding errors of the largest value count as the same: threads may reorder sums."""
+"""Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
 
 BLOCKING = frozenset({"signature", "shape", "non-deterministic", "not-finite"})
 """After these verdicts there is nothing to compare."""

@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+from .verdicts import MEANING
+
 if TYPE_CHECKING:
     from .report import CheckReport, Finding
 
@@ -12,8 +14,6 @@ LINES = 24
 
 def text_of(report: "CheckReport") -> str:
     """Return the report's text: one line where all is right."""
-    from .report import MEANING
-
     if report.verdict == "right":
         return f"RIGHT  {report.name}: {_coverage(report)}"
     lines = [f"{report.verdict.upper()}  {report.name}: {MEANING[report.verdict]}"]
@@ -53,8 +53,7 @@ def _finding(finding: "Finding") -> list[str]:
             f"    analytic {finding.analytic:.6g}, numeric {finding.numeric:.6g}, "
             f"relative error {finding.relative_error:.1e}"
         )
-    for hypothesis in finding.hypotheses[:3]:
-        lines.append(f"    why: {hypothesis.code}: {hypothesis.detail['text']} (explains {hypothesis.explained:.0%})")
+    lines += [f"    why: {h.code}: {h.detail['text']} (explains {h.explained:.0%})" for h in finding.hypotheses[:3]]
     if finding.operation:
         source = f", {finding.source}" if finding.source else ""
         lines.append(f"    where: {finding.operation}{source}")

@@ -85,10 +85,12 @@ class Custom:
         Raises TypeError where a signature cannot take these arguments.
         """
         if backward is None:
-            self._check_signature("def_vjp: backward", forward, ("y_bar", *self.arguments))
+            if not self.variadic:  # how many arguments there will be, the call decides
+                self._check_signature("def_vjp: backward", forward, ("y_bar", *self.arguments))
             self.rules["vjp"], self.keeps = forward, ()
         else:
-            self._check_signature("def_vjp: forward", forward, self.arguments)
+            if not self.variadic:
+                self._check_signature("def_vjp: forward", forward, self.arguments)
             self._check_signature("def_vjp: backward", backward, ("residuals", "y_bar"))
             self.rules["vjp"], self.keeps, self.forward = backward, ("residuals",), forward
         return forward

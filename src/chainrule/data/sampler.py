@@ -30,6 +30,9 @@ class WeightedSampler:
     among those that are left. Raises :class:`DataError` for weights that are negative, not finite or all zero,
     and ``ValueError`` for more draws without replacement than there are samples with a weight.
 
+    Source of the draws without replacement: Efraimidis & Spirakis, "Weighted random sampling with a reservoir"
+    (2006), algorithm A.
+
     >>> labels = np.array([0, 0, 0, 1])
     >>> balanced = WeightedSampler((1 / np.bincount(labels))[labels], num_samples=1000)
     >>> drawn = labels[balanced.order(np.random.default_rng(0))]
@@ -64,8 +67,13 @@ class WeightedSampler:
 
     def order(self, rng: np.random.Generator) -> NDArray[Any]:
         """The indices of one epoch."""
-        share = self.weights / self.weights.max()
-        return rng.choice(self.population, self.num_samples, replace=self.replacement, p=share / share.sum())
+        if self.replacement:
+            share = self.weights / self.weights.max()
+            return rng.choice(self.population, self.num_samples, p=share / share.sum())
+        # The first of exponential waiting times, whose rates are the weights; as logarithms, none is out of range.
+        with np.errstate(divide="ignore"):
+            waiting = np.log(rng.standard_exponential(self.population)) - np.log(self.weights)
+        return np.argsort(waiting, kind="stable")[: self.num_samples]
 
 
 class StratifiedSampler:

@@ -2,20 +2,26 @@
 
 from chainrule.core.callable_module import make_callable
 
+from .callback import GradientWarning, GradientWatch
 from .consult import doctor
 from .diagnosis import CODES, Diagnosis, Measured, Remedy, Verdict
 from .measure import Layer
+from .nonfinite import NonFiniteOperation, detect_nonfinite
 from .thresholds import DEFAULTS, Threshold
 
 __all__ = [
     "CODES",
     "DEFAULTS",
     "Diagnosis",
+    "GradientWarning",
+    "GradientWatch",
     "Layer",
     "Measured",
+    "NonFiniteOperation",
     "Remedy",
     "Threshold",
     "Verdict",
+    "detect_nonfinite",
     "doctor",
 ]
 

@@ -39,7 +39,7 @@ class Case:
     optimizer: Any = None
     clip: float | None = None
     warmup: int = 0
-    reattach: bool = False
+    patches: frozenset[str] = frozenset()
 
     def copied(self) -> "Case":
         """Return a copy whose model, loss and optimiser are its own and belong together."""
@@ -49,7 +49,9 @@ class Case:
 
     def with_optimizer(self) -> "Case":
         """Return this case with Adam where no optimiser was given."""
-        return self if self.optimizer is not None else replace(self, optimizer=Adam(self.model.parameters(), DEFAULT_LR))
+        return (
+            self if self.optimizer is not None else replace(self, optimizer=Adam(self.model.parameters(), DEFAULT_LR))
+        )
 
     def changed(self, model: Any) -> "Case":
         """Return this case with another model, and an optimiser of the same kind and settings for it."""
@@ -90,9 +92,12 @@ class Trial:
         found = [u for name, us in self.updates.items() if layer_name(name) == layer for u in us]
         return float(np.median(found)) if found else math.nan
 
-    def update(self) -> float:
-        """Return the typical relative size of a step: the median over layers and steps."""
-        return float(np.median([u for us in self.updates.values() for u in us])) if self.updates else math.nan
+    def update(self, largest: bool = False) -> float:
+        """Return the typical relative size of a step: the median over layers and steps, or over the largest of each."""
+        found = (
+            [max(us) for us in self.updates.values()] if largest else [u for us in self.updates.values() for u in us]
+        )
+        return float(np.median(found)) if found else math.nan
 
 
 def rebuilt(optimizer: Any, model: Any, **settings: Any) -> Any:
@@ -119,7 +124,7 @@ def collected(batches: Any, most: int = MOST) -> list[Batch]:
         found.append((tuple(x), y))
         if len(found) == most:
             break
-    if state is not None:
+    if state is not None and hasattr(batches, "load_state_dict"):
         batches.load_state_dict(state)
     if not found:
         raise ValueError("doctor: batches: got none; a generator can be read only once: pass a list or a DataLoader")
@@ -187,14 +192,14 @@ def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] |
 
 def _step(case: Case, batch: Batch, trial: Trial) -> None:
     case.optimizer.zero_grad()
-    if case.reattach:
-        loss, output = _attached(case, batch)
+    if case.patches:
+        loss, output = _patched(case, batch)
     else:
         loss, output = case.value(batch)
         trial.losses.append(float(value_of(loss)))
         if getattr(loss, "requires_grad", False) and math.isfinite(trial.losses[-1]):
             loss.backward()
-    if case.reattach:
+    if case.patches:
         trial.losses.append(float(value_of(loss)))
     values, y = value_of(output), batch[1]
     if hasattr(values, "shape") and isinstance(y, np.ndarray) and are_classes(y, values):
@@ -204,9 +209,9 @@ def _step(case: Case, batch: Batch, trial: Trial) -> None:
     case.optimizer.step()
 
 
-def _attached(case: Case, batch: Batch) -> tuple[Any, Any]:
-    """Set the gradients that would be there if nothing were detached."""
-    probe = Probe(reattach=True, keep=False)
+def _patched(case: Case, batch: Batch) -> tuple[Any, Any]:
+    """Set the gradients that would be there with the case's patches."""
+    probe = Probe(case.patches, keep=False)
     parameters = dict(case.model.named_parameters())
     with watching(case.model, probe):
         loss, output = case.value(batch)

@@ -7,10 +7,10 @@ from typing import Any
 from . import rules_flow, rules_structure, rules_training
 from .case import Case, collected, reseed, train, untouched
 from .chance import chance_level, is_summed
+from .clinic import Clinic
 from .diagnosis import CODES, Diagnosis, Verdict
 from .exam import Exam, examine
 from .findings import Findings
-from .remedies import Clinic
 from .rules_flow import flow_range
 from .thresholds import chosen
 
@@ -26,7 +26,7 @@ def doctor(
     batches: Any,
     optimizer: Any = None,
     try_remedies: bool = True,
-    steps: int = 40,
+    steps: int = 60,
     seed: int = 0,
     thresholds: Mapping[str, float] | None = None,
 ) -> Diagnosis:
@@ -116,8 +116,8 @@ def judge(f: Findings) -> list[Verdict]:
 
 
 def _healthy(f: Findings) -> Verdict:
-    values = {"flow": flow_range(f.start)[0], "loss": f.start.loss, "final": f.final, "steps": f.steps}
-    return f.verdict("healthy", "", "vanishing", **values)
+    flow, loss = flow_range(f.start)[0], f.start.loss
+    return f.verdict("healthy", "", "vanishing", flow=flow, loss=loss, final=f.final, steps=f.steps)
 
 
 def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diagnosis:

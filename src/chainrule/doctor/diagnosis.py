@@ -12,7 +12,7 @@ from .words import check_lang, said
 
 CODES = (
     *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),
-    *("bad-initialisation", "exploding", "vanishing", "dead-units", "saturated", "learning-rate-too-high"),
+    *("bad-initialisation", "exploding", "dead-units", "saturated", "vanishing", "learning-rate-too-high"),
     *("learning-rate-too-low", "noise-dominates", "loss-at-chance", "healthy"),
 )
 """All verdicts, worst first: what makes the others meaningless, then causes, then what follows from them."""
@@ -49,10 +49,15 @@ class Remedy:
     error: str = ""
     key: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    lr: float | None = None
+    """The learning rate that the change was tried with, where it is another one."""
 
     def text(self, lang: str = "en") -> str:
         """Return the change in words."""
-        return said(f"remedy {self.key}", lang, self.values) if self.key else self.change
+        if not self.key:
+            return self.change
+        change = said(f"remedy {self.key}", lang, self.values)
+        return said("with rate", lang, {"change": change, "lr": self.lr}) if self.lr else change
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything in plain Python, for JSON."""

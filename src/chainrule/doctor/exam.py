@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from .facts import (
 from .measure import Layer, Meter, Noise, norm, weights
 from .probe import Probe, watching
 from .steps import Reader, Step
+
+Key = tuple[str, int]
+"""A weight's parameter, and which use of it."""
 
 
 @dataclass
@@ -61,20 +65,23 @@ class Exam:
 
     @property
     def flow(self) -> list[Layer]:
-        """The layers that gradients flow through, without embeddings."""
-        return [layer for layer in self.layers if layer.kind != "embedding"]
+        """The layers that a gradient reaches, without embeddings; frozen ones and those cut off are not in it."""
+        return [layer for layer in self.layers if layer.kind != "embedding" and not math.isnan(layer.gradient)]
 
 
 def examine(case: Case, batches: list[Batch]) -> Exam:
     """Pass batches through a copy in training mode; nothing is updated."""
     own = case.copied()
     own.model.train()
-    exam, meters, rows, steps = Exam(), defaultdict(Meter), {}, {}
+    exam = Exam()
+    meters: dict[Key, Meter] = defaultdict(Meter)
+    rows: dict[Key, Layer] = {}
+    steps: dict[Key, Step] = {}
     parameters = dict(own.model.named_parameters())
     exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
     totals: dict[str, Any] = {}
     for batch in batches:
-        probe = Probe(case.reattach)
+        probe = Probe(case.patches)
         found, gradients = _pass(own, batch, probe, parameters, exam)
         if exam.error is not None:
             return exam
@@ -110,7 +117,7 @@ def _row(step: Step, use: int) -> Layer:
 
 
 def _ratios(layers: list[Layer]) -> None:
-    for layer, after in zip(layers, layers[1:], strict=False):
+    for layer, after in pairwise(layers):
         layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
 
 

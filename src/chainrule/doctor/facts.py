@@ -12,8 +12,6 @@ from chainrule.core.tensor import Tensor, value_of
 from .probe import Event, Probe
 from .steps import NORMS
 
-PEAKED = 0.95
-"""An attention row with a weight above this looks at one place only."""
 LOSS_SOFTMAX = frozenset(
     {"softmax_cross_entropy", "sparse_softmax_cross_entropy", "log_softmax", "softmax", "logsumexp"}
 )
@@ -34,7 +32,7 @@ class NormUse:
 
 @dataclass(frozen=True)
 class Attention:
-    """An attention: its scale over 1/√d (nan where the scores are computed by hand), and how peaked its rows are."""
+    """An attention: its scale over 1/√d (nan where it is computed by hand), its scores, its rows' largest weights."""
 
     path: str
     scale: float
@@ -61,7 +59,7 @@ class FirstNotFinite:
     """The first operation whose result is not finite though its arguments were."""
 
     operation: str
-    path: str
+    layer: str
     source: Source | None
     shapes: tuple[tuple[int, ...], ...]
     backward: bool
@@ -107,7 +105,7 @@ def attention_of(probe: Probe) -> list[Attention]:
             scale = q.shape[-1] ** -0.5 if scale is None else scale
             scores = scale * q @ np.swapaxes(k, -1, -2)
             if event.settings.get("causal"):
-                scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+                scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
             found.append(_attention(event, scores, scale * math.sqrt(q.shape[-1]), q.shape[-1]))
         elif event.name == "softmax" and id(event.output) in consumed:
             found.append(_attention(event, np.asarray(value_of(event.args[0]), np.float64), math.nan, 0))
@@ -118,9 +116,9 @@ def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention
     top = scores.max(axis=-1, keepdims=True)
     powers = np.exp(scores - top)
     several = np.isfinite(scores).sum(axis=-1) > 1
-    peaks = (1 / powers.sum(axis=-1))[several]
+    peaks = (powers / powers.sum(axis=-1, keepdims=True)).max(axis=-1)[several]
     spread = np.std(scores[np.isfinite(scores)]) if np.isfinite(scores).any() else math.nan
-    peaked = float(np.mean(peaks > PEAKED)) if peaks.size else 0.0
+    peaked = float(np.mean(peaks)) if peaks.size else 0.0
     return Attention(event.path, scale, peaked, float(spread), event.source, width, id(event.args[0]))
 
 
@@ -168,7 +166,8 @@ def first_not_finite(probe: Probe, inputs: Any) -> FirstNotFinite | None:
 
 def _made_by(event: Event, backward: bool) -> FirstNotFinite:
     shapes = tuple(np.shape(value_of(x)) for x in event.args)
-    return FirstNotFinite(event.name, event.path, event.source, shapes, backward)
+    layer = "loss" if event.in_loss else event.path
+    return FirstNotFinite(event.name, layer, event.source, shapes, backward)
 
 
 def _finite(x: Any) -> bool:

@@ -10,6 +10,9 @@ from .diagnosis import Verdict
 from .exam import Exam
 from .thresholds import Threshold
 
+LONGER = 4
+"""How many times as long a training runs before its loss is said to stay at chance."""
+
 
 @dataclass
 class Findings:
@@ -26,6 +29,7 @@ class Findings:
     seed: int
     verdicts: list[Verdict] = field(default_factory=list)
     _rates: dict[float, float] = field(default_factory=dict)
+    _known: dict[str, bool] = field(default_factory=dict)
 
     @property
     def window(self) -> int:
@@ -52,6 +56,21 @@ class Findings:
     def lr(self) -> float:
         """The first group's learning rate."""
         return float(self.case.with_optimizer().optimizer.param_groups[0]["lr"])
+
+    @property
+    def varies(self) -> float:
+        """How much the outputs differ between samples, as a share of their size; 0 says that the input is ignored."""
+        found = [(float(np.ptp(o, axis=0).max()), float(np.abs(o).max())) for o, _ in self.start.outputs if o.ndim]
+        size = max((s for _, s in found), default=0.0)
+        return max(d for d, _ in found) / size if size > 0 else 1.0
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the loss leaves chance in a training four times as long: then it was only slow."""
+        if "recovers" not in self._known:
+            final = train(self.case.with_optimizer(), LONGER * self.steps, self.seed).final(self.window)
+            self._known["recovers"] = final < 0.9 * self.chance and final < 0.95 * self.final
+        return self._known["recovers"]
 
     def limit(self, name: str) -> float:
         """Return a threshold's value."""

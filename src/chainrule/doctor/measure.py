@@ -40,7 +40,8 @@ class Layer:
     size: float = math.nan
     saturated: float = math.nan
     dead: float = math.nan
-    gradient: float = 0.0
+    always_on: float = math.nan
+    gradient: float = math.nan
     ratio: float = math.nan
     activation_factor: float = math.nan
     weight_factor: float = math.nan
@@ -62,6 +63,7 @@ class Meter:
     def __init__(self) -> None:
         self.sums: dict[str, list[float]] = {}
         self.alive: Any = None
+        self.always: Any = None
         self.rank = math.nan
         self.not_finite = 0
         self.histogram: tuple[list[int], float, float] | None = None
@@ -89,9 +91,10 @@ class Meter:
 
     def _flow(self, step: Step) -> None:
         z_grad, out_grad = step.z.grad, step.out.grad
-        gradient = 0.0 if z_grad is None else norm(z_grad)
-        if z_grad is not None:
-            self.not_finite += int(np.size(z_grad) - np.count_nonzero(np.isfinite(z_grad)))
+        if z_grad is None:  # frozen up to here, or cut off from the loss
+            return
+        gradient = norm(z_grad)
+        self.not_finite += int(np.size(z_grad) - np.count_nonzero(np.isfinite(z_grad)))
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
@@ -110,15 +113,17 @@ class Meter:
         elif step.function in ONE_SIDED:
             axis = step.units % value.ndim
             others = tuple(k for k in range(value.ndim) if k != axis)
-            alive = (np.abs(derivative) > 1e-6).any(axis=others)
+            on = np.abs(derivative) > 1e-6
+            alive, always = on.any(axis=others), on.all(axis=others)
             self.alive = alive if self.alive is None else self.alive | alive
+            self.always = always if self.always is None else self.always & always
 
     def read(self, layer: Layer) -> Layer:
         """Write the figures into a layer's row."""
         for name, values in self.sums.items():
             setattr(layer, name, float(np.mean(values)))
         if self.alive is not None:
-            layer.dead = float(1 - np.mean(self.alive))
+            layer.dead, layer.always_on = float(1 - np.mean(self.alive)), float(np.mean(self.always))
         layer.effective_rank, layer.not_finite, layer.histogram = self.rank, self.not_finite, self.histogram
         return layer
 
@@ -188,8 +193,8 @@ def effective_rank(value: Any, units: int = -1) -> float:
 class Noise:
     r"""The gradient noise scale $\mathrm{tr}(\Sigma) / |G|^2$, from the gradients of several batches.
 
-    With $|g_b|^2$ of n batches of B samples, $E|g_b|^2 = |G|^2 + \mathrm{tr}(\Sigma)/B$ and the same for their mean with nB:
-    two equations for two unknowns (McCandlish et al. 2018, appendix A.1). Batches of several sizes count with their
+    For n batches of B samples $E|g_b|^2 = |G|^2 + \mathrm{tr}(\Sigma)/B$, and the same for their mean with nB: two
+    equations for two unknowns (McCandlish et al. 2018, appendix A.1). Batches of several sizes count with their
     harmonic mean.
     """
 

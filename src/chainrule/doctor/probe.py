@@ -17,6 +17,25 @@ from chainrule.core.reverse import walk
 from chainrule.core.tape import EAGER, Tape, next_level
 from chainrule.core.tensor import Tensor, value_of
 
+STEPS = frozenset({"sign", "round", "floor", "ceil", "trunc", "heaviside"})
+"""Operations without a derivative that the gradient can be let pass."""
+GUARDS = {"log": 0, "log2": 0, "log10": 0, "sqrt": 0, "power": 0, "divide": 1, "reciprocal": 0}
+"""The argument that must not be zero or negative."""
+SMALL = 1e-6
+
+
+def guarded(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments with the one that matters kept away from zero."""
+    k = GUARDS[name]
+    x = args[k]
+    if name in ("divide", "reciprocal"):
+        value = np.asarray(value_of(x))
+        shift = np.where(np.abs(value) < SMALL, np.where(value < 0, -SMALL, SMALL) - value, 0.0).astype(value.dtype)
+        x = x + shift
+    else:
+        x = np.maximum(x, np.asarray(SMALL, x.dtype)) if hasattr(x, "dtype") else max(x, SMALL)
+    return (*args[:k], x, *args[k + 1 :])
+
 
 class Event:
     """One operation: its record, its arguments and result as boxes, and the module it ran in."""
@@ -81,7 +100,7 @@ class Watched(Tensor):
         if not self.requires_grad:
             return super().detach()
         probe.cuts.append(Cut(self, ".detach()", probe.path, _caller()))
-        return self if probe.reattach else probe.boxed(super().detach())
+        return self if "attach" in probe.patches else probe.boxed(super().detach())
 
     def numpy(self) -> Any:
         """Return the values as a read-only array; note the line."""
@@ -91,11 +110,16 @@ class Watched(Tensor):
 
 
 class Probe(Tape):
-    """A tape that keeps what it sees. With `reattach`, detached values stay attached: a remedy to try."""
+    """A tape that keeps what it sees.
 
-    def __init__(self, reattach: bool = False, keep: bool = True) -> None:
+    `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
+    "straight": the gradient passes operations that have none unchanged (Bengio, Léonard & Courville, "Estimating or
+    Propagating Gradients Through Stochastic Neurons", 2013); "guard": arguments are kept inside an operation's domain.
+    """
+
+    def __init__(self, patches: frozenset[str] = frozenset(), keep: bool = True) -> None:
         super().__init__(next_level())
-        self.reattach, self.keep = reattach, keep
+        self.patches, self.keep = patches, keep
         self.events: list[Event] = []
         self.calls: list[Call] = []
         self.cuts: list[Cut] = []
@@ -113,9 +137,13 @@ class Probe(Tape):
         """Apply and record as every tape does, then keep the operation."""
         if op.name == "stop_gradient" and getattr(args[0], "requires_grad", False):
             self.cuts.append(Cut(args[0], "stop_gradient", self.path, _caller()))
-            if self.reattach:
+            if "attach" in self.patches:
                 return args[0]
+        if "guard" in self.patches and op.name in GUARDS:
+            args = guarded(op.name, args)
         output = self.boxed(super().process(op, args, settings))
+        if "straight" in self.patches and op.name in STEPS:
+            output = args[0] + (value_of(output) - value_of(args[0]))
         if self.keep:
             self.events.append(Event(op, args, output, settings, self.path, self.in_loss))
         return output

@@ -20,13 +20,16 @@ COLUMNS = (
 
 def text_of(d: "Diagnosis", lang: str) -> str:
     """Return the report."""
-    t = lambda key, **values: said(key, lang, values)  # noqa: E731 - a word of this language, many times
-    lines = [f"{t('well' if d.ok else 'sick')}  {d.name}", summary(d, lang), ""]
+    lines = [f"{said('well' if d.ok else 'sick', lang)}  {d.name}", summary(d, lang), ""]
     for verdict in d.verdicts:
         lines += [*_verdict(verdict, lang), ""]
     lines += table(d.layers, lang)
     if d.winner is not None:
-        lines += ["", f"{t('winner')} {d.winner.text(lang)}", *(f"  {line}" for line in d.winner.diff.splitlines())]
+        lines += [
+            "",
+            f"{said('winner', lang)} {d.winner.text(lang)}",
+            *(f"  {line}" for line in d.winner.diff.splitlines()),
+        ]
     return "\n".join([*lines, *d.notes])
 
 
@@ -62,7 +65,12 @@ def table(layers: Sequence[Layer], lang: str) -> list[str]:
     used = [k for k, _ in enumerate(COLUMNS) if any(row[k] for row in cells)]
     grid = [[said(COLUMNS[k], lang) for k in used], *([row[k] for k in used] for row in cells)]
     widths = [max(len(row[k]) for row in grid) for k in range(len(used))]
-    lines = ["  ".join(c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in grid]
+    lines = [
+        "  ".join(
+            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in grid
+    ]
     if left_out > 0:
         lines.insert(1 + ROWS // 2, said("more", lang, {"count": left_out}))
     return lines

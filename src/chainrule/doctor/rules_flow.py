@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,8 +18,12 @@ def bad_initialisation(f: Findings) -> Verdict | None:
     for row in rows:
         if row.symmetric < f.limit("symmetric"):
             return f.verdict(
-                "bad-initialisation", row.name, "symmetric", "bad-initialisation symmetric",
-                units=_units(row), symmetric=row.symmetric,
+                "bad-initialisation",
+                row.name,
+                "symmetric",
+                "bad-initialisation symmetric",
+                units=_units(row),
+                symmetric=row.symmetric,
             )
     limit = f.limit("gain")
     odd = [row for row in rows if not row.normalised and row.gain > 0 and not 1 / limit <= row.gain <= limit]
@@ -26,11 +31,17 @@ def bad_initialisation(f: Findings) -> Verdict | None:
     if not effect:
         return None
     most = max(abs(math.log(row.gain)) for row in odd)
-    worst = next(row for row in odd if abs(math.log(row.gain)) > most - math.log(1.5))
+    worst = next(row for row in odd if abs(math.log(row.gain)) > most / 2)
     key = f"bad-initialisation {'large' if worst.gain > 1 else 'small'}"
     return f.verdict(
-        "bad-initialisation", worst.name, "gain", key, gain=worst.gain, largest=worst.largest,
-        function=worst.function or "a linear layer", effect=effect,
+        "bad-initialisation",
+        worst.name,
+        "gain",
+        key,
+        gain=worst.gain,
+        largest=worst.largest,
+        function=worst.function or "a linear layer",
+        effect=effect,
     )
 
 
@@ -63,11 +74,17 @@ def exploding(f: Findings) -> Verdict | None:
     growth = _growth(flow)
     if growth > f.limit("activation growth") and not any(row.normalised for row in flow):
         k = max(range(len(flow) - 1), key=lambda i: flow[i].size)
-        row = flow[_outlier([0.0] + _logs([r.size for r in flow[: k + 1]]))]
+        row = flow[_outlier([0.0, *_logs([r.size for r in flow[: k + 1]])])]
         step = growth ** (1 / max(k, 1))
         key = "exploding forward"
         return f.verdict(
-            "exploding", row.name, "activation growth", key, ratio=growth, last=flow[k].name, step=step,
+            "exploding",
+            row.name,
+            "activation growth",
+            key,
+            ratio=growth,
+            last=flow[k].name,
+            step=step,
             largest=row.largest,
         )
     return None
@@ -132,27 +149,39 @@ def _flow_verdict(f: Findings, code: str, named: Layer, row: Layer, k: int) -> V
     between = max(len(flow) - 1 - flow.index(row), 1)
     middle = flow[flow.index(row) :]
     return f.verdict(
-        code, named.name, code, ratio=ratio, last=flow[-1].name, step=ratio ** (1 / between),
-        activation=_typical([r.activation_factor for r in middle]), weight=_typical([r.weight_factor for r in middle]),
-        largest=named.largest, layers=k + 1,
+        code,
+        named.name,
+        code,
+        ratio=ratio,
+        last=flow[-1].name,
+        step=ratio ** (1 / between),
+        activation=_typical([r.activation_factor for r in middle]),
+        weight=_typical([r.weight_factor for r in middle]),
+        largest=named.largest,
+        layers=k + 1,
     )
 
 
 def dead_units(f: Findings) -> Verdict | None:
-    """Units that are flat for every sample; where samples look alike to a layer, half of them are so by chance."""
-    flow = f.start.flow
+    """Units that are flat for every sample.
+
+    Deep in a network all samples look alike, and a sound layer has about as many units that are always on as always
+    off. So what counts is by how many more are off.
+    """
     if f.learned:
         return None
-    found = []
-    for k, row in enumerate(flow):
-        alike = k > 0 and flow[k - 1].effective_rank < 4
-        if row.dead > (max(0.9, f.limit("dead units")) if alike else f.limit("dead units")):
-            found.append(row)
+    limit = f.limit("dead units")
+    found = [row for row in f.start.layers if row.dead > limit and row.dead - row.always_on > 0.75 * limit]
     if not found:
         return None
     row = found[0]
     return f.verdict(
-        "dead-units", row.name, "dead units", dead=row.dead, units=_units(row), function=row.function,
+        "dead-units",
+        row.name,
+        "dead units",
+        dead=row.dead,
+        units=_units(row),
+        function=row.function,
         batches=len(f.case.batches),
     )
 
@@ -165,14 +194,24 @@ def saturated(f: Findings) -> Verdict | None:
     if rows:
         row = rows[0]
         return f.verdict(
-            "saturated", row.name, "saturated", saturated=row.saturated, function=row.function,
+            "saturated",
+            row.name,
+            "saturated",
+            saturated=row.saturated,
+            function=row.function,
             factor=row.activation_factor,
         )
     for a in f.start.attention:
-        if a.peaked > f.limit("saturated") or (a.scale > 2 and a.peaked > 0.2):
+        if a.spread > f.limit("score spread"):
             scale = "" if math.isnan(a.scale) or a.scale < 1.01 else f", {a.scale:.3g} × 1/√d"
             return f.verdict(
-                "saturated", a.path, "saturated", "saturated attention", peaked=a.peaked, spread=a.spread, scale=scale
+                "saturated",
+                a.path,
+                "score spread",
+                "saturated attention",
+                peaked=a.peaked,
+                spread=a.spread,
+                scale=scale,
             )
     return None
 
@@ -187,7 +226,7 @@ def _growth(flow: Sequence[Layer]) -> float:
 
 
 def _logs(values: Sequence[float]) -> list[float]:
-    return [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in zip(values, values[1:], strict=False)]
+    return [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in pairwise(values)]
 
 
 def _outlier(logs: Sequence[float]) -> int:

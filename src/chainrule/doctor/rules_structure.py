@@ -21,7 +21,7 @@ def not_finite(f: Findings) -> Verdict | None:
         return f.verdict("not-finite", "input", "not finite", "not-finite input", shapes=_shapes(first.shapes))
     return f.verdict(
         "not-finite",
-        first.path or "loss",
+        first.layer,
         "not finite",
         operation=first.operation,
         where=f" ({first.source})" if first.source else "",
@@ -60,15 +60,18 @@ def normalisation(f: Findings) -> Verdict | None:
             raise f.start.error
         error = str(f.start.error)
         code = "normalisation-misplaced"
-        return f.verdict(
-            code, f.start.error_path, "values per channel", f"{code} error", type=kind, error=error
-        )
+        return f.verdict(code, f.start.error_path, "values per channel", f"{code} error", type=kind, error=error)
     for use in f.start.norms:
         one_value = use.values <= f.limit("values per channel")
         if one_value or (use.before > 0 and use.after < 1e-6 * use.before):
             return f.verdict(
-                "normalisation-misplaced", use.path, "values per channel",
-                type=use.type, count=use.values, before=use.before, after=use.after,
+                "normalisation-misplaced",
+                use.path,
+                "values per channel",
+                type=use.type,
+                count=use.values,
+                before=use.before,
+                after=use.after,
             )
     last = next((use for use in f.start.norms if use.is_last), None)
     if last is not None and f.level > 0.6:
@@ -82,7 +85,9 @@ def loss_mismatch(f: Findings) -> Verdict | None:
     if not f.start.outputs or f.start.not_finite is not None:
         return None
     end, code = f.start.ending, "loss-mismatch"
-    output = np.concatenate([o.reshape(-1, o.shape[-1]) if o.ndim > 1 else o.reshape(-1, 1) for o, _ in f.start.outputs])
+    output = np.concatenate(
+        [o.reshape(-1, o.shape[-1]) if o.ndim > 1 else o.reshape(-1, 1) for o, _ in f.start.outputs]
+    )
     tolerance = f.limit("mismatch")
     rows_sum = output.shape[1] > 1 and output.min() >= 0 and np.abs(output.sum(axis=1) - 1).max() < tolerance
     within = output.min() >= 0 and output.max() <= 1
@@ -107,8 +112,16 @@ def _out_of_range(f: Findings) -> Verdict | None:
     if share <= 0.05:
         return None
     return f.verdict(
-        "loss-mismatch", end.path, "mismatch", "loss-mismatch range", share=share, operation=end.operation,
-        low=low, high=high, least=float(targets.min()), most=float(targets.max()),
+        "loss-mismatch",
+        end.path,
+        "mismatch",
+        "loss-mismatch range",
+        share=share,
+        operation=end.operation,
+        low=low,
+        high=high,
+        least=float(targets.min()),
+        most=float(targets.max()),
     )
 
 
@@ -119,7 +132,7 @@ def _summed(f: Findings) -> Verdict | None:
     scaled = type(optimizer).__name__ in ("SGD",) or (len(sizes) > 1 and min(sizes) * 2 <= max(sizes))
     if not f.summed or not scaled or max(sizes, default=1) == 1:
         return None
-    worse = not f.trial or not f.trial.finite or f.final > 0.9 * f.start.loss or f.trial.update() > f.limit("update high")
+    worse = not f.trial or not f.trial.finite or f.level > 0.9 or f.trial.update() > f.limit("update high")
     if not worse and len(sizes) == 1:
         return None
     shown = ", ".join(map(str, sizes[:4]))

@@ -6,7 +6,8 @@ from .diagnosis import Verdict
 from .findings import Findings
 
 LOWER = (0.1, 0.01, 0.001)
-HIGHER = (10.0, 100.0, 1000.0, 10000.0)
+USUAL = (1e-3, 1e-2, 1e-1)
+"""Relative sizes of a step that larger rates are chosen for; the first is what CS231n calls usual."""
 BETTER = 0.9
 """Another rate is better where the loss ends at less than this share of what it ends at with the present one."""
 
@@ -15,8 +16,8 @@ def too_high(f: Findings) -> Verdict | None:
     """Steps so large that the loss does not fall, and falls with smaller ones."""
     if f.case.optimizer is None or f.trial is None:
         return None
-    update = f.trial.update()
-    rises = not f.trial.finite or f.final > f.start.loss
+    update = f.trial.update(largest=True)
+    rises = not f.trial.finite or f.final > 0.95 * f.start.loss
     if not rises and not update > f.limit("update high"):
         return None
     factor, better = f.best_rate(LOWER)
@@ -32,7 +33,9 @@ def too_low(f: Findings) -> Verdict | None:
     update = f.trial.update()
     if not update < f.limit("update low"):
         return None
-    factor, better = f.best_rate(HIGHER)
+    if not update > 0:
+        return None
+    factor, better = f.best_rate([10.0 ** round(math.log10(usual / update)) for usual in USUAL])
     if not better < BETTER * f.final:
         return None
     return _rate_verdict(f, "learning-rate-too-low", "update low", factor, better, update)
@@ -49,7 +52,10 @@ def noise(f: Findings) -> Verdict | None:
     if f.end is None or f.trial is None or not f.trial.finite or not f.level > 0.9:
         return None
     scale, batch = f.end.noise.scale(), f.end.noise.batch
-    if not scale > f.limit("noise") * batch:
+    limit = f.limit("noise") * batch
+    if not scale > limit or f.varies == 0:
+        return None
+    if not f.start.noise.scale() > limit and f.recovers:  # a plateau, not noise
         return None
     return f.verdict("noise-dominates", "", "noise", scale=scale, batch=batch, ratio=scale / batch, level=f.level)
 
@@ -58,9 +64,7 @@ def at_chance(f: Findings) -> Verdict | None:
     """A loss that, after training, is no better than that of a constant answer."""
     if f.trial is None or not f.trial.finite or not f.level > f.limit("chance"):
         return None
-    half = f.trial.losses[len(f.trial.losses) // 2 :]
-    falling = len(half) > 8 and f.final < 0.9 * f.trial.final(len(half)) and f.final < 0.9 * f.start.loss
-    if falling:
+    if f.recovers:
         return None
     return f.verdict(
         "loss-at-chance", "", "chance", final=f.final, level=f.level, chance=f.chance, steps=len(f.trial.losses)

@@ -1,4 +1,4 @@
-"""The network as a sequence of steps, read off a watched pass: a weight, what it is applied to, the activation after."""
+"""The network as a sequence of steps, read off a watched pass: a weight, its argument, the activation after it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -18,7 +18,20 @@ RESHAPED = frozenset({"transpose", "reshape", "astype", "broadcast_to", "getitem
 TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0, "hardtanh": 1.0, "hardsigmoid": 1 / 6}
 """Activations that are flat on both sides, with their steepest slope."""
 ONE_SIDED = frozenset(
-    {"relu", "maximum", "gelu", "gelu_tanh", "silu", "elu", "celu", "selu", "hardswish", "mish", "softplus", "threshold"}
+    {
+        "relu",
+        "maximum",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "elu",
+        "celu",
+        "selu",
+        "hardswish",
+        "mish",
+        "softplus",
+        "threshold",
+    }
 )
 """Activations that are flat on the left: a unit that stays there for every sample is dead."""
 ACTIVATIONS = frozenset(TWO_SIDED) | ONE_SIDED | {"leaky_relu", "prelu", "logsigmoid", "sin", "square"}

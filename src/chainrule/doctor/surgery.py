@@ -3,7 +3,6 @@
 import difflib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -52,20 +51,24 @@ def initialised(model: nn.Module, name: str, generator: np.random.Generator, zer
     return count
 
 
-def normalised(model: nn.Module, kind: type[nn.Module] = nn.LayerNorm) -> int:
+def normalised(model: nn.Module) -> int:
     """Put a normalisation after each linear layer that an activation follows, or that a module of its own calls."""
     ends = _last_linear(model)
 
     def change(child: nn.Module) -> nn.Module | None:
         if not isinstance(child, nn.Linear) or child is ends or child.out_features < 4:
             return None
-        return nn.Sequential(child, kind(child.out_features, dtype=child.weight.dtype))
+        return nn.Sequential(child, nn.LayerNorm(child.out_features, dtype=child.weight.dtype))
 
     return replaced(model, change)
 
 
 def residual(model: nn.Module) -> int:
-    """Wrap each linear layer with as many outputs as inputs, together with its activation, into a `Residual`."""
+    """Wrap each linear layer with as many outputs as inputs, together with its activation, into a `Residual`.
+
+    Of n blocks each gets weights 1/√n as large, so that the branches together add about the variance of one: compare
+    Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
+    """
     count = 0
     for parent in list(model.modules()):
         if isinstance(parent, nn.Sequential):
@@ -73,6 +76,9 @@ def residual(model: nn.Module) -> int:
             if changed:
                 parent.__dict__["_modules"] = {str(k): child for k, child in enumerate(grouped)}
                 count += changed
+    for block in (m for m in model.modules() if isinstance(m, nn.Residual)):
+        for layer in linears(block):
+            layer.weight.data = layer.weight.numpy() / math.sqrt(count) if count else layer.weight.numpy()
     return count
 
 
@@ -134,9 +140,9 @@ def scaled(model: nn.Module, parameter: str, factor: float) -> None:
 
 
 def code_of(module: nn.Module, init_name: str = "", indent: str = "") -> list[str]:
-    """Return a model as lines of Python: its modules, with their settings.
+    r"""Return a model as lines of Python: its modules, with their settings.
 
-    >>> print(*code_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU())), sep="\\n")
+    >>> print(*code_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU())), sep="\n")
     nn.Sequential(
         nn.Linear(2, 3),
         nn.ReLU(),
@@ -177,8 +183,3 @@ def model_diff(before: nn.Module, after: nn.Module, init_name: str = "") -> str:
 def linears(model: nn.Module) -> Iterator[nn.Linear]:
     """Yield the linear layers."""
     return (m for m in model.modules() if isinstance(m, nn.Linear))
-
-
-def typical(value: float) -> float:
-    """Return a number with one digit: what one would write into code."""
-    return float(f"{value:.1g}") if math.isfinite(value) and value > 0 else 1.0

@@ -45,12 +45,19 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
         "saturated": Threshold(
             0.5, "share of values where the slope is under 5 % of its largest", f"{_GLOROT}, section 3"
         ),
+        "score spread": Threshold(
+            4.0,
+            "standard deviation of attention scores; dividing by √d makes it 1",
+            'Vaswani et al., "Attention Is All You Need" (2017), section 3.2.1, footnote 4',
+        ),
         "gain": Threshold(
-            3.0, "standard deviation of a layer's weights over what its activation asks for, or the inverse",
+            3.0,
+            "standard deviation of a layer's weights over what its activation asks for, or the inverse",
             f"{_HE}, equation 10; {_GLOROT}, equation 12",
         ),
         "symmetric": Threshold(
-            1e-6, "relative difference between the units of a layer, in weights and gradient",
+            1e-6,
+            "relative difference between the units of a layer, in weights and gradient",
             f"{_LECUN}, section 4.6; Goodfellow, Bengio & Courville, Deep Learning (2016), section 8.4",
         ),
         "input size": Threshold(
@@ -62,21 +69,19 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
         "input offset": Threshold(
             10.0, "median over features of |mean| over standard deviation", f"{_LECUN}, section 4.3"
         ),
-        "update high": Threshold(
-            0.1, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N
-        ),
-        "update low": Threshold(
-            3e-5, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N
-        ),
+        "update high": Threshold(0.1, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N),
+        "update low": Threshold(3e-5, "norm of a step over the norm of the weights it changes; 1e-3 is usual", _CS231N),
         "chance": Threshold(
-            0.97, "loss over that of the best constant answer",
-            "Karpathy, 'A Recipe for Training Neural Networks' (2019): verify the loss against the entropy of the labels",
+            0.97,
+            "loss over that of the best constant answer",
+            "Karpathy, 'A Recipe for Training Neural Networks' (2019): "
+            "'verify loss @ init', 'input-independent baseline'",
         ),
         "noise": Threshold(10.0, "gradient noise scale tr(Σ)/|G|² over the batch size", _NOISE),
-        "cut": Threshold(0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"),
-        "mismatch": Threshold(
-            1e-3, "distance of the outputs from what the loss expects", _GUO
+        "cut": Threshold(
+            0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"
         ),
+        "mismatch": Threshold(1e-3, "distance of the outputs from what the loss expects", _GUO),
         "values per channel": Threshold(1.0, "values that a moment is taken of", _NORM),
         "not finite": Threshold(0.0, "NaN or infinite values", "IEEE 754-2019: what follows a NaN is a NaN"),
     }

@@ -8,9 +8,10 @@ from chainrule.core.callable_module import make_callable
 if TYPE_CHECKING:
     from .derivation import Derivation, Step
     from .explain import explain as explain_
+    from .why import GradientPath, explain_grad
 
-__all__ = ["Derivation", "Step", "explain_"]
-_LAZY = {"Derivation": "derivation", "Step": "derivation"}
+__all__ = ["Derivation", "GradientPath", "Step", "explain_", "explain_grad"]
+_LAZY = {"Derivation": "derivation", "Step": "derivation", "GradientPath": "why", "explain_grad": "why"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,15 +11,18 @@ from .composites import values_of
 from .formula import FormulaError
 from .laws import Law, backward_law, forward_law, output_name, times
 from .naming import Names
-from .numerals import number
+from .numerals import fraction
 from .operands import Expression, Literal, Named, Operand
 from .recorder import Entry
 from .special import adapted, as_rows, in_rows, kept_laws, special_backward, special_forward
 from .subject import Recording
-from .symbols import Derivative, Symbol, Through
-from .template import Rendered, is_sum, render, sides
+from .symbols import Derivative, Symbol, Through, from_name
+from .template import Rendered, is_sum, render, sides, without_brackets
 from .units import Unit
 from .verify import Verdict, deviation, evaluate, verify
+
+LONG = 240
+"""The most LaTeX that a sum of several parts may have as one equation."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ class Book:
         if id(x) not in self._constants:
             is_target = self.recording.inside_target is not None and np.array_equal(x, self.recording.inside_target)
             count = sum(symbol.base == "c" for _, symbol in self._constants.values()) + 1
-            self._constants[id(x)] = x, Symbol("y") if is_target else Symbol("c", str(count))
+            name = self.recording.name_of_constant(x)
+            known = from_name(name) if name else Symbol("c", str(count))
+            self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
         return self._constants[id(x)][1]
 
     def constants_used(self) -> list[tuple[Any, Symbol]]:
@@ -109,7 +114,8 @@ class Book:
             if x is not None and not isinstance(x, tuple | str):
                 found[name] = self.operand(x)
         output = output_name(unit).replace("\\", "")
-        value = self.operand(unit.output) if not unit.inlined else Named(Symbol("u"), unit.output.value)
+        is_own = unit.inlined and not backward  # the formula that is being written: it has no symbol on the left
+        value = Named(Symbol("u"), unit.output.value) if is_own else self.operand(unit.output)
         bar = self.bar(unit.output) if backward and unit.output.gradient is not None else None
         for key in (output, output.lower(), "y"):
             found.setdefault(key, value)
@@ -186,6 +192,18 @@ class Book:
         equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
         return self._with_chain(equation, unit, k, local, left), before
 
+    def together(self, parts: Sequence[tuple[Unit, int]], entry: Entry) -> str | None:
+        """Return a sum of whole right-hand sides as one equation, or None where it would not be read."""
+        total = ""
+        for unit, k in parts:
+            equation, before = self.backward(unit, k, alone=False)
+            left, right = sides(equation.latex)
+            if before or "_{" in left.partition("|")[0] or equation.verdict.summed or not right:
+                return None
+            term = right[-1]
+            total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
+        return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
+
     def through(self, unit: Unit) -> str:
         """Return the symbol of the first value that a unit's result is written in."""
         while unit.inlined:
@@ -195,8 +213,8 @@ class Book:
     def _backward_law(self, unit: Unit, k: int) -> tuple[Law | None, str]:
         special = special_backward(unit, k)
         bar = self.bar(unit.output)
-        if unit.record.name == "square" and isinstance(bar, Literal):
-            factor = number(2 * bar.value)
+        factor = fraction(2 * bar.value) if unit.record.name == "square" and isinstance(bar, Literal) else None
+        if factor is not None:
             return Law(r"\bar x = x" if factor == "1" else rf"\bar x = {factor} x"), ""
         law, local = (special, "") if special is not None else backward_law(unit, k)
         if law is None:
@@ -249,7 +267,7 @@ class Book:
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
             shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
         numbers = None if rendered.numbers is None or verdict.summed else _last_side(rendered.numbers)
-        return Equation(_without_brackets(shown), None if numbers is None else _stripped(numbers), verdict)
+        return Equation(_without_brackets(shown), None if numbers is None else without_brackets(numbers), verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
         """Put the chain rule before the result: the derivative by the output, times the local derivative."""
@@ -274,16 +292,9 @@ class Book:
 
 
 def _without_brackets(latex: str) -> str:
-    """Drop the brackets around a whole right-hand side."""
+    """Drop the brackets around whole right-hand sides."""
     left, right = sides(latex)
-    return " = ".join([left, *map(_stripped, right)]) if right and left else latex
-
-
-def _stripped(text: str) -> str:
-    start, end = r"\left(", r"\right)"
-    if text.startswith(start) and text.endswith(end) and start not in (inner := text[len(start) : -len(end)]):
-        return inner if end not in inner else text
-    return text
+    return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
 
 
 _ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\}")
@@ -293,7 +304,7 @@ def _last_side(numbers: str) -> str | None:
     """Return the right-hand side in numbers, None where it is no more than the value itself."""
     _, right = sides(numbers)
     last = right[0] if right else numbers
-    return None if _ALONE.fullmatch(_stripped(last).strip()) else last
+    return None if _ALONE.fullmatch(without_brackets(last).strip()) else last
 
 
 def _dotted(law: Law, unit: Unit) -> Law:

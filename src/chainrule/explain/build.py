@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from .blockwise import blockwise_lines
 from .book import Book, Equation
 from .catalogue import Catalogue
 from .confirm import confirm
-from .derivation import Derivation, Line, Step, SymbolRow
+from .derivation import Derivation
 from .fusion import derivation_lines, simplified
 from .naming import name_all
 from .proofs import proof_lines
 from .recorder import Entry
+from .steps import Line, Step, SymbolRow
 from .subject import Recording
 from .symbols import Symbol
 from .units import Unit, is_drawn, units_of
@@ -150,14 +152,18 @@ class Builder:
     def _summed(self, entry: Entry, uses: list[tuple[Unit, int]], name: str) -> Step:
         """A value that is used several times: the sum of what comes back from each use."""
         symbol, lines, parts = self.book.gradient_symbol(entry), [], []
+        worst = deviation(sum(unit.contribution(k) for unit, k in reversed(uses)), entry.gradient)
+        short = self.book.together(list(reversed(uses)), entry)
         for unit, k in reversed(uses):
             equation, before = self.book.backward(unit, k, alone=False)
-            lines += [self._line("", e) for e in before]
-            lines.append(self._line(self.words["part"].format(symbol=f"${self.book.through(unit)}$"), equation))
-            parts.append((rf"\left.{symbol.fraction()}\right|_{{{self.book.through(unit)}}}", unit, k))
-        total = sum(unit.contribution(k) for _, unit, k in parts)
-        error = deviation(total, entry.gradient)
-        latex = f"{symbol.latex()} = " + " + ".join(text for text, _, _ in parts)
+            error = equation.verdict.error
+            worst = float("inf") if error is None else max(worst, error)
+            title = self.words["part"].format(symbol=f"${self.book.through(unit)}$")
+            lines += [*(self._line("", e) for e in before), self._line(title, equation)]
+            parts.append(rf"\left.{symbol.fraction()}\right|_{{{self.book.through(unit)}}}")
+        latex = short or f"{symbol.latex()} = " + " + ".join(parts)
+        lines = [] if short else lines
+        error = worst if short else deviation(sum(u.contribution(k) for u, k in reversed(uses)), entry.gradient)
         equation = self.book.plain(latex, error)
         return self._step("backward", symbol, equation, entry.gradient, uses[-1][0], lines, "sum", name)
 
@@ -165,7 +171,11 @@ class Builder:
         if self.level == "brief":
             return []
         lines = derivation_lines(self.book, unit, k, equation, self.words)
-        return lines + (proof_lines(self.book, unit, k, self.words) if self.level == "proof" else [])
+        if self.level != "proof":
+            return lines
+        if k == 0:
+            lines += blockwise_lines(self.book, unit, self.words)
+        return lines + proof_lines(self.book, unit, k, self.words)
 
     def _line(self, title: str, equation: Equation) -> Line:
         return Line(title, equation.latex, equation.verdict.error, equation.verdict.reason)

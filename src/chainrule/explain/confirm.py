@@ -9,8 +9,8 @@ from chainrule.check.directional import Estimate, derivative
 from chainrule.check.parameters import THRESHOLD
 
 from .book import Book
-from .derivation import Confirmation
-from .recorder import Entry
+from .recorder import Entry, leading_to
+from .steps import Confirmation
 from .subject import Recording
 
 MANY = 3_000_000
@@ -59,12 +59,7 @@ def _size(value: Any) -> float:
 
 
 def _needed(recording: Recording) -> list[Entry]:
-    reached, stack = {recording.loss}, [recording.loss]
-    while stack:
-        for x in stack.pop().inputs:
-            if isinstance(x, Entry) and x not in reached:
-                reached.add(x)
-                stack.append(x)
+    reached = leading_to(recording.loss)
     return [e for e in recording.entries if e in reached and e.tracked and not e.is_leaf]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .derivation import Step
+from .steps import Step
 
 LEAST = 2
 """How often something must come, at least, to be folded."""

@@ -12,11 +12,11 @@ from chainrule.rules.cross_entropy import one_hot
 
 from .book import Book, Equation
 from .catalogue import Catalogue
-from .derivation import Line
 from .laws import Law
 from .operands import Literal, Named, Operand
 from .recorder import Entry
 from .special import as_rows
+from .steps import Line
 from .symbols import Symbol
 from .template import render
 from .units import Unit

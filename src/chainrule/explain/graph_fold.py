@@ -1,15 +1,16 @@
 """Repeated blocks: stretches of the forward pass that do the same again and again, with parameters of their own.
 
-Operations are compared by name, shapes and the shapes of their parameters. Where the sequence agrees with itself,
-shifted by p, over a stretch of length n, it repeats a block of p operations n / p + 1 times; of all such stretches the
-one that saves most is taken first. A block counts only if its copies are wired alike: to themselves, to the copy
-before, and to the same values outside.
+Operations are compared by name and shape. Where the sequence agrees with itself, shifted by p, over a stretch of
+length n, it repeats a block of p operations n / p + 1 times; of all such stretches the one that saves most is taken
+first. A block counts only if its copies are wired alike: to themselves, to the copy before, and to the same values
+outside.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .graph_tape import Vertex
 
@@ -89,7 +90,7 @@ def find_folds(vertices: Sequence[Vertex]) -> list[Fold]:
             if wiring.work > BUDGET:
                 return found
             stretch = wiring.best(start, end, period)
-            if stretch is not None and not taken[stretch.start : stretch.end].any():
+            if stretch is not None:
                 taken[stretch.start : stretch.end] = True
                 found.append(wiring.fold(stretch))
     return found
@@ -107,7 +108,7 @@ def _agreements(tokens: Sequence[Hashable]) -> Iterator[tuple[int, int, int]]:
                 yield period, start, end + period
 
 
-def _free(taken: "np.ndarray[tuple[int], np.dtype[np.bool_]]", start: int, end: int) -> Iterator[tuple[int, int]]:
+def _free(taken: NDArray[np.bool_], start: int, end: int) -> Iterator[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate(([True], taken[start:end], [True])).astype(np.int8)))
     yield from ((start + a, start + b) for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
@@ -122,12 +123,8 @@ class _Wiring:
         for k, operation in enumerate(self.operations):
             for link in operation.inputs:
                 self.users.setdefault(link.source, []).append(k)
-        self.tokens = [self._token(v) for v in self.operations]
+        self.tokens = [(v.name, v.shape, len(v.inputs)) for v in self.operations]
         self.work = 0
-
-    def _token(self, vertex: Vertex) -> Hashable:
-        shapes = tuple(link.source.shape for link in vertex.inputs if link.source.kind == "parameter")
-        return vertex.name, vertex.shape, shapes, len(vertex.inputs)
 
     def best(self, start: int, end: int, period: int) -> _Stretch | None:
         """Return the blocks of this period in a stretch that are wired alike, cut where the fewest values cross."""

@@ -198,9 +198,9 @@ def source_text(vertex: Vertex) -> str:
 def _tip(vertex: Vertex, lang: str) -> str:
     words = TEXT[lang]
     parts = [f"{words[vertex.kind]} {vertex.name}".strip(), formula_text(vertex.op) if vertex.op is not None else ""]
+    parts.append(source_text(vertex))
     parts.append(f"{words['value']} {describe(vertex.value, lang)}")
     parts.append(f"∂ {describe(vertex.gradient, lang)}" if vertex.gradient is not None else "")
-    parts.append(source_text(vertex))
     return "   ·   ".join(part for part in parts if part)
 
 

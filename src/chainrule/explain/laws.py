@@ -45,6 +45,8 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     if not texts:
         return None, ""
     output = output_name(unit)
+    if unit.record.name == "power" and k == 0 and (written := _constant_power(unit)) is not None:
+        return Law(rf"\bar a = \bar y {times(unit)} {written}"), r"\frac{\partial y}{\partial a}"
     if unit.record.kind == "elementwise":
         left, right = sides(texts[-1])
         factor = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
@@ -53,6 +55,14 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     if chosen is None:
         return None, ""
     return Law(texts[chosen], steps=tuple(t for t in texts[:chosen] if _is_needed(t, texts[chosen], texts))), ""
+
+
+def _constant_power(unit: Unit) -> str | None:
+    """Return the derivative of a whole power as it is written: `3 a^{2}`; the record's law is for any exponent."""
+    exponent = unit.inputs[1]
+    if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) not in range(3, 10):
+        return None
+    return rf"{int(exponent)} a^{{{int(exponent) - 1}}}"
 
 
 def _formulas(docstring: str | None) -> list[str]:

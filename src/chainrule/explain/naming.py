@@ -16,7 +16,7 @@ from .units import Unit, is_drawn
 WEIGHTS = {
     "linear": {1: "W", 2: "b"},
     "matmul": {1: "W"},
-    "convolution": {1: "W"},
+    "convolution": {1: "W", 2: "b"},
     "layer_norm": {1: r"\gamma", 2: r"\beta"},
     "rms_norm": {1: r"\gamma"},
     "getitem": {0: "E"},
@@ -29,6 +29,8 @@ RESULTS = {
     **{"binary_cross_entropy_with_logits": r"\ell", "binary_cross_entropy": r"\ell", "softmax": "p"},
 }
 QUERY_KEY_VALUE = ("Q", "K", "V")
+AFFINE = frozenset({"multiply", "matmul"})
+"""What makes an affine map, $w x + b$, when something is added to it."""
 SHAPES = frozenset({"reshape", "transpose", "astype", "copy", "broadcast_to", "expand_dims", "swapaxes"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
 
@@ -42,15 +44,22 @@ class Names:
 
     def give(self, entry: Entry, symbol: Symbol) -> None:
         """Give an entry a symbol, with a number where another one has it."""
-        if entry in self.symbols:
-            return
+        if entry not in self.symbols:
+            self.symbols[entry] = self.free(symbol)
+
+    def free(self, symbol: Symbol) -> Symbol:
+        """Return a symbol that nothing else has, this one or one with a number, and take it."""
         found, number = symbol, 1
         while str(found) in self.taken:
             number += 1
             label = f"{symbol.label},{number}" if symbol.label and not symbol.label.isdigit() else str(number)
             found = Symbol(symbol.base, label)
-        self.symbols[entry] = found
         self.taken.add(str(found))
+        return found
+
+    def base_of(self, entry: Entry) -> str:
+        """Return the letter of an entry that has a symbol, or an empty string."""
+        return self.symbols[entry].base if entry in self.symbols else ""
 
     def of(self, entry: Entry) -> Symbol:
         """Return the symbol of an entry."""
@@ -158,16 +167,16 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
 
 
 def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
-    variables = _variables(recording, units)
+    variables = _variables(recording, units, labels)
     _name_heads(units, labels, names, variables)
     for unit in units:
         if unit.inlined:
             continue
-        names.give(unit.output, variables.get(unit) or _role(unit, labels, recording, names))
+        names.give(unit.output, variables.get(unit) or _role(unit, units, labels, recording, names))
         _name_parts(unit, recording, names)
 
 
-def _role(unit: Unit, labels: dict[Unit, str], recording: Recording, names: Names) -> Symbol:
+def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording: Recording, names: Names) -> Symbol:
     name = unit.record.name
     if name == "softmax" and unit.output is recording.output:
         return Symbol(r"\hat y")
@@ -177,6 +186,11 @@ def _role(unit: Unit, labels: dict[Unit, str], recording: Recording, names: Name
         return Symbol(RESULTS[name])
     if name in SHAPES and isinstance(unit.inputs[0], Entry) and unit.inputs[0] in names.symbols:
         return Symbol("r", names.of(unit.inputs[0]).label)
+    made = {u.output: u for u in units if u.inlined} if name == "add" else {}
+    if any(isinstance(x, Entry) and x in made and made[x].record.name in AFFINE for x in unit.inputs):
+        return Symbol("z")
+    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) == "z":
+        return Symbol("a", names.of(unit.inputs[0]).label)
     if name == "add" and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")
     return Symbol("u")
@@ -203,10 +217,10 @@ def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
             names.give(entry, Symbol(f"{whole.base}_{{{entry.settings['part'] + 1}}}", whole.label))
 
 
-def _variables(recording: Recording, units: Sequence[Unit]) -> dict[Unit, Symbol]:
+def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str]) -> dict[Unit, Symbol]:
     """What the program calls a value: the last operation on a line such as `z = w * x + b` makes z.
 
-    A line that runs several times names nothing: its values are told apart by their layers.
+    Values of one name are numbered; those of a line that runs for each layer have the layer's label instead.
     """
     runs: dict[str, list[Unit]] = {}
     line_before = None
@@ -221,4 +235,16 @@ def _variables(recording: Recording, units: Sequence[Unit]) -> dict[Unit, Symbol
         elif name:
             runs.setdefault(name[1], []).append(unit)
         line_before = (source.file, source.line) if name else None
-    return {made[0]: from_name(name) for name, made in runs.items() if len(made) == 1 and not made[0].inlined}
+    found = {}
+    for variable, made in runs.items():
+        symbol = from_name(variable)
+        for k, unit in enumerate(made, 1):
+            if unit.inlined or (unit in labels and (len(made) > 1 or _is_own_letter(unit, symbol))):
+                continue
+            found[unit] = symbol if len(made) == 1 else Symbol(symbol.base, str(k))
+    return found
+
+
+def _is_own_letter(unit: Unit, symbol: Symbol) -> bool:
+    """Whether a variable has the letter that its layer would give it, without the layer's label."""
+    return not symbol.label and symbol.base == RESULTS.get(unit.record.name, "a")

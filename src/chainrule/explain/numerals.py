@@ -1,5 +1,6 @@
 """Numbers in LaTeX: rounded for the eye only, at the very end."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,21 @@ def number(x: float, digits: int = DIGITS) -> str:
     if exponent:
         return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
     return text if text != "-0" else "0"
+
+
+def fraction(x: float) -> str | None:
+    r"""Return a number exactly, as a short decimal or a fraction; None where it is neither.
+
+    >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9)
+    ('0.5', '-\\frac{1}{3}', None)
+    """
+    if float(f"{x:.4g}") == x and "e" not in f"{x:.4g}":
+        return f"{x:.4g}"
+    near = Fraction(x).limit_denominator(10**6)
+    if float(near) != x:
+        return None
+    sign = "-" if near < 0 else ""
+    return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}"
 
 
 def matrix(value: Any, fits: int = FITS) -> str | None:

@@ -5,23 +5,27 @@ $\frac{\partial L}{\partial W_{mn}} = \sum_i x_{im} \frac{\partial L}{\partial z
 derivative results for forward and reverse mode algorithmic differentiation" (2008), derives the same by differentials.
 """
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .book import Book
 from .catalogue import Catalogue
-from .derivation import Line
 from .laws import Law
 from .operands import Named, Operand
 from .recorder import Entry
+from .steps import Line
 from .symbols import Derivative, Symbol
 from .template import render
 from .units import Unit
 from .verify import deviation, verify
 
 PRODUCTS = frozenset({"linear", "matmul"})
+MOST_TERMS = 10**6
+"""How many products the sum over all elements may have to be evaluated as it is written."""
 SAMPLES = 16
 """How many entries of a large Jacobian are measured."""
 
@@ -54,26 +58,35 @@ class Written(Derivative):
 
 def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
     """Return the index proof for input k of a linear map or a matrix product of two matrices."""
-    if unit.record.name not in PRODUCTS or len(unit.output.shape) != 2 or unit.inlined:
-        return []
     letter = "xwb"[k]
     values = {name: _value(x) for name, x in zip("xwb", unit.inputs, strict=False)}
-    if values["x"].ndim != 2 or not isinstance(unit.inputs[k], Entry):
+    if unit.record.name not in PRODUCTS or unit.inlined or min(values["x"].ndim, values["w"].ndim) < 2:
         return []
+    if values["w"].ndim > 2 or not isinstance(unit.inputs[k], Entry):
+        return []
+    values["x"] = _rows(values["x"])
     operands = _operands(book, unit, values)
-    gradient = unit.contribution(k)
-    lines = [_line(words["proof_forward"], Law(FORWARD[unit.record.name]), operands, unit.output.value)]
+    z, gradient = _rows(unit.output.value), unit.contribution(k)
+    gradient = _rows(gradient) if letter == "x" else gradient
+    lines = [_line(words["proof_forward"], Law(FORWARD[unit.record.name]), operands, z)]
     jacobian = render(JACOBIANS[letter], operands, {}).shown
-    error = _jacobian_error(letter, values, unit.output.shape)
-    lines.append(Line(words["proof_jacobian"], jacobian, error))
-    if unit.output.value.size * max(values["w"].size, values["x"].size) <= 10**6:
-        lines.append(_line(words["proof_chain"], Law(SUMS[letter]), operands, gradient))
-    else:
-        shown = render(SUMS[letter], operands, {}).shown
-        verdict = verify(*_read(LEFT[letter], operands), Law(LEFT[letter]), gradient)
-        lines.append(Line(words["proof_chain"], shown, verdict.error, verdict.reason))
+    lines.append(Line(words["proof_jacobian"], jacobian, _jacobian_error(letter, values, z.shape)))
+    lines.append(_chain_line(words["proof_chain"], letter, operands, gradient))
     lines.append(_line(words["proof_left"], Law(LEFT[letter]), operands, gradient))
     return lines
+
+
+def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradient: Any) -> Line:
+    """The sum over all elements: evaluated as it stands where that is not too large, else as what it leaves."""
+    terms = math.prod(np.size(getattr(operands[name], "value", 0)) for name in ("z", letter))
+    rendered = render(SUMS[letter], operands, {})
+    law = Law(SUMS[letter] if terms <= MOST_TERMS else LEFT[letter])
+    return replace(_line(title, law, operands, gradient), latex=rendered.shown)
+
+
+def _rows(x: Any) -> Any:
+    """All rows along one axis: a linear map treats each alone."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _value(x: Any) -> Any:
@@ -88,14 +101,9 @@ def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Op
         found[name] = Named(symbol, values[name])
         found[f"{name}_bar"] = Named(Written(symbol.base, symbol.label), 0.0)
     z = book.symbol(unit.output)
-    found["z"] = Named(z, unit.output.value)
-    found["z_bar"] = Named(Written(z.base, z.label), unit.output.gradient)
+    found["z"] = Named(z, _rows(unit.output.value))
+    found["z_bar"] = Named(Written(z.base, z.label), _rows(unit.output.gradient))
     return found
-
-
-def _read(latex: str, operands: Mapping[str, Operand]) -> tuple[str, dict[str, Any]]:
-    rendered = render(latex, operands, {})
-    return rendered.reading, rendered.values
 
 
 def _line(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:
@@ -136,7 +144,7 @@ def _by_w(values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:
     return values["x"][:, m][:, None] * (np.arange(shape[1]) == n)[None, :]
 
 
-def _by_b(values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:  # noqa: ARG001
+def _by_b(values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to((np.arange(shape[1]) == index[0])[None, :], shape)
 
 

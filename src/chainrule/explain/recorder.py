@@ -158,6 +158,17 @@ class Detached:
     arguments = ("x",)
 
 
+def leading_to(loss: Entry) -> set[Entry]:
+    """Return every entry that a value was computed from, and its own."""
+    found, stack = {loss}, [loss]
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Entry) and x not in found:
+                found.add(x)
+                stack.append(x)
+    return found
+
+
 def pull_back(entries: Sequence[Entry], loss: Entry, seed: Any = None) -> None:
     """Fill in the gradient of every entry that the loss depends on, with the adjoints of the records.
 

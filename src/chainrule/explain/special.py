@@ -66,8 +66,8 @@ def adapted(unit: Unit) -> dict[str, Operand]:
         found["axes"], found["back"] = Literal(axes, _tuple(axes)), Literal(back, _tuple(back))
     elif name == "sparse_softmax_cross_entropy":
         found["e"] = Literal(math.e, "e")
-    elif name == "getitem" and isinstance(unit.settings.get("index"), np.ndarray):
-        found["index"] = Named(Symbol("t"), unit.settings["index"])
+    elif name == "getitem" and (picked := _picked(unit)) is not None:
+        found["index"] = Named(Symbol("t"), picked)
     for key in ("axis", "n"):
         if key == "n" and "axis" in unit.settings:
             size = np.size(value_of_input(unit.inputs[0])) // max(np.size(unit.output.value), 1)
@@ -164,6 +164,13 @@ def special_forward(unit: Unit) -> Law | None:
     return None
 
 
+def _picked(unit: Unit) -> Any:
+    """Return the integers that pick rows, where an index is nothing else."""
+    index = unit.settings.get("index")
+    index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    return index if isinstance(index, np.ndarray) and index.dtype.kind in "iu" else None
+
+
 def _picker(unit: Unit) -> Callable[..., Any]:
     index = unit.settings["index"]
     return lambda x: np.asarray(x)[index]
@@ -186,7 +193,7 @@ def special_backward(unit: Unit, k: int) -> Law | None:
     if name == "getitem":
         latex = (
             r"\bar x_m = \sum_{i: \mathrm{index}_i = m} \bar y_i"
-            if isinstance(unit.settings.get("index"), np.ndarray)
+            if _picked(unit) is not None
             else r"\bar x[\mathrm{index}] = \bar y"
         )
         return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(unit, shape)})

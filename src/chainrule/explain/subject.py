@@ -2,12 +2,15 @@
 
 import copy
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CellType
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
@@ -29,6 +32,16 @@ class Recording:
     inside_target: Any
     modules: dict[str, str]
     caller: tuple[str, int]
+    visible: Sequence[tuple[str, Any]] = ()
+
+    def name_of_constant(self, x: Any) -> str:
+        """Return what the function's own program calls an array that it uses, or an empty string."""
+        while x is not None:
+            found = next((name for name, value in self.visible if value is x), "")
+            if found:
+                return found
+            x = getattr(x, "base", None)
+        return ""
 
     @property
     def parameters(self) -> list[Entry]:
@@ -36,8 +49,22 @@ class Recording:
         return [e for e in self.entries if e.is_leaf and e.is_parameter]
 
 
+def calling_line() -> tuple[str, int]:
+    """Return the line of the program that called into this package: it names no value of the computation."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
 def record(
-    subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]
+    subject: Any,
+    args: Sequence[Any],
+    loss: Any,
+    target: Any,
+    argnums: Any,
+    caller: tuple[str, int],
+    finite: bool = True,
 ) -> Recording:
     """Run the subject once and pull the gradient of its loss back through everything it did.
 
@@ -55,9 +82,15 @@ def record(
         raise ValueError("explain: got a target and no loss; pass loss=nn.CrossEntropyLoss() or another one")
     state = default_generator().bit_generator.state
     try:
-        return _run(subject, args, loss, target, argnums, caller)
+        recording = _run(subject, args, loss, target, argnums, caller)
     finally:
         default_generator().bit_generator.state = state
+    if finite and not np.isfinite(recording.loss.value):
+        raise ValueError(
+            f"explain: the loss is {float(recording.loss.value)}, so it has no derivative; "
+            f"cr.explain_grad(name, …) says which operation made it so"
+        )
+    return recording
 
 
 def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]) -> Recording:
@@ -82,7 +115,7 @@ def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any
     result = tape.entry_of(shown)
     output_entry = result if loss is not None and isinstance(result, Entry) else None
     title = type(subject).__name__ if is_model else _name(subject)
-    return Recording(title, tape.entries, last, output_entry, inside, modules, caller)
+    return Recording(title, tape.entries, last, output_entry, inside, modules, caller, _visible(subject))
 
 
 def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
@@ -113,11 +146,6 @@ def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
         )
     entry = tape.entry_of(y)
     assert isinstance(entry, Entry)
-    if not np.isfinite(entry.value):
-        raise ValueError(
-            f"explain: the loss is {float(entry.value)}, so it has no derivative; cr.detect_nonfinite() finds the "
-            f"first operation that made it so"
-        )
     return entry
 
 
@@ -195,6 +223,17 @@ def _argument_names(subject: Any, count: int) -> list[str]:
     names = [p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names += [f"x{k + 1}" for k in range(len(names), count)]
     return names
+
+
+def _visible(subject: Any) -> list[tuple[str, Any]]:
+    """Return the arrays that a function finds outside itself, with their names."""
+    code = getattr(subject, "__code__", None)
+    if code is None:
+        return []
+    cells = zip(code.co_freevars, subject.__closure__ or (), strict=False)
+    found = {name: cell.cell_contents for name, cell in cells if cell != CellType()}
+    found |= {name: subject.__globals__[name] for name in code.co_names if name in subject.__globals__}
+    return [(name, value) for name, value in found.items() if isinstance(value, np.ndarray)]
 
 
 def _name(subject: Any) -> str:

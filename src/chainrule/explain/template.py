@@ -80,7 +80,10 @@ class _Writer:
             sub, sup, position = _scripts(latex, position)
             assert key is not None
             text = self.named(operand, self.inner(sub), self.inner(sup), key[0].isupper())
-            yield f"{{{text}}}" if latex[match.start() - 1 : match.start()] in {"^", "_"} else text
+            before, after = latex[match.start() - 1 : match.start()], latex[position : position + 1]
+            if before == "{" and after == "}":  # the braces hold it together
+                text = without_brackets(text)
+            yield f"{{{text}}}" if before in {"^", "_"} else text
 
     def inner(self, script: str) -> str:
         """A subscript or a power may hold names of its own: `z_{i t_i}`, `a^b`."""
@@ -102,7 +105,7 @@ class _Digits(_Writer):
         self.used = False
         self.after_number = False
 
-    def named(self, operand: Operand, sub: str, sup: str, capital: bool) -> str:  # noqa: ARG002
+    def named(self, operand: Operand, sub: str, sup: str, capital: bool) -> str:
         text = operand.digits(sub, sup)
         if text is None:
             self.failed = True
@@ -167,6 +170,16 @@ def _group(latex: str, position: int) -> tuple[str, int]:
         if depth == 0:
             return latex[position + 1 : place], place + 1
     return latex[position + 1 :], len(latex)
+
+
+def without_brackets(latex: str) -> str:
+    r"""Drop the `\left( \right)` around a whole term."""
+    start, end = r"\left(", r"\right)"
+    if latex.startswith(start) and latex.endswith(end):
+        inner = latex[len(start) : -len(end)]
+        if start not in inner and end not in inner:
+            return inner
+    return latex
 
 
 def is_sum(latex: str) -> bool:

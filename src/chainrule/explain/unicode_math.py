@@ -67,7 +67,8 @@ def _write(latex: str) -> str:
             text, position = _command(latex, position)
         elif mark in "^_":
             inside, position = _group(latex, position + 1)
-            text = _script(_write(inside), mark)
+            is_word = mark == "_" and inside.startswith(r"\text")
+            text = f"[{_write(inside)}]" if is_word else _script(_write(inside), mark)
         elif mark in "{}":
             text, position = "", position + 1
         else:
@@ -126,4 +127,4 @@ def _script(text: str, mark: str) -> str:
         return f"⁽{text.removesuffix('ᵀ')[1:-1]}⁾{end}"
     if raised:
         return f"^{text}" if len(text) == 1 else f"^({text})"
-    return f"[{text}]" if " " in text and not text.startswith("axis") else f"_{text} "
+    return f"[{text}]" if " " in text else f"_{text} "

@@ -6,40 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.kinds import Bilinear
-from chainrule.core.operation import Array
 from chainrule.rules.arithmetic import Square
 from chainrule.rules.linear import LinearMap
 
-from .recorder import Entry
+from .recorder import Entry, leading_to
 from .subject import Recording
+from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
 
 ELEMENTWISE = frozenset({"add", "subtract", "multiply", "divide", "negative", "square", "power", "reciprocal"})
 PRODUCTS = frozenset({"matmul", "matmul_transposed"})
+TOTALS = frozenset({"sum", "mean"})
 ARITHMETIC = ELEMENTWISE | PRODUCTS
 """What is written inside a longer formula, where it stands on one line of the program and has no name there."""
-
-
-class MatmulTransposed(Bilinear, register=False):
-    r"""Y = A B^\top
-
-    A product with a transpose, `a @ b.T`, as one step: that is how it is written and read.
-    """
-
-    @staticmethod
-    def primal(a: Array, b: Array) -> Array:
-        """Return the product."""
-        return a @ np.swapaxes(b, -1, -2)
-
-    @staticmethod
-    def adjoint_a(y_bar: Array, b: Array) -> Array:
-        r"""\bar A = \bar Y B"""
-        return y_bar @ b
-
-    @staticmethod
-    def adjoint_b(y_bar: Array, a: Array) -> Array:
-        r"""\bar B = \bar Y^\top A"""
-        return np.swapaxes(y_bar, -1, -2) @ a
 
 
 @dataclass(eq=False)
@@ -83,15 +61,22 @@ class Unit:
 
 def units_of(recording: Recording) -> list[Unit]:
     """Return the units that the loss depends on, in the order of the forward pass."""
-    reached = _reached(recording.loss)
+    reached = leading_to(recording.loss)
     uses = _uses(recording.entries, reached)
     units: list[Unit] = []
     swallowed: set[Entry] = set()
     for entry in recording.entries:
         if entry.is_leaf or entry not in reached or "part" in entry.settings or is_drawn(entry):
             continue
+        filtered = _convolution_with_bias(entry, uses)
         product, turned = _product_with_bias(entry, uses), _turned_factor(entry, uses)
-        if product is not None:
+        if filtered is not None:
+            convolution, bias = filtered
+            swallowed.update((convolution, bias))
+            edges = ((convolution, 0), (convolution, 1), (bias, 0))
+            inputs = (*convolution.inputs, bias.inputs[0])
+            units.append(Unit(ConvolutionMap, inputs, entry, convolution.settings, {}, edges))
+        elif product is not None:
             swallowed.add(product)
             units.append(_linear(entry, product))
         elif turned is not None:
@@ -101,6 +86,7 @@ def units_of(recording: Recording) -> list[Unit]:
         else:
             units.append(_plain(entry))
     units = [unit for unit in units if unit.output not in swallowed]
+    units = _without_row_layout(units, uses)
     _connect(units)
     for unit in units:
         unit.inlined = _is_inlined(unit, recording)
@@ -114,6 +100,8 @@ def is_drawn(entry: Entry) -> bool:
 
 def _plain(entry: Entry) -> Unit:
     edges = tuple((entry, k) for k in range(len(entry.inputs)))
+    if entry.op is LinearMap and len(entry.shape) == 1:
+        return Unit(VectorMap, entry.inputs, entry, {}, {}, edges)
     if entry.op.name == "power" and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
         return Unit(Square, entry.inputs[:1], entry, {}, entry.saved, edges[:1])
     return Unit(entry.op, entry.inputs, entry, entry.settings, entry.saved, edges)
@@ -147,6 +135,68 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     return None
 
 
+def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Entry, Entry] | None:
+    """Return the convolution to which this entry adds a bias for each channel, and the bias laid out for that."""
+    if entry.op.name != "add":
+        return None
+    made, bias = entry.inputs
+    both = all(isinstance(x, Entry) and not x.is_leaf and uses[x] == 1 for x in (made, bias))
+    if not both or (made.op.name, bias.op.name) != ("convolution", "reshape"):
+        return None
+    return (made, bias) if isinstance(bias.inputs[0], Entry) and len(bias.inputs[0].shape) == 1 else None
+
+
+def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
+    """Show a vector times a matrix as that: the product without the axis of one row that it has inside."""
+    made = {unit.output: unit for unit in units}
+    gone: set[Unit] = set()
+    found: list[Unit] = []
+    for unit in units:
+        product = (
+            made.get(unit.inputs[0]) if unit.record.name == "reshape" and isinstance(unit.inputs[0], Entry) else None
+        )
+        if product is None or product.record.name != "matmul" or unit.output.shape != product.output.shape[1:]:
+            found.append(unit)
+            continue
+        row, matrix = product.inputs
+        if uses[product.output] != 1 or np.shape(_value(row)) != (1, np.shape(_value(matrix))[0]):
+            found.append(unit)
+            continue
+        laid = made.get(row) if isinstance(row, Entry) else None
+        edge, first = product.edges[0], row
+        if laid is not None and laid.record.name == "reshape" and uses[laid.output] == 1:
+            gone.add(laid)
+            edge, first = laid.edges[0], laid.inputs[0]
+        elif not isinstance(row, Entry):
+            first = np.reshape(row, -1)
+        else:
+            found.append(unit)
+            continue
+        gone.add(product)
+        found.append(Unit(VectorMatrix, (first, matrix), unit.output, {}, {}, (edge, product.edges[1])))
+    return _with_bias([unit for unit in found if unit not in gone], uses)
+
+
+def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
+    """Join a vector's product with the bias added to it."""
+    made = {unit.output: unit for unit in units if unit.record is VectorMatrix}
+    gone: set[Unit] = set()
+    found: list[Unit] = []
+    for unit in units:
+        places = [k for k, x in enumerate(unit.inputs) if isinstance(x, Entry) and x in made and uses[x] == 1]
+        if unit.record.name != "add" or len(places) != 1:
+            found.append(unit)
+            continue
+        product, bias = made[unit.inputs[places[0]]], unit.inputs[1 - places[0]]
+        if np.shape(_value(bias)) != unit.output.shape:
+            found.append(unit)
+            continue
+        gone.add(product)
+        edges = (*product.edges, unit.edges[1 - places[0]])
+        found.append(Unit(VectorMap, (*product.inputs, bias), unit.output, {}, {}, edges))
+    return [unit for unit in found if unit not in gone]
+
+
 def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     """Return the second factor of a product where it is the transpose of something, made for this product alone."""
     factor = entry.inputs[1] if entry.op.name == "matmul" else None
@@ -162,16 +212,6 @@ def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
 
 def _value(x: Any) -> Any:
     return x.value if isinstance(x, Entry) else x
-
-
-def _reached(loss: Entry) -> set[Entry]:
-    found, stack = {loss}, [loss]
-    while stack:
-        for x in stack.pop().inputs:
-            if isinstance(x, Entry) and x not in found:
-                found.add(x)
-                stack.append(x)
-    return found
 
 
 def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
@@ -204,7 +244,8 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     ):
         return False
     user = unit.consumers[0]
-    if user.record.name not in ARITHMETIC or sum(x is unit.output for x in user.inputs) != 1:
+    is_total = user.record.name in TOTALS and user.settings.get("axis") is None and unit.record.name in ELEMENTWISE
+    if (user.record.name not in ARITHMETIC and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
         return False
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
@@ -212,4 +253,4 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
         unit.record.name in PRODUCTS and any(len(np.shape(_value(x))) > 2 for x in unit.inputs)
     ):
         return False
-    return user.record.name in PRODUCTS or unit.output.shape == user.output.shape
+    return is_total or user.record.name in PRODUCTS or unit.output.shape == user.output.shape

@@ -44,7 +44,8 @@ def deviation(got: Any, expected: Any, inputs: Mapping[str, Any] | None = None) 
     if not np.array_equal(np.isfinite(got), np.isfinite(expected)):
         return float("inf")
     finite = np.isfinite(expected)
-    difference = _largest(np.where(finite, got - expected, 0.0))
+    with np.errstate(invalid="ignore"):
+        difference = _largest(np.where(finite, got - expected, 0.0))
     if difference == 0.0 and bool(np.all(got[~finite] == expected[~finite])):
         return 0.0
     scale = _largest(np.where(finite, expected, 0.0)) + ROUNDING * _went_in(inputs or {}, expected.size)

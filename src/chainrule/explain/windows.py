@@ -26,6 +26,10 @@ WINDOWED: dict[str, tuple[str, ...]] = {
 """The formulas that are written out here, of the forward pass and of each adjoint; no other one is verified by them."""
 
 
+BIAS = r" + \beta_o"
+BIAS_ADJOINT = r"\bar \beta_o = \sum_{b, i} \bar y_{b, o, i}"
+
+
 def _array(x: Any) -> Any:
     return x.value if isinstance(x, Entry) else np.asarray(x)
 
@@ -62,21 +66,24 @@ def windowed_forward(unit: Unit) -> Law | None:
     windows, name = unit.settings["windows"], unit.record.name
     law = forward_law(unit)
     size = np.shape(_array(unit.inputs[0]))[-windows.axes :]
-    if law is None or law.latex != WINDOWED[name][0]:
+    biased = len(unit.inputs) == 3
+    if law is None or law.latex != WINDOWED[name][0] + (BIAS if biased else ""):
         return None
     if name == "convolution":
         function = _convolved(unit, size)
-        return Law(_plain_convolution(law.latex, unit), r"y = \operatorname{windowed}(x, w)", {"windowed": function})
+        arguments = r"x, w, \beta" if biased else "x, w"
+        reading = rf"y = \operatorname{{windowed}}({arguments})"
+        return Law(_plain(law.latex, unit), reading, {"windowed": function})
 
     def pooled(x: Any) -> Any:
         padded = _padded(x, windows, -np.inf if name == "max_pool" else 0.0)
         parts = [_over(padded, elements) for _, elements in _places(windows, size)]
         return np.max(parts, axis=0) if name == "max_pool" else np.sum(parts, axis=0)
 
-    return Law(law.latex, r"y = \operatorname{windowed}(x)", {"windowed": pooled})
+    return Law(_plain(law.latex, unit), r"y = \operatorname{windowed}(x)", {"windowed": pooled})
 
 
-def _plain_convolution(latex: str, unit: Unit) -> str:
+def _plain(latex: str, unit: Unit) -> str:
     r"""Write out the stride, dilation and padding where all axes have the same: $x_{b, c, i + k - 1}$."""
     windows = unit.settings["windows"]
     same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]
@@ -100,14 +107,14 @@ def _grouped(unit: Unit, channels: int) -> Iterator[tuple[slice, slice]]:
 def _convolved(unit: Unit, size: tuple[int, ...]) -> Callable[..., Any]:
     windows = unit.settings["windows"]
 
-    def convolved(x: Any, w: Any) -> Any:
+    def convolved(x: Any, w: Any, beta: Any = 0.0) -> Any:
         padded = _padded(x, windows, 0.0)
         y: Any = np.zeros(unit.output.shape)
         for k, elements in _places(windows, size):
             under = _over(padded, elements)
             for inside, out in _grouped(unit, x.shape[1]):
                 y[:, out] += np.einsum("bc...,oc->bo...", under[:, inside], w[(out, slice(None), *k)])
-        return y
+        return y + np.reshape(beta, (-1, *[1] * windows.axes))
 
     return convolved
 
@@ -115,17 +122,17 @@ def _convolved(unit: Unit, size: tuple[int, ...]) -> Callable[..., Any]:
 def windowed_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k."""
     law, _ = backward_law(unit, k)
-    if law is None or law.latex != WINDOWED[unit.record.name][k + 1]:
+    known = (*WINDOWED[unit.record.name], BIAS_ADJOINT)
+    if law is None or law.latex != known[k + 1]:
         return None
     function = {"convolution": _convolution_adjoint}.get(unit.record.name, _pooling_adjoint)(unit, k)
     left = law.latex.partition("_")[0]
-    latex = _plain_convolution(law.latex, unit) if unit.record.name == "convolution" else law.latex
-    return Law(latex, rf"{left} = \operatorname{{windowed}}(\bar y)", {"windowed": function})
+    return Law(_plain(law.latex, unit), rf"{left} = \operatorname{{windowed}}(\bar y)", {"windowed": function})
 
 
 def _convolution_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
     windows = unit.settings["windows"]
-    x, w = (_array(v) for v in unit.inputs)
+    x, w = (_array(v) for v in unit.inputs[:2])
     size = x.shape[-windows.axes :]
 
     def pulled(y_bar: Any) -> Any:
@@ -138,7 +145,7 @@ def _convolution_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
                 x_bar[:, inside][(..., *np.ix_(*elements))] += part
                 under = _over(padded, elements)[:, inside]
                 w_bar[(out, slice(None), *place)] = np.einsum("bcp,bop->oc", _flat(under), _flat(y_bar[:, out]))
-        return _unpadded(x_bar, windows) if k == 0 else w_bar
+        return _unpadded(x_bar, windows) if k == 0 else w_bar if k == 1 else _flat(y_bar).sum(axis=(0, 2))
 
     return pulled
 
@@ -147,7 +154,7 @@ def _flat(x: Any) -> Any:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _pooling_adjoint(unit: Unit, k: int) -> Callable[..., Any]:  # noqa: ARG001
+def _pooling_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
     windows, x, y = unit.settings["windows"], _array(unit.inputs[0]), unit.output.value
     size = x.shape[-windows.axes :]
 

@@ -9,9 +9,9 @@ import numpy as np
 from chainrule._version import __version__
 
 from .catalogue import Catalogue
-from .derivation import Confirmation, Derivation, Line, Step
 from .folding import fold
 from .numerals import number, shape_text, shown
+from .steps import Account, Confirmation, Line, Step
 from .template import sides
 
 MATH = "$"
@@ -53,7 +53,7 @@ class Section:
     tables: tuple[Table, ...] = field(default=())
 
 
-def sections(derivation: Derivation) -> list[Section]:
+def sections(derivation: Account) -> list[Section]:
     """Return the five sections of a derivation."""
     words = Catalogue(derivation.lang)
     return [
@@ -72,17 +72,17 @@ def sections(derivation: Derivation) -> list[Section]:
     ]
 
 
-def heading(derivation: Derivation) -> str:
+def heading(derivation: Account) -> str:
     """Return the title."""
     return Catalogue(derivation.lang)["derivation_of"].format(title=derivation.title)
 
 
-def footer(derivation: Derivation) -> str:
+def footer(derivation: Account) -> str:
     """Return the last line."""
     return Catalogue(derivation.lang)["made_by"].format(version=__version__)
 
 
-def _network(derivation: Derivation, words: Catalogue) -> Section:
+def _network(derivation: Account, words: Catalogue) -> Section:
     symbols = derivation.symbols
     rows = tuple((f"{MATH}{s.symbol}", s.name, s.role, shape_text(s.shape)) for s in symbols)
     tables = [Table((words["symbol"], words["name"], words["role"], words["shape"]), _folded_rows(rows, derivation))]
@@ -96,7 +96,7 @@ def _network(derivation: Derivation, words: Catalogue) -> Section:
 MOST_ROWS = 16
 
 
-def _folded_rows(rows: tuple[tuple[str, ...], ...], derivation: Derivation) -> tuple[tuple[str, ...], ...]:
+def _folded_rows(rows: tuple[tuple[str, ...], ...], derivation: Account) -> tuple[tuple[str, ...], ...]:
     """In brief, a long table keeps its beginning and its end."""
     if derivation.level != "brief" or len(rows) <= MOST_ROWS:
         return rows
@@ -104,7 +104,7 @@ def _folded_rows(rows: tuple[tuple[str, ...], ...], derivation: Derivation) -> t
     return (*rows[: MOST_ROWS - 3], ("…",) * width, *rows[-2:])
 
 
-def _items(steps: Sequence[Step], derivation: Derivation, words: Catalogue) -> Iterator[Item]:
+def _items(steps: Sequence[Step], derivation: Account, words: Catalogue) -> Iterator[Item]:
     if derivation.level != "brief":
         yield from (_item(step, words) for step in steps)
         return
@@ -178,7 +178,7 @@ def error_text(error: float) -> str:
     return "0" if error == 0 else f"{error:.0e}" if np.isfinite(error) else "∞"
 
 
-def _summary(derivation: Derivation, words: Catalogue) -> Section:
+def _summary(derivation: Account, words: Catalogue) -> Section:
     rows = []
     for step in derivation.backward:
         left, right = ends(step.formula)
@@ -208,7 +208,7 @@ def _variable(step: Step) -> str:
     return latex.removeprefix(r"\frac{\partial L}{\partial ").removesuffix("}")
 
 
-def _check(derivation: Derivation, words: Catalogue) -> Section:
+def _check(derivation: Account, words: Catalogue) -> Section:
     count, verified = derivation.equations(), derivation.equations_verified()
     good = verified == count
     sentence = (

@@ -6,21 +6,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .derivation import Derivation
+from .steps import Account
 from .writing import MATH, footer, heading, parts, sections
 
 
-def write_html(derivation: Derivation) -> str:
+def write_html(derivation: Account) -> str:
     """Return the whole page. Needs the extra `app`."""
     return _render(derivation, "page.html.jinja")
 
 
-def write_fragment(derivation: Derivation) -> str:
+def write_fragment(derivation: Account) -> str:
     """Return what a notebook shows: the page's content in a block with its own style."""
     return _render(derivation, "fragment.html.jinja")
 
 
-def _render(derivation: Derivation, template: str) -> str:
+def _render(derivation: Account, template: str) -> str:
     try:
         import jinja2
         import latex2mathml.converter
@@ -62,16 +62,16 @@ _WORD = re.compile(r"\\mathrm\{([A-Za-z][^{}]+)\}")
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 _NUMERIC = re.compile(r"&#x0*([0-9A-Fa-f]+);")
 _KEPT = frozenset("<>&\"'")
-# In the middle of a row a bracket is taken for an operator between two operands, which does not stretch.
-_OPEN = '<mrow><mo form="prefix" stretchy="true">(</mo>'
-_CLOSE = '<mo form="postfix" stretchy="true">)</mo></mrow>'
 
 
 def mathml(convert: Callable[[str], str], latex: str) -> str:
-    """Return MathML for LaTeX, as short as it gets: half of the converter's output is spelt-out characters."""
+    """Return MathML for LaTeX, as short as it gets: half of the converter's output is spelt-out characters.
+
+    Brackets around a matrix are drawn by the style sheet: without a font for mathematics none would grow with it.
+    """
     text = convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, "")
     text = _NUMERIC.sub(_character, text)
-    return text.replace("<mo>(</mo><mtable>", _OPEN + "<mtable>").replace("</mtable><mo>)</mo>", "</mtable>" + _CLOSE)
+    return text.replace("<mo>(</mo><mtable>", '<mtable class="matrix">').replace("</mtable><mo>)</mo>", "</mtable>")
 
 
 def _character(match: re.Match[str]) -> str:

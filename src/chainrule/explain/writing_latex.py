@@ -3,7 +3,7 @@ r"""A derivation as a LaTeX document: amsmath, amssymb, longtable; kotex where i
 import re
 from collections.abc import Iterator
 
-from .derivation import Derivation
+from .steps import Account
 from .writing import MATH, Item, Table, footer, heading, parts, sections
 
 PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
@@ -25,7 +25,7 @@ _SPECIAL = {
 _UNSAFE = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
-def write_latex(derivation: Derivation) -> str:
+def write_latex(derivation: Account) -> str:
     """Return the whole document."""
     lines = [PREAMBLE % (r"\usepackage{kotex}" + "\n" if derivation.lang == "ko" else "")]
     lines += [r"\begin{document}", rf"\section*{{{escape(heading(derivation))}}}", ""]

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from .derivation import Derivation
+from .steps import Account
 from .writing import MATH, Item, Table, footer, heading, sections
 
 
-def write_markdown(derivation: Derivation) -> str:
+def write_markdown(derivation: Account) -> str:
     """Return the whole derivation."""
     lines = [f"# {heading(derivation)}", ""]
     for number, section in enumerate(sections(derivation), 1):

@@ -4,14 +4,14 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from .derivation import Derivation
+from .steps import Account
 from .unicode_math import to_unicode
 from .writing import Item, Section, Table, cell_text, footer, heading, sections
 
 WIDTH = 100
 
 
-def write_text(derivation: Derivation) -> str:
+def write_text(derivation: Account) -> str:
     """Return the whole derivation."""
     title = heading(derivation)
     lines = [title, "=" * width_of(title), ""]
@@ -36,12 +36,18 @@ def _section(number: int, section: Section, brief: bool) -> Iterator[str]:
     if brief and section.items:
         yield ""
     for table in section.tables:
-        yield from _table(table)
+        yield from table_lines(table)
         yield ""
 
 
 def _mark(item: Item) -> str:
     return f"{'✓' if item.is_good else '✗'} {item.verdict}"
+
+
+def _title(title: str) -> str:
+    """Return a line's title, in which mathematics stands between dollars."""
+    pieces = [to_unicode(p) if k % 2 else p for k, p in enumerate(title.split("$"))]
+    return "".join(pieces) + (": " if title else "")
 
 
 def _brief(item: Item) -> Iterator[str]:
@@ -55,7 +61,7 @@ def _brief(item: Item) -> Iterator[str]:
 def _item(item: Item) -> Iterator[str]:
     yield f"  {to_unicode(item.latex)}"
     for line in item.lines:
-        yield f"      {line.title + ': ' if line.title else ''}{to_unicode(line.latex)}   {_mark(line)}"
+        yield f"      {_title(line.title)}{to_unicode(line.latex)}   {_mark(line)}"
         if line.note:
             yield f"        {line.note}"
     if item.numbers:
@@ -67,7 +73,8 @@ def _item(item: Item) -> Iterator[str]:
     yield ""
 
 
-def _table(table: Table) -> Iterator[str]:
+def table_lines(table: Table) -> Iterator[str]:
+    """Yield the lines of a table."""
     rows = [table.head, *(tuple(cell_text(cell, to_unicode) for cell in row) for row in table.rows)]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     for k, row in enumerate(rows):

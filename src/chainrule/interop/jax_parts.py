@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from chainrule.check.measure import random_direction
 from chainrule.check.subject import Subject
 from chainrule.core.provenance import PACKAGE, Source
 
-from .jax_subject import JaxSubject
+if TYPE_CHECKING:
+    from .jax_subject import JaxSubject
 
 CUT = "stop_gradient"
 
 
-def parts_of(subject: JaxSubject) -> list[Subject]:
+def parts_of(subject: "JaxSubject") -> list[Subject]:
     """Run a function once, operation by operation, and return the parts of it that can be checked alone."""
     with subject.precision(), subject.jax.disable_jit():
         return [*_custom_calls(subject), *_cuts(subject)]
@@ -26,7 +27,7 @@ def parts_of(subject: JaxSubject) -> list[Subject]:
 # Custom rules: their calls with values, as they are made
 
 
-def _custom_calls(subject: JaxSubject) -> list[Subject]:
+def _custom_calls(subject: "JaxSubject") -> list[Subject]:
     found: list[Subject] = []
 
     def note(f: Any, args: Sequence[Any], settings: Any) -> None:
@@ -34,7 +35,7 @@ def _custom_calls(subject: JaxSubject) -> list[Subject]:
             isinstance(x, subject.jax.core.Tracer) for x in subject.jax.tree_util.tree_leaves(args)
         ):
             return
-        part = JaxSubject(f, args, settings, wide=subject.wide, seed=subject.seed)
+        part = type(subject)(f, args, settings, wide=subject.wide, seed=subject.seed)
         if part.arguments:
             found.append(part)
 
@@ -66,7 +67,7 @@ def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iter
 # Cuts: read from the traced program
 
 
-def _cuts(subject: JaxSubject) -> list[Subject]:
+def _cuts(subject: "JaxSubject") -> list[Subject]:
     """Return each `stop_gradient` that changes a gradient which is whole otherwise: a softmax's maximum does not."""
     values = subject.values(subject.arguments)
     program = subject.jax.make_jaxpr(subject.outputs)(values)
@@ -87,8 +88,8 @@ def _cuts(subject: JaxSubject) -> list[Subject]:
     return [_cut(subject, program.jaxpr.eqns[k], inputs[k]) for k in decisive]
 
 
-def _cut(subject: JaxSubject, step: Any, x: Any) -> Subject:
-    part = JaxSubject(subject.jax.lax.stop_gradient, [x], {}, wide=subject.wide, seed=subject.seed)
+def _cut(subject: "JaxSubject", step: Any, x: Any) -> Subject:
+    part = type(subject)(subject.jax.lax.stop_gradient, [x], {}, wide=subject.wide, seed=subject.seed)
     part.name = part.backward_name = CUT
     part.source = _users_line(step)
     return part

@@ -1,14 +1,14 @@
 """Functions of JAX under check: with a custom rule, or ordinary ones."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.functions import argument_names
-from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located, parted
+from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located
 
 from .optional import needed
 from .reproduction import reproduction
@@ -34,8 +34,7 @@ class JaxSubject(Subject):
     ) -> None:
         self.jax = needed("jax", "check_jax")
         self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
-        self.runs = 0
-        self.compiled: Any = None
+        self.runs: dict[str, tuple[int, Any]] = {}
         self.name = getattr(f, "__name__", type(f).__name__)
         rule = self._rule()
         self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
@@ -44,8 +43,8 @@ class JaxSubject(Subject):
             ways, self.structure = self.jax.tree_util.tree_flatten_with_path(self.args)
             self.leaves = [self._as_array(leaf) for _, leaf in ways]
             self.tracked = self._tracked([way for way, _ in ways]) if tracked is None else list(tracked)
-            names = self._leaf_names([way for way, _ in ways])
-            self.positions = {name: k for k, name in enumerate(names) if self.tracked[k]}
+            self.names = self._leaf_names([way for way, _ in ways])
+            self.positions = {name: k for k, name in enumerate(self.names) if self.tracked[k]}
             self.arguments = {name: self._array(name, self.leaves[k]) for name, k in self.positions.items()}
 
     def _rule(self) -> Any:
@@ -116,32 +115,63 @@ class JaxSubject(Subject):
             return self._outputs(values)
 
     def forward(self, arguments: Arrays) -> Array:
-        """Run the function: at first as it is, and compiled when it was run a few times, if it can be."""
+        """Run the function."""
         with self.precision():
-            values = self.values(arguments)
-            self.runs += 1
-            if self.runs == EAGER_RUNS + 1:
-                self.compiled = self.jax.jit(self._outputs)
-            outputs: Any = None
-            if self.compiled is not None:
-                try:
-                    outputs = self.compiled(values)
-                except Exception:  # Python code that looks at values, which a compiled function does not have
-                    self.compiled = None
-            return joined([self._array("the output", y) for y in outputs or self._outputs(values)])
+            outputs = self._run(self._outputs, self.values(arguments))
+        return joined([self._array("the output", y) for y in outputs])
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         """Run JAX's reverse mode, in which the user's rule is called."""
         with self.precision():
             try:
-                outputs, pullback = self.jax.vjp(self._outputs, self.values(arguments))
-                bars = [self.jax.numpy.asarray(part) for part in parted(y_bar, [np.asarray(y) for y in outputs])]
-                (gradients,) = pullback(bars)
+                gradients = self._run(self._gradients, self.values(arguments), self.jax.numpy.asarray(y_bar))
             except (TypeError, ValueError, AttributeError, IndexError) as error:
                 untraceable = isinstance(error, self.jax.errors.JAXTypeError)
                 verdict = "shape" if "shape" in str(error) and not untraceable else "signature"
-                raise BackwardError(verdict, f"{self.backward_name} raised {_said(error)}") from error
+                if verdict == "shape" and (raw := self._raw(arguments, y_bar)) is not None:
+                    return raw  # the checker says in which of them the shape is wrong, and why
+                said = f"{type(error).__name__}: {error}"
+                raise BackwardError(verdict, f"{self.backward_name or 'the backward pass'} raised {said}") from error
         return {name: np.array(g) for name, g in gradients.items()}
+
+    def _raw(self, arguments: Arrays, y_bar: Array) -> dict[str, Any] | None:
+        """Return what a custom_vjp's own backward pass gives, or None where it cannot be called by itself."""
+        if not isinstance(self.f, self.jax.custom_vjp) or self.f.nondiff_argnums or len(self.leaves) != len(self.args):
+            return None
+        values = self.values(arguments)
+        args = [values.get(name, leaf) for name, leaf in zip(self.names, self.leaves, strict=True)]
+        try:
+            y, saved = self.f.fwd(*args, **self.settings)
+            gradients = self.f.bwd(saved, self.jax.numpy.asarray(y_bar, y.dtype))
+            return {name: np.array(gradients[k]) for name, k in self.positions.items()}
+        except Exception:  # then what JAX said has to do
+            return None
+
+    def _gradients(self, values: Mapping[str, Jax], y_bar: Jax) -> dict[str, Jax]:
+        outputs, pullback = self.jax.vjp(self._outputs, values)
+        if len(outputs) == 1:
+            bars = [y_bar.astype(self.jax.numpy.asarray(outputs[0]).dtype)]
+        else:
+            ends = np.cumsum([np.size(y) for y in outputs])[:-1]
+            parts = zip(self.jax.numpy.split(y_bar, ends), outputs, strict=True)
+            bars = [part.reshape(np.shape(y)).astype(self.jax.numpy.asarray(y).dtype) for part, y in parts]
+        found: dict[str, Jax] = pullback(bars)[0]
+        return found
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of JAX: at first as it is, and compiled when it was called a few times, if it can be."""
+        runs, compiled = self.runs.get(function.__name__, (0, None))
+        if runs == EAGER_RUNS:
+            compiled = self.jax.jit(function)
+        self.runs[function.__name__] = runs + 1, compiled
+        if compiled is None:
+            return function(*args)
+        try:
+            return compiled(*args)
+        except Exception:
+            result = function(*args)  # where this raises as well, it is the arguments
+            self.runs[function.__name__] = runs + 1, None  # Python code that looks at values: never compiled
+            return result
 
     # The same function elsewhere
 
@@ -182,7 +212,3 @@ class JaxSubject(Subject):
         texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]
         names = argument_names(self.f, len(self.args))
         return reproduction("jax", self.f, dict(zip(names, texts, strict=True)), self.seed)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.check.checker import examine
-from chainrule.check.report import CheckReport, Finding, verdict_of
+from chainrule.check.report import CheckReport, Finding
+from chainrule.check.verdicts import verdict_of
 
 from .optional import needed
 from .precision import with_note

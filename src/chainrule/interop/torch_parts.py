@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,16 @@ from chainrule.check.subject import Subject
 from chainrule.core.provenance import PACKAGE, Source
 from chainrule.core.tree import flatten, map_leaves
 
-from .torch_subject import TorchSubject, has_setup_context
+from .torch_functions import functions_behind, has_setup_context
+
+if TYPE_CHECKING:
+    from .torch_subject import TorchSubject
 
 Torch = Any
 CUTTING = {"data": "Tensor.data", "detach": "Tensor.detach"}
 
 
-def parts_of(subject: TorchSubject) -> list[Subject]:
+def parts_of(subject: "TorchSubject") -> list[Subject]:
     """Run a function once and return what it did in parts that can be checked alone."""
     run = Run(subject)
     run.record()
@@ -40,7 +43,7 @@ class Cut:
 class Run:
     """One run, watched."""
 
-    def __init__(self, subject: TorchSubject) -> None:
+    def __init__(self, subject: "TorchSubject") -> None:
         self.subject, self.torch = subject, subject.torch
         self.functions: list[Any] = []
         self.found: list[Subject] = []
@@ -90,13 +93,13 @@ class Run:
     def _has_gradient(self, x: Any) -> bool:
         return isinstance(x, self.torch.Tensor) and x.is_floating_point() and x.requires_grad
 
-    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> TorchSubject | None:
+    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> "TorchSubject | None":
         with self._unwatched():
             (kept_args, kept_settings), tracked = self._kept([list(args), dict(settings)])
             if not any(tracked) and not state:
                 return None
             options: dict[str, Any] = {"tracked": tracked, "wide": self.subject.wide, "seed": self.subject.seed}
-            return TorchSubject(f, kept_args, kept_settings, state=state, **options)
+            return type(self.subject)(f, kept_args, kept_settings, state=state, **options)
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
@@ -239,21 +242,6 @@ class Joining:
             return args[0].view_as(args[0])
         with self.run.torch.enable_grad():
             return function(*args, **settings)
-
-
-def functions_behind(outputs: list[Torch]) -> list[Any]:
-    """Return the classes of the Functions that made some outputs."""
-    found: dict[Any, None] = {}
-    waiting, seen = [y.grad_fn for y in outputs], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if (cls := getattr(type(node), "_forward_cls", None)) is not None:
-            found[cls] = None
-        waiting += [following for following, _ in node.next_functions]
-    return list(found)
 
 
 def name_of(function: Any) -> str:

@@ -16,6 +16,7 @@ from chainrule.core.tree import flatten, paths, unflatten
 
 from .optional import needed
 from .reproduction import reproduction
+from .torch_functions import has_setup_context
 
 Torch = Any
 """A tensor or a module of PyTorch."""
@@ -189,24 +190,58 @@ class TorchSubject(Subject):
 
     @contextmanager
     def _noting_changes(self, tensors: Mapping[str, Torch], arrays: Arrays) -> Iterator[None]:
-        """Carry what is written to tensors in place over to the checker's arrays, which it compares afterwards."""
+        """Carry what is written to tensors in place over to the checker's arrays, which it compares afterwards.
+
+        A tensor counts its changes, also those that change no value, but not those through an array of NumPy.
+        """
         before = {name: t._version for name, t in tensors.items()}
         yield
         for name, t in tensors.items():
+            np.copyto(arrays[name], t.detach().cpu().numpy())
             if t._version != before[name]:
                 self.written |= {name} & self.places.keys()
-                np.copyto(arrays[name], t.detach().cpu().numpy())
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         """Run PyTorch's backward pass, in which the user's is called."""
         leaves = {name: self.tensor(x, self.original(name)).requires_grad_() for name, x in arguments.items()}
         values = {name: leaf.clone() for name, leaf in leaves.items()}  # a leaf must not be changed in place
+        returned: list[Any] = []
         try:
-            with self._noting_changes(values, arguments):
+            with self._noting_changes(values, arguments), self._listening(returned):
                 gradients = self.gradients(self.outputs(values), leaves, y_bar)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raw = self._by_name(returned)
+            if raw is not None and "invalid gradient" in str(error):
+                return raw  # the checker says in which of them the shape is wrong, and why
             raise BackwardError(_verdict_of(str(error)), _said(self.backward_name, error)) from error
         return {name: None if g is None else self._array(name, g) for name, g in gradients.items()}
+
+    @contextmanager
+    def _listening(self, returned: list[Any]) -> Iterator[None]:
+        """Note what a Function's own backward pass returns, before PyTorch sums and casts it."""
+        own = self.f.__dict__.get("backward") if self.is_function else None
+        if not isinstance(own, staticmethod):
+            yield
+            return
+
+        @functools.wraps(own.__func__)
+        def heard(*args: Any) -> Any:
+            returned[:] = [own.__func__(*args)]
+            return returned[0]
+
+        self.f.backward = staticmethod(heard)
+        try:
+            yield
+        finally:
+            self.f.backward = own
+
+    def _by_name(self, returned: list[Any]) -> dict[str, Any] | None:
+        """Return what a Function's backward pass gave, by argument, or None where it does not fit them."""
+        given = returned[0] if returned and isinstance(returned[0], tuple) else tuple(returned)
+        if not returned or len(given) != len(self.leaves):
+            return None
+        found = {name: given[k] for name, (_, k) in self.places.items()}
+        return {name: g if g is None else self._array(name, g) for name, g in found.items()}
 
     def gradients(self, outputs: list[Torch], leaves: Mapping[str, Torch], y_bar: Array) -> dict[str, Torch | None]:
         """Return the gradients of the leaves that the outputs come from; None where there is no way to one."""
@@ -297,12 +332,6 @@ class TorchSubject(Subject):
         names = self._leaf_names()
         texts = [f"torch.tensor({x.tolist()!r}, dtype={x.dtype})" for x in self.args]
         return reproduction("torch", self.f, dict(zip(names, texts, strict=True)), self.seed)
-
-
-def has_setup_context(function: Any) -> bool:
-    """Whether a Function's `forward` comes without `ctx`."""
-    base = needed("torch", "check_torch").autograd.Function.setup_context
-    return function.setup_context is not base
 
 
 def _is_whole(y: Torch) -> bool:

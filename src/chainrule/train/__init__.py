@@ -1,6 +1,6 @@
 """Training: the loop, its callbacks and history, evaluation, and files that hold a model whole."""
 
-from .callbacks import AverageWeights, BestWeights, Callback, EarlyStopping, Run, SaveCheckpoint
+from .callbacks import AverageWeights, BestWeights, Callback, EarlyStopping, GradientFlow, Run, SaveCheckpoint
 from .evaluation import confusion_matrix, evaluate, predict
 from .event_file import EventFile
 from .history import History
@@ -17,6 +17,7 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "EventFile",
+    "GradientFlow",
     "History",
     "ModelFileError",
     "ModelFileMissing",

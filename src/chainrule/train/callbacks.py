@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from chainrule.core.tensor import value_of
 from chainrule.optim import EMA
 
 from .history import History, Row, is_better
@@ -146,6 +149,23 @@ class AverageWeights(Callback):
     def on_train_end(self, run: Run) -> None:  # noqa: ARG002
         """Let the weights be the average."""
         self.ema.copy_to_parameters()
+
+
+class GradientFlow(Callback):
+    """Keeps how large the gradient of each parameter is: `rows` has its norm in the last step of each epoch, by name.
+
+    Side by side they show where a gradient dies on its way to the first layers, or explodes. They are the gradients
+    that the optimiser got; clipping has scaled all of them by one factor.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Measure the gradients of the last step."""
+        named = run.model.named_parameters()
+        norms = {name: float(np.linalg.norm(value_of(p.grad))) for name, p in named if p.grad is not None}
+        self.rows.append({"epoch": run.epoch, **norms})
 
 
 class SaveCheckpoint(Callback):

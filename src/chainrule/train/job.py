@@ -14,6 +14,7 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
+from chainrule.train.callbacks import GradientFlow
 from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
 from chainrule.train.loop import fit
@@ -123,7 +124,7 @@ class Job:
         self.epochs = recipe.epochs or max(10, round(2500 / len(self.loader)))
         self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
         self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
-        self.history = History()
+        self.history, self.flow = History(), GradientFlow()
 
     def _part(self, part: ArrayDataset) -> ArrayDataset:
         x, y = part.arrays[0], part.arrays[1]
@@ -149,7 +150,7 @@ class Job:
                 self.loader,
                 epochs=self.epochs - len(self.history),
                 validation=self.held_out.arrays,
-                callbacks=callbacks,
+                callbacks=[self.flow, *callbacks],
                 clip_norm=1.0,
                 scheduler=self.schedule,
                 history=self.history,
@@ -166,6 +167,7 @@ class Job:
             checkpoint=FORMAT,
             job=self._identity(),
             rows=self.history.rows,
+            flow=self.flow.rows,
         )
 
     def resume(self, path: str | Path) -> None:
@@ -187,6 +189,7 @@ class Job:
                 )
         load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule)
         self.history.rows[:] = meta["rows"]
+        self.flow.rows[:] = meta["flow"]
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must have in common for one to go on with the other."""

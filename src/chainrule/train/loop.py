@@ -136,7 +136,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int, interrupts: Wh
         norms.append(run.grad_norm)
         trainer.tell("on_batch_end")
         # After an epoch's last batch its end follows: a loader restored in between would have nothing to give.
-        if len(group) == accumulate and getattr(run.loader, "batches_left", 1):
+        if len(group) == accumulate and getattr(run.loader, "batches_left", True):
             interrupts.safe_point()
     if not norms:
         raise ValueError(

@@ -50,6 +50,7 @@ def write_report(
         worst=max((row.error for row in checked), default=0.0),
         parameters=sum(p.size for p in job.model.parameters()),
         curves=_curves(history, text),
+        flow=_flow(job, text),
         confusion=_confusion(job, score, text) if job.is_classification else _scatter(score, text),
         mistakes=_mistakes(job, score),
         command=command,
@@ -126,6 +127,22 @@ def _lines(
     ax.set_xlabel(text["epoch"])
     ax.set_title(text[key], loc="left")
     ax.legend(frameon=False)
+
+
+def _flow(job: Job, text: Mapping[str, str]) -> Any:
+    """Draw how large the gradient of each weight matrix was, from the first layer to the last."""
+    rows, epochs = job.flow.rows, [row["epoch"] for row in job.flow.rows]
+    weights = [name for name, p in job.model.named_parameters() if p.ndim > 1]
+    with _figure(1, 3.2) as (axes, svg):
+        for k, name in enumerate(weights):
+            share = k / max(1, len(weights) - 1)
+            norms = [row[name] or np.nan for row in rows]  # zero has no place on a logarithmic axis
+            axes[0].plot(epochs, norms, color=ACCENT, alpha=0.25 + 0.75 * share, label=name)
+        axes[0].set_yscale("log")
+        axes[0].set_xlabel(text["epoch"])
+        axes[0].set_title(text["gradient_norm"], loc="left")
+        axes[0].legend(frameon=False, fontsize=8)
+    return _as_markup(svg)
 
 
 def _confusion(job: Job, score: Score, text: Mapping[str, str]) -> Any:

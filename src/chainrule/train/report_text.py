@@ -25,6 +25,11 @@ TEXT = {
         "epoch": "epoch",
         "loss": "loss",
         "accuracy": "accuracy",
+        "flow": "Gradient flow",
+        "flow_text": "How large the gradient of the loss with respect to each weight matrix was in the last step of "
+        "each epoch, the first layer palest. Where the first layers' gradients are many times smaller than the last "
+        "one's, they vanish on their way back; where they are larger, they grow.",
+        "gradient_norm": "norm of the gradient",
         "confusion": "Predictions on the held-out part",
         "predicted": "predicted",
         "truth": "true",
@@ -56,6 +61,10 @@ TEXT = {
         "epoch": "에폭",
         "loss": "손실",
         "accuracy": "정확도",
+        "flow": "기울기 흐름",
+        "flow_text": "각 에폭의 마지막 단계에서 손실의 가중치 행렬별 기울기 크기입니다. 첫 층이 가장 옅은 색입니다. "
+        "앞쪽 층의 기울기가 마지막 층보다 훨씬 작으면 역전파 도중에 사라지는 것이고, 더 크면 커지는 것입니다.",
+        "gradient_norm": "기울기의 크기",
         "confusion": "검증 데이터에 대한 예측",
         "predicted": "예측",
         "truth": "정답",

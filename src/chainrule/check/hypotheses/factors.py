@@ -34,7 +34,7 @@ def multiples(context: Context) -> Iterator[Candidate]:
         yield Candidate("sign", "the sign is wrong", 0, predicted=-n, detail={"factor": -1.0})
         return
     name, meaning, known = called(c, context)
-    cost = 1.0 if known else 4.5 if g.size > 2 else 9.0
+    cost = 1.0 if known else 2.4 if g.size > 3 else 4.5 if g.size > 2 else 9.0
     if square_ratio(c, context):
         cost = 4.7
     text = f"the gradient is {name} times what it should be" + (f": {meaning}" if meaning else "")

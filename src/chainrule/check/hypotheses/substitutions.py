@@ -29,6 +29,13 @@ class Substitution:
     text: str
     value: Array
     cost: float
+    lacks: bool = False
+    """Whether it says that the argument is left out."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong if the rule took this for the argument."""
+        return f"{self.text} is missing" if self.lacks else f"{self.text} is used where {self.argument} is needed"
 
 
 def substituted(context: Context) -> Iterator[Candidate]:
@@ -41,10 +48,10 @@ def substituted(context: Context) -> Iterator[Candidate]:
         if _agrees_in_some(context, arguments):
             found = context.measured(arguments)
             if found is not None and found.shape == context.analytic.shape:
-                yield Candidate(s.code, f"{s.text} is used where {s.argument} is needed", s.cost, found, detail=detail)
+                yield Candidate(s.code, s.sentence, s.cost, found, detail=detail)
         yield from _exchanged(context, s, detail)
         repaired = context.rerun(arguments)
-        if repaired is not None and fits(repaired, context.expected, context):
+        if repaired is not None and not s.lacks and fits(repaired, context.expected, context):
             text = f"{s.argument} is used where {s.text} is needed"
             yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
 
@@ -64,7 +71,7 @@ def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Ite
         delta = a @ np.linalg.pinv(m.T)
         if fits(delta @ m.T, a, context) if right else fits((delta @ m.T).T, n, context):
             predicted = delta @ v.T if right else (delta @ v.T).T
-            text = f"the product is taken with {s.text} where {s.argument} is needed"
+            text = s.sentence if s.lacks else f"the product is taken with {s.text} where {s.argument} is needed"
             yield Candidate(s.code, text, s.cost + 0.2, predicted=predicted, detail=detail)
 
 
@@ -121,9 +128,9 @@ def _stand_ins(context: Context, name: str, x: Array) -> Iterator[Substitution]:
         if other != name and value.shape == x.shape:
             yield Substitution("other-argument", name, other, value, 3.5)
     if not own:
-        yield Substitution("missing-term", name, f"1 (the factor {name} is missing)", np.ones_like(x), 3.5)
+        yield Substitution("missing-term", name, f"the factor {name}", np.ones_like(x), 3.5, lacks=True)
     if not own and x.ndim > 0:
-        yield Substitution("missing-term", name, f"0 (the term with {name} is missing)", np.zeros_like(x), 4)
+        yield Substitution("missing-term", name, f"the term with {name}", np.zeros_like(x), 4, lacks=True)
     for axis, by, moved, how in shifts(x):
         if abs(by) == 1:
             yield Substitution("shifted", name, f"{name} moved by {by} along axis {axis}{how}", moved, 3.6)

@@ -277,7 +277,8 @@ def _over_axes(
         return
     weights = np.linalg.lstsq(columns, lack.ravel(), rcond=None)[0]
     term = (columns @ weights).reshape(n.shape)
-    if min(abs(weights)) > 1e-6 and explained(n - term, context.analytic, context) > NEARLY:
+    # Rules subtract these sums: what lacks is the wrong one, too much subtracted, minus the right one.
+    if max(weights) < -1e-6 and explained(n - term, context.analytic, context) > NEARLY:
         text = f"the sum of {name} is taken over axes {list(wrong)} in place of {list(right)}"
         yield Candidate("axes-swapped", text, 4.4, predicted=n - term, detail={"axes": list(wrong), "term": name})
 
@@ -315,12 +316,13 @@ def _fitted(
     detail = {"term": " and ".join(names), "axes": list(axes)}
     if len(names) == 2:
         text = f"the paths through the statistics {where} are cut off: mean and variance are treated as constants"
-        yield Candidate("detached", text, 6.5, predicted=n - term, detail=detail)
+        yield Candidate("detached", text, 6.5 - 0.05 * len(axes), predicted=n - term, detail=detail)
         return
     name = names[0]
+    cost = 5.2 + (name not in "1y") - 0.05 * len(axes)
     shape = "is constant" if name == "1" else f"is proportional to {name}"
     text = f"expected − analytic {shape} {where}: a term like a mean of ȳ{'' if name == '1' else ' ⊙ ' + name}"
-    yield Candidate("missing-term", text + " is missing or wrong", 5.2 + (name not in "1y"), n - term, detail=detail)
+    yield Candidate("missing-term", text + " is missing or wrong", cost, n - term, detail=detail)
 
 
 def _broadcasts(a: Array, y: Array) -> bool:

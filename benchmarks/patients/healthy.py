@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
-from doctor_patients import (
+
+from chainrule import nn
+
+from .parts import (
     CE,
     Attending,
     Language,
-    Patient,
     Recurrent,
     adam,
     classes,
@@ -19,21 +21,8 @@ from doctor_patients import (
     sgd,
     tokens,
     trained,
+    well,
 )
-
-from chainrule import nn
-
-HEALTHY: list[Patient] = []
-
-
-def well(name: str) -> Any:
-    """Register what the decorated function builds."""
-
-    def register(build: Any) -> Any:
-        HEALTHY.append(Patient(name, "healthy", "", build))
-        return build
-
-    return register
 
 
 @well("small ReLU network")
@@ -51,8 +40,8 @@ def finished() -> Any:
 
 @well("30 ReLU layers, He initialisation")
 def he() -> Any:
-    model = mlp(30, width=64)
-    return model, CE(), classes(), sgd(model, 0.01)
+    model = mlp(30)
+    return model, CE(), classes(), sgd(model, 0.01, momentum=0.9)
 
 
 @well("24 residual blocks with layer normalisation")
@@ -142,6 +131,7 @@ class Tied(nn.Module):
         self.bias = nn.Parameter(np.zeros(12, np.float32))
 
     def forward(self, x: Any) -> Any:
+        """Return the outputs."""
         return np.tanh(self.encoder(x)) @ self.encoder.weight.T + self.bias
 
 

@@ -1,4 +1,4 @@
-"""What the networks of `doctor_zoo.py` are made of: data, builders, and the record of one patient."""
+"""What patients are made of: data, builders, and the record of one patient."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +24,28 @@ class Patient:
     code: str
     layer: str
     build: Callable[[], tuple[Any, Any, Any, Any]]
+
+
+SICK: list[Patient] = []
+HEALTHY: list[Patient] = []
+
+
+def sick(name: str, code: str, layer: str) -> Any:
+    """Register what the decorated function builds."""
+    return _registering(SICK, name, code, layer)
+
+
+def well(name: str) -> Any:
+    """Register what the decorated function builds."""
+    return _registering(HEALTHY, name, "healthy", "")
+
+
+def _registering(where: list[Patient], name: str, code: str, layer: str) -> Any:
+    def register(build: Any) -> Any:
+        where.append(Patient(name, code, layer, build))
+        return build
+
+    return register
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -131,6 +153,7 @@ class Recurrent(nn.Module):
         self.width = width
 
     def forward(self, x: Any) -> Any:
+        """Return the outputs."""
         h = np.zeros((len(x), self.width), np.float32)
         for t in range(x.shape[1]):
             h = self.activation(self.input(x[:, t]) + self.hidden(h))
@@ -151,6 +174,7 @@ class Attending(nn.Module):
         self.scale, self.by_hand, self.d = scale, by_hand, d
 
     def forward(self, x: Any) -> Any:
+        """Return the outputs."""
         h = self.norm(self.embed(x))
         q, k, v = self.query(h), self.key(h), self.value(h)
         if self.by_hand:
@@ -173,6 +197,7 @@ class Language(nn.Module):
         self.head = nn.Linear(d, vocabulary, init="xavier")
 
     def forward(self, x: Any) -> Any:
+        """Return the outputs."""
         h = self.token(x) + self.place(np.arange(x.shape[1]))
         for block in self.blocks:
             h = block(h, causal=True)
@@ -187,3 +212,8 @@ def trained(model: nn.Module, loss: Any, batches: Batches, optimizer: Any, epoch
             loss(model(x), y).backward()
             optimizer.step()
     return model
+
+
+def usual(model: nn.Module, lr: float = 0.1) -> tuple[Any, Any, Any, Any]:
+    """The task and the optimiser that most patients share."""
+    return model, CE(), classes(), sgd(model, lr)

@@ -1,0 +1,91 @@
+"""`chainrule explain`: a function in a file, a trained model, every format, and why a gradient is what it is."""
+
+import re
+
+import pytest
+
+pytest.importorskip("typer")
+
+from typer.testing import CliRunner
+
+from chainrule.cli import app
+
+NEURON = """
+import chainrule as cr
+
+
+def loss(w, b):
+    z = w * 2.0 + b
+    a = cr.sigmoid(z)
+    return 0.5 * (a - 1.0) ** 2
+
+
+def dead(w):
+    return cr.relu(w - 9.0)
+
+
+loss.example = (0.5, 0.1)
+dead.example = (1.0,)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "explained.py").write_text(NEURON, encoding="utf-8")
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, ["explain", *arguments], catch_exceptions=False)
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_a_function_in_a_file(run):
+    code, output = run("explained.py:loss")
+    assert code == 0
+    assert "∂L/∂w = ∂L/∂z · 2" in output
+    assert "All 7 equations are verified" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"), [("d.html", "<!doctype html>"), ("d.tex", r"\documentclass"), ("d.md", "# "), ("d.txt", "손실")]
+)
+def test_the_ending_says_the_format(run, tmp_path, name, sign):
+    code, output = run("explained.py:loss", "--lang", "ko", "-o", name)
+    assert code == 0
+    assert "7 of 7 equations verified" in output
+    assert sign in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_a_model_on_a_data_set(run, tmp_path):
+    pytest.importorskip("sklearn")
+    (tmp_path / "network.py").write_text(
+        "from chainrule import nn\nmodel = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))\n",
+        encoding="utf-8",
+    )
+    code, output = run("network.py:model", "--data", "iris", "--samples", "3", "--level", "brief")
+    assert code == 0
+    assert re.search(r"δ⁽²⁾ᵢⱼ = \(ŷᵢⱼ - \[j = yᵢ\]\)/3 +\[3, 3\]", output)
+
+
+def test_why(run):
+    code, output = run("explained.py:dead", "--why", "w")
+    assert code == 0
+    assert output.startswith("w: the gradient is zero everywhere. Every unit of this ReLU is dead")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("explained.py:loss", "--format", "pdf"), "--format: expected one of text, markdown, latex, html"),
+        (("explained.py:loss", "--level", "long"), "level: expected one of brief, full, proof"),
+        (("explained.py:loss", "--samples", "0"), "--samples: expected at least 1"),
+        (("explained.py:loss", "-o", "missing/d.html"), "does not exist; create it first"),
+        (("explained.py:lost",), "has no 'lost'"),
+        (("explained.py:loss", "--why", "q"), "no parameter is called 'q'; there are w, b"),
+    ],
+)
+def test_a_wrong_call(run, arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        run(*arguments)

@@ -1,0 +1,184 @@
+"""The written forms of a derivation: text, Markdown, LaTeX, and an HTML page that a browser lays out by itself."""
+
+import itertools
+import re
+import shutil
+import string
+import subprocess
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.explain.catalogue import LANGUAGES, TITLES_KO
+from chainrule.explain.folding import fold
+from chainrule.explain.unicode_math import to_unicode
+from chainrule.rules.cross_entropy import DERIVATION
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RNG = np.random.default_rng(0)
+
+
+def made(lang="en", level="full", blocks=0):
+    cr.seed(0)
+    x, y = RNG.standard_normal((4, 8)), np.array([0, 1, 2, 0])
+    layers = [nn.TransformerBlock(8, 2) for _ in range(blocks)]
+    model = nn.Sequential(*layers, nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 3))
+    return cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y, lang=lang, level=level)
+
+
+@pytest.fixture(scope="module", params=["en", "ko"])
+def derivation(request):
+    return made(request.param, "proof")
+
+
+def test_both_languages_say_the_same_things():
+    english, korean = LANGUAGES["en"], LANGUAGES["ko"]
+    assert english.keys() == korean.keys()
+    for key, sentence in english.items():
+        fields = {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+        assert {name for _, name, _, _ in string.Formatter().parse(korean[key]) if name} == fields, key
+    assert TITLES_KO.keys() == {step.title for step in DERIVATION}
+
+
+def test_korean_has_no_english_sentence():
+    text = made("ko").to_text()
+    assert not re.search(r"[a-z]+ [a-z]+ [a-z]+ [a-z]+", re.sub(r"Linear\(.*\)", "", text))
+
+
+def test_text(derivation):
+    text = derivation.to_text()
+    assert "\\" not in text
+    assert "$" not in text
+    assert str(derivation) == text
+    assert text.count("✗") == 0
+    assert "∂L/∂W⁽¹⁾ = xᵀ δ⁽¹⁾" in text
+
+
+def test_markdown(derivation):
+    text = derivation.to_markdown()
+    assert text.count("$$") % 2 == 0
+    assert text.startswith("# ")
+    rows = [line.count("|") if line.startswith("|") else 0 for line in text.splitlines()]
+    assert all(one == other for one, other in itertools.pairwise(rows) if one and other)
+
+
+def test_latex_is_balanced(derivation):
+    text = derivation.to_latex()
+    body = re.sub(r"\\[{}]", "", text)
+    depth = 0
+    for mark in body:
+        depth += (mark == "{") - (mark == "}")
+        assert depth >= 0
+    assert depth == 0
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert not opened
+    assert len(re.findall(r"\\left(?![a-z])", text)) == len(re.findall(r"\\right(?![a-z])", text))
+    assert "✓" not in text
+    outside = re.sub(r"\\begin\{align\*\}.*?\\end\{align\*\}|\$[^$]*\$", "", text, flags=re.DOTALL)
+    assert "_" not in outside.replace(r"\_", "")
+    for row in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", text, flags=re.DOTALL):
+        assert row.count("&") >= 1
+
+
+def test_html_stands_by_itself(derivation):
+    pytest.importorskip("latex2mathml")
+    pytest.importorskip("jinja2")
+    page = derivation.to_html()
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="?http', page)
+    assert "prefers-color-scheme: dark" in page
+    assert len(page.encode()) < 500_000
+    assert f'<html lang="{derivation.lang}">' in page
+    mathematics = re.findall(r"<math.*?</math>", page, flags=re.DOTALL)
+    assert len(mathematics) > 80
+    for one in mathematics:
+        ET.fromstring(one)
+        assert "\\" not in one
+    fragment = derivation._repr_html_()
+    assert fragment.startswith("<div")
+    assert "<html" not in fragment
+
+
+MEASURE = """<script>
+const seen = [...document.querySelectorAll("math")];
+const empty = seen.filter(m => m.getBoundingClientRect().width < 2 || m.getBoundingClientRect().height < 2).length;
+const boxed = e => e && (getComputedStyle(e).overflowX === "auto" || boxed(e.parentElement));
+const wide = seen.filter(m => m.getBoundingClientRect().right > innerWidth + 1 && !boxed(m.parentElement)).length;
+const unlabelled = [...document.querySelectorAll("section")].filter(
+  s => !document.getElementById(s.getAttribute("aria-labelledby"))).length;
+document.title = JSON.stringify({count: seen.length, empty, wide, unlabelled,
+  page: document.documentElement.scrollWidth - innerWidth, headings: document.querySelectorAll("h1").length});
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to lay out MathML")
+@pytest.mark.parametrize(("width", "level", "blocks"), [(1100, "proof", 0), (420, "full", 0), (900, "brief", 2)])
+def test_a_browser_lays_the_mathematics_out(tmp_path, width, level, blocks):
+    pytest.importorskip("latex2mathml")
+    page = tmp_path / "derivation.html"
+    page.write_text(made("en", level, blocks).to_html().replace("</body>", MEASURE), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    flags += [
+        "--disable-background-networking",
+        "--disable-component-update",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    done = subprocess.run(
+        [CHROMIUM, *flags, f"--window-size={width},2000", "--dump-dom", page.as_uri()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    found = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert found is not None
+    counts = dict(re.findall(r'"(\w+)":(-?\d+)', found[1].replace("&quot;", '"')))
+    assert int(counts["count"]) > 40
+    assert {key: int(counts[key]) for key in ("empty", "wide", "unlabelled")} == {
+        "empty": 0,
+        "wide": 0,
+        "unlabelled": 0,
+    }
+    assert int(counts["page"]) <= 0
+    assert counts["headings"] == "1"
+
+
+# The pieces
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"W^{(2)\top}", "W⁽²⁾ᵀ"),
+        (r"\hat y_{ij}", "ŷᵢⱼ"),
+        (r"\frac{a + b}{2}", "(a + b)/2"),
+        (r"\frac{\partial L}{\partial z^{(1)}_{ij}}", "∂L/∂z⁽¹⁾ᵢⱼ"),
+        (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "[1, 2; 3, 4]"),
+        (r"\sqrt{x + 1}", "√(x + 1)"),
+        (r"e^{-x}", "e^(-x)"),
+        (r"\begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}", "{x if x > 0; 0 if otherwise}"),
+        (r"1.5 \cdot 10^{-7}", "1.5 · 10⁻⁷"),
+    ],
+)
+def test_mathematics_in_one_line(latex, text):
+    assert to_unicode(latex) == text
+
+
+def test_folding_finds_the_longest_repetition():
+    class Keyed:
+        def __init__(self, key):
+            self.key = (key,)
+
+    blocks = fold([Keyed(key) for key in "xabcabcabcy"])
+    assert ["".join(step.key[0] for step in block.steps) for block in blocks] == ["x", "abc", "y"]
+    assert [block.times for block in blocks] == [1, 3, 1]
+    assert [len(block.steps) for block in fold([Keyed(key) for key in "aabb"])] == [1, 1, 1, 1]
