@@ -230,7 +230,7 @@ def doctor(
     ],
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
-    steps: Annotated[int, typer.Option(help="How many steps a trial takes.")] = 60,
+    steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:

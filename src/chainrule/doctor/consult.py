@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import rules_flow, rules_structure, rules_training
-from .case import Case, collected, reseed, train, untouched
+from .case import MOST, Case, collected, reseed, train, untouched
 from .chance import chance_level, is_summed
 from .clinic import Clinic
 from .diagnosis import CODES, Diagnosis, Verdict
@@ -16,8 +17,20 @@ from .thresholds import chosen
 
 SEEDS = 3
 """Over how many seeds a remedy is measured."""
-MOMENTS = 6
-"""How many moments of the short training the history shows."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a training is, at how many moments it is looked at, and over how many batches at its end."""
+
+    steps: int
+    moments: int
+    last: int
+
+
+SMALL, LARGE = Effort(60, 6, MOST), Effort(20, 3, 3)
+FEW = 200_000
+"""Up to so many parameters a step costs little, and more are taken."""
 
 
 def doctor(
@@ -26,7 +39,7 @@ def doctor(
     batches: Any,
     optimizer: Any = None,
     try_remedies: bool = True,
-    steps: int = 60,
+    steps: int | None = None,
     seed: int = 0,
     thresholds: Mapping[str, float] | None = None,
 ) -> Diagnosis:
@@ -35,7 +48,7 @@ def doctor(
     - `loss(output, y)` gives one number; `batches` are `(x, y)`, or `(x1, x2, …, y)` for a model of several inputs: a
       list or a DataLoader, of which the first 8 are used. Several are needed to tell dead units and noise.
     - `optimizer` is the one you train with: only then the learning rate can be judged. Trials without one use Adam.
-    - A copy is trained for `steps` steps, to see how the flow moves. With `try_remedies`, copies with one change each
+    - A copy is trained for `steps` steps (60, or 20 for more than 200,000 parameters), to see how the flow moves. With `try_remedies`, copies with one change each
       are trained from the same seeds on the same batches, three seeds each, and measured against that.
     - `thresholds` replaces limits by name; `chainrule.doctor.DEFAULTS` has all of them with their sources.
 
@@ -57,12 +70,15 @@ def doctor(
     >>> diagnosis.verdicts[0].code, diagnosis.verdicts[0].layer
     ('vanishing', '0')
     """
-    if steps < 1:
+    if steps is not None and steps < 1:
         raise ValueError(f"doctor: steps: expected at least 1, got {steps}")
     limits = chosen(thresholds)
     with untouched(model, seed):
         case = Case(model, loss, collected(batches), optimizer)
-        findings, history = _findings(case, limits, steps, seed)
+        effort = SMALL if sum(p.size for p in model.parameters()) <= FEW else LARGE
+        if steps is not None:
+            effort = replace(effort, steps=steps)
+        findings, history = _findings(case, limits, effort, seed)
         verdicts = judge(findings)
         if try_remedies:
             clinic = Clinic(findings, SEEDS)
@@ -70,12 +86,13 @@ def doctor(
     return _diagnosis(findings, verdicts, history)
 
 
-def _findings(case: Case, limits: Any, steps: int, seed: int) -> tuple[Findings, list[Any]]:
+def _findings(case: Case, limits: Any, effort: Effort, seed: int) -> tuple[Findings, list[Any]]:
     start = examine(case, case.batches)
     history: list[Any] = []
+    steps = effort.steps
     if start.error is not None or start.not_finite is not None:
         return Findings(case, start, None, None, math.nan, False, limits, steps, seed), history
-    moments = {round(k * (steps - 1) / (MOMENTS - 1)) for k in range(MOMENTS)}
+    moments = {round(k * (steps - 1) / (effort.moments - 1)) for k in range(effort.moments)}
 
     def watch(step: int, own: Case) -> None:
         if step in moments:
@@ -84,7 +101,7 @@ def _findings(case: Case, limits: Any, steps: int, seed: int) -> tuple[Findings,
                 history.append((step, seen.loss, tuple(row.gradient for row in seen.flow)))
 
     trial = train(case, steps, seed, watch)
-    end = examine(trial.case, case.batches) if trial.finite and trial.case is not None else None
+    end = examine(trial.case, case.batches[: effort.last]) if trial.finite and trial.case is not None else None
     if end is not None and (end.error is not None or end.not_finite is not None):
         end = None
     for row in start.layers:

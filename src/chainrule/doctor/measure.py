@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 
-from .steps import ONE_SIDED, TWO_SIDED, Step, slope
+from .steps import ONE_SIDED, TWO_SIDED, ZERO_LEFT, Step, slope
 
 FLAT = 0.05
 """A slope under this share of the steepest counts as flat."""
@@ -105,7 +105,7 @@ class Meter:
     def _units(self, step: Step, value: Any) -> None:
         if step.activation is None:
             return
-        derivative = slope(step.activation)
+        derivative = value if step.function in ZERO_LEFT else slope(step.activation)
         if derivative is None:
             return
         if step.function in TWO_SIDED:

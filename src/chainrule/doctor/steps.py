@@ -34,6 +34,8 @@ ONE_SIDED = frozenset(
     }
 )
 """Activations that are flat on the left: a unit that stays there for every sample is dead."""
+ZERO_LEFT = frozenset({"relu", "maximum", "gelu", "gelu_tanh", "silu", "hardswish", "mish", "softplus", "threshold"})
+"""Those of them that are zero where they are flat: their values show it, without a derivative."""
 ACTIVATIONS = frozenset(TWO_SIDED) | ONE_SIDED | {"leaky_relu", "prelu", "logsigmoid", "sin", "square"}
 PASSED = RESHAPED | {"add", "subtract", "layer_norm", "rms_norm"}
 """Operations between a weight and its activation: the bias, a new shape, a normalisation."""

@@ -70,11 +70,11 @@ def _smallest(x: Any) -> float:
     return float(flat[np.argmin(np.abs(flat))]) if flat.size else 0.0
 
 
-def _dead(user: Entry, k: int, x: Any) -> Cause | None:
+def _dead(_user: Entry, _k: int, x: Any) -> Cause | None:
     return Cause("dead-relu", {"largest": float(np.max(x))}) if x.size and np.max(x) <= 0 else None
 
 
-def _saturated(user: Entry, k: int, x: Any) -> Cause | None:
+def _saturated(user: Entry, _k: int, x: Any) -> Cause | None:
     facts = {"low": float(np.min(x)), "high": float(np.max(x)), "operation": user.op.name}
     y = np.asarray(user.value)
     slope = {"sigmoid": lambda: y * (1 - y), "tanh": lambda: 1 - y * y, "softmax": lambda: y * (1 - y)}.get(
@@ -84,18 +84,18 @@ def _saturated(user: Entry, k: int, x: Any) -> Cause | None:
     return Cause("saturated", {**facts, "slope": largest}) if largest < SATURATED else None
 
 
-def _clipped(user: Entry, k: int, x: Any) -> Cause | None:
+def _clipped(user: Entry, _k: int, x: Any) -> Cause | None:
     low, high = (_array(v) for v in user.inputs[1:3])
     outside = bool(np.all((x < low) | (x > high)))
     return Cause("clipped", {"low": float(np.min(low)), "high": float(np.max(high))}) if outside else None
 
 
-def _masked(user: Entry, k: int, x: Any) -> Cause | None:
+def _masked(user: Entry, k: int, _x: Any) -> Cause | None:
     chosen = _array(user.inputs[0]).astype(bool)
     return Cause("masked", {"operation": user.op.name}) if not np.any(chosen if k == 1 else ~chosen) else None
 
 
-def _not_picked(user: Entry, k: int, x: Any) -> Cause | None:
+def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
     return Cause("not-picked", {"operation": user.op.name})
 
 

@@ -1,5 +1,7 @@
 """`Derivation`: the steps of a derivation, and the forms it can be read in."""
 
+from html import escape
+
 from .steps import Account, Step
 from .writing_html import write_fragment, write_html
 from .writing_latex import write_latex
@@ -39,4 +41,7 @@ class Derivation(Account):
         return write_html(self)
 
     def _repr_html_(self) -> str:
-        return write_fragment(self)
+        try:
+            return write_fragment(self)
+        except ImportError:  # a notebook without the extra shows the text
+            return f"<pre>{escape(self.to_text())}</pre>"

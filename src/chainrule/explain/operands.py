@@ -90,7 +90,7 @@ class Literal(Operand):
             rf"\left({text}\right)^{{{sup}}}" if sup and text.startswith("-") else text + (f"^{{{sup}}}" if sup else "")
         )
 
-    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
+    def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
         """Return a name of the evaluator's: a number of the formula has no exponent."""
         return _named(self.value, sub if np.ndim(self.value) else "", sup, False, values)
 
@@ -125,7 +125,7 @@ class Expression(Operand):
         """Return the formula, in brackets where it needs them."""
         return self._wrapped(self.shown, sub, sup)
 
-    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
+    def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
         """Return the formula with its names made unique."""
         text = self.reading
         for key in sorted(self.values, key=len, reverse=True):

@@ -144,7 +144,7 @@ def _by_w(values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:
     return values["x"][:, m][:, None] * (np.arange(shape[1]) == n)[None, :]
 
 
-def _by_b(values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:
+def _by_b(_values: Mapping[str, Any], index: Any, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to((np.arange(shape[1]) == index[0])[None, :], shape)
 
 

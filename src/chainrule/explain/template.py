@@ -105,7 +105,7 @@ class _Digits(_Writer):
         self.used = False
         self.after_number = False
 
-    def named(self, operand: Operand, sub: str, sup: str, capital: bool) -> str:
+    def named(self, operand: Operand, sub: str, sup: str, _capital: bool) -> str:
         text = operand.digits(sub, sup)
         if text is None:
             self.failed = True

@@ -73,9 +73,7 @@ def units_of(recording: Recording) -> list[Unit]:
         if filtered is not None:
             convolution, bias = filtered
             swallowed.update((convolution, bias))
-            edges = ((convolution, 0), (convolution, 1), (bias, 0))
-            inputs = (*convolution.inputs, bias.inputs[0])
-            units.append(Unit(ConvolutionMap, inputs, entry, convolution.settings, {}, edges))
+            units.append(_filtered(entry, convolution, bias))
         elif product is not None:
             swallowed.add(product)
             units.append(_linear(entry, product))
@@ -116,6 +114,12 @@ def _linear(entry: Entry, product: Entry) -> Unit:
     inputs = (*product.inputs, entry.inputs[1 - position])
     edges = ((product, 0), (product, 1), (entry, 1 - position))
     return Unit(LinearMap, inputs, entry, {}, {}, edges)
+
+
+def _filtered(entry: Entry, convolution: Entry, bias: Entry) -> Unit:
+    edges = ((convolution, 0), (convolution, 1), (bias, 0))
+    inputs = (*convolution.inputs, bias.inputs[0])
+    return Unit(ConvolutionMap, inputs, entry, convolution.settings, {}, edges)
 
 
 def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:

@@ -1,9 +1,11 @@
-"""Records that the engine does not need, for what a reader sees as one step: their formulas are those of a derivation."""
+"""Records that the engine does not need, for what a reader sees as one step."""
 
 import numpy as np
 
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array
+from chainrule.rules.convolution import Convolution
+from chainrule.rules.windows import Ints, Windows
 
 
 class VectorMatrix(Bilinear, register=False):
@@ -84,25 +86,26 @@ class MatmulTransposed(Bilinear, register=False):
 class ConvolutionMap(Bilinear, register=False):
     r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p} + \beta_o
 
-    A convolution with a bias for each channel; `windows` evaluates it.
+    A convolution with a bias for each channel.
     """
 
     name = "convolution"
 
     @staticmethod
-    def primal(x: Array, w: Array, beta: Array) -> Array:
-        """Return the shape of the arguments: the record is never run."""
-        return x
+    def primal(x: Array, w: Array, beta: Array, *, windows: Windows, groups: int = 1) -> Array:
+        """Return the convolution and its bias."""
+        y = Convolution.primal(x, w, windows=windows, groups=groups)
+        return y + np.reshape(beta, (-1, *[1] * windows.axes))
 
     @staticmethod
-    def adjoint_x(y_bar: Array, w: Array) -> Array:
+    def adjoint_x(y_bar: Array, w: Array, x_shape: Ints, *, windows: Windows, groups: int) -> Array:
         r"""\bar x_{b, c, j} = \sum_{o, k, i: s i + d k - p = j} w_{o, c, k}\,\bar y_{b, o, i}"""
-        return y_bar
+        return Convolution.adjoint_x(y_bar, w, x_shape, windows=windows, groups=groups)
 
     @staticmethod
-    def adjoint_w(y_bar: Array, x: Array) -> Array:
+    def adjoint_w(y_bar: Array, x: Array, *, windows: Windows, groups: int) -> Array:
         r"""\bar w_{o, c, k} = \sum_{b, i} x_{b, c, s i + d k - p}\,\bar y_{b, o, i}"""
-        return y_bar
+        return Convolution.adjoint_w(y_bar, x, windows=windows, groups=groups)
 
     @staticmethod
     def adjoint_beta(y_bar: Array) -> Array:

@@ -154,7 +154,7 @@ def _flat(x: Any) -> Any:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _pooling_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
+def _pooling_adjoint(unit: Unit, _k: int) -> Callable[..., Any]:
     windows, x, y = unit.settings["windows"], _array(unit.inputs[0]), unit.output.value
     size = x.shape[-windows.axes :]
 
