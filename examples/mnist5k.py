@@ -26,7 +26,7 @@ model = nn.Sequential(
 )
 print(nn.summary(model, held_out.arrays[0][:1]))
 
-loss, epochs = nn.CrossEntropyLoss(), 12
+loss, epochs = nn.CrossEntropyLoss(), 8
 optimizer = optim.AdamW(model.parameters(), lr=4e-3)
 loader = data.DataLoader(kept, batch_size=50, shuffle=True, seed=0)
 train.fit(

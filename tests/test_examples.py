@@ -3,6 +3,7 @@
 An example whose data are not on this machine says so, "skipped: …", and why.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def test_an_example_runs(path, tmp_path, skip_without_imports):
     done = subprocess.run(
         [sys.executable, "-W", "error", path],
         cwd=tmp_path,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # threads of several programs would wait for each other
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -107,6 +107,77 @@ def test_a_language_model(level):
     assert "W⁽query⁾" in shown["z⁽query⁾"]
 
 
+def written_in_place(a):
+    b = a * 2.0
+    b[0] = 0.0
+    b[1] += 3.0
+    return (b**2).sum()
+
+
+def with_a_gradient_inside(w):
+    g = cr.grad(lambda v: (np.sin(v) * w).sum())(w)
+    return (g**2).sum()
+
+
+@cr.custom
+def cubed(x):
+    r"""y = x^3"""
+    return x**3
+
+
+@cubed.def_vjp
+def cubed_vjp(y_bar, x):
+    r"""\bar x = 3 x^2 \odot \bar y"""
+    return 3 * x**2 * y_bar
+
+
+PROGRAMS = {
+    "indices": lambda a: (a[1:, np.array([0, 2])] * a[0, -1]).sum(),
+    "in place": written_in_place,
+    "a gradient inside": with_a_gradient_inside,
+    "a checkpoint": lambda a: (cr.checkpoint(lambda b: np.tanh(np.sin(b)))(a) ** 2).sum(),
+    "a contraction": lambda a: np.einsum("ij,kj->ik", a, a).sum(),
+    "a maximum": lambda a: np.where(a > 0, a, 0.1 * a).max(axis=1).sum(),
+    "broadcasting": lambda a: ((a[:, None, :] - a[None, :, :]) ** 2).sum(axis=-1).mean(),
+    "moments": lambda a: np.var(a, axis=0).sum() + np.std(a).sum(),
+    "norms": lambda a: np.linalg.norm(a) + np.trace(a.T @ a),
+    "stacked": lambda a: np.stack([a, a * 2.0]).sum(),
+    "split": lambda a: sum((p**2).sum() for p in np.split(a, 2, axis=0)),
+    "a user's operation": lambda a: cubed(a).sum(),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(name):
+    x = RNG.standard_normal((4, 3))
+    derivation = cr.explain(PROGRAMS[name], x)
+    verified, wrong = all_verified(derivation)
+    assert verified, wrong
+    np.testing.assert_allclose(derivation.backward[-1].value, cr.grad(PROGRAMS[name])(x), rtol=1e-12)
+
+
+def test_a_user_s_operation_without_a_formula_is_not_verified():
+    unstated = cr.custom(lambda x: x**2)
+    unstated.def_vjp(lambda y_bar, x: 2 * x * y_bar)
+    derivation = cr.explain(lambda x: unstated(x), 3.0)
+    assert not derivation.ok
+    assert {step.reason for step in derivation.unverified} == {"the record states no formula"}
+    assert float(derivation["x"].value) == 6.0
+    assert all(row.ok for row in derivation.confirmations)
+
+
+def test_a_shared_layer_and_frozen_ones():
+    layer = nn.Linear(3, 3)
+    model = nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh())
+    derivation = cr.explain(model, Y, loss=nn.MSELoss(), target=Y)
+    verified, wrong = all_verified(derivation)
+    assert verified, wrong
+    assert len(derivation["0.weight"].lines) + derivation["0.weight"].formula.count("+") >= 1
+    model[0].requires_grad_(False)
+    with pytest.raises(ValueError, match="every parameter of Sequential is frozen"):
+        cr.explain(model, Y, loss=nn.MSELoss(), target=Y)
+
+
 def test_a_value_split_and_joined():
     def f(x, w):
         a, b = np.split(x * w, 2, axis=-1)

@@ -9,11 +9,11 @@ import numpy as np
 from .coverage import Covered, cover
 from .diagnosis import branches, diagnose
 from .functions import subject_of
-from .inside import inside, merged
+from .inside import inside, merged, square_inside
 from .measure import Measurement, Probe, measure, random_direction
 from .preliminary import BLOCKING, preliminary
 from .report import CheckReport, Finding
-from .shapes import explained_shape, square_only
+from .shapes import explained_shape
 from .subject import Array, Subject, rms
 from .verdicts import verdict_of
 
@@ -124,9 +124,9 @@ class Examination:
             found = self.finding(c, verdicts[c.name], seed, explain)
             verdicts[c.name] = found.verdict
             findings.append(found)
-        if not findings and (found := square_only(self.subject, seed)) is not None:
-            findings.append(found)
-            verdicts[found.argument] = found.verdict
+        if not findings and (square := square_inside(self.subject, seed)) is not None:
+            findings.append(square)
+            verdicts[square.argument] = square.verdict
         rows = tuple(c.row(self.first, verdicts[c.name], full) for c in covered)
         evaluations = sum(probe.evaluations for probe in self.probes)
         return CheckReport(

@@ -49,11 +49,14 @@ class Covered:
         usable = [m for m in self.all if m.status in ("right", "wrong")]
         worst = max((m.relative_error for m in usable), default=0.0)
         size = rms(probe.gradients[self.name])
-        decisive = self.entries if full else self.projections or self.entries
         share = 1.0 if full else SMALLEST_WEIGHT
-        # A projection lets an error in one element through only if the error, weighted, stays below its limit.
-        limits = [m.limit / (share * probe.scale(self.name)) for m in decisive if m.status in ("right", "kink")]
-        limit = min(limits, default=0.0) if not full else max(limits, default=0.0)
+        # A projection lets an error in one element through only if the error, weighted, stays below its limit. What
+        # the first one says holds for the cotangent whose gradient is reported; the others repeat it with another.
+        seen = [
+            m for m in (self.entries if full else self.projections or self.entries) if m.status in ("right", "kink")
+        ]
+        limits = [m.limit / (share * probe.scale(self.name)) for m in seen]
+        limit = max(limits if full else limits[:1], default=0.0)
         relative = limit / size if size else limit
         entries = len(self.entries)
         return ArgumentRow(

@@ -1,16 +1,18 @@
 """What is wrong with the operations inside a function, before any number is compared."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from chainrule.core.custom import Custom
+from chainrule.core.provenance import Source
 
-from .functions import subject_of
+from .functions import FunctionSubject, subject_of
 from .measure import random_direction
 from .preliminary import preliminary
 from .report import Finding
-from .shapes import explained_shape
+from .shapes import explained_shape, square_only
 from .subject import Subject
 
 ENGINES = frozenset({"dtype", "overlapping-memory"})
@@ -19,22 +21,37 @@ ENGINES = frozenset({"dtype", "overlapping-memory"})
 
 def inside(subject: Subject, seed: int) -> list[Finding]:
     """Return what is wrong with the behaviour of the first `custom` operation of a run of which anything is."""
+    for one, source in _custom_operations(subject):
+        with np.errstate(all="ignore"):
+            y = np.asarray(one.forward({name: np.array(x) for name, x in one.arguments.items()}))
+            bar = random_direction(np.random.default_rng(seed), y.shape).astype(y.dtype)
+            found = [explained_shape(f, one, bar) for f in preliminary(one, bar) if f.verdict not in ENGINES]
+        if found:
+            return [replace(f, operation=one.name, source=source) for f in found]
+    return []
+
+
+def square_inside(subject: Subject, seed: int) -> Finding | None:
+    """Return what `square_only` says of the subject, or else of the first `custom` operation in it."""
+    found = square_only(subject, seed)
+    for one, source in _custom_operations(subject):
+        if found is not None:
+            break
+        found = square_only(one, seed)
+        found = None if found is None else replace(found, operation=one.name, source=source)
+    return found
+
+
+def _custom_operations(subject: Subject) -> Iterator[tuple[FunctionSubject, Source | None]]:
+    """Yield each `custom` operation of a run, as a pair of functions at the inputs it had, with its line."""
     with np.errstate(all="ignore"):
         try:
             operations = subject.operations({name: np.array(x) for name, x in subject.arguments.items()})
         except Exception:  # code that takes no boxes of ours: the check goes on without
-            return []
-        for recorded in operations:
-            if not isinstance(recorded.op, Custom) or "vjp" not in recorded.op.rules:
-                continue
-            one = subject_of(recorded.op, recorded.inputs, None, None, recorded.settings)
-            y = np.asarray(one.forward({name: np.array(x) for name, x in one.arguments.items()}))
-            bar = random_direction(np.random.default_rng(seed), y.shape).astype(y.dtype)
-            found = [f for f in preliminary(one, bar) if f.verdict not in ENGINES]
-            if found:
-                found = [explained_shape(f, one, bar) for f in found]
-                return [replace(f, operation=one.name, source=recorded.source) for f in found]
-    return []
+            return
+    for recorded in operations:
+        if isinstance(recorded.op, Custom) and "vjp" in recorded.op.rules:
+            yield subject_of(recorded.op, recorded.inputs, None, None, recorded.settings), recorded.source
 
 
 def merged(outer: list[Finding], inner: list[Finding]) -> list[Finding]:

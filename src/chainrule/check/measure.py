@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .directional import FIRST_STEP, ROWS, Estimate, accurate, derivative
+from .directional import FIRST_STEP, Estimate, accurate, derivative
 from .subject import Array, Subject, rms
 
 CLOSE = 1e-7
@@ -20,6 +20,8 @@ NOTHING = 1e-9
 """A slope of this size is none, beside a cotangent times an argument of size 1."""
 SAFETY = 10.0
 """By how much the disagreement of extrapolations may underestimate their error."""
+CHANCE = 2.0
+"""An error of twice what agreement tolerates cannot agree twice in a row."""
 ASIDE = 1e-3
 """How far to go, relative to each argument's size, from a point at which the function has a kink."""
 ZERO_SCALE = 0.1
@@ -150,68 +152,96 @@ class Probe:
 def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index: Any = None) -> Measurement:
     """Compare along directions.
 
-    The first numerical derivative that agrees ends the comparison. Where none does, the one whose extrapolations agree
-    best is taken, and a second one with other steps must confirm it before the gradient is called wrong.
+    Numerical derivatives that agree twice in a row end the comparison. Where none do, the one whose extrapolations
+    agree best is taken, and a second one with other steps must confirm it before the gradient is called wrong.
     """
-    analytic = probe.component(directions)
-    size = max(typical, probe.typical(directions))
-    close = CLOSE if probe.exact else CLOSE_COARSE
+    return _Comparison(probe, directions, typical, index).result()
 
-    def tolerance(e: Estimate) -> float:
+
+class _Comparison:
+    """The analytic derivative along directions beside the numerical ones."""
+
+    def __init__(self, probe: Probe, directions: Mapping[str, Array], typical: float, index: Any) -> None:
+        self.probe, self.directions, self.index = probe, directions, index
+        self.analytic = probe.component(directions)
+        self.size = max(typical, probe.typical(directions))
+        self.close = CLOSE if probe.exact else CLOSE_COARSE
+        self.scale = max(float(np.max(np.abs(v), initial=0.0)) for v in directions.values())
+        self.previous: tuple[float, ...] = ()
+        self.finest = np.inf
+        self.agreed: Estimate | None = None
+
+    def tolerance(self, e: Estimate) -> float:
         # The rounding of the argument itself counts as well: it is a step not taken.
-        rounded = 2 * probe.eps * size / e.step if np.isfinite(e.step) else 0.0
-        return close * max(abs(analytic), min(abs(e.value), 1e300), size) + 4 * e.noise + rounded
+        rounded = 2 * self.probe.eps * self.size / e.step
+        return self.close * max(abs(self.analytic), min(abs(e.value), 1e300), self.size) + 4 * e.noise + rounded
 
-    first: list[float] = []
+    def agrees(self, e: Estimate) -> bool:
+        """Whether an extrapolation and the same one with steps twice as long are both what the gradient says.
 
-    def settled(e: Estimate) -> bool:
-        first.append(tolerance(e))
-        small = tolerance(e) <= 8 * first[0] or 4 * e.noise <= close * size
-        return small and any(abs(analytic - value) <= tolerance(e) for value in e.row)
+        One alone may be so by chance: with shorter and shorter steps, estimates pass through all values on their way.
+        The error of an estimate falls to a quarter or less with each step, so a gradient that differs from its limit by
+        twice the tolerance cannot agree with two in a row.
+        """
+        tolerance = self.tolerance(e)
+        self.finest = min(self.finest, tolerance)
+        close = [abs(self.analytic - value) <= tolerance for value in e.row]
+        before = [abs(self.analytic - value) <= tolerance for value in self.previous]
+        self.previous = e.row
+        small = tolerance <= 8 * self.finest or 4 * e.noise <= self.close * self.size
+        if small and any(now and then for now, then in zip(close, before, strict=False)):
+            self.agreed = e
+        return self.agreed is not None
 
-    def decided(e: Estimate) -> bool:
-        apart = abs(analytic - e.value)
-        return settled(e) or (1e3 * max(e.error, e.noise) < apart and e.jump < 0.01 * apart)
+    def decided(self, e: Estimate) -> bool:
+        """Whether more steps would change nothing: the derivatives agree, or are clearly another."""
+        apart = abs(self.analytic - e.value)
+        return self.agrees(e) or (1e3 * max(e.error, e.noise) < apart and e.jump < 0.01 * apart)
 
-    estimate = probe.slope(directions, settled=decided)
-    argument = next(iter(directions))
-    scale = max(float(np.max(np.abs(v), initial=0.0)) for v in directions.values())
+    def result(self) -> Measurement:
+        """Compare, with other steps where the first ones do not decide."""
+        best = self.probe.slope(self.directions, settled=self.decided)
+        if not np.isfinite(self.analytic):
+            return self.measured("wrong", best, 0.0, "the gradient is not finite")
+        if self.agreed is None and not self.sees(best):
+            self.previous, self.finest = (), np.inf
+            finer = self.probe.slope(self.directions, first_step=FIRST_STEP * 2.0**-12, settled=self.agrees)
+            if not np.isfinite(best.value) or finer.error + finer.noise < best.error + best.noise:
+                best = finer
+        if self.agreed is not None:
+            return _sharp(self.probe, self.measured("right", self.agreed, CHANCE * self.tolerance(self.agreed)))
+        if not np.isfinite(best.value):
+            return self.measured("unclear", best, np.inf, _where_undefined(self.probe))
+        return self.judged(best)
 
-    def result(status: str, e: Estimate, limit: float, note: str = "") -> Measurement:
-        numeric = min(e.row, key=lambda value: abs(value - analytic)) if status == "right" and e.row else e.value
-        return Measurement(argument, index, analytic, numeric, limit, size, scale, status, e, note)
+    def sees(self, e: Estimate) -> bool:
+        """Whether an estimate is good enough to go on with."""
+        return np.isfinite(e.value) and e.error <= 1e-3 * max(abs(self.analytic), abs(e.value), self.size)
 
-    if not np.isfinite(analytic):
-        return result("wrong", estimate, 0.0, "the gradient is not finite")
-    if estimate.row and np.isfinite(estimate.value) and settled(estimate):
-        return _sharp(probe, result("right", estimate, tolerance(estimate)))
-    if not np.isfinite(estimate.value) or not _sees(estimate, analytic, size):
-        finer = probe.slope(directions, first_step=FIRST_STEP * 2.0**-12, settled=settled, rows=ROWS)
-        if finer.error + finer.noise < estimate.error + estimate.noise or not np.isfinite(estimate.value):
-            estimate = finer
-        if (
-            estimate.row
-            and np.isfinite(estimate.value)
-            and any(abs(analytic - value) <= tolerance(estimate) for value in estimate.row)
-        ):
-            return _sharp(probe, result("right", estimate, tolerance(estimate)))
-    if not np.isfinite(estimate.value):
-        return result("unclear", estimate, float("inf"), _where_undefined(probe))
-    limit = tolerance(estimate) + SAFETY * min(estimate.error, 1e300)
-    if abs(analytic - estimate.value) <= limit:
-        return _sharp(probe, result("right", estimate, limit))
-    nothing = 1000 * probe.eps * float(np.linalg.norm(probe.weights)) * scale
-    if max(abs(analytic), abs(estimate.value)) <= nothing and estimate.error >= 1e-3 * abs(estimate.value):
-        return result("right", estimate, nothing)  # both are rounding errors of a slope that is zero
-    second = probe.slope(directions, first_step=FIRST_STEP * 0.77 if probe.exact else FIRST_STEP * 3.1)
-    mismatch = abs(analytic - estimate.value)
-    if _kinked(probe, directions, estimate, mismatch) or _kinked(probe, directions, second, mismatch):
-        return result("kink", estimate, limit)
-    if not abs(second.value - estimate.value) <= 0.1 * mismatch:
-        return result("unclear", estimate, limit, "numerical derivatives with different steps disagree")
-    if probe.exact and _right_nearby(probe, directions, analytic, mismatch):
-        return result("kink", estimate, limit)
-    return result("wrong", estimate, limit)
+    def judged(self, best: Estimate) -> Measurement:
+        """Decide on an estimate that does not agree at once."""
+        limit = self.tolerance(best) + SAFETY * min(best.error, 1e300)
+        mismatch = abs(self.analytic - best.value)
+        if mismatch <= limit:
+            return _sharp(self.probe, self.measured("right", best, CHANCE * limit))
+        nothing = 1000 * self.probe.eps * float(np.linalg.norm(self.probe.weights)) * self.scale
+        if max(abs(self.analytic), abs(best.value)) <= nothing and best.error >= 1e-3 * abs(best.value):
+            return self.measured("right", best, nothing)  # both are rounding errors of a slope that is zero
+        second = self.probe.slope(
+            self.directions, first_step=FIRST_STEP * 0.77 if self.probe.exact else FIRST_STEP * 3.1
+        )
+        if any(_kinked(self.probe, self.directions, e, mismatch) for e in (best, second)):
+            return self.measured("kink", best, limit)
+        if not abs(second.value - best.value) <= 0.1 * mismatch:
+            return self.measured("unclear", best, limit, "numerical derivatives with different steps disagree")
+        if self.probe.exact and _right_nearby(self.probe, self.directions, self.analytic, mismatch):
+            return self.measured("kink", best, limit)
+        return self.measured("wrong", best, limit)
+
+    def measured(self, status: str, e: Estimate, limit: float, note: str = "") -> Measurement:
+        numeric = min(e.row, key=lambda value: abs(value - self.analytic)) if status == "right" and e.row else e.value
+        argument = next(iter(self.directions))
+        return Measurement(argument, self.index, self.analytic, numeric, limit, self.size, self.scale, status, e, note)
 
 
 def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float, mismatch: float) -> bool:
@@ -231,10 +261,6 @@ def _sharp(probe: Probe, found: Measurement) -> Measurement:
     if value <= found.limit <= max(NOTHING, 1e3 * probe.eps) * float(np.linalg.norm(probe.weights)) * found.scale:
         return found  # zero, as far as can be seen
     return replace(found, status="unclear", note="rounding hides an error as large as a hundredth of the gradient")
-
-
-def _sees(estimate: Estimate, analytic: float, size: float) -> bool:
-    return estimate.error <= 1e-3 * max(abs(analytic), abs(estimate.value), size)
 
 
 def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch: float) -> bool:

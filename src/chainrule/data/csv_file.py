@@ -52,8 +52,9 @@ def read_csv(path: str | Path, target: str | int | None = None) -> Data:
 def csv_table(path: str | Path) -> Table:
     """Read the columns of such a file; :func:`read_csv` says how.
 
-    The file is read in pieces, and what is kept of a column of numbers are the numbers: 10⁶ rows of 100 columns
-    take little more than their 0.8 GB. Columns of text take a second pass.
+    The file is read in pieces, and what is kept of a column of numbers are the numbers: a table of 10⁶ × 100 is
+    0.8 GB (as a data set, with its features side by side, three times that while it is made). Columns of text take a
+    second pass.
     """
     path = Path(path)
     delimiter = _delimiter(path)

@@ -48,8 +48,9 @@ def doctor(
     - `loss(output, y)` gives one number; `batches` are `(x, y)`, or `(x1, x2, …, y)` for a model of several inputs: a
       list or a DataLoader, of which the first 8 are used. Several are needed to tell dead units and noise.
     - `optimizer` is the one you train with: only then the learning rate can be judged. Trials without one use Adam.
-    - A copy is trained for `steps` steps (60, or 20 for more than 200,000 parameters), to see how the flow moves. With `try_remedies`, copies with one change each
-      are trained from the same seeds on the same batches, three seeds each, and measured against that.
+    - A copy is trained for `steps` steps (60, or 20 for more than 200,000 parameters), to see how the flow moves. With
+      `try_remedies`, copies with one change each are trained from the same three seeds on the same batches, and
+      measured against copies without it.
     - `thresholds` replaces limits by name; `chainrule.doctor.DEFAULTS` has all of them with their sources.
 
     Ratios count more than absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in a layer is

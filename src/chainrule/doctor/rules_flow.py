@@ -27,17 +27,23 @@ def bad_initialisation(f: Findings) -> Verdict | None:
             )
     limit = f.limit("gain")
     odd = [row for row in rows if not row.normalised and row.gain > 0 and not 1 / limit <= row.gain <= limit]
-    effect = _effect(f) if odd else ""
-    if not effect:
-        return None
-    most = max(abs(math.log(row.gain)) for row in odd)
-    worst = next(row for row in odd if abs(math.log(row.gain)) > most / 2)
-    key = f"bad-initialisation {'large' if worst.gain > 1 else 'small'}"
+    for large in (True, False):
+        wrong = [row for row in odd if (row.gain > 1) == large]
+        effect = _effect(f, large) if wrong else ""
+        if effect:
+            return _wrong_size(f, wrong, effect)
+    return None
+
+
+def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
+    """Return the verdict on the first of the layers that are about as wrong as the worst."""
+    most = max(abs(math.log(row.gain)) for row in wrong)
+    worst = next(row for row in wrong if abs(math.log(row.gain)) > most / 2)
     return f.verdict(
         "bad-initialisation",
         worst.name,
         "gain",
-        key,
+        f"bad-initialisation {'large' if worst.gain > 1 else 'small'}",
         gain=worst.gain,
         largest=worst.largest,
         function=worst.function or "a linear layer",
@@ -45,19 +51,19 @@ def bad_initialisation(f: Findings) -> Verdict | None:
     )
 
 
-def _effect(f: Findings) -> str:
-    """Return what weights of a wrong size do, or nothing where it does no harm."""
+def _effect(f: Findings, large: bool) -> str:
+    """Return what weights that are too large, or too small, do; nothing where it does no harm."""
     flow = f.start.flow
     smallest, largest = flow_range(f.start)
     growth = _growth(flow)
     saturated = [row for row in flow[:-1] if row.saturated > f.limit("saturated")]
-    if saturated:
+    if large and saturated:
         return f"{saturated[0].saturated:.0%} of {saturated[0].name} saturated"
-    if smallest < f.limit("vanishing") or largest > f.limit("exploding"):
-        return f"gradients between {smallest:.1e} and {largest:.1e} of the last layer's"
-    if not 1 / f.limit("activation growth") <= growth <= f.limit("activation growth"):
+    if (largest > f.limit("exploding")) if large else (smallest < f.limit("vanishing")):
+        return f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
+    if (growth > f.limit("activation growth")) if large else (growth < 1 / f.limit("activation growth")):
         return f"values {growth:.1e} times as large at the end"
-    if f.chance > 0 and f.start.loss > 3 * f.chance:
+    if large and f.chance > 0 and f.start.loss > 3 * f.chance:
         return f"a loss of {f.start.loss:.3g} at the start, where a constant answer has {f.chance:.3g}"
     return ""
 

@@ -157,15 +157,47 @@ def code_of(module: nn.Module, init_name: str = "", indent: str = "") -> list[st
     children = list(module.named_children())
     if not children:
         return [f"{indent}{'nn.' if ours else ''}{name}({module.extra_repr()})"]
-    ordered = isinstance(module, nn.ModuleList | nn.Residual)
+    inner = indent + "    "
     lines = [f"{indent}{'nn.' if ours else ''}{name}("]
-    for key, child in children:
-        own = code_of(child, init_name, indent + "    ")
-        if not ordered:
-            own[0] = f"{indent}    {key}={own[0].strip()}"
-        own[-1] += ","
-        lines += own
+    if isinstance(module, nn.Sequential):
+        lines += _repeated([code_of(child, init_name, inner) for _, child in children], inner)
+    else:
+        for key, child in children:
+            own = code_of(child, init_name, inner)
+            if not isinstance(module, nn.ModuleList | nn.Residual):
+                own[0] = f"{inner}{key}={own[0].strip()}"
+            lines += [*own[:-1], own[-1] + ","]
     return [*lines, f"{indent})"]
+
+
+def _repeated(codes: list[list[str]], indent: str) -> list[str]:
+    """Return modules one after the other; one, two or three of them that come again and again as a generator."""
+    lines: list[str] = []
+    while codes:
+        period, times = max(
+            ((p, _times(codes, p)) for p in (1, 2, 3)), key=lambda found: (found[0] * found[1], -found[0])
+        )
+        if times > 2:
+            one = [_in_one_line(code) for code in codes[:period]]
+            body = one[0] if period == 1 else f"m for _ in range({times}) for m in ({', '.join(one)})"
+            lines.append(f"{indent}*({body}{f' for _ in range({times})' if period == 1 else ''}),")
+            codes = codes[period * times :]
+        else:
+            lines += [*codes[0][:-1], codes[0][-1] + ","]
+            codes = codes[1:]
+    return lines
+
+
+def _times(codes: list[list[str]], period: int) -> int:
+    """Return how often the first modules come one after the other; 1 counts for nothing."""
+    times = 1
+    while codes[:period] == codes[times * period : (times + 1) * period] and len(codes) >= (times + 1) * period:
+        times += 1
+    return times if times > 2 else 0
+
+
+def _in_one_line(code: list[str]) -> str:
+    return " ".join(line.strip() for line in code).replace("( ", "(").replace(", )", ")")
 
 
 def diff(before: list[str], after: list[str]) -> str:

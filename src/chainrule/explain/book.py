@@ -2,12 +2,23 @@ r"""The equations of a computation: each written with its symbols, evaluated by 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .composites import values_of
+from .equations import (
+    Constant,
+    Equation,
+    array_of,
+    axes_shown,
+    dotted,
+    last_side,
+    settings_of,
+    unbracketed,
+    with_kept_axes,
+)
 from .formula import FormulaError
 from .laws import Law, backward_law, forward_law, output_name, times
 from .naming import Names
@@ -23,15 +34,6 @@ from .verify import Verdict, deviation, evaluate, verify
 
 LONG = 240
 """The most LaTeX that a sum of several parts may have as one equation."""
-
-
-@dataclass(frozen=True)
-class Equation:
-    """One displayed equation: LaTeX, the same with numbers where they fit, and the verdict on it."""
-
-    latex: str
-    numbers: str | None
-    verdict: Verdict
 
 
 class Book:
@@ -117,6 +119,7 @@ class Book:
         is_own = unit.inlined and not backward  # the formula that is being written: it has no symbol on the left
         value = Named(Symbol("u"), unit.output.value) if is_own else self.operand(unit.output)
         bar = self.bar(unit.output) if backward and unit.output.gradient is not None else None
+        value, bar = (value, None) if bar is None else (with_kept_axes(unit, value), with_kept_axes(unit, bar))
         for key in (output, output.lower(), "y"):
             found.setdefault(key, value)
             if bar is not None:
@@ -131,19 +134,20 @@ class Book:
 
     # The equations
 
-    def forward(self, unit: Unit) -> Equation:
-        """Return the equation of the forward pass."""
+    def forward(self, unit: Unit) -> tuple[Equation, list[Equation]]:
+        """Return the equation of the forward pass, and those of what it uses."""
         law, rendered = self._forward(unit)
         if law is None:
-            return self._unstated(self.symbol(unit.output).latex(), unit)
-        return self._judged(law, rendered, as_rows(unit, unit.output.value))
+            return self._unstated(self.symbol(unit.output).latex(), unit), []
+        equation = self._judged(law, rendered, as_rows(unit, unit.output.value))
+        return equation, [_settled(step, equation) for step in self._stepped(law, unit)[1]]
 
     def _forward(self, unit: Unit) -> tuple[Law | None, Rendered]:
         law = special_forward(unit) or forward_law(unit)
         if law is None:
             return None, Rendered("", "", None, {})
         steps = self._stepped(law, unit)[0]
-        return law, self._written(_dotted(law, unit), unit, steps)
+        return law, self._written(dotted(law, unit), unit, steps)
 
     def kept(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
         """Return the equations of what an operation keeps for its backward pass, each with its symbol and value."""
@@ -190,6 +194,7 @@ class Book:
         extra = {**steps, name: Named(left, 0.0)}
         rendered = self._written(law, unit, extra)
         equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
+        before = [_settled(step, equation) for step in before]
         return self._with_chain(equation, unit, k, local, left), before
 
     def together(self, parts: Sequence[tuple[Unit, int]], entry: Entry) -> str | None:
@@ -223,17 +228,17 @@ class Book:
         if bar.is_one:
             for sign in (r"\odot", r"\cdot"):
                 law = replace(law, latex=law.latex.replace(rf"\bar {output} {sign} ", ""))
-        return _dotted(law, unit), local
+        return dotted(law, unit), local
 
     def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
         backward = r"\bar" in law.latex + law.reading
         operands = {**self.operands(unit, backward), **extra}
-        settings = _settings(unit)
+        settings = settings_of(unit)
         rendered = render(law.latex, operands, settings)
         if law.reading:
             other = render(law.reading, operands, settings)
             rendered = replace(rendered, reading=other.reading, values=other.values, numbers=None)
-        return replace(rendered, shown=_axes_shown(rendered.shown, unit))
+        return replace(rendered, shown=axes_shown(rendered.shown, unit))
 
     def _stepped(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
         """Evaluate the formulas that come before a law, so that it can use their values."""
@@ -259,6 +264,22 @@ class Book:
             equations.append(Equation(rendered.shown, None, verdict))
         return found, equations
 
+    def parts(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
+        """Return the equations of the parts that an operation with several outputs makes."""
+        found: list[tuple[Symbol, Equation, Any]] = []
+        if unit.record.name != "split":
+            return found
+        made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
+        for entry in self.recording.entries:
+            if entry.inputs == (unit.output,) and "part" in entry.settings and entry in self.names.symbols:
+                k = entry.settings["part"]
+                law = Law(rf"y = x[\text{{part }} {k + 1}]", r"y = \operatorname{part}(x)", {"part": Constant(made[k])})
+                operands = {"y": self.operand(entry), "x": self.operand(unit.inputs[0])}
+                shown, read = render(law.latex, operands, {}), render(law.reading, operands, {})
+                rendered = Rendered(shown.shown, read.reading, None, read.values)
+                found.append((self.symbol(entry), self._judged(law, rendered, entry.value), entry.value))
+        return found
+
     def _judged(self, law: Law, rendered: Rendered, expected: Any) -> Equation:
         verdict = verify(rendered.reading, rendered.values, law, expected)
         shown = rendered.shown
@@ -266,8 +287,8 @@ class Book:
             left, right = sides(shown)
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
             shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
-        numbers = None if rendered.numbers is None or verdict.summed else _last_side(rendered.numbers)
-        return Equation(_without_brackets(shown), None if numbers is None else without_brackets(numbers), verdict)
+        numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
+        return Equation(unbracketed(shown), None if numbers is None else without_brackets(numbers), verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
         """Put the chain rule before the result: the derivative by the output, times the local derivative."""
@@ -291,44 +312,6 @@ class Book:
         return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
 
 
-def _without_brackets(latex: str) -> str:
-    """Drop the brackets around whole right-hand sides."""
-    left, right = sides(latex)
-    return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
-
-
-_ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\}")
-
-
-def _last_side(numbers: str) -> str | None:
-    """Return the right-hand side in numbers, None where it is no more than the value itself."""
-    _, right = sides(numbers)
-    last = right[0] if right else numbers
-    return None if _ALONE.fullmatch(without_brackets(last).strip()) else last
-
-
-def _dotted(law: Law, unit: Unit) -> Law:
-    r"""Write a product with a number with a dot: $\odot$ is for arrays."""
-    return replace(law, latex=law.latex.replace(r"\odot", times(unit))) if unit.record.kind != "general" else law
-
-
-def _settings(unit: Unit) -> dict[str, Any]:
-    found = {k: v for k, v in unit.settings.items() if isinstance(v, int | float | tuple | list) or v is None}
-    if "axis" in unit.settings:
-        first = unit.inputs[0]
-        size = np.size(first.value if isinstance(first, Entry) else first)
-        found.setdefault("n", size // max(np.size(unit.output.value), 1))
-    return {k: v for k, v in found.items() if k == "axis" or v is not None}
-
-
-def _axes_shown(shown: str, unit: Unit) -> str:
-    axis = unit.settings.get("axis", ())
-    if axis == ():
-        return shown
-    text = "" if axis is None else rf"_{{\text{{axis {axis}}}}}"
-    return shown.replace(r"_{\text{axis}}", text)
-
-
 def _value_of(rendered: Rendered, law: Law) -> Any:
     try:
         return evaluate(rendered.reading, rendered.values, law, None)[0]
@@ -336,9 +319,19 @@ def _value_of(rendered: Rendered, law: Law) -> Any:
         return None
 
 
+BY_RESULT = "verified by the formula that uses it"
+
+
+def _settled(step: Equation, result: Equation) -> Equation:
+    """What has no composite to be held against is verified by the formula that uses its value."""
+    return replace(step, verdict=result.verdict) if step.verdict.reason == BY_RESULT else step
+
+
 def _nearest(value: Any, candidates: Sequence[Any]) -> Verdict:
     """An intermediate value is verified where the composite's own tape has it."""
     errors = [deviation(value, c) for c in candidates if np.shape(c) == np.shape(value)]
+    if not candidates:
+        return Verdict(None, BY_RESULT)
     if not errors:
         return Verdict(None, "no value of the composite has this shape")
     return Verdict(min(errors), "", value=value)

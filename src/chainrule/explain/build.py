@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from .blockwise import blockwise_lines
-from .book import Book, Equation
+from .book import Book
 from .catalogue import Catalogue
 from .confirm import confirm
 from .derivation import Derivation
+from .equations import Equation
 from .fusion import derivation_lines, simplified
 from .naming import name_all
 from .proofs import proof_lines
@@ -67,12 +68,17 @@ class Builder:
     def forward(self) -> Iterator[Step]:
         """Yield the steps of the forward pass."""
         for unit in self.units:
-            if unit.inlined or isinstance(unit.output.value, tuple):
+            if unit.inlined:
+                continue
+            if isinstance(unit.output.value, tuple):
+                for symbol, equation, value in self.book.parts(unit):
+                    yield self._step("forward", symbol, equation, value, unit, (), "part")
                 continue
             for symbol, equation, value in self.book.kept(unit):
                 yield self._step("forward", symbol, equation, value, unit, (), f"kept {symbol.base}")
-            equation = self.book.forward(unit)
-            yield self._step("forward", self.book.symbol(unit.output), equation, unit.output.value, unit, ())
+            equation, before = self.book.forward(unit)
+            lines = [self._line("", e) for e in before]
+            yield self._step("forward", self.book.symbol(unit.output), equation, unit.output.value, unit, lines)
 
     def _step(
         self,

@@ -38,15 +38,9 @@ def _compared(replay: "Replay", directions: Mapping[Entry, Any], name: str, symb
     larger = max(abs(analytic), abs(found.value))
     difference = abs(analytic - found.value)
     error = difference / (larger + found.noise / THRESHOLD) if difference else 0.0
-    tolerance = 10 * (THRESHOLD * larger + found.noise)
-    at_kink = (
-        error > THRESHOLD
-        and min(found.left, found.right) - tolerance <= analytic <= tolerance + max(found.left, found.right)
-        and found.jump > tolerance
-    )
-    return Confirmation(
-        symbol, name, analytic, found.value, error, error <= THRESHOLD or at_kink, "kink" if at_kink else ""
-    )
+    at_kink = error > THRESHOLD and found.jump > 10 * (THRESHOLD * larger + found.noise)
+    ok = error <= THRESHOLD or at_kink
+    return Confirmation(symbol, name, analytic, found.value, error, ok, "kink" if at_kink else "")
 
 
 def _precise(estimate: Estimate) -> bool:

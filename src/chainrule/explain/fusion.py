@@ -10,8 +10,9 @@ import numpy as np
 
 from chainrule.rules.cross_entropy import one_hot
 
-from .book import Book, Equation
+from .book import Book
 from .catalogue import Catalogue
+from .equations import Equation
 from .laws import Law
 from .operands import Literal, Named, Operand
 from .recorder import Entry

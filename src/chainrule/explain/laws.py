@@ -30,7 +30,7 @@ class Law:
 
 def forward_law(unit: Unit) -> Law | None:
     """Return the law of the forward pass, or None where the record states no formula."""
-    texts = _formulas(unit.record.__doc__)
+    texts = _formulas(_stated(unit.record))
     return Law(texts[-1], steps=tuple(texts[:-1])) if texts else None
 
 
@@ -40,7 +40,7 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     An elementwise record states a partial derivative: the cotangent is $\bar y$ times it.
     """
     argument = unit.argument_names[k]
-    rule = unit.record.rule_of(unit.record.arguments[0] if unit.record.variadic else argument)
+    rule = _rule(unit.record, unit.record.arguments[0] if unit.record.variadic else argument)
     texts = _formulas(rule.__doc__ if rule else None)
     if not texts:
         return None, ""
@@ -66,7 +66,18 @@ def _constant_power(unit: Unit) -> str | None:
 
 
 def _formulas(docstring: str | None) -> list[str]:
-    return formulas_in(inspect.cleandoc(docstring or ""))
+    texts = formulas_in(inspect.cleandoc(docstring or ""))
+    return texts if all("=" in text for text in texts) else []
+
+
+def _stated(record: Any) -> str | None:
+    """Return the docstring with the formula: that of a user's own operation is its function's."""
+    return record.__doc__ if isinstance(record, type) else getattr(record.function, "__doc__", None)
+
+
+def _rule(record: Any, argument: str) -> Any:
+    is_record = hasattr(record, "rule_of")
+    return record.rule_of(argument) if is_record else record.rules.get("vjp")
 
 
 def _of_argument(texts: list[str], argument: str) -> int | None:
@@ -85,7 +96,7 @@ def _is_needed(text: str, last: str, texts: list[str]) -> bool:
 
 def output_name(unit: Unit) -> str:
     """Return what the record's formula calls its output: y, or another letter."""
-    texts = _formulas(unit.record.__doc__)
+    texts = _formulas(_stated(unit.record))
     left = sides(texts[-1])[0] if texts else "y"
     return left.split("_")[0].strip() or "y"
 

@@ -35,7 +35,6 @@ class Entry:
     name: str = ""
     saved: Mapping[str, Any] = field(default_factory=dict)
     arrived: list[tuple["Entry", int, Any]] = field(default_factory=list)
-    raw_shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     gradient: Any = None
     is_parameter: bool = False
 
@@ -201,7 +200,6 @@ def _send(entry: Entry, y_bar: Any, by_order: Mapping[int, Entry]) -> None:
         if parent is None:
             continue
         raw = entry.op.adjoints[k](y_bar, node.saved, node.settings) if pulled is None else pulled[k]
-        entry.raw_shapes[k] = np.shape(raw)
         x_bar = fit(raw, parent.shape, parent.dtype)
         target = by_order[parent.order]
         target.arrived.append((entry, k, x_bar))

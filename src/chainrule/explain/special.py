@@ -5,12 +5,12 @@ plain NumPy that follows the formula and none of the rule's code.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .indexing import INDEXED, index_text, indexed_backward, indexed_forward
 from .laws import Law, forward_law
 from .operands import Literal, Named, Operand
 from .recorder import Entry
@@ -66,8 +66,8 @@ def adapted(unit: Unit) -> dict[str, Operand]:
         found["axes"], found["back"] = Literal(axes, _tuple(axes)), Literal(back, _tuple(back))
     elif name == "sparse_softmax_cross_entropy":
         found["e"] = Literal(math.e, "e")
-    elif name == "getitem" and (picked := _picked(unit)) is not None:
-        found["index"] = Named(Symbol("t"), picked)
+    elif "index" in unit.settings:
+        found["index"] = Literal(0.0, index_text(unit.settings["index"]))
     for key in ("axis", "n"):
         if key == "n" and "axis" in unit.settings:
             size = np.size(value_of_input(unit.inputs[0])) // max(np.size(unit.output.value), 1)
@@ -152,28 +152,11 @@ def special_forward(unit: Unit) -> Law | None:
         return None if law is None else Law(_unmasked(law.latex))
     if name == "transpose" and _swaps_last(unit):
         return Law(r"y = x^\top")
-    if name in ("concatenate", "stack"):
-        listed = ", ".join(unit.argument_names)
-        join = np.concatenate if name == "concatenate" else np.stack
-        axis = unit.settings["axis"]
-        return Law(rf"y = \operatorname{{{name}}}({listed})", functions={name: lambda *xs: join(xs, axis=axis)})
-    if name == "getitem":
-        return Law(r"y = x[\mathrm{index}]", r"y = \operatorname{taken}(x)", {"taken": _picker(unit)})
+    if name in INDEXED:
+        return indexed_forward(unit)
     if name in WINDOWED:
         return windowed_forward(unit)
     return None
-
-
-def _picked(unit: Unit) -> Any:
-    """Return the integers that pick rows, where an index is nothing else."""
-    index = unit.settings.get("index")
-    index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-    return index if isinstance(index, np.ndarray) and index.dtype.kind in "iu" else None
-
-
-def _picker(unit: Unit) -> Callable[..., Any]:
-    index = unit.settings["index"]
-    return lambda x: np.asarray(x)[index]
 
 
 # The backward pass
@@ -181,22 +164,10 @@ def _picker(unit: Unit) -> Callable[..., Any]:
 
 def special_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k where the record's formula alone cannot be evaluated."""
-    name, argument = unit.record.name, unit.argument_names[k]
+    name = unit.record.name
     shape = np.shape(value_of_input(unit.inputs[k]))
-    if name in ("concatenate", "stack"):
-        part = _part(unit, k)
-        return Law(
-            rf"\bar {{\mathrm{{{argument}}}}} = \bar y[\text{{part }} {k + 1}]",
-            rf"\bar {{\mathrm{{{argument}}}}} = \operatorname{{part}}(\bar y)",
-            {"part": part},
-        )
-    if name == "getitem":
-        latex = (
-            r"\bar x_m = \sum_{i: \mathrm{index}_i = m} \bar y_i"
-            if _picked(unit) is not None
-            else r"\bar x[\mathrm{index}] = \bar y"
-        )
-        return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(unit, shape)})
+    if name in INDEXED:
+        return indexed_backward(unit, k, shape)
     if name == "transpose":
         return Law(
             r"\bar x = \bar y^\top"
@@ -208,23 +179,3 @@ def special_backward(unit: Unit, k: int) -> Law | None:
     if name in WINDOWED:
         return windowed_backward(unit, k)
     return None
-
-
-def _part(unit: Unit, k: int) -> Callable[..., Any]:
-    axis = unit.settings["axis"]
-    if unit.record.name == "stack":
-        return lambda y: np.take(y, k, axis=axis)
-    lengths = [np.shape(value_of_input(x))[axis] for x in unit.inputs]
-    start = sum(lengths[:k])
-    return lambda y: np.take(y, range(start, start + lengths[k]), axis=axis)
-
-
-def _scatterer(unit: Unit, shape: tuple[int, ...]) -> Callable[..., Any]:
-    index = unit.settings["index"]
-
-    def scattered(y_bar: Any) -> Any:
-        x_bar = np.zeros(shape)
-        np.add.at(x_bar, index, y_bar)
-        return x_bar
-
-    return scattered

@@ -1,7 +1,7 @@
 """The steps of a derivation, with their verdicts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.core.provenance import Source
@@ -91,7 +91,6 @@ class Account:
     unused: tuple[str, ...] = ()
     lang: str = "en"
     level: str = "full"
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def ok(self) -> bool:

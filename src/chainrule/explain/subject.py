@@ -140,6 +140,8 @@ def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
         how = HOW if is_bare else "use a loss with reduction='mean'"
         raise ValueError(f"explain: {title} returns shape {np.shape(value_of(y))}, expected a scalar loss; {how}")
     if not isinstance(y, Tensor) or y._trace is not tape or y._link is None:
+        if any(e.is_parameter for e in tape.entries) and not any(e.tracked for e in tape.entries):
+            raise ValueError(f"explain: every parameter of {title} is frozen; call requires_grad_(True) on some")
         raise ValueError(
             f"explain: the result of {title} depends on no argument that has a gradient; pass what it depends on as "
             f"arguments (floating arrays), or the model itself: cr.explain(model, x, loss=…, target=…)"

@@ -53,11 +53,6 @@ class Unit:
         user, position = self.edges[k]
         return next(x_bar for u, p, x_bar in self.inputs[k].arrived if u is user and p == position)
 
-    def raw_shape(self, k: int) -> tuple[int, ...]:
-        """Return the shape that the rule gives for input k, before broadcasting is undone."""
-        user, position = self.edges[k]
-        return user.raw_shapes.get(position, ())
-
 
 def units_of(recording: Recording) -> list[Unit]:
     """Return the units that the loss depends on, in the order of the forward pass."""
