@@ -174,9 +174,10 @@ def _repeated(codes: list[list[str]], indent: str) -> list[str]:
     """Return modules one after the other; one, two or three of them that come again and again as a generator."""
     lines: list[str] = []
     while codes:
-        period, times = max(
-            ((p, _times(codes, p)) for p in (1, 2, 3)), key=lambda found: (found[0] * found[1], -found[0])
-        )
+        period, times = _period(codes)
+        later = _period(codes[1:])
+        if later[0] * later[1] >= period * times > 0:  # the same, begun one later: with a layer, not its activation
+            times = 0
         if times > 2:
             one = [_in_one_line(code) for code in codes[:period]]
             body = one[0] if period == 1 else f"m for _ in range({times}) for m in ({', '.join(one)})"
@@ -186,6 +187,12 @@ def _repeated(codes: list[list[str]], indent: str) -> list[str]:
             lines += [*codes[0][:-1], codes[0][-1] + ","]
             codes = codes[1:]
     return lines
+
+
+def _period(codes: list[list[str]]) -> tuple[int, int]:
+    """Return how many modules come again first, and how often: what covers most."""
+    found = [(p, _times(codes, p)) for p in (1, 2, 3)]
+    return max(found, key=lambda pair: (pair[0] * pair[1], -pair[0]))
 
 
 def _times(codes: list[list[str]], period: int) -> int:
