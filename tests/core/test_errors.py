@@ -231,5 +231,5 @@ def test_a_leaf_has_no_line_but_a_name() -> None:
 
 def test_an_array_too_large_for_memory_names_the_operation():
     x = np.broadcast_to(np.float64(1.0), (10**6, 10**6))
-    with pytest.raises(MemoryError, match="multiply: .*a float64"):
+    with pytest.raises(MemoryError, match=r"multiply: .*a float64"):
         cr.grad(lambda s: (s * x).sum())(2.0)
