@@ -170,6 +170,33 @@ def test_forward_mode_alone_can_be_wrong():
     assert "adjoint identity" in str(right)
 
 
+@cr.custom
+def product(a, b):
+    return a @ b
+
+
+@product.def_vjp
+def product_backward(y_bar, a, b):
+    return y_bar @ b, a.T @ y_bar  # b is not transposed: that shows as soon as it is not symmetric or not square
+
+
+def symmetric_only(y_bar, x, w):
+    return y_bar @ np.swapaxes(w, -1, -2), x.T @ np.resize(y_bar, (x.shape[0], w.shape[0]))
+
+
+def test_a_backward_that_is_right_only_for_square_shapes_is_found_at_square_shapes():
+    x, w = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))
+    report = cr.check(lambda x, w: x @ w, x, w, backward=symmetric_only)
+    assert (report.verdict, report.findings[0].code) == ("wrong", "square-only")
+    assert cr.check(lambda x, w: x @ w, x, w, backward=lambda y_bar, x, w: (y_bar @ w.T, x.T @ y_bar)).ok
+
+
+def test_a_custom_operation_inside_that_returns_a_wrong_shape_is_named():
+    report = cr.check(lambda x, w: product(np.tanh(x), w).sum(), X, W)
+    (finding,) = report.findings
+    assert (report.verdict, finding.operation, finding.source.file) == ("shape", "product", __file__)
+
+
 # The other verdicts
 
 

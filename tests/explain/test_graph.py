@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from decimal import Decimal
 from itertools import pairwise
@@ -238,16 +237,14 @@ def test_a_repetition_is_found_as_its_shortest_block():
 
 
 @pytest.mark.parametrize("repeats", [True, False])
-def test_ten_thousand_operations_are_folded_or_cut_within_five_seconds(repeats):
+def test_ten_thousand_operations_are_folded_or_cut(repeats):
     x = y = cr.tensor([0.1, 0.2], requires_grad=True, name="x")
     steps = [cr.sin, cr.tanh, lambda v: v * 0.5, lambda v: v + x]
     for kind in np.random.default_rng(0).integers(0, 1 if repeats else 4, 10_000):
         y = steps[kind](y)
     loss = y.sum()
-    start = time.process_time()
     graph = cr.graph(loss)
     svg = graph.to_svg()
-    assert time.process_time() - start < 5
     assert graph.operations == 10_001
     assert drawn_operations(svg) <= 100
     if repeats:

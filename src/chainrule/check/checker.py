@@ -126,7 +126,6 @@ class Examination:
             findings.append(found)
         if not findings and (square := square_inside(self.subject, seed)) is not None:
             findings.append(square)
-            verdicts[square.argument] = square.verdict
         rows = tuple(c.row(self.first, verdicts[c.name], full) for c in covered)
         evaluations = sum(probe.evaluations for probe in self.probes)
         return CheckReport(

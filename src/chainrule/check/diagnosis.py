@@ -1,6 +1,5 @@
 """Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -75,7 +74,7 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     x, mended = probe.at[name], probe.gradients[name].copy()
     direction = probe.scale(name) * random_direction(rng, x.shape).ravel()
-    enough = math.inf
+    enough = 0.0
 
     def gap(low: int, high: int) -> float:
         """Return numeric less analytic derivative along a stretch of the direction."""

@@ -116,7 +116,7 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Pla
 def verdict_on(subject: Subject, seed: int, only: str | None = None) -> str:
     """Return wrong, kink, unclear or right for a subject, or for one of its arguments.
 
-    It is "raises" where the backward pass does, and "unclear" where the function does not run.
+    It is "raises" where the backward pass does or returns a wrong shape, and "unclear" where the function does not run.
     """
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
@@ -129,7 +129,9 @@ def verdict_on(subject: Subject, seed: int, only: str | None = None) -> str:
             return "unclear"
         if not y.size or not np.all(np.isfinite(y)):
             return "unclear"
-        names = [name for name in probe.gradients if only in (None, name)]
+        names = [name for name in subject.arguments if only in (None, name)]
+        if not set(names) <= set(probe.gradients):
+            return "raises"  # a gradient of a wrong shape
         found = {cover([probe], name, rng, False).verdict for name in names}
     return next((verdict for verdict in ("wrong", "kink", "unclear") if verdict in found), "right")
 

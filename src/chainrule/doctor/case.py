@@ -23,6 +23,8 @@ from .steps import layer_name
 
 MOST = 8
 """How many batches are looked at."""
+FEW = 200_000
+"""Up to so many parameters a model is small."""
 DEFAULT_LR = 3e-3
 """The step of Adam in trials, where no optimiser was given."""
 
@@ -40,6 +42,11 @@ class Case:
     clip: float | None = None
     warmup: int = 0
     patches: frozenset[str] = frozenset()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a step costs so little that more of them are taken."""
+        return sum(p.size for p in self.model.parameters()) <= FEW
 
     def copied(self) -> "Case":
         """Return a copy whose model, loss and optimiser are its own and belong together."""

@@ -28,9 +28,7 @@ class Effort:
     last: int
 
 
-SMALL, LARGE = Effort(60, 6, MOST), Effort(20, 3, 3)
-FEW = 200_000
-"""Up to so many parameters a step costs little, and more are taken."""
+SMALL, LARGE = Effort(60, 6, MOST), Effort(20, 3, 6)
 
 
 def doctor(
@@ -76,7 +74,7 @@ def doctor(
     limits = chosen(thresholds)
     with untouched(model, seed):
         case = Case(model, loss, collected(batches), optimizer)
-        effort = SMALL if sum(p.size for p in model.parameters()) <= FEW else LARGE
+        effort = SMALL if case.is_small else LARGE
         if steps is not None:
             effort = replace(effort, steps=steps)
         findings, history = _findings(case, limits, effort, seed)

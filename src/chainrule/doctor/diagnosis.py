@@ -31,10 +31,17 @@ class Measured:
     flow: float
     accuracy: float = math.nan
 
+    def text(self, lang: str = "en") -> str:
+        """Return the figures in words."""
+        parts = {"loss": f"{self.loss:.4g} ± {self.spread:.2g}"}
+        if not math.isnan(self.accuracy):
+            parts["accuracy"] = f"{self.accuracy:.0%}"
+        if not math.isnan(self.flow):
+            parts["flow"] = f"{self.flow:.1e}"
+        return ", ".join(f"{said(name, lang)} {figure}" for name, figure in parts.items())
+
     def __str__(self) -> str:
-        accuracy = "" if math.isnan(self.accuracy) else f", accuracy {self.accuracy:.0%}"
-        flow = "" if math.isnan(self.flow) else f", flow {self.flow:.1e}"
-        return f"loss {self.loss:.4g} ± {self.spread:.2g}{accuracy}{flow}"
+        return self.text()
 
 
 @dataclass(frozen=True)

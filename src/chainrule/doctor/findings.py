@@ -1,5 +1,6 @@
 """What the verdicts are drawn from: the examinations before and after a short training, and the training itself."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from .case import Case, Trial, rebuilt, train
 from .diagnosis import Verdict
-from .exam import Exam
+from .exam import Exam, examine
 from .thresholds import Threshold
 
 LONGER = 4
 """How many times as long a training runs before its loss is said to stay at chance."""
+LONG = 240
+"""How many steps that are at least, for a small model."""
 
 
 @dataclass
@@ -29,7 +32,8 @@ class Findings:
     seed: int
     verdicts: list[Verdict] = field(default_factory=list)
     _rates: dict[float, float] = field(default_factory=dict)
-    _known: dict[str, bool] = field(default_factory=dict)
+    _long: Trial | None = None
+    _scales: list[float] = field(default_factory=list)
 
     @property
     def window(self) -> int:
@@ -67,10 +71,28 @@ class Findings:
     @property
     def recovers(self) -> bool:
         """Whether the loss leaves chance in a training four times as long: then it was only slow."""
-        if "recovers" not in self._known:
-            final = train(self.case.with_optimizer(), LONGER * self.steps, self.seed).final(self.window)
-            self._known["recovers"] = final < 0.9 * self.chance and final < 0.95 * self.final
-        return self._known["recovers"]
+        final = self._longer().final(self.window)
+        return final < 0.9 * self.chance and final < 0.95 * self.final
+
+    @property
+    def quietest(self) -> float:
+        """The smallest noise scale at some moments of that training: on a plateau it is large, but not always."""
+        self._longer()
+        return min(self._scales)
+
+    def _longer(self) -> Trial:
+        if self._long is None:
+            steps = max(LONGER * self.steps, LONG if self.case.is_small else 0)
+            moments = {steps * k // 4 for k in range(1, 4)}
+
+            def look(step: int, own: Case) -> None:
+                if step in moments:
+                    scale = examine(own, own.batches).noise.scale()
+                    self._scales.append(math.inf if math.isnan(scale) else scale)
+
+            self._scales = [math.inf]
+            self._long = train(self.case.with_optimizer(), steps, self.seed, look)
+        return self._long
 
     def limit(self, name: str) -> float:
         """Return a threshold's value."""

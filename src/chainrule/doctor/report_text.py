@@ -49,7 +49,7 @@ def _verdict(v: "Verdict", lang: str) -> list[str]:
 
 def remedy_line(r: "Remedy", lang: str) -> str:
     """Return one line on a remedy: the change, before and after, whether it helped."""
-    before, after = str(r.measured_before), str(r.measured_after)
+    before, after = r.measured_before.text(lang), r.measured_after.text(lang)
     line = said("tried", lang, {"change": r.text(lang), "before": before, "after": after})
     outcome = said("failed", lang, {"error": r.error}) if r.error else said("helped" if r.helped else "no help", lang)
     return f"{line}: {outcome}"

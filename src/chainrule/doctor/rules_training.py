@@ -8,6 +8,8 @@ from .findings import Findings
 LOWER = (0.1, 0.01, 0.001)
 USUAL = (1e-3, 1e-2, 1e-1)
 """Relative sizes of a step that larger rates are chosen for; the first is what CS231n calls usual."""
+ENOUGH = 6
+"""From fewer batches the noise scale is too rough an estimate to call a network sick by."""
 BETTER = 0.9
 """Another rate is better where the loss ends at less than this share of what it ends at with the present one."""
 
@@ -51,11 +53,13 @@ def noise(f: Findings) -> Verdict | None:
     """Batches that disagree about the direction, and a loss that does not get off chance."""
     if f.end is None or f.trial is None or not f.trial.finite or not f.level > 0.9:
         return None
+    if len(f.end.noise.sizes) < ENOUGH:
+        return None
     scale, batch = f.end.noise.scale(), f.end.noise.batch
     limit = f.limit("noise") * batch
     if not scale > limit or f.varies == 0:
         return None
-    if not f.start.noise.scale() > limit and f.recovers:  # a plateau, not noise
+    if f.recovers and f.quietest <= limit:  # a plateau that it leaves
         return None
     return f.verdict("noise-dominates", "", "noise", scale=scale, batch=batch, ratio=scale / batch, level=f.level)
 

@@ -69,30 +69,29 @@ def residual(model: nn.Module) -> int:
     Of n blocks each gets weights 1/√n as large, so that the branches together add about the variance of one: compare
     Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
     """
-    count = 0
+    made: list[nn.Residual] = []
     for parent in list(model.modules()):
         if isinstance(parent, nn.Sequential):
-            grouped, changed = _grouped(list(parent.children()))
-            if changed:
+            grouped = _grouped(list(parent.children()), made)
+            if len(grouped) < len(parent):
                 parent.__dict__["_modules"] = {str(k): child for k, child in enumerate(grouped)}
-                count += changed
-    for block in (m for m in model.modules() if isinstance(m, nn.Residual)):
+    for block in made:
         for layer in linears(block):
-            layer.weight.data = layer.weight.numpy() / math.sqrt(count) if count else layer.weight.numpy()
-    return count
+            layer.weight.data = layer.weight.numpy() / math.sqrt(len(made))
+    return len(made)
 
 
-def _grouped(children: list[nn.Module]) -> tuple[list[nn.Module], int]:
+def _grouped(children: list[nn.Module], made: list[nn.Residual]) -> list[nn.Module]:
+    """Return a sequence's modules with blocks in it; what was made is added to `made`."""
     grouped: list[nn.Module] = []
-    count = 0
     while children:
         child = children.pop(0)
         square = isinstance(child, nn.Linear) and child.in_features == child.out_features
         if square and children and isinstance(children[0], ACTIVATIONS):
             child = nn.Residual(nn.Sequential(child, children.pop(0)))
-            count += 1
+            made.append(child)
         grouped.append(child)
-    return grouped, count
+    return grouped
 
 
 def removed(model: nn.Module, path: str) -> bool:
@@ -102,8 +101,7 @@ def removed(model: nn.Module, path: str) -> bool:
     if parent is None or name not in parent._modules:
         return False
     if isinstance(parent, nn.Sequential):
-        kept = [child for key, child in parent.named_children() if key != name]
-        parent.__dict__["_modules"] = {str(k): child for k, child in enumerate(kept)}
+        del parent._modules[name]
     else:
         parent._modules[name] = nn.Sequential()
     return True

@@ -57,10 +57,10 @@ def heat_map(names: Sequence[str], rows: Sequence[tuple[int, Sequence[float]]], 
 
 def histograms(named: Sequence[tuple[str, Histogram]], title: str) -> str:
     """Draw small histograms side by side, each on its own axis."""
-    across, size = 8, 78
+    across, size = 8, 70
     body = []
     for k, (name, (counts, low, high)) in enumerate(named):
-        left, top = 4 + (k % across) * (size + 1), 14 + (k // across) * 74
+        left, top = 4 + (k % across) * (size + 9), 14 + (k // across) * 74
         most = max(counts) or 1
         bar = size / len(counts)
         for j, count in enumerate(counts):
