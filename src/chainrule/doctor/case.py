@@ -46,7 +46,7 @@ class Case:
     @property
     def is_small(self) -> bool:
         """Whether a step costs so little that more of them are taken."""
-        return sum(p.size for p in self.model.parameters()) <= FEW
+        return bool(sum(p.size for p in self.model.parameters()) <= FEW)
 
     def copied(self) -> "Case":
         """Return a copy whose model, loss and optimiser are its own and belong together."""
