@@ -183,3 +183,17 @@ def test_wrong_calls_say_what_is_wrong(jax, jnp):
 def test_a_wrong_shape_is_told_of_the_argument_that_has_it(make, arrays):
     report = cr.check_jax(make(lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T)), *arrays)
     assert [(finding.verdict, finding.argument) for finding in report.findings] == [("shape", "w")]
+
+
+def test_a_rule_that_is_right_for_square_matrices_only(jax):
+    @jax.custom_vjp
+    def product(x, w):
+        return x @ w
+
+    product.defvjp(
+        lambda x, w: (x @ w, (x, w)),
+        lambda kept, y_bar: (y_bar @ kept[1].T, (kept[0].T @ y_bar) * (kept[0].shape[0] / kept[0].shape[1])),
+    )
+    report = cr.check_jax(product, np.eye(4) + 0.1, np.arange(16.0).reshape(4, 4) / 16)
+    assert report.verdict == "wrong"
+    assert report.findings[0].code == "square-only"

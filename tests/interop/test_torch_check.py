@@ -369,3 +369,21 @@ def test_a_change_in_place_by_way_of_numpy_is_seen(torch, make, tensors):
 
     report = cr.check_torch(make(sloppy), *tensors)
     assert ("mutates-input", "x") in {(finding.verdict, finding.argument) for finding in report.findings}
+
+
+def test_a_rule_that_is_right_for_square_matrices_only(torch):
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return x @ w
+
+        @staticmethod
+        def backward(ctx, y_bar):
+            x, w = ctx.saved_tensors
+            return y_bar @ w.T, (x.T @ y_bar) * (x.shape[0] / x.shape[1])
+
+    x = torch.randn(4, 4, dtype=torch.float64)
+    report = cr.check_torch(Product, x, torch.randn(4, 4, dtype=torch.float64))
+    assert report.verdict == "wrong"
+    assert report.findings[0].code == "square-only"

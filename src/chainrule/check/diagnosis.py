@@ -34,7 +34,7 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     """Add to a finding where, and if wanted why and how to see it again; or call it a kink, where it is one."""
     name = finding.argument
     place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
-    if finding.verdict == "wrong" and (place is None or place.kind == "kink"):
+    if place is None or place.kind == "kink":
         shown = _branch_at(probe, finding, seed)
         if shown is not None:
             return shown

@@ -95,8 +95,12 @@ class Probe:
         return {name: np.array(x) for name, x in self.at.items()}
 
     def scale(self, name: str) -> float:
-        """Return how large an argument's elements are, so that steps can be relative to it."""
-        return rms(self.at[name]) or ZERO_SCALE
+        """Return how large an argument's elements are, so that steps can be relative to it.
+
+        Small ones count as larger: what they are added to, inside, rounds to its own size.
+        """
+        size = rms(self.at[name])
+        return size if size >= ZERO_SCALE else float(np.sqrt(size * ZERO_SCALE)) or ZERO_SCALE
 
     def along(self, directions: Mapping[str, Array]) -> Any:
         """Return f as a function of a step along directions in some arguments; NaN where it raises."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.functions import argument_names
-from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located
+from chainrule.check.subject import Array, Arrays, BackwardError, Subject, cut, joined, located, shortened
 
 from .optional import needed
 from .reproduction import reproduction
@@ -190,6 +190,15 @@ class JaxSubject(Subject):
     def reduced(self, sizes: Mapping[int, int]) -> "JaxSubject":
         """Return the function at arguments whose axes are cut."""
         leaves = [cut(np.array(x), sizes) if hasattr(x, "dtype") and np.ndim(x) else x for x in self.leaves]
+        return self._twin(leaves, wide=self.wide)
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "JaxSubject | None":
+        """Return the function at arrays of which some axes are shorter; the rules of JAX itself are not asked."""
+        if self._rule() is None:
+            return None
+        leaves = list(self.leaves)
+        for name, axes in cuts.items():
+            leaves[self.positions[name]] = shortened(np.array(leaves[self.positions[name]]), axes)
         return self._twin(leaves, wide=self.wide)
 
     def parts(self) -> list[Subject]:

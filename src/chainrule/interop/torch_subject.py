@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.functions import argument_names, rebound
-from chainrule.check.subject import Array, Arrays, BackwardError, Subject, joined, located, parted
+from chainrule.check.subject import Array, Arrays, BackwardError, Subject, joined, located, parted, shortened
 from chainrule.core.tree import flatten, paths, unflatten
 
 from .optional import needed
@@ -307,6 +307,16 @@ class TorchSubject(Subject):
         if self.state or self.loose:
             return None
         leaves = [self._cut(x, sizes) if isinstance(x, self.torch.Tensor) else x for x in self.leaves]
+        return self._twin(leaves)
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "TorchSubject | None":
+        """Return the Function at tensors of which some axes are shorter; the rules of PyTorch itself are not asked."""
+        places = {name: self.places[name] for name in cuts}
+        if not self.is_function or any(kind != "leaf" for kind, _ in places.values()):
+            return None
+        leaves = list(self.leaves)
+        for name, (_, k) in places.items():
+            leaves[k] = shortened(leaves[k], cuts[name]).clone()
         return self._twin(leaves)
 
     def _cut(self, x: Torch, sizes: Mapping[int, int]) -> Torch:
