@@ -233,3 +233,15 @@ def test_an_array_too_large_for_memory_names_the_operation():
     x = np.broadcast_to(np.float64(1.0), (10**6, 10**6))
     with pytest.raises(MemoryError, match=r"multiply: .*a float64"):
         cr.grad(lambda s: (s * x).sum())(2.0)
+
+
+def test_each_transform_is_named_by_its_own_name() -> None:
+    with pytest.raises(TypeError, match=r"hessian: argument 0: got dtype int64|hessian: primal 0: got dtype int64"):
+        cr.hessian(lambda x: (x**2).sum())(np.arange(3))
+    with pytest.raises(TypeError, match="grad: expected a function, got int"):
+        cr.grad(3)
+
+
+def test_shapes_that_do_not_broadcast_come_with_the_next_step() -> None:
+    with pytest.raises(ValueError, match=r"^add: .*\(2,3\) \(2,4\) \(got a float64\[2, 3\], b .*; reshape one"):
+        cr.grad(lambda x: (x + np.ones((2, 4))).sum())(np.ones((2, 3)))

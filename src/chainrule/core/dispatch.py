@@ -118,7 +118,8 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
     got = ", ".join(f"{name} {described(x)}" for name, x in zip(names, args, strict=False))
     kinds = (np.linalg.LinAlgError, IndexError, MemoryError, TypeError, ValueError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
-    raise kind(f"{op.name}: {error} (got {got})") from error
+    hint = "; reshape one of them, or give it an axis of length 1" if "broadcast" in str(error) else ""
+    raise kind(f"{op.name}: {str(error).strip()} (got {got}){hint}") from error
 
 
 def described(x: Any) -> str:

@@ -237,7 +237,13 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     array([[4., 6.],
            [6., 0.]])
     """
-    return jacfwd(jacrev(f, argnums), argnums)
+    gradient = jacrev(f, argnums)
+
+    @functools.wraps(f)
+    def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        return _Call("hessian", functools.partial(gradient, **kwargs), args, argnums).forward()
+
+    return hessian_of
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

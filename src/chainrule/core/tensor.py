@@ -103,7 +103,8 @@ class Tensor:
         if self._trace.level and self.requires_grad:
             raise GradientError(
                 "float: inside a transform such as cr.grad this would cut the value off from its gradient; use NumPy's "
-                "functions (np.sin, not math.sin), or x.item() where no gradient is meant"
+                "functions (np.sin, not math.sin), np.stack or x.at[i].set(v) instead of array[i] = x, or x.item() "
+                "where no gradient is meant"
             )
         return float(self.item())
 

@@ -129,6 +129,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> float(value), gradient["a"]
     (6.0, array([3., 3.]))
     """
+    if not callable(f):
+        raise TypeError(f"grad: expected a function, got {type(f).__name__}; pass the function, then call the result")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:

@@ -15,8 +15,9 @@ def named(what: str, params: Any) -> dict[str, Tensor]:
     """
     if isinstance(params, Tensor):
         params = [params]
-    if not isinstance(params, Iterable) or isinstance(params, str | bytes):
-        hint = "; pass model.parameters()" if hasattr(params, "parameters") else ""
+    is_module = hasattr(params, "parameters")
+    if is_module or not isinstance(params, Iterable) or isinstance(params, str | bytes):
+        hint = "; pass model.parameters()" if is_module else ""
         raise TypeError(f"{what}: expected parameters, got {type(params).__name__}{hint}")
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
