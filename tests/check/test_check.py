@@ -197,6 +197,82 @@ def test_a_custom_operation_inside_that_returns_a_wrong_shape_is_named():
     assert (report.verdict, finding.operation, finding.source.file) == ("shape", "product", __file__)
 
 
+# Shapes
+
+
+def two_layers(x, W1, b1, W2, b2, t):
+    return ((np.tanh(x @ W1 + b1) @ W2 + b2 - t) ** 2).sum() / len(x)
+
+
+def two_layers_backward(factor=1.0, sign=1.0, bias=lambda d: d.sum(axis=0)):
+    """The backward pass of `two_layers`, with a factor, the sign of W1's gradient, and how the bias sums."""
+
+    def backward(y_bar, x, W1, b1, W2, b2, t):
+        h = np.tanh(x @ W1 + b1)
+        d = factor * y_bar * 2 * (h @ W2 + b2 - t) / len(x)
+        before = d @ W2.T * (1 - h**2)
+        return before @ W1.T, sign * x.T @ before, before.sum(axis=0), h.T @ d, bias(d), -d
+
+    return backward
+
+
+NET = [RNG.standard_normal(s) for s in ((5, 3), (3, 4), (4,), (4, 2), (2,), (5, 2))]
+
+
+def test_a_wrong_shape_hides_no_wrong_sign():
+    report = cr.check(two_layers, *NET, backward=two_layers_backward(sign=-1, bias=lambda d: d))
+    found = [(f.verdict, f.argument, f.code) for f in report.findings]
+    assert report.verdict == "shape"
+    assert found == [("shape", "b2", "broadcast-sum"), ("wrong", "W1", "sign")]
+    assert {row.name: row.verdict for row in report.rows} == {
+        **{name: "right" for name in ("x", "b1", "W2", "t")},
+        "W1": "wrong",
+    }
+    text = str(report)
+    assert text.count("where: backward, ") == 2
+    assert "Checked: 5 arguments, " in text
+    assert "not compared: b2" in text
+
+
+def test_a_factor_behind_a_missing_sum_is_named_and_so_are_all_other_arguments():
+    report = cr.check(two_layers, *NET, backward=two_layers_backward(factor=5, bias=lambda d: d))
+    first, *others = report.findings
+    assert (first.argument, first.code) == ("b2", "broadcast-sum")
+    assert first.detail["axes"] == [0]
+    assert first.detail["factor"] == pytest.approx(5)
+    assert "division by N = 5 is missing" in first.detail["text"]
+    assert [(f.argument, f.code) for f in others] == [(name, "factor") for name in ("x", "W1", "b1", "W2", "t")]
+    assert "and 2 more in .findings: W2, t" in str(report)
+
+
+@pytest.mark.parametrize("factor", [1, 5])
+def test_an_axis_of_length_one_too_many_is_no_missing_sum(factor):
+    rule = two_layers_backward(factor=factor, bias=lambda d: d.sum(axis=0, keepdims=True))
+    finding = cr.check(two_layers, *NET, backward=rule).findings[0]
+    assert (finding.verdict, finding.argument, finding.code) == ("shape", "b2", "axes-swapped")
+    assert [h.code for h in finding.hypotheses] == ["axes-swapped"]
+    assert "drop keepdims" in finding.detail["text"]
+    assert ("factor" in finding.detail) == (factor != 1)
+
+
+def test_nothing_is_compared_where_every_gradient_has_a_wrong_shape():
+    report = cr.check(lambda x: np.sin(x).sum(), X, backward=lambda y_bar, x: y_bar * np.cos(x).sum(axis=0))
+    assert [f.verdict for f in report.findings] == ["shape"]
+    assert "Checked: shapes only; not compared: x" in str(report)
+
+
+def test_forward_mode_is_left_out_where_a_gradient_has_a_wrong_shape():
+    report = cr.check(
+        lambda a, b: a * b,
+        X[0],
+        X[1],
+        backward=lambda y_bar, a, b: (-y_bar * b, (y_bar * a)[None]),
+        jvp=lambda primals, tangents: primals[0] * tangents[1] + tangents[0] * primals[1],
+    )
+    assert [(f.verdict, f.argument) for f in report.findings] == [("shape", "b"), ("wrong", "a")]
+    assert report.modes == ""
+
+
 # The other verdicts
 
 

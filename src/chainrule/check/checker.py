@@ -11,7 +11,7 @@ from .diagnosis import branches, diagnose
 from .functions import subject_of
 from .inside import inside, merged, square_inside
 from .measure import Measurement, Probe, measure, random_direction
-from .preliminary import BLOCKING, preliminary
+from .preliminary import blocks, preliminary
 from .report import CheckReport, Finding
 from .shapes import explained_shape
 from .subject import Array, Subject, rms
@@ -69,9 +69,9 @@ def examine(subject: Subject, *, full: bool = False, explain: bool = True, seed:
     with np.errstate(all="ignore"):
         y = np.asarray(subject.forward({name: np.array(x) for name, x in subject.arguments.items()}))
     bars = [_cotangent(rng, y) for _ in range(COTANGENTS)]
-    findings = [explained_shape(f, subject, bars[0]) if explain else f for f in preliminary(subject, bars[0])]
-    findings = merged(findings, inside(subject, seed))
-    if BLOCKING & {finding.verdict for finding in findings}:
+    outer = [explained_shape(f, subject, bars[0]) if explain else f for f in preliminary(subject, bars[0])]
+    findings = merged(outer, inside(subject, seed))
+    if any(blocks(finding) for finding in [*outer, *findings]):
         return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
     examination = Examination.of(subject, bars, rng)
     return examination.report(findings, full, seed, explain)
@@ -182,6 +182,8 @@ class Examination:
     def modes(self) -> tuple[str, list[Finding]]:
         """Hold the two modes against each other by the adjoint identity, and forward mode against numbers if needed."""
         probe = self.first
+        if probe.gradients.keys() != probe.at.keys():
+            return "", []  # the identity needs all gradients, and one has a wrong shape
         tangents = {
             n: probe.scale(n) * random_direction(self.rng, x.shape).astype(x.dtype) for n, x in probe.at.items()
         }

@@ -13,7 +13,7 @@ REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
 
 BLOCKING = frozenset({"signature", "shape", "non-deterministic", "not-finite"})
-"""After these verdicts there is nothing to compare."""
+"""After these verdicts there is nothing to compare, but for the other arguments where one gradient has a wrong shape."""
 
 
 def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
@@ -37,8 +37,13 @@ def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
     found += [f for f in _changed("the backward pass", subject.arguments, arguments) if f.argument not in _names(found)]
     found += _changed("the backward pass", {"y_bar": np.array(y_bar, y.dtype)}, {"y_bar": bar})
     for name, gradient in gradients.items():
-        found += _of_gradient(name, subject.arguments[name], gradient, second[name])
+        found += _of_gradient(name, subject, gradient, second[name])
     return found
+
+
+def blocks(finding: Finding) -> bool:
+    """Say whether a finding leaves nothing to compare: a wrong shape of one argument's gradient leaves the others."""
+    return finding.verdict in BLOCKING and not (finding.verdict == "shape" and finding.argument)
 
 
 def _copies(subject: Subject) -> dict[str, Array]:
@@ -49,12 +54,13 @@ def _names(findings: list[Finding]) -> set[str]:
     return {finding.argument for finding in findings}
 
 
-def _of_gradient(name: str, x: Array, gradient: Any, again: Any) -> Iterator[Finding]:
+def _of_gradient(name: str, subject: Subject, gradient: Any, again: Any) -> Iterator[Finding]:
+    x = subject.arguments[name]
     if gradient is None:
         return
     if gradient.shape != x.shape:
         detail = f"the gradient has shape {list(gradient.shape)}, expected {list(x.shape)}, the argument's own"
-        yield Finding("shape", name, detail, "shape")
+        yield Finding("shape", name, detail, "shape", operation=subject.backward_name, source=subject.source)
         return
     if gradient.dtype != x.dtype:
         detail = f"the gradient has dtype {gradient.dtype}, expected {x.dtype}, the argument's own"

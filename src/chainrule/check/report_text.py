@@ -20,9 +20,13 @@ def text_of(report: "CheckReport") -> str:
     for finding in report.findings[:4]:
         lines += ["", *_finding(finding)]
     if len(report.findings) > 4:
-        lines += ["", f"and {len(report.findings) - 4} more in .findings"]
-    if report.rows:
-        lines += ["", f"Checked: {_coverage(report)}"]
+        names = ", ".join(dict.fromkeys(f.argument for f in report.findings[4:] if f.argument))
+        lines += ["", f"and {len(report.findings) - 4} more in .findings{names and ': ' + names}"]
+    compared = {row.name for row in report.rows}
+    left_out = [f.argument for f in report.findings if f.verdict == "shape" and f.argument not in {"", *compared}]
+    if report.rows or left_out:
+        covered = _coverage(report) if report.rows else "shapes only"
+        lines += ["", f"Checked: {covered}{'; not compared: ' if left_out else ''}{', '.join(left_out)}"]
     lines += report.notes
     return "\n".join(lines)
 

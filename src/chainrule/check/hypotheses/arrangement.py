@@ -41,8 +41,9 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
             yield Candidate("axes-swapped", text, 4, predicted=turned.reshape(wanted), detail={"axes": list(axes)})
     if a.shape != wanted:
         if a.size == context.analytic.size:
-            text = f"the numbers are right, the shape is not: {list(wanted)} where {list(a.shape)} is needed"
-            yield Candidate("axes-swapped", text, 3, predicted=a.reshape(wanted))
+            text = f"the numbers are right, the shape is not{needed(wanted, a.shape)}"
+            cost = 3 if wanted == a.shape[::-1] else 1.5  # of a row for a column, transposed says the same
+            yield Candidate("axes-swapped", text, cost, predicted=a.reshape(wanted))
         return
     for reversed_axes, flipped in flips(a):
         text = f"the gradient is reversed along axes {list(reversed_axes)}"
@@ -57,6 +58,14 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
         moved[order] = sorted_places
         text = "the numbers are right, but in other places"
         yield Candidate("wrong-point", text, 7, predicted=moved.reshape(wanted))
+
+
+def needed(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Return how a shape differs from the one that is needed, and what to do where only axes of length 1 do."""
+    text = f": {list(given)} where {list(wanted)} is needed"
+    if len(given) == len(wanted) or [n for n in given if n != 1] != [n for n in wanted if n != 1]:
+        return text
+    return text + (": drop keepdims" if len(given) > len(wanted) else ": keep the axis (keepdims=True)")
 
 
 def transposes(a: Array) -> Iterator[tuple[tuple[int, ...], Array]]:

@@ -7,7 +7,9 @@ import numpy as np
 
 from chainrule.check.context import Array, Context, norm
 
-from .candidate import Candidate
+from .arrangement import needed
+from .candidate import Candidate, fits
+from .factors import CLOSE, called
 
 TOUCHED = 1e-9
 """Entries of a Jacobian below this share of the largest are zeros that were measured."""
@@ -18,11 +20,12 @@ def sums(context: Context) -> Iterator[Candidate]:
     g, n = context.analytic, context.expected
     if not context.same_shape:
         for axes, total in axis_sums(g):
-            if axes and total.size == n.size:
+            if total.size == n.size < g.size:
                 text = f"the sum over axes {list(axes)} of the gradient is missing"
                 yield _broadcast(text, axes, 2, repaired=total.reshape(n.shape))
+        yield from _with_a_factor(context)
         for axes, total in axis_sums(n):
-            if axes and total.size == g.size:
+            if total.size == g.size < n.size:
                 text = f"the gradient is summed over axes {list(axes)}, of which the argument has its own"
                 yield _broadcast(text, axes, 2.5, predicted=total.reshape(g.shape))
     full = unsummed(context)
@@ -39,6 +42,27 @@ def sums(context: Context) -> Iterator[Candidate]:
         if axes:
             mean = total.reshape(g.shape) * (total.size / full.size)
             yield _broadcast(f"a mean over axes {list(axes)}; {text}", right or (), 4, predicted=mean, summed=axes)
+
+
+def _with_a_factor(context: Context) -> Iterator[Candidate]:
+    """Propose a missing sum, or an axis of length 1 too many, behind a factor: any factor fits a single number."""
+    g, n = context.analytic, context.expected
+    for axes, total in axis_sums(g) if n.size > 1 and norm(n) > context.noise else ():
+        if total.size != n.size:
+            continue
+        total = total.reshape(n.shape)
+        c = float(np.vdot(n, total) / np.vdot(n, n))
+        if abs(c) <= CLOSE or abs(c - 1) <= CLOSE or not fits(total / c, n, context):
+            continue
+        name, meaning, _ = called(c, context)
+        factor = f"what is there is {name} times what it should be" + (f": {meaning}" if meaning else "")
+        what = dict(axes=list(axes), factor=c, name=name, meaning=meaning)
+        if total.size < g.size:
+            text = f"the sum over axes {list(axes)} of the gradient is missing, and {factor}"
+            yield Candidate("broadcast-sum", text, 3, repaired=total / c, detail=what)
+        elif not axes:
+            text = f"the shape is not right{needed(g.shape, n.shape)}; and {factor}"
+            yield Candidate("axes-swapped", text, 3, repaired=total / c, detail=what)
 
 
 def unsummed(context: Context) -> Array | None:
