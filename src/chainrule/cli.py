@@ -1,10 +1,12 @@
 """The command line: one thin function for each command.
 
-Exit codes: 0 done, 1 the answer is no (a wrong gradient), 2 the call was wrong, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 the answer is no (a wrong gradient, a training that diverged), 2 the call was wrong, 130 stopped
+by Ctrl-C.
 """
 
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from json import dumps
 from pathlib import Path
@@ -21,7 +23,7 @@ from chainrule._version import __version__
 
 if TYPE_CHECKING:
     from chainrule.train.history import History
-    from chainrule.train.job import Job, Score
+    from chainrule.train.job import Job
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -41,9 +43,9 @@ def main() -> None:
     """Run the command line; a wrong call or unusable data is one line, not a traceback."""
     try:
         app()
-    except (ValueError, ImportError, OSError) as error:
+    except (FloatingPointError, ValueError, ImportError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(WRONG_CALL)
+        sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -61,8 +63,12 @@ def _version(
 
 @_command("chainrule train digits --epochs 30 --report digits.html")
 def train(
-    data: Annotated[str, typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, NPZ, IDX file.")],
+    data: Annotated[
+        str,
+        typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
+    ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
+    task: Annotated[str, typer.Option(help="auto, classification, or regression: the target is a quantity.")] = "auto",
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,128",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training part (default: 2,500 steps).")] = None,
     batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 32,
@@ -84,8 +90,10 @@ def train(
     check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
     for path in (out, report):
-        _check_folder(path)
-    job = Job(load(data, target), recipe)
+        _check_writable(path)
+    if out.resolve() == report.resolve():
+        raise ValueError(f"--out and --report are the same file, {out}; name two")
+    job = Job(load(data, target, task), recipe)
     console.print(f"{job.data!r}", highlight=False)
     for line in job.data.inferred:
         console.print(f"  {line}", highlight=False, markup=False)
@@ -101,7 +109,7 @@ def train(
     job.save(out, score)
     rows = [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
     write_report(report, job, history, score, rows, shlex.join(["chainrule", *sys.argv[1:]]), lang)
-    console.print(_result(score), style="bold", highlight=False)
+    console.print(str(score), style="bold", highlight=False)
     console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
 
 
@@ -118,7 +126,7 @@ def predict(
     from chainrule.train.job import Predictor
 
     predictor = Predictor.load(model)
-    values = predictor.predict(load_features(data, predictor.meta["feature_names"]))
+    values = predictor.predict(load_features(data, predictor.meta["feature_names"], predictor.meta["data"]))
     names = predictor.class_names
     if names:
         header = ["prediction", *(f"p({name})" for name in names)]
@@ -128,7 +136,7 @@ def predict(
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
         return
-    _check_folder(out)
+    _check_writable(out)
     with out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
     console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
@@ -156,7 +164,7 @@ def check(
 
     check_lang(lang)
     if html is not None:
-        _check_folder(html)
+        _check_writable(html)
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
         html.write_text(report.to_html(lang), encoding="utf-8")
@@ -186,7 +194,7 @@ def explain(
 
     chosen = format_of(format, out)
     if out is not None:
-        _check_folder(out)
+        _check_writable(out)
     source = Source(data, samples, tuple(shape or ()), seed)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
@@ -217,7 +225,7 @@ def graph(
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
     from chainrule.explain.graph_command import Options, graph_of
 
-    _check_folder(out)
+    _check_writable(out)
     drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
@@ -241,7 +249,7 @@ def doctor(
 
     check_lang(lang)
     if report is not None:
-        _check_folder(report)
+        _check_writable(report)
     model, loss, batches, optimizer = patient_of(target)
     diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
     typer.echo(diagnosis.to_text(lang))
@@ -273,20 +281,33 @@ def _widths(text: str) -> tuple[int, ...]:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
 
 
-def _check_folder(path: Path) -> None:
-    """Fail before the work, not after it."""
+def _check_writable(path: Path) -> None:
+    """Fail before the work, not after it; what the file holds stays."""
     if not path.parent.is_dir():
         raise ValueError(f"{path}: the folder {path.parent} does not exist; create it first")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; name a file in it")
+    try:
+        if path.exists():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
 
 
 def _train(job: "Job", out: Path) -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
+    from chainrule.train import NonFiniteError
     from chainrule.train.logs import ProgressBar
 
     try:
         return job.train([ProgressBar(console)])
+    except NonFiniteError as error:
+        raise FloatingPointError(
+            f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
+            f"nothing was written. Lower --lr, which is {job.recipe.lr:g}"
+        ) from error
     except KeyboardInterrupt:
         checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
         job.save_checkpoint(checkpoint)
@@ -299,12 +320,6 @@ def _train(job: "Job", out: Path) -> "History":
             f"  {shlex.join(['chainrule', *again, '--resume', str(checkpoint)])}", highlight=False, markup=False
         )
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _result(score: "Score") -> str:
-    if score.accuracy is not None:
-        return f"held-out accuracy {100 * score.accuracy:.2f} % on {score.samples} samples"
-    return f"held-out root mean square error {score.rmse:.4g} on {score.samples} samples"
 
 
 def _print_operations() -> None:
@@ -321,6 +336,7 @@ def _print_operations() -> None:
 
 def _print_model(path: Path) -> None:
     from chainrule.train import load
+    from chainrule.train.job import described
 
     saved = load(path)
     table = Table("array", "shape", "dtype")
@@ -328,9 +344,8 @@ def _print_model(path: Path) -> None:
         table.add_row(name, " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
     console.print(table)
     console.print(f"{sum(a.size for a in saved.model.values()):,} parameters", highlight=False)
-    for key in ("task", "data", "held_out", "recipe"):
-        if key in saved.meta:
-            console.print(f"{key}: {saved.meta[key]}", highlight=False, markup=False)
+    for line in described(saved.meta):
+        console.print(line, highlight=False, markup=False)
 
 
 def _print_installation() -> None:

@@ -225,7 +225,7 @@ def test_a_wrong_shape_hides_no_wrong_sign():
     assert report.verdict == "shape"
     assert found == [("shape", "b2", "broadcast-sum"), ("wrong", "W1", "sign")]
     assert {row.name: row.verdict for row in report.rows} == {
-        **{name: "right" for name in ("x", "b1", "W2", "t")},
+        **dict.fromkeys(("x", "b1", "W2", "t"), "right"),
         "W1": "wrong",
     }
     text = str(report)

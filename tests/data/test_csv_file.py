@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chainrule.data import DataError, csv_file
+from chainrule.data import DataError, csv_file, load
 from chainrule.data.csv_file import read_csv
 from chainrule.data.table import Table
 
@@ -180,10 +180,37 @@ def test_another_delimiter_is_one_column_and_says_which_are_known(written, delim
 def test_the_target_is_described(written):
     few = written("a,y\n" + "".join(f"{i},{i % 3}\n" for i in range(9)))
     assert few.inferred[-1] == (
-        "y: the target; a classification, because it takes only 3 different whole numbers in 9 rows"
+        "y: the target; a classification, because it takes only 3 different whole numbers in 9 rows; "
+        "--task regression to treat it as a quantity"
     )
     text = written("a,y\n1,no\n2,yes\n3,no\n")
     assert text.inferred[-1] == "y: the target; a classification, because it is text; 2 classes"
+
+
+def test_the_task_can_be_asked_for(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,whole,half\n" + "".join(f"{i},{i % 3},{i % 2 / 2}\n" for i in range(9)))
+    quantity = load(path, "whole", task="regression")
+    assert (quantity.task, quantity.y[:4].tolist()) == ("regression", [0.0, 1.0, 2.0, 0.0])
+    assert quantity.inferred[-1] == "whole: the target; a regression, as asked"
+    classes = load(path, "half", task="classification")
+    assert (classes.class_names, classes.y[:3].tolist()) == (("0", "0.5"), [0, 1, 0])
+    assert classes.inferred[-1] == "half: the target; a classification, as asked; 2 classes"
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "said"),
+    [
+        ("text", "regression", "'text' is text, and a regression needs numbers"),
+        ("a", "classification", "'a' takes 30 different values in 30 rows, which is no set of classes"),
+        ("a", "ranking", "expected one of auto, classification, regression, got 'ranking'"),
+    ],
+)
+def test_a_task_that_the_target_does_not_allow_is_refused(tmp_path, target, task, said):
+    path = tmp_path / "t.csv"
+    path.write_text("a,text\n" + "".join(f"{i},{'no' if i % 2 else 'yes'}\n" for i in range(30)))
+    with pytest.raises(ValueError, match=said):
+        load(path, target, task=task)
 
 
 @pytest.mark.parametrize("late", ["x", "1_0"])

@@ -44,3 +44,11 @@ def test_what_does_not_fit_is_named(path, tmp_path, text, message):
 def test_a_named_set_lacks_other_features():
     with pytest.raises(DataError, match="no feature 'size'"):
         load_features("iris", ["size"])
+    with pytest.raises(DataError, match=r"iris has 4 features, the model was trained on 64 \(digits\); .*'pixel_0_0'$"):
+        load_features("iris", load("digits").feature_names, trained_on="digits")
+
+
+def test_a_named_set_is_no_regression():
+    assert load("iris", task="classification").task == "classification"
+    with pytest.raises(DataError, match="iris is a classification"):
+        load("iris", task="regression")

@@ -35,6 +35,14 @@ def test_saved_arrays_come_back(folder, x, data):
     np.testing.assert_array_equal(back.astype(y.dtype), y)
 
 
+def test_the_task_is_inferred_or_asked_for(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.eye(4), y=[1, 2, 1, 2])
+    inferred, asked = read_npz(tmp_path / "a.npz"), read_npz(tmp_path / "a.npz", task="regression")
+    assert (inferred.task, asked.task) == ("classification", "regression")
+    assert "--task regression" in inferred.inferred[0]
+    assert asked.y.tolist() == [1.0, 2.0, 1.0, 2.0]
+
+
 def test_names_and_another_target_are_used(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(2), age=[3.5, 4.5], feature_names=["u", "v"])
     data = read_npz(tmp_path / "a.npz", "age")

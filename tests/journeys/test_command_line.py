@@ -87,7 +87,55 @@ def test_info_describes_a_model(trained):
     done = chainrule("info", "model.safetensors", folder=folder)
     assert done.returncode == 0, done.stderr
     assert "131 parameters" in done.stdout  # 4·16 + 16 + 16·3 + 3
-    assert "iris" in done.stdout
+    for line in (
+        "task: classification",
+        "data: iris",
+        "features: 4 (sepal length (cm), sepal width (cm), petal length (cm), petal width (cm))",
+        "classes: 3 (setosa, versicolor, virginica)",
+        "hidden layers: 16; dropout 0.3",
+        "trained: 20 epochs in batches of 4, learning rate 0.002, weight decay 0.05, seed 0",
+    ):
+        assert line in done.stdout
+    assert "result: held-out accuracy " in done.stdout
+    assert "{" not in done.stdout
+
+
+def test_info_of_another_model_lists_its_arrays(call, tmp_path):
+    save(tmp_path / "other.safetensors", nn.Linear(2, 3), task="mine")
+    code, said, _ = call("info", "other.safetensors")
+    assert code == 0
+    assert "9 parameters" in said
+    assert "task" not in said
+
+
+def test_predict_for_data_of_other_features_counts_them(trained):
+    folder, _ = trained
+    done = chainrule("predict", "model.safetensors", "wine", folder=folder)
+    assert done.returncode == 2
+    assert "wine has 13 features, the model was trained on 4 (iris)" in done.stderr
+
+
+def test_a_training_that_diverges_is_one_line_and_exits_with_1(tmp_path):
+    done = chainrule("train", "iris", "--epochs", 5, "--hidden", "16", "--lr", "1e30", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: training diverged: in epoch 1")
+    assert done.stderr.endswith("Lower --lr, which is 1e+30\n")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whole_numbers_can_be_a_quantity(call, tmp_path):
+    (tmp_path / "rooms.csv").write_text("size,rooms\n" + "".join(f"{i},{i // 20}\n" for i in range(80)))
+    arguments = ["train", "rooms.csv", "--epochs", "2", "--hidden", "8"]
+    code, said, _ = call(*arguments)
+    assert code == 0
+    assert "--task regression to treat it as a quantity" in said
+    code, said, _ = call(*arguments, "--task", "regression")
+    assert code == 0
+    assert "rooms: the target; a regression, as asked" in said
+    assert "root mean square error" in said
+    code, said, error = call("explain", "model.safetensors", "--data", "rooms.csv", "--level", "brief")
+    assert code == 0, error
 
 
 def test_info_describes_the_installation_and_lists_operations(tmp_path):
@@ -172,9 +220,15 @@ def test_help_shows_an_example(call, command):
         (["train", "iris", "--epochs", "0"], "epochs"),
         (["train", "iris", "--lr", "-1"], "lr"),
         (["train", "iris", "--held-out", "1.5"], "held_out"),
+        (["train", "iris", "--dropout", "1"], "dropout"),
+        (["train", "iris", "--task", "regression"], "iris is a classification"),
+        (["train", "nan.csv", "--out", "x", "--report", "./x"], "the same file"),
+        (["explain", "missing.safetensors", "-o", "x.pdf"], "expected an ending of .html, .htm, .tex, .md, .txt"),
         (["train", "iris", "--lang", "fr"], "lang"),
         (["train", "iris", "--out", "no/such/folder/m.safetensors"], "does not exist"),
         (["train", "iris", "--resume", "other.safetensors"], "no checkpoint of an interrupted"),
+        (["train", "iris", "--resume", "missing.safetensors"], "--resume wants the checkpoint that Ctrl-C left"),
+        (["train", "iris", "--resume", "nan.csv"], "--resume wants the checkpoint that Ctrl-C left"),
         (["train", "nan.csv"], "column 'a'"),
         (["train", "empty.csv"], "empty"),
         (["predict", "missing.safetensors", "iris"], "missing.safetensors"),
@@ -193,3 +247,35 @@ def test_a_wrong_call_says_what_is_wrong_and_exits_with_2(call, tmp_path, argume
     assert code == 2
     assert said in error
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("option", ["--out", "--report"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_place_that_cannot_be_written_is_refused_before_training(call, monkeypatch, tmp_path, option, exists):
+    """Stands in for a read-only folder, which the administrator could write to."""
+
+    def refuse(*_args, **_settings):
+        raise PermissionError(13, "Permission denied")
+
+    if exists:
+        (tmp_path / "there").write_text("kept")
+        monkeypatch.setattr(Path, "open", refuse)
+    else:
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    code, said, error = call("train", "iris", option, "there")
+    assert code == 2
+    assert "there: cannot be written here (Permission denied)" in error
+    assert "gradient check" not in said
+
+
+def test_looking_whether_a_file_can_be_written_keeps_what_it_holds(call, tmp_path):
+    (tmp_path / "report.html").write_text("kept")
+    code, _, _ = call("train", "missing.csv")
+    assert code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "kept"
+
+
+def test_help_lists_every_kind_of_file(call):
+    _, said, _ = call("train", "--help")
+    assert "CSV, TSV, Parquet, NPZ or IDX file" in " ".join(said.split())

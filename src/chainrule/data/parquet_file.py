@@ -15,15 +15,15 @@ from chainrule.data.target import Column
 _ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an unnamed index
 
 
-def read_parquet(path: str | Path, target: str | int | None = None) -> Data:
-    """Read a table of N rows; :meth:`Table.to_data` says how it is encoded and what ``target`` means.
+def read_parquet(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
+    """Read a table of N rows; :meth:`Table.to_data` says how it is encoded and what ``target`` and ``task`` mean.
 
     Integers, floats, decimals and booleans are numbers; strings and dictionaries of strings are text. The
     index that pandas adds is left out. Raises :class:`DataError` for a damaged file, for a missing value or a
     number that is not finite (naming column and row, from 0), and for columns of other types; ``ImportError``
     where pyarrow is not installed.
     """
-    return parquet_table(path).to_data(target)
+    return parquet_table(path).to_data(target, task)
 
 
 def parquet_table(path: str | Path) -> Table:

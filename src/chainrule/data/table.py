@@ -42,13 +42,13 @@ class Table:
                     "correct the value or remove the row"
                 )
 
-    def to_data(self, target: str | int | None = None) -> Data:
+    def to_data(self, target: str | int | None = None, task: str = "auto") -> Data:
         """The features and the target, encoded.
 
         ``target`` is a column's name or index, by default the last column; :func:`encode_target` says when it
-        makes a classification. Number columns are features as they are. A text column becomes one feature of
-        zeros and ones for each of its K texts (one-hot), called ``column=text``. Raises :class:`DataError`
-        for an unknown or constant target, or text that is no set of categories.
+        makes a classification, and what ``task`` does. Number columns are features as they are. A text column
+        becomes one feature of zeros and ones for each of its K texts (one-hot), called ``column=text``. Raises
+        :class:`DataError` for an unknown or constant target, or text that is no set of categories.
 
         >>> table = Table("t", ("size", "shape", "y"), (np.array([1.0, 2.0]), ["o", "x"], ["a", "b"]), str)
         >>> data = table.to_data()
@@ -56,7 +56,7 @@ class Table:
         (('size', 'shape=o', 'shape=x'), [[1.0, 1.0, 0.0], [2.0, 0.0, 1.0]], ('a', 'b'))
         """
         chosen = self._position(target)
-        y, class_names = encode_target(self.columns[chosen], f"{self.name}: the target {self.names[chosen]!r}")
+        y, class_names = encode_target(self.columns[chosen], f"{self.name}: the target {self.names[chosen]!r}", task)
         features = [f for i in range(len(self.names)) if i != chosen for f in self._features(i)]
         return Data(
             x=np.stack([values for _, values in features], axis=1),
@@ -68,7 +68,7 @@ class Table:
             source=f"file {self.name}",
             inferred=(
                 *(self._described(i) for i in range(len(self.names)) if i != chosen),
-                f"{self.names[chosen]}: the target; {described_target(self.columns[chosen], class_names)}",
+                f"{self.names[chosen]}: the target; {described_target(self.columns[chosen], class_names, task)}",
             ),
         )
 

@@ -11,16 +11,19 @@ from chainrule.data.checks import DataError
 Column: TypeAlias = NDArray[np.float64] | Sequence[str]
 Target: TypeAlias = tuple[NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]
 
+TASKS = ("auto", "classification", "regression")
 MOST_CLASSES = 20  # whole numbers that take more values than this measure something
 MOST_TEXTS = 20  # texts that take more values than this, and differ in most rows, identify something
 
 
-def encode_target(values: Column, what: str) -> Target:
+def encode_target(values: Column, what: str, task: str = "auto") -> Target:
     """Labels int64 [N] with the names of their classes, or a regression's float64 [N] with no names.
 
     Text is a classification. So are numbers that are all whole, at most 20 different, and at most half as
-    many as there are rows; their classes are numbered in ascending order. ``what`` names the target in
-    messages. Raises :class:`DataError` for a target that is constant, or text that differs in most rows.
+    many as there are rows; their classes are numbered in ascending order. ``task`` "classification" or
+    "regression" decides otherwise. ``what`` names the target in messages. Raises :class:`DataError` for a
+    target that is constant, a regression on text, and classes that differ in most rows; ``ValueError`` for
+    another task.
 
     >>> encode_target(["yes", "no", "yes"], "y")
     (array([1, 0, 1]), ('no', 'yes'))
@@ -28,12 +31,16 @@ def encode_target(values: Column, what: str) -> Target:
     (array([0, 1, 1, 0]), ('3', '8'))
     >>> encode_target(np.array([0.5, 1.0, 2.0]), "y")
     (array([0.5, 1. , 2. ]), ())
+    >>> encode_target(np.array([3.0, 8.0, 8.0, 3.0]), "y", task="regression")
+    (array([3., 8., 8., 3.]), ())
     """
+    if task not in TASKS:
+        raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
     if isinstance(values, np.ndarray):
         distinct, labels = np.unique(values, return_inverse=True)
-        few = len(distinct) <= min(MOST_CLASSES, len(values) / 2)
-        is_classes = few and bool((distinct == np.floor(distinct)).all())
-        names = tuple(str(int(v)) for v in distinct) if is_classes else ()
+        names = tuple(map(_class_name, distinct)) if _are_classes(distinct, len(values), what, task) else ()
+    elif task == "regression":
+        raise DataError(f"{what} is text, and a regression needs numbers; choose another target or another task")
     else:
         labels, names = categories(values, what)
         distinct = np.asarray(names)
@@ -42,19 +49,40 @@ def encode_target(values: Column, what: str) -> Target:
     return (labels.astype(np.int64), names) if names else (np.asarray(values, np.float64), ())
 
 
-def described_target(values: Column, class_names: Sequence[str]) -> str:
+def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str) -> bool:
+    if task == "classification" and len(distinct) > max(MOST_CLASSES, rows / 2):
+        raise DataError(
+            f"{what} takes {len(distinct)} different values in {rows} rows, which is no set of classes; "
+            "treat it as a regression"
+        )
+    is_whole = bool((distinct == np.floor(distinct)).all())
+    return task == "classification" or (task == "auto" and is_whole and len(distinct) <= min(MOST_CLASSES, rows / 2))
+
+
+def _class_name(value: np.float64) -> str:
+    return str(int(value)) if value == np.floor(value) else str(float(value))
+
+
+def described_target(values: Column, class_names: Sequence[str], task: str = "auto") -> str:
     """Say what :func:`encode_target` decided, and why.
 
     >>> described_target(np.array([0.5, 1.0, 2.0]), ())
     'a regression, because it takes 3 different values in 3 rows, not all of them whole'
     >>> described_target(["yes", "no", "yes"], ("no", "yes"))
     'a classification, because it is text; 2 classes'
+    >>> described_target(np.array([3.0, 8.0, 8.0, 3.0]), (), task="regression")
+    'a regression, as asked'
     """
+    if task != "auto":
+        return f"a {task}, as asked" + (f"; {len(class_names)} classes" if class_names else "")
     if not isinstance(values, np.ndarray):
         return f"a classification, because it is text; {len(class_names)} classes"
     distinct = np.unique(values)
     if class_names:
-        return f"a classification, because it takes only {len(distinct)} different whole numbers in {len(values)} rows"
+        return (
+            f"a classification, because it takes only {len(distinct)} different whole numbers in {len(values)} rows; "
+            "--task regression to treat it as a quantity"
+        )
     whole = "" if (distinct == np.floor(distinct)).all() else ", not all of them whole"
     return f"a regression, because it takes {len(distinct)} different values in {len(values)} rows{whole}"
 

@@ -38,7 +38,7 @@ def html_of(d: "Diagnosis", lang: str) -> str:
     body += [*_figures(d, lang), _table(d, lang)]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     opening = f'<!doctype html>\n<html lang="{lang}"><head>{head}<style>{STYLE}</style></head>'
-    return f"{opening}\n<body>{''.join(body)}</body></html>\n"
+    return f"{opening}\n<body><main>{''.join(body)}</main></body></html>\n"
 
 
 def _verdict(v: "Verdict", lang: str) -> str:

@@ -23,7 +23,10 @@ ENDINGS = {".html": "html", ".htm": "html", ".tex": "latex", ".md": "markdown", 
 def format_of(given: str | None, out: Path | None) -> str:
     """Return the format: the one asked for, or what the file's ending says, or text; ValueError for another one."""
     if given is None:
-        return ENDINGS.get(out.suffix.lower(), "text") if out is not None else "text"
+        ending = "" if out is None else out.suffix.lower()
+        if ending and ending not in ENDINGS:
+            raise ValueError(f"{out}: expected an ending of {', '.join(ENDINGS)}, got {ending!r}; or add --format")
+        return ENDINGS.get(ending, "text")
     if given not in FORMATS:
         raise ValueError(f"--format: expected one of {', '.join(FORMATS)}, got {given!r}")
     return given

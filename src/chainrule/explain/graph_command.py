@@ -62,7 +62,7 @@ def _of_model(target: str, model: Module, predictor: Predictor | None, options: 
         raise ValueError(f"{target}: a model needs data: add --data with the name or file that it was trained on")
     if options.samples < 1:
         raise ValueError(f"--samples: expected at least 1, got {options.samples}")
-    data = load(options.data)
+    data = load(options.data, task="auto" if predictor is None else predictor.meta["task"])
     x, y, loss = _prepared(data, predictor, options.samples)
     return graph(model, x, loss=loss, target=y, fold=options.fold, lang=options.lang)
 

@@ -61,7 +61,7 @@ def call_of(target: str, source: Source) -> Call:
 def _on_data(target: str, model: Module, meta: Any, source: Source) -> Call:
     if source.data is None:
         raise ValueError(f"{target}: a model needs data: add --data with the name or file that it was trained on")
-    data = load(source.data)
+    data = load(source.data, task=meta["task"] if meta else "auto")
     if meta and len(meta["feature_names"]) != data.x.shape[1]:
         raise ValueError(
             f"--data: {data.name} has {data.x.shape[1]} features, the model was trained on {len(meta['feature_names'])}"

@@ -21,8 +21,11 @@ def batches(source: Any, what: str) -> Iterator[Batch]:
     """Yield the batches of a loader or another iterable, as arrays. Raises TypeError for what is no (x, y)."""
     for item in source:
         if not isinstance(item, tuple | list) or len(item) != 2:
-            got = f"{len(item)} of them" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
-            raise TypeError(f"{what}: expected batches of two arrays (x, y), got {got}; wrap arrays in a DataLoader")
+            got = f"{len(item)} of them" if isinstance(item, tuple | list) else f"one {type(item).__name__}"
+            raise TypeError(
+                f"{what}: expected batches of two arrays (x, y), got {got}. {what} takes a DataLoader or batches; "
+                f"wrap the arrays: DataLoader((X, y), batch_size=32)"
+            )
         x, y = (np.asarray(value_of(part)) for part in item)
         if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
             raise ValueError(

@@ -26,6 +26,10 @@ SMALL_PRODUCT = 4_000_000
 """Multiplications of a matrix product that one core does in well under a millisecond."""
 FORMAT = 1
 """The version of the description that a saved model carries."""
+ENTRIES = frozenset(
+    {"format", "task", "data", "feature_names", "class_names", "scaling", "target_scaling", "recipe", "held_out"}
+)
+"""What the description says."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Recipe:
             raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
         if not self.lr > 0:
             raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
 
 
 def network(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
@@ -77,6 +83,15 @@ class Score:
     accuracy: float | None = None
     confusion: NDArray[np.int64] | None = None
     rmse: float | None = None
+
+    def __str__(self) -> str:
+        return _in_words(self.samples, self.accuracy, self.rmse)
+
+
+def _in_words(samples: int, accuracy: float | None, rmse: float | None) -> str:
+    if accuracy is not None:
+        return f"held-out accuracy {100 * accuracy:.2f} % on {samples} samples"
+    return f"held-out root mean square error {rmse:.4g} on {samples} samples"
 
 
 def _threads(multiplications: int) -> AbstractContextManager[Any]:
@@ -175,10 +190,14 @@ class Job:
 
         Raises ModelFileError, with nothing changed, for another file, and for a job of other data or another recipe.
         """
-        meta = load(path).meta
+        wanted = "--resume wants the checkpoint that Ctrl-C left, such as model.checkpoint.safetensors"
+        try:
+            meta = load(path).meta
+        except ModelFileError as error:
+            raise type(error)(f"{error}; {wanted}") from error
         if meta.get("checkpoint") != FORMAT:
             raise ModelFileError(
-                f"{path}: no checkpoint of an interrupted `chainrule train`; leave --resume out to begin anew"
+                f"{path}: no checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to begin anew"
             )
         mine = plain(self._identity(), "job")
         for name, value in mine.items():
@@ -227,6 +246,32 @@ class Job:
         )
 
 
+def _is_complete(meta: Mapping[str, Any]) -> bool:
+    return set(meta) >= ENTRIES and meta["format"] == FORMAT
+
+
+def described(meta: Mapping[str, Any]) -> list[str]:
+    """Say in words, a line each, what network it is that `Job.save` wrote; nothing for any other model file."""
+    if not _is_complete(meta):
+        return []
+    recipe, held_out = meta["recipe"], meta["held_out"]
+    widths = ", ".join(map(str, recipe["hidden"])) or "none"
+    return [
+        f"task: {meta['task']}",
+        f"data: {meta['data']}",
+        f"features: {_counted(meta['feature_names'])}",
+        *([f"classes: {_counted(meta['class_names'])}"] if meta["class_names"] else []),
+        f"hidden layers: {widths}; dropout {recipe['dropout']:g}",
+        f"trained: {recipe['epochs']} epochs in batches of {recipe['batch_size']}, learning rate {recipe['lr']:g}, "
+        f"weight decay {recipe['weight_decay']:g}, seed {recipe['seed']}",
+        f"result: {_in_words(held_out['samples'], held_out['accuracy'], held_out['rmse'])}",
+    ]
+
+
+def _counted(names: Sequence[str], most: int = 6) -> str:
+    return f"{len(names)} ({', '.join(names[:most])}{', …' if len(names) > most else ''})"
+
+
 @dataclass(frozen=True)
 class Predictor:
     """A saved network that predicts."""
@@ -237,13 +282,11 @@ class Predictor:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `Job.save` wrote. Raises ModelFileError for any other file."""
-        saved = load(path)
-        meta = saved.meta
-        wanted = {"format", "task", "feature_names", "class_names", "scaling", "target_scaling", "recipe"}
-        if not wanted <= set(meta) or meta["format"] != FORMAT:
+        meta = load(path).meta
+        if not _is_complete(meta):
             raise ModelFileError(
                 f"{path}: a model file, but not of a network that `chainrule train` wrote "
-                f"(no {', '.join(sorted(wanted - set(meta))) or 'description of format ' + str(FORMAT)}); "
+                f"(no {', '.join(sorted(ENTRIES - set(meta))) or 'description of format ' + str(FORMAT)}); "
                 f"load it with chainrule.load and the model it was saved from"
             )
         outputs = len(meta["class_names"]) or 1

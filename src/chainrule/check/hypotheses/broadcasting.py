@@ -56,7 +56,7 @@ def _with_a_factor(context: Context) -> Iterator[Candidate]:
             continue
         name, meaning, _ = called(c, context)
         factor = f"what is there is {name} times what it should be" + (f": {meaning}" if meaning else "")
-        what = dict(axes=list(axes), factor=c, name=name, meaning=meaning)
+        what = {"axes": list(axes), "factor": c, "name": name, "meaning": meaning}
         if total.size < g.size:
             text = f"the sum over axes {list(axes)} of the gradient is missing, and {factor}"
             yield Candidate("broadcast-sum", text, 3, repaired=total / c, detail=what)
