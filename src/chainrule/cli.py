@@ -108,7 +108,8 @@ def train(
     score = job.score()
     job.save(out, score)
     rows = [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
-    write_report(report, job, history, score, rows, shlex.join(["chainrule", *sys.argv[1:]]), lang)
+    command = shlex.join(["chainrule", *sys.argv[1:]])
+    write_report(report, job, history, score, rows, command, lang, _derivation(job, lang))
     console.print(str(score), style="bold", highlight=False)
     console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
 
@@ -272,6 +273,14 @@ def info(
         _print_model(model)
     else:
         _print_installation()
+
+
+def _derivation(job: "Job", lang: str) -> str:
+    from chainrule.explain.explain import explain
+
+    x, y = job.sample(4)
+    found = explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
+    return found._repr_html_()
 
 
 def _widths(text: str) -> tuple[int, ...]:

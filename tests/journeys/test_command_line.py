@@ -58,6 +58,7 @@ def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
     assert html.count("<svg") == 3  # curves, gradient flow and confusion matrix
     assert "Gradient flow" in html
     assert "chainrule train iris --epochs 20" in html
+    assert html.count('class="derivation"') == 1
     assert "http" not in html.replace("https://doi.org", "").replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     ).replace("http://creativecommons.org", "").replace("https://matplotlib.org", "")
@@ -253,13 +254,20 @@ def test_a_wrong_call_says_what_is_wrong_and_exits_with_2(call, tmp_path, argume
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_place_that_cannot_be_written_is_refused_before_training(call, monkeypatch, tmp_path, option, exists):
     """Stands in for a read-only folder, which the administrator could write to."""
+    for other in ("model.safetensors", "report.html"):
+        (tmp_path / other).touch()
 
     def refuse(*_args, **_settings):
         raise PermissionError(13, "Permission denied")
 
+    really_open = Path.open
+
+    def refuse_there(path, *arguments, **settings):
+        return refuse() if path.name == "there" else really_open(path, *arguments, **settings)
+
     if exists:
         (tmp_path / "there").write_text("kept")
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr(Path, "open", refuse_there)
     else:
         monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     code, said, error = call("train", "iris", option, "there")

@@ -37,8 +37,12 @@ def write_report(
     checked: Sequence[CheckedRow],
     command: str,
     lang: str = "en",
+    derivation: str = "",
 ) -> None:
-    """Write the report in English or Korean (`lang` "en" or "ko"). Needs the extra `app`."""
+    """Write the report in English or Korean (`lang` "en" or "ko"), with a derivation in HTML if there is one.
+
+    Needs the extra `app`.
+    """
     check_lang(lang)
     text = TEXT[lang]
     html = _template().render(
@@ -53,6 +57,7 @@ def write_report(
         flow=_flow(job, text),
         confusion=_confusion(job, score, text) if job.is_classification else _scatter(score, text),
         mistakes=_mistakes(job, score),
+        derivation=derivation,
         command=command,
         made=f"chainrule {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

@@ -35,6 +35,8 @@ TEXT = {
         "truth": "true",
         "residual": "residual (true − predicted)",
         "mistakes": "What it gets wrong (true → predicted)",
+        "derivation": "Derivation",
+        "derivation_text": "The gradients of this network on four samples, from the loss back to every weight",
         "again": "To repeat this run",
     },
     "ko": {
@@ -70,6 +72,8 @@ TEXT = {
         "truth": "정답",
         "residual": "잔차 (정답 − 예측)",
         "mistakes": "틀린 예 (정답 → 예측)",
+        "derivation": "유도 과정",
+        "derivation_text": "표본 네 개에 대한 이 신경망의 기울기: 손실에서 모든 가중치까지",
         "again": "다시 실행하려면",
     },
 }
