@@ -36,6 +36,8 @@ REASONS = {
     **dict.fromkeys(("maximum", "minimum", "fmax", "fmin", "clip"), EACH),
     **dict.fromkeys(("arctan2", "arcsinh"), HYPOT),
     **dict.fromkeys(("prod", "cumprod"), OTHERS),
+    **dict.fromkeys(("max", "min"), "a comparison, a count of ties and a product against one vectorised pass"),
+    "polygamma": "the next order is a Hurwitz zeta function, where order 0 is SciPy's quick digamma",
     "power": "the base's gradient is another power and the exponent's a logarithm",
     "copysign": "two signs against a pass that moves bits",
     "arccosh": "two roots, whose product does not overflow as the root of the square would",
