@@ -129,6 +129,10 @@ POOLS = [
     Call("avg_pool1d", X1, 3, 2, 1, count_include_pad=False),
     Call("avg_pool1d", X1, 4, 3, 2, ceil_mode=True, count_include_pad=False),
     Call("avg_pool2d", X2, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+    Call("max_pool3d", X3, 2, stride=1, padding=1, ceil_mode=True),
+    Call("avg_pool3d", X3, 2, 2, 1, ceil_mode=True, count_include_pad=False),
+    Call("adaptive_avg_pool3d", X3, (2, 1, 3)),
+    Call("adaptive_max_pool3d", X3, (None, 2, 1)),
     Call("avg_pool2d", X2, (2, 3), divisor_override=5),
     *(
         Call(f"adaptive_{kind}_pool{n}d", x, size)

@@ -82,6 +82,17 @@ def max_pool2d(
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def max_pool3d(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
+    """Return the largest element of each window of `input [B, C, D, H, W]`; `max_pool1d` says more.
+
+    >>> max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).shape
+    (1, 1, 1, 1, 1)
+    """
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
 def _counts(windows: Windows, size: Ints, count_include_pad: bool) -> Any:
     """Return how many elements each window is over, without what only `ceil_mode` has added."""
     factors = []
@@ -151,6 +162,23 @@ def avg_pool2d(
     array([[[[ 2.5,  4.5], [10.5, 12.5]]]])
     """
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Return the mean of each window of `input [B, C, D, H, W]`; `avg_pool1d` and `avg_pool2d` say more.
+
+    >>> float(avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item())
+    3.5
+    """
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def _bounds(n: int, out: int) -> tuple[Any, Any]:
@@ -236,3 +264,13 @@ def adaptive_max_pool2d(input: Any, output_size: Any) -> Any:
     array([[[[ 7.], [15.]]]])
     """
     return _adaptive("adaptive_max_pool2d", 2, input, output_size, _adaptive_max_pool)
+
+
+def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+    """Return the means of `output_size` windows that cover `input [B, C, D, H, W]`; `adaptive_avg_pool1d` says more."""
+    return _adaptive("adaptive_avg_pool3d", 3, input, output_size, _adaptive_avg_pool)
+
+
+def adaptive_max_pool3d(input: Any, output_size: Any) -> Any:
+    """Return the largest elements of the windows of `adaptive_avg_pool3d`; the first of equals has the gradient."""
+    return _adaptive("adaptive_max_pool3d", 3, input, output_size, _adaptive_max_pool)
