@@ -2,7 +2,8 @@
 
 `np.exp(x)` of a tensor already is chainrule's `exp`: NumPy hands it over. This module has the same functions under
 NumPy's names, for code that imports `chainrule.numpy as np`, and `array`, which NumPy cannot hand over because the
-tensors stand inside a list. Constants and dtypes are NumPy's own, and so are functions that make arrays of numbers
+tensors stand inside a list. It adds `logsumexp`, `gather` (another name of `take_along_axis`) and `row_stack` (NumPy's
+old name of `vstack`). Constants and dtypes are NumPy's own, and so are functions that make arrays of numbers
 (`zeros`, `linspace`); everything else that has no derivative here is refused by name.
 
 >>> import chainrule as cr
@@ -22,8 +23,11 @@ from chainrule.core.tensor import Tensor as _Tensor
 from chainrule.core.tensor import value_of as _value_of
 from chainrule.core.tree import flatten as _flatten
 from chainrule.rules.concatenator import c_, r_
+from chainrule.rules.gather import take_along_axis as gather
+from chainrule.rules.join import row_stack
+from chainrule.rules.softmax import logsumexp
 
-__all__ = ["array", "asarray", "c_", "r_"]
+__all__ = ["array", "asarray", "c_", "gather", "logsumexp", "r_", "row_stack"]
 
 _MAKERS = frozenset(
     [
