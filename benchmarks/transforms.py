@@ -50,7 +50,10 @@ def products() -> None:
     for sizes in ((32, 64, 64), (256, 256, 256), (784, 512, 512)):
         x, v = RANDOM.normal(size=sizes[0]), RANDOM.normal(size=sizes[0])
         network = perceptron(*sizes)
-        loss = lambda x, f=network: (f(x) ** 2).sum()  # noqa: E731
+
+        def loss(x: np.ndarray, network: object = network) -> object:
+            return (network(x) ** 2).sum()
+
         gradient = cr.grad(loss)
         h = 1e-5
         numeric = (gradient(x + h * v) - gradient(x - h * v)) / (2 * h)

@@ -11,6 +11,7 @@ from .parts import (
     Attending,
     Recurrent,
     adam,
+    filled,
     images,
     mlp,
     normal,
@@ -89,8 +90,7 @@ def zeros() -> Any:
 
 @sick("all weights 0.1", "bad-initialisation", "0")
 def constant() -> Any:
-    fill = lambda shape, generator=None, dtype=np.float32: np.full(shape, 0.1, dtype)  # noqa: E731, ARG005
-    return usual(mlp(3, nn.Tanh, fill, last=fill))
+    return usual(mlp(3, nn.Tanh, filled(0.1), last=filled(0.1)))
 
 
 @sick("normal weights of 0.01 in 6 layers", "bad-initialisation", "0")

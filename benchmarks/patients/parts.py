@@ -133,6 +133,11 @@ def scaled(factor: float, init: Any = nn.init.kaiming) -> Callable[..., np.ndarr
     return lambda shape, generator=None, dtype=np.float32: factor * init(shape, generator=generator, dtype=dtype)
 
 
+def filled(value: float) -> Callable[..., np.ndarray]:
+    """An initialisation that gives every weight one value."""
+    return lambda shape, dtype=np.float32, **_: np.full(shape, value, dtype)
+
+
 def sgd(model: nn.Module, lr: float = 0.1, **settings: Any) -> optim.Optimizer:
     return optim.SGD(model.parameters(), lr=lr, **settings)
 
