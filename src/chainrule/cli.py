@@ -276,7 +276,7 @@ def info(
 
 
 def _derivation(job: "Job", lang: str) -> str:
-    from chainrule.explain.explain import explain
+    from chainrule.explain import explain
 
     x, y = job.sample(4)
     found = explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")

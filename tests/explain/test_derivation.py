@@ -324,3 +324,10 @@ def test_every_equation_of_every_network_is_verified(widths, rows, activation, s
     nn.MSELoss()(model(x), y).backward()
     for name, parameter in model.named_parameters():
         np.testing.assert_allclose(derivation[name].value, parameter.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_the_function_is_found_under_its_name_in_the_package():
+    from chainrule.explain import explain
+
+    assert explain(lambda x: x * x, 3.0).ok
+    assert cr.explain(lambda x: x * x, 3.0).ok

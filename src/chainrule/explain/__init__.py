@@ -7,19 +7,23 @@ from chainrule.core.callable_module import make_callable
 
 if TYPE_CHECKING:
     from .derivation import Derivation, Step
-    from .explain import explain as explain_
+    from .entry import explain
     from .why import GradientPath, explain_grad
 
-__all__ = ["Derivation", "GradientPath", "Step", "explain_", "explain_grad"]
-_LAZY = {"Derivation": "derivation", "Step": "derivation", "GradientPath": "why", "explain_grad": "why"}
+__all__ = ["Derivation", "GradientPath", "Step", "explain", "explain_grad"]
+_LAZY = {
+    "Derivation": "derivation",
+    "GradientPath": "why",
+    "Step": "derivation",
+    "explain": "entry",
+    "explain_grad": "why",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "explain_":
-        return import_module(f"{__name__}.explain").explain
     if name in _LAZY:
         return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-make_callable(__name__, "explain_")
+make_callable(__name__, "explain")

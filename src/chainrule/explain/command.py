@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .derivation import Derivation
-from .explain import explain
+from .entry import explain
 from .target import Source, call_of
 from .why import GradientPath, explain_grad
 
