@@ -313,8 +313,19 @@ def test_an_interrupted_backward_pass_adds_nothing_and_can_be_repeated() -> None
 
 
 @pytest.fixture
-def alarm() -> Iterator[Callable[[float], None]]:
-    """Sets off a KeyboardInterrupt some seconds later, wherever the program is then."""
+def alarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Sets off a KeyboardInterrupt some seconds later, wherever the program is then.
+
+    In a callback of the collector (hypothesis has one) or of a weak reference Python itself swallows it and reports it
+    as unraisable, which pytest would take for a fault.
+    """
+    report = sys.unraisablehook
+
+    def unraisable(what: Any) -> None:
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            report(what)
+
+    monkeypatch.setattr(sys, "unraisablehook", unraisable)
 
     def ring(*_: Any) -> None:
         raise KeyboardInterrupt
