@@ -24,7 +24,7 @@ PACKAGE = ROOT / "src" / "chainrule"
 
 # From the ground up. "__init__" is the package's own top-level file: only the command line stands on it.
 LAYERS = (
-    *("core", "rules", "kernels", "compile", "nn", "optim", "data", "train"),
+    *("kernels", "core", "rules", "compile", "nn", "optim", "data", "train", "distributed"),
     *("check", "explain", "doctor", "interop", "__init__", "cli"),
 )
 # Not for the rest of the package: only for the tests and for the files around them.

@@ -17,7 +17,7 @@ from chainrule._version import __version__
 from chainrule.core.checkpoint import checkpoint
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
-from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError, MissingRuleError
+from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
 from chainrule.core.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.linearize import linearize
 from chainrule.core.random import seed
@@ -35,7 +35,7 @@ from chainrule.rules.softmax import log_softmax, logsumexp, softmax
 from chainrule.rules.trigonometric import cos, sin, tanh
 
 if TYPE_CHECKING:
-    from chainrule import check, data, doctor, explain, nn, numpy, optim, random, special, train
+    from chainrule import check, compile, data, doctor, explain, nn, numpy, optim, random, special, train
     from chainrule.check.costs import cost
     from chainrule.check.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
 cat = concatenate
 
-_LAZY_MODULES = frozenset({"check", "data", "doctor", "explain", "nn", "numpy", "optim", "random", "special", "train"})
+_LAZY_MODULES = frozenset(
+    {"check", "compile", "data", "doctor", "explain", "nn", "numpy", "optim", "random", "special", "train"}
+)
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
     "check_jax": "chainrule.interop",
@@ -63,6 +65,7 @@ _LAZY_NAMES = {
 """What `import chainrule` leaves out until it is used: most programs need only a part."""
 
 __all__ = [
+    "CaptureError",
     "FreedTapeError",
     "GradientError",
     "InPlaceError",
@@ -77,6 +80,7 @@ __all__ = [
     "check_layer",
     "check_torch",
     "checkpoint",
+    "compile",
     "concatenate",
     "cos",
     "cost",

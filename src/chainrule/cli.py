@@ -22,8 +22,10 @@ except ModuleNotFoundError as error:
 from chainrule._version import __version__
 
 if TYPE_CHECKING:
+    from chainrule.train.alone import Alone
     from chainrule.train.history import History
     from chainrule.train.job import Job
+    from chainrule.train.report import CheckedRow
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -44,7 +46,8 @@ def main() -> None:
     try:
         app()
     except (FloatingPointError, ValueError, ImportError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
@@ -82,10 +85,10 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on from the checkpoint that Ctrl-C left.")] = None,
 ) -> None:
     """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
-    from chainrule.check import check_parameters
     from chainrule.data import load
+    from chainrule.distributed import launched
     from chainrule.train.job import Job, Recipe
-    from chainrule.train.report import CheckedRow, check_lang, write_report
+    from chainrule.train.report import check_lang
 
     check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
@@ -93,25 +96,52 @@ def train(
         _check_writable(path)
     if out.resolve() == report.resolve():
         raise ValueError(f"--out and --report are the same file, {out}; name two")
-    job = Job(load(data, target, task), recipe)
-    console.print(f"{job.data!r}", highlight=False)
-    for line in job.data.inferred:
-        console.print(f"  {line}", highlight=False, markup=False)
-    if resume is not None:
-        job.resume(resume)
-    checked = check_parameters(job.model, job.loss, *job.sample())
-    console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
-    if not checked.ok:
-        console.print(str(checked), style="red", markup=False)
+    with launched() as parallel:
+        console.quiet = not parallel.leads
+        job = Job(load(data, target, task), recipe)
+        console.print(f"{job.data!r}", highlight=False)
+        for line in job.data.inferred:
+            console.print(f"  {line}", highlight=False, markup=False)
+        if resume is not None:
+            job.resume(resume)
+        checked = _check_first(job, parallel)
+        history = _train(job, out, parallel)
+        if parallel.leads:
+            _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang)
+
+
+def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
+    """Check the gradients before the training, in one process for all; stop where they are wrong."""
+    from chainrule.check import check_parameters
+    from chainrule.train.report import CheckedRow
+
+    checked = check_parameters(job.model, job.loss, *job.sample()) if parallel.leads else None
+    if checked is not None:
+        console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
+        if not checked.ok:
+            console.print(str(checked), style="red", markup=False)
+    if not parallel.agreed(checked is None or checked.ok):
         raise typer.Exit(NO)
-    history = _train(job, out)
+    return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
+
+
+def _write(
+    job: "Job", history: "History", checked: "list[CheckedRow]", command: str, out: Path, report: Path, lang: str
+) -> None:
+    """Measure the trained network, and write the model and the report."""
+    from chainrule.train.report import write_report
+
     score = job.score()
     job.save(out, score)
-    rows = [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
-    command = shlex.join(["chainrule", *sys.argv[1:]])
-    write_report(report, job, history, score, rows, command, lang, _derivation(job, lang))
+    write_report(report, job, history, score, checked, command, lang, _derivation(job, lang))
     console.print(str(score), style="bold", highlight=False)
     console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
+
+
+def _command_line(parallel: "Alone", words: list[str]) -> str:
+    """Return the call of `chainrule` with these words, as it was launched."""
+    launcher = ["mpiexec", "-n", str(parallel.size)] if parallel.size > 1 else []
+    return shlex.join([*launcher, "chainrule", *words])
 
 
 @_command("chainrule predict model.safetensors digits")
@@ -305,13 +335,13 @@ def _check_writable(path: Path) -> None:
         raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
 
 
-def _train(job: "Job", out: Path) -> "History":
+def _train(job: "Job", out: Path, parallel: "Alone") -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
     from chainrule.train import NonFiniteError
     from chainrule.train.logs import ProgressBar
 
     try:
-        return job.train([ProgressBar(console)])
+        return job.train([ProgressBar(console)], parallel)
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
@@ -319,15 +349,15 @@ def _train(job: "Job", out: Path) -> "History":
         ) from error
     except KeyboardInterrupt:
         checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
-        job.save_checkpoint(checkpoint)
+        if parallel.leads:
+            job.save_checkpoint(checkpoint)
         again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
         if "--resume" in again:
             at = again.index("--resume")
             del again[at : at + 2]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:", highlight=False)
-        console.print(
-            f"  {shlex.join(['chainrule', *again, '--resume', str(checkpoint)])}", highlight=False, markup=False
-        )
+        line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
+        console.print(f"  {line}", highlight=False, markup=False)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -361,15 +391,18 @@ def _print_installation() -> None:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
+    from chainrule.compile.generated import kept_in
     from chainrule.core.operation import REGISTRY
 
     console.print(f"chainrule {__version__}, Python {platform.python_version()}", highlight=False)
-    for package in ("numpy", "optree", "scipy", "scikit-learn", "torch", "jax"):
+    for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
         try:
             console.print(f"  {package} {version(package)}", highlight=False)
         except PackageNotFoundError:
             console.print(f"  {package} not installed", highlight=False)
     console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them", highlight=False)
+    for what, folder in kept_in().items():
+        console.print(f"{what}: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.doctor.case import Case, collected, untouched
+from chainrule.doctor import case as cases
+from chainrule.doctor.case import Case, untouched
 from chainrule.doctor.chance import chance_level, is_summed
 from chainrule.doctor.exam import examine
 from chainrule.doctor.measure import Noise, effective_rank
+from chainrule.doctor.own import OwnEngine
 
 
 @given(st.integers(1, 12), st.integers(0, 100))
@@ -39,6 +41,10 @@ def test_no_noise_scale_from_two_batches():
     for _ in range(2):
         noise.add({"w": np.ones(3)}, 4)
     assert np.isnan(noise.scale())
+
+
+def collected(batches):
+    return cases.collected(batches, OwnEngine().plain)
 
 
 def outputs(shape, y):
@@ -95,3 +101,37 @@ def test_functions_and_plain_products_are_read_like_modules():
     assert exam.layers[0].largest == pytest.approx(np.linalg.norm(model.W1.numpy(), 2))
     assert 0 <= exam.layers[0].dead < 1
     assert cr.doctor(model, nn.CrossEntropyLoss(), given_batches, try_remedies=False, steps=2).layers
+
+
+def test_units_are_compared_along_the_right_axis_where_a_weight_is_stored_as_out_in():
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            rows = np.tile(np.arange(1.0, 7.0) / 10, (6, 1))  # all units equal: the rows of [out, in]
+            self.W = nn.Parameter(rows)
+            self.out = nn.Linear(6, 2, init=lambda shape, **_: np.tile([0.1, -0.3], (6, 1)))
+
+        def forward(self, x):
+            return self.out(np.tanh(x @ self.W.T))
+
+    rng = np.random.default_rng(0)
+    given_batches = [(rng.normal(size=(8, 6)), rng.integers(0, 2, 8))]
+    found = cr.doctor(Turned(), nn.CrossEntropyLoss(), given_batches, try_remedies=False, steps=2)
+    assert found.layers[0].symmetric < 1e-6
+    assert found.verdicts[0].code == "bad-initialisation"
+
+
+def test_a_nan_behind_a_split_into_unequal_parts_is_traced():
+    class Parts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(6, 5)
+
+        def forward(self, x):
+            a, b = np.split(self.first(x), [3], axis=1)
+            return np.concatenate([np.log(a), b], axis=1)
+
+    given_batches = [(np.random.default_rng(0).normal(size=(8, 6)), np.arange(8) % 5)]
+    found = cr.doctor(Parts(), nn.CrossEntropyLoss(), given_batches, try_remedies=False, steps=2)
+    assert found.verdicts[0].code == "not-finite"
+    assert "log" in found.verdicts[0].evidence

@@ -373,6 +373,16 @@ def test_values_and_gradients_are_torchs(torch, call):
         close("a running moment", got, moved, VALUES)
 
 
+@pytest.mark.parametrize("settings", [{}, {"padding": 1, "stride": 2}, {"dilation": 2, "ceil_mode": True}], ids=str)
+@pytest.mark.parametrize(("n", "x"), [(1, X1), (2, X2), (2, X2[0]), (2, TIES), (3, X3)])
+def test_indices_of_the_largest_are_torchs(torch, n, x, settings):
+    name = f"max_pool{n}d"
+    y, indices = getattr(F, name)(cr.tensor(x), 2, return_indices=True, **settings)
+    expected, places = getattr(torch.nn.functional, name)(torch.tensor(x), 2, return_indices=True, **settings)
+    close("the value", y.numpy(), expected.numpy(), VALUES)
+    np.testing.assert_array_equal(indices, places.numpy(), strict=True)
+
+
 def test_running_moments_of_instances_are_torchs(torch):
     for functions, make in ((F, np.array), (torch.nn.functional, torch.tensor)):
         mean, variance = make(np.full(4, 1.0)), make(np.full(4, 2.0))

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.data import DataLoader
 from chainrule.train import Callback, CSVLog, EventFile, History, ProgressBar, TensorBoard, fit
-from chainrule.train.event_file import crc32c
+from chainrule.train.event_file import Histogram, crc32c
 
 
 def train(callbacks, epochs=3, history=None):
@@ -210,3 +210,41 @@ def test_the_progress_bar_lets_go_after_an_error():
         train([bar, Fails()], history=History())
     assert bar._progress.finished is False
     assert not bar._progress.live.is_started
+
+
+def test_a_number_beyond_float32_is_infinite(tmp_path):
+    with EventFile(tmp_path) as file:
+        file.write(1, {"norm": 1e300, "minus": -1e300})
+    ((_, _, values),) = scalars(file.path)[1]
+    assert values == {"norm": np.inf, "minus": -np.inf}
+
+
+def test_histograms_and_texts_as_tensorboard_reads_them(tmp_path):
+    pytest.importorskip("tensorboard", reason="reads what was written: pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    values = np.random.default_rng(0).normal(size=200)
+    with EventFile(tmp_path) as file:
+        found = Histogram.of(values, 12)
+        file.write(3, {"loss": 0.5}, histograms={"weights": found}, texts={"verdict": "**vanishing** in 0"})
+    read = EventAccumulator(str(tmp_path), size_guidance={"histograms": 0, "tensors": 0})
+    read.Reload()
+    (event,) = read.Histograms("weights")
+    histogram = event.histogram_value
+    assert event.step == 3
+    assert sum(histogram.bucket) == histogram.num == 200
+    assert histogram.sum == pytest.approx(values.sum())
+    assert histogram.sum_squares == pytest.approx((values**2).sum())
+    assert (histogram.min, histogram.max) == pytest.approx((values.min(), values.max()))
+    assert list(histogram.bucket_limit) == pytest.approx(found.edges[1:])
+    assert read.Scalars("loss")[0].value == 0.5
+    (text,) = read.Tensors("verdict")
+    assert list(text.tensor_proto.string_val) == [b"**vanishing** in 0"]
+    assert read.SummaryMetadata("verdict").plugin_data.plugin_name == "text"
+
+
+def test_a_histogram_of_nothing_and_one_of_wrong_length():
+    assert Histogram.of([np.nan, np.inf]) is None
+    assert Histogram.of(np.ones(3)).number == 3
+    with pytest.raises(ValueError, match="one edge more than counts"):
+        Histogram([1, 2], [0.0, 1.0], 3, 0.0, 0.0)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .capturing import boxes_in, running
 from .tensor import Tensor
 
 Call: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
@@ -115,8 +116,11 @@ def lifted(stack: Any, ndim: int) -> Any:
 def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
     """Call `linear(parts, *rest)`, a rule for plain arrays; where `parts` is batched, once for each row.
 
-    `parts` may be a tuple, of which some are batched.
+    `parts` may be a tuple, of which some are batched. In a capture the rule becomes one instruction, and gets plain
+    arrays at each replay.
     """
+    if running.capture is not None and any(True for _ in boxes_in((parts, rest))):
+        return running.capture.call(linear, (parts, *rest))
     if not isinstance(parts, tuple):
         if not isinstance(parts, Batched):
             return linear(parts, *rest)

@@ -20,11 +20,13 @@ Bounds = tuple[int, int] | None
 class _Changes:
     """The changes of all arrays. Each is filed under the array that owns its memory, and forgotten with it."""
 
-    __slots__ = ("_owners", "last")
+    __slots__ = ("_owners", "last", "replaced")
 
     def __init__(self) -> None:
         self.last = 0
         """When any array was last changed. A node made later than that needs no further check."""
+        self.replaced = 0
+        """How often a tensor got another array, or a module another setting: compiled programs look again then."""
         self._owners: dict[int, tuple[weakref.ref[Any], dict[Bounds, int]]] = {}
 
     def mark(self, array: Any) -> int:

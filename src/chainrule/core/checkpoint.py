@@ -100,7 +100,7 @@ def _copied(x: Any) -> Any:
 def _boxes(outputs: Sequence[Any]) -> Iterator[Tensor]:
     """Yield every box in the outputs, at every level, in an order that depends on the function alone."""
     for y in outputs:
-        while isinstance(y, Tensor):
+        while isinstance(y, Tensor) and y._trace.level >= 0:
             yield y
             if isinstance(y._trace, Forward):
                 yield from _boxes([y._link])

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import captured_in, is_captured, running
 from .errors import GradientError
+from .node import Leaf
 from .random import default_generator
 from .tape import EAGER, check_real
 from .tensor import Tensor, value_of
@@ -26,6 +28,9 @@ def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | N
     >>> x.grad
     tensor([2., 4.])
     """
+    if is_captured(a):
+        box = captured_in(a)
+        return _boxed(box if dtype is None else box.astype(dtype), requires_grad, name)
     source = [_data(x) for x in a] if isinstance(a, list | tuple) else _data(a)
     try:
         array = np.array(source, dtype=dtype)
@@ -43,6 +48,12 @@ def _data(x: Any) -> Any:
             "np.stack to join values, or x.detach() where no gradient is meant"
         )
     return value_of(x)
+
+
+def _boxed(box: Any, requires_grad: bool, name: str | None) -> Tensor:
+    """Return a tensor of a capture's value."""
+    running.capture.made.append(box._link)
+    return Tensor(box, EAGER, Leaf(box.shape, box.dtype, name) if requires_grad else None)
 
 
 def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
@@ -108,11 +119,20 @@ def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gen
     >>> cr.randn(32, 10, requires_grad=True).shape
     (32, 10)
     """
-    drawn = _new("randn", (generator or default_generator()).standard_normal, _shape(shape))
-    return _made(np.asarray(drawn, dtype), requires_grad)
+    return _drawn("randn", "standard_normal", shape, requires_grad, dtype, generator)
 
 
 def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
     """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the default one."""
-    drawn = _new("rand", (generator or default_generator()).random, _shape(shape))
-    return _made(np.asarray(drawn, dtype), requires_grad)
+    return _drawn("rand", "random", shape, requires_grad, dtype, generator)
+
+
+def _drawn(name: str, method: str, shape: Any, requires_grad: bool, dtype: Any, generator: Any) -> Tensor:
+    def draw() -> Any:
+        return np.asarray(_new(name, getattr(generator or default_generator(), method), _shape(shape)), dtype)
+
+    if running.capture is None:
+        return _made(draw(), requires_grad)
+    check_real(name, np.dtype(dtype))
+    drawn = running.capture.draw(draw, generator, name)
+    return _boxed(drawn, requires_grad, None)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .capturing import boxes_in, running
 from .tape import Tape, modes, record
 from .tensor import Tensor, Trace
 
@@ -36,6 +37,8 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
     trace = innermost(args)
+    if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
+        trace = running.capture  # an index whose values differ from call to call
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:
@@ -62,8 +65,8 @@ def _unary(op: Any) -> Callable[..., Any]:
         nonlocal save
         if not isinstance(x, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
-        trace, value, link = x._trace, x._value, x._link
-        if type(trace) is not Tape or isinstance(value, Tensor):
+        trace, link = x._trace, x._link
+        if type(trace) is not Tape or isinstance(value := x._value, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         try:
             y = primal(value)
@@ -84,18 +87,24 @@ def _binary(op: Any) -> Callable[..., Any]:
 
     def apply(a: Any, b: Any) -> Any:
         if isinstance(a, Tensor):
-            trace, x, first = a._trace, a._value, a._link
+            trace = a._trace
+            if type(trace) is not Tape:
+                return dispatch(op, (a, b), NO_SETTINGS)
+            x, first = a._value, a._link
             if isinstance(b, Tensor):
-                y, second = b._value, b._link
                 if b._trace is not trace:
                     return dispatch(op, (a, b), NO_SETTINGS)
+                y, second = b._value, b._link
             else:
                 y, second = b, None
         elif isinstance(b, Tensor):
-            trace, x, first, y, second = b._trace, a, None, b._value, b._link
+            trace = b._trace
+            if type(trace) is not Tape:
+                return dispatch(op, (a, b), NO_SETTINGS)
+            x, first, y, second = a, None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
-        if type(trace) is not Tape or isinstance(x, Tensor) or isinstance(y, Tensor):
+        if isinstance(x, Tensor) or isinstance(y, Tensor):
             return dispatch(op, (a, b), NO_SETTINGS)
         try:
             z = primal(x, y)

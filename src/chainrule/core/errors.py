@@ -17,5 +17,9 @@ class InPlaceError(GradientError):
     """A value that the backward pass needs was changed in place after the forward pass saved it."""
 
 
+class CaptureError(RuntimeError):
+    """A function cannot be compiled as it is written: it does something that a replay would not repeat."""
+
+
 class MissingRuleError(GradientError):
     """An operation has no rule for the mode asked for."""

@@ -17,7 +17,10 @@ import numpy as np
 
 from .batch import by_rows
 from .errors import MissingRuleError
+from .forward import Forward
 from .operation import Operation, Rule
+from .tape import next_level
+from .tensor import Tensor
 
 REVERSE = "y_bar, saved, settings"
 FORWARD = "y, args, dots, settings"
@@ -148,9 +151,9 @@ def _filling_zeros(call: Rule) -> Any:
 class Fused(_ByArgument, abstract=True):
     """A fast form of `composite`, a function of other operations, which defines it.
 
-    Its rules see plain arrays only and may be written in NumPy. Forward mode and derivatives of derivatives go through
-    the composite. `primal_keeping`, if there is one, returns `(y, *keeps)`: what the reverse rules can use of the work
-    of the forward pass.
+    Its rules see plain arrays only and may be written in NumPy. Derivatives of derivatives go through the composite,
+    and so does forward mode, unless the record has a `jvp` of its own. `primal_keeping`, if there is one, returns
+    `(y, *keeps)`: what the reverse rules can use of the work of the forward pass.
     """
 
     kind = "fused"
@@ -160,12 +163,42 @@ class Fused(_ByArgument, abstract=True):
     whole batch of cotangents."""
 
     @classmethod
+    def _bind(cls) -> None:
+        super()._bind()
+        if "jvp" in cls.rules:
+            cls.push = staticmethod(_in_plain_arrays(cls, _filling_zeros(cls.call(cls.rules["jvp"], FORWARD))))
+
+    @classmethod
     def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
         """Bind a rule as other records do, and keep batches from rules for plain arrays."""
         bound = super().call(rule, context, **extra)
+        bound.__name__ = f"{cls.__name__}.{rule.__name__}"
         if context != REVERSE or cls.takes_stacks:
             return bound
         return lambda y_bar, saved, settings: by_rows(bound, y_bar, saved, settings)
+
+
+def _in_plain_arrays(op: type[Fused], jvp: Rule) -> Rule:
+    """Return a `push` that calls `jvp` where all it sees is plain arrays, and else goes through the composite."""
+
+    def rule(dots: Any, y: Any, args: Any, settings: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in (*args, *dots)):
+            return _along_composite(op, args, dots, settings)
+        return jvp(y, args, dots, settings)
+
+    def push(y: Any, args: Any, dots: Any, settings: Any) -> Any:
+        if any(isinstance(x, Tensor) and x._trace.level >= 0 for x in args):
+            return _along_composite(op, args, dots, settings)
+        return by_rows(rule, dots, y, args, settings)
+
+    return push
+
+
+def _along_composite(op: type[Fused], args: Any, dots: Any, settings: Any) -> Any:
+    composite: Any = op.composite
+    trace = Forward(next_level())
+    boxes = (x if dot is None else Tensor(x, trace, dot) for x, dot in zip(args, dots, strict=True))
+    return composite(*boxes, **settings)._link
 
 
 class Constant(Operation, abstract=True):

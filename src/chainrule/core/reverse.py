@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import captured_in, is_captured
 from .changes import changes
 from .errors import FreedTapeError, GradientError, InPlaceError
 from .node import Item, Leaf, Node
@@ -151,6 +152,8 @@ def _check_usable(node: Node) -> None:
 
 def arrays_in(saved: Any) -> Iterator[Any]:
     """Yield the arrays in a saved value: in boxes, and in the tuples of operations that take any number."""
+    if is_captured(saved):
+        return
     saved = value_of(saved)
     if isinstance(saved, np.ndarray):
         yield saved
@@ -200,7 +203,10 @@ def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) 
     got = np.shape(cotangent)
     if got != tensor.shape:
         raise ValueError(f"backward: expected a cotangent of shape {tensor.shape}, the tensor's own, got {got}")
-    seed = np.array(real_array("backward: cotangent", cotangent, tensor.dtype))
+    if is_captured(cotangent):
+        seed = captured_in(cotangent).astype(tensor.dtype)
+    else:
+        seed = np.array(real_array("backward: cotangent", cotangent, tensor.dtype))
     for leaf, x_bar in gradients([(node, seed)], free=not retain_graph).items():
         _accumulate(leaf, x_bar)
 

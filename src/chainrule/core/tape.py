@@ -7,11 +7,12 @@
 import itertools
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from .capturing import running
 from .changes import tick
 from .node import Item, Leaf, Node
 from .provenance import PACKAGE
@@ -74,19 +75,23 @@ class Tape:
             if isinstance(x, Tensor):
                 if x._trace is self:
                     x, link = x._value, x._link
+                elif x._trace is EAGER and x._link is None and running.capture is not None:
+                    x = x._value
                 if isinstance(x, Tensor):
                     nested = True
             values.append(x)
             parents.append(link)
             tracked.append(link is not None)
-        if nested and op.composite is not None:
+        inner = _capture_in(values) if nested else None
+        if nested and inner is None and op.composite is not None:
             return op.composite(*args, **settings)
         if True not in tracked or self.level < modes.floor or op.kind == "constant":
             return self._box(op.apply(*values, **settings))
         save = op.saver(tuple(tracked))
         kept: list[Any] = []
         if op.keeps:
-            y, *kept = op.primal_keeping(*values, **settings)
+            keeping = op.primal_keeping if inner is None else inner.keeping(op)
+            y, *kept = keeping(*values, **settings)
         else:
             y = op.apply(*values, **settings) if nested else op.primal(*values, **settings)
         saved = save(y, *values, *kept)
@@ -102,6 +107,25 @@ class Tape:
         node.shape = tuple(y.shape for y in outputs)
         node.dtype = tuple(y.dtype for y in outputs)
         return tuple(Tensor(y, self, Item(node, k)) for k, y in enumerate(outputs))
+
+
+def _capture_in(values: Iterable[Any]) -> Any:
+    """Return the capture whose boxes are the innermost among the values, or None."""
+    levels = [x._trace for x in values if isinstance(x, Tensor)]
+    inner = max(levels, key=lambda trace: trace.level, default=None)
+    return inner if inner is not None and inner.level < 0 else None
+
+
+class Watched(Tape):
+    """What the eager tape is while any thread captures: parameters enter the capture before they are used."""
+
+    __slots__ = ()
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` as `Tape` does, with this thread's capture, if any, in on it."""
+        if running.capture is not None:
+            args = tuple(map(running.capture.seen, args))
+        return super().process(op, args, settings)
 
 
 EAGER = Tape(0)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from .capturing import captured_in, is_captured, running
 from .changes import changes, tick
 from .errors import GradientError
 from .node import Leaf, Node, keep_grad
@@ -36,6 +37,8 @@ class Trace(Protocol):
 
 def value_of(box: Any) -> Any:
     """Return the innermost array of a box, or the argument itself where it is no box."""
+    if running.capture is not None and isinstance(box, Tensor):
+        running.capture.looks(box)
     while isinstance(box, Tensor):
         box = box._value
     return box
@@ -97,6 +100,7 @@ class Tensor:
         return len(self._value)
 
     def __bool__(self) -> bool:
+        self._looked_at()
         return bool(self._value)
 
     def __float__(self) -> float:
@@ -112,6 +116,7 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
+        self._looked_at()
         return self._value.__index__()  # type: ignore[no-any-return]
 
     def __format__(self, spec: str) -> str:
@@ -133,12 +138,18 @@ class Tensor:
 
     def item(self) -> Any:
         """Return the only element as a Python number; a ValueError where there is more than one."""
+        self._looked_at()
         return self._value.item()
 
     def detach(self) -> "Tensor":
         """Return the values as a constant, at every level; they are shared, not copied."""
-        value = self._value
+        value = self._value if running.capture is None else running.capture.seen(self)._value
         return Tensor(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+
+    def _looked_at(self) -> None:
+        """Tell a capture that Python is about to see the values."""
+        if running.capture is not None:
+            running.capture.looks(self)
 
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
@@ -149,6 +160,20 @@ class Tensor:
         view = np.asarray(value_of(self)).view()
         view.flags.writeable = False
         return view
+
+    def __dlpack__(self, **settings: Any) -> Any:
+        """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
+        if self.requires_grad:
+            raise BufferError("__dlpack__: this tensor requires a gradient, which would end here; pass x.detach()")
+        array = np.asarray(value_of(self))
+        # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
+        if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
+            raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
+        return array.__dlpack__(**settings)
+
+    def __dlpack_device__(self) -> Any:
+        """Say that the values are in the CPU's memory."""
+        return np.asarray(value_of(self)).__dlpack_device__()
 
     # PyTorch's way to gradients
 
@@ -175,6 +200,8 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward()` has added up here; None before the first."""
+        if running.capture is not None and isinstance(self._link, Leaf):
+            running.capture.reads_grad(self._link)
         return getattr(self._link, "grad", None)
 
     @grad.setter
@@ -185,7 +212,8 @@ class Tensor:
             got = np.shape(value)
             if got != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
-            value = Tensor(real_array("grad", value, self.dtype), self._trace, None)
+            array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
+            value = Tensor(array, self._trace, None)
         if self._link is not None:
             self._link.grad = value
 
@@ -212,12 +240,16 @@ class Tensor:
     def data(self, value: Any) -> None:
         if not self.is_leaf:
             raise GradientError("data: this tensor is the result of an operation; only a leaf's values can be replaced")
+        if is_captured(value):
+            running.capture.assigns(self, value)
+            return
         array = real_array("data", value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
         # `x.data -= …` has already written into the buffer; anything else gets a copy, so old tapes stay right.
         if not _same_elements(array, np.asarray(value_of(self))):
             self._value = np.array(array)
+            changes.replaced += 1
             if isinstance(self._link, Leaf):
                 self._link.changed = changes.last = tick()
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
@@ -79,6 +79,7 @@ class DataLoader:
         self.prefetch = _whole("prefetch", prefetch, least=0)
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
+        self._shard = (0, 1)
         if len(self) == 0:
             raise ValueError(
                 f"DataLoader: no batch would come of {self._samples()} samples with "
@@ -117,6 +118,24 @@ class DataLoader:
     def batches_left(self) -> int:
         """How many batches of the epoch under way have not been given out."""
         return len(self) - self._now.batch
+
+    @contextmanager
+    def sharded(self, rank: int, size: int) -> Iterator[None]:
+        """For the time of the block, give out the part of each batch that is the share of ``rank`` of ``size``.
+
+        All shares of a batch, one after the other, are the batch; where the loader stands and how it goes on are
+        the same for all. A share may be empty where a batch has fewer samples than there are ranks.
+
+        >>> loader = DataLoader(np.arange(5), batch_size=3)
+        >>> with loader.sharded(1, 2):
+        ...     [x.tolist() for x, in loader]
+        [[2], [4]]
+        """
+        before, self._shard = self._shard, (rank, size)
+        try:
+            yield
+        finally:
+            self._shard = before
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, in plain integers for JSON.
@@ -179,6 +198,12 @@ class DataLoader:
             yield from map(self._fetch, parts)
 
     def _fetch(self, indices: Array) -> Batch:
+        mine = indices[share(len(indices), *self._shard)]
+        if len(mine) or isinstance(self.dataset, ArrayDataset):
+            return self._fetch_all(mine)
+        return tuple(field[:0] for field in self._fetch_all(indices[:1]))  # no samples, in the shapes they have
+
+    def _fetch_all(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
         samples = [self.dataset[int(i)] for i in indices]
@@ -187,6 +212,16 @@ class DataLoader:
             return tuple(np.stack(field) for field in fields)
         except ValueError as error:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
+
+
+def share(count: int, rank: int, size: int) -> slice:
+    """Return which of ``count`` samples are the share of ``rank`` of ``size``: stretches of equal length, give or
+    take one, in the order of the ranks. The first is empty only where there are no samples.
+
+    >>> [share(5, rank, 2) for rank in range(2)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return slice(-(-count * rank // size), -(-count * (rank + 1) // size))
 
 
 def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from chainrule.core.callable_module import make_callable
 
+from .board import GradientBoard
 from .callback import GradientWarning, GradientWatch
 from .consult import doctor
 from .diagnosis import CODES, Diagnosis, Measured, Remedy, Verdict
@@ -13,6 +14,7 @@ __all__ = [
     "CODES",
     "DEFAULTS",
     "Diagnosis",
+    "GradientBoard",
     "GradientWarning",
     "GradientWatch",
     "Layer",

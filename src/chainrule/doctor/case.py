@@ -1,6 +1,5 @@
 """What is examined: a model, its loss, batches, an optimiser. Everything happens on copies, under a seed of its own."""
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,24 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import random as generators
-from chainrule.core.errors import GradientError
-from chainrule.core.tape import EAGER
-from chainrule.core.tensor import value_of
-from chainrule.nn import Module
-from chainrule.optim import Adam, clip_grad_norm_
-from chainrule.train.batches import are_classes, cast, model_dtype
+from chainrule.train.batches import are_classes
 
+from .engine import FEW, Engine
+from .engines import engine_of
 from .measure import norm
-from .probe import Probe, watching
 from .steps import layer_name
 
 MOST = 8
 """How many batches are looked at."""
-FEW = 200_000
-"""Up to so many parameters a model is small."""
-DEFAULT_LR = 3e-3
-"""The step of Adam in trials, where no optimiser was given."""
 
 Batch = tuple[tuple[Any, ...], Any]
 
@@ -44,31 +34,42 @@ class Case:
     patches: frozenset[str] = frozenset()
 
     @property
+    def engine(self) -> Engine:
+        """What runs the model."""
+        return engine_of(self.model)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(math.prod(p.shape) for p in self.model.parameters())
+
+    @property
     def is_small(self) -> bool:
         """Whether a step costs so little that more of them are taken."""
-        return bool(sum(p.size for p in self.model.parameters()) <= FEW)
+        return self.parameters <= FEW
 
     def copied(self) -> "Case":
         """Return a copy whose model, loss and optimiser are its own and belong together."""
-        memo = {id(EAGER): EAGER}
-        model, loss, optimizer = copy.deepcopy((self.model, self.loss, self.optimizer), memo)
+        model, loss, optimizer = self.engine.copied(self.model, self.loss, self.optimizer)
         return replace(self, model=model, loss=loss, optimizer=optimizer)
 
     def with_optimizer(self) -> "Case":
         """Return this case with Adam where no optimiser was given."""
-        return (
-            self if self.optimizer is not None else replace(self, optimizer=Adam(self.model.parameters(), DEFAULT_LR))
-        )
+        return self if self.optimizer is not None else replace(self, optimizer=self.engine.adam(self.model))
 
     def changed(self, model: Any) -> "Case":
         """Return this case with another model, and an optimiser of the same kind and settings for it."""
-        return replace(self, model=model, optimizer=rebuilt(self.optimizer, model))
+        rebuilt = None if self.optimizer is None else self.engine.rebuilt(self.optimizer, model)
+        return replace(self, model=model, optimizer=rebuilt)
+
+    def with_rate(self, factor: float) -> "Case":
+        """Return this case with another learning rate; what the optimiser remembers begins anew."""
+        lr = float(self.optimizer.param_groups[0]["lr"]) * factor
+        return replace(self, optimizer=self.engine.rebuilt(self.optimizer, self.model, lr=lr))
 
     def value(self, batch: Batch) -> tuple[Any, Any]:
         """Return a batch's loss and the model's output."""
-        (*x, y), dtype = (*batch[0], batch[1]), model_dtype(self.model)
-        output = self.model(*(cast(part, dtype) if isinstance(part, np.ndarray) else part for part in x))
-        return self.loss(output, cast(y, dtype) if isinstance(y, np.ndarray) else y), output
+        return self.engine.run(self.model, self.loss, batch)
 
 
 @dataclass
@@ -107,16 +108,14 @@ class Trial:
         return float(np.median(found)) if found else math.nan
 
 
-def rebuilt(optimizer: Any, model: Any, **settings: Any) -> Any:
-    """Return an optimiser of the same kind and the first group's settings, for another model's parameters."""
-    if optimizer is None:
-        return None
-    group = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "names")}
-    return type(optimizer)(list(model.parameters()), **{**group, **settings})
+def classes_last(output: Any, y: Any) -> Any:
+    """Return logits [N, K, …] of classes [N, …], the layout of PyTorch's losses, as [N, …, K]; others as they are."""
+    second = output.ndim > 2 and isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape != output.shape[:-1]
+    return np.moveaxis(output, 1, -1) if second and y.shape == (len(output), *output.shape[2:]) else output
 
 
-def collected(batches: Any, most: int = MOST) -> list[Batch]:
-    """Return the first batches as arrays; a loader that can say where it stands is put back there.
+def collected(batches: Any, plain: Callable[[Any], Any], most: int = MOST) -> list[Batch]:
+    """Return the first batches as arrays, by `plain`; a loader that can say where it stands is put back there.
 
     Raises TypeError for what is no batch and ValueError for none at all.
     """
@@ -127,7 +126,7 @@ def collected(batches: Any, most: int = MOST) -> list[Batch]:
     for item in batches:
         if not isinstance(item, tuple | list) or len(item) < 2:
             raise TypeError(f"doctor: batches: expected tuples (x, y), got {type(item).__name__}")
-        *x, y = (_array(part) for part in item)
+        *x, y = (plain(part) for part in item)
         found.append((tuple(x), y))
         if len(found) == most:
             break
@@ -138,38 +137,18 @@ def collected(batches: Any, most: int = MOST) -> list[Batch]:
     return found
 
 
-def _array(part: Any) -> Any:
-    plain = value_of(part)
-    return np.asarray(plain) if isinstance(plain, np.ndarray | list | float | int | np.generic) else plain
-
-
 @contextmanager
-def untouched(model: Any, seed: int) -> Iterator[None]:
+def untouched(model: Any, seed: int, batches: Any = None) -> Iterator[Engine]:
     """Leave generators, gradients and modes as they were; inside, the default generators start from `seed`."""
-    if not isinstance(model, Module):
-        raise TypeError(f"doctor: model: expected a chainrule.nn.Module, got {type(model).__name__}")
-    grads = [(p, p._link.grad) for p in model.parameters() if p._link is not None]
-    before, legacy = list(generators._generators), np.random.get_state()  # noqa: NPY002 - users' code may draw from it
-    try:
-        reseed(seed)
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        generators._generators[:] = before
-        np.random.set_state(legacy)  # noqa: NPY002
-        for p, grad in grads:
-            p._link.grad = grad
-
-
-def reseed(seed: int) -> None:
-    """Start every default generator from `seed`."""
-    generators.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    engine = engine_of(model)
+    with engine.untouched(engine.unwrapped(model), batches, seed):
+        yield engine
 
 
 def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] | None = None) -> Trial:
     """Train a copy for some steps and return what came of it; `seed` fixes the order of batches and all draws."""
-    reseed(seed)
+    engine = case.engine
+    engine.reseed(seed)
     own = case.copied().with_optimizer()
     own.model.train()
     order = np.random.default_rng(seed).permutation(len(own.batches))
@@ -182,47 +161,43 @@ def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] |
             each(k, own)
         for group, rate in zip(own.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1.0, (k + 1) / (own.warmup + 1))
-        before = {name: p.numpy().copy() for name, p in weights.items()} if k in measured else {}
+        before = {name: engine.array(p).copy() for name, p in weights.items()} if k in measured else {}
         try:
             _step(own, own.batches[order[k % len(order)]], trial)
-        except (ValueError, GradientError, FloatingPointError, ZeroDivisionError, OverflowError) as error:
+        except engine.errors as error:
             trial.error = error
             break
         for name, old in before.items():
             size = norm(old)
             if size > 0:
-                trial.updates.setdefault(name, []).append(norm(weights[name].numpy() - old) / size)
+                trial.updates.setdefault(name, []).append(norm(engine.array(weights[name]) - old) / size)
         if not math.isfinite(trial.losses[-1]):
             break
     return trial
 
 
 def _step(case: Case, batch: Batch, trial: Trial) -> None:
+    engine = case.engine
     case.optimizer.zero_grad()
-    if case.patches:
-        loss, output = _patched(case, batch)
-    else:
-        loss, output = case.value(batch)
-        trial.losses.append(float(value_of(loss)))
-        if getattr(loss, "requires_grad", False) and math.isfinite(trial.losses[-1]):
-            loss.backward()
-    if case.patches:
-        trial.losses.append(float(value_of(loss)))
-    values, y = value_of(output), batch[1]
-    if hasattr(values, "shape") and isinstance(y, np.ndarray) and are_classes(y, values):
+    loss, output = _patched(case, batch) if case.patches else case.value(batch)
+    trial.losses.append(engine.number(loss))
+    if not case.patches and math.isfinite(trial.losses[-1]):
+        engine.backward(loss)
+    values, y = engine.array(output), batch[1]
+    values = values if values is None else classes_last(values, y)
+    if values is not None and isinstance(y, np.ndarray) and are_classes(y, values):
         trial.accuracies.append(float(np.mean(values.argmax(-1) == y)))
     if case.clip is not None:
-        clip_grad_norm_(case.model.parameters(), case.clip)
+        engine.clip(case.model, case.clip)
     case.optimizer.step()
 
 
 def _patched(case: Case, batch: Batch) -> tuple[Any, Any]:
     """Set the gradients that would be there with the case's patches."""
-    probe = Probe(case.patches, keep=False)
     parameters = dict(case.model.named_parameters())
-    with watching(case.model, probe):
+    with case.engine.watched(case.model, case.patches, keep=False) as record:
         loss, output = case.value(batch)
-        gradients = probe.gradients(loss, parameters)
+        gradients = record.gradients(loss, parameters)
     for name, gradient in gradients.items():
-        parameters[name].grad = gradient
+        case.engine.put_grad(parameters[name], gradient)
     return loss, output

@@ -1,17 +1,19 @@
 """The loss that a model has without looking at its input: that of the best constant answer."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import value_of
-from chainrule.train.batches import are_classes, cast
+from chainrule.train.batches import are_classes
 
 Outputs = list[tuple[Any, Any]]
+LossOf = Callable[[Any, Any], float]
+"""Gives the loss of an output and a target, both arrays."""
 
 
-def chance_level(loss: Any, outputs: Outputs) -> float:
+def chance_level(loss: LossOf, outputs: Outputs) -> float:
     """Return the smallest mean loss of some constant answers, nan where none can be had.
 
     For classes: their frequencies, as logits, log-probabilities and probabilities. For numbers: their mean, and the
@@ -23,6 +25,8 @@ def chance_level(loss: Any, outputs: Outputs) -> float:
 
 
 def _answers(outputs: Outputs) -> list[Any]:
+    if not outputs:
+        return []
     first, y = outputs[0]
     if not isinstance(y, np.ndarray) or first.ndim == 0:
         return []
@@ -42,26 +46,27 @@ def _answers(outputs: Outputs) -> list[Any]:
     return []
 
 
-def _mean_loss(loss: Any, outputs: Outputs, answer: Any) -> float:
+def _mean_loss(loss: LossOf, outputs: Outputs, answer: Any) -> float:
     values = []
     for output, y in outputs:
         constant = np.broadcast_to(answer, output.shape).astype(output.dtype)
         try:
-            values.append(float(value_of(loss(constant, cast(y, output.dtype)))))
-        except (ValueError, TypeError, IndexError):
+            values.append(loss(constant, y))
+        except (ValueError, TypeError, IndexError, RuntimeError):
             return math.nan
     return float(np.mean(values))
 
 
-def is_summed(loss: Any, outputs: Outputs) -> bool:
+def is_summed(loss: LossOf, outputs: Outputs) -> bool:
     """Whether the loss doubles where the batch is doubled: a sum over samples, not a mean."""
+    if not outputs:
+        return False
     output, y = outputs[0]
     if not isinstance(y, np.ndarray) or output.ndim == 0 or y.ndim == 0 or len(output) != len(y):
         return False
-    y = cast(y, output.dtype)
     try:
-        once = float(value_of(loss(output, y)))
-        twice = float(value_of(loss(np.concatenate([output, output]), np.concatenate([y, y]))))
-    except (ValueError, TypeError, IndexError):
+        once = loss(output, y)
+        twice = loss(np.concatenate([output, output]), np.concatenate([y, y]))
+    except (ValueError, TypeError, IndexError, RuntimeError):
         return False
     return abs(once) > 0 and math.isclose(twice, 2 * once, rel_tol=0.01)

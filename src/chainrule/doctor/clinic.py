@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .case import Case, Trial, rebuilt, train
+from .case import Trial, train
 from .diagnosis import Measured, Remedy, Verdict
 from .exam import examine
 from .findings import Findings
@@ -31,10 +31,11 @@ class Clinic:
         self._tried: dict[tuple[str, str], Remedy] = {}
 
     def treat(self, verdict: Verdict) -> Verdict:
-        """Return the verdict with what was tried against it, best first."""
-        remedies = [self._try(p) for p in proposals(Complaint(self.f, self.case, verdict))]
+        """Return the verdict with what was tried against it, best first, and what could not be."""
+        found, untried = proposals(Complaint(self.f, self.case, verdict))
+        remedies = [self._try(p) for p in found]
         remedies.sort(key=lambda r: (not r.helped, r.measured_after.loss))
-        return replace(verdict, remedies=tuple(remedies))
+        return replace(verdict, remedies=tuple(remedies), untried=untried)
 
     def _try(self, proposal: Proposal) -> Remedy:
         key = proposal.key, said(f"remedy {proposal.key}", "en", proposal.values)
@@ -49,6 +50,7 @@ class Clinic:
         before = _measured(self._before, window, flow_range(self.f.start)[0])
         after: list[Trial] = []
         flow = math.nan
+        failures: tuple[type[Exception], ...] = (*self.case.engine.errors, TypeError, AttributeError)
         try:
             exam = examine(proposal.make(self.seeds[0]), self.case.batches[:1])
             flow = math.nan if exam.error is not None else flow_range(exam)[0]
@@ -57,7 +59,7 @@ class Clinic:
                 before, _measured(after, window, flow), proposal.rescales
             ):
                 rate, after = self._at_another_rate(proposal, after)
-        except (ValueError, TypeError, AttributeError) as problem:
+        except failures as problem:
             error = str(problem)
         error = error or next((str(t.error) for t in after if t.error is not None), "")
         outcome = _measured(after, window, flow)
@@ -73,12 +75,12 @@ class Clinic:
         window, seed = self.f.window, self.seeds[0]
         best, rate = after[0].final(window), None
         for factor in RATES:
-            final = train(_rated(proposal.make(seed), factor), self.f.steps, seed).final(window)
+            final = train(proposal.make(seed).with_rate(factor), self.f.steps, seed).final(window)
             if final < 0.97 * best:
                 best, rate = final, factor
         if rate is None:
             return None, after
-        return self.f.lr * rate, [train(_rated(proposal.make(s), rate), self.f.steps, s) for s in self.seeds]
+        return self.f.lr * rate, [train(proposal.make(s).with_rate(rate), self.f.steps, s) for s in self.seeds]
 
     def _helped(self, before: Measured, after: Measured, rescales: bool) -> bool:
         if not math.isfinite(after.loss):
@@ -101,8 +103,3 @@ def _measured(trials: list[Trial], window: int, flow: float) -> Measured:
         return Measured(math.inf, math.nan, flow)
     accuracy = float(np.mean([t.accuracy(window) for t in trials]))
     return Measured(float(np.mean(losses)), float(np.std(losses)), flow, accuracy)
-
-
-def _rated(case: Case, factor: float) -> Case:
-    lr = case.optimizer.param_groups[0]["lr"] * factor
-    return replace(case, optimizer=rebuilt(case.optimizer, case.model, lr=lr))

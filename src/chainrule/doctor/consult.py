@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any
 
+import numpy as np
+
 from . import rules_flow, rules_structure, rules_training
-from .case import MOST, Case, collected, reseed, train, untouched
+from .case import MOST, Case, collected, train, untouched
 from .chance import chance_level, is_summed
 from .clinic import Clinic
 from .diagnosis import CODES, Diagnosis, Verdict
@@ -17,6 +20,8 @@ from .thresholds import chosen
 
 SEEDS = 3
 """Over how many seeds a remedy is measured."""
+OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+"""Parameters, `*args` and `**kwargs`, that nothing need be given for."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,14 @@ def doctor(
     Ratios count more than absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in a layer is
     compared with that in the last one, the size of a step with that of the weights.
 
-    Nothing of yours is changed: neither parameters and gradients, nor modes, buffers, the optimiser's state or the
-    default generators.
+    Nothing of yours is changed: neither parameters and gradients, nor modes, buffers, hooks, the optimiser's state or
+    the default generators.
 
-    Raises TypeError and ValueError for a model or batches that are none, and what the model itself raises.
+    A `torch.nn.Module` is examined the same way, with a loss, an optimiser and batches of PyTorch; what `doctor` tries
+    and shows is then PyTorch's.
+
+    Raises TypeError and ValueError for a model, batches or an optimiser that are none, for a model that cannot be
+    copied or watched, for an optimiser whose step asks for a closure, and what the model itself raises.
 
     >>> import numpy as np
     >>> from chainrule import nn
@@ -72,8 +81,9 @@ def doctor(
     if steps is not None and steps < 1:
         raise ValueError(f"doctor: steps: expected at least 1, got {steps}")
     limits = chosen(thresholds)
-    with untouched(model, seed):
-        case = Case(model, loss, collected(batches), optimizer)
+    _check_step(optimizer)
+    with untouched(model, seed, batches) as engine:
+        case = Case(engine.unwrapped(model), loss, collected(batches, engine.plain), optimizer)
         effort = SMALL if case.is_small else LARGE
         if steps is not None:
             effort = replace(effort, steps=steps)
@@ -83,6 +93,21 @@ def doctor(
             clinic = Clinic(findings, SEEDS)
             verdicts = [clinic.treat(v) for v in verdicts]
     return _diagnosis(findings, verdicts, history)
+
+
+def _check_step(optimizer: Any) -> None:
+    """Raise a TypeError for what is no optimiser, or one whose step asks for more than the gradients."""
+    step = getattr(optimizer, "step", None)
+    if optimizer is None:
+        return
+    if step is None or not hasattr(optimizer, "param_groups"):
+        problem = f"got {type(optimizer).__name__}, expected an optimiser with param_groups and step()"
+    else:
+        asked = [p.name for p in signature(step).parameters.values() if p.default is p.empty and p.kind not in OPEN]
+        if not asked:
+            return
+        problem = f"step of {type(optimizer).__name__} asks for {', '.join(asked)}"
+    raise TypeError(f"doctor: optimizer: {problem}; leave it out, and trials use Adam")
 
 
 def _findings(case: Case, limits: Any, effort: Effort, seed: int) -> tuple[Findings, list[Any]]:
@@ -105,9 +130,15 @@ def _findings(case: Case, limits: Any, effort: Effort, seed: int) -> tuple[Findi
         end = None
     for row in start.layers:
         row.update_ratio = trial.update_of(row.name)
-    reseed(seed)
-    chance = chance_level(case.loss, start.outputs)
-    return Findings(case, start, end, trial, chance, is_summed(case.loss, start.outputs), limits, steps, seed), history
+    engine = case.engine
+    engine.reseed(seed)
+    own = engine.copied(case.loss)[0]
+
+    def loss_of(output: Any, y: Any) -> float:
+        return engine.loss_of(own, np.moveaxis(output, -1, 1) if start.moved else output, y)
+
+    chance, summed = chance_level(loss_of, start.outputs), is_summed(loss_of, start.outputs)
+    return Findings(case, start, end, trial, chance, summed, limits, steps, seed), history
 
 
 def judge(f: Findings) -> list[Verdict]:
@@ -138,9 +169,8 @@ def _healthy(f: Findings) -> Verdict:
 
 def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diagnosis:
     start: Exam = f.start
-    parameters = sum(p.size for p in f.case.model.parameters())
     return Diagnosis(
-        f"{type(f.case.model).__name__} ({parameters:,} parameters)",
+        f"{type(f.case.model).__name__} ({f.case.parameters:,} parameters)",
         tuple(verdicts),
         tuple(start.layers),
         start.loss,

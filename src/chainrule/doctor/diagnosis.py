@@ -77,7 +77,8 @@ class Verdict:
     """One thing that is wrong, or `healthy`.
 
     `layer` is where ("" for the whole network), `evidence` a sentence with the figures, `threshold` the limit that
-    they pass, `source` who gave it, `remedies` what was tried against it, best first.
+    they pass, `source` who gave it, `remedies` what was tried against it, best first, `untried` the names of remedies
+    that the model's modules leave no way to try.
     """
 
     code: str
@@ -87,6 +88,7 @@ class Verdict:
     key: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     remedies: tuple[Remedy, ...] = ()
+    untried: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> str:
@@ -97,6 +99,10 @@ class Verdict:
         """Return the evidence in English ("en") or Korean ("ko")."""
         return said(self.key or self.code, lang, self.values)
 
+    def limit(self, lang: str = "en") -> str:
+        """Return the limit and its source in words; "" for a healthy network."""
+        return "" if self.code == "healthy" else said("limit", lang, {"value": self.threshold, "source": self.source})
+
     @property
     def winner(self) -> Remedy | None:
         """The remedy that helped most, or None."""
@@ -105,7 +111,8 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Return everything in plain Python, for JSON."""
         own = {k: getattr(self, k) for k in ("code", "layer", "evidence", "source")}
-        return {**own, "threshold": _plain(self.threshold), "remedies": [r.to_dict() for r in self.remedies]}
+        tried = {"remedies": [r.to_dict() for r in self.remedies], "untried": list(self.untried)}
+        return {**own, "threshold": _plain(self.threshold), **tried}
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,15 @@ class Diagnosis:
             Path(path).write_text(page, encoding="utf-8")
         return page
 
+    def to_tensorboard(self, folder: str | Path, lang: str = "en") -> Path:
+        """Write the table, the histograms, the short training and the report as an event file into a folder.
+
+        Return its path. What was measured before the training is at step 0. TensorBoard need not be installed.
+        """
+        from .event_log import write_diagnosis
+
+        return write_diagnosis(self, folder, check_lang(lang))
+
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
@@ -183,6 +199,11 @@ class Diagnosis:
             "history": _plain(self.history),
             "notes": list(self.notes),
         }
+
+
+def titled(code: str, layer: str) -> str:
+    """Return a verdict's code with the layer that it is about."""
+    return f"{code} [{layer}]" if layer else code
 
 
 def _plain(value: Any) -> Any:

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.errors import GradientError
 from chainrule.core.provenance import Source
-from chainrule.core.tensor import value_of
 
-from .case import Batch, Case
+from .case import Batch, Case, classes_last
 from .facts import (
     Attention,
     Ending,
@@ -25,8 +23,8 @@ from .facts import (
     norms_of,
 )
 from .measure import Layer, Meter, Noise, norm, weights
-from .probe import Probe, watching
 from .steps import Reader, Step
+from .trace import Box, Record, boxes_in, plain
 
 Key = tuple[str, int]
 """A weight's parameter, and which use of it."""
@@ -39,6 +37,8 @@ class Exam:
     layers: list[Layer] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     outputs: list[tuple[Any, Any]] = field(default_factory=list)
+    moved: bool = False
+    """Whether the classes are the second axis of what the model gives, and the last one in `outputs`."""
     gradients: dict[str, float] = field(default_factory=dict)
     """The norm of each parameter's gradient, over all batches; a parameter that never got one is not in it."""
     used: set[str] = field(default_factory=set)
@@ -81,8 +81,7 @@ def examine(case: Case, batches: list[Batch]) -> Exam:
     exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
     totals: dict[str, Any] = {}
     for batch in batches:
-        probe = Probe(case.patches)
-        found, gradients = _pass(own, batch, probe, parameters, exam)
+        found, gradients = _pass(own, batch, parameters, exam)
         if exam.error is not None:
             return exam
         for name, gradient in gradients.items():
@@ -121,54 +120,62 @@ def _ratios(layers: list[Layer]) -> None:
         layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
 
 
-def _pass(
-    case: Case, batch: Batch, probe: Probe, parameters: dict[str, Any], exam: Exam
-) -> tuple[list[Step], dict[str, Any]]:
+def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[Step], dict[str, Any]]:
     """Watch one batch; return its steps and the parameters' gradients."""
-    with watching(case.model, probe):
+    engine = case.engine
+    with engine.watched(case.model, case.patches) as record:
         try:
-            inputs, y = batch
-            loss, output = _value(case, probe, batch)
-            gradients = probe.gradients(loss, parameters)
-        except (ValueError, GradientError, ZeroDivisionError) as error:
-            exam.error, exam.error_path = error, probe.failed
+            loss, output = _value(case, record, batch)
+            gradients = record.gradients(loss, parameters)
+        except engine.errors as error:
+            exam.error, exam.error_path = error, record.failed
             return [], {}
-        reader = Reader(probe, parameters)
-        found = reader.steps()
-        value = float(value_of(loss))
+        value = engine.number(loss)
         exam.losses.append(value)
-        exam.outputs.append((np.asarray(value_of(output)), y))
-        exam.used |= {reader.names[id(box)] for e in probe.events for box in e.args if id(box) in reader.names}
-        exam.cuts = [(c.how, c.source, c.path) for c in probe.cuts] or exam.cuts
+        array = engine.array(output)
+        if array is not None:
+            ordered = classes_last(array, batch[1])
+            exam.moved = ordered is not array
+            exam.outputs.append((ordered, batch[1]))
+        reader = Reader(record)
+        found = reader.steps()
+        boxes = [box for e in record.events for box in boxes_in(e.args)]
+        exam.used |= {name for box in boxes for name in [record.name_of(box)] if name is not None}
+        exam.cuts = [(c.how, c.source, c.path) for c in record.cuts] or exam.cuts
         finite = math.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
         if not finite and exam.not_finite is None:
-            exam.not_finite = first_not_finite(probe, inputs)
+            exam.not_finite = first_not_finite(record, batch[0])
         exam.inputs += data_of(found)
-        exam.constants = exam.constants or constant_in(probe)
+        exam.constants = exam.constants or constant_in(record)
         if len(exam.losses) == 1:
-            exam.norms = norms_of(probe, output)
-            exam.attention = attention_of(probe)
-            exam.ending = ending_of(probe, output)
-            for attention in exam.attention:
-                maker = reader.made_by(attention.query)
-                if maker is not None:
-                    exam.queries[attention.path] = maker
+            _facts(exam, record, reader, record.box(output))
     return found, gradients
+
+
+def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
+    """Take in what one batch is enough for."""
+    exam.norms = norms_of(record, output)
+    exam.attention = attention_of(record)
+    exam.ending = ending_of(record, output)
+    for attention in exam.attention:
+        maker = reader.made_by(attention.query)
+        if maker is not None:
+            exam.queries[attention.path] = maker
 
 
 def data_of(steps: list[Step]) -> list[Any]:
     """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
-    if not steps or steps[0].kind == "embedding" or getattr(steps[0].x, "requires_grad", False):
+    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.needs_grad):
         return []
-    return [np.asarray(value_of(steps[0].x))]
+    return [np.asarray(plain(steps[0].x))]
 
 
-def _value(case: Case, probe: Probe, batch: Batch) -> tuple[Any, Any]:
-    """Return loss and output; the probe is told where the model ends and the loss begins."""
+def _value(case: Case, record: Record, batch: Batch) -> tuple[Any, Any]:
+    """Return loss and output; the record is told where the model ends and the loss begins."""
     inner = case.loss
 
     def loss(output: Any, y: Any) -> Any:
-        probe.in_loss = True
+        record.in_loss = True
         return inner(output, y)
 
     return replace(case, loss=loss).value(batch)

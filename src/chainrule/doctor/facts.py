@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.provenance import Source
-from chainrule.core.tensor import Tensor, value_of
 
-from .probe import Event, Probe
 from .steps import NORMS
+from .trace import Box, Event, Record, plain
 
 LOSS_SOFTMAX = frozenset(
     {"softmax_cross_entropy", "sparse_softmax_cross_entropy", "log_softmax", "softmax", "logsumexp"}
@@ -66,17 +65,17 @@ class FirstNotFinite:
     in_input: bool = False
 
 
-def norms_of(probe: Probe, output: Any) -> list[NormUse]:
+def norms_of(record: Record, output: Any) -> list[NormUse]:
     """Return every call of a normalising module."""
     found = []
-    for call in probe.calls:
+    for call in record.calls:
         kind = type(call.module).__name__
         if kind not in NORMS or not call.args:
             continue
-        x, y = (np.asarray(value_of(v), np.float64) for v in (call.args[0], call.output))
+        x, y = (np.asarray(plain(v), np.float64) for v in (call.args[0], call.output))
         if x.ndim < 2:
             continue
-        is_input = not isinstance(call.args[0], Tensor)
+        is_input = not isinstance(call.args[0], Box)
         batch = kind.startswith("BatchNorm")
         if batch:
             values = x.size // x.shape[1]
@@ -92,23 +91,27 @@ def _between(x: Any) -> float:
     return float(x.std(axis=0).mean())
 
 
-def attention_of(probe: Probe) -> list[Attention]:
+def attention_of(record: Record) -> list[Attention]:
     """Return every attention: the fused operation, and a softmax in the model that a product follows."""
     found = []
-    consumed = {id(box) for e in probe.events if e.name == "matmul" for box in e.args if isinstance(box, Tensor)}
-    for event in probe.events:
+    consumed = {id(box) for e in record.events if e.name == "matmul" for box in e.args if isinstance(box, Box)}
+    for event in record.events:
         if event.in_loss:
             continue
-        if event.name == "scaled_dot_product_attention":
-            q, k = (np.asarray(value_of(x), np.float64) for x in event.args[:2])
+        if event.name in ("scaled_dot_product_attention", "blockwise_attention"):
+            q, k = (np.asarray(plain(x), np.float64) for x in event.args[:2])
             scale = event.settings.get("scale")
             scale = q.shape[-1] ** -0.5 if scale is None else scale
             scores = scale * q @ np.swapaxes(k, -1, -2)
             if event.settings.get("causal"):
                 scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
+            mask = event.settings.get("mask")
+            if mask is not None:
+                mask = np.asarray(plain(mask))
+                scores = np.where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
             found.append(_attention(event, scores, scale * math.sqrt(q.shape[-1]), q.shape[-1]))
         elif event.name == "softmax" and id(event.output) in consumed:
-            found.append(_attention(event, np.asarray(value_of(event.args[0]), np.float64), math.nan, 0))
+            found.append(_attention(event, np.asarray(plain(event.args[0]), np.float64), math.nan, 0))
     return found
 
 
@@ -122,12 +125,12 @@ def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention
     return Attention(event.path, scale, peaked, float(spread), event.source, width, id(event.args[0]))
 
 
-def ending_of(probe: Probe, output: Any) -> Ending:
+def ending_of(record: Record, output: Any) -> Ending:
     """Return how the model ends, and whether the loss begins with a softmax or a sigmoid of its own."""
-    last = next((e for e in reversed(probe.events) if e.output is output), None)
+    last = next((e for e in reversed(record.events) if e.output is output), None)
     reached = {id(output)}
     softmax = sigmoid = False
-    for event in probe.events:
+    for event in record.events:
         if event.in_loss and any(id(x) in reached for x in event.args):
             softmax |= event.name in LOSS_SOFTMAX
             sigmoid |= event.name == "binary_cross_entropy_with_logits"
@@ -136,42 +139,41 @@ def ending_of(probe: Probe, output: Any) -> Ending:
     return Ending(last.name if last else "", last.path if last else "", softmax, sigmoid)
 
 
-def constant_in(probe: Probe) -> tuple[str, str] | None:
+def constant_in(record: Record) -> tuple[str, str] | None:
     """Return the first operation without a derivative whose argument asks for one, and its line."""
-    for event in probe.events:
-        if event.op.kind == "constant" and event.name not in ("stop_gradient", "dropout_mask"):
+    for event in record.events:
+        if event.constant and event.name not in ("stop_gradient", "dropout_mask"):
             for x in event.args:
-                node = x.node if isinstance(x, Tensor) else None
-                if node is not None and not event.in_loss:
-                    return event.name, f" (after {node.source})" if node.source else ""
+                if isinstance(x, Box) and x.needs_grad and not event.in_loss:
+                    return event.name, f" (after {x.source})" if x.source else ""
     return None
 
 
-def first_not_finite(probe: Probe, inputs: Any) -> FirstNotFinite | None:
+def first_not_finite(record: Record, inputs: Any) -> FirstNotFinite | None:
     """Return where the first NaN or infinity came from: an input, the forward or the backward pass."""
     if not all(_finite(x) for x in inputs):
         return FirstNotFinite("input", "", None, tuple(np.shape(x) for x in inputs), False, True)
-    for event in probe.events:
-        if event.name != "where" and not _finite(event.value) and all(_finite(value_of(x)) for x in event.args):
+    for event in record.events:
+        if event.name != "where" and not _finite(plain(event.output)) and all(_finite(plain(x)) for x in event.args):
             return _made_by(event, False)
-    for event in reversed(probe.events):
+    for event in reversed(record.events):
         if event.grad is not None and not _finite(event.grad):
-            users = [e for e in probe.events if any(x is event.output for x in e.args)]
+            users = [e for e in record.events if any(x is event.output for x in e.args)]
             return _made_by(users[-1] if users else event, True)
-    for event in reversed(probe.events):
-        if any(isinstance(x, Tensor) for x in event.args) and event.grad is not None:
+    for event in reversed(record.events):
+        if any(isinstance(x, Box) for x in event.args) and event.grad is not None:
             return _made_by(event, True)
     return None
 
 
 def _made_by(event: Event, backward: bool) -> FirstNotFinite:
-    shapes = tuple(np.shape(value_of(x)) for x in event.args)
+    shapes = tuple(np.shape(plain(x)) for x in event.args)
     layer = "loss" if event.in_loss else event.path
     return FirstNotFinite(event.name, layer, event.source, shapes, backward)
 
 
 def _finite(x: Any) -> bool:
     if isinstance(x, tuple | list):
-        return all(_finite(value_of(item)) for item in x)
+        return all(_finite(plain(item)) for item in x)
     array = np.asarray(x)
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())

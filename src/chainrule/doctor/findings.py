@@ -1,12 +1,12 @@
 """What the verdicts are drawn from: the examinations before and after a short training, and the training itself."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .case import Case, Trial, rebuilt, train
+from .case import Case, Trial, train
 from .diagnosis import Verdict
 from .exam import Exam, examine
 from .thresholds import Threshold
@@ -100,8 +100,7 @@ class Findings:
 
     def with_rate(self, factor: float) -> Case:
         """Return the case with another learning rate; what the optimiser remembers begins anew."""
-        own = self.case.with_optimizer()
-        return replace(own, optimizer=rebuilt(own.optimizer, own.model, lr=self.lr * factor))
+        return self.case.with_optimizer().with_rate(factor)
 
     def final_with_rate(self, factor: float) -> float:
         """Return the final loss of the same training with the learning rate times `factor`."""

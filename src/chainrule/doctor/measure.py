@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.core.tensor import Tensor, value_of
-
-from .steps import ONE_SIDED, TWO_SIDED, ZERO_LEFT, Step, slope
+from .steps import ONE_SIDED, TWO_SIDED, ZERO_LEFT, Step
+from .trace import Box
 
 FLAT = 0.05
 """A slope under this share of the steepest counts as flat."""
@@ -17,6 +16,9 @@ ROWS = 256
 """How many rows the effective rank is computed from."""
 WIDEST = 768
 """Matrices wider than this keep their singular values to themselves: the decomposition costs more than a step."""
+
+Counts: TypeAlias = tuple[list[int], float, float]
+"""A histogram: counts in parts of equal width, and the least and the largest value."""
 
 
 @dataclass
@@ -54,7 +56,14 @@ class Layer:
     parameter_gradient: float = math.nan
     symmetric: float = math.nan
     not_finite: int = 0
-    histogram: tuple[list[int], float, float] | None = field(default=None, repr=False)
+    histogram: Counts | None = field(default=None, repr=False)
+    gradient_histogram: Counts | None = field(default=None, repr=False)
+    weight_histogram: Counts | None = field(default=None, repr=False)
+
+
+def named_use(name: str, use: int) -> str:
+    """Return what a layer's row is called: its name, and which use of it where there are several."""
+    return name if use == 0 else f"{name} ({use + 1})"
 
 
 class Meter:
@@ -66,7 +75,8 @@ class Meter:
         self.always: Any = None
         self.rank = math.nan
         self.not_finite = 0
-        self.histogram: tuple[list[int], float, float] | None = None
+        self.histogram: Counts | None = None
+        self.gradient_histogram: Counts | None = None
 
     def add(self, step: Step) -> None:
         """Take in one batch."""
@@ -83,8 +93,7 @@ class Meter:
             self._units(step, value)
             if first and self.not_finite == 0:
                 self.rank = effective_rank(value, step.units)
-                counts, edges = np.histogram(value, 24)
-                self.histogram = (counts.tolist(), float(edges[0]), float(edges[-1]))
+                self.histogram, self.gradient_histogram = counted(value), counted(step.z.grad)
 
     def _put(self, name: str, value: float) -> None:
         self.sums.setdefault(name, []).append(value)
@@ -98,14 +107,14 @@ class Meter:
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
-        x_grad = getattr(getattr(step.x, "_link", None), "grad", None) if isinstance(step.x, Tensor) else None
+        x_grad = step.x.grad if isinstance(step.x, Box) else None
         if x_grad is not None:
-            self._put("weight_factor", _quotient(norm(value_of(x_grad)), gradient))
+            self._put("weight_factor", _quotient(norm(x_grad), gradient))
 
     def _units(self, step: Step, value: Any) -> None:
         if step.activation is None:
             return
-        derivative = value if step.function in ZERO_LEFT else slope(step.activation)
+        derivative = value if step.function in ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
         if step.function in TWO_SIDED:
@@ -124,7 +133,8 @@ class Meter:
             setattr(layer, name, float(np.mean(values)))
         if self.alive is not None:
             layer.dead, layer.always_on = float(1 - np.mean(self.alive)), float(np.mean(self.always))
-        layer.effective_rank, layer.not_finite, layer.histogram = self.rank, self.not_finite, self.histogram
+        layer.effective_rank, layer.not_finite = self.rank, self.not_finite
+        layer.histogram, layer.gradient_histogram = self.histogram, self.gradient_histogram
         return layer
 
 
@@ -133,13 +143,13 @@ def weights(layer: Layer, step: Step, gradient: Any) -> None:
     matrix = step.matrix()
     if not np.isfinite(matrix).all() or matrix.size == 0:
         return
+    layer.weight_histogram = counted(matrix)
     layer.gain = rms(matrix) * math.sqrt(matrix.shape[0]) / wanted_gain(step.function)
     if min(matrix.shape) <= WIDEST:
         values = np.linalg.svd(matrix, compute_uv=False)
         layer.largest, layer.smallest = float(values[0]), float(values[-1])
     if gradient is not None and matrix.shape[1] > 1:
-        own = np.asarray(gradient, np.float64)
-        own = own.reshape(len(own), -1).T if step.kind == "convolution" else own.reshape(-1, own.shape[-1])
+        own = step.like_matrix(gradient)
         if own.shape == matrix.shape and np.isfinite(own).all():
             layer.symmetric = max(_difference(matrix), _difference(own))
 
@@ -153,6 +163,14 @@ def _difference(matrix: Any) -> float:
     """Return how far the columns are from being equal, as a share of their size."""
     size = np.abs(matrix).max()
     return 0.0 if size == 0 else float(np.abs(matrix - matrix[:, :1]).max() / size)
+
+
+def counted(values: Any) -> Counts | None:
+    """Return how many values lie in each of 24 parts of their range; None for no values, or some not finite."""
+    if values is None or np.size(values) == 0 or not np.isfinite(values).all():
+        return None
+    counts, edges = np.histogram(np.asarray(values, np.float64), 24)
+    return counts.tolist(), float(edges[0]), float(edges[-1])
 
 
 def norm(array: Any) -> float:

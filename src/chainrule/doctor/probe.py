@@ -5,7 +5,7 @@ the model's code is not touched, and the eager tape's fast way is not made longe
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,76 +17,75 @@ from chainrule.core.reverse import walk
 from chainrule.core.tape import EAGER, Tape, next_level
 from chainrule.core.tensor import Tensor, value_of
 
-STEPS = frozenset({"sign", "round", "floor", "ceil", "trunc", "heaviside"})
-"""Operations without a derivative that the gradient can be let pass."""
-GUARDS = {"log": 0, "log2": 0, "log10": 0, "sqrt": 0, "power": 0, "divide": 1, "reciprocal": 0}
-"""The argument that must not be zero or negative."""
-SMALL = 1e-6
+from .patches import GUARDS, STEPS, guarded
+from .trace import Box, Call, Cut, Event, Gradients, Record, mapped
 
 
-def guarded(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments with the one that matters kept away from zero."""
-    k = GUARDS[name]
-    x = args[k]
-    if name in ("divide", "reciprocal"):
-        value = np.asarray(value_of(x))
-        shift = np.where(np.abs(value) < SMALL, np.where(value < 0, -SMALL, SMALL) - value, 0.0).astype(value.dtype)
-        x = x + shift
-    else:
-        x = np.maximum(x, np.asarray(SMALL, x.dtype)) if hasattr(x, "dtype") else max(x, SMALL)
-    return (*args[:k], x, *args[k + 1 :])
+class OwnBox(Box):
+    """A tensor of chainrule."""
 
+    __slots__ = ("tensor",)
 
-class Event:
-    """One operation: its record, its arguments and result as boxes, and the module it ran in."""
-
-    __slots__ = ("args", "in_loss", "op", "output", "path", "settings", "source")
-
-    def __init__(self, op: Any, args: Any, output: Any, settings: Any, path: str, in_loss: bool) -> None:
-        self.op, self.args, self.output, self.settings = op, args, output, settings
-        self.path, self.in_loss = path, in_loss
-        node = self.node
-        self.source: Source | None = node.source if node is not None else None
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
 
     @property
-    def name(self) -> str:
-        """The operation's name."""
-        return str(self.op.name)
+    def value(self) -> Any:
+        """The values as an array."""
+        return np.asarray(value_of(self.tensor))
+
+    @property
+    def grad(self) -> Any:
+        """∂L/∂(value), or None where the loss does not reach it."""
+        grad = getattr(self.tensor._link, "grad", None)
+        return None if grad is None else value_of(grad)
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether it leads to a parameter that asks for a gradient."""
+        return self.tensor.requires_grad
+
+    @property
+    def source(self) -> Source | None:
+        """The line of the user's that made it."""
+        node = self.tensor.node
+        return None if node is None else node.source
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self.tensor.shape
+
+
+class OwnEvent(Event):
+    """An operation of chainrule, with its record."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, op: Any, args: Any, output: Any, settings: Any, path: str, in_loss: bool) -> None:
+        super().__init__(str(op.name), args, output, settings, path, in_loss, op.kind == "constant")
+        node = self.node
+        self._source = node.source if node is not None else None
 
     @property
     def node(self) -> Node | None:
         """The tape's node, where the result leads to a parameter."""
-        link = getattr(self.output, "_link", None)
+        link = self.output.tensor._link if isinstance(self.output, OwnBox) else None
         return link if isinstance(link, Node) else None
 
     @property
-    def value(self) -> Any:
-        """The result as an array."""
-        return np.asarray(value_of(self.output))
+    def source(self) -> Source | None:
+        """The line of the user's that called it."""
+        return self._source
 
-    @property
-    def grad(self) -> Any:
-        """∂L/∂(result), or None where the loss does not reach it."""
-        grad = getattr(self.node, "grad", None)
-        return None if grad is None else value_of(grad)
-
-
-class Call:
-    """One call of a module: its path, what came in, what went out."""
-
-    __slots__ = ("args", "module", "output", "path")
-
-    def __init__(self, path: str, module: Any, args: Any, output: Any) -> None:
-        self.path, self.module, self.args, self.output = path, module, args, output
-
-
-class Cut:
-    """A place where a value was detached, with the user's line."""
-
-    __slots__ = ("box", "how", "path", "source")
-
-    def __init__(self, box: Any, how: str, path: str, source: Source | None) -> None:
-        self.box, self.how, self.path, self.source = box, how, path, source
+    def slope(self) -> Any:
+        """Return the derivative at every element, or None where it was not kept."""
+        node = self.node
+        if self.name == "maximum":
+            return (self.value > 0).astype(self.value.dtype)
+        if node is None or node.saved is None or not node.op.adjoints:
+            return None
+        return value_of(node.op.adjoints[0](np.ones(node.shape, node.dtype), node.saved, node.settings))
 
 
 class Watched(Tensor):
@@ -99,17 +98,17 @@ class Watched(Tensor):
         probe = self._trace
         if not self.requires_grad:
             return super().detach()
-        probe.cuts.append(Cut(self, ".detach()", probe.path, _caller()))
+        probe.cuts.append(Cut(".detach()", probe.path, _caller()))
         return self if "attach" in probe.patches else probe.boxed(super().detach())
 
     def numpy(self) -> Any:
         """Return the values as a read-only array; note the line."""
         if self.requires_grad:
-            self._trace.cuts.append(Cut(self, ".numpy()", self._trace.path, _caller()))
+            self._trace.cuts.append(Cut(".numpy()", self._trace.path, _caller()))
         return super().numpy()
 
 
-class Probe(Tape):
+class Probe(Tape, Record):
     """A tape that keeps what it sees.
 
     `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
@@ -126,7 +125,8 @@ class Probe(Tape):
         self.stack: list[str] = []
         self.in_loss = False
         self.failed = ""
-        """The path of the module in which an exception was raised."""
+        self._boxes: dict[int, OwnBox] = {}
+        self._names: dict[int, str] = {}
 
     @property
     def path(self) -> str:
@@ -136,7 +136,7 @@ class Probe(Tape):
     def process(self, op: Any, args: tuple[Any, ...], settings: Any) -> Any:
         """Apply and record as every tape does, then keep the operation."""
         if op.name == "stop_gradient" and getattr(args[0], "requires_grad", False):
-            self.cuts.append(Cut(args[0], "stop_gradient", self.path, _caller()))
+            self.cuts.append(Cut("stop_gradient", self.path, _caller()))
             if "attach" in self.patches:
                 return args[0]
         if "guard" in self.patches and op.name in GUARDS:
@@ -145,8 +145,34 @@ class Probe(Tape):
         if "straight" in self.patches and op.name in STEPS:
             output = args[0] + (value_of(output) - value_of(args[0]))
         if self.keep:
-            self.events.append(Event(op, args, output, settings, self.path, self.in_loss))
+            boxes = [self.box(x) for x in args]
+            self.events.append(OwnEvent(op, boxes, self.box(output), settings, self.path, self.in_loss))
         return output
+
+    def box(self, value: Any) -> Any:
+        """Return the box of a tensor, the same each time; anything else as it is."""
+        if isinstance(value, tuple | list):
+            return mapped(self.box, value)
+        if not isinstance(value, Tensor):
+            return value
+        found = self._boxes.get(id(value))  # a box keeps its tensor alive, so no other one gets its identity
+        if found is None:
+            found = self._boxes[id(value)] = OwnBox(value)
+        return found
+
+    def named(self, parameters: Mapping[str, Any]) -> None:
+        """Take note of the parameters' names."""
+        for name, p in parameters.items():
+            self._names[id(p)] = name
+            if p._link is not None:
+                self._names[id(p._link)] = name
+
+    def name_of(self, box: Box) -> str | None:
+        """Return the name of the parameter that a box is, or stands for; None for any other box."""
+        tensor = box.tensor if isinstance(box, OwnBox) else None
+        if tensor is None:
+            return None
+        return self._names.get(id(tensor)) or self._names.get(id(tensor._link))
 
     def boxed(self, y: Any) -> Any:
         """Let boxes of this tape tell where they are detached."""
@@ -156,25 +182,27 @@ class Probe(Tape):
             y.__class__ = Watched
         return y
 
-    def gradients(self, loss: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
         """Walk back from the loss; return each parameter's gradient, where there is one."""
         node = loss.node if isinstance(loss, Tensor) else None
         if node is None:
             return {}
         for event in self.events:
-            if type(event.node) is Node:
-                keep_grad(event.node)
+            node_of = event.node if isinstance(event, OwnEvent) else None
+            if type(node_of) is Node:
+                keep_grad(node_of)
         found: dict[Leaf, Any] = {}
         seed = np.ones(loss.shape, loss.dtype)
         walk([(node, seed)], found.__setitem__, free=not self.keep)
         links = {name: p._link for name, p in parameters.items()}
-        return {name: found[link] for name, link in links.items() if link in found}
+        return {name: np.asarray(value_of(found[link])) for name, link in links.items() if link in found}
 
 
 @contextmanager
 def watching(model: Any, probe: Probe) -> Iterator[None]:
     """Put a model's parameters on a probe and note its modules' calls, for the time of a block. Give it a copy."""
     parameters = list(model.parameters())
+    probe.named(dict(model.named_parameters()))
     before = [p._trace for p in parameters]
     inner = [(module, module.__dict__.get("forward")) for module in model.modules()]
     try:
@@ -203,7 +231,7 @@ def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) ->
             raise
         finally:
             probe.stack.pop()
-        probe.calls.append(Call(path, module, args, output))
+        probe.calls.append(Call(path, module, probe.box(args), probe.box(output)))
         return output
 
     return noted

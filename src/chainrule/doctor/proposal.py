@@ -1,11 +1,8 @@
 """A remedy before it is tried."""
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-
-from chainrule.core.tape import EAGER
 
 from . import surgery
 from .case import Case
@@ -48,10 +45,10 @@ def on_model(
     """Yield a change of the model's modules, `change(model, seed)`, if it changes anything."""
 
     def make(seed: int) -> Case:
-        model = copy.deepcopy(case.model, {id(EAGER): EAGER})
+        model = case.engine.copied(case.model)[0]
         change(model, seed)
         return case.changed(model)
 
-    sample = copy.deepcopy(case.model, {id(EAGER): EAGER})
+    sample = case.engine.copied(case.model)[0]
     if change(sample, 0):
         yield Proposal(key, make, surgery.model_diff(case.model, sample, init_name), values)

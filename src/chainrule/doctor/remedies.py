@@ -1,6 +1,6 @@
 """Which remedies are tried against which verdict."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from . import remedies_network as network
 from . import remedies_training as training
@@ -24,7 +24,23 @@ BY_CODE: Mapping[str, tuple[Maker, ...]] = {
 }
 
 
-def proposals(complaint: Complaint) -> Iterator[Proposal]:
-    """Yield what could help against a verdict, the likeliest first."""
+SAID: Mapping[Maker, str] = {
+    network.activation: "activation",
+    network.init: "init",
+    network.norm: "norm",
+    network.residual: "residual",
+    training.inputs: "inputs",
+}
+"""Remedies that one would expect a word on where a model leaves no way to try them."""
+
+
+def proposals(complaint: Complaint) -> tuple[list[Proposal], tuple[str, ...]]:
+    """Return what could help against a verdict, the likeliest first, and the remedies that could not be tried."""
+    found: list[Proposal] = []
+    untried = []
     for make in BY_CODE.get(complaint.verdict.code, ()):
-        yield from make(complaint)
+        proposed = list(make(complaint))
+        found += proposed
+        if not proposed and make in SAID:
+            untried.append(SAID[make])
+    return found, tuple(untried)

@@ -1,15 +1,11 @@
 """Remedies that change the network: activations, initialisation, normalisation, residual connections."""
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
-from chainrule import nn
-from chainrule.core.tape import EAGER
 
 from . import surgery
 from .case import Case
@@ -18,10 +14,10 @@ from .proposal import Complaint, Proposal, on_model
 
 def activation(c: Complaint) -> Iterator[Proposal]:
     """Yield: activations with a slope where the present ones have none."""
-    last = c.f.start.ending.path
+    last, nn = c.f.start.ending.path, c.case.engine.nn
     dead = c.verdict.code == "dead-units"
-    old: tuple[type, ...] = (nn.ReLU,) if dead else surgery.SATURATING
-    new: type[nn.Module] = nn.LeakyReLU if dead else nn.ReLU
+    old = surgery.kinds(c.case.engine, ("ReLU",) if dead else surgery.SATURATING)
+    new = nn.LeakyReLU if dead else nn.ReLU
 
     def change(model: Any, seed: int) -> int:
         if not surgery.activations(model, old, new, last):
@@ -87,7 +83,7 @@ def scores(c: Complaint) -> Iterator[Proposal]:
     root = math.sqrt(width)
 
     def make(_: int) -> Case:
-        model = copy.deepcopy(c.case.model, {id(EAGER): EAGER})
+        model = c.case.engine.copied(c.case.model)[0]
         for a in c.f.start.attention:
             if a.path in c.f.start.queries:
                 surgery.scaled(model, c.f.start.queries[a.path], 1 / root)
@@ -99,16 +95,15 @@ def scores(c: Complaint) -> Iterator[Proposal]:
 
 def bias(c: Complaint) -> Iterator[Proposal]:
     """Yield: no biases."""
+    engine = c.case.engine
 
     def change(model: Any, _: int) -> int:
         biases = [p for name, p in model.named_parameters() if p.ndim == 1 and name.endswith("bias")]
-        moved = [p for p in biases if np.any(p.numpy())]
+        moved = [p for p in biases if np.any(engine.array(p))]
         for p in moved:
-            p.data = np.zeros(p.shape, p.dtype)
+            engine.put(p, np.zeros(p.shape, engine.array(p).dtype))
         return len(moved)
 
     for proposal in on_model(c.case, "bias", change):
-        shown = (
-            "+for name, p in model.named_parameters():\n+    if name.endswith('bias'):\n+        p.data = 0 * p.data"
-        )
-        yield replace(proposal, diff=shown)
+        lines = ("for name, p in model.named_parameters():", "    if name.endswith('bias'):", engine.code["zero"])
+        yield replace(proposal, diff="\n".join(f"+{line}" for line in lines))

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import nn
-
 from . import surgery
 from .case import Case
 from .exam import Exam
-from .probe import GUARDS, STEPS
+from .patches import GUARDS, STEPS
 from .proposal import Complaint, Maker, Proposal
 
 
@@ -20,7 +18,7 @@ def clip(c: Complaint) -> Iterator[Proposal]:
     """Yield: smaller steps where the gradient is large."""
     shown = surgery.diff(
         ["loss.backward()", "optimizer.step()"],
-        ["loss.backward()", "optim.clip_grad_norm_(model.parameters(), 1.0)", "optimizer.step()"],
+        ["loss.backward()", c.case.engine.code["clip"], "optimizer.step()"],
     )
     yield Proposal("clip", lambda _: replace(c.case, clip=1.0), shown, {"value": 1.0}, at_this_rate=True)
 
@@ -28,7 +26,7 @@ def clip(c: Complaint) -> Iterator[Proposal]:
 def warmup(c: Complaint) -> Iterator[Proposal]:
     """Yield: small steps at first."""
     steps = max(c.f.steps // 2, 1)
-    shown = f"+scheduler = optim.lr_scheduler.LinearWarmup(optimizer, {steps})"
+    shown = "+" + c.case.engine.code["warmup"].format(steps=steps)
     yield Proposal("warmup", lambda _: replace(c.case, warmup=steps), shown, {"steps": steps}, at_this_rate=True)
 
 
@@ -40,10 +38,8 @@ def rate(*factors: float) -> Maker:
         for factor in factors if best is None else (best,):
             lr = c.f.lr * factor
             name = type(c.case.optimizer).__name__
-            shown = surgery.diff(
-                [f"optimizer = optim.{name}(model.parameters(), lr={c.f.lr:.3g})"],
-                [f"optimizer = optim.{name}(model.parameters(), lr={lr:.3g})"],
-            )
+            line = c.case.engine.code["optimizer"]
+            shown = surgery.diff([line.format(name=name, lr=c.f.lr)], [line.format(name=name, lr=lr)])
             changed = c.f.with_rate(factor)
             values = {"lr": lr, "factor": factor}
             yield Proposal("lr", lambda _, changed=changed: changed, shown, values, at_this_rate=True)  # type: ignore[misc]
@@ -61,13 +57,9 @@ def inputs(c: Complaint) -> Iterator[Proposal]:
     mean, deviation = rows.mean(axis=axes, keepdims=True), rows.std(axis=axes, keepdims=True)
     deviation = np.where(deviation > 0, deviation, 1.0)
     batches = [(((x[0] - mean) / deviation,), y) for x, y in c.case.batches]
+    code = c.case.engine.code
     shown = surgery.diff(
-        ["for x, y in loader:", "    output = model(x)"],
-        [
-            "scaling = data.Standardizer.fit(x_train)",
-            "for x, y in loader:",
-            "    output = model(scaling.transform(x))",
-        ],
+        ["for x, y in loader:", "    output = model(x)"], [code["scaling"], "for x, y in loader:", code["scaled"]]
     )
     yield Proposal("inputs", lambda _: replace(c.case, batches=batches), shown)
 
@@ -85,14 +77,12 @@ def loss(c: Complaint) -> Iterator[Proposal]:
         yield Proposal("loss", lambda _: replace(c.case, loss=mean), shown, {"loss": 'reduction="mean"'}, True)
     elif "twice" in c.verdict.key or "probabilities" in c.verdict.key:
         binary = c.verdict.values.get("own") == "sigmoid"
-        better = "BCELoss()" if binary else "NLLLoss()(log(p), y)"
-        right = nn.functional.binary_cross_entropy if binary else _likelihood
+        engine = c.case.engine
+        better = "BCELoss()" if binary else engine.code["likelihood"]
+        functions = engine.nn.functional
+        right = functions.binary_cross_entropy if binary else engine.likelihood
         shown = surgery.diff([f"loss = nn.{name}()"], [f"loss = nn.{better}"])
         yield Proposal("loss", lambda _: replace(c.case, loss=right), shown, {"loss": better}, True)
-
-
-def _likelihood(output: Any, y: Any) -> Any:
-    return nn.functional.nll_loss(np.log(output + 1e-12), y)
 
 
 def attach(c: Complaint) -> Iterator[Proposal]:
@@ -120,7 +110,7 @@ def straight(c: Complaint) -> Iterator[Proposal]:
     if c.f.start.constants is None or c.f.start.constants[0] not in STEPS or c.verdict.values.get("how") not in STEPS:
         return
     how, where = c.f.start.constants
-    shown = f"-y = np.{how}(x)\n+y = x + cr.stop_gradient(np.{how}(x) - x)"
+    shown = _instead(c.case, "straight", how)
     yield _patch(c.case, "straight", shown, {"how": how, "where": where}, _all_reached(c.case))
 
 
@@ -129,8 +119,17 @@ def guard(c: Complaint) -> Iterator[Proposal]:
     how = c.verdict.values.get("operation")
     if how not in GUARDS:
         return
-    shown = f"-y = np.{how}(x)\n+y = np.{how}(np.maximum(x, 1e-6))"
+    shown = _instead(c.case, "guard", how)
     yield _patch(c.case, "guard", shown, {"how": how, "where": c.verdict.values["where"]}, _is_finite)
+
+
+def _instead(case: Case, name: str, how: str) -> str:
+    """Show a call of a function, and what to write instead."""
+    code = case.engine.code
+    if how == "divide":
+        return surgery.diff([code["divide"]], [code["divided"]])
+    how = code.get(f"name of {how}", how)
+    return surgery.diff([f"y = {code['call'].format(how=how)}"], [f"y = {code[name].format(how=how)}"])
 
 
 def _is_finite(exam: Exam) -> bool:
@@ -146,7 +145,7 @@ def clean(c: Complaint) -> Iterator[Proposal]:
         good = np.all([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in x], axis=0)
         count += int((~good).sum())
         batches.append((tuple(part[good] for part in x), y[good]))
-    shown = "+good = np.isfinite(x).all(axis=1)\n+x, y = x[good], y[good]"
+    shown = f"+{c.case.engine.code['good']}\n+x, y = x[good], y[good]"
     yield Proposal("clean", lambda _: replace(c.case, batches=batches), shown, {"count": count})
 
 
@@ -157,7 +156,6 @@ def batch(c: Complaint) -> Iterator[Proposal]:
     xs = tuple(np.concatenate(parts) for parts in zip(*(x for x, _ in c.case.batches), strict=True))
     y = np.concatenate([y for _, y in c.case.batches])
     old, new = len(c.case.batches[0][1]), len(y)
-    shown = surgery.diff(
-        [f"loader = data.DataLoader(…, batch_size={old})"], [f"loader = data.DataLoader(…, batch_size={new})"]
-    )
+    line = c.case.engine.code["loader"]
+    shown = surgery.diff([line.format(size=old)], [line.format(size=new)])
     yield Proposal("batch", lambda _: replace(c.case, batches=[(xs, y)]), shown, {"size": new})

@@ -4,7 +4,8 @@ import html
 from typing import TYPE_CHECKING
 
 from . import svg
-from .report_text import COLUMNS, cells_of, remedy_line, summary
+from .measure import named_use
+from .report_text import COLUMNS, cells_of, remedy_lines, summary
 from .words import said
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ def _verdict(v: "Verdict", lang: str) -> str:
     where = f" [{v.layer}]" if v.layer else ""
     state = "well" if v.code == "healthy" else "sick"
     parts = [f'<h2 class="{state}">{html.escape(v.code + where)}</h2><p>{html.escape(v.text(lang))}</p>']
-    if v.code != "healthy":
-        limit = said("limit", lang, {"value": v.threshold, "source": v.source})
+    limit = v.limit(lang)
+    if limit:
         parts.append(f'<p class="quiet">{html.escape(limit)}</p>')
-    if v.remedies:
-        parts.append("<ul>" + "".join(f"<li>{html.escape(remedy_line(r, lang))}</li>" for r in v.remedies) + "</ul>")
+    lines = remedy_lines(v, lang)
+    if lines:
+        parts.append("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")
     return "".join(parts)
 
 
@@ -60,7 +62,7 @@ def _winner(r: "Remedy", lang: str) -> str:
 
 def _figures(d: "Diagnosis", lang: str) -> list[str]:
     rows = [row for row in d.layers if row.gradient == row.gradient and row.kind != "embedding"]
-    names = [row.name if row.use == 0 else f"{row.name} ({row.use + 1})" for row in rows]
+    names = [named_use(row.name, row.use) for row in rows]
     found = [svg.flow(names, [row.gradient for row in rows], said("figure depth", lang))] if rows else []
     if d.history:
         moments = [(step, norms) for step, _, norms in d.history]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .measure import Layer
+from .measure import Layer, named_use
 from .words import said
 
 if TYPE_CHECKING:
@@ -41,10 +41,15 @@ def summary(d: "Diagnosis", lang: str) -> str:
 
 def _verdict(v: "Verdict", lang: str) -> list[str]:
     where = f" [{v.layer}]" if v.layer else ""
-    lines = [f"{v.code.upper()}{where}: {v.text(lang)}"]
-    if v.code != "healthy":
-        lines.append(f"  {said('limit', lang, {'value': v.threshold, 'source': v.source})}")
-    return lines + [f"  {remedy_line(r, lang)}" for r in v.remedies]
+    limit = v.limit(lang)
+    lines = [f"{v.code.upper()}{where}: {v.text(lang)}", *([f"  {limit}"] if limit else [])]
+    return lines + [f"  {line}" for line in remedy_lines(v, lang)]
+
+
+def remedy_lines(v: "Verdict", lang: str) -> list[str]:
+    """Return a line on each remedy against a verdict: those tried, then those that could not be."""
+    untried = (said("not tried", lang, {"change": said(f"untried {key}", lang)}) for key in v.untried)
+    return [*(remedy_line(r, lang) for r in v.remedies), *untried]
 
 
 def remedy_line(r: "Remedy", lang: str) -> str:
@@ -78,10 +83,9 @@ def table(layers: Sequence[Layer], lang: str) -> list[str]:
 
 def cells_of(row: Layer) -> list[str]:
     """Return a layer's cells, in the order of COLUMNS; empty where there is no figure."""
-    name = row.name if row.use == 0 else f"{row.name} ({row.use + 1})"
     singular = "" if math.isnan(row.largest) else f"{row.largest:.3g}/{row.smallest:.2g}"
     return [
-        name,
+        named_use(row.name, row.use),
         row.function,
         number(row.mean),
         number(row.spread),

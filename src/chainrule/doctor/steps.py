@@ -6,11 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.node import Leaf
-from chainrule.core.tensor import Tensor, value_of
-from chainrule.nn.parameter import Parameter
-
-from .probe import Call, Event, Probe
+from .trace import Box, Call, Event, Record, boxes_in, plain
 
 WEIGHTED = {"linear": "linear", "matmul": "linear", "einsum": "linear", "convolution": "convolution"}
 RESHAPED = frozenset({"transpose", "reshape", "astype", "broadcast_to", "getitem", "copy"})
@@ -55,6 +51,8 @@ class Step:
     activation: Event | None
     normalised: bool
     recurrent: bool = False
+    turned: bool = False
+    """Whether the parameter is the transpose of `weight`, stored as [out, in]."""
 
     @property
     def out(self) -> Event:
@@ -73,27 +71,32 @@ class Step:
 
     def matrix(self) -> Any:
         """Return the weight as a matrix [in, out]."""
-        w = np.asarray(value_of(self.weight), np.float64)
+        w = np.asarray(plain(self.weight), np.float64)
         if self.kind == "convolution":
             return w.reshape(len(w), -1).T
         return w.reshape(-1, w.shape[-1])
+
+    def like_matrix(self, gradient: Any) -> Any:
+        """Return the parameter's gradient as a matrix [in, out]."""
+        own = np.asarray(gradient, np.float64)
+        if self.kind == "convolution":
+            return own.reshape(len(own), -1).T
+        return own.T if self.turned else own.reshape(-1, own.shape[-1])
 
 
 class Reader:
     """Reads the steps off one watched pass."""
 
-    def __init__(self, probe: Probe, parameters: dict[str, Any]) -> None:
-        self.events = probe.events
-        self.names = {id(p): name for name, p in parameters.items()}
-        self.leaves = {id(p._link): name for name, p in parameters.items() if p._link is not None}
-        self.values = parameters
+    def __init__(self, record: Record) -> None:
+        self.events, self.name_of = record.events, record.name_of
+        self.makers: dict[int, Event] = {id(box): e for e in record.events for box in boxes_in((e.output,))}
         self.consumers: dict[int, list[Event]] = defaultdict(list)
-        for event in probe.events:
+        for event in record.events:
             for box in boxes_in(event.args):
                 self.consumers[id(box)].append(event)
         self.norms: dict[int, Call] = {
             id(box): call
-            for call in probe.calls
+            for call in record.calls
             if type(call.module).__name__ in NORMS
             for box in boxes_in(call.args[:1])
         }
@@ -105,19 +108,18 @@ class Reader:
         for step in found:
             used[step.parameter] += 1
         for step in found:
-            link = getattr(step.x, "_link", None)
-            step.recurrent = used[step.parameter] > 1 and link is not None and not isinstance(link, Leaf)
+            made = isinstance(step.x, Box) and step.x.needs_grad and id(step.x) in self.makers
+            step.recurrent = used[step.parameter] > 1 and made
         return found
 
     def made_by(self, box: int) -> str | None:
         """Return the weight whose product, but for its shape and bias, is the box of this identity."""
-        makers = {id(e.output): e for e in self.events}
-        while box in makers:
-            event = makers[box]
+        while box in self.makers:
+            event = self.makers[box]
             if event.name in WEIGHTED:
                 step = self._step(event)
                 return None if step is None else step.parameter
-            if event.name not in PASSED or not isinstance(event.args[0], Tensor):
+            if event.name not in PASSED or not isinstance(event.args[0], Box):
                 return None
             box = id(event.args[0])
         return None
@@ -125,33 +127,34 @@ class Reader:
     def _step(self, event: Event) -> Step | None:
         kind = WEIGHTED.get(event.name)
         if event.name == "getitem":
-            name = self.names.get(id(event.args[0]))
-            if name is None or event.args[0].ndim < 2:
+            table = event.args[0]
+            name = self.name_of(table) if isinstance(table, Box) else None
+            if name is None or table.ndim < 2:
                 return None
-            return Step(layer_name(name), name, "embedding", event.args[0], None, event, None, False)
+            return Step(layer_name(name), name, "embedding", table, None, event, None, False)
         if kind is None:
             return None
         for k in (1, 0) if len(event.args) > 1 else ():
-            name = self._origin(event.args[k])
-            if name is not None and event.args[k].ndim >= 2:
-                activation, normalised = self._after(event)
-                return Step(
-                    layer_name(name), name, kind, event.args[k], event.args[1 - k], event, activation, normalised
-                )
+            weight, x = event.args[k], event.args[1 - k]
+            name, turned = self._origin(weight)
+            if name is not None and weight.ndim >= 2:
+                found = self._after(event)
+                return Step(layer_name(name), name, kind, weight, x, event, *found, turned=turned)
         return None
 
-    def _origin(self, box: Any) -> str | None:
-        """Return the name of the parameter that an argument is, but for its shape."""
-        if not isinstance(box, Tensor):
-            return None
-        if isinstance(box, Parameter):
-            return self.names.get(id(box))
-        node = box.node
-        while node is not None and not isinstance(node, Leaf):
-            if node.op.name not in RESHAPED:
-                return None
-            node = node.parents[0]
-        return self.leaves.get(id(node))
+    def _origin(self, box: Any) -> tuple[str | None, bool]:
+        """Return the name of the parameter that an argument is, but for its shape, and whether that is transposed."""
+        turned = False
+        while isinstance(box, Box):
+            name = self.name_of(box)
+            if name is not None:
+                return name, turned
+            event = self.makers.get(id(box))
+            if event is None or event.name not in RESHAPED:
+                break
+            turned ^= event.name == "transpose"
+            box = event.args[0]
+        return None, False
 
     def _after(self, event: Event) -> tuple[Event | None, bool]:
         """Return the activation that follows, and whether a normalisation stands before it."""
@@ -175,32 +178,11 @@ class Reader:
 def is_activation(event: Event) -> bool:
     """Whether an operation is an activation; `maximum` is one where it compares with a constant 0."""
     if event.name == "maximum":
-        return any(not isinstance(x, Tensor) and np.ndim(x) == 0 and x == 0 for x in event.args)
+        return any(not isinstance(x, Box) and np.ndim(x) == 0 and x == 0 for x in event.args)
     return event.name in ACTIVATIONS and not event.in_loss
-
-
-def boxes_in(args: Any) -> list[Tensor]:
-    """Return the boxes among some arguments, in tuples as well."""
-    found = []
-    for x in args:
-        if isinstance(x, Tensor):
-            found.append(x)
-        elif isinstance(x, tuple | list):
-            found += boxes_in(x)
-    return found
 
 
 def layer_name(parameter: str) -> str:
     """Return the layer's name: the parameter's path without `weight`, or all of it where it stands alone."""
     path, _, last = parameter.rpartition(".")
     return path if path and last in ("weight", "kernel", "w", "W") else parameter
-
-
-def slope(event: Event) -> Any:
-    """Return the activation's derivative at every element, or None where it was not kept."""
-    node = event.node
-    if event.name == "maximum":
-        return (event.value > 0).astype(event.value.dtype)
-    if node is None or node.saved is None or not node.op.adjoints:
-        return None
-    return value_of(node.op.adjoints[0](np.ones(node.shape, node.dtype), node.saved, node.settings))

@@ -194,6 +194,28 @@ TEXT: Mapping[str, tuple[str, str]] = {
     ),
     "remedy bias": ("set the biases to zero", "편향을 0으로"),
     "remedy batch": ("use batches of {size} samples", "배치를 표본 {size}개로"),
+    # Remedies that could not be tried
+    "untried activation": (
+        "another activation (no module of a kind that it would replace; a function called in forward is not swapped)",
+        "다른 활성화(바꿀 종류의 모듈이 없습니다. forward에서 부르는 함수는 바꾸지 않습니다)",
+    ),
+    "untried init": (
+        "another initialisation (no trainable weight with two axes or more)",
+        "다른 초기화(축이 둘 이상인 학습 가능한 가중치가 없습니다)",
+    ),
+    "untried norm": (
+        "a normalisation after each linear layer (no linear layer but the last one, or none with four outputs)",
+        "각 선형층 뒤의 정규화(마지막 층 말고는 선형층이 없거나 출력이 넷 이상인 층이 없습니다)",
+    ),
+    "untried residual": (
+        "residual connections (no Sequential with a linear layer of as many outputs as inputs before its activation)",
+        "잔차 연결(입력과 출력의 수가 같은 선형층과 그 활성화가 이어진 Sequential이 없습니다)",
+    ),
+    "untried inputs": (
+        "standardised inputs (the model takes several inputs, or none with a sample axis and features)",
+        "표준화한 입력(입력이 여럿이거나, 표본 축과 특징 축이 있는 입력이 없습니다)",
+    ),
+    "not tried": ("not tried: {change}", "시도하지 않음: {change}"),
     # The reports
     "title": ("Gradient flow of {name}", "{name}의 기울기 흐름"),
     "sick": ("SICK", "이상"),

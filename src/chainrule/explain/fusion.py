@@ -29,7 +29,7 @@ FUSED = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"})
 def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
     """Return the algebra of a fused operation, where its record states it, and the rule that it leads to."""
     steps = getattr(unit.record, "derivation", ())
-    if not steps or k != 0:
+    if unit.record.name not in FUSED or k != 0:
         return []
     values = [x.value if isinstance(x, Entry) else np.asarray(x) for x in unit.inputs]
     operands = _operands(book, unit)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.rules.arithmetic import Square
+from chainrule.rules.attention import ScaledDotProductAttention
 from chainrule.rules.linear import LinearMap
 
 from .recorder import Entry, leading_to
@@ -97,7 +98,18 @@ def _plain(entry: Entry) -> Unit:
         return Unit(VectorMap, entry.inputs, entry, {}, {}, edges)
     if entry.op.name == "power" and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
         return Unit(Square, entry.inputs[:1], entry, {}, entry.saved, edges[:1])
+    if entry.op.name == "blockwise_attention" and not entry.settings["dropout"]:
+        return _plain_attention(entry, edges)
     return Unit(entry.op, entry.inputs, entry, entry.settings, entry.saved, edges)
+
+
+def _plain_attention(entry: Entry, edges: tuple[tuple[Entry, int], ...]) -> Unit:
+    """Return attention in blocks as what it computes: the plain form, with the weights that it did not keep."""
+    inputs = entry.inputs[:4]
+    settings = {key: entry.settings[key] for key in ("causal", "scale")}
+    values = (x.value if isinstance(x, Entry) else np.asarray(x) for x in inputs)
+    _, weights = ScaledDotProductAttention.primal_keeping(*values, **settings)
+    return Unit(ScaledDotProductAttention, inputs, entry, settings, {"p": weights}, edges[:4])
 
 
 def _equals(x: Any, number: float) -> bool:

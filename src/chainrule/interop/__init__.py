@@ -1,4 +1,8 @@
-"""chainrule beside PyTorch and JAX. Each of them is optional, and imported when one of these functions is called."""
+"""chainrule beside PyTorch, JAX and scikit-learn. Each is optional, and imported when one of these functions is called.
+
+Models, tensors and functions go over by `chainrule.interop.torch` and `chainrule.interop.jax`; the estimators are in
+`chainrule.interop.sklearn`.
+"""
 
 from .jax_check import check_jax
 from .torch_check import check_torch

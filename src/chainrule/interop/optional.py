@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-TITLES = {"torch": "PyTorch", "jax": "JAX"}
+TITLES = {"torch": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
 
 
 def needed(name: str, caller: str) -> Any:

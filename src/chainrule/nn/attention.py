@@ -27,9 +27,16 @@ class MultiheadAttention(Module):
     `mask` broadcasts to the scores `[..., H, N, M]` (True: may attend; floats are added), `causal` hides what comes
     later. `dropout` drops attention weights in training, drawn from `generator`.
 
+    With `num_kv_heads` G, the keys and values have G heads, each shared by `num_heads` / G of the queries: their
+    projections give `G d / num_heads` features. Source: Ainslie et al., "GQA: Training Generalized Multi-Query
+    Transformer Models from Multi-Head Checkpoints" (2023). Long sequences are attended to a block at a time; see
+    `nn.functional.attention_method`.
+
     >>> layer = MultiheadAttention(8, 2)
     >>> layer(np.zeros((3, 5, 8)), causal=True).shape
     (3, 5, 8)
+    >>> MultiheadAttention(8, num_heads=4, num_kv_heads=2).key.weight.shape
+    (8, 4)
     """
 
     def __init__(
@@ -40,41 +47,52 @@ class MultiheadAttention(Module):
         bias: bool = True,
         generator: Generator = None,
         dtype: Any = np.float32,
+        num_kv_heads: int | None = None,
     ) -> None:
         super().__init__()
         self.embed_dim = positive_size("MultiheadAttention: embed_dim", embed_dim)
         self.num_heads = positive_size("MultiheadAttention: num_heads", num_heads)
         if embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: expected heads that divide {embed_dim} features, got {num_heads}")
+        groups = self.num_heads if num_kv_heads is None else num_kv_heads
+        self.num_kv_heads = positive_size("MultiheadAttention: num_kv_heads", groups)
+        if num_heads % self.num_kv_heads:
+            raise ValueError(
+                f"MultiheadAttention: num_kv_heads: expected a divisor of the {num_heads} heads, got {num_kv_heads}"
+            )
         check_probability("MultiheadAttention: dropout", dropout)
         self.dropout, self.generator = dropout, generator
-        for name in ("query", "key", "value", "output"):
-            setattr(self, name, Linear(embed_dim, embed_dim, bias, "xavier", generator, dtype))
+        shared = embed_dim // num_heads * self.num_kv_heads
+        for name, size in (("query", embed_dim), ("key", shared), ("value", shared), ("output", embed_dim)):
+            setattr(self, name, Linear(embed_dim, size, bias, "xavier", generator, dtype))
 
     def forward(self, query: Any, key: Any = None, value: Any = None, mask: Any = None, causal: bool = False) -> Any:
         """Return what each query gathers from the values."""
         key = query if key is None else key
         value = key if value is None else value
-        q, k, v = self._heads(self.query, query), self._heads(self.key, key), self._heads(self.value, value)
+        q = self._heads(self.query, query, self.num_heads)
+        k, v = (self._heads(*pair, self.num_kv_heads) for pair in ((self.key, key), (self.value, value)))
         if getattr(mask, "dtype", None) is not None and mask.dtype.kind == "f":
             mask = in_dtype_of(q, mask, "MultiheadAttention: mask")
         dropout = self.dropout if self.training else 0.0
-        y = functional.scaled_dot_product_attention(q, k, v, mask, causal, None, dropout, self.generator)
+        shared = self.num_kv_heads != self.num_heads
+        y = functional.scaled_dot_product_attention(q, k, v, mask, causal, None, dropout, self.generator, shared)
         y = swapaxes(y, -2, -3)
         return self.output(y.reshape((*y.shape[:-2], self.embed_dim)))
 
-    def _heads(self, project: Linear, x: Any) -> Any:
-        """Return `[..., H, N, d / H]` for `[..., N, d]`."""
+    def _heads(self, project: Linear, x: Any, count: int) -> Any:
+        """Return `[..., count, N, d / num_heads]` for `[..., N, d]`."""
         x = in_dtype_of(project.weight, x, "MultiheadAttention")
         check_last_axes(f"MultiheadAttention({self.embed_dim})", x, (self.embed_dim,))
         if x.ndim < 2:
             raise ValueError(f"MultiheadAttention: expected [..., N, {self.embed_dim}], got {list(x.shape)}")
         y = project(x)
-        return swapaxes(y.reshape((*y.shape[:-1], self.num_heads, -1)), -2, -3)
+        return swapaxes(y.reshape((*y.shape[:-1], count, -1)), -2, -3)
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        return f"{self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout}"
+        shared = f", num_kv_heads={self.num_kv_heads}" if self.num_kv_heads != self.num_heads else ""
+        return f"{self.embed_dim}, num_heads={self.num_heads}{shared}, dropout={self.dropout}"
 
 
 class TransformerBlock(Module):
@@ -83,7 +101,7 @@ class TransformerBlock(Module):
     The normalisation comes first in each branch, which lets gradients pass from the last block to the first
     unchanged: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). With `norm_first=False`
     it comes after each sum, `norm(x + attention(x))`, as in the paper of 2017. The mlp has one hidden layer of
-    `hidden` units (4 d by default) with GELU.
+    `hidden` units (4 d by default) with GELU. `num_kv_heads` is that of `MultiheadAttention`.
 
     >>> TransformerBlock(8, num_heads=2)(np.zeros((3, 5, 8)), causal=True).shape
     (3, 5, 8)
@@ -98,12 +116,15 @@ class TransformerBlock(Module):
         norm_first: bool = True,
         generator: Generator = None,
         dtype: Any = np.float32,
+        num_kv_heads: int | None = None,
     ) -> None:
         super().__init__()
         self.norm_first = norm_first
         hidden = 4 * embed_dim if hidden is None else hidden
         self.norm1 = LayerNorm(embed_dim, dtype=dtype)
-        self.attention = MultiheadAttention(embed_dim, num_heads, dropout, generator=generator, dtype=dtype)
+        self.attention = MultiheadAttention(
+            embed_dim, num_heads, dropout, generator=generator, dtype=dtype, num_kv_heads=num_kv_heads
+        )
         self.norm2 = LayerNorm(embed_dim, dtype=dtype)
         self.mlp = Sequential(
             Linear(embed_dim, hidden, generator=generator, dtype=dtype),

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.core.changes import changes
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
@@ -26,6 +27,7 @@ class HookHandle:
     def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
         self._hooks, self._number = hooks, next(_numbers)
         hooks[self._number] = hook
+        changes.replaced += 1
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
@@ -44,6 +46,10 @@ class Hooks:
     def __init__(self) -> None:
         self.forward: dict[int, Hook] = {}
         self.backward: dict[int, Hook] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.forward or self.backward)
 
     def call(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the module's `forward` and its hooks."""

@@ -5,12 +5,15 @@ module of gradients. Transforms nest: where the parameters themselves require gr
 differentiated again with `backward()`. Freeze the model with `requires_grad_(False)` where nobody will; it is faster.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from chainrule.core.capturing import effect, forgetting, is_captured, running, state
+from chainrule.core.changes import changes
 from chainrule.core.tape import check_real
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import register
@@ -73,6 +76,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return `forward(*args, **kwargs)`, and call the hooks."""
+        if running.capture is not None:
+            running.capture.enters(self)
         return self.forward(*args, **kwargs) if self._hooks is None else self._hooks.call(self, args, kwargs)
 
     # Attributes
@@ -87,6 +92,7 @@ class Module:
         if name not in self.__dict__[registry]:
             self._forget(name)
         self.__dict__[registry][name] = value
+        changes.replaced += 1
         self._name_parameters(name, value)
 
     def _set_plain(self, name: str, value: Any) -> None:
@@ -98,7 +104,10 @@ class Module:
                 raise TypeError(
                     f"{type(self).__name__}.{name}: got {type(value).__name__}, expected a {kind} or None{step}"
                 )
-            _write_buffer(self._buffers, name, value)
+            if is_captured(value):
+                effect(functools.partial(_write_buffer, self._buffers, name), value, writes=[self._buffers[name]])
+            else:
+                _write_buffer(self._buffers, name, value)
             return
         items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
         if any(isinstance(item, Module | Parameter) for item in items):
@@ -108,6 +117,7 @@ class Module:
             )
         self._forget(name)
         object.__setattr__(self, name, value)
+        changes.replaced += 1
 
     def _forget(self, name: str) -> None:
         for registry in _REGISTRIES:
@@ -129,7 +139,7 @@ class Module:
         for registry in _REGISTRIES:
             found = self.__dict__.get(registry, {})
             if name in found:
-                return found[name]
+                return state(found[name], (found, name)) if registry == "_buffers" else found[name]
         step = "" if "_parameters" in self.__dict__ else f"; {_CALL_INIT}"
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{step}")
 
@@ -260,6 +270,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set those that exist to zero."""
+        forgetting(self.parameters())
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.core.changes import changes
 from chainrule.core.creation import tensor
 from chainrule.core.node import Leaf
 from chainrule.core.tape import EAGER, check_real
@@ -39,6 +40,7 @@ class Parameter(Tensor):
         """Switch the gradient on or off, in place; off, the parameter is frozen and its gradient forgotten."""
         if requires_grad != self.requires_grad:
             self._link = Leaf(self.shape, self.dtype, self._label) if requires_grad else None
+            changes.replaced += 1
         return self
 
     def rename(self, name: str) -> None:
@@ -55,6 +57,7 @@ class Parameter(Tensor):
             return
         grad = self.grad
         self._value = self._value.astype(dtype)
+        changes.replaced += 1
         if self._link is not None:
             self._link = Leaf(self.shape, dtype, self._label)
             self.grad = grad

@@ -1,13 +1,13 @@
 """Optimisers that scale each element's step by the size of its past gradients."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .checks import BELOW_ONE, NOT_NEGATIVE
-from .optimizer import Optimizer, Ranges
+from .optimizer import Optimizer, Pass, Ranges
 
 
 def _average(mean: Any, new: Any, decay: float) -> None:
@@ -72,21 +72,30 @@ class Adam(Optimizer):
         largest = {"max_exp_avg_sq": 0.0} if settings["amsgrad"] else {}
         return {"step": 0, "exp_avg": 0.0, "exp_avg_sq": 0.0, **largest}
 
-    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        if settings["weight_decay"]:
-            grad = grad + settings["weight_decay"] * value
-        self._descend(value, grad, state, settings)
+    def _decays(self, settings: Mapping[str, Any]) -> tuple[float, float]:
+        """Return what of the weights is added to the gradient, and what factor shrinks them before the step."""
+        return settings["weight_decay"], 1.0
 
-    def _descend(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        state["step"] += 1
-        step, (beta1, beta2) = state["step"], settings["betas"]
-        _average(state["exp_avg"], grad, beta1)
-        _average(state["exp_avg_sq"], grad * grad, beta2)
-        square = state["exp_avg_sq"]
+    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+        (beta1, beta2), (weight_decay, shrink) = settings["betas"], self._decays(settings)
+        rate, divisor = settings["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        numbers = (rate, beta1, beta2, divisor, settings["eps"], weight_decay, shrink)
         if settings["amsgrad"]:
-            square = np.maximum(state["max_exp_avg_sq"], square, out=state["max_exp_avg_sq"])
-        root = _root(square, math.sqrt(1 - beta2**step), settings["eps"])
-        value -= settings["lr"] / (1 - beta1**step) * state["exp_avg"] / root
+            return "adam_amsgrad", ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), numbers
+        return "adam", ("exp_avg", "exp_avg_sq"), numbers
+
+    def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
+        rate, beta1, beta2, divisor, eps, weight_decay, shrink = numbers
+        mean, square, *largest = states
+        if shrink != 1:
+            value *= shrink
+        if weight_decay:
+            grad = grad + weight_decay * value
+        _average(mean, grad, beta1)
+        _average(square, grad * grad, beta2)
+        for top in largest:
+            square = np.maximum(top, square, out=top)
+        value -= rate * mean / _root(square, divisor, eps)
 
 
 class AdamW(Adam):
@@ -109,9 +118,8 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
 
-    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        value *= 1 - settings["lr"] * settings["weight_decay"]
-        self._descend(value, grad, state, settings)
+    def _decays(self, settings: Mapping[str, Any]) -> tuple[float, float]:
+        return 0.0, 1 - settings["lr"] * settings["weight_decay"]
 
 
 class RMSprop(Optimizer):
@@ -162,21 +170,28 @@ class RMSprop(Optimizer):
         slots |= {"grad_avg": 0.0} if settings["centered"] else {}
         return slots | ({"momentum_buffer": 0.0} if settings["momentum"] else {})
 
-    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        if settings["weight_decay"]:
-            grad = grad + settings["weight_decay"] * value
-        _average(state["square_avg"], grad * grad, settings["alpha"])
-        square = state["square_avg"]
-        if settings["centered"]:
-            _average(state["grad_avg"], grad, settings["alpha"])
-            square = square - state["grad_avg"] * state["grad_avg"]
-        direction = grad / _root(square, 1, settings["eps"])
-        if settings["momentum"]:
-            buffer = state["momentum_buffer"]
-            buffer *= settings["momentum"]
+    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:  # noqa: ARG002
+        momentum, centered = settings["momentum"], settings["centered"]
+        kernel = "rmsprop" + "_centered" * bool(centered) + "_momentum" * bool(momentum)
+        numbers = (settings["lr"], settings["alpha"], settings["eps"], *([momentum] if momentum else []))
+        return kernel, tuple(self._slots(settings)), (*numbers, settings["weight_decay"])
+
+    def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
+        lr, alpha, eps, *momentum, weight_decay = numbers
+        square, *others = states
+        if weight_decay:
+            grad = grad + weight_decay * value
+        _average(square, grad * grad, alpha)
+        buffers = [others.pop()] if momentum else []
+        for mean in others:
+            _average(mean, grad, alpha)
+            square = square - mean * mean
+        direction = grad / _root(square, 1, eps)
+        for buffer in buffers:
+            buffer *= momentum[0]
             buffer += direction
             direction = buffer
-        value -= settings["lr"] * direction
+        value -= lr * direction
 
 
 class Adagrad(Optimizer):
@@ -221,10 +236,13 @@ class Adagrad(Optimizer):
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "sum": settings["initial_accumulator_value"]}
 
-    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        state["step"] += 1
-        if settings["weight_decay"]:
-            grad = grad + settings["weight_decay"] * value
-        state["sum"] += grad * grad
-        lr = settings["lr"] / (1 + (state["step"] - 1) * settings["lr_decay"])
-        value -= lr * grad / _root(state["sum"], 1, settings["eps"])
+    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+        rate = settings["lr"] / (1 + (step - 1) * settings["lr_decay"])
+        return "adagrad", ("sum",), (rate, settings["eps"], settings["weight_decay"])
+
+    def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
+        (rate, eps, weight_decay), (total,) = numbers, states
+        if weight_decay:
+            grad = grad + weight_decay * value
+        total += grad * grad
+        value -= rate * grad / _root(total, 1, eps)

@@ -4,14 +4,17 @@ Clipping is against steps that leave the region where the gradient is worth anyt
 """
 
 import math
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
+from chainrule.core.capturing import running
 from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor, value_of
 
 from .checks import FINITE, NOT_NEGATIVE, choice, number
+from .flat import joined
 from .parameters import named
 
 EPS = 1e-6
@@ -43,6 +46,9 @@ def clip_grad_norm_(params: Any, max_norm: float, on_nonfinite: Literal["raise",
     choice(f"{what}: on_nonfinite", on_nonfinite, ("raise", "zero", "ignore"))
     max_norm = number(f"{what}: max_norm", max_norm, NOT_NEGATIVE)
     parameters = _with_gradient(what, params)
+    if running.capture is not None:
+        captured: float = _captured(ClipNorm(list(parameters), max_norm, on_nonfinite), parameters)
+        return captured
     grads = {name: value_of(parameter.grad) for name, parameter in parameters.items()}
     norm = _norm(list(grads.values()))
     if math.isfinite(norm):
@@ -50,7 +56,7 @@ def clip_grad_norm_(params: Any, max_norm: float, on_nonfinite: Literal["raise",
         if factor < 1:
             _replace(parameters, {name: factor * grad for name, grad in grads.items()})
     elif on_nonfinite == "raise":
-        raise GradientError(f"{what}: {_first_nonfinite(grads)}; chainrule.detect_nonfinite finds where it began")
+        _raise_nonfinite(grads)
     elif on_nonfinite == "zero":
         _replace(parameters, {name: np.zeros_like(grad) for name, grad in grads.items()})
     return norm
@@ -69,6 +75,9 @@ def clip_grad_value_(params: Any, clip_value: float) -> None:
     """
     clip_value = number("clip_grad_value_: clip_value", clip_value, NOT_NEGATIVE)
     parameters = _with_gradient("clip_grad_value_", params)
+    if running.capture is not None:
+        _captured(ClipValue(clip_value), parameters)
+        return
     clipped = {name: np.clip(value_of(p.grad), -clip_value, clip_value) for name, p in parameters.items()}
     _replace(parameters, clipped)
 
@@ -92,7 +101,82 @@ def scale_grads_(params: Any, factor: float) -> None:
     """
     factor = number("scale_grads_: factor", factor, FINITE)
     parameters = _with_gradient("scale_grads_", params)
+    if running.capture is not None:
+        _captured(Scale(factor), parameters)
+        return
     _replace(parameters, {name: factor * value_of(p.grad) for name, p in parameters.items()})
+
+
+class ClipNorm:
+    """`clip_grad_norm_` in a compiled program: called with the gradients, which it changes in place."""
+
+    name = "clip_grad_norm_"
+
+    def __init__(self, names: list[str], max_norm: float, on_nonfinite: str) -> None:
+        self.names, self.max_norm, self.on_nonfinite = names, max_norm, on_nonfinite
+        self._for: Any = None
+        self._flat: Any = None
+
+    def __call__(self, *grads: Any) -> Any:
+        """Return the norm before, as an array without axes."""
+        if self._for is None or any(a is not b for a, b in zip(self._for, grads, strict=True)):
+            self._for, self._flat = grads, joined(grads)
+        pieces = list(grads) if self._flat is None else [self._flat]
+        norm = _norm(pieces)
+        if math.isfinite(norm):
+            factor = self.max_norm / (norm + EPS)
+            if factor < 1:
+                _scale(pieces, factor)
+        elif self.on_nonfinite == "raise":
+            _raise_nonfinite(dict(zip(self.names, grads, strict=True)))
+        elif self.on_nonfinite == "zero":
+            for grad in grads:
+                grad[...] = 0
+        return np.float64(norm)
+
+
+class ClipValue:
+    """`clip_grad_value_` in a compiled program."""
+
+    name = "clip_grad_value_"
+
+    def __init__(self, clip_value: float) -> None:
+        self.clip_value = clip_value
+
+    def __call__(self, *grads: Any) -> None:
+        """Clip the gradients in place."""
+        for grad in grads:
+            np.clip(grad, -self.clip_value, self.clip_value, out=grad)
+
+
+class Scale:
+    """`scale_grads_` in a compiled program."""
+
+    name = "scale_grads_"
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, *grads: Any) -> None:
+        """Multiply the gradients in place."""
+        _scale(grads, self.factor)
+
+
+def _captured(change: Any, parameters: dict[str, Tensor]) -> Any:
+    """Note a change of all gradients in the capture that is running; return what it returns."""
+    changed, result = running.capture.change(change, [p.grad for p in parameters.values()])
+    for parameter, grad in zip(parameters.values(), changed, strict=True):
+        parameter.grad = grad
+    return result
+
+
+def _scale(grads: Sequence[Any], factor: float) -> None:
+    for grad in grads:
+        grad *= grad.dtype.type(factor)
+
+
+def _raise_nonfinite(grads: dict[str, Any]) -> NoReturn:
+    raise GradientError(f"clip_grad_norm_: {_first_nonfinite(grads)}; chainrule.detect_nonfinite finds where it began")
 
 
 def _with_gradient(what: str, params: Any) -> dict[str, Tensor]:

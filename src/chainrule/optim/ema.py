@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import effect
 from chainrule.core.tensor import value_of
 
 from .checks import UP_TO_ONE, count, number
@@ -50,9 +51,11 @@ class EMA:
 
     def update(self) -> None:
         """Take the parameters as they are now into the averages."""
+        effect(self._follow, *self._parameters.values(), writes=())
+
+    def _follow(self, *values: Any) -> None:
         self.updates += 1
-        for name, parameter in self._parameters.items():
-            average, value = self.averages[name], value_of(parameter)
+        for average, value in zip(self.averages.values(), values, strict=True):
             average += (1.0 if self.updates == 1 else 1 - self.decay) * (value - average)
 
     @contextmanager

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from chainrule.core.capturing import effect
+
 from .checks import BELOW_ONE, NOT_NEGATIVE, POSITIVE, UP_TO_ONE, choice, count, number
 from .optimizer import Optimizer
 
@@ -33,6 +35,9 @@ class LRScheduler(ABC):
 
     def step(self) -> None:
         """Count one step and set the learning rate of every group."""
+        effect(self._advance, writes=())
+
+    def _advance(self) -> None:
         self.last_epoch += 1
         self._set()
 
@@ -254,6 +259,9 @@ class ReduceLROnPlateau:
 
     def step(self, measure: Any) -> None:
         """Take in one measure, a number or a tensor with one element, and reduce the learning rates if it is time."""
+        effect(self._take, measure, writes=())
+
+    def _take(self, measure: Any) -> None:
         value = float(measure)
         if self._better(value):
             self.best, self.num_bad_epochs = value, 0

@@ -1,18 +1,26 @@
 """`Optimizer`: what all optimisers share; each adds its defaults, their ranges and one update."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from chainrule.core.capturing import effect, forgetting, running
 from chainrule.core.tensor import Tensor, value_of
 
+from .captured import OptimizerStep
 from .checks import Range, count, number
+from .flat import Flat
+from .one_pass import in_one_pass
 from .parameters import named
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 """The settings that are numbers, or several, with what they may be."""
+
+
+Pass: TypeAlias = tuple[str, tuple[str, ...], tuple[float, ...]]
+"""A kernel of `chainrule.kernels.optimizers`, the slots of state that it takes, and its numbers but for the sign."""
 
 
 class Optimizer(ABC):
@@ -36,6 +44,7 @@ class Optimizer(ABC):
         self.defaults = self._checked(type(self).__name__, defaults)
         self.param_groups = []
         self.state = {}
+        self._flats: dict[tuple[int, ...], Flat] = {}
         for group in self._listed(params):
             self.add_param_group(group)
         if not self._parameters():
@@ -86,6 +95,7 @@ class Optimizer(ABC):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set those that exist to zero."""
+        forgetting(self._parameters())
         for parameter in self._parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)
@@ -95,14 +105,36 @@ class Optimizer(ABC):
 
         Raises ValueError, before anything is changed, where a setting has become wrong.
         """
+        if running.capture is not None:
+            self._note_step()
+            return
         checked = [self._checked(f"{type(self).__name__}: group {k}", g) for k, g in enumerate(self.param_groups)]
         for settings in checked:
             for parameter in settings["params"]:
                 if parameter.grad is not None:
-                    state = self._state_of(parameter, settings)
-                    grad = value_of(parameter.grad)
-                    self._update(parameter._value, -grad if settings["maximize"] else grad, state, settings)
-                    parameter.mark_changed()
+                    self._take_step(parameter, value_of(parameter.grad), settings)
+
+    def _take_step(self, parameter: Tensor, grad: Any, settings: dict[str, Any]) -> None:
+        state = self._state_of(parameter, settings)
+        self._update(parameter._value, -grad if settings["maximize"] else grad, state, settings)
+        parameter.mark_changed()
+
+    def _note_step(self) -> None:
+        """Let a capture note the step of the parameters that have a gradient."""
+        groups = [(k, [p for p in group["params"] if p.grad is not None]) for k, group in enumerate(self.param_groups)]
+        groups = [(k, parameters) for k, parameters in groups if parameters]
+        step = OptimizerStep(self, groups)
+        grads = [p.grad for p in step.parameters]
+        effect(step, *grads, writes=[p._value for p in step.parameters])
+
+    def _flat(self, parameters: list[Tensor], settings: Mapping[str, Any]) -> Flat | None:
+        """Return the flat buffers of these parameters; None where they do not have one dtype."""
+        if len({p.dtype for p in parameters}) != 1:
+            return None
+        key = tuple(map(id, parameters))
+        if key not in self._flats:
+            self._flats[key] = Flat(parameters, [name for name in self._slots(settings) if name != "step"])
+        return self._flats[key]
 
     def _state_of(self, parameter: Tensor, settings: dict[str, Any]) -> dict[str, Any]:
         state = self.state.setdefault(parameter, {})
@@ -116,10 +148,27 @@ class Optimizer(ABC):
         """Return what `_update` remembers of a parameter: arrays of its shape, and what they begin as; and "step"."""
 
     @abstractmethod
+    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+        """Return the kernel of an update, the slots of state that it takes, and its numbers; `step` counts from 1."""
+
+    @abstractmethod
+    def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
+        """Do with NumPy what the kernel does: change `value` and `states` in place; `grad` is not to be written to."""
+
     def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        """Change `value` in place, given its gradient, which is not to be written to."""
+        """Change `value` in place, given its gradient."""
+        if "step" in state:
+            state["step"] += 1
+        kernel, slots, numbers = self._pass(state.get("step", 0), settings)
+        states = [state[slot] for slot in slots]
+        if not in_one_pass(kernel, [value, grad, *states], *numbers):
+            self._descend(value, grad, states, numbers)
 
     # State
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the flat buffers: a copy's parameters are not the ones that lie there."""
+        return {**self.__dict__, "_flats": {}}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state: under "state" a dict of arrays and numbers for each parameter, in order; under

@@ -1,10 +1,10 @@
 """Stochastic gradient descent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from .checks import BELOW_ONE, NOT_NEGATIVE, UP_TO_ONE
-from .optimizer import Optimizer, Ranges
+from .optimizer import Optimizer, Pass, Ranges
 
 
 class SGD(Optimizer):
@@ -66,14 +66,20 @@ class SGD(Optimizer):
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "momentum_buffer": 0.0} if settings["momentum"] else {}
 
-    def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
-        momentum, weight_decay = settings["momentum"], settings["weight_decay"]
+    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+        lr, momentum, weight_decay = settings["lr"], settings["momentum"], settings["weight_decay"]
+        if not momentum:
+            return "sgd", (), (lr, weight_decay)
+        share = 1.0 if step == 1 else 1 - settings["dampening"]
+        return "sgd_momentum", ("momentum_buffer",), (lr, momentum, share, settings["nesterov"], weight_decay)
+
+    def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
+        lr, *of_momentum, weight_decay = numbers
         if weight_decay:
             grad = grad + weight_decay * value
-        if momentum:
-            buffer = state["momentum_buffer"]
+        for buffer in states:
+            momentum, share, nesterov = of_momentum
             buffer *= momentum
-            buffer += grad if state["step"] == 0 else (1 - settings["dampening"]) * grad
-            state["step"] += 1
-            grad = grad + momentum * buffer if settings["nesterov"] else buffer
-        value -= settings["lr"] * grad
+            buffer += grad if share == 1 else share * grad
+            grad = grad + momentum * buffer if nesterov else buffer
+        value -= lr * grad

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import known, plain
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
@@ -131,8 +132,7 @@ def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: fl
     What is added is a constant: the derivative is the identity.
     """
     p = arrayed(p)
-    values = np.asarray(value_of(p))
-    return p + (np.unwrap(values, discont, axis, period=period) - values)
+    return p + plain(lambda p: np.unwrap(p, discont, axis, period=period) - p, p)
 
 
 @implements(np.interp)
@@ -154,7 +154,7 @@ def interp(
     if period is not None:
         x, xp, fp = _unrolled(x, xp, fp, abs(period))
         left = right = None
-    places, knots = np.asarray(value_of(x)), np.asarray(value_of(xp))
+    places, knots = known(x), known(xp)
     last = len(knots) - 1
     i = np.clip(np.searchsorted(knots, places, side="right") - 1, 0, max(last - 1, 0))
     j = np.minimum(i + 1, last)

@@ -12,8 +12,11 @@ channels of its group.
 Each is a product of matrices with the columns that `Unfold` would make, but those are written block by block into one
 buffer that stays in the cache. (Chellapilla, Puri & Simard, "High performance convolutional neural networks for
 document processing", 2006, section 3.)
+
+Where there is enough to compute, `chainrule.kernels.convolution` does the same without columns.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,12 +26,17 @@ import numpy as np
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 
-from .windows import Ints, Windows
+from .windows import Ints, Windows, geometry
 
 BUFFER = 2**19
 """How many elements of columns are made at once, unless one row of positions needs more."""
 FEW = 64
 """With fewer positions than this in an image, the images of a batch share one matrix product."""
+KERNEL_FROM = 2**22
+"""From how many multiplications on kernels are used: NumPy takes less than half a millisecond for fewer, and a program
+that never has more does not wait for Numba, whose import takes about as long as a thousand of them."""
+FILLED = 0.6
+"""Which part of what a kernel computes must be used, for it to be faster than a product of matrices for the batch."""
 SHAPES = (
     ((2, 3, 6), (4, 3, 2), Windows.of((2,)), 1),
     ((2, 4, 7), (2, 2, 3), Windows.of((3,), stride=2, padding=1), 2),
@@ -171,6 +179,48 @@ def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
     return y.reshape((z.shape[1], channels, *windows.kernel))
 
 
+# The same by kernels.
+
+
+@functools.lru_cache(256)
+def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows) -> bool:
+    """Whether kernels may be used, and are faster: there is enough to compute, and images are larger than kernels."""
+    products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
+    if products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
+        return False
+    from chainrule.kernels.flat import filled
+
+    return filled(geometry(windows), (1,) * (3 - len(size)) + size) > FILLED
+
+
+def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
+    if not _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows):
+        return correlate(x, w, windows, groups)
+    from chainrule.kernels import convolution as kernels
+
+    return kernels.correlate(x, w, geometry(windows), groups)
+
+
+def _spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Array:
+    # The kernel multiplies w by zeros around z as well, which infinity would make NaN.
+    if not _pays(KERNEL_FROM, z.dtype, len(z), size, w.shape, windows) or not np.isfinite(w).all():
+        return spread(z, w, windows, groups, size)
+    from chainrule.kernels import convolution as kernels
+
+    return kernels.spread(z, w, geometry(windows), groups, size)
+
+
+def _weighed(x: Array, z: Array, windows: Windows, groups: int) -> Array:
+    w_shape = (z.shape[1], x.shape[1] // groups, *windows.kernel)
+    if _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w_shape, windows):
+        from chainrule.kernels import convolution as kernels
+
+        y = kernels.weigh(x, z, geometry(windows), groups)
+        if np.isfinite(y).all():  # x is multiplied by zeros between the rows of z as well
+            return y
+    return weigh(x, z, windows, groups)
+
+
 def _computed(run: Callable[..., Array], a: Array, b: Array, *settings: Any) -> Array:
     """Run one of the three in the common dtype of its arrays, float16 in float32."""
     dtype = np.result_type(a, b)
@@ -186,7 +236,7 @@ class Convolution(Bilinear):
     @staticmethod
     def primal(x: Array, w: Array, *, windows: Windows, groups: int = 1) -> Array:
         _check(x.shape, w.shape, windows, groups)
-        return _computed(correlate, x, w, windows, groups)
+        return _computed(_correlated, x, w, windows, groups)
 
     @staticmethod
     def adjoint_x(y_bar: Array, w: Array, x_shape: Ints, *, windows: Windows, groups: int) -> Array:
@@ -214,7 +264,7 @@ class ConvolutionTranspose(Bilinear):
     def primal(z: Array, w: Array, *, windows: Windows, groups: int = 1, size: Ints = ()) -> Array:
         x_shape = (len(z), groups * w.shape[1], *size)
         _check_output(z.shape, x_shape, w.shape, windows, groups)
-        return _computed(spread, z, w, windows, groups, size)
+        return _computed(_spread, z, w, windows, groups, size)
 
     @staticmethod
     def adjoint_z(y_bar: Array, w: Array, *, windows: Windows, groups: int) -> Array:
@@ -241,7 +291,7 @@ class ConvolutionKernel(Bilinear):
     def primal(x: Array, z: Array, *, windows: Windows, groups: int = 1) -> Array:
         w_shape = (z.shape[1], x.shape[1] // groups, *windows.kernel)
         _check_output(z.shape, x.shape, w_shape, windows, groups)
-        return _computed(weigh, x, z, windows, groups)
+        return _computed(_weighed, x, z, windows, groups)
 
     @staticmethod
     def adjoint_x(y_bar: Array, z: Array, x_shape: Ints, *, windows: Windows, groups: int) -> Array:

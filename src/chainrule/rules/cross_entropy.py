@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.core.capturing import example, plain
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, Step, case
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor
+from chainrule.kernels.suitable import LARGE, suitable
 
 from .matmul import rows
 from .softmax import exponentials, log_softmax
@@ -45,6 +47,11 @@ def check_classes(z: Array, classes: Array) -> None:
         raise IndexError(
             f"target[{', '.join(map(str, place))}] is {classes[place]}, expected a class from 0 to {z.shape[-1] - 1}"
         )
+
+
+def _in_range(z: Array, classes: Array) -> Array:
+    check_classes(z, classes)
+    return classes
 
 
 def _check_probabilities(z: Array, t: Array) -> None:
@@ -216,6 +223,10 @@ def _by_classes(step: Step) -> Step:
     return Step(step.title, step.latex, lambda z, t: step.check(z, one_hot(t, z.shape[-1])), None)
 
 
+def _flat_classes(t: Array) -> Array:
+    return np.ascontiguousarray(t.reshape(-1), np.int64)
+
+
 class SparseSoftmaxCrossEntropy(Fused):
     r"""y_i = \log \sum_k e^{z_{ik}} - z_{i t_i}
 
@@ -235,8 +246,8 @@ class SparseSoftmaxCrossEntropy(Fused):
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
-        classes = np.asarray(value_of(t))
-        check_classes(z, classes)
+        like = example(z)
+        classes = plain(lambda t: _in_range(like, np.asarray(t)), t)
         return -of_classes(log_softmax(z), classes)
 
     @staticmethod
@@ -247,6 +258,12 @@ class SparseSoftmaxCrossEntropy(Fused):
     def primal_keeping(z: Array, t: Array) -> tuple[Array, Array]:
         z, t = np.asarray(z), np.asarray(t)
         check_classes(z, t)
+        if suitable(LARGE, z):
+            from chainrule.kernels.cross_entropy import losses_and_probabilities
+
+            losses, y_hat = np.empty(t.shape, z.dtype), np.empty_like(z)
+            losses_and_probabilities(rows(z), _flat_classes(t), losses.reshape(-1), rows(y_hat))
+            return losses, y_hat
         shifted, powers, total, _ = exponentials(z, -1)
         losses = np.log(total[..., 0]) - of_classes(shifted, t)
         return losses, np.divide(powers, total, out=powers)
@@ -257,6 +274,12 @@ class SparseSoftmaxCrossEntropy(Fused):
         if isinstance(y_bar, Tensor):  # this pass is itself differentiated: nothing in place
             return y_bar[..., None] * (y_hat - one_hot(t, y_hat.shape[-1], y_hat.dtype))
         y_bar = np.asarray(y_bar)
+        if suitable(LARGE, y_hat) and y_bar.dtype == y_hat.dtype and y_bar.shape == t.shape:
+            from chainrule.kernels.cross_entropy import gradient
+
+            z_bar = np.empty_like(y_hat)
+            gradient(rows(y_hat), _flat_classes(t), np.ascontiguousarray(y_bar.reshape(-1)), rows(z_bar))
+            return z_bar
         z_bar = np.multiply(y_hat, y_bar[..., None], order="C")  # so that its rows are a view
         rows(z_bar)[np.arange(t.size), t.reshape(-1)] -= y_bar.reshape(-1)
         return z_bar

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.capturing import plain
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .linalg import POSITIVE, REGULAR, TALL, identity, solve, squares, symmetric
 from .matmul import matmul, transposed
@@ -33,7 +33,7 @@ def diagonal(x: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     """Return 1 / x, and zero where x is zero."""
-    zero = value_of(x) == 0
+    zero = plain(lambda x: x == 0, x)
     return np.where(zero, 0, 1 / np.where(zero, 1, x))
 
 

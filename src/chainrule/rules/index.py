@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import captured_in, is_captured, refuse, running, state
 from chainrule.core.errors import GradientError
 from chainrule.core.kinds import Linear
 from chainrule.core.node import Leaf
@@ -164,7 +165,13 @@ def _entry(part: Any) -> Any:
         return np.zeros(0, np.intp)
     if isinstance(part, list | tuple):
         part = [value_of(item) for item in part]
-    part = np.array(value_of(part))
+    if is_captured(part):
+        box = captured_in(part)
+        if box.dtype == np.bool_:
+            refuse("an index of booleans picked as many elements as are true", "use np.where(mask, x, 0)")
+        return box
+    # In a capture an array stays the array that it is: what is in it at a replay counts.
+    part = np.array(value_of(part)) if running.capture is None else np.asarray(value_of(part))
     return int(part) if part.ndim == 0 and np.issubdtype(part.dtype, np.integer) else part
 
 
@@ -175,14 +182,14 @@ def index_of(index: Any) -> tuple[Any, ...]:
 
 def plainly_once(index: tuple[Any, ...]) -> bool:
     """Whether it is certain, without a look at values, that an index takes no element twice."""
-    arrays = [part for part in index if isinstance(part, np.ndarray)]
+    arrays = [part for part in index if isinstance(part, np.ndarray | Tensor)]
     return not arrays or (len(arrays) == 1 and arrays[0].dtype == np.bool_)
 
 
 def selects_once(shape: tuple[int, ...], index: tuple[Any, ...]) -> bool:
     """Whether an index takes no element of an array of `shape` twice."""
-    if plainly_once(index):
-        return True
+    if plainly_once(index) or any(map(is_captured, index)):
+        return plainly_once(index)
     taken = places(shape[:1] if _takes_rows(index) else shape, index)
     return bool(np.bincount(taken.ravel()).max(initial=0) <= 1)
 
@@ -230,6 +237,8 @@ def getitem(x: Array, index: Any) -> Array:
     array([1., 1., 3.])
     """
     parts = index_of(index)
+    if any(map(is_captured, parts)) and not isinstance(x, Tensor):
+        x = state(x)
     return GetItem.apply(x, index=parts, unique=plainly_once(parts))
 
 

@@ -8,9 +8,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.core.capturing import example, known, plain
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor
 
 from .activation import sigmoid
 from .cross_entropy import SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy, check_classes, of_classes, one_hot
@@ -98,7 +99,7 @@ def cross_entropy(
         target, share = _prepared(logits, target, weight, ignore_index, label_smoothing)
         losses = SoftmaxCrossEntropy.apply(logits, target)
         if reduction == "mean":
-            if share == 0:
+            if example(share) == 0:
                 raise ValueError('cross_entropy: no row counts, so the mean is not defined; use reduction="sum"')
             return np.sum(losses) / share
     elif target.dtype.kind in "iu":
@@ -110,12 +111,12 @@ def cross_entropy(
 
 def _plain_classes(target: Array) -> Array:
     """Integers have no gradient, so they leave their box."""
-    return np.asarray(value_of(target)) if isinstance(target, Tensor) and target.dtype.kind in "iu" else target
+    return known(target) if isinstance(target, Tensor) and target.dtype.kind in "iu" else target
 
 
 def _prepared(
     logits: Array, target: Array, weight: Array | None, ignore_index: int | None, smoothing: float
-) -> tuple[Array, float]:
+) -> tuple[Array, Array]:
     """Return the target as probabilities with all three options in it, and what the mean divides by."""
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: expected label_smoothing from 0 to 1, got {smoothing}")
@@ -124,18 +125,21 @@ def _prepared(
     if weights.shape != (count,):
         raise ValueError(f"cross_entropy: expected weight of shape ({count},), one for each class, got {weights.shape}")
     if target.dtype.kind in "iu":
-        used = target != ignore_index if ignore_index is not None else np.ones(target.shape, bool)
-        classes = np.where(used, target, 0)
-        check_classes(logits, classes)
-        share = float(np.sum(weights[classes] * used))
-        probabilities = one_hot(classes, count, logits.dtype)
-        scale = weights * used[..., None]
-    elif ignore_index is not None:
+
+        def prepare(target: Array) -> tuple[Array, Array]:
+            used = target != ignore_index if ignore_index is not None else np.ones(target.shape, bool)
+            classes = np.where(used, target, 0)
+            check_classes(like, classes)
+            scale = weights * used[..., None]
+            share = np.sum(weights[classes] * used)
+            return ((1 - smoothing) * one_hot(classes, count, like.dtype) + smoothing / count) * scale, share
+
+        like = example(logits)
+        probabilities, share = plain(prepare, target)
+        return probabilities, share
+    if ignore_index is not None:
         raise ValueError("cross_entropy: ignore_index needs class indices as the target, got probabilities")
-    else:
-        share = float(np.prod(target.shape[:-1]))
-        probabilities, scale = target, weights
-    return ((1 - smoothing) * probabilities + smoothing / count) * scale, share
+    return ((1 - smoothing) * target + smoothing / count) * weights, float(np.prod(target.shape[:-1]))
 
 
 def nll_loss(log_probabilities: Array, target: Array, reduction: Reduction = "mean") -> Array:
@@ -146,11 +150,17 @@ def nll_loss(log_probabilities: Array, target: Array, reduction: Reduction = "me
     >>> nll_loss(np.log(np.array([[0.25, 0.75]])), np.array([1])) == -np.log(0.75)
     np.True_
     """
-    log_probabilities, classes = arrayed(log_probabilities), np.asarray(value_of(target))
-    try:
-        check_classes(log_probabilities, classes)
-    except (IndexError, TypeError, ValueError) as error:
-        raise type(error)(f"nll_loss: {error}") from None
+    log_probabilities = arrayed(log_probabilities)
+    like = example(log_probabilities)
+
+    def checked(classes: Array) -> Array:
+        try:
+            check_classes(like, np.asarray(classes))
+        except (IndexError, TypeError, ValueError) as error:
+            raise type(error)(f"nll_loss: {error}") from None
+        return np.asarray(classes)
+
+    classes = plain(checked, target)
     return _reduced("nll_loss", -of_classes(log_probabilities, classes), reduction)
 
 

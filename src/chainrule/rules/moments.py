@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.capturing import plain
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
@@ -57,8 +58,7 @@ def _direction(x: Array, y: Array, axis: Axis, ddof: float) -> Array:
     Equal elements are found by comparison: their computed mean may be off by a rounding error, and the quotient of
     two rounding errors is of the size of one.
     """
-    values = np.asarray(value_of(x))
-    equal = values.max(axis=axis, keepdims=True) == values.min(axis=axis, keepdims=True)
+    equal = plain(lambda x: np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True), x)
     scale = kept(y, x.shape, axis) * _freedom(x.shape, axis, ddof)
     return np.where(equal, 0, _deviation(x, axis) / np.where(equal, 1, scale))
 

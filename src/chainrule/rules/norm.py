@@ -13,7 +13,9 @@ import numpy as np
 
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.kernels.suitable import LARGE, suitable
 
+from .matmul import rows
 from .reduce import arrayed
 
 EPS = 1e-5
@@ -42,6 +44,44 @@ def _wide(x: Array) -> Array:
     """Return x as an array; float16 is computed in float32, since its squares overflow at 256."""
     x = np.asarray(x)
     return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _by_kernel(x: Array, *parameters: Array) -> bool:
+    """Whether the kernels of `chainrule.kernels.normalization` are for these: large rows, one parameter a feature."""
+    return suitable(LARGE, x, *parameters) and all(p.shape == x.shape[-1:] for p in parameters)
+
+
+def _kept_by_kernel(y_bar: Array, x_hat: Array, sigma: Array) -> bool:
+    return suitable(0, y_bar, x_hat, sigma) and y_bar.shape == x_hat.shape
+
+
+def _large_forward(name: str, x: Array, *parameters: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Return y, x_hat and sigma, by the kernel of that name."""
+    from chainrule.kernels import normalization
+
+    y, x_hat, sigma = np.empty_like(x), np.empty_like(x), np.empty(x.shape[:-1], x.dtype)
+    getattr(normalization, name)(rows(x), *parameters, float(eps), rows(y), rows(x_hat), sigma.reshape(-1))
+    return y, x_hat, sigma
+
+
+def _large_adjoint(name: str, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> Array:
+    """Return x_bar, by the kernel of that name."""
+    from chainrule.kernels import normalization
+
+    x_bar = np.empty_like(y_bar)
+    getattr(normalization, name)(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar))
+    return x_bar
+
+
+def _sum_of_products(y_bar: Array, x_hat: Array) -> Array:
+    """Return the sum of `y_bar * x_hat` over every axis but the last."""
+    if not suitable(LARGE, y_bar, x_hat) or y_bar.shape != x_hat.shape:
+        return _rowsum(y_bar * x_hat)
+    from chainrule.kernels.normalization import adjoint_gamma
+
+    gamma_bar = np.empty(y_bar.shape[-1:], y_bar.dtype)
+    adjoint_gamma(rows(y_bar), rows(x_hat), gamma_bar)
+    return gamma_bar
 
 
 def _rowsum(a: Array) -> Array:
@@ -78,6 +118,8 @@ class LayerNorm(Fused):
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, ...]:
         _check(x, eps, gamma=gamma, beta=beta)
+        if _by_kernel(x, gamma, beta):
+            return _large_forward("layer_norm", x, gamma, beta, eps=eps)
         x_hat = _wide(x)
         x_hat = x_hat - _mean(x_hat)
         sigma = np.sqrt(_mean_product(x_hat, x_hat) + eps)
@@ -90,13 +132,15 @@ class LayerNorm(Fused):
         r"""\bar x_{ij} = \frac{\gamma_j \bar y_{ij} - \frac{1}{n} \sum_k \gamma_k \bar y_{ik}
         - \hat x_{ij} \frac{1}{n} \sum_k \gamma_k \bar y_{ik} \hat x_{ik}}{\sigma_i}
         """
+        if _by_kernel(y_bar, gamma) and _kept_by_kernel(y_bar, x_hat, sigma):
+            return _large_adjoint("layer_norm_adjoint_x", y_bar, gamma, x_hat, sigma)
         g = gamma * y_bar
         return (g - _mean(g) - x_hat * _mean_product(g, x_hat)[..., None]) / sigma[..., None]
 
     @staticmethod
     def adjoint_gamma(y_bar: Array, x_hat: Array) -> Array:
         r"""\bar\gamma_j = \sum_i \bar y_{ij} \hat x_{ij}"""
-        return _rowsum(y_bar * x_hat)
+        return _sum_of_products(y_bar, x_hat)
 
     @staticmethod
     def adjoint_beta(y_bar: Array) -> Array:
@@ -131,6 +175,8 @@ class RMSNorm(Fused):
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, *, eps: float) -> tuple[Array, ...]:
         _check(x, eps, gamma=gamma)
+        if _by_kernel(x, gamma):
+            return _large_forward("rms_norm", x, gamma, eps=eps)
         wide = _wide(x)
         sigma = np.sqrt(_mean_product(wide, wide) + eps)
         x_hat = wide / sigma[..., None]
@@ -141,13 +187,15 @@ class RMSNorm(Fused):
         r"""\bar x_{ij} = \frac{\gamma_j \bar y_{ij} - \hat x_{ij} \frac{1}{n} \sum_k \gamma_k \bar y_{ik} \hat x_{ik}}
         {\sigma_i}
         """
+        if _by_kernel(y_bar, gamma) and _kept_by_kernel(y_bar, x_hat, sigma):
+            return _large_adjoint("rms_norm_adjoint_x", y_bar, gamma, x_hat, sigma)
         g = gamma * y_bar
         return (g - x_hat * _mean_product(g, x_hat)[..., None]) / sigma[..., None]
 
     @staticmethod
     def adjoint_gamma(y_bar: Array, x_hat: Array) -> Array:
         r"""\bar\gamma_j = \sum_i \bar y_{ij} \hat x_{ij}"""
-        return _rowsum(y_bar * x_hat)
+        return _sum_of_products(y_bar, x_hat)
 
 
 def _over(

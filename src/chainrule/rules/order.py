@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import plain
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
@@ -83,7 +84,7 @@ def _picked(x: Array, axis: int | None, function: str, order: Any) -> Array:
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(function, axis, x.ndim)
-    return take_along_axis(x, order(value_of(x), axis), axis)
+    return take_along_axis(x, plain(lambda values: order(values, axis), x), axis)
 
 
 @implements(np.searchsorted)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.core.capturing import is_captured, plain
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
@@ -60,16 +61,16 @@ def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: 
     place = place_of(q.reshape((q.size,)), n, method)
     below = np.floor(value_of(place)).astype(np.intp)
     above = np.minimum(below + 1, n - 1)
-    values = np.asarray(value_of(lines))
-    order = (
-        np.argpartition(values, np.unique([*below, *above]), axis=1) if place.size else np.empty((len(values), 0), int)
+    kth = np.unique([*below, *above])
+    order = plain(
+        lambda lines: np.argpartition(lines, kth, axis=1) if kth.size else np.empty((len(lines), 0), int), lines
     )
-    line = np.arange(len(values))[:, None]
+    line = np.arange(len(lines))[:, None]
     low, high = lines[line, order[:, below]], lines[line, order[:, above]]
     share = real_like(place - below, a.dtype)
     y = low + share * (high - low)
-    unknown = np.isnan(values).any(axis=1, keepdims=True)
-    if unknown.any():
+    unknown = plain(lambda lines: np.isnan(lines).any(axis=1, keepdims=True), lines)
+    if is_captured(unknown) or unknown.any():
         y = np.where(unknown, np.array(np.nan, y.dtype), y)
     return placed_back(np.transpose(y), q.shape, a.shape, axis, keepdims)
 

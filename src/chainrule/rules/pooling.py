@@ -1,9 +1,13 @@
 """Pooling: one number for each window, its sum or its largest element; `windows` says where they are.
 
 Averages are sums over a number that nothing depends on, so they need no operation of their own.
+
+From as many elements on as take NumPy a tenth of a millisecond, `chainrule.kernels.pooling` does the same in one pass.
 """
 
 import functools
+import math
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +17,20 @@ from chainrule.core.tensor import Tensor, value_of
 
 from .arrange import pad
 from .gather import take_along_axis
-from .windows import CASES, Fold, Ints, Unfold, Windows, wide
+from .windows import CASES, Fold, Ints, Unfold, Windows, geometry, wide
 
 PAIRS = Windows.of((2,), stride=2)
+KERNEL_FROM = 2**16
+"""From how many elements of images on kernels are used: a program with less never waits for Numba's import."""
+
+
+def _kernels(dtype: Any, elements: int, windows: Windows) -> Any:
+    """Return the module of kernels where there is enough to do and they apply, otherwise None."""
+    if elements < KERNEL_FROM or dtype not in (np.float32, np.float64) or windows.axes > 3 or windows.places > 255:
+        return None
+    from chainrule.kernels import pooling
+
+    return pooling
 
 
 class SumPool(Linear):
@@ -29,6 +44,8 @@ class SumPool(Linear):
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
         out = windows.count(x.shape[-windows.axes :])
+        if kernels := _kernels(x.dtype, x.size, windows):
+            return kernels.total(np.asarray(x), geometry(windows), windows.axes)
         padded = windows.padded(wide(x))
         y = np.zeros((*x.shape[: -windows.axes], *out), padded.dtype)
         for offset in windows.offsets:
@@ -61,6 +78,8 @@ class SumUnpool(Linear):
         out = windows.count(size)
         if x.shape[x.ndim - windows.axes :] != out:
             raise ValueError(f"expected [..., {str(list(out))[1:]} for the size {list(size)}")
+        if kernels := _kernels(x.dtype, x.size // math.prod(out) * math.prod(size) if x.size else 0, windows):
+            return kernels.spread(np.asarray(x), geometry(windows), tuple(size))
         terms = wide(x)
         y = np.zeros((*x.shape[: x.ndim - windows.axes], *windows.full(size)), terms.dtype)
         for offset in windows.offsets:
@@ -109,8 +128,12 @@ class MaxPool(Fused):
 
     @staticmethod
     def primal_keeping(x: Array, *, windows: Windows) -> tuple[Array, Array]:
+        x = np.asarray(x)
         out = windows.count(x.shape[-windows.axes :])
-        padded = windows.padded(np.asarray(x), -np.inf)
+        if kernels := _kernels(x.dtype, x.size, windows):
+            y, winner = kernels.largest(x, geometry(windows), windows.axes)
+            return y, winner
+        padded = windows.padded(x, -np.inf)
         candidates = [padded[windows.at(offset, out)] for offset in windows.offsets]
         y = functools.reduce(np.maximum, candidates[1:], candidates[0].copy())
         # Where its place is still to come counts as one: the sum is the place. NaN is no more than itself.
@@ -131,6 +154,8 @@ class MaxPool(Fused):
             under = np.stack([y_bar * (winner == k) for k in range(windows.places)], axis=ahead)
             shape = (*y_bar.shape[:ahead], *windows.kernel, *y_bar.shape[ahead:])
             return Fold.apply(under.reshape(shape), windows=windows, size=size)
+        if kernels := _kernels(y_bar.dtype, math.prod(x_shape), windows):
+            return kernels.unpool(y_bar, winner, geometry(windows), x_shape, windows.axes)
         x_bar = np.zeros((*x_shape[: -windows.axes], *windows.full(size)), y_bar.dtype)
         for k, offset in enumerate(windows.offsets):
             x_bar[windows.at(offset, winner.shape[-windows.axes :])] += y_bar * (winner == k)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import boxes_in, example, plain
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 from chainrule.core.tree import map_leaves
@@ -18,13 +19,18 @@ NAMES = (
     *("zeros_like", "ones_like", "empty_like", "spacing", "nextafter"),
     *("array2string", "array_repr", "array_str"),
 )
+ABOUT_SHAPES = ("zeros_like", "ones_like", "empty_like", "can_cast", "common_type", "result_type", "iscomplexobj")
+"""Those whose answer does not depend on values, so that a capture may ask them."""
 QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
 """The functions that are answered so. What they return is NumPy's own: arrays, numbers, dtypes, texts."""
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
     def answer(*args: Any, **settings: Any) -> Any:
-        args, settings = map_leaves(value_of, (args, settings))
+        if function.__name__ not in ABOUT_SHAPES and any(True for _ in boxes_in((args, settings))):
+            return plain(lambda args, settings: function(*args, **settings), args, settings)
+        look = example if function.__name__ in ABOUT_SHAPES else value_of
+        args, settings = map_leaves(look, (args, settings))
         return function(*args, **settings)
 
     answer.__name__ = answer.__qualname__ = function.__name__

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.core.capturing import plain
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 
@@ -122,7 +123,10 @@ def shares(x: Array, y: Array, axis: Axis) -> Array:
 
     A plain array: the shares are constant wherever the extreme has a derivative.
     """
-    x, y = np.asarray(value_of(x)), kept(value_of(y), x.shape, axis)
+    return plain(lambda x, y: _shares(np.asarray(x), kept(y, np.shape(x), axis), axis), x, y)
+
+
+def _shares(x: Array, y: Array, axis: Axis) -> Array:
     hits = x == y
     if np.isnan(y).any():
         hits |= np.isnan(x)
@@ -289,7 +293,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
     """Return which elements are not NaN, and the array with `filling` in the place of the others."""
     a = arrayed(a)
-    is_known = ~np.isnan(value_of(a))
+    is_known = plain(lambda a: ~np.isnan(a), a)
     return is_known, np.where(is_known, a, filling)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.core.capturing import plain, running
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
@@ -61,10 +62,14 @@ class _Extremum(Elementwise, abstract=True):
 
 def _share(mine: Array, other: Array, y: Array) -> Array:
     """Return 1 where `mine` is the extreme and ½ where both are: a plain array, constant wherever there is a slope."""
-    mine, other, y = value_of(mine), value_of(other), value_of(y)
-    won = np.equal(mine, y)
-    tied = won & np.equal(other, y)
-    return won - y.dtype.type(0.5) * tied if tied.any() else won
+
+    def shared(mine: Array, other: Array, y: Array) -> Array:
+        won = np.equal(mine, y)
+        tied = won & np.equal(other, y)
+        # A capture takes the general way: whether there are ties may change from call to call.
+        return won - y.dtype.type(0.5) * tied if running.capture is not None or tied.any() else won
+
+    return plain(shared, mine, other, y)
 
 
 class Maximum(_Extremum):

@@ -9,7 +9,9 @@ import numpy as np
 
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
+from chainrule.kernels.suitable import LARGE, suitable
 
+from .matmul import rows
 from .reduce import Axis, kept, widened
 
 MASKED = np.array([[0.5, -np.inf, -1.0], [2.0, 0.0, -np.inf]])
@@ -29,6 +31,11 @@ def exponentials(x: Array, axis: Axis) -> tuple[Array, Array, Array, Array]:
     powers = np.exp(shifted)
     total = widened(np.sum, powers, axis=axis, keepdims=True)
     return shifted, powers, np.where(total == 0, 1.0, total), top
+
+
+def _by_kernel(axis: Axis, x: Array, *others: Array) -> bool:
+    """Whether the kernels of `chainrule.kernels.softmax` are for these: large, of one shape, and along rows."""
+    return suitable(LARGE, x, *others) and axis in (-1, x.ndim - 1) and all(a.shape == x.shape for a in others)
 
 
 class LogSumExp(General):
@@ -86,12 +93,24 @@ class Softmax(General):
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = -1) -> Array:
+        if _by_kernel(axis, x):
+            from chainrule.kernels.softmax import softmax as by_rows
+
+            y = np.empty_like(x)
+            by_rows(rows(x), rows(y))
+            return y
         _, powers, total, _ = exponentials(x, axis)
         return powers / total
 
     @staticmethod
     def vjp(y_bar: Array, y: Array, *, axis: Axis) -> Array:
         r"""\bar x = y \odot \left(\bar y - \sum_{\text{axis}} \bar y \odot y\right)"""
+        if _by_kernel(axis, y, y_bar):
+            from chainrule.kernels.softmax import softmax_backward
+
+            x_bar = np.empty_like(y)
+            softmax_backward(rows(y_bar), rows(y), rows(x_bar))
+            return x_bar
         return y * (y_bar - np.sum(y_bar * y, axis=axis, keepdims=True))
 
     @staticmethod

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import example
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
@@ -112,5 +113,5 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -
     >>> full_like(np.zeros(2), 3.0)
     array([3., 3.])
     """
-    like = np.empty_like(value_of(a), dtype, **settings)
+    like = np.empty_like(example(a), dtype, **settings)
     return broadcast_to(astype(arrayed(fill_value), like.dtype), like.shape)

@@ -11,6 +11,7 @@ What every operation on windows needs is, for one place k of the kernel, the ele
 that is a strided slice, so a sum over the kernel is a handful of passes over whole arrays.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -105,6 +106,14 @@ class Windows:
 
     def _inside(self, size: Ints) -> tuple[Any, ...]:
         return (..., *(slice(before, before + n) for n, (before, _) in zip(size, self.padding, strict=True)))
+
+
+@functools.lru_cache(256)
+def geometry(windows: Windows) -> Any:
+    """Return windows as the kernels have them: over three axes, the first of length one where there are fewer."""
+    from chainrule.kernels.flat import Geometry
+
+    return Geometry.of(windows.kernel, windows.stride, windows.padding, windows.dilation)
 
 
 def wide(x: Array) -> Array:

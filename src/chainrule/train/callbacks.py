@@ -46,7 +46,13 @@ class Callback:
     >>> class Printer(Callback):
     ...     def on_epoch_end(self, run):
     ...         print(run.epoch, run.history.last["loss"])
+
+    Where several processes train together (`chainrule.distributed`), a callback is called in the first of them alone,
+    so that nothing is printed or written twice; with `every_rank = True` in each of them, as what changes the model,
+    the optimiser or the end of the training has to be.
     """
+
+    every_rank = False
 
     def on_train_start(self, run: Run) -> None:
         """Called once, before the first epoch."""
@@ -72,6 +78,8 @@ class BestWeights(Callback):
 
     The first epoch counts anew in each `fit`.
     """
+
+    every_rank = True
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0.0) -> None:
         self.monitor = monitor
@@ -138,6 +146,8 @@ class AverageWeights(Callback):
     `ema` is an `optim.EMA` of the model's parameters; it is updated after each step. Epochs are validated with the
     weights that are trained. To measure the average, use `with ema.applied():`.
     """
+
+    every_rank = True
 
     def __init__(self, ema: EMA) -> None:
         self.ema = ema

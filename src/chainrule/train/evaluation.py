@@ -31,6 +31,15 @@ class Score:
             self._labels += int(np.sum(counted))
             self._right += int(np.sum(counted & (output.argmax(axis=-1) == y)))
 
+    def sums(self) -> tuple[float, float, float, float]:
+        """Return what is added up: samples, their losses, labels, and how many of these were right."""
+        return self.samples, self._total, self._labels, self._right
+
+    def set_sums(self, samples: float, total: float, labels: float, right: float) -> None:
+        """Go on from these sums, such as those of several processes."""
+        self.samples, self._labels, self._right = int(samples), int(labels), int(right)
+        self._total = total
+
     def means(self, prefix: str = "") -> dict[str, float]:
         """Return `loss` and, where there were class indices, `accuracy`."""
         found = {f"{prefix}loss": self._total / self.samples}

@@ -28,6 +28,8 @@ class History:
         self.interrupted = False
         self.stopped: str | None = None
         """Why a callback ended the run early, or None."""
+        self.compiled: str | None = None
+        """Whether the last step was a compiled program, and else why not; None before the first step."""
 
     @property
     def columns(self) -> list[str]:

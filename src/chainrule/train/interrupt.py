@@ -36,6 +36,11 @@ class WholeSteps:
             signal.signal(signal.SIGINT, handler)
         self.safe_point()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a Ctrl-C is waiting."""
+        return self._waiting is not None
+
     def safe_point(self) -> None:
         """Let a Ctrl-C that is waiting take effect."""
         if self._waiting is not None:

@@ -14,6 +14,7 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
+from chainrule.train.alone import Alone
 from chainrule.train.callbacks import GradientFlow
 from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
@@ -94,18 +95,19 @@ def _in_words(samples: int, accuracy: float | None, rmse: float | None) -> str:
     return f"held-out root mean square error {rmse:.4g} on {samples} samples"
 
 
-def _threads(multiplications: int) -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread where its largest product is small.
+def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread where its largest product is small, and else to `cores`, if that is a number.
 
     Threads that wait for each other cost more than they save there, and many times more on a machine that is busy.
     """
-    if multiplications > SMALL_PRODUCT:
+    most = 1 if multiplications <= SMALL_PRODUCT else cores
+    if most is None:
         return nullcontext()
     try:
         from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         return nullcontext()
-    return threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
+    return threadpool_limits(most, user_api="blas")  # type: ignore[no-any-return]
 
 
 def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
@@ -152,12 +154,13 @@ class Job:
         x, y = self.training[:count]
         return x, y
 
-    def train(self, callbacks: Sequence[Any] = ()) -> History:
+    def train(self, callbacks: Sequence[Any] = (), parallel: Alone | None = None) -> History:
         """Train the epochs that are left; the learning rate falls to zero along a cosine.
 
-        After Ctrl-C the job can be saved with `save_checkpoint`, to be gone on with by `resume`.
+        With `parallel` several processes train together (`fit`). After Ctrl-C the job can be saved with `save_checkpoint`, to be gone on with by `resume`.
         """
-        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters())):
+        cores = None if parallel is None else parallel.cores
+        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
             return fit(
                 self.model,
                 self.loss,
@@ -169,6 +172,7 @@ class Job:
                 clip_norm=1.0,
                 scheduler=self.schedule,
                 history=self.history,
+                parallel=parallel,
             )
 
     def save_checkpoint(self, path: str | Path) -> None:

@@ -1,6 +1,5 @@
 """The training loop."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,36 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.core.errors import GradientError
-from chainrule.core.tensor import value_of
-from chainrule.data.checks import check_finite
 from chainrule.nn.mode import in_mode
-from chainrule.optim import clip_grad_norm_, scale_grads_
 from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 
-from .batches import Batch, batches, check_set, model_dtype, setting
+from .alone import Alone
+from .batches import check_set
 from .callbacks import Callback, Run, monitored
-from .evaluation import Score, evaluate, forward
+from .evaluation import Score
 from .history import History, Row
 from .interrupt import WholeSteps
+from .step import NonFiniteError, TrainingStep
 
-UNBOUNDED = float(np.finfo(np.float64).max)
-"""As a bound on the gradient's norm: none."""
-
-
-class NonFiniteError(FloatingPointError):
-    """A loss or a gradient is NaN or infinite; the parameters are those of the last good step.
-
-    `epoch` and `batch` count from 1.
-    """
-
-    def __init__(self, epoch: int, batch: int, what: str) -> None:
-        super().__init__(
-            f"fit: epoch {epoch}, batch {batch}: {what}. The parameters are those of the step before; lower the "
-            f"learning rate, clip the gradient (clip_norm=1.0), or look at the input's scale"
-        )
-        self.epoch = epoch
-        self.batch = batch
+__all__ = ["NonFiniteError", "fit"]
 
 
 def fit(
@@ -54,6 +35,8 @@ def fit(
     schedule_by: Literal["epoch", "batch"] = "epoch",
     history: History | None = None,
     accumulate: int = 1,
+    compile: bool | Literal["auto"] = "auto",
+    parallel: Alone | None = None,
 ) -> History:
     """Train a model, and return what was measured, one row for each epoch.
 
@@ -70,6 +53,12 @@ def fit(
       epoch has left over makes a smaller step. A `schedule_by="batch"` counts steps.
     - `history` is filled while the training runs; pass an earlier run's to go on with its rows and its count of
       epochs. `epochs` is how many are run now. A loader restored by `load` begins with the rest of its epoch.
+
+    - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) where the run is long enough to
+      pay for compiling, by an estimate from the model, the first batch and the number of steps, and where the model
+      can be captured; `history.compiled` says which it was and why. True compiles in any case, or raises
+      CaptureError; False does not. Both give the same to rounding. Steps of several batches are never compiled.
+    - `parallel`: a `chainrule.distributed.DataParallel`, where several processes learn from a share of each batch.
 
     A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` where the targets
     are class indices, `val_loss` and `val_accuracy`, `grad_norm` and `grad_norm_max` (mean and maximum over the steps,
@@ -99,22 +88,24 @@ def fit(
         raise ValueError(f"fit: epochs must not be negative, got {epochs}")
     if schedule_by not in ("epoch", "batch"):
         raise ValueError(f"fit: schedule_by must be 'epoch' or 'batch', got {schedule_by!r}")
+    if compile not in (True, False, "auto"):
+        raise ValueError(f"fit: compile must be True, False or 'auto', got {compile!r}")
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
+    parallel = Alone() if parallel is None else parallel
     run = Run(model, loss, optimizer, loader, scheduler, History() if history is None else history, epochs)
     first = run.history.last["epoch"] + 1 if len(run.history) else 1
     run.history.interrupted, run.history.stopped = True, None
     interrupts = WholeSteps()
-    trainer = _Trainer(run, callbacks, clip_norm)
-    with interrupts.watching(), in_mode(model, training=True), trainer.closing():
-        trainer.step_scheduler = scheduler if schedule_by == "batch" else None
-        trainer.checked = check_set(model, loss, loader)
+    trainer = _Trainer(run, callbacks, scheduler if schedule_by == "batch" else None, parallel)
+    with parallel.training(run, interrupts), interrupts.watching(), in_mode(model, training=True), trainer.closing():
+        trainer.training_step = TrainingStep(run, clip_norm, check_set(model, loss, loader), compile, parallel)
         trainer.tell("on_train_start")
         for epoch in range(first, first + epochs):
             run.epoch = epoch
-            run.history.rows.append(_epoch(trainer, validation, accumulate, interrupts))
+            run.history.rows.append(_epoch(trainer, validation, accumulate))
             trainer.tell("on_epoch_end")
-            interrupts.safe_point()
+            parallel.after_epoch()
             if run.stopping:
                 break
         trainer.tell("on_train_end")
@@ -122,49 +113,49 @@ def fit(
     return run.history
 
 
-def _epoch(trainer: "_Trainer", validation: Any, accumulate: int, interrupts: WholeSteps) -> Row:
+def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     """Train for one epoch, validate, and return the epoch's row."""
     run, started = trainer.run, time.perf_counter()
     run.model.train()
     score, norms = Score(run.loss), []
     lr = run.optimizer.param_groups[0]["lr"]
-    stream = batches(run.loader, "fit")
+    stream = trainer.parallel.shares(run.loader)
     run.batch = 0
     while group := list(islice(stream, accumulate)):
         lr = run.optimizer.param_groups[0]["lr"]
-        trainer.step(group, score)
+        trainer.training_step.take(group, score)
+        run.history.compiled = trainer.training_step.says
+        _advance(trainer.step_scheduler, {"loss": run.batch_loss})
         norms.append(run.grad_norm)
         trainer.tell("on_batch_end")
         # After an epoch's last batch its end follows: a loader restored in between would have nothing to give.
         if len(group) == accumulate and getattr(run.loader, "batches_left", True):
-            interrupts.safe_point()
+            trainer.parallel.safe_point()
     if not norms:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
             f"DataLoader or a list of batches"
         )
-    row: Row = {"epoch": run.epoch, **score.means()}
+    row: Row = {"epoch": run.epoch, **trainer.parallel.means(score)}
     if validation is not None:
-        measured = evaluate(run.model, run.loss, validation)
+        measured = trainer.parallel.evaluate(run.model, run.loss, validation)
         row |= {f"val_{name}": measured[name] for name in ("loss", "accuracy") if name in measured}
     if trainer.step_scheduler is None:
         _advance(run.scheduler, row)
     norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
-    return row | norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
+    row |= norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
+    return trainer.parallel.agreed(row)
 
 
 class _Trainer:
-    """What does the steps of a run."""
+    """What does the steps of a run, and tells its callbacks."""
 
-    def __init__(self, run: Run, callbacks: Iterable[Callback], clip_norm: float | None) -> None:
+    def __init__(self, run: Run, callbacks: Iterable[Callback], step_scheduler: Any, parallel: Alone) -> None:
         self.run = run
-        self.callbacks = list(callbacks)
-        self.max_norm = UNBOUNDED if clip_norm is None else clip_norm
-        self.is_sum = setting(run.loss, "reduction") == "sum"
-        self.checked = False
-        self.step_scheduler: Any = None
-        self.dtype = model_dtype(run.model)
-        self.parameters = list(run.model.named_parameters())
+        self.parallel = parallel
+        self.callbacks = [c for c in callbacks if parallel.leads or getattr(c, "every_rank", False)]
+        self.step_scheduler = step_scheduler
+        self.training_step: TrainingStep
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -178,44 +169,6 @@ class _Trainer:
         """Call one method of every callback."""
         for callback in self.callbacks:
             getattr(callback, event)(self.run)
-
-    def step(self, group: Sequence[Batch], score: Score) -> None:
-        """Take one step that learns from all batches of a group, and count them in the score."""
-        run, samples = self.run, sum(len(y) for _, y in group)
-        run.optimizer.zero_grad()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for batch in group:
-                run.batch += 1
-                # A mean over the batch is weighed by its samples, so that the sum is the mean over the group.
-                weight = None if self.is_sum or len(group) == 1 else len(batch[1])
-                self._learn(batch, weight, score)
-            if not self.is_sum and len(group) > 1:
-                scale_grads_(self.parameters, 1 / samples)
-            run.grad_norm = self._clipped(run.batch_loss)
-            run.optimizer.step()
-            _advance(self.step_scheduler, {"loss": run.batch_loss})
-
-    def _learn(self, batch: Batch, weight: int | None, score: Score) -> None:
-        """Add the gradient of a batch's loss to the parameters' gradients."""
-        run = self.run
-        if not self.checked:
-            for name, part in zip("xy", batch, strict=True):
-                check_finite(part, f"{name} of epoch {run.epoch}, batch {run.batch}")
-        value, output, y = forward(run.model, run.loss, batch, self.dtype, "fit", checked=self.checked)
-        run.batch_loss = float(value_of(value))
-        value.backward(None if weight is None else np.asarray(weight, value.dtype))
-        score.add(run.batch_loss, output, y)
-
-    def _clipped(self, loss: float) -> float:
-        """Clip the gradients and return their norm before; raise where the loss or one of them is not finite."""
-        problem = "" if math.isfinite(loss) else f"the loss is {loss}; "
-        try:
-            norm = clip_grad_norm_(self.parameters, self.max_norm)
-        except GradientError as error:
-            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}{error}") from None
-        if problem:
-            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}all gradients are finite")
-        return norm
 
 
 def _advance(scheduler: Any, row: Row) -> None:

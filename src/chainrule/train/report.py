@@ -1,10 +1,7 @@
 """The report of a training run: one HTML file that needs nothing else."""
 
-import io
 import platform
-import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +12,9 @@ import numpy as np
 from chainrule._version import __version__
 from chainrule.train.history import History
 from chainrule.train.job import Job, Score
+from chainrule.train.report_figure import ACCENT, INK, SECOND, as_markup, figure
+from chainrule.train.report_flow import Watch, flow_by_epoch, watched
 from chainrule.train.report_text import TEXT
-
-INK, ACCENT, SECOND = "#1f2430", "#2563eb", "#d97706"
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,12 @@ def write_report(
     command: str,
     lang: str = "en",
     derivation: str = "",
+    watch: Watch | None = None,
 ) -> None:
     """Write the report in English or Korean (`lang` "en" or "ko"), with a derivation in HTML if there is one.
+
+    `watch` is what looked at the gradients beside the training, a `doctor.GradientWatch`: the report then shows how
+    they flowed over the steps, and what it said.
 
     Needs the extra `app`.
     """
@@ -54,7 +55,8 @@ def write_report(
         worst=max((row.error for row in checked), default=0.0),
         parameters=sum(p.size for p in job.model.parameters()),
         curves=_curves(history, text),
-        flow=_flow(job, text),
+        flow=flow_by_epoch(job, text),
+        watch=watched(watch, text, lang),
         confusion=_confusion(job, score, text) if job.is_classification else _scatter(score, text),
         mistakes=_mistakes(job, score),
         derivation=derivation,
@@ -84,44 +86,16 @@ def _template() -> Any:
     return environment.get_template("report.html.jinja")
 
 
-@contextmanager
-def _figure(columns: int, height: float) -> Any:
-    """Yield a figure's axes and a list that receives its SVG text."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # Text stays text: the browser has the fonts, Korean ones among them, that matplotlib warns of not having.
-    style: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "svg.hashsalt": "chainrule"}
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(4.6 * columns, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-        for ax in axes:
-            ax.spines[["top", "right"]].set_visible(False)
-        svg: list[str] = []
-        yield axes, svg
-        buffer = io.StringIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-        svg.append(buffer.getvalue().partition("<svg")[2])
-
-
-def _as_markup(svg: Sequence[str]) -> Any:
-    from markupsafe import Markup
-
-    return Markup("<svg" + svg[0])
-
-
 def _curves(history: History, text: Mapping[str, str]) -> Any:
     rows = history.rows
     epochs = [row["epoch"] for row in rows]
     has_accuracy = rows and rows[-1].get("val_accuracy") is not None
-    with _figure(2 if has_accuracy else 1, 3.2) as (axes, svg):
+    with figure(2 if has_accuracy else 1, 3.2) as (axes, svg):
         _lines(axes[0], epochs, rows, "loss", text)
         axes[0].set_yscale("log")
         if has_accuracy:
             _lines(axes[1], epochs, rows, "accuracy", text)
-    return _as_markup(svg)
+    return as_markup(svg)
 
 
 def _lines(
@@ -134,27 +108,11 @@ def _lines(
     ax.legend(frameon=False)
 
 
-def _flow(job: Job, text: Mapping[str, str]) -> Any:
-    """Draw how large the gradient of each weight matrix was, from the first layer to the last."""
-    rows, epochs = job.flow.rows, [row["epoch"] for row in job.flow.rows]
-    weights = [name for name, p in job.model.named_parameters() if p.ndim > 1]
-    with _figure(1, 3.2) as (axes, svg):
-        for k, name in enumerate(weights):
-            share = k / max(1, len(weights) - 1)
-            norms = [row[name] or np.nan for row in rows]  # zero has no place on a logarithmic axis
-            axes[0].plot(epochs, norms, color=ACCENT, alpha=0.25 + 0.75 * share, label=name)
-        axes[0].set_yscale("log")
-        axes[0].set_xlabel(text["epoch"])
-        axes[0].set_title(text["gradient_norm"], loc="left")
-        axes[0].legend(frameon=False, fontsize=8)
-    return _as_markup(svg)
-
-
 def _confusion(job: Job, score: Score, text: Mapping[str, str]) -> Any:
     names = job.data.class_names
     counts = score.confusion
     assert counts is not None  # a classification has one
-    with _figure(1, 4.2) as (axes, svg):
+    with figure(1, 4.2) as (axes, svg):
         ax = axes[0]
         ax.imshow(np.sqrt(counts), cmap="Blues")
         ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 45)
@@ -165,13 +123,13 @@ def _confusion(job: Job, score: Score, text: Mapping[str, str]) -> Any:
         for i, j in np.ndindex(*counts.shape):
             if counts[i, j]:
                 ax.text(j, i, counts[i, j], ha="center", va="center", color="white" if dark[i, j] else INK)
-    return _as_markup(svg)
+    return as_markup(svg)
 
 
 def _scatter(score: Score, text: Mapping[str, str]) -> Any:
     """Draw predictions over the truth, and beside it the residuals over the predictions."""
     residuals = score.truth - score.predicted
-    with _figure(2, 4.0) as (axes, svg):
+    with figure(2, 4.0) as (axes, svg):
         ends = [min(score.truth.min(), score.predicted.min()), max(score.truth.max(), score.predicted.max())]
         axes[0].plot(ends, ends, color=INK, linewidth=0.8)
         axes[0].scatter(score.truth, score.predicted, s=14, color=ACCENT, alpha=0.6)
@@ -181,7 +139,7 @@ def _scatter(score: Score, text: Mapping[str, str]) -> Any:
         axes[1].scatter(score.predicted, residuals, s=14, color=ACCENT, alpha=0.6)
         axes[1].set_xlabel(text["predicted"])
         axes[1].set_ylabel(text["residual"])
-    return _as_markup(svg)
+    return as_markup(svg)
 
 
 def _mistakes(job: Job, score: Score, most: int = 12) -> Any:
@@ -191,10 +149,10 @@ def _mistakes(job: Job, score: Score, most: int = 12) -> Any:
     if not job.is_classification or shape is None or len(shape) != 2 or len(wrong) == 0:
         return None
     names = job.data.class_names
-    with _figure(len(wrong), 1.6) as (axes, svg):
+    with figure(len(wrong), 1.6) as (axes, svg):
         axes[0].figure.set_size_inches(1.15 * len(wrong), 1.5)
         for ax, k in zip(axes, wrong, strict=True):
             ax.imshow(job.data.x[job.held_out_rows[k]].reshape(shape), cmap="gray_r")
             ax.set_title(f"{names[score.truth[k]]} → {names[score.predicted[k]]}", fontsize=10)
             ax.axis("off")
-    return _as_markup(svg)
+    return as_markup(svg)

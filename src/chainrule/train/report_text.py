@@ -30,6 +30,14 @@ TEXT = {
         "each epoch, the first layer palest. Where the first layers' gradients are many times smaller than the last "
         "one's, they vanish on their way back; where they are larger, they grow.",
         "gradient_norm": "norm of the gradient",
+        "watch_ok": "The doctor found nothing wrong after step {step}",
+        "watch_sick": "The doctor's early warning, after step {step}",
+        "heat": "Norm of ∂L/∂z in each layer over the training",
+        "heat_text": "How large the gradient was where it enters each layer, before the activation, measured on the "
+        "same batch at each moment. From the bottom up is the way that the gradient goes: where a column fades "
+        "upwards, it vanishes; where it brightens, it grows.",
+        "step": "step",
+        "layer": "layer",
         "confusion": "Predictions on the held-out part",
         "predicted": "predicted",
         "truth": "true",
@@ -67,6 +75,13 @@ TEXT = {
         "flow_text": "각 에폭의 마지막 단계에서 손실의 가중치 행렬별 기울기 크기입니다. 첫 층이 가장 옅은 색입니다. "
         "앞쪽 층의 기울기가 마지막 층보다 훨씬 작으면 역전파 도중에 사라지는 것이고, 더 크면 커지는 것입니다.",
         "gradient_norm": "기울기의 크기",
+        "watch_ok": "진단: {step}단계 뒤에 문제가 발견되지 않았습니다",
+        "watch_sick": "진단: {step}단계 뒤의 조기 경고",
+        "heat": "학습에 따른 층별 ∂L/∂z의 노름",
+        "heat_text": "각 층의 활성화 앞에서 잰 기울기의 크기로, 매번 같은 배치에서 측정했습니다. 기울기는 아래에서 "
+        "위로 흐릅니다. 위로 갈수록 어두워지면 기울기가 사라지는 것이고, 밝아지면 커지는 것입니다.",
+        "step": "단계",
+        "layer": "층",
         "confusion": "검증 데이터에 대한 예측",
         "predicted": "예측",
         "truth": "정답",

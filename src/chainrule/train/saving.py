@@ -74,7 +74,7 @@ def save(
         if owner is not None:
             texts[part], own = pack(_state_of(owner, part), part)
             arrays |= own
-    states = {name: generator.bit_generator.state for name, generator in _generators(model).items()}
+    states = {name: generator.bit_generator.state for name, generator in generators(model).items()}
     texts["random"], own = pack(states, "random")
     write_arrays(path, arrays | own, texts)
 
@@ -115,7 +115,7 @@ def load(
             if owner is not None:
                 with _named(path, part):
                     change(_state_of(owner, part), owner.load_state_dict, copy.deepcopy(getattr(found, part)))
-        for name, generator in ({} if optimizer is None else _generators(model)).items():
+        for name, generator in ({} if optimizer is None else generators(model)).items():
             with _named(path, f"random: {name}"):
                 change({name: generator.bit_generator.state}, partial(_set_random, generator, name), found.random)
         if model is not None:
@@ -173,7 +173,7 @@ def _state_of(owner: Any, part: str) -> Any:
     return owner.state_dict()
 
 
-def _generators(model: Any) -> dict[str, np.random.Generator]:
+def generators(model: Any) -> dict[str, np.random.Generator]:
     """Return the generators that training draws from: the default one, and those that modules have as attributes."""
     found = {"default": default_generator()}
     for path, module in [] if model is None else model.named_modules():

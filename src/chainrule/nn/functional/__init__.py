@@ -25,7 +25,7 @@ from chainrule.rules.trigonometric import tanh
 
 from ..dropout import dropout
 from .activations import glu, log_softmax, logsumexp, prelu, softmax
-from .attention import scaled_dot_product_attention
+from .attention import attention_method, scaled_dot_product_attention
 from .classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -72,6 +72,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "attention_method",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",

@@ -5,10 +5,30 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.kinds import Constant
+from chainrule.core.operation import Array
+from chainrule.core.random import default_generator
 from chainrule.rules import attention
+from chainrule.rules.attention import attention_method as attention_method
+from chainrule.rules.blockwise_attention import blockwise_attention
+from chainrule.rules.reduce import arrayed
 
+from ..dropout import check_probability
 from ..dropout import dropout as drop
 from ..init import Generator
+
+
+class DropoutSeed(Constant, register=False):
+    r"""y = \text{seed}
+
+    A whole number of 64 bits, drawn anew at each run. It is an operation, not merely a number, so that a program
+    captured from a trace draws again when it is run again.
+    """
+
+    @staticmethod
+    def primal(x: Array, *, generator: Generator = None) -> Array:  # noqa: ARG004
+        """Draw the seed; `x` is what it is for."""
+        return np.asarray((generator or default_generator()).integers(0, 2**63), np.uint64)
 
 
 def scaled_dot_product_attention(
@@ -20,6 +40,8 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     dropout: float = 0.0,
     generator: Generator = None,
+    enable_gqa: bool = False,
+    method: str = "auto",
 ) -> Any:
     r"""Return $\operatorname{softmax}(\alpha\,Q K^\top)\,V$, `[..., N, e]`, with $\alpha = 1/\sqrt d$ or `scale`.
 
@@ -27,13 +49,36 @@ def scaled_dot_product_attention(
     or floats that are added to the scores. With `causal`, row i attends to j ≤ i. `dropout` is the probability with
     which each weight is zero, drawn from `generator`; pass 0 in evaluation.
 
-    Source: Vaswani et al., "Attention Is All You Need" (2017), equation 1.
+    With `enable_gqa`, k and v `[..., G, M, d]` may have fewer heads than q `[..., H, N, d]`, as long as G divides H.
+    `method` is how it is computed: "plain" keeps the weights, `[..., N, M]`, "blockwise" makes them a block at a time
+    and needs memory for the rows alone, and "auto" takes what `attention_method(q.shape, k.shape)` says.
+
+    Raises ValueError for shapes that do not fit, a dropout outside 0 to 1 and a method that there is not, and
+    TypeError for a mask of integers.
+
+    Source: Vaswani et al., "Attention Is All You Need" (2017), equation 1; for the blocks, Dao et al.,
+    "FlashAttention" (2022).
 
     >>> scaled_dot_product_attention(np.zeros((1, 2)), np.zeros((2, 2)), np.array([[1.0], [3.0]]))
     array([[2.]])
     """
-    attend = functools.partial(attention.scaled_dot_product_attention, mask=mask, causal=causal, scale=scale)
+    check_probability("scaled_dot_product_attention: dropout", dropout)
     if dropout == 0:
-        return attend(q, k, v)
-    weights = attend(q, k, np.eye(k.shape[-2], dtype=k.dtype))
-    return drop(weights, dropout, generator=generator) @ v
+        return attention.scaled_dot_product_attention(q, k, v, mask, causal, scale, enable_gqa, method)
+    q, k, v, mask = arrayed(q), arrayed(k), arrayed(v), None if mask is None else arrayed(mask)
+    if enable_gqa:
+        q, k, v, mask = attention.grouped(q, k, v, mask)
+    y = _with_dropout(q, k, v, mask, causal, scale, float(dropout), generator, attention.chosen(method, q, k))
+    return attention.ungrouped(y) if enable_gqa else y
+
+
+def _with_dropout(
+    q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float | None, p: float, generator: Generator, method: str
+) -> Any:
+    if method == "blockwise":
+        if p == 1:
+            return blockwise_attention(q, k, v, mask, causal, scale) * 0
+        return blockwise_attention(q, k, v, mask, causal, scale, p, DropoutSeed.apply(q, generator=generator))
+    attend = functools.partial(attention.scaled_dot_product_attention, mask=mask, causal=causal, scale=scale)
+    weights = attend(q, k, np.eye(k.shape[-2], dtype=k.dtype), method="plain")
+    return drop(weights, p, generator=generator) @ v

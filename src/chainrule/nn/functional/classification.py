@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import effect, example, known, plain
 from chainrule.core.tensor import value_of
 from chainrule.rules import loss
 from chainrule.rules.activation import logsigmoid, relu
@@ -27,7 +28,7 @@ def _classes_last(name: str, input: Any, target: Any, axis: int) -> tuple[Any, A
     input, target = arrayed(input), arrayed(target)
     probabilities = target.dtype.kind == "f"
     if not probabilities:
-        target = np.asarray(value_of(target))
+        target = known(target)
     elif input.dtype.kind == "f":
         target = in_dtype_of(input, target, f"{name}: target")
     if not -input.ndim <= axis < input.ndim:
@@ -71,7 +72,7 @@ def cross_entropy(
     True
     """
     input, target = _classes_last("cross_entropy", input, target, axis)
-    ignored = ignore_index if target.dtype.kind != "f" and (value_of(target) == ignore_index).any() else None
+    ignored = ignore_index if target.dtype.kind != "f" and (example(target) == ignore_index).any() else None
     return loss.cross_entropy(
         input, target, reduction, weight=weight, ignore_index=ignored, label_smoothing=label_smoothing
     )
@@ -95,20 +96,27 @@ def nll_loss(
     np.True_
     """
     input, target = _classes_last("nll_loss", input, target, axis)
-    counts = target != ignore_index
-    if counts.all() and weight is None:
+    if (example(target) != ignore_index).all() and weight is None:
         return loss.nll_loss(input, target, reduction)
-    classes = np.where(counts, target, 0)
-    _check("nll_loss", input, classes)
-    share = _of_class("nll_loss", input, classes, weight) * counts
-    return reduced("nll_loss", -of_classes(input, classes) * share, reduction, float(share.sum()))
+    like = example(input)
+
+    def shares(target: Any) -> tuple[Any, Any, Any]:
+        counts = target != ignore_index
+        classes = _checked("nll_loss", like, np.where(counts, target, 0))
+        share = _of_class("nll_loss", like, classes, weight) * counts
+        return classes, share, share.sum()
+
+    classes, share, total = plain(shares, target)
+    return reduced("nll_loss", -of_classes(input, classes) * share, reduction, total)
 
 
-def _check(name: str, input: Any, classes: Any) -> None:
+def _checked(name: str, input: Any, classes: Any) -> Any:
+    """Return classes that are in range; raise an error that begins with `name` where one is not."""
     try:
-        check_classes(input, classes)
+        check_classes(input, np.asarray(classes))
     except (IndexError, TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
+    return np.asarray(classes)
 
 
 def _of_class(name: str, input: Any, classes: Any, weight: Any) -> Any:
@@ -134,9 +142,12 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     """
     name = "binary_cross_entropy"
     input, target = alike(name, input, target)
-    values = np.asarray(value_of(input))
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"{name}: expected probabilities from 0 to 1; for logits use {name}_with_logits")
+
+    def check(values: Any) -> None:
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(f"{name}: expected probabilities from 0 to 1; for logits use {name}_with_logits")
+
+    effect(check, input, writes=())
     return reduced(name, weighted(name, BinaryCrossEntropy.apply(input, target), weight), reduction)
 
 
@@ -175,12 +186,11 @@ def multi_margin_loss(
     """
     name = "multi_margin_loss"
     (input,) = compared(name, input)
-    classes = np.asarray(value_of(target))
     if p not in (1, 2):
         raise ValueError(f"{name}: p: expected 1 or 2, got {p}")
-    _check(name, input, classes)
-    count = input.shape[-1]
-    others = 1 - one_hot(classes, count, input.dtype)
+    count, like = input.shape[-1], example(input)
+    classes = plain(lambda classes: _checked(name, like, classes), target)
+    others = 1 - plain(lambda classes: one_hot(classes, count, like.dtype), classes)
     gaps = relu(margin - of_classes(input, classes)[..., None] + input) * others
     losses = (gaps if p == 1 else gaps * gaps).sum(axis=-1) / count
-    return reduced(name, losses * _of_class(name, input, classes, weight), reduction)
+    return reduced(name, losses * plain(lambda classes: _of_class(name, like, classes, weight), classes), reduction)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import value_of
+from chainrule.core.capturing import plain
 from chainrule.rules.compare import stop_gradient
 from chainrule.rules.gather import take
 from chainrule.rules.selection import where
@@ -20,15 +20,23 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     >>> embedding(np.array([1, 1, 0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[3., 4.], [3., 4.], [1., 2.]])
     """
-    indices = np.asarray(value_of(input))
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"embedding: expected integers as indices, got {indices.dtype}; convert with .astype(np.int64)")
-    outside = (indices < 0) | (indices >= weight.shape[0])
-    if outside.any():
-        place = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise IndexError(
-            f"embedding: indices[{', '.join(map(str, place))}] is {indices[place]}, expected 0 to {weight.shape[0] - 1}"
-        )
+    count = weight.shape[0]
+
+    def checked(indices: Any) -> Any:
+        indices = np.asarray(indices)
+        if indices.dtype.kind not in "iu":
+            raise TypeError(
+                f"embedding: expected integers as indices, got {indices.dtype}; convert with .astype(np.int64)"
+            )
+        outside = (indices < 0) | (indices >= count)
+        if outside.any():
+            place = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise IndexError(
+                f"embedding: indices[{', '.join(map(str, place))}] is {indices[place]}, expected 0 to {count - 1}"
+            )
+        return indices
+
+    indices = plain(checked, input)
     rows = take(weight, indices, axis=0)
     if padding_idx is None:
         return rows

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import value_of
+from chainrule.core.capturing import effect
 from chainrule.rules import norm
 from chainrule.rules.shape import moveaxis, reshape
 
@@ -77,9 +77,8 @@ def instance_norm(
     flat = reshape(input, (*input.shape[:2], math.prod(input.shape[2:])))
     _check_several("instance_norm", flat.shape[2], input)
     y = reshape(norm.layer_norm(flat, eps=eps), input.shape)
-    values = np.asarray(value_of(flat))
-    _follow(running_mean, lambda: values.mean(axis=2).mean(axis=0), momentum)
-    _follow(running_var, lambda: values.var(axis=2, ddof=1).mean(axis=0), momentum)
+    _follow(running_mean, flat, lambda values: values.mean(axis=2).mean(axis=0), momentum)
+    _follow(running_var, flat, lambda values: values.var(axis=2, ddof=1).mean(axis=0), momentum)
     return _affine(y, weight, bias)
 
 
@@ -116,9 +115,8 @@ def batch_norm(
     flat = reshape(channels, (len(channels), math.prod(channels.shape[1:])))
     _check_several("batch_norm", flat.shape[1], input)
     y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
-    values = np.asarray(value_of(flat))
-    _follow(running_mean, lambda: values.mean(axis=1), momentum)
-    _follow(running_var, lambda: values.var(axis=1, ddof=1), momentum)
+    _follow(running_mean, flat, lambda values: values.mean(axis=1), momentum)
+    _follow(running_var, flat, lambda values: values.var(axis=1, ddof=1), momentum)
     return _affine(y, weight, bias)
 
 
@@ -134,10 +132,14 @@ def _check_several(name: str, count: int, x: Any) -> None:
         raise ValueError(f"{name}: expected more than one value in each channel in training, got {list(x.shape)}")
 
 
-def _follow(running: Any, moment: Any, momentum: float) -> None:
+def _follow(running: Any, flat: Any, moment: Any, momentum: float) -> None:
     """Move a running moment, where there is one, towards that of the input."""
+
+    def move(running: Any, values: Any) -> None:
+        running += momentum * (moment(np.asarray(values)) - running)
+
     if running is not None:
-        running += momentum * (moment() - running)
+        effect(move, running, flat, writes=[running])
 
 
 def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:

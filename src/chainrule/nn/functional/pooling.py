@@ -46,51 +46,96 @@ def _overhang(n: int, stride: int, padding: int, span: int) -> int:
 
 
 def _max_pool(
-    axes: int, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    axes: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
 ) -> Any:
     name = f"max_pool{axes}d"
     input, alone = batched(name, input, axes)
     windows = _windows(name, input, kernel_size, stride, padding, dilation, ceil_mode, axes)
     y = MaxPool.apply(input, windows=windows)
-    return y[0] if alone else y
+    y = y[0] if alone else y
+    if not return_indices:
+        return y
+    indices = _indices(np.asarray(value_of(input)), windows)
+    return y, indices[0] if alone else indices
+
+
+def _indices(x: Any, windows: Windows) -> Any:
+    """Return where the largest element of each window is, as an index into its image with the axes flattened."""
+    winner = MaxPool.primal_keeping(x, windows=windows)[1]
+    places = np.unravel_index(winner, windows.kernel)
+    size = x.shape[-windows.axes :]
+    index: Any = 0
+    for axis, (n, out) in enumerate(zip(size, windows.count(size), strict=True)):
+        start = windows.stride[axis] * np.arange(out) - windows.padding[axis][0]
+        along = start.reshape(-1, *[1] * (windows.axes - axis - 1)) + windows.dilation[axis] * places[axis]
+        index = index * n + along
+    return index
 
 
 def max_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Return the largest element of each window of `input [B, C, L]` (or `[C, L]`).
 
     `stride` is `kernel_size` unless given; padding, at most half a kernel, is −∞. With `ceil_mode` there is one more
     window where the last would reach past the end. The first of equal elements receives the gradient.
+    With `return_indices` the result is a pair: the elements, and where each is in its row, as integers.
 
     >>> max_pool1d(np.array([[[1.0, 3.0, 2.0, 2.0, 5.0]]]), 2, ceil_mode=True)
     array([[[3., 2., 5.]]])
     """
-    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Return the largest element of each window of `input [B, C, H, W]` (or `[C, H, W]`); `max_pool1d` says more.
 
-    Settings are numbers, or pairs for the two axes.
+    Settings are numbers, or pairs for the two axes. The indices of `return_indices` count along the rows of an image.
 
     >>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[[[ 5.,  7.], [13., 15.]]]])
+    >>> max_pool2d(np.array([[[3.0, 1.0], [4.0, 2.0]]]), 2, return_indices=True)[1]
+    array([[[2]]])
     """
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Return the largest element of each window of `input [B, C, D, H, W]`; `max_pool1d` says more.
 
     >>> max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).shape
     (1, 1, 1, 1, 1)
     """
-    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _counts(windows: Windows, size: Ints, count_include_pad: bool) -> Any:

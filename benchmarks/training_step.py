@@ -1,0 +1,263 @@
+"""What one training step takes: gradients to zero, forward, loss, backward, Adam; float32, two threads.
+
+    python benchmarks/training_step.py [--only NAME] [--rounds N]
+
+The networks are perceptrons with ReLU, LeNet-5 and a small GPT; `--only GPT` takes those whose name holds "GPT". The
+candidates are in one process and take turns. Before anything is timed, each takes three steps from the same weights on
+the same batches; losses and weights are held against the same steps in float64, and a candidate that differs ends the
+program. The bound is the matrix products of a step alone, through NumPy's BLAS. PyTorch and JAX take part where they
+are installed: `python -m pip install '.[bench,torch,jax]'`. PyTorch's compiler needs a C++ compiler.
+"""
+
+import argparse
+import contextlib
+import gc
+import importlib
+import importlib.util
+import itertools
+import math
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+THREADS = "2"
+# Read when the libraries are loaded, so before the imports below.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = THREADS
+
+import numpy as np  # noqa: E402
+from peers import of_chainrule, of_numpy  # noqa: E402
+from peers.candidate import Candidate  # noqa: E402
+from peers.cases import CASES, Case, Weights  # noqa: E402
+from timing import machine, table  # noqa: E402
+
+COMPARED = 3
+"""How many steps are compared."""
+LOSS_TOLERANCE = 2e-4
+TYPICAL_TOLERANCE, LARGEST_TOLERANCE = 2e-4, 2e-2
+"""Of weights: the median of the differences, and for each array the norm of the difference, both relative to how far
+the steps have moved it.
+
+Two float32 programs differ by about 1e-5, but by up to 1e-2 in the weights of a unit whose input is so near to ReLU's
+kink that rounding decides on its side: hence the median. Another beta, epsilon or weight decay of Adam, or another
+gradient, is beyond one of the two.
+"""
+NO_GRADIENT = 1e-9
+"""Weights whose gradients are that much smaller than the largest are left out: they are 0 but for rounding (the bias of
+attention's keys), and Adam, which divides a gradient by its own size, makes full steps of rounding."""
+TURN = 0.03
+"""Seconds: how long one turn of a fast candidate lasts at least."""
+PEERS = (("torch", ("Eager", "Compiled")), ("jax", ("Jit",)))
+
+
+def candidates(case: Case) -> list[Candidate]:
+    """Return what takes part, chainrule's compiled step first."""
+    found: list[Candidate] = [of_chainrule.Compiled(case), of_chainrule.Eager(case)]
+    for library, names in PEERS:
+        if importlib.util.find_spec(library):
+            module = importlib.import_module(f"peers.of_{library}")
+            found += [getattr(module, name)(case) for name in names]
+    return found
+
+
+class Disagreement(Exception):
+    """A candidate does not compute what the others do."""
+
+
+def check(case: Case, those: list[Candidate]) -> float:
+    """Hold every candidate's first steps against those in float64; return the largest typical difference of weights."""
+    reference = of_chainrule.Eager(case, double=True)
+    losses, weights = reference.after(COMPARED)
+    size = {name: np.sqrt(square) for name, square in reference.sizes_of_gradients().items()}
+    least = NO_GRADIENT * max(s.max() for s in size.values())
+    counted = {name: s > least for name, s in size.items()}
+    largest = 0.0
+    for candidate in those:
+        theirs, their_weights = candidate.after(COMPARED)
+        worst = np.abs(np.subtract(theirs, losses)).max()
+        if not worst <= LOSS_TOLERANCE * max(1.0, abs(losses[0])):
+            raise Disagreement(f"{case.name}: {candidate.name}: the losses are {theirs}, expected {losses}")
+        typical, name, error = _differences(case.weights(), weights, their_weights, counted)
+        if not (typical <= TYPICAL_TOLERANCE and error <= LARGEST_TOLERANCE):
+            raise Disagreement(
+                f"{case.name}: {candidate.name}: after {COMPARED} steps the weights differ by {typical:.2g} of how far "
+                f"they have moved, expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, "
+                f"expected at most {LARGEST_TOLERANCE:g}"
+            )
+        largest = max(largest, typical)
+    return largest
+
+
+def _differences(
+    start: Weights, expected: Weights, got: Weights, counted: Mapping[str, Any]
+) -> tuple[float, str, float]:
+    """Return by what part of their movement weights differ typically; the array that differs most, and by what part."""
+    if set(got) != set(expected):
+        return np.inf, ", ".join(set(got) ^ set(expected)), np.inf
+    typical, errors = [], {}
+    for name, use in counted.items():
+        if use.any():
+            difference, moved = ((got[name] - expected[name])[use], (expected[name] - start[name])[use])
+            root = np.sqrt(np.square(moved).mean())
+            typical.append(np.median(np.abs(difference)) / root)
+            errors[name] = float(np.sqrt(np.square(difference).mean()) / root)
+    name = max(errors, key=lambda name: np.nan_to_num(errors[name], nan=np.inf))
+    return float(np.median(typical)), name, errors[name]
+
+
+def take_turns(those: list[Candidate], rounds: int) -> dict[str, tuple[float, float, float]]:
+    """Return for each candidate the median, lower and upper quartile of the seconds of a step.
+
+    Each round gives every candidate one turn, in an order that rotates. A turn begins at the first weights, so that all
+    work on the same numbers, and with steps that are not timed, so that caches and threads are its own.
+    """
+    repeats = {candidate.name: _repeats(candidate) for candidate in those}
+    seconds: dict[str, list[float]] = {candidate.name: [] for candidate in those}
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(rounds):
+            for candidate in those[turn % len(those) :] + those[: turn % len(those)]:
+                seconds[candidate.name].append(_timed(candidate, repeats[candidate.name]))
+    finally:
+        gc.enable()
+    return {name: _summary(times) for name, times in seconds.items()}
+
+
+def _timed(candidate: Candidate, repeats: int) -> float:
+    candidate.reset()
+    for _ in range(1 + min(repeats, 20) // 4):
+        candidate.step()
+    step = candidate.step
+    began = time.perf_counter()
+    for _ in itertools.repeat(None, repeats):
+        step()
+    return (time.perf_counter() - began) / repeats
+
+
+def _repeats(candidate: Candidate) -> int:
+    """Return how many steps make a turn."""
+    fastest = min(_timed(candidate, 3) for _ in range(3))
+    return max(2, min(1000, round(TURN / fastest)))
+
+
+def _summary(times: list[float]) -> tuple[float, float, float]:
+    low, middle, high = statistics.quantiles(times, n=4)
+    return middle, low, high
+
+
+class Others:
+    """How many cores other programs keep busy while something is timed; with more than a tenth no figure holds."""
+
+    def __init__(self) -> None:
+        self.seconds = self.busy = 0.0
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count what goes on inside."""
+        began, busy = time.perf_counter(), _busy_elsewhere()
+        yield
+        self.seconds += time.perf_counter() - began
+        self.busy += _busy_elsewhere() - busy
+
+    def __str__(self) -> str:
+        if math.isnan(self.busy):
+            return "what other programs did is not known"
+        cores = max(0.0, self.busy / self.seconds)
+        warning = ", so these figures are not to be used" if cores > 0.1 else ""
+        return f"other programs kept {cores:.2f} cores busy{warning}"
+
+
+def _busy_elsewhere() -> float:
+    """Return the seconds that the cores have worked for other processes; not a number where nothing says so."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return math.nan
+    user, nice, system, _, _, *others = map(int, stat.read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
+def kernels() -> str:
+    """Say which matrix kernels run, in how many threads, and which versions of the candidates."""
+    found = []
+    if importlib.util.find_spec("threadpoolctl"):
+        from threadpoolctl import threadpool_info
+
+        for pool in threadpool_info():
+            path = Path(pool["filepath"])
+            home = path.parents[1].name if path.parent.name == "lib" else path.parent.name.removesuffix(".libs")
+            words = (home, pool["internal_api"], pool["version"], pool.get("architecture"), "×", pool["num_threads"])
+            found.append(" ".join(str(word) for word in words if word))
+    else:
+        found.append("BLAS unknown: install threadpoolctl")
+    if torch := sys.modules.get("torch"):
+        mkl = " with MKL" if torch.backends.mkl.is_available() else ""
+        found.append(f"torch {torch.__version__}{mkl}, {torch.backends.cpu.get_cpu_capability()}")
+    if jax := sys.modules.get("jax"):
+        found.append(f"jax {jax.__version__}")
+    return "; ".join(found)
+
+
+def _time(found: tuple[float, float, float]) -> str:
+    """Return median and quartiles in µs or ms, the median with three digits."""
+    unit, scale = ("ms", 1e3) if found[0] >= 1e-3 else ("µs", 1e6)
+    middle, low, high = (_digits(t * scale) for t in found)
+    return f"{middle} {unit} ({low}–{high})"
+
+
+def _digits(x: float) -> str:
+    return f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
+
+
+def rows_of(case: Case, rounds: int, others: Others) -> tuple[list[list[str]], float]:
+    """Measure one case; return the rows of the table and the largest difference of weights."""
+    those = candidates(case)
+    difference = check(case, those)
+    bound = of_numpy.Products(case)
+    with others.watched():
+        found = take_turns([*those, bound], rounds)
+    compiled, least = found[those[0].name][0], found[bound.name][0]
+    rows = [
+        [case.name, name, _time(times), f"{times[0] / compiled:.2f}", f"{times[0] / least:.2f}"]
+        for name, times in found.items()
+    ]
+    return rows, difference
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", metavar="NAME", help="the networks whose name holds NAME")
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="turns of each candidate (20)")
+    arguments = parser.parse_args()
+    chosen = [case for case in CASES if arguments.only.lower() in case.name.lower()]
+    if not chosen or arguments.rounds < 2:
+        parser.error(f"expected --rounds of 2 or more, and --only a part of: {', '.join(case.name for case in CASES)}")
+    rows, differences, others = [], [], Others()
+    for case in chosen:
+        print(f"{case.name} …", file=sys.stderr, flush=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found, difference = rows_of(case, arguments.rounds, others)
+            except Disagreement as error:
+                print(f"training_step: {error}", file=sys.stderr)
+                return 1
+        rows += found
+        differences.append(difference)
+    print(f"One training step in float32; median (quartiles) of {arguments.rounds} alternating turns")
+    print(f"({machine()}; {kernels()}; {others})")
+    print(
+        f"After {COMPARED} steps all agree with float64: losses to {LOSS_TOLERANCE:g}, weights to "
+        f"{max(differences):.1g} of their movement\n"
+    )
+    print(table(["network", "candidate", "one step", "÷ chainrule compiled", "÷ its products"], rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

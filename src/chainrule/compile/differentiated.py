@@ -1,0 +1,88 @@
+"""Compiled functions that are differentiated from outside: `compiled(x).backward()`.
+
+Where results have a gradient, the backward pass is captured behind the forward pass, with the cotangents as inputs of
+their own. The two parts are one plan, cut in two where the cotangents arrive. On the eager tape a call is one node.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.changes import tick
+from chainrule.core.errors import GradientError
+from chainrule.core.node import Item, Leaf, Node
+from chainrule.core.reverse import gradients
+from chainrule.core.tape import EAGER
+from chainrule.core.tensor import Tensor
+
+from .capture import Capture, Captured
+from .program import Instruction, Value
+
+
+class Pullback:
+    """The captured backward pass of a function: what comes in, what goes out, and to whom."""
+
+    kind = "general"
+    composite = None
+    adjoints: tuple[Any, ...] = ()
+    arguments: tuple[str, ...] = ()
+    residuals: tuple[str, ...] = ()
+    several = True
+
+    def __init__(self, name: str, capture: Capture, outputs: Sequence[Tensor], inputs: Sequence[Leaf]) -> None:
+        self.name = name
+        self.cotangents: list[Value] = []
+        self.barrier = _barrier(capture, outputs)
+        seeds = []
+        for y in outputs:
+            value = capture.program.value("input", np.ones(y.shape, y.dtype))
+            value.after = self.barrier
+            self.cotangents.append(value)
+            seeds.append((y._link, Captured(value.array, capture, value)))
+        found = gradients(seeds, free=True)
+        self.leaves = list(found)
+        self.gradients = [_value_of(capture, x_bar) for x_bar in found.values()]
+        self.inputs = list(inputs)
+        """The leaves that stand for arguments; at a call the argument's own node takes their place."""
+        self.replay: Any = None
+
+    def node(self, arguments: Sequence[Node], shapes: list[Any], dtypes: list[Any], token: int) -> Node:
+        """Return the tape's node of one call."""
+        given = dict(zip(self.inputs, arguments, strict=True))
+        parents = tuple(given.get(leaf, leaf) for leaf in self.leaves)
+        frame = sys._getframe(1)
+        return Node(self, parents, (token,), {}, tuple(shapes), tuple(dtypes), tick(), frame.f_code, frame.f_lasti)
+
+    def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, ...]:  # noqa: ARG002
+        """Run the second part of the plan."""
+        if any(isinstance(part, Tensor) for part in y_bar):
+            raise GradientError(
+                f"{self.name}: a compiled function has first derivatives only; take higher ones of the function itself"
+            )
+        return self.replay.run_backward(y_bar, saved[0])  # type: ignore[no-any-return]
+
+
+def _barrier(capture: Capture, outputs: Sequence[Tensor]) -> Instruction:
+    """Note the place where the cotangents arrive: all results have been computed there."""
+    references = tuple(capture._reference(y) for y in outputs)
+    made = Instruction("results", "effect", lambda *_: None, references, {}, [], writes=())
+    capture.program.add(made)
+    return made
+
+
+def _value_of(capture: Capture, x_bar: Any) -> Value:
+    reference = capture._reference(x_bar)
+    return reference if isinstance(reference, Value) else capture.program.value("constant", np.asarray(reference))
+
+
+def pending(outputs: Sequence[Any]) -> list[Tensor]:
+    """Return the results that have a gradient which no backward pass has gone through yet."""
+    return [y for y in outputs if isinstance(y, Tensor) and y._trace is EAGER and _is_pending(y._link)]
+
+
+def _is_pending(link: Any) -> bool:
+    if isinstance(link, Item):
+        link = link.parents[0]
+    return isinstance(link, Node) and not isinstance(link, Leaf) and link.saved is not None

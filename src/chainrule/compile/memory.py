@@ -1,0 +1,53 @@
+"""The memory of a plan: buffers that are used again once nothing reads them any more."""
+
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64
+"""Bytes: a line of the cache, and the longest vector."""
+
+
+class Pool:
+    """Gives out buffers and takes them back."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        """All bytes that were ever allocated."""
+        self._free: list[Any] = []
+        self._pieces: dict[int, Any] = {}
+        """The bytes that were allocated, by the object that owns them."""
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return an array that nobody else uses; what is in it is not defined."""
+        if np.dtype(dtype).hasobject:  # what a user's operation keeps, which no buffer can hold
+            return np.empty(shape, dtype)
+        nbytes = _bytes(shape, dtype)
+        fitting = [raw for raw in self._free if nbytes <= raw.size <= 2 * nbytes + 4096]
+        if fitting:
+            raw = min(fitting, key=lambda raw: raw.size)
+            self._free = [other for other in self._free if other is not raw]
+        else:
+            raw = aligned(nbytes)
+            self._pieces[id(raw.base)] = raw
+            self.total += raw.size
+        return raw[:nbytes].view(dtype).reshape(shape)
+
+    def give_back(self, array: Any) -> None:
+        """Let the memory of an array that was taken here be used again."""
+        if array.dtype.hasobject:
+            return
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        self._free.append(self._pieces[id(array)])
+
+
+def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * int(np.dtype(dtype).itemsize)
+
+
+def aligned(nbytes: int) -> Any:
+    """Return zeroed bytes that begin at a multiple of `ALIGNMENT`."""
+    raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]

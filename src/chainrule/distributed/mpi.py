@@ -1,0 +1,43 @@
+"""mpi4py, imported when it is used, and what the launcher says of the processes that it started."""
+
+import os
+from typing import Any
+
+from chainrule.data.optional import require
+
+INSTALL = "pip install 'chainrule[mpi]'"
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""How MPICH and Intel MPI, Open MPI, MVAPICH and Slurm tell a process how many there are."""
+
+
+def mpi() -> Any:
+    """Return the module `mpi4py.MPI`, which starts MPI. Raises ImportError with the command that installs it."""
+    try:
+        return require("mpi4py.MPI", "chainrule.distributed", INSTALL)
+    except RuntimeError as error:  # mpi4py is there, and no library of MPI
+        raise ImportError(
+            f"chainrule.distributed needs an MPI library, which mpi4py does not find; run: {INSTALL}"
+        ) from (error)
+
+
+def launched_size() -> int:
+    """Return how many processes the launcher says it started; 1 where nothing is said.
+
+    >>> launched_size()
+    1
+    """
+    return max((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdigit()), default=1)
+
+
+def world() -> Any:
+    """Return the communicator of all processes.
+
+    Raises RuntimeError where the launcher belongs to another MPI than mpi4py: each process would be alone.
+    """
+    comm = mpi().COMM_WORLD
+    if comm.size == 1 and launched_size() > 1:
+        raise RuntimeError(
+            f"DataParallel: the launcher started {launched_size()} processes, and mpi4py sees one alone: mpiexec and "
+            f"the library that mpi4py loads are of two different MPIs; use the mpiexec of this Python's environment"
+        )
+    return comm

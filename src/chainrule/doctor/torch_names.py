@@ -1,0 +1,94 @@
+"""What PyTorch's functions are called among chainrule's operations, and the arguments that count of each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Arguments = tuple[Any, ...]
+
+OTHER: Mapping[str, str] = {
+    **dict.fromkeys(("mm", "bmm", "rmatmul", "addmm", "baddbmm"), "matmul"),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "convolution"),
+    **dict.fromkeys(("T", "mT", "t", "permute", "swapaxes", "swapdims", "movedim", "adjoint"), "transpose"),
+    **dict.fromkeys(("view", "flatten", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"), "reshape"),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), "broadcast_to"),
+    **dict.fromkeys(("to", "float", "double", "half", "bfloat16", "type", "type_as"), "astype"),
+    **dict.fromkeys(("getitem", "select", "narrow", "index_select", "embedding"), "getitem"),
+    **dict.fromkeys(("clone", "contiguous"), "copy"),
+    **dict.fromkeys(("add", "radd", "iadd"), "add"),
+    **dict.fromkeys(("sub", "rsub", "isub", "subtract"), "subtract"),
+    **dict.fromkeys(("mul", "rmul", "imul", "multiply"), "multiply"),
+    **dict.fromkeys(("div", "truediv", "rdiv", "rtruediv", "itruediv", "idiv", "true_divide"), "divide"),
+    **dict.fromkeys(("pow", "rpow", "ipow", "float_power"), "power"),
+    **dict.fromkeys(("relu6", "clamp_min"), "relu"),
+    "neg": "negative",
+    "rrelu": "leaky_relu",
+    "cross_entropy": "sparse_softmax_cross_entropy",
+    "fix": "trunc",
+}
+SWAPPED = frozenset({"rmatmul", "rsub", "rdiv", "rtruediv", "rpow"})
+"""Operators whose second argument comes first."""
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "embedding"), ("input", "weight", "bias")),
+    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
+}
+"""The names of arguments that may be given by keyword; of all other functions, the first may be `input`."""
+
+
+def bare(function: Any) -> str:
+    """Return a function's name without the underscores of operators and of what works in place."""
+    name = str(getattr(function, "__name__", ""))
+    if name == "__get__":  # a property: x.T, x.data
+        return str(getattr(getattr(function, "__self__", None), "__name__", ""))
+    return name.strip("_")
+
+
+def bound(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> Arguments:
+    """Return the positional arguments, with those that came by keyword in their places."""
+    names = PARAMETERS.get(name, ("input",))
+    found = list(args)
+    for key in names[len(args) :]:
+        if key not in kwargs:
+            break
+        found.append(kwargs[key])
+    return tuple(found)
+
+
+def translated(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> tuple[str, Arguments, dict[str, Any]]:
+    """Return an operation's name among chainrule's, the arguments in its order, and settings that are read."""
+    args = bound(name, args, kwargs)
+    if name in SWAPPED:
+        args = args[1::-1]
+    if name in ("addmm", "baddbmm"):
+        args = (args[1], args[2], args[0])
+    elif name == "embedding":
+        args = args[1::-1]
+    elif name == "einsum":
+        args = args[1:] if not isinstance(args[1], tuple | list) else tuple(args[1])
+    elif name == "gelu" and kwargs.get("approximate") == "tanh":
+        return "gelu_tanh", args, {}
+    elif name == "clamp":
+        low, high = (_given(args, kwargs, k, key) for k, key in ((1, "min"), (2, "max")))
+        return ("relu" if _is_zero(low) and high is None else name), args[:1], {}
+    elif name == "clamp_min" and not _is_zero(_given(args, kwargs, 1, "min")):
+        return name, args, {}
+    elif name == "scaled_dot_product_attention":
+        mask = _given(args, kwargs, 3, "attn_mask")
+        causal = _given(args, kwargs, 5, "is_causal")
+        return name, args[:3], {"scale": kwargs.get("scale"), "causal": bool(causal), "mask": mask}
+    return OTHER.get(name, name), args, {}
+
+
+def _given(args: Arguments, kwargs: Mapping[str, Any], place: int, key: str) -> Any:
+    return args[place] if len(args) > place else kwargs.get(key)
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 0
+
+
+def in_place(function: Any, kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call changes its first argument."""
+    name = str(getattr(function, "__name__", ""))
+    if name.startswith("__"):
+        return (name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")) or name == "__setitem__"
+    return name.endswith("_") or kwargs.get("inplace") is True

@@ -1,0 +1,152 @@
+"""`MLPRegressor`."""
+
+from collections.abc import Sequence
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+
+from .base import BaseMLP
+from .classifier import _has_epochs
+from .losses import REGRESSION, Loss, activated, other_loss
+from .settings import regression_losses
+from .training import Rows
+from .versions import with_callbacks
+
+Array: TypeAlias = Any
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+    r"""A multi-layer perceptron for numbers, as a scikit-learn estimator.
+
+    The parameters of `sklearn.neural_network.MLPRegressor` mean what they mean there, and `MLPClassifier` says what
+    there is beyond them and what is raised. `loss` is "squared_error" (half of it), "poisson" (half the deviance, with
+    the exponential function as output activation), a loss of `chainrule.nn.functional`, or a function of the outputs
+    and the targets, both `[B, K]`.
+
+    With several outputs scikit-learn descends the sum of their squared errors and reports the mean; so does this.
+
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 50)[:, None]
+    >>> network = MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", random_state=0).fit(X, X[:, 0] ** 2)
+    >>> network.score(X, X[:, 0] ** 2) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        weight_decay: float = 0.01,
+        monitor: str = "auto",
+    ) -> None:
+        super().__init__(
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dropout=dropout,
+            weight_decay=weight_decay,
+            monitor=monitor,
+        )
+
+    @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit to samples `X [N, n]`, dense or sparse, and their targets `y`, `[N]` or `[N, K]`.
+
+        The other arguments are those of `MLPClassifier.fit`.
+        """
+        fitted: Self = self._fit(X, y, sample_weight, X_val, y_val)
+        return fitted
+
+    @available_if(_has_epochs)  # type: ignore[untyped-decorator, unused-ignore]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Make one pass over the samples, and keep the optimiser for the next call."""
+        fitted: Self = self._fit(X, y, sample_weight, incremental=True)
+        return fitted
+
+    def predict(self, X: Any) -> Array:
+        """Return the prediction for each sample: `[N]`, or `[N, K]` where there are several targets."""
+        found = self._outputs(X)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    # What the base asks for
+
+    def _losses(self) -> Sequence[str]:
+        return regression_losses()
+
+    def _criterion(self) -> Loss:
+        if isinstance(self.loss, str) and self.loss in REGRESSION:
+            return REGRESSION[self.loss]
+        return other_loss(self.loss, "exp" if self.loss == "poisson_nll_loss" else "identity")
+
+    def _targets(self, y: Array, dtype: Any, known: bool) -> Array:
+        targets = np.asarray(y, dtype)
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        if known and targets.shape[1] != self.n_outputs_:
+            raise ValueError(f"y: expected {self.n_outputs_} targets for each sample, got {targets.shape[1]}")
+        if self._criterion().activation == "exp" and (targets < 0).any():
+            raise ValueError(f"y: loss={self.loss!r} needs targets from 0 up, got {targets.min()}")
+        self.n_outputs_ = targets.shape[1]
+        return targets
+
+    def _score_of(self, outputs: Array, rows: Rows) -> float:
+        found = activated(outputs, self.out_activation_)
+        return float(r2_score(rows.targets, found, sample_weight=rows.weight))
+
+    # What scikit-learn asks for
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _more_tags(self) -> dict[str, Any]:
+        return {"multioutput": True}

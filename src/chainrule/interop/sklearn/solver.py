@@ -1,0 +1,152 @@
+"""The parameters of a network in one piece of memory, and the optimiser that changes them.
+
+One array for all weights, then all biases: a step of the optimiser is a few passes over one array, not over each
+parameter.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule import optim
+from chainrule.core.node import Leaf
+from chainrule.core.tape import EAGER
+from chainrule.core.tensor import Tensor
+
+from .network import Batch, Network, loss_and_gradients
+
+Array: TypeAlias = Any
+
+OPTIMISERS = {
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "sgd": optim.SGD,
+    "rmsprop": optim.RMSprop,
+    "adagrad": optim.Adagrad,
+}
+SMALLEST_RATE = 1e-6
+"""Where `learning_rate="adaptive"` ends, as in scikit-learn."""
+
+
+class Solver:
+    """Parameters of the given sizes `[n, …, outputs]` in one dtype, and an optimiser by its name and settings.
+
+    `weights` and `biases` are views, one of each for a layer; writing into them changes the network.
+    """
+
+    def __init__(self, sizes: Sequence[int], dtype: Any, name: str, settings: dict[str, Any]) -> None:
+        self.sizes = list(sizes)
+        self.name, self.settings = name, settings
+        pairs = list(zip(self.sizes, self.sizes[1:], strict=False))
+        self.split = sum(a * b for a, b in pairs)
+        self.flat = np.zeros(self.split + sum(self.sizes[1:]), dtype)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Lay the views over the memory; the optimiser begins anew."""
+        self.weights: list[Array] = []
+        self.biases: list[Array] = []
+        start, bias = 0, self.split
+        for a, b in zip(self.sizes, self.sizes[1:], strict=False):
+            self.weights.append(self.flat[start : start + a * b].reshape(a, b))
+            self.biases.append(self.flat[bias : bias + b])
+            start, bias = start + a * b, bias + b
+        pairs = zip(self.weights, self.biases, strict=True)
+        self.parameters = [_leaf(view) for pair in pairs for view in pair]
+        self.gradient = np.zeros_like(self.flat)
+        self.optimiser = None if self.name == "lbfgs" else self._optimiser()
+
+    def _optimiser(self) -> optim.Optimizer:
+        groups: list[dict[str, Any]] = []
+        for part, decays in ((slice(None, self.split), True), (slice(self.split, None), False)):
+            leaf = _leaf(self.flat[part])
+            leaf.grad = self.gradient[part]  # the same memory from here on
+            groups.append({"params": [leaf]} if decays else {"params": [leaf], "weight_decay": 0.0})
+        if self.name != "adamw":  # nothing tells weights and biases apart, so one array does
+            leaf = _leaf(self.flat)
+            leaf.grad = self.gradient
+            groups = [{"params": [leaf]}]
+        make: Any = OPTIMISERS[self.name]
+        settings = {key: value for key, value in self.settings.items() if key != "epsilon"}
+        optimiser: optim.Optimizer = make(groups, **settings)
+        return optimiser
+
+    # Steps
+
+    def differentiate(self, network: Network, batch: Batch, alpha: float) -> tuple[float, float]:
+        """Put the gradient of the batch's loss, with its penalty, into `gradient`; return the two.
+
+        The penalty is scikit-learn's: ½ α ‖W‖² over the batch's rows, or the sum of their weights.
+        """
+        loss, gradients = loss_and_gradients(network, self.parameters, batch)
+        np.concatenate([g.reshape(-1) for g in (*gradients[::2], *gradients[1::2])], out=self.gradient)
+        if not alpha:
+            return loss, 0.0
+        x, _, weight = batch
+        strength = alpha / (x.shape[0] if weight is None else float(weight.sum()))
+        weights = self.flat[: self.split]
+        self.gradient[: self.split] += strength * weights
+        return loss, 0.5 * strength * float(np.dot(weights, weights))
+
+    def step(self) -> None:
+        """Change the parameters by the gradient."""
+        assert self.optimiser is not None
+        if "epsilon" in self.settings:
+            self._set_epsilon()
+        self.optimiser.step()
+
+    def _set_epsilon(self) -> None:
+        """Let Adam's ε be that of scikit-learn, added to √v before v is corrected: the "epsilon hat" of its paper."""
+        assert self.optimiser is not None
+        for group in self.optimiser.param_groups:
+            done = self.optimiser.state.get(group["params"][0], {}).get("step", 0)
+            group["eps"] = self.settings["epsilon"] / math.sqrt(1 - group["betas"][1] ** (done + 1))
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        assert self.optimiser is not None
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate.
+
+        The momentum of scikit-learn's gradient descent is a sum of steps, that of `SGD` one of gradients: it is scaled
+        so that the former stays what it is.
+        """
+        assert self.optimiser is not None
+        before = self.rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+            for leaf in group["params"]:
+                buffer = self.optimiser.state.get(leaf, {}).get("momentum_buffer")
+                if buffer is not None:
+                    buffer *= before / rate
+
+    # Copies
+
+    def take(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Copy other parameters of the same shapes into this memory, where they are not there already."""
+        for view, new in zip((*self.weights, *self.biases), (*weights, *biases), strict=True):
+            if view is not new:
+                view[...] = new
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: the values and the optimiser's memory, not the views."""
+        kept = {key: getattr(self, key) for key in ("sizes", "name", "settings", "split", "flat")}
+        return {**kept, "optimiser": self.optimiser and self.optimiser.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        memory = state.pop("optimiser")
+        self.__dict__.update(state)
+        self.flat = np.array(self.flat)  # it may have come as a read-only map of a file
+        self._arrange()
+        if self.optimiser is not None:
+            self.optimiser.load_state_dict(memory)
+
+
+def _leaf(view: Array) -> Tensor:
+    """Return a leaf of the eager tape over this very memory."""
+    return Tensor(view, EAGER, Leaf(view.shape, view.dtype))

@@ -1,0 +1,28 @@
+"""Which arrays a kernel is for; all else is left to NumPy. This file does not import Numba."""
+
+from typing import Any
+
+import numpy as np
+
+LARGE = 1 << 15
+"""Elements from which on an operation of a few passes goes to its kernel.
+
+The kernels are faster from a few hundred elements on, but the first call in a process loads Numba's compiler: half a
+second, which work on small arrays would never win back.
+"""
+LARGE_STEP = 1 << 13
+"""The same for a step of an optimiser: NumPy takes up to twenty passes for it, a kernel one."""
+
+
+def suitable(size: int, x: Any, *others: Any) -> bool:
+    """Whether arrays are in C order and of one dtype, float32 or float64, and the first has `size` elements or more.
+
+    Their shapes are not looked at. Instances of subclasses are left to NumPy.
+
+    >>> suitable(4, np.ones(4), np.ones((2, 2))), suitable(4, np.ones(4), np.ones(4, np.float32))
+    (True, False)
+    """
+    if type(x) is not np.ndarray or x.size < size or x.dtype not in (np.float32, np.float64):
+        return False
+    arrays = (x, *others)
+    return all(type(a) is np.ndarray and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)

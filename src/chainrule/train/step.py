@@ -1,0 +1,206 @@
+"""One step of training: batches in, the model changed; as it is written, or as a compiled program."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.compile.compiled import Compiled
+from chainrule.core.capturing import effect
+from chainrule.core.errors import CaptureError, GradientError
+from chainrule.core.tensor import value_of
+from chainrule.data.checks import check_finite
+from chainrule.optim import clip_grad_norm_, scale_grads_
+
+from .alone import Alone, Part
+from .batches import Batch, cast, model_dtype, setting
+from .callbacks import Run
+from .evaluation import Score, forward
+
+UNBOUNDED = float(np.finfo(np.float64).max)
+"""As a bound on the gradient's norm: none."""
+
+WORTH_IT = 5.0
+"""Seconds that compiling has to save, by the estimate of `_saving`, to pay for itself with `compile="auto"`."""
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss or a gradient is NaN or infinite; the parameters are those of the last good step.
+
+    `epoch` and `batch` count from 1.
+    """
+
+    def __init__(self, epoch: int, batch: int, what: str) -> None:
+        super().__init__(
+            f"fit: epoch {epoch}, batch {batch}: {what}. The parameters are those of the step before; lower the "
+            f"learning rate, clip the gradient (clip_norm=1.0), or look at the input's scale"
+        )
+        self.epoch = epoch
+        self.batch = batch
+
+
+class _LossNotFinite(Exception):
+    """The loss of a compiled step is not finite; nothing has been changed yet."""
+
+
+class TrainingStep:
+    """Takes the steps of a run.
+
+    `mode` says whether a step is one compiled program: True, False, or "auto", which compiles where the run is long
+    enough to be worth it. `says` tells which it is, and why.
+    """
+
+    def __init__(
+        self, run: Run, clip_norm: float | None, checked: bool, mode: bool | Literal["auto"], parallel: Alone
+    ) -> None:
+        self.run = run
+        self.parallel = parallel
+        self.max_norm = UNBOUNDED if clip_norm is None else clip_norm
+        self.is_sum = setting(run.loss, "reduction") == "sum"
+        self.checked = checked
+        """Whether all data have been looked at before the first step."""
+        self.dtype = model_dtype(run.model)
+        self.parameters = list(run.model.named_parameters())
+        self.mode = mode
+        self.says = "not compiled: compile=False"
+        self._compiled: Compiled | None = None
+        self._is_decided = mode is False
+
+    def take(self, group: Sequence[Batch], score: Score) -> None:
+        """Take one step that learns from all batches of a group, and count them in the score."""
+        self.parallel.before_step()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if len(group) == 1 and not self._is_elsewhere(group[0]):
+                if not self._is_decided:
+                    self._decide(*group[0])
+                if self._compiled is not None and self._take_compiled(group[0], score):
+                    return
+            self._take_as_written(group, score)
+
+    # As it is written
+
+    def _take_as_written(self, group: Sequence[Batch], score: Score) -> None:
+        run, samples = self.run, sum(len(y) for _, y in group)
+        run.optimizer.zero_grad()
+        for batch in group:
+            run.batch += 1
+            if self._is_elsewhere(batch):
+                run.batch_loss = 0.0
+                continue
+            # A mean over the batch is weighed by its samples, so that the sum is the mean over the group.
+            weight = None if self.is_sum or len(group) == 1 else len(batch[1])
+            self._learn(batch, weight, score)
+        if self.parallel.size > 1:
+            part = self._part(run.batch_loss, samples, len(group[-1][1]), len(group) > 1)
+            run.batch_loss = self.parallel.average(self.parameters, part)
+        elif not self.is_sum and len(group) > 1:
+            scale_grads_(self.parameters, 1 / samples)
+        self._update()
+
+    def _update(self) -> None:
+        self.run.grad_norm = self._clipped(self.run.batch_loss)
+        self.run.optimizer.step()
+
+    def _is_elsewhere(self, batch: Batch) -> bool:
+        """Whether all samples of a batch are those of other processes."""
+        return self.parallel.size > 1 and not len(batch[1])
+
+    def _part(self, loss: float, samples: int, last: int, are_summed: bool) -> Part:
+        """Return what this process has of a step: of its gradients' mean, and of the mean loss of the last batch."""
+        if self.is_sum:
+            return Part(1.0, 0, loss, 0)
+        return Part(1.0 if are_summed else float(samples), samples, loss * last, last)
+
+    def _learn(self, batch: Batch, weight: int | None, score: Score) -> None:
+        """Add the gradient of a batch's loss to the parameters' gradients."""
+        run = self.run
+        self._check(batch)
+        value, output, y = forward(run.model, run.loss, batch, self.dtype, "fit", checked=self.checked)
+        run.batch_loss = float(value_of(value))
+        value.backward(None if weight is None else np.asarray(weight, value.dtype))
+        score.add(run.batch_loss, output, y)
+
+    def _check(self, batch: Batch) -> None:
+        if not self.checked:
+            for name, part in zip("xy", batch, strict=True):
+                check_finite(part, f"{name} of epoch {self.run.epoch}, batch {self.run.batch}")
+
+    def _clipped(self, loss: float) -> float:
+        """Clip the gradients and return their norm before; raise where the loss or one of them is not finite."""
+        problem = "" if math.isfinite(loss) else f"the loss is {loss}; "
+        try:
+            norm = clip_grad_norm_(self.parameters, self.max_norm)
+        except GradientError as error:
+            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}{error}") from None
+        if problem:
+            raise NonFiniteError(self.run.epoch, self.run.batch, f"{problem}all gradients are finite")
+        return norm
+
+    # Compiled
+
+    def _decide(self, x: Any, y: Any) -> None:
+        self._is_decided = True
+        steps = self.run.epochs * (len(self.run.loader) if hasattr(self.run.loader, "__len__") else 1000)
+        saved = steps * self._saving(x, y)
+        if self.mode == "auto" and saved < WORTH_IT:
+            self.says = f"not compiled: {steps} such steps would save less than {WORTH_IT:g} s"
+        else:
+            self._compiled = Compiled(self._whole)
+            self.says = "compiled"
+
+    def _saving(self, x: Any, y: Any) -> float:
+        """Estimate the seconds that a compiled step saves: calls from Python, and passes over memory.
+
+        A figure for each module and for each product of a parameter with a sample, measured on two cores. It depends
+        on the model and the first batch alone, so that a run that is resumed decides as it did before.
+        """
+        modules = sum(1 for module in self.run.model.modules() if not list(module.children()))
+        parameters = sum(parameter.size for _, parameter in self.parameters)
+        samples = y.size if y.dtype.kind in "iu" else len(x)
+        return float(50e-6 * modules + 2e-11 * parameters * samples)
+
+    def _whole(self, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        """Take the whole step; this is what is compiled."""
+        run = self.run
+        run.optimizer.zero_grad()
+        output = run.model(x)
+        value = run.loss(output, y)
+        if np.shape(value) != ():
+            raise ValueError(f"fit: the loss must be one number, got shape {list(np.shape(value))}; use its mean")
+        value.backward()
+        if self.parallel.size > 1:
+            # The rest depends on all processes, and has to be the same to the bit in those without a sample, too.
+            return value, output, value
+        effect(_refuse_not_finite, value, writes=())
+        norm = clip_grad_norm_(self.parameters, self.max_norm)
+        run.optimizer.step()
+        return value, output, norm
+
+    def _take_compiled(self, batch: Batch, score: Score) -> bool:
+        """Take a step by the compiled program; return whether it was taken."""
+        assert self._compiled is not None
+        run = self.run
+        x, y = (cast(part, self.dtype) for part in batch)
+        self._check((x, y))
+        try:
+            value, output, norm = self._compiled(x, y)
+        except CaptureError as error:
+            if self.mode is True:
+                raise
+            self._compiled, self.says = None, f"not compiled: {error}"
+            return False
+        except (_LossNotFinite, GradientError, IndexError):
+            return False  # as it is written, the step says what is wrong; nothing has been changed
+        run.batch += 1
+        run.batch_loss, run.grad_norm = float(value_of(value)), float(norm)
+        score.add(run.batch_loss, value_of(output), y)
+        if self.parallel.size > 1:
+            run.batch_loss = self.parallel.average(self.parameters, self._part(run.batch_loss, len(y), len(y), False))
+            self._update()
+        return True
+
+
+def _refuse_not_finite(value: Any) -> None:
+    if not math.isfinite(value):
+        raise _LossNotFinite

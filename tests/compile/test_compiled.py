@@ -1,0 +1,265 @@
+"""Compiled functions among others: in transforms, differentiated from outside, as objects."""
+
+import copy
+import gc
+import pickle
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.core.errors import CaptureError, GradientError
+
+from .test_functions import cube, some
+from .worlds import World, arrays, batches, compare, network
+
+RNG = np.random.default_rng(0)
+
+
+def test_a_compiled_function_inside_a_compiled_function() -> None:
+    inner = cr.compile(lambda x: np.sin(x) * 2)
+    outer = cr.compile(lambda x: inner(x) + inner(x * 2))
+    for (x,) in some(3):
+        np.testing.assert_allclose(outer(x), np.sin(x) * 2 + np.sin(x * 2) * 2)
+    assert not inner.plans
+    assert len(outer.plans) == 1
+
+
+@pytest.mark.parametrize("transform", [cr.grad, cr.value_and_grad, cr.hessian, cr.jacobian])
+def test_a_compiled_function_inside_a_transform(transform: Any) -> None:
+    compiled = cr.compile(cube)
+    for (x,) in some(3):
+        for a, b in zip(arrays(transform(compiled)(x)), arrays(transform(cube)(x)), strict=True):
+            np.testing.assert_allclose(a, b)
+
+
+def test_jvp_and_hvp_of_a_compiled_function() -> None:
+    compiled = cr.compile(cube)
+    x, v = np.arange(3.0), np.ones(3)
+    np.testing.assert_allclose(cr.jvp(compiled, (x,), (v,)), cr.jvp(cube, (x,), (v,)))
+    for a, b in zip(arrays(cr.hvp(compiled, (x,), (v,))), arrays(cr.hvp(cube, (x,), (v,))), strict=True):
+        np.testing.assert_allclose(a, b)
+
+
+def test_a_compiled_function_in_a_checkpoint() -> None:
+    compiled = cr.compile(np.sin)
+    np.testing.assert_allclose(cr.grad(lambda x: cr.checkpoint(compiled)(x).sum())(np.ones(2)), np.cos(np.ones(2)))
+
+
+def test_a_model_that_is_differentiated_from_outside() -> None:
+    def make() -> World:
+        world = World(network())
+        world.step = world.model
+        return world
+
+    def drive(step: Any, world: World) -> Any:
+        for x, y in batches(4):
+            world.optimizer.zero_grad()
+            value = world.loss(step(x), y)
+            value.backward()
+            world.optimizer.step()
+            yield value
+
+    compiled = compare(make, drive)
+    assert len(compiled.plans) == 1
+    assert isinstance(compiled.model if hasattr(compiled, "model") else compiled.function, nn.Module)
+
+
+def test_a_model_with_dropout_and_batch_norm_differentiated_from_outside() -> None:
+    def make() -> World:
+        world = World(network(nn.BatchNorm1d(6), nn.Dropout(0.4), nn.ReLU()))
+        world.step = lambda x: world.model(x)
+        return world
+
+    def drive(step: Any, world: World) -> Any:
+        for k, (x, y) in enumerate(batches(6)):
+            world.model.train(k != 3)
+            world.optimizer.zero_grad()
+            value = world.loss(step(x), y)
+            if k != 4:
+                value.backward()
+                world.optimizer.step()
+            yield value
+
+    compare(make, drive)
+
+
+def test_arguments_that_require_a_gradient() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return (x * y).sum(), np.sin(x)
+
+    compiled = cr.compile(f)
+    for _ in range(3):
+        found = []
+        x0, y0 = RNG.normal(size=3), RNG.normal(size=3)
+        for g in (f, compiled):
+            x, y = cr.tensor(x0, requires_grad=True), cr.tensor(y0)
+            total, sines = g(x * 2, y)
+            (total * 3 + (sines**2).sum()).backward()
+            found.append(x.grad.numpy().copy())
+        np.testing.assert_allclose(*found)
+
+
+def test_only_one_of_several_results_is_used() -> None:
+    compiled = cr.compile(lambda x: (np.sin(x), np.cos(x)))
+    for k in range(3):
+        x = cr.tensor(np.full(2, float(k)), requires_grad=True)
+        compiled(x * 1.0)[1].sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), -np.sin(np.full(2, float(k))))
+
+
+def test_a_leaf_as_an_argument() -> None:
+    """A parameter passed as an argument is an object, and its gradient arrives at it."""
+    compiled = cr.compile(lambda w, x: (w * x).sum())
+    for k in range(3):
+        w = cr.tensor([1.0, 2.0], requires_grad=True)
+        compiled(w, np.full(2, float(k))).backward()
+        assert w.grad.tolist() == [k, k]
+
+
+def test_a_call_between_forward_and_backward_is_an_error() -> None:
+    w = cr.tensor([1.0, 2.0], requires_grad=True)
+    compiled = cr.compile(lambda x: (w * x).sum())
+    first = compiled(np.ones(2))
+    compiled(np.full(2, 5.0))
+    with pytest.raises(GradientError, match="has been called again since"):
+        first.backward()
+
+
+def test_backward_twice_is_an_error_as_eagerly() -> None:
+    w = cr.tensor([1.0], requires_grad=True)
+    compiled = cr.compile(lambda x: np.sin(w * x).sum())
+    y = compiled(np.ones(1))
+    y.backward()
+    with pytest.raises(cr.FreedTapeError):
+        y.backward()
+
+
+def test_a_parameter_changed_between_forward_and_backward_is_an_error() -> None:
+    w = cr.tensor([1.0], requires_grad=True)
+
+    def f(x: Any) -> Any:
+        return np.sin(w * w * x).sum()
+
+    for g in (f, cr.compile(f)):
+        y = g(np.ones(1))
+        w.data -= 0.5
+        with pytest.raises(cr.InPlaceError):
+            y.backward()
+
+
+def test_higher_derivatives_from_outside_are_refused_or_right() -> None:
+    compiled = cr.compile(lambda x: (x**3).sum())
+    x = cr.tensor([2.0], requires_grad=True)
+    slope = cr.grad(compiled)(x)
+    slope.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [12.0])
+
+
+def test_a_result_in_the_next_call() -> None:
+    """State that is passed on by the caller: a tensor with a gradient of its own."""
+    w = cr.tensor([2.0], requires_grad=True)
+
+    def f(h: Any) -> Any:
+        return np.tanh(w * h)
+
+    compiled = cr.compile(f)
+    for g in (f, compiled):
+        h = g(np.ones(1))
+        for _ in range(2):
+            h = g(h.detach())
+        h.backward()
+    np.testing.assert_allclose(*(np.array([1.0]), np.array([1.0])))
+
+
+# The object itself
+
+
+def test_methods_and_decorators() -> None:
+    class Doubler:
+        def __init__(self, factor: float) -> None:
+            self.factor = factor
+
+        @cr.compile
+        def apply(self, x: Any) -> Any:
+            """Scale."""
+            return x * self.factor
+
+    two, three = Doubler(2.0), Doubler(3.0)
+    for _ in range(2):
+        assert two.apply(np.ones(2)).tolist() == [2.0, 2.0]
+        assert three.apply(np.ones(2)).tolist() == [3.0, 3.0]
+    assert Doubler.apply.__name__ == "apply"
+    assert Doubler.apply.__doc__ == "Scale."
+
+
+def test_what_is_no_function_is_refused() -> None:
+    with pytest.raises(TypeError, match="compile: expected a function, got int"):
+        cr.compile(3)  # type: ignore[arg-type]
+
+
+def test_the_plan_before_the_first_call_and_clear() -> None:
+    compiled = cr.compile(np.sin)
+    with pytest.raises(CaptureError, match="before the first call"):
+        compiled.plan  # noqa: B018
+    compiled(np.ones(2))
+    assert "sin" in str(compiled.plan)
+    compiled.clear()
+    assert repr(compiled) == "<compiled sin: 0 plans>"
+    assert compiled(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_what_changes_at_every_call_is_said() -> None:
+    compiled = cr.compile(lambda x, t: x * t)
+    for t in range(16):
+        compiled(np.ones(2), t)
+    with pytest.raises(CaptureError, match=r"captured 16 times.*argument leaf 1.*np\.asarray"):
+        compiled(np.ones(2), 16)
+    compiled.clear()
+    assert compiled(np.ones(2), 3).tolist() == [3.0, 3.0]
+
+
+def test_shapes_that_change_at_every_call_are_said() -> None:
+    compiled = cr.compile(lambda x: x * 2)
+    for n in range(16):
+        compiled(np.ones(n + 1))
+    with pytest.raises(CaptureError, match="one shape"):
+        compiled(np.ones(20))
+
+
+def test_pickle_and_deepcopy_of_what_was_trained() -> None:
+    def make() -> World:
+        model = network(nn.BatchNorm1d(6), nn.ReLU())
+        return World(model, optim.SGD(model.parameters(), lr=0.05, momentum=0.9))
+
+    def drive(step: Any, world: World) -> Any:
+        for x, y in batches(3):
+            yield step(x, y)
+        for copied in (copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))):
+            model, optimizer = copied((world.model, world.optimizer))
+            assert optimizer.param_groups[0]["params"][0] is next(iter(model.parameters()))
+            twin = World(model, optimizer)
+            before = {k: np.array(v) for k, v in world.model.state_dict().items()}
+            for again in (twin.step, cr.compile(twin.step)):
+                for x, y in batches(2, seed=5):
+                    yield again(x, y)
+            for k, v in world.model.state_dict().items():  # the copy is a copy
+                np.testing.assert_array_equal(v, before[k])
+            world.more |= {f"{copied}"[:12] + k: v for k, v in model.state_dict().items()}
+        for x, y in batches(3, seed=9):
+            yield step(x, y)
+
+    compare(make, drive)
+
+
+def test_no_reference_is_left_behind() -> None:
+    model = network()
+    compiled = cr.compile(World(model).step)
+    compiled(*batches(1)[0])
+    seen = weakref.ref(model)
+    del model, compiled
+    gc.collect()
+    assert seen() is None

@@ -1,0 +1,231 @@
+"""Every kernel against its reference, on arrays of any size: what the tests run with the compiler on and, as a program
+of its own under NUMBA_DISABLE_JIT=1, with it off.
+"""
+
+import math
+
+import numpy as np
+
+from chainrule.kernels import activations, cross_entropy, functions, normalization, optimizers, softmax
+
+COMPARISONS = {}
+
+
+def comparison(f):
+    COMPARISONS[f.__name__] = f
+    return f
+
+
+def agree(what, got, expected, ulps=8):
+    """Assert that results are equal up to some units in the last place of the largest, or of 1 where all are smaller;
+    `expected` is of float64.
+    """
+    for k, (a, b) in enumerate(zip(got, expected, strict=True)):
+        b = np.asarray(b)
+        slack = ulps * np.finfo(a.dtype).eps
+        size = np.max(np.abs(b), initial=1.0, where=np.isfinite(b))
+        np.testing.assert_allclose(a, b, rtol=slack, atol=slack * size, err_msg=f"{what}: result {k}")
+
+
+class Draws:
+    """Random arrays of one dtype, and the same numbers in float64 for the references."""
+
+    def __init__(self, dtype, seed=0):
+        self.dtype, self.rng = np.dtype(dtype), np.random.default_rng(seed)
+
+    def normal(self, *shape, scale=1.0):
+        return (scale * self.rng.standard_normal(shape)).astype(self.dtype)
+
+    def positive(self, *shape):
+        return np.abs(self.normal(*shape)) + self.dtype.type(0.01)
+
+    def empty(self, *shape):
+        return np.full(shape, np.nan, self.dtype)
+
+
+def wide(*arrays):
+    return [array.astype(np.float64) for array in arrays]
+
+
+@comparison
+def compare_functions(dtype, rows, columns):
+    x = Draws(dtype).normal(rows * columns, scale=4)
+    references = {
+        "exp": np.exp,
+        "expm1": np.expm1,
+        "tanh": np.tanh,
+        "erf": np.vectorize(math.erf, otypes=[float]),
+        "normal_cdf": activations.normal_cdf_reference,
+        "log1p_exp": lambda x: np.logaddexp(x, 0),
+    } | {name: activations.VALUES[name] for name in ("sigmoid", *activations.SLOPES)}
+    references |= {f"{name}_slope": slope for name, slope in activations.SLOPES.items()}
+    for name, reference in references.items():
+        f = getattr(functions, name)
+        agree(name, [np.array([f(each) for each in x], x.dtype)], [reference(*wide(x))], ulps=8)
+
+
+@comparison
+def compare_activations(dtype, rows, columns):
+    for name, forward in activations.FORWARD.items():
+        draw = Draws(dtype)
+        z, bias, y_bar = draw.normal(rows, columns, scale=3), draw.normal(columns), draw.normal(rows, columns)
+        y, b_bar = z.copy(), draw.empty(columns)
+        value, kept = activations.forward_reference(name, *wide(z, bias))
+        forward(y, bias)
+        agree(name, [y], [value], ulps=16)
+        saved = y
+        if name in activations.KEEPING:
+            y, saved = z.copy(), draw.empty(rows, columns)
+            activations.KEEPING[name](y, bias, saved)
+            agree(f"{name}, keeping", [y, saved], [value, kept], ulps=16)
+        expected = activations.backward_reference(name, *wide(y_bar, saved))
+        arguments = (y_bar, b_bar) if name == "identity" else (y_bar, saved, b_bar)
+        activations.BACKWARD[name](*arguments)
+        agree(f"{name}, backward", [y_bar, b_bar], expected, ulps=8 + rows)
+
+
+@comparison
+def compare_softmax(dtype, rows, columns):
+    draw = Draws(dtype)
+    x, y_bar = draw.normal(rows, columns, scale=5), draw.normal(rows, columns)
+    y, x_bar = draw.empty(rows, columns), draw.empty(rows, columns)
+    x[0, 0] = x[-1] = -np.inf
+    softmax.softmax(x, y)
+    agree("softmax", [y], [softmax.softmax_reference(*wide(x))], ulps=16)
+    softmax.softmax_backward(y_bar, y, x_bar)
+    agree("softmax, backward", [x_bar], [softmax.softmax_backward_reference(*wide(y_bar, y))], ulps=8)
+
+
+@comparison
+def compare_cross_entropy(dtype, rows, columns):
+    draw = Draws(dtype)
+    z, weights = draw.normal(rows, columns, scale=5), draw.positive(rows)
+    classes = draw.rng.integers(0, columns, rows)
+    losses, z_bar, y_hat = draw.empty(rows), draw.empty(rows, columns), draw.empty(rows, columns)
+    expected = cross_entropy.losses_reference(*wide(z), classes)
+    gradient = cross_entropy.gradient_reference(*wide(z), classes, *wide(weights))
+    assert cross_entropy.losses_and_gradient(z, classes, weights, losses, z_bar) == -1
+    agree("losses and gradient", [losses, z_bar], [expected, gradient], ulps=16)
+    losses[:] = z_bar[:] = np.nan
+    assert cross_entropy.losses_and_probabilities(z, classes.astype(np.int32), losses, y_hat) == -1
+    agree("losses and probabilities", [losses, y_hat], [expected, softmax.softmax_reference(*wide(z))], ulps=16)
+    assert cross_entropy.gradient(y_hat, classes, weights, z_bar) == -1
+    agree("gradient", [z_bar], [gradient], ulps=16)
+    for bad in (-1, columns):
+        classes[-1] = bad
+        written = [losses, z_bar, y_hat]
+        for array in written:
+            array[:] = 7
+        assert cross_entropy.losses_and_gradient(z, classes, weights, losses, z_bar) == rows - 1
+        assert cross_entropy.losses_and_probabilities(z, classes.astype(np.int32), losses, y_hat) == rows - 1
+        assert cross_entropy.gradient(y_hat, classes, weights, z_bar) == rows - 1
+        assert all((array == 7).all() for array in written), "a class out of range: nothing is written"
+
+
+@comparison
+def compare_layer_norm(dtype, rows, columns):
+    draw, eps = Draws(dtype), 1e-5
+    x, r, y_bar = (draw.normal(rows, columns) for _ in range(3))
+    x += 3
+    gamma, beta = draw.normal(columns), draw.normal(columns)
+    y, x_hat, added, x_bar = (draw.empty(rows, columns) for _ in range(4))
+    sigma, gamma_bar, beta_bar = draw.empty(rows), draw.empty(columns), draw.empty(columns)
+    expected = normalization.layer_norm_reference(*wide(x, gamma, beta), eps)
+    normalization.layer_norm(x, gamma, beta, eps, y, x_hat, sigma)
+    agree("layer_norm", [y, x_hat, sigma], expected, ulps=32)
+    normalization.add_layer_norm(x, r, gamma, beta, eps, added, y, x_hat, sigma)
+    np.testing.assert_array_equal(added, x + r)
+    expected = normalization.layer_norm_reference(*wide(added, gamma, beta), eps)
+    agree("add_layer_norm", [y, x_hat, sigma], expected, ulps=32)
+    expected = normalization.layer_norm_backward_reference(*wide(y_bar, gamma, x_hat, sigma))
+    normalization.layer_norm_backward(y_bar, gamma, x_hat, sigma, x_bar, gamma_bar, beta_bar)
+    agree("layer_norm, backward", [x_bar, gamma_bar, beta_bar], expected, ulps=16 + rows)
+    x_bar[:] = gamma_bar[:] = np.nan
+    normalization.layer_norm_adjoint_x(y_bar, gamma, x_hat, sigma, x_bar)
+    normalization.adjoint_gamma(y_bar, x_hat, gamma_bar)
+    agree("layer_norm, each adjoint", [x_bar, gamma_bar], expected[:2], ulps=16 + rows)
+
+
+@comparison
+def compare_rms_norm(dtype, rows, columns):
+    draw, eps = Draws(dtype), 1e-5
+    x, r, y_bar, gamma = *(draw.normal(rows, columns) for _ in range(3)), draw.normal(columns)
+    y, x_hat, added, x_bar = (draw.empty(rows, columns) for _ in range(4))
+    sigma, gamma_bar = draw.empty(rows), draw.empty(columns)
+    normalization.rms_norm(x, gamma, eps, y, x_hat, sigma)
+    agree("rms_norm", [y, x_hat, sigma], normalization.rms_norm_reference(*wide(x, gamma), eps), ulps=16)
+    normalization.add_rms_norm(x, r, gamma, eps, added, y, x_hat, sigma)
+    np.testing.assert_array_equal(added, x + r)
+    agree("add_rms_norm", [y, x_hat, sigma], normalization.rms_norm_reference(*wide(added, gamma), eps), ulps=16)
+    expected = normalization.rms_norm_backward_reference(*wide(y_bar, gamma, x_hat, sigma))
+    normalization.rms_norm_backward(y_bar, gamma, x_hat, sigma, x_bar, gamma_bar)
+    agree("rms_norm, backward", [x_bar, gamma_bar], expected, ulps=16 + rows)
+    x_bar[:] = np.nan
+    normalization.rms_norm_adjoint_x(y_bar, gamma, x_hat, sigma, x_bar)
+    agree("rms_norm, adjoint of x", [x_bar], expected[:1], ulps=16 + rows)
+
+
+# The states of each step, and settings: lr, or what it makes of it, and the others, weight decay and sign last.
+STEPS = {
+    "sgd": ("", [(0.1, 0.0, 1.0), (0.1, 0.2, -1.0)]),
+    "sgd_momentum": (
+        "buffer",
+        [(0.1, 0.9, 1.0, False, 0.0, 1.0), (0.1, 0.9, 1.0, True, 0.01, 1.0), (0.1, 0.5, 0.3, False, 0.1, -1.0)],
+    ),
+    "adam": (
+        "mean square",
+        [
+            (0.01, 0.9, 0.999, 0.03, 1e-8, 0.0, 1.0, 1.0),
+            (0.01, 0.5, 0.7, 0.9, 1e-2, 0.1, 1.0, -1.0),
+            (0.01, 0.9, 0.999, 1.0, 1e-8, 0.0, 0.99, 1.0),
+        ],
+    ),
+    "adam_amsgrad": ("mean square largest", [(0.01, 0.9, 0.999, 0.03, 1e-8, 0.1, 0.99, -1.0)]),
+    "rmsprop": ("square", [(0.01, 0.99, 1e-8, 0.0, 1.0), (0.01, 0.5, 1e-2, 0.1, -1.0)]),
+    "rmsprop_momentum": ("square buffer", [(0.01, 0.99, 1e-8, 0.9, 0.1, -1.0)]),
+    "rmsprop_centered": ("square mean", [(0.01, 0.99, 1e-2, 0.0, 1.0), (0.01, 0.9, 1e-2, 0.1, -1.0)]),
+    "rmsprop_centered_momentum": ("square mean buffer", [(0.01, 0.99, 1e-2, 0.9, 0.1, -1.0)]),
+    "adagrad": ("total", [(0.1, 1e-10, 0.0, 1.0), (0.1, 1e-2, 0.1, -1.0)]),
+}
+
+
+def arrays_of_step(dtype, size, states, seed=0):
+    """Value, gradient and states; no mean is larger than a root of the mean square can be."""
+    draw = Draws(dtype, seed)
+    made = {name: draw.positive(size) for name in states.split()}
+    if "mean" in made:
+        made["mean"] *= np.sqrt(made["square"]) * draw.dtype.type(0.1)
+    return [draw.normal(size), draw.normal(size), *made.values()]
+
+
+@comparison
+def compare_optimizers(dtype, rows, columns):
+    for name, (states, several) in STEPS.items():
+        for settings in several:
+            arrays = arrays_of_step(dtype, rows * columns, states)
+            expected = wide(*arrays)
+            getattr(optimizers, f"{name}_reference")(*expected, *settings)
+            getattr(optimizers, name)(*arrays, *settings)
+            agree(f"{name} {settings}", arrays, expected, ulps=8)
+
+
+@comparison
+def compare_gradient_passes(dtype, rows, columns):
+    draw = Draws(dtype)
+    x = draw.normal(rows * columns)
+    total = optimizers.sum_of_squares(x)
+    np.testing.assert_allclose(total, np.square(x, dtype=np.float64).sum(), rtol=1e-13)
+    expected = x * draw.dtype.type(0.3)
+    optimizers.scale(x, 0.3)
+    np.testing.assert_array_equal(x, expected)
+
+
+if __name__ == "__main__":
+    # NumPy's scalars warn where its arrays are told not to: of overflow in integers, which is meant here.
+    np.seterr(all="ignore")
+    assert not hasattr(softmax.softmax, "py_func"), "the compiler is on"
+    for name, compare in COMPARISONS.items():
+        for dtype in ("float32", "float64"):
+            for shape in ((1, 1), (3, 5), (4, 17)):
+                compare(dtype, *shape)
+        print(name)

@@ -1,0 +1,135 @@
+"""Kernels of convolution and pooling: against their references, in threads, and from which size on rules use them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule.core.transforms import vjp
+from chainrule.kernels import convolution as kernels
+from chainrule.kernels import threads
+from chainrule.rules import convolution, pooling
+from chainrule.rules.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
+from chainrule.rules.pooling import MaxPool, SumPool
+from chainrule.rules.windows import Windows
+
+from .window_problems import compare, compare_convolution, compare_pooling, geometry
+
+HERE = Path(__file__).parent
+PAIRS = Windows.of((2, 2), stride=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("first", range(0, 120, 40))
+def test_kernels_agree_with_their_references(dtype, first):
+    for seed in range(first, first + 40):
+        compare(dtype, seed)
+
+
+@pytest.mark.parametrize("outputs", range(1, 20))
+def test_tiles_of_every_height_agree(outputs):
+    rng = np.random.default_rng(outputs)
+    for width in (1, 7, 16, 33, 70):
+        compare_convolution("float32", Windows.of((1, 3), padding=1), (2, width), 2, 1, 2, outputs, rng)
+        compare_pooling("float32", PAIRS, (3, 2 * width + 1), rng)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_images_that_share_a_plane_and_parts_in_threads_agree(dtype, monkeypatch):
+    monkeypatch.setattr(kernels, "LARGE", 1)
+    monkeypatch.setattr(threads, "LEAST", 1)
+    for seed in range(20):
+        compare(dtype, seed)
+    rng = np.random.default_rng(0)
+    for batch in (1, 2, 5):
+        compare_convolution(dtype, Windows.of((3, 3), padding=1), (4, 5), batch, 2, 3, 20, rng)
+        compare_convolution(dtype, Windows.of((1, 1)), (4, 5), batch, 1, 3, 20, rng)
+
+
+def test_kernels_agree_with_their_references_without_the_compiler():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(HERE / "window_problems.py")],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["agree"]
+
+
+@pytest.mark.parametrize("rule", ["convolution", "pooling"])
+def test_rules_with_kernels_are_those_without(rule, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((8, 16, 24, 24)).astype(np.float32)[:, ::2]  # not contiguous
+    w = rng.standard_normal((16, 8, 3, 3)).astype(np.float32)
+    windows = Windows.of((3, 3), padding=1)
+    results = []
+    for large in (1, 2**62):
+        monkeypatch.setattr(convolution, "KERNEL_FROM", large)
+        monkeypatch.setattr(pooling, "KERNEL_FROM", large)
+        if rule == "convolution":
+            y, pull = vjp(lambda x, w: Convolution.apply(x, w, windows=windows, groups=1), x, w)
+        else:
+            y, pull = vjp(lambda x: MaxPool.apply(x, windows=PAIRS) + SumPool.apply(x, windows=PAIRS), x)
+        results.append((y, *pull(np.cos(y))))
+    for got, expected in zip(*results, strict=True):
+        assert got.dtype == expected.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_infinity_stays_where_it_is(monkeypatch):
+    monkeypatch.setattr(convolution, "KERNEL_FROM", 1)
+    windows = Windows.of((3, 3), padding=1)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 3, 20, 20)), rng.standard_normal((4, 3, 3, 3))
+    z = rng.standard_normal((2, 4, 20, 20))
+    x[0, 1, 0, 19], w[2, 1, 0, 0] = np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        got = (
+            ConvolutionKernel.primal(x, z, windows=windows),
+            ConvolutionTranspose.primal(z, w, windows=windows, size=(20, 20)),
+        )
+        expected = convolution.weigh(x, z, windows, 1), convolution.spread(z, w, windows, 1, (20, 20))
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+        assert np.isfinite(one).any()
+
+
+def test_one_thread_and_two_give_the_same_images(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((9, 4, 12, 12)), rng.standard_normal((5, 4, 3, 3))
+    where = geometry(Windows.of((3, 3)))
+    monkeypatch.setattr(threads, "LEAST", 1)
+    several = kernels.correlate(x, w, where, 1)
+    monkeypatch.setattr(threads, "LEAST", 2**62)
+    np.testing.assert_array_equal(kernels.correlate(x, w, where, 1), several)
+
+
+def test_what_a_part_raises_is_raised_when_all_have_ended(monkeypatch):
+    monkeypatch.setattr(threads, "LEAST", 1)
+    monkeypatch.setattr(threads, "threads", lambda: 2)
+    ended = []
+
+    def run(begin, end):
+        ended.append((begin, end))
+        if begin:
+            raise ValueError(f"part {begin}")
+
+    with pytest.raises(ValueError, match="part 2"):
+        threads.split(run, 4, 100)
+    assert sorted(ended) == [(0, 2), (2, 4)]
+
+
+def test_small_programs_do_not_import_numba():
+    source = (
+        "import sys, numpy as np, chainrule as cr; from chainrule import nn\n"
+        "net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.AvgPool2d(2))\n"
+        "net(np.ones((4, 1, 12, 12), np.float32)).sum().backward()\n"
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

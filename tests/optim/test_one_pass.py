@@ -1,0 +1,131 @@
+"""Steps of large parameters, which kernels take, against those of NumPy and PyTorch."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.kernels.suitable import LARGE, LARGE_STEP
+from chainrule.optim import one_pass
+
+from .test_optimizers import IDS, SETTINGS
+
+SHAPE = (LARGE // 16 + 1, 17)
+
+
+def walk(ours, settings, dtype, steps=5):
+    """Take steps along the same random gradients, and return the value and the state after them."""
+    rng = np.random.default_rng(0)
+    p = nn.Parameter(rng.standard_normal(SHAPE).astype(dtype))
+    optimizer = ours([p], **settings)
+    for _ in range(steps):
+        p.grad = (rng.standard_normal(SHAPE) + 0.5).astype(dtype)
+        optimizer.step()
+    return {"value": p.numpy().copy(), **optimizer.state_dict()["state"][0]}
+
+
+@pytest.fixture
+def by_numpy(monkeypatch):
+    """Calls a function with every step left to NumPy."""
+
+    def call(f, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(one_pass, "LARGE", 1 << 60)
+            patch.setattr(one_pass, "LARGE_STEP", 1 << 60)
+            return f(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
+def test_a_kernel_takes_the_step_of_numpy(by_numpy, ours, name, settings, dtype):
+    settings = {"lr": 0.05, **settings}
+    mine, expected = walk(ours, settings, dtype), by_numpy(walk, ours, settings, dtype)
+    assert mine.keys() == expected.keys()
+    eps = np.finfo(dtype).eps
+    for key, value in expected.items():
+        np.testing.assert_allclose(mine[key], value, rtol=64 * eps, atol=64 * eps, err_msg=key)
+
+
+@pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
+def test_a_kernel_takes_the_step_of_torch(torch, ours, name, settings):
+    value = walk(ours, settings, np.float64)["value"]
+    rng = np.random.default_rng(0)
+    p = torch.tensor(rng.standard_normal(SHAPE), requires_grad=True)
+    theirs = getattr(torch.optim, name)([p], **settings)
+    for _ in range(5):
+        p.grad = torch.tensor(rng.standard_normal(SHAPE) + 0.5)
+        theirs.step()
+    np.testing.assert_allclose(value, p.detach().numpy(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Collects, for each step, whether a kernel took it."""
+    answers, ask = [], one_pass.suitable
+    monkeypatch.setattr(one_pass, "suitable", lambda *a: answers.append(ask(*a)) or answers[-1])
+    return answers
+
+
+def test_which_steps_a_kernel_takes(taken):
+    large = np.ones(LARGE, np.float32)
+    for value, grad in (
+        (large, large),
+        (large.astype(np.float16), large.astype(np.float16)),
+        (large, np.broadcast_to(large[:1], large.shape)),
+        (np.ones((200, 300)).T, np.ones((200, 300)).T),
+    ):
+        p = cr.tensor(value, requires_grad=True)
+        optimizer = optim.SGD([p], lr=0.5)
+        optimizer._update(p._value, grad, {}, optimizer.param_groups[0])
+        assert (np.asarray(p._value) == 0.5).all()
+    assert taken == [True, False, False, False]
+
+
+def test_a_gradient_of_another_shape_is_left_to_numpy_and_its_error():
+    optimizer = optim.SGD([cr.tensor(np.ones(LARGE), requires_grad=True)], lr=0.5)
+    value = np.ones(LARGE)
+    with pytest.raises(ValueError, match="broadcast"):
+        optimizer._update(value, np.ones(LARGE + 1), {}, optimizer.param_groups[0])
+
+
+def test_a_value_that_cannot_be_written_to_is_numpys_error():
+    optimizer = optim.SGD([cr.tensor(np.ones(LARGE), requires_grad=True)], lr=0.5)
+    value = np.ones(LARGE)
+    value.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer._update(value, np.ones(LARGE), {}, optimizer.param_groups[0])
+
+
+@pytest.mark.parametrize(("ours", "least"), [(optim.SGD, LARGE), (optim.Adagrad, LARGE_STEP)])
+def test_a_step_goes_to_the_kernel_from_its_size_on(monkeypatch, ours, least):
+    sizes = []
+
+    def step(kernel, arrays, *settings):
+        if taken := one_pass.in_one_pass(kernel, arrays, *settings):
+            sizes.append(arrays[0].size)
+        return taken
+
+    monkeypatch.setattr("chainrule.optim.optimizer.in_one_pass", step)
+    for size in (least - 1, least):
+        p = nn.Parameter(np.ones(size, np.float32))
+        p.grad = np.ones(size, np.float32)
+        ours([p], lr=0.1).step()
+    assert sizes == [least]
+
+
+@pytest.mark.parametrize("ours", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+def test_a_new_learning_rate_compiles_nothing(ours):
+    from chainrule.kernels import optimizers
+
+    p = nn.Parameter(np.ones(SHAPE, np.float32))
+    optimizer = ours([p], lr=0.1)
+    kernels = [k for k in vars(optimizers).values() if hasattr(k, "signatures")]
+    counts = []
+    for lr in (0.1, 0.01, 1, 0):
+        optimizer.param_groups[0]["lr"] = lr
+        p.grad = np.ones(SHAPE, np.float32)
+        optimizer.step()
+        counts.append(sum(len(k.signatures) for k in kernels))
+    assert len(set(counts)) == 1
