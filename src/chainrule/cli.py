@@ -82,7 +82,12 @@ def train(
     out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.safetensors"),
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
     lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
-    resume: Annotated[Path | None, typer.Option(help="Go on from the checkpoint that Ctrl-C left.")] = None,
+    checkpoint_every: Annotated[
+        float | None, typer.Option(help="Write a checkpoint for --resume after so many seconds, again and again.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from a checkpoint, such as the one that Ctrl-C left.")
+    ] = None,
 ) -> None:
     """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
     from chainrule.data import load
@@ -105,7 +110,7 @@ def train(
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
-        history = _train(job, out, parallel)
+        history = _train(job, out, parallel, checkpoint_every)
         if parallel.leads:
             _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang)
 
@@ -335,20 +340,22 @@ def _check_writable(path: Path) -> None:
         raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
 
 
-def _train(job: "Job", out: Path, parallel: "Alone") -> "History":
+def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None) -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
     from chainrule.train import NonFiniteError
+    from chainrule.train.job import JobCheckpoint
     from chainrule.train.logs import ProgressBar
 
+    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
+    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds)]
     try:
-        return job.train([ProgressBar(console)], parallel)
+        return job.train([ProgressBar(console), *keeping], parallel)
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
             f"nothing was written. Lower --lr, which is {job.recipe.lr:g}"
         ) from error
     except KeyboardInterrupt:
-        checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
         if parallel.leads:
             job.save_checkpoint(checkpoint)
         again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]

@@ -35,8 +35,8 @@ def compile(f: Callable[..., Any]) -> "Compiled":
     strings and other objects belong to what is fixed: another value makes another plan.
 
     Results are arrays of their own, equal to those of `f` to rounding, and equal to each other bit for bit with the
-    same seed and number of threads. Tensors that are returned have no gradient: call `backward()` inside. Gradients
-    that `f` leaves in `.grad` are buffers that the next call overwrites.
+    same seed and number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites.
+    Arguments are copied in: writing into one inside `f` does not change the caller's array.
 
     Raises CaptureError where `f` does what a replay would not repeat: branches on a value of an array, turns it into a
     Python number, prints it, changes an attribute of a module; it says at which line, and what to do instead.
@@ -169,7 +169,7 @@ class _Call:
         described = tuple(map(_described, self.leaves))
         structure = (len(args), tuple(kwargs), tuple(self.structures), modes.floor > EAGER.level)
         self.key = _Key(structure, described)
-        self.is_traced = any(isinstance(x, Tensor) and _is_traced(x) for x in self.leaves)
+        self.is_traced = any(map(_is_traced, self.leaves))
 
     def rebuilt(self, leaves: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments with other leaves."""
@@ -184,9 +184,11 @@ def _taken_apart(x: Any) -> tuple[list[Any], Any]:
     return flatten(x) if isinstance(x, tuple | list | dict) else ([x], None)
 
 
-def _is_traced(x: Tensor) -> bool:
-    """Whether a tensor belongs to a transform that is running: then `f` itself runs."""
-    return x._trace is not EAGER or isinstance(x._value, Tensor)
+def _is_traced(x: Any) -> bool:
+    """Whether a value belongs to a transform that is running, or is more than an array: then `f` itself runs."""
+    if isinstance(x, Tensor):
+        return x._trace is not EAGER or isinstance(x._value, Tensor)
+    return isinstance(x, np.ndarray) and type(x) is not np.ndarray
 
 
 def is_data(x: Any) -> bool:

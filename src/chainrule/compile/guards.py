@@ -45,14 +45,16 @@ class Guards:
         """Whether the plan still fits; arrays that were replaced by others of the same kind are taken in."""
         if not self.variables.hold():
             return False
-        if any(leaf.grad is not None for leaf in self.without_grad):
+        if self.without_grad and any(leaf.grad is not None for leaf in self.without_grad):
             return False
-        if any(leaf.grad is None for leaf in self.with_grad):
+        if self.with_grad and any(leaf.grad is None for leaf in self.with_grad):
             return False
-        if not all(np.array_equal(array, values, equal_nan=True) for array, values in self.capture.looked):
+        looked = self.capture.looked
+        if looked and not all(np.array_equal(array, values, equal_nan=True) for array, values in looked):
             return False
-        if not all(check() for check in self.capture.checks):
-            return False
+        for check in self.capture.checks:
+            if not check():
+                return False
         if self.seen != changes.replaced:
             if not self._look():
                 return False
@@ -102,7 +104,11 @@ class Variables:
 
     def hold(self) -> bool:
         """Whether all of them are what they were."""
-        return all(_same(read(), before) for read, before in self._found)
+        for read, before in self._found:  # at every call: written out for speed
+            now = read()
+            if now is not before and not _same(now, before):
+                return False
+        return True
 
     def _function(self, f: Any) -> None:
         owner, f = getattr(f, "__self__", None), getattr(f, "__func__", f)
@@ -115,7 +121,8 @@ class Variables:
             return
         self._seen.add(id(f))
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            self._variable(name, partial(_content, cell))
+            is_empty = _content(cell) is None
+            self._variable(name, partial(_content, cell) if is_empty else partial(getattr, cell, "cell_contents"))
         for name in _names_in(code):
             if name in f.__globals__:
                 self._variable(name, partial(f.__globals__.get, name))

@@ -54,7 +54,7 @@ def digest(model: Any) -> int:
     """Return a checksum of all parameters."""
     found = 0
     for _, parameter in model.named_parameters():
-        found = zlib.crc32(np.ascontiguousarray(value_of(parameter)).reshape(-1).view(np.uint8), found)
+        found = zlib.crc32(np.ascontiguousarray(value_of(parameter)).data, found)
     return found
 
 

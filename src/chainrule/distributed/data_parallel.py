@@ -78,9 +78,9 @@ class DataParallel(Alone):
 
     @property
     def cores(self) -> int:
-        """This process's share of its machine's cores, at least 1."""
+        """The share of its machine's cores that a process should use, at least 1."""
         here = self._comm.Split_type(mpi().COMM_TYPE_SHARED)
-        beside = here.size
+        beside: int = here.size
         here.Free()
         return max((os.cpu_count() or 1) // beside, 1)
 
@@ -167,10 +167,10 @@ class DataParallel(Alone):
         run.stopping, run.history.stopped = self.agreed((run.stopping, run.history.stopped))
         mine = digest(run.model), self._stops or self._interrupts.is_waiting
         with self._fate.waiting("the end of an epoch"):
-            digests, stops = zip(*self._comm.allgather(mine), strict=True)
-        check_digests(digests, f"after epoch {run.epoch}")
+            found = self._comm.allgather(mine)
+        check_digests([one for one, _ in found], f"after epoch {run.epoch}")
         self._share_buffers(run.model)
-        if any(stops):
+        if any(stops for _, stops in found):
             self._stop()
 
     def means(self, score: Score) -> dict[str, float]:

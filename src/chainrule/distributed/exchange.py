@@ -2,12 +2,13 @@
 
 Every rank owns one piece of the buffer. It gets that piece from all others (all-to-all), adds up what it got in the
 order of the ranks, and gives the sum to all (all-gather). Each rank sends and receives 2 (N − 1)/N of the buffer, as in
-a ring all-reduce (Thakur, Rabenseifner & Gropp, "Optimization of collective communication operations in MPICH", 2005,
-section 4.5), and adds one piece. The order of the additions is fixed here, whereas MPI leaves that of `Allreduce` to the
+a ring all-reduce, and adds one piece (Thakur, Rabenseifner & Gropp, "Optimization of Collective Communication
+Operations in MPICH", 2005). The order of the additions is fixed here, whereas MPI leaves that of `Allreduce` to the
 library, the network and the number of bytes; and all ranks hold the same bits, because each sum is computed once.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +39,8 @@ class GradientExchange:
         # Sums in float16 would lose what the gradients have.
         self.dtype = np.result_type(np.float32, *(dtype for _, dtype in parameters.values()))
         ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)]).tolist()
-        self.slices = [slice(begin, end) for begin, end in zip(ends[:-1], ends[1:], strict=True)]
-        self.size = ends[-1]
+        self.slices = [slice(begin, end) for begin, end in pairwise(ends)]
+        self.size: int = ends[-1]
         self.piece = _padded(-(-self.size // comm.size) * self.dtype.itemsize) // self.dtype.itemsize
         self._tail = _padded(8 * _NUMBERS + len(shapes)) // self.dtype.itemsize
         row = self.piece + self._tail
@@ -55,7 +56,7 @@ class GradientExchange:
     @property
     def nbytes(self) -> int:
         """The bytes of the buffer."""
-        return self.size * self.dtype.itemsize
+        return self.size * int(self.dtype.itemsize)
 
     def average(self, grads: Mapping[str, Any], part: Part, stops: bool) -> Sums:
         """Average the gradients, arrays by name; `mean(name)` then gives each of them."""

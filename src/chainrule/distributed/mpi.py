@@ -15,9 +15,8 @@ def mpi() -> Any:
     try:
         return require("mpi4py.MPI", "chainrule.distributed", INSTALL)
     except RuntimeError as error:  # mpi4py is there, and no library of MPI
-        raise ImportError(
-            f"chainrule.distributed needs an MPI library, which mpi4py does not find; run: {INSTALL}"
-        ) from (error)
+        found = "chainrule.distributed needs an MPI library, which mpi4py does not find"
+        raise ImportError(f"{found}; run: {INSTALL}") from error
 
 
 def launched_size() -> int:

@@ -69,8 +69,7 @@ class _Group:
         self._keys = [key for key in self.group if key not in ("params", "names")]
         self._values: list[Any] = []
         self._settings: dict[str, Any] = {}
-        self._state: Any = None
-        self._states: list[dict[str, Any]] = []
+        self._states: list[Any] = [None] * len(parameters)
         self._kernel = ""
         self._run: Any = None
         self._arrays: list[Any] = []
@@ -128,12 +127,13 @@ class _Group:
 
         State that somebody else has put in place is taken into the flat buffers first.
         """
-        optimizer = self.optimizer
-        if optimizer.state is not self._state or not self._states[0]:
-            self._states = [optimizer._state_of(p, self._settings) for p in self.parameters]
-            self._state = optimizer.state
-            if self.flat is not None:
-                self.flat.take_state(self._states)
+        state = self.optimizer.state
+        for parameter, mine in zip(self.parameters, self._states, strict=True):
+            if mine is None or state.get(parameter) is not mine:
+                self._states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
+                if self.flat is not None:
+                    self.flat.take_state(self._states)
+                break
         if "step" not in self._states[0]:
             return -1
         first: int = self._states[0]["step"]

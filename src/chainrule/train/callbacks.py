@@ -1,6 +1,7 @@
 """Callbacks: what else happens while `fit` trains."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,37 +182,99 @@ class GradientFlow(Callback):
 class SaveCheckpoint(Callback):
     """Saves model, optimizer, loader and scheduler every `every` epochs, so that training can go on from the file.
 
-    In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` it is written
-    only when that column is the best so far. The file's meta is the epoch's row: `chainrule.load(path).meta`.
+    With `every_batches` or `every_seconds` it saves also in the middle of an epoch, after the first step at which so
+    many batches or seconds have passed since it last did: a run that is killed loses no more than that. It goes on to
+    the bit from the file, where the loader stands in the epoch that was under way. `every=None` saves by these alone.
+
+    In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` an epoch is
+    saved only when that column is the best so far. The file's meta, `chainrule.load(path).meta`, is the epoch's row, or
+    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history, which a run that goes on takes as
+    `fit(..., history=History(rows))`.
+
+    Raises ValueError for a setting out of range, and, when the training starts, for a loader without a position that
+    could be saved in the middle of an epoch.
+
+    >>> import numpy as np
+    >>> from chainrule import data, nn, optim, train
+    >>> loader = data.DataLoader((np.eye(8), np.arange(8)), batch_size=2, seed=0)
+    >>> model = nn.Linear(8, 8)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> keep = train.SaveCheckpoint("part.safetensors", every=None, every_batches=3)
+    >>> _ = train.fit(model, nn.CrossEntropyLoss(), optimizer, loader, epochs=2, callbacks=[keep])
+    >>> meta = train.load("part.safetensors").meta
+    >>> meta["epoch"], meta["batch"]
+    (2, 2)
     """
 
-    def __init__(self, path: str | os.PathLike[str], monitor: str | None = None, every: int = 1) -> None:
-        if every < 1:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str | None = None,
+        every: int | None = 1,
+        every_batches: int | None = None,
+        every_seconds: float | None = None,
+    ) -> None:
+        if every is not None and every < 1:
             raise ValueError(f"SaveCheckpoint: every must be at least 1 epoch, got {every}")
+        if every_batches is not None and every_batches < 1:
+            raise ValueError(f"SaveCheckpoint: every_batches must be at least 1 batch, got {every_batches}")
+        if every_seconds is not None and not every_seconds > 0:
+            raise ValueError(f"SaveCheckpoint: every_seconds must be positive, got {every_seconds}")
         self.path = Path(path)
         self.monitor = monitor
         self.every = every
+        self.every_batches = every_batches
+        self.every_seconds = every_seconds
         self.saved: Path | None = None
         self._best: float | None = None
+        self._batches = self._seen = 0
+        self._since = 0.0
 
-    def on_train_start(self, run: Run) -> None:  # noqa: ARG002
-        """Forget an earlier training's best value."""
+    def on_train_start(self, run: Run) -> None:
+        """Forget an earlier training's best value, and count from here."""
         self._best = None
+        self._batches = self._seen = 0
+        self._since = time.monotonic()
+        in_between = self.every_batches is not None or self.every_seconds is not None
+        if in_between and not hasattr(run.loader, "batches_left"):
+            raise ValueError(
+                f"SaveCheckpoint: a {type(run.loader).__name__} does not say where it stands in an epoch, and training "
+                f"could not go on there; pass a DataLoader, or save by epochs alone"
+            )
+
+    def on_batch_end(self, run: Run) -> None:
+        """Save, if enough has passed; after an epoch's last batch its end is waited for."""
+        self._batches += run.batch - self._seen
+        self._seen = run.batch
+        if self._is_due() and run.loader.batches_left:
+            self._save(run, {"epoch": run.epoch, "batch": run.batch, "loss": run.batch_loss})
 
     def on_epoch_end(self, run: Run) -> None:
         """Save, if this epoch is one to save."""
+        self._seen = 0
         row = run.history.last
-        if self.monitor is None:
-            due = run.epoch % self.every == 0
-        else:
+        if self.monitor is not None:
             value = monitored("SaveCheckpoint", self.monitor, row)
             due = is_better(self.monitor, value, self._best)
             self._best = value if due else self._best
-        if due:
-            path = self.path.with_name(self.path.name.replace("{epoch}", str(run.epoch)))
-            loader = run.loader if hasattr(run.loader, "state_dict") else None
-            save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, **row)
-            self.saved = path
+        else:
+            due = self.every is not None and run.epoch % self.every == 0
+        if due or self._is_due():
+            self._save(run, row)
+
+    def write(self, path: Path, run: Run, **meta: Any) -> None:
+        """Write the file."""
+        loader = run.loader if hasattr(run.loader, "state_dict") else None
+        save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, **meta)
+
+    def _is_due(self) -> bool:
+        by_batches = self.every_batches is not None and self._batches >= self.every_batches
+        return by_batches or (self.every_seconds is not None and time.monotonic() - self._since >= self.every_seconds)
+
+    def _save(self, run: Run, meta: Row) -> None:
+        path = self.path.with_name(self.path.name.replace("{epoch}", str(run.epoch)))
+        self.write(path, run, **meta, rows=run.history.rows)
+        self.saved, self._batches, self._since = path, 0, time.monotonic()
 
 
 def monitored(who: str, monitor: str, row: Row) -> float:

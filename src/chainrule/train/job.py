@@ -15,7 +15,7 @@ from chainrule.core.random import seed
 from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
 from chainrule.train.alone import Alone
-from chainrule.train.callbacks import GradientFlow
+from chainrule.train.callbacks import GradientFlow, Run, SaveCheckpoint
 from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
 from chainrule.train.loop import fit
@@ -157,7 +157,8 @@ class Job:
     def train(self, callbacks: Sequence[Any] = (), parallel: Alone | None = None) -> History:
         """Train the epochs that are left; the learning rate falls to zero along a cosine.
 
-        With `parallel` several processes train together (`fit`). After Ctrl-C the job can be saved with `save_checkpoint`, to be gone on with by `resume`.
+        With `parallel` several processes train together (`fit`). After Ctrl-C the job can be saved with
+        `save_checkpoint`, to be gone on with by `resume`.
         """
         cores = None if parallel is None else parallel.cores
         with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
@@ -248,6 +249,18 @@ class Job:
             recipe=asdict(recipe) | {"hidden": list(recipe.hidden), "epochs": self.epochs},
             held_out={"samples": score.samples, "loss": score.loss, "accuracy": score.accuracy, "rmse": score.rmse},
         )
+
+
+class JobCheckpoint(SaveCheckpoint):
+    """Writes a job's checkpoint, which `resume` takes, after a step once `seconds` have passed since the last one."""
+
+    def __init__(self, job: Job, path: Path, seconds: float) -> None:
+        super().__init__(path, every=None, every_seconds=seconds)
+        self.job = job
+
+    def write(self, path: Path, run: Run, **meta: Any) -> None:  # noqa: ARG002
+        """Write the job as it stands."""
+        self.job.save_checkpoint(path)
 
 
 def _is_complete(meta: Mapping[str, Any]) -> bool:
