@@ -52,6 +52,11 @@ NO_GRADIENT = 1e-9
 attention's keys), and Adam, which divides a gradient by its own size, makes full steps of rounding."""
 TURN = 0.03
 """Seconds: how long one turn of a fast candidate lasts at least."""
+REST = 0.06
+"""Seconds before a turn: OpenBLAS's threads spin for 2²⁶ cycles after a product, and OpenMP's for a while as well, on
+the cores that the next candidate's threads need."""
+WARM = 0.05
+"""Seconds of steps that are not timed after that, until the candidate's own threads and the cores are awake."""
 PEERS = (("torch", ("Eager", "Compiled")), ("jax", ("Jit",)))
 
 
@@ -113,8 +118,8 @@ def _differences(
 def take_turns(those: list[Candidate], rounds: int) -> dict[str, tuple[float, float, float]]:
     """Return for each candidate the median, lower and upper quartile of the seconds of a step.
 
-    Each round gives every candidate one turn, in an order that rotates. A turn begins at the first weights, so that all
-    work on the same numbers, and with steps that are not timed, so that caches and threads are its own.
+    Each round gives every candidate one turn, in an order that rotates. Its steps begin at the first weights, so that
+    all work on the same numbers.
     """
     repeats = {candidate.name: _repeats(candidate) for candidate in those}
     seconds: dict[str, list[float]] = {candidate.name: [] for candidate in those}
@@ -130,9 +135,13 @@ def take_turns(those: list[Candidate], rounds: int) -> dict[str, tuple[float, fl
 
 
 def _timed(candidate: Candidate, repeats: int) -> float:
+    time.sleep(REST)
     candidate.reset()
-    for _ in range(1 + min(repeats, 20) // 4):
+    ends = time.perf_counter() + WARM
+    while time.perf_counter() < ends:
         candidate.step()
+    candidate.reset()
+    candidate.step()
     step = candidate.step
     began = time.perf_counter()
     for _ in itertools.repeat(None, repeats):
@@ -142,8 +151,8 @@ def _timed(candidate: Candidate, repeats: int) -> float:
 
 def _repeats(candidate: Candidate) -> int:
     """Return how many steps make a turn."""
-    fastest = min(_timed(candidate, 3) for _ in range(3))
-    return max(2, min(1000, round(TURN / fastest)))
+    fastest = min(_timed(candidate, 3) for _ in range(2))
+    return max(2, min(500, round(TURN / fastest)))
 
 
 def _summary(times: list[float]) -> tuple[float, float, float]:

@@ -18,10 +18,9 @@ SOURCE = Path(__file__).parents[2] / "src"
 LAUNCHER = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 pytest.importorskip("mpi4py", reason="several processes need mpi4py and MPI: pip install '.[mpi]'")
-pytestmark = [
-    pytest.mark.skipif(LAUNCHER is None, reason="no mpiexec: pip install '.[mpi]'"),
-    pytest.mark.xdist_group("mpiexec"),
-]
+if LAUNCHER is None:
+    pytest.skip("several processes need mpiexec: pip install '.[mpi]'", allow_module_level=True)
+pytestmark = pytest.mark.xdist_group("mpiexec")
 
 ALIKE = (
     *("plain", "compiled", "several_batches", "sums", "fewer_samples_than_ranks", "a_list_of_batches"),

@@ -32,7 +32,7 @@ def main(folder):
     history = History()
     if path.exists():
         history.rows += load(path, model, optimizer, loader, scheduler=scheduler).meta["rows"]
-    callbacks = [SaveCheckpoint(path, every=None, every_batches=EVERY), Note()]
+    callbacks = [Note(), SaveCheckpoint(path, every=None, every_batches=EVERY)]
     rest, loss = EPOCHS - len(history), nn.CrossEntropyLoss()
     settings = {"scheduler": scheduler, "schedule_by": "batch", "history": history, "compile": False}
     fit(model, loss, optimizer, loader, rest, validation=(x, np.zeros(400, int)), callbacks=callbacks, **settings)

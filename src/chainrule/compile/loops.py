@@ -29,9 +29,31 @@ class Loop:
     loaded: list[Value]
     """What it reads that others made."""
 
-    def lines(self, name: Callable[[Value], str], rows: str, columns: str, split: bool) -> list[str]:
-        """Return the lines; `split` says whether the loop over columns is a loop of its own."""
-        return _Writer(self, name, rows, columns, split).lines()
+    def lines(self, name: Callable[[Value], str], over: "Ranges") -> list[str]:
+        """Return the lines that go over a range of elements, or of rows and columns."""
+        return _Writer(self, name, over).lines()
+
+    def cut(self) -> str | None:
+        """Return along what it can be cut into parts that run at the same time: "rows", "columns", or None.
+
+        Along rows, unless each column is added up; then along columns. No sum is ever cut, so that the result does not
+        depend on the number of parts.
+        """
+        kinds = {reduction_of(i) for i in self.group.members}
+        if "all" in kinds or {"rows", "columns"} <= kinds:
+            return None
+        return "columns" if "columns" in kinds else "rows"
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What a loop goes over, as arguments of `range`: all elements in one loop, or rows and columns."""
+
+    elements: str = ""
+    rows: str = ""
+    columns: str = ""
+    width: str = ""
+    """The number of all columns."""
 
 
 def loop_of(group: Group, needed: set[Value]) -> Loop:
@@ -70,8 +92,8 @@ def _kind(value: Value, i: Instruction) -> str:
 
 
 class _Writer:
-    def __init__(self, loop: Loop, name: Callable[[Value], str], rows: str, columns: str, split: bool) -> None:
-        self.loop, self.name, self.rows, self.columns, self.split = loop, name, rows, columns, split
+    def __init__(self, loop: Loop, name: Callable[[Value], str], over: Ranges) -> None:
+        self.loop, self.name, self.over = loop, name, over
         self.names: dict[Value, str] = {}
         self.before: list[str] = []
         self.row_start: list[str] = []
@@ -85,14 +107,14 @@ class _Writer:
             for value in i.inputs:
                 self._load(value, i)
             self._member(i)
-        if not self.split:
+        if self.over.elements:
             # All loads first: what is stored may go where something that was read stood.
-            inner = [f"for i in range({self.rows} * {self.columns}):", *_indented([*self.loads, *self.body])]
+            inner = [f"for i in range({self.over.elements}):", *_indented([*self.loads, *self.body])]
             return [*self.before, *inner, *self.row_end, *self.after]
         # The loop over columns is innermost and its body straight, so that it runs on vectors.
-        body = [f"base = r * {self.columns}", *self.row_start, f"for c in range({self.columns}):"]
+        body = [f"base = r * {self.over.width}", *self.row_start, f"for c in range({self.over.columns}):"]
         body += _indented(["i = base + c", *self.loads, *self.body]) + self.row_end
-        return [*self.before, f"for r in range({self.rows}):", *_indented(body), *self.after]
+        return [*self.before, f"for r in range({self.over.rows}):", *_indented(body), *self.after]
 
     def _load(self, value: Value, i: Instruction) -> None:
         if value in self.names:
@@ -148,10 +170,10 @@ class _Writer:
         kind, array, local = TYPES[out.dtype], self.name(out), self.names[x]
         share = f" * {kind}({out.size / x.size!r})" if i.name == "mean" else ""
         if reduction == "columns":
-            self.before += [f"for c in range({self.columns}):", f"    {array}[c] = {kind}(0)"]
+            self.before += [f"for c in range({self.over.columns}):", f"    {array}[c] = {kind}(0)"]
             self.body.append(f"{array}[c] += {local}")
             if share:
-                self.after += [f"for c in range({self.columns}):", f"    {array}[c] = {array}[c]{share}"]
+                self.after += [f"for c in range({self.over.columns}):", f"    {array}[c] = {array}[c]{share}"]
             return
         total = f"t{out.number}"
         # Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .generated import HEADER, function_of
-from .loops import TYPES, needs_split
+from .loops import TYPES, Ranges, needs_split
 from .program import Instruction, Value, values_in
 from .steps import Run
 
@@ -96,7 +96,9 @@ def _loop(step: Any, buffer: Buffer, places: _Places) -> list[str] | None:
     names = {value: places.name(a, (a.size,)) for value, a in arrays.items()}
     split = needs_split(loop.group)
     columns = loop.group.columns if split and loop.group.columns else loop.group.size
-    return loop.lines(names.__getitem__, str(loop.group.size // columns), str(columns), split)  # type: ignore[no-any-return]
+    rows = str(loop.group.size // columns)
+    over = Ranges(rows=rows, columns=str(columns), width=str(columns)) if split else Ranges(str(loop.group.size))
+    return loop.lines(names.__getitem__, over)  # type: ignore[no-any-return]
 
 
 def _instruction(i: Instruction, buffer: Buffer, places: _Places) -> list[str] | None:

@@ -12,6 +12,7 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP
 
 def mpi() -> Any:
     """Return the module `mpi4py.MPI`, which starts MPI. Raises ImportError with the command that installs it."""
+    require("mpi4py", "chainrule.distributed", INSTALL)
     try:
         return require("mpi4py.MPI", "chainrule.distributed", INSTALL)
     except RuntimeError as error:  # mpi4py is there, and no library of MPI

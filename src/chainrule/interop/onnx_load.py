@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,6 @@ FAMILIES = (onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_re
 
 OLDEST_OPSET = 7
 """Before it, arrays of different shapes met by attributes."""
-DEPTH = 32
-"""How deep functions of a file may call each other."""
 
 
 def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str], bool] | None = None) -> OnnxModule:
@@ -50,6 +49,13 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     """
     onnx = onnx_for("load")
     file = _inlined(onnx, _read(onnx, source))
+    try:
+        return _made(onnx, file, trainable).eval()
+    except (TypeError, AttributeError, UnicodeError) as error:  # names that are no text come as bytes
+        raise ValueError(f"load: the file is damaged: {_first_lines(error)}") from error
+
+
+def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> OnnxModule:
     opset = _opset(file)
     graph = file.graph
     if graph.sparse_initializer:
@@ -66,13 +72,11 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     buffers = [name for name in floats if name in moments]
     parameters = [name for name in floats if name not in moments and wanted(name)]
     rest = {name: array for name, array in arrays.items() if name not in {*buffers, *parameters}}
-    module = OnnxModule(
+    return OnnxModule(
         Contents(inputs, outputs, calls, rest),
         {name: arrays[name] for name in parameters},
         {name: arrays[name] for name in buffers},
     )
-    module.eval()
-    return module
 
 
 def _read(onnx: Any, source: Any) -> Any:
@@ -115,7 +119,7 @@ def _inlined(onnx: Any, file: Any) -> Any:
     if not file.functions:
         return file
     try:
-        return onnx.inliner.inline_local_functions(file)
+        return import_module(f"{onnx.__name__}.inliner").inline_local_functions(file)
     except Exception as error:
         raise ValueError(f"load: the functions in the file cannot be inlined: {_first_lines(error)}") from error
 

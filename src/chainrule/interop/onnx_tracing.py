@@ -147,6 +147,8 @@ def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping
             result = model(*boxes, **settings)
     except CaptureError as error:
         raise CaptureError(f"export: {str(error).removeprefix('compile: ')}") from error
+    finally:
+        capture.restore_grads()
     found = [captured_in(leaf) for leaf in flatten(result)[0]]
     if not found or any(box is None for box in found):
         raise ValueError("export: expected a model that returns arrays computed from its inputs, got another result")

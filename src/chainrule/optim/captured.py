@@ -8,6 +8,9 @@ from chainrule.core.tensor import Tensor
 
 from .flat import Flat
 
+SEVERAL = 2**18
+"""Elements from which on a step is worth a second core."""
+
 
 class OptimizerStep:
     """The effect that a program notes for `optimizer.step()`: called with the gradients, at each replay.
@@ -107,13 +110,26 @@ class _Group:
         kernel, slots, numbers = self.optimizer._pass(steps + 1, settings)
         if kernel != self._kernel:
             self._bind(kernel, slots)
-        self._run(*self._arrays, *numbers, -1.0 if settings.get("maximize") else 1.0)
+        numbers = (*numbers, -1.0 if settings.get("maximize") else 1.0)
+        if flat.value.size < SEVERAL:
+            self._run(*self._arrays, *numbers)
+        else:
+            self._on_cores(numbers)
         if counts:
             for state in self._states:
                 state["step"] = steps + 1
         when = changes.mark(flat.memory)
         for parameter in self.parameters:
             parameter._link.changed = when
+
+    def _on_cores(self, numbers: tuple[float, ...]) -> None:
+        from chainrule.kernels.threads import split
+
+        def part(begin: int, end: int) -> None:
+            self._run(*(array[begin:end] for array in self._arrays), *numbers)
+
+        size = self._arrays[0].size
+        split(part, size, 10.0 * size)
 
     def _bind(self, kernel: str, slots: tuple[str, ...]) -> None:
         from chainrule.kernels import optimizers
