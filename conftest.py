@@ -24,7 +24,7 @@ for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):
     os.environ.pop(variable, None)
 
 # Libraries that `.[app,dev]` does not bring: an example that imports one is skipped without it.
-OPTIONAL = ("torch", "jax", "onnx", "mpi4py", "autograd", "mygrad", "mlxtend")
+OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "mpi4py", "autograd", "mygrad", "mlxtend")
 
 
 def missing_imports(source: str) -> list[str]:

@@ -35,7 +35,7 @@ from chainrule.rules.softmax import log_softmax, logsumexp, softmax
 from chainrule.rules.trigonometric import cos, sin, tanh
 
 if TYPE_CHECKING:
-    from chainrule import check, compile, data, doctor, explain, nn, numpy, optim, random, special, train
+    from chainrule import check, compile, data, distributed, doctor, explain, nn, numpy, optim, random, special, train
     from chainrule.check.costs import cost
     from chainrule.check.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
@@ -48,7 +48,20 @@ if TYPE_CHECKING:
 cat = concatenate
 
 _LAZY_MODULES = frozenset(
-    {"check", "compile", "data", "doctor", "explain", "nn", "numpy", "optim", "random", "special", "train"}
+    {
+        "check",
+        "compile",
+        "data",
+        "distributed",
+        "doctor",
+        "explain",
+        "nn",
+        "numpy",
+        "optim",
+        "random",
+        "special",
+        "train",
+    }
 )
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
@@ -87,6 +100,7 @@ __all__ = [
     "custom",
     "data",
     "detect_nonfinite",
+    "distributed",
     "doctor",
     "einsum",
     "elementwise_grad",

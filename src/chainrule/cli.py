@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 from chainrule._version import __version__
 
 if TYPE_CHECKING:
+    from chainrule.doctor import GradientWatch
     from chainrule.train.alone import Alone
     from chainrule.train.history import History
     from chainrule.train.job import Job
@@ -92,6 +93,7 @@ def train(
     """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
     from chainrule.data import load
     from chainrule.distributed import launched
+    from chainrule.doctor import GradientWatch
     from chainrule.train.job import Job, Recipe
     from chainrule.train.report import check_lang
 
@@ -110,9 +112,11 @@ def train(
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
-        history = _train(job, out, parallel, checkpoint_every)
+        watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
+        history = _train(job, out, parallel, checkpoint_every, watch)
         if parallel.leads:
-            _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang)
+            _say_what_was_seen(watch)
+            _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang, watch)
 
 
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
@@ -131,16 +135,30 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
 
 
 def _write(
-    job: "Job", history: "History", checked: "list[CheckedRow]", command: str, out: Path, report: Path, lang: str
+    job: "Job",
+    history: "History",
+    checked: "list[CheckedRow]",
+    command: str,
+    out: Path,
+    report: Path,
+    lang: str,
+    watch: "GradientWatch",
 ) -> None:
     """Measure the trained network, and write the model and the report."""
     from chainrule.train.report import write_report
 
     score = job.score()
     job.save(out, score)
-    write_report(report, job, history, score, checked, command, lang, _derivation(job, lang))
+    write_report(report, job, history, score, checked, command, lang, _derivation(job, lang), watch)
     console.print(str(score), style="bold", highlight=False)
     console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
+
+
+def _say_what_was_seen(watch: "GradientWatch") -> None:
+    """Print what the doctor saw in the gradients along the way, if anything."""
+    if not watch.ok:
+        for title, evidence, _ in watch.verdicts():
+            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow", markup=False)
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:
@@ -340,7 +358,7 @@ def _check_writable(path: Path) -> None:
         raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
 
 
-def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None) -> "History":
+def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
     from chainrule.train import NonFiniteError
     from chainrule.train.job import JobCheckpoint
@@ -349,7 +367,7 @@ def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None) -> "
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds)]
     try:
-        return job.train([ProgressBar(console), *keeping], parallel)
+        return job.train([ProgressBar(console), watch, *keeping], parallel)
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "

@@ -70,7 +70,9 @@ def _same(f: Any, shapes: Any, dtype: Any, tolerance: float) -> None:
     for _ in range(2):
         arrays = [np.asarray(rng.normal(size=s).astype(dtype)) for s in shapes]
         kept = [x.copy() for x in arrays]
-        for a, b in zip(compiled(*arrays), f(*arrays), strict=True):
+        with np.errstate(all="ignore"):  # some programs have no finite result
+            pairs = list(zip(compiled(*arrays), f(*arrays), strict=True))
+        for a, b in pairs:
             assert (np.shape(a), a.dtype) == (np.shape(b), b.dtype)
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
         for x, k in zip(arrays, kept, strict=True):

@@ -325,9 +325,7 @@ class _Replay:
         if self.pullback is not None:
             self.plan.cut(self.pullback.barrier)
         # The capture's boxes and examples have done their work.
-        for v in (*self.plan.buffers, *self.plan.program.inputs):
-            if v.kind in ("input", "result"):
-                v.array = None
+        self.plan.program.forget_examples()
 
     def _array_of(self, value: Value) -> Any:
         """Return where a value of the capture is found after a replay."""

@@ -113,13 +113,20 @@ class Program:
         """What has to be there at the end: results and gradients."""
         self.renamed: dict[Value, Value] = {}
         """What took the place of values that passes have left out."""
-        self._count = 0
+        self.values: list[Value] = []
 
     def value(self, kind: str, array: Any, maker: Instruction | None = None) -> Value:
         """Make a new value."""
-        self._count += 1
         array = np.asarray(array) if not isinstance(array, np.ndarray) else array
-        return Value(self._count - 1, kind, array, array.shape, array.dtype, maker)
+        made = Value(len(self.values), kind, array, array.shape, array.dtype, maker)
+        self.values.append(made)
+        return made
+
+    def forget_examples(self) -> None:
+        """Let go of the arrays that stood for inputs and results while the plan was made."""
+        for value in self.values:
+            if value.kind in ("input", "result"):
+                value.array = None
 
     def add(self, instruction: Instruction) -> None:
         """Append an instruction."""
