@@ -45,6 +45,7 @@ def train(rank, folder):
         optimizer.step()
     if rank == 0:
         torch.save(model.module.state_dict(), f"{folder}/state.pt")
+    distributed.barrier()  # a process that leaves while another still waits would end it
     distributed.destroy_process_group()
 
 

@@ -115,6 +115,7 @@ def train(
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
         history = _train(job, out, parallel, checkpoint_every, watch)
         if parallel.leads:
+            console.print(f"steps: {history.compiled}", highlight=False, markup=False, style="dim")
             _say_what_was_seen(watch)
             _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang, watch)
 

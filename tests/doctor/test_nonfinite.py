@@ -105,3 +105,20 @@ def test_a_sound_step_gives_the_same_gradients():
         watched = gradients()
     for a, b in zip(plain, watched, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_compiled_step_is_looked_at_operation_by_operation():
+    w = cr.tensor([1.0, 2.0], requires_grad=True)
+
+    @cr.compile
+    def step(x):
+        w.grad = None
+        loss = np.log(w * x).sum()
+        loss.backward()
+        return loss
+
+    assert np.isfinite(float(step(np.ones(2))))
+    with cr.detect_nonfinite(), pytest.raises(NonFiniteOperation, match="log: made the first infinity") as caught:
+        step(np.array([1.0, 0.0]))
+    assert caught.value.source.text == "loss = np.log(w * x).sum()"
+    assert np.isfinite(float(step(np.ones(2))))

@@ -55,7 +55,7 @@ def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
     accuracy = float(said.split("held-out accuracy ")[1].split()[0])
     assert accuracy >= 75  # 30 samples: three classes by chance are 33
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert html.count("<svg") == 3  # curves, gradient flow and confusion matrix
+    assert html.count("<svg") == 4  # curves, gradient flow, the flow over the steps, confusion matrix
     assert "Gradient flow" in html
     assert "chainrule train iris --epochs 20" in html
     assert html.count('class="derivation"') == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import running
+from chainrule.core.capturing import observed, running
 from chainrule.core.changes import changes, tick
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
 from chainrule.core.node import Item, Leaf
@@ -80,7 +80,7 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay the plan for such arguments, after making it where there is none."""
-        if running.capture is not None:
+        if running.capture is not None or observed.blocks:
             return self.function(*args, **kwargs)
         with self._lock:
             last = self._last

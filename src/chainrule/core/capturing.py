@@ -20,6 +20,15 @@ class _Running(threading.local):
 running = _Running()
 
 
+class _Observed:
+    """How many blocks look at each operation as it runs: compiled functions run as they are written then."""
+
+    blocks: int = 0
+
+
+observed = _Observed()
+
+
 def effect(f: Callable[..., Any], *args: Any, writes: Iterable[Any] | None = None) -> None:
     """Call `f` with the arrays in `args`; inside a capture not now, but at this point of every replay.
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import dispatch, tape
+from chainrule.core.capturing import observed
 from chainrule.core.node import Item, Leaf, Node
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import value_of
@@ -73,8 +74,8 @@ def detect_nonfinite() -> Iterator[None]:
     Forward: an operation whose result has a NaN that none of its arguments had, or an infinity where they were finite;
     also the first that takes a NaN in as data. An infinity that was put in, as in a mask of −∞, is none that was made.
     Backward: an operation whose gradient is not finite though what came in was; the forward pass must have run in the
-    block too. Only operations on tensors that require a gradient are seen. NumPy's own warnings are silent in the
-    block. It applies to all threads.
+    block too. Only operations on tensors that require a gradient are seen. Compiled functions run as they are written in
+    the block. NumPy's own warnings are silent in it. It applies to all threads.
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -89,6 +90,7 @@ def detect_nonfinite() -> Iterator[None]:
     """
     with _state.lock:
         _state.depth += 1
+        observed.blocks += 1
         _install(_checking)
     try:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -96,6 +98,7 @@ def detect_nonfinite() -> Iterator[None]:
     finally:
         with _state.lock:
             _state.depth -= 1
+            observed.blocks -= 1
             if _state.depth == 0:
                 _install(_state.record)
 
