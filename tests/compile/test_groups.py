@@ -177,7 +177,8 @@ def test_layouts() -> None:
     assert of((3, 1), (3, 4)) == ("column", 4)
     assert of((2, 1, 1), (2, 3, 4)) == ("column", 12)
     assert of((3, 4), (2, 3, 4)) == ("row", 12)
-    assert of((1, 3, 1), (2, 3, 4)) is None
+    assert of((1, 3, 1), (2, 3, 4)) == ("cycle", 4)
+    assert of((2, 1, 4, 1), (2, 3, 4, 5)) is None
     assert of((2, 1, 4), (2, 3, 4)) is None
 
 
@@ -223,3 +224,20 @@ def test_long_sums_in_single_precision_lose_little(machine_code: None) -> None:
     exact = x.astype(np.float64)
     np.testing.assert_allclose(total, exact.sum(), rtol=5e-6)
     np.testing.assert_allclose(means, exact.mean(axis=0), rtol=5e-5)  # one by one, as NumPy's along the first axis
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_channels_of_images(dtype: Any, compiled_ways: str) -> None:
+    """A bias for each channel, and its gradient, are in the loop with the activation."""
+
+    def f(x: Any, bias: Any) -> Any:
+        y = np.maximum(x + bias, 0)
+        return y, y.sum(axis=(0, 2, 3)), (y * 2).mean(axis=(0, 2))
+
+    rng = np.random.default_rng(0)
+    calls = [(rng.normal(size=(2, 3, 4, 5)).astype(dtype), rng.normal(size=(3, 1, 1)).astype(dtype)) for _ in range(2)]
+    compiled = cr.compile(f)
+    for call in calls:
+        for a, b in zip(compiled(*call), f(*call), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    assert any("sum" in s.name and "maximum" in s.name for s in compiled.plan.steps)

@@ -32,7 +32,11 @@ class Group:
 
 
 def reduction_of(i: Instruction) -> str | None:
-    """Return how a sum or mean reduces: "all", "columns" (one sum for each column), "rows"; None for other axes."""
+    """Return how a sum or mean reduces, or None.
+
+    "all", "columns" (one sum for each column), "rows", or "middle": over all axes but a block of neighbours, as over the
+    batch and the pixels of each channel.
+    """
     if i.kind != "op" or i.name not in ("sum", "mean") or i.outputs[0].dtype not in FLOATS:
         return None
     x = i.inputs[0] if len(i.inputs) == 1 else None
@@ -46,14 +50,15 @@ def reduction_of(i: Instruction) -> str | None:
         return "columns"
     if axes == set(range(x.ndim - len(axes), x.ndim)):
         return "rows"
-    return None
+    kept = sorted(set(range(x.ndim)) - axes)
+    return "middle" if kept == list(range(kept[0], kept[-1] + 1)) else None
 
 
 def layout(value: Value, shape: Sequence[int]) -> tuple[str, int | None] | None:
     """Return how a value lies over elements of `shape`, and the number of columns that asks for.
 
-    "full" (an element for each), "one", "row" (the same for each row), "column" (one for each row); None where it is
-    none of these.
+    "full" (an element for each), "one", "row" (the same for each row), "column" (one for each row), "cycle" (one for
+    each row, again and again, as a channel's bias over images); None where it is none of these.
     """
     size = math.prod(shape)
     if value.size == size:
@@ -70,6 +75,9 @@ def layout(value: Value, shape: Sequence[int]) -> tuple[str, int | None] | None:
             return "row", columns
         if all(same[:k]) and math.prod(padded[k:]) == 1:
             return "column", columns
+        start = next((j for j, n in enumerate(padded) if n != 1), 0)
+        if start and padded[k - 1] != 1 and all(same[start:k]) and math.prod(padded[k:]) == 1:
+            return "cycle", columns
     return None
 
 
@@ -85,7 +93,8 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
     kind = reduction_of(i)
     if kind is not None:
         x = i.inputs[0]
-        columns = {"all": None, "columns": i.outputs[0].size, "rows": x.size // max(i.outputs[0].size, 1)}[kind]
+        out = i.outputs[0].size
+        columns = {"all": None, "columns": out, "rows": x.size // max(out, 1), "middle": _behind(i)}[kind]
         return x.size, columns
     out = i.outputs[0]
     if not is_known(i.name, i.settings) or out.dtype not in LOADABLE or out.size < 1:
@@ -99,6 +108,14 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
             return None
         columns = found[1] if found[1] is not None else columns
     return out.size, columns
+
+
+def _behind(i: Instruction) -> int:
+    """Return how many elements lie behind the axes that a "middle" sum keeps."""
+    x, axis = i.inputs[0], i.settings.get("axis")
+    axes = {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)) if a is not None}
+    last = max(set(range(x.ndim)) - axes, default=-1)
+    return math.prod(x.shape[last + 1 :])
 
 
 def _of_one_type(i: Instruction) -> bool:

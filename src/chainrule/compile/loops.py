@@ -40,7 +40,7 @@ class Loop:
         depend on the number of parts.
         """
         kinds = {reduction_of(i) for i in self.group.members}
-        if "all" in kinds or {"rows", "columns"} <= kinds:
+        if kinds & {"all", "middle"} or {"rows", "columns"} <= kinds:
             return None
         return "columns" if "columns" in kinds else "rows"
 
@@ -78,7 +78,8 @@ def aliases(group: Group) -> dict[Value, Value]:
 def needs_split(group: Group) -> bool:
     """Whether rows and columns have to be told apart."""
     return group.columns is not None and any(
-        reduction_of(i) in ("columns", "rows") or any(_kind(v, i) in ("row", "column") for v in i.inputs)
+        reduction_of(i) in ("columns", "rows", "middle")
+        or any(_kind(v, i) in ("row", "column", "cycle") for v in i.inputs)
         for i in group.members
     )
 
@@ -126,6 +127,8 @@ class _Writer:
             self.before.append(f"{local} = {array}[0]")
         elif kind == "column":
             self.row_start.append(f"{local} = {array}[r]")
+        elif kind == "cycle":
+            self.row_start.append(f"{local} = {array}[int64(r) % {value.size}]")
         else:
             self.loads.append(f"{local} = {array}[{'c' if kind == 'row' else 'i'}]")
 
@@ -180,7 +183,11 @@ class _Writer:
         wide = kind if reduction == "rows" and x.size <= LONG * out.size else "float64"
         self.body.append(f"{total} += {wide}({local})")
         share = f" * {wide}({out.size / x.size!r})" if i.name == "mean" else ""
-        if reduction == "all":
+        if reduction == "middle":
+            self.before += [f"for c in range({out.size}):", f"    {array}[c] = {kind}(0)"]
+            self.row_start.append(f"{total} = {wide}(0)")
+            self.row_end.append(f"{array}[int64(r) % {out.size}] += {kind}({total}{share})")
+        elif reduction == "all":
             self.before.append(f"{total} = {wide}(0)")
             self.after.append(f"{array}[0] = {kind}({total}{share})")
         else:

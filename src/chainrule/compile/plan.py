@@ -1,5 +1,6 @@
 """`Plan`: a program with memory: what a replay runs."""
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,9 @@ from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
 from .single import CROSS_ENTROPY, MOST, single
 from .steps import Run, operations, step_of, view_of
+
+FEW_PRODUCTS = 2**28
+"""Floating-point operations of all matrix products that one core does in a few milliseconds."""
 
 
 @dataclass(eq=False)
@@ -111,8 +115,25 @@ class Plan:
     def run(self) -> None:
         """Run all lines, on what is in the buffers of the inputs."""
         self.has_acted = False
-        for call in self.calls:
-            call()
+        if not self.has_own_threads:
+            for call in self.calls:
+                call()
+            return
+        from chainrule.kernels.blas import one_thread
+
+        with one_thread():
+            for call in self.calls:
+                call()
+
+    @functools.cached_property
+    def has_own_threads(self) -> bool:
+        """Whether to keep BLAS to one thread: convolutions have threads of their own, and its products are small.
+
+        After a product OpenBLAS's threads wait for the next one for 26 ms without sleeping, on the cores that the
+        convolutions need.
+        """
+        products = sum(step.flops for step in self.steps if step.name == "matmul")
+        return products < FEW_PRODUCTS and any(step.name.startswith("convolution") for step in self.steps)
 
     # What it looks like
 

@@ -24,7 +24,7 @@ SINGLE_HEADER = f"""{HEADER}
 from chainrule.kernels.blas import product
 from chainrule.kernels.cross_entropy import gradient, losses_and_gradient, losses_and_probabilities
 from chainrule.kernels.places import carray, pointer
-from numpy import int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from numpy import int8, int16, int32, uint8, uint16, uint32, uint64
 
 """
 

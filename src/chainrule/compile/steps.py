@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.core.capturing import replaced
 from chainrule.core.errors import CaptureError
+from chainrule.kernels.outputs import offering
 
 from .program import Instruction, Value
 
@@ -99,13 +100,19 @@ def _generic(i: Instruction, args: Any, settings: dict[str, Any], outs: list[Any
     if structure is None:
         out = outs[0]
 
+        call = partial(function, *args, **settings)
+        offered = (out,) if out.flags.c_contiguous else ()
+
         def run() -> None:
-            _store(i.name, out, function(*args, **settings))
+            _store(i.name, out, offering(offered, call))
 
         return run
 
+    call_several = partial(function, *args, **settings)
+    offers = tuple(out for out in outs if out.flags.c_contiguous)
+
     def run_several() -> None:
-        _copy(function(*args, **settings), structure, outs)
+        _copy(offering(offers, call_several), structure, outs)
 
     return run_several
 
@@ -128,7 +135,14 @@ def _store(name: str, out: Any, result: Any) -> None:
             f"function was captured: a shape must not depend on values; use np.where(mask, x, 0), or keep that part "
             f"outside of the compiled function"
         )
-    out[...] = result
+    if getattr(result, "base", None) is None or not _is_there(out, result):
+        out[...] = result
+
+
+def _is_there(out: Any, result: Any) -> bool:
+    """Whether a result has been written where it belongs."""
+    same = result.__array_interface__["data"] == out.__array_interface__["data"]
+    return bool(same and result.strides == out.strides and result.dtype == out.dtype)
 
 
 def operations(i: Instruction) -> int:

@@ -74,8 +74,8 @@ def detect_nonfinite() -> Iterator[None]:
     Forward: an operation whose result has a NaN that none of its arguments had, or an infinity where they were finite;
     also the first that takes a NaN in as data. An infinity that was put in, as in a mask of −∞, is none that was made.
     Backward: an operation whose gradient is not finite though what came in was; the forward pass must have run in the
-    block too. Only operations on tensors that require a gradient are seen. Compiled functions run as they are written in
-    the block. NumPy's own warnings are silent in it. It applies to all threads.
+    block too. Only operations on tensors that require a gradient are seen. Compiled functions run as they are written
+    in the block. NumPy's own warnings are silent in it. It applies to all threads.
 
     >>> import numpy as np
     >>> import chainrule as cr

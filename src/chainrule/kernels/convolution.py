@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import tiles
+from . import outputs, tiles
 from .flat import Geometry, Ints, Plane, forward, transposed
 from .jit import inline, kernel
 from .threads import split, threads
@@ -254,7 +254,7 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
         return correlate(_row(x), w.reshape(*w.shape[:2], 1), POINT, groups).reshape(len(x), len(w), *x.shape[2:])
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
     out, size = geometry.count(images.shape[2:]), images.shape[3:]
-    y = np.empty((len(x), len(w), *out), x.dtype)
+    y = outputs.empty((len(x), len(w), *out), x.dtype)
     weights = _packed(w.reshape(groups, len(w) // groups, -1))
     stack = _stack(images, math.prod(geometry.kernel), len(w), geometry)
     plane, offsets = forward(geometry, (images.shape[2] * stack, *size), w.shape[1])
@@ -278,7 +278,7 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
     stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
     outer = (images.shape[2] * stack, *images.shape[3:])
     plane, phases = transposed(geometry, (full[0] * stack, *full[1:]), outer, len(w) // groups)
-    make = np.empty if all(phase.taps for phase in phases) else np.zeros
+    make = outputs.empty if all(phase.taps for phase in phases) else np.zeros
     y = make((len(z), groups * w.shape[1], *full), z.dtype)
     kernels = w.reshape(groups, len(w) // groups, w.shape[1], -1).swapaxes(1, 2)
     runs = []

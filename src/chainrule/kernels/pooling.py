@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import outputs
 from .flat import Geometry, Ints
 from .jit import inline, kernel
 from .pooling_rows import max_of_every_second, max_of_row, max_pairs_of_row, unmax_pairs_of_row
@@ -220,7 +221,7 @@ def _side_by_side(geometry: Geometry) -> bool:
 def _room(shape: Ints, dtype: Any, geometry: Geometry) -> Array:
     """Return images of a shape to write to: zero, unless windows side by side will reach every element."""
     covered = _side_by_side(geometry) and shape[-2] % 2 == shape[-1] % 2 == 0
-    return (np.empty if covered else np.zeros)(shape, dtype)
+    return (outputs.empty if covered else np.zeros)(shape, dtype)
 
 
 def _flat(x: Array) -> Array:
@@ -243,7 +244,7 @@ def largest(x: Array, geometry: Geometry, axes: int) -> tuple[Array, Array]:
     ahead, size = x.shape[: x.ndim - axes], _three(x.shape[x.ndim - axes :])
     out = geometry.count(size)
     shape = (*ahead, *out[3 - axes :])
-    y, winner, flat = np.empty(shape, x.dtype), np.empty(shape, np.uint8), _flat(x)
+    y, winner, flat = outputs.empty(shape, x.dtype), outputs.empty(shape, np.uint8), _flat(x)
     results = (y.reshape(y.size), winner.reshape(y.size))
 
     def run(begin: int, end: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.kernels import outputs
 from chainrule.kernels.suitable import LARGE, suitable
 
 from .matmul import rows
@@ -59,7 +60,7 @@ def _large_forward(name: str, x: Array, *parameters: Array, eps: float) -> tuple
     """Return y, x_hat and sigma, by the kernel of that name."""
     from chainrule.kernels import normalization
 
-    y, x_hat, sigma = np.empty_like(x), np.empty_like(x), np.empty(x.shape[:-1], x.dtype)
+    y, x_hat, sigma = (outputs.empty(shape, x.dtype) for shape in (x.shape, x.shape, x.shape[:-1]))
     getattr(normalization, name)(rows(x), *parameters, float(eps), rows(y), rows(x_hat), sigma.reshape(-1))
     return y, x_hat, sigma
 
@@ -68,7 +69,7 @@ def _large_adjoint(name: str, y_bar: Array, gamma: Array, x_hat: Array, sigma: A
     """Return x_bar, by the kernel of that name."""
     from chainrule.kernels import normalization
 
-    x_bar = np.empty_like(y_bar)
+    x_bar = outputs.empty(y_bar.shape, y_bar.dtype)
     getattr(normalization, name)(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar))
     return x_bar
 
