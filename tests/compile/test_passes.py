@@ -272,3 +272,24 @@ def test_effects_wait_for_readers_and_readers_for_effects() -> None:
 def test_what_is_printed_of_a_program() -> None:
     program = written(lambda x: np.exp(x) + 1, X)
     assert str(program).splitlines()[0] == "v1 = exp(x0)"
+
+
+@pytest.mark.parametrize("rows", [3, 300])
+def test_the_gradients_of_a_layer_norm_are_one_pass(rows: int) -> None:
+    layer = nn.LayerNorm(128)
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(rows, 128)).astype(np.float32), rng.normal(size=(rows, 128)).astype(np.float32)
+
+    def gradients(x: Any, weight: Any) -> Any:
+        t = cr.tensor(x, requires_grad=True)
+        layer.zero_grad()
+        (layer(t) * weight).sum().backward()
+        return t.grad, layer.weight.grad, layer.bias.grad
+
+    compiled = cr.compile(gradients)
+    for _ in range(2):
+        for a, b in zip(compiled(x, weight), gradients(x, weight), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-4)
+    names = [step.name for step in compiled.plan.steps]
+    assert names.count("layer_norm_gradients") == 1
+    assert not any(name.startswith("LayerNorm.") for name in names)

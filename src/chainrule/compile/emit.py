@@ -22,7 +22,7 @@ COSTS = {
     "sqrt": 3,
 }
 """What an operation costs beside a sum, roughly."""
-SEVERAL = 2**20
+SEVERAL = 2**21
 """How much work is worth a second core."""
 
 

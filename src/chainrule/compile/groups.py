@@ -34,8 +34,8 @@ class Group:
 def reduction_of(i: Instruction) -> str | None:
     """Return how a sum or mean reduces, or None.
 
-    "all", "columns" (one sum for each column), "rows", or "middle": over all axes but a block of neighbours, as over the
-    batch and the pixels of each channel.
+    "all", "columns" (one sum for each column), "rows", or "middle": over all axes but a block of neighbours, as over
+    the batch and the pixels of each channel.
     """
     if i.kind != "op" or i.name not in ("sum", "mean") or i.outputs[0].dtype not in FLOATS:
         return None
@@ -93,8 +93,8 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
     kind = reduction_of(i)
     if kind is not None:
         x = i.inputs[0]
-        out = i.outputs[0].size
-        columns = {"all": None, "columns": out, "rows": x.size // max(out, 1), "middle": _behind(i)}[kind]
+        count = i.outputs[0].size
+        columns = {"all": None, "columns": count, "rows": x.size // max(count, 1), "middle": _behind(i)}[kind]
         return x.size, columns
     out = i.outputs[0]
     if not is_known(i.name, i.settings) or out.dtype not in LOADABLE or out.size < 1:

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.outputs import empty
+from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arithmetic import Add
 from chainrule.rules.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.linear import LinearMap
-from chainrule.rules.matmul import Matmul
+from chainrule.rules.matmul import Matmul, rows
+from chainrule.rules.norm import LayerNorm
 from chainrule.rules.shape import Reshape
 
 from .program import Instruction, Program, Value, values_in
@@ -24,6 +27,44 @@ def simplify(program: Program) -> None:
     share_common(program)
     drop_unused(program)
     join_cross_entropy(program)
+    join_layer_norm(program)
+
+
+def join_layer_norm(program: Program) -> None:
+    """Compute the gradients of a layer norm by its input and its two parameters in one pass."""
+    groups: dict[Any, list[Instruction]] = {}
+    for i in program.instructions:
+        if i.name in LAYER_NORM:
+            groups.setdefault(_frozen(i.args), []).append(i)
+    for group in groups.values():
+        if sorted(i.name for i in group) != sorted(LAYER_NORM):
+            continue
+        outputs = [i.outputs[0] for name in LAYER_NORM for i in group if i.name == name]
+        first = group[0]
+        made = Instruction("layer_norm_gradients", "call", layer_norm_gradients, first.args, {}, outputs, (0, 1, 2))
+        made.source = first.source
+        for value in outputs:
+            value.maker = made
+        place = program.instructions.index(first)
+        program.instructions[place] = made
+        program.instructions = [i for i in program.instructions if i not in group]
+
+
+LAYER_NORM = ("LayerNorm.adjoint_x", "LayerNorm.adjoint_gamma", "LayerNorm.adjoint_beta")
+
+
+def layer_norm_gradients(y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, Any, Any]:  # noqa: ARG001
+    """Return the gradients of a layer norm by its input, its weight and its bias."""
+    named = dict(zip(LayerNorm.residuals, saved, strict=True))
+    gamma, x_hat, sigma = named["gamma"], named["x_hat"], named["sigma"]
+    if not suitable(LARGE, y_bar, gamma, x_hat, sigma) or y_bar.shape != x_hat.shape:
+        x_bar = LayerNorm.adjoint_x(y_bar, gamma, x_hat, sigma)
+        return x_bar, LayerNorm.adjoint_gamma(y_bar, x_hat), LayerNorm.adjoint_beta(y_bar)
+    from chainrule.kernels.normalization import layer_norm_backward
+
+    x_bar, gamma_bar, beta_bar = (empty(shape, y_bar.dtype) for shape in (y_bar.shape, gamma.shape, gamma.shape))
+    layer_norm_backward(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar), gamma_bar, beta_bar)
+    return x_bar, gamma_bar, beta_bar
 
 
 def join_cross_entropy(program: Program) -> None:

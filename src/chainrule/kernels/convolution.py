@@ -265,7 +265,8 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
         _correlate(images, weights, offsets, y, part, layout, target, lanes)
 
     _split(run, len(x), weights.shape[1], y.size * offsets.size)
-    return y.reshape(*y.shape[:2], *out[5 - x.ndim :])
+    found: Array = y.reshape(*y.shape[:2], *out[5 - x.ndim :])
+    return found
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
