@@ -1,0 +1,227 @@
+"""`Replay`: a plan bound to a function: what goes in, what comes out, what becomes of gradients."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.capturing import captured_in
+from chainrule.core.changes import changes, tick
+from chainrule.core.errors import CaptureError, GradientError, InPlaceError
+from chainrule.core.node import Item, Leaf
+from chainrule.core.tape import EAGER, modes
+from chainrule.core.tensor import Tensor
+from chainrule.core.tree import flatten, unflatten
+
+from .arguments import Call, is_data
+from .capture import Capture, Captured
+from .differentiated import Pullback, pending
+from .guards import Guards, Variables
+from .plan import Plan
+from .program import Value
+
+
+class Replay:
+    """A plan with its guards, what goes in and what comes out."""
+
+    def __init__(self, f: Callable[..., Any], call: Call) -> None:
+        self.function = f
+        plain = not call.kwargs and all(type(x) is np.ndarray and is_data(x) for x in call.args)
+        self.arrays = len(call.args) if plain else -1
+        """How many arguments there are, if they are arrays one by one."""
+        self.without_grad = modes.floor > EAGER.level
+        variables = Variables(f)
+        self.capture = capture = Capture(variables.generators)
+        values: list[tuple[int, Value]] = []
+        boxes: list[Any] = []
+        followed: dict[int, Leaf] = {}
+        """The leaves that stand for arguments with a gradient."""
+        for k, x in enumerate(call.leaves):
+            if is_data(x):
+                array = x._value if isinstance(x, Tensor) else x
+                value = capture.program.value("input", np.array(array))
+                values.append((k, value))
+                leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
+                if leaf is not None:
+                    followed[k] = leaf
+                boxes.append(Tensor(Captured(value.array, capture, value), EAGER, leaf))
+            else:
+                boxes.append(x)
+        args, kwargs = call.rebuilt(boxes)
+        try:
+            with capture.watching():
+                result = f(*args, **kwargs)
+                self.final = [(leaf, leaf.grad) for leaf, _ in capture.grads.values()]
+                self.pullback = self._pullback(result, followed)
+        finally:
+            capture.restore_grads()
+        self._outputs(result, [value for k, value in values if isinstance(call.leaves[k], Tensor)])
+        program = capture.program
+        program.inputs = [value for _, value in values] + [value for _, value in capture.entry_grads]
+        if self.pullback is not None:
+            program.inputs += self.pullback.cotangents
+        grads = {leaf: _value_in(grad) for leaf, grad in self.final}
+        program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
+        program.outputs += self.pullback.gradients if self.pullback is not None else []
+        self.plan = Plan(program, self._current)
+        self.plan.final_grads = {leaf for leaf, grad in self.final if grad is not None}
+        self.guards = Guards(capture, self.plan, variables)
+        self._bind(values, grads)
+
+    def _pullback(self, result: Any, followed: dict[int, Leaf]) -> Pullback | None:
+        outputs = flatten(result)[0]
+        self.differentiable = pending(outputs)
+        self.followed = list(followed)
+        if not self.differentiable:
+            return None
+        self.places = [k for k, y in enumerate(outputs) if any(y is one for one in self.differentiable)]
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        made = Pullback(name, self.capture, self.differentiable, [*followed.values()])
+        made.replay = self
+        self.token = 0
+        return made
+
+    def _outputs(self, result: Any, given: Sequence[Value]) -> None:
+        """Note what goes out, and what of it is a tensor: what comes from one among the arguments or outside."""
+        leaves, self.structure = flatten(result)
+        program = self.capture.program
+        arrays = {id(array) for _, array, _ in self.capture.tensors.values()}
+        tensors = {*given, *self.capture.made}
+        for i in program.instructions:
+            states = (v for v in i.inputs if v.kind == "state" and id(v.array) in arrays)
+            if any(v in tensors for v in i.inputs) or any(True for _ in states):
+                tensors.update(i.outputs)
+        self.results: list[Any] = []
+        self.kinds: list[bool] = []
+        for y in leaves:
+            if isinstance(y, Tensor) and y._trace.level > 0:
+                raise CaptureError("compile: the function returned a value of a transform that is still running")
+            value = _value_in(y)
+            self.results.append(y if value is None else value)
+            self.kinds.append(value in tensors or (value is not None and id(value.array) in arrays))
+
+    def _current(self, state: Value) -> Any:
+        for tensor, array, _ in self.capture.tensors.values():
+            if array is state.array:
+                return tensor._value
+        return state.array
+
+    def _bind(self, values: list[tuple[int, Value]], grads: dict[Any, Value | None]) -> None:
+        buffer = self.plan.buffers
+        self.input_buffers = [(k, buffer[value]) for k, value in values]
+        self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads]
+        self.grads = []
+        for leaf, grad in self.final:
+            value = grads[leaf]
+            if value is not None:
+                grad = Tensor(self._array_of(value), EAGER, None)
+            self.grads.append((leaf, grad))
+        self.sources = [
+            (self._array_of(y) if isinstance(y, Value) else y, isinstance(y, Value), wraps)
+            for y, wraps in zip(self.results, self.kinds, strict=True)
+        ]
+        self.one = len(self.sources) == 1 and _is_leaf(self.structure)
+        if self.pullback is not None:
+            self.plan.cut(self.pullback.barrier)
+        # The capture's boxes and examples have done their work.
+        self.plan.program.forget_examples()
+
+    def _array_of(self, value: Value) -> Any:
+        """Return where a value of the capture is found after a replay."""
+        value = self.plan.program.now(value)
+        if value in self.plan.buffers:
+            return self.plan.buffers[value]
+        assert value.kind in ("constant", "state"), value
+        return self._current(value)
+
+    def fits(self, args: tuple[Any, ...]) -> bool:
+        """Whether positional arguments are the arrays that this plan was made for, seen quickly."""
+        if len(args) != self.arrays or (modes.floor > EAGER.level) is not self.without_grad:
+            return False
+        for x, (_, buffer) in zip(args, self.input_buffers, strict=True):
+            if type(x) is not np.ndarray or x.dtype is not buffer.dtype or x.shape != buffer.shape:
+                return False
+        return True
+
+    def run(self, args: tuple[Any, ...] | None, call: Call | None) -> Any:
+        """Replay."""
+        if args is None:
+            assert call is not None
+            args = tuple(call.leaves)
+        for k, buffer in self.input_buffers:
+            x = args[k]
+            buffer[...] = x._value if isinstance(x, Tensor) else x
+        for leaf, buffer in self.entry:
+            grad = leaf.grad._value
+            if grad is not buffer:
+                buffer[...] = grad
+        try:
+            self.plan.run()
+        except (ValueError, IndexError, TypeError):
+            # Something that this plan took for granted is not so. If nothing has happened yet, the function itself
+            # does what is right, or says what is wrong.
+            if self.plan.has_acted:
+                raise
+            rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
+            return self.function(*rebuilt[0], **rebuilt[1])
+        for leaf, grad in self.grads:
+            leaf.grad = grad
+        found = [_given(*source) for source in self.sources]
+        if self.pullback is not None:
+            self._link(found, args)
+        return found[0] if self.one else unflatten(self.structure, found)
+
+    def _link(self, found: list[Any], args: tuple[Any, ...]) -> None:
+        """Put the call on the eager tape."""
+        assert self.pullback is not None
+        self.token = tick()
+        outputs = [found[k] for k in self.places]
+        shapes, dtypes = [y.shape for y in outputs], [y.dtype for y in outputs]
+        node = self.pullback.node([args[k]._link for k in self.followed], shapes, dtypes, self.token)
+        for index, y in enumerate(outputs):
+            y._link = Item(node, index)
+
+    def run_backward(self, y_bar: Sequence[Any], token: int) -> tuple[Any, ...]:
+        """Replay the backward pass of the last call."""
+        assert self.pullback is not None
+        if token != self.token:
+            raise GradientError(
+                f"backward: {self.pullback.name} has been called again since, and the values of this call are gone; "
+                f"call backward() before the next call, or compile the whole step, backward pass included"
+            )
+        buffers = self.plan.buffers
+        for value, part in zip(self.pullback.cotangents, y_bar, strict=True):
+            buffers[value][...] = part
+        self._check_unchanged(token)
+        self.plan.run_rest()
+        return tuple(np.array(self._array_of(value)) for value in self.pullback.gradients)
+
+    def _check_unchanged(self, token: int) -> None:
+        """Raise where a parameter was changed in place since the forward pass, as the eager tape would."""
+        assert self.pullback is not None
+        if changes.last <= token:
+            return
+        for tensor, _, link in self.capture.tensors.values():
+            since = link.changed > token if isinstance(link, Leaf) else changes.since(token, tensor._value)
+            if since:
+                raise InPlaceError(
+                    f"backward: {tensor.name or 'a tensor'} was changed in place after {self.pullback.name} had used "
+                    f"it; change it after the backward pass"
+                )
+
+
+def _value_in(y: Any) -> Value | None:
+    box = captured_in(y)
+    return None if box is None else box._link
+
+
+def _is_leaf(structure: Any) -> bool:
+    return structure.num_nodes == 1 and structure.num_leaves == 1  # type: ignore[no-any-return]
+
+
+def _given(source: Any, copies: bool, wraps: bool) -> Any:
+    """Return an output: a copy of its buffer, as a tensor where the function would have returned one."""
+    if not copies:
+        return source
+    array = np.array(source)
+    return Tensor(array, EAGER, None) if wraps else array
