@@ -263,3 +263,35 @@ def test_no_reference_is_left_behind() -> None:
     del model, compiled
     gc.collect()
     assert seen() is None
+
+
+class Scaled:
+    """A class whose method is compiled."""
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+        self.seen: list[Any] = []
+
+    @cr.compile
+    def step(self, x: Any) -> Any:
+        return x * self.scale
+
+    @cr.compile
+    def keep(self, x: Any) -> Any:
+        self.seen.append(x * 2)
+        return x
+
+
+def test_a_method_sees_the_attributes_of_its_object() -> None:
+    one = Scaled()
+    assert one.step(np.ones(2)).tolist() == [1.0, 1.0]
+    one.scale = 10.0
+    assert one.step(np.ones(2)).tolist() == [10.0, 10.0]
+    assert "multiply" in str(one.step.plan)
+
+
+def test_a_value_of_a_capture_that_is_over_says_where_it_came_from() -> None:
+    one = Scaled()
+    one.keep(np.ones(2))
+    with pytest.raises(CaptureError, match="a value of a capture that is over"):
+        float(one.seen[0].sum())

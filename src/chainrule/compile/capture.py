@@ -91,6 +91,11 @@ _NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  #
 
 def refuse(what: str, step: str = "") -> NoReturn:
     """Raise a CaptureError that names the user's line."""
+    if running.capture is None:
+        raise CaptureError(
+            f"compile: {user_line()} uses a value of a capture that is over: the function has put it into a list, an "
+            f"attribute or a global variable; return it instead"
+        )
     advice = step or "return it, or keep that part outside of the compiled function"
     raise CaptureError(
         f"compile: {what} ({user_line()}) while the function was captured: the result would be fixed in every later "

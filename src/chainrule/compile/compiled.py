@@ -1,8 +1,8 @@
 """`compile`: a function that is captured at its first call, and replayed at the later ones."""
 
-import functools
 import threading
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from chainrule.core.capturing import observed, running
@@ -122,7 +122,7 @@ class Compiled:
             self._last = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         count = sum(map(len, self.plans.values()))

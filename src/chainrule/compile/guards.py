@@ -102,6 +102,10 @@ class Variables:
         self._seen: set[int] = set()
         self._function(f)
 
+    def watch(self, x: Any) -> None:
+        """Look at the attributes of an argument that is fixed, such as a method's `self`."""
+        self._object(x)
+
     def hold(self) -> bool:
         """Whether all of them are what they were."""
         for read, before in self._found:  # at every call: written out for speed

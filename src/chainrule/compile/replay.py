@@ -31,6 +31,9 @@ class Replay:
         """How many arguments there are, if they are arrays one by one."""
         self.without_grad = modes.floor > EAGER.level
         variables = Variables(f)
+        for x in call.leaves:
+            if not is_data(x):
+                variables.watch(x)
         self.capture = capture = Capture(variables.generators)
         values: list[tuple[int, Value]] = []
         boxes: list[Any] = []

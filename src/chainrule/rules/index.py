@@ -168,7 +168,10 @@ def _entry(part: Any) -> Any:
     if is_captured(part):
         box = captured_in(part)
         if box.dtype == np.bool_:
-            refuse("an index of booleans picked as many elements as are true", "use np.where(mask, x, 0)")
+            refuse(
+                "an index of booleans picked as many elements as are true",
+                "use np.where(mask, x, 0), and divide sums by mask.sum()",
+            )
         return box
     # In a capture an array stays the array that it is: what is in it at a replay counts.
     part = np.array(value_of(part)) if running.capture is None else np.asarray(value_of(part))

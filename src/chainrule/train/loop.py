@@ -88,7 +88,7 @@ def fit(
         raise ValueError(f"fit: epochs must not be negative, got {epochs}")
     if schedule_by not in ("epoch", "batch"):
         raise ValueError(f"fit: schedule_by must be 'epoch' or 'batch', got {schedule_by!r}")
-    if compile not in (True, False, "auto"):
+    if not any(compile is mode for mode in (True, False)) and compile != "auto":
         raise ValueError(f"fit: compile must be True, False or 'auto', got {compile!r}")
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")

@@ -63,7 +63,7 @@ class TrainingStep:
         self.dtype = model_dtype(run.model)
         self.parameters = list(run.model.named_parameters())
         self.mode = mode
-        self.says = "not compiled: compile=False"
+        self.says = "not compiled: compile=False" if mode is False else "not compiled: steps of several batches are not"
         self._compiled: Compiled | None = None
         self._is_decided = mode is False
 
