@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -259,8 +258,3 @@ def _members(bits: int) -> Iterable[int]:
         low = bits & -bits
         yield low.bit_length() - 1
         bits ^= low
-
-
-def is_group(node: Any) -> bool:
-    """Whether a node of a schedule is a group."""
-    return isinstance(node, Group)

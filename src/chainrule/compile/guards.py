@@ -29,8 +29,8 @@ class Guards:
     def __post_init__(self) -> None:
         states = [v for v in self.plan.buffers if v.kind == "state"]
         self.arrays = {id(v.array): self.plan.buffers[v] for v in states}
-        self.entry = [leaf for leaf, value in self.capture.entry_grads if value in self.plan.buffers]
-        used = {id(leaf) for leaf in self.entry}
+        self.with_grad = [leaf for leaf, value in self.capture.entry_grads if value in self.plan.buffers]
+        used = {id(leaf) for leaf in self.with_grad}
         self.without_grad = [
             leaf
             for key, (leaf, grad) in self.capture.grads.items()
@@ -39,7 +39,6 @@ class Guards:
             and key not in self.capture.forgotten
             and (leaf in self.plan.final_grads or key in self.capture.read_grads)
         ]
-        self.with_grad = self.entry
 
     def hold(self) -> bool:
         """Whether the plan still fits; arrays that were replaced by others of the same kind are taken in."""
