@@ -96,6 +96,7 @@ class _Writer:
     def __init__(self, loop: Loop, name: Callable[[Value], str], over: Ranges) -> None:
         self.loop, self.name, self.over = loop, name, over
         self.names: dict[Value, str] = {}
+        self.count = 0
         self.before: list[str] = []
         self.row_start: list[str] = []
         self.loads: list[str] = []
@@ -117,10 +118,15 @@ class _Writer:
         body += _indented(["i = base + c", *self.loads, *self.body]) + self.row_end
         return [*self.before, f"for r in range({self.over.rows}):", *_indented(body), *self.after]
 
+    def _new_name(self) -> str:
+        """Return the next name: counted in this loop, so that equal loops have equal source and are compiled once."""
+        self.count += 1
+        return f"v{self.count}"
+
     def _load(self, value: Value, i: Instruction) -> None:
         if value in self.names:
             return
-        local, array = f"v{value.number}", self.name(value)
+        local, array = self._new_name(), self.name(value)
         kind = _kind(value, i)
         self.names[value] = local
         if kind == "one":
@@ -141,7 +147,7 @@ class _Writer:
         if reduction is not None:
             self._sum(i, reduction)
             return
-        local = self.names[out] = f"v{out.number}"
+        local = self.names[out] = self._new_name()
         self.body.append(f"{local} = {self._expression(i)}")
         if out in self.loop.stored:
             self.body.append(f"{self.name(out)}[i] = {local}")
@@ -178,7 +184,7 @@ class _Writer:
             if share:
                 self.after += [f"for c in range({self.over.columns}):", f"    {array}[c] = {array}[c]{share}"]
             return
-        total = f"t{out.number}"
+        total = self._new_name()
         # Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.
         wide = kind if reduction == "rows" and x.size <= LONG * out.size else "float64"
         self.body.append(f"{total} += {wide}({local})")
