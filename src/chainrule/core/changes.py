@@ -32,7 +32,7 @@ class _Changes:
     def mark(self, array: Any) -> int:
         """Note that an array was changed in place; return when."""
         self.last = now = tick()
-        owner = _owner(array)
+        owner = owner_of(array)
         entry = self._owners.get(id(owner))
         if entry is None:
             # The callback holds the dictionary and the key, and so keeps nothing alive.
@@ -43,14 +43,23 @@ class _Changes:
 
     def since(self, order: int, array: Any) -> bool:
         """Return whether any of an array's memory was changed after the time `order`."""
-        entry = self._owners.get(id(_owner(array)))
+        entry = self._owners.get(id(owner_of(array)))
         if entry is None:
             return False
         here = _bounds(array)
         return any(when > order and _overlap(here, there) for there, when in list(entry[1].items()))
 
+    def all_since(self, order: int, array: Any) -> bool:
+        """Return whether all of an array's memory counts as changed by one write after the time `order`."""
+        entry = self._owners.get(id(owner_of(array)))
+        if entry is None:
+            return False
+        here = _bounds(array)
+        return any(when > order and _within(here, there) for there, when in list(entry[1].items()))
 
-def _owner(array: Any) -> Any:
+
+def owner_of(array: Any) -> Any:
+    """Return the array that owns the memory of this one."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
@@ -67,6 +76,10 @@ def _bounds(array: Any) -> Bounds:
 
 def _overlap(a: Bounds, b: Bounds) -> bool:
     return a is None or b is None or (a[0] < b[1] and b[0] < a[1])
+
+
+def _within(a: Bounds, b: Bounds) -> bool:
+    return b is None or (a is not None and b[0] <= a[0] and a[1] <= b[1])
 
 
 changes = _Changes()

@@ -9,7 +9,8 @@ import numpy as np
 
 from .batch import by_rows
 from .dispatch import described, dispatch
-from .errors import MissingRuleError
+from .errors import InPlaceError, MissingRuleError
+from .sealing import Sealed, sealed_all
 from .tensor import Tensor
 
 
@@ -117,11 +118,22 @@ class Custom:
 
     def primal(self, *args: Any, **settings: Any) -> Any:
         """Call the function and check what it returns."""
-        return self._output(self.function(*args, **settings))
+        return self._output(self._called(self.function, args, settings))
+
+    def _called(self, f: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Call code of the user's with values that a tape may have saved: it must leave them as they are."""
+        before = sealed_all((), [(self._argument(k), x) for k, x in enumerate(args)])
+        result = f(*args, **settings)
+        if isinstance(before, Sealed) and (name := before.changed()) is not None:
+            raise InPlaceError(
+                f"{self.name}: the function changed {name} in place, which what came before may still need; write into "
+                f"a copy"
+            )
+        return result
 
     def primal_keeping(self, *args: Any, **settings: Any) -> tuple[Any, Any]:
         """Call `forward` and check what it returns."""
-        result = self.forward(*args, **settings)
+        result = self._called(self.forward, args, settings)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.name}.def_vjp: forward must return (y, residuals), got {described(result)}")
         return self._output(result[0]), result[1]
@@ -141,20 +153,33 @@ class Custom:
         return y if hasattr(y, "shape") else np.asarray(y)[()]
 
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
-        """Return what saves a call: all its arguments, or the residuals that `forward` returned."""
-        if self.keeps:
-            return lambda _, *rest: (rest[: len(tracked)], rest[len(tracked)])
-        return lambda _, *args: (args, None)
+        """Return what saves a call: all its arguments, or the residuals that `forward` returned.
+
+        Code of the user's has seen all of them, and may write to them later.
+        """
+
+        def save(_: Any, *rest: Any) -> tuple[Any, ...]:
+            args, residuals = rest[: len(tracked)], rest[len(tracked)] if self.keeps else None
+            named = [(self._argument(k), x) for k, x in enumerate(args)]
+            return sealed_all((args, residuals), [*named, ("a residual", residuals)])
+
+        return save
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Call the rule of reverse mode and check what it returns."""
         if "vjp" not in self.rules:
             raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
         found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved, settings)
+        if isinstance(saved, Sealed) and (name := saved.changed()) is not None:
+            raise InPlaceError(
+                f"{self.name}.def_vjp: backward changed {name} in place, which another rule, or a second backward pass, "
+                f"may still need; write into a copy"
+            )
         return found
 
     def _pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         args, residuals = saved
+        y_bar = _own(y_bar)
         if self.keeps:
             result = self.rules["vjp"](residuals, y_bar, **settings)
         else:
@@ -213,6 +238,13 @@ class Custom:
             got = f"{len(result)} tangents" if isinstance(result, tuple | list) else described(result)
             raise ValueError(f"{self.name}.def_jvp: expected one tangent for each of {len(y)} outputs, got {got}")
         return tuple(result)
+
+
+def _own(y_bar: Any) -> Any:
+    """Return a cotangent that the user's rule may write to: others may have been given the same array."""
+    if isinstance(y_bar, tuple):
+        return tuple(map(_own, y_bar))
+    return y_bar.copy() if isinstance(y_bar, np.ndarray) else y_bar
 
 
 def _is_floating(x: Any) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from .changes import changes, tick
 from .errors import InPlaceError
 from .forward import Forward, pushed
-from .reverse import arrays_in
+from .sealing import Sealed, arrays_in, loans, look_at_loans, sealed_all
 from .tape import next_level
-from .transforms import ForwardRun, Function, matching_all
-from .values import Argument
+from .transforms import ForwardRun, Function, copied, matching_all
+from .values import Argument, Given
 
 
 class _Step(NamedTuple):
@@ -30,6 +30,8 @@ class _Step(NamedTuple):
     settings: Mapping[str, Any]
     links: tuple[int, ...]
     order: int
+    constants: tuple[Any, ...]
+    """The arguments that do not move, sealed where others can write to them."""
 
 
 class _Recorder(Forward):
@@ -51,12 +53,19 @@ class _Recorder(Forward):
         self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
     ) -> Sequence[Any]:
         """Note the operation."""
-        if op.kind in ("linear", "bilinear"):  # the tangent does not depend on the output
+        if op.kind in ("linear", "bilinear") or (op.kind == "elementwise" and "y" not in op.residuals):
+            # The tangent does not depend on the output.
             outputs = tuple(map(_blank, outputs))
         if op.kind == "linear":  # nor on what moves
             args = tuple(x if dot is None else _blank(x) for x, dot in zip(args, dots, strict=True))
         links = self.numbers(len(outputs))
-        self.steps.append(_Step(op, tuple(outputs), args, dots, settings, links, tick()))
+        if loans:
+            look_at_loans((outputs, args))
+        names = op.arguments * len(args) if op.variadic else op.arguments
+        counts = [dot is None and (op.kind != "linear" or k not in op.differentiable) for k, dot in zip(names, dots, strict=False)]
+        constants = tuple(x for x, does in zip(args, counts, strict=False) if does)
+        kept = sealed_all(constants, [(op.name, constants)])
+        self.steps.append(_Step(op, tuple(outputs), args, dots, settings, links, tick(), kept))
         return links
 
 
@@ -71,6 +80,7 @@ class Linearized:
     def __init__(self, transform: str, f: Function, primals: Sequence[Any]) -> None:
         recorder = _Recorder(next_level())
         self.inputs = [Argument(transform, f"primal {k}", primal) for k, primal in enumerate(primals)]
+        self.arguments = Given(self.inputs)
         numbers = [recorder.numbers(len(one.values)) for one in self.inputs]
         self.run = ForwardRun(recorder, f, self.inputs, numbers)
         self.given = [number for row in numbers for number in row]
@@ -80,8 +90,9 @@ class Linearized:
 
     def push(self, dots: Iterable[Any]) -> list[Any]:
         """Return the tangent of each output, given one for each leaf of the primals; None stands for zero."""
-        if changes.last > self.done:
-            self._check_unchanged()
+        self.arguments.look()
+        look_at_loans()
+        self._check_unchanged()
         found = {number: dot for number, dot in zip(self.given, dots, strict=True) if dot is not None}
         for step, last in self.steps:
             arriving = tuple(None if number is None else found.get(number) for number in step.dots)
@@ -94,8 +105,13 @@ class Linearized:
         return [None if number is None else found.get(number) for number in self.run.links]
 
     def _check_unchanged(self) -> None:
+        marked, found = changes.last > self.done, dict[int, Any]()
         for step, _ in self.steps:
-            if any(changes.since(step.order, array) for array in arrays_in((step.outputs, step.args))):
+            used = arrays_in((step.outputs, step.args)) if marked else ()
+            sealed = step.constants
+            if any(changes.since(step.order, array) for array in used) or (
+                isinstance(sealed, Sealed) and sealed.changed(found)
+            ):
                 raise InPlaceError(
                     f"linearize: a value was changed in place after {step.op.name} used it; linearize again at the new "
                     f"values, or change a copy"
@@ -134,4 +150,6 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Callable[..., Any]]:
         dots = matching_all("f_jvp", tangents, line.inputs)
         return line.run.tangents(line.push([dot for row in dots for dot in row]))
 
-    return line.run.value(), f_jvp
+    value = copied(line.run.value())
+    line.run.values = [_blank(y) if isinstance(y, np.ndarray) else y for y in line.run.values]
+    return value, f_jvp

@@ -43,6 +43,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from .dispatch import applier
 from .errors import MissingRuleError
+from .sealing import SCALARS, sealed
 
 Array: TypeAlias = Any
 """A NumPy array or scalar in a first-order pass, a `Tensor` in a higher one."""
@@ -283,7 +284,17 @@ class Operation:
         body = "".join(f"{values[name] if name in needed else None}, " for name in cls.residuals)
         arguments = f"*{cls.arguments[0]}" if cls.variadic else ", ".join(cls.arguments)
         keeps = f", {', '.join(cls.keeps)}" if cls.keeps else ""
-        return eval(f"lambda y, {arguments}{keeps}: ({body})", {"shape": _shape})  # type: ignore[no-any-return]
+        result = f"({body})"
+        foreign = {name for name, is_tracked in zip(cls.arguments, tracked, strict=False) if not is_tracked}
+        if cls.variadic and not all(tracked):
+            foreign = {cls.arguments[0]}
+        places = tuple((k, name) for k, name in enumerate(cls.residuals) if name in foreign & needed)
+        if places:  # a number, as in `2 * x`, is not worth a call
+            sealed_ = f"sealed({result}, places, {cls.kind in ('bilinear', 'fused')}, y)"
+            only = places[0][1]
+            result = f"{result} if type({only}) in scalars else {sealed_}" if len(places) == 1 else sealed_
+        scope = {"shape": _shape, "sealed": sealed, "places": places, "scalars": SCALARS, "type": type}
+        return eval(f"lambda y, {arguments}{keeps}: {result}", scope)  # type: ignore[no-any-return]
 
     @classmethod
     def _names_of(cls, tracked: Iterable[bool]) -> Iterable[str]:

@@ -14,8 +14,9 @@ from .capturing import captured_in, is_captured
 from .changes import changes
 from .errors import FreedTapeError, GradientError, InPlaceError
 from .node import Item, Leaf, Node
+from .sealing import Sealed, arrays_in, look_at_loans, loans
 from .tape import EAGER
-from .tensor import Tensor, real_array, value_of
+from .tensor import Tensor, real_array
 
 Arrive = Callable[[Leaf, Any], None]
 
@@ -28,7 +29,10 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
+    if loans:
+        look_at_loans()
     last_change = changes.last
+    found: dict[int, tuple[Any, Any]] = {}
     for node, cotangent in seeds:
         _send(waiting, heap, node, cotangent)
     while heap:
@@ -43,8 +47,8 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                 continue
             _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
-        if saved is None or node.order < last_change:
-            _check_usable(node)
+        if type(saved) is not tuple or node.order < last_change:
+            _check_usable(node, found)
         op = node.op
         adjoints = op.adjoints
         if not adjoints:
@@ -77,8 +81,9 @@ def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
     All or nothing: where the walk fails, no leaf has been touched.
     """
     found: dict[Leaf, Any] = {}
+    seeds = list(seeds)
     walk(seeds, found.__setitem__, free)
-    seen = set()
+    seen = {id(cotangent) for _, cotangent in seeds}
     for leaf, x_bar in found.items():
         if isinstance(x_bar, np.ndarray):
             # A rule such as that of `a + b` hands one array to both, and a sum's a read-only view.
@@ -132,34 +137,29 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
-def _check_usable(node: Node) -> None:
+def _check_usable(node: Node, found: dict[int, tuple[Any, Any]]) -> None:
     """Raise where the saved values are gone, or are no longer what they were."""
     if node.saved is None:
         raise FreedTapeError(
             f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
             f"call the first one with retain_graph=True, or compute the loss again"
         )
-    names = dict(zip(node.op.arguments, node.parents, strict=False))
-    for argument, value in zip(node.op.residuals, node.saved, strict=False):
-        if any(changes.since(node.order, array) for array in arrays_in(value)):
-            parent = names.get(argument)
-            what = parent.name if isinstance(parent, Leaf) else "a value"
-            raise InPlaceError(
-                f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
-                f"change it after the backward pass, or give {node.name} a copy"
-            )
+    argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
+    if argument is None and isinstance(node.saved, Sealed):
+        argument = node.saved.changed(found)
+    if argument is not None:
+        parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
+        what = parent.name if isinstance(parent, Leaf) else "a value"
+        raise InPlaceError(
+            f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
+            f"change it after the backward pass, or give {node.name} a copy"
+        )
 
 
-def arrays_in(saved: Any) -> Iterator[Any]:
-    """Yield the arrays in a saved value: in boxes, and in the tuples of operations that take any number."""
-    if is_captured(saved):
-        return
-    saved = value_of(saved)
-    if isinstance(saved, np.ndarray):
-        yield saved
-    elif isinstance(saved, tuple | list):
-        for item in saved:
-            yield from arrays_in(item)
+def _named_arrays(node: Node) -> Iterator[tuple[str, Any]]:
+    for name, value in zip(node.op.residuals, node.saved or (), strict=False):
+        for array in arrays_in(value):
+            yield name, array
 
 
 def _accumulate(node: Node, y_bar: Any) -> None:

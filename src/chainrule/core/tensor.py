@@ -14,6 +14,7 @@ mixed up.
 The operators and methods that are operations themselves (`+`, `@`, `.sum()`, …) are attached by `chainrule.rules`.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -23,6 +24,7 @@ from .capturing import captured_in, is_captured, running
 from .changes import changes, tick
 from .errors import GradientError
 from .node import Leaf, Node, keep_grad
+from .sealing import lend, shown
 from .written import Written
 
 
@@ -50,6 +52,12 @@ def real_array(what: str, value: Any, dtype: Any) -> Any:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what}: got dtype {array.dtype}, expected real numbers")
     return array.astype(dtype, copy=False)
+
+
+def _references(box: Any) -> int:
+    """Return how many hold a box's array; each node that saved it, or a view of it, does."""
+    value = value_of(box)
+    return sys.getrefcount(value)
 
 
 def _same_elements(a: Any, b: Any) -> bool:
@@ -157,9 +165,7 @@ class Tensor:
 
     def numpy(self) -> Any:
         """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
-        view = np.asarray(value_of(self)).view()
-        view.flags.writeable = False
-        return view
+        return shown(np.asarray(value_of(self)))
 
     def __dlpack__(self, **settings: Any) -> Any:
         """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
@@ -169,7 +175,7 @@ class Tensor:
         # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return array.__dlpack__(**settings)
+        return lend(array).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
         """Say that the values are in the CPU's memory."""
@@ -227,14 +233,19 @@ class Tensor:
     def data(self) -> Any:
         """The values as a NumPy array.
 
-        Writing into it is seen by every tape that still needs the old values: its backward pass then says so. Only
-        writes past NumPy's own functions are not: into `np.asarray(x.data)`, or by compiled code; call
-        `x.mark_changed()` after them. For the result of an operation it is a read-only view.
+        Writing into it is seen by every tape that still needs the old values: its backward pass then says so, also
+        where the write goes past NumPy's own functions, into `np.asarray(x.data)`, a memoryview or a tensor of PyTorch
+        that shares the memory. Only for a write to its bare address call `x.mark_changed()`. For the result of an
+        operation it is a read-only view.
         """
         if not self.is_leaf:
             return self.numpy()
+        saved = _references(self) > _ALONE
         value = value_of(self)
-        return Written.over(value, self.mark_changed) if isinstance(value, np.ndarray) else value
+        if not isinstance(value, np.ndarray):
+            return value
+        # What is a view itself may have been saved as another view of the same memory.
+        return Written.over(lend(value, self._link, saved or value.base is not None), self.mark_changed)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -279,3 +290,7 @@ class Tensor:
         def __getattr__(self, name: str) -> Any: ...
         def backward(self, cotangent: Any = None, retain_graph: bool = False) -> None:
             """See `reverse.backward`."""
+
+
+_ALONE = _references(Tensor(np.zeros(1), None, None))
+"""What `_references` says where only the box holds the array."""

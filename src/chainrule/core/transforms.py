@@ -17,7 +17,7 @@ from .reverse import gradients
 from .tape import EAGER, Tape, check_real, modes, next_level
 from .tensor import Tensor, real_array
 from .tree import flatten, paths, unflatten
-from .values import Argument, leaving, opened, select
+from .values import Argument, Given, leaving, opened, select
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -53,6 +53,7 @@ class Run:
         self.tape = Tape(next_level())
         self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
         self.boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
+        self.given = Given(self.inputs)
         traced = list(args)
         for k, one, boxes in zip(numbers, self.inputs, self.boxes, strict=True):
             traced[k] = unflatten(one.structure, boxes)
@@ -85,6 +86,7 @@ class Run:
             for y, bar in zip(self.outputs, cotangents, strict=True)
             if bar is not None and isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
         ]
+        self.given.look()
         found = gradients(seeds, free)
         return [
             unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(boxes, one.leaves, strict=True)])
@@ -165,7 +167,8 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     r"""Return `f(*primals)` and its pullback: `pullback(y_bar)` is the tuple of $\bar x = J^\top \bar y$.
 
-    `y_bar` has the structure of the result. The pullback may be called any number of times.
+    `y_bar` has the structure of the result. The pullback may be called any number of times. It raises InPlaceError
+    where an array that it needs was changed in place meanwhile; the result is the caller's own, and may be.
 
     >>> import chainrule as cr
     >>> y, pullback = cr.vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -177,7 +180,13 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
 
-    return run.value(), pullback
+    return copied(run.value()), pullback
+
+
+def copied(tree: Any) -> Any:
+    """Return a result whose arrays are the caller's: a rule may need those that the function computed."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
 
 
 def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .changes import changes
+from .fingerprint import fingerprint
 from .tape import EAGER, check_real
 from .tensor import Tensor
 from .tree import flatten, paths
@@ -53,6 +55,23 @@ class Argument:
     def holds_tensors(self) -> bool:
         """Whether the caller passed tensors, and so gets tensors back."""
         return any(isinstance(x, Tensor) for x in self.leaves)
+
+
+class Given:
+    """The arrays that a transform was called with: its caller, or the function itself, may write to them."""
+
+    def __init__(self, inputs: Sequence[Argument]) -> None:
+        arrays = [x for one in inputs for x in one.values if isinstance(x, np.ndarray)]
+        self.seen = [[array, fingerprint(array, True)] for array in arrays]
+
+    def look(self) -> None:
+        """Note which of them were changed since."""
+        for pair in self.seen:
+            array, before = pair
+            now = fingerprint(array, True)
+            if now != before:
+                changes.mark(array)
+                pair[1] = now
 
 
 def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) -> tuple[int, ...]:

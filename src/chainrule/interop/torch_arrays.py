@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import GradientError
+from chainrule.core.sealing import lend
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor, value_of
 
@@ -79,7 +80,7 @@ def tensor_to_torch(x: Any) -> Torch:
     if not array.flags.writeable:
         raise ValueError("tensor_to_torch: this array is read-only, and PyTorch would write to it; pass a copy")
     check_numpy_dtype("tensor_to_torch", array.dtype)
-    return torch.from_dlpack(array)
+    return torch.from_dlpack(lend(array) if isinstance(x, Tensor) else array)
 
 
 def check_torch_tensor(what: str, t: Torch) -> None:
