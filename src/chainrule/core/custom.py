@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .batch import by_rows
 from .dispatch import described, dispatch
 from .errors import InPlaceError, MissingRuleError
-from .sealing import Sealed, sealed_all
+from .sealing import Sealed, own, sealed_all
 from .tensor import Tensor
 
 
@@ -118,34 +118,38 @@ class Custom:
 
     def primal(self, *args: Any, **settings: Any) -> Any:
         """Call the function and check what it returns."""
-        return self._output(self._called(self.function, args, settings))
+        return self._output(self._called(self.function, args, settings), 0)
 
-    def _called(self, f: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Call code of the user's with values that a tape may have saved: it must leave them as they are."""
+    def _called(self, f: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[str, Any]) -> list[Any]:
+        """Call code of the user's with values that a tape may have saved: it must leave them as they are.
+
+        Returns the result in a list, so that it can be seen who else holds it.
+        """
         before = sealed_all((), [(self._argument(k), x) for k, x in enumerate(args)])
-        result = f(*args, **settings)
+        made = [f(*args, **settings)]
         if isinstance(before, Sealed) and (name := before.changed()) is not None:
             raise InPlaceError(
                 f"{self.name}: the function changed {name} in place, which what came before may still need; write into "
                 f"a copy"
             )
-        return result
+        return made
 
     def primal_keeping(self, *args: Any, **settings: Any) -> tuple[Any, Any]:
         """Call `forward` and check what it returns."""
-        result = self._called(self.forward, args, settings)
+        (result,) = self._called(self.forward, args, settings)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.name}.def_vjp: forward must return (y, residuals), got {described(result)}")
-        return self._output(result[0]), result[1]
+        return self._output(result, 0), result[1]
 
-    def _output(self, y: Any) -> Any:
+    def _output(self, made: Sequence[Any], k: int) -> Any:
         if not self.several:
-            return self._array(y)
-        if not isinstance(y, tuple | list):
-            raise TypeError(f"{self.name}: with several=True it must return a tuple of arrays, got {described(y)}")
-        return tuple(map(self._array, y))
+            return self._array(made, k)
+        if not isinstance(made[k], tuple | list):
+            raise TypeError(f"{self.name}: with several=True it must return a tuple of arrays, got {described(made[k])}")
+        return tuple(self._array(made[k], place) for place in range(len(made[k])))
 
-    def _array(self, y: Any) -> Any:
+    def _array(self, made: Sequence[Any], k: int) -> Any:
+        y = own(made, k)
         if not isinstance(y, Tensor | np.ndarray | np.generic | float | int):
             expected = "arrays" if self.several else "one array"
             hint = "; for a tuple of arrays, make it with custom(several=True)" if isinstance(y, tuple) else ""
@@ -179,12 +183,12 @@ class Custom:
 
     def _pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         args, residuals = saved
-        y_bar = _own(y_bar)
-        if self.keeps:
-            result = self.rules["vjp"](residuals, y_bar, **settings)
-        else:
-            result = self.rules["vjp"](y_bar, *args, **settings)
-        grads = list(result) if isinstance(result, tuple | list) else [result]
+        y_bar = _copied(y_bar)
+        rule = self.rules["vjp"]
+        made = [rule(residuals, y_bar, **settings) if self.keeps else rule(y_bar, *args, **settings)]
+        if isinstance(made[0], tuple | list):
+            made = made[0]
+        grads = [own(made, k) for k in range(len(made))]
         floating = [k for k, x in enumerate(args) if _is_floating(x)]
         if len(grads) != len(floating):
             raise ValueError(
@@ -219,7 +223,7 @@ class Custom:
             for x, dot in zip(args, dots, strict=True)
         )
         result = self.rules["jvp"](args, tangents, **settings)
-        y_dot = self._tangent(result, y)
+        y_dot = _copied(self._tangent(result, y))
         for part, part_dot in zip(y, y_dot, strict=True) if self.several else ((y, y_dot),):
             if np.shape(part_dot) != np.shape(part):
                 raise ValueError(
@@ -240,11 +244,11 @@ class Custom:
         return tuple(result)
 
 
-def _own(y_bar: Any) -> Any:
-    """Return a cotangent that the user's rule may write to: others may have been given the same array."""
-    if isinstance(y_bar, tuple):
-        return tuple(map(_own, y_bar))
-    return y_bar.copy() if isinstance(y_bar, np.ndarray) else y_bar
+def _copied(x: Any) -> Any:
+    """Return what the user's rule may write to, or may have a hold of: others have been given the same array."""
+    if isinstance(x, tuple):
+        return tuple(map(_copied, x))
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _is_floating(x: Any) -> bool:
