@@ -5,12 +5,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from .capturing import is_captured
 from .changes import tick
 from .errors import GradientError, InPlaceError
+from .fingerprint import fingerprint
 from .forward import Forward
 from .node import Item, Leaf, Node
 from .random import default_generator
 from .reverse import walk
+from .sealing import loans, look_at_loans, sealed_all
 from .tape import Tape, modes
 from .tensor import Tensor
 from .tree import flatten, unflatten
@@ -115,9 +120,12 @@ def _collapse(segment: _Segment, tape: Tape, boxes: list[Tensor]) -> None:
     links = [boxes[k]._link for k in places]
     border = _border(links, segment.began)
     last = max(links, key=lambda node: node.order)
-    operation = _Rerun(segment, places, border, _signature(links))
+    operation = _Rerun(segment, places, border, _signature(links), [_Result(boxes[k]) for k in places])
     shapes, dtypes = tuple(n.shape for n in links), tuple(n.dtype for n in links)
-    node = Node(operation, tuple(border), (segment.leaves,), {}, shapes, dtypes, tick(), last._code, last._offset)
+    if loans:
+        look_at_loans(segment.leaves)
+    saved = sealed_all((segment.leaves,), [("an argument", segment.leaves)])
+    node = Node(operation, tuple(border), saved, {}, shapes, dtypes, tick(), last._code, last._offset)
     for item, k in enumerate(places):
         boxes[k]._link = Item(node, item)
 
@@ -152,6 +160,47 @@ def _border(links: Sequence[Node], began: int) -> list[Node]:
     return list(found.values())
 
 
+class _Result:
+    """What a segment's result was, as far as it takes to notice that the second run gives another.
+
+    Every byte is compared first. Where that differs, it may be by rounding (a product on several threads), so up to
+    `KEPT` evenly spread elements and the mean size of all are compared as numbers.
+    """
+
+    KEPT = 1024
+
+    def __init__(self, box: Tensor) -> None:
+        self.known = not is_captured(box)
+        if self.known:
+            values = np.asarray(_innermost(box))
+            self.seen, self.some = fingerprint(values), self._some(values)
+
+    def _some(self, values: Any) -> Any:
+        flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
+        some = flat[np.linspace(0, flat.size - 1, min(flat.size, self.KEPT)).astype(np.intp)]
+        with np.errstate(all="ignore"):
+            size = np.mean(np.abs(flat), dtype=np.float64) if flat.size else 0.0
+        return np.append(some.astype(np.float64), size)
+
+    def like(self, box: Tensor) -> bool:
+        """Whether this is that result again."""
+        if not self.known:
+            return True
+        values = np.asarray(_innermost(box))
+        if fingerprint(values) == self.seen:
+            return True
+        tolerance = float(np.sqrt(np.finfo(values.dtype).eps))
+        some = self._some(values)
+        scale = np.max(np.abs(self.some[np.isfinite(self.some)]), initial=0.0)
+        return bool(np.allclose(some, self.some, rtol=tolerance, atol=tolerance * scale, equal_nan=True))
+
+
+def _innermost(box: Any) -> Any:
+    while isinstance(box, Tensor):
+        box = box._value
+    return box
+
+
 class _Rerun:
     """The operation of a checkpoint's node: its rule runs the segment again and walks what that records."""
 
@@ -163,8 +212,16 @@ class _Rerun:
     arguments: tuple[str, ...] = ()
     residuals: tuple[str, ...] = ("an argument",)
 
-    def __init__(self, segment: _Segment, places: list[int], border: list[Node], signature: list[Any]) -> None:
+    def __init__(
+        self,
+        segment: _Segment,
+        places: list[int],
+        border: list[Node],
+        signature: list[Any],
+        results: "list[_Result]",
+    ) -> None:
         self.segment, self.places, self.signature = segment, places, signature
+        self.results = results
         self.border = [node.order for node in border]
         self.leaves = [node for node in border if isinstance(node, Leaf)]
 
@@ -187,6 +244,12 @@ class _Rerun:
             )
         if set(stand_ins) - set(self.border):
             raise GradientError("checkpoint: the function used other tensors when it ran again; it must not change")
+        if not all(before.like(boxes[k]) for before, k in zip(self.results, self.places, strict=True)):
+            raise InPlaceError(
+                "backward: a checkpoint's function computed other values when it ran again: an array that it uses was "
+                "changed in place, or it draws random numbers from a generator of its own; pass what changes as an "
+                "argument, and change it after the backward pass"
+            )
         found: dict[Leaf, Any] = {}
         walk(zip(links, y_bar, strict=True), found.__setitem__, free=True)
         return tuple(self._cotangent(found, stand_ins.get(order)) for order in self.border)

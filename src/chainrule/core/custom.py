@@ -182,7 +182,7 @@ class Custom:
         return found
 
     def _pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
-        args, residuals = saved
+        args, residuals = saved[:2]
         y_bar = _copied(y_bar)
         rule = self.rules["vjp"]
         made = [rule(residuals, y_bar, **settings) if self.keeps else rule(y_bar, *args, **settings)]

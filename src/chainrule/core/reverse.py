@@ -48,7 +48,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
             _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
-            _check_usable(node, found)
+            _check_usable(node, last_change, found)
         op = node.op
         adjoints = op.adjoints
         if not adjoints:
@@ -137,16 +137,17 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
-def _check_usable(node: Node, found: dict[int, tuple[Any, Any]]) -> None:
+def _check_usable(node: Node, last_change: int, found: dict[int, tuple[Any, Any]]) -> None:
     """Raise where the saved values are gone, or are no longer what they were."""
-    if node.saved is None:
+    saved = node.saved
+    if saved is None:
         raise FreedTapeError(
             f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
             f"call the first one with retain_graph=True, or compute the loss again"
         )
-    argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
-    if argument is None and isinstance(node.saved, Sealed):
-        argument = node.saved.changed(found)
+    argument = saved.changed(found) if type(saved) is Sealed else None
+    if argument is None and node.order < last_change:
+        argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
     if argument is not None:
         parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
         what = parent.name if isinstance(parent, Leaf) else "a value"

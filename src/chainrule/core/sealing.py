@@ -20,7 +20,7 @@ import numpy as np
 
 from .capturing import is_captured
 from .changes import changes, owner_of, tick
-from .fingerprint import fingerprint
+from .fingerprint import SMALL, fingerprint
 
 SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.bool_, type(None)))
 """Types of constants that nobody can change."""
@@ -28,31 +28,31 @@ SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.in
 Seen = tuple[str, Any, Any, bool]
 """The argument it was saved as, the array, its fingerprint, and whether that is of the whole array."""
 
+_ndarray = np.ndarray
+
 
 class Sealed(tuple[Any, ...]):
-    """What a node saved, with the fingerprints of arrays in it."""
+    """What a node saved, and at the end a tuple with the fingerprints of arrays in it."""
 
-    seen: tuple[Seen, ...]
-
-    @classmethod
-    def over(cls, saved: Iterable[Any], seen: Iterable[Seen]) -> "Sealed":
-        """Return `saved` with these fingerprints besides those that it has."""
-        made = cls(saved)
-        made.seen = (*getattr(saved, "seen", ()), *seen)
-        return made
+    __slots__ = ()
 
     def changed(self, found: dict[int, tuple[Any, Any]] | None = None) -> str | None:
         """Return the argument under which something was saved that is no longer what it was; None if all is.
 
         `found` keeps fingerprints from one call to the next, while no code of the user's runs in between.
         """
-        found = {} if found is None else found
-        for name, array, before, whole in self.seen:
-            kept = found.get(id(array))
+        for name, array, before, whole in self[-1]:
+            if array.nbytes <= SMALL:
+                if array.tobytes() != before:
+                    return str(name)
+                continue
+            kept = None if found is None else found.get(id(array))
             if kept is None or kept[0] is not array:
-                kept = found[id(array)] = array, fingerprint(array, whole)
+                kept = array, fingerprint(array, whole)
+                if found is not None:
+                    found[id(array)] = kept
             if kept[1] != before:
-                return name
+                return str(name)
         return None
 
 
@@ -81,20 +81,23 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
 
     A heavy operation does so much with each element that reading all of them once more does not count.
     """
-    seen = [
-        _seen(name, x, heavy and y.size * 8 >= x.size)
-        for k, name in places
-        if type(saved[k]) not in SCALARS
-        for x in (saved[k] if isinstance(saved[k], tuple) else (saved[k],))
-        if isinstance(x, np.ndarray) and _writable(x)
-    ]
-    return Sealed.over(saved, seen) if seen else saved
+    seen: tuple[Seen, ...] = ()
+    for k, name in places:
+        x = saved[k]
+        if type(x) is _ndarray and x.nbytes <= SMALL:  # `_seen`, written out: this is most of them
+            if x.flags.writeable or x.base is not None:
+                seen += ((name, x, x.tobytes(), True),)
+            continue
+        for array in x if isinstance(x, tuple) else (x,):
+            if isinstance(array, _ndarray) and _writable(array):
+                seen += (_seen(name, array, heavy and y.size * 8 >= array.size),)
+    return Sealed((*saved, seen)) if seen else saved
 
 
 def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
     """Return what a node saves, sealed with every array in these parts of it, which have names."""
     seen = [_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x)]
-    return Sealed.over(saved, seen) if seen else saved
+    return Sealed((*saved, seen)) if seen else saved
 
 
 def _writable(array: Any) -> bool:
