@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.provenance import PACKAGE
-from chainrule.core.tape import modes
+from chainrule.core.modes import modes
 
 TRANSFORMS: dict[str, Any] = {
     "grad": lambda x: cr.grad(lambda x: 1.0)(x),

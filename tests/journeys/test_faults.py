@@ -19,7 +19,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.checkpoint import recomputing
 from chainrule.core.random import default_generator
-from chainrule.core.tape import modes
+from chainrule.core.modes import modes
 
 # Training, again and again
 

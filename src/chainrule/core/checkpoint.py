@@ -12,11 +12,12 @@ from .changes import tick
 from .errors import GradientError, InPlaceError
 from .fingerprint import fingerprint
 from .forward import Forward
+from .modes import Floor, modes
 from .node import Item, Leaf, Node
 from .random import default_generator
 from .reverse import walk
 from .sealing import loans, look_at_loans, sealed_all
-from .tape import Tape, modes
+from .tape import Tape
 from .tensor import Tensor
 from .tree import flatten, unflatten
 
@@ -82,15 +83,16 @@ class _Segment:
     def run_again(self) -> tuple[Any, int]:
         """Return the result of a second run, on the same tapes, and when it began."""
         args, kwargs = unflatten(self.structure, map(_copied, self.leaves))
-        generator, floor = default_generator().bit_generator, modes.floor
+        generator = default_generator().bit_generator
         now = generator.state
         before, began = _runs.again, tick()
         try:
-            generator.state, modes.floor, _runs.again = self.random_state, self.floor, True
-            return self.f(*args, **kwargs), began
+            with Floor(self.floor):
+                generator.state, _runs.again = self.random_state, True
+                return self.f(*args, **kwargs), began
         finally:
             # The generator last: setting its state runs code, which an interrupt may end.
-            modes.floor, _runs.again, generator.state = floor, before, now
+            _runs.again, generator.state = before, now
 
 
 def _copied(x: Any) -> Any:

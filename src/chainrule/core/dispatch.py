@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capturing import boxes_in, running
-from .tape import Tape, modes, record
+from .modes import latest
+from .tape import Tape, record
 from .tensor import Tensor, Trace
 
 NO_SETTINGS: Mapping[str, Any] = {}
+floor = latest.get
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
@@ -72,7 +74,7 @@ def _unary(op: Any) -> Callable[..., Any]:
             y = primal(value)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (x,))
-        if link is None or modes.floor > trace.level:
+        if link is None or floor().level > trace.level:
             return Tensor(y, trace, None)
         if save is None:
             save = op.saver((True,))
@@ -110,7 +112,7 @@ def _binary(op: Any) -> Callable[..., Any]:
             z = primal(x, y)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (a, b))
-        if (first is None and second is None) or modes.floor > trace.level:
+        if (first is None and second is None) or floor().level > trace.level:
             return Tensor(z, trace, None)
         tracked = (first is not None, second is not None)
         save = savers.get(tracked) or op.saver(tracked)

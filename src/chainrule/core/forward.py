@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .tape import check_real, modes
+from .modes import latest
+from .tape import check_real
 from .tensor import Tensor
 
 
@@ -22,7 +23,7 @@ class Forward:
         mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
         dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
         values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
-        moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= modes.floor
+        moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= latest.get().level
         if moving and op.composite is not None and "jvp" not in op.rules:
             return op.composite(*args, **settings)
         y = op.apply(*values, **settings)

@@ -6,7 +6,6 @@
 
 import itertools
 import sys
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from .capturing import running
 from .changes import tick
+from .modes import latest
 from .node import Item, Leaf, Node
 from .provenance import PACKAGE
 from .sealing import loans, look_at_loans
@@ -22,15 +22,6 @@ from .tensor import Tensor
 FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
 
 next_level = itertools.count(1).__next__
-
-
-class _Modes(threading.local):
-    """Per thread: traces below the level `floor` record nothing. `no_grad` raises it above every open trace."""
-
-    floor: int = 0
-
-
-modes = _Modes()
 
 
 def check_real(what: str, dtype: Any) -> None:
@@ -88,7 +79,7 @@ class Tape:
         inner = _capture_in(values) if nested else None
         if nested and inner is None and op.composite is not None:
             return op.composite(*args, **settings)
-        if True not in tracked or self.level < modes.floor or op.kind == "constant":
+        if True not in tracked or self.level < latest.get().level or op.kind == "constant":
             return self._box(op.apply(*values, **settings))
         save = op.saver(tuple(tracked))
         kept: list[Any] = []

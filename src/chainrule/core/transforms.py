@@ -5,16 +5,17 @@ that nesting needs: a transform inside a transform sees the outer one's boxes as
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .decorated import in_blocks
 from .forward import Forward
+from .modes import Floor
 from .node import Leaf
 from .reverse import gradients
-from .tape import EAGER, Tape, check_real, modes, next_level
+from .tape import EAGER, Tape, check_real, next_level
 from .tensor import Tensor, real_array
 from .tree import flatten, paths, unflatten
 from .values import Argument, Given, leaving, opened, select
@@ -23,12 +24,13 @@ Function = Callable[..., Any]
 Argnums = int | Sequence[int]
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(Floor):  # noqa: N801 - PyTorch's name
     """Record nothing inside the `with` block (or in the decorated function): results are constants.
 
-    Holds in this thread, for both modes and for every transform that is open at that point; one that begins inside
-    works as usual.
+    Holds for both modes and for every transform that is open at that point; one that begins inside works as usual. It
+    holds until the block is left, in this thread or task of asyncio and in the tasks that it starts meanwhile. Blocks
+    may overlap: each one ends by itself. A generator that stops inside such a block leaves gradients off for whoever
+    goes on, until it is resumed or closed; decorated with `@no_grad()`, it does not.
 
     >>> import chainrule as cr
     >>> x = cr.tensor(2.0, requires_grad=True)
@@ -37,12 +39,18 @@ def no_grad() -> Iterator[None]:
     >>> y.requires_grad
     False
     """
-    before = modes.floor
-    try:  # from here on an interrupt, too, leaves the floor where it was
-        modes.floor = next_level()
-        yield
-    finally:
-        modes.floor = before
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def __enter__(self) -> None:
+        self._open(next_level())  # above every trace that is open now
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that runs in such a block; of a generator or a coroutine, every piece of it does."""
+        return in_blocks(no_grad, f)
 
 
 class Run:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.modes import modes
 from chainrule.core.node import Leaf
 from chainrule.core.protocols import functions, ufuncs
-from chainrule.core.tape import EAGER, modes
+from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
 
 OPERATORS = {

@@ -8,9 +8,10 @@ import numpy as np
 from chainrule.core.capturing import captured_in, is_captured, refuse, running, state
 from chainrule.core.errors import GradientError
 from chainrule.core.kinds import Linear
+from chainrule.core.modes import modes
 from chainrule.core.node import Leaf
 from chainrule.core.operation import Array, case
-from chainrule.core.tape import EAGER, modes
+from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor, value_of
 
 from .shape import shaped
