@@ -78,6 +78,8 @@ class _Segment:
         self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
         self.random_state = default_generator().bit_generator.state
+        if loans:  # what was written before now is no change
+            look_at_loans()
         self.began = tick()
 
     def run_again(self) -> tuple[Any, int]:
@@ -124,8 +126,6 @@ def _collapse(segment: _Segment, tape: Tape, boxes: list[Tensor]) -> None:
     last = max(links, key=lambda node: node.order)
     operation = _Rerun(segment, places, border, _signature(links), [_Result(boxes[k]) for k in places])
     shapes, dtypes = tuple(n.shape for n in links), tuple(n.dtype for n in links)
-    if loans:
-        look_at_loans(segment.leaves)
     saved = sealed_all((segment.leaves,), [("an argument", segment.leaves)])
     node = Node(operation, tuple(border), saved, {}, shapes, dtypes, tick(), last._code, last._offset)
     for item, k in enumerate(places):

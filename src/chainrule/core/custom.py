@@ -53,6 +53,7 @@ class Custom:
 
     kind = "general"
     composite = None
+    foreign = True
     adjoints: tuple[Any, ...] = ()
     defaults: Mapping[str, Any] = {}
 

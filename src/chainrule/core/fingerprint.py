@@ -21,7 +21,10 @@ _MIXER = 0x9E3779B97F4A7C15
 
 
 def fingerprint(array: Any, whole: bool = False) -> Any:
-    """Return something that is equal for equal contents and, but for chance, for no others."""
+    """Return something that stays the same while the array does and, but for chance, no longer.
+
+    Equal arrays in other memory may have another one.
+    """
     if array.nbytes <= SMALL:
         return array.tobytes()
     if array.dtype.hasobject:

@@ -147,6 +147,8 @@ class Operation:
     """What `primal_keeping` returns after the output, for the reverse rules to ask for (`Fused` only)."""
     several: ClassVar[bool] = False
     """Whether `primal` returns a tuple of arrays."""
+    foreign: ClassVar[bool] = False
+    """Whether its settings are the user's own objects, which may be changed later."""
 
     _savers: ClassVar[dict[tuple[bool, ...], Rule]]
     primal: ClassVar[Rule]

@@ -95,9 +95,11 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
 
 
 def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
-    """Return what a node saves, sealed with every array in these parts of it, which have names."""
-    seen = [_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x)]
-    return Sealed((*saved, seen)) if seen else saved
+    """Return what a node saves, sealed with every array in these parts, which have names."""
+    seen = tuple(_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x))
+    if not seen:
+        return saved
+    return Sealed((*saved[:-1], saved[-1] + seen) if type(saved) is Sealed else (*saved, seen))
 
 
 def _writable(array: Any) -> bool:

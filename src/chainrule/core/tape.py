@@ -16,7 +16,7 @@ from .changes import tick
 from .modes import latest
 from .node import Item, Leaf, Node
 from .provenance import PACKAGE
-from .sealing import loans, look_at_loans
+from .sealing import loans, look_at_loans, sealed_all
 from .tensor import Tensor
 
 FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
@@ -89,6 +89,8 @@ class Tape:
         else:
             y = op.apply(*values, **settings) if nested else op.primal(*values, **settings)
         saved = save(y, *values, *kept)
+        if op.foreign:
+            saved = sealed_all(saved, settings.items())
         if op.several:
             return self._items(op, y, tuple(parents), saved, settings)
         return Tensor(y, self, record(op, y, tuple(parents), saved, settings, 2))

@@ -80,6 +80,7 @@ class DataLoader:
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
         self._shard = (0, 1)
+        self._shards: Overlapping[tuple[int, int]] = Overlapping()
         if len(self) == 0:
             raise ValueError(
                 f"DataLoader: no batch would come of {self._samples()} samples with "
@@ -131,11 +132,13 @@ class DataLoader:
         ...     [x.tolist() for x, in loader]
         [[2], [4]]
         """
-        before, self._shard = self._shard, (rank, size)
+        entry = self._shards.enter(self._shard)
         try:
+            self._shard = (rank, size)
             yield
         finally:
-            self._shard = before
+            for before in self._shards.leave(entry):
+                self._shard = before
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, in plain integers for JSON.

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from chainrule.core import dispatch, tape
 from chainrule.core.capturing import observed
 from chainrule.core.node import Item, Leaf, Node
+from chainrule.core.overlapping import Entry
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import value_of
 
@@ -93,7 +95,7 @@ def detect_nonfinite() -> Iterator[None]:
         observed.blocks += 1
         _install(_checking)
     try:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with _silent():
             yield
     finally:
         with _state.lock:
@@ -101,6 +103,28 @@ def detect_nonfinite() -> Iterator[None]:
             observed.blocks -= 1
             if _state.depth == 0:
                 _install(_state.record)
+
+
+_silenced: ContextVar[tuple[Entry[Any], ...]] = ContextVar("silenced", default=())
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep NumPy's warnings silent; unlike blocks of `np.errstate`, these may end in any order."""
+    entry = Entry(np.geterr())
+    _silenced.set((*_silenced.get(), entry))
+    np.seterr(divide="ignore", over="ignore", invalid="ignore")
+    try:
+        yield
+    finally:
+        here = _silenced.get()
+        if entry in here:  # and not in another thread, which has a state of its own
+            place = here.index(entry)
+            _silenced.set(here[:place] + here[place + 1 :])
+            if place == len(here) - 1:
+                np.seterr(**entry.before)
+            else:
+                here[place + 1].before = entry.before
 
 
 def _install(record: Any) -> None:

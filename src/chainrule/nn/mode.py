@@ -3,15 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from chainrule.core.overlapping import Overlapping
+
+_open: WeakKeyDictionary[Any, Overlapping[bool]] = WeakKeyDictionary()
 
 
 @contextmanager
 def in_mode(model: Any, training: bool) -> Iterator[None]:
-    """Put a model and all modules in it into training or evaluation mode; after the block each has its own again."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
+    """Put a model and all modules in it into training or evaluation mode; after the block each has its own again.
+
+    Blocks of one model may end in any order: its own mode comes back with the last.
+    """
+    blocks = [(module, _open.setdefault(module, Overlapping())) for module in model.modules()]
+    entries = [(module, open_, open_.enter(module.training)) for module, open_ in blocks]
     try:
+        model.train(training)
         yield
     finally:
-        for module, mode in before:
-            module.training = mode
+        for module, open_, entry in entries:
+            for mode in open_.leave(entry):
+                module.training = mode

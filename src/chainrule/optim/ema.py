@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.capturing import effect
+from chainrule.core.overlapping import Overlapping
 from chainrule.core.tensor import value_of
 
 from .checks import UP_TO_ONE, count, number
@@ -45,6 +46,7 @@ class EMA:
             raise ValueError("EMA: got no parameters; a generator that was already used is empty")
         self.updates = 0
         self.averages = self._values()
+        self._applied: Overlapping[dict[str, Any]] = Overlapping()
 
     def _values(self) -> dict[str, Any]:
         return {name: np.array(value_of(parameter)) for name, parameter in self._parameters.items()}
@@ -60,13 +62,17 @@ class EMA:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the parameters be the averages for the time of the block; afterwards they are what they were."""
-        before = self._values()
-        self.copy_to_parameters()
+        """Let the parameters be the averages for the time of the block; afterwards they are what they were.
+
+        Where blocks overlap, that is after the last.
+        """
+        entry = self._applied.enter(self._values())
         try:
+            self.copy_to_parameters()
             yield
         finally:
-            self._write(before)
+            for before in self._applied.leave(entry):
+                self._write(before)
 
     def copy_to_parameters(self) -> None:
         """Set the parameters to the averages."""
