@@ -4,8 +4,6 @@ from collections.abc import Container
 from operator import is_
 from typing import Any
 
-from chainrule.nn.module import Module
-
 from .read_names import is_of_package
 from .watch import same_plain
 
@@ -17,8 +15,8 @@ class ModuleState:
 
     def __init__(self, module: Any, names: Container[str] | None = None) -> None:
         self.module = module
-        own = all(cls in (type(module), Module, object) or not is_of_package(cls) for cls in type(module).__mro__)
-        self._names = names if own and not is_of_package(type(module)) else None
+        ours = [cls.__qualname__ for cls in type(module).__mro__ if is_of_package(cls)]
+        self._names = names if ours == ["Module"] else None
         """The attributes that code may read; None for all, where that code is this package's."""
         self._before = self._now()
 
