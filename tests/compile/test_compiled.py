@@ -290,8 +290,9 @@ def test_a_method_sees_the_attributes_of_its_object() -> None:
     assert "multiply" in str(one.step.plan)
 
 
-def test_a_value_of_a_capture_that_is_over_says_where_it_came_from() -> None:
+def test_what_a_capture_puts_into_a_list_outside_is_refused_by_name() -> None:
     one = Scaled()
-    one.keep(np.ones(2))
+    with pytest.raises(CaptureError, match=r"self\.seen was changed by the function"):
+        one.keep(np.ones(2))
     with pytest.raises(CaptureError, match="a value of a capture that is over"):
         float(one.seen[0].sum())

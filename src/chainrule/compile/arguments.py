@@ -1,5 +1,6 @@
 """The arguments of a call: which of them may change from call to call, and what a plan is made for."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,14 @@ class Call:
         structure = (len(args), tuple(kwargs), tuple(self.structures), modes.floor > EAGER.level)
         self.key = Key(structure, described)
         self.is_traced = any(map(_is_traced, self.leaves))
+
+    def names(self, f: Any) -> list[str]:
+        """Return what to call each leaf: the parameter of `f` that it belongs to."""
+        code = getattr(inspect.unwrap(getattr(f, "__func__", f)), "__code__", None)
+        known = code.co_varnames[: code.co_argcount] if code is not None else ()
+        known = known[1:] if getattr(f, "__self__", None) is not None else known
+        places = [known[k] if k < len(known) else f"argument {k}" for k in range(len(self.args))]
+        return [name for name, n in zip((*places, *self.kwargs), self.counts, strict=True) for _ in range(n)]
 
     def rebuilt(self, leaves: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments with other leaves."""

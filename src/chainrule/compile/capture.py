@@ -21,8 +21,10 @@ from chainrule.core.node import Leaf
 from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import default_generator
 from chainrule.core.tape import EAGER, Tape, Watched
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, value_of
 
+from .looked import Looked, plain
+from .modules import ModuleState
 from .program import Instruction, Program, Value
 
 
@@ -120,8 +122,8 @@ class Capture:
         self.program = Program()
         self.generators = dict(generators or {})
         """Generators that the function can reach: it must not draw from them by itself."""
-        self.modules: dict[int, tuple[Any, bool, dict[str, Any]]] = {}
-        """Each module that was called, its mode, and its plain attributes."""
+        self.modules: dict[int, ModuleState] = {}
+        """Each module that the function reaches or calls, as it was."""
         self.tensors: dict[int, tuple[Tensor, Any, Any]] = {}
         """Each tensor from outside that was used, with its array and its leaf."""
         self.holders: dict[int, tuple[dict[str, Any], str, Any]] = {}
@@ -137,9 +139,10 @@ class Capture:
         self.forgotten: set[int] = set()
         self.read_grads: set[int] = set()
         self.looked: list[tuple[Any, Any]] = []
-        """Arrays of constants whose values were looked at, with copies of what was seen."""
+        """Arrays whose values were looked at, with what was seen."""
+        self._looked_at: set[Any] = set()
         self._states: dict[int, Captured] = {}
-        self._constants: dict[int, Value] = {}
+        self._constants: dict[Any, Value] = {}
         self._effects: Instruction | None = None
 
     # What core.capturing asks of a capture
@@ -173,15 +176,45 @@ class Capture:
             self._states[key] = Captured(value.array, self, value)
         return self._states[key]
 
-    def looks(self, box: Tensor) -> None:
+    def asks(self, box: Tensor) -> None:
+        """Note that Python asked whether a tensor from outside has a gradient."""
+        if box._trace is EAGER and not isinstance(box._value, Tensor):
+            self.tensors.setdefault(id(box), (box, box._value, box._link))
+
+    def looks(self, box: Any) -> None:
         """Refuse a look at the values of a parameter; note one at those of a constant, which must stay as they are."""
+        if type(box) is Looked:
+            box.looked_at()
+        if not isinstance(box, Tensor):
+            return
         if box._trace is not EAGER or isinstance(box._value, Tensor):
             return
         if isinstance(box._link, Leaf):
             refuse(f"the values of {box.name or 'a tensor'} were looked at")
         self.tensors.setdefault(id(box), (box, box._value, box._link))
-        if isinstance(box._value, np.ndarray):
-            self.looked.append((box._value, box._value.copy()))
+        self.looks_at(box._value)
+
+    def looks_at(self, array: Any) -> None:
+        """Note that Python sees what is in an array: the plan holds as long as it stays that."""
+        key = memory_of(array) if isinstance(array, np.ndarray) and running.capture is self else None
+        if key is not None and key not in self._looked_at:
+            self._looked_at.add(key)
+            self.looked.append((array, content(array)))
+
+    def refuses_write(self, path: str) -> None:
+        """Refuse that Python writes into an array from outside, which a replay would not repeat."""
+        if running.capture is self:
+            refuse(
+                f"the function wrote into {path}, an array from outside of it,",
+                "return the new values, or keep them in a module's buffer (register_buffer)",
+            )
+
+    def index(self, part: Any) -> Any:
+        """Return an array by which something is indexed; which elements a mask picks is fixed by the capture."""
+        array = np.asarray(plain(part) if type(part) is Looked else value_of(part))
+        if type(part) is Looked and array.dtype == np.bool_:
+            self.looks_at(array)
+        return array
 
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
@@ -193,13 +226,13 @@ class Capture:
 
     def enters(self, module: Any) -> None:
         """Note that a module was called, and what its attributes were."""
+        if module._hooks is not None and module._hooks:
+            refuse(f"a hook of {type(module).__name__} would be called", "remove the hooks, or do not compile")
         if id(module) not in self.modules:
-            if module._hooks is not None and module._hooks:
-                refuse(f"a hook of {type(module).__name__} would be called", "remove the hooks, or do not compile")
-            for name, value in vars(module).items():
-                if isinstance(value, np.random.Generator) and value not in self.generators.values():
-                    self.generators[f"{type(module).__name__}.{name}"] = value
-            self.modules[id(module)] = (module, module.training, plain_attributes(module))
+            self.modules[id(module)] = ModuleState(module)
+        for name, value in vars(module).items():
+            if isinstance(value, np.random.Generator) and value not in self.generators.values():
+                self.generators[f"{type(module).__name__}.{name}"] = value
 
     def forgets(self, tensors: Iterable[Any]) -> None:
         """Note that the gradients of these do not matter from here on."""
@@ -325,10 +358,13 @@ class Capture:
         box = captured_in(self.seen(x))
         if box is not None:
             return box._link
+        if type(x) is Looked and not x.ndim:
+            return x.looked_at()
         if isinstance(x, np.ndarray) and x.ndim:
-            if id(x) not in self._constants:
-                self._constants[id(x)] = self.program.value("constant", x)
-            return self._constants[id(x)]
+            key = memory_of(x)
+            if key not in self._constants:
+                self._constants[key] = self.program.value("constant", plain(x))
+            return self._constants[key]
         return x
 
     def _array_of(self, x: Any) -> Any:
@@ -370,30 +406,36 @@ class Capture:
                 f"compile: the function drew random numbers from {moved[0]} while it was captured, and a replay would "
                 f"use the same ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
             )
-        for module, _, before in self.modules.values():
-            now = plain_attributes(module)
-            changed = [name for name in now if name not in before or not is_same(before[name], now[name])]
-            if changed:
+        for state in self.modules.values():
+            if changed := state.assigned():
                 raise CaptureError(
-                    f"compile: {type(module).__name__}.{changed[0]} was changed by the function while it was captured: "
-                    f"a replay runs no Python code and would not repeat it; keep such state in a buffer "
+                    f"compile: {type(state.module).__name__}.{changed} was changed by the function while it was "
+                    f"captured: a replay runs no Python code and would not repeat it; keep such state in a buffer "
                     f"(register_buffer), or change it outside of the compiled function"
                 )
 
 
-def is_same(before: Any, now: Any) -> bool:
-    """Whether an attribute is what it was: the same object, or a list or dict of the same ones."""
-    if isinstance(before, list) and isinstance(now, list):
-        return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
-    if isinstance(before, dict) and isinstance(now, dict):
-        return before.keys() == now.keys() and all(now[key] is value for key, value in before.items())
-    return before is now
+def memory_of(array: Any) -> Any:
+    """Return what tells an array's elements from those of others."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
 
 
-def plain_attributes(module: Any) -> dict[str, Any]:
-    """Return what a module is made of, but for its buffers' arrays: they may change."""
-    kept = {k: v for k, v in vars(module).items() if k not in ("_buffers", "_transient", "_hooks")}
-    return {k: v.copy() if isinstance(v, list | dict) else v for k, v in kept.items()}
+FEW = 4096
+"""Bytes up to which an array's content is compared as a string."""
+
+
+def content(array: Any) -> Any:
+    """Return what `is_unchanged` compares with later."""
+    if array.nbytes <= FEW or not array.flags.c_contiguous or array.nbytes % 8:
+        return array.tobytes()
+    return array.reshape(-1).view(np.uint64).copy()
+
+
+def is_unchanged(array: Any, before: Any) -> bool:
+    """Whether an array holds the bits that it held when `content` was called."""
+    if isinstance(before, bytes):
+        return bool(array.tobytes() == before)
+    return np.array_equal(array.reshape(-1).view(np.uint64), before)
 
 
 _watching = 0
@@ -410,7 +452,7 @@ def _watch(change: int) -> None:
 
 def _held(x: Any) -> Any:
     box = captured_in(x)
-    return box.held if box is not None else x._value if isinstance(x, Tensor) else x
+    return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
 
 
 def _name_of(f: Callable[..., Any]) -> str:

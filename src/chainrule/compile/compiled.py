@@ -102,7 +102,8 @@ class Compiled:
 
     def _what_changes(self, call: "Call") -> str:
         if len(self.plans) == 1:
-            return "the arguments are alike, so it is a variable, a module's mode or attribute, or a frozen parameter"
+            last = next(iter(self.plans.values()))[-1]
+            return last.guards.changed() or "a variable that cannot be named"
         keys = list(self.plans)
         pairs = zip(keys[-1].leaves, call.key.leaves, strict=False)
         different = [f"argument leaf {k} ({new})" for k, (old, new) in enumerate(pairs) if old != new]

@@ -1,20 +1,13 @@
 """What a plan took for fixed, and whether it still is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from chainrule.core.changes import changes
-from chainrule.core.provenance import PACKAGE
 
-from .capture import Capture, is_same
+from .capture import Capture, is_unchanged
+from .modules import ModuleState
 from .plan import Plan
-
-PLAIN = (int, float, bool, str, type(None), np.generic)
+from .watch import Watch
 
 
 @dataclass(eq=False)
@@ -23,8 +16,9 @@ class Guards:
 
     capture: Capture
     plan: Plan
-    variables: "Variables"
+    watch: Watch
     seen: int = -1
+    modules: list[ModuleState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         states = [v for v in self.plan.buffers if v.kind == "state"]
@@ -39,18 +33,25 @@ class Guards:
             and key not in self.capture.forgotten
             and (leaf in self.plan.final_grads or key in self.capture.read_grads)
         ]
+        # Code that asked whether there is a gradient, and did not use it, asked all the same.
+        self.with_grad += [
+            leaf
+            for key, (leaf, grad) in self.capture.grads.items()
+            if grad is not None and key not in used and key in self.capture.read_grads
+        ]
+        self.looked = self.capture.looked
 
     def hold(self) -> bool:
         """Whether the plan still fits; arrays that were replaced by others of the same kind are taken in."""
-        if not self.variables.hold():
+        if not self.watch.hold():
             return False
         if self.without_grad and any(leaf.grad is not None for leaf in self.without_grad):
             return False
         if self.with_grad and any(leaf.grad is None for leaf in self.with_grad):
             return False
-        looked = self.capture.looked
-        if looked and not all(np.array_equal(array, values, equal_nan=True) for array, values in looked):
-            return False
+        for array, before in self.looked:
+            if not is_unchanged(array, before):
+                return False
         for check in self.capture.checks:
             if not check():
                 return False
@@ -60,12 +61,22 @@ class Guards:
             self.seen = changes.replaced
         return True
 
+    def changed(self) -> str | None:
+        """Return what is not as it was, in words, or None."""
+        if (path := self.watch.changed()) is not None:
+            return path
+        for module in self.modules:
+            if (name := module.changed()) is not None:
+                return f"{type(module.module).__name__}.{name}"
+        if not all(is_unchanged(array, before) for array, before in self.looked):
+            return "the content of an array at which the function looks"
+        if any(tensor._link is not link for tensor, _, link in self.capture.tensors.values()):
+            return "whether a parameter is frozen"
+        return None if self.hold() else "a parameter, a buffer, or whether there is a gradient"
+
     def _look(self) -> bool:
-        for module, training, attributes in self.capture.modules.values():
-            if module._hooks is not None and module._hooks:
-                return False
-            if module.training != training or not all(is_same(v, vars(module).get(k)) for k, v in attributes.items()):
-                return False
+        if not all(module.holds() for module in self.modules):
+            return False
         for holder, name, array in self.capture.holders.values():
             if holder.get(name) is not array:
                 return False
@@ -83,111 +94,3 @@ class Guards:
                 tensor._value = home
                 changes.replaced += 1  # another plan may have had it in a place of its own
         return True
-
-
-class Variables:
-    """The plain numbers and arrays that a function finds outside of itself.
-
-    In its closure, its defaults, among its globals, and, for a method, in the object that it belongs to; also in lists
-    and dicts there, in plain objects, and in what other functions of the user's find that it calls by name. What
-    stands deeper, such as a setting of an optimiser, is taken as it was at the capture.
-    """
-
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self._found: list[tuple[Callable[[], Any], Any]] = []
-        """What reads each variable, and what it was."""
-        self.generators: dict[str, Any] = {}
-        """The generators of random numbers among them."""
-        self._seen: set[int] = set()
-        self._function(f)
-
-    def watch(self, x: Any) -> None:
-        """Look at the attributes of an argument that is fixed, such as a method's `self`."""
-        self._object(x)
-
-    def hold(self) -> bool:
-        """Whether all of them are what they were."""
-        for read, before in self._found:  # at every call: written out for speed
-            now = read()
-            if now is not before and not _same(now, before):
-                return False
-        return True
-
-    def _function(self, f: Any) -> None:
-        owner, f = getattr(f, "__self__", None), getattr(f, "__func__", f)
-        code = getattr(f, "__code__", None)
-        if code is None and callable(f) and id(f) not in self._seen:
-            self._seen.add(id(f))
-            self._object(f)
-            self._function(type(f).__call__)
-        if id(f) in self._seen or code is None or code.co_filename.startswith(PACKAGE):
-            return
-        self._seen.add(id(f))
-        for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            is_empty = _content(cell) is None
-            self._variable(name, partial(_content, cell) if is_empty else partial(getattr, cell, "cell_contents"))
-        for name in _names_in(code):
-            if name in f.__globals__:
-                self._variable(name, partial(f.__globals__.get, name))
-        for name in ("__defaults__", "__kwdefaults__"):
-            self._variable(name, partial(getattr, f, name))
-        if owner is not None:
-            self._object(owner)
-
-    def _variable(self, name: str, read: Callable[[], Any]) -> None:
-        x = read()
-        if _is_plain(x):
-            self._found.append((read, _kept(x)))
-        elif isinstance(x, np.random.Generator):
-            self.generators[name] = x
-        elif isinstance(x, FunctionType):
-            self._found.append((read, x))
-            self._function(x)
-        elif not isinstance(x, type | ModuleType):
-            self._found.append((read, x))
-            self._object(x)
-
-    def _object(self, x: Any) -> None:
-        if type(x).__module__.partition(".")[0] in ("chainrule", "numpy") or hasattr(x, "_parameters"):
-            return
-        for name, value in list(getattr(x, "__dict__", {}).items()):
-            self._found.append((partial(x.__dict__.get, name), _kept(value)))
-
-
-def _names_in(code: CodeType) -> set[str]:
-    """Return the names that a function's code, or that of functions inside it, may look up among the globals."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names_in(constant)
-    return names
-
-
-def _is_plain(x: Any) -> bool:
-    return isinstance(x, (*PLAIN, np.ndarray, list, dict, tuple))
-
-
-def _kept(x: Any) -> Any:
-    """Return what to compare with later: the thing itself, or a copy of a list or dict."""
-    return x.copy() if type(x) in (list, dict) else x
-
-
-def _same(now: Any, before: Any) -> bool:
-    if now is before:
-        return True
-    if type(now) is not type(before):
-        return False
-    if isinstance(before, PLAIN):
-        return bool(now == before)
-    if isinstance(before, list | tuple):
-        return len(now) == len(before) and all(map(_same, now, before))
-    if isinstance(before, dict):
-        return now.keys() == before.keys() and all(_same(now[key], value) for key, value in before.items())
-    return False
-
-
-def _content(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return None

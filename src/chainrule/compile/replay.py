@@ -17,9 +17,12 @@ from chainrule.core.tree import flatten, unflatten
 from .arguments import Call, is_data
 from .capture import Capture, Captured
 from .differentiated import Pullback, pending
-from .guards import Guards, Variables
+from .guards import Guards
+from .looked import watched
+from .modules import ModuleState
 from .plan import Plan
 from .program import Value
+from .watch import Watch
 
 
 class Replay:
@@ -31,11 +34,10 @@ class Replay:
         self.arrays = len(call.args) if plain else -1
         """How many arguments there are, if they are arrays one by one."""
         self.without_grad = modes.floor > EAGER.level
-        variables = Variables(f)
-        for x in call.leaves:
-            if not is_data(x):
-                variables.watch(x)
-        self.capture = capture = Capture(variables.generators)
+        watch = Watch(f, [(name, x) for name, x in zip(call.names(f), call.leaves, strict=True) if not is_data(x)])
+        self.capture = capture = Capture(watch.reach.generators)
+        for module, _ in watch.reach.modules.values():
+            capture.modules[id(module)] = ModuleState(module, watch.reach.names)
         values: list[tuple[int, Value]] = []
         boxes: list[Any] = []
         followed: dict[int, Leaf] = {}
@@ -53,12 +55,15 @@ class Replay:
                 boxes.append(x)
         args, kwargs = call.rebuilt(boxes)
         try:
-            with capture.watching():
+            with capture.watching(), watched(watch.reach.reads, capture.looks_at, capture.refuses_write):
+                for array in watch.reach.unwatched():
+                    capture.looks_at(array)
                 result = f(*args, **kwargs)
                 self.final = [(leaf, leaf.grad) for leaf, _ in capture.grads.values()]
                 self.pullback = self._pullback(result, followed)
         finally:
             capture.restore_grads()
+        self._check_unchanged_outside(watch)
         self._outputs(result, [value for k, value in values if isinstance(call.leaves[k], Tensor)])
         program = capture.program
         program.inputs = [value for _, value in values] + [value for _, value in capture.entry_grads]
@@ -69,7 +74,7 @@ class Replay:
         program.outputs += self.pullback.gradients if self.pullback is not None else []
         self.plan = Plan(program, self._current)
         self.plan.final_grads = {leaf for leaf, grad in self.final if grad is not None}
-        self.guards = Guards(capture, self.plan, variables)
+        self.guards = Guards(capture, self.plan, watch, modules=list(capture.modules.values()))
         self._bind(values, grads)
 
     def _pullback(self, result: Any, followed: dict[int, Leaf]) -> Pullback | None:
@@ -84,6 +89,14 @@ class Replay:
         made.replay = self
         self.token = 0
         return made
+
+    def _check_unchanged_outside(self, watch: Watch) -> None:
+        """Raise where the function changed a variable outside of itself, which a replay would not repeat."""
+        if (path := watch.changed()) is not None:
+            raise CaptureError(
+                f"compile: {path} was changed by the function while it was captured: a replay runs no Python code and "
+                f"would not repeat it; return the new value, or keep that part outside of the compiled function"
+            )
 
     def _outputs(self, result: Any, given: Sequence[Value]) -> None:
         """Note what goes out, and what of it is a tensor: what comes from one among the arguments or outside."""

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
+import numpy as np
+
 
 class _Running(threading.local):
     """Per thread: the capture that is running, if any."""
@@ -39,6 +41,14 @@ def effect(f: Callable[..., Any], *args: Any, writes: Iterable[Any] | None = Non
         f(*map(_opened, args))
     else:
         running.capture.effect(f, args, writes)
+
+
+def as_array(x: Any) -> Any:
+    """Return anything but an array or a tensor as an array.
+
+    Unlike `np.asarray` it leaves an array what it is: in a capture one of the user's tells when it is looked at.
+    """
+    return x if isinstance(x, np.ndarray) or _is_box(x) else np.asarray(x)
 
 
 def state(array: Any, holder: tuple[dict[str, Any], str] | None = None) -> Any:

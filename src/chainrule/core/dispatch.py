@@ -12,7 +12,7 @@ import numpy as np
 from .capturing import boxes_in, running
 from .modes import latest
 from .tape import Tape, record
-from .tensor import Tensor, Trace
+from .tensor import Tensor, Trace, value_of
 
 NO_SETTINGS: Mapping[str, Any] = {}
 floor = latest.get
@@ -41,6 +41,9 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
     trace = innermost(args)
     if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
         trace = running.capture  # an index whose values differ from call to call
+    if trace is None and running.capture is not None:
+        # What is computed of plain arrays is computed once: a look at what is in them.
+        args = tuple(map(value_of, args))
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:

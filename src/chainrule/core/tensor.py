@@ -39,7 +39,7 @@ class Trace(Protocol):
 
 def value_of(box: Any) -> Any:
     """Return the innermost array of a box, or the argument itself where it is no box."""
-    if running.capture is not None and isinstance(box, Tensor):
+    if running.capture is not None:
         running.capture.looks(box)
     while isinstance(box, Tensor):
         box = box._value
@@ -186,6 +186,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether a derivative flows through this tensor."""
+        if running.capture is not None:
+            running.capture.asks(self)
         return self._link is not None or (isinstance(self._value, Tensor) and self._value.requires_grad)
 
     @property

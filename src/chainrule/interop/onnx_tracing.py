@@ -152,7 +152,8 @@ def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping
     found = [captured_in(leaf) for leaf in flatten(result)[0]]
     if not found or any(box is None for box in found):
         raise ValueError("export: expected a model that returns arrays computed from its inputs, got another result")
-    training = [type(m).__name__ for m, mode, _ in capture.modules.values() if mode and m is not model]
+    called = [state.module for state in capture.modules.values()]
+    training = [type(m).__name__ for m in called if m.training and m is not model]
     if training and not isinstance(model, nn.Module):
         raise ValueError(f"export: {training[0]} is in training mode; call eval() on the model first")
     return Trace(capture, inputs, [box._link for box in found], list(examples), [box.held for box in found])

@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from chainrule.core.capturing import as_array
 from chainrule.core.tape import check_real
-from chainrule.core.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ def in_dtype_of(like: Any, x: Any, what: str) -> Any:
 
     Raises TypeError for what are no real numbers.
     """
-    x = x if isinstance(x, Tensor) else np.asarray(x)
+    x = as_array(x)
     if like is None or x.dtype == like.dtype:
         return x
     if x.dtype.kind not in "fiub":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import is_captured, known
+from chainrule.core.capturing import as_array, is_captured, known
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
@@ -71,7 +71,7 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
         x, axis = ravel(x), 0
     axis = axis_of("take", axis, x.ndim)
     indices = known(indices)
-    indices = indices if is_captured(indices) else np.asarray(indices)
+    indices = indices if is_captured(indices) else as_array(indices)
     if mode == "wrap":
         indices = indices % x.shape[axis]
     elif mode == "clip":
@@ -84,7 +84,7 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
 def along_axis(function: str, shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Array, ...]:
     """Return the index that takes `indices` along `axis` and pairs them with their own places elsewhere."""
     indices = known(indices)
-    indices = indices if is_captured(indices) else np.asarray(indices)
+    indices = indices if is_captured(indices) else as_array(indices)
     if indices.ndim != len(shape):
         raise ValueError(f"{function}: expected indices with {len(shape)} axes, got shape {indices.shape}")
     if not np.issubdtype(indices.dtype, np.integer):

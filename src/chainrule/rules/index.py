@@ -175,7 +175,8 @@ def _entry(part: Any) -> Any:
             )
         return box
     # In a capture an array stays the array that it is: what is in it at a replay counts.
-    part = np.array(value_of(part)) if running.capture is None else np.asarray(value_of(part))
+    capture = running.capture
+    part = np.array(value_of(part)) if capture is None else capture.index(part)
     return int(part) if part.ndim == 0 and np.issubdtype(part.dtype, np.integer) else part
 
 

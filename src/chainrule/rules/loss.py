@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.core.capturing import example, known, plain
+from chainrule.core.capturing import as_array, example, known, plain
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
@@ -121,7 +121,7 @@ def _prepared(
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: expected label_smoothing from 0 to 1, got {smoothing}")
     count = logits.shape[-1] if logits.ndim else 0
-    weights = np.ones(count, logits.dtype) if weight is None else np.asarray(weight, logits.dtype)
+    weights = np.ones(count, logits.dtype) if weight is None else as_array(weight).astype(logits.dtype, copy=False)
     if weights.shape != (count,):
         raise ValueError(f"cross_entropy: expected weight of shape ({count},), one for each class, got {weights.shape}")
     if target.dtype.kind in "iu":

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import value_of
 
 from .gather import take
 from .index import At
@@ -43,7 +43,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     array([1., 9., 2.])
     """
     arr = shaped(arr)
-    values = shaped(values) if isinstance(values, Tensor) else np.asarray(values, arr.dtype)
+    values = shaped(values)
     places = np.insert(_places(arr), value_of(obj), _places(values, arr.size), axis)
     values = values if values.dtype == arr.dtype else values.astype(arr.dtype)
     return take(concatenate([arr, values], axis=None), places)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import Tensor
+from chainrule.core.capturing import as_array
 
 from ..inputs import in_dtype_of
 
@@ -13,7 +13,7 @@ Ints = tuple[int, ...]
 
 def arrayed(x: Any) -> Any:
     """Return a list or number as an array; arrays and tensors as they are."""
-    return x if isinstance(x, Tensor) else np.asarray(x)
+    return as_array(x)
 
 
 def compared(name: str, input: Any, **others: Any) -> list[Any]:

@@ -1,0 +1,62 @@
+"""What a module was when a function was captured. Modules tell when they are changed: only then is this asked."""
+
+from collections.abc import Container
+from operator import is_
+from typing import Any
+
+from .read_names import is_of_package
+from .watch import same_plain
+
+REGISTRIES = ("_parameters", "_modules", "_buffers")
+
+
+class ModuleState:
+    """What a module was at the capture: its mode, what is registered in it, and its plain attributes."""
+
+    def __init__(self, module: Any, names: Container[str] | None = None) -> None:
+        self.module = module
+        ours = [cls.__qualname__ for cls in type(module).__mro__ if is_of_package(cls)]
+        self._names = names if ours == ["Module"] else None
+        """The attributes that code may read; None for all, where that code is this package's."""
+        self._before = self._now()
+
+    def _now(self) -> dict[str, Any]:
+        own = vars(self.module)
+        read = self._names
+        found = {
+            k: v
+            for k, v in own.items()
+            if k not in (*REGISTRIES, "_transient", "_hooks")
+            and (read is None or k in read or k == "training" or hasattr(type(self.module), k))
+        }
+        found = {k: v.copy() if isinstance(v, list | dict | set) else v for k, v in found.items()}
+        for name in REGISTRIES:
+            # The arrays of buffers may be replaced: where that matters, the capture has noted the buffer.
+            found[name] = tuple(own[name]) if name == "_buffers" else dict(own[name])
+        return found
+
+    def changed(self) -> str | None:
+        """Return the name of an attribute that is not what it was, or None."""
+        now, before = self._now(), self._before
+        if now.keys() != before.keys():
+            return next(iter(now.keys() ^ before.keys()))
+        return next((k for k in now if not same_plain(now[k], before[k], _same_inside)), None)
+
+    def assigned(self) -> str | None:
+        """Return the name of an attribute that was assigned anew, be it the same number, or None."""
+        now, before = self._now(), self._before
+        copied = (k for k in now if isinstance(now[k], list | dict | set))
+        anew = (k for k in now.keys() - {*copied, *REGISTRIES} if now[k] is not before.get(k))
+        return self.changed() or next(anew, None)
+
+    def holds(self) -> bool:
+        """Whether it is what it was, and calls no hooks."""
+        return not self.module._hooks and self.changed() is None
+
+
+def _same_inside(now: Any, before: Any) -> bool:
+    if isinstance(now, list):
+        return len(now) == len(before) and all(same_plain(a, b, is_) for a, b in zip(now, before, strict=True))
+    if isinstance(now, dict):
+        return now.keys() == before.keys() and all(same_plain(now[k], before[k], is_) for k in now)
+    return bool(now == before) if isinstance(now, set) else False

@@ -1,0 +1,356 @@
+"""What a function reaches: every variable, attribute and item outside of it that its code may read.
+
+A replay runs no Python, so whatever Python read during the capture has to be what it was. This walk finds it before
+the capture, from the function's own variables on: an attribute counts where some function on the way names it, an item
+of a container always. It errs on the wide side; a change of something that was not read costs a second capture, one
+that was missed would cost the truth.
+"""
+
+import enum
+import functools
+import io
+import sys
+from argparse import Namespace
+from array import array as typed_array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import BuiltinMethodType, CellType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.errors import CaptureError
+from chainrule.core.tensor import Tensor
+
+from .read_names import is_of_package, is_of_user, names_of
+
+PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, enum.Enum, range, slice)
+"""What never changes."""
+CONTAINERS = (list, dict, set, deque)
+NO_CODE_OF_THE_CALL = frozenset(
+    {"__init_subclass__", "__class_getitem__", "__repr__", "__str__", "__reduce__", "__hash__"}
+)
+TOOLS = frozenset(
+    [
+        *("threading", "_thread", "queue", "multiprocessing", "concurrent", "asyncio", "contextvars", "logging"),
+        *("warnings", "time", "datetime", "pathlib", "re", "weakref", "decimal", "fractions", "tqdm", "rich"),
+    ]
+)
+"""Packages of objects that a function uses and does not compute with, or that never change."""
+MOST = 20_000
+"""How many things are watched at most."""
+
+
+class Missing:
+    """Stands for a variable that does not exist."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = Missing()
+
+
+@dataclass(eq=False, slots=True)
+class Read:
+    """One thing that may have been read.
+
+    `kind` says how `owner` is asked for it: "cell", "item" (a key of a dict), "attribute"; or what of a container is
+    watched: "list", "dict", "set", "size", and "content" of a buffer.
+    """
+
+    path: str
+    kind: str
+    owner: Any
+    key: Any
+    value: Any
+
+    def now(self) -> Any:
+        """Return what it is now."""
+        return LOOKS[self.kind](self.owner, self.key)
+
+
+def _cell(cell: CellType, _: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return MISSING
+
+
+def _content(owner: Any, _: Any) -> bytes:
+    return bytes(owner) if isinstance(owner, bytearray | memoryview | typed_array) else np.asarray(owner).tobytes()
+
+
+LOOKS: dict[str, Callable[[Any, Any], Any]] = {
+    "cell": _cell,
+    "item": lambda owner, key: owner.get(key, MISSING),
+    "attribute": lambda owner, key: getattr(owner, key, MISSING),
+    "list": lambda owner, _: tuple(owner),
+    "dict": lambda owner, _: (tuple(owner), tuple(dict.values(owner))),
+    "set": lambda owner, _: frozenset(owner),
+    "size": lambda owner, _: len(owner),
+    "content": _content,
+}
+
+
+@dataclass(eq=False)
+class Reach:
+    """The walk from a function, and from arguments that are objects."""
+
+    reads: list[Read] = field(default_factory=list)
+    generators: dict[str, Any] = field(default_factory=dict)
+    """The generators of random numbers that were met."""
+    modules: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    """The modules that were met, with their paths. They tell when they change, and are watched elsewhere."""
+    arrays: list[Any] = field(default_factory=list)
+    """Arrays that stand where nothing can be put in their place, as in a tuple."""
+    names: dict[str, None] = field(default_factory=dict)
+    """The attributes that code on the way names, in order."""
+    is_wide: bool = False
+    """Whether code on the way picks attributes by names that are computed."""
+    copies: bool = False
+    """Whether code on the way may copy arrays unseen."""
+    _seen: dict[int, Any] = field(default_factory=dict)
+    _open: list[tuple[str, Any, set[str]]] = field(default_factory=list)
+    """Objects and classes, with the names that have been looked up on them."""
+    _todo: list[tuple[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, f: Callable[..., Any], arguments: Iterable[tuple[str, Any]] = ()) -> "Reach":
+        """Return what `f` and the objects among its arguments reach."""
+        made = cls()
+        made._todo = [(getattr(f, "__name__", type(f).__name__), f), *arguments]
+        made._walk()
+        return made
+
+    def unwatched(self) -> list[Any]:
+        """Return the arrays whose content counts as looked at: nothing would tell if it was."""
+        found = [read.value for read in self.reads] if self.copies else []
+        return [*self.arrays, *(x for x in found if isinstance(x, np.ndarray))]
+
+    def _walk(self) -> None:
+        while self._todo:
+            while self._todo:
+                self._visit(*self._todo.pop(0))
+            # What was found has named new attributes: look for them on what is already there.
+            for path, x, done in list(self._open):
+                self._attributes(path, x, done)
+
+    def _read(self, path: str, kind: str, owner: Any, key: Any = None) -> None:
+        value = LOOKS[kind](owner, key)
+        if len(self.reads) >= MOST:
+            raise CaptureError(
+                f"compile: the function reaches more than {MOST} variables, the last one {path}: too many to look at "
+                f"before each call; pass what it needs as arguments"
+            )
+        self.reads.append(Read(path, kind, owner, key, value))
+        if isinstance(value, np.ndarray) and (
+            type(value) is not np.ndarray or isinstance(owner, type | MappingProxyType)
+        ):
+            self.arrays.append(value)
+        if kind in ("cell", "item", "attribute"):
+            self._todo.append((path, value))
+
+    # What things are
+
+    def _visit(self, path: str, x: Any) -> None:
+        if isinstance(x, (*PLAIN, Tensor, Missing, np.ndarray)) or id(x) in self._seen:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, CONTAINERS):
+            self._container(path, x)
+        elif isinstance(x, tuple | frozenset):
+            for key, item in enumerate(x):
+                self._item(f"{path}[{key}]", item)
+        elif isinstance(x, np.random.Generator):
+            self.generators[path] = x
+        elif isinstance(x, FunctionType):
+            self._function(path, x)
+        elif isinstance(x, type | ModuleType):
+            self._opened(path, x)
+        elif isinstance(x, functools.partial):
+            self._todo += [(path, x.func), (path, x.args), (path, x.keywords)]
+        elif isinstance(x, MethodType):
+            self._todo += [(path, x.__func__), (_owner_of(path), x.__self__)]
+        elif isinstance(x, BuiltinMethodType):
+            self._todo.append((path, x.__self__))
+        else:
+            self._object(path, x)
+
+    def _container(self, path: str, x: Any) -> None:
+        self._read(path, next(k for k in ("list", "dict", "set") if isinstance(x, _CONTAINER[k])), x)
+        items: Iterable[tuple[Any, Any]] = dict.items(x) if isinstance(x, dict) else enumerate(x)
+        for key, item in list(items):
+            self._item(f"{path}[{key!r}]", item)
+        if hasattr(x, "__dict__"):
+            self._opened(path, x)
+
+    def _item(self, path: str, item: Any) -> None:
+        if isinstance(item, np.ndarray):
+            self.arrays.append(item)
+        self._todo.append((path, item))
+
+    def _function(self, path: str, f: FunctionType) -> None:
+        if not is_of_user(f.__code__.co_filename):
+            # A decorator's or transform's: what it calls may be the user's.
+            inner = [_cell(cell, None) for cell in f.__closure__ or ()]
+            self._todo += [(path, x) for x in (*inner, getattr(f, "__wrapped__", None)) for x in _callables(x)]
+            return
+        names = names_of(f.__code__)
+        self.names.update(dict.fromkeys(names.attributes))
+        self.is_wide |= names.is_wide
+        self.copies |= names.copies
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            self._read(name, "cell", cell)
+        for name in names.variables:
+            if name in f.__globals__:
+                self._read(name, "item", f.__globals__, name)
+        for module, name in names.imports:
+            if module in sys.modules:
+                self._read(f"{module}.{name}", "item", vars(sys.modules[module]), name)
+        for name in ("__defaults__", "__kwdefaults__"):
+            if getattr(f, name):
+                self._read(f"{path}.{name}", "attribute", f, name)
+        if vars(f):
+            self._opened(path, f)
+
+    def _object(self, path: str, x: Any) -> None:
+        home = type(x).__module__.partition(".")[0]
+        if hasattr(x, "_parameters") and hasattr(x, "_modules"):
+            self.modules[id(x)] = (x, path)
+            self._todo += [(f"{path}.{name}", child) for name, child in x._modules.items()]
+            if id(type(x)) not in self._seen and is_of_package(type(x)):
+                self._seen[id(type(x))] = type(x)
+                self._read(f"{type(x).__name__}.forward", "attribute", type(x), "forward")
+            self._opened(path, x)
+        elif home == "chainrule":
+            self._todo += [(path, value) for found in _fields(x).values() for value in _callables(found)]
+            if "param_groups" in self.names and hasattr(x, "param_groups"):
+                self._read(f"{path}.param_groups", "attribute", x, "param_groups")
+        elif isinstance(x, bytearray | memoryview | typed_array) or (home in ("torch", "pandas") and _is_numeric(x)):
+            self._read(path, "content", x)
+        elif home == "builtins" and isinstance(x, Iterator):
+            raise CaptureError(
+                f"compile: {path} is a {type(x).__name__}, which gives something else each time, and a replay would "
+                f"use the same again; take from it outside of the compiled function, and pass that as an argument"
+            )
+        elif home not in TOOLS and not isinstance(x, io.IOBase):
+            self._opened(path, x)
+
+    # Attributes
+
+    def _opened(self, path: str, x: Any) -> None:
+        done: set[str] = set()
+        self._open.append((path, x, done))
+        self._attributes(path, x, done)
+        if isinstance(x, ModuleType):
+            return
+        if not isinstance(x, type):
+            self._todo.append((type(x).__name__, type(x)))
+            for raw in (getattr(x, name, None) for name in ("fget", "__func__", "func", "__wrapped__")):
+                self._todo += [(path, f) for f in _callables(raw)]
+            if not hasattr(x, "_parameters") and isinstance(getattr(x, "__dict__", None), dict):
+                # An attribute that is new may hide one of the class.
+                self._read(path, "size", vars(x))
+
+    def _attributes(self, path: str, x: Any, done: set[str]) -> None:
+        if isinstance(x, type):
+            self._class(path, x, done)
+        elif isinstance(x, ModuleType):
+            if is_of_user(getattr(x, "__file__", None) or ""):
+                self._named(path, vars(x), done)
+        elif hasattr(x, "_parameters"):
+            self._module(path, x, done)
+        else:
+            fields = getattr(x, "__dict__", None)
+            if isinstance(fields, dict):
+                # The code of Python's own classes is not read: it may use whatever is there.
+                self._named(path, fields, done, self.is_wide or not is_opened(x))
+            for name in _slots(type(x)):
+                if name not in done and (self.is_wide or name in self.names) and hasattr(x, name):
+                    done.add(name)
+                    self._read(f"{path}.{name}", "attribute", x, name)
+
+    def _named(self, path: str, fields: dict[str, Any], done: set[str], everything: bool = False) -> None:
+        for name in sorted(fields, key=str):
+            if name not in done and (everything or name in self.names):
+                done.add(name)
+                self._read(f"{path}.{name}", "item", fields, name)
+
+    def _module(self, path: str, x: Any, done: set[str]) -> None:
+        """Look at the attributes that a user's class may read; layers of this package tell of theirs."""
+        if is_of_package(type(x)):
+            for name, value in vars(x).items():
+                if name not in done and not name.startswith("_"):
+                    done.add(name)
+                    self._todo += [(f"{path}.{name}", f) for f in _callables(value)]
+            return
+        own = {name: value for name, value in vars(x).items() if name not in REGISTRIES}
+        for name in sorted(own):
+            if name not in done and (self.is_wide or name in self.names):
+                done.add(name)
+                self._read(f"{path}.{name}", "item", vars(x), name)
+
+    def _class(self, path: str, x: type, done: set[str]) -> None:
+        """Look at a class's functions and attributes that code names, and at what operators call."""
+        # What a class overrides of one of this package's, this package may call by itself.
+        overrides = not is_of_package(x) and any(map(is_of_package, x.__mro__))
+        for cls in x.__mro__:
+            for name, raw in list(vars(cls).items()) if is_of_user(_file_of(cls)) else ():
+                is_called = isinstance(raw, FunctionType) and (
+                    overrides or (name.startswith("__") and name not in NO_CODE_OF_THE_CALL)
+                )
+                if name in done or not (is_called or name in self.names):
+                    continue
+                done.add(name)
+                if isinstance(raw, classmethod | staticmethod) or getattr(x, name, MISSING) is not raw:
+                    self._read(f"{path}.{name}", "item", vars(cls), name)
+                else:
+                    self._read(f"{path}.{name}", "attribute", x, name)
+
+
+def is_opened(x: Any) -> bool:
+    """Whether all that matters of an object are the attributes that code names: that of its class has been read."""
+    if type(x) in (SimpleNamespace, Namespace):
+        return True
+    return isinstance(getattr(x, "__dict__", None), dict) and is_of_user(_file_of(type(x))) and not callable(x)
+
+
+def _file_of(cls: type) -> str:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None) or f"<{cls.__module__}>"
+
+
+_CONTAINER: dict[str, Any] = {"list": (list, deque), "dict": dict, "set": set}
+REGISTRIES = frozenset({"_parameters", "_buffers", "_modules", "_transient", "_hooks"})
+
+
+def _owner_of(path: str) -> str:
+    return path.rpartition(".")[0] or "self"
+
+
+def _callables(x: Any) -> Iterator[Any]:
+    """Yield what may be called in a value, or in the containers that it is."""
+    if isinstance(x, dict | list | tuple) and len(x) < 1000:
+        for item in dict.values(x) if isinstance(x, dict) else x:
+            yield from _callables(item)
+    elif (callable(x) and not isinstance(x, type)) or isinstance(x, classmethod | staticmethod):
+        yield x
+
+
+def _fields(x: Any) -> dict[str, Any]:
+    named = getattr(x, "__dict__", {})
+    return {**{name: getattr(x, name, None) for name in _slots(type(x))}, **named}
+
+
+def _slots(cls: type) -> Iterator[str]:
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        yield from (slots,) if isinstance(slots, str) else slots
+
+
+def _is_numeric(x: Any) -> bool:
+    try:
+        return np.asarray(x).dtype.kind in "fiubc"
+    except Exception:  # a library's own refusal, such as that of a tensor that requires a gradient
+        return False

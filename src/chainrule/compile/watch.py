@@ -1,0 +1,140 @@
+"""Whether what a function reaches is still what it was, asked before each replay.
+
+Nearly always everything is the same object as before, so one function is generated that asks just this, some twenty
+nanoseconds a variable. Where it says no, values are compared; where they differ as objects only (a list that was made
+anew with the same numbers), the walk is repeated and held against the old one.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from operator import is_
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+
+from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_opened
+
+MANY = 400
+"""Variables from which on a loop looks at them: to generate a function for more takes too long."""
+IMMUTABLE = (*PLAIN, tuple, frozenset)
+
+
+class Watch:
+    """The variables of one function, and of its arguments that are objects, at the time of a capture."""
+
+    def __init__(self, f: Callable[..., Any], arguments: Sequence[tuple[str, Any]] = ()) -> None:
+        self._f, self._arguments = f, arguments
+        self._take(Reach.of(f, arguments))
+
+    def _take(self, reach: Reach) -> None:
+        self.reach = reach
+        self._is_as_it_was = _generated(reach.reads)
+
+    def hold(self) -> bool:
+        """Whether all of them are what they were."""
+        try:
+            if self._is_as_it_was():
+                return True
+        except (AttributeError, KeyError, TypeError, ValueError):  # a variable is gone, or is another thing now
+            pass
+        if all(map(_is_same, self.reach.reads)):
+            return True
+        now = Reach.of(self._f, self._arguments)
+        if not _are_alike(self.reach, now):
+            return False
+        self._take(now)
+        return True
+
+    def changed(self) -> str | None:
+        """Return the path of the first variable that is not what it was, or None."""
+        changed = [read for read in self.reach.reads if not _is_same(read)]
+        # The variable itself says more than the number of those beside it.
+        changed.sort(key=lambda read: read.kind == "size")
+        return changed[0].path if changed else None
+
+
+def _is_same(read: Read) -> bool:
+    now = read.now()
+    return now is read.value or (isinstance(now, IMMUTABLE) and same_plain(now, read.value, is_))
+
+
+def same_plain(now: Any, before: Any, otherwise: Callable[[Any, Any], bool]) -> bool:
+    """Whether two values that cannot change are equal, 0.0 and −0.0 told apart; `otherwise` answers for others."""
+    if now is before:
+        return True
+    if type(now) is not type(before):
+        return False
+    if isinstance(now, tuple):
+        return len(now) == len(before) and all(same_plain(a, b, otherwise) for a, b in zip(now, before, strict=True))
+    if isinstance(now, float | np.floating) and now == before == 0:
+        return math.copysign(1, now) == math.copysign(1, before)
+    if isinstance(now, (*PLAIN, frozenset)):
+        return bool(now == before) or bool(now != now and before != before)  # NaN
+    return otherwise(now, before)
+
+
+def _are_alike(old: Reach, new: Reach) -> bool:
+    """Whether two walks found the same values under the same paths, in objects that need not be the same."""
+    if len(old.reads) != len(new.reads) or old.modules.keys() != new.modules.keys():
+        return False
+    return all(
+        a.path == b.path and a.kind == b.kind and same_plain(b.value, a.value, _stand_for_each_other)
+        for a, b in zip(old.reads, new.reads, strict=True)
+    )
+
+
+def _stand_for_each_other(now: Any, before: Any) -> bool:
+    """Whether an object can take another one's place: what it holds is compared on its own."""
+    if isinstance(now, CONTAINERS):
+        return True
+    if isinstance(now, FunctionType):
+        return now.__code__ is before.__code__
+    if isinstance(now, Tensor | np.ndarray | np.random.Generator | type) or hasattr(now, "_parameters"):
+        return False
+    return is_opened(now)
+
+
+def _generated(reads: Sequence[Read]) -> Callable[[], bool]:
+    """Return the function that says whether every variable is the same object as before."""
+    if len(reads) > MANY:
+        halves = [_generated(reads[k : k + MANY]) for k in range(0, len(reads), MANY)]
+        return lambda: all(half() for half in halves)
+    space: dict[str, Any] = {"is_": is_, "values": dict.values, "MISSING": MISSING}
+    parts = [_question(read, k, space) for k, read in enumerate(reads)]
+    # As a closure: what a function finds in its closure it finds faster than global variables.
+    names = ", ".join(space)
+    text = f"def make({names}):\n    return lambda: {' and '.join(parts) or 'True'}\n"
+    made: dict[str, Any] = {}
+    exec(_compiled(text), made)
+    return made["make"](*space.values())  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(text: str) -> Any:
+    return compile(text, "<what a captured function reaches>", "exec")
+
+
+def _question(read: Read, k: int, space: dict[str, Any]) -> str:
+    """Return the condition, as source, that a variable is the same object; its objects go into `space`."""
+    owner, value = space.setdefault(f"o{k}", read.owner) and f"o{k}", f"v{k}"
+    space[f"o{k}"], space[value] = read.owner, read.value
+    if read.kind == "cell" and read.value is not MISSING:
+        return f"{owner}.cell_contents is {value}"
+    if read.kind == "attribute" and read.value is not MISSING and read.key.isidentifier():
+        return f"{owner}.{read.key} is {value}"
+    if read.kind == "item" and read.value is not MISSING:
+        return f"{owner}[{read.key!r}] is {value}"
+    if read.kind == "size":
+        return f"len({owner}) == {read.value}"
+    if read.kind == "list":
+        return f"len({owner}) == {len(read.value)} and all(map(is_, {owner}, {value}))"
+    if read.kind == "dict":
+        space[f"k{k}"], space[value] = read.value
+        same = f"all(map(is_, {owner}, k{k})) and all(map(is_, values({owner}), {value}))"
+        return f"len({owner}) == {len(read.value[0])} and {same}"
+    space[owner] = read
+    return f"{owner}.now() == {value}" if read.kind in ("set", "content") else f"{owner}.now() is {value}"
