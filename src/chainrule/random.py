@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.core.errors import GradientError
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
-from chainrule.core.random import default_generator
+from chainrule.core.random import source
 from chainrule.core.tensor import value_of
 
 __all__ = ["bernoulli_mask", "gumbel", "normal", "uniform"]
@@ -37,7 +37,7 @@ class Draw(Constant, register=False):
     @staticmethod
     def primal(x: Array, *, method: str = "random", size: Size = None, generator: Generator = None) -> Array:
         """Draw by the generator's method of that name."""
-        drawn = getattr(generator or default_generator(), method)(size=np.shape(x) if size is None else size)
+        drawn = getattr(source(generator), method)(size=np.shape(x) if size is None else size)
         return np.asarray(drawn, x.dtype)
 
 

@@ -19,7 +19,7 @@ from chainrule.core.capturing import captured_in, replaced, running
 from chainrule.core.errors import CaptureError
 from chainrule.core.node import Leaf
 from chainrule.core.provenance import PACKAGE
-from chainrule.core.random import default_generator
+from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tape import EAGER, Tape, Watched
 from chainrule.core.tensor import Tensor, value_of
 
@@ -378,41 +378,53 @@ class Capture:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Let this thread's operations be seen by this capture for the time of the block."""
-        generators = {"chainrule's default generator": default_generator(), **self.generators}
-        before = {name: generator.bit_generator.state for name, generator in generators.items()}
+        before = {name: generator.bit_generator.state for name, generator in self.generators.items()}
         global_states = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
         _watch(+1)
         running.capture = self
         try:
-            yield
-            moved = [name for name, g in generators.items() if repr(g.bit_generator.state) != repr(before[name])]
+            with stand_ins():
+                yield
+                names = {id(generator): name for name, generator in self.generators.items()}
+                if own := moved():
+                    raise _hidden_draw(names.get(id(own[0]), "chainrule's default generator"))
+            found = [k for k, g in self.generators.items() if repr(g.bit_generator.state) != repr(before[k])]
             if (random.getstate(), repr(np.random.get_state())) != global_states:  # noqa: NPY002
-                moved.append("the global generator of random or numpy.random")
-            self._check_hidden(moved)
+                found.append("the global generator of random or numpy.random")
+            self._check_hidden(found)
         finally:
             running.capture = None
             _watch(-1)
-            for name, generator in generators.items():
-                generator.bit_generator.state = before[name]
+            if threading.active_count() == 1:  # what another thread has drawn must not come a second time
+                for name, generator in self.generators.items():
+                    generator.bit_generator.state = before[name]
 
     def restore_grads(self) -> None:
         """Put the gradients back that were there before."""
         for leaf, grad in self.grads.values():
             leaf.grad = grad
 
-    def _check_hidden(self, moved: list[str]) -> None:
-        if moved:
-            raise CaptureError(
-                f"compile: the function drew random numbers from {moved[0]} while it was captured, and a replay would "
-                f"use the same ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
-            )
+    def _check_hidden(self, drawn: list[str]) -> None:
+        if drawn:
+            raise Disturbed(str(_hidden_draw(drawn[0])))
         for state in self.modules.values():
             if changed := state.assigned():
-                raise CaptureError(
+                raise Disturbed(
                     f"compile: {type(state.module).__name__}.{changed} was changed by the function while it was "
                     f"captured: a replay runs no Python code and would not repeat it; keep such state in a buffer "
                     f"(register_buffer), or change it outside of the compiled function"
                 )
+
+
+class Disturbed(CaptureError):
+    """Something moved during the capture, by the function or by another thread: only another capture can tell."""
+
+
+def _hidden_draw(name: str) -> CaptureError:
+    return CaptureError(
+        f"compile: the function drew random numbers from {name} while it was captured, and a replay would use the same "
+        f"ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
+    )
 
 
 def memory_of(array: Any) -> Any:
@@ -464,7 +476,7 @@ def _put_back(generator: Any, draws: bool) -> Iterator[None]:
     if not draws:
         yield
         return
-    bits = (generator or default_generator()).bit_generator
+    bits = source(generator).bit_generator
     before = bits.state
     try:
         yield

@@ -9,11 +9,15 @@ from chainrule.core.capturing import observed, running
 from chainrule.core.errors import CaptureError
 
 from .arguments import Call
+from .capture import Disturbed
 from .plan import Plan
 from .replay import Replay
 
 LIMIT = 16
 """How many plans one function may have before it says that something changes at each call."""
+
+ATTEMPTS = 3
+"""How often a function is captured until nothing moved that it may not move, in a program with several threads."""
 
 
 def compile(f: Callable[..., Any]) -> "Compiled":
@@ -95,10 +99,20 @@ class Compiled:
                 f"{self._what_changes(call)}. Pass what changes as an array (np.asarray(value)), give all batches one "
                 f"shape, or call clear() and go on"
             )
-        replay = Replay(self.function, call)
+        replay = self._undisturbed(call)
         # A plan whose guards failed for such arguments may fit again: training and evaluation alternate.
         self.plans.setdefault(call.key, []).append(replay)
         return replay
+
+    def _undisturbed(self, call: "Call") -> "Replay":
+        """Capture; where another thread may have been in the way, again: a capture changes nothing."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return Replay(self.function, call)
+            except Disturbed as error:
+                if left == 0 or threading.active_count() == 1:
+                    raise CaptureError(str(error)) from None
+        raise AssertionError
 
     def _what_changes(self, call: "Call") -> str:
         if len(self.plans) == 1:

@@ -15,7 +15,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten
 
 from .arguments import Call, is_data
-from .capture import Capture, Captured
+from .capture import Capture, Captured, Disturbed
 from .differentiated import Pullback, pending
 from .guards import Guards
 from .looked import watched
@@ -93,7 +93,7 @@ class Replay:
     def _check_unchanged_outside(self, watch: Watch) -> None:
         """Raise where the function changed a variable outside of itself, which a replay would not repeat."""
         if (path := watch.changed()) is not None:
-            raise CaptureError(
+            raise Disturbed(
                 f"compile: {path} was changed by the function while it was captured: a replay runs no Python code and "
                 f"would not repeat it; return the new value, or keep that part outside of the compiled function"
             )

@@ -8,7 +8,7 @@ import numpy as np
 from .capturing import captured_in, is_captured, running
 from .errors import GradientError
 from .node import Leaf
-from .random import default_generator
+from .random import source
 from .tape import EAGER, check_real
 from .tensor import Tensor, value_of
 
@@ -129,7 +129,7 @@ def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gene
 
 def _drawn(name: str, method: str, shape: Any, requires_grad: bool, dtype: Any, generator: Any) -> Tensor:
     def draw() -> Any:
-        return np.asarray(_new(name, getattr(generator or default_generator(), method), _shape(shape)), dtype)
+        return np.asarray(_new(name, getattr(source(generator), method), _shape(shape)), dtype)
 
     if running.capture is None:
         return _made(draw(), requires_grad)

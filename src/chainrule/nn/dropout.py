@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
-from chainrule.core.random import default_generator
+from chainrule.core.random import source
 
 from .init import Generator
 from .module import Module
@@ -26,7 +26,7 @@ class DropoutMask(Constant, register=False):
     @staticmethod
     def primal(x: Array, *, p: float = 0.5, generator: Generator = None) -> Array:
         """Draw the mask; it is made to be multiplied with `x`."""
-        kept = (generator or default_generator()).random(np.shape(x), np.float32) >= p
+        kept = source(generator).random(np.shape(x), np.float32) >= p
         return np.multiply(kept, 1 / (1 - p), dtype=x.dtype)
 
 

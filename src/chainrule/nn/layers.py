@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.random import default_generator
+from chainrule.core.random import source
 
 from . import functional
 from .init import Generator, initialiser
@@ -79,7 +79,7 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings = positive_size("Embedding: num_embeddings", num_embeddings)
         self.embedding_dim = positive_size("Embedding: embedding_dim", embedding_dim)
-        drawn = (generator or default_generator()).standard_normal((self.num_embeddings, self.embedding_dim))
+        drawn = source(generator).standard_normal((self.num_embeddings, self.embedding_dim))
         self.weight = Parameter(drawn, dtype=floating("Embedding", dtype))
 
     def forward(self, indices: Any) -> Any:

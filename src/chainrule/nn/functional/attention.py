@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
-from chainrule.core.random import default_generator
+from chainrule.core.random import source
 from chainrule.rules import attention
 from chainrule.rules.attention import attention_method as attention_method
 from chainrule.rules.blockwise_attention import blockwise_attention
@@ -28,7 +28,7 @@ class DropoutSeed(Constant, register=False):
     @staticmethod
     def primal(x: Array, *, generator: Generator = None) -> Array:  # noqa: ARG004
         """Draw the seed; `x` is what it is for."""
-        return np.asarray((generator or default_generator()).integers(0, 2**63), np.uint64)
+        return np.asarray(source(generator).integers(0, 2**63), np.uint64)
 
 
 def scaled_dot_product_attention(
