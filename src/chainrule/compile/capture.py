@@ -378,7 +378,8 @@ class Capture:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Let this thread's operations be seen by this capture for the time of the block."""
-        before = {name: generator.bit_generator.state for name, generator in self.generators.items()}
+        generators = dict(self.generators)
+        before = {name: generator.bit_generator.state for name, generator in generators.items()}
         global_states = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
         _watch(+1)
         running.capture = self
@@ -388,7 +389,7 @@ class Capture:
                 names = {id(generator): name for name, generator in self.generators.items()}
                 if own := moved():
                     raise _hidden_draw(names.get(id(own[0]), "chainrule's default generator"))
-            found = [k for k, g in self.generators.items() if repr(g.bit_generator.state) != repr(before[k])]
+            found = [k for k, g in generators.items() if repr(g.bit_generator.state) != repr(before[k])]
             if (random.getstate(), repr(np.random.get_state())) != global_states:  # noqa: NPY002
                 found.append("the global generator of random or numpy.random")
             self._check_hidden(found)
@@ -396,7 +397,7 @@ class Capture:
             running.capture = None
             _watch(-1)
             if threading.active_count() == 1:  # what another thread has drawn must not come a second time
-                for name, generator in self.generators.items():
+                for name, generator in generators.items():
                     generator.bit_generator.state = before[name]
 
     def restore_grads(self) -> None:
