@@ -223,7 +223,9 @@ PLACES = {
 }
 KINDS = [(floats, FLOATS), (table, TABLES), (shares, SHARES), (mask, MASKS), (places, PLACES)]
 CASES = [
-    pytest.param(make, forward, id=f"{make.__name__}: {name}") for make, table in KINDS for name, forward in table.items()
+    pytest.param(make, forward, id=f"{make.__name__}: {name}")
+    for make, table in KINDS
+    for name, forward in table.items()
 ]
 
 
@@ -543,7 +545,7 @@ def test_a_residual_that_is_used_again() -> None:
     w = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
     sine(w).sum().backward()
     np.testing.assert_allclose(w.grad.numpy(), np.cos(w.numpy()))
-    with pytest.raises(cr.InPlaceError, match="lambda.*a residual"):
+    with pytest.raises(cr.InPlaceError, match=r"lambda.*a residual"):
         (sine(w) + sine(w * 2.0)).sum().backward()
 
 

@@ -149,8 +149,10 @@ def test_copies_of_leaves_are_leaves(make: Any) -> None:
     (x * x).sum().backward()
     twin = make(x)
     assert (twin.is_leaf, twin.requires_grad, twin.name, twin.dtype) == (True, True, "w", np.float32)
-    assert twin.grad is None
+    assert twin.grad.tolist() == [2.0, 4.0]
     assert not np.shares_memory(twin.numpy(), x.numpy())
+    assert not np.shares_memory(twin.grad.numpy(), x.grad.numpy())
+    twin.grad = None
     (x * twin * twin).sum().backward()  # both on one tape
     np.testing.assert_array_equal(twin.grad.numpy(), [2.0, 8.0])
     np.testing.assert_array_equal(x.grad.numpy(), [3.0, 8.0])

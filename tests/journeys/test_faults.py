@@ -18,8 +18,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.checkpoint import recomputing
-from chainrule.core.random import default_generator
 from chainrule.core.modes import modes
+from chainrule.core.random import default_generator
 
 # Training, again and again
 

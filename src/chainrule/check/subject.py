@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import Portable
 from chainrule.core.provenance import Source
 
 Array = Any
@@ -15,7 +16,7 @@ DECORATORS = 20
 """Lines of decorators above a function at most."""
 
 
-class BackwardError(Exception):
+class BackwardError(Portable, Exception):
     """What a backward pass returned, or raised, does not fit; `verdict` says in which way."""
 
     def __init__(self, verdict: str, detail: str, argument: str = "") -> None:

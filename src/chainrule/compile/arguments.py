@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.node import Leaf
 from chainrule.core.modes import modes
+from chainrule.core.node import Leaf
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten

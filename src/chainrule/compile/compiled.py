@@ -1,5 +1,6 @@
 """`compile`: a function that is captured at its first call, and replayed at the later ones."""
 
+import copy
 import threading
 from collections.abc import Callable
 from types import MethodType
@@ -7,6 +8,7 @@ from typing import Any
 
 from chainrule.core.capturing import observed, running
 from chainrule.core.errors import CaptureError
+from chainrule.core.values import by_name
 
 from .arguments import Call
 from .capture import Disturbed
@@ -68,7 +70,7 @@ class Compiled:
             raise TypeError(f"compile: expected a function, got {type(f).__name__}")
         self.function = f
         self.__name__ = getattr(f, "__name__", type(f).__name__)
-        self.__doc__ = f.__doc__
+        self.__doc__, self.__module__ = f.__doc__, getattr(f, "__module__", __name__)
         self.plans: dict[Any, list[Replay]] = {}
         self._last: Replay | None = None
         self._lock = threading.RLock()
@@ -138,6 +140,18 @@ class Compiled:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
+
+    # Copies: plans belong to the memory that they were made for, so a copy captures anew
+
+    def __copy__(self) -> "Compiled":
+        return Compiled(self.function)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
+        return Compiled(copy.deepcopy(self.function, memo))
+
+    def __reduce__(self) -> Any:
+        """Pickle what was compiled; what `@compile` decorated is found again by its name, as every function is."""
+        return by_name(self) or (Compiled, (self.function,))
 
     def __repr__(self) -> str:
         count = sum(map(len, self.plans.values()))

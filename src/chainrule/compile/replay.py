@@ -8,8 +8,8 @@ import numpy as np
 from chainrule.core.capturing import captured_in
 from chainrule.core.changes import changes, tick
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
-from chainrule.core.node import Item, Leaf
 from chainrule.core.modes import modes
+from chainrule.core.node import Item, Leaf
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten

@@ -67,13 +67,22 @@ def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
 
 
 def _reduced(self: Tensor) -> tuple[Any, ...]:
-    """Copy and pickle a leaf as a leaf and a constant as a constant, without the gradient."""
+    """Copy and pickle a leaf as a leaf, with its gradient and its name, and a constant as a constant."""
     if self._trace is not EAGER or not self.is_leaf:
         raise GradientError(
             "copying or pickling a tensor: this one is the result of an operation, and its copy would have lost the "
             "way to its gradient; take x.detach() first"
         )
-    return tensor, (np.array(self._value), self.requires_grad, None, self.name)
+    grad = None if self.grad is None else np.array(self.grad._value)
+    return _restored, (np.array(self._value), self.requires_grad, self.name, grad)
+
+
+def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
+    """Make a tensor of what `_reduced` took apart; the arrays are its own."""
+    made = _made(np.array(array), requires_grad, name)
+    if grad is not None:
+        made.grad = grad
+    return made
 
 
 Tensor.__reduce__ = _reduced  # type: ignore[method-assign, assignment]

@@ -12,6 +12,7 @@ from .dispatch import described, dispatch
 from .errors import InPlaceError, MissingRuleError
 from .sealing import Sealed, own, sealed_all
 from .tensor import Tensor
+from .values import by_name
 
 
 def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any:
@@ -69,6 +70,10 @@ class Custom:
         self.residuals: tuple[str, ...] = self.arguments
         self.forward: Callable[..., Any] = f
         self.rules: dict[str, Callable[..., Any]] = {}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle what `@custom` decorated by its name, as every function is."""
+        return by_name(self) or super().__reduce_ex__(protocol)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Apply the operation."""
@@ -146,7 +151,9 @@ class Custom:
         if not self.several:
             return self._array(made, k)
         if not isinstance(made[k], tuple | list):
-            raise TypeError(f"{self.name}: with several=True it must return a tuple of arrays, got {described(made[k])}")
+            raise TypeError(
+                f"{self.name}: with several=True it must return a tuple of arrays, got {described(made[k])}"
+            )
         return tuple(self._array(made[k], place) for place in range(len(made[k])))
 
     def _array(self, made: Sequence[Any], k: int) -> Any:
@@ -177,7 +184,7 @@ class Custom:
         found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved, settings)
         if isinstance(saved, Sealed) and (name := saved.changed()) is not None:
             raise InPlaceError(
-                f"{self.name}.def_vjp: backward changed {name} in place, which another rule, or a second backward pass, "
+                f"{self.name}.def_vjp: backward changed {name} in place, which another rule or a second pass "
                 f"may still need; write into a copy"
             )
         return found
@@ -186,7 +193,7 @@ class Custom:
         args, residuals = saved[:2]
         y_bar = _copied(y_bar)
         rule = self.rules["vjp"]
-        made = [rule(residuals, y_bar, **settings) if self.keeps else rule(y_bar, *args, **settings)]
+        made: Sequence[Any] = [rule(residuals, y_bar, **settings) if self.keeps else rule(y_bar, *args, **settings)]
         if isinstance(made[0], tuple | list):
             made = made[0]
         grads = [own(made, k) for k in range(len(made))]

@@ -39,7 +39,7 @@ def in_blocks(block: Callable[[], AbstractContextManager[Any]], f: Callable[...,
                 with block():
                     inner.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 - whatever the caller throws is the generator's to see
+            except BaseException as error:
                 step = functools.partial(inner.throw, error)
 
     @functools.wraps(f)
@@ -58,7 +58,7 @@ def in_blocks(block: Callable[[], AbstractContextManager[Any]], f: Callable[...,
                 with block():
                     await inner.aclose()
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 step = functools.partial(inner.athrow, error)
 
     if inspect.iscoroutinefunction(f):

@@ -4,6 +4,8 @@ Everything else is a plain ``TypeError`` or ``ValueError``. Each message names t
 what was expected, and the next step.
 """
 
+from typing import Any
+
 
 class GradientError(RuntimeError):
     """A gradient cannot be computed from this tape."""
@@ -23,3 +25,19 @@ class CaptureError(RuntimeError):
 
 class MissingRuleError(GradientError):
     """An operation has no rule for the mode asked for."""
+
+
+class Portable:
+    """Lets an exception with arguments of its own be pickled: another process may raise it."""
+
+    args: tuple[Any, ...]
+
+    def __reduce__(self) -> Any:
+        """Take it apart into its text and its attributes."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(cls: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    vars(error).update(attributes)
+    return error

@@ -47,7 +47,9 @@ def _sums(memory: Any, sampled: bool) -> tuple[int, int]:
     for begin in _pieces(words.size - rest, sampled):
         total *= mixer
         total += np.add.reduce(words[begin : min(begin + _PIECE, words.size - rest)].reshape(-1, _LANES), 0, kind)
-    return hash(total.tobytes()), hash(memory[memory.size - rest * kind.itemsize - memory.size % kind.itemsize :].tobytes())
+    return hash(total.tobytes()), hash(
+        memory[memory.size - rest * kind.itemsize - memory.size % kind.itemsize :].tobytes()
+    )
 
 
 def _pieces(size: int, sampled: bool) -> Any:

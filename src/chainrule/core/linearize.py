@@ -62,7 +62,10 @@ class _Recorder(Forward):
         if loans:
             look_at_loans((outputs, args))
         names = op.arguments * len(args) if op.variadic else op.arguments
-        counts = [dot is None and (op.kind != "linear" or k not in op.differentiable) for k, dot in zip(names, dots, strict=False)]
+        counts = [
+            dot is None and (op.kind != "linear" or k not in op.differentiable)
+            for k, dot in zip(names, dots, strict=False)
+        ]
         constants = tuple(x for x, does in zip(args, counts, strict=False) if does)
         kept = sealed_all(constants, [(op.name, constants)])
         self.steps.append(_Step(op, tuple(outputs), args, dots, settings, links, tick(), kept))

@@ -26,7 +26,8 @@ def default_generator() -> "np.random.Generator":
     """Return the generator that is used wherever none is passed."""
     if not _generators:  # at the first use: `numpy.random` takes long to import
         _generators.append(np.random.default_rng())
-    return source(_generators[0])
+    generator: np.random.Generator = source(_generators[0])
+    return generator
 
 
 def source(generator: Any) -> Any:

@@ -14,7 +14,7 @@ from .capturing import captured_in, is_captured
 from .changes import changes
 from .errors import FreedTapeError, GradientError, InPlaceError
 from .node import Item, Leaf, Node
-from .sealing import Sealed, arrays_in, look_at_loans, loans
+from .sealing import Sealed, arrays_in, loans, look_at_loans
 from .tape import EAGER
 from .tensor import Tensor, real_array
 

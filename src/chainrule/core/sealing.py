@@ -110,6 +110,7 @@ class _Loan:
     """A view of a tensor's memory that is out of our hands, as long as anything made from it is alive."""
 
     __slots__ = ("alive", "array", "leaf", "order", "seen")
+    alive: weakref.ref[Any]
 
     def __init__(self, array: Any, leaf: Any, saved: bool) -> None:
         self.array = array

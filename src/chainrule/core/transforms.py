@@ -24,7 +24,7 @@ Function = Callable[..., Any]
 Argnums = int | Sequence[int]
 
 
-class no_grad(Floor):  # noqa: N801 - PyTorch's name
+class no_grad(Floor):
     """Record nothing inside the `with` block (or in the decorated function): results are constants.
 
     Holds for both modes and for every transform that is open at that point; one that begins inside works as usual. It

@@ -1,5 +1,6 @@
 """What enters a transform and what leaves it: arrays in, arrays out; tensors in, tensors out."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,18 @@ class Given:
             if now != before:
                 changes.mark(array)
                 pair[1] = now
+
+
+def by_name(decorated: Any) -> str | None:
+    """Return the name under which a module holds what a decorator made of a function; None where it holds none.
+
+    Pickle would look for the function there, and find another object.
+    """
+    f = decorated.function
+    name, found = getattr(f, "__qualname__", None), sys.modules.get(getattr(f, "__module__", ""))
+    for part in str(name).split("."):
+        found = getattr(found, part, None)
+    return name if found is decorated else None
 
 
 def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) -> tuple[int, ...]:

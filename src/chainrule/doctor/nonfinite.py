@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.core import dispatch, tape
 from chainrule.core.capturing import observed
+from chainrule.core.errors import Portable
 from chainrule.core.node import Item, Leaf, Node
 from chainrule.core.overlapping import Entry
 from chainrule.core.provenance import Source
@@ -26,7 +27,7 @@ STEPS_BACK = 8
 """How many operations before the offending one are named."""
 
 
-class NonFiniteOperation(FloatingPointError):
+class NonFiniteOperation(Portable, FloatingPointError):
     """An operation made a NaN or an infinity.
 
     `operation` is its name, `direction` "forward" or "backward", `source` the line of yours that called it, `kind`

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from chainrule.core.errors import Portable
+
 Kind = Literal["number", "letter", "text", "operator", "indicator", "symbol", "end"]
 
 _GREEK_WORDS = """
@@ -45,7 +47,7 @@ _SAME = {
 }
 
 
-class FormulaError(ValueError):
+class FormulaError(Portable, ValueError):
     """A formula is outside the subset that can be read, or cannot be evaluated with the values given.
 
     `position` is the offset into `latex` where reading stopped; None for an error of evaluation.

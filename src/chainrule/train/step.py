@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.compile.compiled import Compiled
 from chainrule.core.capturing import effect
-from chainrule.core.errors import CaptureError, GradientError
+from chainrule.core.errors import CaptureError, GradientError, Portable
 from chainrule.core.tensor import value_of
 from chainrule.data.checks import check_finite
 from chainrule.optim import clip_grad_norm_, scale_grads_
@@ -25,7 +25,7 @@ WORTH_IT = 5.0
 """Seconds that compiling has to save, by the estimate of `_saving`, to pay for itself with `compile="auto"`."""
 
 
-class NonFiniteError(FloatingPointError):
+class NonFiniteError(Portable, FloatingPointError):
     """A loss or a gradient is NaN or infinite; the parameters are those of the last good step.
 
     `epoch` and `batch` count from 1.
