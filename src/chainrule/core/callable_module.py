@@ -1,6 +1,7 @@
 """Modules that can be called: `chainrule.check` is a package and also the function that one calls."""
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,10 @@ class CallableModule(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call what the module is named after."""
         return getattr(self, self._called)(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        """Pickle and copy it as what it is: the one module of its name."""
+        return import_module, (self.__name__,)
 
     @property
     def __wrapped__(self) -> Any:

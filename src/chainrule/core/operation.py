@@ -175,7 +175,9 @@ class Operation:
             cls.differentiable = tuple(a for a in cls.arguments if not named or a in named)
         cls.residuals = cls._collect_residuals()
         cls._savers = {}
-        cls.apply = staticmethod(applier(cls))
+        apply = applier(cls)
+        apply.__module__, apply.__qualname__ = cls.__module__, f"{cls.__qualname__}.apply"  # where pickle finds it
+        cls.apply = staticmethod(apply)
         if register:
             if cls.name in REGISTRY:
                 raise TypeError(f"two operations are called {cls.name!r}: {REGISTRY[cls.name]} and {cls}")

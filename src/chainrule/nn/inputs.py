@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -71,6 +72,7 @@ def accepts_dim(function: F) -> F:
     def accepting(*args: Any, **settings: Any) -> Any:
         return function(*args, **numpys_names(function.__name__, settings))
 
+    accepting.__module__ = sys._getframe(1).f_globals["__name__"]  # where pickle finds it
     return cast(F, accepting)
 
 
