@@ -91,7 +91,10 @@ KEPT_AS: dict[str, Callable[[Any], Any]] = {
 """What the other arguments of a float64 one may be."""
 
 
-@law("a float64 gradient has float64's accuracy", lambda op: has_derivative(op) and (op.variadic or len(op.arguments) > 1))
+@law(
+    "a float64 gradient has float64's accuracy",
+    lambda op: has_derivative(op) and (op.variadic or len(op.arguments) > 1),
+)
 def wide_beside_narrow(call: Call, rng: np.random.Generator) -> None:
     """Beside narrower arguments the derivatives are those of the same function of the same values, all in float64.
 

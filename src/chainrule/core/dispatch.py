@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capturing import boxes_in, running
+from .foreign import PLAIN, one_of, operands
 from .tape import Tape, modes, record
 from .tensor import Tensor, Trace
 
@@ -39,6 +40,8 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
     trace = innermost(args)
     if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
         trace = running.capture  # an index whose values differ from call to call
+    if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair
+        args = operands(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:
@@ -96,12 +99,13 @@ def _binary(op: Any) -> Callable[..., Any]:
                     return dispatch(op, (a, b), NO_SETTINGS)
                 y, second = b._value, b._link
             else:
-                y, second = b, None
+                y, second = b if type(b) in PLAIN else one_of(op, 1, b), None
         elif isinstance(b, Tensor):
             trace = b._trace
             if type(trace) is not Tape:
                 return dispatch(op, (a, b), NO_SETTINGS)
-            x, first, y, second = a, None, b._value, b._link
+            x = a if type(a) in PLAIN else one_of(op, 0, a)
+            first, y, second = None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
         if isinstance(x, Tensor) or isinstance(y, Tensor):
@@ -128,6 +132,8 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
     kinds = (np.linalg.LinAlgError, IndexError, MemoryError, TypeError, ValueError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     hint = "; reshape one of them, or give it an axis of length 1" if "broadcast" in str(error) else ""
+    if any(x is None for x in args):
+        hint = "; is the None the result of a function without a return?"
     raise kind(f"{op.name}: {str(error).strip()} (got {got}){hint}") from error
 
 
