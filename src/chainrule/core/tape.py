@@ -37,7 +37,7 @@ def check_real(what: str, dtype: Any) -> None:
     if dtype not in (FLOAT64, FLOAT32, FLOAT16):
         if dtype.kind == "c":
             raise TypeError(
-                f"{what}: got complex numbers ({dtype}), and derivatives here are those of real ones; keep the real "
+                f"{what}: got dtype {dtype}, and derivatives here are those of real numbers; keep the real "
                 f"and the imaginary part as two arrays, for a + 1j * b the two a and b, and |z| is np.hypot(a, b)"
             )
         raise TypeError(
