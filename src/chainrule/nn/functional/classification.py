@@ -44,7 +44,7 @@ def _classes_last(name: str, input: Any, target: Any, axis: int | None) -> tuple
         ):
             warn(
                 f"{name}: no axis is named, and input {list(input.shape)} with target {list(target.shape)} may have "
-                f"its classes along the last one, which is taken, or along axis 1, as in PyTorch: write axis=-1 or axis=1"
+                f"its classes along the last one, which is taken, or along axis 1, as in PyTorch; write axis=-1 or 1"
             )
     if not -input.ndim <= axis < input.ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for input {list(input.shape)}")
