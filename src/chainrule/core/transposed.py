@@ -66,7 +66,7 @@ def _check(outputs: Sequence[Any], cotangents: Sequence[Any], drawn: Sequence[An
         return
     one, other = (sum((np.sum(a * b) for a, b in pairs), start=0.0) for pairs in values)
     size = sum((np.sum(np.abs(a * b)) for pairs in values for a, b in pairs), start=0.0)
-    tolerance = TOLERANCE[min((_dtype(x).itemsize for pairs in (forward, backward) for pair in pairs for x in pair))]
+    tolerance = TOLERANCE[min(_dtype(x).itemsize for pairs in (forward, backward) for pair in pairs for x in pair)]
     if np.isfinite(size) and abs(one - other) > tolerance * size:
         raise NotTransposed("it is not linear, or takes values out of their tensors on the way")
 

@@ -76,7 +76,7 @@ NAMES = {
     **dict.fromkeys(
         ("scatter", "scatter_add", "index_add", "index_copy", "index_fill"), "x.at[index].set(value) or .add(value)"
     ),
-    "unfold": "np.lib.stride_tricks.sliding_window_view(x, n, axis)",
+    "unfold": "np.stack([x[..., k : k + n] for k in range(...)], axis=-2)",
     # Values and indices in PyTorch's pairs
     "values": "the result itself: x.max(axis=0) and x.sort(axis=0) give values only",
     "indices": "x.argmax(axis=0), x.argmin(axis=0) or x.argsort(axis=0)",

@@ -24,8 +24,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         rows, columns = weight.shape
         if rows == columns > 1 and caller(2):
             warn(
-                "linear: weight is square and taken as [in, out], where PyTorch takes [out, in]: write x @ W + b for this, "
-                "or x @ W.T + b for PyTorch's"
+                "linear: weight is square and taken as [in, out], where PyTorch takes [out, in]: write x @ W + b for "
+                "this, or x @ W.T + b for PyTorch's"
             )
         if columns == input.shape[-1] != rows:
             raise ValueError(
