@@ -85,7 +85,9 @@ class Elementwise(_ByArgument, abstract=True):
         partial = cls.call(rule, REVERSE)
         if len(cls.arguments) == 1:
             return lambda y_bar, saved, settings: y_bar * partial(y_bar, saved, settings)
-        return lambda y_bar, saved, settings: y_bar * partial(y_bar, widened(saved, y_bar.dtype), settings)
+        return lambda y_bar, saved, settings: (
+            y_bar * partial(y_bar, widened(saved, getattr(y_bar, "dtype", None)), settings)
+        )
 
     @classmethod
     def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:

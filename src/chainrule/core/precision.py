@@ -14,7 +14,12 @@ Rule = Callable[..., Any]
 
 
 def widened(values: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
-    """Return `values` with each narrower floating array in `dtype`; the same tuple where there is none."""
+    """Return `values` with each narrower floating array in `dtype`; the same tuple where there is none.
+
+    A Python number has no dtype (None): it takes that of the others.
+    """
+    if dtype is None:
+        return values
     for x in values:
         if x is not None and getattr(x, "dtype", dtype) is not dtype:
             return tuple(_wide(x, dtype) for x in values)
@@ -30,7 +35,7 @@ def dtype_of(y: Any) -> Any:
     """Return the dtype that a rule computes in: of an output or cotangent, or the widest of several."""
     if isinstance(y, tuple | list):
         return np.result_type(*(part.dtype for part in y))
-    return y.dtype
+    return getattr(y, "dtype", None)
 
 
 def in_one_dtype(apply: Rule) -> Rule:

@@ -6,7 +6,7 @@ of NumPy under `chainrule.grad` is NumPy's business.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -32,7 +32,7 @@ WORDS = {
 """What PyTorch's keywords are here."""
 
 
-def _numbered(values: tuple[Any, ...]) -> bool:
+def _numbered(values: Sequence[Any]) -> bool:
     """Whether these are whole numbers, written out."""
     return all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in values)
 
@@ -178,21 +178,22 @@ TOLD = (
     *("sum", "mean", "prod", "cumsum", "cumprod", "argmax", "argmin", "argsort", "any", "all", "ptp", "squeeze"),
     *("take", "diagonal", "trace", "clip", "round"),
 )
+"""Methods whose values are the same in PyTorch, if they run."""
+WITH_MEANINGS: dict[str, Callable[..., Any]] = {
+    **{name: functools.partial(_told, name) for name in TOLD},
+    **{name: functools.partial(_values_only, name) for name in ("max", "min", "sort")},
+    **{name: functools.partial(_deviation, name) for name in ("std", "var")},
+    "transpose": _transpose,
+    "repeat": _repeat,
+    "flatten": _flatten,
+}
 
 
 def _attach() -> None:
-    changed = {
-        **{name: _told(name, getattr(Tensor, name)) for name in TOLD},
-        **{name: _values_only(name, getattr(Tensor, name)) for name in ("max", "min", "sort")},
-        **{name: _deviation(name, getattr(Tensor, name)) for name in ("std", "var")},
-        "transpose": _transpose(Tensor.transpose),
-        "repeat": _repeat(Tensor.repeat),
-        "flatten": _flatten(Tensor.flatten),
-        "size": property(_size),
-        "__getattr__": _missing,
-    }
-    for name, method in changed.items():
-        setattr(Tensor, name, method)
+    for name, made in WITH_MEANINGS.items():
+        setattr(Tensor, name, made(getattr(Tensor, name)))
+    for name, value in {"size": property(_size), "__getattr__": _missing}.items():
+        setattr(Tensor, name, value)
 
 
 _attach()
