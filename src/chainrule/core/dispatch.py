@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capturing import boxes_in, running
-from .foreign import PLAIN, one_of, operands
+from .foreign import PLAIN, one_of, operands, without_lists
 from .tape import Tape, modes, record
 from .tensor import Tensor, Trace
 
 NO_SETTINGS: Mapping[str, Any] = {}
+LISTS = frozenset({list, tuple})
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
@@ -38,6 +39,12 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
     trace = innermost(args)
+    if trace is None:
+        for x in args:
+            if type(x) in LISTS and isinstance(op, type):
+                args = without_lists(args)
+                trace = innermost(args)
+                break
     if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
         trace = running.capture  # an index whose values differ from call to call
     if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair

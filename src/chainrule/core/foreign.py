@@ -83,6 +83,13 @@ def operands(op: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
+def without_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments with each list that has tensors in it as one tensor; the same tuple where there is none."""
+    if not any(isinstance(x, list | tuple) and _holds_tensor(x) for x in args):
+        return args
+    return tuple(joined[0](x) if isinstance(x, list | tuple) and _holds_tensor(x) else x for x in args)
+
+
 def one_of(op: Any, k: int, x: Any) -> Any:
     """Return argument `k` of an operation as NumPy has it."""
     if type(x) in PLAIN or isinstance(x, Tensor) or (op.name in ("equal", "not_equal") and not hasattr(x, "__len__")):
