@@ -226,3 +226,11 @@ def test_a_custom_operation_takes_what_it_likes():
 
     scaled.def_vjp(lambda y_bar, x, how: y_bar * how["by"])
     assert float(cr.grad(scaled)(3.0, {"by": 2.0})) == 2.0
+
+
+def test_numbers_of_a_class_of_their_own():
+    class Weight(float):
+        pass
+
+    x = cr.tensor([2.0, 3.0], requires_grad=True)
+    np.testing.assert_array_equal((x * Weight(2.0) - x.size).numpy(), [2.0, 4.0])

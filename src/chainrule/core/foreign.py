@@ -45,7 +45,7 @@ Tensor.__pandas_priority__ = 10_000  # type: ignore[attr-defined]
 
 def operand(what: str, x: Any) -> Any:
     """Return an operand as NumPy has it; a TypeError that begins with `what` where that would change its meaning."""
-    if type(x) in PLAIN or isinstance(x, Tensor | np.generic):
+    if type(x) in PLAIN or isinstance(x, Tensor | np.generic | int | float | complex):
         return x
     if isinstance(x, Fraction | Decimal):
         return float(x)

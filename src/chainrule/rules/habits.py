@@ -2,7 +2,7 @@
 
 A method that NumPy has means what it means in NumPy. Where PyTorch's words fail, the error says what to write; where
 they run and mean something else, there is a `PyTorchMeaningWarning`, on tensors made for `backward()` only: a function
-of NumPy under `chainrule.grad` is NumPy's business.
+of NumPy under `chainrule.grad` or `chainrule.compile` is NumPy's business.
 """
 
 import functools
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import running
 from chainrule.core.meanings import caller, spreads, unpacks_two, warn
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
@@ -39,7 +40,7 @@ def _numbered(values: Sequence[Any]) -> bool:
 
 def _eager(x: Tensor) -> FrameType | None:
     """Return the frame of the user's code that called a method of a tensor made for `backward()`, else None."""
-    return caller(3) if x._trace is EAGER else None
+    return caller(3) if x._trace is EAGER and running.capture is None else None
 
 
 def _told(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
