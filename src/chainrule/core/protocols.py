@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .errors import GradientError
+from .foreign import asker, without_rule
 from .tensor import Tensor
 
 ufuncs: dict[Any, Callable[..., Any]] = {}
@@ -42,7 +43,7 @@ def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **setting
             fill()
     operation = ufuncs.get(key)
     if operation is None:
-        raise TypeError(f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant")
+        raise TypeError(without_rule(ufunc, method, ufuncs))
     out = settings.pop("out", None)
     if out is not None:
         raise TypeError(
@@ -71,6 +72,7 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
         raise GradientError(
             "a tensor that requires a gradient was passed to code that asked for a plain NumPy array, so its gradient "
             "would be lost; use chainrule.numpy's function of that name, or x.detach() where no gradient is meant"
+            + asker()
         )
     return np.array(self.numpy(), dtype=dtype, copy=copy)
 

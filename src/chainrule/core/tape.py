@@ -27,6 +27,11 @@ next_level = itertools.count(1).__next__
 def check_real(what: str, dtype: Any) -> None:
     """Raise a TypeError unless `dtype` is one that a derivative is defined for."""
     if dtype not in (FLOAT64, FLOAT32, FLOAT16):
+        if dtype.kind == "c":
+            raise TypeError(
+                f"{what}: got dtype {dtype}, and derivatives here are those of real numbers; keep the real "
+                f"and the imaginary part as two arrays, for a + 1j * b the two a and b, and |z| is np.hypot(a, b)"
+            )
         raise TypeError(
             f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
             f"convert it first, for example with .astype(np.float64)"

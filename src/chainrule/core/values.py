@@ -25,7 +25,8 @@ def entering(value: Any, where: str) -> Any:
     value = opened(value)
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
-            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}")
+            hint = "; pass its values: np.asarray(x)" if hasattr(value, "__array__") else ""
+            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}{hint}")
         # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)

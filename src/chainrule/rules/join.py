@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.foreign import joined
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
+from chainrule.core.tensor import Tensor
+from chainrule.core.tree import flatten
 
 from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, expand_dims, ravel, shaped, transpose
 
@@ -250,3 +253,15 @@ def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
 
 if hasattr(np, "unstack"):  # NumPy 2.1
     implements(np.unstack)(unstack)
+
+
+def nested(values: Any) -> Array:
+    """Return nested lists of numbers, arrays and tensors as one array; a tensor where one is among them."""
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, list | tuple) and any(isinstance(x, Tensor) for x in flatten(values)[0]):
+        return stack([nested(x) for x in values])
+    return np.array(values)
+
+
+joined.append(nested)

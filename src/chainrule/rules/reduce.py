@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.core.capturing import plain
+from chainrule.core.foreign import numbers
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
@@ -50,7 +51,7 @@ def refuse(name: str, **settings: Array) -> None:
 
 def arrayed(x: Array) -> Array:
     """Return a list or number as an array; arrays and tensors as they are."""
-    return x if isinstance(x, (Tensor, np.ndarray)) else np.asarray(x)
+    return x if isinstance(x, (Tensor, np.ndarray)) else numbers(x)
 
 
 def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:

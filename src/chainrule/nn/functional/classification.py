@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.capturing import effect, example, known, plain
+from chainrule.core.meanings import warn
 from chainrule.core.tensor import value_of
 from chainrule.rules import loss
 from chainrule.rules.activation import logsigmoid, relu
@@ -23,14 +24,28 @@ IGNORED = -100
 """The class that does not count unless another is named: PyTorch's."""
 
 
-def _classes_last(name: str, input: Any, target: Any, axis: int) -> tuple[Any, Any]:
-    """Return scores with their classes along the last axis, and targets that go with them."""
+def _classes_last(name: str, input: Any, target: Any, axis: int | None) -> tuple[Any, Any]:
+    """Return scores with their classes along the last axis, and targets that go with them.
+
+    Where no axis is named and the targets fit PyTorch's, axis 1, as well, there is a warning.
+    """
     input, target = arrayed(input), arrayed(target)
     probabilities = target.dtype.kind == "f"
     if not probabilities:
         target = known(target)
     elif input.dtype.kind == "f":
         target = in_dtype_of(input, target, f"{name}: target")
+    if axis is None:
+        axis = -1
+        if (
+            input.ndim > 2
+            and target.shape in (input.shape, (*input.shape[:1], *input.shape[2:]))
+            and (probabilities or target.shape == input.shape[:-1])
+        ):
+            warn(
+                f"{name}: no axis is named, and input {list(input.shape)} with target {list(target.shape)} may have "
+                f"its classes along the last one, which is taken, or along axis 1, as in PyTorch; write axis=-1 or 1"
+            )
     if not -input.ndim <= axis < input.ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for input {list(input.shape)}")
     if axis % input.ndim == input.ndim - 1:
@@ -54,12 +69,13 @@ def cross_entropy(
     ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Any:
     r"""Return the cross-entropy $-\sum_k t_k \log \operatorname{softmax}(z)_k$ of scores and targets, reduced.
 
     `input` are scores `[..., K]`; `target` is classes `[...]` (integers) or probabilities `[..., K]` (floats). Finite
-    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`.
+    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`. Where none is
+    named the last axis is taken, with a `PyTorchMeaningWarning` if the shapes would fit PyTorch's as well.
 
     - `weight [K]` multiplies each class's term; the mean over classes is then the weighted one.
     - `ignore_index`: targets of that class count neither in the loss nor in the mean.
@@ -85,7 +101,7 @@ def nll_loss(
     weight: Any = None,
     ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Any:
     """Return minus the log-probability `[..., K]` of each class `[...]`, reduced.
 
