@@ -30,6 +30,7 @@ class Captured(Tensor):
     """An array whose values differ from call to call: nothing may look at them while a function is captured."""
 
     __slots__ = ("held",)
+    is_variable = False
 
     def __init__(self, held: Any, trace: "Capture", link: Value) -> None:
         self.held = held
@@ -132,6 +133,8 @@ class Capture:
         """The gradients from before that the program may read."""
         self.made: list[Value] = []
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
+        self.born: list[Tensor] = []
+        """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
         self.checks: list[Callable[[], bool]] = []
         """What effects ask before each replay: whether they are still what was noted."""
         self.forgotten: set[int] = set()
@@ -159,8 +162,21 @@ class Capture:
             )
         if isinstance(x._link, Leaf):
             self._meets(x._link)
-        self.tensors.setdefault(id(x), (x, x._value, x._link))
+        if any(x is one for one in self.born):
+            self.made.append(self.state(x._value)._link)
+        else:
+            self.tensors.setdefault(id(x), (x, x._value, x._link))
         return Tensor(self.state(x._value), EAGER, x._link)
+
+    def writes(self, x: Tensor) -> None:
+        """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
+        if x._trace is not EAGER or isinstance(x._value, Tensor):
+            return
+        if not any(x is one for one in self.born):
+            refuse(f"{x.name or 'a tensor'} from outside was written into", "write into x.copy(), and return it")
+        array = x._value
+        x._value = self.call(lambda: np.array(array), ())
+        self.made.append(x._value._link)
 
     def state(self, array: Any, holder: Any = None) -> Any:
         """Return the box of an array that changes between calls."""
@@ -355,6 +371,7 @@ class Capture:
             self._check_hidden(moved)
         finally:
             running.capture = None
+            self.born.clear()
             _watch(-1)
             for name, generator in generators.items():
                 generator.bit_generator.state = before[name]

@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capturing import boxes_in, running
+from .subclasses import check_plain
 from .tape import Tape, modes, record
 from .tensor import Tensor, Trace
 
 NO_SETTINGS: Mapping[str, Any] = {}
+ORDINARY = frozenset([np.ndarray, float, int, Tensor, np.float64, np.float32])
+"""The classes of most operands; others are looked at."""
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
@@ -37,7 +40,11 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
     trace = innermost(args)
-    if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
+    if trace is not None:
+        for x in args:
+            if type(x) not in ORDINARY:
+                check_plain(op.name, x)
+    elif running.capture is not None and any(True for _ in boxes_in(dict(settings))):
         trace = running.capture  # an index whose values differ from call to call
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
@@ -96,11 +103,15 @@ def _binary(op: Any) -> Callable[..., Any]:
                     return dispatch(op, (a, b), NO_SETTINGS)
                 y, second = b._value, b._link
             else:
+                if type(b) not in ORDINARY:
+                    check_plain(op.name, b)
                 y, second = b, None
         elif isinstance(b, Tensor):
             trace = b._trace
             if type(trace) is not Tape:
                 return dispatch(op, (a, b), NO_SETTINGS)
+            if type(a) not in ORDINARY:
+                check_plain(op.name, a)
             x, first, y, second = a, None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .tape import check_real, modes
-from .tensor import Tensor
+from .tensor import Tensor, copied
 
 
 class Forward:
@@ -21,7 +21,7 @@ class Forward:
         """Apply `op` to what is inside this trace's boxes, and its derivative to their tangents."""
         mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
         dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
-        values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
+        values = tuple(x._value if own else copied(x) for x, own in zip(args, mine, strict=True))
         moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= modes.floor
         if moving and op.composite is not None and "jvp" not in op.rules:
             return op.composite(*args, **settings)

@@ -146,6 +146,8 @@ class Operation:
     """What `primal_keeping` returns after the output, for the reverse rules to ask for (`Fused` only)."""
     several: ClassVar[bool] = False
     """Whether `primal` returns a tuple of arrays."""
+    written: ClassVar[Rule | None] = None
+    """Where the output is a view: `written(x, y, **settings)` is x with y in the place of its view."""
 
     _savers: ClassVar[dict[tuple[bool, ...], Rule]]
     primal: ClassVar[Rule]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.capturing import is_captured, known
+from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
@@ -15,6 +16,8 @@ from .index import GetItem, Scatter, getitem
 from .join import stack
 from .shape import axis_of, broadcast_arrays, moveaxis, ravel, shaped
 
+DIAGONAL = "it is a diagonal of another array; write with np.fill_diagonal, or into a copy of it"
+"""Why nothing can be written into a diagonal."""
 SPARSE = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
 
 
@@ -148,7 +151,8 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
         raise ValueError(f"diagonal: expected two axes or more, got shape {x.shape}")
     if x.ndim > 2 or (axis1, axis2) != (0, 1):
         x = moveaxis(x, (axis1, axis2), (-2, -1))
-    return GetItem.apply(x, index=(..., *_on_diagonal(x.shape[-2], x.shape[-1], offset)), unique=True)
+    index = (..., *_on_diagonal(x.shape[-2], x.shape[-1], offset))
+    return viewed(GetItem, x, DIAGONAL, True, index=index, unique=True)
 
 
 @implements(np.trace)

@@ -14,6 +14,7 @@ from .cumulative import cumprod, cumsum
 from .join import concatenate
 from .reduce import arrayed, refuse
 from .rounding import floor_divide, fmod, remainder, round, trunc
+from .shape import Copy
 
 SHIFTS = np.array([1, -2, 0])
 
@@ -76,8 +77,8 @@ def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
 
 @implements(np.conjugate)
 def conjugate(x: Array) -> Array:
-    """Return `x` itself: all numbers here are real."""
-    return arrayed(x)
+    """Return a copy of `x`: all numbers here are real."""
+    return Copy.apply(arrayed(x))
 
 
 @implements(np.imag)

@@ -49,7 +49,7 @@ def linspace(
 
 def _ends(start: Array, stop: Array) -> tuple[Array, Array]:
     """Return both ends as arrays of one floating dtype; a Python number takes that of the other."""
-    dtype = np.result_type(*(x if isinstance(x, int | float) else arrayed(x).dtype for x in (start, stop)))
+    dtype = np.result_type(*(x if type(x) in (int, float) else arrayed(x).dtype for x in (start, stop)))
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     first, last = (x if x.dtype == dtype else x.astype(dtype) for x in map(arrayed, (start, stop)))
     return first, last

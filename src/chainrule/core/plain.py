@@ -1,0 +1,73 @@
+"""Where a value with a gradient would become a plain number: the errors that say so, at which line, and what to do."""
+
+import os
+import sys
+from opcode import opmap
+from types import FrameType
+from typing import NoReturn
+
+import numpy as np
+
+from .errors import GradientError
+from .provenance import PACKAGE
+
+_NOT_THE_USERS = (PACKAGE, os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
+_WRITES = {opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap}
+
+INTO_PLAIN = (
+    "would write a value with a gradient into a plain array, where the gradient is lost; make the array with "
+    "chainrule.zeros(...), which takes such values, join them with np.stack, or use x.at[index].set(value), which "
+    "returns a changed copy"
+)
+
+MASKED = "; beside a masked array, pass its x.filled(value), or choose with np.where(x.mask, other, x.data)"
+
+INSTEAD = {
+    "float": "use NumPy's functions (np.sin, not math.sin), or x.item() where no gradient is meant",
+    "int": "use np.trunc(x), or int(x.item()) where no gradient is meant",
+    "complex": "use real numbers, or complex(x.item()) where no gradient is meant",
+    "round": "use np.round(x), or round(x.item()) where no gradient is meant",
+    "math.floor": "use np.floor(x), or math.floor(x.item()) where no gradient is meant",
+    "math.ceil": "use np.ceil(x), or math.ceil(x.item()) where no gradient is meant",
+    "math.trunc": "use np.trunc(x), or math.trunc(x.item()) where no gradient is meant",
+}
+
+
+def users_line() -> str:
+    """Return the innermost line outside of this package and of NumPy, as `file:line`."""
+    frame = _users_frame()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _users_frame() -> FrameType:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        frame = frame.f_back
+    return frame
+
+
+def is_written_into_array() -> bool:
+    """Whether the user's line is at `something[index] = value`: then it is NumPy that asks for a plain value."""
+    frame = _users_frame()
+    return frame.f_code.co_code[frame.f_lasti] in _WRITES
+
+
+def is_called_by_masked() -> bool:
+    """Whether it is numpy.ma that asks."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith(os.path.dirname(np.ma.__file__))  # noqa: PTH120
+
+
+def refuse_number(what: str) -> NoReturn:
+    """Raise a GradientError: a Python number would be cut off from its gradient."""
+    raise GradientError(
+        f"{what}: inside a transform such as cr.grad this would cut the value off from its gradient ({users_line()}); "
+        f"{INSTEAD[what]}"
+    )
+
+
+def refuse_array_write(what: str = "array[index] = value") -> NoReturn:
+    """Raise a GradientError: a value with a gradient would be written into a plain array."""
+    raise GradientError(f"{what} ({users_line()}) {INTO_PLAIN}")
