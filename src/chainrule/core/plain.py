@@ -68,6 +68,6 @@ def refuse_number(what: str) -> NoReturn:
     )
 
 
-def refuse_array_write(what: str = "array[index] = value") -> NoReturn:
-    """Raise a GradientError: a value with a gradient would be written into a plain array."""
-    raise GradientError(f"{what} ({users_line()}) {INTO_PLAIN}")
+def refuse_array_write(what: str = "array[index] = value", kind: type[Exception] = GradientError) -> NoReturn:
+    """Raise an error: a value with a gradient would be written into a plain array."""
+    raise kind(f"{what} ({users_line()}) {INTO_PLAIN}")

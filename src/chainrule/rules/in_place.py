@@ -29,8 +29,6 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
 
     Raises ValueError where the shapes do not fit, and TypeError where `casting` forbids the dtype, as NumPy does.
     """
-    if not isinstance(x, Tensor):
-        refuse_array_write(what)
     target = Target(x, what)
     new = make()
     if not hasattr(new, "shape"):
@@ -53,7 +51,7 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
 
 def _refuse_plain(function: str, x: Any) -> None:
     if not isinstance(x, Tensor):
-        refuse_array_write(f"np.{function}: this")
+        refuse_array_write(f"np.{function}: this", TypeError)
 
 
 @implements(np.copyto)
@@ -166,7 +164,7 @@ def into(out: Any, what: str, y: Any, condition: Any = True) -> Any:
 
 def _written_out(out: Any, what: str, y: Any, condition: Any) -> None:
     if not isinstance(out, Tensor):
-        refuse_array_write(f"{what}: out= (also as in `array += tensor`)")
+        refuse_array_write(f"{what}: out= (also as in `array += tensor`)", TypeError)
     if np.shape(y) != out.shape:
         raise ValueError(f"{what}: out= has shape {out.shape}, and the result {np.shape(y)}; they must be the same")
     overwrite(out, what, lambda: y if condition is True else _chosen(condition, y, out))
