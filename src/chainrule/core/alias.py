@@ -91,17 +91,12 @@ def _memory(array: Any) -> Any:
     return array
 
 
-def connect(
-    y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | None = None, always: bool = False
-) -> None:
-    """Note that `y`, which is `op` of `x`, is a view of it, if it is.
-
-    `always`: it is one in NumPy, though it shares no memory here. `frozen`: why nothing can be written into it.
-    """
+def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | None = None) -> None:
+    """Note that `y`, which is `op` of `x`, is a view of it, if it is; `frozen` says why none can be written into."""
     array = innermost(y)
     if not isinstance(array, np.ndarray):
         return  # a scalar: NumPy's have no memory to write into
-    if not always and _memory(array) is not _memory(innermost(x)):
+    if _memory(array) is not _memory(innermost(x)):
         return
     alias = getattr(x, "_alias", None)
     if type(alias) is View:

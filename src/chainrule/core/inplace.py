@@ -20,11 +20,11 @@ from .tensor import Tensor, copied, value_of
 from .written import Written
 
 
-def viewed(op: Any, x: Any, frozen: str | None = None, always: bool = False, **settings: Any) -> Any:
+def viewed(op: Any, x: Any, frozen: str | None = None, **settings: Any) -> Any:
     """Return `op` of `x` with settings, as a view of it where NumPy's result is one (see `alias.connect`)."""
     y = op.apply(x, **settings)
     if type(y) is Tensor and isinstance(x, Tensor):
-        connect(y, x, op, settings, frozen, always)
+        connect(y, x, op, settings, frozen)
     return y
 
 

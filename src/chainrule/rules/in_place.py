@@ -20,7 +20,7 @@ from .gather import put_along_axis
 from .index import GetItem, IndexAdd, At, index_of, setitem
 from .layout import relaid
 from .order import partition, sort
-from .selection import where
+from .selection import where as choose
 from .shape import Reshape, astype, flatten
 
 
@@ -29,6 +29,8 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
 
     Raises ValueError where the shapes do not fit, and TypeError where `casting` forbids the dtype, as NumPy does.
     """
+    if not isinstance(innermost(x), np.ndarray):
+        raise TypeError(f"{what}: x stands for one of NumPy's scalars, which cannot change; bind the name to a new value")
     target = Target(x, what)
     new = make()
     if not hasattr(new, "shape"):
@@ -55,14 +57,20 @@ def _refuse_plain(function: str, x: Any) -> None:
 
 
 @implements(np.copyto)
-def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True) -> None:  # noqa: A002
+def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True) -> None:
     """Write `src` into `dst`, where the condition `where` holds."""
     _refuse_plain("copyto", dst)
-    overwrite(dst, "np.copyto", lambda: src if where is True else _chosen(where, src, dst), casting)
+    source = _without_leading_ones(src, dst.ndim)
+    overwrite(dst, "np.copyto", lambda: source if where is True else _chosen(where, source, dst), casting)
+
+
+def _without_leading_ones(x: Array, ndim: int) -> Array:
+    extra = np.ndim(x) - ndim
+    return x.reshape(x.shape[extra:]) if extra > 0 and set(x.shape[:extra]) == {1} else x
 
 
 def _chosen(condition: Any, new: Array, old: Array) -> Array:
-    y = where(condition, new, old)
+    y = choose(condition, new, old)
     return y if y.dtype == old.dtype else astype(y, old.dtype)
 
 
@@ -70,7 +78,7 @@ def _chosen(condition: Any, new: Array, old: Array) -> Array:
 def putmask(a: Array, mask: Any, values: Array) -> None:
     """Write `values`, repeated to the size of `a`, where the mask holds."""
     _refuse_plain("putmask", a)
-    overwrite(a, "np.putmask", lambda: where(mask, np.resize(values, a.shape), a))
+    overwrite(a, "np.putmask", lambda: choose(mask, np.resize(values, a.shape), a))
 
 
 @implements(np.place)
@@ -153,20 +161,20 @@ def at(ufunc: Any, x: Array, indices: Any, *values: Any) -> None:
 
 
 def into(out: Any, what: str, y: Any, condition: Any = True) -> Any:
-    """Write a result into the tensor, or the tuple of tensors, that was passed as `out=`, and return that."""
-    outs = out if isinstance(out, tuple) else (out,)
-    results = y if isinstance(y, tuple) and len(outs) > 1 else (y,)
-    for one, result in zip(outs, results, strict=True):
+    """Write a result into the tensor that was passed as `out=`, and return that; of several, those that were passed."""
+    if not isinstance(out, tuple):
+        out, y = (out,), (y,)
+    results = y if isinstance(y, tuple) else (y,)
+    for one, result in zip(out, results, strict=True):
         if one is not None:
             _written_out(one, what, result, condition)
-    return out[0] if isinstance(out, tuple) and len(out) == 1 else out
+    found = tuple(result if one is None else one for one, result in zip(out, results, strict=True))
+    return found[0] if len(found) == 1 else found
 
 
 def _written_out(out: Any, what: str, y: Any, condition: Any) -> None:
     if not isinstance(out, Tensor):
         refuse_array_write(f"{what}: out= (also as in `array += tensor`)", TypeError)
-    if np.shape(y) != out.shape:
-        raise ValueError(f"{what}: out= has shape {out.shape}, and the result {np.shape(y)}; they must be the same")
     overwrite(out, what, lambda: y if condition is True else _chosen(condition, y, out))
 
 

@@ -24,6 +24,19 @@ BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
 """The parts of an index for which NumPy returns a view."""
 
 
+class DiagonalIndex(tuple[Any, ...]):
+    """The index of a diagonal of the last two axes, by rows and columns: what it takes is a view, as in NumPy."""
+
+    def of(self, x: Array) -> Array:
+        """Return the diagonal of a plain array."""
+        rows, columns = self[-2:]
+        n = len(rows)
+        if not n or not isinstance(x, np.ndarray):
+            return x[tuple(self)]
+        first, second = int(rows[0]), int(columns[0])
+        return np.einsum("...ii->...i", x[..., first : first + n, second : second + n])
+
+
 class GetItem(Linear):
     r"""y = x[\mathrm{index}]
 
@@ -44,7 +57,7 @@ class GetItem(Linear):
 
     @staticmethod
     def primal(x: Array, *, index: Any = (), unique: bool = False) -> Array:  # noqa: ARG004
-        return x[index]
+        return index.of(x) if type(index) is DiagonalIndex else x[index]
 
     @staticmethod
     def adjoint(y_bar: Array, x_shape: tuple[int, ...], *, index: Any, unique: bool) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.alias import innermost
+from chainrule.core.capturing import example
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
@@ -57,20 +58,32 @@ def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Array
 
 def in_layout(x: Array) -> Array:
     """Return a copy of a plain array, its elements as far apart as there."""
-    y = np.array(x)
-    if y.strides == x.strides or y.size < 2:
+    y = np.array(x, order="C" if 0 in x.strides else "K")
+    if y.strides == x.strides or y.size < 2 or 0 in x.strides:
         return y
     y = blank(x.shape, x.dtype, x.strides)
     y[...] = x
     return y
 
 
+def laid_as(new: Array, x: Array) -> Array:
+    """Return a tensor with its axes in memory in the order in which those of `x` are, of the same shape."""
+    if not isinstance(new, Tensor) or new.ndim < 2 or np.shape(x) != new.shape:
+        return new
+    return relaid_to(new, np.empty_like(example(x), new.dtype))
+
+
 def relaid(new: Tensor, old: Tensor) -> Tensor:
     """Return `new` with the shape, the dtype and the memory layout of `old`; itself where it has them."""
-    is_, was = innermost(new), innermost(old)
-    if new.shape == old.shape and new.dtype == old.dtype:
-        array = isinstance(is_, np.ndarray) or not isinstance(was, np.ndarray)
-        if array and (is_.strides == was.strides or is_.size < 2):
+    return relaid_to(new, innermost(old))
+
+
+def relaid_to(new: Tensor, was: Any) -> Tensor:
+    """Return `new` with the shape, the dtype and the memory layout of a plain array."""
+    array = innermost(new)
+    if new.shape == was.shape and new.dtype == was.dtype:
+        same_kind = isinstance(array, np.ndarray) or not isinstance(was, np.ndarray)
+        if same_kind and (array.strides == was.strides or array.size < 2):
             return new
-    laid: Tensor = Laid.apply(new, shape=old.shape, dtype=old.dtype, strides=was.strides)
+    laid: Tensor = Laid.apply(new, shape=was.shape, dtype=was.dtype, strides=was.strides)
     return laid

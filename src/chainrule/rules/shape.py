@@ -178,10 +178,15 @@ def is_contiguous(x: Tensor) -> bool:
     return not isinstance(array, np.ndarray) or array.flags.c_contiguous
 
 
+def contiguous(x: Array) -> Array:
+    """Return a tensor with its elements in memory one after the other, the last axis fastest; an array as it is."""
+    return Copy.apply(x, order="C") if isinstance(x, Tensor) and not is_contiguous(x) else x
+
+
 def flatten(x: Array, order: str = "C") -> Array:
     """Return a copy of the elements in one axis, the last one fastest."""
     _in_c_order("flatten", order)
-    return Reshape.apply(x if is_contiguous(x) else Copy.apply(x, order="C"), shape=-1)
+    return Reshape.apply(contiguous(x), shape=-1)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -306,7 +311,7 @@ def meshgrid(*xs: Array, copy: bool = True, sparse: bool = False, indexing: str 
     grid = [ravel(x) for x in xs]
     grid = [reshape(x, tuple(-1 if k == place else 1 for k in order)) for place, x in enumerate(grid)]
     grid = grid if sparse else list(broadcast_arrays(*grid))
-    return tuple(Copy.apply(x) for x in grid) if copy else tuple(grid)
+    return tuple(Copy.apply(x, order="C") for x in grid) if copy else tuple(grid)
 
 
 def astype(x: Array, dtype: Any, copy: bool = True) -> Array:
@@ -334,6 +339,8 @@ def copy(x: Array, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG
 
 def method_copy(x: Tensor, order: str = "C") -> Array:
     """Return a copy, its elements in memory in the `order` of NumPy's: by default the last axis fastest."""
+    if not isinstance(innermost(x), np.ndarray):
+        return np.positive(x)  # that of a scalar is a scalar
     return Copy.apply(x, order=order)
 
 

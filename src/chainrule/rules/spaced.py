@@ -10,6 +10,7 @@ from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 
 from .index import At
+from .layout import Laid
 from .reduce import arrayed
 from .shape import astype, broadcast_to, moveaxis
 
@@ -114,4 +115,5 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -
     array([3., 3.])
     """
     like = np.empty_like(example(a), dtype, **settings)
-    return broadcast_to(astype(arrayed(fill_value), like.dtype), like.shape)
+    value = astype(arrayed(fill_value), like.dtype)
+    return Laid.apply(value, shape=like.shape, dtype=like.dtype, strides=like.strides)
