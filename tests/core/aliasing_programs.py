@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-PRELUDE = '''
+PRELUDE = """
 def bump(a):
     a += 0.5
 
@@ -31,7 +31,7 @@ def smoothed(a):
     for i in range(1, len(a)):
         a[i] += 0.5 * a[i - 1]
     return a[::-1]
-'''
+"""
 
 VIEWS = (
     *("{v}[0]", "{v}[-1]", "{v}[1:]", "{v}[:-1]", "{v}[::2]", "{v}[::-1]", "{v}[..., 0]", "{v}[..., 1:]", "{v}[:, 1]"),
@@ -60,23 +60,51 @@ WRITES = (
     *("{v} %= 0.9", "{v} += {v}", "{v} -= {v}[::-1]", "{v} *= {w}.sum()", "{v} @= {v}", "{v} /= 1.5 + {w} ** 2"),
     *("{v}[0] = 0.3", "{v}[...] = {w}", "{v}[:] = 0.2 * {w}", "{v}[1:] = {v}[:-1]", "{v}[:-1] = {v}[1:]"),
     *("{v}[0] += {w}[-1]", "{v}[::2] *= -1.0", "{v}[[0, 1]] += 0.5", "{v}[[0, 0]] += 0.5", "{v}[{v} > 0.2] *= 0.5"),
-    *("{v}[{v} < 0] = 0.1", "{v}[..., 0] = {w}[..., 0]", "{v}[0][0] = 0.7", "{v}[0][1:] += {w}[0][1:]", "{v}[-1] -= 1.0"),
+    *(
+        "{v}[{v} < 0] = 0.1",
+        "{v}[..., 0] = {w}[..., 0]",
+        "{v}[0][0] = 0.7",
+        "{v}[0][1:] += {w}[0][1:]",
+        "{v}[-1] -= 1.0",
+    ),
     *("{v}.T[0] = 0.4", "{v}.ravel()[1] = 0.6", "{v}.ravel()[1:3] *= {w}.sum()", "{v}.flatten()[0] = 9.0"),
-    *("{v}.reshape(-1)[::2] = 0.25", "{v}.reshape(2, -1)[1] += 0.125", "{v}.fill(0.4)", "{v}.sort()", "{v}.sort(axis=0)"),
+    *(
+        "{v}.reshape(-1)[::2] = 0.25",
+        "{v}.reshape(2, -1)[1] += 0.125",
+        "{v}.fill(0.4)",
+        "{v}.sort()",
+        "{v}.sort(axis=0)",
+    ),
     *("{v}.partition(1)", "{v}[::-1].sort()", "{v}.put([0, 1], 0.35)", "{v}.T.fill(0.3)", "{v}[()] = {w}"),
     *("np.copyto({v}, {w})", "np.copyto({v}, {w}, where={v} > 0.2)", "np.put({v}, [0, -1], [0.2, 0.3])"),
     *("np.place({v}, {v} > 0.5, [0.1, 0.2])", "np.putmask({v}, {v} > 0.3, {w})", "np.fill_diagonal({v}, 0.9)"),
     *("np.fill_diagonal({v}, {w}.sum())", "np.put_along_axis({v}, np.argmax({v}, axis=0)[None], 0.1, 0)"),
     *("np.add.at({v}, [0, 0], 0.25)", "np.subtract.at({v}, [1, 0], {w}[0])", "np.multiply.at({v}, [1, 0], 0.5)"),
-    *("np.negative.at({v}, [0])", "np.add({v}, {w}, out={v})", "np.multiply({v}, 0.5, out={w})", "np.tanh({w}, out={v})"),
+    *(
+        "np.negative.at({v}, [0])",
+        "np.add({v}, {w}, out={v})",
+        "np.multiply({v}, 0.5, out={w})",
+        "np.tanh({w}, out={v})",
+    ),
     *("np.sum({v}, axis=0, out={w})", "np.clip({v}, -0.5, 0.5, out={v})", "np.maximum({v}, 0.1, out={v})"),
     *("np.add({v}, 1.0, out={v}, where={v} > 0.2)", "np.matmul({v}, {w}, out={v})", "np.cumsum({v}, out={v})"),
-    *("np.split({v}, 2)[1][...] = 0.15", "np.flip({v}, 0)[0] = 0.55", "np.broadcast_to({v}, (2,) + {v}.shape)[0] = 1.0"),
+    *(
+        "np.split({v}, 2)[1][...] = 0.15",
+        "np.flip({v}, 0)[0] = 0.55",
+        "np.broadcast_to({v}, (2,) + {v}.shape)[0] = 1.0",
+    ),
     *("np.diagonal({v})[0] = 1.0", "np.einsum('ii->i', {v})[...] = 0.5", "{v} += np.ones((2, 2, 2))"),
     *("np.multiply({v}, {w}, {v})", "{v}[None][0] += 0.25", "{v}[{v} > 0.1] += {w}.sum()", "{v}[..., [0, 1]] = 0.2"),
 )
 CALLS = (
-    *("bump({v})", "bump({v}[0])", "bump({v}[1:])", "scaled({v}, 0.8)", "scaled({v}.T, 0.9)", "exchanged({v}[0], {v}[1])"),
+    *(
+        "bump({v})",
+        "bump({v}[0])",
+        "bump({v}[1:])",
+        "scaled({v}, 0.8)",
+        "scaled({v}.T, 0.9)",
+        "exchanged({v}[0], {v}[1])",
+    ),
     *("exchanged({v}, {w})", "scaled({v}, {w}.sum())", "exchanged({v}[:2], {v}[-2:])", "scaled([{v}, {w}], 0.95)"),
 )
 RESULTS = ("centred({v})", "smoothed({v})", "smoothed({v}.T)", "centred({v}[0])", "{v}")

@@ -135,6 +135,10 @@ class Capture:
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
         self.born: list[Tensor] = []
         """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
+        self.given: set[Value] = set()
+        """The arguments that are tensors."""
+        self._of_tensors: set[Value] = set()
+        self._judged = 0
         self.checks: list[Callable[[], bool]] = []
         """What effects ask before each replay: whether they are still what was noted."""
         self.forgotten: set[int] = set()
@@ -198,6 +202,19 @@ class Capture:
         self.tensors.setdefault(id(box), (box, box._value, box._link))
         if isinstance(box._value, np.ndarray):
             self.looked.append((box._value, box._value.copy()))
+
+    def is_array(self, box: Captured) -> bool:
+        """Whether a value stands for a plain array: it comes from no tensor among the arguments or outside."""
+        arrays = {id(array) for _, array, _ in self.tensors.values()}
+        known = self._of_tensors
+        known |= self.given
+        known.update(self.made)
+        instructions = self.program.instructions
+        for made in instructions[self._judged :]:
+            if any(v in known or (v.kind == "state" and id(v.array) in arrays) for v in made.inputs):
+                known.update(made.outputs)
+        self._judged = len(instructions)
+        return box._link not in known
 
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""

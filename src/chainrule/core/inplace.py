@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .alias import Owner, View, alias_of, become, connect, innermost, outliving, refresh, written
+from .alias import Owner, View, alias_of, become, connect, outliving, refresh, written
 from .capturing import captured_in, running
 from .changes import changes
 from .errors import GradientError
@@ -50,8 +50,8 @@ class Target:
         if isinstance(source._link, Leaf) and source._trace is EAGER and not _stands_for_argument(source):
             if modes.floor <= EAGER.level:
                 raise GradientError(
-                    f"{what}: {_named(x, source)} is a leaf whose gradient is asked for, so it must stay as it is; "
-                    f"write y = x + value or y = x.at[index].set(value), or change its values inside cr.no_grad() or "
+                    f"{what}: {_named(x, source)} whose gradient is asked for, so it must stay as it is; write into a "
+                    f"copy, y = x.copy(), or y = x.at[index].set(value), or change its values inside cr.no_grad() or "
                     f"through x.data"
                 )
             self.leaf = source
@@ -94,13 +94,8 @@ def _stands_for_argument(x: Tensor) -> bool:
 
 
 def _named(x: Tensor, source: Tensor) -> str:
-    name = f" of {source.name}" if source.name else ""
-    return f"x{name and ', ' + source.name + ','}" if x is source else f"what x is a view{name or ' of'}"
-
-
-def is_scalar(x: Tensor) -> bool:
-    """Whether a tensor stands for one of NumPy's scalars, which cannot change: `x += 1` binds the name anew."""
-    return not isinstance(innermost(x), np.ndarray)
+    leaf = f"the leaf {source.name}" if source.name else "a leaf"
+    return f"x is {leaf}" if x is source else f"x is a view of {leaf}"
 
 
 def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:

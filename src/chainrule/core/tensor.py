@@ -94,7 +94,11 @@ class Tensor:
 
         Inside a transform a box stands for a plain value, and code that asks for a class means that value's.
         """
-        return type(innermost(self)) if self._trace.level > 0 else type(self)
+        if self._trace.level <= 0:
+            box = captured_in(self) if running.capture is not None else None
+            if box is None or box is self or not running.capture.is_array(box):
+                return type(self)
+        return type(innermost(self))
 
     __class__ = property(_stands_for)  # type: ignore[assignment]
 
@@ -337,4 +341,3 @@ class Tensor:
         def __getattr__(self, name: str) -> Any: ...
         def backward(self, cotangent: Any = None, retain_graph: bool = False) -> None:
             """See `reverse.backward`."""
-

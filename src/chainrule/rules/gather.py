@@ -82,7 +82,9 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
     elif mode != "raise":
         raise ValueError(f"take: got mode={mode!r}, expected 'raise', 'wrap' or 'clip'")
     y = getitem(x, (slice(None),) * axis + (indices,))
-    return Copy.apply(y, order="C") if isinstance(y, Tensor) and y.shape and indices.ndim == 0 else y  # NumPy's is no view
+    return (
+        Copy.apply(y, order="C") if isinstance(y, Tensor) and y.shape and indices.ndim == 0 else y
+    )  # NumPy's is no view
 
 
 def along_axis(function: str, shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Array, ...]:

@@ -30,7 +30,9 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
     Raises ValueError where the shapes do not fit, and TypeError where `casting` forbids the dtype, as NumPy does.
     """
     if not isinstance(innermost(x), np.ndarray):
-        raise TypeError(f"{what}: x stands for one of NumPy's scalars, which cannot change; bind the name to a new value")
+        raise TypeError(
+            f"{what}: x stands for one of NumPy's scalars, which cannot change; bind the name to a new value"
+        )
     target = Target(x, what)
     new = make()
     if not hasattr(new, "shape"):

@@ -11,6 +11,7 @@ from chainrule.core.tensor import value_of
 
 from .index import At
 from .layout import Laid
+from .questions import boxed_beside
 from .reduce import arrayed
 from .shape import astype, broadcast_to, moveaxis
 
@@ -116,4 +117,4 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -
     """
     like = np.empty_like(example(a), dtype, **settings)
     value = astype(arrayed(fill_value), like.dtype)
-    return Laid.apply(value, shape=like.shape, dtype=like.dtype, strides=like.strides)
+    return boxed_beside(a, Laid.apply(value, shape=like.shape, dtype=like.dtype, strides=like.strides))
