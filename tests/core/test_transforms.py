@@ -92,7 +92,7 @@ SUBCLASSES: dict[str, tuple[Any, str]] = {
     "Upward": (lambda: np.full(2, 3.0).view(Upward), r".*Upward, which computes in its own way; pass np\.asarray"),
     "masked": (
         lambda: np.ma.array([3.0, 3.0], mask=[True, False]),
-        r"a masked array, whose mask would be lost.*x\.filled",
+        r"a masked array, whose mask would be.*x\.filled",
     ),
     "matrix": (lambda: np.asmatrix(np.eye(2)), r"a np\.matrix, whose \* is a matrix product; pass np\.asarray"),
 }

@@ -26,6 +26,7 @@ class Place:
     """
 
     __slots__ = ("above", "frozen", "op", "settings")
+    frozen: str | None
 
     def __init__(self, above: "Place | None", op: Any, settings: Mapping[str, Any], frozen: str | None) -> None:
         self.above = above

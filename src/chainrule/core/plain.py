@@ -16,8 +16,8 @@ _WRITES = {opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in op
 
 INTO_PLAIN = (
     "would write a value with a gradient into a plain array, where the gradient is lost; make the array with "
-    "chainrule.zeros(...), which takes such values, join them with np.stack, or use x.at[index].set(value), which "
-    "returns a changed copy"
+    "chainrule.zeros(...) or, inside a transform, np.zeros_like(x), which take such values, join them with np.stack, "
+    "or use x.at[index].set(value), which returns a changed copy"
 )
 
 MASKED = "; beside a masked array, pass its x.filled(value), or choose with np.where(x.mask, other, x.data)"
@@ -47,8 +47,20 @@ def _users_frame() -> FrameType:
 
 
 def is_written_into_array() -> bool:
-    """Whether the user's line is at `something[index] = value`: then it is NumPy that asks for a plain value."""
-    frame = _users_frame()
+    """Whether the user's line is at `something[index] = value`: then it is NumPy that asks for a plain value.
+
+    Of several lines that a function of NumPy's has on the way, one that is so is enough.
+    """
+    users, frame = _users_frame(), sys._getframe(1)
+    while frame is not users and frame.f_back is not None:
+        # NumPy's own line, in functions such as np.fill_diagonal.
+        if not frame.f_code.co_filename.startswith(PACKAGE) and _writes(frame):
+            return True
+        frame = frame.f_back
+    return _writes(users)
+
+
+def _writes(frame: FrameType) -> bool:
     return frame.f_code.co_code[frame.f_lasti] in _WRITES
 
 

@@ -100,7 +100,7 @@ class Tensor:
                 return type(self)
         return type(innermost(self))
 
-    __class__ = property(_stands_for)  # type: ignore[assignment]
+    __class__ = property(_stands_for)
 
     # What an array says of itself
 
@@ -149,15 +149,18 @@ class Tensor:
 
     def __floor__(self) -> int:
         self._leaves("math.floor")
-        return math.floor(self.item())
+        number: int = math.floor(self.item())
+        return number
 
     def __ceil__(self) -> int:
         self._leaves("math.ceil")
-        return math.ceil(self.item())
+        number: int = math.ceil(self.item())
+        return number
 
     def __trunc__(self) -> int:
         self._leaves("math.trunc")
-        return math.trunc(self.item())
+        number: int = math.trunc(self.item())
+        return number
 
     def _leaves(self, what: str) -> None:
         """Refuse to become a Python number where a derivative would be lost."""

@@ -16,8 +16,7 @@ from chainrule.core.plain import refuse_array_write
 from chainrule.core.protocols import implements, writers
 from chainrule.core.tensor import Tensor, value_of
 
-from .gather import put_along_axis
-from .index import GetItem, IndexAdd, At, index_of, setitem
+from .index import At, IndexAdd, index_of, setitem
 from .layout import relaid
 from .order import partition, sort
 from .selection import where as choose
@@ -42,8 +41,8 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
         raise ValueError(f"{what}: a value of shape {new.shape} cannot be written into shape {x.shape}")
     if not np.can_cast(new.dtype, x.dtype, casting):  # type: ignore[arg-type]
         raise TypeError(
-            f"{what}: cannot write {new.dtype} into {x.dtype} by the casting rule {casting!r}; convert one of them with "
-            f"astype first"
+            f"{what}: cannot write {new.dtype} into {x.dtype} by the casting rule {casting!r}; convert one of "
+            f"them with astype first"
         )
     if target.leaf is not None:
         target.write_values(lambda array: np.copyto(array, value_of(new), casting="unsafe"))
