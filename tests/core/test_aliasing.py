@@ -67,7 +67,7 @@ def by_capture(f: Any, x: Any, d: Any) -> Any:
     found: dict[Any, Any] = {value: np.array(x)}
 
     def found_at(v: Value) -> Any:
-        return found[v] if v in found else v.array
+        return found.get(v, v.array)
 
     for made in capture.program.instructions:
         args, settings = replaced((made.args, made.settings), lambda v: found_at(v) if isinstance(v, Value) else v)
@@ -392,7 +392,7 @@ def test_writing_into_what_numpy_makes_read_only_is_an_error() -> None:
         with pytest.raises(ValueError, match="assignment destination is read-only"):
             view[0] = 1.0
         with pytest.raises(ValueError, match="assignment destination is read-only"):
-            view += 1.0
+            view.__iadd__(1.0)
     x[0, 0] = 5.0
     assert np.diagonal(x)[0] == 5.0
 

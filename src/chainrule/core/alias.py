@@ -2,8 +2,8 @@
 
 A write changes no array, since a tape may hold it: the tensor that is written into gets another value. So what NumPy
 gets for nothing has to be done: the other tensors that share this memory must get new values as well. A tensor that
-others are views of has an `Owner`, which lists them, weakly; a view has a `View`: the owner's tensor, and the `Place`
-that says how it is read there. After a write into any of them the owner gets a new value, and all views that are still
+others are views of has an `Owner`, which lists them, weakly; a view has a `View`, which says how it is read from the
+owner. After a write into any of them the owner gets a new value, and all views that are still
 alive are read again. Reading costs nothing.
 
 Which results are views is what NumPy says of the innermost arrays: an operation's result is one where it shares their
@@ -19,30 +19,28 @@ import numpy as np
 from .capturing import example
 
 
-class Place:
-    """Where a view lies: the operation that reads it, from what lies at the place `above` (None: from the owner).
+class View:
+    """Where a view lies: in the memory of `root`, read by an operation from what `above` is (None: from the root).
 
     `frozen` says why nothing can be written here, where that is so.
     """
 
-    __slots__ = ("above", "frozen", "op", "settings")
+    __slots__ = ("above", "frozen", "op", "root", "settings")
     frozen: str | None
 
-    def __init__(self, above: "Place | None", op: Any, settings: Mapping[str, Any], frozen: str | None) -> None:
+    def __init__(
+        self, root: Any, above: "View | None", op: Any, settings: Mapping[str, Any], frozen: str | None = None
+    ) -> None:
+        self.root = root
         self.above = above
         self.op = op
         self.settings = settings
-        self.frozen = frozen if frozen is not None or above is None else above.frozen
+        self.frozen = frozen
 
-
-class View:
-    """What a view knows: the tensor that owns the memory, and where in it the view lies."""
-
-    __slots__ = ("place", "root")
-
-    def __init__(self, root: Any, place: Place) -> None:
-        self.root = root
-        self.place = place
+    def without_root(self) -> "View":
+        """Return the same, of which the root is not kept alive."""
+        above = None if self.above is None else self.above.without_root()
+        return View(None, above, self.op, self.settings, self.frozen)
 
 
 class Owner:
@@ -54,7 +52,7 @@ class Owner:
 
     __slots__ = ("limit", "members", "place", "source")
 
-    def __init__(self, source: Any = None, place: Place | None = None) -> None:
+    def __init__(self, source: Any = None, place: View | None = None) -> None:
         self.members: list[weakref.ref[Any]] = []
         self.limit = 16
         self.source = source
@@ -82,7 +80,7 @@ def alias_of(x: Any) -> Any:
 def innermost(x: Any) -> Any:
     """Return the array in a box, in a capture its example: for its memory, never for its values."""
     value = x._value
-    return value if type(value) is np.ndarray else example(x)
+    return value if type(value) is np.ndarray or isinstance(value, np.generic) else example(x)
 
 
 def _memory(array: Any) -> Any:
@@ -94,31 +92,41 @@ def _memory(array: Any) -> Any:
 
 def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | None = None) -> None:
     """Note that `y`, which is `op` of `x`, is a view of it, if it is; `frozen` says why none can be written into."""
-    array = innermost(y)
-    if not isinstance(array, np.ndarray):
-        return  # a scalar: NumPy's have no memory to write into
-    if _memory(array) is not _memory(innermost(x)):
+    array = y._value
+    if type(array) is not np.ndarray:
+        array = innermost(y)
+        if not isinstance(array, np.ndarray):
+            return  # a scalar: NumPy's have no memory to write into
+    if array.base is None:
+        return
+    owner = x._value
+    if owner is not array.base and _memory(array) is not _memory(innermost(x)):
         return
     alias = getattr(x, "_alias", None)
     if type(alias) is View:
-        root, place = alias.root, Place(alias.place, op, settings, frozen)
+        root = alias.root
+        view = View(root, alias, op, settings, alias.frozen if frozen is None else frozen)
     else:
-        root, place = x, Place(None, op, settings, frozen)
+        root = x
+        view = View(x, None, op, settings, frozen)
     if y._link is None and x._link is not None:
-        _share(y, root, place)
-    else:
-        y._alias = View(root, place)
-        owner_of(root).add(y)
+        _share(y, root, view)
+        return
+    y._alias = view
+    owner = getattr(root, "_alias", None)
+    if owner is None:
+        owner = root._alias = Owner()
+    owner.add(y)
 
 
 def connect_detached(y: Any, x: Any) -> None:
     """Note that `y` is `x` without its gradient."""
     alias = getattr(x, "_alias", None)
-    _share(y, *((alias.root, alias.place) if type(alias) is View else (x, None)))
+    _share(y, *((alias.root, alias) if type(alias) is View else (x, None)))
 
 
-def _share(y: Any, root: Any, place: Place | None) -> None:
-    y._alias = Owner(weakref.ref(root), place)
+def _share(y: Any, root: Any, place: View | None) -> None:
+    y._alias = Owner(weakref.ref(root), None if place is None else place.without_root())
     owner_of(root).add(y)
 
 
@@ -137,7 +145,7 @@ outliving: dict[int, list[tuple[weakref.ref[Any], Any]]] = {}
 # Reading and writing
 
 
-def read(root: Any, place: Place | None, known: dict[Place, Any]) -> Any:
+def read(root: Any, place: View | None, known: dict[View, Any]) -> Any:
     """Return what lies at a place in a value of the owner; `known` collects what lies at each place on the way."""
     steps = []
     while place is not None and place not in known:
@@ -149,11 +157,11 @@ def read(root: Any, place: Place | None, known: dict[Place, Any]) -> Any:
     return x
 
 
-def written(root: Any, place: Place, value: Any) -> Any:
+def written(root: Any, place: View, value: Any) -> Any:
     """Return a value of the owner that has `value` at a place."""
-    known: dict[Place, Any] = {}
+    known: dict[View, Any] = {}
     read(root, place.above, known)
-    at: Place | None = place
+    at: View | None = place
     while at is not None:
         above = root if at.above is None else known[at.above]
         value = at.op.written(above, value, **at.settings)
@@ -161,22 +169,27 @@ def written(root: Any, place: Place, value: Any) -> Any:
     return value
 
 
+def _place_of(alias: Any) -> View | None:
+    found: View | None = alias if type(alias) is View else alias.place
+    return found
+
+
 def refresh(root: Any) -> None:
     """Read all views of a tensor again, after it got another value."""
-    known: dict[Place, Any] = {}
+    known: dict[View, Any] = {}
     for y, alias in _alive(root):
         if type(alias) is View:
-            become(y, read(root, alias.place, known))
+            become(y, read(root, _place_of(alias), known))
         else:
-            become(y, read(root, alias.place, known).detach(), connected=False)
+            become(y, read(root, _place_of(alias), known).detach(), connected=False)
             refresh(y)
 
 
 def refresh_values(root: Any, value: Any) -> None:
     """Read all views of a leaf again whose values were replaced by `value`: how they depend on it stays the same."""
-    known: dict[Place, Any] = {}
+    known: dict[View, Any] = {}
     for y, alias in _alive(root):
-        y._value = read(value, alias.place, known)
+        y._value = read(value, _place_of(alias), known)
         if type(alias) is Owner:
             refresh_values(y, y._value)
 

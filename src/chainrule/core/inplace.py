@@ -5,7 +5,7 @@ for, outside of `no_grad`; a tensor with a gradient inside of it; and a constant
 a gradient.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from .alias import Owner, View, alias_of, become, connect, outliving, refresh, written
 from .capturing import captured_in, running
 from .changes import changes
+from .dispatch import dispatch
 from .errors import GradientError
 from .node import Leaf
 from .tape import EAGER, modes
@@ -20,9 +21,9 @@ from .tensor import Tensor, copied, value_of
 from .written import Written
 
 
-def viewed(op: Any, x: Any, frozen: str | None = None, **settings: Any) -> Any:
-    """Return `op` of `x` with settings, as a view of it where NumPy's result is one (see `alias.connect`)."""
-    y = op.apply(x, **settings)
+def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
+    """Return `op` of `x` with settings, all of them, as a view of it where NumPy's result is one (see `connect`)."""
+    y = dispatch(op, (x,), settings)
     if type(y) is Tensor and isinstance(x, Tensor):
         connect(y, x, op, settings, frozen)
     return y
@@ -40,8 +41,8 @@ class Target:
         alias = alias_of(x)
         root = x
         if type(alias) is View:
-            if alias.place.frozen is not None:
-                raise ValueError(f"{what}: assignment destination is read-only: {alias.place.frozen}")
+            if alias.frozen is not None:
+                raise ValueError(f"{what}: assignment destination is read-only: {alias.frozen}")
             root = alias.root
             alias = alias_of(root)
         origin = alias.origin if type(alias) is Owner else None
@@ -81,7 +82,7 @@ class Target:
         if root._trace is EAGER and root._link is None:
             changes.replaced += 1  # a constant that a compiled function may know
         if root is not x:
-            new = fit(written(root, alias_of(x).place, new), root)
+            new = fit(written(root, alias_of(x), new), root)
         become(root, new)
         if alias_of(root) is not None:
             refresh(root)

@@ -115,7 +115,7 @@ class Pad(Linear):
 def flip(x: Array, axis: Axes | None = None) -> Array:
     """Return `x` with the order along `axis`, or along all axes, reversed."""
     x = shaped(x)
-    return viewed(Flip, x, axis=None if axis is None else axes_of("flip", axis, x.ndim))
+    return viewed(Flip, x, {"axis": None if axis is None else axes_of("flip", axis, x.ndim)})
 
 
 @implements(np.flipud)

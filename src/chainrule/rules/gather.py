@@ -160,7 +160,7 @@ def diagonal_view(x: Array, axis1: int, axis2: int, offset: int = 0, frozen: str
     if x.ndim > 2 or (axis1, axis2) != (0, 1):
         x = moveaxis(x, (axis1, axis2), (-2, -1))
     index = DiagonalIndex((..., *_on_diagonal(x.shape[-2], x.shape[-1], offset)))
-    return viewed(GetItem, x, frozen, index=index, unique=True)
+    return viewed(GetItem, x, {"index": index, "unique": True}, frozen)
 
 
 @implements(np.trace)

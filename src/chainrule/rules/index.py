@@ -259,7 +259,7 @@ def getitem(x: Array, index: Any) -> Array:
     parts = index_of(index)
     if any(map(is_captured, parts)) and not isinstance(x, Tensor):
         x = state(x)
-    return viewed(GetItem, x, index=parts, unique=plainly_once(parts))
+    return viewed(GetItem, x, {"index": parts, "unique": plainly_once(parts)})
 
 
 class Place:
@@ -354,13 +354,12 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 def is_view_at(value: Any, x: Tensor, index: tuple[Any, ...]) -> bool:
     """Whether a value is the view `x[index]` itself."""
     alias = alias_of(value)
-    if type(alias) is not View or alias.place.op is not GetItem or not _is_basic(index):
+    if type(alias) is not View or alias.op is not GetItem or not _is_basic(index):
         return False
     mine = alias_of(x)
-    above = mine.place if type(mine) is View else None
-    root = mine.root if type(mine) is View else x
-    found = alias.place.settings["index"]
-    return alias.root is root and alias.place.above is above and _is_basic(found) and found == index
+    is_from_x = alias.above is mine if type(mine) is View else alias.above is None and alias.root is x
+    found = alias.settings["index"]
+    return is_from_x and _is_basic(found) and found == index
 
 
 def _is_basic(index: tuple[Any, ...]) -> bool:

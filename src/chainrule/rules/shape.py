@@ -160,7 +160,7 @@ def reshape(x: Array, shape: Any, *more: int, order: str = "C") -> Array:
     ((2, 3), (3, 2))
     """
     _in_c_order("reshape", order)
-    return viewed(Reshape, x, shape=_listed(shape, more))
+    return viewed(Reshape, x, {"shape": _listed(shape, more)})
 
 
 @implements(np.ravel)
@@ -169,7 +169,7 @@ def ravel(x: Array, order: str = "C") -> Array:
     _in_c_order("ravel", order)
     if isinstance(x, Tensor) and not is_contiguous(x):
         return flatten(x)
-    return viewed(Reshape, x, shape=-1)
+    return viewed(Reshape, x, {"shape": -1})
 
 
 def is_contiguous(x: Tensor) -> bool:
@@ -198,7 +198,7 @@ def transpose(x: Array, axes: Any = None, *more: int) -> Array:
     (3, 2, 4)
     """
     axes = _listed(axes, more)
-    return viewed(Transpose, x, axes=None if axes is None else axes_of("transpose", axes, np.ndim(x)))
+    return viewed(Transpose, x, {"axes": None if axes is None else axes_of("transpose", axes, np.ndim(x))})
 
 
 @implements(np.matrix_transpose)
@@ -216,7 +216,7 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     i, j = axis_of("swapaxes", axis1, x.ndim), axis_of("swapaxes", axis2, x.ndim)
     order = list(range(x.ndim))
     order[i], order[j] = j, i
-    return viewed(Transpose, x, axes=tuple(order))
+    return viewed(Transpose, x, {"axes": tuple(order)})
 
 
 @implements(np.moveaxis)
@@ -230,7 +230,7 @@ def moveaxis(x: Array, source: Axes, destination: Axes) -> Array:
     order = [axis for axis in range(x.ndim) if axis not in origins]
     for place, origin in sorted(zip(places, origins, strict=True)):
         order.insert(place, origin)
-    return viewed(Transpose, x, axes=tuple(order))
+    return viewed(Transpose, x, {"axes": tuple(order)})
 
 
 @implements(np.rollaxis)
@@ -253,7 +253,7 @@ def expand_dims(x: Array, axis: Axes) -> Array:
     ndim = x.ndim + (len(axis) if isinstance(axis, Sequence) else 1)
     places = axes_of("expand_dims", axis, ndim)
     lengths = iter(x.shape)
-    return viewed(Reshape, x, shape=tuple(1 if k in places else next(lengths) for k in range(ndim)))
+    return viewed(Reshape, x, {"shape": tuple(1 if k in places else next(lengths) for k in range(ndim))})
 
 
 @implements(np.squeeze)
@@ -265,7 +265,7 @@ def squeeze(x: Array, axis: Axes | None = None) -> Array:
     for k in dropped:
         if x.shape[k] != 1:
             raise ValueError(f"squeeze: axis {k} has length {x.shape[k]}, expected 1 (got shape {x.shape})")
-    return viewed(Reshape, x, shape=tuple(n for k, n in enumerate(x.shape) if k not in dropped))
+    return viewed(Reshape, x, {"shape": tuple(n for k, n in enumerate(x.shape) if k not in dropped)})
 
 
 def _atleast(name: str, places: Sequence[tuple[int, ...]]) -> Callable[..., Any]:
@@ -289,7 +289,7 @@ atleast_3d = implements(np.atleast_3d)(_atleast("atleast_3d", [(0, 1, 2), (0, 2)
 @implements(np.broadcast_to)
 def broadcast_to(x: Array, shape: Any) -> Array:
     """Return `x` repeated along new axes in front and along axes of length 1 (NumPy's broadcasting)."""
-    return viewed(BroadcastTo, x, BROADCAST, shape=shape)
+    return viewed(BroadcastTo, x, {"shape": shape}, BROADCAST)
 
 
 @implements(np.broadcast_arrays)
@@ -297,7 +297,7 @@ def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
     """Return the arguments, all with the shape that they broadcast to together."""
     arrays = [shaped(x) for x in xs]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    return tuple(x if x.shape == shape else viewed(BroadcastTo, x, BROADCAST, shape=shape) for x in arrays)
+    return tuple(x if x.shape == shape else viewed(BroadcastTo, x, {"shape": shape}, BROADCAST) for x in arrays)
 
 
 @implements(np.meshgrid)
