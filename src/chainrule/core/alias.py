@@ -80,7 +80,7 @@ def alias_of(x: Any) -> Any:
 def innermost(x: Any) -> Any:
     """Return the array in a box, in a capture its example: for its memory, never for its values."""
     value = x._value
-    return value if type(value) is np.ndarray or isinstance(value, np.generic) else example(x)
+    return value if type(value) is np.ndarray or issubclass(type(value), np.generic) else example(x)
 
 
 def _memory(array: Any) -> Any:
