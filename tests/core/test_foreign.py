@@ -168,11 +168,11 @@ def test_a_masked_array_is_unwrapped_or_named():
     refused(masked, r"MaskedArray whose mask would be lost.*filled", left=r"numpy\.ma asked for it.*filled")
 
 
-def test_a_matrix_is_an_array():
+def test_a_matrix_is_named():
     same_as_numpy(np.array([[1.5, 2.0], [0.5, 1.0]]).view(np.recarray), np.array([[1.5, 2.0], [0.5, 1.0]]))
     with pytest.warns(PendingDeprecationWarning):
         matrix = np.matrix([[1.5, 2.0], [0.5, 1.0]])
-    np.testing.assert_array_equal(value_and_gradient(lambda x: matrix * x)[1], [2.0, 3.0])
+    refused(matrix, r"np\.matrix, whose \* is a matrix product; pass np\.asarray")
 
 
 @pytest.mark.parametrize(

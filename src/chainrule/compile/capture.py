@@ -32,6 +32,7 @@ class Captured(Tensor):
     """An array whose values differ from call to call: nothing may look at them while a function is captured."""
 
     __slots__ = ("held",)
+    is_variable = False
 
     def __init__(self, held: Any, trace: "Capture", link: Value) -> None:
         self.held = held
@@ -134,6 +135,12 @@ class Capture:
         """The gradients from before that the program may read."""
         self.made: list[Value] = []
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
+        self.born: list[Tensor] = []
+        """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
+        self.given: set[Value] = set()
+        """The arguments that are tensors."""
+        self._of_tensors: set[Value] = set()
+        self._judged = 0
         self.checks: list[Callable[[], bool]] = []
         """What effects ask before each replay: whether they are still what was noted."""
         self.forgotten: set[int] = set()
@@ -162,8 +169,21 @@ class Capture:
             )
         if isinstance(x._link, Leaf):
             self._meets(x._link)
-        self.tensors.setdefault(id(x), (x, x._value, x._link))
+        if any(x is one for one in self.born):
+            self.made.append(self.state(x._value)._link)
+        else:
+            self.tensors.setdefault(id(x), (x, x._value, x._link))
         return Tensor(self.state(x._value), EAGER, x._link)
+
+    def writes(self, x: Tensor) -> None:
+        """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
+        if x._trace is not EAGER or isinstance(x._value, Tensor):
+            return
+        if not any(x is one for one in self.born):
+            refuse(f"{x.name or 'a tensor'} from outside was written into", "write into x.copy(), and return it")
+        array = x._value
+        x._value = self.call(lambda: np.array(array), ())
+        self.made.append(x._value._link)
 
     def state(self, array: Any, holder: Any = None) -> Any:
         """Return the box of an array that changes between calls."""
@@ -215,6 +235,19 @@ class Capture:
         if type(part) is Looked and array.dtype == np.bool_:
             self.looks_at(array)
         return array
+
+    def is_array(self, box: Captured) -> bool:
+        """Whether a value stands for a plain array: it comes from no tensor among the arguments or outside."""
+        arrays = {id(array) for _, array, _ in self.tensors.values()}
+        known = self._of_tensors
+        known |= self.given
+        known.update(self.made)
+        instructions = self.program.instructions
+        for made in instructions[self._judged :]:
+            if any(v in known or (v.kind == "state" and id(v.array) in arrays) for v in made.inputs):
+                known.update(made.outputs)
+        self._judged = len(instructions)
+        return box._link not in known
 
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
@@ -395,6 +428,7 @@ class Capture:
             self._check_hidden(found)
         finally:
             running.capture = None
+            self.born.clear()
             _watch(-1)
             if threading.active_count() == 1:  # what another thread has drawn must not come a second time
                 for name, generator in generators.items():

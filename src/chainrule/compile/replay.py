@@ -50,7 +50,10 @@ class Replay:
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
                     followed[k] = leaf
-                boxes.append(Tensor(Captured(value.array, capture, value), EAGER, leaf))
+                if isinstance(x, Tensor):
+                    capture.given.add(value)
+                held = array if isinstance(array, np.generic) else value.array
+                boxes.append(Tensor(Captured(held, capture, value), EAGER, leaf))
             else:
                 boxes.append(x)
         args, kwargs = call.rebuilt(boxes)

@@ -31,6 +31,7 @@ class Batched(Tensor):
     """A stack of values, in the guise of one of them."""
 
     __slots__ = ()
+    is_variable = False
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .subclasses import check_plain
 from .tensor import Tensor
 
-PLAIN = frozenset(
+PLAIN: set[type] = set(
     {
         *(np.ndarray, bool, int, float, complex, NoneType),
         *(np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
@@ -54,6 +55,7 @@ def operand(what: str, x: Any) -> Any:
             _refuse(what, x, "whose mask would be lost", "masked")
         return np.asarray(x.data)
     if isinstance(x, np.ndarray):
+        check_plain(what, x)
         return np.asarray(x)
     library = type(x).__module__.partition(".")[0]
     if isinstance(x, Sequence) and not isinstance(x, str | bytes | bytearray) and library in ("builtins", "array"):

@@ -17,7 +17,7 @@ from .modes import latest
 from .node import Item, Leaf, Node
 from .provenance import PACKAGE
 from .sealing import loans, look_at_loans, sealed_all
-from .tensor import Tensor
+from .tensor import Tensor, copied
 
 FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
 
@@ -76,6 +76,8 @@ class Tape:
                     x, link = x._value, x._link
                 elif x._trace is EAGER and x._link is None and running.capture is not None:
                     x = x._value
+                else:
+                    x = copied(x)  # it may be saved, and written into later
                 if isinstance(x, Tensor):
                     nested = True
             values.append(x)

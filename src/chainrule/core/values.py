@@ -8,9 +8,15 @@ import numpy as np
 
 from .changes import changes
 from .fingerprint import fingerprint
+from .subclasses import check_plain
 from .tape import EAGER, check_real
-from .tensor import Tensor
+from .tensor import Tensor, copied
 from .tree import flatten, paths
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is an array or one of NumPy's scalars, and no box that stands for one."""
+    return isinstance(value, np.ndarray | np.generic) and not isinstance(value, Tensor)
 
 
 def opened(value: Any) -> Any:
@@ -28,16 +34,17 @@ def entering(value: Any, where: str) -> Any:
             hint = "; pass its values: np.asarray(x)" if hasattr(value, "__array__") else ""
             raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}{hint}")
         # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
+        check_plain(where, value)
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)
-    return value
+    return copied(value)
 
 
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
     value = opened(value)
     if isinstance(value, Tensor):
-        return value
+        return copied(value)
     if isinstance(like, Tensor):
         return Tensor(value, EAGER, None)
     return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]

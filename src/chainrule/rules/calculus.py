@@ -10,6 +10,7 @@ from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 
+from .layout import laid_as
 from .reduce import arrayed, sum
 
 
@@ -93,7 +94,7 @@ def _derivative(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
         - x[..., :-2] * (after / (before * (before + after)))
     )
     ends = _end(x, h, edge_order), -_end(x[..., ::-1], h[::-1], edge_order)
-    return _last(np.concatenate([ends[0], inner, ends[1]], axis=-1), axis)
+    return laid_as(_last(np.concatenate([ends[0], inner, ends[1]], axis=-1), axis), f)
 
 
 def _end(x: Array, h: Array, order: int) -> Array:
@@ -118,7 +119,8 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
         dx = diff(x) if x.ndim == 1 else _last(diff(x, axis=axis), axis)
     # Along a last axis of length 1, so that the axes left keep their order.
     total = sum((y[..., 1:] + y[..., :-1]) * dx / 2, axis=-1, keepdims=True)
-    return _last(total, axis).reshape(_without(_last(total, axis).shape, axis))
+    result = _last(total, axis).reshape(_without(_last(total, axis).shape, axis))
+    return result if result.shape else result[()]  # a scalar, as NumPy's is
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

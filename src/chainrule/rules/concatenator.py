@@ -36,7 +36,7 @@ class Concatenator:
             )
         if isinstance(item, slice):
             return np.r_[item]
-        return item if isinstance(item, int | float) else shaped(item)
+        return item if type(item) in (int, float) else shaped(item)
 
 
 r_ = Concatenator("r_", concatenate)

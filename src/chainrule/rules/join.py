@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.alias import connect
 from chainrule.core.foreign import joined
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
@@ -12,6 +13,7 @@ from chainrule.core.protocols import implements
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
 
+from .index import GetItem
 from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, expand_dims, ravel, shaped, transpose
 
 
@@ -187,7 +189,7 @@ def array_split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Arr
     """
     x = shaped(x)
     axis = axis_of("array_split", axis, x.ndim)
-    return list(Split.apply(x, cuts=_cuts("array_split", parts, x.shape[axis]), axis=axis))
+    return _pieces(x, _cuts("array_split", parts, x.shape[axis]), axis)
 
 
 @implements(np.split)
@@ -199,7 +201,17 @@ def split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Array]:
     """
     x = shaped(x)
     axis = axis_of("split", axis, x.ndim)
-    return list(Split.apply(x, cuts=_cuts("split", parts, x.shape[axis], even=True), axis=axis))
+    return _pieces(x, _cuts("split", parts, x.shape[axis], even=True), axis)
+
+
+def _pieces(x: Array, cuts: tuple[int, ...], axis: int) -> list[Array]:
+    """Return the pieces of `x` between the places of cuts along an axis, as views of it."""
+    pieces = list(Split.apply(x, cuts=cuts, axis=axis))
+    if isinstance(x, Tensor):
+        for piece, first, end in zip(pieces, (None, *cuts), (*cuts, None), strict=True):
+            index = _along(axis, x.ndim, slice(first, end))
+            connect(piece, x, GetItem, {"index": index, "unique": True})
+    return pieces
 
 
 def _cuts(function: str, parts: Any, length: int, even: bool = False) -> tuple[int, ...]:

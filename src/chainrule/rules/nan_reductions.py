@@ -136,7 +136,8 @@ def nanstd(
     least = np.where(is_known, values, np.inf).min(axis=axis, keepdims=keepdims, initial=np.inf)
     most = np.where(is_known, values, -np.inf).max(axis=axis, keepdims=keepdims, initial=-np.inf)
     equal = least == most
-    return np.where(equal, variance * 0, np.sqrt(np.where(equal, 1, variance)))
+    y = np.where(equal, variance * 0, np.sqrt(np.where(equal, 1, variance)))
+    return y if y.shape else y[()]  # a scalar, as NumPy's is
 
 
 def _nanquantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool) -> Array:

@@ -80,7 +80,7 @@ def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], ax
     axes = axes_of(a_shape, axis)
     rest = tuple(1 if k in axes else m for k, m in enumerate(a_shape) if keepdims or k not in axes)
     result = y.reshape((*q_shape, *rest))
-    return result if result.shape or not isinstance(result, np.ndarray) else result[()]
+    return result if result.shape else result[()]  # a scalar, as NumPy's is
 
 
 def real_like(x: Array, dtype: Array) -> Array:

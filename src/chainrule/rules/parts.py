@@ -12,6 +12,7 @@ from chainrule.core.tensor import value_of
 from .arrange import roll
 from .cumulative import cumprod, cumsum
 from .join import concatenate
+from .powers import positive
 from .reduce import arrayed, refuse
 from .rounding import floor_divide, fmod, remainder, round, trunc
 
@@ -76,8 +77,8 @@ def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
 
 @implements(np.conjugate)
 def conjugate(x: Array) -> Array:
-    """Return `x` itself: all numbers here are real."""
-    return arrayed(x)
+    """Return a copy of `x`: all numbers here are real."""
+    return positive(arrayed(x))
 
 
 @implements(np.imag)

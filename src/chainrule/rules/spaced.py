@@ -10,6 +10,8 @@ from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 
 from .index import At
+from .layout import Laid
+from .questions import boxed_beside
 from .reduce import arrayed
 from .shape import astype, broadcast_to, moveaxis
 
@@ -49,7 +51,7 @@ def linspace(
 
 def _ends(start: Array, stop: Array) -> tuple[Array, Array]:
     """Return both ends as arrays of one floating dtype; a Python number takes that of the other."""
-    dtype = np.result_type(*(x if isinstance(x, int | float) else arrayed(x).dtype for x in (start, stop)))
+    dtype = np.result_type(*(x if type(x) in (int, float) else arrayed(x).dtype for x in (start, stop)))
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     first, last = (x if x.dtype == dtype else x.astype(dtype) for x in map(arrayed, (start, stop)))
     return first, last
@@ -114,4 +116,5 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -
     array([3., 3.])
     """
     like = np.empty_like(example(a), dtype, **settings)
-    return broadcast_to(astype(arrayed(fill_value), like.dtype), like.shape)
+    value = astype(arrayed(fill_value), like.dtype)
+    return boxed_beside(a, Laid.apply(value, shape=like.shape, dtype=like.dtype, strides=like.strides))
