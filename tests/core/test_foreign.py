@@ -165,14 +165,17 @@ def test_a_sparse_matrix_is_named(sparse):
 def test_a_masked_array_is_unwrapped_or_named():
     full, masked = np.ma.array([1.5, 2.0]), np.ma.array([1.5, 2.0], mask=[False, True])
     np.testing.assert_array_equal(value_and_gradient(lambda x: x * full)[1], [1.5, 2.0])
-    refused(masked, r"MaskedArray whose mask would be lost.*filled", left=r"numpy\.ma asked for it.*filled")
+    refused(masked, r"masked array, whose mask would be lost.*filled", left=r"numpy\.ma asked for it.*filled")
 
 
 def test_a_matrix_is_named():
     same_as_numpy(np.array([[1.5, 2.0], [0.5, 1.0]]).view(np.recarray), np.array([[1.5, 2.0], [0.5, 1.0]]))
     with pytest.warns(PendingDeprecationWarning):
         matrix = np.matrix([[1.5, 2.0], [0.5, 1.0]])
-    refused(matrix, r"np\.matrix, whose \* is a matrix product; pass np\.asarray")
+    x = cr.tensor([2.0, 3.0], requires_grad=True)
+    for f in (lambda: x * matrix, lambda: matrix * x, lambda: x + matrix, lambda: np.multiply(matrix, x)):
+        with pytest.raises(TypeError, match=r"np\.matrix, whose \* is a matrix product; pass np\.asarray"):
+            f()
 
 
 @pytest.mark.parametrize(

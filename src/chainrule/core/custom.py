@@ -11,7 +11,7 @@ from .batch import by_rows
 from .dispatch import described, dispatch
 from .errors import InPlaceError, MissingRuleError
 from .sealing import Sealed, own, sealed_all
-from .tensor import Tensor
+from .tensor import Tensor, is_array
 from .transposed import NotTransposed, transposed
 from .values import by_name
 
@@ -297,7 +297,7 @@ def _copied(x: Any) -> Any:
     """Return what the user's rule may write to, or may have a hold of: others have been given the same array."""
     if isinstance(x, tuple):
         return tuple(map(_copied, x))
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return x.copy() if is_array(x) else x
 
 
 def _is_floating(x: Any) -> bool:

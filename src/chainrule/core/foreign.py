@@ -52,7 +52,7 @@ def operand(what: str, x: Any) -> Any:
         return float(x)
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.is_masked(x):
-            _refuse(what, x, "whose mask would be lost", "masked")
+            check_plain(what, x)
         return np.asarray(x.data)
     if isinstance(x, np.ndarray):
         check_plain(what, x)

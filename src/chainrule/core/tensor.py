@@ -68,6 +68,11 @@ def _same_elements(a: Any, b: Any) -> bool:
     return bool(a.strides == b.strides and a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
+def is_array(x: Any) -> bool:
+    """Whether a value is an array, and no box that stands for one: inside a transform a box says it is one."""
+    return isinstance(x, np.ndarray) and not isinstance(x, Tensor)
+
+
 def copied(x: Any) -> Any:
     """Return a box with the same contents, which a write into this one does not change; anything else as it is."""
     if not isinstance(x, Tensor) or not x.is_variable:

@@ -18,7 +18,7 @@ from .modes import Floor
 from .node import Leaf
 from .reverse import gradients
 from .tape import EAGER, Tape, check_real, next_level
-from .tensor import Tensor, copied, real_array
+from .tensor import Tensor, copied, is_array, real_array
 from .tree import flatten, paths, unflatten
 from .values import Argument, Given, is_plain, leaving, opened, select
 
@@ -212,7 +212,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 def owned(tree: Any) -> Any:
     """Return a result whose arrays are the caller's: a rule may need those that the function computed."""
     leaves, structure = flatten(tree)
-    return unflatten(structure, [x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+    return unflatten(structure, [x.copy() if is_array(x) else x for x in leaves])
 
 
 def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from .changes import changes
 from .fingerprint import fingerprint
 from .subclasses import check_plain
 from .tape import EAGER, check_real
-from .tensor import Tensor, copied
+from .tensor import Tensor, copied, is_array
 from .tree import flatten, paths
 
 
@@ -70,7 +70,7 @@ class Given:
     """The arrays that a transform was called with: its caller, or the function itself, may write to them."""
 
     def __init__(self, inputs: Sequence[Argument]) -> None:
-        arrays = [x for one in inputs for x in one.values if isinstance(x, np.ndarray)]
+        arrays = [x for one in inputs for x in one.values if is_array(x)]
         self.seen = [[array, fingerprint(array, True)] for array in arrays]
 
     def look(self) -> None:
