@@ -611,6 +611,31 @@ def test_a_checkpoint_that_differs_by_rounding() -> None:
     assert x.grad is not None
 
 
+def test_a_rule_of_the_users_that_writes_to_what_others_saved() -> None:
+    """The fingerprints of one backward pass are taken once for each array, but not across the user's code."""
+    a = np.ones(10_000)
+    meddling = cr.custom(lambda x: x * 1.0)
+
+    @meddling.def_vjp
+    def backward(y_bar: Any, x: Any) -> Any:
+        a[:] = 5.0
+        return y_bar
+
+    w = cr.tensor(np.ones(10_000), requires_grad=True)
+    with pytest.raises(cr.InPlaceError, match="multiply"):
+        (meddling(w * a) * a).sum().backward()
+
+
+def test_a_large_constant_in_a_product_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reads all of it, the other a part."""
+    monkeypatch.setattr(fingerprints, "WHOLE", 1 << 16)
+    a = np.random.default_rng(0).normal(size=(2000, 40))
+    w = cr.tensor(np.ones((40, 40)), requires_grad=True)
+    v = cr.tensor(np.ones((2000, 40)), requires_grad=True)
+    ((a @ w) * (a * v)).sum().backward()
+    assert w.grad is not None
+
+
 # Fingerprints
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from .changes import changes, tick
 from .errors import InPlaceError
 from .forward import Forward, pushed
-from .sealing import Sealed, arrays_in, loans, look_at_loans, sealed_all
+from .sealing import Found, Sealed, arrays_in, loans, look_at_loans, sealed_all
 from .tape import next_level
 from .tensor import is_array
 from .transforms import ForwardRun, Function, matching_all, owned
@@ -109,7 +109,8 @@ class Linearized:
         return [None if number is None else found.get(number) for number in self.run.links]
 
     def _check_unchanged(self) -> None:
-        marked, found = changes.last > self.done, dict[int, Any]()
+        marked = changes.last > self.done
+        found: Found = {}
         for step, _ in self.steps:
             used = arrays_in((step.outputs, step.args)) if marked else ()
             sealed = step.constants

@@ -14,7 +14,7 @@ from .capturing import captured_in, is_captured
 from .changes import changes
 from .errors import FreedTapeError, GradientError, InPlaceError
 from .node import Item, Leaf, Node
-from .sealing import Sealed, arrays_in, loans, look_at_loans
+from .sealing import Found, Sealed, arrays_in, loans, look_at_loans
 from .tape import EAGER
 from .tensor import Tensor, real_array
 
@@ -32,7 +32,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     if loans:
         look_at_loans()
     last_change = changes.last
-    found: dict[int, tuple[Any, Any]] = {}
+    found: Found = {}
     for node, cotangent in seeds:
         _send(waiting, heap, node, cotangent)
     while heap:
@@ -137,7 +137,7 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
-def _check_usable(node: Node, last_change: int, found: dict[int, tuple[Any, Any]]) -> None:
+def _check_usable(node: Node, last_change: int, found: Found) -> None:
     """Raise where the saved values are gone, or are no longer what they were."""
     saved = node.saved
     if saved is None:
@@ -145,7 +145,11 @@ def _check_usable(node: Node, last_change: int, found: dict[int, tuple[Any, Any]
             f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
             f"call the first one with retain_graph=True, or compute the loss again"
         )
-    argument = saved.changed(found) if type(saved) is Sealed else None
+    if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+        found.clear()
+        argument = saved.changed() if type(saved) is Sealed else None
+    else:
+        argument = saved.changed(found) if type(saved) is Sealed else None
     if argument is None and node.order < last_change:
         argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
     if argument is not None:

@@ -28,6 +28,9 @@ SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.in
 Seen = tuple[str, Any, Any, bool]
 """The argument it was saved as, the array, its fingerprint, and whether that is of the whole array."""
 
+Found = dict[tuple[int, bool], tuple[Any, Any]]
+"""Arrays with their fingerprints, by id and by whether all was read."""
+
 _ndarray = np.ndarray
 
 
@@ -36,7 +39,7 @@ class Sealed(tuple[Any, ...]):
 
     __slots__ = ()
 
-    def changed(self, found: dict[int, tuple[Any, Any]] | None = None) -> str | None:
+    def changed(self, found: Found | None = None) -> str | None:
         """Return the argument under which something was saved that is no longer what it was; None if all is.
 
         `found` keeps fingerprints from one call to the next, while no code of the user's runs in between.
@@ -46,11 +49,11 @@ class Sealed(tuple[Any, ...]):
                 if array.tobytes() != before:
                     return str(name)
                 continue
-            kept = None if found is None else found.get(id(array))
+            kept = None if found is None else found.get((id(array), whole))
             if kept is None or kept[0] is not array:
                 kept = array, fingerprint(array, whole)
                 if found is not None:
-                    found[id(array)] = kept
+                    found[id(array), whole] = kept
             if kept[1] != before:
                 return str(name)
         return None
