@@ -37,7 +37,7 @@ def test_no_function_of_numpy_is_unclassified():
         ("pow", "operation", "power"),
         ("concatenate", "operation", "concatenate"),
         ("nansum", "composition", "sum, where"),
-        ("conj", "composition", "copy"),
+        ("conj", "composition", "positive"),
         ("argsort", "constant", ""),
         ("less", "constant", "less"),
         ("allclose", "constant", "NumPy's own answer"),

@@ -426,6 +426,21 @@ def test_a_write_casts_and_broadcasts_as_numpys_does() -> None:
     assert not same.any()
 
 
+def test_nothing_is_left_of_what_was_overwritten() -> None:
+    def f(x: Any) -> Any:
+        with np.errstate(all="ignore"):
+            y = np.log(0.0 * x)
+        y[...] = x
+        y[:] += 0.0
+        return y.sum()
+
+    assert cr.grad(f)(X).tolist() == [1.0] * 3
+    with pytest.raises(TypeError, match="float64 cannot be written into int64"):
+        cr.tensor(np.arange(3))[:] = 0.5
+    with pytest.raises(ValueError, match="could not broadcast"):
+        cr.tensor(X)[:] = np.ones(4)
+
+
 # Arguments, leaves and constants
 
 

@@ -25,7 +25,7 @@ from .written import Written
 def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
     """Return `op` of `x` with settings, all of them, as a view of it where NumPy's result is one (see `connect`)."""
     y = dispatch(op, (x,), settings)
-    if type(y) is Tensor and isinstance(x, Tensor):
+    if isinstance(y, Tensor) and y.is_variable and isinstance(x, Tensor):
         connect(y, x, op, settings, frozen)
     return y
 

@@ -113,7 +113,10 @@ class Tensor:
                 return type(self)
         return type(innermost(self))
 
-    __class__ = property(_stands_for)
+    def _turn_into(self, cls: type) -> None:
+        object.__dict__["__class__"].__set__(self, cls)
+
+    __class__ = property(_stands_for, _turn_into)
 
     # What an array says of itself
 

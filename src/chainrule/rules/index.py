@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.alias import View, alias_of
+from chainrule.core.alias import View, alias_of, innermost
 from chainrule.core.capturing import captured_in, is_captured, refuse, running, state
 from chainrule.core.inplace import Target, viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
 
-from .layout import in_layout, relaid
+from .layout import Laid, in_layout, relaid
 from .shape import shaped
 
 ROWS = np.array([2, 0, 2])
@@ -349,7 +349,33 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if target.leaf is not None:
         target.write_values(lambda array: array.__setitem__(parts, value_of(value)))
         return
-    target.become(IndexSet.apply(x, value, index=parts), relaid)
+    target.become(_replaced(x, value) if _is_whole(parts, x) else IndexSet.apply(x, value, index=parts), relaid)
+
+
+def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:
+    """Whether an index takes all of an array, each element at its place."""
+    everything = all(part is Ellipsis or (isinstance(part, slice) and part == EVERYTHING) for part in index)
+    return everything and 0 < len(index) <= x.ndim and isinstance(innermost(x), np.ndarray)
+
+
+def _replaced(x: Tensor, value: Any) -> Tensor:
+    """Return what `x[...] = value` makes of `x`, of which nothing is left: no gradient reaches it, not even a NaN."""
+    value = shaped(value)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind"):
+        raise TypeError(
+            f"index_set: {value.dtype} cannot be written into {x.dtype}; convert one of them with astype first"
+        )
+    if not _fits(value.shape, x.shape):
+        raise ValueError(f"index_set: could not broadcast a value of shape {value.shape} into shape {x.shape}")
+    new = Laid.apply(value, shape=x.shape, dtype=x.dtype, strides=innermost(x).strides)
+    return new if isinstance(new, Tensor) else Tensor(new, x._trace, None)
+
+
+def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a value can be written into a whole array: axes of length 1 in front do not matter."""
+    extra = max(len(shape) - len(whole), 0)
+    pairs = zip(shape[extra:][::-1], whole[::-1], strict=False)
+    return set(shape[:extra]) <= {1} and all(n in (1, m) for n, m in pairs)
 
 
 def is_view_at(value: Any, x: Tensor, index: tuple[Any, ...]) -> bool:
