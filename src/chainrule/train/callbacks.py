@@ -180,7 +180,7 @@ class GradientFlow(Callback):
 
 
 class SaveCheckpoint(Callback):
-    """Saves model, optimizer, loader and scheduler every `every` epochs, so that training can go on from the file.
+    """Saves model, optimizer, loader, scheduler and history every `every` epochs; training can go on from the file.
 
     With `every_batches` or `every_seconds` it saves also in the middle of an epoch, after the first step at which so
     many batches or seconds have passed since it last did: a run that is killed loses no more than that. It goes on to
@@ -188,8 +188,8 @@ class SaveCheckpoint(Callback):
 
     In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` an epoch is
     saved only when that column is the best so far. The file's meta, `chainrule.load(path).meta`, is the epoch's row, or
-    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history, which a run that goes on takes as
-    `fit(..., history=History(rows))`.
+    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history. A run that goes on takes up the
+    history itself, `load(..., history=history)` and then `fit(..., history=history)`.
 
     Raises ValueError for a setting out of range, and, when the training starts, for a loader without a position that
     could be saved in the middle of an epoch.
@@ -265,7 +265,7 @@ class SaveCheckpoint(Callback):
     def write(self, path: Path, run: Run, **meta: Any) -> None:
         """Write the file."""
         loader = run.loader if hasattr(run.loader, "state_dict") else None
-        save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, **meta)
+        save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, history=run.history, **meta)
 
     def _is_due(self) -> bool:
         by_batches = self.every_batches is not None and self._batches >= self.every_batches
