@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
 from chainrule._version import __version__
+from chainrule.core.errors import CaptureError
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from chainrule.train.report import CheckedRow
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
+TARGET = "The data's target column (default: a trained model's own; else the last)."
+TASK = "What is made of the target: auto, classification or regression."
 
 app = typer.Typer(
     name="chainrule",
@@ -46,7 +49,7 @@ def main() -> None:
     """Run the command line; a wrong call or unusable data is one line, not a traceback."""
     try:
         app()
-    except (FloatingPointError, ValueError, ImportError, OSError) as error:
+    except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
         errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
         errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
@@ -94,7 +97,8 @@ def train(
     from chainrule.data import load
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
-    from chainrule.train.job import Job, Recipe
+    from chainrule.train.job import Job
+    from chainrule.train.recipe import Recipe
     from chainrule.train.report import check_lang
 
     check_lang(lang)
@@ -177,11 +181,10 @@ def predict(
     """Predict with a saved network: a CSV with a row for each sample."""
     import csv
 
-    from chainrule.data import load_features
-    from chainrule.train.job import Predictor
+    from chainrule.train.predictor import Predictor
 
     predictor = Predictor.load(model)
-    values = predictor.predict(load_features(data, predictor.meta["feature_names"], predictor.meta["data"]))
+    values = predictor.predict(predictor.features(data))
     names = predictor.class_names
     if names:
         header = ["prediction", *(f"p({name})" for name in names)]
@@ -239,6 +242,8 @@ def explain(
     ] = None,
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 2,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
@@ -250,7 +255,7 @@ def explain(
     chosen = format_of(format, out)
     if out is not None:
         _check_writable(out)
-    source = Source(data, samples, tuple(shape or ()), seed)
+    source = Source(data, samples, tuple(shape or ()), seed, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -271,6 +276,8 @@ def graph(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where it goes: a .svg or .html file.")] = Path("graph.svg"),
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 8,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
@@ -278,10 +285,11 @@ def graph(
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
-    from chainrule.explain.graph_command import Options, graph_of
+    from chainrule.explain.graph_command import graph_of
+    from chainrule.explain.target import Source
 
     _check_writable(out)
-    drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
+    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
 
@@ -289,8 +297,14 @@ def graph(
 @_command("chainrule doctor digits --report flow.html")
 def doctor(
     target: Annotated[
-        str, typer.Argument(help="FILE.py:NAME, what gives (model, loss, batches, optimizer); or a data set.")
+        str,
+        typer.Argument(
+            help="FILE.py:NAME, what gives (model, loss, batches, optimizer); a data set; or a saved model."
+        ),
     ],
+    data: Annotated[str | None, typer.Option(help="For a saved model: a data set's name, or a file.")] = None,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
     steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
@@ -305,7 +319,7 @@ def doctor(
     check_lang(lang)
     if report is not None:
         _check_writable(report)
-    model, loss, batches, optimizer = patient_of(target)
+    model, loss, batches, optimizer = patient_of(target, data, column, task)
     diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
@@ -401,15 +415,16 @@ def _print_operations() -> None:
 
 def _print_model(path: Path) -> None:
     from chainrule.train import load
-    from chainrule.train.job import described
+    from chainrule.train.description import Description, is_described
 
     saved = load(path)
+    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
     table = Table("array", "shape", "dtype")
     for name, array in saved.model.items():
         table.add_row(name, " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
     console.print(table)
     console.print(f"{sum(a.size for a in saved.model.values()):,} parameters", highlight=False)
-    for line in described(saved.meta):
+    for line in said:
         console.print(line, highlight=False, markup=False)
 
 

@@ -113,7 +113,37 @@ def test_predict_for_data_of_other_features_counts_them(trained):
     folder, _ = trained
     done = chainrule("predict", "model.safetensors", "wine", folder=folder)
     assert done.returncode == 2
-    assert "wine has 13 features, the model was trained on 4 (iris)" in done.stderr
+    assert "wine does not fit the network, which was trained on 4 columns of iris: no column 'sepal" in done.stderr
+
+
+def test_every_command_finds_the_columns_of_a_model_by_name(call, tmp_path):
+    rows = [(3.5 * i + i % 2, i, "xz"[i % 2], i * i % 7) for i in range(60)]
+    table = "\n".join(["price,size,kind,age", *(",".join(map(str, row)) for row in rows)])
+    (tmp_path / "t.csv").write_text(table)
+    (tmp_path / "moved.csv").write_text("\n".join(",".join(line.split(",")[::-1]) for line in table.splitlines()))
+    (tmp_path / "less.csv").write_text(table.replace("age", "year"))
+    assert call("train", "t.csv", "--target", "price", "--epochs", "2", "--hidden", "8")[0] == 0
+    for command in ("explain", "graph", "doctor"):
+        said = set()
+        for data in ("t.csv", "moved.csv"):
+            more = ("--steps", "2", "--no-remedies") if command == "doctor" else ()
+            code, out, error = call(command, "model.safetensors", "--data", data, *more)
+            assert code in (0, 1), error
+            said.add(out)
+        assert len(said) == 1
+        code, _, error = call(command, "model.safetensors", "--data", "less.csv")
+        assert code == 2
+        assert "less.csv does not fit the network" in error
+        assert "no column 'age'; 'year' is nothing that it takes" in error
+        code, _, error = call(command, "model.safetensors")
+        assert code == 2
+        assert "a model needs data: add --data" in error
+    code, out, _ = call("predict", "model.safetensors", "moved.csv")
+    assert code == 0
+    assert out == call("predict", "model.safetensors", "t.csv")[1]
+    assert call("predict", "model.safetensors", "less.csv")[0] == 2
+    code, _, error = call("doctor", "t.csv", "--data", "t.csv")
+    assert "--data goes with a model" in error
 
 
 def test_a_training_that_diverges_is_one_line_and_exits_with_1(tmp_path):
