@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule._version import __version__
+from chainrule.core.files import write_text
 from chainrule.train.history import History
 from chainrule.train.job import Job, Score
 from chainrule.train.report_figure import ACCENT, INK, SECOND, as_markup, figure
@@ -64,7 +65,7 @@ def write_report(
         made=f"chainrule {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
-    Path(path).write_text(html, encoding="utf-8")
+    write_text(path, html)
 
 
 def check_lang(lang: str) -> None:
