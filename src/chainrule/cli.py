@@ -4,9 +4,9 @@ Exit codes: 0 done, 1 the answer is no (a wrong gradient, a training that diverg
 by Ctrl-C.
 """
 
+import io
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable
 from json import dumps
 from pathlib import Path
@@ -19,8 +19,10 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
+from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
+from chainrule.core.files import check_output, is_same_file, write_text
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -47,12 +49,13 @@ console = Console(soft_wrap=True)
 
 def main() -> None:
     """Run the command line; a wrong call or unusable data is one line, not a traceback."""
-    try:
-        app()
-    except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
-        errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
+    with terminal.prepared():
+        try:
+            app()
+        except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
+            errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
+            errors.print(f"error: {error}", style="red", markup=False, highlight=False)
+            sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -103,12 +106,25 @@ def train(
 
     check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
+    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
+    inputs = _data_files(data) | ({} if resume is None else {"the checkpoint of --resume": resume})
     for path in (out, report):
-        _check_writable(path)
-    if out.resolve() == report.resolve():
-        raise ValueError(f"--out and --report are the same file, {out}; name two")
+        check_output(path, inputs, whole=path is out)
+    for path, what in ((out, "--out"), (checkpoint, f"the checkpoint of --out, {checkpoint},")):
+        if is_same_file(path, report):
+            raise ValueError(f"{what} and --report are the same file, {report}; name two")
+    check_output(checkpoint, _data_files(data), whole=True)
     with launched() as parallel:
         console.quiet = not parallel.leads
+        if parallel.size > 1:
+            terminal.keep_pipes()
+        if terminal.ctrl_c_is_ignored():
+            console.print(
+                "Ctrl-C is ignored, as this runs in the background (&, nohup): it will not leave a checkpoint; "
+                "--checkpoint-every does",
+                style="yellow",
+                highlight=False,
+            )
         job = Job(load(data, target, task), recipe)
         console.print(f"{job.data!r}", highlight=False)
         for line in job.data.inferred:
@@ -117,7 +133,7 @@ def train(
             job.resume(resume)
         checked = _check_first(job, parallel)
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
-        history = _train(job, out, parallel, checkpoint_every, watch)
+        history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
             console.print(f"steps: {history.compiled}", highlight=False, markup=False, style="dim")
             _say_what_was_seen(watch)
@@ -183,6 +199,8 @@ def predict(
 
     from chainrule.train.predictor import Predictor
 
+    if out is not None:
+        check_output(out, {"the model": model} | _data_files(data))
     predictor = Predictor.load(model)
     values = predictor.predict(predictor.features(data))
     names = predictor.class_names
@@ -194,9 +212,9 @@ def predict(
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
         return
-    _check_writable(out)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    write_text(out, text.getvalue())
     console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
 
 
@@ -222,10 +240,10 @@ def check(
 
     check_lang(lang)
     if html is not None:
-        _check_writable(html)
+        check_output(html, _target_files(target))
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
-        html.write_text(report.to_html(lang), encoding="utf-8")
+        write_text(html, report.to_html(lang))
     typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else str(report))
     if not report.ok:
         raise typer.Exit(NO)
@@ -254,7 +272,7 @@ def explain(
 
     chosen = format_of(format, out)
     if out is not None:
-        _check_writable(out)
+        check_output(out, _target_files(target) | _data_files(data))
     source = Source(data, samples, tuple(shape or ()), seed, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
@@ -264,7 +282,7 @@ def explain(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
         console.print(f"{derivation!r}: {out}", highlight=False, markup=False)
     if not derivation.ok:
         raise typer.Exit(NO)
@@ -288,7 +306,7 @@ def graph(
     from chainrule.explain.graph_command import graph_of
     from chainrule.explain.target import Source
 
-    _check_writable(out)
+    check_output(out, _target_files(target) | _data_files(data))
     drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
@@ -318,7 +336,7 @@ def doctor(
 
     check_lang(lang)
     if report is not None:
-        _check_writable(report)
+        check_output(report, _target_files(target) | _data_files(target) | _data_files(data))
     model, loss, batches, optimizer = patient_of(target, data, column, task)
     diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
     typer.echo(diagnosis.to_text(lang))
@@ -358,29 +376,27 @@ def _widths(text: str) -> tuple[int, ...]:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
 
 
-def _check_writable(path: Path) -> None:
-    """Fail before the work, not after it; what the file holds stays."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder; name a file in it")
-    try:
-        if path.exists():
-            path.open("ab").close()
-        else:
-            tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
+def _data_files(data: str | None) -> dict[str, Path]:
+    """The files that a data argument reads, by what they are, so that no output is written over one."""
+    from chainrule.data.named import files_of
+
+    return {f"the data{' (its labels)' * k}": path for k, path in enumerate(files_of(data or ""))}
 
 
-def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
+def _target_files(target: str) -> dict[str, Path]:
+    """The file behind FILE.py:NAME, module:NAME or a model."""
+    place, _, _ = target.rpartition(":")
+    paths = {Path(target), Path(place), Path(f"{place.replace('.', '/')}.py")}
+    return {f"the file of {target}": path for path in paths if path.is_file()}
+
+
+def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
-    from chainrule.train import NonFiniteError
+    from chainrule.train import ModelFileError, NonFiniteError
     from chainrule.train.job import JobCheckpoint
     from chainrule.train.logs import ProgressBar
 
-    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
-    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds)]
+    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, _warn)]
     try:
         return job.train([ProgressBar(console), watch, *keeping], parallel)
     except NonFiniteError as error:
@@ -389,8 +405,12 @@ def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watc
             f"nothing was written. Lower --lr, which is {job.recipe.lr:g}"
         ) from error
     except KeyboardInterrupt:
-        if parallel.leads:
-            job.save_checkpoint(checkpoint)
+        try:
+            if parallel.leads:
+                job.save_checkpoint(checkpoint)
+        except ModelFileError as error:
+            _warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
+            raise typer.Exit(INTERRUPTED) from None
         again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
         if "--resume" in again:
             at = again.index("--resume")
@@ -399,6 +419,11 @@ def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watc
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}", highlight=False, markup=False)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _warn(text: str) -> None:
+    errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
+    errors.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _print_operations() -> None:

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,7 @@ class Stopping(ProgressBar):
 
 import chainrule.train.logs as logs
 logs.ProgressBar = Stopping
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
 main()
 """
 
@@ -299,10 +301,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(call, monkeyp
         (tmp_path / "there").write_text("kept")
         monkeypatch.setattr(Path, "open", refuse_there)
     else:
-        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    code, said, error = call("train", "iris", option, "there")
+        (tmp_path / "there").mkdir()
+        really_made = tempfile.TemporaryFile
+        monkeypatch.setattr(
+            "tempfile.TemporaryFile", lambda dir: refuse() if dir.name == "there" else really_made(dir=dir)
+        )
+    code, said, error = call("train", "iris", option, "there" if exists else "there/file")
     assert code == 2
-    assert "there: cannot be written here (Permission denied)" in error
+    assert ("there" if exists else "there/file") + ": cannot be written here (Permission denied)" in error
     assert "gradient check" not in said
 
 

@@ -22,6 +22,7 @@ from chainrule.train.recipe import Recipe
 from chainrule.train.step import TrainingStep
 
 EPOCHS, BATCHES = 3, 5
+pytestmark = pytest.mark.usefixtures("ctrl_c")
 
 
 def points(samples=38):

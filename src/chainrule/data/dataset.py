@@ -52,6 +52,10 @@ class Data:
 
     def __post_init__(self) -> None:
         n = len(self.feature_names)
+        for name in ("name", "source"):
+            # A file's name may hold bytes that are no text.
+            text = getattr(self, name).encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, text)
         if not self.features:
             object.__setattr__(self, "features", tuple(map(Feature, self.feature_names)))
         if self.task not in get_args(Task) or (self.task == "classification") != bool(self.class_names):

@@ -1,5 +1,6 @@
 """Real data sets by name, and the reader of a file by its ending."""
 
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import DataError
 from chainrule.data.csv_file import csv_table, read_csv
 from chainrule.data.dataset import Data
-from chainrule.data.idx_file import is_idx, read_idx
+from chainrule.data.idx_file import is_idx, pair, read_idx
 from chainrule.data.npz_file import feature_names, npz_features, places, read_npz, read_npz_as
 from chainrule.data.optional import require
 from chainrule.data.parquet_file import parquet_table, read_parquet
@@ -115,6 +116,21 @@ def load_as(name_or_path: str | Path, schema: Schema) -> Data:
         features=schema.features,
         image_shape=data.image_shape if order == sorted(order) else None,
     )
+
+
+def files_of(name_or_path: str | Path) -> list[Path]:
+    """The files that :func:`load` reads for it: none for a named set, two for a pair of IDX files.
+
+    >>> files_of("iris")
+    []
+    """
+    path = Path(name_or_path)
+    if name_or_path in SOURCES or not path.exists():
+        return []
+    if is_idx(path):
+        with suppress(DataError, OSError):
+            return [*pair(path)]
+    return [path]
 
 
 def _file(name_or_path: str | Path) -> tuple[Path, str]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from chainrule.core.tensor import value_of
 from chainrule.optim import EMA
 
 from .history import History, Row, is_better
+from .modelfile import ModelFileError, ModelFileMissing
 from .saving import save
 
 
@@ -179,6 +181,10 @@ class GradientFlow(Callback):
         self.rows.append({"epoch": run.epoch, **norms})
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written."""
+
+
 class SaveCheckpoint(Callback):
     """Saves model, optimizer, loader, scheduler and history every `every` epochs; training can go on from the file.
 
@@ -190,6 +196,9 @@ class SaveCheckpoint(Callback):
     saved only when that column is the best so far. The file's meta, `chainrule.load(path).meta`, is the epoch's row, or
     `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history. A run that goes on takes up the
     history itself, `load(..., history=history)` and then `fit(..., history=history)`.
+
+    A checkpoint that cannot be written, on a full disk, is a CheckpointWarning: the one before stays as it is, the
+    training goes on, and the next one is tried when it is due.
 
     Raises ValueError for a setting out of range, and, when the training starts, for a loader without a position that
     could be saved in the middle of an epoch.
@@ -267,14 +276,25 @@ class SaveCheckpoint(Callback):
         loader = run.loader if hasattr(run.loader, "state_dict") else None
         save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, history=run.history, **meta)
 
+    def not_written(self, error: Exception) -> None:
+        """Warn that a checkpoint could not be written; the training goes on, and the one before is still there."""
+        warnings.warn(f"SaveCheckpoint: {error} The training goes on", CheckpointWarning, stacklevel=2)
+
     def _is_due(self) -> bool:
         by_batches = self.every_batches is not None and self._batches >= self.every_batches
         return by_batches or (self.every_seconds is not None and time.monotonic() - self._since >= self.every_seconds)
 
     def _save(self, run: Run, meta: Row) -> None:
         path = self.path.with_name(self.path.name.replace("{epoch}", str(run.epoch)))
-        self.write(path, run, **meta, rows=run.history.rows)
-        self.saved, self._batches, self._since = path, 0, time.monotonic()
+        self._batches, self._since = 0, time.monotonic()
+        try:
+            self.write(path, run, **meta, rows=run.history.rows)
+        except ModelFileError as error:
+            if not isinstance(error.__cause__, OSError) or (isinstance(error, ModelFileMissing) and self.saved is None):
+                raise  # no disk is full: it was asked for what cannot be
+            self.not_written(error)
+        else:
+            self.saved = path
 
 
 def monitored(who: str, monitor: str, row: Row) -> float:

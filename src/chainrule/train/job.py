@@ -1,7 +1,7 @@
 """The main job: a fully connected network on a data set, from the split to the saved model."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -218,9 +218,16 @@ def _are_rows(rows: Any, columns: set[str]) -> bool:
 class JobCheckpoint(SaveCheckpoint):
     """Writes a job's checkpoint, which `resume` takes, after a step once `seconds` have passed since the last one."""
 
-    def __init__(self, job: Job, path: Path, seconds: float) -> None:
+    def __init__(self, job: Job, path: Path, seconds: float, say: Callable[[str], None] | None = None) -> None:
         super().__init__(path, every=None, every_seconds=seconds)
-        self.job = job
+        self.job, self.say = job, say
+
+    def not_written(self, error: Exception) -> None:
+        """Say that a checkpoint could not be written, by `say` or as a warning."""
+        if self.say is None:
+            super().not_written(error)
+        else:
+            self.say(f"no checkpoint: {error} The training goes on")
 
     def write(self, path: Path, run: Run, **meta: Any) -> None:  # noqa: ARG002
         """Write the job as it stands."""
