@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
-    from rich.console import Console
     from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
@@ -22,6 +21,7 @@ except ModuleNotFoundError as error:
 from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
+from chainrule.core.escape import csv_cell, visible
 from chainrule.core.files import check_output, is_same_file, write_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(soft_wrap=True)
+console = terminal.Screen(soft_wrap=True)
 
 
 def main() -> None:
@@ -53,8 +53,7 @@ def main() -> None:
         try:
             app()
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
-            errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
-            errors.print(f"error: {error}", style="red", markup=False, highlight=False)
+            terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
@@ -123,19 +122,18 @@ def train(
                 "Ctrl-C is ignored, as this runs in the background (&, nohup): it will not leave a checkpoint; "
                 "--checkpoint-every does",
                 style="yellow",
-                highlight=False,
             )
         job = Job(load(data, target, task), recipe)
-        console.print(f"{job.data!r}", highlight=False)
+        console.print(f"{job.data!r}")
         for line in job.data.inferred:
-            console.print(f"  {line}", highlight=False, markup=False)
+            console.print(f"  {line}")
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
         history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
-            console.print(f"steps: {history.compiled}", highlight=False, markup=False, style="dim")
+            console.print(f"steps: {history.compiled}", style="dim")
             _say_what_was_seen(watch)
             _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang, watch)
 
@@ -149,7 +147,7 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     if checked is not None:
         console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
         if not checked.ok:
-            console.print(str(checked), style="red", markup=False)
+            console.print(str(checked), style="red")
     if not parallel.agreed(checked is None or checked.ok):
         raise typer.Exit(NO)
     return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
@@ -171,15 +169,15 @@ def _write(
     score = job.score()
     job.save(out, score)
     write_report(report, job, history, score, checked, command, lang, _derivation(job, lang), watch)
-    console.print(str(score), style="bold", highlight=False)
-    console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
+    console.print(str(score), style="bold")
+    console.print(f"model: {out}\nreport: {report}")
 
 
 def _say_what_was_seen(watch: "GradientWatch") -> None:
     """Print what the doctor saw in the gradients along the way, if anything."""
     if not watch.ok:
         for title, evidence, _ in watch.verdicts():
-            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow", markup=False)
+            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:
@@ -205,8 +203,9 @@ def predict(
     values = predictor.predict(predictor.features(data))
     names = predictor.class_names
     if names:
-        header = ["prediction", *(f"p({name})" for name in names)]
-        rows = [[names[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
+        header = ["prediction", *(f"p({visible(name)})" for name in names)]
+        cells = [csv_cell(name) for name in names]
+        rows = [[cells[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
     else:
         header, rows = ["prediction"], [[f"{value:.8g}"] for value in values]
     if out is None:
@@ -215,7 +214,7 @@ def predict(
     text = io.StringIO(newline="")
     csv.writer(text).writerows([header, *rows])
     write_text(out, text.getvalue())
-    console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
+    console.print(f"{len(rows)} predictions: {out}")
 
 
 @_command("chainrule check check_me.py:softmax --backward softmax_backward")
@@ -283,7 +282,7 @@ def explain(
         typer.echo(text, nl=False)
     else:
         write_text(out, text)
-        console.print(f"{derivation!r}: {out}", highlight=False, markup=False)
+        console.print(f"{derivation!r}: {out}")
     if not derivation.ok:
         raise typer.Exit(NO)
 
@@ -309,7 +308,7 @@ def graph(
     check_output(out, _target_files(target) | _data_files(data))
     drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, column, task), fold, lang)
     drawn.save(out, animate=animate)
-    console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
+    console.print(f"{drawn!r}: {out}")
 
 
 @_command("chainrule doctor digits --report flow.html")
@@ -342,7 +341,7 @@ def doctor(
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)
-        console.print(f"report: {report}", highlight=False, markup=False)
+        console.print(f"report: {report}")
     if not diagnosis.ok:
         raise typer.Exit(NO)
 
@@ -415,15 +414,14 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
         if "--resume" in again:
             at = again.index("--resume")
             del again[at : at + 2]
-        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:", highlight=False)
+        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:")
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _warn(text: str) -> None:
-    errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
-    errors.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+    terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")
 
 
 def _print_operations() -> None:
@@ -435,7 +433,7 @@ def _print_operations() -> None:
     of_numpy = Table("NumPy's functions", "", "what they are here")
     for kind, count in summary().items():
         of_numpy.add_row(kind, str(count), KINDS[kind])
-    console.print(own, of_numpy, sep="\n\n", markup=False)
+    console.print(own, of_numpy, sep="\n\n")
 
 
 def _print_model(path: Path) -> None:
@@ -446,11 +444,11 @@ def _print_model(path: Path) -> None:
     said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
     table = Table("array", "shape", "dtype")
     for name, array in saved.model.items():
-        table.add_row(name, " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
+        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
     console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters", highlight=False)
+    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
     for line in said:
-        console.print(line, highlight=False, markup=False)
+        console.print(line)
 
 
 def _print_installation() -> None:
@@ -460,15 +458,15 @@ def _print_installation() -> None:
     from chainrule.compile.generated import kept_in
     from chainrule.core.operation import REGISTRY
 
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}", highlight=False)
+    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
     for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
         try:
-            console.print(f"  {package} {version(package)}", highlight=False)
+            console.print(f"  {package} {version(package)}")
         except PackageNotFoundError:
-            console.print(f"  {package} not installed", highlight=False)
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them", highlight=False)
+            console.print(f"  {package} not installed")
+    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
     for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{what}: {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":
