@@ -107,8 +107,9 @@ def test_a_changed_file_predicts_finite_values_or_is_refused(file, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipe": {"hidden": [2**31, 5]}}, "array 0.weight: expected float32 .3, 2147483648."),
-        ({"recipe": {"hidden": [8] * 200_000}}, "recipe.hidden: expected as many layers as the file's 6 arrays make"),
+        ({"recipe": {"hidden": [2**31, 5]}}, "hidden: expected at most 1000 positive layer widths of at most 100,000"),
+        ({"recipe": {"hidden": [8] * 200_000}}, "hidden: expected at most 1000 positive layer widths"),
+        ({"recipe": {"hidden": [8] * 200}}, "recipe.hidden: expected as many layers as the file's 6 arrays make"),
         ({"recipe": {"hidden": "45"}}, "recipe.hidden: expected a list, got '45'"),
         ({"recipe": {"lr": float("nan")}}, "recipe.lr: expected a finite number, got nan"),
         ({"recipe": {"epochs": 1.5}}, "recipe.epochs: expected a whole number from 1, got 1.5"),

@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError, check_finite
 from chainrule.data.dataset import Data
+from chainrule.data.limits import check_unpacked
 from chainrule.data.schema import Schema, shortened
 from chainrule.data.target import described_target, encode_as, encode_target
 
@@ -102,8 +104,8 @@ def _content(
     path: Path, label: str | None
 ) -> tuple[NDArray[np.float64], tuple[str, ...], tuple[int, ...], NDArray[np.float64] | list[str] | None]:
     """The features [N, n] and their names, a sample's shape, and the target, if there is to be one."""
-    arrays = _arrays(path)
     wanted = ["x"] if label is None else ["x", label]
+    arrays = _arrays(path, [*wanted, "feature_names"])
     if absent := [name for name in wanted if name not in arrays]:
         expected = " and ".join(map(repr, wanted))
         raise DataError(f"{path.name}: no array {absent[0]!r}; expected {expected}, found {sorted(arrays)}")
@@ -138,18 +140,38 @@ def feature_names(shape: tuple[int, ...]) -> tuple[str, ...]:
     return tuple("_".join(["pixel", *map(str, index)]) for index in np.ndindex(shape))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The wanted arrays of the archive, those that it has; DataError for one that its header makes too large."""
     # Opened here, because np.load leaves the file of a damaged archive open.
     # zipfile raises RuntimeError for features of ZIP that it does not know.
-    faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+    faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError, OverflowError)
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it is a single .npy array")
-            return {name: archive[name] for name in archive.files}
+            for name in archive.files:
+                if name in wanted:
+                    _check_size(path.name, archive.zip, name)
+            return {name: archive[name] if name in wanted else np.empty(0) for name in archive.files}
+    except DataError:
+        raise
     except faults as error:
         raise DataError(f"{path.name}: not a readable .npz archive of plain arrays: {error}") from error
+
+
+def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:
+    """Hold what an array's header says against what the archive has of it."""
+    entry = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
+    check_unpacked(file, name, entry.compress_size, entry.file_size)
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        rest = entry.file_size - stream.tell()
+    # An object's pickle has its own length, and is refused when it is read.
+    if not dtype.hasobject and prod(shape) * dtype.itemsize != rest:
+        raise ValueError(f"array {name!r} has {rest:,} bytes, and its header says {list(shape)} of {dtype}")
 
 
 def _target_values(y: NDArray[Any], what: str) -> NDArray[np.float64] | list[str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
+from chainrule.data.limits import check_indicators
 from chainrule.data.schema import Feature, Schema, shortened
 from chainrule.data.target import Column, categories, described_target, encode_as, encode_target
 
@@ -122,6 +124,8 @@ class Table:
         Raises :class:`DataError` for a column that is missing or of another type, and for text that is none of its
         categories. Other columns are not looked at.
         """
+        indicators = sum(feature.category is not None for feature in schema.features)
+        check_indicators(self.name, len(self.columns[0]), indicators)
         x = np.zeros((len(self.columns[0]), len(schema.features)))
         places = {feature: j for j, feature in enumerate(schema.features)}
         for name, texts in schema.columns.items():
@@ -134,8 +138,12 @@ class Table:
                 x[np.arange(len(x)), columns[codes]] = 1.0
         return x
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
     def _column(self, name: str) -> Column:
-        return self.columns[self.names.index(name)]
+        return self.columns[self._places[name]]
 
     def _numbers(self, name: str, column: Column) -> NDArray[np.float64]:
         if isinstance(column, np.ndarray):
