@@ -130,6 +130,8 @@ class Capture:
         """Each leaf that was met, with its gradient from before."""
         self.entry_grads: list[tuple[Leaf, Value]] = []
         """The gradients from before that the program may read."""
+        self.entered: dict[int, Any] = {}
+        """What stands for each leaf's gradient from before while the function is captured."""
         self.made: list[Value] = []
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
         self.checks: list[Callable[[], bool]] = []
@@ -186,7 +188,8 @@ class Capture:
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
         self._meets(leaf)
-        self.read_grads.add(id(leaf))
+        if id(leaf) not in self.forgotten:
+            self.read_grads.add(id(leaf))
         box = captured_in(leaf.grad)
         if box is not None:
             self.made.append(box._link)
@@ -217,6 +220,15 @@ class Capture:
             value = self.program.value("input", leaf.grad._value)
             self.entry_grads.append((leaf, value))
             leaf.grad = Tensor(Captured(value.array, self, value), EAGER, None)
+        self.entered[id(leaf)] = leaf.grad
+
+    def changed_grads(self) -> list[tuple[Leaf, Any]]:
+        """Return the leaves whose gradients the function has changed, with what they are now."""
+        return [
+            (leaf, leaf.grad)
+            for key, (leaf, _) in self.grads.items()
+            if key in self.forgotten or leaf.grad is not self.entered[key]
+        ]
 
     def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:
         """Note a call that changes the world."""

@@ -29,15 +29,15 @@ class Guards:
     def __post_init__(self) -> None:
         states = [v for v in self.plan.buffers if v.kind == "state"]
         self.arrays = {id(v.array): self.plan.buffers[v] for v in states}
-        self.with_grad = [leaf for leaf, value in self.capture.entry_grads if value in self.plan.buffers]
+        read = self.capture.read_grads
+        self.with_grad = [x for x, value in self.capture.entry_grads if value in self.plan.buffers or id(x) in read]
         used = {id(leaf) for leaf in self.with_grad}
         self.without_grad = [
             leaf
             for key, (leaf, grad) in self.capture.grads.items()
             if grad is None
             and key not in used
-            and key not in self.capture.forgotten
-            and (leaf in self.plan.final_grads or key in self.capture.read_grads)
+            and (key in read or (leaf in self.plan.final_grads and key not in self.capture.forgotten))
         ]
 
     def hold(self) -> bool:

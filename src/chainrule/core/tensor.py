@@ -215,6 +215,8 @@ class Tensor:
             array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
             value = Tensor(array, self._trace, None)
         if self._link is not None:
+            if running.capture is not None:
+                running.capture.forgets([self])
             self._link.grad = value
 
     def retain_grad(self) -> None:

@@ -95,7 +95,8 @@ class Optimizer(ABC):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set those that exist to zero."""
-        forgetting(self._parameters())
+        if set_to_none:
+            forgetting(self._parameters())
         for parameter in self._parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)
