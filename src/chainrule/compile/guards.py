@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.changes import changes
+from chainrule.core.lending import is_lent
 from chainrule.core.provenance import PACKAGE
 
 from .capture import Capture, is_same
@@ -78,6 +79,8 @@ class Guards:
             if home is not None and tensor._value is not home:
                 value = tensor._value
                 if value.shape != home.shape or value.dtype != home.dtype or not home.flags.writeable:
+                    return False
+                if is_lent(value) or is_lent(home):  # somebody can write to the one, or means the other to stay
                     return False
                 home[...] = value
                 tensor._value = home

@@ -22,6 +22,7 @@ import numpy as np
 from .capturing import captured_in, is_captured, running
 from .changes import changes, tick
 from .errors import GradientError
+from .lending import lent
 from .node import Leaf, Node, keep_grad
 from .written import Written
 
@@ -144,7 +145,9 @@ class Tensor:
     def detach(self) -> "Tensor":
         """Return the values as a constant, at every level; they are shared, not copied."""
         value = self._value if running.capture is None else running.capture.seen(self)._value
-        return Tensor(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+        if isinstance(value, Tensor):
+            return Tensor(value.detach(), self._trace, None)
+        return Tensor(lent(value) if isinstance(self._link, Leaf) else value, self._trace, None)
 
     def _looked_at(self) -> None:
         """Tell a capture that Python is about to see the values."""
@@ -157,7 +160,8 @@ class Tensor:
 
     def numpy(self) -> Any:
         """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
-        view = np.asarray(value_of(self)).view()
+        value = np.asarray(value_of(self))
+        view = lent(value) if self.is_leaf else value.view()
         view.flags.writeable = False
         return view
 
@@ -169,7 +173,7 @@ class Tensor:
         # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return array.__dlpack__(**settings)
+        return lent(array).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
         """Say that the values are in the CPU's memory."""
@@ -236,7 +240,7 @@ class Tensor:
         if not self.is_leaf:
             return self.numpy()
         value = value_of(self)
-        return Written.over(value, self.mark_changed) if isinstance(value, np.ndarray) else value
+        return Written.over(lent(value), self.mark_changed) if isinstance(value, np.ndarray) else value
 
     @data.setter
     def data(self, value: Any) -> None:

@@ -1,7 +1,10 @@
 """An optimiser's step in a compiled program: one call of a kernel for each group, over flat buffers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import is_, itemgetter
 from typing import Any
+
+import numpy as np
 
 from chainrule.core.changes import changes
 from chainrule.core.tensor import Tensor
@@ -21,8 +24,9 @@ class OptimizerStep:
     def __init__(self, optimizer: Any, groups: list[tuple[int, list[Tensor]]]) -> None:
         self.optimizer = optimizer
         self.name = f"{type(optimizer).__name__}.step"
-        self._lists = [(group["params"], len(group["params"])) for group in optimizer.param_groups]
+        self._lists = [list(group["params"]) for group in optimizer.param_groups]
         self.parameters = [p for _, parameters in groups for p in parameters]
+        self._links = [p._link for p in self.parameters]
         self.groups = [_Group(optimizer, number, parameters) for number, parameters in groups]
 
     def homes(self) -> list[Any]:
@@ -32,9 +36,10 @@ class OptimizerStep:
     def holds(self) -> bool:
         """Whether the optimiser has the groups and parameters that it had."""
         now = self.optimizer.param_groups
-        return len(now) == len(self._lists) and all(
-            group["params"] is params and len(params) == count
-            for group, (params, count) in zip(now, self._lists, strict=True)
+        return (
+            len(now) == len(self._lists)
+            and all(_are_same(group["params"], params) for group, params in zip(now, self._lists, strict=True))
+            and all(p._link is link for p, link in zip(self.parameters, self._links, strict=True))
         )
 
     def __call__(self, *grads: Any) -> None:
@@ -62,6 +67,11 @@ class OptimizerStep:
         return back
 
 
+def _are_same(now: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Whether two lists hold the same objects."""
+    return len(now) == len(before) and all(map(is_, now, before))
+
+
 class _Group:
     """The parameters of one group that have a gradient."""
 
@@ -71,8 +81,15 @@ class _Group:
         self.flat: Flat | None = None
         self._keys = [key for key in self.group if key not in ("params", "names")]
         self._values: list[Any] = []
+        """The settings that were looked at last, as they stood in the group."""
+        self._is_plain = False
+        """Whether the settings are numbers and the like, which nobody can change in their place."""
+        self._slots: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._states: list[Any] = [None] * len(parameters)
+        self._read: Any = None
+        """What reads the arrays of a parameter's state, in the order of `_places`."""
+        self._places: list[Any] = []
         self._kernel = ""
         self._run: Any = None
         self._arrays: list[Any] = []
@@ -91,9 +108,16 @@ class _Group:
         """Look at the settings where they have changed since the last step."""
         group = self.group
         values = [group[key] for key in self._keys]
-        if values != self._values:
+        # The same objects, not equal ones: an array that equals the number before is an error in a step as well.
+        if not self._is_plain or not all(map(is_, values, self._values)):
             self._settings = self.optimizer._checked(self.what, group)
             self._values = values
+            self._is_plain = all(map(_cannot_change, values))
+            slots = tuple(self.optimizer._slots(self._settings))
+            if slots != self._slots:
+                self._slots, self._kernel, self._states = slots, "", [None] * len(self.parameters)
+                if self.flat is not None:
+                    self.flat.add_slots(name for name in slots if name != "step")
 
     def step(self, grads: tuple[Any, ...]) -> None:
         """Change the parameters and the state."""
@@ -146,10 +170,12 @@ class _Group:
         state = self.optimizer.state
         for parameter, mine in zip(self.parameters, self._states, strict=True):
             if mine is None or state.get(parameter) is not mine:
-                self._states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
-                if self.flat is not None:
-                    self.flat.take_state(self._states)
+                if not self._takes_state():
+                    return None
                 break
+        else:
+            if not self._holds_state() and not self._takes_state():
+                return None
         if "step" not in self._states[0]:
             return -1
         first: int = self._states[0]["step"]
@@ -157,3 +183,32 @@ class _Group:
             if state["step"] != first:
                 return None
         return first
+
+    def _takes_state(self) -> bool:
+        """Take the state of all parameters into the flat buffers; False where somebody else holds some of it."""
+        self._states = [None] * len(self.parameters)
+        states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
+        if self.flat is not None and not self.flat.take_state(states):
+            return False
+        self._states = states
+        names = [name for name in self._slots if name != "step"]
+        self._read = itemgetter(*names, *names[:1]) if names else None
+        self._places = self.flat.places([*names, *names[:1]]) if names and self.flat is not None else []
+        return True
+
+    def _holds_state(self) -> bool:
+        """Whether the arrays of the state are still those in the flat buffers."""
+        if self._read is None or self.flat is None:
+            return True
+        try:
+            # The same arrays are equal without a look at what is in them; others have no truth value, or are not equal.
+            return list(map(self._read, self._states)) == self._places
+        except (KeyError, ValueError):
+            return False
+
+
+def _cannot_change(setting: Any) -> bool:
+    """Whether a setting stays what it is: a list may get other numbers in its place."""
+    if isinstance(setting, tuple):
+        return all(map(_cannot_change, setting))
+    return isinstance(setting, int | float | bool | str | None | np.generic)

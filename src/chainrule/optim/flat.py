@@ -4,13 +4,25 @@ A compiled training step lays an optimiser's parameters out so. Each parameter's
 of it, is from then on a view of a flat buffer: code that works on them one by one sees no difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.changes import changes
+from chainrule.core.lending import Loan, is_lent
 from chainrule.core.tensor import Tensor
+
+
+_held = [np.zeros(1)]
+ALONE = getrefcount(_held[0])
+"""The references that `getrefcount` counts of an array which one list or dict holds, and nobody else."""
+
+
+def can_be_flat(parameters: Sequence[Tensor]) -> bool:
+    """Whether parameters have one dtype, and nobody holds a view of one of them: it would look at the old place."""
+    return len({p.dtype for p in parameters}) == 1 and not any(is_lent(p._value) for p in parameters)
 
 
 class Flat:
@@ -23,29 +35,57 @@ class Flat:
         self.pieces = [slice(end - p.size, end) for p, end in zip(self.parameters, ends, strict=True)]
         self.value = aligned_zeros(ends[-1], dtype)
         self.grad = aligned_zeros(ends[-1], dtype)
-        self.slots = {name: aligned_zeros(ends[-1], dtype) for name in slots}
+        self.slots: dict[str, Any] = {}
         self.memory = self.value.base
         """What owns the values' memory."""
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
-        self._slot_views = {name: self._views(flat) for name, flat in self.slots.items()}
+        self._slot_views: dict[str, list[Any]] = {}
+        self.add_slots(slots)
         for parameter, view in zip(self.parameters, self.values, strict=True):
             _adopt(parameter, view)
 
     def _views(self, flat: Any) -> list[Any]:
         return [flat[piece].reshape(p.shape) for piece, p in zip(self.pieces, self.parameters, strict=True)]
 
+    def add_slots(self, names: Iterable[str]) -> None:
+        """Make room for state that the optimiser's settings did not ask for before."""
+        for name in names:
+            if name not in self.slots:
+                flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
+                # On loans, so that the number of references to a view counts the views of it.
+                self._slot_views[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
+
     def holds_values(self) -> bool:
         """Whether every parameter's array is still the view of the buffer."""
         return all(map(_is_in_place, self.parameters, self.values))
 
-    def take_state(self, states: Sequence[dict[str, Any]]) -> None:
-        """Take in the state of each parameter, and make its arrays views."""
-        for name, views in self._slot_views.items():
-            for state, view in zip(states, views, strict=True):
-                if name in state and state[name] is not view:
-                    view[...] = state[name]
-                    state[name] = view
+    def take_state(self, states: Sequence[dict[str, Any]]) -> bool:
+        """Take in the state of each parameter, and make its arrays views.
+
+        Return False, without having done anything, where somebody else holds an array that would be left, or one that
+        would be written over.
+        """
+        moving = [
+            (state, name, k)
+            for name, views in self._slot_views.items()
+            for k, state in enumerate(states)
+            if name in state and state[name] is not views[k]
+        ]
+        for state, name, k in moving:
+            ours = isinstance(state[name].base, Loan)  # a view of other flat buffers, which list it as well
+            if getrefcount(state[name]) > ALONE + ours or getrefcount(self._slot_views[name][k]) > ALONE:
+                return False
+        for state, name, k in moving:
+            view = self._slot_views[name][k]
+            view[...] = state[name]
+            state[name] = view
+        return True
+
+
+    def places(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return for each parameter the arrays that its state `names` are once it has been taken in."""
+        return list(zip(*(self._slot_views[name] for name in names), strict=True))
 
 
 def _is_in_place(parameter: Tensor, view: Any) -> bool:

@@ -11,7 +11,7 @@ from chainrule.core.tensor import Tensor, value_of
 
 from .captured import OptimizerStep
 from .checks import Range, count, number
-from .flat import Flat
+from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
 from .parameters import named
 
@@ -129,11 +129,11 @@ class Optimizer(ABC):
         effect(step, *grads, writes=[p._value for p in step.parameters])
 
     def _flat(self, parameters: list[Tensor], settings: Mapping[str, Any]) -> Flat | None:
-        """Return the flat buffers of these parameters; None where they do not have one dtype."""
-        if len({p.dtype for p in parameters}) != 1:
-            return None
+        """Return the flat buffers of these parameters; None where they cannot lie in one."""
         key = tuple(map(id, parameters))
         if key not in self._flats:
+            if not can_be_flat(parameters):
+                return None
             self._flats[key] = Flat(parameters, [name for name in self._slots(settings) if name != "step"])
         return self._flats[key]
 
