@@ -283,7 +283,7 @@ class Capture:
         made.structure = None if result is None else len(values)
         self.program.add(made)
         changed = [Captured(v.array, self, v) for v in values]
-        returned = None if result is None else Tensor(Captured(np.asarray(result), self, made.outputs[-1]), EAGER, None)
+        returned = None if result is None else Captured(np.asarray(result), self, made.outputs[-1])
         return changed, returned
 
     def keeping(self, op: Any) -> Callable[..., Any]:

@@ -15,6 +15,8 @@ from chainrule.core.provenance import PACKAGE
 from .capture import Capture, is_same
 from .plan import Plan
 
+COMPARED = 2**16
+"""How many bytes of an array that a function finds outside of itself are compared at each call."""
 PLAIN = (int, float, bool, str, type(None), np.generic)
 
 
@@ -172,10 +174,25 @@ def _is_plain(x: Any) -> bool:
 
 def _kept(x: Any) -> Any:
     """Return what to compare with later: the thing itself, or a copy of a list or dict."""
+    if type(x) is np.ndarray and x.nbytes <= COMPARED and not x.dtype.hasobject:
+        return _Array(x)
     return x.copy() if type(x) in (list, dict) else x
 
 
+class _Array:
+    """An array, and what was in it: NumPy computes with it past a capture, and the result is a constant of the plan."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.bytes = array.tobytes()
+
+    def is_same(self, now: Any) -> bool:
+        return now is self.array and now.tobytes() == self.bytes
+
+
 def _same(now: Any, before: Any) -> bool:
+    if isinstance(before, _Array):
+        return before.is_same(now)
     if now is before:
         return True
     if type(now) is not type(before):

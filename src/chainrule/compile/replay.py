@@ -47,7 +47,8 @@ class Replay:
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
                     followed[k] = leaf
-                boxes.append(Tensor(Captured(value.array, capture, value), EAGER, leaf))
+                box = Captured(value.array, capture, value)
+                boxes.append(Tensor(box, EAGER, leaf) if isinstance(x, Tensor) else box)
             else:
                 boxes.append(x)
         args, kwargs = call.rebuilt(boxes)
@@ -58,7 +59,7 @@ class Replay:
                 self.pullback = self._pullback(result, followed)
         finally:
             capture.restore_grads()
-        self._outputs(result, [value for k, value in values if isinstance(call.leaves[k], Tensor)])
+        self._outputs(result)
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
@@ -86,16 +87,9 @@ class Replay:
         self.token = 0
         return made
 
-    def _outputs(self, result: Any, given: Sequence[Value]) -> None:
-        """Note what goes out, and what of it is a tensor: what comes from one among the arguments or outside."""
+    def _outputs(self, result: Any) -> None:
+        """Note what goes out, and what of it is a tensor: what is in no tensor's box is an array."""
         leaves, self.structure = flatten(result)
-        program = self.capture.program
-        arrays = {id(array) for _, array, _ in self.capture.tensors.values()}
-        tensors = {*given, *self.capture.made}
-        for i in program.instructions:
-            states = (v for v in i.inputs if v.kind == "state" and id(v.array) in arrays)
-            if any(v in tensors for v in i.inputs) or any(True for _ in states):
-                tensors.update(i.outputs)
         self.results: list[Any] = []
         self.kinds: list[bool] = []
         for y in leaves:
@@ -103,7 +97,7 @@ class Replay:
                 raise CaptureError("compile: the function returned a value of a transform that is still running")
             value = _value_in(y)
             self.results.append(y if value is None else value)
-            self.kinds.append(value in tensors or (value is not None and id(value.array) in arrays))
+            self.kinds.append(isinstance(y, Tensor) and not isinstance(y, Captured))
 
     def _current(self, state: Value) -> Any:
         for tensor, array, _ in self.capture.tensors.values():
@@ -116,13 +110,18 @@ class Replay:
         self.input_buffers = [(k, buffer[value]) for k, value in values]
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
-        self.sources = [
-            (self._array_of(y) if isinstance(y, Value) else y, isinstance(y, Value), wraps)
-            for y, wraps in zip(self.results, self.kinds, strict=True)
-        ]
+        self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
         # The capture's boxes and examples have done their work.
         self.plan.program.forget_examples()
+
+    def _source(self, y: Any, wraps: bool) -> tuple[Any, bool, bool]:
+        """Return where a result is found after a replay, whether it is to be copied, and whether it is a tensor."""
+        if isinstance(y, Value):
+            return self._array_of(y), True, wraps
+        if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
+            return y._value, True, True
+        return y, isinstance(y, np.ndarray), False
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:
         """Give each gradient that the function changes the array that `.grad` is after a replay, its own alone."""

@@ -37,8 +37,11 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
     trace = innermost(args)
-    if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
-        trace = running.capture  # an index whose values differ from call to call
+    if trace is None and running.capture is not None:
+        # An index whose values differ from call to call, or random numbers, which do so of themselves.
+        draws = op.kind == "constant" and "generator" in settings
+        if draws or any(True for _ in boxes_in(dict(settings))):
+            trace = running.capture
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import is_captured
 from .forward import Forward
 from .node import Leaf
 from .reverse import gradients
 from .tape import EAGER, Tape, check_real, modes, next_level
 from .tensor import Tensor, real_array
 from .tree import flatten, paths, unflatten
-from .values import Argument, leaving, opened, select
+from .values import Argument, is_tensor, leaving, opened, select
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -56,7 +57,7 @@ class Run:
         traced = list(args)
         for k, one, boxes in zip(numbers, self.inputs, self.boxes, strict=True):
             traced[k] = unflatten(one.structure, boxes)
-        self.tensors = any(isinstance(x, Tensor) for x in flatten(list(args))[0])
+        self.tensors = any(map(is_tensor, flatten(list(args))[0]))
         result = f(*traced)
         self.aux = None
         if aux:
@@ -68,7 +69,8 @@ class Run:
 
     def _open(self, y: Any) -> Any:
         value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
-        return Tensor(value, EAGER, None) if self.tensors and isinstance(value, np.ndarray | np.generic) else value
+        boxes = self.tensors and (isinstance(value, np.ndarray | np.generic) or is_captured(value))
+        return Tensor(value, EAGER, None) if boxes and not is_tensor(value) else value
 
     def _unboxed(self, tree: Any) -> Any:
         leaves, structure = flatten(tree)
@@ -228,7 +230,7 @@ class ForwardRun:
     def leaving(self, part: Any) -> Any:
         """Return a value or tangent in the form of the primals."""
         part = opened(part)
-        return Tensor(part, EAGER, None) if self.tensors and not isinstance(part, Tensor) else part
+        return Tensor(part, EAGER, None) if self.tensors and not is_tensor(part) else part
 
     def tree(self, parts: Sequence[Any]) -> Any:
         """Return the tree of the outputs with other leaves."""
