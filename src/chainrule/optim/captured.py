@@ -1,7 +1,7 @@
 """An optimiser's step in a compiled program: one call of a kernel for each group, over flat buffers."""
 
 from collections.abc import Callable, Sequence
-from operator import is_, itemgetter
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -85,11 +85,9 @@ class _Group:
         self._is_plain = False
         """Whether the settings are numbers and the like, which nobody can change in their place."""
         self._slots: tuple[str, ...] = ()
+        self._arrays_of_state: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._states: list[Any] = [None] * len(parameters)
-        self._read: Any = None
-        """What reads the arrays of a parameter's state, in the order of `_places`."""
-        self._places: list[Any] = []
         self._kernel = ""
         self._run: Any = None
         self._arrays: list[Any] = []
@@ -115,9 +113,10 @@ class _Group:
             self._is_plain = all(map(_cannot_change, values))
             slots = tuple(self.optimizer._slots(self._settings))
             if slots != self._slots:
-                self._slots, self._kernel, self._states = slots, "", [None] * len(self.parameters)
+                self._slots, self._states = slots, [None] * len(self.parameters)
+                self._arrays_of_state = tuple(name for name in slots if name != "step")
                 if self.flat is not None:
-                    self.flat.add_slots(name for name in slots if name != "step")
+                    self.flat.add_slots(self._arrays_of_state)
 
     def step(self, grads: tuple[Any, ...]) -> None:
         """Change the parameters and the state."""
@@ -174,8 +173,9 @@ class _Group:
                     return None
                 break
         else:
-            if not self._holds_state() and not self._takes_state():
-                return None
+            if self.flat is not None and not self.flat.holds_state(self._states, self._arrays_of_state):
+                if not self._takes_state():
+                    return None
         if "step" not in self._states[0]:
             return -1
         first: int = self._states[0]["step"]
@@ -186,25 +186,12 @@ class _Group:
 
     def _takes_state(self) -> bool:
         """Take the state of all parameters into the flat buffers; False where somebody else holds some of it."""
-        self._states = [None] * len(self.parameters)
+        self._states, self._kernel = [None] * len(self.parameters), ""
         states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
         if self.flat is not None and not self.flat.take_state(states):
             return False
         self._states = states
-        names = [name for name in self._slots if name != "step"]
-        self._read = itemgetter(*names, *names[:1]) if names else None
-        self._places = self.flat.places([*names, *names[:1]]) if names and self.flat is not None else []
         return True
-
-    def _holds_state(self) -> bool:
-        """Whether the arrays of the state are still those in the flat buffers."""
-        if self._read is None or self.flat is None:
-            return True
-        try:
-            # The same arrays are equal without a look at what is in them; others have no truth value, or are not equal.
-            return list(map(self._read, self._states)) == self._places
-        except (KeyError, ValueError):
-            return False
 
 
 def _cannot_change(setting: Any) -> bool:

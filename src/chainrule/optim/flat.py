@@ -5,6 +5,7 @@ of it, is from then on a view of a flat buffer: code that works on them one by o
 """
 
 from collections.abc import Iterable, Sequence
+from operator import is_, itemgetter
 from sys import getrefcount
 from typing import Any
 
@@ -40,7 +41,9 @@ class Flat:
         """What owns the values' memory."""
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
-        self._slot_views: dict[str, list[Any]] = {}
+        self._taken: set[str] = set()
+        self.places: dict[str, list[Any]] = {}
+        """Where each parameter's state lies, by its name."""
         self.add_slots(slots)
         for parameter, view in zip(self.parameters, self.values, strict=True):
             _adopt(parameter, view)
@@ -52,9 +55,12 @@ class Flat:
         """Make room for state that the optimiser's settings did not ask for before."""
         for name in names:
             if name not in self.slots:
-                flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
-                # On loans, so that the number of references to a view counts the views of it.
-                self._slot_views[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
+                self._add_slot(name)
+
+    def _add_slot(self, name: str) -> None:
+        flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
+        # On loans, so that the number of references to a view counts the views of it.
+        self.places[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
 
     def holds_values(self) -> bool:
         """Whether every parameter's array is still the view of the buffer."""
@@ -63,29 +69,34 @@ class Flat:
     def take_state(self, states: Sequence[dict[str, Any]]) -> bool:
         """Take in the state of each parameter, and make its arrays views.
 
-        Return False, without having done anything, where somebody else holds an array that would be left, or one that
-        would be written over.
+        Where some of it was replaced, in new memory: what lay in the old one may be somebody's. Return False, without
+        having done anything, where somebody holds an array that would be left.
         """
-        moving = [
-            (state, name, k)
-            for name, views in self._slot_views.items()
-            for k, state in enumerate(states)
-            if name in state and state[name] is not views[k]
-        ]
-        for state, name, k in moving:
-            ours = isinstance(state[name].base, Loan)  # a view of other flat buffers, which list it as well
-            if getrefcount(state[name]) > ALONE + ours or getrefcount(self._slot_views[name][k]) > ALONE:
+        moving = {
+            name: [state for state in states if name in state]
+            for name, places in self.places.items()
+            if any(state.get(name) is not place for state, place in zip(states, places, strict=True) if name in state)
+        }
+        for name, some in moving.items():
+            # A view on a loan is one of ours, listed in its flat buffers.
+            if any(getrefcount(state[name]) > ALONE + isinstance(state[name].base, Loan) for state in some):
                 return False
-        for state, name, k in moving:
-            view = self._slot_views[name][k]
-            view[...] = state[name]
-            state[name] = view
+        for name in moving:
+            if name in self._taken:
+                self._add_slot(name)
+            self._taken.add(name)
+            for state, place in zip(states, self.places[name], strict=True):
+                if name in state:
+                    place[...] = state[name]
+                    state[name] = place
         return True
 
-
-    def places(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Return for each parameter the arrays that its state `names` are once it has been taken in."""
-        return list(zip(*(self._slot_views[name] for name in names), strict=True))
+    def holds_state(self, states: Sequence[dict[str, Any]], names: Iterable[str]) -> bool:
+        """Whether the arrays of each parameter's state are the views of the buffers."""
+        try:
+            return all(all(map(is_, map(itemgetter(name), states), self.places[name])) for name in names)
+        except KeyError:
+            return False
 
 
 def _is_in_place(parameter: Tensor, view: Any) -> bool:

@@ -237,7 +237,7 @@ def convolve(a: Array, v: Array, mode: str = "full") -> Array:
     >>> convolve(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0]))
     array([ 1., 12., 23., 30.])
     """
-    a, v = arrayed(a), arrayed(v)
+    a, v = (x if x.ndim else x.reshape(1) for x in (arrayed(a), arrayed(v)))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ValueError(f"convolve: got shapes {a.shape} and {v.shape}, expected two vectors of length 1 or more")
     more, less = max(a.size, v.size), min(a.size, v.size)
