@@ -92,7 +92,7 @@ class _Maker:
         source, inputs, targets = MODELS[index] if index is not None else self.rng.choice(MODELS)
         name, dtype = self.name("m"), self.rng.choice(DTYPES)
         act = self.rng.choice(ACTIVATIONS)
-        for line in source.format(m=name, d=dtype, act=act, p=self.rng.choice((0.0, 0.3, 0.5))).split("; "):
+        for line in source.format(m=name, d=dtype, act=act, p=self.rng.choice((0.0, 0.3, 0.5)), rnn=self.rng.choice(("RNN", "LSTM", "GRU"))).split("; "):
             self.setup(line)
         self.models.append(name)
         self.result.things.append(name)
@@ -230,6 +230,9 @@ class _Maker:
             return lambda: self.rng.choice(("2", "3", "0.5"))
         if kind < 0.9:
             return lambda: f'{{"a": {array()}, "b": {array()}}}'
+        if self.parameters and kind < 0.96:
+            name = self.rng.choice(self.parameters)
+            return lambda: f"{name} * {self.rng.choice(('1.5', '-1.0'))}"  # with a gradient that goes on outside
         return lambda: f"cr.tensor({array()}{self.rng.choice(('', '', ', requires_grad=True'))})"
 
     def modelled(self, trains: bool, known: Any = None) -> Any:
@@ -307,6 +310,24 @@ class _Maker:
         """Add a line; one that fails now fails in both runs."""
         self.run(line, env)
         f.body.append(line)
+
+    def small(self) -> None:
+        """Draw a function that has to do with gradients and steps alone."""
+        model = self.models[-1]
+        lines = [
+            f"sum((p * p).sum() for p in {model}.parameters()).backward()",
+            f"{model}.zero_grad()",
+            f"{model}.zero_grad(set_to_none=False)",
+            f"v = optim.clip_grad_norm_({model}.parameters(), 0.5)",
+            f"v = [p.grad for p in {model}.parameters()]",
+            f"next(iter({model}.parameters())).grad = None",
+            f"v = [p * 1 for p in {model}.parameters() if p.grad is not None]",
+            *[f"{o}.step()" for o, _ in self.optimizers] * 2,
+            *[f"{o}.zero_grad()" for o, _ in self.optimizers],
+        ]
+        body = self.rng.sample(lines, self.rng.choice((1, 1, 2)))
+        results = ["v"] if any(line.startswith("v =") for line in body) else ["1.0"]
+        self.finish(Function(self.name("f"), "", body, results, self.rng.choice(("one", "tuple"))), [])
 
     # What happens
 
@@ -396,6 +417,10 @@ class _Maker:
         if self.chance(0.12):
             out = self.name("out")
             return f"with cr.no_grad(): {out} = {text}"
+        if self.chance(0.1):  # what came out belongs to the caller
+            out = self.name("out")
+            own = f"c_{f.name} is not {f.name}"
+            return f"{out} = {text}\n{own} and [x.fill(7) for x in flatten({out})[0] if type(x) is np.ndarray]"
         return text
 
     def program(self) -> Program:
@@ -413,6 +438,8 @@ class _Maker:
             self.modelled(trains=self.chance(0.5), known=known)
         if not self.result.functions:
             return self.result
+        for _ in range(self.rng.choice((0, 0, 1, 2)) if self.models else 0):
+            self.small()
         for _ in range(self.rng.randrange(2, 5)):
             self.result.events += self.any_call().split("\n")
             for _ in range(self.rng.choice((0, 1, 1, 2))):

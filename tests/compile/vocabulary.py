@@ -155,6 +155,7 @@ MODELS: Sequence[tuple[str, tuple[str, ...], str]] = [
         ("rows(SEED, BATCH, 3, 4, dtype=DTYPE)",),
         _CLASSES,
     ),
+    ("{m} = nn.Sequential(Recurrent(nn.{rnn}(4, 3, batch_first=True, dtype={d})))", ("rows(SEED, BATCH, 3, 4, dtype=DTYPE)",), _CLASSES),
     ("{m} = nn.MultiheadAttention(4, 2, dropout={p}, dtype={d})", ("rows(SEED, BATCH, 3, 4, dtype=DTYPE)",), "rows(SEED, BATCH, 3, 4, dtype=DTYPE)"),
     ("{m} = nn.Residual(nn.Linear(4, 4, dtype={d}))", (_ROWS,), "rows(SEED, BATCH, 4, dtype=DTYPE)"),
     ("{m} = nn.Sequential(nn.Linear(4, 1, dtype={d}))", (_ROWS,), "rows(SEED, BATCH, 1, dtype=DTYPE) > 0"),
@@ -170,6 +171,10 @@ LOSSES = (
     "(h ** 2).mean()",
     "(F.sigmoid(h) - 0.3).sum()",
     "F.cross_entropy(h, t, label_smoothing=0.1)",
+    "F.cross_entropy(h, t, weight=np.array([1.0, 0.5, 2.0], h.dtype))",
+    "F.cross_entropy(h, t, ignore_index=1)",
+    "F.huber_loss(h, t)",
+    "F.l1_loss(h, 2 * t)",
     "((h - h.mean(axis=0)) ** 2).mean() + 0 * h.sum()",
 )
 OPTIMIZERS = (

@@ -88,7 +88,7 @@ class _Group:
         self._arrays_of_state: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._states: list[Any] = [None] * len(parameters)
-        self._kernel = ""
+        self._kernel, self._version = "", -1
         self._run: Any = None
         self._arrays: list[Any] = []
 
@@ -131,7 +131,7 @@ class _Group:
                 view[...] = grad
         counts = steps >= 0
         kernel, slots, numbers = self.optimizer._pass(steps + 1, settings)
-        if kernel != self._kernel:
+        if kernel != self._kernel or flat.version != self._version:
             self._bind(kernel, slots)
         numbers = (*numbers, -1.0 if settings.get("maximize") else 1.0)
         if flat.value.size < SEVERAL:
@@ -158,6 +158,7 @@ class _Group:
         from chainrule.kernels import optimizers
 
         assert self.flat is not None
+        self._version = self.flat.version
         self._kernel, self._run = kernel, getattr(optimizers, kernel)
         self._arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
 
@@ -186,7 +187,7 @@ class _Group:
 
     def _takes_state(self) -> bool:
         """Take the state of all parameters into the flat buffers; False where somebody else holds some of it."""
-        self._states, self._kernel = [None] * len(self.parameters), ""
+        self._states = [None] * len(self.parameters)
         states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
         if self.flat is not None and not self.flat.take_state(states):
             return False

@@ -42,6 +42,8 @@ class Flat:
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
         self._taken: set[str] = set()
+        self.version = 0
+        """How often state got memory."""
         self.places: dict[str, list[Any]] = {}
         """Where each parameter's state lies, by its name."""
         self.add_slots(slots)
@@ -58,6 +60,7 @@ class Flat:
                 self._add_slot(name)
 
     def _add_slot(self, name: str) -> None:
+        self.version += 1
         flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
         # On loans, so that the number of references to a view counts the views of it.
         self.places[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
@@ -118,7 +121,9 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
 
 
 def joined(arrays: Sequence[Any]) -> Any:
-    """Return arrays that lie one after the other in one buffer as one flat array; None where they do not."""
+    """Return arrays that lie one after the other in one buffer as one flat array; None where they do not, or are none."""
+    if not arrays:
+        return None
     first = arrays[0]
     owner = first
     while isinstance(owner.base, np.ndarray):
