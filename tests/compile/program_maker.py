@@ -73,7 +73,9 @@ class _Maker:
         """Draw closure variables, and perhaps tensors with a gradient."""
         for _ in range(self.rng.randrange(3)):
             name, shape = self.name("c"), self.rng.choice(SHAPES)
-            self.setup(f"{name} = rows({', '.join(map(str, (self.number(), *shape)))}, dtype={self.rng.choice(DTYPES)})")
+            self.setup(
+                f"{name} = rows({', '.join(map(str, (self.number(), *shape)))}, dtype={self.rng.choice(DTYPES)})"
+            )
             self.closure.append(name)
         if self.chance(0.4):
             name = self.name("k")
@@ -92,7 +94,9 @@ class _Maker:
         source, inputs, targets = MODELS[index] if index is not None else self.rng.choice(MODELS)
         name, dtype = self.name("m"), self.rng.choice(DTYPES)
         act = self.rng.choice(ACTIVATIONS)
-        for line in source.format(m=name, d=dtype, act=act, p=self.rng.choice((0.0, 0.3, 0.5)), rnn=self.rng.choice(("RNN", "LSTM", "GRU"))).split("; "):
+        for line in source.format(
+            m=name, d=dtype, act=act, p=self.rng.choice((0.0, 0.3, 0.5)), rnn=self.rng.choice(("RNN", "LSTM", "GRU"))
+        ).split("; "):
             self.setup(line)
         self.models.append(name)
         self.result.things.append(name)
@@ -353,7 +357,9 @@ class _Maker:
             return f"{name} = {self.rng.choice(('3', '0.25', '-1', 'False'))}"
         shape, dtype = self.env[name].shape, self.env[name].dtype
         new = f"rows({', '.join(map(str, (self.number(), *shape)))}, dtype=np.{dtype})"
-        return self.rng.choice((f"{name}[...] = {new}", f"{name} = {new}", f"{name} *= 0.5" if shape else f"{name} = {new}"))
+        return self.rng.choice(
+            (f"{name}[...] = {new}", f"{name} = {new}", f"{name} *= 0.5" if shape else f"{name} = {new}")
+        )
 
     def changed_leaf(self, leaf: str) -> str:
         """Return a change of a tensor with a gradient."""

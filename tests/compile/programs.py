@@ -92,13 +92,13 @@ def difference(eager, compiled, rough):
     return "" if len(eager) == len(compiled) else f"{len(eager)} calls, compiled {len(compiled)}"
 '''
 
-SCRIPT = '''
+SCRIPT = """
 
 eager, compiled = [], []
 run(lambda f: f, eager)
 run(cr.compile, compiled)
 print(difference(eager, compiled, rough=ROUGH) or "the same")
-'''
+"""
 
 SPACE: dict[str, Any] = {"__name__": "programs"}
 exec(compile(PRELUDE, "<prelude>", "exec"), SPACE)
@@ -163,7 +163,9 @@ class Program:
         exec(compile(self.source(), f"<program {self.seed}>", "exec"), space)
         eager: list[Any] = []
         compiled: list[Any] = []
-        raised = [_raised(space["run"], wrap, notes) for wrap, notes in ((_plain, eager), (SPACE["cr"].compile, compiled))]
+        raised = [
+            _raised(space["run"], wrap, notes) for wrap, notes in ((_plain, eager), (SPACE["cr"].compile, compiled))
+        ]
         if raised[1].startswith("CaptureError"):
             return f"refused: {raised[1]}" if not raised[0].startswith("CaptureError") else ""
         different = space["difference"](eager[: len(compiled)], compiled, self.is_rough)
@@ -241,7 +243,9 @@ def _without_line(program: Program, n: int, k: int) -> Program:
     return _with(program, n, body=body, results=[name for name in f.results if not _names(name) & gone])
 
 
-def _without(program: Program, events: set[int] = frozenset(), functions: set[int] = frozenset(), setup: set[int] = frozenset()) -> Program:  # type: ignore[assignment]  # noqa: E501
+def _without(
+    program: Program, events: set[int] = frozenset(), functions: set[int] = frozenset(), setup: set[int] = frozenset()
+) -> Program:  # type: ignore[assignment]  # noqa: E501
     """Return a program without some of its parts, and without all lines that need them."""
     gone = {f"c_{program.functions[n].name}" for n in functions} | {program.functions[n].name for n in functions}
     kept_setup = []

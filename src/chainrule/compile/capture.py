@@ -98,9 +98,21 @@ def refuse(what: str, step: str = "") -> NoReturn:
         )
     advice = step or "return it, or keep that part outside of the compiled function"
     raise CaptureError(
-        f"compile: {what} ({user_line()}) while the function was captured: the result would be fixed in every later "
+        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every later "
         f"call; {advice}"
     )
+
+
+def _by() -> str:
+    """Return the function of NumPy in which it happened, in words."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_array_function":
+            return f" by np.{frame.f_locals['function'].__name__}"
+        if frame.f_code.co_name == "_array_ufunc":
+            return f" by np.{frame.f_locals['ufunc'].__name__}"
+        frame = frame.f_back
+    return ""
 
 
 def user_line() -> str:
@@ -261,6 +273,7 @@ class Capture:
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
         with np.errstate(all="ignore"):
             result = f(*replaced(args, _held))
+        replaced(result, _check_array)
         return self._noted(made, result)
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
@@ -423,6 +436,12 @@ def _watch(change: int) -> None:
 def _held(x: Any) -> Any:
     box = captured_in(x)
     return box.held if box is not None else x._value if isinstance(x, Tensor) else x
+
+
+def _check_array(x: Any) -> None:
+    """Refuse what no buffer holds: texts, dtypes."""
+    if x is not None and np.asarray(x).dtype.kind not in "fiub":
+        refuse("the values of an array were made into something else than numbers")
 
 
 def _name_of(f: Callable[..., Any]) -> str:

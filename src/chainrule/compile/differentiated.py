@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.core.changes import tick
 from chainrule.core.errors import GradientError
-from chainrule.core.node import Item, Leaf, Node
+from chainrule.core.node import Leaf, Node
 from chainrule.core.reverse import gradients
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor

@@ -15,6 +15,21 @@ SEVERAL = 2**18
 """Elements from which on a step is worth a second core."""
 
 
+class Groups:
+    """The parameters of an optimiser's groups, as they are now."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.lists = [list(group["params"]) for group in optimizer.param_groups]
+
+    def hold(self) -> bool:
+        """Whether the optimiser has the groups and parameters that it had."""
+        now = self.optimizer.param_groups
+        return len(now) == len(self.lists) and all(
+            _are_same(group["params"], params) for group, params in zip(now, self.lists, strict=True)
+        )
+
+
 class OptimizerStep:
     """The effect that a program notes for `optimizer.step()`: called with the gradients, at each replay.
 
@@ -24,7 +39,7 @@ class OptimizerStep:
     def __init__(self, optimizer: Any, groups: list[tuple[int, list[Tensor]]]) -> None:
         self.optimizer = optimizer
         self.name = f"{type(optimizer).__name__}.step"
-        self._lists = [list(group["params"]) for group in optimizer.param_groups]
+        self._groups = Groups(optimizer)
         self.parameters = [p for _, parameters in groups for p in parameters]
         self._links = [p._link for p in self.parameters]
         self.groups = [_Group(optimizer, number, parameters) for number, parameters in groups]
@@ -34,12 +49,9 @@ class OptimizerStep:
         return [home for group in self.groups for home in group.homes()]
 
     def holds(self) -> bool:
-        """Whether the optimiser has the groups and parameters that it had."""
-        now = self.optimizer.param_groups
-        return (
-            len(now) == len(self._lists)
-            and all(_are_same(group["params"], params) for group, params in zip(now, self._lists, strict=True))
-            and all(p._link is link for p, link in zip(self.parameters, self._links, strict=True))
+        """Whether the optimiser has the groups and parameters that it had, none of which has been frozen since."""
+        return self._groups.hold() and all(
+            p._link is link for p, link in zip(self.parameters, self._links, strict=True)
         )
 
     def __call__(self, *grads: Any) -> None:

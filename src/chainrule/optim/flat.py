@@ -15,7 +15,6 @@ from chainrule.core.changes import changes
 from chainrule.core.lending import Loan, is_lent
 from chainrule.core.tensor import Tensor
 
-
 _held = [np.zeros(1)]
 ALONE = getrefcount(_held[0])
 """The references that `getrefcount` counts of an array which one list or dict holds, and nobody else."""

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.capturing import effect, forgetting, running
 from chainrule.core.tensor import Tensor, value_of
 
-from .captured import OptimizerStep
+from .captured import Groups, OptimizerStep
 from .checks import Range, count, number
 from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
@@ -95,6 +95,8 @@ class Optimizer(ABC):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set those that exist to zero."""
+        if running.capture is not None:
+            running.capture.checks.append(Groups(self).hold)
         if set_to_none:
             forgetting(self._parameters())
         for parameter in self._parameters():
