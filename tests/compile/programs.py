@@ -169,7 +169,7 @@ class Program:
         if raised[1].startswith("CaptureError"):
             return f"refused: {raised[1]}" if not raised[0].startswith("CaptureError") else ""
         different = space["difference"](eager[: len(compiled)], compiled, self.is_rough)
-        if not different and _kind(raised[0]) != _kind(raised[1]):
+        if not different and bool(raised[0]) != bool(raised[1]):
             return f"eager raised {raised[0] or 'nothing'}, compiled {raised[1] or 'nothing'}"
         return str(different)
 
@@ -185,10 +185,6 @@ def _raised(run: Callable[..., Any], wrap: Any, notes: list[Any]) -> str:
     except Exception as error:  # whatever it is, both must raise it
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def _kind(error: str) -> str:
-    return error.partition(":")[0]
 
 
 def _indented(lines: list[str]) -> list[str]:

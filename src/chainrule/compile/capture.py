@@ -197,6 +197,12 @@ class Capture:
         if isinstance(box._value, np.ndarray):
             self.looked.append((box._value, box._value.copy()))
 
+    def reads_link(self, tensor: Tensor) -> None:
+        """Note that Python may decide by whether a tensor from outside has a gradient."""
+        link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
+        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
+            self.tensors.setdefault(id(tensor), (tensor, value, link))
+
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
         self._meets(leaf)

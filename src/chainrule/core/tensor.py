@@ -184,6 +184,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether a derivative flows through this tensor."""
+        if running.capture is not None:
+            running.capture.reads_link(self)
         return self._link is not None or (isinstance(self._value, Tensor) and self._value.requires_grad)
 
     @property
@@ -204,8 +206,10 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward()` has added up here; None before the first."""
-        if running.capture is not None and isinstance(self._link, Leaf):
-            running.capture.reads_grad(self._link)
+        if running.capture is not None:
+            running.capture.reads_link(self)
+            if isinstance(self._link, Leaf):
+                running.capture.reads_grad(self._link)
         return getattr(self._link, "grad", None)
 
     @grad.setter
