@@ -19,7 +19,7 @@ from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
-from .single import CROSS_ENTROPY, MOST, single
+from .single import CROSS_ENTROPY, LONGEST, MOST, PIECE, single
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
@@ -98,12 +98,14 @@ class Plan:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
         calls: list[Run] = []
         for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
-            several = list(run)
-            made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
-            if made is not None:
-                calls.append(made)
-            else:
-                calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
+            found = list(run)
+            size = PIECE if is_small and len(found) > LONGEST else len(found)
+            for several in (found[k : k + size] for k in range(0, len(found), size)):
+                made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
+                if made is not None:
+                    calls.append(made)
+                else:
+                    calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
         return calls
 
     def run_rest(self) -> None:
