@@ -1,7 +1,7 @@
 """Draws random programs: `made(seed)`.
 
-Every line is carried out as it is drawn, so that shapes and dtypes fit, and left out where NumPy or chainrule refuses it
-or its values are no longer of ordinary size.
+Every line is carried out as it is drawn, so that shapes and dtypes fit, and left out where NumPy or chainrule refuses
+it or its values are no longer of ordinary size.
 """
 
 import random
@@ -150,7 +150,8 @@ class _Maker:
         inner = "a"
         for _ in range(self.rng.randrange(1, 4)):
             inner = self.rng.choice(
-                (f"np.tanh({inner})", f"({inner} * {pick.float()})", f"({inner} + {pick.float()})", f"np.exp(-{inner}**2)",
+                (f"np.tanh({inner})", f"({inner} * {pick.float()})", f"({inner} + {pick.float()})",
+                 f"np.exp(-{inner}**2)",
                  f"F.softplus({inner})", f"np.sin({inner}) * a", f"np.where({inner} > 0, {inner}, 0.1 * a)",
                  f"np.sqrt(1 + {inner}**2)")
             )  # fmt: skip
@@ -407,7 +408,7 @@ class _Maker:
                 f"{optimizer}.step()",
                 f"{saved} = {optimizer}.state_dict()\n{self.any_call()}\n{optimizer}.load_state_dict({saved})",
                 f"{optimizer}.param_groups[0]['params'] = {optimizer}.param_groups[0]['params'][:1]",
-                f"[state.update({{k: v * 0.5 for k, v in state.items() if k != 'step'}}) for state in {optimizer}.state.values()]",
+                f"[s.update({{k: v * 0.5 for k, v in s.items() if k != 'step'}}) for s in {optimizer}.state.values()]",
             ]
         )
 
@@ -419,7 +420,8 @@ class _Maker:
         is_pure = not any(".backward" in line for line in f.body)
         if is_pure and self.chance(0.35):
             out = self.name("out")
-            return f"{out} = {text}\nhasattr(total({out}), 'backward') and total({out}).backward()\nnotes.append(noted((), things))"
+            backward = f"hasattr(total({out}), 'backward') and total({out}).backward()"
+            return f"{out} = {text}\n{backward}\nnotes.append(noted((), things))"
         if self.chance(0.12):
             out = self.name("out")
             return f"with cr.no_grad(): {out} = {text}"

@@ -6,7 +6,7 @@ is made smaller as long as it fails, and is a script of its own: `print(program.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -207,9 +207,7 @@ def shrunk(program: Program, fails: Callable[[Program], bool]) -> Program:
 
 
 def _smaller(program: Program) -> list[Program]:
-    found = []
-    for k in reversed(range(len(program.events))):
-        found.append(_without(program, events={k}))
+    found = [_without(program, events={k}) for k in reversed(range(len(program.events)))]
     for n, f in enumerate(program.functions):
         if len(program.functions) > 1:
             found.append(_without(program, functions={n}))
@@ -240,8 +238,8 @@ def _without_line(program: Program, n: int, k: int) -> Program:
 
 
 def _without(
-    program: Program, events: set[int] = frozenset(), functions: set[int] = frozenset(), setup: set[int] = frozenset()
-) -> Program:  # type: ignore[assignment]  # noqa: E501
+    program: Program, events: Collection[int] = (), functions: Collection[int] = (), setup: Collection[int] = ()
+) -> Program:
     """Return a program without some of its parts, and without all lines that need them."""
     gone = {f"c_{program.functions[n].name}" for n in functions} | {program.functions[n].name for n in functions}
     kept_setup = []

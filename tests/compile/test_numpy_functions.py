@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 import chainrule as cr
 from chainrule.compile.by_numpy import loops_by_numpy
 from chainrule.core.errors import CaptureError
+from chainrule.core.protocols import functions, ufuncs
 from chainrule.core.tree import flatten
 
 CALLS: dict[str, tuple[str, ...]] = {
@@ -158,7 +160,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "det": ("f(q)",),
     "inv": ("f(q + 5 * np.eye(4))",),
 }
-"""How functions are called that take more than an array: on x, y (3, 4), v, w (6,), q (4, 4), c (2, 3, 4), n with NaN, i whole."""
+"""How functions are called that take more than an array: x, y (3, 4), v, w (6,), q (4, 4), c (2, 3, 4), n with NaN, and
+whole numbers i (6,)."""
 USUAL = (
     "f(x)",
     "f(x, axis=0)",
@@ -227,3 +230,118 @@ def outcomes(function: Any, calls: tuple[str, ...]) -> dict[str, str]:
             same = all(len(a) == len(b) and all(map(_same, a, b)) for a, b in zip(got, expected, strict=True))
             found[call] = "equal" if same else f"{got} is not {expected}"
     return found
+
+
+UNDEFINED = ("empty_like",)
+NO_CALLS = (
+    *(
+        "busday_count",
+        "busday_offset",
+        "datetime_as_string",
+        "is_busday",
+        "fft",
+        "histogram2d",
+        "place",
+        "put",
+        "putmask",
+    ),
+    *("save", "savetxt", "savez", "savez_compressed", "unpackbits", "packbits"),
+)
+"""Functions that change arguments, write files or are for dates: tensors are refused by name, compiled or not."""
+DIFFERENT = {
+    "svd": "full_matrices=True has no derivative",
+    "diff": "boolean subtract",
+    "median": "boolean subtract",
+    "expit": "boolean negative",
+    "fix": "positional argument",
+}
+"""What tensors refuse where plain arrays are taken, in words of the operation."""
+BY_NAME = {function.__name__: function for function in functions}
+
+
+def _is_told(name: str, outcome: str) -> bool:
+    """Whether a call gave the same, or an error that says what it was and what to do."""
+    if outcome == "equal":
+        return True
+    if outcome.startswith("refused: "):
+        return name in outcome and "; " in outcome
+    return ": chainrule has no derivative for it" in outcome or (name in DIFFERENT and DIFFERENT[name] in outcome)
+
+
+@pytest.mark.filterwarnings("ignore")  # what NumPy says of NaN and of empty slices, eager or not
+@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - {*UNDEFINED, *NO_CALLS}))
+def test_compiled_functions_are_the_functions_or_say_so(name: str) -> None:
+    found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
+    assert found, "no call of this function: add one to CALLS"
+    wrong = {call: outcome for call, outcome in found.items() if not _is_told(name, outcome)}
+    assert not wrong
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_ufuncs_are_the_ufuncs_or_say_so() -> None:
+    wrong = {}
+    for key in ufuncs:
+        function, name = (getattr(*key), key[0].__name__) if isinstance(key, tuple) else (key, key.__name__)
+        calls = [call for call in USUAL if getattr(function, "nin", 1) == 2 or "y" not in call]
+        for call, outcome in outcomes(function, tuple(calls)).items():
+            if not _is_told(name, outcome):
+                wrong[name, call] = outcome
+    assert not wrong
+
+
+MUST_BE_CAPTURED = (
+    *(
+        "searchsorted",
+        "interp",
+        "digitize",
+        "nanmean",
+        "nanstd",
+        "nanmedian",
+        "nanquantile",
+        "nanmax",
+        "nansum",
+        "bincount",
+    ),
+    *(
+        "histogram",
+        "median",
+        "quantile",
+        "percentile",
+        "sort",
+        "argsort",
+        "partition",
+        "argpartition",
+        "average",
+        "lstsq",
+    ),
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MUST_BE_CAPTURED)
+def test_what_has_a_fixed_shape_is_captured(name: str) -> None:
+    found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
+    assert not [call for call, outcome in found.items() if outcome != "equal" and "x > 0" not in call]
+
+
+def test_a_count_of_another_length_is_that_of_the_function() -> None:
+    with loops_by_numpy():
+        compiled = cr.compile(lambda i: np.bincount(i))
+        assert compiled(np.array([0, 1, 1])).tolist() == [1, 2]
+        assert compiled(np.array([0, 1, 4])).tolist() == [1, 1, 0, 0, 1]
+        weighted = cr.compile(lambda i, w: np.bincount(i, w))
+        weighted(np.array([0, 2]), np.ones(2))
+        assert weighted(np.array([0, 1]), np.ones(2)).tolist() == [1.0, 1.0]
+
+
+def test_unique_is_refused_by_name() -> None:
+    with pytest.raises(CaptureError, match=r"looked at by np\.unique"):
+        cr.compile(lambda x: np.unique(x))(np.ones(3))
+
+
+@pytest.mark.parametrize("f", [np.ravel, np.atleast_3d, np.cumsum, lambda m: m.reshape(-1)])
+def test_a_mask_that_is_only_given_another_shape(f: Any) -> None:
+    x = np.arange(12.0).reshape(3, 4) - 5
+    with loops_by_numpy():
+        assert np.array_equal(cr.compile(lambda x: f(x > 0))(x), f(x > 0))
+    assert np.array_equal(cr.compile(lambda x: f(x > 0))(x), f(x > 0))

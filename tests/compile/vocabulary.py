@@ -1,5 +1,7 @@
 """What random programs are made of."""
 
+# ruff: noqa: E501 - one model a line reads best
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

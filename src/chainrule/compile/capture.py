@@ -98,8 +98,8 @@ def refuse(what: str, step: str = "") -> NoReturn:
         )
     advice = step or "return it, or keep that part outside of the compiled function"
     raise CaptureError(
-        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every later "
-        f"call; {advice}"
+        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
+        f"later call; {advice}"
     )
 
 
@@ -375,13 +375,13 @@ class Capture:
         """Let this thread's operations be seen by this capture for the time of the block."""
         generators = {"chainrule's default generator": default_generator(), **self.generators}
         before = {name: generator.bit_generator.state for name, generator in generators.items()}
-        global_states = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
+        global_states = _global_states()
         _watch(+1)
         running.capture = self
         try:
             yield
             moved = [name for name, g in generators.items() if repr(g.bit_generator.state) != repr(before[name])]
-            if (random.getstate(), repr(np.random.get_state())) != global_states:  # noqa: NPY002
+            if _global_states() != global_states:
                 moved.append("the global generator of random or numpy.random")
             self._check_hidden(moved)
         finally:
@@ -452,6 +452,12 @@ def _check_array(x: Any) -> None:
 
 def _name_of(f: Callable[..., Any]) -> str:
     return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
+
+
+def _global_states() -> Any:
+    """Return where the global generators of `random` and `numpy.random` stand."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), np.asarray(keys).tobytes(), rest
 
 
 @contextmanager

@@ -68,8 +68,8 @@ class _Memory:
             owner, _, _ = self._places[value]
             if value not in self.there.get(owner, ()):
                 raise CaptureError(
-                    f"compile: {reader} would read {value!r}, which is not in its buffer at that point; this is a fault "
-                    f"of chainrule's: call the function as it is, without compile, and report it"
+                    f"compile: {reader} would read {value!r}, which is not in its buffer at that point; this is a "
+                    f"fault of chainrule's: call the function as it is, without compile, and report it"
                 )
 
     def write(self, value: Value) -> None:

@@ -186,9 +186,9 @@ class _Group:
                     return None
                 break
         else:
-            if self.flat is not None and not self.flat.holds_state(self._states, self._arrays_of_state):
-                if not self._takes_state():
-                    return None
+            is_held = self.flat is None or self.flat.holds_state(self._states, self._arrays_of_state)
+            if not is_held and not self._takes_state():
+                return None
         if "step" not in self._states[0]:
             return -1
         first: int = self._states[0]["step"]

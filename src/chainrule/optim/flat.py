@@ -120,7 +120,7 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
 
 
 def joined(arrays: Sequence[Any]) -> Any:
-    """Return arrays that lie one after the other in one buffer as one flat array; None where they do not, or are none."""
+    """Return arrays that lie one after the other in one buffer as one flat array; None where they do not."""
     if not arrays:
         return None
     first = arrays[0]
