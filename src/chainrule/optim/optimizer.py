@@ -96,7 +96,7 @@ class Optimizer(ABC):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set those that exist to zero."""
         if running.capture is not None:
-            running.capture.checks.append(Groups(self).hold)
+            Groups(self).watched_by(running.capture)
         if set_to_none:
             forgetting(self._parameters())
         for parameter in self._parameters():
@@ -126,6 +126,7 @@ class Optimizer(ABC):
         """Let a capture note the step of the parameters that have a gradient."""
         groups = [(k, [p for p in group["params"] if p.grad is not None]) for k, group in enumerate(self.param_groups)]
         groups = [(k, parameters) for k, parameters in groups if parameters]
+        Groups(self).watched_by(running.capture)
         step = OptimizerStep(self, groups)
         grads = [p.grad for p in step.parameters]
         effect(step, *grads, writes=[p._value for p in step.parameters])
