@@ -81,8 +81,11 @@ def is_captured(x: Any) -> bool:
 
 def known(x: Any) -> Any:
     """Return the array in `x`, but leave what a capture does not know in its box."""
-    if running.capture is not None:
-        x = running.capture.seen(x)
+    if running.capture is not None and _is_box(x):
+        if getattr(x, "_link", None) is not None:
+            x = running.capture.seen(x)  # a parameter, which differs from call to call
+        elif captured_in(x) is None:
+            running.capture.looks(x)
     return x if is_captured(x) else _opened(x)
 
 
