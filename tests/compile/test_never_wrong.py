@@ -360,7 +360,7 @@ def test_a_list_of_settings_that_changes_in_its_place() -> None:
     compare(_adam, drive)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, "fast", np.array(0.01)])
+@pytest.mark.parametrize("wrong", [-1.0, "fast", np.array(0.02)])
 def test_a_setting_that_is_wrong_is_an_error_in_both(wrong: Any) -> None:
     world = _adam()
     step = cr.compile(world.step)

@@ -1,6 +1,6 @@
 """An optimiser's step in a compiled program: one call of a kernel for each group, over flat buffers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import is_
 from typing import Any
 
@@ -31,9 +31,13 @@ class Groups:
     def hold(self) -> bool:
         """Whether the optimiser has the groups and parameters that it had."""
         now = self.optimizer.param_groups
-        return len(now) == len(self.lists) and all(
-            _are_same(group["params"], params) for group, params in zip(now, self.lists, strict=True)
-        )
+        if len(now) != len(self.lists):
+            return False
+        for group, before in zip(now, self.lists, strict=True):  # at every call: written out for speed
+            params = group["params"]
+            if len(params) != len(before) or not all(map(is_, params, before)):
+                return False
+        return True
 
 
 class OptimizerStep:
@@ -77,11 +81,6 @@ class OptimizerStep:
         return back
 
 
-def _are_same(now: Sequence[Any], before: Sequence[Any]) -> bool:
-    """Whether two lists hold the same objects."""
-    return len(now) == len(before) and all(map(is_, now, before))
-
-
 class _Group:
     """The parameters of one group that have a gradient."""
 
@@ -98,6 +97,8 @@ class _Group:
         self._arrays_of_state: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._states: list[Any] = [None] * len(parameters)
+        self._held: list[tuple[dict[str, Any], str, Any]] = []
+        """Each parameter's state, the names of its arrays, and the arrays themselves."""
         self._kernel, self._version = "", -1
         self._run: Any = None
         self._arrays: list[Any] = []
@@ -116,8 +117,7 @@ class _Group:
         """Look at the settings where they have changed since the last step."""
         group = self.group
         values = [group[key] for key in self._keys]
-        # The same objects, not equal ones: an array that equals the number before is an error in a step as well.
-        if not self._is_plain or not all(map(is_, values, self._values)):
+        if not self._is_plain or values != self._values:
             self._settings = self.optimizer._checked(self.what, group)
             self._values = values
             self._is_plain = all(map(_cannot_change, values))
@@ -184,8 +184,7 @@ class _Group:
                     return None
                 break
         else:
-            is_held = self.flat is None or self.flat.holds_state(self._states, self._arrays_of_state)
-            if not is_held and not self._takes_state():
+            if not self._holds_state() and not self._takes_state():
                 return None
         if "step" not in self._states[0]:
             return -1
@@ -202,6 +201,17 @@ class _Group:
         if self.flat is not None and not self.flat.take_state(states):
             return False
         self._states = states
+        self._held = [] if self.flat is None else self.flat.held(states, self._arrays_of_state)
+        return True
+
+    def _holds_state(self) -> bool:
+        """Whether the arrays of the state are still those in the flat buffers."""
+        try:
+            for state, name, place in self._held:  # at every step: written out for speed
+                if state[name] is not place:
+                    return False
+        except KeyError:
+            return False
         return True
 
 

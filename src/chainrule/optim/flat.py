@@ -5,7 +5,6 @@ of it, is from then on a view of a flat buffer: code that works on them one by o
 """
 
 from collections.abc import Iterable, Sequence
-from operator import is_, itemgetter
 from sys import getrefcount
 from typing import Any
 
@@ -93,12 +92,9 @@ class Flat:
                     state[name] = place
         return True
 
-    def holds_state(self, states: Sequence[dict[str, Any]], names: Iterable[str]) -> bool:
-        """Whether the arrays of each parameter's state are the views of the buffers."""
-        try:
-            return all(all(map(is_, map(itemgetter(name), states), self.places[name])) for name in names)
-        except KeyError:
-            return False
+    def held(self, states: Sequence[dict[str, Any]], names: Iterable[str]) -> list[tuple[dict[str, Any], str, Any]]:
+        """Return each state with the names of its arrays and the views of the buffers that they should be."""
+        return [(s, name, place) for name in names for s, place in zip(states, self.places[name], strict=True)]
 
 
 def _is_in_place(parameter: Tensor, view: Any) -> bool:
