@@ -86,7 +86,7 @@ class Captured(Tensor):
         return self
 
     def __repr__(self) -> str:
-        return f"captured({self.dtype}{list(self.shape)})"
+        refuse("an array was turned into text")
 
 
 _NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
@@ -101,9 +101,21 @@ def refuse(what: str, step: str = "") -> NoReturn:
         )
     advice = step or "return it, or keep that part outside of the compiled function"
     raise CaptureError(
-        f"compile: {what} ({user_line()}) while the function was captured: the result would be fixed in every later "
-        f"call; {advice}"
+        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
+        f"later call; {advice}"
     )
+
+
+def _by() -> str:
+    """Return the function of NumPy in which it happened, in words."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_array_function":
+            return f" by np.{frame.f_locals['function'].__name__}"
+        if frame.f_code.co_name == "_array_ufunc":
+            return f" by np.{frame.f_locals['ufunc'].__name__}"
+        frame = frame.f_back
+    return ""
 
 
 def user_line() -> str:
@@ -133,6 +145,8 @@ class Capture:
         """Each leaf that was met, with its gradient from before."""
         self.entry_grads: list[tuple[Leaf, Value]] = []
         """The gradients from before that the program may read."""
+        self.entered: dict[int, Any] = {}
+        """What stands for each leaf's gradient from before while the function is captured."""
         self.made: list[Value] = []
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
         self.born: list[Tensor] = []
@@ -249,10 +263,17 @@ class Capture:
         self._judged = len(instructions)
         return box._link not in known
 
+    def reads_link(self, tensor: Tensor) -> None:
+        """Note that Python may decide by whether a tensor from outside has a gradient."""
+        link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
+        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
+            self.tensors.setdefault(id(tensor), (tensor, value, link))
+
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
         self._meets(leaf)
-        self.read_grads.add(id(leaf))
+        if id(leaf) not in self.forgotten:
+            self.read_grads.add(id(leaf))
         box = captured_in(leaf.grad)
         if box is not None:
             self.made.append(box._link)
@@ -283,6 +304,15 @@ class Capture:
             value = self.program.value("input", leaf.grad._value)
             self.entry_grads.append((leaf, value))
             leaf.grad = Tensor(Captured(value.array, self, value), EAGER, None)
+        self.entered[id(leaf)] = leaf.grad
+
+    def changed_grads(self) -> list[tuple[Leaf, Any]]:
+        """Return the leaves whose gradients the function has changed, with what they are now."""
+        return [
+            (leaf, leaf.grad)
+            for key, (leaf, _) in self.grads.items()
+            if key in self.forgotten or leaf.grad is not self.entered[key]
+        ]
 
     def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:
         """Note a call that changes the world."""
@@ -315,6 +345,7 @@ class Capture:
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
         with np.errstate(all="ignore"):
             result = f(*replaced(args, _held))
+        replaced(result, _check_array)
         return self._noted(made, result)
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
@@ -337,7 +368,7 @@ class Capture:
         made.structure = None if result is None else len(values)
         self.program.add(made)
         changed = [Captured(v.array, self, v) for v in values]
-        returned = None if result is None else Tensor(Captured(np.asarray(result), self, made.outputs[-1]), EAGER, None)
+        returned = None if result is None else Captured(np.asarray(result), self, made.outputs[-1])
         return changed, returned
 
     def keeping(self, op: Any) -> Callable[..., Any]:
@@ -413,7 +444,7 @@ class Capture:
         """Let this thread's operations be seen by this capture for the time of the block."""
         generators = dict(self.generators)
         before = {name: generator.bit_generator.state for name, generator in generators.items()}
-        global_states = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
+        global_states = _global_states()
         _watch(+1)
         running.capture = self
         try:
@@ -423,7 +454,7 @@ class Capture:
                 if own := moved():
                     raise _hidden_draw(names.get(id(own[0]), "chainrule's default generator"))
             found = [k for k, g in generators.items() if repr(g.bit_generator.state) != repr(before[k])]
-            if (random.getstate(), repr(np.random.get_state())) != global_states:  # noqa: NPY002
+            if _global_states() != global_states:
                 found.append("the global generator of random or numpy.random")
             self._check_hidden(found)
         finally:
@@ -502,8 +533,20 @@ def _held(x: Any) -> Any:
     return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
 
 
+def _check_array(x: Any) -> None:
+    """Refuse what no buffer holds: texts, dtypes."""
+    if x is not None and np.asarray(x).dtype.kind not in "fiub":
+        refuse("the values of an array were made into something else than numbers")
+
+
 def _name_of(f: Callable[..., Any]) -> str:
     return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
+
+
+def _global_states() -> Any:
+    """Return where the global generators of `random` and `numpy.random` stand."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), np.asarray(keys).tobytes(), rest
 
 
 @contextmanager

@@ -164,6 +164,8 @@ class _Grouping:
         own = Group(size, [i], columns)
         self.group_of[k] = own
         if i.outputs[0].dtype == np.bool_:
+            if is_renaming(i):
+                del self.group_of[k]  # alone it is a view
             return  # a mask is made where it is used: comparing again is cheaper than keeping it
         makers = [self.place[v.maker] for v in i.inputs if v.maker in self.place]
         users = [self.place[x] for v in i.inputs for x in self._uses.get(v, ()) if self.place[x] < k]

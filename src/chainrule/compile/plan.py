@@ -12,14 +12,16 @@ import numpy as np
 
 from chainrule.core.random import default_generator
 
+from . import by_numpy
 from .groups import Group, grouped, reduction_of
 from .loops import Loop, aliases, describe, loop_of, needs_split
 from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
-from .single import CROSS_ENTROPY, MOST, single
+from .single import CROSS_ENTROPY, LONGEST, MOST, PIECE, single
 from .steps import Run, operations, step_of, view_of
+from .verified import check_written
 
 FEW_PRODUCTS = 2**28
 """Floating-point operations of all matrix products that one core does in a few milliseconds."""
@@ -73,6 +75,8 @@ class Plan:
     program: Program
     current: Callable[[Value], Any]
     """What array a state is now: tensors may have got another one since the capture."""
+    barrier: Instruction | None = None
+    """Where `run` stops and `run_rest` begins; at the end where it is None."""
     steps: list[Step] = field(default_factory=list)
     buffers: dict[Value, Any] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
@@ -86,26 +90,23 @@ class Plan:
         self.homes = _homes(self.program)
         nodes = grouped(self.program)
         _Builder(self, nodes).build()
-        self.calls = self._calls(self.steps)
-        self.rest: list[Run] = []
+        place = next((k for k, s in enumerate(self.steps) if s.node is self.barrier), len(self.steps))
+        check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
+        self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
 
     def _calls(self, steps: Sequence[Step]) -> list[Run]:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
         calls: list[Run] = []
         for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
-            several = list(run)
-            made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
-            if made is not None:
-                calls.append(made)
-            else:
-                calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
+            found = list(run)
+            size = PIECE if is_small and len(found) > LONGEST else len(found)
+            for several in (found[k : k + size] for k in range(0, len(found), size)):
+                made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
+                if made is not None:
+                    calls.append(made)
+                else:
+                    calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
         return calls
-
-    def cut(self, barrier: Instruction) -> None:
-        """Let `run` stop at an instruction, and `run_rest` begin behind it."""
-        place = next(k for k, step in enumerate(self.steps) if step.node is barrier)
-        self.rest = self._calls(self.steps[place + 1 :])
-        self.calls = self._calls(self.steps[:place])
 
     def run_rest(self) -> None:
         """Run what is behind the cut."""
@@ -189,6 +190,8 @@ class Plan:
 
 
 def _can_be_single(step: Step) -> bool:
+    if by_numpy.is_wanted():
+        return False
     if step.loop is not None:
         return step.flops <= MOST
     assert isinstance(step.node, Instruction)
@@ -350,6 +353,8 @@ class _Builder:
         return not is_sum and old.dtype == new.dtype and old.size == new.size == group.size and whole
 
     def _loop_call(self, loop: Loop) -> Run:
+        if by_numpy.is_wanted():
+            return by_numpy.numpy_call(loop, self._buffer)
         from .emit import loop_call
 
         return loop_call(loop, self._buffer, needs_split(loop.group))

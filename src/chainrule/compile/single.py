@@ -17,6 +17,9 @@ from .steps import Run
 
 MOST = 2**22
 """Floating-point operations: above, the calls from Python do not matter, and separate loops compile faster."""
+LONGEST, PIECE = 16, 8
+"""A longer run of steps is cut into functions of so many: the time that compiling takes grows with the square of a
+function's length, and long programs repeat themselves, so that many pieces are one function."""
 BY_LOOPS = 2**12
 """Up to so many multiplications a product is cheaper as loops than as a call of BLAS."""
 

@@ -135,6 +135,13 @@ def _store(name: str, out: Any, result: Any) -> None:
             f"function was captured: a shape must not depend on values; use np.where(mask, x, 0), or keep that part "
             f"outside of the compiled function"
         )
+    made = getattr(result, "dtype", out.dtype)
+    if made != out.dtype and not np.can_cast(made, out.dtype):  # a mask, where it was a mask times something, may be
+        raise CaptureError(
+            f"compile: {name} made an array of {made} that was {out.dtype} when the function was captured: a "
+            f"dtype must not depend on values; give it one with .astype, or keep that part outside of the compiled "
+            f"function"
+        )
     if getattr(result, "base", None) is None or not _is_there(out, result):
         out[...] = result
 

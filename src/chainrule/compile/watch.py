@@ -120,8 +120,8 @@ def _compiled(text: str) -> Any:
 
 def _question(read: Read, k: int, space: dict[str, Any]) -> str:
     """Return the condition, as source, that a variable is the same object; its objects go into `space`."""
-    owner, value = space.setdefault(f"o{k}", read.owner) and f"o{k}", f"v{k}"
-    space[f"o{k}"], space[value] = read.owner, read.value
+    owner, value = f"o{k}", f"v{k}"
+    space[owner], space[value] = read.owner, read.value
     if read.kind == "cell" and read.value is not MISSING:
         return f"{owner}.cell_contents is {value}"
     if read.kind == "attribute" and read.value is not MISSING and read.key.isidentifier():

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .lending import Loan
+
 tick = itertools.count(1).__next__
 """The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
 
@@ -60,9 +62,14 @@ class _Changes:
 
 def owner_of(array: Any) -> Any:
     """Return the array that owns the memory of this one."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    while True:
+        base = array.base
+        if isinstance(base, Loan):
+            array = base.array
+        elif isinstance(base, np.ndarray):
+            array = base
+        else:
+            return array
 
 
 def _bounds(array: Any) -> Bounds:

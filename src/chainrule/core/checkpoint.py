@@ -109,7 +109,7 @@ class _Segment:
 
 def _copied(x: Any) -> Any:
     """Return a box with the same contents: `x[0] = 1` and `x.data = …` change a box, not what is in it."""
-    if not isinstance(x, Tensor):
+    if not isinstance(x, Tensor) or x._trace.level < 0:  # what a capture knows as an array
         return x
     box = Tensor.__new__(type(x))
     Tensor.__init__(box, x._value, x._trace, x._link)

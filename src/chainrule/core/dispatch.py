@@ -47,11 +47,14 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
                 args = without_lists(args)
                 trace = innermost(args)
                 break
-    if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
-        trace = running.capture  # an index whose values differ from call to call
     if trace is None and running.capture is not None:
-        # What is computed of plain arrays is computed once: a look at what is in them.
-        args = tuple(map(value_of, args))
+        # An index whose values differ from call to call, or random numbers, which do so of themselves.
+        draws = op.kind == "constant" and "generator" in settings
+        if draws or any(True for _ in boxes_in(dict(settings))):
+            trace = running.capture
+        else:
+            # What is computed of plain arrays is computed once: a look at what is in them.
+            args = tuple(map(value_of, args))
     if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair
         args = operands(op, args)
     try:

@@ -25,6 +25,7 @@ from .alias import Owner, alias_of, connect_detached, innermost, refresh_values
 from .capturing import captured_in, is_captured, running
 from .changes import changes, tick
 from .errors import GradientError
+from .lending import lent
 from .node import Leaf, Node, keep_grad
 from .plain import is_written_into_array, refuse_array_write, refuse_number
 from .sealing import lend, shown
@@ -219,7 +220,8 @@ class Tensor:
         tensor is there: take `x.detach().copy()` for values of its own.
         """
         value = self._value if running.capture is None else running.capture.seen(self)._value
-        detached = Tensor(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+        inner = value.detach() if isinstance(value, Tensor) else lent(value) if isinstance(self._link, Leaf) else value
+        detached = Tensor(inner, self._trace, None)
         connect_detached(detached, self)
         return detached
 
@@ -234,7 +236,8 @@ class Tensor:
 
     def numpy(self) -> Any:
         """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
-        return shown(np.asarray(value_of(self)))
+        value = np.asarray(value_of(self))
+        return shown(lent(value) if self.is_leaf else value)
 
     def __dlpack__(self, **settings: Any) -> Any:
         """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
@@ -244,7 +247,7 @@ class Tensor:
         # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return lend(array).__dlpack__(**settings)
+        return lend(lent(array)).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
         """Say that the values are in the CPU's memory."""
@@ -277,8 +280,10 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward()` has added up here; None before the first."""
-        if running.capture is not None and isinstance(self._link, Leaf):
-            running.capture.reads_grad(self._link)
+        if running.capture is not None:
+            running.capture.reads_link(self)
+            if isinstance(self._link, Leaf):
+                running.capture.reads_grad(self._link)
         return getattr(self._link, "grad", None)
 
     @grad.setter
@@ -292,6 +297,8 @@ class Tensor:
             array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
             value = Tensor(array, self._trace, None)
         if self._link is not None:
+            if running.capture is not None:
+                running.capture.forgets([self])
             self._link.grad = value
 
     def retain_grad(self) -> None:
@@ -316,7 +323,7 @@ class Tensor:
         if not isinstance(value, np.ndarray):
             return value
         # What is a view itself may have been saved as another view of the same memory.
-        return Written.over(lend(value, self._link, saved or value.base is not None), self.mark_changed)
+        return Written.over(lend(lent(value), self._link, saved or value.base is not None), self.mark_changed)
 
     @data.setter
     def data(self, value: Any) -> None:

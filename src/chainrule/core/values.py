@@ -26,6 +26,11 @@ def opened(value: Any) -> Any:
     return value
 
 
+def is_tensor(x: Any) -> bool:
+    """Whether a value is a tensor to the user: what a capture has put in a box of its own is an array."""
+    return isinstance(x, Tensor) and x._trace.level >= 0
+
+
 def entering(value: Any, where: str) -> Any:
     """Return what a transform puts in its box for `value`. Raises TypeError unless it is real and floating."""
     value = opened(value)
@@ -43,6 +48,10 @@ def entering(value: Any, where: str) -> Any:
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
     value = opened(value)
+    if is_tensor(value):
+        return value
+    if is_tensor(like):
+        return Tensor(value, EAGER, None)
     if isinstance(value, Tensor):
         return copied(value)
     if isinstance(like, Tensor):
@@ -63,7 +72,7 @@ class Argument:
     @property
     def holds_tensors(self) -> bool:
         """Whether the caller passed tensors, and so gets tensors back."""
-        return any(isinstance(x, Tensor) for x in self.leaves)
+        return any(map(is_tensor, self.leaves))
 
 
 class Given:

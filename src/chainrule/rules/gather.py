@@ -124,7 +124,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> None:
 @implements(np.choose)
 def choose(which: Array, choices: Sequence[Array]) -> Array:
     """Return, place by place, the element of the array of `choices` that `which` names by its number."""
-    number, *arrays = broadcast_arrays(np.asarray(value_of(which)), *choices)
+    number, *arrays = broadcast_arrays(known(which), *choices)
     return getitem(stack(arrays), (number, *np.indices(number.shape)))
 
 

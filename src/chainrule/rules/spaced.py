@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import example
+from chainrule.core.capturing import example, plain
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .index import At
 from .layout import Laid
@@ -95,9 +94,14 @@ def geomspace(
     array([1., 2., 4., 8.])
     """
     start, stop = _ends(start, stop)
-    sign = np.sign(value_of(start))
-    if np.any(sign * np.sign(value_of(stop)) <= 0):
-        raise ValueError("geomspace: expected ends that are not zero and have one sign; -8 and 8 have no ratio")
+
+    def common(start: Array, stop: Array) -> Array:
+        sign = np.sign(start)
+        if np.any(sign * np.sign(stop) <= 0):
+            raise ValueError("geomspace: expected ends that are not zero and have one sign; -8 and 8 have no ratio")
+        return sign
+
+    sign = plain(common, start, stop)
     y = sign * logspace(np.log10(sign * start), np.log10(sign * stop), num, endpoint)
     # The ends themselves, not what rounding made of them.
     if num:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import effect, example, known, plain
+from chainrule.core.capturing import effect, example, is_captured, known, plain
 from chainrule.core.meanings import warn
 from chainrule.core.tensor import value_of
 from chainrule.rules import loss
@@ -88,7 +88,7 @@ def cross_entropy(
     True
     """
     input, target = _classes_last("cross_entropy", input, target, axis)
-    ignored = ignore_index if target.dtype.kind != "f" and (example(target) == ignore_index).any() else None
+    ignored = ignore_index if target.dtype.kind != "f" and _may_ignore(input, target, ignore_index) else None
     return loss.cross_entropy(
         input, target, reduction, weight=weight, ignore_index=ignored, label_smoothing=label_smoothing
     )
@@ -112,7 +112,7 @@ def nll_loss(
     np.True_
     """
     input, target = _classes_last("nll_loss", input, target, axis)
-    if (example(target) != ignore_index).all() and weight is None:
+    if weight is None and not _may_ignore(input, target, ignore_index):
         return loss.nll_loss(input, target, reduction)
     like = example(input)
 
@@ -124,6 +124,17 @@ def nll_loss(
 
     classes, share, total = plain(shares, target)
     return reduced("nll_loss", -of_classes(input, classes) * share, reduction, total)
+
+
+def _may_ignore(input: Any, target: Any, ignore_index: int) -> bool:
+    """Whether some targets are not to count.
+
+    Where a capture has seen none, one that comes later must be an error, so that the function itself is called then:
+    it is out of range. For a class in range a capture takes the way on which it does not count.
+    """
+    if is_captured(target) and 0 <= ignore_index < input.shape[-1]:
+        return True
+    return bool((example(target) == ignore_index).any())
 
 
 def _checked(name: str, input: Any, classes: Any) -> Any:
