@@ -129,7 +129,7 @@ def user_line() -> str:
 class Capture:
     """The trace of one capture."""
 
-    level = -1
+    level = -2
 
     def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
         self.program = Program()
@@ -151,10 +151,6 @@ class Capture:
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
         self.born: list[Tensor] = []
         """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
-        self.given: set[Value] = set()
-        """The arguments that are tensors."""
-        self._of_tensors: set[Value] = set()
-        self._judged = 0
         self.checks: list[Callable[[], bool]] = []
         """What effects ask before each replay: whether they are still what was noted."""
         self.forgotten: set[int] = set()
@@ -249,19 +245,6 @@ class Capture:
         if type(part) is Looked and array.dtype == np.bool_:
             self.looks_at(array)
         return array
-
-    def is_array(self, box: Captured) -> bool:
-        """Whether a value stands for a plain array: it comes from no tensor among the arguments or outside."""
-        arrays = {id(array) for _, array, _ in self.tensors.values()}
-        known = self._of_tensors
-        known |= self.given
-        known.update(self.made)
-        instructions = self.program.instructions
-        for made in instructions[self._judged :]:
-            if any(v in known or (v.kind == "state" and id(v.array) in arrays) for v in made.inputs):
-                known.update(made.outputs)
-        self._judged = len(instructions)
-        return box._link not in known
 
     def reads_link(self, tensor: Tensor) -> None:
         """Note that Python may decide by whether a tensor from outside has a gradient."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.foreign import PLAIN
+from chainrule.core.subclasses import as_plain
 from chainrule.core.tensor import Tensor
 
 from .reach import Read
@@ -168,6 +169,7 @@ def _method(name: str) -> Any:
 
 
 PLAIN.add(Looked)  # beside a tensor it stays what it is: the capture knows it
+as_plain(Looked)
 
 for _name in dir(np.ndarray):
     if callable(getattr(np.ndarray, _name)) and _name not in VIEWS and _name not in OPERATORS:

@@ -10,9 +10,10 @@ from chainrule.core.changes import changes, tick
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
 from chainrule.core.modes import modes
 from chainrule.core.node import Item, Leaf
-from chainrule.core.tape import EAGER
+from chainrule.core.tape import ARRAYS, EAGER
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten
+from chainrule.core.values import is_tensor
 
 from .arguments import Call, is_data
 from .capture import Capture, Captured, Disturbed
@@ -50,10 +51,8 @@ class Replay:
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
                     followed[k] = leaf
-                if isinstance(x, Tensor):
-                    capture.given.add(value)
                 held = array if isinstance(array, np.generic) else value.array
-                boxes.append(Tensor(Captured(held, capture, value), EAGER, leaf))
+                boxes.append(Tensor(Captured(held, capture, value), EAGER if isinstance(x, Tensor) else ARRAYS, leaf))
             else:
                 boxes.append(x)
         args, kwargs = call.rebuilt(boxes)
@@ -67,7 +66,7 @@ class Replay:
         finally:
             capture.restore_grads()
         self._check_unchanged_outside(watch)
-        self._outputs(result, [value for k, value in values if isinstance(call.leaves[k], Tensor)])
+        self._outputs(result)
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
@@ -103,16 +102,9 @@ class Replay:
                 f"would not repeat it; return the new value, or keep that part outside of the compiled function"
             )
 
-    def _outputs(self, result: Any, given: Sequence[Value]) -> None:
-        """Note what goes out, and what of it is a tensor: what comes from one among the arguments or outside."""
+    def _outputs(self, result: Any) -> None:
+        """Note what goes out, and what of it is a tensor."""
         leaves, self.structure = flatten(result)
-        program = self.capture.program
-        arrays = {id(array) for _, array, _ in self.capture.tensors.values()}
-        tensors = {*given, *self.capture.made}
-        for i in program.instructions:
-            states = (v for v in i.inputs if v.kind == "state" and id(v.array) in arrays)
-            if any(v in tensors for v in i.inputs) or any(True for _ in states):
-                tensors.update(i.outputs)
         self.results: list[Any] = []
         self.kinds: list[bool] = []
         for y in leaves:
@@ -120,7 +112,7 @@ class Replay:
                 raise CaptureError("compile: the function returned a value of a transform that is still running")
             value = _value_in(y)
             self.results.append(y if value is None else value)
-            self.kinds.append(value in tensors or (value is not None and id(value.array) in arrays))
+            self.kinds.append(is_tensor(y))
 
     def _current(self, state: Value) -> Any:
         for tensor, array, _ in self.capture.tensors.values():

@@ -78,7 +78,7 @@ def _opened(x: Any) -> Any:
 def captured_in(x: Any) -> Any:
     """Return the capture's own box inside `x`, or None where there is none."""
     while _is_box(x):
-        if x._trace.level < 0:
+        if x._trace.level < -1:  # at −1 stands the box of a plain array, which has the capture's in it
             return x
         x = x._value
     return None

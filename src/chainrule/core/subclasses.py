@@ -16,6 +16,11 @@ _TELLING = ("__array_ufunc__", "__array_wrap__", "__array_function__", "__mul__"
 _known: dict[type, bool] = {np.ndarray: False, Written: False, np.recarray: False, np.memmap: False}
 
 
+def as_plain(cls: type) -> None:
+    """Note that a class of arrays computes as arrays do, though it has methods of its own for it."""
+    _known[cls] = False
+
+
 def computes_otherwise(cls: type) -> bool:
     """Whether a class is a subclass of arrays with operators of its own."""
     found = _known.get(cls)

@@ -74,7 +74,7 @@ class Tape:
             if isinstance(x, Tensor):
                 if x._trace is self:
                     x, link = x._value, x._link
-                elif x._trace is EAGER and x._link is None and running.capture is not None:
+                elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None and running.capture is not None):
                     x = x._value
                 else:
                     x = copied(x)  # it may be saved, and written into later
@@ -116,7 +116,7 @@ def _capture_in(values: Iterable[Any]) -> Any:
     """Return the capture whose boxes are the innermost among the values, or None."""
     levels = [x._trace for x in values if isinstance(x, Tensor)]
     inner = max(levels, key=lambda trace: trace.level, default=None)
-    return inner if inner is not None and inner.level < 0 else None
+    return inner if inner is not None and inner.level < -1 else None
 
 
 class Watched(Tape):
@@ -132,3 +132,6 @@ class Watched(Tape):
 
 
 EAGER = Tape(0)
+ARRAYS = Tape(-1)
+"""The trace of what stands for plain arrays while a function is captured. It records nothing: an array that meets a
+tensor makes a tensor, one that meets an array an array, as outside of a capture."""

@@ -83,6 +83,11 @@ def copied(x: Any) -> Any:
     return Tensor(x._value, x._trace, x._link)
 
 
+def outer(x: Any) -> Any:
+    """Return an argument that belongs to an outer trace as an inner one keeps it: with what is in it now."""
+    return x._value if isinstance(x, Tensor) and x._trace.level == -1 else copied(x)
+
+
 class Tensor:
     """An array that can be differentiated.
 
@@ -108,11 +113,10 @@ class Tensor:
 
         Inside a transform a box stands for a plain value, and code that asks for a class means that value's.
         """
-        if self._trace.level <= 0:
-            box = captured_in(self) if running.capture is not None else None
-            if box is None or box is self or not running.capture.is_array(box):
-                return type(self)
-        return type(innermost(self))
+        level = self._trace.level
+        if level == -1:  # what stands for an array has a capture's box in it, which holds an example
+            return type(getattr(self._value, "held", self._value))
+        return type(innermost(self)) if level > 0 else type(self)
 
     def _turn_into(self, cls: type) -> None:
         object.__dict__["__class__"].__set__(self, cls)

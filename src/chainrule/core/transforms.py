@@ -17,10 +17,10 @@ from .inplace import ended
 from .modes import Floor
 from .node import Leaf
 from .reverse import gradients
-from .tape import EAGER, Tape, check_real, next_level
-from .tensor import Tensor, copied, is_array, real_array
+from .tape import Tape, check_real, next_level
+from .tensor import Tensor, is_array, real_array
 from .tree import flatten, paths, unflatten
-from .values import Argument, Given, is_plain, leaving, opened, select
+from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -82,7 +82,7 @@ class Run:
         traced = list(args)
         for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
             traced[k] = unflatten(one.structure, row)
-        self.tensors = any(isinstance(x, Tensor) for x in flatten(list(args))[0])
+        self.tensors = any(map(is_tensor, flatten(list(args))[0]))
         result = called(self.tape.level, f, traced)
         self.aux = None
         if aux:
@@ -95,7 +95,8 @@ class Run:
 
     def _open(self, y: Any) -> Any:
         value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
-        return Tensor(value, EAGER, None) if self.tensors and is_plain(value) else copied(value)
+        is_number = is_plain(value) or (isinstance(value, Tensor) and not is_tensor(value))
+        return boxed(value) if self.tensors and is_number else arrayed(value)
 
     def _unboxed(self, tree: Any) -> Any:
         leaves, structure = flatten(tree)
@@ -264,7 +265,7 @@ class ForwardRun:
     def leaving(self, part: Any) -> Any:
         """Return a value or tangent in the form of the primals."""
         part = opened(part)
-        return Tensor(part, EAGER, None) if self.tensors and not isinstance(part, Tensor) else copied(part)
+        return boxed(part) if self.tensors and not is_tensor(part) else arrayed(part)
 
     def tree(self, parts: Sequence[Any]) -> Any:
         """Return the tree of the outputs with other leaves."""

@@ -9,7 +9,7 @@ import numpy as np
 from .changes import changes
 from .fingerprint import fingerprint
 from .subclasses import check_plain
-from .tape import EAGER, check_real
+from .tape import ARRAYS, EAGER, check_real
 from .tensor import Tensor, copied, is_array
 from .tree import flatten, paths
 
@@ -20,10 +20,20 @@ def is_plain(value: Any) -> bool:
 
 
 def opened(value: Any) -> Any:
-    """Return a constant eager tensor's array; anything else as it is."""
-    if isinstance(value, Tensor) and value._trace is EAGER and not value.requires_grad:
+    """Return a constant eager tensor's array, what stands for an array in a capture; anything else as it is."""
+    if isinstance(value, Tensor) and (value._trace is ARRAYS or (value._trace is EAGER and not value.requires_grad)):
         return value._value
     return value
+
+
+def boxed(value: Any) -> Tensor:
+    """Return an array as a constant tensor."""
+    return Tensor(value, EAGER, None)
+
+
+def arrayed(value: Any) -> Any:
+    """Return a value that the caller may write into; what a capture knows as an array stands for one."""
+    return Tensor(value, ARRAYS, None) if isinstance(value, Tensor) and value._trace.level < -1 else copied(value)
 
 
 def is_tensor(x: Any) -> bool:
@@ -49,13 +59,9 @@ def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
     value = opened(value)
     if is_tensor(value):
-        return value
-    if is_tensor(like):
-        return Tensor(value, EAGER, None)
-    if isinstance(value, Tensor):
         return copied(value)
-    if isinstance(like, Tensor):
-        return Tensor(value, EAGER, None)
+    if isinstance(value, Tensor) or isinstance(like, Tensor):
+        return Tensor(value, EAGER if is_tensor(like) else ARRAYS, None)
     return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]
 
 
