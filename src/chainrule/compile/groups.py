@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .expressions import is_known
+from .elements import is_known
 from .program import Instruction, Program, Value, waits_for
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -96,7 +96,7 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
         columns = {"all": None, "columns": count, "rows": x.size // max(count, 1), "middle": _behind(i)}[kind]
         return x.size, columns
     out = i.outputs[0]
-    if not is_known(i.name, i.settings) or out.dtype not in LOADABLE or out.size < 1:
+    if out.dtype not in LOADABLE or out.size < 1 or not is_known(i):
         return None
     if any(v.dtype not in LOADABLE for v in i.inputs) or not _of_one_type(i):
         return None

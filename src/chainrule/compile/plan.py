@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.core.random import default_generator
 
 from .groups import Group, grouped, reduction_of
-from .loops import Loop, aliases, describe, loop_of, needs_split
+from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
@@ -352,7 +352,7 @@ class _Builder:
     def _loop_call(self, loop: Loop) -> Run:
         from .emit import loop_call
 
-        return loop_call(loop, self._buffer, needs_split(loop.group))
+        return loop_call(loop, self._buffer)
 
     def _give_back(self, k: int, values: Iterable[Value]) -> None:
         for value in dict.fromkeys(self.base.get(v, v) for v in values):

@@ -70,17 +70,11 @@ def _special(i: Instruction, args: tuple[Any, ...], settings: dict[str, Any], ou
     return None
 
 
-def _cross_entropy(z: Any, classes: Any, weights: Any, losses: Any, z_bar: Any) -> Run:
-    from chainrule.kernels.cross_entropy import losses_and_gradient
+def _cross_entropy(*arrays: Any) -> Run:
+    from chainrule.kernels import cross_entropy
+    from chainrule.kernels.native.tasks import run_all
 
-    rows = (z.size // z.shape[-1], z.shape[-1])
-    arrays = [z.reshape(rows), *(a.reshape(-1) for a in (classes, weights, losses)), z_bar.reshape(rows)]
-
-    def run() -> None:
-        if losses_and_gradient(*arrays) >= 0:
-            raise IndexError("cross_entropy: a class is out of range")
-
-    return run
+    return run_all([cross_entropy.task_of("losses_and_gradient", arrays)])
 
 
 def _matmul(a: Any, b: Any, out: Any) -> Run | None:
