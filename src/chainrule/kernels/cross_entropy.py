@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .functions import exp, ordered, unordered
 from .native.code import Place
 from .native.symbol import LONG, Symbol
 from .native.tasks import Function, Task, run_once
-from .numbers import where
-from .softmax_reference import softmax_reference
+from .softmax import row_of_exponentials, softmax_reference
 
 Array = Any
 Write = Callable[..., None]
@@ -102,30 +100,6 @@ WRITERS: dict[str, Write] = {
     "gradient": _gradient,
 }
 """What each does with row i of K numbers, whose class is c."""
-
-
-def row_of_exponentials(x: Place, start: Symbol, count: int, y: Place) -> tuple[Symbol, Symbol]:
-    """Set a row of y to exp(x − m), m the largest entry of that row of x; return m and the sum, which is at least 1.
-
-    Where m is −inf, 0 is subtracted in its place, and the sum of zeros is given as 1. The same as in
-    `chainrule.kernels.softmax`.
-    """
-    code = x.code
-    zero, lowest = code.constant(0, x.dtype), code.constant(-np.inf, x.dtype)
-    first = ordered(lowest, zero)
-    order = code.variable(first.dtype, first)
-    with code.loop(0, count) as j:
-        each = ordered(x[start + j], zero)
-        order.set(where(each > order.get(), each, order.get()))
-    top = unordered(zero, order.get())
-    top = where(top == lowest, zero, top)
-    sums = code.variable(x.dtype, 0)
-    with code.loop(0, count) as j:
-        e = exp(x[start + j] - top)
-        y[start + j] = e
-        sums.add(e)
-    total = sums.get()
-    return top, where(total == zero, code.constant(1, x.dtype), total)
 
 
 # The references
