@@ -20,7 +20,7 @@ from chainrule.kernels.native.tasks import Function
 from .program import Instruction, Value
 
 
-def _same(x: Any) -> Any:
+def _same(x: Any, **_: Any) -> Any:
     return x
 
 
@@ -28,7 +28,15 @@ def _erfc(x: Any) -> Any:
     return functions.normal_cdf(x * -math.sqrt(2)) * 2
 
 
-OWN: Mapping[str, Callable[[Any], Any]] = {
+def _softplus(x: Any, beta: float) -> Any:
+    return functions.log1p_exp(beta * x) / beta
+
+
+def _logsigmoid(x: Any) -> Any:
+    return -functions.log1p_exp(-x)
+
+
+OWN: Mapping[str, Callable[..., Any]] = {
     "copy": _same,
     "stop_gradient": _same,
     "sigmoid": functions.sigmoid,
@@ -37,9 +45,10 @@ OWN: Mapping[str, Callable[[Any], Any]] = {
     "gelu_tanh": functions.gelu_tanh,
     "erf": functions.erf,
     "erfc": _erfc,
-    "softplus": functions.log1p_exp,
+    "softplus": _softplus,
+    "logsigmoid": _logsigmoid,
 }
-"""Functions of one number that are not what their records say but the same, by the name of the operation."""
+"""Functions of one number, with their settings, that do what the operation of that name does, in another way."""
 
 OTHERS = frozenset(
     (
@@ -54,9 +63,8 @@ OTHERS = frozenset(
 def element_of(i: Instruction, operands: list[Any]) -> Symbol:
     """Return what an instruction makes of one element of each argument."""
     own = OWN.get(i.name) if len(operands) == 1 and isinstance(operands[0], Symbol) else None
-    if own is not None and operands[0].dtype.kind == "f" and (not i.settings or i.name == "copy"):
-        return own(operands[0])  # type: ignore[no-any-return]
-    made: Symbol = i.function(*operands, **i.settings)
+    function = own if own is not None and operands[0].dtype.kind == "f" else i.function
+    made: Symbol = function(*operands, **i.settings)
     return made
 
 

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
-from .single import CROSS_ENTROPY, MOST, single
+from .single import can_be_single, single
 from .steps import Run, operations, step_of, view_of
 
 FEW_PRODUCTS = 2**28
@@ -92,7 +93,7 @@ class Plan:
     def _calls(self, steps: Sequence[Step]) -> list[Run]:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
         calls: list[Run] = []
-        for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
+        for is_small, run in itertools.groupby((s for s in steps if s.run), key=can_be_single):
             several = list(run)
             made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
             if made is not None:
@@ -186,13 +187,6 @@ class Plan:
             bits.state = state
         medians = [float(np.median(seconds)) if seconds else None for seconds in times]
         return profile_table(self._lines(), medians)
-
-
-def _can_be_single(step: Step) -> bool:
-    if step.loop is not None:
-        return step.flops <= MOST
-    assert isinstance(step.node, Instruction)
-    return step.flops <= MOST and (step.node.name == "matmul" or step.node.name in CROSS_ENTROPY)
 
 
 def _acting(plan: Plan, run: Run | None) -> Run:
@@ -322,7 +316,9 @@ class _Builder:
         for out, source in aliases(group).items():
             if out in outside:
                 self.last[source] = max(self.last.get(source, k), self.last[out])
-        reusable = [v for v in loop.loaded if self._ends_here(v, k)]
+        roots = Counter(self.base.get(v, v) for v in loop.loaded)
+        # What is read in two ways, as itself and broadcast, must not change while the loop runs.
+        reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)
             if again is not None and value not in self.plan.homes:

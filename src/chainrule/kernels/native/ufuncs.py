@@ -160,6 +160,11 @@ def _where(condition: Any, a: Any, b: Any) -> Symbol:
     return chosen
 
 
+def _clip(x: Any, low: Any, high: Any) -> Symbol:
+    made: Symbol = np.minimum(np.maximum(x, low), high)
+    return made
+
+
 def _own(function: Callable[[Any], Any]) -> Emit:
     """Return a function of `chainrule.kernels.functions` as what writes it."""
 
@@ -215,4 +220,4 @@ UFUNCS |= {
     np.left_shift: _shift("shl", "shl"),
     np.right_shift: _shift("ashr", "lshr"),
 }
-FUNCTIONS |= {np.where: _where, np.copy: lambda x: x}
+FUNCTIONS |= {np.where: _where, np.copy: lambda x: x, np.clip: _clip}
