@@ -3,10 +3,11 @@
     python benchmarks/first_step.py [--only NAME] [--rounds N]
 
 The candidates take turns, each turn in a new process, with NumPy imported and one thread each: once with caches that
-are empty, once with what such a process has left there. Timed are the import of the library, making the network and the
-optimiser, and the first step of zeroing the gradients, forward and backward pass, cross-entropy and Adam, whose loss
-all candidates must agree on. JAX keeps its code only where it is told to (`JAX_COMPILATION_CACHE_DIR`), as it is here.
-JAX takes part where it is installed: `python -m pip install '.[bench,jax]'`.
+are empty, once with what such a process has left there; Python's bytecode is there in either case. Timed are the import
+of the library, making the network and the optimiser, and the first step: gradients to zero, forward and backward pass,
+cross-entropy and Adam, whose loss all candidates must agree on. JAX keeps its code only where it is told to
+(`JAX_COMPILATION_CACHE_DIR`), as it is here. It takes part where it is installed:
+`python -m pip install '.[bench,jax]'`.
 """
 
 import argparse
@@ -40,9 +41,10 @@ NETWORKS = {
 CANDIDATES = {"chainrule": "Compiled", "jax": "Jit"}
 
 
-def run(library: str, case: dict[str, object], cache: Path) -> list[float]:
+def run(library: str, case: dict[str, object], cache: Path, bytecode: str) -> list[float]:
     """Return the seconds in all, those of the step, those of the processor in all, and the loss."""
     folders = {
+        "PYTHONPYCACHEPREFIX": bytecode,
         "CHAINRULE_CACHE_DIR": str(cache / "own"),
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
@@ -53,6 +55,7 @@ def run(library: str, case: dict[str, object], cache: Path) -> list[float]:
     here = Path(__file__).parent
     paths = [str(here), str(here.parent / "src"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, **ONE_THREAD, **folders, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", CHILD, library, CANDIDATES[library], json.dumps(case)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -65,11 +68,14 @@ def measured(case: dict[str, object], rounds: int) -> dict[tuple[str, str], list
     """Return what each round gave, by candidate and state of the caches."""
     libraries = [library for library in CANDIDATES if library == "chainrule" or importlib.util.find_spec(library)]
     found: dict[tuple[str, str], list[list[float]]] = {}
-    for turn in range(rounds):
-        for library in libraries[turn % len(libraries) :] + libraries[: turn % len(libraries)]:
-            with tempfile.TemporaryDirectory() as folder:
-                for state in ("empty", "there"):
-                    found.setdefault((library, state), []).append(run(library, case, Path(folder)))
+    with tempfile.TemporaryDirectory() as bytecode:
+        for turn in range(-1, rounds):  # the first writes the bytecode, and does not count
+            for library in libraries[turn % len(libraries) :] + libraries[: turn % len(libraries)]:
+                with tempfile.TemporaryDirectory() as folder:
+                    for state in ("empty", "there"):
+                        seconds = run(library, case, Path(folder), bytecode)
+                        if turn >= 0:
+                            found.setdefault((library, state), []).append(seconds)
     return found
 
 

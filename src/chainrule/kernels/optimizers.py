@@ -10,6 +10,7 @@ dtype, as NumPy converts a Python number that meets a float32 array. `weight_dec
 
 import functools
 import inspect
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,10 +47,10 @@ class FlatStep:
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
         """Return the step on these arrays as a function of the numbers."""
         task, numbers = self._task(arrays)
-        run = run_all([task], 10 * task.end)
+        run, put = run_all([task], 10 * task.end), struct.Struct(f"{self.numbers}d").pack_into
 
         def take(settings: Sequence[float]) -> None:
-            numbers[:] = settings
+            put(numbers, 0, *settings)
             run()
 
         return take
