@@ -86,30 +86,6 @@ def test_what_cannot_be_followed_stays_what_it_is(f: Any) -> None:
     np.testing.assert_allclose(compiled(X), np.asarray(f(X)) * 2, rtol=1e-13)
 
 
-def test_a_record_is_not_called_again_for_each_use() -> None:
-    calls = []
-
-    class Counted(Elementwise, register=False):
-        """y = x + 1."""
-
-        @staticmethod
-        def primal(x: Any) -> Any:
-            calls.append(type(x).__name__)
-            return x + 1
-
-        @staticmethod
-        def partial() -> Any:
-            """y' = 1."""
-            return 1
-
-    compiled = cr.compile(lambda x: Counted.apply(Counted.apply(Counted.apply(x))))
-    np.testing.assert_allclose(compiled(X), X + 3)
-    before = len(calls)
-    compiled(X)
-    assert len(calls) == before
-    assert calls.count("Symbol") == 4  # tried once, written three times
-
-
 # Sizes
 
 

@@ -18,6 +18,7 @@ from chainrule.kernels.native.symbol import LLVM, Symbol
 from chainrule.kernels.native.tasks import Function
 
 from .program import Instruction, Value
+from .purity import reads_only_functions
 
 
 def _same(x: Any, **_: Any) -> Any:
@@ -71,6 +72,8 @@ def element_of(i: Instruction, operands: list[Any]) -> Symbol:
 def is_known(i: Instruction) -> bool:
     """Whether an instruction can stand in a loop: it acts on elements, and its record can be followed symbolically."""
     if i.op is None or not isinstance(i.args, tuple) or (i.op.kind != "elementwise" and i.name not in OTHERS):
+        return False
+    if i.name not in OTHERS and not reads_only_functions(i.function):
         return False
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):

@@ -18,12 +18,12 @@ Buffer = Callable[[Value], Any]
 def task_of(i: Instruction, buffer: Buffer) -> Task | None:
     """Return an instruction as a task on its buffers, or None where it has none or they are not such as it takes."""
     maker = TASKS.get(i.name)
-    return None if maker is None else maker(i, buffer)
+    if maker is None or (i.kind != "op" and i.name not in CALLS):
+        return None
+    return maker(i, buffer)
 
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
-    if i.kind != "op":
-        return None
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
@@ -102,3 +102,6 @@ TASKS: Mapping[str, Callable[[Instruction, Buffer], Task | None]] = {
     "softmax": _by_rows(softmax.softmax, "mm"),
 }
 """By the instruction's name."""
+
+CALLS = ("SparseSoftmaxCrossEntropy.adjoint_z", "layer_norm_gradients")
+"""Those that are no operations but calls of a rule."""

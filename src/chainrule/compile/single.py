@@ -33,7 +33,14 @@ def single(steps: Sequence[Any], buffer: Buffer) -> Run | None:
         if task is None:
             return None
         tasks.append(task)
-    return run_all(tasks, sum(step.flops if step.loop is None else work_of(step.loop) for step in steps))
+    return run_all(tasks, sum(map(_work, steps)))
+
+
+def _work(step: Any) -> int:
+    """Return about how many operations a step is."""
+    if step.loop is not None:
+        return work_of(step.loop)
+    return int(step.flops) or 16 * sum(value.size for value in step.outputs)
 
 
 def _loop(loop: Any, buffer: Buffer) -> Task | None:
