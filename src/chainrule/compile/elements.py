@@ -73,15 +73,15 @@ def is_known(i: Instruction) -> bool:
     """Whether an instruction can stand in a loop: it acts on elements, and its record can be followed symbolically."""
     if i.op is None or not isinstance(i.args, tuple) or (i.op.kind != "elementwise" and i.name not in OTHERS):
         return False
-    if i.name not in OTHERS and not reads_only_functions(i.function):
-        return False
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):
         return False
     args = tuple(("value", x.dtype) if isinstance(x, Value) else (type(x), repr(x)) for x in i.args)
     try:
         settings = tuple(sorted((key, repr(value)) for key, value in i.settings.items()))
-        return _found(_Key(i, (i.name, i.function, args, settings, out)))
+        return (i.name in OTHERS or reads_only_functions(i.function)) and _found(
+            _Key(i, (i.name, i.function, args, settings, out))
+        )
     except TypeError:  # something that has no hash
         return False
 

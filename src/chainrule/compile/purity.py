@@ -20,7 +20,7 @@ TRUSTED = ("chainrule", "numpy", "math", "builtins")
 def reads_only_functions(function: Any) -> bool:
     """Whether a function reads nothing but its arguments and functions of which the same is true.
 
-    >>> reads_only_functions(np.tanh), reads_only_functions(np.poly1d([1.0, 2.0]))
+    >>> reads_only_functions(np.tanh), reads_only_functions(functools.partial(np.add, 1))
     (True, False)
     """
     return _is_fixed(function, set())
