@@ -41,6 +41,21 @@ def test_records_join_a_loop_without_a_table(f: Any, dtype: Any) -> None:
     assert sum(step.run is not None for step in compiled.plan.steps) == 1, compiled.plan
 
 
+def test_types_that_mix_are_converted_as_numpy_does() -> None:
+    def f(x: Any, y: Any, mask: Any) -> Any:
+        z = x.astype(np.float64) * y + mask
+        return z, z.astype(np.float32) + x, np.where(mask & (z > 0), x, z), np.float64(0.1) * x, x * 0.1
+
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=4), rng.integers(0, 2, (3, 4)) > 0
+    compiled = cr.compile(f)
+    for a, b in zip(compiled(*arrays), f(*arrays), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    fused = [step for step in compiled.plan.steps if step.loop is not None]
+    assert sum(len(step.node.members) for step in fused) >= 6, compiled.plan
+
+
 class Cubed(Elementwise, register=False):
     """y = x^3 where x > 0, else x."""
 

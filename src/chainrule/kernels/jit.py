@@ -37,11 +37,6 @@ def kernel(f: F) -> F:
         return _compiled(f, cache=False)
 
 
-def uncached(f: F) -> F:
-    """Compile as `kernel` does, for this process alone."""
-    return _compiled(f, cache=False)
-
-
 def inline(f: F) -> F:
     """Compile a function that kernels call for each element; it is merged into them."""
     return cast(F, numba.njit(f, error_model="numpy", fastmath=set(FLAGS), inline="never"))
