@@ -350,9 +350,14 @@ def doctor(
 def info(
     model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
     operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove the machine code that is kept of captured programs.")
+    ] = False,
 ) -> None:
     """Describe a model file; without one, this installation."""
-    if operations:
+    if clear_cache:
+        _clear_cache()
+    elif operations:
         _print_operations()
     elif model is not None:
         _print_model(model)
@@ -451,12 +456,21 @@ def _print_model(path: Path) -> None:
         console.print(line)
 
 
+def _clear_cache() -> None:
+    from chainrule.kernels.native.cache import cache
+
+    kept = cache()
+    count = kept.clear()
+    reason = f"; the folder {kept.reason}" if kept.reason else ""
+    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _print_installation() -> None:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    from chainrule.compile.generated import kept_in
     from chainrule.core.operation import REGISTRY
+    from chainrule.kernels.native.cache import kept_in
 
     console.print(f"chainrule {__version__}, Python {platform.python_version()}")
     for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):

@@ -14,6 +14,7 @@ pytest.importorskip("sklearn", reason="the named data sets need pip install '.[a
 
 from chainrule import nn, save
 from chainrule.cli import main
+from chainrule.kernels.native.cache import cache
 
 
 def chainrule(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -181,6 +182,18 @@ def test_info_describes_the_installation_and_lists_operations(tmp_path):
     listed = chainrule("info", "--operations", folder=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "layer_norm" in listed.stdout
+
+
+def test_info_says_where_machine_code_is_kept_and_removes_it(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", str(tmp_path / "cache"))
+    code, said, _ = call("info")
+    assert code == 0
+    assert f"kernels of captured programs: {tmp_path / 'cache' / 'native'} (0 bytes)" in said.replace("\n", "")
+    cache().write("key", b"code")
+    code, said, _ = call("info", "--clear-cache")
+    assert code == 0
+    assert "1 files removed" in said
+    assert not list((tmp_path / "cache" / "native").iterdir())
 
 
 def test_the_same_seed_gives_the_same_model(trained, tmp_path):

@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.core.capturing import captured_in, replaced, running
 from chainrule.core.errors import CaptureError
 from chainrule.core.node import Leaf
+from chainrule.core.operation import REGISTRY
 from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tape import EAGER, Tape, Watched
@@ -375,7 +376,11 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        made = Instruction(op.name, kind, function, references[0], references[1], [], op=op, generator=generator)
+        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        name = op.name
+        if REGISTRY.get(name) is not op:
+            name = f"{name} (own)"
+        made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
         with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
         return self._noted(made, result)

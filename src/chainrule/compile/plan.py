@@ -3,6 +3,7 @@
 import functools
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +15,12 @@ from chainrule.core.random import default_generator
 
 from . import by_numpy
 from .groups import Group, grouped, reduction_of
-from .loops import Loop, aliases, describe, loop_of, needs_split
+from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
-from .single import CROSS_ENTROPY, LONGEST, MOST, PIECE, single
+from .single import can_be_single, single
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
@@ -98,14 +99,12 @@ class Plan:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
         calls: list[Run] = []
         for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
-            found = list(run)
-            size = PIECE if is_small and len(found) > LONGEST else len(found)
-            for several in (found[k : k + size] for k in range(0, len(found), size)):
-                made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
-                if made is not None:
-                    calls.append(made)
-                else:
-                    calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
+            several = list(run)
+            made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
+            if made is not None:
+                calls.append(made)
+            else:
+                calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
         return calls
 
     def run_rest(self) -> None:
@@ -190,12 +189,7 @@ class Plan:
 
 
 def _can_be_single(step: Step) -> bool:
-    if by_numpy.is_wanted():
-        return False
-    if step.loop is not None:
-        return step.flops <= MOST
-    assert isinstance(step.node, Instruction)
-    return step.flops <= MOST and (step.node.name == "matmul" or step.node.name in CROSS_ENTROPY)
+    return not by_numpy.is_wanted() and can_be_single(step)
 
 
 def _acting(plan: Plan, run: Run | None) -> Run:
@@ -325,7 +319,9 @@ class _Builder:
         for out, source in aliases(group).items():
             if out in outside:
                 self.last[source] = max(self.last.get(source, k), self.last[out])
-        reusable = [v for v in loop.loaded if self._ends_here(v, k)]
+        roots = Counter(self.base.get(v, v) for v in loop.loaded)
+        # What is read in two ways, as itself and broadcast, must not change while the loop runs.
+        reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)
             if again is not None and value not in self.plan.homes:
@@ -357,7 +353,7 @@ class _Builder:
             return by_numpy.numpy_call(loop, self._buffer)
         from .emit import loop_call
 
-        return loop_call(loop, self._buffer, needs_split(loop.group))
+        return loop_call(loop, self._buffer)
 
     def _give_back(self, k: int, values: Iterable[Value]) -> None:
         for value in dict.fromkeys(self.base.get(v, v) for v in values):

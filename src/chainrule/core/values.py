@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import running
 from .changes import changes
 from .fingerprint import fingerprint
 from .subclasses import check_plain
 from .tape import ARRAYS, EAGER, check_real
-from .tensor import Tensor, copied, is_array
+from .tensor import Tensor, copied, is_array, value_of
 from .tree import flatten, paths
 
 
@@ -50,6 +51,8 @@ def entering(value: Any, where: str) -> Any:
             raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}{hint}")
         # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
         check_plain(where, value)
+        if running.capture is not None and np.ndim(value) == 0:
+            value_of(value)  # a number: a look at it
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)
     return copied(value)
@@ -60,8 +63,10 @@ def leaving(value: Any, like: Any) -> Any:
     value = opened(value)
     if is_tensor(value):
         return copied(value)
-    if isinstance(value, Tensor) or isinstance(like, Tensor):
-        return Tensor(value, EAGER if is_tensor(like) else ARRAYS, None)
+    if is_tensor(like):
+        return Tensor(value, EAGER, None)
+    if isinstance(value, Tensor):
+        return Tensor(value, ARRAYS, None)
     return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]
 
 

@@ -101,7 +101,6 @@ class _Group:
         """Each parameter's state, the names of its arrays, and the arrays themselves."""
         self._kernel, self._version = "", -1
         self._run: Any = None
-        self._arrays: list[Any] = []
 
     @property
     def group(self) -> dict[str, Any]:
@@ -144,10 +143,7 @@ class _Group:
         if kernel != self._kernel or flat.version != self._version:
             self._bind(kernel, slots)
         numbers = (*numbers, -1.0 if settings.get("maximize") else 1.0)
-        if flat.value.size < SEVERAL:
-            self._run(*self._arrays, *numbers)
-        else:
-            self._on_cores(numbers)
+        self._run(numbers)
         if counts:
             for state in self._states:
                 state["step"] = steps + 1
@@ -155,22 +151,15 @@ class _Group:
         for parameter in self.parameters:
             parameter._link.changed = when
 
-    def _on_cores(self, numbers: tuple[float, ...]) -> None:
-        from chainrule.kernels.threads import split
-
-        def part(begin: int, end: int) -> None:
-            self._run(*(array[begin:end] for array in self._arrays), *numbers)
-
-        size = self._arrays[0].size
-        split(part, size, 10.0 * size)
-
     def _bind(self, kernel: str, slots: tuple[str, ...]) -> None:
         from chainrule.kernels import optimizers
 
         assert self.flat is not None
         self._version = self.flat.version
-        self._kernel, self._run = kernel, getattr(optimizers, kernel)
-        self._arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
+        arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
+        step = getattr(optimizers, kernel)
+        bind = step.bound if self.flat.value.size < SEVERAL else step.bound_on_cores
+        self._kernel, self._run = kernel, bind(arrays)
 
     def _steps(self) -> int | None:
         """Return how many steps were taken, −1 where nobody counts, None where it is not the same for all.
