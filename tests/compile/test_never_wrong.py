@@ -472,3 +472,21 @@ def test_an_array_of_the_closure_that_numpy_computes_with() -> None:
     compiled(np.zeros(3))
     table[...] = 0
     assert compiled(np.zeros(3)).tolist() == [1.0] * 3
+
+
+def test_a_sum_that_is_given_another_shape_beside_a_loop_that_reads_it(compiled_ways: str) -> None:
+    def f(x: Any) -> Any:
+        total = x.sum()
+        scaled = np.tanh(total) * total
+        return total, np.concatenate([total.reshape(1), scaled.reshape(1)])
+
+    for k in (1.0, 2.0):
+        x = np.full((2, 3), 0.1 * k)
+        for a, b in zip(cr.compile(f)(x), f(x), strict=True):
+            np.testing.assert_allclose(a, b, 1e-9)
+
+
+def test_a_value_is_written_once() -> None:
+    program, buffers, steps = _program()
+    with pytest.raises(CaptureError, match="v1 would be written twice"):
+        check_written(program, buffers, [steps[0], *steps], [])

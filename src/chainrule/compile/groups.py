@@ -155,9 +155,15 @@ class _Grouping:
     def _place(self, k: int, i: Instruction, size: int, columns: int | None) -> None:
         own = Group(size, [i], columns)
         self.group_of[k] = own
+        if is_renaming(i):
+            # In the loop that makes what it renames, or nowhere: elsewhere it is a view.
+            group = self.group_of[self.place[i.inputs[0].maker]]
+            if i.outputs[0].dtype != np.bool_ and self._fit(group, own):
+                self._merge(group, own)
+            else:
+                del self.group_of[k]
+            return
         if i.outputs[0].dtype == np.bool_:
-            if is_renaming(i):
-                del self.group_of[k]  # alone it is a view
             return  # a mask is made where it is used: comparing again is cheaper than keeping it
         makers = [self.place[v.maker] for v in i.inputs if v.maker in self.place]
         users = [self.place[x] for v in i.inputs for x in self._uses.get(v, ()) if self.place[x] < k]
@@ -165,8 +171,6 @@ class _Grouping:
             group, mine = self.group_of.get(other), self.group_of[k]
             if group is not None and group is not mine and self._fit(group, mine):
                 self._merge(group, mine)
-        if is_renaming(i) and self.group_of[k].members == [i]:
-            del self.group_of[k]  # alone it is a view
 
     @property
     def _uses(self) -> dict[Value, list[Instruction]]:

@@ -34,6 +34,9 @@ def check_written(
     memory.read(program.outputs, "the results")
 
 
+FAULT = "this is a fault of chainrule's: call the function as it is, without compile, and report it"
+
+
 class _Memory:
     """Which values are in their buffers at a moment."""
 
@@ -41,6 +44,7 @@ class _Memory:
         self.buffers = buffers
         self.there: dict[int, dict[Value, tuple[int, int]]] = {}
         """By the owner of the memory: the values that are there, and from where to where they lie."""
+        self.made: set[Value] = set()
         self._places = {value: _place(array) for value, array in buffers.items()}
 
     def run(self, steps: Iterable[Any]) -> None:
@@ -68,12 +72,14 @@ class _Memory:
             owner, _, _ = self._places[value]
             if value not in self.there.get(owner, ()):
                 raise CaptureError(
-                    f"compile: {reader} would read {value!r}, which is not in its buffer at that point; this is a "
-                    f"fault of chainrule's: call the function as it is, without compile, and report it"
+                    f"compile: {reader} would read {value!r}, which is not in its buffer at that point; {FAULT}"
                 )
 
     def write(self, value: Value) -> None:
         """Note that a value is there now, and nothing else that lay where it lies."""
+        if value in self.made:
+            raise CaptureError(f"compile: {value!r} would be written twice; {FAULT}")
+        self.made.add(value)
         owner, start, end = self._places[value]
         others = self.there.setdefault(owner, {})
         if len(others) and end > start:
