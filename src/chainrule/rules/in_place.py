@@ -79,6 +79,8 @@ def _chosen(condition: Any, new: Array, old: Array) -> Array:
 def putmask(a: Array, mask: Any, values: Array) -> None:
     """Write `values`, repeated to the size of `a`, where the mask holds."""
     _refuse_plain("putmask", a)
+    if not np.size(values):
+        return  # as NumPy does
     overwrite(a, "np.putmask", lambda: choose(mask, np.resize(values, a.shape), a))
 
 
