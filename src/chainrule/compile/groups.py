@@ -157,9 +157,11 @@ class _Grouping:
         self.group_of[k] = own
         if is_renaming(i):
             # In the loop that makes what it renames, or nowhere: elsewhere it is a view.
-            group = self.group_of[self.place[i.inputs[0].maker]]
-            if i.outputs[0].dtype != np.bool_ and self._fit(group, own):
-                self._merge(group, own)
+            maker = i.inputs[0].maker
+            assert maker is not None
+            source = self.group_of[self.place[maker]]
+            if i.outputs[0].dtype != np.bool_ and self._fit(source, own):
+                self._merge(source, own)
             else:
                 del self.group_of[k]
             return

@@ -15,6 +15,7 @@ from .join import concatenate
 from .powers import positive
 from .reduce import arrayed, refuse
 from .rounding import floor_divide, fmod, remainder, round, trunc
+from .shape import astype
 
 SHIFTS = np.array([1, -2, 0])
 
@@ -78,7 +79,8 @@ def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
 @implements(np.conjugate)
 def conjugate(x: Array) -> Array:
     """Return a copy of `x`: all numbers here are real."""
-    return positive(arrayed(x))
+    x = arrayed(x)
+    return positive(astype(x, np.int8) if x.dtype == np.bool_ else x)  # NumPy's own dtype for it
 
 
 @implements(np.imag)
