@@ -58,10 +58,18 @@ class _Changes:
         return any(when > order and _within(here, there) for there, when in list(entry[1].items()))
 
 
+def base_of(array: Any) -> Any:
+    """Return the array that this one is a view of, also where a memoryview stands between them; None if it is none."""
+    base = array.base
+    while type(base) is memoryview:
+        base = base.obj
+    return base if isinstance(base, np.ndarray) else None
+
+
 def owner_of(array: Any) -> Any:
     """Return the array that owns the memory of this one."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    while (base := base_of(array)) is not None:
+        array = base
     return array
 
 

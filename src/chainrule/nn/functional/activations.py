@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np  # noqa: F401 - for the examples of the functions below, which belong to this module
+
 from chainrule.rules import activation
 from chainrule.rules import softmax as softmax_rules
 from chainrule.rules.shape import reshape
