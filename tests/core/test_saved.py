@@ -505,6 +505,16 @@ def test_numpy_of_all_kinds() -> None:
     assert x.T.numpy().tolist() == x.numpy().T.tolist()
 
 
+@pytest.mark.parametrize("write", [lambda x: x.data.fill(9.0), lambda x: np.asarray(x.data).fill(9.0)])
+@pytest.mark.parametrize("show", [lambda x: x.numpy(), lambda x: np.asarray(x.detach()), lambda x: x.numpy()[::-1]])
+def test_what_numpy_shows_is_still_the_tensors_memory(show: Callable[[Any], Any], write: Callable[[Any], Any]) -> None:
+    x, w = leaf(), cr.tensor(np.ones(4), requires_grad=True)
+    y = (w * show(x)).sum()
+    write(x)
+    with pytest.raises(cr.InPlaceError, match="multiply"):
+        y.backward()
+
+
 def test_loans_end_with_the_last_view() -> None:
     x = leaf()
     gc.collect()

@@ -60,16 +60,21 @@ class _Changes:
         return any(when > order and _within(here, there) for there, when in list(entry[1].items()))
 
 
+def base_of(array: Any) -> Any:
+    """Return the array that this one is a view of, also where a memoryview stands between them; None if it is none."""
+    base = array.base
+    while type(base) is memoryview:
+        base = base.obj
+    if isinstance(base, Loan):
+        return base.array
+    return base if isinstance(base, np.ndarray) else None
+
+
 def owner_of(array: Any) -> Any:
     """Return the array that owns the memory of this one."""
-    while True:
-        base = array.base
-        if isinstance(base, Loan):
-            array = base.array
-        elif isinstance(base, np.ndarray):
-            array = base
-        else:
-            return array
+    while (base := base_of(array)) is not None:
+        array = base
+    return array
 
 
 def _bounds(array: Any) -> Bounds:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.changes import base_of
+
 from .recorder import Entry
 from .subject import Recording
 
@@ -70,7 +72,7 @@ def _memory(x: Any) -> Iterator[Any]:
     """Yield an array and what it is a view of."""
     while isinstance(x, np.ndarray):
         yield x
-        x = x.base
+        x = base_of(x)
 
 
 def _arrays(index: Any) -> Iterator[Any]:
