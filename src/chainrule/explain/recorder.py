@@ -16,6 +16,7 @@ from chainrule.core.provenance import Source
 from chainrule.core.reverse import fit
 from chainrule.core.tape import EAGER, Tape, next_level
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.rules.shape import Astype
 
 
 @dataclass(eq=False)
@@ -90,6 +91,8 @@ class Recorder(Tape):
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Apply `op` as every tape does, and note what went in and what came out."""
         args = tuple(map(self._lifted, args))
+        if op is Astype:  # to another floating dtype: all of this is computed in float64
+            settings = {**settings, "dtype": np.dtype(np.float64)}
         y = super().process(op, args, settings)
         inputs = tuple(map(self.entry_of, args))
         path = self.path[-1] if self.path else ""

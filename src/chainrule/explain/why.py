@@ -122,7 +122,8 @@ def _found(parameter: Any, subject: Any, args: Sequence[Any], recording: Recordi
     if isinstance(parameter, Tensor) and isinstance(subject, Module):
         name = next((n for n, p in subject.named_parameters() if p is parameter), parameter.name)
     elif isinstance(parameter, Tensor):
-        name = next((e.name for e, x in zip(recording.entries, args, strict=False) if x is parameter), parameter.name)
+        own = recording.names.get(id(parameter), parameter.name)
+        name = next((e.name for e, x in zip(recording.entries, args, strict=False) if x is parameter), own)
     leaves = [e for e in recording.entries if e.is_leaf and e.name]
     found = next((e for e in leaves if e.name == name), None)
     if found is None:
