@@ -46,7 +46,9 @@ def main() -> None:
     """Run the command line; a wrong call or unusable data is one line, not a traceback."""
     try:
         app()
-    except (FloatingPointError, ValueError, ImportError, OSError) as error:
+    except (FloatingPointError, ValueError, ImportError, OSError, TypeError) as error:
+        if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
+            raise  # a mistake in the user's program: its traceback says where
         errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
         errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
@@ -240,6 +242,10 @@ def explain(
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 2,
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    goal: Annotated[
+        str | None, typer.Option("--target", help="What the loss compares with: a name in its file, or [0, 1].")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
@@ -250,7 +256,7 @@ def explain(
     chosen = format_of(format, out)
     if out is not None:
         _check_writable(out)
-    source = Source(data, samples, tuple(shape or ()), seed)
+    source = Source(data, samples, tuple(shape or ()), seed, loss, goal)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -273,6 +279,10 @@ def graph(
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 8,
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    goal: Annotated[
+        str | None, typer.Option("--target", help="What the loss compares with: a name in its file, or [0, 1].")
+    ] = None,
     fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
     animate: Annotated[bool, typer.Option("--animate", help="Light up the order of both passes.")] = False,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
@@ -281,7 +291,7 @@ def graph(
     from chainrule.explain.graph_command import Options, graph_of
 
     _check_writable(out)
-    drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
+    drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang, loss, goal))
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
 
@@ -292,6 +302,11 @@ def doctor(
         str, typer.Argument(help="FILE.py:NAME, what gives (model, loss, batches, optimizer); or a data set.")
     ],
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="For a model: the shape of an input, as x=32,4.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    goal: Annotated[
+        str | None, typer.Option("--target", help="What the loss compares with: a name in its file, or [0, 1].")
+    ] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
     steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
@@ -305,8 +320,8 @@ def doctor(
     check_lang(lang)
     if report is not None:
         _check_writable(report)
-    model, loss, batches, optimizer = patient_of(target)
-    diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
+    patient = patient_of(target, tuple(shape or ()), loss, goal, seed)
+    diagnosis = examine(*patient, remedies, steps, seed)
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)

@@ -271,7 +271,7 @@ class Book:
             return found
         made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
         for entry in self.recording.entries:
-            if entry.inputs == (unit.output,) and "part" in entry.settings and entry in self.names.symbols:
+            if entry.is_part_of(unit.output) and entry in self.names.symbols:
                 k = entry.settings["part"]
                 law = Law(rf"y = x[\text{{part }} {k + 1}]", r"y = \operatorname{part}(x)", {"part": Constant(made[k])})
                 operands = {"y": self.operand(entry), "x": self.operand(unit.inputs[0])}

@@ -11,6 +11,7 @@ from chainrule.data import Data, Standardizer, load
 from chainrule.nn import CrossEntropyLoss, Module, MSELoss
 from chainrule.train.job import Predictor
 
+from .criterion import criterion
 from .graph import Graph, graph
 
 
@@ -24,6 +25,8 @@ class Options:
     seed: int = 0
     fold: bool = True
     lang: str = "en"
+    loss: str | None = None
+    target: str | None = None
 
 
 def graph_of(target: str, options: Options) -> Graph:
@@ -49,7 +52,8 @@ def graph_of(target: str, options: Options) -> Graph:
     except ValueError as error:
         data = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
         raise ValueError(f"{error}{data}") from error
-    return graph(made, *args, fold=options.fold, lang=options.lang)
+    loss, goal = criterion(module, options.loss, options.target, options.seed)
+    return graph(made, *args, loss=loss, target=goal, fold=options.fold, lang=options.lang)
 
 
 def _trained(path: str) -> tuple[Module, Predictor]:

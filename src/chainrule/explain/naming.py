@@ -220,7 +220,7 @@ def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
         return
     whole = names.of(unit.output)
     for entry in recording.entries:
-        if entry.inputs == (unit.output,) and "part" in entry.settings:
+        if entry.is_part_of(unit.output):
             names.give(entry, Symbol(f"{whole.base}_{{{entry.settings['part'] + 1}}}", whole.label))
 
 

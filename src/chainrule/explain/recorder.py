@@ -39,6 +39,14 @@ class Entry:
     gradient: Any = None
     is_parameter: bool = False
 
+    def takes(self, other: "Entry") -> bool:
+        """Whether an entry is among its inputs: by identity, since an array beside it has an equality of its own."""
+        return any(x is other for x in self.inputs)
+
+    def is_part_of(self, whole: "Entry") -> bool:
+        """Whether it is one of the results of an operation with several."""
+        return "part" in self.settings and self.inputs[0] is whole
+
     @property
     def tracked(self) -> bool:
         """Whether a gradient flows to it."""

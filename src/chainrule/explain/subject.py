@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import GradientError
 from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
@@ -18,7 +19,10 @@ from chainrule.nn.module import Module
 from .reach import Reach
 from .recorder import Entry, Recorder, pull_back
 
-HOW = "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y)"
+HOW = (
+    "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y), or --loss and --target on "
+    "the command line"
+)
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,25 @@ def _without_unused(tape: Recorder, reach: Reach) -> tuple[list[Entry], list[Mod
 
 
 def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
+    several = flatten(output)[0] if not isinstance(output, Tensor) else []
     try:
         return loss(output) if target is None else loss(output, goal)
-    except TypeError as error:
-        if target is None:
+    except (TypeError, ValueError, AttributeError, GradientError) as error:
+        if len(several) > 1:
+            name = getattr(loss, "__name__", type(loss).__name__)
+            raise TypeError(
+                f"explain: the loss {name} cannot take what the model returns, {_described(output)}; pass one that "
+                f"takes the part it needs: loss=lambda output, y: mse_loss(output[0], y)  ({error})"
+            ) from error
+        if target is None and isinstance(error, TypeError):
             raise TypeError(f"explain: the loss needs a target: pass target=…  ({error})") from error
         raise
+
+
+def _described(output: Any) -> str:
+    """Say what a result of several parts is made of: `a tuple of [0] [3, 4], [1] [1, 4]`."""
+    parts = zip(paths(output), flatten(output)[0], strict=True)
+    return f"a {type(output).__name__} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
 
 
 def _box(tape: Recorder, value: Any, name: str) -> Any:
@@ -177,8 +194,14 @@ def _box(tape: Recorder, value: Any, name: str) -> Any:
 
 
 def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
-    if isinstance(y, list | tuple | dict):
-        raise TypeError(f"explain: {title} returns a {type(y).__name__}, expected one scalar; {HOW}")
+    leaves = [y] if isinstance(y, Tensor) else flatten(y)[0]
+    if len(leaves) > 1:  # (logits, loss) is how many models return it
+        numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
+        if len(numbers) != 1:
+            count = "none" if not numbers else len(numbers)
+            raise TypeError(f"explain: {title} returns {_described(y)}, expected one scalar, got {count}; {HOW}")
+        leaves = numbers
+    y = leaves[0] if leaves else None
     if np.shape(value_of(y)) != ():
         how = HOW if is_bare else "use a loss with reduction='mean'"
         raise ValueError(f"explain: {title} returns shape {np.shape(value_of(y))}, expected a scalar loss; {how}")

@@ -10,6 +10,8 @@ from chainrule.data import Standardizer, load
 from chainrule.nn import CrossEntropyLoss, Module, MSELoss
 from chainrule.train.job import Predictor
 
+from .criterion import criterion
+
 
 @dataclass(frozen=True)
 class Call:
@@ -29,6 +31,8 @@ class Source:
     samples: int = 2
     shapes: tuple[str, ...] = ()
     seed: int = 0
+    loss: str | None = None
+    target: str | None = None
 
 
 def call_of(target: str, source: Source) -> Call:
@@ -55,7 +59,7 @@ def call_of(target: str, source: Source) -> Call:
     except ValueError as error:
         hint = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
         raise ValueError(f"{error}{hint}") from error
-    return Call(made, tuple(args))
+    return Call(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
 
 
 def _on_data(target: str, model: Module, meta: Any, source: Source) -> Call:
