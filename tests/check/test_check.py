@@ -112,7 +112,7 @@ def test_full_looks_at_every_element():
     [
         (lambda g: -g, "sign"),
         (lambda g: 2 * g, "factor"),
-        (lambda g: g * (np.arange(g.shape[0]) < g.shape[0] - 1)[:, None], "partial"),
+        (lambda g: g * (np.arange(g.shape[0]) < g.shape[0] - 1)[:, None], "mask"),
     ],
 )
 def test_a_wrong_gradient_is_found_with_its_reason_place_and_reproduction(change, code):

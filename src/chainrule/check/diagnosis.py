@@ -1,5 +1,6 @@
 """Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from .context import Context
 from .directional import accurate
+from .evidence import holding
 from .hypotheses import Hypothesis
 from .hypotheses import explain as hypotheses_on
 from .hypotheses.candidate import Detail
 from .locate import flipped, locate, verdict_on
 from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from .repairs import repaired
 from .report import Finding
 from .reproduce import smallest, text_of
 from .subject import Subject
@@ -26,6 +29,8 @@ FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
+WHOLE = frozenset({"factor", "accumulated-twice", "detached", "broadcast-sum"})
+"""Reasons that say something of the whole gradient, with its meaning."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -51,12 +56,12 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
         numeric = numeric_gradient(probe, name)
         finding = mapped(finding, probe, numeric)
         if culprit is native:
-            return explained(finding, probe, name, numeric)
+            return explained(finding, probe, name, numeric, seed)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
     # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
-    return replace(finding, code="unexplained") if why is None else explained(finding, *why)
+    return replace(finding, code="unexplained") if why is None else explained(finding, *why, seed)
 
 
 def affordable(probe: Probe, name: str) -> bool:
@@ -124,9 +129,11 @@ def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | 
     return probe, name, numeric_gradient(probe, name)
 
 
-def explained(finding: Finding, probe: Probe, name: str, numeric: Any) -> Finding:
+def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int = 0) -> Finding:
     """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
-    hypotheses = tuple(hypotheses_on(context_of(probe, name, numeric)))
+    context = context_of(probe, name, numeric)
+    repairs = repaired(probe, context, seed)
+    hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
     best = hypotheses[0] if hypotheses else None
     return replace(
         finding,
@@ -135,6 +142,20 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any) -> Findin
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
+
+
+def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Put first what says most: a change of the code, unless all of the gradient has one sign or factor wrong.
+
+    Of such a gradient a change elsewhere in the code says less than the factor's meaning does.
+    """
+    if not repairs:
+        return tuple(fitted)
+    fitted = [h for h in fitted if h.code != "unexplained"]
+    whole = fitted[:1] if fitted and fitted[0].code in WHOLE and fitted[0].explained == 1 else []
+    if whole and repairs[0].code != whole[0].code and not repairs[0].detail["sure"]:
+        return (*whole, *repairs, *fitted[1:])
+    return (*repairs, *fitted)
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:

@@ -17,6 +17,7 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.nn import Module
 
+from .editing import with_helpers
 from .recording import record
 from .subject import (
     Array,
@@ -58,8 +59,8 @@ def subject_of(
     return FunctionSubject(f, f, args, None, jvp, None, settings)
 
 
-def _backward_of(op: Custom) -> Function:
-    rule = op.rules["vjp"]
+def _backward_of(op: Custom, rule: Function | None = None) -> Function:
+    rule = op.rules["vjp"] if rule is None else rule
     if not op.keeps:
         return rule
 
@@ -249,6 +250,19 @@ class FunctionSubject(Subject):
         for name, axes in cuts.items():
             leaves[self.positions[name]] = shortened(leaves[self.positions[name]], axes)
         return self._with(self.called, unflatten(self.structure, leaves)[1])
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the rule, and the functions of the user's that it calls."""
+        called = self.called
+
+        def with_rule(rule: FunctionType) -> Subject:
+            twin = copy.copy(self)
+            own = isinstance(called, Custom) and self.written is called.rules.get("vjp")
+            twin.rule = _backward_of(called, rule) if own and isinstance(called, Custom) else rule
+            return twin
+
+        if self.rule is not None and self.written is not None:
+            yield from with_helpers(self.written, with_rule)
 
     def operations(self, arguments: Arrays) -> list[Recorded]:
         """Record one run."""

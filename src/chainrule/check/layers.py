@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 
 from .checker import examine
+from .editing import is_users, with_helpers
 from .functions import argument_names
 from .report import CheckReport
 from .subject import Array, Arrays, BackwardError, Subject, cut, is_floating, joined, located, parted, shortened
@@ -136,6 +138,26 @@ class LayerSubject(Subject):
         for parameter in self.parameters.values():
             parameter.write(layer, np.asarray(parameter.read(layer), np.float64))
         return LayerSubject(layer, tuple(np.asarray(x, np.float64) if is_floating(x) else x for x in self.inputs))
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the method `backward`, the other methods of the layer, and the functions that they call."""
+
+        def with_method(name: str) -> Callable[[FunctionType], Subject | None]:
+            def rebuilt(method: FunctionType) -> Subject | None:
+                twin = copy.copy(self)
+                twin.layer = copy.deepcopy(self.layer)
+                try:
+                    setattr(twin.layer, name, MethodType(method, twin.layer))
+                except AttributeError:  # slots
+                    return None
+                return twin
+
+            return rebuilt
+
+        for name in ("backward", *(n for n in dir(type(self.layer)) if not n.startswith("__") and n != "backward")):
+            method = inspect.getattr_static(type(self.layer), name)
+            if is_users(method) and name != "forward":
+                yield from with_helpers(method, with_method(name))
 
     def sizes(self) -> set[int]:
         """Return the lengths of all axes."""
