@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.explain.unicode_math import to_unicode
+from chainrule.core.unicode_math import to_unicode
 from chainrule.rules.activation import Relu
 from chainrule.rules.cross_entropy import SoftmaxCrossEntropy, Step
 from chainrule.rules.linear import LinearMap

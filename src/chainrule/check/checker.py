@@ -148,7 +148,7 @@ class Examination:
         if covered.verdict == "unclear":
             raised = [m for m in covered.with_status("unclear") if not np.isfinite(m.numeric)]
             if raised:
-                return "not-finite"
+                return "not-finite" if self.first.raised is None else "raises"
             if modes_agree:
                 return "right"  # too small to be measured, but two independent passes give it
             return "step-size-noise" if self.first.exact else "dtype-too-coarse"
@@ -228,6 +228,9 @@ def _words(verdict: str, worst: Measurement, probe: Probe) -> str:
         return f"a kink: the slope is {e.left / unit:.6g} on the left and {e.right / unit:.6g} on the right"
     if verdict == "wrong":
         return f"the gradient is wrong{f' {worst.note}' if worst.note else ''}"
+    if verdict == "raises":
+        raised = probe.raised
+        return f"the function raised {type(raised).__name__} where its arguments are moved a little: {raised}"
     if verdict == "dtype-too-coarse":
         return f"computed in {probe.output.dtype}: {worst.note}; make the code accept float64, or check a smaller case"
     return worst.note or "no step shows the derivative well enough"

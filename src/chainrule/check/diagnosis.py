@@ -1,6 +1,6 @@
 """Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +29,6 @@ FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
-WHOLE = frozenset({"factor", "accumulated-twice", "detached", "broadcast-sum"})
-"""Reasons that say something of the whole gradient, with its meaning."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -138,24 +136,28 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
     return replace(
         finding,
         code=best.code if best else "unexplained",
-        detail=best.detail if best else {},
+        detail=_with_formula(best.detail if best else {}, probe.subject.formula(name)),
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
 
 
-def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
-    """Put first what says most: a change of the code, unless all of the gradient has one sign or factor wrong.
+def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
+    return Detail({**detail, "formula": formula}) if formula and detail else detail
 
-    Of such a gradient a change elsewhere in the code says less than the factor's meaning does.
+
+def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Put first what says most: a change of the code that says what the mistake is, or else what was fitted.
+
+    A change that leaves something out, or puts something in, repairs the gradient and may say little of why it was
+    wrong; that the gradient is reversed, or has a factor N, says more.
     """
+    known = [h for h in fitted if h.code != "unexplained"]
     if not repairs:
         return tuple(fitted)
-    fitted = [h for h in fitted if h.code != "unexplained"]
-    whole = fitted[:1] if fitted and fitted[0].code in WHOLE and fitted[0].explained == 1 else []
-    if whole and repairs[0].code != whole[0].code and not repairs[0].detail["sure"]:
-        return (*whole, *repairs, *fitted[1:])
-    return (*repairs, *fitted)
+    if known and known[0].explained == 1 and not repairs[0].detail["sure"]:
+        return (*known[:1], *repairs, *known[1:])
+    return (*repairs, *known)
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:

@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType, MethodType
-from typing import Any, TypeVar
+from types import CellType, FunctionType, MethodType
+from typing import Any, TypeGuard, TypeVar
 
 Subject = TypeVar("Subject")
 DEPTH = 2
@@ -48,7 +48,11 @@ def _called(
             continue
         if is_users(helper) and helper not in seen:
             seen.add(helper)
-            yield helper, lambda changed, k=k, cell=cell: rebuilt(_with_cell(rule, k, type(cell)(changed)))
+
+            def in_cell(changed: FunctionType, k: int = k) -> Subject:
+                return rebuilt(_with_cell(rule, k, CellType(changed)))
+
+            yield helper, in_cell
 
 
 def _with_global(f: FunctionType, name: str, value: Any) -> FunctionType:
@@ -67,7 +71,7 @@ def _copied(f: FunctionType, space: dict[str, Any], cells: Any) -> FunctionType:
     return made
 
 
-def is_users(f: Any) -> bool:
+def is_users(f: Any) -> TypeGuard[FunctionType]:
     """Whether something is a function written in Python that belongs to no library."""
     if not isinstance(f, FunctionType):
         return False

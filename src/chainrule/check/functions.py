@@ -18,6 +18,7 @@ from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.nn import Module
 
 from .editing import with_helpers
+from .expected import formula_of
 from .recording import record
 from .subject import (
     Array,
@@ -149,6 +150,10 @@ class FunctionSubject(Subject):
         except (ValueError, IndexError) as error:
             verdict = "signature" if "gradients, expected one" in str(error) else "shape"
             raise BackwardError(verdict, f"{self.backward_name or 'backward'} raised {_said(error)}") from error
+        except BackwardError:
+            raise
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name or 'backward'} raised {_said(error)}") from error
 
     def _own(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         names = list(arguments)
@@ -250,6 +255,15 @@ class FunctionSubject(Subject):
         for name, axes in cuts.items():
             leaves[self.positions[name]] = shortened(leaves[self.positions[name]], axes)
         return self._with(self.called, unflatten(self.structure, leaves)[1])
+
+    def formula(self, name: str) -> str:
+        """Return the formula of an argument's gradient where the function is one operation of chainrule's."""
+        names = list(self.arguments)
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(names, leaves, strict=True)))
+
+        return formula_of(run, self.arguments, name) if self.rule is not None else ""
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
         """Yield the rule, and the functions of the user's that it calls."""

@@ -48,6 +48,7 @@ TEXT: dict[str, dict[str, Any]] = {
             "dtype": "기울기의 dtype이 틀립니다.",
             "missing": "기울기가 없습니다.",
             "signature": "기울기의 개수가 틀립니다.",
+            "raises": "예외가 발생했습니다.",
             "not-finite": "값이나 기울기가 유한하지 않습니다.",
         },
         "code": {
@@ -65,6 +66,10 @@ TEXT: dict[str, dict[str, Any]] = {
             "accumulated-twice": "두 번 더함",
             "shifted": "한 칸 밀림",
             "square-only": "정사각일 때만 맞음",
+            "mask": "마스크",
+            "stride": "보폭",
+            "padding": "패딩",
+            "epsilon": "ε의 위치",
             "unexplained": "설명되지 않음",
         },
         "analytic": "주어진 기울기",

@@ -114,6 +114,8 @@ class LayerSubject(Subject):
             raise BackwardError("signature", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
         except (ValueError, IndexError) as error:
             raise BackwardError("shape", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
         found = list(result) if isinstance(result, tuple | list) else [result]
         names = [*self.input_names]
         if len(found) != len(names):

@@ -79,6 +79,8 @@ class Probe:
         self.careful = True
         """Whether the function may change its arguments, so that it needs copies of all."""
         self.raised: Exception | None = None
+        self.repairs: list[Any] = []
+        """What changes of the backward pass made one of its gradients right."""
         self.evaluations = 0
 
     @property

@@ -58,6 +58,10 @@ def _finding(finding: "Finding") -> list[str]:
             f"relative error {finding.relative_error:.1e}"
         )
     lines += [f"    why: {h.code}: {h.detail['text']} (explains {h.explained:.0%})" for h in finding.hypotheses[:3]]
+    if finding.detail.get("formula"):
+        lines.append(f"    expected: {finding.detail['formula']}")
+    if finding.detail.get("written"):
+        lines.append(f"    written:  {finding.detail['written']}, line {finding.detail['line']}")
     if finding.operation:
         source = f", {finding.source}" if finding.source else ""
         lines.append(f"    where: {finding.operation}{source}")

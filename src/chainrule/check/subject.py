@@ -86,6 +86,10 @@ class Subject(ABC):
         """Return smaller subjects, in the order in which they run: the first wrong one is where the error is."""
         return []
 
+    def formula(self, name: str) -> str:  # noqa: ARG002
+        """Return the formula that an argument's gradient should have, in Unicode, or an empty string."""
+        return ""
+
     def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
         """Yield the Python functions that the backward pass is written in, each with what this is with another one."""
         yield from ()

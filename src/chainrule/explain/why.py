@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import Tensor
+from chainrule.core.unicode_math import to_unicode
 from chainrule.nn.module import Module
 
 from .book import Book
@@ -19,7 +20,6 @@ from .naming import name_all
 from .numerals import number
 from .recorder import Entry
 from .subject import Recording, calling_line, record
-from .unicode_math import to_unicode
 from .units import units_of
 from .writing import Table
 from .writing_text import table_lines

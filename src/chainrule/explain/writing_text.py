@@ -4,8 +4,9 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
+from chainrule.core.unicode_math import to_unicode
+
 from .steps import Account
-from .unicode_math import to_unicode
 from .writing import Item, Section, Table, cell_text, footer, heading, sections
 
 WIDTH = 100

@@ -73,7 +73,11 @@ def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Ite
         delta = a @ np.linalg.pinv(m.T)
         if fits(delta @ m.T, a, context) if right else fits((delta @ m.T).T, n, context):
             predicted = delta @ v.T if right else (delta @ v.T).T
-            text = s.sentence if s.lacks or s.code == "transposed" else f"the product is taken with {s.text} where {s.argument} is needed"
+            text = (
+                s.sentence
+                if s.lacks or s.code == "transposed"
+                else f"the product is taken with {s.text} where {s.argument} is needed"
+            )
             yield Candidate(s.code, text, s.cost + 0.2, predicted=predicted, detail=detail)
 
 

@@ -1,7 +1,7 @@
 """The search: every change is tried on the gradient that was measured, and what repairs it is tried elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -15,16 +15,21 @@ from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
 from chainrule.check.measure import Probe, random_direction
 from chainrule.check.subject import Subject
 
-from .edits import Edit, edits
+from .edits import edits
 from .program import Program
+from .sites import Edit
 
-SECONDS = 3.0
+SECONDS = 2.0
 """How long changes are tried."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
 """Costs below which a change says what the mistake is; of dearer ones, which put in or take out, several may do."""
 MOST = 3
+NEAR = 0.3
+"""How much dearer a second repair may be to be named beside the first."""
+LARGEST = 2000
+"""Elements up to which a gradient is measured to mend a pass that does not run."""
 """How many repairs are named."""
 
 
@@ -41,21 +46,42 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     """Return what single changes of the backward pass under check make the gradient right, the likeliest first.
 
     Each was tried at other points and cotangents as well: what repairs the gradient at one point only is not named.
-    None where there is no source, or no one change repairs it.
+    None where there is no source, or no one change repairs it. A change that repaired another argument's gradient is
+    tried first.
     """
     found: list[Hypothesis] = []
+    cheapest = np.inf
     with np.errstate(all="ignore"):
-        cheapest = np.inf
-        for repair in _repairs(probe.subject, context):
-            if repair.edit.cost > cheapest + 0.3:
+        for repair in _repairs(probe.subject, context, probe.repairs):
+            if repair.edit.cost > cheapest + NEAR:
                 break
-            if not _holds(repair.subject, probe, context.argument, seed):
+            if not _holds(repair.subject, probe.subject, context, seed):
                 continue
+            probe.repairs.append(repair.edit.key)
             cheapest = min(cheapest, repair.edit.cost)
             found.append(_hypothesis(repair))
             if len(found) == MOST:
                 break
     return found
+
+
+def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
+    """Return what single changes mend a backward pass that raises, or returns an array of a wrong shape."""
+    with np.errstate(all="ignore"):
+        try:
+            output = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
+        except Exception:
+            return []
+        name = name or min(subject.arguments, key=lambda n: subject.arguments[n].size)
+        arguments = {n: np.array(x) for n, x in subject.arguments.items()}
+        if arguments[name].size > LARGEST:
+            return []
+        nothing = {name: np.zeros(arguments[name].shape)}
+        context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
+        for repair in _repairs(subject, context, []):
+            if _holds(repair.subject, subject, context, seed):
+                return [_hypothesis(repair)]
+    return []
 
 
 def _hypothesis(repair: Repair) -> Hypothesis:
@@ -74,11 +100,11 @@ def _hypothesis(repair: Repair) -> Hypothesis:
     return Hypothesis(edit.code, detail, 1.0)
 
 
-def _repairs(subject: Subject, context: Context) -> Iterator[Repair]:
+def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     programs = list(_programs(subject))
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in programs for edit in all_edits]
-    tried.sort(key=lambda t: t[0].cost)
+    tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
     end = time.perf_counter() + SECONDS
     for edit, program, rebuilt in tried:
         if time.perf_counter() > end:
@@ -105,25 +131,25 @@ def _fits(subject: Subject, context: Context) -> bool:
     try:
         arguments = {name: np.array(x) for name, x in context.arguments.items()}
         gradient = subject.backward(arguments, np.array(context.y_bar)).get(context.argument)
+        return gradient is not None and fits(np.asarray(gradient, float), context.expected, context)
     except Exception:
         return False
-    return gradient is not None and fits(np.asarray(gradient), context.expected, context)
 
 
-def _holds(subject: Subject, probe: Probe, name: str, seed: int) -> bool:
+def _holds(subject: Subject, before: Subject, context: Context, seed: int) -> bool:
     """Whether the gradient is right at other points too, and no other gradient that was right is wrong now."""
-    rng = np.random.default_rng(seed + 1)
+    rng, name = np.random.default_rng(seed + 1), context.argument
     seen = 0
     for _ in range(2 * POINTS):
-        at = {n: elsewhere(x, rng) for n, x in probe.at.items()}
+        at = {n: elsewhere(x, rng) for n, x in context.arguments.items()}
         try:
             y = np.asarray(subject.forward({n: np.array(x) for n, x in at.items()}))
-            if y.shape != probe.output.shape or not np.all(np.isfinite(y)):
+            if y.shape != context.output.shape or not np.all(np.isfinite(y)):
                 continue
             there = Probe(subject, random_direction(rng, y.shape).astype(y.dtype), at)
             if name not in there.gradients or cover([there], name, rng, False).verdict not in ("right", "kink"):
                 return False
-            if any(_breaks(probe, there, other, rng) for other in there.gradients if other != name):
+            if any(_breaks(before, there, other, rng) for other in there.gradients if other != name):
                 return False
         except Exception:
             return False
@@ -133,9 +159,12 @@ def _holds(subject: Subject, probe: Probe, name: str, seed: int) -> bool:
     return seen > 0
 
 
-def _breaks(probe: Probe, there: Probe, other: str, rng: np.random.Generator) -> bool:
+def _breaks(subject: Subject, there: Probe, other: str, rng: np.random.Generator) -> bool:
     """Whether another argument's gradient was right at this point before the change, and is not now."""
-    before = Probe(probe.subject, there.y_bar, there.at)
+    try:
+        before = Probe(subject, there.y_bar, there.at)
+    except Exception:  # it did not run at all
+        return False
     if other not in before.gradients or np.array_equal(before.gradients[other], there.gradients[other]):
         return False
     wrong_now = cover([there], other, rng, False).verdict == "wrong"
