@@ -35,7 +35,6 @@ KINDS = {
 def same(one: Pass, mutant: Mutant) -> bool:
     """Whether a mutant computes what the original does, at several points."""
     for seed in range(5, 9):
-        args = one.drawn(seed)
         y = np.asarray(one.forward(*one.drawn(seed)))
         bar = np.random.default_rng(seed).standard_normal(y.shape)
         try:
@@ -46,7 +45,6 @@ def same(one: Pass, mutant: Mutant) -> bool:
         pairs = [r if isinstance(r, tuple) else (r,) for r in results]
         if len(pairs[0]) != len(pairs[1]) or not all(_close(a, b) for a, b in zip(*pairs, strict=True)):
             return False
-        del args
     return True
 
 
@@ -96,9 +94,8 @@ def main() -> None:
         outcome, said = judged(one, mutant)
         table.setdefault(mutant.kind, Counter())[outcome] += 1
         if options.show and outcome != "right":
-            print(
-                f"{outcome}: {one.backward.__name__} line {mutant.line}: {mutant.kind}: {mutant.before} -> {mutant.after}"
-            )
+            print(f"{outcome}: {one.backward.__name__} line {mutant.line}: {mutant.kind}")
+            print(f"    {mutant.before} -> {mutant.after}")
             print(f"    {said[:300]}")
     columns = ("right", "wrong", "unexplained", "undetected", "failed")
     print(f"{'mistake':16}{'count':>8}" + "".join(f"{c:>13}" for c in columns))
@@ -107,9 +104,8 @@ def main() -> None:
         print(f"{kind:16}{sum(counts.values()):8}" + "".join(f"{counts[c]:13}" for c in columns))
     number = sum(total.values())
     detected = number - total["undetected"]
-    print(
-        f"detected {detected / number:.1%}, wrong cause {total['wrong'] / number:.1%}, {time.perf_counter() - began:.0f} s"
-    )
+    wrong, seconds = total["wrong"] / number, time.perf_counter() - began
+    print(f"detected {detected / number:.1%}, wrong cause {wrong:.1%}, {seconds:.0f} s")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _changes(node: ast.AST, names: list[str]) -> Iterator[tuple[str, Callable[[A
     if isinstance(node, ast.keyword) and node.arg == "axis":
         yield "axis", _with_axis
     if isinstance(node, ast.keyword) and node.arg == "keepdims":
-        yield "axis", lambda n: ast.keyword("keepdims", ast.Constant(False))
+        yield "axis", lambda _: ast.keyword("keepdims", ast.Constant(False))
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
         for k in range(2):
             other = names[(names.index(node.id) + 1 + 2 * k) % len(names)]

@@ -204,7 +204,7 @@ def softmax_backward(dout: Array, x: Array) -> Any:
 
 
 def convolve(x: Array, w: Array, b: Array) -> Array:
-    n, c, h, width = x.shape
+    n, _, h, width = x.shape
     f, _, hh, ww = w.shape
     out = np.zeros((n, f, (h - hh) // 2 + 1, (width - ww) // 2 + 1))
     for i in range(out.shape[2]):

@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule.check.html import colour, heat_map, html_of, sweep_plot
 from chainrule.check.html_text import TEXT
 from chainrule.check.hypotheses import CODES
+from chainrule.check.hypotheses.candidate import WRITTEN
 from chainrule.check.report import Finding
 from chainrule.check.verdicts import VERDICTS
 
@@ -131,7 +132,7 @@ def test_nothing_to_draw_is_no_picture():
 def test_both_languages_have_every_word():
     assert TEXT["en"].keys() == TEXT["ko"].keys()
     assert set(VERDICTS) == TEXT["en"]["meaning"].keys() == TEXT["ko"]["meaning"].keys()
-    assert set(CODES) == TEXT["ko"]["code"].keys()
+    assert {*CODES, *WRITTEN} == TEXT["ko"]["code"].keys()
 
 
 def test_an_unknown_language_is_refused(report):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .context import Context
+from .designed import by_design
 from .directional import accurate
 from .evidence import holding
 from .hypotheses import Hypothesis
@@ -53,6 +54,8 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     if affordable(probe, name):
         numeric = numeric_gradient(probe, name)
         finding = mapped(finding, probe, numeric)
+        if (designed := by_design(context_of(probe, name, numeric))) is not None:
+            return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
         if culprit is native:
             return explained(finding, probe, name, numeric, seed)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
@@ -130,6 +133,8 @@ def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | 
 def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int = 0) -> Finding:
     """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
     context = context_of(probe, name, numeric)
+    if (designed := by_design(context)) is not None:
+        return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
     repairs = repaired(probe, context, seed)
     hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
     best = hypotheses[0] if hypotheses else None

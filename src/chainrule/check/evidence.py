@@ -22,9 +22,11 @@ def elsewhere(x: Any, rng: np.random.Generator) -> Any:
     """Return other values of the same kind: those there are, in other places and a little moved."""
     moved = rng.permutation(np.ravel(x)).reshape(np.shape(x))
     kind = np.asarray(x).dtype
-    # What has two values only is a mask or a label: it stays one.
-    spread = 0.1 * rng.standard_normal(np.shape(x)) if kind.kind == "f" and len(np.unique(x)) > 2 else 0.0
-    return np.asarray(moved * (1 + spread), kind)
+    values = len(np.unique(x))
+    if kind.kind != "f" or values == 2:  # what has two values only is a mask or a label: it stays one
+        return moved
+    size = np.abs(moved) if values > 2 else np.abs(moved) + (moved == 0)
+    return np.asarray(moved + 0.1 * size * rng.standard_normal(np.shape(x)), kind)
 
 
 def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> list[Hypothesis]:

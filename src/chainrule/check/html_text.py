@@ -70,6 +70,8 @@ TEXT: dict[str, dict[str, Any]] = {
             "stride": "보폭",
             "padding": "패딩",
             "epsilon": "ε의 위치",
+            "straight-through": "직통 추정(straight-through)",
+            "gradient-reversal": "기울기 반전",
             "unexplained": "설명되지 않음",
         },
         "analytic": "주어진 기울기",

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -22,7 +22,14 @@ STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads")
 """The dictionaries in which parameters and gradients may lie."""
 
 
-def check_layer(layer: Any, *inputs: Any, full: bool = False, explain: bool = True, seed: int = 0) -> CheckReport:
+def check_layer(
+    layer: Any,
+    *inputs: Any,
+    full: bool = False,
+    explain: bool = True,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+) -> CheckReport:
     """Say whether the backward pass of a layer written by hand is right; `check` says what comes back.
 
     `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
@@ -51,7 +58,7 @@ def check_layer(layer: Any, *inputs: Any, full: bool = False, explain: bool = Tr
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise TypeError(f"check_layer: {type(layer).__name__} has no method {method!r}; it needs forward, backward")
-    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed)
+    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed, expected=expected)
 
 
 class LayerSubject(Subject):

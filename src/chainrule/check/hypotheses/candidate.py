@@ -13,8 +13,8 @@ CODES = (
     "unexplained",
 )
 """What is fitted to the numbers."""
-WRITTEN = ("mask", "stride", "padding", "epsilon")
-"""What only a change of the code under check says."""
+WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal")
+"""What a change of the code under check says, and what is no mistake where it is meant."""
 
 
 class Detail(dict[str, Any]):
