@@ -209,7 +209,7 @@ def check(
     seed: Annotated[int, typer.Option(help="Fixes inputs and directions.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write the report as HTML here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    lang: Annotated[str, typer.Option(help="The HTML report's language, en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Say whether a gradient is right, and if it is not, why and where.
 
@@ -225,7 +225,7 @@ def check(
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
         html.write_text(report.to_html(lang), encoding="utf-8")
-    typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else str(report))
+    typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else report.to_text(lang))
     if not report.ok:
         raise typer.Exit(NO)
 

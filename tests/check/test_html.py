@@ -65,7 +65,7 @@ def test_a_page_has_verdict_findings_map_and_sweep(report, lang):
     assert "script" not in parser.seen
     assert page.startswith("<!doctype html>")
     assert page.count("<svg") == 2
-    assert "WRONG" in page
+    assert {"en": "WRONG", "ko": "틀림"}[lang] in page
     assert TEXT[lang]["meaning"]["wrong"] in page
     assert TEXT[lang]["code"].get(report.findings[0].code, report.findings[0].code) in page
     assert "cr.check(f, x, w, backward=wrong_column" in page

@@ -30,6 +30,10 @@ FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
+CRISP = frozenset(
+    {"sign", "factor", "transposed", "axes-swapped", "shifted", "broadcast-sum", "accumulated-twice", "square-only"}
+)
+"""Fitted reasons that say what is wrong with the whole gradient."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -160,9 +164,16 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     known = [h for h in fitted if h.code != "unexplained"]
     if not repairs:
         return tuple(fitted)
-    if known and known[0].explained == 1 and not repairs[0].detail["sure"]:
+    if known and _says_much(known[0]) and not repairs[0].detail["sure"]:
         return (*known[:1], *repairs, *known[1:])
     return (*repairs, *known)
+
+
+def _says_much(h: Hypothesis) -> bool:
+    """Whether a fitted reason says of the whole gradient, or of places with a name, what is wrong with it."""
+    if h.explained < 1:
+        return False
+    return h.code in CRISP or (h.code == "partial" and isinstance(h.detail.get("rows"), str))
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .html_text import TEXT
+from .html_text import TEXT, reason, said, verdict
 
 if TYPE_CHECKING:
     from .report import CheckReport, Finding
@@ -41,7 +41,17 @@ def html_of(report: "CheckReport", lang: str = "en", *, page: bool = True) -> st
     )
     findings = [(f, Markup(heat_map(f, lang)), Markup(sweep_plot(f, lang))) for f in report.findings]
     template = environment.get_template("report.html.jinja")
-    return template.render(lang=lang, t=TEXT[lang], report=report, findings=findings, page=page, isnan=math.isnan)
+    return template.render(
+        lang=lang,
+        t=TEXT[lang],
+        report=report,
+        findings=findings,
+        page=page,
+        isnan=math.isnan,
+        said=said,
+        reason=reason,
+        verdict=verdict,
+    )
 
 
 def heat_map(finding: "Finding", lang: str = "en") -> str:
