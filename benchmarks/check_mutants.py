@@ -20,11 +20,11 @@ import chainrule as cr
 
 KINDS = {
     "sign": {"sign", "mask"},
-    "transposition": {"transposed", "axes-swapped"},
+    "transposition": {"transposed", "axes-swapped", "square-only"},
     "dropped term": {"missing-term", "detached", "partial", "shifted", "padding"},
     "dropped factor": {"missing-term", "factor", "detached", "stride"},
-    "axis": {"axes-swapped", "broadcast-sum", "factor"},
-    "variable": {"other-argument", "output-for-input", "mask", "wrong-point", "shifted"},
+    "axis": {"axes-swapped", "broadcast-sum", "factor", "square-only"},
+    "variable": {"other-argument", "output-for-input", "mask", "wrong-point", "shifted", "square-only"},
     "off by one": {"shifted", "factor"},
     "comparison": {"mask", "partial"},
     "reduction": {"factor"},

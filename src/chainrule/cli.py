@@ -309,6 +309,7 @@ def doctor(
     ] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
     steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
+    budget: Annotated[float, typer.Option(help="About how many seconds it may take.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
@@ -321,7 +322,7 @@ def doctor(
     if report is not None:
         _check_writable(report)
     patient = patient_of(target, tuple(shape or ()), loss, goal, seed)
-    diagnosis = examine(*patient, remedies, steps, seed)
+    diagnosis = examine(*patient, remedies, steps, seed, budget=budget)
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)

@@ -120,6 +120,7 @@ class Diagnosis:
     """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts.
 
     `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.
+    `cut` is what the budget had no time for; `left_out()` says it.
     """
 
     name: str
@@ -133,6 +134,11 @@ class Diagnosis:
     final_loss: float
     history: tuple[tuple[int, float, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
+    cut: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+    def left_out(self, lang: str = "en") -> tuple[str, ...]:
+        """Return what the budget had no time for, in sentences."""
+        return tuple(said(key, lang, values) for key, values in self.cut)
 
     @property
     def ok(self) -> bool:
@@ -197,7 +203,7 @@ class Diagnosis:
             "steps": self.steps,
             "layers": [{f.name: _plain(getattr(row, f.name)) for f in fields(row)} for row in self.layers],
             "history": _plain(self.history),
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.left_out()],
         }
 
 

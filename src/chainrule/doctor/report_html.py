@@ -36,6 +36,7 @@ def html_of(d: "Diagnosis", lang: str) -> str:
     body += [_verdict(v, lang) for v in d.verdicts]
     if d.winner is not None:
         body.append(_winner(d.winner, lang))
+    body += [f'<p class="quiet">{html.escape(text)}</p>' for text in d.left_out(lang)]
     body += [*_figures(d, lang), _table(d, lang)]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     opening = f'<!doctype html>\n<html lang="{lang}"><head>{head}<style>{STYLE}</style></head>'
