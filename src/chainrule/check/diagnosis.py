@@ -173,6 +173,8 @@ def _says_much(h: Hypothesis) -> bool:
     """Whether a fitted reason says of the whole gradient, or of places with a name, what is wrong with it."""
     if h.explained < 1:
         return False
+    if h.code == "factor" and not isinstance(h.detail.get("factor"), float):  # one for each slice
+        return False
     return h.code in CRISP or (h.code == "partial" and isinstance(h.detail.get("rows"), str))
 
 

@@ -1,6 +1,5 @@
 """What `doctor` returns: verdicts, the remedies that were tried, the table of layers; as text, HTML and plain data."""
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -190,7 +189,9 @@ class Diagnosis:
         return write_diagnosis(self, folder, check_lang(lang))
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from .report_html import fragment_of
+
+        return fragment_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything in plain Python, for JSON; NaN becomes None, infinities "inf" and "-inf"."""

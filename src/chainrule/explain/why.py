@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from chainrule.core import notebook
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import Tensor
 from chainrule.core.unicode_math import to_unicode
@@ -79,7 +79,13 @@ class GradientPath:
         return "\n".join([f"{self.name}: {self.sentence}", *place, *table]) + "\n"
 
     def _repr_html_(self) -> str:
-        return f'<pre lang="{self.lang}">{escape(self.to_text())}</pre>'
+        words = Catalogue(self.lang)
+        head = tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
+        parts = [notebook.paragraph(f"{self.name}: {self.sentence}")]
+        if self.source:
+            parts.append(notebook.paragraph(words["in_line"].format(line=self.source.line, text=self.source.text)))
+        shown = notebook.table(head, map(self._row, self.steps)) if self.steps else ""
+        return f'<div lang="{self.lang}">{"".join(parts)}{shown}</div>'
 
     def _row(self, step: PathStep) -> tuple[str, ...]:
         factor = "" if np.isnan(step.factor) else f"{step.factor:.3g}"

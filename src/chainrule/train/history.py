@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from chainrule.core.notebook import table
+
 Row = dict[str, Any]
 
 _HIGHER_IS_BETTER = ("accuracy",)
@@ -67,6 +69,9 @@ class History:
         cells = [self.columns, *([_cell(row.get(name)) for name in self.columns] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
+
+    def _repr_html_(self) -> str:
+        return table(self.columns, ([_cell(row.get(name)) for name in self.columns] for row in self.rows))
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"

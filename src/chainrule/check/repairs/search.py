@@ -49,20 +49,20 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     None where there is no source, or no one change repairs it. A change that repaired another argument's gradient is
     tried first.
     """
-    found: list[Hypothesis] = []
-    cheapest = np.inf
+    found: list[tuple[int, Repair]] = []
     with np.errstate(all="ignore"):
         for repair in _repairs(probe.subject, context, probe.repairs):
-            if repair.edit.cost > cheapest + NEAR:
+            if any(not wrong for wrong, _ in found) and repair.edit.cost > found[0][1].edit.cost + NEAR:
                 break
-            if not _holds(repair.subject, probe.subject, context, seed):
-                continue
-            probe.repairs.append(repair.edit.key)
-            cheapest = min(cheapest, repair.edit.cost)
-            found.append(_hypothesis(repair))
-            if len(found) == MOST:
+            wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
+            if wrong is not None:
+                found.append((wrong, repair))
+                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
+            if len(found) >= MOST and not found[0][0]:
                 break
-    return found
+    named = [repair for _, repair in found[:MOST]]
+    probe.repairs += [repair.edit.key for repair in named[:1]]
+    return [_hypothesis(repair) for repair in named]
 
 
 def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
@@ -79,7 +79,7 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypot
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
         for repair in _repairs(subject, context, []):
-            if _holds(repair.subject, subject, context, seed):
+            if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
                 return [_hypothesis(repair)]
     return []
 
@@ -136,10 +136,13 @@ def _fits(subject: Subject, context: Context) -> bool:
         return False
 
 
-def _holds(subject: Subject, before: Subject, context: Context, seed: int) -> bool:
-    """Whether the gradient is right at other points too, and no other gradient that was right is wrong now."""
+def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: int) -> int | None:
+    """Return how many of the other arguments' gradients are wrong; None where the change is no repair.
+
+    It is one where the gradient is right at other points too, and no other gradient that was right is wrong now.
+    """
     rng, name = np.random.default_rng(seed + 1), context.argument
-    seen = 0
+    seen, wrong = 0, 0
     for _ in range(2 * POINTS):
         at = {n: elsewhere(x, rng) for n, x in context.arguments.items()}
         try:
@@ -148,15 +151,22 @@ def _holds(subject: Subject, before: Subject, context: Context, seed: int) -> bo
                 continue
             there = Probe(subject, random_direction(rng, y.shape).astype(y.dtype), at)
             if name not in there.gradients or cover([there], name, rng, False).verdict not in ("right", "kink"):
-                return False
-            if any(_breaks(before, there, other, rng) for other in there.gradients if other != name):
-                return False
+                return None
+            others = [other for other in at if other != name]
+            if any(_breaks(before, there, other, rng) for other in others):
+                return None
+            if not seen:
+                wrong = sum(_is_wrong(there, other, rng) for other in others)
         except Exception:
-            return False
+            return None
         seen += 1
         if seen == POINTS:
-            return True
-    return seen > 0
+            break
+    return wrong if seen else None
+
+
+def _is_wrong(probe: Probe, name: str, rng: np.random.Generator) -> bool:
+    return name not in probe.gradients or cover([probe], name, rng, False).verdict == "wrong"
 
 
 def _breaks(subject: Subject, there: Probe, other: str, rng: np.random.Generator) -> bool:
@@ -165,7 +175,8 @@ def _breaks(subject: Subject, there: Probe, other: str, rng: np.random.Generator
         before = Probe(subject, there.y_bar, there.at)
     except Exception:  # it did not run at all
         return False
-    if other not in before.gradients or np.array_equal(before.gradients[other], there.gradients[other]):
+    if other not in before.gradients:
         return False
-    wrong_now = cover([there], other, rng, False).verdict == "wrong"
-    return wrong_now and cover([before], other, rng, False).verdict == "right"
+    if other in there.gradients and np.array_equal(before.gradients[other], there.gradients[other]):
+        return False
+    return _is_wrong(there, other, rng) and not _is_wrong(before, other, rng)
