@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chainrule.train.report import CheckedRow
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
-TARGET = "The data's target column (default: a trained model's own; else the last)."
+TARGET = "The data's target column (default: a trained model's own; else the last); with --loss, what it compares with."
 TASK = "What is made of the target: auto, classification or regression."
 
 app = typer.Typer(
@@ -52,7 +52,9 @@ def main() -> None:
     with terminal.prepared():
         try:
             app()
-        except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
+        except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
+            if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
+                raise  # a mistake in the user's program: its traceback says where
             terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
@@ -227,7 +229,7 @@ def check(
     seed: Annotated[int, typer.Option(help="Fixes inputs and directions.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write the report as HTML here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    lang: Annotated[str, typer.Option(help="The HTML report's language, en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Say whether a gradient is right, and if it is not, why and where.
 
@@ -243,7 +245,7 @@ def check(
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
         write_text(html, report.to_html(lang))
-    typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else str(report))
+    typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else report.to_text(lang))
     if not report.ok:
         raise typer.Exit(NO)
 
@@ -262,6 +264,7 @@ def explain(
     column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
@@ -272,7 +275,7 @@ def explain(
     chosen = format_of(format, out)
     if out is not None:
         check_output(out, _target_files(target) | _data_files(data))
-    source = Source(data, samples, tuple(shape or ()), seed, column, task)
+    source = Source(data, samples, tuple(shape or ()), seed, loss, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -297,6 +300,7 @@ def graph(
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
     fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
     animate: Annotated[bool, typer.Option("--animate", help="Light up the order of both passes.")] = False,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
@@ -306,7 +310,7 @@ def graph(
     from chainrule.explain.target import Source
 
     check_output(out, _target_files(target) | _data_files(data))
-    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, column, task), fold, lang)
+    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}")
 
@@ -323,8 +327,11 @@ def doctor(
     column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="For a model: the shape of an input, as x=32,4.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
     steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
+    budget: Annotated[float, typer.Option(help="About how many seconds it may take.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
@@ -332,12 +339,15 @@ def doctor(
     from chainrule.doctor import doctor as examine
     from chainrule.doctor.target import patient_of
     from chainrule.doctor.words import check_lang
+    from chainrule.explain.target import Source
 
     check_lang(lang)
     if report is not None:
         check_output(report, _target_files(target) | _data_files(target) | _data_files(data))
-    model, loss, batches, optimizer = patient_of(target, data, column, task)
-    diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
+    patient = patient_of(
+        target, Source(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
+    )
+    diagnosis = examine(*patient, remedies, steps, seed, budget=budget)
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)

@@ -112,7 +112,7 @@ def test_full_looks_at_every_element():
     [
         (lambda g: -g, "sign"),
         (lambda g: 2 * g, "factor"),
-        (lambda g: g * (np.arange(g.shape[0]) < g.shape[0] - 1)[:, None], "partial"),
+        (lambda g: g * (np.arange(g.shape[0]) < g.shape[0] - 1)[:, None], "mask"),
     ],
 )
 def test_a_wrong_gradient_is_found_with_its_reason_place_and_reproduction(change, code):
@@ -484,8 +484,9 @@ def test_a_function_that_raises_everywhere_but_here_is_reported():
         return x * 2
 
     report = cr.check(brittle, X, backward=lambda y_bar, x: 2 * y_bar)
-    assert report.verdict == "not-finite"
-    assert "raises" in str(report)
+    assert report.verdict == "raises"
+    assert "ValueError" in str(report)
+    assert "only here" in str(report)
 
 
 def test_a_backward_that_raises_is_reported_not_raised():

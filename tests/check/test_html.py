@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule.check.html import colour, heat_map, html_of, sweep_plot
 from chainrule.check.html_text import TEXT
 from chainrule.check.hypotheses import CODES
+from chainrule.check.hypotheses.candidate import WRITTEN
 from chainrule.check.report import Finding
 from chainrule.check.verdicts import VERDICTS
 from chainrule.core.escape import CSP
@@ -65,7 +66,7 @@ def test_a_page_has_verdict_findings_map_and_sweep(report, lang):
     assert "script" not in parser.seen
     assert page.startswith("<!doctype html>")
     assert page.count("<svg") == 2
-    assert "WRONG" in page
+    assert {"en": "WRONG", "ko": "틀림"}[lang] in page
     assert TEXT[lang]["meaning"]["wrong"] in page
     assert TEXT[lang]["code"].get(report.findings[0].code, report.findings[0].code) in page
     assert "cr.check(f, x, w, backward=wrong_column" in page
@@ -132,7 +133,7 @@ def test_nothing_to_draw_is_no_picture():
 def test_both_languages_have_every_word():
     assert TEXT["en"].keys() == TEXT["ko"].keys()
     assert set(VERDICTS) == TEXT["en"]["meaning"].keys() == TEXT["ko"]["meaning"].keys()
-    assert set(CODES) == TEXT["ko"]["code"].keys()
+    assert {*CODES, *WRITTEN} == TEXT["ko"]["code"].keys()
 
 
 def test_an_unknown_language_is_refused(report):

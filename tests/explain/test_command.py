@@ -8,7 +8,7 @@ pytest.importorskip("typer")
 
 from typer.testing import CliRunner
 
-from chainrule.cli import app
+from chainrule.cli import app, main
 
 NEURON = """
 import chainrule as cr
@@ -89,3 +89,78 @@ def test_why(run):
 def test_a_wrong_call(run, arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         run(*arguments)
+
+
+NETS = """
+import numpy as np
+
+from chainrule import nn
+
+rnn = nn.RNN(3, 4)
+dense = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+classes = np.array([0, 1])
+
+
+def last(output, y):
+    return nn.functional.mse_loss(output[0][-1], y)
+
+
+def drawn(rng):
+    return rng.standard_normal((3, 4))
+"""
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "explained_nets.py").write_text(NETS, encoding="utf-8")
+
+    def run(command, name, *arguments):
+        done = CliRunner().invoke(app, [command, f"explained_nets.py:{name}", *arguments], catch_exceptions=False)
+        return done.exit_code, done.output
+
+    return run
+
+
+DENSE = ("--shape", "x=2,3", "--loss", "cross_entropy", "--target")
+
+
+@pytest.mark.parametrize("target", ["classes", "[0, 1]"])
+@pytest.mark.parametrize(
+    ("command", "extra", "sign"),
+    [
+        ("explain", (), "equations are verified"),
+        ("graph", ("-o", "net.svg"), "<Graph of"),
+        ("doctor", ("--steps", "5", "--no-remedies"), "Sequential"),
+    ],
+)
+def test_a_model_with_its_loss_and_target(nets, command, extra, sign, target):
+    code, output = nets(command, "dense", *DENSE, target, *extra)
+    assert (code == 0) or command == "doctor"
+    assert sign in output
+
+
+def test_a_loss_of_one_s_own_takes_the_part_it_needs(nets):
+    code, output = nets("explain", "rnn", "--shape", "x=3,3,3", "--loss", "last", "--target", "drawn")
+    assert code == 0
+    assert "∂L/∂W" in output
+
+
+@pytest.mark.parametrize("command", ["explain", "graph", "doctor"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rnn", "--shape", "x=1,3,3"), "loss"),
+        (("dense", "--shape", "x=2,3", "--loss", "mean", "--target", "classes"), "--loss mean: "),
+        (("dense", "--shape", "x=2,3", "--target", "classes"), "a target needs a loss: add --loss mse"),
+        (("dense", "--shape", "x=2,3", "--loss", "mse", "--target", "clases"), "did you mean classes?"),
+    ],
+)
+def test_a_wrong_loss_or_target_is_one_line(nets, monkeypatch, capsys, command, arguments, message):
+    monkeypatch.setattr("sys.argv", ["chainrule", command, f"explained_nets.py:{arguments[0]}", *arguments[1:]])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert told.startswith("error: ")
+    assert message in " ".join(told.split())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.explain.unicode_math import to_unicode
+from chainrule.core.unicode_math import to_unicode
 from chainrule.rules.activation import Relu
 from chainrule.rules.cross_entropy import SoftmaxCrossEntropy, Step
 from chainrule.rules.linear import LinearMap
@@ -89,14 +89,14 @@ class TestTwoLayers:
             ("∂L/∂W⁽²⁾", "a⁽¹⁾ᵀ δ⁽²⁾", (4, 2)),
             ("∂L/∂b⁽²⁾", "Σᵢ δ⁽²⁾ᵢⱼ", (2,)),
             ("∂L/∂a⁽¹⁾", "δ⁽²⁾ W⁽²⁾ᵀ", (5, 4)),
-            ("δ⁽¹⁾", "∂L/∂a⁽¹⁾ ⊙ [a⁽¹⁾ > 0]", (5, 4)),
+            ("δ⁽¹⁾", "∂L/∂a⁽¹⁾ ⊙ [z⁽¹⁾ > 0]", (5, 4)),
             ("∂L/∂W⁽¹⁾", "xᵀ δ⁽¹⁾", (3, 4)),
             ("∂L/∂b⁽¹⁾", "Σᵢ δ⁽¹⁾ᵢⱼ", (4,)),
         ]
 
     def test_softmax_with_cross_entropy_is_derived_in_full(self):
         lines = [to_unicode(line.latex) for line in self.derivation["δ⁽²⁾"].lines]
-        assert lines[1:3] == ["∂ℓ/∂ŷᵢ = -yᵢ/ŷᵢ", "∂ŷᵢ/∂z⁽²⁾ⱼ = ŷᵢ (δᵢⱼ - ŷⱼ)"]
+        assert lines[1:3] == ["∂ℓ/∂ŷᵢ = -yᵢ/ŷᵢ", "∂ŷᵢ/∂z⁽²⁾ⱼ = ŷᵢ ([i = j] - ŷⱼ)"]
         assert "∂ℓ/∂z⁽²⁾ⱼ = ŷⱼ - yⱼ" in lines
         assert all(line.ok for line in self.derivation["δ⁽²⁾"].lines)
 
@@ -125,7 +125,7 @@ def test_many_layers():
     shown = formulas(derivation)
     assert derivation.ok
     assert shown["z⁽²⁾"] == "z⁽²⁾ = a⁽¹⁾ W⁽²⁾ + b⁽²⁾"
-    assert shown["δ⁽¹⁾"].endswith("= ∂L/∂a⁽¹⁾ ⊙ [a⁽¹⁾ > 0]")
+    assert shown["δ⁽¹⁾"].endswith("= ∂L/∂a⁽¹⁾ ⊙ [z⁽¹⁾ > 0]")
     assert shown["∂L/∂W⁽³⁾"] == "∂L/∂W⁽³⁾ = a⁽²⁾ᵀ δ⁽³⁾"
     for (dW, db), k in zip(cr.backprop(network, x, y), (0, 1, 2), strict=True):
         np.testing.assert_allclose(derivation[f"network[{k}][0]"].value, dW, rtol=1e-12)
@@ -146,8 +146,8 @@ def test_the_linear_map_with_its_index_proof():
     assert derivation["b"].shape == (5,)
     assert lines == [
         "zᵢⱼ = Σₖ xᵢₖ Wₖⱼ + bⱼ",
-        "∂zᵢⱼ/∂Wₘₙ = xᵢₘ δⱼₙ",
-        "∂L/∂Wₘₙ = Σᵢⱼ ∂L/∂zᵢⱼ xᵢₘ δⱼₙ",
+        "∂zᵢⱼ/∂Wₘₙ = xᵢₘ [j = n]",
+        "∂L/∂Wₘₙ = Σᵢⱼ ∂L/∂zᵢⱼ xᵢₘ [j = n]",
         "∂L/∂Wₘₙ = Σᵢ xᵢₘ ∂L/∂zᵢₙ",
     ]
 
@@ -291,7 +291,11 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
         (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), loss=nn.MSELoss()), TypeError, r"pass target="),
         (lambda: cr.explain(3), TypeError, "expected a model or a function, got int"),
         (lambda: cr.explain(lambda x: 3.0, 1.0), ValueError, "depends on no argument that has a gradient"),
-        (lambda: cr.explain(lambda x: (x, x), 1.0), TypeError, "returns a tuple, expected one scalar"),
+        (
+            lambda: cr.explain(lambda x: (x, x), 1.0),
+            TypeError,
+            r"returns a tuple of \[0\] \[\], \[1\] \[\], expected one scalar",
+        ),
         (lambda: cr.explain(lambda x: x * np.inf, 1.0), ValueError, "the loss is inf"),
         (lambda: cr.explain(lambda x: x, 1.0, lang="fr"), ValueError, "lang: expected one of en, ko"),
         (lambda: cr.explain(lambda x: x, 1.0, level="long"), ValueError, "level: expected one of brief, full, proof"),

@@ -1,11 +1,13 @@
 """Every kind of layer and loss is explained with every equation verified."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.explain.unicode_math import to_unicode
+from chainrule.core.unicode_math import to_unicode
 
 RNG = np.random.default_rng(1)
 X, Y = RNG.standard_normal((6, 5)), RNG.standard_normal((6, 3))
@@ -201,3 +203,73 @@ class TestTransformerBlock:
         assert len(one.to_text().splitlines()) < 150
         assert len(text.splitlines()) < 250
         assert len(derivation.steps) > 3 * len(one.steps)
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer and what reads its last output."""
+
+    def __init__(self, kind, **settings):
+        super().__init__()
+        self.rnn = kind(3, 4, **settings)
+        self.out = nn.Linear(8 if settings.get("bidirectional") else 4, 2)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0][-1])
+
+
+@pytest.mark.parametrize("settings", [{}, {"bidirectional": True}, {"num_layers": 2, "bias": False}], ids=str)
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_recurrent_networks(kind, settings):
+    cr.seed(0)
+    sequence, y = RNG.standard_normal((3, 2, 3)), RNG.standard_normal((2, 2))
+    model = Recurrent(kind, **settings)
+    verified, wrong = all_verified(cr.explain(model, sequence, loss=nn.MSELoss(), target=y))
+    assert verified, wrong
+    drawn = cr.graph(model, sequence, loss=nn.MSELoss(), target=y)
+    assert drawn.to_html().count("<svg") == 1
+    assert cr.explain_grad("rnn.weight_hh_l0", model, sequence, loss=nn.MSELoss(), target=y)
+
+
+@dataclasses.dataclass
+class Answer:
+    logits: cr.Tensor
+    loss: cr.Tensor
+
+
+class Several(nn.Module):
+    """A model whose result has several parts."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.fc, self.form = nn.Linear(3, 2), form
+
+    def forward(self, x):
+        logits = self.fc(x)
+        return self.form(logits, (logits**2).mean())
+
+
+FORMS = {
+    "tuple": lambda z, loss: (z, loss),
+    "list": lambda z, loss: [loss, z],
+    "dict": lambda z, loss: {"logits": z, "loss": loss},
+    "dataclass": Answer,
+    "nested": lambda z, loss: {"parts": [z, z], "loss": (loss,)},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_result_of_several_parts(form):
+    x = RNG.standard_normal((4, 3))
+    verified, wrong = all_verified(cr.explain(Several(FORMS[form]), x))
+    assert verified, wrong
+    assert cr.graph(Several(FORMS[form]), x).operations > 1
+    assert cr.explain_grad("fc.weight", Several(FORMS[form]), x)
+    taken = cr.explain(
+        Several(FORMS["dict"]), x, loss=lambda out, y: ((out["logits"] - y) ** 2).mean(), target=x[:, :2]
+    )
+    assert all_verified(taken)[0]
+
+
+def test_a_loss_that_cannot_take_several_parts_says_what_there_is():
+    with pytest.raises(TypeError, match=r"MSELoss cannot take what the model returns, a tuple of \[0\] \[2, 4\]"):
+        cr.explain(nn.RNN(3, 4), RNG.standard_normal((2, 3)), loss=nn.MSELoss(), target=np.zeros((2, 4)))

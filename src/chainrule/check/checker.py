@@ -1,12 +1,13 @@
 """`check`: is this gradient right, and if not, why and where."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .coverage import Covered, cover
+from .designed import accepted, expectations
 from .diagnosis import branches, diagnose
 from .functions import subject_of
 from .inside import inside, merged, square_inside
@@ -34,6 +35,7 @@ def check(
     full: bool = False,
     explain: bool = True,
     seed: int = 0,
+    expected: str | Collection[str] = (),
 ) -> CheckReport:
     r"""Say whether a gradient is right, and if it is not, why and where.
 
@@ -46,9 +48,12 @@ def check(
     $\langle\bar y, J\dot x\rangle = \langle J^\top\bar y, \dot x\rangle$ where there are both modes, then numerical
     derivatives of $\langle\bar y, f\rangle$ along random directions and in single elements of every argument, in
     float64 if `f` computes in it; `full` looks at every element. Without `explain` a wrong gradient is only found, not
-    explained, which is faster. `seed` fixes all random choices.
+    explained, which is faster. `seed` fixes all random choices. A gradient that is no derivative by design is found as
+    `straight-through` (of a step, or a surrogate of its slope) or `gradient-reversal`; `expected` names those that are
+    meant, and they are right then.
 
-    Raises what `f` raises at `args`, and TypeError where there is no floating argument.
+    Raises what `f` raises at `args`, TypeError where there is no floating argument, and ValueError for another name in
+    `expected`.
 
     >>> import numpy as np
     >>> report = check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: y_bar * (1 - np.tanh(x) ** 2))
@@ -58,11 +63,24 @@ def check(
     'wrong'
     """
     subject = subject_of(f, args, backward, jvp)
-    return examine(subject, full=full, explain=explain, seed=seed)
+    return examine(subject, full=full, explain=explain, seed=seed, expected=expected)
 
 
-def examine(subject: Subject, *, full: bool = False, explain: bool = True, seed: int = 0) -> CheckReport:
+def examine(
+    subject: Subject,
+    *,
+    full: bool = False,
+    explain: bool = True,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+) -> CheckReport:
     """Check a subject of any framework; `check` says how."""
+    codes = expectations(expected)
+    report = _examined(subject, full, explain or bool(codes), seed)
+    return accepted(report, codes)
+
+
+def _examined(subject: Subject, full: bool, explain: bool, seed: int) -> CheckReport:
     if not subject.arguments:
         raise TypeError(f"check: {subject.name} has no floating argument and no parameter to be checked")
     rng = np.random.default_rng(seed)
@@ -148,7 +166,7 @@ class Examination:
         if covered.verdict == "unclear":
             raised = [m for m in covered.with_status("unclear") if not np.isfinite(m.numeric)]
             if raised:
-                return "not-finite"
+                return "not-finite" if self.first.raised is None else "raises"
             if modes_agree:
                 return "right"  # too small to be measured, but two independent passes give it
             return "step-size-noise" if self.first.exact else "dtype-too-coarse"
@@ -228,6 +246,9 @@ def _words(verdict: str, worst: Measurement, probe: Probe) -> str:
         return f"a kink: the slope is {e.left / unit:.6g} on the left and {e.right / unit:.6g} on the right"
     if verdict == "wrong":
         return f"the gradient is wrong{f' {worst.note}' if worst.note else ''}"
+    if verdict == "raises":
+        raised = probe.raised
+        return f"the function raised {type(raised).__name__} where its arguments are moved a little: {raised}"
     if verdict == "dtype-too-coarse":
         return f"computed in {probe.output.dtype}: {worst.note}; make the code accept float64, or check a smaller case"
     return worst.note or "no step shows the derivative well enough"

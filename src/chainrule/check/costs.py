@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.notebook import paragraph, table
 from chainrule.core.transforms import no_grad, value_and_grad
 from chainrule.core.tree import flatten
 
@@ -37,6 +38,15 @@ class Cost:
     def ratio(self) -> float:
         """Value and gradient over the value alone."""
         return self.gradient / self.forward
+
+    def _repr_html_(self) -> str:
+        rows = (
+            ("forward", _seconds(self.forward), f"{1.0:.1f}"),
+            ("backward", _seconds(self.backward), f"{self.backward / self.forward:.1f}"),
+            ("value and gradient", _seconds(self.gradient), f"{self.ratio:.1f}"),
+            ("numerical differentiation", _seconds(self.numerical), f"{self.numerical / self.forward:.1f}"),
+        )
+        return paragraph(f"{self.numbers} numbers") + table(("pass", "time", "× forward"), rows)
 
     def __str__(self) -> str:
         return (

@@ -1,17 +1,21 @@
 """Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .context import Context
+from .designed import by_design
 from .directional import accurate
+from .evidence import holding
 from .hypotheses import Hypothesis
 from .hypotheses import explain as hypotheses_on
 from .hypotheses.candidate import Detail
 from .locate import flipped, locate, verdict_on
 from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from .repairs import repaired
 from .report import Finding
 from .reproduce import smallest, text_of
 from .subject import Subject
@@ -26,6 +30,10 @@ FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
+CRISP = frozenset(
+    {"sign", "factor", "transposed", "axes-swapped", "shifted", "broadcast-sum", "accumulated-twice", "square-only"}
+)
+"""Fitted reasons that say what is wrong with the whole gradient."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -50,13 +58,15 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     if affordable(probe, name):
         numeric = numeric_gradient(probe, name)
         finding = mapped(finding, probe, numeric)
+        if (designed := by_design(context_of(probe, name, numeric))) is not None:
+            return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
         if culprit is native:
-            return explained(finding, probe, name, numeric)
+            return explained(finding, probe, name, numeric, seed)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
     # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
-    return replace(finding, code="unexplained") if why is None else explained(finding, *why)
+    return replace(finding, code="unexplained") if why is None else explained(finding, *why, seed)
 
 
 def affordable(probe: Probe, name: str) -> bool:
@@ -124,17 +134,48 @@ def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | 
     return probe, name, numeric_gradient(probe, name)
 
 
-def explained(finding: Finding, probe: Probe, name: str, numeric: Any) -> Finding:
+def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int = 0) -> Finding:
     """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
-    hypotheses = tuple(hypotheses_on(context_of(probe, name, numeric)))
+    context = context_of(probe, name, numeric)
+    if (designed := by_design(context)) is not None:
+        return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
+    repairs = repaired(probe, context, seed)
+    hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
     best = hypotheses[0] if hypotheses else None
     return replace(
         finding,
         code=best.code if best else "unexplained",
-        detail=best.detail if best else {},
+        detail=_with_formula(best.detail if best else {}, probe.subject.formula(name)),
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
+
+
+def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
+    return Detail({**detail, "formula": formula}) if formula and detail else detail
+
+
+def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Put first what says most: a change of the code that says what the mistake is, or else what was fitted.
+
+    A change that leaves something out, or puts something in, repairs the gradient and may say little of why it was
+    wrong; that the gradient is reversed, or has a factor N, says more.
+    """
+    known = [h for h in fitted if h.code != "unexplained"]
+    if not repairs:
+        return tuple(fitted)
+    if known and _says_much(known[0]) and not repairs[0].detail["sure"]:
+        return (*known[:1], *repairs, *known[1:])
+    return (*repairs, *known)
+
+
+def _says_much(h: Hypothesis) -> bool:
+    """Whether a fitted reason says of the whole gradient, or of places with a name, what is wrong with it."""
+    if h.explained < 1:
+        return False
+    if h.code == "factor" and not isinstance(h.detail.get("factor"), float):  # one for each slice
+        return False
+    return h.code in CRISP or (h.code == "partial" and isinstance(h.detail.get("rows"), str))
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:

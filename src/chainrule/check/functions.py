@@ -17,6 +17,8 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.nn import Module
 
+from .editing import with_helpers
+from .expected import formula_of
 from .recording import record
 from .subject import (
     Array,
@@ -58,8 +60,8 @@ def subject_of(
     return FunctionSubject(f, f, args, None, jvp, None, settings)
 
 
-def _backward_of(op: Custom) -> Function:
-    rule = op.rules["vjp"]
+def _backward_of(op: Custom, rule: Function | None = None) -> Function:
+    rule = op.rules["vjp"] if rule is None else rule
     if not op.keeps:
         return rule
 
@@ -148,6 +150,10 @@ class FunctionSubject(Subject):
         except (ValueError, IndexError) as error:
             verdict = "signature" if "gradients, expected one" in str(error) else "shape"
             raise BackwardError(verdict, f"{self.backward_name or 'backward'} raised {_said(error)}") from error
+        except BackwardError:
+            raise
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name or 'backward'} raised {_said(error)}") from error
 
     def _own(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         names = list(arguments)
@@ -249,6 +255,28 @@ class FunctionSubject(Subject):
         for name, axes in cuts.items():
             leaves[self.positions[name]] = shortened(leaves[self.positions[name]], axes)
         return self._with(self.called, unflatten(self.structure, leaves)[1])
+
+    def formula(self, name: str) -> str:
+        """Return the formula of an argument's gradient where the function is one operation of chainrule's."""
+        names = list(self.arguments)
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(names, leaves, strict=True)))
+
+        return formula_of(run, self.arguments, name) if self.rule is not None else ""
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the rule, and the functions of the user's that it calls."""
+        called = self.called
+
+        def with_rule(rule: FunctionType) -> Subject:
+            twin = copy.copy(self)
+            own = isinstance(called, Custom) and self.written is called.rules.get("vjp")
+            twin.rule = _backward_of(called, rule) if own and isinstance(called, Custom) else rule
+            return twin
+
+        if self.rule is not None and self.written is not None:
+            yield from with_helpers(self.written, with_rule)
 
     def operations(self, arguments: Arrays) -> list[Recorded]:
         """Record one run."""

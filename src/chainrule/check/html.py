@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.core.escape import CSP
 from chainrule.core.escape import page as written
 
-from .html_text import TEXT
+from .html_text import TEXT, reason, said, verdict
 
 if TYPE_CHECKING:
     from .report import CheckReport, Finding
@@ -44,9 +44,17 @@ def html_of(report: "CheckReport", lang: str = "en", *, page: bool = True) -> st
     )
     findings = [(f, Markup(heat_map(f, lang)), Markup(sweep_plot(f, lang))) for f in report.findings]
     template = environment.get_template("report.html.jinja")
-    csp = Markup(CSP)
     text = template.render(
-        lang=lang, t=TEXT[lang], report=report, findings=findings, page=page, isnan=math.isnan, csp=csp
+        lang=lang,
+        t=TEXT[lang],
+        report=report,
+        findings=findings,
+        page=page,
+        isnan=math.isnan,
+        said=said,
+        reason=reason,
+        verdict=verdict,
+        csp=Markup(CSP),
     )
     return written(text)
 

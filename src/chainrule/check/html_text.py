@@ -2,11 +2,31 @@
 
 from typing import Any
 
+from . import korean
 from .verdicts import MEANING
 
 TEXT: dict[str, dict[str, Any]] = {
     "en": {
         "title": "Gradient check",
+        "verdict": {},
+        "expected": "expected",
+        "written": "written",
+        "line": "line {n}",
+        "and_more": "and {n} more in .findings",
+        "shapes_only": "shapes only",
+        "not_compared": "not compared",
+        "all_elements": "all {total} elements",
+        "some_elements": "{entries} of {total} elements",
+        "with_projections": "{covered} and {n} random projections over all of them",
+        "one_argument": "1 argument",
+        "arguments": "{n} arguments",
+        "worst_error": "worst relative error {worst:.1e}",
+        "would_be_found": "an error of {limit:.1e} × rms(gradient) in any one element would have been found",
+        "evaluated": "{n} evaluations",
+        "checked_line": "Checked",
+        "why_line": "why",
+        "reproduce_line": "reproduce",
+        "explains_line": "explains {share}",
         "meaning": {verdict: f"{text[0].upper()}{text[1:]}." for verdict, text in MEANING.items()},
         "code": {},
         "analytic": "the gradient says",
@@ -35,6 +55,25 @@ TEXT: dict[str, dict[str, Any]] = {
     },
     "ko": {
         "title": "기울기 검사",
+        "verdict": korean.VERDICTS,
+        "expected": "올바른 식",
+        "written": "쓰인 식",
+        "line": "{n}행",
+        "and_more": "그 밖에 .findings에 {n}개",
+        "shapes_only": "모양만",
+        "not_compared": "비교하지 않음",
+        "all_elements": "원소 {total}개 전부",
+        "some_elements": "원소 {total}개 중 {entries}개",
+        "with_projections": "{covered}와 전체에 대한 임의 투영 {n}개",
+        "one_argument": "인수 1개",
+        "arguments": "인수 {n}개",
+        "worst_error": "최대 상대 오차 {worst:.1e}",
+        "would_be_found": "어느 한 원소에 {limit:.1e} × rms(기울기)의 오차만 있어도 찾았을 것입니다",
+        "evaluated": "{n}번 계산",
+        "checked_line": "검사한 범위",
+        "why_line": "원인",
+        "reproduce_line": "다시 확인하려면",
+        "explains_line": "오차의 {share} 설명",
         "meaning": {
             "right": "기울기가 맞습니다.",
             "wrong": "기울기가 틀립니다.",
@@ -48,6 +87,7 @@ TEXT: dict[str, dict[str, Any]] = {
             "dtype": "기울기의 dtype이 틀립니다.",
             "missing": "기울기가 없습니다.",
             "signature": "기울기의 개수가 틀립니다.",
+            "raises": "예외가 발생했습니다.",
             "not-finite": "값이나 기울기가 유한하지 않습니다.",
         },
         "code": {
@@ -65,6 +105,12 @@ TEXT: dict[str, dict[str, Any]] = {
             "accumulated-twice": "두 번 더함",
             "shifted": "한 칸 밀림",
             "square-only": "정사각일 때만 맞음",
+            "mask": "마스크",
+            "stride": "보폭",
+            "padding": "패딩",
+            "epsilon": "ε의 위치",
+            "straight-through": "직통 추정(straight-through)",
+            "gradient-reversal": "기울기 반전",
             "unexplained": "설명되지 않음",
         },
         "analytic": "주어진 기울기",
@@ -92,3 +138,18 @@ TEXT: dict[str, dict[str, Any]] = {
         "evaluations": "함수를 {n}번 계산했습니다.",
     },
 }
+
+
+def said(text: str, lang: str) -> str:
+    """Return a finding's message, or a note, in a language."""
+    return korean.sentence(text) if lang == "ko" else text
+
+
+def reason(hypothesis: Any, lang: str) -> str:
+    """Return what a hypothesis says in a language."""
+    return korean.reason(hypothesis.code, hypothesis.detail) if lang == "ko" else str(hypothesis.detail["text"])
+
+
+def verdict(name: str, lang: str) -> str:
+    """Return what a verdict is called in a language."""
+    return str(TEXT[lang]["verdict"].get(name, name))

@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 
 from .checker import examine
+from .editing import is_users, with_helpers
 from .functions import argument_names
 from .report import CheckReport
 from .subject import Array, Arrays, BackwardError, Subject, cut, is_floating, joined, located, parted, shortened
@@ -20,7 +22,14 @@ STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads")
 """The dictionaries in which parameters and gradients may lie."""
 
 
-def check_layer(layer: Any, *inputs: Any, full: bool = False, explain: bool = True, seed: int = 0) -> CheckReport:
+def check_layer(
+    layer: Any,
+    *inputs: Any,
+    full: bool = False,
+    explain: bool = True,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+) -> CheckReport:
     """Say whether the backward pass of a layer written by hand is right; `check` says what comes back.
 
     `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
@@ -49,7 +58,7 @@ def check_layer(layer: Any, *inputs: Any, full: bool = False, explain: bool = Tr
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise TypeError(f"check_layer: {type(layer).__name__} has no method {method!r}; it needs forward, backward")
-    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed)
+    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed, expected=expected)
 
 
 class LayerSubject(Subject):
@@ -112,6 +121,8 @@ class LayerSubject(Subject):
             raise BackwardError("signature", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
         except (ValueError, IndexError) as error:
             raise BackwardError("shape", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
         found = list(result) if isinstance(result, tuple | list) else [result]
         names = [*self.input_names]
         if len(found) != len(names):
@@ -136,6 +147,26 @@ class LayerSubject(Subject):
         for parameter in self.parameters.values():
             parameter.write(layer, np.asarray(parameter.read(layer), np.float64))
         return LayerSubject(layer, tuple(np.asarray(x, np.float64) if is_floating(x) else x for x in self.inputs))
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the method `backward`, the other methods of the layer, and the functions that they call."""
+
+        def with_method(name: str) -> Callable[[FunctionType], Subject | None]:
+            def rebuilt(method: FunctionType) -> Subject | None:
+                twin = copy.copy(self)
+                twin.layer = copy.deepcopy(self.layer)
+                try:
+                    setattr(twin.layer, name, MethodType(method, twin.layer))
+                except AttributeError:  # slots
+                    return None
+                return twin
+
+            return rebuilt
+
+        for name in ("backward", *(n for n in dir(type(self.layer)) if not n.startswith("__") and n != "backward")):
+            method = inspect.getattr_static(type(self.layer), name)
+            if is_users(method) and name != "forward":
+                yield from with_helpers(method, with_method(name))
 
     def sizes(self) -> set[int]:
         """Return the lengths of all axes."""

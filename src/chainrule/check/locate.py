@@ -1,7 +1,9 @@
 """Where a gradient is wrong: the first operation whose own gradient is, and the branches that flip at kinks."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from chainrule.core.provenance import Source
 from chainrule.core.tensor import value_of
 
 from .coverage import cover
+from .editing import with_helpers
 from .measure import ASIDE, ZERO_SCALE, Probe, random_direction
 from .subject import Array, Arrays, BackwardError, Recorded, Subject, cut, is_floating, joined, located, parted, rms
 
@@ -52,6 +55,20 @@ class OperationSubject(Subject):
         outputs, pullback = transforms.vjp(run, *arguments.values())
         parts = parted(y_bar, [np.asarray(value_of(y)) for y in outputs])
         return {name: value_of(g) for name, g in zip(names, pullback(parts), strict=True)}
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the rule of an operation of the user's own, and the functions that it calls."""
+        op = self.op
+
+        def with_rule(rule: FunctionType) -> Subject:
+            changed = copy.copy(op)
+            changed.rules = {**op.rules, "vjp": rule}
+            one = self.recorded
+            again = Recorded(changed, one.inputs, one.tracked, one.settings, one.output, one.source)
+            return OperationSubject(again, self.inputs)
+
+        if isinstance(op, Custom) and "vjp" in op.rules:
+            yield from with_helpers(op.rules["vjp"], with_rule)
 
     def aside(self, seed: int) -> "OperationSubject":
         """Return the operation at inputs that are a little shifted."""

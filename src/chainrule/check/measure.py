@@ -79,6 +79,8 @@ class Probe:
         self.careful = True
         """Whether the function may change its arguments, so that it needs copies of all."""
         self.raised: Exception | None = None
+        self.repairs: list[Any] = []
+        """What changes of the backward pass made one of its gradients right."""
         self.evaluations = 0
 
     @property
@@ -111,7 +113,7 @@ class Probe:
             self.evaluations += 1
             arguments = self.fresh() if self.careful else dict(self.at)
             for name, v in directions.items():
-                arguments[name] = (self.at[name] + t * v).astype(self.at[name].dtype)
+                arguments[name] = np.asarray(self.at[name] + t * v, self.at[name].dtype)  # a number stays an array
             with np.errstate(all="ignore"):
                 try:
                     y = np.asarray(self.subject.forward(arguments), np.float64)
@@ -140,7 +142,7 @@ class Probe:
         """Return a probe a little aside, or None where the function does not live there."""
         for distance in (ASIDE, ASIDE / 100, ASIDE / 10_000):
             at = {
-                name: (x + distance * self.scale(name) * rng.standard_normal(x.shape)).astype(x.dtype)
+                name: np.asarray(x + distance * self.scale(name) * rng.standard_normal(x.shape), x.dtype)
                 for name, x in self.at.items()
             }
             try:

@@ -12,7 +12,7 @@ from .subject import Array, Arrays, BackwardError, Subject
 REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
 
-BLOCKING = frozenset({"signature", "shape", "non-deterministic", "not-finite"})
+BLOCKING = frozenset({"raises", "signature", "shape", "non-deterministic", "not-finite"})
 """After these verdicts there is nothing to compare; what `blocks` says of a wrong shape is the exception."""
 
 

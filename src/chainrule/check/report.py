@@ -142,6 +142,14 @@ class CheckReport:
 
         return text_of(self)
 
+    def to_text(self, lang: str = "en") -> str:
+        """Return the report as one screen of text in English or Korean (`lang` "en" or "ko")."""
+        from .html import check_lang
+        from .report_text import text_of
+
+        check_lang(lang)
+        return text_of(self, lang)
+
     def to_html(self, lang: str = "en") -> str:
         """Return the report as a page of HTML in English or Korean (`lang` "en" or "ko"). Needs the extra `app`."""
         from .html import html_of

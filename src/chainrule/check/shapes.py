@@ -11,6 +11,7 @@ from .hypotheses import explain
 from .hypotheses.candidate import Detail, Hypothesis
 from .locate import verdict_on
 from .measure import Probe, numeric_gradient
+from .repairs import runs_again
 from .report import Finding
 from .subject import Array, Subject
 
@@ -20,8 +21,10 @@ TRIALS = 40
 
 def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
     """Add to a finding on the shape of a gradient why it is wrong."""
+    if finding.verdict in ("signature", "raises"):
+        return _mended(finding, subject, y_bar)
     if finding.verdict != "shape" or finding.argument not in subject.arguments:
-        return finding
+        return _mended(finding, subject, y_bar) if finding.verdict == "shape" else finding
     probe = Probe(subject, y_bar)
     if not affordable(probe, finding.argument):
         return finding
@@ -30,9 +33,19 @@ def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding
     context.gradients[finding.argument] = raw
     hypotheses = tuple(h for h in explain(context) if h.code != "unexplained")
     if not hypotheses:
-        return finding
+        return _mended(finding, subject, y_bar)
     best = hypotheses[0]
     return replace(finding, code=best.code, detail=best.detail, explained=best.explained, hypotheses=hypotheses)
+
+
+def _mended(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
+    """Return the finding with the change of the code that makes the pass run and its gradient right."""
+    name = finding.argument if finding.argument in subject.arguments else ""
+    hypotheses = tuple(runs_again(subject, y_bar, name, 0))
+    if not hypotheses:
+        return finding
+    best = hypotheses[0]
+    return replace(finding, code=best.code, detail=best.detail, explained=1.0, hypotheses=hypotheses)
 
 
 def square_only(subject: Subject, seed: int) -> Finding | None:

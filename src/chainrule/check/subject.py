@@ -2,7 +2,8 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,14 @@ class Subject(ABC):
     def parts(self) -> "list[Subject]":
         """Return smaller subjects, in the order in which they run: the first wrong one is where the error is."""
         return []
+
+    def formula(self, name: str) -> str:  # noqa: ARG002
+        """Return the formula that an argument's gradient should have, in Unicode, or an empty string."""
+        return ""
+
+    def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
+        """Yield the Python functions that the backward pass is written in, each with what this is with another one."""
+        yield from ()
 
     def code(self) -> str:
         """Return Python text that checks this subject again, or an empty string where it cannot be written."""

@@ -3,7 +3,16 @@
 from typing import Any
 
 VERDICTS = (
-    *("signature", "shape", "not-finite", "non-deterministic", "mutates-input", "overlapping-memory", "missing"),
+    *(
+        "raises",
+        "signature",
+        "shape",
+        "not-finite",
+        "non-deterministic",
+        "mutates-input",
+        "overlapping-memory",
+        "missing",
+    ),
     *("wrong", "dtype", "dtype-too-coarse", "step-size-noise", "kink", "right"),
 )
 """All verdicts, the gravest first: a report's verdict is the first that any finding has."""
@@ -20,6 +29,7 @@ MEANING = {
     "dtype": "a gradient has a wrong dtype",
     "missing": "a gradient is missing",
     "signature": "the number of gradients is wrong",
+    "raises": "an exception was raised",
     "not-finite": "a value or a gradient is not finite",
 }
 ACCEPTED = ("right", "kink")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.notebook import text
 from chainrule.core.random import default_generator
 
 from . import by_numpy
@@ -141,6 +142,9 @@ class Plan:
         return program_table(self._lines(), self.pool.total)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return text(str(self))
 
     def _lines(self) -> list[Line]:
         return [

@@ -1,5 +1,6 @@
 """Modules that can be called: `chainrule.check` is a package and also the function that one calls."""
 
+import inspect
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -10,6 +11,23 @@ class CallableModule(ModuleType):
     """A module whose `__call__` is the function that its global `_called` names."""
 
     _called: str
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        """Return what the function says of itself: `help(chainrule.check)` is asked about what one calls.
+
+        Its examples are left out: they stand, and are run, with the function itself.
+        """
+        own = str(self.__dict__.get("__doc__") or "")
+        try:
+            function = getattr(self, self._called)
+            called = f"{self.__name__}{inspect.signature(function)}"
+        except (AttributeError, ImportError, TypeError, ValueError):  # while the package itself is being imported
+            return own
+        said = inspect.getdoc(function) or ""
+        paragraphs = [p for p in said.split("\n\n") if not p.lstrip().startswith(">>>")]
+        more = f"Its examples: help({self.__name__}.{self._called})."
+        return "\n\n".join([own.splitlines()[0], called, *paragraphs, more])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call what the module is named after."""

@@ -3,6 +3,7 @@
 import math
 import warnings
 
+from chainrule.core import notebook
 from chainrule.train.callbacks import Callback, Run
 
 from .case import Batch, Case, collected, untouched
@@ -127,6 +128,16 @@ class GradientWatch(Beside):
     def ok(self) -> bool:
         """Whether the doctor found nothing, or was not asked."""
         return self.diagnosis is None or self.diagnosis.ok
+
+    def __repr__(self) -> str:
+        said = "not asked yet" if self.diagnosis is None else ", ".join(self.diagnosis.codes)
+        return f"<GradientWatch: {said}; {len(self._rows)} looks>"
+
+    def _repr_html_(self) -> str:
+        parts = [notebook.paragraph(repr(self).strip("<>"))]
+        parts += [notebook.paragraph(f"{what}: {evidence}") for what, evidence, _ in self.verdicts()]
+        rows = ((step, f"{loss:.4g}", *(f"{n:.2g}" for n in norms)) for step, loss, norms in self.history)
+        return "".join(parts) + (notebook.table(("step", "loss", *self.names), rows) if self._rows else "")
 
     def on_train_start(self, run: Run) -> None:
         """Begin anew."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .budget import Budget
 from .case import Trial, train
 from .diagnosis import Measured, Remedy, Verdict
 from .exam import examine
@@ -23,8 +24,10 @@ LEAST = 0.02
 class Clinic:
     """Tries proposals, each once, and remembers the trials without a change."""
 
-    def __init__(self, f: Findings, seeds: int) -> None:
-        self.f = f
+    def __init__(self, f: Findings, seeds: int, clock: Budget) -> None:
+        self.f, self.clock = f, clock
+        self._cost = 0.0  # of the trials of one remedy, in seconds
+        self._effects: dict[int, float] = {}
         self.seeds = [f.seed + k for k in range(seeds)]
         self.case = f.case.with_optimizer()
         self._before: list[Trial] = []
@@ -33,14 +36,21 @@ class Clinic:
     def treat(self, verdict: Verdict) -> Verdict:
         """Return the verdict with what was tried against it, best first, and what could not be."""
         found, untried = proposals(Complaint(self.f, self.case, verdict))
-        remedies = [self._try(p) for p in found]
-        remedies.sort(key=lambda r: (not r.helped, r.measured_after.loss))
+        remedies = [r for p in found if (r := self._try(p)) is not None]
+        remedies.sort(key=lambda r: (not r.helped, -self._effects.get(id(r), -math.inf)))
         return replace(verdict, remedies=tuple(remedies), untried=untried)
 
-    def _try(self, proposal: Proposal) -> Remedy:
+    def _try(self, proposal: Proposal) -> Remedy | None:
+        """Return what a proposal did, None where there is no time to try it."""
         key = proposal.key, said(f"remedy {proposal.key}", "en", proposal.values)
         if key not in self._tried:
-            self._tried[key] = self._measure(proposal, key[1])
+            if not self.clock.allows(self._cost):
+                self.clock.leave_out(key[1])
+                return None
+            began = self.clock.used
+            remedy = self._tried[key] = self._measure(proposal, key[1])
+            self._cost = max(self._cost, self.clock.used - began)
+            self._effects[id(remedy)] = _effect(remedy, proposal.rescales)
         return self._tried[key]
 
     def _measure(self, proposal: Proposal, change: str) -> Remedy:
@@ -95,6 +105,18 @@ class Clinic:
             return False
         gain = before.loss - after.loss
         return gain > LEAST * abs(before.loss) and gain > max(before.spread, after.spread)
+
+
+def _effect(remedy: Remedy, rescales: bool) -> float:
+    """Return by how much a remedy improved the end: a share of the loss, or accuracy where the loss is another."""
+    before, after = remedy.measured_before, remedy.measured_after
+    if not math.isfinite(after.loss):
+        return -math.inf
+    if rescales:
+        return 0.0 if math.isnan(after.accuracy) else after.accuracy - before.accuracy
+    if not math.isfinite(before.loss):
+        return 1.0 / (1.0 + abs(after.loss)) + 1.0
+    return (before.loss - after.loss) / (abs(before.loss) or 1.0)
 
 
 def _measured(trials: list[Trial], window: int, flow: float) -> Measured:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import rules_flow, rules_structure, rules_training
+from .budget import Budget
 from .case import MOST, Case, collected, train, untouched
 from .chance import chance_level, is_summed
 from .clinic import Clinic
@@ -20,6 +21,8 @@ from .thresholds import chosen
 
 SEEDS = 3
 """Over how many seeds a remedy is measured."""
+MOSTLY = 0.9
+"""The share of dead units above which a gradient that vanishes is their consequence."""
 OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 """Parameters, `*args` and `**kwargs`, that nothing need be given for."""
 
@@ -45,6 +48,7 @@ def doctor(
     steps: int | None = None,
     seed: int = 0,
     thresholds: Mapping[str, float] | None = None,
+    budget: float = 60.0,
 ) -> Diagnosis:
     """Say whether gradients flow through a model, what is wrong if they do not, and which remedy helps.
 
@@ -54,6 +58,8 @@ def doctor(
     - A copy is trained for `steps` steps (60, or 20 for more than 200,000 parameters), to see how the flow moves. With
       `try_remedies`, copies with one change each are trained from the same three seeds on the same batches, and
       measured against copies without it.
+    - `budget` is about how many seconds it may take. Where they are not enough, the training is shorter and remedies
+      are left out; the report says so.
     - `thresholds` replaces limits by name; `chainrule.doctor.DEFAULTS` has all of them with their sources.
 
     Ratios count more than absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in a layer is
@@ -80,19 +86,22 @@ def doctor(
     """
     if steps is not None and steps < 1:
         raise ValueError(f"doctor: steps: expected at least 1, got {steps}")
+    if not budget > 0:
+        raise ValueError(f"doctor: budget: expected a number of seconds above 0, got {budget}")
     limits = chosen(thresholds)
     _check_step(optimizer)
+    clock = Budget(budget)
     with untouched(model, seed, batches) as engine:
         case = Case(engine.unwrapped(model), loss, collected(batches, engine.plain), optimizer)
         effort = SMALL if case.is_small else LARGE
         if steps is not None:
             effort = replace(effort, steps=steps)
-        findings, history = _findings(case, limits, effort, seed)
+        findings, history = _findings(case, limits, effort, seed, clock)
         verdicts = judge(findings)
         if try_remedies:
-            clinic = Clinic(findings, SEEDS)
+            clinic = Clinic(findings, SEEDS, clock)
             verdicts = [clinic.treat(v) for v in verdicts]
-    return _diagnosis(findings, verdicts, history)
+    return replace(_diagnosis(findings, verdicts, history), cut=clock.said())
 
 
 def _check_step(optimizer: Any) -> None:
@@ -110,13 +119,13 @@ def _check_step(optimizer: Any) -> None:
     raise TypeError(f"doctor: optimizer: {problem}; leave it out, and trials use Adam")
 
 
-def _findings(case: Case, limits: Any, effort: Effort, seed: int) -> tuple[Findings, list[Any]]:
+def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget) -> tuple[Findings, list[Any]]:
     start = examine(case, case.batches)
     history: list[Any] = []
-    steps = effort.steps
+    steps = clock.steps(effort.steps, len(case.batches))
     if start.error is not None or start.not_finite is not None:
         return Findings(case, start, None, None, math.nan, False, limits, steps, seed), history
-    moments = {round(k * (steps - 1) / (effort.moments - 1)) for k in range(effort.moments)}
+    moments = {round(k * (steps - 1) / max(effort.moments - 1, 1)) for k in range(effort.moments)}
 
     def watch(step: int, own: Case) -> None:
         if step in moments:
@@ -149,6 +158,7 @@ def judge(f: Findings) -> list[Verdict]:
             f.verdicts.append(verdict)
             if f.start.error is not None or f.start.not_finite is not None:
                 return f.verdicts
+    f.verdicts = without_consequences(f.verdicts)
     if not f.verdicts:
         for rule in rules_training.RULES:
             verdict = rule(f)
@@ -160,6 +170,12 @@ def judge(f: Findings) -> list[Verdict]:
     if not f.verdicts:
         f.verdicts.append(_healthy(f))
     return sorted(f.verdicts, key=lambda v: CODES.index(v.code))
+
+
+def without_consequences(verdicts: list[Verdict]) -> list[Verdict]:
+    """Leave out what only follows from another verdict: where most units are dead, no gradient arrives before them."""
+    dead = max((v.values["dead"] for v in verdicts if v.code == "dead-units"), default=0.0)
+    return [v for v in verdicts if not (v.code == "vanishing" and dead > MOSTLY)]
 
 
 def _healthy(f: Findings) -> Verdict:

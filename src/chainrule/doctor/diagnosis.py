@@ -1,6 +1,5 @@
 """What `doctor` returns: verdicts, the remedies that were tried, the table of layers; as text, HTML and plain data."""
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -122,6 +121,7 @@ class Diagnosis:
     """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts.
 
     `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.
+    `cut` is what the budget had no time for; `left_out()` says it.
     """
 
     name: str
@@ -135,6 +135,11 @@ class Diagnosis:
     final_loss: float
     history: tuple[tuple[int, float, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
+    cut: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+    def left_out(self, lang: str = "en") -> tuple[str, ...]:
+        """Return what the budget had no time for, in sentences."""
+        return tuple(said(key, lang, values) for key, values in self.cut)
 
     @property
     def ok(self) -> bool:
@@ -186,7 +191,9 @@ class Diagnosis:
         return write_diagnosis(self, folder, check_lang(lang))
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from .report_html import fragment_of
+
+        return fragment_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything in plain Python, for JSON; NaN becomes None, infinities "inf" and "-inf"."""
@@ -199,7 +206,7 @@ class Diagnosis:
             "steps": self.steps,
             "layers": [{f.name: _plain(getattr(row, f.name)) for f in fields(row)} for row in self.layers],
             "history": _plain(self.history),
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.left_out()],
         }
 
 

@@ -38,10 +38,28 @@ def html_of(d: "Diagnosis", lang: str) -> str:
     body += [_verdict(v, lang) for v in d.verdicts]
     if d.winner is not None:
         body.append(_winner(d.winner, lang))
+    body += [f'<p class="quiet">{escape(text)}</p>' for text in d.left_out(lang)]
     body += [*_figures(d, lang), _table(d, lang)]
     head = f'<meta charset="utf-8">{CSP}<meta name="viewport" content="width=device-width"><title>{title}</title>'
     opening = f'<!doctype html>\n<html lang="{lang}"><head>{head}<style>{STYLE}</style></head>'
     return f"{opening}\n<body><main>{''.join(body)}</main></body></html>\n"
+
+
+def fragment_of(d: "Diagnosis", lang: str = "en") -> str:
+    """Return the report as one element, for a notebook: its style touches nothing else."""
+    state = ("well", said("well", lang)) if d.ok else ("sick", said("sick", lang))
+    title = escape(said("title", lang, {"name": d.name}))
+    body = [f'<h2>{title}: <span class="{state[0]}">{state[1]}</span></h2>']
+    body.append(f"<p>{escape(summary(d, lang))}</p>")
+    body += [_verdict(v, lang) for v in d.verdicts]
+    body += [f'<p class="quiet">{escape(text)}</p>' for text in d.left_out(lang)]
+    if d.winner is not None:
+        body.append(_winner(d.winner, lang))
+    body += [*_figures(d, lang), _table(d, lang)]
+    rules = [line.replace("body", ":scope") for line in STYLE.splitlines() if "max-width" not in line]
+    return (
+        f'<div class="chainrule-doctor" lang="{lang}"><style>@scope {{{"".join(rules)}}}</style>{"".join(body)}</div>'
+    )
 
 
 def _verdict(v: "Verdict", lang: str) -> str:

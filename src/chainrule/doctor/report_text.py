@@ -32,7 +32,7 @@ def text_of(d: "Diagnosis", lang: str) -> str:
             f"{said('winner', lang)} {d.winner.text(lang)}",
             *(f"  {line}" for line in d.winner.diff.splitlines()),
         ]
-    return terminal("\n".join([*lines, *d.notes]))
+    return terminal("\n".join([*lines, *d.notes, *d.left_out(lang)]))
 
 
 def summary(d: "Diagnosis", lang: str) -> str:

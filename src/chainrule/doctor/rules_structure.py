@@ -1,6 +1,7 @@
 """Verdicts on what is built or fed wrongly: values that are not finite, cut gradients, norms, losses, inputs."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,8 @@ def normalisation(f: Findings) -> Verdict | None:
         return f.verdict(code, f.start.error_path, "values per channel", f"{code} error", type=kind, error=error)
     for use in f.start.norms:
         one_value = use.values <= f.limit("values per channel")
+        if not one_value and _starts_at_zero(modules.get(use.path)):
+            continue  # a residual branch that begins as nothing, as in Goyal et al. (2017), section 5.1
         if one_value or (use.before > 0 and use.after < 1e-6 * use.before):
             return f.verdict(
                 "normalisation-misplaced",
@@ -78,6 +81,12 @@ def normalisation(f: Findings) -> Verdict | None:
         key = "normalisation-misplaced last"
         return f.verdict("normalisation-misplaced", last.path, "chance", key, type=last.type, ratio=f.level)
     return None
+
+
+def _starts_at_zero(module: Any) -> bool:
+    """Whether a normalisation multiplies by zero, as the last one of a residual branch may at the start."""
+    scale = next((p for name, p in module.named_parameters() if name in ("weight", "gamma")), None) if module else None
+    return scale is not None and not bool((abs(scale) > 0).any())
 
 
 def loss_mismatch(f: Findings) -> Verdict | None:

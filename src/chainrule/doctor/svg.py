@@ -18,13 +18,21 @@ def flow(names: Sequence[str], gradients: Sequence[float], title: str) -> str:
     if not known:
         return ""
     low, high = math.floor(min(known)), max(math.ceil(max(known)), math.floor(min(known)) + 1)
+    none = [k for k, g in enumerate(gradients) if g == 0]  # has no logarithm: it lies on the floor
+    low -= bool(none)
+    logs = [low if k in none else v for k, v in enumerate(logs)]
     x = _places(len(logs))
     points = [(x[k], _height(v, low, high)) for k, v in enumerate(logs) if not math.isnan(v)]
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
     body = [f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="1.5"/>']
     body += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{ACCENT}"/>' for a, b in points]
+    body += [
+        f'<circle class="zero" cx="{x[k]:.1f}" cy="{_height(low, low, high):.1f}" r="5" fill="none" stroke="{ACCENT}"/>'
+        for k in none
+    ]
+    body += [_text(x[k], _height(low, low, high) - 8, "0", "middle") for k in none]
     step = max(1, math.ceil((high - low) / 6))
-    for power in range(low, high + 1, step):
+    for power in range(low + bool(none), high + 1, step):
         y = _height(power, low, high)
         body.append(f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="{PALE}"/>')
         body.append(_text(LEFT - 8, y + 4, f"1e{power}", "end"))
@@ -50,7 +58,10 @@ def heat_map(names: Sequence[str], rows: Sequence[tuple[int, Sequence[float]]], 
                 if math.isnan(value)
                 else f"rgb({255 - 218 * share:.0f},{255 - 156 * share:.0f},{255 - 20 * share:.0f})"
             )
-            label = "" if math.isnan(value) else f"<title>{escape(names[k])}: 1e{value:.2f}</title>"
+            is_zero = rows[j][1][k] == 0
+            fill = "#ffffff" if is_zero else fill
+            shown = "0" if is_zero else "" if math.isnan(value) else f"1e{value:.2f}"
+            label = f"<title>{escape(names[k])}: {shown}</title>" if shown else ""
             body.append(_bar(LEFT + k * wide, y, wide, tall, fill, label))
     centres = [LEFT + (k + 0.5) * wide for k in range(len(names))]
     return _figure([*body, *_names(names, centres)], title)

@@ -117,6 +117,14 @@ TEXT: Mapping[str, tuple[str, str]] = {
         "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
         "가중치 {weight:.3g}, 최대 특잇값 {largest:.3g})가 됩니다",
     ),
+    "left out": (
+        "{count} remedies were left out, which the budget of {budget:.3g} s had no time for: {names}",
+        "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
+    ),
+    "fewer steps": (
+        "{steps} steps were taken in place of {wanted}: the budget of {budget:.3g} s had no time for more",
+        "{budget:.3g}초의 예산(budget)이 모자라 {wanted}단계 대신 {steps}단계만 학습했습니다",
+    ),
     "dead-units": (
         "{dead:.0%} of the layer's {units} units are flat ({function} gives slope 0) for every sample of "
         "{batches} batches: they get no gradient",
@@ -265,7 +273,17 @@ def said(key: str, lang: str, values: Mapping[str, Any] | None = None) -> str:
     values = dict(values or {})
     if "direction" in values:
         values["direction"] = said(values["direction"], lang)
-    return text.format(**values)
+    return text.format(**{k: _Unmeasured(lang) if x != x else x for k, x in values.items()})
+
+
+class _Unmeasured:
+    """What stands in a sentence for a figure that there is none of."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+
+    def __format__(self, _: str) -> str:
+        return "not measured" if self.lang == "en" else "측정 안 됨"
 
 
 def check_lang(lang: str) -> str:

@@ -16,8 +16,10 @@ from .equations import (
     array_of,
     axes_shown,
     dotted,
+    last_of,
     last_side,
     settings_of,
+    tidied,
     unbracketed,
     with_kept_axes,
 )
@@ -98,12 +100,13 @@ class Book:
             law, _ = self._backward_law(user, k)
             if law is not None:
                 rendered = self._written(law, user, {})
-                value = _value_of(rendered, law) if not re.search(r"[A-Za-z]", sides(rendered.shown)[1][0]) else None
-                return (
-                    Literal(float(value))
-                    if value is not None and np.ndim(value) == 0
-                    else self._as_expression(rendered)
+                value = (
+                    _value_of(rendered, law)
+                    if not re.search(r"[A-Za-z]", sides(rendered.shown)[1][0].replace(r"\frac", ""))
+                    else None
                 )
+                numbers = np.unique(np.zeros(0) if value is None else value)  # one number, whatever its shape
+                return Literal(float(numbers[0])) if len(numbers) == 1 else self._as_expression(rendered)
         return Named(self.gradient_symbol(entry), entry.gradient)
 
     def _as_expression(self, rendered: Rendered) -> Expression:
@@ -273,7 +276,7 @@ class Book:
             return found
         made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
         for entry in self.recording.entries:
-            if entry.inputs == (unit.output,) and "part" in entry.settings and entry in self.names.symbols:
+            if entry.is_part_of(unit.output) and entry in self.names.symbols:
                 k = entry.settings["part"]
                 law = Law(rf"y = x[\text{{part }} {k + 1}]", r"y = \operatorname{part}(x)", {"part": Constant(made[k])})
                 operands = {"y": self.operand(entry), "x": self.operand(unit.inputs[0])}
@@ -290,7 +293,9 @@ class Book:
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
             shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
         numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
-        return Equation(unbracketed(shown), None if numbers is None else without_brackets(numbers), verdict)
+        numbers = None if numbers is None else tidied(without_brackets(numbers))
+        shown = tidied(unbracketed(shown))
+        return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
         """Put the chain rule before the result: the derivative by the output, times the local derivative."""

@@ -56,7 +56,7 @@ class Builder:
         used = {x for unit in self.units for x in unit.inputs if isinstance(x, Entry)}
         for entry in self.recording.entries:
             if entry.is_leaf and (entry in used or entry.is_parameter):
-                role = "parameter" if entry.is_parameter and self.recording.modules else "input"
+                role = "parameter" if entry in self.recording.weights else "input"
                 yield SymbolRow(self.book.symbol(entry).latex(), entry.name, self.words[role], entry.shape)
             elif is_drawn(entry) and entry in used:
                 yield SymbolRow(self.book.symbol(entry).latex(), "", self.words["drawn"], entry.shape)

@@ -21,8 +21,10 @@ def explain(
 
     `model_or_f` is a module, called with `args` (then `loss(output, target)` makes the scalar), or a function of `args`
     that returns one. The gradients are those of the module's parameters; of a function, those of its floating arguments
-    (tensors: those with `requires_grad`; or those that `argnums` picks), pytrees too. What is computed is computed in
-    float64, on copies: the model, its buffers and the random numbers stay what they were.
+    (tensors: those with `requires_grad`; or those that `argnums` picks), pytrees too, and those of the modules and
+    tensors that it finds outside: in closures, globals, attributes, containers. All of it is computed in float64, on
+    copies: the user's objects, buffers and random numbers stay what they were. Of several results, (logits, loss) or a
+    dict, the one scalar is the loss.
 
     `level` "brief" gives the formulas and folds what repeats, "full" adds the numbers and the algebra of fused
     operations, "proof" the index proof of matrix products. `lang` is "en" or "ko".

@@ -29,6 +29,19 @@ def unbracketed(latex: str) -> str:
     return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
 
 
+def tidied(latex: str) -> str:
+    r"""Leave out what multiplies or divides by one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
+    latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
+    latex = latex.replace(r"\frac{1}{1}", "1")
+    return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
+
+
+def last_of(latex: str) -> str | None:
+    """Return the last side of an equation."""
+    right = sides(latex)[1]
+    return right[-1] if right else None
+
+
 _ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\}")
 
 

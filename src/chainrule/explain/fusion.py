@@ -113,6 +113,7 @@ def _mean_law(book: Book, unit: Unit, k: int) -> Law | None:
     user = unit.consumers[0] if len(unit.consumers) == 1 else None
     if user is None or user.record.name != "mean" or user.output is not book.recording.loss:
         return None
-    if unit.record.name == "sparse_softmax_cross_entropy":
-        return Law(r"\bar z_{ij} = \frac{\hat y_{ij} - [j = t_i]}{B}")
-    return Law(r"\bar z = \frac{\hat y - t}{B}")
+    numerator = r"\hat y_{ij} - [j = t_i]" if unit.record.name == "sparse_softmax_cross_entropy" else r"\hat y - t"
+    left = r"\bar z_{ij}" if "_" in numerator else r"\bar z"
+    alone = np.size(unit.output.value) == 1
+    return Law(f"{left} = {numerator}" if alone else rf"{left} = \frac{{{numerator}}}{{B}}")

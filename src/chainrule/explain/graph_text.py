@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .unicode_math import to_unicode
+from chainrule.core.unicode_math import to_unicode
 
 TEXT = {
     "en": {

@@ -67,7 +67,7 @@ def _is_newer(entry: Entry, entries: Sequence[Entry]) -> bool:
     if not isinstance(entry.node, Leaf) or not entry.node.changed:
         return False
     changed = entry.node.changed
-    return any(entry in user.inputs and user.node is not None and user.node.order < changed for user in entries)
+    return any(user.takes(entry) and user.node is not None and user.node.order < changed for user in entries)
 
 
 def _take_saved(entry: Entry) -> None:

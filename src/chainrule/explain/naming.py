@@ -84,7 +84,7 @@ def name_all(recording: Recording, units: Sequence[Unit]) -> Names:
 def _name_arguments(recording: Recording, names: Names) -> None:
     for entry in recording.entries:
         simple = entry.name.isidentifier()
-        if entry.is_leaf and simple and not (recording.modules and entry.is_parameter):
+        if entry.is_leaf and simple and entry not in recording.weights:
             names.give(entry, from_name(entry.name))
 
 
@@ -100,7 +100,8 @@ def _is_layer(unit: Unit) -> bool:
 
 def _layer_labels(recording: Recording, units: Sequence[Unit], names: Names) -> dict[Unit, str]:
     layers = [unit for unit in units if _is_layer(unit)]
-    labels = _module_labels(layers) if recording.modules else _weight_labels(layers, names)
+    of_modules = bool(layers) and all(_weight_of(unit) in recording.weights for unit in layers)
+    labels = _module_labels(layers) if of_modules else _weight_labels(layers, names)
     found = dict(zip(layers, labels, strict=True))
     for unit in units:  # an activation belongs to the layer before it
         first = unit.inputs[0] if unit.inputs else None
@@ -141,13 +142,19 @@ def _short(path: Sequence[str], depth: int, numbered: bool) -> str:
 
 def _module_of(unit: Unit) -> str:
     """The path of the module that holds the unit's parameter."""
-    leaf = next(x for x in unit.inputs if isinstance(x, Entry) and x.is_leaf and x.is_parameter)
-    return leaf.name.rpartition(".")[0]
+    return _weight_of(unit).name.rpartition(".")[0]
+
+
+def _weight_of(unit: Unit) -> Entry:
+    """The parameter that makes a unit a layer."""
+    roles = WEIGHTS[unit.record.name]
+    inputs = [x for k, x in enumerate(unit.inputs) if k in roles]
+    return next(x for x in inputs if isinstance(x, Entry) and x.is_leaf and x.is_parameter)
 
 
 def _weight_labels(layers: Sequence[Unit], names: Names) -> list[str]:
     """The labels that the weights' own names have; numbers where there are none and several layers."""
-    weights = [next(x for x in unit.inputs if isinstance(x, Entry) and x.is_parameter and x.is_leaf) for unit in layers]
+    weights = [_weight_of(unit) for unit in layers]
     if all(w in names.symbols for w in weights):
         labels = [names.of(w).label for w in weights]
         if len(set(labels)) == len(labels):
@@ -213,7 +220,7 @@ def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
         return
     whole = names.of(unit.output)
     for entry in recording.entries:
-        if entry.inputs == (unit.output,) and "part" in entry.settings:
+        if entry.is_part_of(unit.output):
             names.give(entry, Symbol(f"{whole.base}_{{{entry.settings['part'] + 1}}}", whole.label))
 
 

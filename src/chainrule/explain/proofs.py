@@ -1,6 +1,6 @@
 r"""The index proof of a matrix product's gradients, each line checked by number.
 
-$\frac{\partial z_{ij}}{\partial W_{mn}} = x_{im} \delta_{jn}$, hence
+$\frac{\partial z_{ij}}{\partial W_{mn}} = x_{im} [j = n]$, hence
 $\frac{\partial L}{\partial W_{mn}} = \sum_i x_{im} \frac{\partial L}{\partial z_{in}}$. M. Giles, "Collected matrix
 derivative results for forward and reverse mode algorithmic differentiation" (2008), derives the same by differentials.
 """
@@ -31,14 +31,14 @@ SAMPLES = 16
 
 FORWARD = {"linear": r"z_{ij} = \sum_k x_{ik} w_{kj} + b_j", "matmul": r"z_{ij} = \sum_k x_{ik} w_{kj}"}
 JACOBIANS = {
-    "x": r"\frac{\partial z_{ij}}{\partial x_{mn}} = \delta_{im}\,w_{nj}",
-    "w": r"\frac{\partial z_{ij}}{\partial w_{mn}} = x_{im}\,\delta_{jn}",
-    "b": r"\frac{\partial z_{ij}}{\partial b_n} = \delta_{jn}",
+    "x": r"\frac{\partial z_{ij}}{\partial x_{mn}} = [i = m]\,w_{nj}",
+    "w": r"\frac{\partial z_{ij}}{\partial w_{mn}} = x_{im}\,[j = n]",
+    "b": r"\frac{\partial z_{ij}}{\partial b_n} = [j = n]",
 }
 SUMS = {
-    "x": r"\bar x_{mn} = \sum_{i, j} \bar z_{ij}\,\delta_{im}\,w_{nj}",
-    "w": r"\bar w_{mn} = \sum_{i, j} \bar z_{ij}\,x_{im}\,\delta_{jn}",
-    "b": r"\bar b_n = \sum_{i, j} \bar z_{ij}\,\delta_{jn}",
+    "x": r"\bar x_{mn} = \sum_{i, j} \bar z_{ij}\,[i = m]\,w_{nj}",
+    "w": r"\bar w_{mn} = \sum_{i, j} \bar z_{ij}\,x_{im}\,[j = n]",
+    "b": r"\bar b_n = \sum_{i, j} \bar z_{ij}\,[j = n]",
 }
 LEFT = {
     "x": r"\bar x_{mn} = \sum_j \bar z_{mj}\,w_{nj}",

@@ -16,6 +16,7 @@ from chainrule.core.provenance import Source
 from chainrule.core.reverse import fit
 from chainrule.core.tape import EAGER, Tape, next_level
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.rules.shape import Astype
 
 
 @dataclass(eq=False)
@@ -37,6 +38,14 @@ class Entry:
     arrived: list[tuple["Entry", int, Any]] = field(default_factory=list)
     gradient: Any = None
     is_parameter: bool = False
+
+    def takes(self, other: "Entry") -> bool:
+        """Whether an entry is among its inputs: by identity, since an array beside it has an equality of its own."""
+        return any(x is other for x in self.inputs)
+
+    def is_part_of(self, whole: "Entry") -> bool:
+        """Whether it is one of the results of an operation with several."""
+        return "part" in self.settings and self.inputs[0] is whole
 
     @property
     def tracked(self) -> bool:
@@ -92,6 +101,8 @@ class Recorder(Tape):
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Apply `op` as every tape does, and note what went in and what came out."""
         args = tuple(map(self._lifted, args))
+        if op is Astype:  # to another floating dtype: all of this is computed in float64
+            settings = {**settings, "dtype": np.dtype(np.float64)}
         y = super().process(op, args, settings)
         inputs = tuple(map(self.entry_of, args))
         path = self.path[-1] if self.path else ""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.core.provenance import Source
+from chainrule.core.unicode_math import to_unicode
 
-from .unicode_math import to_unicode
 from .verify import TOLERANCE
 
 

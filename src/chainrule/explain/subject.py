@@ -1,29 +1,37 @@
 """What is explained: a model with its data and loss, or a function, run once on a recording tape."""
 
-import copy
 import inspect
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import CellType
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import GradientError
 from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.nn.module import Module
 
+from .reach import Reach
 from .recorder import Entry, Recorder, pull_back
 
-HOW = "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y)"
+HOW = (
+    "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y), or --loss and --target on "
+    "the command line"
+)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One run: every entry in order, the loss, what the model returned, and the target."""
+    """One run: every entry in order, the loss, what the model returned, and the target.
+
+    `modules` are those of the model, or those that a function reached; `weights` their parameters. `names` says what
+    each tensor that was reached is called, by its id.
+    """
 
     title: str
     entries: Sequence[Entry]
@@ -33,6 +41,8 @@ class Recording:
     modules: dict[str, str]
     caller: tuple[str, int]
     visible: Sequence[tuple[str, Any]] = ()
+    weights: frozenset[Entry] = frozenset()
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def name_of_constant(self, x: Any) -> str:
         """Return what the function's own program calls an array that it uses, or an empty string."""
@@ -95,9 +105,18 @@ def record(
 
 def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]) -> Recording:
     tape = Recorder()
+    reach = Reach(tape.enter)
     is_model = isinstance(subject, Module)
-    function, modules = (_traced_model(subject, tape), _modules(subject)) if is_model else (subject, {})
-    inputs = _traced_arguments(tape, subject, args, argnums, wanted=not is_model)
+    if not is_model:
+        inputs = _traced_arguments(tape, reach, subject, args, argnums, wanted=True)
+    reach.root = subject
+    function = reach.subject(subject)
+    weights = _named_weights(tape, reach)
+    if is_model:
+        inputs = _traced_arguments(tape, reach, subject, args, argnums, wanted=False)
+    criterion = reach.subject(loss)
+    for path, _, twin in reach.paths():
+        twin.__dict__["forward"] = _announced(twin, path, tape)
     try:
         output = function(*inputs)
     except TypeError as error:
@@ -109,22 +128,63 @@ def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any
     wanted, shown, inside = output, output, _double(target)
     if loss is not None:
         goal = _box(tape, inside, "y")
-        wanted = _called(loss, output, goal, target)
+        wanted = _called(criterion, output, goal, target)
     last = _scalar(tape, wanted, type(subject).__name__ if is_model else _name(subject), loss is None)
     pull_back(tape.entries, last)
     result = tape.entry_of(shown)
     output_entry = result if loss is not None and isinstance(result, Entry) else None
     title = type(subject).__name__ if is_model else _name(subject)
-    return Recording(title, tape.entries, last, output_entry, inside, modules, caller, _visible(subject))
+    entries, idle = (tape.entries, []) if is_model else _without_unused(tape, reach)
+    used = frozenset(weights.values()) & frozenset(entries)
+    modules = {path: f"{type(m).__name__}({m.extra_repr()})" for path, m, twin in reach.paths() if twin not in idle}
+    names = {key: tape.entry_of(box).name for key, box in reach.boxes.items()}
+    return Recording(title, entries, last, output_entry, inside, modules, caller, _visible(function), used, names)
+
+
+def _named_weights(tape: Recorder, reach: Reach) -> dict[str, Entry]:
+    """Call each parameter of the modules that were reached by its path in them, and return them so."""
+    found: dict[str, Entry] = {}
+    for path, _, twin in reach.paths():
+        for name, box in twin._parameters.items():
+            entry = tape.entry_of(box)
+            if isinstance(entry, Entry) and entry not in found.values():
+                entry.name = f"{path}.{name}" if path else name
+                found[entry.name] = entry
+    return found
+
+
+def _without_unused(tape: Recorder, reach: Reach) -> tuple[list[Entry], list[Module]]:
+    """Return the entries without the tensors that were reached and not used, and the modules of which none was."""
+    used = {x for entry in tape.entries for x in entry.inputs if isinstance(x, Entry)}
+    found = {tape.entry_of(box) for box in reach.boxes.values()}
+    idle: list[Module] = []
+    for _, _, twin in reach.modules:
+        own = {entry for p in twin.parameters() if isinstance(entry := tape.entry_of(p), Entry)}
+        idle += [] if own & used else twin.modules()
+        used |= own if own & used else set()
+    return [entry for entry in tape.entries if entry in used or entry not in found], idle
 
 
 def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
+    several = flatten(output)[0] if not isinstance(output, Tensor) else []
     try:
         return loss(output) if target is None else loss(output, goal)
-    except TypeError as error:
-        if target is None:
+    except (TypeError, ValueError, AttributeError, GradientError) as error:
+        if len(several) > 1:
+            name = getattr(loss, "__name__", type(loss).__name__)
+            raise TypeError(
+                f"explain: the loss {name} cannot take what the model returns, {_described(output)}; pass one that "
+                f"takes the part it needs: loss=lambda output, y: mse_loss(output[0], y)  ({error})"
+            ) from error
+        if target is None and isinstance(error, TypeError):
             raise TypeError(f"explain: the loss needs a target: pass target=…  ({error})") from error
         raise
+
+
+def _described(output: Any) -> str:
+    """Say what a result of several parts is made of: `a tuple of [0] [3, 4], [1] [1, 4]`."""
+    parts = zip(paths(output), flatten(output)[0], strict=True)
+    return f"a {type(output).__name__} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
 
 
 def _box(tape: Recorder, value: Any, name: str) -> Any:
@@ -134,8 +194,14 @@ def _box(tape: Recorder, value: Any, name: str) -> Any:
 
 
 def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
-    if isinstance(y, list | tuple | dict):
-        raise TypeError(f"explain: {title} returns a {type(y).__name__}, expected one scalar; {HOW}")
+    leaves = [y] if isinstance(y, Tensor) else flatten(y)[0]
+    if len(leaves) > 1:  # (logits, loss) is how many models return it
+        numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
+        if len(numbers) != 1:
+            count = "none" if not numbers else len(numbers)
+            raise TypeError(f"explain: {title} returns {_described(y)}, expected one scalar, got {count}; {HOW}")
+        leaves = numbers
+    y = leaves[0] if leaves else None
     if np.shape(value_of(y)) != ():
         how = HOW if is_bare else "use a loss with reduction='mean'"
         raise ValueError(f"explain: {title} returns shape {np.shape(value_of(y))}, expected a scalar loss; {how}")
@@ -168,11 +234,13 @@ def _double(value: Any) -> Any:
     return value
 
 
-def _traced_arguments(tape: Recorder, subject: Any, args: Sequence[Any], argnums: Any, wanted: bool) -> list[Any]:
+def _traced_arguments(
+    tape: Recorder, reach: Reach, subject: Any, args: Sequence[Any], argnums: Any, wanted: bool
+) -> list[Any]:
     names = _argument_names(subject, len(args))
     chosen = _chosen(args, argnums, wanted)
     return [
-        _traced_tree(tape, names[k], arg, wanted=wanted and chosen(k), explicit=_explicit(args))
+        _traced_tree(tape, reach, names[k], arg, wanted=wanted and chosen(k), explicit=_explicit(args))
         for k, arg in enumerate(args)
     ]
 
@@ -194,7 +262,7 @@ def _chosen(args: Sequence[Any], argnums: Any, wanted: bool) -> Callable[[int], 
     return positions.__contains__
 
 
-def _traced_tree(tape: Recorder, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
+def _traced_tree(tape: Recorder, reach: Reach, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
     if isinstance(tree, float | list):
         tree = _double(tree) if not isinstance(tree, list) or _is_plain(tree) else tree
     leaves, structure = flatten(tree)
@@ -207,7 +275,7 @@ def _traced_tree(tape: Recorder, name: str, tree: Any, wanted: bool, explicit: b
             label = leaf.name if isinstance(leaf, Tensor) and leaf.name else name + suffix
             boxes.append(tape.enter(value, label, tracked, is_parameter=tracked))
         else:
-            boxes.append(value)
+            boxes.append(reach.lift(value, name + suffix))
     return unflatten(structure, boxes)
 
 
@@ -243,17 +311,7 @@ def _name(subject: Any) -> str:
     return "f" if name == "<lambda>" else name
 
 
-# A model whose parameters are boxes and whose modules say when they run
-
-
-def _traced_model(model: Module, tape: Recorder) -> Module:
-    twin = copy.deepcopy(model).double()
-    named = list(twin.named_parameters())
-    boxes = [tape.enter(value_of(p), name, p.requires_grad, is_parameter=True) for name, p in named]
-    traced: Module = unflatten(flatten(twin)[1], boxes)
-    for path, module in traced.named_modules():
-        module.__dict__["forward"] = _announced(module, path, tape)
-    return traced
+# Modules that say when they run
 
 
 def _announced(module: Module, path: str, tape: Recorder) -> Callable[..., Any]:
@@ -264,7 +322,3 @@ def _announced(module: Module, path: str, tape: Recorder) -> Callable[..., Any]:
             return forward(*args, **kwargs)
 
     return announced
-
-
-def _modules(model: Module) -> dict[str, str]:
-    return {path: f"{type(m).__name__}({m.extra_repr()})" for path, m in model.named_modules()}

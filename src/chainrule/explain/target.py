@@ -9,6 +9,8 @@ from chainrule.data import Data, Standardizer, load
 from chainrule.nn import CrossEntropyLoss, Module, MSELoss
 from chainrule.train.predictor import Predictor
 
+from .criterion import criterion
+
 
 @dataclass(frozen=True)
 class Call:
@@ -28,7 +30,9 @@ class Source:
     samples: int = 2
     shapes: tuple[str, ...] = ()
     seed: int = 0
+    loss: str | None = None
     target: str | None = None
+    """The column that the model learnt, or with `loss` what it compares the output with."""
     task: str = "auto"
 
 
@@ -59,7 +63,7 @@ def call_of(target: str, source: Source) -> Call:
     except ValueError as error:
         hint = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
         raise ValueError(f"{error}{hint}") from error
-    return Call(made, tuple(args))
+    return Call(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
 
 
 def _trained(path: str, source: Source) -> Call:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.core.unicode_math import group
+
 from .formula_names import ACCENTS
 from .formula_nodes import ALIASES
 from .formula_tokens import GREEK
@@ -152,24 +154,9 @@ def _scripts(latex: str, position: int) -> tuple[str, str, int]:
     found = {"_": "", "^": ""}
     while position < len(latex) and latex[position] in found and not found[latex[position]]:
         mark = latex[position]
-        text, position = _group(latex, position + 1)
+        text, position = group(latex, position + 1)
         found[mark] = text
     return found["_"], found["^"], position
-
-
-def _group(latex: str, position: int) -> tuple[str, int]:
-    while latex[position] == " ":
-        position += 1
-    if latex[position] != "{":
-        match = re.compile(r"\\[A-Za-z]+|.").match(latex, position)
-        assert match is not None
-        return match.group(), match.end()
-    depth = 0
-    for place in range(position, len(latex)):
-        depth += (latex[place] == "{") - (latex[place] == "}")
-        if depth == 0:
-            return latex[position + 1 : place], place + 1
-    return latex[position + 1 :], len(latex)
 
 
 def without_brackets(latex: str) -> str:

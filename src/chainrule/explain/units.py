@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.rules.activation import Relu
 from chainrule.rules.arithmetic import Square
 from chainrule.rules.attention import ScaledDotProductAttention
 from chainrule.rules.linear import LinearMap
@@ -98,9 +99,23 @@ def _plain(entry: Entry) -> Unit:
         return Unit(VectorMap, entry.inputs, entry, {}, {}, edges)
     if entry.op.name == "power" and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
         return Unit(Square, entry.inputs[:1], entry, {}, entry.saved, edges[:1])
+    rectified = _rectified(entry)
+    if rectified is not None:
+        return Unit(Relu, (entry.inputs[rectified],), entry, {}, {}, edges[rectified : rectified + 1])
     if entry.op.name == "blockwise_attention" and not entry.settings["dropout"]:
         return _plain_attention(entry, edges)
     return Unit(entry.op, entry.inputs, entry, entry.settings, entry.saved, edges)
+
+
+def _rectified(entry: Entry) -> int | None:
+    """Return which argument `np.maximum(x, 0)` rectifies: it is ReLU, but where both arguments are 0."""
+    if entry.op.name != "maximum":
+        return None
+    for k in (0, 1):
+        x, other = entry.inputs[k], entry.inputs[1 - k]
+        if isinstance(x, Entry) and np.ndim(_value(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
+            return k
+    return None
 
 
 def _plain_attention(entry: Entry, edges: tuple[tuple[Entry, int], ...]) -> Unit:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from chainrule.core import notebook
 from chainrule.core.escape import terminal
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import Tensor
+from chainrule.core.unicode_math import to_unicode
 from chainrule.nn.module import Module
 
 from .book import Book
@@ -20,7 +21,6 @@ from .naming import name_all
 from .numerals import number
 from .recorder import Entry
 from .subject import Recording, calling_line, record
-from .unicode_math import to_unicode
 from .units import units_of
 from .writing import Table
 from .writing_text import table_lines
@@ -80,7 +80,13 @@ class GradientPath:
         return terminal("\n".join([f"{self.name}: {self.sentence}", *place, *table]) + "\n")
 
     def _repr_html_(self) -> str:
-        return f'<pre lang="{self.lang}">{escape(self.to_text())}</pre>'
+        words = Catalogue(self.lang)
+        head = tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
+        parts = [notebook.paragraph(f"{self.name}: {self.sentence}")]
+        if self.source:
+            parts.append(notebook.paragraph(words["in_line"].format(line=self.source.line, text=self.source.text)))
+        shown = notebook.table(head, map(self._row, self.steps)) if self.steps else ""
+        return f'<div lang="{self.lang}">{"".join(parts)}{shown}</div>'
 
     def _row(self, step: PathStep) -> tuple[str, ...]:
         factor = "" if np.isnan(step.factor) else f"{step.factor:.3g}"
@@ -123,7 +129,8 @@ def _found(parameter: Any, subject: Any, args: Sequence[Any], recording: Recordi
     if isinstance(parameter, Tensor) and isinstance(subject, Module):
         name = next((n for n, p in subject.named_parameters() if p is parameter), parameter.name)
     elif isinstance(parameter, Tensor):
-        name = next((e.name for e, x in zip(recording.entries, args, strict=False) if x is parameter), parameter.name)
+        own = recording.names.get(id(parameter), parameter.name)
+        name = next((e.name for e, x in zip(recording.entries, args, strict=False) if x is parameter), own)
     leaves = [e for e in recording.entries if e.is_leaf and e.name]
     found = next((e for e in leaves if e.name == name), None)
     if found is None:

@@ -4,6 +4,7 @@ Plain NumPy that follows the formula and none of the rule's code; the formulas i
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,8 @@ def windowed_forward(unit: Unit) -> Law | None:
 
 def _plain(latex: str, unit: Unit) -> str:
     r"""Write out the stride, dilation and padding where all axes have the same: $x_{b, c, i + k - 1}$."""
+    # The records count samples and channels by b and c, which are a bias and a constant here.
+    latex = re.sub(r"(?<![\\A-Za-z])b(?=,)", "n", re.sub(r"(?<![\\A-Za-z])c(?=,)", "m", latex))
     windows = unit.settings["windows"]
     same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]
     if any(len(values) > 1 for values in same):

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterator
 
 from chainrule.core.escape import terminal
+from chainrule.core.unicode_math import to_unicode
 
 from .steps import Account
-from .unicode_math import to_unicode
 from .writing import Item, Section, Table, cell_text, footer, heading, sections
 
 WIDTH = 100

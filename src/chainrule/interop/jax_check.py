@@ -1,5 +1,6 @@
 """`check_jax`: is the gradient right that JAX gives for this `custom_vjp`, `custom_jvp` or ordinary function?"""
 
+from collections.abc import Collection
 from typing import Any
 
 from chainrule.check.checker import examine
@@ -10,7 +11,14 @@ from .optional import needed
 from .precision import with_note
 
 
-def check_jax(f: Any, *args: Any, full: bool = False, seed: int = 0, **settings: Any) -> CheckReport:
+def check_jax(
+    f: Any,
+    *args: Any,
+    full: bool = False,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+    **settings: Any,
+) -> CheckReport:
     """Say whether the gradient that JAX computes is right, and if it is not, why and where.
 
     `f` is a function under `jax.custom_vjp` or `jax.custom_jvp`, or any function of arrays, and is called with `*args`,
@@ -18,7 +26,8 @@ def check_jax(f: Any, *args: Any, full: bool = False, seed: int = 0, **settings:
     `nondiff_argnums`, and of Python floats where there is no array. Closed-over arrays are constants: pass what is to
     be checked.
 
-    The method is that of `chainrule.check`. Without `jax_enable_x64`, JAX computes in float32; the same code is then
+    The method, and `expected`, are those of `chainrule.check`.
+    Without `jax_enable_x64`, JAX computes in float32; the same code is then
     checked in float64, if it takes it. A wrong gradient is followed to the first custom rule or `stop_gradient` that is
     to blame. JAX's two modes are no witnesses of each other, as reverse mode is its transposed forward mode.
 
@@ -38,4 +47,4 @@ def check_jax(f: Any, *args: Any, full: bool = False, seed: int = 0, **settings:
     if not callable(f):
         raise TypeError(f"check_jax: expected a function, got {type(f).__name__}")
     subject = JaxSubject(f, args, settings, seed=seed)
-    return with_note(examine(subject, full=full, seed=seed), subject.arguments)
+    return with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)

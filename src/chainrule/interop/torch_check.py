@@ -1,6 +1,6 @@
 """`check_torch`: is the gradient right that PyTorch gives for this `autograd.Function`, module or function?"""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,14 @@ FEW = 100_000
 """Elements up to which one thread is faster than several, which wait for each other at each small operation."""
 
 
-def check_torch(f_or_function: Any, *args: Any, full: bool = False, seed: int = 0, **settings: Any) -> CheckReport:
+def check_torch(
+    f_or_function: Any,
+    *args: Any,
+    full: bool = False,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+    **settings: Any,
+) -> CheckReport:
     """Say whether the gradient that PyTorch computes is right, and if it is not, why and where.
 
     `f_or_function` is a class derived from `torch.autograd.Function`, a module, or any function of tensors, and is
@@ -25,7 +32,8 @@ def check_torch(f_or_function: Any, *args: Any, full: bool = False, seed: int = 
     of all parameters (of the module, or of the modules and leaves that a function refers to), and of the floating
     tensors in the arguments: of those with `requires_grad`, or of all where none has it.
 
-    The method is that of `chainrule.check`. Code that takes float64 is checked in float64, whatever its dtype. A wrong
+    The method, and `expected`, are those of `chainrule.check`.
+    Code that takes float64 is checked in float64, whatever its dtype. A wrong
     gradient is followed to the first `Function`, submodule or `detach` that is to blame. The module, its buffers, the
     tensors and the state of the random generators are afterwards as they were.
 
@@ -54,7 +62,7 @@ def check_torch(f_or_function: Any, *args: Any, full: bool = False, seed: int = 
         subject = TorchSubject(f_or_function, args, settings, seed=seed)
         if sum(x.size for x in subject.arguments.values()) < FEW:
             torch.set_num_threads(1)
-        report = with_note(examine(subject, full=full, seed=seed), subject.arguments)
+        report = with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)
     return _with_silent_changes(report, subject)
 
 

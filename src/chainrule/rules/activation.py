@@ -42,7 +42,7 @@ class Relu(Elementwise):
 
     @staticmethod
     def partial(y: Array) -> Array:
-        r"""\frac{\partial y}{\partial x} = [y > 0]"""
+        r"""\frac{\partial y}{\partial x} = [x > 0]"""
         return y > 0
 
 

@@ -148,17 +148,17 @@ DERIVATION = (
     ),
     Step(
         "The Jacobian of softmax",
-        r"\frac{\partial \hat y_i}{\partial z_j} = \hat y_i (\delta_{ij} - \hat y_j)",
+        r"\frac{\partial \hat y_i}{\partial z_j} = \hat y_i ([i = j] - \hat y_j)",
         _inner,
     ),
     Step(
         "The chain rule: substitute both; each probability cancels",
-        r"\frac{\partial L}{\partial z_j} = -\sum_i \frac{t_i}{\hat y_i} \hat y_i (\delta_{ij} - \hat y_j)"
-        r" = -\sum_i t_i (\delta_{ij} - \hat y_j)",
+        r"\frac{\partial L}{\partial z_j} = -\sum_i \frac{t_i}{\hat y_i} \hat y_i ([i = j] - \hat y_j)"
+        r" = -\sum_i t_i ([i = j] - \hat y_j)",
         _expanded,
     ),
     Step(
-        "Only i = j is left of the Kronecker delta",
+        "Only i = j is left of the sum",
         r"\frac{\partial L}{\partial z_j} = \hat y_j \sum_i t_i - t_j",
         _collected,
     ),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from reprlib import repr as short
 from typing import Any
 
+from chainrule.core.notebook import table
+
 Row = dict[str, Any]
 
 DECISIONS = ("compiled", "compiled without Numba", "as written")
@@ -89,6 +91,9 @@ class History:
         cells = [self.columns, *([_cell(row.get(name)) for name in self.columns] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
+
+    def _repr_html_(self) -> str:
+        return table(self.columns, ([_cell(row.get(name)) for name in self.columns] for row in self.rows))
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"

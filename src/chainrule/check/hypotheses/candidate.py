@@ -12,6 +12,9 @@ CODES = (
     *("output-for-input", "wrong-point", "partial", "detached", "accumulated-twice", "shifted", "square-only"),
     "unexplained",
 )
+"""What is fitted to the numbers."""
+WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal")
+"""What a change of the code under check says, and what is no mistake where it is meant."""
 
 
 class Detail(dict[str, Any]):

@@ -23,12 +23,21 @@ def right_when_square(context: Context) -> Iterator[Candidate]:
     lengths = sorted({n for x in context.arguments.values() for n in np.shape(x) if n > 1})
     for short, long in combinations(lengths, 2):
         moved = cut(context, resized(context.arguments, long, short))
-        if moved is None or (moved.x.shape, moved.y_bar.shape) == (context.x.shape, context.y_bar.shape):
+        if (
+            moved is None
+            or _collapsed(context, moved)
+            or (moved.x.shape, moved.y_bar.shape) == (context.x.shape, context.y_bar.shape)
+        ):
             continue
         if agrees(moved) and norm(moved.expected) > 0:
             text = f"the rule is right where the lengths {long} and {short} are equal: it confuses two axes"
             yield Candidate("square-only", text, 4.6, predicted=context.analytic, detail={"axes": [short, long]})
             return
+
+
+def _collapsed(context: Context, moved: Context) -> bool:
+    """Whether the cut leaves so little that many rules are right there: one place where there were several."""
+    return any(n == 1 < before for n, before in zip(moved.output.shape, context.output.shape, strict=True))
 
 
 def _wrong_off_square(context: Context) -> Iterator[Candidate]:

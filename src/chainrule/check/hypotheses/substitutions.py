@@ -35,6 +35,8 @@ class Substitution:
     @property
     def sentence(self) -> str:
         """What is wrong if the rule took this for the argument."""
+        if self.code == "transposed":  # a rule has the transpose where the function has none, and the other way round
+            return f"{self.argument} is transposed once too often, or not where it must be"
         return f"{self.text} is missing" if self.lacks else f"{self.text} is used where {self.argument} is needed"
 
 
@@ -52,7 +54,7 @@ def substituted(context: Context) -> Iterator[Candidate]:
         yield from _exchanged(context, s, detail)
         repaired = context.rerun(arguments)
         if repaired is not None and not s.lacks and fits(repaired, context.expected, context):
-            text = f"{s.argument} is used where {s.text} is needed"
+            text = s.sentence if s.code == "transposed" else f"{s.argument} is used where {s.text} is needed"
             yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
 
 
@@ -71,7 +73,11 @@ def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Ite
         delta = a @ np.linalg.pinv(m.T)
         if fits(delta @ m.T, a, context) if right else fits((delta @ m.T).T, n, context):
             predicted = delta @ v.T if right else (delta @ v.T).T
-            text = s.sentence if s.lacks else f"the product is taken with {s.text} where {s.argument} is needed"
+            text = (
+                s.sentence
+                if s.lacks or s.code == "transposed"
+                else f"the product is taken with {s.text} where {s.argument} is needed"
+            )
             yield Candidate(s.code, text, s.cost + 0.2, predicted=predicted, detail=detail)
 
 

@@ -2,8 +2,6 @@ r"""LaTeX as a line of Unicode: `W^{(1)\top}` is W⁽¹⁾ᵀ. For terminals, wh
 
 import re
 
-from .template import _group
-
 SYMBOLS = {
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ"},
     **{"kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ"},
@@ -66,7 +64,7 @@ def _write(latex: str) -> str:
         if mark == "\\":
             text, position = _command(latex, position)
         elif mark in "^_":
-            inside, position = _group(latex, position + 1)
+            inside, position = group(latex, position + 1)
             is_word = mark == "_" and inside.startswith(r"\text")
             text = f"[{_write(inside)}]" if is_word else _script(_write(inside), mark)
         elif mark in "{}":
@@ -84,22 +82,22 @@ def _command(latex: str, position: int) -> tuple[str, int]:
     if name is None:
         return {"{": "{", "}": "}", "|": "‖"}.get(match[2], " "), after
     if name in ("frac", "tfrac", "dfrac"):
-        over, after = _group(latex, after)
-        under, after = _group(latex, after)
+        over, after = group(latex, after)
+        under, after = group(latex, after)
         return f"{_factor(_write(over))}/{_factor(_write(under), True)}", after
     if name == "sqrt":
         degree = ""
         if latex[after : after + 1] == "[":
             end = latex.index("]", after)
             degree, after = _script(latex[after + 1 : end], "^"), end + 1
-        inside, after = _group(latex, after)
+        inside, after = group(latex, after)
         return f"{degree}√{_factor(_write(inside), True)}", after
     if name in ACCENTS:
-        inside, after = _group(latex, after)
+        inside, after = group(latex, after)
         text = _write(inside)
         return text[:1] + ACCENTS[name] + text[1:], after
     if name in ("text", "mathrm", "operatorname", "mathbb", "mathbf"):
-        inside, after = _group(latex, after)
+        inside, after = group(latex, after)
         return inside, after
     if name in ("left", "right"):
         return ("", after + 1) if latex[after : after + 1] == "." else ("", after)
@@ -128,3 +126,19 @@ def _script(text: str, mark: str) -> str:
     if raised:
         return f"^{text}" if len(text) == 1 else f"^({text})"
     return f"[{text}]" if " " in text else f"_{text} "
+
+
+def group(latex: str, position: int) -> tuple[str, int]:
+    """Return what stands in braces from a position on, or the one symbol there, and where it ends."""
+    while latex[position] == " ":
+        position += 1
+    if latex[position] != "{":
+        match = re.compile(r"\\[A-Za-z]+|.").match(latex, position)
+        assert match is not None
+        return match.group(), match.end()
+    depth = 0
+    for place in range(position, len(latex)):
+        depth += (latex[place] == "{") - (latex[place] == "}")
+        if depth == 0:
+            return latex[position + 1 : place], place + 1
+    return latex[position + 1 :], len(latex)

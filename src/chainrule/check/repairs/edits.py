@@ -1,0 +1,37 @@
+"""The changes of one expression that undo what is often written wrong."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from . import additions, changes
+from .sites import Edit, Place, Site, atoms_of, sites
+
+
+def edits(tree: Any) -> list[Edit]:
+    """Return every change that is tried, the likeliest first."""
+    atoms = atoms_of(tree)
+    found = [edit for site in sites(tree) for edit in _of_site(site, atoms)]
+    found += [edit for statement in _statements(tree) for edit in additions.of_statement(statement)]
+    return sorted(found, key=lambda e: e.cost)
+
+
+def _statements(tree: Any) -> Iterator[tuple[ast.stmt, Place]]:
+    for node in ast.walk(tree):
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                yield from ((s, (node, name, k)) for k, s in enumerate(value) if isinstance(s, ast.stmt))
+
+
+def _of_site(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
+    yield from changes.comparisons(site, atoms)
+    yield from changes.transposes(site)
+    yield from changes.signs(site)
+    yield from changes.axes(site)
+    yield from changes.numbers(site)
+    yield from changes.roots(site)
+    yield from changes.operators(site)
+    yield from changes.calls_changed(site)
+    yield from additions.variables(site, atoms)
+    yield from additions.added(site, atoms)
+    yield from additions.windows(site, atoms)

@@ -1,0 +1,182 @@
+"""The search: every change is tried on the gradient that was measured, and what repairs it is tried elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.context import Context
+from chainrule.check.coverage import cover
+from chainrule.check.evidence import elsewhere
+from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
+from chainrule.check.measure import Probe, random_direction
+from chainrule.check.subject import Subject
+
+from .edits import edits
+from .program import Program
+from .sites import Edit
+
+SECONDS = 2.0
+"""How long changes are tried."""
+POINTS = 3
+"""At how many other points a repaired gradient must be right."""
+SURE = 1.3
+"""Costs below which a change says what the mistake is; of dearer ones, which put in or take out, several may do."""
+MOST = 3
+NEAR = 0.3
+"""How much dearer a second repair may be to be named beside the first."""
+LARGEST = 2000
+"""Elements up to which a gradient is measured to mend a pass that does not run."""
+"""How many repairs are named."""
+
+
+@dataclass
+class Repair:
+    """A change that makes a gradient right here, with the subject that has it."""
+
+    edit: Edit
+    program: Program
+    subject: Subject
+
+
+def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
+    """Return what single changes of the backward pass under check make the gradient right, the likeliest first.
+
+    Each was tried at other points and cotangents as well: what repairs the gradient at one point only is not named.
+    None where there is no source, or no one change repairs it. A change that repaired another argument's gradient is
+    tried first.
+    """
+    found: list[tuple[int, Repair]] = []
+    with np.errstate(all="ignore"):
+        for repair in _repairs(probe.subject, context, probe.repairs):
+            if any(not wrong for wrong, _ in found) and repair.edit.cost > found[0][1].edit.cost + NEAR:
+                break
+            wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
+            if wrong is not None:
+                found.append((wrong, repair))
+                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
+            if len(found) >= MOST and not found[0][0]:
+                break
+    named = [repair for _, repair in found[:MOST]]
+    probe.repairs += [repair.edit.key for repair in named[:1]]
+    return [_hypothesis(repair) for repair in named]
+
+
+def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
+    """Return what single changes mend a backward pass that raises, or returns an array of a wrong shape."""
+    with np.errstate(all="ignore"):
+        try:
+            output = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
+        except Exception:
+            return []
+        name = name or min(subject.arguments, key=lambda n: subject.arguments[n].size)
+        arguments = {n: np.array(x) for n, x in subject.arguments.items()}
+        if arguments[name].size > LARGEST:
+            return []
+        nothing = {name: np.zeros(arguments[name].shape)}
+        context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
+        for repair in _repairs(subject, context, []):
+            if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
+                return [_hypothesis(repair)]
+    return []
+
+
+def _hypothesis(repair: Repair) -> Hypothesis:
+    edit = repair.edit
+    text = f"{edit.what}: line {edit.line} has `{edit.written}`, and `{edit.wanted}` makes the gradient right"
+    detail = Detail(
+        text=text,
+        line=edit.line,
+        file=repair.program.file,
+        function=repair.program.function.__name__,
+        written=edit.written,
+        wanted=edit.wanted,
+        what=edit.what,
+        sure=edit.cost < SURE,
+    )
+    return Hypothesis(edit.code, detail, 1.0)
+
+
+def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterator[Repair]:
+    """Yield the changes that make the gradient right at the point of the check, cheapest first."""
+    programs = list(_programs(subject))
+    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in programs for edit in all_edits]
+    tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
+    end = time.perf_counter() + SECONDS
+    for edit, program, rebuilt in tried:
+        if time.perf_counter() > end:
+            return
+        undo = edit.apply()
+        function = program.compiled()
+        undo.apply()
+        changed = None if function is None else rebuilt(function)
+        if changed is not None and _fits(changed, context):
+            yield Repair(edit, program, changed)
+
+
+def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
+    """Yield the functions that a backward pass is made of: itself, and those of the user's that it calls."""
+    for function, rebuilt in subject.editable():
+        try:
+            program = Program(function)
+        except ValueError:
+            continue
+        yield program, rebuilt, edits(program.tree)
+
+
+def _fits(subject: Subject, context: Context) -> bool:
+    try:
+        arguments = {name: np.array(x) for name, x in context.arguments.items()}
+        gradient = subject.backward(arguments, np.array(context.y_bar)).get(context.argument)
+        return gradient is not None and fits(np.asarray(gradient, float), context.expected, context)
+    except Exception:
+        return False
+
+
+def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: int) -> int | None:
+    """Return how many of the other arguments' gradients are wrong; None where the change is no repair.
+
+    It is one where the gradient is right at other points too, and no other gradient that was right is wrong now.
+    """
+    rng, name = np.random.default_rng(seed + 1), context.argument
+    seen, wrong = 0, 0
+    for _ in range(2 * POINTS):
+        at = {n: elsewhere(x, rng) for n, x in context.arguments.items()}
+        try:
+            y = np.asarray(subject.forward({n: np.array(x) for n, x in at.items()}))
+            if y.shape != context.output.shape or not np.all(np.isfinite(y)):
+                continue
+            there = Probe(subject, random_direction(rng, y.shape).astype(y.dtype), at)
+            if name not in there.gradients or cover([there], name, rng, False).verdict not in ("right", "kink"):
+                return None
+            others = [other for other in at if other != name]
+            if any(_breaks(before, there, other, rng) for other in others):
+                return None
+            if not seen:
+                wrong = sum(_is_wrong(there, other, rng) for other in others)
+        except Exception:
+            return None
+        seen += 1
+        if seen == POINTS:
+            break
+    return wrong if seen else None
+
+
+def _is_wrong(probe: Probe, name: str, rng: np.random.Generator) -> bool:
+    return name not in probe.gradients or cover([probe], name, rng, False).verdict == "wrong"
+
+
+def _breaks(subject: Subject, there: Probe, other: str, rng: np.random.Generator) -> bool:
+    """Whether another argument's gradient was right at this point before the change, and is not now."""
+    try:
+        before = Probe(subject, there.y_bar, there.at)
+    except Exception:  # it did not run at all
+        return False
+    if other not in before.gradients:
+        return False
+    if other in there.gradients and np.array_equal(before.gradients[other], there.gradients[other]):
+        return False
+    return _is_wrong(there, other, rng) and not _is_wrong(before, other, rng)

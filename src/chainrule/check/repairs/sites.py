@@ -1,0 +1,167 @@
+"""The expressions of a function in their places, and what a change of one of them is."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+LONG = 60
+"""The most characters of an expression that is shown whole."""
+Place = tuple[ast.AST, str, int | None]
+"""Where a node stands: its parent, the field, and the position in a list."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change: new nodes for some places, what it says of the mistake, and how far-fetched that is."""
+
+    code: str
+    what: str
+    cost: float
+    changes: Sequence[tuple[Place, Any]]
+    written: str
+    wanted: str
+    line: int
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from other changes of a function, whichever tree it belongs to."""
+        return self.line, self.written, self.wanted
+
+    def apply(self) -> "Edit":
+        """Make the change, and return the one that takes it back."""
+        before = [(place, _at(place)) for place, _ in self.changes]
+        for place, new in self.changes:
+            _put(place, new)
+        return Edit(self.code, self.what, self.cost, before, self.wanted, self.written, self.line)
+
+
+def _at(place: Place) -> Any:
+    parent, name, k = place
+    found = getattr(parent, name)
+    return found if k is None else found[k]
+
+
+def _put(place: Place, new: Any) -> None:
+    parent, name, k = place
+    if k is None:
+        setattr(parent, name, new)
+    else:
+        getattr(parent, name)[k] = new
+
+
+@dataclass
+class Site:
+    """An expression in its place, with what stands around it."""
+
+    node: Any
+    place: Place
+    statement: ast.AST
+    above: list[ast.AST] = field(default_factory=list)
+
+    @property
+    def parent(self) -> ast.AST:
+        """The node that holds it."""
+        return self.place[0]
+
+    @property
+    def in_index(self) -> bool:
+        """Whether it counts places: within an index, a slice or the arguments of `range`."""
+        child = self.node
+        for node in self.above:
+            if isinstance(node, ast.Slice) or (isinstance(node, ast.Subscript) and node.slice is child):
+                return True
+            if calls(node, "range") and node.func is not child:  # type: ignore[attr-defined]
+                return True
+            child = node
+        return False
+
+    @property
+    def is_value(self) -> bool:
+        """Whether it is all that a statement assigns or returns, or one of several that it returns."""
+        if isinstance(self.parent, ast.Assign | ast.AugAssign | ast.Return | ast.Lambda):
+            return self.place[1] in ("value", "body") and not isinstance(self.node, ast.Tuple)
+        return isinstance(self.parent, ast.Tuple) and isinstance(self.above[1], ast.Return | ast.Lambda)
+
+
+def sites(tree: ast.AST) -> Iterator[Site]:
+    """Yield every expression of a function that is read, in order."""
+    body = tree.body if isinstance(tree, ast.FunctionDef) else [tree]
+    for statement in body:
+        yield from below(statement, [], statement)
+
+
+def below(node: ast.AST, above: list[ast.AST], statement: ast.AST) -> Iterator[Site]:
+    """Yield every expression below a node, with what stands above it."""
+    own = node if isinstance(node, ast.stmt) else statement
+    chain = [node, *above]
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.AST):
+            children: list[tuple[int | None, Any]] = [(None, value)]
+        else:
+            children = list(enumerate(value)) if isinstance(value, list) else []
+        for k, child in children:
+            if not isinstance(child, ast.AST) or isinstance(child, ast.arguments):
+                continue
+            if isinstance(child, ast.expr) and not isinstance(getattr(child, "ctx", None), ast.Store | ast.Del):
+                yield Site(child, (node, name, k), own, chain)
+            yield from below(child, chain, own)
+
+
+def calls(node: Any, *names: str) -> bool:
+    """Whether a node is a call of one of these functions, or of a method of that name."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    return getattr(called, "id", getattr(called, "attr", None)) in names
+
+
+def atoms_of(tree: Any) -> list[ast.expr]:
+    """Return the values that a function has names for: variables, attributes, entries of a cache."""
+    found: dict[str, ast.expr] = {}
+    arguments = tree.args
+    for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        found[arg.arg] = ast.Name(arg.arg, ast.Load())
+    calls = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = ast.Name(node.id, ast.Load())
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in calls:
+            if node.value.id == "self":
+                found[ast.unparse(node)] = ast.Attribute(node.value, node.attr, ast.Load())
+        elif (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            found[ast.unparse(node)] = ast.Subscript(node.value, node.slice, ast.Load())
+    return [node for name, node in found.items() if name != "self"]
+
+
+def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:
+    """Return the change that puts a new expression in a place, with both texts."""
+    new = ast.copy_location(new, site.node)
+    shown = _shown(site)
+    before = ast.unparse(shown)
+    _put(site.place, new)
+    after = ast.unparse(_shown(site) if shown is not site.node else new)
+    _put(site.place, site.node)
+    return Edit(code, what, cost, [(site.place, new)], before, after, getattr(site.node, "lineno", 0))
+
+
+def _shown(site: Site) -> ast.AST:
+    """Return the expression around a change that says enough, and is short: up to what a statement assigns."""
+    shown: ast.AST = site.node
+    for above in site.above:
+        if isinstance(above, ast.stmt | ast.Tuple | ast.Lambda | ast.comprehension):
+            break
+        if isinstance(above, ast.expr):
+            if len(ast.unparse(above)) > LONG:
+                break
+            shown = above
+    return shown
+
+
+def text_of(node: ast.AST) -> str:
+    """Return the text of an expression."""
+    return ast.unparse(node)

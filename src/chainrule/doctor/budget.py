@@ -1,0 +1,50 @@
+"""How long `doctor` may take, and what was left out because of it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+SHARE = 0.3
+"""The share of the time that the training of the network as it is may take."""
+FEWEST = 5
+"""Steps that are taken in any case."""
+
+
+class Budget:
+    """Seconds from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began = time.perf_counter()
+        self._left_out: list[str] = []
+        self._steps: dict[str, Any] = {}
+
+    @property
+    def used(self) -> float:
+        """How many seconds have gone by."""
+        return time.perf_counter() - self._began
+
+    def steps(self, wanted: int, batches: int) -> int:
+        """Return how many steps there is time for, going by how long it took to examine some batches."""
+        one = self.used / max(batches, 1)
+        affordable = max(FEWEST, int(SHARE * self.seconds / one)) if one > 0 else wanted
+        if affordable < wanted:
+            self._steps = {"steps": affordable, "wanted": wanted, "budget": self.seconds}
+        return min(wanted, affordable)
+
+    def allows(self, seconds: float) -> bool:
+        """Whether something that takes so long still fits."""
+        return self.used + seconds <= self.seconds
+
+    def leave_out(self, name: str) -> None:
+        """Note what was not done."""
+        if name not in self._left_out:
+            self._left_out.append(name)
+
+    def said(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        """Return what was left out, as the key of a sentence and what stands in it."""
+        found: list[tuple[str, Mapping[str, Any]]] = [("fewer steps", self._steps)] if self._steps else []
+        if self._left_out:
+            names = ", ".join(self._left_out)
+            found.append(("left out", {"count": len(self._left_out), "budget": self.seconds, "names": names}))
+        return tuple(found)

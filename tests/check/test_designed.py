@@ -1,0 +1,143 @@
+"""Gradients that are no derivative by design are recognised, and right where they are expected."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+X = np.random.default_rng(0).standard_normal((3, 4))
+
+
+def straight(x):
+    return x + cr.stop_gradient(np.round(x) - x)
+
+
+@cr.custom
+def step(x):
+    return (np.asarray(x) > 0).astype(float)
+
+
+@step.def_vjp
+def step_rule(g, x):
+    return g / (1 + 10 * np.abs(x)) ** 2
+
+
+@cr.custom
+def reverse(x):
+    return np.array(x)
+
+
+@reverse.def_vjp
+def reverse_rule(g, x):
+    return -0.3 * g
+
+
+CASES = {
+    "by stop_gradient": (straight, "straight-through"),
+    "identity": (lambda x: straight(2 * x), "straight-through"),
+    "surrogate": (step, "straight-through"),
+    "surrogate in a network": (lambda x: step(np.tanh(x)).sum(), "straight-through"),
+    "reversal": (reverse, "gradient-reversal"),
+    "reversal in a network": (lambda x: (reverse(x * 2) ** 2).sum(), "gradient-reversal"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_named_and_may_be_expected(name):
+    f, code = CASES[name]
+    report = cr.check(f, X)
+    assert (report.verdict, report.findings[0].code) == ("wrong", code)
+    assert f"expected='{code}'" in str(report)
+    assert not cr.check(f, X, expected={"straight-through": "gradient-reversal"}.get(code, "straight-through")).ok
+    meant = cr.check(f, X, expected=code)
+    assert meant.ok
+    assert any(code in note for note in meant.notes)
+    assert cr.check(f, X, expected=["straight-through", "gradient-reversal"], explain=False).ok
+
+
+def test_a_wrong_gradient_is_not_accepted_for_it():
+    report = cr.check(np.tanh, X, backward=lambda g, x: g, expected="straight-through")
+    assert report.verdict == "wrong"
+    report = cr.check(np.tanh, X, backward=lambda g, x: -g * (1 - np.tanh(x) ** 2), expected="gradient-reversal")
+    assert (report.verdict, report.findings[0].code) == ("wrong", "sign")
+
+
+def test_a_constant_with_a_gradient_is_no_straight_through():
+    report = cr.check(lambda x: 0.0 * x, X, backward=lambda g, x: g)
+    assert report.findings[0].code != "straight-through"
+
+
+def test_another_name_is_refused():
+    with pytest.raises(ValueError, match="expected: got 'sign', expected one of straight-through, gradient-reversal"):
+        cr.check(np.tanh, X, expected="sign")
+
+
+def test_an_estimator_that_draws_is_not_deterministic():
+    rng = np.random.default_rng(0)
+
+    def estimate(g, x):
+        return g * np.cos(x) * (1 + rng.standard_normal(x.shape))
+
+    assert cr.check(np.sin, X, backward=estimate).verdict == "non-deterministic"
+
+
+def test_a_layer():
+    class Step:
+        def forward(self, x):
+            return np.sign(x)
+
+        def backward(self, g):
+            return g
+
+    assert cr.check_layer(Step(), X).findings[0].code == "straight-through"
+    assert cr.check_layer(Step(), X, expected="straight-through").ok
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_numbers_and_arrays_of_one_element(torch, shape):
+    a = torch.full(shape, 0.3)
+    assert cr.check_torch(lambda a, x: a * x, a, torch.ones(3)).verdict == "right"
+    module = torch.nn.Linear(3, 1)
+    module.scale = torch.nn.Parameter(a)
+    assert cr.check_torch(lambda x: module(x).sum() * module.scale, torch.ones(3)).verdict == "right"
+    assert cr.check(lambda a, x: a * x, np.full(shape, 0.3), X).verdict == "right"
+    layer = nn.Linear(4, 1)
+    layer.scale = nn.Parameter(np.full(shape, 0.5))
+    assert cr.check(lambda x: layer(x).sum() * layer.scale, X).verdict == "right"
+
+
+def test_functions_of_pytorch(torch):
+    class Rounded(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return torch.round(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    x = torch.tensor([0.2, 1.4, -0.7])
+    assert cr.check_torch(Rounded, x).findings[0].code == "straight-through"
+    assert cr.check_torch(lambda x: Rounded.apply(2 * x).sum(), x, expected="straight-through").ok
+
+    def raises(x):
+        if not torch.equal(x.detach(), there):
+            raise RuntimeError("out of the lattice")
+        return x
+
+    there = x.double()
+    report = cr.check_torch(raises, there)
+    assert report.verdict == "raises"
+    assert "out of the lattice" in str(report)
+
+
+def test_functions_of_jax(jax):
+    @jax.custom_vjp
+    def rounded(x):
+        return jax.numpy.round(x)
+
+    rounded.defvjp(lambda x: (jax.numpy.round(x), None), lambda _, g: (g,))
+    x = jax.numpy.array([0.2, 1.4, -0.7])
+    assert cr.check_jax(rounded, x).findings[0].code == "straight-through"
+    assert cr.check_jax(rounded, x, expected="straight-through").ok

@@ -1,0 +1,120 @@
+"""All of a check is said in Korean: verdicts, what was seen, reasons, coverage, notes; code and exceptions stay."""
+
+import re
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.check import korean
+from chainrule.check.hypotheses import CODES
+from chainrule.check.hypotheses.candidate import WRITTEN
+from chainrule.check.verdicts import VERDICTS
+
+RNG = np.random.default_rng(0)
+X, W = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))
+HANGUL = re.compile("[가-힣]")
+SHARED = np.arange(5.0)
+
+
+def product_not_turned(g, x, w):
+    return g @ w, x.T @ g
+
+
+def raising(g, x):
+    raise RuntimeError("the cache is empty")
+
+
+def in_place(x):
+    x *= 2
+    return x
+
+
+def drawn(x):
+    return x * RNG.standard_normal(x.shape)
+
+
+def brittle(x):
+    if not np.array_equal(x, X):
+        raise ValueError("only here")
+    return x * 2
+
+
+REPORTS = {
+    "right": lambda: cr.check(np.tanh, X),
+    "transposed": lambda: cr.check(lambda x, w: x @ w, X, W, backward=product_not_turned),
+    "factor": lambda: cr.check(lambda x: (x**2).mean(), X, backward=lambda g, x: 2 * g * x),
+    "unexplained": lambda: cr.check(np.tanh, X, backward=lambda g, x: g * np.sin(9 * x) * x**3),
+    "missing": lambda: cr.check(np.tanh, X, backward=lambda g, x: 0 * g * x),
+    "shape": lambda: cr.check(lambda x: np.sin(x).sum(), X, backward=lambda g, x: g * np.cos(x).sum(0)),
+    "signature": lambda: cr.check(lambda x, w: x @ w, X, W, backward=lambda g, x, w: g @ w.T),
+    "raises": lambda: cr.check(np.tanh, X, backward=raising),
+    "raises at other points": lambda: cr.check(brittle, X, backward=lambda g, x: 2 * g),
+    "non-deterministic": lambda: cr.check(drawn, X),
+    "not-finite": lambda: cr.check(np.log, -X),
+    "mutates-input": lambda: cr.check(in_place, X.copy(), backward=lambda g, x: 2 * g),
+    "overlapping-memory": lambda: cr.check(lambda a, b: a * b, SHARED, SHARED[::-1]),
+    "kink": lambda: cr.check(lambda x: np.maximum(x, 0), np.array([0.0, 1.0])),
+    "straight-through": lambda: cr.check(lambda x: x + cr.stop_gradient(np.round(x) - x), X),
+    "expected": lambda: cr.check(lambda x: x + cr.stop_gradient(np.round(x) - x), X, expected="straight-through"),
+    "coarse": lambda: cr.check(lambda x: x.astype(np.float16) * 2, X.astype(np.float16), backward=lambda g, x: 2 * g),
+    "jvp": lambda: cr.check(np.sin, X, jvp=lambda primals, tangents: tangents[0] * np.sin(primals[0])),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_line_is_korean(name):
+    report = REPORTS[name]()
+    text = report.to_text("ko")
+    first = text.splitlines()[0]
+    assert first.startswith(korean.VERDICTS[report.verdict].upper())
+    for finding in report.findings:
+        assert HANGUL.search(korean.sentence(finding.message)), finding.message
+        assert korean.sentence(finding.message) in text or len(report.findings) > 4
+        for hypothesis in finding.hypotheses[:3]:
+            assert korean.reason(hypothesis.code, hypothesis.detail) in text
+            assert hypothesis.detail["text"] not in text
+    for note in report.notes:
+        assert HANGUL.search(korean.sentence(note)), note
+    code = re.compile(r"^      |\.py|^\s*$|올바른 식|쓰인 식")
+    for line in text.splitlines():
+        assert code.search(line) or HANGUL.search(line), line
+    page = report.to_html("ko")
+    for finding in report.findings:
+        assert finding.message not in page or finding.message.startswith("the cache")
+
+
+def test_a_repair_has_its_line_in_both_languages():
+    report = REPORTS["transposed"]()
+    detail = report.findings[0].detail
+    assert f"{detail['line']}행의 `g @ w` 대신 `g @ w.T`" in report.to_text("ko")
+    assert f"line {detail['line']}" in report.to_text("en")
+    assert "전치" in report.to_text("ko")
+
+
+def test_every_word_is_there():
+    assert set(VERDICTS) == korean.VERDICTS.keys()
+    assert {*CODES, *WRITTEN} == korean.REASONS.keys()
+
+
+def test_another_language_is_refused():
+    with pytest.raises(ValueError, match="lang: expected one of en, ko, got 'fr'"):
+        REPORTS["right"]().to_text("fr")
+
+
+def test_the_command_line_answers_in_korean(tmp_path, monkeypatch):
+    pytest.importorskip("typer")
+    from typer.testing import CliRunner
+
+    from chainrule.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "korean_ops.py").write_text(
+        'import numpy as np\n\n\ndef f(x: "B N"):\n    return np.sin(x)\n\n\n'
+        "def g(y_bar, x):\n    return -y_bar * np.cos(x)\n",
+        encoding="utf-8",
+    )
+    done = CliRunner().invoke(app, ["check", "korean_ops.py:f", "--backward", "g", "--lang", "ko"])
+    assert done.exit_code == 1
+    assert "틀림  f: 기울기가 틀립니다" in done.output
+    assert "부호" in done.output
