@@ -1,6 +1,8 @@
 """How properties are searched, and the libraries that chainrule is compared with."""
 
 import os
+import signal
+from collections.abc import Iterator
 from types import ModuleType
 
 import hypothesis
@@ -29,3 +31,11 @@ def jax() -> ModuleType:
     module = _reference("jax")
     module.config.update("jax_enable_x64", True)
     return module
+
+
+@pytest.fixture(scope="module")
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where the tests were started so that it is ignored (`nohup`, `&` in a script)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

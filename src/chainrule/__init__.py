@@ -20,6 +20,7 @@ from chainrule.core.custom import custom
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
 from chainrule.core.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.linearize import linearize
+from chainrule.core.meanings import PyTorchMeaningWarning
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
@@ -83,6 +84,7 @@ __all__ = [
     "GradientError",
     "InPlaceError",
     "MissingRuleError",
+    "PyTorchMeaningWarning",
     "Tensor",
     "__version__",
     "arange",

@@ -4,9 +4,9 @@ Exit codes: 0 done, 1 the answer is no (a wrong gradient, a training that diverg
 by Ctrl-C.
 """
 
+import io
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable
 from json import dumps
 from pathlib import Path
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
-    from rich.console import Console
     from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
+from chainrule import terminal
 from chainrule._version import __version__
+from chainrule.core.errors import CaptureError
+from chainrule.core.escape import csv_cell, visible
+from chainrule.core.files import check_output, is_same_file, write_text
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from chainrule.train.report import CheckedRow
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
+TARGET = "The data's target column (default: a trained model's own; else the last)."
+TASK = "What is made of the target: auto, classification or regression."
 
 app = typer.Typer(
     name="chainrule",
@@ -39,17 +44,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(soft_wrap=True)
+console = terminal.Screen(soft_wrap=True)
 
 
 def main() -> None:
     """Run the command line; a wrong call or unusable data is one line, not a traceback."""
-    try:
-        app()
-    except (FloatingPointError, ValueError, ImportError, OSError) as error:
-        errors = Console(stderr=True, soft_wrap=True, quiet=console.quiet)
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
+    with terminal.prepared():
+        try:
+            app()
+        except (FloatingPointError, CaptureError, ValueError, ImportError, OSError) as error:
+            terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
+            sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -94,28 +99,41 @@ def train(
     from chainrule.data import load
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
-    from chainrule.train.job import Job, Recipe
+    from chainrule.train.job import Job
+    from chainrule.train.recipe import Recipe
     from chainrule.train.report import check_lang
 
     check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
+    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
+    inputs = _data_files(data) | ({} if resume is None else {"the checkpoint of --resume": resume})
     for path in (out, report):
-        _check_writable(path)
-    if out.resolve() == report.resolve():
-        raise ValueError(f"--out and --report are the same file, {out}; name two")
+        check_output(path, inputs, whole=path is out)
+    for path, what in ((out, "--out"), (checkpoint, f"the checkpoint of --out, {checkpoint},")):
+        if is_same_file(path, report):
+            raise ValueError(f"{what} and --report are the same file, {report}; name two")
+    check_output(checkpoint, _data_files(data), whole=True)
     with launched() as parallel:
         console.quiet = not parallel.leads
+        if parallel.size > 1:
+            terminal.keep_pipes()
+        if terminal.ctrl_c_is_ignored():
+            console.print(
+                "Ctrl-C is ignored, as this runs in the background (&, nohup): it will not leave a checkpoint; "
+                "--checkpoint-every does",
+                style="yellow",
+            )
         job = Job(load(data, target, task), recipe)
-        console.print(f"{job.data!r}", highlight=False)
+        console.print(f"{job.data!r}")
         for line in job.data.inferred:
-            console.print(f"  {line}", highlight=False, markup=False)
+            console.print(f"  {line}")
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
-        history = _train(job, out, parallel, checkpoint_every, watch)
+        history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
-            console.print(f"steps: {history.compiled}", highlight=False, markup=False, style="dim")
+            console.print(f"steps: {history.compiled}", style="dim")
             _say_what_was_seen(watch)
             _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang, watch)
 
@@ -129,7 +147,7 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     if checked is not None:
         console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
         if not checked.ok:
-            console.print(str(checked), style="red", markup=False)
+            console.print(str(checked), style="red")
     if not parallel.agreed(checked is None or checked.ok):
         raise typer.Exit(NO)
     return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
@@ -151,15 +169,15 @@ def _write(
     score = job.score()
     job.save(out, score)
     write_report(report, job, history, score, checked, command, lang, _derivation(job, lang), watch)
-    console.print(str(score), style="bold", highlight=False)
-    console.print(f"model: {out}\nreport: {report}", highlight=False, markup=False)
+    console.print(str(score), style="bold")
+    console.print(f"model: {out}\nreport: {report}")
 
 
 def _say_what_was_seen(watch: "GradientWatch") -> None:
     """Print what the doctor saw in the gradients along the way, if anything."""
     if not watch.ok:
         for title, evidence, _ in watch.verdicts():
-            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow", markup=False)
+            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:
@@ -177,24 +195,26 @@ def predict(
     """Predict with a saved network: a CSV with a row for each sample."""
     import csv
 
-    from chainrule.data import load_features
-    from chainrule.train.job import Predictor
+    from chainrule.train.predictor import Predictor
 
+    if out is not None:
+        check_output(out, {"the model": model} | _data_files(data))
     predictor = Predictor.load(model)
-    values = predictor.predict(load_features(data, predictor.meta["feature_names"], predictor.meta["data"]))
+    values = predictor.predict(predictor.features(data))
     names = predictor.class_names
     if names:
-        header = ["prediction", *(f"p({name})" for name in names)]
-        rows = [[names[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
+        header = ["prediction", *(f"p({visible(name)})" for name in names)]
+        cells = [csv_cell(name) for name in names]
+        rows = [[cells[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
     else:
         header, rows = ["prediction"], [[f"{value:.8g}"] for value in values]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
         return
-    _check_writable(out)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    console.print(f"{len(rows)} predictions: {out}", highlight=False, markup=False)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    write_text(out, text.getvalue())
+    console.print(f"{len(rows)} predictions: {out}")
 
 
 @_command("chainrule check check_me.py:softmax --backward softmax_backward")
@@ -219,10 +239,10 @@ def check(
 
     check_lang(lang)
     if html is not None:
-        _check_writable(html)
+        check_output(html, _target_files(target))
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
-        html.write_text(report.to_html(lang), encoding="utf-8")
+        write_text(html, report.to_html(lang))
     typer.echo(dumps(report.to_dict(), ensure_ascii=False) if json else str(report))
     if not report.ok:
         raise typer.Exit(NO)
@@ -239,6 +259,8 @@ def explain(
     ] = None,
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 2,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
@@ -249,8 +271,8 @@ def explain(
 
     chosen = format_of(format, out)
     if out is not None:
-        _check_writable(out)
-    source = Source(data, samples, tuple(shape or ()), seed)
+        check_output(out, _target_files(target) | _data_files(data))
+    source = Source(data, samples, tuple(shape or ()), seed, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -259,8 +281,8 @@ def explain(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
-        console.print(f"{derivation!r}: {out}", highlight=False, markup=False)
+        write_text(out, text)
+        console.print(f"{derivation!r}: {out}")
     if not derivation.ok:
         raise typer.Exit(NO)
 
@@ -271,6 +293,8 @@ def graph(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where it goes: a .svg or .html file.")] = Path("graph.svg"),
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
     samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 8,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
     fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
@@ -278,19 +302,26 @@ def graph(
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
-    from chainrule.explain.graph_command import Options, graph_of
+    from chainrule.explain.graph_command import graph_of
+    from chainrule.explain.target import Source
 
-    _check_writable(out)
-    drawn = graph_of(target, Options(data, samples, tuple(shape or ()), seed, fold, lang))
+    check_output(out, _target_files(target) | _data_files(data))
+    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, column, task), fold, lang)
     drawn.save(out, animate=animate)
-    console.print(f"{drawn!r}: {out}", highlight=False, markup=False)
+    console.print(f"{drawn!r}: {out}")
 
 
 @_command("chainrule doctor digits --report flow.html")
 def doctor(
     target: Annotated[
-        str, typer.Argument(help="FILE.py:NAME, what gives (model, loss, batches, optimizer); or a data set.")
+        str,
+        typer.Argument(
+            help="FILE.py:NAME, what gives (model, loss, batches, optimizer); a data set; or a saved model."
+        ),
     ],
+    data: Annotated[str | None, typer.Option(help="For a saved model: a data set's name, or a file.")] = None,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
     remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
     steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
@@ -304,13 +335,13 @@ def doctor(
 
     check_lang(lang)
     if report is not None:
-        _check_writable(report)
-    model, loss, batches, optimizer = patient_of(target)
+        check_output(report, _target_files(target) | _data_files(target) | _data_files(data))
+    model, loss, batches, optimizer = patient_of(target, data, column, task)
     diagnosis = examine(model, loss, batches, optimizer, remedies, steps, seed)
     typer.echo(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)
-        console.print(f"report: {report}", highlight=False, markup=False)
+        console.print(f"report: {report}")
     if not diagnosis.ok:
         raise typer.Exit(NO)
 
@@ -319,9 +350,14 @@ def doctor(
 def info(
     model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
     operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove the machine code that is kept of captured programs.")
+    ] = False,
 ) -> None:
     """Describe a model file; without one, this installation."""
-    if operations:
+    if clear_cache:
+        _clear_cache()
+    elif operations:
         _print_operations()
     elif model is not None:
         _print_model(model)
@@ -344,29 +380,27 @@ def _widths(text: str) -> tuple[int, ...]:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
 
 
-def _check_writable(path: Path) -> None:
-    """Fail before the work, not after it; what the file holds stays."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder; name a file in it")
-    try:
-        if path.exists():
-            path.open("ab").close()
-        else:
-            tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be written here ({error.strerror}); name another place") from error
+def _data_files(data: str | None) -> dict[str, Path]:
+    """The files that a data argument reads, by what they are, so that no output is written over one."""
+    from chainrule.data.named import files_of
+
+    return {f"the data{' (its labels)' * k}": path for k, path in enumerate(files_of(data or ""))}
 
 
-def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
+def _target_files(target: str) -> dict[str, Path]:
+    """The file behind FILE.py:NAME, module:NAME or a model."""
+    place, _, _ = target.rpartition(":")
+    paths = {Path(target), Path(place), Path(f"{place.replace('.', '/')}.py")}
+    return {f"the file of {target}": path for path in paths if path.is_file()}
+
+
+def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
-    from chainrule.train import NonFiniteError
+    from chainrule.train import ModelFileError, NonFiniteError
     from chainrule.train.job import JobCheckpoint
     from chainrule.train.logs import ProgressBar
 
-    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
-    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds)]
+    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, _warn)]
     try:
         return job.train([ProgressBar(console), watch, *keeping], parallel)
     except NonFiniteError as error:
@@ -375,16 +409,24 @@ def _train(job: "Job", out: Path, parallel: "Alone", seconds: float | None, watc
             f"nothing was written. Lower --lr, which is {job.recipe.lr:g}"
         ) from error
     except KeyboardInterrupt:
-        if parallel.leads:
-            job.save_checkpoint(checkpoint)
+        try:
+            if parallel.leads:
+                job.save_checkpoint(checkpoint)
+        except ModelFileError as error:
+            _warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
+            raise typer.Exit(INTERRUPTED) from None
         again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
         if "--resume" in again:
             at = again.index("--resume")
             del again[at : at + 2]
-        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:", highlight=False)
+        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:")
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _warn(text: str) -> None:
+    terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")
 
 
 def _print_operations() -> None:
@@ -396,39 +438,49 @@ def _print_operations() -> None:
     of_numpy = Table("NumPy's functions", "", "what they are here")
     for kind, count in summary().items():
         of_numpy.add_row(kind, str(count), KINDS[kind])
-    console.print(own, of_numpy, sep="\n\n", markup=False)
+    console.print(own, of_numpy, sep="\n\n")
 
 
 def _print_model(path: Path) -> None:
     from chainrule.train import load
-    from chainrule.train.job import described
+    from chainrule.train.description import Description, is_described
 
     saved = load(path)
+    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
     table = Table("array", "shape", "dtype")
     for name, array in saved.model.items():
-        table.add_row(name, " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
+        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
     console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters", highlight=False)
-    for line in described(saved.meta):
-        console.print(line, highlight=False, markup=False)
+    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
+    for line in said:
+        console.print(line)
+
+
+def _clear_cache() -> None:
+    from chainrule.kernels.native.cache import cache
+
+    kept = cache()
+    count = kept.clear()
+    reason = f"; the folder {kept.reason}" if kept.reason else ""
+    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_installation() -> None:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    from chainrule.compile.generated import kept_in
     from chainrule.core.operation import REGISTRY
+    from chainrule.kernels.native.cache import kept_in
 
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}", highlight=False)
+    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
     for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
         try:
-            console.print(f"  {package} {version(package)}", highlight=False)
+            console.print(f"  {package} {version(package)}")
         except PackageNotFoundError:
-            console.print(f"  {package} not installed", highlight=False)
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them", highlight=False)
+            console.print(f"  {package} not installed")
+    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
     for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{what}: {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 `np.exp(x)` of a tensor already is chainrule's `exp`: NumPy hands it over. This module has the same functions under
 NumPy's names, for code that imports `chainrule.numpy as np`, and `array`, which NumPy cannot hand over because the
-tensors stand inside a list. It adds `logsumexp`, `gather` (another name of `take_along_axis`) and `row_stack` (NumPy's
-old name of `vstack`). Constants and dtypes are NumPy's own, and so are functions that make arrays of numbers
+tensors stand inside a list. Without a tensor among its arguments each of them is NumPy's own, complex numbers, dates
+and errors included. It adds `logsumexp`, `gather` (another name of `take_along_axis`) and `row_stack` (NumPy's old name
+of `vstack`). Constants and dtypes are NumPy's own, and so are functions that make arrays of numbers
 (`zeros`, `linspace`); everything else that has no derivative here is refused by name.
 
 >>> import chainrule as cr
@@ -12,6 +13,8 @@ old name of `vstack`). Constants and dtypes are NumPy's own, and so are function
 7.0
 """
 
+import functools as _functools
+from collections.abc import Callable as _Callable
 from typing import Any
 
 import numpy as _np
@@ -20,11 +23,11 @@ from chainrule import rules as _rules
 from chainrule.core.protocols import functions as _functions
 from chainrule.core.protocols import ufuncs as _ufuncs
 from chainrule.core.tensor import Tensor as _Tensor
-from chainrule.core.tensor import value_of as _value_of
 from chainrule.core.tree import flatten as _flatten
 from chainrule.rules.concatenator import c_, r_
 from chainrule.rules.gather import take_along_axis as gather
-from chainrule.rules.join import row_stack
+from chainrule.rules.join import nested as _nested
+from chainrule.rules.join import row_stack as _row_stack
 from chainrule.rules.softmax import logsumexp
 
 __all__ = ["array", "asarray", "c_", "gather", "logsumexp", "r_", "row_stack"]
@@ -40,25 +43,66 @@ _MAKERS = frozenset(
 )
 
 
-def array(values: Any, dtype: Any = None) -> Any:
+def _holds_tensor(tree: Any) -> bool:
+    """Whether a tensor is among nested arguments."""
+    if isinstance(tree, _Tensor):
+        return True
+    if isinstance(tree, tuple | list):
+        return any(map(_holds_tensor, tree))
+    if isinstance(tree, dict):
+        return any(map(_holds_tensor, tree.values()))
+    return not isinstance(tree, _PLAIN) and any(isinstance(x, _Tensor) for x in _flatten(tree)[0])
+
+
+_PLAIN = (_np.ndarray, _np.generic, int, float, complex, str, type(None), type, _np.dtype)
+
+
+class _Function:
+    """A function of NumPy: chainrule's where a tensor is among the arguments, and else NumPy's own."""
+
+    def __init__(self, ours: _Callable[..., Any], plain: _Callable[..., Any]) -> None:
+        _functools.update_wrapper(self, ours)
+        self.__name__ = self.__qualname__ = plain.__name__
+        self._ours, self._plain = ours, plain
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return (self._ours if _holds_tensor((args, settings)) else self._plain)(*args, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        """Look up what a universal function has beside its call, such as `reduce`."""
+        return getattr(self.__dict__["_plain"], name)
+
+    def __reduce__(self) -> Any:
+        return __getattr__, (self.__name__,)
+
+    def __repr__(self) -> str:
+        return f"<function chainrule.numpy.{self.__name__}>"
+
+
+def array(object: Any, dtype: Any = None, **settings: Any) -> Any:
     """Return nested lists of numbers, arrays and tensors as one array; a tensor where one is among them.
+
+    `settings` are NumPy's (`copy`, `order`, `ndmin`, …), for plain data; a TypeError beside a tensor.
 
     >>> array([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 2.],
            [3., 4.]])
     """
-    if isinstance(values, _Tensor):
-        return values if dtype is None else values.astype(dtype)
-    if not isinstance(values, list | tuple) or not any(isinstance(x, _Tensor) for x in _flatten(values)[0]):
-        return _np.array(values, dtype=dtype)
-    stacked = _functions[_np.stack]([array(value) for value in values])
-    return stacked if dtype is None else stacked.astype(dtype)
+    return _made("array", _np.array, object, dtype, settings)
 
 
-def asarray(values: Any, dtype: Any = None) -> Any:
-    """Return `array(values)`, without a copy where it is one already."""
-    plain = not isinstance(_value_of(values), list | tuple) and not isinstance(values, _Tensor)
-    return _np.asarray(values, dtype=dtype) if plain else array(values, dtype)
+def asarray(a: Any, dtype: Any = None, order: Any = None, **settings: Any) -> Any:
+    """Return `array(a)`, without a copy where it is one already."""
+    return _made("asarray", _np.asarray, a, dtype, settings if order is None else {"order": order, **settings})
+
+
+def _made(name: str, make: _Callable[..., Any], values: Any, dtype: Any, settings: dict[str, Any]) -> Any:
+    if not _holds_tensor(values):
+        return make(values, dtype=dtype, **settings)
+    if settings:
+        raise TypeError(f"{name}: {next(iter(settings))}= is not supported on tensors; leave it out")
+    found = _nested(values)
+    return found if dtype is None else found.astype(dtype)
 
 
 def __getattr__(name: str) -> Any:
@@ -68,15 +112,28 @@ def __getattr__(name: str) -> Any:
         return found
     table = _ufuncs if isinstance(found, _np.ufunc) else _functions
     if found in table:
-        return table[found]
+        return _wrapped(found, table[found])
     raise AttributeError(
         f"chainrule.numpy has no {name!r}: chainrule has no derivative for it; use numpy.{name} on plain arrays"
     )
 
 
+row_stack = _Function(_row_stack, _np.vstack)
+
+
+@_functools.cache
+def _wrapped(plain: _Callable[..., Any], ours: _Callable[..., Any]) -> _Function:
+    return _Function(ours, plain)
+
+
 def __dir__() -> list[str]:
-    names = [f.__name__ for f in (*_ufuncs, *_functions) if not isinstance(f, tuple)]
+    found = {**_ufuncs, **_functions}
+    names = [name for name in dir(_np) if not name.startswith("_") and _known(getattr(_np, name, None), found)]
     return sorted({*__all__, *names, *_MAKERS})
+
+
+def _known(function: Any, table: dict[Any, Any]) -> bool:
+    return isinstance(function, _np.ufunc | type(_np.sum) | type(_np.shape)) and function in table
 
 
 del _rules

@@ -233,3 +233,18 @@ def test_objects_are_as_many_after_replays() -> None:
         compiled(np.ones(3)).backward()
     gc.collect()
     assert len(gc.get_objects()) - before < 50
+
+
+@pytest.mark.parametrize("view", [lambda v: v[0:1], lambda v: v[:, 0:1], lambda v: v[2], lambda v: v.reshape(-1)[:4]])
+def test_what_a_loop_reads_in_two_ways_is_not_written_to(view: Any) -> None:
+    """The row that is added to all rows was overwritten by the first of them."""
+
+    def f(a: Any, b: Any) -> Any:
+        v = a @ b
+        return np.tanh(v + view(v))
+
+    rng = np.random.default_rng(0)
+    compiled = cr.compile(f)
+    for _ in range(2):
+        a, b = rng.normal(size=(4, 5)), rng.normal(size=(5, 4))
+        np.testing.assert_allclose(compiled(a, b), f(a, b), rtol=1e-12)

@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compile import plan as plan_module
+from chainrule.compile import single
 
 from .worlds import World, batches, network
 
@@ -115,7 +115,7 @@ def test_the_profile_of_a_plan_with_gradients_from_before() -> None:
 
 def test_small_plans_are_one_function(monkeypatch: pytest.MonkeyPatch, machine_code: None) -> None:
     def calls(most: int) -> int:
-        monkeypatch.setattr(plan_module, "MOST", most)
+        monkeypatch.setattr(single, "MOST", most)
         world = World(network())
         compiled = cr.compile(world.step)
         compiled(*batches(1)[0])

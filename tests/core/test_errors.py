@@ -106,7 +106,7 @@ def test_an_operation_names_itself_and_its_arguments() -> None:
         cr.grad(lambda a: (a * b).sum())(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"^multiply: "):
         cr.jvp(lambda a: a * b, (np.ones((2, 3)),), (np.ones((2, 3)),))
-    with pytest.raises(TypeError, match=r"multiply: .*got a float64\[2, 3\], b str"):
+    with pytest.raises(TypeError, match=r"^multiply: b: got a str, expected real numbers"):
         a * "text"
     with pytest.raises(TypeError, match=r"multiply: got dtype complex128"):
         a * 1j

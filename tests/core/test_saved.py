@@ -196,7 +196,7 @@ FLOATS: dict[str, Callable[[Any], Callable[[], Any]]] = {
 TABLES: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "a @ w": eager(lambda w, a: a @ w),
     "w @ a.T": eager(lambda w, a: w @ a.T),
-    "linear": eager(lambda w, a: F.linear(a, w)),
+    "linear": eager(lambda w, a: F.linear(a, np.concatenate([w, w], axis=-1))),
     "convolution": eager(lambda w, a: F.conv1d(a[None], w[:, :, None])),
     "attention": eager(lambda w, a: F.scaled_dot_product_attention(a, w, a)),
     "kl": eager(lambda w, a: F.mse_loss(w * w, a)),

@@ -92,7 +92,7 @@ def test_branching_on_traced_values() -> None:
         return x * x if x > 0 else -x
 
     assert (cr.grad(f)(3.0), cr.grad(f)(-3.0)) == (6.0, -1.0)
-    assert cr.grad(lambda x: sum(x * k for k in range(int(x))))(4.0) == 6.0
+    assert cr.grad(lambda x: sum(x * k for k in range(int(x.item()))))(4.0) == 6.0
 
 
 def test_repr() -> None:
@@ -117,20 +117,21 @@ def test_names() -> None:
     assert cr.tensor(1.0).name is None
 
 
-def test_in_place_operators_rebind() -> None:
+def test_in_place_operators_change_arrays_and_rebind_scalars() -> None:
     x = cr.tensor(2.0, requires_grad=True)
-    y = x
+    y = kept = x * 1  # as of NumPy's arrays without axes, the product of two is a scalar
     y += 1
     y *= x
-    assert float(x) == 2.0
+    assert (float(x), float(kept), float(y)) == (2.0, 2.0, 6.0)
     y.backward()
     assert float(x.grad) == 5.0  # x² + x
     z = cr.tensor([1.0])
-    kept = z
-    z -= 1
+    same = z
+    z -= 3
     z /= 2
     z **= 2
-    assert kept.tolist() == [1.0]
+    assert same is z
+    assert z.tolist() == [1.0]
 
 
 def test_tensors_are_keys_by_identity() -> None:

@@ -70,6 +70,10 @@ def test_a_tangent_has_the_dtype_of_the_value(dtype: Any) -> None:
     assert y.dtype == y_dot.dtype == dtype
 
 
+class Named(np.ndarray):
+    """An array that computes as every other does."""
+
+
 class Upward(np.ndarray):
     """An array whose product with itself is something else, as `np.matrix`'s is."""
 
@@ -78,10 +82,40 @@ class Upward(np.ndarray):
 
 
 def test_a_numpy_subclass_is_treated_as_an_array() -> None:
-    value, gradient = cr.value_and_grad(square_sum)(np.full(2, 3.0).view(Upward))
+    value, gradient = cr.value_and_grad(square_sum)(np.full(2, 3.0).view(Named))
     assert value == 18.0
     assert type(gradient) is np.ndarray
     np.testing.assert_array_equal(gradient, [6.0, 6.0])
+
+
+SUBCLASSES: dict[str, tuple[Any, str]] = {
+    "Upward": (lambda: np.full(2, 3.0).view(Upward), r".*Upward, which computes in its own way; pass np\.asarray"),
+    "masked": (
+        lambda: np.ma.array([3.0, 3.0], mask=[True, False]),
+        r"a masked array, whose mask would be.*x\.filled",
+    ),
+    "matrix": (lambda: np.asmatrix(np.eye(2)), r"a np\.matrix, whose \* is a matrix product; pass np\.asarray"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize(("make", "message"), SUBCLASSES.values(), ids=SUBCLASSES)
+def test_a_subclass_that_computes_in_its_own_way_is_refused(make: Any, message: str) -> None:
+    x, array = np.ones(2), make()
+    with pytest.raises(TypeError, match="grad: argument 0: got " + message):
+        cr.grad(square_sum)(array)
+    for f in (lambda t: (t * array).sum(), lambda t: np.maximum(array, t).sum(), lambda t: np.where(t > 0, array, t)):
+        with pytest.raises(TypeError, match="got " + message):
+            cr.grad(f)(x)
+        with pytest.raises(TypeError, match="got " + message):
+            cr.jvp(f, (x,), (x,))
+        with pytest.raises(TypeError, match="got " + message):
+            f(cr.tensor(x, requires_grad=True))
+
+
+def test_a_masked_array_before_a_tensor_is_refused_with_the_way_out() -> None:
+    with pytest.raises(cr.GradientError, match=r"numpy\.ma asked for it: use array\.filled"):
+        cr.grad(lambda t: (np.ma.array([3.0, 3.0], mask=[True, False]) * t).sum())(np.ones(2))
 
 
 def test_gradients_share_no_memory() -> None:

@@ -206,6 +206,7 @@ def ctrl_c_in_one_rank(parallel):
             os.kill(os.getpid(), signal.SIGINT)
             sum(range(1000))
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, however the tests were started
     training = Training(parallel)
     error = error_of(lambda: training.fit(callbacks=[WatchEverywhere((2, 2), press)]), KeyboardInterrupt)
     at = training.loader.state_dict()

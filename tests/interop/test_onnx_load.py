@@ -164,6 +164,25 @@ def test_which_floats_are_trained():
     assert [n for n, _ in load(file, trainable=lambda name: name == "scale").named_parameters()] == ["scale"]
 
 
+def test_functions_that_would_become_too_large_are_refused():
+    helper = onnx.helper
+    opset = [helper.make_opsetid("", 23), helper.make_opsetid("mine", 1)]
+
+    def twice(k):
+        inner = {"op_type": f"f{k - 1}", "domain": "mine"} if k else {"op_type": "Neg"}
+        inner |= {} if k else {"domain": ""}
+        nodes = [
+            helper.make_node(inputs=["a"], outputs=["b"], **inner),
+            helper.make_node(inputs=["b"], outputs=["c"], **inner),
+        ]
+        return helper.make_function("mine", f"f{k}", ["a"], ["c"], nodes, opset)
+
+    for depth, message in ((30, "inlined, would become 2,147,483,648 nodes"), (200, "nest deeper than 100 levels")):
+        call = helper.make_node(f"f{depth}", ["x"], ["y"], domain="mine")
+        with pytest.raises(ValueError, match=message):
+            load(graph_of([call], {"x": [2]}, {"y": [2]}, functions=[twice(k) for k in range(depth + 1)]))
+
+
 def test_functions_of_a_file_are_inlined():
     twice = onnx.helper.make_function(
         "own", "Twice", ["a"], ["b"], [node("Add", "a a", "b")], [onnx.helper.make_opsetid("", 23)]

@@ -39,10 +39,10 @@ def test_each_kernel_agrees_with_its_reference_without_the_compiler():
 
 USE = """
 import numpy as np
-from chainrule.kernels import optimizers
-x = np.full(5, 2.0)
-optimizers.scale(x, 3.0)
-print(*x)
+from chainrule.kernels import activations
+y = np.full((1, 4), 2.0)
+activations.bias_relu(y, np.ones(4))
+print(*y[0])
 """
 
 
@@ -50,13 +50,13 @@ def test_kernels_work_where_nothing_can_be_kept(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder", encoding="utf-8")
     # A path below a file cannot be made by anybody, root included. With no other place to turn to, nothing is kept.
-    assert run("-c", USE, NUMBA_CACHE_DIR=str(file / "cache")).split() == ["6.0"] * 5
+    assert run("-c", USE, NUMBA_CACHE_DIR=str(file / "cache")).split() == ["3.0"] * 4
 
 
 def test_what_was_compiled_is_kept(tmp_path):
     for _ in range(2):
-        assert run("-c", USE, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["6.0"] * 5
-    assert len(list(tmp_path.rglob("*scale*.nbc"))) == 1
+        assert run("-c", USE, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["3.0"] * 4
+    assert len(list(tmp_path.rglob("*bias_relu*.nbc"))) == 1
 
 
 # Laws
@@ -185,14 +185,6 @@ def test_no_gradient_without_eps_is_no_number_as_in_numpy(dtype):
     value, grad, total = np.ones(50, dtype), np.zeros(50, dtype), np.zeros(50, dtype)
     optimizers.adagrad(value, grad, total, 0.1, 0.0, 0.0, 1.0)
     assert np.isnan(value).all()
-
-
-@given(hnp.arrays(np.float32, st.integers(0, 70), elements=st.floats(width=32)))
-def test_the_sum_of_squares_keeps_what_is_not_finite(x):
-    total = optimizers.sum_of_squares(x)
-    with np.errstate(over="ignore"):
-        expected = np.square(x, dtype=np.float64).sum()
-    np.testing.assert_allclose(total, expected, rtol=1e-13)
 
 
 @settings(max_examples=20)

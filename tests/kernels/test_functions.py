@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chainrule.kernels import functions
 from chainrule.kernels.jit import FLAGS
+from chainrule.kernels.native.tasks import Function, Task, run_once
 
 WIDER = np.finfo(np.longdouble).nmant > 60
 DTYPES = [
@@ -27,7 +28,7 @@ NAMES = (
 
 
 @numba.njit(error_model="numpy", fastmath=set(FLAGS))
-def all_functions(x, y):
+def numba_functions(x, y):
     """Set y [13, n] to the functions of x, in the order of NAMES, as kernels would: one loop each."""
     for i in range(x.size):
         y[0, i] = functions.exp(x[i])
@@ -55,6 +56,31 @@ def all_functions(x, y):
         y[11, i] = functions.silu(x[i])
     for i in range(x.size):
         y[12, i] = functions.silu_slope(x[i])
+
+
+def each(function, x, y):
+    """Set y to a function of x, as machine code without Numba."""
+    written = Function([x.dtype, y.dtype])
+    source, target = written.places
+    with written.code.loop(written.begin, written.end) as i:
+        target[i] = function(source[i])
+    assert run_once(Task(written.text(), [x, y], end=x.size)) == -1
+
+
+@pytest.fixture(params=["numba", "native"], autouse=True)
+def compiler(request, monkeypatch):
+    """Hold what both compilers make of the functions to the bounds."""
+    monkeypatch.setitem(
+        globals(), "all_functions", {"numba": numba_functions, "native": native_functions}[request.param]
+    )
+
+
+all_functions = numba_functions
+
+
+def native_functions(x, y):
+    for name, row in zip(NAMES, y, strict=True):
+        each(getattr(functions, name), x, row)
 
 
 def results(x):
@@ -176,10 +202,10 @@ def test_each_function_keeps_its_bound(dtype):
 
 
 @pytest.mark.parametrize("real", [numba.float32, numba.float64])
-def test_each_loop_is_vectorised(real):
+def test_each_loop_of_a_kernel_is_vectorised(real):
     signature = (real[::1], real[:, ::1])
-    all_functions.compile(signature)
-    loops = re.findall(r"^vector\.body\d*:", all_functions.inspect_llvm(signature), re.MULTILINE)
+    numba_functions.compile(signature)
+    loops = re.findall(r"^vector\.body\d*:", numba_functions.inspect_llvm(signature), re.MULTILINE)
     assert len(loops) >= len(NAMES)
 
 
@@ -258,12 +284,6 @@ def test_monotone_functions_do_not_step_back_by_more_than_their_bound(dtype):
         assert np.all(y[:-1] - y[1:] <= bound(name) * np.spacing(np.abs(y[:-1]))), name
 
 
-@numba.njit(error_model="numpy", fastmath=set(FLAGS))
-def quotients(a, b, y):
-    for i in range(a.size):
-        y[i] = functions.divide(a[i], functions.root(b[i]))
-
-
 @numba.njit
 def orders(x, order, back):
     for i in range(x.size):
@@ -276,7 +296,7 @@ def test_a_quotient_by_a_root_is_right_where_that_is_0_or_infinite(dtype):
     info = np.finfo(dtype)
     b = np.repeat(np.array([0, np.inf, info.smallest_subnormal, 2], dtype), 37)
     y = np.empty_like(b)
-    quotients(np.ones_like(b), b, y)
+    each(lambda x: 1 / np.sqrt(x), b, y)
     with np.errstate(divide="ignore"):
         np.testing.assert_array_equal(y, 1 / np.sqrt(b))
 

@@ -50,11 +50,15 @@ def test_state_is_taken_in() -> None:
     flat.take_state(states)
     assert flat.slots["momentum_buffer"].tolist() == [1.0] * 11
     assert all(np.shares_memory(s["momentum_buffer"], flat.slots["momentum_buffer"]) for s in states[:3])
-    states[2]["momentum_buffer"] = replaced = np.full(4, 7.0)
-    flat.take_state(states)
+    before, states[2]["momentum_buffer"] = states[2]["momentum_buffer"], np.full(4, 7.0)
+    assert flat.take_state(states)
     assert flat.slots["momentum_buffer"][7:].tolist() == [7.0] * 4
-    assert states[2]["momentum_buffer"] is not replaced
-    flat.take_state(states)
+    assert before.tolist() == [1.0] * 4
+    states[2]["momentum_buffer"] = replaced = np.full(4, 7.0)
+    assert not flat.take_state(states)  # somebody holds it
+    assert states[2]["momentum_buffer"] is replaced
+    del replaced
+    assert flat.take_state(states)
     assert flat.slots["momentum_buffer"].tolist() == [1.0] * 7 + [7.0] * 4
 
 

@@ -1,6 +1,7 @@
 """What NumPy's users rely on: dtypes, shapes, memory layouts, and arguments that stay as they are."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ from chainrule.core.operation import Operation
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms import vjp
 
-from .calls import Arrays, Call, is_floating, plain, random_like, variant
-from .law import always, close, law
+from .calls import Arrays, Call, is_floating, names_of, plain, random_like, variant
+from .law import always, close, has_derivative, law
 
 
 def as_dtype(call: Call, dtype: Any, last: bool = True) -> Call:
@@ -79,6 +80,56 @@ def mixed_precision(call: Call, rng: np.random.Generator) -> None:
     mixed = as_dtype(call, np.float32, last=False)
     for name, x, g in zip(mixed.names, mixed.inputs, mixed.pullback(random_like(rng, mixed.outputs())), strict=True):
         assert g.dtype == x.dtype, f"argument {name}: the gradient of {x.dtype} is {g.dtype}"
+
+
+KEPT_AS: dict[str, Callable[[Any], Any]] = {
+    "float32": lambda x: x.astype(np.float32),
+    "float16": lambda x: x.astype(np.float16),
+    "a float32 scalar": lambda x: x.astype(np.float32)[()],
+    "a Python float": lambda x: float(x) if x.ndim == 0 else x,
+}
+"""What the other arguments of a float64 one may be."""
+
+
+@law(
+    "a float64 gradient has float64's accuracy",
+    lambda op: has_derivative(op) and (op.variadic or len(op.arguments) > 1),
+)
+def wide_beside_narrow(call: Call, rng: np.random.Generator) -> None:
+    """Beside narrower arguments the derivatives are those of the same function of the same values, all in float64.
+
+    Where NumPy computes the value in float64, that is, and for each argument that is float64 itself.
+    """
+    every = names_of(call.op, len(call.args))
+    for k in call.moving:
+        for kept, change in KEPT_AS.items():
+            others = [j for j, x in enumerate(call.args) if j != k and isinstance(x, np.ndarray) and is_floating(x)]
+            for narrow in [others, *([j] for j in others if len(others) > 1)]:
+                args = [change(x) if j in narrow else x for j, x in enumerate(call.args)]
+                wide = [np.asarray(x, np.float64) if j in narrow else x for j, x in enumerate(args)]
+                what = f"argument {every[k]}, with {', '.join(every[j] for j in narrow)} as {kept}:"
+                _same_as_wide(what, replace(call, args=tuple(args)), replace(call, args=tuple(wide)), k, rng)
+
+
+def _same_as_wide(what: str, mixed: Call, wide: Call, k: int, rng: np.random.Generator) -> None:
+    try:
+        outputs = mixed.outputs()
+    except TypeError as error:
+        if "float16" not in str(error):
+            raise
+        return
+    if any(y.dtype != np.float64 for y in outputs):
+        return
+    bars, dots = random_like(rng, outputs), random_like(rng, [mixed.args[k]])
+    for places in {(k,), *((j, k) for j in mixed.moving if j != k and isinstance(mixed.args[j], np.ndarray))}:
+        one, other = (replace(way, moving=tuple(sorted(places))) for way in (mixed, wide))
+        at = one.moving.index(k)
+        close(f"{what} the gradient", one.pullback(bars)[at], other.pullback(bars)[at], 1e-12)
+        moved = [dots[0] if j == k else np.zeros_like(one.args[j]) for j in one.moving]
+        also = [dots[0] if j == k else np.zeros_like(other.args[j]) for j in one.moving]
+        pairs = zip(one.tangents(tuple(moved)), other.tangents(tuple(also)), strict=True)
+        for y_dot, expected in pairs:
+            close(f"{what} the tangent", y_dot, expected, 1e-12)
 
 
 @law("float16 stays float16", always)

@@ -258,7 +258,7 @@ def test_second_order_through_changes():
 # x[index] = value
 
 
-def test_assignment_rebinds_and_earlier_uses_keep_the_old_value():
+def test_assignment_is_seen_by_views_and_earlier_uses_keep_the_old_value():
     x = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
     v = cr.tensor(10.0, requires_grad=True)
     y = x * x
@@ -266,7 +266,7 @@ def test_assignment_rebinds_and_earlier_uses_keep_the_old_value():
     row = y[1:]
     y[1] = v * x[0]
     assert y.tolist() == [1, 10, 9]
-    assert row.tolist() == [4, 9]
+    assert row.tolist() == [10, 9]
     (y.sum() + before.sum()).backward()
     np.testing.assert_array_equal(x.grad.numpy(), [2 + 10 + 4, 4 * 8, 6 + 4 * 27])
     assert v.grad.item() == 1
@@ -298,7 +298,7 @@ def test_assignment_into_a_constant_makes_it_carry_the_gradient():
     assert numbers.tolist() == [0, 1, 7]
 
 
-def test_assignment_into_a_leaf_says_what_to_do():
+def test_assignment_into_a_leaf_says_what_to_do_and_an_argument_is_a_copy():
     x = cr.tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(cr.GradientError, match=r"x\.at\[index\]\.set\(value\).*cr\.no_grad\(\)"):
         x[0] = 5.0
@@ -309,9 +309,8 @@ def test_assignment_into_a_leaf_says_what_to_do():
         return x.sum()
 
     given_array = np.array([1.0, 2.0])
-    with pytest.raises(cr.GradientError, match="x is an input whose gradient is asked for"):
-        cr.grad(f)(given_array)
-    with pytest.raises(cr.GradientError, match="x is an input whose gradient is asked for"):
+    assert cr.grad(f)(given_array).tolist() == [0, 1]
+    with pytest.raises(cr.GradientError, match=r"inside cr\.no_grad\(\) this would cut x off"):
         cr.grad(cr.no_grad()(f))(given_array)
     assert given_array.tolist() == [1, 2]
 
@@ -486,7 +485,7 @@ def test_partition_and_second_order_of_sort():
 
 def test_order_on_tensors():
     x = cr.tensor([3.0, 1.0, 2.0], requires_grad=True)
-    assert np.sort(x).tolist() == x.sort().tolist() == [1, 2, 3]
+    assert np.sort(x).tolist() == [1, 2, 3]
     assert not np.argsort(x).requires_grad
     assert x[np.argsort(x)].tolist() == [1, 2, 3]
     assert np.argpartition(x, 0)[0].item() == 1

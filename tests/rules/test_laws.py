@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.core import reverse
+from chainrule.core import kinds, reverse
 from chainrule.core.operation import Operation
 
 from .calls import variant
@@ -14,8 +14,12 @@ from .laws import LAWS
 from .planted import FAULTS, SOUND, Quotient
 from .test_registry import OPERATIONS
 
-ENGINE = ("derivatives have the shape of their variable", "dtypes may be mixed")
-"""Laws that the engine keeps for all records: their fault is planted in it."""
+ENGINE = {
+    "derivatives have the shape of their variable": (reverse, "fit", lambda x_bar, shape, dtype: x_bar),
+    "dtypes may be mixed": (reverse, "fit", lambda x_bar, shape, dtype: x_bar),
+    "a float64 gradient has float64's accuracy": (kinds, "widened", lambda values, dtype: values),
+}
+"""Laws that the engine keeps for all records, and what is planted in it: no shapes and dtypes are fitted, for one."""
 
 
 @pytest.mark.parametrize("op", SOUND, ids=lambda op: op.__name__)
@@ -39,8 +43,7 @@ def test_a_planted_fault_is_caught(fault: str) -> None:
 
 @pytest.mark.parametrize("name", ENGINE)
 def test_a_fault_in_the_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `fit`, gradients keep the shape and dtype that broadcasting and promotion gave them."""
-    monkeypatch.setattr(reverse, "fit", lambda x_bar, shape, dtype: x_bar)
+    monkeypatch.setattr(*ENGINE[name])
     with pytest.raises(AssertionError, match="gradient"):
         LAWS[name].walk(Quotient, seed=0)
 

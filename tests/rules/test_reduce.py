@@ -203,7 +203,7 @@ def test_correction_is_ddof() -> None:
 @pytest.mark.parametrize("keywords", [{"where": np.array([True, False])}, {"out": np.zeros(())}])
 def test_refused_arguments(name: str, keywords: Any) -> None:
     (key,) = keywords
-    with pytest.raises(TypeError, match=f"{name}: {key}= "):
+    with pytest.raises(TypeError, match=f"{name}: {key}="):
         getattr(np, name)(EAGER.leaf(np.ones(2)), **keywords)
     own = getattr(cumulative if name == "prod" else reduce, name)
     with pytest.raises(TypeError, match=f"{name}: {key}= is not supported"):

@@ -350,4 +350,4 @@ def test_padding_does_not_lose_the_gradient_of_its_values():
 
 def test_r_says_that_it_knows_no_directives():
     with pytest.raises(TypeError, match="r_: got the directive 'r', which is not supported"):
-        concatenator.r_["r", np.ones(2)]
+        concatenator.r_["r", cr.tensor(np.ones(2))]

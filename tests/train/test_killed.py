@@ -13,7 +13,8 @@ import pytest
 from chainrule import nn, optim
 from chainrule.data import Data
 from chainrule.train import SaveCheckpoint, fit, load
-from chainrule.train.job import Job, JobCheckpoint, Recipe
+from chainrule.train.job import Job, JobCheckpoint
+from chainrule.train.recipe import Recipe
 
 from . import killed
 

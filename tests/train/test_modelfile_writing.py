@@ -145,10 +145,9 @@ def test_a_killed_write_leaves_old_or_new(path: Path) -> None:
         [sys.executable, "-c", KILLING, path, str(KILLS)], env=child_env(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > KILLS / 4  # the children did write
-    left = [file.name for file in path.parent.iterdir() if file != path]
-    assert all(name.startswith(".chainrule-") and name.endswith(".tmp") for name in left)
-    write_arrays(path, SAMPLE, {})  # what the kills left behind is in nobody's way
+    assert int(done.stdout) > 5  # the children did write
+    assert list(path.parent.iterdir()) == [path]  # the last load removed what the last kill left behind
+    write_arrays(path, SAMPLE, {})
     assert all_same(read_arrays(path)[0], SAMPLE)
 
 

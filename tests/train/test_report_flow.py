@@ -5,7 +5,8 @@ import pytest
 
 from chainrule.data import load
 from chainrule.doctor import GradientWatch
-from chainrule.train.job import Job, Recipe
+from chainrule.train.job import Job
+from chainrule.train.recipe import Recipe
 from chainrule.train.report import write_report
 from chainrule.train.report_flow import _edges, watched
 from chainrule.train.report_text import TEXT

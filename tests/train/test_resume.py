@@ -14,10 +14,15 @@ from chainrule import nn, optim
 from chainrule.core.random import default_generator
 from chainrule.data import Data, DataLoader
 from chainrule.train import AverageWeights, Callback, History, ModelFileError, fit, load, save
-from chainrule.train.job import Job, Recipe
+from chainrule.train.alone import Alone
+from chainrule.train.callbacks import Run
+from chainrule.train.job import Job
 from chainrule.train.packing import pack
+from chainrule.train.recipe import Recipe
+from chainrule.train.step import TrainingStep
 
 EPOCHS, BATCHES = 3, 5
+pytestmark = pytest.mark.usefixtures("ctrl_c")
 
 
 def points(samples=38):
@@ -241,3 +246,103 @@ def test_the_average_is_put_in_at_the_end():
 def test_nothing_is_left_beside_a_checkpoint(tmp_path):
     Job(data(), Recipe(hidden=(4,), epochs=1)).save_checkpoint(tmp_path / "m")
     assert list(tmp_path.iterdir()) == [Path(tmp_path / "m")]
+
+
+# Whether steps are compiled
+
+
+@pytest.fixture
+def worth_four_epochs(monkeypatch):
+    """Compiling pays from four epochs on, and not for the two that are left after an interruption."""
+    job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+    run = Run(job.model, job.loss, job.optimizer, job.loader, None, History(), 1)
+    x, y = next(iter(job.loader))
+    saving = TrainingStep(run, 1.0, True, "auto", Alone())._saving(x, y)
+    monkeypatch.setattr("chainrule.train.step.WORTH_IT", 3 * len(job.loader) * saving)
+
+
+@pytest.mark.parametrize("at", [(1, 2), (3, 3)])
+def test_a_run_that_goes_on_is_compiled_as_it_was(tmp_path, worth_four_epochs, at):
+    recipe = Recipe(hidden=(8,), epochs=4, batch_size=8)
+    whole = Job(data(), recipe)
+    assert whole.train().compiled == "compiled"
+    job = Job(data(), recipe)
+    with pytest.raises(KeyboardInterrupt):
+        job.train([Stop(*at)])
+    job.save_checkpoint(tmp_path / "m")
+    job = Job(data(), recipe)
+    job.resume(tmp_path / "m")
+    assert job.train().compiled == "compiled"
+    for name, array in whole.model.state_dict().items():
+        np.testing.assert_array_equal(array, job.model.state_dict()[name])
+
+
+@pytest.mark.parametrize("history", ["saved", "rows alone"])
+def test_fit_goes_on_as_it_was_decided(tmp_path, worth_four_epochs, history):
+    def fresh():
+        cr.seed(1)
+        job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+        return (job.model, job.loss, job.optimizer, job.loader), job.model
+
+    parts, whole = fresh()
+    assert fit(*parts, epochs=4).compiled == "compiled"
+    parts, model = fresh()
+    first = History()
+    with pytest.raises(KeyboardInterrupt):
+        fit(*parts, epochs=4, history=first, callbacks=[Stop(3, 2)])
+    save(tmp_path / "m", model, parts[2], parts[3], history=first, rows=first.rows)
+    parts, model = fresh()
+    again = History()
+    if history == "saved":
+        load(tmp_path / "m", model, parts[2], parts[3], history=again)
+    else:
+        again = History(load(tmp_path / "m", model, parts[2], parts[3]).meta["rows"])
+    assert fit(*parts, epochs=2, history=again).compiled == "compiled"
+    for name, array in whole.state_dict().items():
+        np.testing.assert_array_equal(array, model.state_dict()[name])
+
+
+def test_what_was_not_compiled_stays_so_however_many_epochs_follow(worth_four_epochs):
+    job = Job(data(), Recipe(hidden=(8,), epochs=40, batch_size=8))
+    parts = (job.model, job.loss, job.optimizer, job.loader)
+    history = fit(*parts, epochs=1)
+    said = history.compiled
+    assert said.startswith("not compiled: 6 such steps")
+    assert fit(*parts, epochs=20, history=history).compiled == said
+    assert fit(*parts, epochs=1, history=history, compile=True).compiled == "compiled"
+    assert fit(*parts, epochs=1, history=history).compiled == "compiled"
+
+
+def test_a_compiled_run_says_where_it_cannot_go_on(monkeypatch, worth_four_epochs):
+    job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+    parts = (job.model, job.loss, job.optimizer, job.loader)
+    history = fit(*parts, epochs=4)
+    before = job.model.state_dict()
+    monkeypatch.setattr("chainrule.train.step.numba_is_off", lambda: True)
+    with pytest.raises(cr.CaptureError, match="were compiled, and here they would be compiled without Numba"):
+        fit(*parts, epochs=1, history=history)
+
+    class Refusing:
+        def __init__(self, function):
+            pass
+
+        def __call__(self, *args):
+            raise cr.CaptureError("it does not work here.")
+
+    monkeypatch.setattr("chainrule.train.step.numba_is_off", lambda: False)
+    monkeypatch.setattr("chainrule.train.step.Compiled", Refusing)
+    with pytest.raises(cr.CaptureError, match="were compiled, and here they cannot be: it does not work here"):
+        fit(*parts, epochs=1, history=history)
+    assert all(np.array_equal(job.model.state_dict()[name], array) for name, array in before.items())
+    assert fit(*parts, epochs=1, history=history, compile=False).compiled == "not compiled: compile=False"
+
+
+def test_a_history_that_was_not_saved_by_one_is_refused(tmp_path):
+    history = History([{"epoch": 1}])
+    for state in ({"rows": [{}]}, {"rows": 3}, {"rows": [], "decided": "perhaps"}, {"rows": [{1: 2, "epoch": 1}]}):
+        with pytest.raises(ValueError, match="History: "):
+            history.load_state_dict(state)
+    assert history.rows == [{"epoch": 1}]
+    save(tmp_path / "m", nn.Linear(2, 2))
+    with pytest.raises(ModelFileError, match="holds no state of the history"):
+        load(tmp_path / "m", history=history)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.core.escape import CSP
+from chainrule.core.escape import page as written
+
 from .html_text import TEXT
 
 if TYPE_CHECKING:
@@ -41,7 +44,11 @@ def html_of(report: "CheckReport", lang: str = "en", *, page: bool = True) -> st
     )
     findings = [(f, Markup(heat_map(f, lang)), Markup(sweep_plot(f, lang))) for f in report.findings]
     template = environment.get_template("report.html.jinja")
-    return template.render(lang=lang, t=TEXT[lang], report=report, findings=findings, page=page, isnan=math.isnan)
+    csp = Markup(CSP)
+    text = template.render(
+        lang=lang, t=TEXT[lang], report=report, findings=findings, page=page, isnan=math.isnan, csp=csp
+    )
+    return written(text)
 
 
 def heat_map(finding: "Finding", lang: str = "en") -> str:

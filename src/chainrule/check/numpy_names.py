@@ -30,7 +30,12 @@ KNOWN = {
     "in1d": "an old name of isin",
     "row_stack": "an old name of vstack",
     "trapz": "an old name of trapezoid",
+    "copyto": "laid, where",
+    "fill_diagonal": "index_set",
+    "place": "index_set",
+    "put": "index_set",
     "put_along_axis": "index_set",
+    "putmask": "where",
 }
 """Compositions that are not run: old names that NumPy is giving up, and what returns nothing."""
 

@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+from chainrule.core.escape import terminal
+
 from .verdicts import MEANING
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ LINES = 24
 def text_of(report: "CheckReport") -> str:
     """Return the report's text: one line where all is right."""
     if report.verdict == "right":
-        return f"RIGHT  {report.name}: {_coverage(report)}"
+        return terminal(f"RIGHT  {report.name}: {_coverage(report)}")
     lines = [f"{report.verdict.upper()}  {report.name}: {MEANING[report.verdict]}"]
     for finding in report.findings[:4]:
         lines += ["", *_finding(finding)]
@@ -28,7 +30,7 @@ def text_of(report: "CheckReport") -> str:
         covered = _coverage(report) if report.rows else "shapes only"
         lines += ["", f"Checked: {covered}{'; not compared: ' if left_out else ''}{', '.join(left_out)}"]
     lines += report.notes
-    return "\n".join(lines)
+    return terminal("\n".join(lines))
 
 
 def _coverage(report: "CheckReport") -> str:

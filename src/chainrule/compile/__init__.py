@@ -1,9 +1,9 @@
 """Functions that are captured once and replayed: `chainrule.compile(step)`. The package itself is the function."""
 
 from chainrule.core.callable_module import make_callable
+from chainrule.kernels.native.cache import cache_folder
 
 from .compiled import Compiled, compile
-from .generated import cache_folder
 from .plan import Plan
 
 __all__ = ["Compiled", "Plan", "cache_folder", "compile"]

@@ -77,7 +77,8 @@ def is_data(x: Any) -> bool:
 
 def _described(x: Any) -> Any:
     if is_data(x):
-        return ("array", x.shape, x.dtype, isinstance(x, Tensor), getattr(x, "requires_grad", False))
+        scalar = not isinstance(x._value if isinstance(x, Tensor) else x, np.ndarray)
+        return ("array", x.shape, x.dtype, isinstance(x, Tensor), getattr(x, "requires_grad", False), scalar)
     if isinstance(x, int | float | bool | str | bytes | type(None)):
         return ("fixed", type(x), x)
     return ("object", type(x), _Same(x))

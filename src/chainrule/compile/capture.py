@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.core.capturing import captured_in, replaced, running
 from chainrule.core.errors import CaptureError
 from chainrule.core.node import Leaf
+from chainrule.core.operation import REGISTRY
 from chainrule.core.provenance import PACKAGE
 from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tape import EAGER, Tape, Watched
@@ -32,6 +33,7 @@ class Captured(Tensor):
     """An array whose values differ from call to call: nothing may look at them while a function is captured."""
 
     __slots__ = ("held",)
+    is_variable = False
 
     def __init__(self, held: Any, trace: "Capture", link: Value) -> None:
         self.held = held
@@ -85,7 +87,7 @@ class Captured(Tensor):
         return self
 
     def __repr__(self) -> str:
-        return f"captured({self.dtype}{list(self.shape)})"
+        refuse("an array was turned into text")
 
 
 _NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
@@ -100,9 +102,21 @@ def refuse(what: str, step: str = "") -> NoReturn:
         )
     advice = step or "return it, or keep that part outside of the compiled function"
     raise CaptureError(
-        f"compile: {what} ({user_line()}) while the function was captured: the result would be fixed in every later "
-        f"call; {advice}"
+        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
+        f"later call; {advice}"
     )
+
+
+def _by() -> str:
+    """Return the function of NumPy in which it happened, in words."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_array_function":
+            return f" by np.{frame.f_locals['function'].__name__}"
+        if frame.f_code.co_name == "_array_ufunc":
+            return f" by np.{frame.f_locals['ufunc'].__name__}"
+        frame = frame.f_back
+    return ""
 
 
 def user_line() -> str:
@@ -116,7 +130,7 @@ def user_line() -> str:
 class Capture:
     """The trace of one capture."""
 
-    level = -1
+    level = -2
 
     def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
         self.program = Program()
@@ -132,8 +146,12 @@ class Capture:
         """Each leaf that was met, with its gradient from before."""
         self.entry_grads: list[tuple[Leaf, Value]] = []
         """The gradients from before that the program may read."""
+        self.entered: dict[int, Any] = {}
+        """What stands for each leaf's gradient from before while the function is captured."""
         self.made: list[Value] = []
         """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
+        self.born: list[Tensor] = []
+        """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
         self.checks: list[Callable[[], bool]] = []
         """What effects ask before each replay: whether they are still what was noted."""
         self.forgotten: set[int] = set()
@@ -162,8 +180,21 @@ class Capture:
             )
         if isinstance(x._link, Leaf):
             self._meets(x._link)
-        self.tensors.setdefault(id(x), (x, x._value, x._link))
+        if any(x is one for one in self.born):
+            self.made.append(self.state(x._value)._link)
+        else:
+            self.tensors.setdefault(id(x), (x, x._value, x._link))
         return Tensor(self.state(x._value), EAGER, x._link)
+
+    def writes(self, x: Tensor) -> None:
+        """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
+        if x._trace is not EAGER or isinstance(x._value, Tensor):
+            return
+        if not any(x is one for one in self.born):
+            refuse(f"{x.name or 'a tensor'} from outside was written into", "write into x.copy(), and return it")
+        array = x._value
+        x._value = self.call(lambda: np.array(array), ())
+        self.made.append(x._value._link)
 
     def state(self, array: Any, holder: Any = None) -> Any:
         """Return the box of an array that changes between calls."""
@@ -216,10 +247,17 @@ class Capture:
             self.looks_at(array)
         return array
 
+    def reads_link(self, tensor: Tensor) -> None:
+        """Note that Python may decide by whether a tensor from outside has a gradient."""
+        link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
+        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
+            self.tensors.setdefault(id(tensor), (tensor, value, link))
+
     def reads_grad(self, leaf: Leaf) -> None:
         """Note that the gradient of a leaf was asked for."""
         self._meets(leaf)
-        self.read_grads.add(id(leaf))
+        if id(leaf) not in self.forgotten:
+            self.read_grads.add(id(leaf))
         box = captured_in(leaf.grad)
         if box is not None:
             self.made.append(box._link)
@@ -250,6 +288,15 @@ class Capture:
             value = self.program.value("input", leaf.grad._value)
             self.entry_grads.append((leaf, value))
             leaf.grad = Tensor(Captured(value.array, self, value), EAGER, None)
+        self.entered[id(leaf)] = leaf.grad
+
+    def changed_grads(self) -> list[tuple[Leaf, Any]]:
+        """Return the leaves whose gradients the function has changed, with what they are now."""
+        return [
+            (leaf, leaf.grad)
+            for key, (leaf, _) in self.grads.items()
+            if key in self.forgotten or leaf.grad is not self.entered[key]
+        ]
 
     def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:
         """Note a call that changes the world."""
@@ -282,6 +329,7 @@ class Capture:
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
         with np.errstate(all="ignore"):
             result = f(*replaced(args, _held))
+        replaced(result, _check_array)
         return self._noted(made, result)
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
@@ -304,7 +352,7 @@ class Capture:
         made.structure = None if result is None else len(values)
         self.program.add(made)
         changed = [Captured(v.array, self, v) for v in values]
-        returned = None if result is None else Tensor(Captured(np.asarray(result), self, made.outputs[-1]), EAGER, None)
+        returned = None if result is None else Captured(np.asarray(result), self, made.outputs[-1])
         return changed, returned
 
     def keeping(self, op: Any) -> Callable[..., Any]:
@@ -328,7 +376,11 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        made = Instruction(op.name, kind, function, references[0], references[1], [], op=op, generator=generator)
+        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        name = op.name
+        if REGISTRY.get(name) is not op:
+            name = f"{name} (own)"
+        made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
         with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
         return self._noted(made, result)
@@ -380,7 +432,7 @@ class Capture:
         """Let this thread's operations be seen by this capture for the time of the block."""
         generators = dict(self.generators)
         before = {name: generator.bit_generator.state for name, generator in generators.items()}
-        global_states = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
+        global_states = _global_states()
         _watch(+1)
         running.capture = self
         try:
@@ -390,11 +442,12 @@ class Capture:
                 if own := moved():
                     raise _hidden_draw(names.get(id(own[0]), "chainrule's default generator"))
             found = [k for k, g in generators.items() if repr(g.bit_generator.state) != repr(before[k])]
-            if (random.getstate(), repr(np.random.get_state())) != global_states:  # noqa: NPY002
+            if _global_states() != global_states:
                 found.append("the global generator of random or numpy.random")
             self._check_hidden(found)
         finally:
             running.capture = None
+            self.born.clear()
             _watch(-1)
             if threading.active_count() == 1:  # what another thread has drawn must not come a second time
                 for name, generator in generators.items():
@@ -468,8 +521,20 @@ def _held(x: Any) -> Any:
     return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
 
 
+def _check_array(x: Any) -> None:
+    """Refuse what no buffer holds: texts, dtypes."""
+    if x is not None and np.asarray(x).dtype.kind not in "fiub":
+        refuse("the values of an array were made into something else than numbers")
+
+
 def _name_of(f: Callable[..., Any]) -> str:
     return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
+
+
+def _global_states() -> Any:
+    """Return where the global generators of `random` and `numpy.random` stand."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), np.asarray(keys).tobytes(), rest
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.core.changes import tick
 from chainrule.core.errors import GradientError
-from chainrule.core.node import Item, Leaf, Node
+from chainrule.core.node import Leaf, Node
 from chainrule.core.reverse import gradients
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
@@ -31,10 +31,12 @@ class Pullback:
     residuals: tuple[str, ...] = ()
     several = True
 
-    def __init__(self, name: str, capture: Capture, outputs: Sequence[Tensor], inputs: Sequence[Leaf]) -> None:
+    def __init__(
+        self, name: str, capture: Capture, outputs: Sequence[Tensor], inputs: Sequence[Leaf], before: Sequence[Tensor]
+    ) -> None:
         self.name = name
         self.cotangents: list[Value] = []
-        self.barrier = _barrier(capture, outputs)
+        self.barrier = _barrier(capture, before)
         seeds = []
         for y in outputs:
             value = capture.program.value("input", np.ones(y.shape, y.dtype))
@@ -64,9 +66,9 @@ class Pullback:
         return self.replay.run_backward(y_bar, saved[0])  # type: ignore[no-any-return]
 
 
-def _barrier(capture: Capture, outputs: Sequence[Tensor]) -> Instruction:
-    """Note the place where the cotangents arrive: all results have been computed there."""
-    references = tuple(capture._reference(y) for y in outputs)
+def _barrier(capture: Capture, before: Sequence[Tensor]) -> Instruction:
+    """Note the place where the cotangents arrive: all that the call itself hands out has been computed there."""
+    references = tuple(capture._reference(y) for y in before)
     made = Instruction("results", "effect", lambda *_: None, references, {}, [], writes=())
     capture.program.add(made)
     return made
@@ -78,11 +80,27 @@ def _value_of(capture: Capture, x_bar: Any) -> Value:
 
 
 def pending(outputs: Sequence[Any]) -> list[Tensor]:
-    """Return the results that have a gradient which no backward pass has gone through yet."""
-    return [y for y in outputs if isinstance(y, Tensor) and y._trace is EAGER and _is_pending(y._link)]
+    """Return the results that have a gradient and a tape that no backward pass has freed any of."""
+    return [
+        y
+        for y in outputs
+        if isinstance(y, Tensor)
+        and y._trace is EAGER
+        and isinstance(y._link, Node)
+        and not isinstance(y._link, Leaf)
+        and not _is_freed(y._link)
+    ]
 
 
-def _is_pending(link: Any) -> bool:
-    if isinstance(link, Item):
-        link = link.parents[0]
-    return isinstance(link, Node) and not isinstance(link, Leaf) and link.saved is not None
+def _is_freed(node: Node) -> bool:
+    """Whether a backward pass has gone through a node or what leads to it: another one would raise an error."""
+    waiting, seen = [node], {id(node)}
+    while waiting:
+        one = waiting.pop()
+        if one.saved is None:
+            return True
+        for parent in one.parents:
+            if parent is not None and id(parent) not in seen:
+                seen.add(id(parent))
+                waiting.append(parent)
+    return False

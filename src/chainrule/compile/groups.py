@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .expressions import is_known
+from .elements import is_known
 from .program import Instruction, Program, Value, waits_for
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -96,9 +96,9 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
         columns = {"all": None, "columns": count, "rows": x.size // max(count, 1), "middle": _behind(i)}[kind]
         return x.size, columns
     out = i.outputs[0]
-    if not is_known(i.name, i.settings) or out.dtype not in LOADABLE or out.size < 1:
+    if out.dtype not in LOADABLE or out.size < 1 or not is_known(i):
         return None
-    if any(v.dtype not in LOADABLE for v in i.inputs) or not _of_one_type(i):
+    if any(v.dtype not in LOADABLE for v in i.inputs):
         return None
     columns = None
     for value in i.inputs:
@@ -115,14 +115,6 @@ def _behind(i: Instruction) -> int:
     axes = {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)) if a is not None}
     last = max(set(range(x.ndim)) - axes, default=-1)
     return math.prod(x.shape[last + 1 :])
-
-
-def _of_one_type(i: Instruction) -> bool:
-    """Whether all floating operands have one type, which is the result's unless that is boolean."""
-    floats = {v.dtype for v in (*i.inputs, *i.outputs) if v.dtype in FLOATS}
-    plain = all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args)
-    strong = {x.dtype for x in i.args if isinstance(x, np.generic) and x.dtype.kind == "f"}
-    return len(floats) == 1 and plain and strong <= floats
 
 
 def grouped(program: Program) -> list[Instruction | Group]:
@@ -163,6 +155,16 @@ class _Grouping:
     def _place(self, k: int, i: Instruction, size: int, columns: int | None) -> None:
         own = Group(size, [i], columns)
         self.group_of[k] = own
+        if is_renaming(i):
+            # In the loop that makes what it renames, or nowhere: elsewhere it is a view.
+            maker = i.inputs[0].maker
+            assert maker is not None
+            source = self.group_of[self.place[maker]]
+            if i.outputs[0].dtype != np.bool_ and self._fit(source, own):
+                self._merge(source, own)
+            else:
+                del self.group_of[k]
+            return
         if i.outputs[0].dtype == np.bool_:
             return  # a mask is made where it is used: comparing again is cheaper than keeping it
         makers = [self.place[v.maker] for v in i.inputs if v.maker in self.place]
@@ -171,8 +173,6 @@ class _Grouping:
             group, mine = self.group_of.get(other), self.group_of[k]
             if group is not None and group is not mine and self._fit(group, mine):
                 self._merge(group, mine)
-        if is_renaming(i) and self.group_of[k].members == [i]:
-            del self.group_of[k]  # alone it is a view
 
     @property
     def _uses(self) -> dict[Value, list[Instruction]]:

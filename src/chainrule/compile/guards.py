@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from chainrule.core.changes import changes
+from chainrule.core.lending import is_lent
 
 from .capture import Capture, is_unchanged
 from .modules import ModuleState
@@ -23,21 +24,15 @@ class Guards:
     def __post_init__(self) -> None:
         states = [v for v in self.plan.buffers if v.kind == "state"]
         self.arrays = {id(v.array): self.plan.buffers[v] for v in states}
-        self.with_grad = [leaf for leaf, value in self.capture.entry_grads if value in self.plan.buffers]
+        read = self.capture.read_grads
+        self.with_grad = [x for x, value in self.capture.entry_grads if value in self.plan.buffers or id(x) in read]
         used = {id(leaf) for leaf in self.with_grad}
         self.without_grad = [
             leaf
             for key, (leaf, grad) in self.capture.grads.items()
             if grad is None
             and key not in used
-            and key not in self.capture.forgotten
-            and (leaf in self.plan.final_grads or key in self.capture.read_grads)
-        ]
-        # Code that asked whether there is a gradient, and did not use it, asked all the same.
-        self.with_grad += [
-            leaf
-            for key, (leaf, grad) in self.capture.grads.items()
-            if grad is not None and key not in used and key in self.capture.read_grads
+            and (key in read or (leaf in self.plan.final_grads and key not in self.capture.forgotten))
         ]
         self.looked = self.capture.looked
 
@@ -89,6 +84,8 @@ class Guards:
             if home is not None and tensor._value is not home:
                 value = tensor._value
                 if value.shape != home.shape or value.dtype != home.dtype or not home.flags.writeable:
+                    return False
+                if is_lent(value) or is_lent(home):  # somebody can write to the one, or means the other to stay
                     return False
                 home[...] = value
                 tensor._value = home

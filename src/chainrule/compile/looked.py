@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.foreign import PLAIN
+from chainrule.core.subclasses import as_plain
 from chainrule.core.tensor import Tensor
 
 from .reach import Read
@@ -165,6 +167,9 @@ def _method(name: str) -> Any:
     method.__name__, method.__doc__ = name, f"`np.ndarray.{name}`, and tell."
     return method
 
+
+PLAIN.add(Looked)  # beside a tensor it stays what it is: the capture knows it
+as_plain(Looked)
 
 for _name in dir(np.ndarray):
     if callable(getattr(np.ndarray, _name)) and _name not in VIEWS and _name not in OPERATORS:

@@ -1,27 +1,35 @@
-"""The source of a group's loop.
+"""A group as a loop, written as machine code.
 
 The loop goes over rows and columns. Operands are flat arrays, so element (r, c) is number r · columns + c; operands
 that are the same for each row or column are indexed by c or r alone. A sum over rows is kept in an array of columns, a
 sum over columns or over all in a variable.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+from chainrule.kernels.native.code import Index, Place
+from chainrule.kernels.native.symbol import DOUBLE, Symbol
+from chainrule.kernels.native.tasks import Function, Task, address
 
-from .expressions import expression
+from .elements import element_of
 from .groups import Group, is_renaming, layout, reduction_of
 from .program import Instruction, Value
 
+Range = tuple[Index, Index]
+
 LONG = 4096
 """The longest sums that float32 numbers are added up in as they are."""
-TYPES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64", np.dtype(np.bool_): "bool_"}
+SMALL = 2**16
+"""Elements up to which a loop is made for its very size; larger ones of any size share their code."""
+CUT = 2**14
+"""Elements from which on a loop may be cut into parts for several cores."""
 
 
 @dataclass(eq=False)
 class Loop:
-    """A group as lines of Python, for arrays under given names."""
+    """A group, with what it reads and what of it is kept."""
 
     group: Group
     stored: list[Value]
@@ -29,9 +37,9 @@ class Loop:
     loaded: list[Value]
     """What it reads that others made."""
 
-    def lines(self, name: Callable[[Value], str], over: "Ranges") -> list[str]:
-        """Return the lines that go over a range of elements, or of rows and columns."""
-        return _Writer(self, name, over).lines()
+    def task(self, arrays: dict[Value, Any]) -> Task:
+        """Return the call over all elements, given a flat array for each value that is loaded or stored."""
+        return _Writer(self, arrays).task()
 
     def cut(self) -> str | None:
         """Return along what it can be cut into parts that run at the same time: "rows", "columns", or None.
@@ -43,17 +51,6 @@ class Loop:
         if kinds & {"all", "middle"} or {"rows", "columns"} <= kinds:
             return None
         return "columns" if "columns" in kinds else "rows"
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What a loop goes over, as arguments of `range`: all elements in one loop, or rows and columns."""
-
-    elements: str = ""
-    rows: str = ""
-    columns: str = ""
-    width: str = ""
-    """The number of all columns."""
 
 
 def loop_of(group: Group, needed: set[Value]) -> Loop:
@@ -93,116 +90,166 @@ def _kind(value: Value, i: Instruction) -> str:
 
 
 class _Writer:
-    def __init__(self, loop: Loop, name: Callable[[Value], str], over: Ranges) -> None:
-        self.loop, self.name, self.over = loop, name, over
-        self.names: dict[Value, str] = {}
-        self.count = 0
-        self.before: list[str] = []
-        self.row_start: list[str] = []
-        self.loads: list[str] = []
-        self.body: list[str] = []
-        self.row_end: list[str] = []
-        self.after: list[str] = []
+    """Writes one loop.
 
-    def lines(self) -> list[str]:
-        for i in self.loop.group.members:
+    `names` has what each value is called at the point that is being written. The loop over columns is innermost and its
+    body straight, so that it runs on vectors.
+    """
+
+    def __init__(self, loop: Loop, arrays: dict[Value, Any]) -> None:
+        self.loop, self.group = loop, loop.group
+        self.split = needs_split(loop.group)
+        self.width = self.group.columns if self.split and self.group.columns else self.group.size
+        self.height = self.group.size // self.width
+        self.distinct, self.place_of = _distinct({v: arrays[v] for v in (*loop.loaded, *loop.stored)})
+        self.is_small = self.group.size <= SMALL
+        overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
+        self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, overlap)
+        self.code = self.function.code
+        self.names: dict[Value, Symbol] = {}
+        self.totals: dict[Instruction, Any] = {}
+        self.sums = {i: kind for i in self.group.members if (kind := reduction_of(i)) is not None}
+
+    def task(self) -> Task:
+        """Write it, and return the call."""
+        cut = self.loop.cut()
+        along_rows = self.split and cut != "columns"
+        self._write(cut)
+        end = self.height if along_rows else self.width
+        numbers = () if self.is_small else (self.height, self.width)
+        return Task(self.function.text(), self.distinct, numbers, 0, end)
+
+    def _write(self, cut: str | None) -> None:
+        height: Index = self.height if self.is_small else self.function.numbers[0]
+        self.columns: Index = self.width if self.is_small else self.function.numbers[1]
+        rows: Range = (0, height)
+        columns: Range = (0, self.columns)
+        part: Range = (self.function.begin, self.function.end)
+        # What is never cut has its size in the code, where that is small: LLVM then knows how often each loop runs.
+        if not (self.is_small and (cut is None or self.group.size < CUT)):
+            rows, columns = (rows, part) if cut == "columns" or not self.split else (part, columns)
+        self._load("one", 0)
+        self._begin(columns)
+        if not self.split:
+            with self.code.loop(*columns) as i:
+                self._elements(i, i)
+        else:
+            with self.code.loop(*rows) as r:
+                self._begin_row(r)
+                base = r * self.columns
+                with self.code.loop(*columns) as c:
+                    self._elements(base + c, c)
+                self._end_row(r)
+        self._end(columns)
+
+    def _place(self, value: Value) -> Place:
+        return self.function.places[self.place_of[value]]
+
+    def _load(self, kind: str, index: Index) -> None:
+        """Load what lies in one way: before the loops, in each row or for each element."""
+        for i in self.group.members:
             for value in i.inputs:
-                self._load(value, i)
-            self._member(i)
-        if self.over.elements:
-            # All loads first: what is stored may go where something that was read stood.
-            inner = [f"for i in range({self.over.elements}):", *_indented([*self.loads, *self.body])]
-            return [*self.before, *inner, *self.row_end, *self.after]
-        # The loop over columns is innermost and its body straight, so that it runs on vectors.
-        body = [f"base = r * {self.over.width}", *self.row_start, f"for c in range({self.over.columns}):"]
-        body += _indented(["i = base + c", *self.loads, *self.body]) + self.row_end
-        return [*self.before, f"for r in range({self.over.rows}):", *_indented(body), *self.after]
+                if value in self.place_of and value not in self.names and _kind(value, i) == kind:
+                    self.names[value] = self._place(value)[index]
 
-    def _new_name(self) -> str:
-        """Return the next name: counted in this loop, so that equal loops have equal source and are compiled once."""
-        self.count += 1
-        return f"v{self.count}"
+    def _begin(self, columns: Range) -> None:
+        for i, kind in self.sums.items():
+            out = i.outputs[0]
+            if kind == "all":
+                self.totals[i] = self.code.variable(self._wide(i), 0)
+            elif kind != "rows":
+                with self.code.loop(*((0, out.size) if kind == "middle" else columns)) as c:
+                    self._place(out)[c] = self.code.constant(0, out.dtype)
 
-    def _load(self, value: Value, i: Instruction) -> None:
-        if value in self.names:
-            return
-        local, array = self._new_name(), self.name(value)
-        kind = _kind(value, i)
-        self.names[value] = local
-        if kind == "one":
-            self.before.append(f"{local} = {array}[0]")
-        elif kind == "column":
-            self.row_start.append(f"{local} = {array}[r]")
-        elif kind == "cycle":
-            self.row_start.append(f"{local} = {array}[int64(r) % {value.size}]")
+    def _begin_row(self, r: Symbol) -> None:
+        self._load("column", r)
+        for i in self.group.members:
+            for value in i.inputs:
+                if value in self.place_of and value not in self.names and _kind(value, i) == "cycle":
+                    self.names[value] = self._place(value)[self.code.remainder(r, value.size)]
+        for i, kind in self.sums.items():
+            if kind in ("rows", "middle"):
+                self.totals[i] = self.code.variable(self._wide(i), 0)
+
+    def _elements(self, i: Symbol, c: Symbol) -> None:
+        # All loads first: what is stored may go where something that was read stood.
+        self._load("row", c)
+        self._load("full", i)
+        for member in self.group.members:
+            self._member(member, i, c)
+
+    def _member(self, member: Instruction, i: Symbol, c: Symbol) -> None:
+        out = member.outputs[0]
+        if is_renaming(member):
+            self.names[out] = self.names[member.inputs[0]]
+        elif member in self.totals:
+            self.totals[member].add(self.code.converted(self.names[member.inputs[0]], self.totals[member].dtype))
+        elif member in self.sums:
+            self._place(out)[c] = self._place(out)[c] + self.names[member.inputs[0]]
         else:
-            self.loads.append(f"{local} = {array}[{'c' if kind == 'row' else 'i'}]")
+            operands = [self.names[x] if isinstance(x, Value) else x for x in member.args]
+            self.names[out] = element_of(member, operands)
+            if out in self.loop.stored:
+                self._place(out)[i] = self.names[out]
 
-    def _member(self, i: Instruction) -> None:
-        out = i.outputs[0]
-        if is_renaming(i):
-            self.names[out] = self.names[i.inputs[0]]
-            return
-        reduction = reduction_of(i)
-        if reduction is not None:
-            self._sum(i, reduction)
-            return
-        local = self.names[out] = self._new_name()
-        self.body.append(f"{local} = {self._expression(i)}")
-        if out in self.loop.stored:
-            self.body.append(f"{self.name(out)}[i] = {local}")
+    def _end_row(self, r: Symbol) -> None:
+        for i, kind in self.sums.items():
+            out = i.outputs[0]
+            if kind == "rows":
+                self._place(out)[r] = self._total(i)
+            elif kind == "middle":
+                at = self.code.remainder(r, out.size)
+                self._place(out)[at] = self._place(out)[at] + self._total(i)
 
-    def _expression(self, i: Instruction) -> str:
-        out = i.outputs[0]
-        floats = [v.dtype for v in (out, *i.inputs) if TYPES.get(v.dtype, "").startswith("float")]
-        kind = TYPES[floats[0]] if floats else "float64"
+    def _end(self, columns: Range) -> None:
+        for i, kind in self.sums.items():
+            place = self._place(i.outputs[0])
+            if kind == "all":
+                place[0] = self._total(i)
+            elif kind == "columns" and i.name == "mean":
+                with self.code.loop(*columns) as c:
+                    place[c] = place[c] * _share(i)
 
-        def literal(number: float) -> str:
-            return f"{kind}({float(number)!r})"
+    def _total(self, i: Instruction) -> Symbol:
+        total = self.totals[i].get()
+        return self.code.converted(total * _share(i) if i.name == "mean" else total, i.outputs[0].dtype)
 
-        operands = []
-        for position, x in enumerate(i.args):
-            if not isinstance(x, Value):
-                is_condition = i.name == "where" and position == 0
-                plain = f"c({float(x):g})" if i.name == "power" else literal(x)
-                operands.append(str(bool(x)) if is_condition else plain)
-            elif x.dtype == np.bool_ and out.dtype != np.bool_ and not (i.name == "where" and position == 0):
-                operands.append(f"({literal(1)} if {self.names[x]} else {literal(0)})")
-            else:
-                operands.append(self.names[x])
-        found = expression(i.name, i.settings, literal, operands)
-        assert found is not None
-        return found
+    def _wide(self, i: Instruction) -> Any:
+        """Return the type to add up in.
 
-    def _sum(self, i: Instruction, reduction: str) -> None:
+        Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.
+        """
         out, x = i.outputs[0], i.inputs[0]
-        kind, array, local = TYPES[out.dtype], self.name(out), self.names[x]
-        share = f" * {kind}({out.size / x.size!r})" if i.name == "mean" else ""
-        if reduction == "columns":
-            self.before += [f"for c in range({self.over.columns}):", f"    {array}[c] = {kind}(0)"]
-            self.body.append(f"{array}[c] += {local}")
-            if share:
-                self.after += [f"for c in range({self.over.columns}):", f"    {array}[c] = {array}[c]{share}"]
-            return
-        total = self._new_name()
-        # Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.
-        wide = kind if reduction == "rows" and x.size <= LONG * out.size else "float64"
-        self.body.append(f"{total} += {wide}({local})")
-        share = f" * {wide}({out.size / x.size!r})" if i.name == "mean" else ""
-        if reduction == "middle":
-            self.before += [f"for c in range({out.size}):", f"    {array}[c] = {kind}(0)"]
-            self.row_start.append(f"{total} = {wide}(0)")
-            self.row_end.append(f"{array}[int64(r) % {out.size}] += {kind}({total}{share})")
-        elif reduction == "all":
-            self.before.append(f"{total} = {wide}(0)")
-            self.after.append(f"{array}[0] = {kind}({total}{share})")
-        else:
-            self.row_start.append(f"{total} = {wide}(0)")
-            self.row_end.append(f"{array}[r] = {kind}({total}{share})")
+        return out.dtype if self.sums[i] == "rows" and x.size <= LONG * out.size else DOUBLE
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
+def _share(i: Instruction) -> float:
+    return i.outputs[0].size / i.inputs[0].size
+
+
+def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
+    """Return the arrays, each place in memory once, and which of them each value is.
+
+    Two names for the same memory would keep the loop from running on vectors.
+    """
+    found: dict[tuple[int, int, Any], int] = {}
+    distinct: list[Any] = []
+    place_of = {}
+    for value, array in arrays.items():
+        key = (address(array), array.size, array.dtype)
+        if key not in found:
+            found[key] = len(distinct)
+            distinct.append(array)
+        place_of[value] = found[key]
+    return distinct, place_of
+
+
+def _overlap(arrays: Sequence[Any], written: set[int]) -> bool:
+    """Whether an array that is written to shares memory with another."""
+    ends = [(address(a), address(a) + a.nbytes) for a in arrays]
+    return any(
+        ends[w][0] < end and begin < ends[w][1] for w in written for k, (begin, end) in enumerate(ends) if k != w
+    )
 
 
 def describe(group: Group) -> str:

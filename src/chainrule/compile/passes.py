@@ -4,6 +4,7 @@ Each takes a program and changes it; what the program computes stays the same to
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,37 @@ def simplify(program: Program) -> None:
     drop_unused(program)
     join_cross_entropy(program)
     join_layer_norm(program)
+    check_first(program)
+
+
+def check_first(program: Program) -> None:
+    """Look at labels and indices among the arguments before anything is done to the world.
+
+    Where one is not what the plan was made for, the function itself is called, which must find the world as it was.
+    """
+    before: list[Instruction] = []
+    ready = {v for v in program.inputs if v.after is None}
+    acts = False
+    for i in program.instructions:
+        if i.kind == "call" and i.inputs and all(v in ready or v.kind == "constant" for v in i.inputs):
+            before.append(i)
+            ready.update(i.outputs)
+        elif acts and i.name in CLASSES and isinstance(i.args[1], Value) and i.args[1] in ready:
+            check = partial(check_range, i.args[0].shape[-1])
+            before.append(Instruction("check_classes", "call", check, (i.args[1],), {}, [], source=i.source))
+        acts = acts or i.is_fixed
+    moved = set(before)
+    program.instructions = [*before, *(i for i in program.instructions if i not in moved)]
+
+
+CLASSES = ("sparse_softmax_cross_entropy", "cross_entropy_and_gradient")
+"""What reads classes as its second argument."""
+
+
+def check_range(count: int, classes: Any) -> None:
+    """Raise an IndexError where a class is out of range."""
+    if classes.size and not 0 <= classes.min() <= classes.max() < count:
+        raise IndexError("cross_entropy: a class is out of range")
 
 
 def join_layer_norm(program: Program) -> None:

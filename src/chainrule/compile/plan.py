@@ -3,6 +3,7 @@
 import functools
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,14 +13,16 @@ import numpy as np
 
 from chainrule.core.random import default_generator
 
+from . import by_numpy
 from .groups import Group, grouped, reduction_of
-from .loops import Loop, aliases, describe, loop_of, needs_split
+from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
 from .passes import simplify
 from .program import Instruction, Program, Value
 from .report import Line, profile_table, program_table
-from .single import CROSS_ENTROPY, MOST, single
+from .single import can_be_single, single
 from .steps import Run, operations, step_of, view_of
+from .verified import check_written
 
 FEW_PRODUCTS = 2**28
 """Floating-point operations of all matrix products that one core does in a few milliseconds."""
@@ -73,6 +76,8 @@ class Plan:
     program: Program
     current: Callable[[Value], Any]
     """What array a state is now: tensors may have got another one since the capture."""
+    barrier: Instruction | None = None
+    """Where `run` stops and `run_rest` begins; at the end where it is None."""
     steps: list[Step] = field(default_factory=list)
     buffers: dict[Value, Any] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
@@ -86,8 +91,9 @@ class Plan:
         self.homes = _homes(self.program)
         nodes = grouped(self.program)
         _Builder(self, nodes).build()
-        self.calls = self._calls(self.steps)
-        self.rest: list[Run] = []
+        place = next((k for k, s in enumerate(self.steps) if s.node is self.barrier), len(self.steps))
+        check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
+        self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
 
     def _calls(self, steps: Sequence[Step]) -> list[Run]:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
@@ -100,12 +106,6 @@ class Plan:
             else:
                 calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
         return calls
-
-    def cut(self, barrier: Instruction) -> None:
-        """Let `run` stop at an instruction, and `run_rest` begin behind it."""
-        place = next(k for k, step in enumerate(self.steps) if step.node is barrier)
-        self.rest = self._calls(self.steps[place + 1 :])
-        self.calls = self._calls(self.steps[:place])
 
     def run_rest(self) -> None:
         """Run what is behind the cut."""
@@ -189,10 +189,7 @@ class Plan:
 
 
 def _can_be_single(step: Step) -> bool:
-    if step.loop is not None:
-        return step.flops <= MOST
-    assert isinstance(step.node, Instruction)
-    return step.flops <= MOST and (step.node.name == "matmul" or step.node.name in CROSS_ENTROPY)
+    return not by_numpy.is_wanted() and can_be_single(step)
 
 
 def _acting(plan: Plan, run: Run | None) -> Run:
@@ -322,7 +319,9 @@ class _Builder:
         for out, source in aliases(group).items():
             if out in outside:
                 self.last[source] = max(self.last.get(source, k), self.last[out])
-        reusable = [v for v in loop.loaded if self._ends_here(v, k)]
+        roots = Counter(self.base.get(v, v) for v in loop.loaded)
+        # What is read in two ways, as itself and broadcast, must not change while the loop runs.
+        reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)
             if again is not None and value not in self.plan.homes:
@@ -350,9 +349,11 @@ class _Builder:
         return not is_sum and old.dtype == new.dtype and old.size == new.size == group.size and whole
 
     def _loop_call(self, loop: Loop) -> Run:
+        if by_numpy.is_wanted():
+            return by_numpy.numpy_call(loop, self._buffer)
         from .emit import loop_call
 
-        return loop_call(loop, self._buffer, needs_split(loop.group))
+        return loop_call(loop, self._buffer)
 
     def _give_back(self, k: int, values: Iterable[Value]) -> None:
         for value in dict.fromkeys(self.base.get(v, v) for v in values):

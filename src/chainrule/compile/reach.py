@@ -217,7 +217,7 @@ class Reach:
 
     def _object(self, path: str, x: Any) -> None:
         home = type(x).__module__.partition(".")[0]
-        if hasattr(x, "_parameters") and hasattr(x, "_modules"):
+        if is_module(x):
             self.modules[id(x)] = (x, path)
             self._todo += [(f"{path}.{name}", child) for name, child in x._modules.items()]
             if id(type(x)) not in self._seen and is_of_package(type(x)):
@@ -250,7 +250,7 @@ class Reach:
             self._todo.append((type(x).__name__, type(x)))
             for raw in (getattr(x, name, None) for name in ("fget", "__func__", "func", "__wrapped__")):
                 self._todo += [(path, f) for f in _callables(raw)]
-            if not hasattr(x, "_parameters") and isinstance(getattr(x, "__dict__", None), dict):
+            if not is_module(x) and isinstance(getattr(x, "__dict__", None), dict):
                 # An attribute that is new may hide one of the class.
                 self._read(path, "size", vars(x))
 
@@ -260,7 +260,7 @@ class Reach:
         elif isinstance(x, ModuleType):
             if is_of_user(getattr(x, "__file__", None) or ""):
                 self._named(path, vars(x), done)
-        elif hasattr(x, "_parameters"):
+        elif is_module(x):
             self._module(path, x, done)
         else:
             fields = getattr(x, "__dict__", None)
@@ -308,6 +308,11 @@ class Reach:
                     self._read(f"{path}.{name}", "item", vars(cls), name)
                 else:
                     self._read(f"{path}.{name}", "attribute", x, name)
+
+
+def is_module(x: Any) -> bool:
+    """Whether an object is one of `chainrule.nn`'s modules, which stand above this package."""
+    return isinstance(getattr(x, "__dict__", None), dict) and "_parameters" in vars(x) and "_modules" in vars(x)
 
 
 def is_opened(x: Any) -> bool:

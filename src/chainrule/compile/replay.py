@@ -10,9 +10,10 @@ from chainrule.core.changes import changes, tick
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
 from chainrule.core.modes import modes
 from chainrule.core.node import Item, Leaf
-from chainrule.core.tape import EAGER
+from chainrule.core.tape import ARRAYS, EAGER
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten
+from chainrule.core.values import is_tensor
 
 from .arguments import Call, is_data
 from .capture import Capture, Captured, Disturbed
@@ -50,7 +51,8 @@ class Replay:
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
                     followed[k] = leaf
-                boxes.append(Tensor(Captured(value.array, capture, value), EAGER, leaf))
+                held = array if isinstance(array, np.generic) else value.array
+                boxes.append(Tensor(Captured(held, capture, value), EAGER if isinstance(x, Tensor) else ARRAYS, leaf))
             else:
                 boxes.append(x)
         args, kwargs = call.rebuilt(boxes)
@@ -59,20 +61,21 @@ class Replay:
                 for array in watch.reach.unwatched():
                     capture.looks_at(array)
                 result = f(*args, **kwargs)
-                self.final = [(leaf, leaf.grad) for leaf, _ in capture.grads.values()]
+                self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
         finally:
             capture.restore_grads()
         self._check_unchanged_outside(watch)
-        self._outputs(result, [value for k, value in values if isinstance(call.leaves[k], Tensor)])
+        self._outputs(result)
         program = capture.program
-        program.inputs = [value for _, value in values] + [value for _, value in capture.entry_grads]
-        if self.pullback is not None:
-            program.inputs += self.pullback.cotangents
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
         program.outputs += self.pullback.gradients if self.pullback is not None else []
-        self.plan = Plan(program, self._current)
+        used = {*program.outputs, *(v for i in program.instructions for v in i.inputs)}
+        program.inputs = [v for _, v in values] + [v for _, v in capture.entry_grads if v in used]
+        if self.pullback is not None:
+            program.inputs += self.pullback.cotangents
+        self.plan = Plan(program, self._current, self.pullback.barrier if self.pullback is not None else None)
         self.plan.final_grads = {leaf for leaf, grad in self.final if grad is not None}
         self.guards = Guards(capture, self.plan, watch, modules=list(capture.modules.values()))
         self._bind(values, grads)
@@ -85,7 +88,8 @@ class Replay:
             return None
         self.places = [k for k, y in enumerate(outputs) if any(y is one for one in self.differentiable)]
         name = getattr(self.function, "__name__", type(self.function).__name__)
-        made = Pullback(name, self.capture, self.differentiable, [*followed.values()])
+        before = [y for y in (*outputs, *(grad for _, grad in self.final)) if captured_in(y) is not None]
+        made = Pullback(name, self.capture, self.differentiable, [*followed.values()], before)
         made.replay = self
         self.token = 0
         return made
@@ -98,16 +102,9 @@ class Replay:
                 f"would not repeat it; return the new value, or keep that part outside of the compiled function"
             )
 
-    def _outputs(self, result: Any, given: Sequence[Value]) -> None:
-        """Note what goes out, and what of it is a tensor: what comes from one among the arguments or outside."""
+    def _outputs(self, result: Any) -> None:
+        """Note what goes out, and what of it is a tensor."""
         leaves, self.structure = flatten(result)
-        program = self.capture.program
-        arrays = {id(array) for _, array, _ in self.capture.tensors.values()}
-        tensors = {*given, *self.capture.made}
-        for i in program.instructions:
-            states = (v for v in i.inputs if v.kind == "state" and id(v.array) in arrays)
-            if any(v in tensors for v in i.inputs) or any(True for _ in states):
-                tensors.update(i.outputs)
         self.results: list[Any] = []
         self.kinds: list[bool] = []
         for y in leaves:
@@ -115,7 +112,7 @@ class Replay:
                 raise CaptureError("compile: the function returned a value of a transform that is still running")
             value = _value_in(y)
             self.results.append(y if value is None else value)
-            self.kinds.append(value in tensors or (value is not None and id(value.array) in arrays))
+            self.kinds.append(is_tensor(y))
 
     def _current(self, state: Value) -> Any:
         for tensor, array, _ in self.capture.tensors.values():
@@ -126,22 +123,39 @@ class Replay:
     def _bind(self, values: list[tuple[int, Value]], grads: dict[Any, Value | None]) -> None:
         buffer = self.plan.buffers
         self.input_buffers = [(k, buffer[value]) for k, value in values]
-        self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads]
-        self.grads = []
-        for leaf, grad in self.final:
-            value = grads[leaf]
-            if value is not None:
-                grad = Tensor(self._array_of(value), EAGER, None)
-            self.grads.append((leaf, grad))
-        self.sources = [
-            (self._array_of(y) if isinstance(y, Value) else y, isinstance(y, Value), wraps)
-            for y, wraps in zip(self.results, self.kinds, strict=True)
-        ]
+        self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
+        self._bind_grads(grads)
+        self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
-        if self.pullback is not None:
-            self.plan.cut(self.pullback.barrier)
         # The capture's boxes and examples have done their work.
         self.plan.program.forget_examples()
+
+    def _source(self, y: Any, wraps: bool) -> tuple[Any, bool, bool]:
+        """Return where a result is found after a replay, whether it is to be copied, and whether it is a tensor."""
+        if isinstance(y, Value):
+            return self._array_of(y), True, wraps
+        if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
+            return y._value, True, True
+        return y, isinstance(y, np.ndarray), False
+
+    def _bind_grads(self, values: dict[Any, Value | None]) -> None:
+        """Give each gradient that the function changes the array that `.grad` is after a replay, its own alone."""
+        self.grads: list[tuple[Leaf, Tensor | None]] = []
+        self.copied: list[tuple[Any, Any]] = []
+        """Gradients that are no buffers of their own, such as a constant, and where each replay copies them to."""
+        taken: list[Any] = []
+        for leaf, grad in self.final:
+            value = values[leaf]
+            if grad is not None:
+                array = grad._value if value is None else self._array_of(value)
+                is_own = value is not None and self.plan.program.now(value).kind == "result"
+                if not is_own or not array.flags.writeable or any(np.may_share_memory(array, x) for x in taken):
+                    mine = np.empty(array.shape, array.dtype)
+                    self.copied.append((mine, array))
+                    array = mine
+                taken.append(array)
+                grad = Tensor(array, EAGER, None)
+            self.grads.append((leaf, grad))
 
     def _array_of(self, value: Value) -> Any:
         """Return where a value of the capture is found after a replay."""
@@ -179,8 +193,12 @@ class Replay:
             # does what is right, or says what is wrong.
             if self.plan.has_acted:
                 raise
+            for leaf, buffer in self.entry:  # which may have been written over by then
+                leaf.grad._value[...] = buffer
             rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
             return self.function(*rebuilt[0], **rebuilt[1])
+        for place, array in self.copied:
+            place[...] = array
         for leaf, grad in self.grads:
             leaf.grad = grad
         found = [_given(*source) for source in self.sources]

@@ -12,8 +12,10 @@ import numpy as np
 
 from chainrule.core.capturing import replaced
 from chainrule.core.errors import CaptureError
+from chainrule.kernels.native.tasks import run_all
 from chainrule.kernels.outputs import offering
 
+from .natives import task_of
 from .program import Instruction, Value
 
 Run = Callable[[], Any]
@@ -52,6 +54,8 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
     args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
     outs = [buffer(v) for v in i.outputs]
     made = _special(i, args, settings, outs) if i.kind == "op" else None
+    if made is None and (task := task_of(i, buffer)) is not None:
+        made = run_all([task])
     return made if made is not None else _generic(i, args, settings, outs)
 
 
@@ -63,24 +67,9 @@ def _special(i: Instruction, args: tuple[Any, ...], settings: dict[str, Any], ou
         return _matmul(a, b, outs[0])
     if i.name == "sum" and args[0].dtype == outs[0].dtype and args[0].dtype != np.float16:
         return partial(np.add.reduce, args[0], settings["axis"], None, outs[0], settings["keepdims"])
-    if i.name == "cross_entropy_and_gradient" and all(a.flags.c_contiguous for a in (*args, *outs)):
-        return _cross_entropy(*args, *outs)
     if i.name in ("astype", "copy"):
         return partial(np.copyto, outs[0], args[0], "unsafe")
     return None
-
-
-def _cross_entropy(z: Any, classes: Any, weights: Any, losses: Any, z_bar: Any) -> Run:
-    from chainrule.kernels.cross_entropy import losses_and_gradient
-
-    rows = (z.size // z.shape[-1], z.shape[-1])
-    arrays = [z.reshape(rows), *(a.reshape(-1) for a in (classes, weights, losses)), z_bar.reshape(rows)]
-
-    def run() -> None:
-        if losses_and_gradient(*arrays) >= 0:
-            raise IndexError("cross_entropy: a class is out of range")
-
-    return run
 
 
 def _matmul(a: Any, b: Any, out: Any) -> Run | None:
@@ -134,6 +123,13 @@ def _store(name: str, out: Any, result: Any) -> None:
             f"compile: {name} made an array of shape {list(np.shape(result))} that was {list(out.shape)} when the "
             f"function was captured: a shape must not depend on values; use np.where(mask, x, 0), or keep that part "
             f"outside of the compiled function"
+        )
+    made = getattr(result, "dtype", out.dtype)
+    if made != out.dtype and not np.can_cast(made, out.dtype):  # a mask, where it was a mask times something, may be
+        raise CaptureError(
+            f"compile: {name} made an array of {made} that was {out.dtype} when the function was captured: a "
+            f"dtype must not depend on values; give it one with .astype, or keep that part outside of the compiled "
+            f"function"
         )
     if getattr(result, "base", None) is None or not _is_there(out, result):
         out[...] = result

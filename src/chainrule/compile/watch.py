@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor
 
-from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_opened
+from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened
 
 MANY = 400
 """Variables from which on a loop looks at them: to generate a function for more takes too long."""
@@ -93,7 +93,7 @@ def _stand_for_each_other(now: Any, before: Any) -> bool:
         return True
     if isinstance(now, FunctionType):
         return now.__code__ is before.__code__
-    if isinstance(now, Tensor | np.ndarray | np.random.Generator | type) or hasattr(now, "_parameters"):
+    if isinstance(now, Tensor | np.ndarray | np.random.Generator | type) or is_module(now):
         return False
     return is_opened(now)
 
@@ -120,8 +120,8 @@ def _compiled(text: str) -> Any:
 
 def _question(read: Read, k: int, space: dict[str, Any]) -> str:
     """Return the condition, as source, that a variable is the same object; its objects go into `space`."""
-    owner, value = space.setdefault(f"o{k}", read.owner) and f"o{k}", f"v{k}"
-    space[f"o{k}"], space[value] = read.owner, read.value
+    owner, value = f"o{k}", f"v{k}"
+    space[owner], space[value] = read.owner, read.value
     if read.kind == "cell" and read.value is not MISSING:
         return f"{owner}.cell_contents is {value}"
     if read.kind == "attribute" and read.value is not MISSING and read.key.isidentifier():

@@ -31,6 +31,7 @@ class Batched(Tensor):
     """A stack of values, in the guise of one of them."""
 
     __slots__ = ()
+    is_variable = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,9 +118,9 @@ def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
     """Call `linear(parts, *rest)`, a rule for plain arrays; where `parts` is batched, once for each row.
 
     `parts` may be a tuple, of which some are batched. In a capture the rule becomes one instruction, and gets plain
-    arrays at each replay.
+    arrays at each replay, unless an outer derivative follows the parts: then the capture sees each of its operations.
     """
-    if running.capture is not None and any(True for _ in boxes_in((parts, rest))):
+    if running.capture is not None and not _is_followed(parts) and any(True for _ in boxes_in((parts, rest))):
         return running.capture.call(linear, (parts, *rest))
     if not isinstance(parts, tuple):
         if not isinstance(parts, Batched):
@@ -127,3 +128,9 @@ def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
         return parts._trace.each(lambda row: linear(row, *rest), (parts,))
     batch = next((x._trace for x in parts if isinstance(x, Batched)), None)
     return linear(parts, *rest) if batch is None else batch.each(lambda *row: linear(row, *rest), parts)
+
+
+def _is_followed(parts: Any) -> bool:
+    """Whether a derivative of another transform flows through one of the parts."""
+    several = parts if isinstance(parts, tuple) else (parts,)
+    return any(isinstance(x, Tensor) and not isinstance(x, Batched) and x.requires_grad for x in several)

@@ -78,7 +78,7 @@ def _opened(x: Any) -> Any:
 def captured_in(x: Any) -> Any:
     """Return the capture's own box inside `x`, or None where there is none."""
     while _is_box(x):
-        if x._trace.level < 0:
+        if x._trace.level < -1:  # at −1 stands the box of a plain array, which has the capture's in it
             return x
         x = x._value
     return None
@@ -91,6 +91,11 @@ def is_captured(x: Any) -> bool:
 
 def known(x: Any) -> Any:
     """Return the array in `x`, but leave what a capture does not know in its box."""
+    if running.capture is not None and _is_box(x):
+        if getattr(x, "_link", None) is not None:
+            x = running.capture.seen(x)  # a parameter, which differs from call to call
+        elif captured_in(x) is None:
+            running.capture.looks(x)
     return x if is_captured(x) else _opened(x)
 
 
@@ -99,8 +104,10 @@ def plain(f: Callable[..., Any], *args: Any) -> Any:
 
     For checks and preparations that look at values: of targets, indices, masks.
     """
-    if running.capture is not None and any(True for _ in boxes_in(args)):
-        return running.capture.call(f, args)
+    if running.capture is not None:
+        args = replaced(args, running.capture.seen)
+        if any(True for _ in boxes_in(args)):
+            return running.capture.call(f, args)
     return f(*map(_opened, args))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .lending import Loan
+
 tick = itertools.count(1).__next__
 """The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
 
@@ -59,10 +61,10 @@ class _Changes:
 
 
 def base_of(array: Any) -> Any:
-    """Return the array that this one is a view of, also where a memoryview stands between them; None if it is none."""
+    """Return the array that this one is a view of, also where a memoryview or a loan stands between; None if none."""
     base = array.base
-    while type(base) is memoryview:
-        base = base.obj
+    while type(base) is memoryview or isinstance(base, Loan):
+        base = base.obj if type(base) is memoryview else base.array
     return base if isinstance(base, np.ndarray) else None
 
 

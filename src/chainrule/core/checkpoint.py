@@ -61,6 +61,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         segment = _Segment(f, args, kwargs)
         outputs, structure = flatten(f(*args, **kwargs))
+        segment.check_unwritten(flatten((args, kwargs))[0])
         boxes = list(_boxes(outputs))
         for tape in {box._trace for box in boxes if type(box._trace) is Tape}:
             _collapse(segment, tape, boxes)
@@ -82,6 +83,15 @@ class _Segment:
             look_at_loans()
         self.began = tick()
 
+    def check_unwritten(self, leaves: Sequence[Any]) -> None:
+        """Raise a GradientError where the function wrote into an argument: the second run would write again."""
+        for x, before in zip(leaves, self.leaves, strict=True):
+            if isinstance(x, Tensor) and x is not before and x.is_variable and x._value is not before._value:
+                raise GradientError(
+                    "checkpoint: the function writes into one of its arguments, and would do so again when it runs "
+                    "again; let it write into a copy, x.copy(), and return that"
+                )
+
     def run_again(self) -> tuple[Any, int]:
         """Return the result of a second run, on the same tapes, and when it began."""
         args, kwargs = unflatten(self.structure, map(_copied, self.leaves))
@@ -99,7 +109,7 @@ class _Segment:
 
 def _copied(x: Any) -> Any:
     """Return a box with the same contents: `x[0] = 1` and `x.data = …` change a box, not what is in it."""
-    if not isinstance(x, Tensor):
+    if not isinstance(x, Tensor) or x._trace.level < 0:  # what a capture knows as an array
         return x
     box = Tensor.__new__(type(x))
     Tensor.__init__(box, x._value, x._trace, x._link)

@@ -63,6 +63,8 @@ def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
     made = Tensor(array, EAGER, None)
     if name is not None:
         made._label = name
+    if running.capture is not None:
+        running.capture.born.append(made)
     return made
 
 

@@ -11,7 +11,8 @@ from .batch import by_rows
 from .dispatch import described, dispatch
 from .errors import InPlaceError, MissingRuleError
 from .sealing import Sealed, own, sealed_all
-from .tensor import Tensor
+from .tensor import Tensor, is_array
+from .transposed import NotTransposed, transposed
 from .values import by_name
 
 
@@ -22,7 +23,7 @@ def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any
     are tuples then, with zeros for what nobody used. The floating-point arguments are differentiated; all others, and
     keyword arguments, are passed on as they are. Inside `f` values are plain arrays. The rules are called with tensors
     when a derivative of the derivative is taken, so written with operators and NumPy functions they differentiate
-    again.
+    again, and one of them is enough for both modes: the other is its transpose.
 
     >>> import chainrule as cr
     >>> import numpy as np
@@ -34,6 +35,8 @@ def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any
     ...     return y_bar * 3 * x**2
     >>> float(cr.grad(cube)(2.0)), float(cr.grad(cr.grad(cube))(2.0))
     (12.0, 12.0)
+    >>> float(cr.jvp(cube, (2.0,), (1.0,))[1])
+    12.0
 
     With two outputs:
 
@@ -179,15 +182,31 @@ class Custom:
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Call the rule of reverse mode and check what it returns."""
-        if "vjp" not in self.rules:
+        if not self.rules:
             raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
-        found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved, settings)
+        rule = self._pull if "vjp" in self.rules else self._pull_transposed
+        found: tuple[Any, ...] = by_rows(rule, y_bar, saved, settings)
         if isinstance(saved, Sealed) and (name := saved.changed()) is not None:
             raise InPlaceError(
                 f"{self.name}.def_vjp: backward changed {name} in place, which another rule or a second pass "
                 f"may still need; write into a copy"
             )
         return found
+
+    def _pull_transposed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Reverse mode by the rule of forward mode."""
+        args = saved[0]
+        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        y = self.apply(*args, **settings)
+
+        def linear(dots: list[Any]) -> Any:
+            moving = dict(zip(floating, dots, strict=True))
+            y_dot = self._push(tuple(map(moving.get, range(len(args)))), y, args, settings)
+            return y_dot if self.several else (y_dot,)
+
+        bars = self._other_mode(linear, [args[k] for k in floating], y_bar if self.several else (y_bar,), "vjp")
+        found = dict(zip(floating, bars, strict=True))
+        return tuple(self._checked(k, x, found.get(k)) for k, x in enumerate(args))
 
     def _pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         args, residuals = saved[:2]
@@ -221,9 +240,31 @@ class Custom:
 
     def push(self, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Call the rule of forward mode."""
-        if "jvp" not in self.rules:
+        if not self.rules:
             raise MissingRuleError(f"{self.name}: no rule for forward mode; define one with .def_jvp(...)")
-        return by_rows(self._push, dots, y, args, settings)
+        return by_rows(self._push if "jvp" in self.rules else self._push_transposed, dots, y, args, settings)
+
+    def _push_transposed(
+        self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]
+    ) -> Any:
+        """Forward mode by the rule of reverse mode."""
+        residuals = self.primal_keeping(*args, **settings)[1] if self.keeps else None
+
+        def linear(bars: list[Any]) -> Any:
+            return self._pull(tuple(bars) if self.several else bars[0], (args, residuals), settings)
+
+        y_dot = self._other_mode(linear, y if self.several else (y,), dots, "jvp")
+        return tuple(y_dot) if self.several else y_dot[0]
+
+    def _other_mode(self, linear: Any, like: Any, cotangents: Any, missing: str) -> list[Any]:
+        try:
+            return transposed(linear, like, cotangents)
+        except NotTransposed as error:
+            mode, given = ("forward", "vjp") if missing == "jvp" else ("reverse", "jvp")
+            raise MissingRuleError(
+                f"{self.name}: no rule for {mode} mode, and the rule of .def_{given} gives none ({error}); write that "
+                f"rule in operators and NumPy functions, or define one with .def_{missing}(...)"
+            ) from error
 
     def _push(self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         tangents = tuple(
@@ -256,7 +297,7 @@ def _copied(x: Any) -> Any:
     """Return what the user's rule may write to, or may have a hold of: others have been given the same array."""
     if isinstance(x, tuple):
         return tuple(map(_copied, x))
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return x.copy() if is_array(x) else x
 
 
 def _is_floating(x: Any) -> bool:

@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .capturing import boxes_in, running
+from .foreign import PLAIN, one_of, operands, without_lists
 from .modes import latest
 from .tape import Tape, record
 from .tensor import Tensor, Trace, value_of
 
 NO_SETTINGS: Mapping[str, Any] = {}
 floor = latest.get
+LISTS = frozenset({list, tuple})
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
@@ -39,11 +41,22 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
     trace = innermost(args)
-    if trace is None and running.capture is not None and any(True for _ in boxes_in(dict(settings))):
-        trace = running.capture  # an index whose values differ from call to call
+    if trace is None:
+        for x in args:
+            if type(x) in LISTS and isinstance(op, type):
+                args = without_lists(args)
+                trace = innermost(args)
+                break
     if trace is None and running.capture is not None:
-        # What is computed of plain arrays is computed once: a look at what is in them.
-        args = tuple(map(value_of, args))
+        # An index whose values differ from call to call, or random numbers, which do so of themselves.
+        draws = op.kind == "constant" and "generator" in settings
+        if draws or any(True for _ in boxes_in(dict(settings))):
+            trace = running.capture
+        else:
+            # What is computed of plain arrays is computed once: a look at what is in them.
+            args = tuple(map(value_of, args))
+    if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair
+        args = operands(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:
@@ -101,12 +114,13 @@ def _binary(op: Any) -> Callable[..., Any]:
                     return dispatch(op, (a, b), NO_SETTINGS)
                 y, second = b._value, b._link
             else:
-                y, second = b, None
+                y, second = b if type(b) in PLAIN else one_of(op, 1, b), None
         elif isinstance(b, Tensor):
             trace = b._trace
             if type(trace) is not Tape:
                 return dispatch(op, (a, b), NO_SETTINGS)
-            x, first, y, second = a, None, b._value, b._link
+            x = a if type(a) in PLAIN else one_of(op, 0, a)
+            first, y, second = None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
         if isinstance(x, Tensor) or isinstance(y, Tensor):
@@ -133,6 +147,8 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
     kinds = (np.linalg.LinAlgError, IndexError, MemoryError, TypeError, ValueError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     hint = "; reshape one of them, or give it an axis of length 1" if "broadcast" in str(error) else ""
+    if any(x is None for x in args):
+        hint = "; is the None the result of a function without a return?"
     raise kind(f"{op.name}: {str(error).strip()} (got {got}){hint}") from error
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .modes import latest
 from .tape import check_real
-from .tensor import Tensor
+from .tensor import Tensor, outer
 
 
 class Forward:
@@ -22,7 +22,7 @@ class Forward:
         """Apply `op` to what is inside this trace's boxes, and its derivative to their tangents."""
         mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
         dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
-        values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
+        values = tuple(x._value if own else outer(x) for x, own in zip(args, mine, strict=True))
         moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= latest.get().level
         if moving and op.composite is not None and "jvp" not in op.rules:
             return op.composite(*args, **settings)

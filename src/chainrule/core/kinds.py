@@ -19,6 +19,7 @@ from .batch import by_rows
 from .errors import MissingRuleError
 from .forward import Forward
 from .operation import Operation, Rule
+from .precision import dtype_of, in_one_dtype, widened
 from .tape import next_level
 from .tensor import Tensor
 
@@ -82,11 +83,16 @@ class Elementwise(_ByArgument, abstract=True):
     @classmethod
     def _adjoint(cls, rule: Rule) -> Rule:
         partial = cls.call(rule, REVERSE)
-        return lambda y_bar, saved, settings: y_bar * partial(y_bar, saved, settings)
+        if len(cls.arguments) == 1:
+            return lambda y_bar, saved, settings: y_bar * partial(y_bar, saved, settings)
+        return lambda y_bar, saved, settings: (
+            y_bar * partial(y_bar, widened(saved, getattr(y_bar, "dtype", None)), settings)
+        )
 
     @classmethod
     def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Sum the partials times the tangents."""
+        args = widened(args, y.dtype)
         y_dot = None
         for argument, dot in zip(cls.arguments, dots, strict=True):
             if dot is not None:
@@ -134,6 +140,16 @@ class General(_ByArgument, abstract=True):
     kind = "general"
 
     @classmethod
+    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
+        """Bind a rule as other records do; where there are several arguments it computes in the result's dtype."""
+        bound = super().call(rule, context, **extra)
+        if len(cls.arguments) == 1 and not cls.variadic:
+            return bound
+        if context == REVERSE:
+            return lambda y_bar, saved, settings: bound(y_bar, widened(saved, dtype_of(y_bar)), settings)
+        return lambda y, args, dots, settings: bound(y, widened(args, dtype_of(y)), dots, settings)
+
+    @classmethod
     def _bind(cls) -> None:
         super()._bind()
         if "jvp" in cls.rules:
@@ -161,6 +177,11 @@ class Fused(_ByArgument, abstract=True):
     takes_stacks: ClassVar[bool] = False
     """Whether the reverse rules are written in chainrule's own operations after all, so that they can be called with a
     whole batch of cotangents."""
+
+    def __init_subclass__(cls, abstract: bool = False, register: bool = True) -> None:
+        super().__init_subclass__(abstract, register)
+        if not abstract and len(cls.arguments) > 1:
+            cls.apply = staticmethod(in_one_dtype(cls.apply))
 
     @classmethod
     def _bind(cls) -> None:

@@ -16,7 +16,8 @@ from .errors import InPlaceError
 from .forward import Forward, pushed
 from .sealing import Found, Sealed, arrays_in, loans, look_at_loans, sealed_all
 from .tape import next_level
-from .transforms import ForwardRun, Function, copied, matching_all
+from .tensor import is_array
+from .transforms import ForwardRun, Function, matching_all, owned
 from .values import Argument, Given
 
 
@@ -154,6 +155,6 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Callable[..., Any]]:
         dots = matching_all("f_jvp", tangents, line.inputs)
         return line.run.tangents(line.push([dot for row in dots for dot in row]))
 
-    value = copied(line.run.value())
-    line.run.values = [_blank(y) if isinstance(y, np.ndarray) else y for y in line.run.values]
+    value = owned(line.run.value())
+    line.run.values = [_blank(y) if is_array(y) else y for y in line.run.values]
     return value, f_jvp

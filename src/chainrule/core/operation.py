@@ -149,6 +149,8 @@ class Operation:
     """Whether `primal` returns a tuple of arrays."""
     foreign: ClassVar[bool] = False
     """Whether its settings are the user's own objects, which may be changed later."""
+    written: ClassVar[Rule | None] = None
+    """Where the output is a view: `written(x, y, **settings)` is x with y in the place of its view."""
 
     _savers: ClassVar[dict[tuple[bool, ...], Rule]]
     primal: ClassVar[Rule]

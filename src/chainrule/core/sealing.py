@@ -65,7 +65,7 @@ def arrays_in(saved: Any) -> Iterator[Any]:
         return
     while hasattr(saved, "_trace"):
         saved = saved._value
-    if isinstance(saved, np.ndarray):
+    if issubclass(type(saved), np.ndarray):
         yield saved
     elif isinstance(saved, tuple | list):
         for item in saved:
@@ -92,7 +92,7 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
                 seen += ((name, x, x.tobytes(), True),)
             continue
         for array in x if isinstance(x, tuple) else (x,):
-            if isinstance(array, _ndarray) and _writable(array):
+            if issubclass(type(array), _ndarray) and _writable(array):
                 seen += (_seen(name, array, heavy and y.size * 8 >= array.size),)
     return Sealed((*saved, seen)) if seen else saved
 
@@ -183,7 +183,7 @@ def own(made: Sequence[Any], k: int) -> Any:
     """Return what code of the user's returned, `made[k]`; a copy where it may have a hold of the array."""
     alone = _references(made, k) <= _ALONE
     x = made[k]
-    return x if not isinstance(x, np.ndarray) or (alone and x.base is None) else np.array(x)
+    return x if not issubclass(type(x), np.ndarray) or (alone and x.base is None) else np.array(x)
 
 
 def _references(made: Sequence[Any], k: int) -> int:

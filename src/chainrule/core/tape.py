@@ -17,7 +17,7 @@ from .modes import latest
 from .node import Item, Leaf, Node
 from .provenance import PACKAGE
 from .sealing import loans, look_at_loans, sealed_all
-from .tensor import Tensor
+from .tensor import Tensor, copied
 
 FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
 
@@ -27,6 +27,11 @@ next_level = itertools.count(1).__next__
 def check_real(what: str, dtype: Any) -> None:
     """Raise a TypeError unless `dtype` is one that a derivative is defined for."""
     if dtype not in (FLOAT64, FLOAT32, FLOAT16):
+        if dtype.kind == "c":
+            raise TypeError(
+                f"{what}: got dtype {dtype}, and derivatives here are those of real numbers; keep the real "
+                f"and the imaginary part as two arrays, for a + 1j * b the two a and b, and |z| is np.hypot(a, b)"
+            )
         raise TypeError(
             f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
             f"convert it first, for example with .astype(np.float64)"
@@ -69,8 +74,10 @@ class Tape:
             if isinstance(x, Tensor):
                 if x._trace is self:
                     x, link = x._value, x._link
-                elif x._trace is EAGER and x._link is None and running.capture is not None:
+                elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None and running.capture is not None):
                     x = x._value
+                else:
+                    x = copied(x)  # it may be saved, and written into later
                 if isinstance(x, Tensor):
                     nested = True
             values.append(x)
@@ -109,7 +116,7 @@ def _capture_in(values: Iterable[Any]) -> Any:
     """Return the capture whose boxes are the innermost among the values, or None."""
     levels = [x._trace for x in values if isinstance(x, Tensor)]
     inner = max(levels, key=lambda trace: trace.level, default=None)
-    return inner if inner is not None and inner.level < 0 else None
+    return inner if inner is not None and inner.level < -1 else None
 
 
 class Watched(Tape):
@@ -125,3 +132,6 @@ class Watched(Tape):
 
 
 EAGER = Tape(0)
+ARRAYS = Tape(-1)
+"""The trace of what stands for plain arrays while a function is captured. It records nothing: an array that meets a
+tensor makes a tensor, one that meets an array an array, as outside of a capture."""

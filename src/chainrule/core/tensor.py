@@ -14,16 +14,20 @@ mixed up.
 The operators and methods that are operations themselves (`+`, `@`, `.sum()`, …) are attached by `chainrule.rules`.
 """
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from .alias import Owner, alias_of, connect_detached, innermost, refresh_values
 from .capturing import captured_in, is_captured, running
 from .changes import changes, tick
 from .errors import GradientError
+from .lending import lent
 from .node import Leaf, Node, keep_grad
+from .plain import is_written_into_array, refuse_array_write, refuse_number
 from .sealing import lend, shown
 from .written import Written
 
@@ -65,6 +69,25 @@ def _same_elements(a: Any, b: Any) -> bool:
     return bool(a.strides == b.strides and a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
+def is_array(x: Any) -> bool:
+    """Whether a value is an array, and no box that stands for one: inside a transform a box says it is one."""
+    return isinstance(x, np.ndarray) and not isinstance(x, Tensor)
+
+
+def copied(x: Any) -> Any:
+    """Return a box with the same contents, which a write into this one does not change; anything else as it is."""
+    if not isinstance(x, Tensor) or not x.is_variable:
+        return x
+    if running.capture is not None and x._trace.level == 0:
+        return x  # a capture knows these by their identity, and sees to it that they stay what they are
+    return Tensor(x._value, x._trace, x._link)
+
+
+def outer(x: Any) -> Any:
+    """Return an argument that belongs to an outer trace as an inner one keeps it: with what is in it now."""
+    return x._value if isinstance(x, Tensor) and x._trace.level == -1 else copied(x)
+
+
 class Tensor:
     """An array that can be differentiated.
 
@@ -72,8 +95,11 @@ class Tensor:
     array, and PyTorch's `requires_grad`, `backward()` and `grad`.
     """
 
-    __slots__ = ("__weakref__", "_label", "_link", "_trace", "_value")
+    __slots__ = ("__weakref__", "_alias", "_label", "_link", "_trace", "_value")
+    _alias: Any
     _label: str | None
+    is_variable: ClassVar[bool] = True
+    """Whether a write may change what is in the box."""
     __array_priority__: ClassVar[float] = 1000.0
     __hash__ = object.__hash__
 
@@ -81,6 +107,21 @@ class Tensor:
         self._value = value
         self._trace = trace
         self._link = link
+
+    def _stands_for(self) -> type:
+        """Return the class that `isinstance` takes the box for, besides `Tensor`.
+
+        Inside a transform a box stands for a plain value, and code that asks for a class means that value's.
+        """
+        level = self._trace.level
+        if level == -1:  # what stands for an array has a capture's box in it, which holds an example
+            return type(getattr(self._value, "held", self._value))
+        return type(innermost(self)) if level > 0 else type(self)
+
+    def _turn_into(self, cls: type) -> None:
+        object.__dict__["__class__"].__set__(self, cls)
+
+    __class__ = property(_stands_for, _turn_into)
 
     # What an array says of itself
 
@@ -112,16 +153,43 @@ class Tensor:
         return bool(self._value)
 
     def __float__(self) -> float:
-        if self._trace.level and self.requires_grad:
-            raise GradientError(
-                "float: inside a transform such as cr.grad this would cut the value off from its gradient; use NumPy's "
-                "functions (np.sin, not math.sin), np.stack or x.at[i].set(v) instead of array[i] = x, or x.item() "
-                "where no gradient is meant"
-            )
+        self._leaves("float")
         return float(self.item())
 
     def __int__(self) -> int:
+        self._leaves("int")
         return int(self.item())
+
+    def __complex__(self) -> complex:
+        self._leaves("complex")
+        return complex(self.item())
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        self._leaves("round")
+        return round(self.item(), ndigits)
+
+    def __floor__(self) -> int:
+        self._leaves("math.floor")
+        number: int = math.floor(self.item())
+        return number
+
+    def __ceil__(self) -> int:
+        self._leaves("math.ceil")
+        number: int = math.ceil(self.item())
+        return number
+
+    def __trunc__(self) -> int:
+        self._leaves("math.trunc")
+        number: int = math.trunc(self.item())
+        return number
+
+    def _leaves(self, what: str) -> None:
+        """Refuse to become a Python number where a derivative would be lost."""
+        if self.requires_grad:
+            if is_written_into_array():
+                refuse_array_write()
+            if self._trace.level:
+                refuse_number(what)
 
     def __index__(self) -> int:
         self._looked_at()
@@ -150,9 +218,16 @@ class Tensor:
         return self._value.item()
 
     def detach(self) -> "Tensor":
-        """Return the values as a constant, at every level; they are shared, not copied."""
+        """Return the values as a constant, at every level; they are shared, not copied.
+
+        What is written into the tensor later is seen here too. A write into the constant is an error as long as the
+        tensor is there: take `x.detach().copy()` for values of its own.
+        """
         value = self._value if running.capture is None else running.capture.seen(self)._value
-        return Tensor(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+        inner = value.detach() if isinstance(value, Tensor) else lent(value) if isinstance(self._link, Leaf) else value
+        detached = Tensor(inner, self._trace, None)
+        connect_detached(detached, self)
+        return detached
 
     def _looked_at(self) -> None:
         """Tell a capture that Python is about to see the values."""
@@ -165,7 +240,8 @@ class Tensor:
 
     def numpy(self) -> Any:
         """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
-        return shown(np.asarray(value_of(self)))
+        value = np.asarray(value_of(self))
+        return shown(lent(value) if self.is_leaf else value)
 
     def __dlpack__(self, **settings: Any) -> Any:
         """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
@@ -175,7 +251,7 @@ class Tensor:
         # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return lend(array).__dlpack__(**settings)
+        return lend(lent(array)).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
         """Say that the values are in the CPU's memory."""
@@ -208,8 +284,10 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward()` has added up here; None before the first."""
-        if running.capture is not None and isinstance(self._link, Leaf):
-            running.capture.reads_grad(self._link)
+        if running.capture is not None:
+            running.capture.reads_link(self)
+            if isinstance(self._link, Leaf):
+                running.capture.reads_grad(self._link)
         return getattr(self._link, "grad", None)
 
     @grad.setter
@@ -223,6 +301,8 @@ class Tensor:
             array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
             value = Tensor(array, self._trace, None)
         if self._link is not None:
+            if running.capture is not None:
+                running.capture.forgets([self])
             self._link.grad = value
 
     def retain_grad(self) -> None:
@@ -247,7 +327,7 @@ class Tensor:
         if not isinstance(value, np.ndarray):
             return value
         # What is a view itself may have been saved as another view of the same memory.
-        return Written.over(lend(value, self._link, saved or value.base is not None), self.mark_changed)
+        return Written.over(lend(lent(value), self._link, saved or value.base is not None), self.mark_changed)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -255,6 +335,8 @@ class Tensor:
             raise GradientError("data: this tensor is the result of an operation; only a leaf's values can be replaced")
         if is_captured(value):
             running.capture.assigns(self, value)
+            if type(alias_of(self)) is Owner:
+                refresh_values(self, running.capture.seen(self)._value)
             return
         array = real_array("data", value, self.dtype)
         if array.shape != self.shape:
@@ -265,6 +347,8 @@ class Tensor:
             changes.replaced += 1
             if isinstance(self._link, Leaf):
                 self._link.changed = changes.last = tick()
+            if type(alias_of(self)) is Owner:
+                refresh_values(self, self._value)
 
     def mark_changed(self) -> None:
         """Note that the values were changed in place: tapes recorded before can no longer use them."""

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from .decorated import in_blocks
+from .errors import GradientError
 from .forward import Forward
+from .inplace import ended
 from .modes import Floor
 from .node import Leaf
 from .reverse import gradients
-from .tape import EAGER, Tape, check_real, next_level
-from .tensor import Tensor, real_array
+from .tape import Tape, check_real, next_level
+from .tensor import Tensor, is_array, real_array
 from .tree import flatten, paths, unflatten
-from .values import Argument, Given, leaving, opened, select
+from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -53,6 +55,19 @@ class no_grad(Floor):
         return in_blocks(no_grad, f)
 
 
+def called(level: int, f: Function, args: Sequence[Any]) -> Any:
+    """Call a function on boxes of a trace."""
+    try:
+        return f(*args)
+    except BaseException as error:
+        ended(level)
+        # NumPy replaces the error of a write into a plain array by one that says nothing of the way out.
+        cause = error.__cause__
+        if type(error) is ValueError and isinstance(cause, GradientError):
+            raise GradientError(str(cause)) from error
+        raise
+
+
 class Run:
     """One run of a function on a tape of its own."""
 
@@ -60,24 +75,28 @@ class Run:
         self.transform = transform
         self.tape = Tape(next_level())
         self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
-        self.boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
         self.given = Given(self.inputs)
+        boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
+        # The boxes are the function's own: what it writes into them is not what came in.
+        self.links = [[box._link for box in row] for row in boxes]
         traced = list(args)
-        for k, one, boxes in zip(numbers, self.inputs, self.boxes, strict=True):
-            traced[k] = unflatten(one.structure, boxes)
-        self.tensors = any(isinstance(x, Tensor) for x in flatten(list(args))[0])
-        result = f(*traced)
+        for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
+            traced[k] = unflatten(one.structure, row)
+        self.tensors = any(map(is_tensor, flatten(list(args))[0]))
+        result = called(self.tape.level, f, traced)
         self.aux = None
         if aux:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise TypeError(f"{transform}: with has_aux=True the function must return (value, auxiliary)")
             result, extra = result
             self.aux = self._unboxed(extra)
-        self.outputs, self.structure = flatten(result)
+        outputs, self.structure = flatten(result)
+        self.outputs = ended(self.tape.level, outputs)
 
     def _open(self, y: Any) -> Any:
         value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
-        return Tensor(value, EAGER, None) if self.tensors and isinstance(value, np.ndarray | np.generic) else value
+        is_number = is_plain(value) or (isinstance(value, Tensor) and not is_tensor(value))
+        return boxed(value) if self.tensors and is_number else arrayed(value)
 
     def _unboxed(self, tree: Any) -> Any:
         leaves, structure = flatten(tree)
@@ -97,13 +116,13 @@ class Run:
         self.given.look()
         found = gradients(seeds, free)
         return [
-            unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(boxes, one.leaves, strict=True)])
-            for one, boxes in zip(self.inputs, self.boxes, strict=True)
+            unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(links, one.leaves, strict=True)])
+            for one, links in zip(self.inputs, self.links, strict=True)
         ]
 
-    def _gradient(self, found: dict[Leaf, Any], box: Tensor, like: Any) -> Any:
-        gradient = found.get(box._link)
-        return leaving(np.zeros(box.shape, box.dtype) if gradient is None else gradient, like)
+    def _gradient(self, found: dict[Leaf, Any], leaf: Leaf, like: Any) -> Any:
+        gradient = found.get(leaf)
+        return leaving(np.zeros(leaf.shape, leaf.dtype) if gradient is None else gradient, like)
 
     def scalar(self) -> Any:
         """The function's only output, which must be a scalar with a floating dtype."""
@@ -188,13 +207,13 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
 
-    return copied(run.value()), pullback
+    return owned(run.value()), pullback
 
 
-def copied(tree: Any) -> Any:
+def owned(tree: Any) -> Any:
     """Return a result whose arrays are the caller's: a rule may need those that the function computed."""
     leaves, structure = flatten(tree)
-    return unflatten(structure, [x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+    return unflatten(structure, [x.copy() if is_array(x) else x for x in leaves])
 
 
 def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
@@ -237,7 +256,8 @@ class ForwardRun:
             for one, row in zip(inputs, links, strict=True)
         ]
         self.tensors = any(one.holds_tensors for one in inputs)
-        outputs, self.structure = flatten(f(*traced))
+        outputs, self.structure = flatten(called(trace.level, f, traced))
+        outputs = ended(trace.level, outputs)
         mine = [isinstance(y, Tensor) and y._trace is trace for y in outputs]
         self.values = [y._value if own else y for y, own in zip(outputs, mine, strict=True)]
         self.links = [y._link if own else None for y, own in zip(outputs, mine, strict=True)]
@@ -245,7 +265,7 @@ class ForwardRun:
     def leaving(self, part: Any) -> Any:
         """Return a value or tangent in the form of the primals."""
         part = opened(part)
-        return Tensor(part, EAGER, None) if self.tensors and not isinstance(part, Tensor) else part
+        return boxed(part) if self.tensors and not is_tensor(part) else arrayed(part)
 
     def tree(self, parts: Sequence[Any]) -> Any:
         """Return the tree of the outputs with other leaves."""

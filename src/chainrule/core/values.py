@@ -6,18 +6,40 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import running
 from .changes import changes
 from .fingerprint import fingerprint
-from .tape import EAGER, check_real
-from .tensor import Tensor
+from .subclasses import check_plain
+from .tape import ARRAYS, EAGER, check_real
+from .tensor import Tensor, copied, is_array, value_of
 from .tree import flatten, paths
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is an array or one of NumPy's scalars, and no box that stands for one."""
+    return isinstance(value, np.ndarray | np.generic) and not isinstance(value, Tensor)
+
+
 def opened(value: Any) -> Any:
-    """Return a constant eager tensor's array; anything else as it is."""
-    if isinstance(value, Tensor) and value._trace is EAGER and not value.requires_grad:
+    """Return a constant eager tensor's array, what stands for an array in a capture; anything else as it is."""
+    if isinstance(value, Tensor) and (value._trace is ARRAYS or (value._trace is EAGER and not value.requires_grad)):
         return value._value
     return value
+
+
+def boxed(value: Any) -> Tensor:
+    """Return an array as a constant tensor."""
+    return Tensor(value, EAGER, None)
+
+
+def arrayed(value: Any) -> Any:
+    """Return a value that the caller may write into; what a capture knows as an array stands for one."""
+    return Tensor(value, ARRAYS, None) if isinstance(value, Tensor) and value._trace.level < -1 else copied(value)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether a value is a tensor to the user: what a capture has put in a box of its own is an array."""
+    return isinstance(x, Tensor) and x._trace.level >= 0
 
 
 def entering(value: Any, where: str) -> Any:
@@ -25,20 +47,26 @@ def entering(value: Any, where: str) -> Any:
     value = opened(value)
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
-            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}")
+            hint = "; pass its values: np.asarray(x)" if hasattr(value, "__array__") else ""
+            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}{hint}")
         # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
+        check_plain(where, value)
+        if running.capture is not None and np.ndim(value) == 0:
+            value_of(value)  # a number: a look at it
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)
-    return value
+    return copied(value)
 
 
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
     value = opened(value)
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(like, Tensor):
+    if is_tensor(value):
+        return copied(value)
+    if is_tensor(like):
         return Tensor(value, EAGER, None)
+    if isinstance(value, Tensor):
+        return Tensor(value, ARRAYS, None)
     return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]
 
 
@@ -55,14 +83,14 @@ class Argument:
     @property
     def holds_tensors(self) -> bool:
         """Whether the caller passed tensors, and so gets tensors back."""
-        return any(isinstance(x, Tensor) for x in self.leaves)
+        return any(map(is_tensor, self.leaves))
 
 
 class Given:
     """The arrays that a transform was called with: its caller, or the function itself, may write to them."""
 
     def __init__(self, inputs: Sequence[Argument]) -> None:
-        arrays = [x for one in inputs for x in one.values if isinstance(x, np.ndarray)]
+        arrays = [x for one in inputs for x in one.values if is_array(x)]
         self.seen = [[array, fingerprint(array, True)] for array in arrays]
 
     def look(self) -> None:

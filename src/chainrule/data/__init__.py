@@ -6,8 +6,9 @@
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader
-from chainrule.data.named import load, load_features
+from chainrule.data.named import load, load_as, load_features
 from chainrule.data.sampler import StratifiedSampler, WeightedSampler
+from chainrule.data.schema import Feature, Schema
 from chainrule.data.standardizer import Standardizer
 from chainrule.data.text import TextDataset
 
@@ -16,10 +17,13 @@ __all__ = [
     "Data",
     "DataError",
     "DataLoader",
+    "Feature",
+    "Schema",
     "Standardizer",
     "StratifiedSampler",
     "TextDataset",
     "WeightedSampler",
     "load",
+    "load_as",
     "load_features",
 ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
 from chainrule.data.target import Column
 
@@ -49,8 +50,12 @@ def read_csv(path: str | Path, target: str | int | None = None, task: str = "aut
     return csv_table(path).to_data(target, task)
 
 
-def csv_table(path: str | Path) -> Table:
+def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
     """Read the columns of such a file; :func:`read_csv` says how.
+
+    With a ``schema`` these are the columns that a network was trained on, and with its target or without; what was
+    text then is text, whatever it looks like, and the other columns are not looked at. Raises :class:`DataError`
+    where the file's columns are not those (:meth:`Schema.check_columns`).
 
     The file is read in pieces, and what is kept of a column of numbers are the numbers: a table of 10⁶ × 100 is
     0.8 GB (as a data set, with its features side by side, three times that while it is made). Columns of text take a
@@ -59,10 +64,10 @@ def csv_table(path: str | Path) -> Table:
     path = Path(path)
     delimiter = _delimiter(path)
     first, lines, numbers = _numbers(path, delimiter)
-    if len(first[1]) == 1:
+    if len(first[1]) == 1 and schema is None:
         raise DataError(f"{path.name}: one column only; expected columns divided by comma, semicolon or tab")
     texts = _texts(path, delimiter, [i for i, column in enumerate(numbers) if column is None])
-    has_header = _is_header(first[1], numbers, texts, len(lines))
+    has_header = _is_header(first[1], numbers, texts, len(lines)) or (schema is not None and schema.is_header(first[1]))
     if not has_header:
         lines = np.concatenate([[first[0]], lines])
         numbers = [_with_first(column, cell) for column, cell in zip(numbers, first[1], strict=True)]
@@ -74,11 +79,19 @@ def csv_table(path: str | Path) -> Table:
     def place(row: int) -> str:
         return f"line {lines[row]}"
 
-    columns = tuple(
-        _text_column(path.name, name, texts[i][has_header:], place) if column is None else column
-        for i, (name, column) in enumerate(zip(names, numbers, strict=True))
-    )
-    return Table(path.name, names, columns, place)
+    chosen = [*range(len(names))]
+    if schema is not None:
+        schema.check_columns(path.name, names, with_target)
+        chosen = [i for i in chosen if names[i] in schema.columns or (with_target and names[i] == schema.target)]
+        numbers = [None if schema.is_text(name) else column for name, column in zip(names, numbers, strict=True)]
+        texts = _texts(path, delimiter, [i for i in chosen if numbers[i] is None], texts)
+
+    def column_at(i: int) -> Column:
+        known = numbers[i]
+        is_text = schema is not None and schema.is_text(names[i])
+        return _text_column(path.name, names[i], texts[i][has_header:], place, is_text) if known is None else known
+
+    return Table(path.name, tuple(names[i] for i in chosen), tuple(map(column_at, chosen)), place)
 
 
 def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[NDArray[np.float64] | None]]:
@@ -217,11 +230,13 @@ def _with_first(column: NDArray[np.float64] | None, cell: str) -> NDArray[np.flo
     return None if column is None or not _is_number(cell) else np.concatenate([[float(cell)], column])
 
 
-def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[int], str]) -> Column:
-    """The text of a column that is not made of numbers alone; never a mixture of them."""
+def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[int], str], is_text: bool) -> Column:
+    """The text of a column that is not made of numbers alone; never a mixture, unless it is known to be text."""
     for row, cell in enumerate(cells):
         if cell.lower() in MISSING:
             raise missing_value(file, name, place(row))
+    if is_text:
+        return cells
     words = [row for row, cell in enumerate(cells) if not _is_number(cell)]
     commas = all(_DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
     if commas or len(words) < len(cells) / 2:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.data.checks import DataError, check_finite, check_labels
+from chainrule.data.schema import Feature, Schema
 
 Array: TypeAlias = NDArray[Any]
 Task: TypeAlias = Literal["classification", "regression"]
@@ -23,11 +24,14 @@ class Data:
     - ``x``: features [N, n], float64, in the scale they were published in (see :class:`Standardizer`).
     - ``y``: [N], int64 class indices, or float64 targets of a regression.
     - ``task``: ``"classification"`` or ``"regression"``.
-    - ``feature_names``: n names; ``class_names``: K names, empty for a regression.
+    - ``feature_names``: n names, no two alike; ``class_names``: K names, empty for a regression.
     - ``name`` and ``source``: what it is, and whom to cite.
     - ``inferred``: what was made of a table's columns, a line for each, to be shown to whoever owns the table.
     - ``image_shape``: (height, width) or (channels, height, width) if the rows of ``x`` are flattened images,
       else ``None``.
+    - ``features``: the column, and the category where that is text, behind each feature (:class:`Feature`); by
+      default each feature is a column of numbers.
+    - ``target``: the name of the column or array that ``y`` comes from, and ``target_is_text``, whether it is text.
 
     >>> Data(np.eye(2), np.array([0, 1]), "classification", ("a", "b"), ("no", "yes"), "toy", "by hand")
     Data(toy: 2 samples, 2 features, classification, 2 classes)
@@ -42,9 +46,18 @@ class Data:
     source: str
     image_shape: tuple[int, ...] | None = None
     inferred: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ()
+    target: str | None = None
+    target_is_text: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.feature_names)
+        for name in ("name", "source"):
+            # A file's name may hold bytes that are no text.
+            text = getattr(self, name).encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, text)
+        if not self.features:
+            object.__setattr__(self, "features", tuple(map(Feature, self.feature_names)))
         if self.task not in get_args(Task) or (self.task == "classification") != bool(self.class_names):
             raise DataError(
                 f"{self.name}: expected a classification with class_names or a regression without, "
@@ -56,12 +69,19 @@ class Data:
             raise DataError(
                 f"{self.name}: expected x [N, {n}] and y [N], got x {list(self.x.shape)} and y {list(self.y.shape)}"
             )
+        if len(self.features) != n or len(set(self.feature_names)) != n:
+            raise DataError(f"{self.name}: expected {n} different feature names, and as many features")
         check_finite(self.x, f"{self.name}: x", self.feature_names)
         if self.task == "classification":
             check_labels(self.y, len(self.class_names))
             object.__setattr__(self, "y", self.y.astype(np.int64, copy=False))
         else:
             check_finite(self.y, f"{self.name}: y")
+
+    @property
+    def schema(self) -> Schema:
+        """By which other data are read as these are."""
+        return Schema(self.name, self.features, self.task, self.class_names, self.target, self.target_is_text)
 
     def __repr__(self) -> str:
         samples, features = self.x.shape

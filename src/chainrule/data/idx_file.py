@@ -43,7 +43,7 @@ def read_idx(path: str | Path) -> Data:
 
     Raises :class:`DataError` for a missing partner, a damaged file, and images and labels that do not fit.
     """
-    images_path, labels_path = _pair(Path(path))
+    images_path, labels_path = pair(Path(path))
     images, labels = read_idx_array(images_path), read_idx_array(labels_path)
     if images.ndim < 2 or labels.shape != images.shape[:1] or images.size == 0:
         raise DataError(
@@ -100,7 +100,8 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _pair(path: Path) -> tuple[Path, Path]:
+def pair(path: Path) -> tuple[Path, Path]:
+    """The files of images and of labels, of which one is given; :class:`DataError` where the other is missing."""
     word = _WORD.search(path.name)
     if word is None:
         raise DataError(f"{path.name}: an IDX file must have 'images' or 'labels' in its name, to find the other")

@@ -1,6 +1,7 @@
 """Real data sets by name, and the reader of a file by its ending."""
 
-from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from chainrule.data.checks import DataError
 from chainrule.data.csv_file import csv_table, read_csv
 from chainrule.data.dataset import Data
-from chainrule.data.idx_file import is_idx, read_idx
-from chainrule.data.npz_file import feature_names, read_npz
+from chainrule.data.idx_file import is_idx, pair, read_idx
+from chainrule.data.npz_file import feature_names, npz_features, places, read_npz, read_npz_as
 from chainrule.data.optional import require
 from chainrule.data.parquet_file import parquet_table, read_parquet
+from chainrule.data.schema import Schema
+from chainrule.data.target import encode_as
 
 SOURCES = {
     "digits": "E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine "
@@ -62,29 +65,80 @@ def load(name_or_path: str | Path, target: str | int | None = None, task: str = 
     return _read_file(path, target, task)
 
 
-def load_features(name_or_path: str | Path, names: Sequence[str], trained_on: str = "") -> NDArray[np.float64]:
-    """Load the features called `names`, [N, n], of what :func:`load` reads; a table needs no target column.
+def load_features(name_or_path: str | Path, schema: Schema) -> NDArray[np.float64]:
+    """Load the features [N, n] that a network was trained on, of what :func:`load` reads; no target is needed.
 
-    `trained_on` is what messages call the data that the features come from. Raises :class:`DataError` where a
-    feature is missing, and what :func:`load` raises.
+    ``schema`` is that of the training's data. Columns are found by their names, in whatever order they are. Raises
+    :class:`DataError` where one is missing, for one that the network does not take (the target may be there), for
+    one of another type, and for a text that was not there in the training; and what :func:`load` raises.
 
-    >>> load_features("iris", ["petal width (cm)", "sepal length (cm)"])[0].tolist()
-    [0.2, 5.1]
+    >>> load_features("iris", load("iris").schema)[0].tolist()
+    [5.1, 3.5, 1.4, 0.2]
+    """
+    path, ending = _file(name_or_path)
+    if ending in _TEXT:
+        return csv_table(path, schema, with_target=False).features(schema)
+    if ending in _PARQUET:
+        return parquet_table(path, schema, with_target=False).features(schema)
+    if ending == ".npz":
+        x, names = npz_features(path)
+        return x[:, places(path.name, names, schema)]
+    data = load(name_or_path)
+    return data.x[:, places(data.name, data.feature_names, schema)]
+
+
+def load_as(name_or_path: str | Path, schema: Schema) -> Data:
+    """Load features and target by a schema: the classes are numbered as they were when the network was trained.
+
+    Raises :class:`DataError` as :func:`load_features` does, and for a target that is missing, is no quantity, or
+    has a class that was not there in the training.
+
+    >>> load_as("iris", load("iris").schema)
+    Data(iris: 150 samples, 4 features, classification, 3 classes)
+    """
+    path, ending = _file(name_or_path)
+    if ending in _TEXT:
+        return csv_table(path, schema).read_as(schema)
+    if ending in _PARQUET:
+        return parquet_table(path, schema).read_as(schema)
+    if ending == ".npz":
+        return read_npz_as(path, schema)
+    data = load(name_or_path)
+    order = places(data.name, data.feature_names, schema)
+    names = [data.class_names[k] for k in data.y]
+    return replace(
+        data,
+        x=data.x[:, order],
+        y=encode_as(names, schema, f"{data.name}: the target", lambda row: f"row {row}"),
+        task="classification" if schema.class_names else "regression",
+        feature_names=schema.feature_names,
+        class_names=schema.class_names,
+        features=schema.features,
+        image_shape=data.image_shape if order == sorted(order) else None,
+    )
+
+
+def files_of(name_or_path: str | Path) -> list[Path]:
+    """The files that :func:`load` reads for it: none for a named set, two for a pair of IDX files.
+
+    >>> files_of("iris")
+    []
     """
     path = Path(name_or_path)
-    ending = path.suffix.lower()
-    if name_or_path not in SOURCES and path.is_file() and ending in (*_TEXT, *_PARQUET) and not is_idx(path):
-        table = parquet_table(path) if ending in _PARQUET else csv_table(path)
-        return table.features(names)
-    data = load(name_or_path)
-    absent = [name for name in names if name not in data.feature_names]
-    if absent:
-        of = f" ({trained_on})" if trained_on else ""
-        raise DataError(
-            f"{data.name} has {len(data.feature_names)} features, the model was trained on {len(names)}{of}; "
-            f"{data.name} has no feature {absent[0]!r}"
-        )
-    return data.x[:, [data.feature_names.index(name) for name in names]]
+    if name_or_path in SOURCES or not path.exists():
+        return []
+    if is_idx(path):
+        with suppress(DataError, OSError):
+            return [*pair(path)]
+    return [path]
+
+
+def _file(name_or_path: str | Path) -> tuple[Path, str]:
+    """The path of a file and its ending; "" for a set that has its labels apart: a named one, or IDX."""
+    path = Path(name_or_path)
+    if name_or_path in SOURCES or not path.is_file() or is_idx(path):
+        return path, ""
+    return path, path.suffix.lower()
 
 
 def _check_own_task(name: str, task: str) -> None:

@@ -2,6 +2,9 @@
 
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,9 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError, check_finite
 from chainrule.data.dataset import Data
-from chainrule.data.target import described_target, encode_target
+from chainrule.data.limits import check_unpacked
+from chainrule.data.schema import Schema, shortened
+from chainrule.data.target import described_target, encode_as, encode_target
 
 
 def read_npz(path: str | Path, target: str | None = None, task: str = "auto") -> Data:
@@ -31,34 +36,97 @@ def read_npz(path: str | Path, target: str | None = None, task: str = "auto") ->
     Data(line.npz: 3 samples, 1 features, regression)
     """
     path = Path(path)
-    arrays = _arrays(path)
     label = "y" if target is None else target
-    if absent := [name for name in ("x", label) if name not in arrays]:
-        raise DataError(f"{path.name}: no array {absent[0]!r}; expected 'x' and {label!r}, found {sorted(arrays)}")
-    x, y = arrays["x"], arrays[label]
-    if x.ndim < 2 or y.shape != x.shape[:1] or x.size == 0:
-        raise DataError(
-            f"{path.name}: expected 'x' [N, n] or [N, height, width] and {label!r} [N], "
-            f"got {list(x.shape)} and {list(y.shape)}; turn one-hot rows into labels with argmax(axis=1)"
-        )
-    names = [str(name) for name in arrays.get("feature_names", [])]
-    flat = x.reshape(len(x), -1)
-    if names and len(names) != flat.shape[1]:
-        raise DataError(f"{path.name}: {len(names)} feature_names for {flat.shape[1]} features")
-    check_finite(flat, f"{path.name}: x", names or None)
-    values = _target_values(y, f"{path.name}: {label}")
+    x, names, shape, values = _content(path, label)
+    assert values is not None  # there is a label
     y, class_names = encode_target(values, f"{path.name}: the target {label!r}", task)
     return Data(
-        x=flat.astype(np.float64),
+        x=x,
         y=y,
         task="classification" if class_names else "regression",
-        feature_names=tuple(names) or feature_names(x.shape[1:]),
+        feature_names=names,
         class_names=class_names,
         name=path.name,
         source=f"file {path.name}",
-        image_shape=x.shape[1:] if x.ndim > 2 else None,
+        image_shape=shape if len(shape) > 1 else None,
         inferred=(f"{label}: the target; {described_target(values, class_names, task)}",),
+        target=label,
+        target_is_text=not isinstance(values, np.ndarray),
     )
+
+
+def npz_features(path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """The features [N, n] of such a file and their names; a target need not be there."""
+    x, names, _, _ = _content(path, None)
+    return x, names
+
+
+def read_npz_as(path: Path, schema: Schema) -> Data:
+    """Read such a file by the schema of a network's training: its features in their order, and its target.
+
+    Raises :class:`DataError` where they are not those, and for a class that the network was not trained on.
+    """
+    label = schema.target or "y"
+    x, names, shape, values = _content(path, label)
+    assert values is not None  # there is a label
+    y = encode_as(values, schema, f"{path.name}: the target {label!r}", lambda row: f"row {row}")
+    return Data(
+        x=x[:, places(path.name, names, schema)],
+        y=y,
+        task="classification" if schema.class_names else "regression",
+        feature_names=schema.feature_names,
+        class_names=schema.class_names,
+        name=path.name,
+        source=f"file {path.name}",
+        image_shape=shape if len(shape) > 1 else None,
+        target=label,
+        target_is_text=schema.target_is_text,
+    )
+
+
+def places(name: str, names: Sequence[str], schema: Schema) -> list[int]:
+    """Where the features of a schema stand among the columns of a set that has numbers only.
+
+    Raises :class:`DataError` where those are not its columns (:meth:`Schema.check_columns`).
+    """
+    schema.check_columns(name, names, with_target=False)
+    for column, texts in schema.columns.items():
+        if texts is not None:
+            raise DataError(
+                f"{name}: {column!r} is made of numbers, and the network was trained on text; "
+                f"expected {shortened(texts)}"
+            )
+    position = {column: i for i, column in enumerate(names)}
+    return [position[feature.column] for feature in schema.features]
+
+
+def _content(
+    path: Path, label: str | None
+) -> tuple[NDArray[np.float64], tuple[str, ...], tuple[int, ...], NDArray[np.float64] | list[str] | None]:
+    """The features [N, n] and their names, a sample's shape, and the target, if there is to be one."""
+    wanted = ["x"] if label is None else ["x", label]
+    arrays = _arrays(path, [*wanted, "feature_names"])
+    if absent := [name for name in wanted if name not in arrays]:
+        expected = " and ".join(map(repr, wanted))
+        raise DataError(f"{path.name}: no array {absent[0]!r}; expected {expected}, found {sorted(arrays)}")
+    x = arrays["x"]
+    y = None if label is None else arrays[label]
+    if x.ndim < 2 or x.size == 0 or (y is not None and y.shape != x.shape[:1]):
+        got = str(list(x.shape)) if y is None else f"{list(x.shape)} and {list(y.shape)}"
+        raise DataError(
+            f"{path.name}: expected 'x' [N, n] or [N, height, width] and {'y' if label is None else label!r} [N], "
+            f"got {got}; turn one-hot rows into labels with argmax(axis=1)"
+        )
+    names = tuple(str(name) for name in np.ravel(arrays.get("feature_names", ())))
+    flat = x.reshape(len(x), -1)
+    if names and len(names) != flat.shape[1]:
+        raise DataError(f"{path.name}: {len(names)} feature_names for {flat.shape[1]} features")
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"{path.name}: two of the feature_names are {twice!r}; rename one")
+    check_finite(flat, f"{path.name}: x", names or None)
+    values = None if y is None else _target_values(y, f"{path.name}: {label}")
+    return flat.astype(np.float64), names or feature_names(x.shape[1:]), x.shape[1:], values
 
 
 def feature_names(shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -72,18 +140,38 @@ def feature_names(shape: tuple[int, ...]) -> tuple[str, ...]:
     return tuple("_".join(["pixel", *map(str, index)]) for index in np.ndindex(shape))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The wanted arrays of the archive, those that it has; DataError for one that its header makes too large."""
     # Opened here, because np.load leaves the file of a damaged archive open.
     # zipfile raises RuntimeError for features of ZIP that it does not know.
-    faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+    faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError, OverflowError)
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it is a single .npy array")
-            return {name: archive[name] for name in archive.files}
+            for name in archive.files:
+                if name in wanted:
+                    _check_size(path.name, archive.zip, name)
+            return {name: archive[name] if name in wanted else np.empty(0) for name in archive.files}
+    except DataError:
+        raise
     except faults as error:
         raise DataError(f"{path.name}: not a readable .npz archive of plain arrays: {error}") from error
+
+
+def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:
+    """Hold what an array's header says against what the archive has of it."""
+    entry = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
+    check_unpacked(file, name, entry.compress_size, entry.file_size)
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        rest = entry.file_size - stream.tell()
+    # An object's pickle has its own length, and is refused when it is read.
+    if not dtype.hasobject and prod(shape) * dtype.itemsize != rest:
+        raise ValueError(f"array {name!r} has {rest:,} bytes, and its header says {list(shape)} of {dtype}")
 
 
 def _target_values(y: NDArray[Any], what: str) -> NDArray[np.float64] | list[str]:

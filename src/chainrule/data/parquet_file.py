@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
 from chainrule.data.optional import require
+from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
 from chainrule.data.target import Column
 
@@ -26,8 +27,8 @@ def read_parquet(path: str | Path, target: str | int | None = None, task: str = 
     return parquet_table(path).to_data(target, task)
 
 
-def parquet_table(path: str | Path) -> Table:
-    """Read the columns of such a file; :func:`read_parquet` says how."""
+def parquet_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
+    """Read the columns of such a file; :func:`read_parquet` says how, and :func:`csv_table` what a ``schema`` does."""
     path = Path(path)
     parquet = require("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
     arrow = require("pyarrow", "Parquet", "pip install pyarrow")
@@ -41,6 +42,10 @@ def parquet_table(path: str | Path) -> Table:
         for name, column in zip(content.column_names, content.columns, strict=True)
         if not _ROW_NUMBERS.fullmatch(name)
     ]
+    if schema is not None:
+        schema.check_columns(path.name, [name for name, _ in fields], with_target)
+        wanted = {*schema.columns, schema.target if with_target else None}
+        fields = [(name, column) for name, column in fields if name in wanted]
     columns = tuple(_column(arrow, path.name, name, column) for name, column in fields)
     return Table(path.name, tuple(name for name, _ in fields), columns, _place)
 

@@ -1,15 +1,20 @@
 """From columns of numbers and text to a data set."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
-from chainrule.data.target import Column, categories, described_target, encode_target
+from chainrule.data.limits import check_indicators
+from chainrule.data.schema import Feature, Schema, shortened
+from chainrule.data.target import Column, categories, described_target, encode_as, encode_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +22,7 @@ class Table:
     """Named columns of equal length: float64 arrays and lists of text.
 
     ``name`` is the file's; ``place`` says where in the file a row (from 0) stands, such as "line 7". Raises
-    :class:`DataError` for fewer than two columns, no rows, names that repeat, and numbers that are not
-    finite.
+    :class:`DataError` for no columns, no rows, names that repeat, and numbers that are not finite.
     """
 
     name: str
@@ -27,12 +31,10 @@ class Table:
     place: Callable[[int], str]
 
     def __post_init__(self) -> None:
-        if len(self.names) < 2:
-            raise DataError(f"{self.name}: one column only; expected at least one feature and the target")
-        repeated = [name for name in self.names if self.names.count(name) > 1]
+        repeated = [name for name, count in Counter(self.names).items() if count > 1]
         if repeated:
             raise DataError(f"{self.name}: two columns are called {repeated[0]!r}; rename one")
-        if len(self.columns[0]) == 0:
+        if not self.columns or len(self.columns[0]) == 0:
             raise DataError(f"{self.name}: there are columns but no rows of data")
         for name, column in zip(self.names, self.columns, strict=True):
             if isinstance(column, np.ndarray) and not np.isfinite(column).all():
@@ -47,29 +49,66 @@ class Table:
 
         ``target`` is a column's name or index, by default the last column; :func:`encode_target` says when it
         makes a classification, and what ``task`` does. Number columns are features as they are. A text column
-        becomes one feature of zeros and ones for each of its K texts (one-hot), called ``column=text``. Raises
-        :class:`DataError` for an unknown or constant target, or text that is no set of categories.
+        becomes one feature of zeros and ones for each of its K texts (one-hot), called ``column=text``
+        (:func:`feature_names`). Raises :class:`DataError` for fewer than two columns, an unknown or constant
+        target, or text that is no set of categories.
 
         >>> table = Table("t", ("size", "shape", "y"), (np.array([1.0, 2.0]), ["o", "x"], ["a", "b"]), str)
         >>> data = table.to_data()
         >>> data.feature_names, data.x.tolist(), data.class_names
         (('size', 'shape=o', 'shape=x'), [[1.0, 1.0, 0.0], [2.0, 0.0, 1.0]], ('a', 'b'))
         """
+        if len(self.names) < 2:
+            raise DataError(f"{self.name}: one column only; expected at least one feature and the target")
         chosen = self._position(target)
-        y, class_names = encode_target(self.columns[chosen], f"{self.name}: the target {self.names[chosen]!r}", task)
-        features = [f for i in range(len(self.names)) if i != chosen for f in self._features(i)]
+        column = self.columns[chosen]
+        y, class_names = encode_target(column, f"{self.name}: the target {self.names[chosen]!r}", task)
+        features = tuple(f for i in range(len(self.names)) if i != chosen for f in self._features(i))
+        schema = Schema(
+            self.name,
+            features,
+            "classification" if class_names else "regression",
+            class_names,
+            self.names[chosen],
+            not isinstance(column, np.ndarray),
+        )
+        return self._data(
+            schema,
+            y,
+            (
+                *(self._described(i) for i in range(len(self.names)) if i != chosen),
+                f"{self.names[chosen]}: the target; {described_target(column, class_names, task)}",
+            ),
+        )
+
+    def read_as(self, schema: Schema) -> Data:
+        """The features and the target, encoded as they were for a network that was trained by a schema.
+
+        Raises :class:`DataError` for a column that is missing, one that the network does not take, one of another
+        type, and a text or class that it was not trained on.
+        """
+        self.check_columns(schema, with_target=True)
+        column = self._column(str(schema.target))
+        y = encode_as(column, schema, f"{self.name}: the target {schema.target!r}", self.place)
+        return self._data(schema, y)
+
+    def check_columns(self, schema: Schema, with_target: bool) -> None:
+        """Raise :class:`DataError` unless these are the columns of a schema, in any order (:class:`Schema`)."""
+        schema.check_columns(self.name, self.names, with_target)
+
+    def _data(self, schema: Schema, y: NDArray[Any], inferred: tuple[str, ...] = ()) -> Data:
         return Data(
-            x=np.stack([values for _, values in features], axis=1),
+            x=self.features(schema),
             y=y,
-            task="classification" if class_names else "regression",
-            feature_names=tuple(name for name, _ in features),
-            class_names=class_names,
+            task="classification" if schema.class_names else "regression",
+            feature_names=schema.feature_names,
+            class_names=schema.class_names,
             name=self.name,
             source=f"file {self.name}",
-            inferred=(
-                *(self._described(i) for i in range(len(self.names)) if i != chosen),
-                f"{self.names[chosen]}: the target; {described_target(self.columns[chosen], class_names, task)}",
-            ),
+            inferred=inferred,
+            features=schema.features,
+            target=schema.target,
+            target_is_text=schema.target_is_text,
         )
 
     def _described(self, position: int) -> str:
@@ -77,41 +116,58 @@ class Table:
         if isinstance(column, np.ndarray):
             return f"{name}: numbers, from {column.min():.6g} to {column.max():.6g}"
         texts = sorted(set(column))
-        return f"{name}: text, one-hot; {len(texts)} categories: {_shortened(texts, 6)}"
+        return f"{name}: text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
 
-    def features(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The features called `names`, [N, n], as :meth:`to_data` made and named them for training.
+    def features(self, schema: Schema) -> NDArray[np.float64]:
+        """The features of a schema, [N, n], as :meth:`to_data` made them for training.
 
-        Other columns are left out. Raises :class:`DataError` for a column that is missing, and for text that
-        stands for none of the features `column=text`.
+        Raises :class:`DataError` for a column that is missing or of another type, and for text that is none of its
+        categories. Other columns are not looked at.
         """
-        known: dict[str, NDArray[np.float64]] = {}
-        for name, column in zip(self.names, self.columns, strict=True):
-            if isinstance(column, np.ndarray):
-                known[name] = column
+        indicators = sum(feature.category is not None for feature in schema.features)
+        check_indicators(self.name, len(self.columns[0]), indicators)
+        x = np.zeros((len(self.columns[0]), len(schema.features)))
+        places = {feature: j for j, feature in enumerate(schema.features)}
+        for name, texts in schema.columns.items():
+            column = self._column(name)
+            if texts is None:
+                x[:, places[Feature(name)]] = self._numbers(name, column)
             else:
-                known |= self._indicators(name, column, [f for f in names if f.startswith(f"{name}=")])
-        for name in names:
-            if name not in known:
-                wanted = name.partition("=")[0]
-                raise DataError(
-                    f"{self.name}: no column {wanted!r}, which the network takes (feature {name!r}); "
-                    f"expected its {len(names)} features, got the columns {_shortened(self.names)}"
-                )
-        return np.stack([known[name] for name in names], axis=1)
+                codes = self._codes(name, column, texts)
+                columns = np.array([places[Feature(name, category)] for category in texts])
+                x[np.arange(len(x)), columns[codes]] = 1.0
+        return x
 
-    def _indicators(self, name: str, column: Sequence[str], features: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        texts = [feature.partition("=")[2] for feature in features]
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    def _column(self, name: str) -> Column:
+        return self.columns[self._places[name]]
+
+    def _numbers(self, name: str, column: Column) -> NDArray[np.float64]:
+        if isinstance(column, np.ndarray):
+            return column
+        raise DataError(
+            f"{self.name}: column {name!r} is text ({column[0]!r} at {self.place(0)}), "
+            "and the network was trained on numbers; turn it into numbers"
+        )
+
+    def _codes(self, name: str, column: Column, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Number the cells by their place among the texts."""
+        if isinstance(column, np.ndarray):
+            raise DataError(
+                f"{self.name}: column {name!r} is made of numbers, and the network was trained on text; "
+                f"expected {shortened(texts)}"
+            )
+        position = {text: k for k, text in enumerate(texts)}
         for row, text in enumerate(column):
-            if texts and text not in texts:
+            if text not in position:
                 raise DataError(
                     f"{self.name}: column {name!r} holds {text!r} at {self.place(row)}, "
-                    f"which the network was not trained on; expected one of {_shortened(texts)}"
+                    f"which the network was not trained on; expected one of {shortened(texts)}"
                 )
-        return {
-            feature: np.array([cell == text for cell in column], np.float64)
-            for feature, text in zip(features, texts, strict=True)
-        }
+        return np.array([position[text] for text in column], np.int64)
 
     def _position(self, target: str | int | None) -> int:
         if target is None:
@@ -125,24 +181,16 @@ class Table:
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise DataError(
                 f"{self.name}: no column {target!r} to be the target{hint} "
-                f"Expected an index below {len(self.names)} or one of {_shortened(self.names)}"
+                f"Expected an index below {len(self.names)} or one of {shortened(self.names)}"
             ) from None
 
-    def _features(self, position: int) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    def _features(self, position: int) -> list[Feature]:
         name, column = self.names[position], self.columns[position]
         if isinstance(column, np.ndarray):
-            yield name, column
-            return
-        codes, texts = categories(column, f"{self.name}: column {name!r}")
-        for k, text in enumerate(texts):
-            yield f"{name}={text}", (codes == k).astype(np.float64)
+            return [Feature(name)]
+        return [Feature(name, text) for text in categories(column, f"{self.name}: column {name!r}")[1]]
 
 
 def missing_value(table: str, column: str, place: str) -> DataError:
     """The error for an empty cell; what should stand there is the user's decision."""
     return DataError(f"{table}: missing value in column {column!r} at {place}; fill it in or remove the row")
-
-
-def _shortened(names: Sequence[str], most: int = 12) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + rest

@@ -1,12 +1,13 @@
 """What is to be learned: classes or a quantity."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
+from chainrule.data.schema import Schema, shortened
 
 Column: TypeAlias = NDArray[np.float64] | Sequence[str]
 Target: TypeAlias = tuple[NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]
@@ -47,6 +48,33 @@ def encode_target(values: Column, what: str, task: str = "auto") -> Target:
     if len(distinct) == 1:
         raise DataError(f"{what} is constant: every value is {distinct.item()!r}, so there is nothing to learn")
     return (labels.astype(np.int64), names) if names else (np.asarray(values, np.float64), ())
+
+
+def encode_as(
+    values: Column, schema: Schema, what: str, place: Callable[[int], str]
+) -> NDArray[np.int64] | NDArray[np.float64]:
+    """Labels int64 [N] by a schema's classes, or a regression's float64 [N].
+
+    Raises :class:`DataError` for a class that is none of them, and for text where the target is a quantity.
+
+    >>> from chainrule.data.schema import Feature
+    >>> schema = Schema("t.csv", (Feature("a"),), "classification", ("no", "yes"), "y", True)
+    >>> encode_as(["yes", "no"], schema, "y", str)
+    array([1, 0])
+    """
+    if not schema.class_names:
+        if not isinstance(values, np.ndarray):
+            raise DataError(f"{what} is text, and the network was trained to predict a number; expected numbers")
+        return values.astype(np.float64)
+    texts = [_class_name(value) for value in values] if isinstance(values, np.ndarray) else values
+    position = {name: k for k, name in enumerate(schema.class_names)}
+    for row, text in enumerate(texts):
+        if text not in position:
+            raise DataError(
+                f"{what} holds the class {text!r} at {place(row)}, which the network was not trained on; "
+                f"expected one of {shortened(schema.class_names)}"
+            )
+    return np.array([position[text] for text in texts], np.int64)
 
 
 def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str) -> bool:

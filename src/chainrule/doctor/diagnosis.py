@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from chainrule.core.files import write_text
+
 from .measure import Layer
 from .words import check_lang, said
 
@@ -171,7 +173,7 @@ class Diagnosis:
 
         page = html_of(self, check_lang(lang))
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_text(path, page)
         return page
 
     def to_tensorboard(self, folder: str | Path, lang: str = "en") -> Path:

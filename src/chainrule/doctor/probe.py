@@ -15,7 +15,7 @@ from chainrule.core.node import Leaf, Node, keep_grad
 from chainrule.core.provenance import PACKAGE, Source, locate
 from chainrule.core.reverse import walk
 from chainrule.core.tape import EAGER, Tape, next_level
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor, copied, value_of
 
 from .patches import GUARDS, STEPS, guarded
 from .trace import Box, Call, Cut, Event, Gradients, Record, mapped
@@ -125,7 +125,7 @@ class Probe(Tape, Record):
         self.stack: list[str] = []
         self.in_loss = False
         self.failed = ""
-        self._boxes: dict[int, OwnBox] = {}
+        self._boxes: dict[int, tuple[Tensor, OwnBox]] = {}
         self._names: dict[int, str] = {}
 
     @property
@@ -155,9 +155,12 @@ class Probe(Tape, Record):
             return mapped(self.box, value)
         if not isinstance(value, Tensor):
             return value
-        found = self._boxes.get(id(value))  # a box keeps its tensor alive, so no other one gets its identity
-        if found is None:
-            found = self._boxes[id(value)] = OwnBox(value)
+        _, found = self._boxes.get(id(value), (None, None))  # kept alive, so no other one gets its identity
+        if found is None or found.tensor._link is not value._link:
+            # What is written into the tensor later is not what the operation saw.
+            is_result = isinstance(value._link, Node) and not isinstance(value._link, Leaf)
+            found = OwnBox(copied(value) if is_result else value)
+            self._boxes[id(value)] = value, found
         return found
 
     def named(self, parameters: Mapping[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """A diagnosis as one HTML page that needs nothing else: verdicts, remedies, figures, the table of layers."""
 
-import html
 from typing import TYPE_CHECKING
+
+from chainrule.core.escape import CSP
+from chainrule.core.escape import html as escape
 
 from . import svg
 from .measure import named_use
@@ -29,15 +31,15 @@ MOST = 64
 
 def html_of(d: "Diagnosis", lang: str) -> str:
     """Return the page."""
-    title = html.escape(said("title", lang, {"name": d.name}))
+    title = escape(said("title", lang, {"name": d.name}))
     state = ("well", said("well", lang)) if d.ok else ("sick", said("sick", lang))
     body = [f'<h1>{title}: <span class="{state[0]}">{state[1]}</span></h1>']
-    body.append(f"<p>{html.escape(summary(d, lang))}</p>")
+    body.append(f"<p>{escape(summary(d, lang))}</p>")
     body += [_verdict(v, lang) for v in d.verdicts]
     if d.winner is not None:
         body.append(_winner(d.winner, lang))
     body += [*_figures(d, lang), _table(d, lang)]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    head = f'<meta charset="utf-8">{CSP}<meta name="viewport" content="width=device-width"><title>{title}</title>'
     opening = f'<!doctype html>\n<html lang="{lang}"><head>{head}<style>{STYLE}</style></head>'
     return f"{opening}\n<body><main>{''.join(body)}</main></body></html>\n"
 
@@ -45,19 +47,19 @@ def html_of(d: "Diagnosis", lang: str) -> str:
 def _verdict(v: "Verdict", lang: str) -> str:
     where = f" [{v.layer}]" if v.layer else ""
     state = "well" if v.code == "healthy" else "sick"
-    parts = [f'<h2 class="{state}">{html.escape(v.code + where)}</h2><p>{html.escape(v.text(lang))}</p>']
+    parts = [f'<h2 class="{state}">{escape(v.code + where)}</h2><p>{escape(v.text(lang))}</p>']
     limit = v.limit(lang)
     if limit:
-        parts.append(f'<p class="quiet">{html.escape(limit)}</p>')
+        parts.append(f'<p class="quiet">{escape(limit)}</p>')
     lines = remedy_lines(v, lang)
     if lines:
-        parts.append("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")
+        parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>")
     return "".join(parts)
 
 
 def _winner(r: "Remedy", lang: str) -> str:
     title = f"{said('winner', lang)} {r.text(lang)}"
-    return f"<h2>{html.escape(title)}</h2><pre>{html.escape(r.diff)}</pre>"
+    return f"<h2>{escape(title)}</h2><pre>{escape(r.diff)}</pre>"
 
 
 def _figures(d: "Diagnosis", lang: str) -> list[str]:
@@ -72,6 +74,6 @@ def _figures(d: "Diagnosis", lang: str) -> list[str]:
 
 
 def _table(d: "Diagnosis", lang: str) -> str:
-    head = "".join(f"<th>{html.escape(said(c, lang))}</th>" for c in COLUMNS)
-    rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of(row)) for row in d.layers)
+    head = "".join(f"<th>{escape(said(c, lang))}</th>" for c in COLUMNS)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row)) for row in d.layers)
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'

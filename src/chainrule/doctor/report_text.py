@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.core.escape import terminal
+
 from .measure import Layer, named_use
 from .words import said
 
@@ -30,7 +32,7 @@ def text_of(d: "Diagnosis", lang: str) -> str:
             f"{said('winner', lang)} {d.winner.text(lang)}",
             *(f"  {line}" for line in d.winner.diff.splitlines()),
         ]
-    return "\n".join([*lines, *d.notes])
+    return terminal("\n".join([*lines, *d.notes]))
 
 
 def summary(d: "Diagnosis", lang: str) -> str:

@@ -1,8 +1,9 @@
 """The report's figures as SVG, drawn by hand: they need no library, and text in them stays text."""
 
-import html
 import math
 from collections.abc import Sequence
+
+from chainrule.core.escape import html as escape
 
 INK, ACCENT, PALE = "#1f2430", "#2563eb", "#d5d9e2"
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 64, 34
@@ -49,7 +50,7 @@ def heat_map(names: Sequence[str], rows: Sequence[tuple[int, Sequence[float]]], 
                 if math.isnan(value)
                 else f"rgb({255 - 218 * share:.0f},{255 - 156 * share:.0f},{255 - 20 * share:.0f})"
             )
-            label = "" if math.isnan(value) else f"<title>{html.escape(names[k])}: 1e{value:.2f}</title>"
+            label = "" if math.isnan(value) else f"<title>{escape(names[k])}: 1e{value:.2f}</title>"
             body.append(_bar(LEFT + k * wide, y, wide, tall, fill, label))
     centres = [LEFT + (k + 0.5) * wide for k in range(len(names))]
     return _figure([*body, *_names(names, centres)], title)
@@ -73,13 +74,13 @@ def histograms(named: Sequence[tuple[str, Histogram]], title: str) -> str:
 
 
 def _figure(body: Sequence[str], title: str, height: float = HEIGHT) -> str:
-    opening = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{html.escape(title)}">'
-    return f"<figure><figcaption>{html.escape(title)}</figcaption>{opening}{''.join(body)}</svg></figure>"
+    opening = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
+    return f"<figure><figcaption>{escape(title)}</figcaption>{opening}{''.join(body)}</svg></figure>"
 
 
 def _text(x: float, y: float, text: str, anchor: str, size: int = 11) -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
-    return f'<text {place} fill="{INK}">{html.escape(text)}</text>'
+    return f'<text {place} fill="{INK}">{escape(text)}</text>'
 
 
 def _bar(x: float, y: float, wide: float, tall: float, fill: str, label: str = "") -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.escape import in_math
+
 from .composites import values_of
 from .equations import (
     Constant,
@@ -308,7 +310,7 @@ class Book:
         return rf"\frac{{\partial {over}}}{{\partial {under}}}"
 
     def _unstated(self, left: str, unit: Unit) -> Equation:
-        name = unit.record.name.replace("_", " ")
+        name = in_math(unit.record.name.replace("_", " "))
         return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
 
 

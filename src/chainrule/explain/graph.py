@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.core.files import write_text
 from chainrule.core.tensor import Tensor
 
 from .graph_page import page, sections
@@ -71,7 +72,7 @@ class Graph:
         writers = {".svg": self.to_svg, ".html": self.to_html}
         if path.suffix not in writers:
             raise ValueError(f"graph: save: expected a path that ends in .svg or .html, got {str(path)!r}")
-        path.write_text(writers[path.suffix](animate), encoding="utf-8")
+        write_text(path, writers[path.suffix](animate))
 
     def _repr_svg_(self) -> str:
         return self.to_svg()

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Any
+
+from chainrule.core.escape import CSP
+from chainrule.core.escape import html as escape
 
 from .graph_fold import Fold
 from .graph_scene import Scene, stage_block
@@ -37,7 +39,7 @@ def page(svg: str, vertices: Sequence[Vertex], scene: Scene, lang: str) -> str:
     """Return a page of its own."""
     title = escape(TEXT[lang]["title"])
     return (
-        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n{CSP}\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         f"{sections(svg, vertices, scene, lang)}\n</main>\n</body>\n</html>\n"
@@ -59,7 +61,7 @@ def sections(svg: str, vertices: Sequence[Vertex], scene: Scene, lang: str) -> s
 
 
 def _drawing(svg: str, lang: str) -> str:
-    label = escape(TEXT[lang]["region"], quote=True)
+    label = escape(TEXT[lang]["region"])
     return f'<div class="drawing" role="region" tabindex="0" aria-label="{label}">{svg}</div>'
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
+
+from chainrule.core.escape import html as escape
 
 from .graph_fold import Fold
 from .graph_layout import Edge, Layout, Place, lay_out
@@ -85,7 +86,7 @@ def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: b
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document" lang="{lang}" '
-        f"aria-label={quoteattr(words['title'] + ': ' + heading)}>",
+        f'aria-label="{escape(words["title"] + ": " + heading)}">',
         f"<title>{escape(words['title'])}</title><desc>{escape(heading)}</desc>",
         f"<style>{style()}{animation(scene) if animate else ''}</style>",
         '<rect class="paper" width="100%" height="100%"/>',
@@ -297,7 +298,7 @@ def _node(shape: Shape, place: Place, shift: tuple[float, float], width: float) 
     label = re.sub(r"\n+", ", ", shape.title)
     text_height = sum(line.size * 1.3 for line in shape.lines)
     parts = [
-        f'<g class="node {shape.kind}{order}" tabindex="0" role="graphics-symbol img" aria-label={quoteattr(label)}>',
+        f'<g class="node {shape.kind}{order}" tabindex="0" role="graphics-symbol img" aria-label="{escape(label)}">',
         f"<title>{escape(shape.title)}</title>",
         _OUTLINES.get(shape.kind, _rectangle)(place),
         *_lines(shape.lines, front.x, front.y - text_height / 2),

@@ -85,6 +85,8 @@ class Recorder(Tape):
         if not isinstance(x, Tensor):
             return x
         found = self._by_node.get(x._link.order) if isinstance(x._link, Node) else self._by_box.get(id(x))
+        if found is not None and found.node is None and found.value is not value_of(x):
+            found = None  # it was written into
         return self._same_values(x) if found is None else found
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:

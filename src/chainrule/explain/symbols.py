@@ -3,6 +3,8 @@ r"""Symbols: how a value is written. $W^{(1)}$, $\hat y$, $\delta^{(2)}$, $\frac
 import re
 from dataclasses import dataclass
 
+from chainrule.core.escape import in_math
+
 from .formula_tokens import GREEK
 
 _SPLIT = re.compile(r"([A-Za-z]+?)_?(\d+)?$")
@@ -87,9 +89,9 @@ def from_name(name: str) -> Symbol:
     if letters in GREEK:
         return Symbol(f"\\{letters}", digits)
     escaped = name.replace("_", " ").replace("[", "").replace("]", "").replace("'", "").replace('"', "")
-    return Symbol(rf"\mathrm{{{escaped}}}")
+    return Symbol(rf"\mathrm{{{in_math(escaped)}}}")
 
 
 def word_label(words: str) -> str:
     """Return a module's name as a label: digits as they are, words upright."""
-    return words if words.isdigit() else rf"\text{{{words.replace('_', ' ')}}}"
+    return words if words.isdigit() else rf"\text{{{in_math(words.replace('_', ' '))}}}"

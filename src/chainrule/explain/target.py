@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chainrule.check.from_file import Inputs, find, load_name, shapes_of
-from chainrule.data import Standardizer, load
+from chainrule.core.tensor import Tensor
+from chainrule.data import Data, Standardizer, load
 from chainrule.nn import CrossEntropyLoss, Module, MSELoss
-from chainrule.train.job import Predictor
+from chainrule.train.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -23,33 +22,38 @@ class Call:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the inputs come from: a data set with so many of its rows, or shapes and a seed."""
+    """Where the inputs come from: a data set with so many of its rows and its target, or shapes and a seed."""
 
     data: str | None = None
     samples: int = 2
     shapes: tuple[str, ...] = ()
     seed: int = 0
+    target: str | None = None
+    task: str = "auto"
 
 
 def call_of(target: str, source: Source) -> Call:
     """Return what `FILE.py:NAME`, `module:NAME` or `MODEL.safetensors` stands for, with its inputs.
 
-    A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`; a model takes the
-    first rows of the data set, standardised as in training, with cross-entropy for classes and the mean squared error
-    for numbers.
+    A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`. A model takes the
+    first rows of the data set. One that `chainrule train` wrote finds its columns and its target by their names, and
+    has the scaling and the loss that it was trained with; any other takes them standardised, with cross-entropy for
+    classes and the mean squared error for numbers.
 
-    Raises ValueError where the target is not to be found, or nothing says what its inputs are.
+    Raises ValueError where the target is not to be found, nothing says what its inputs are, and where the data are not
+    those that a trained model takes.
     """
     if source.samples < 1:
         raise ValueError(f"--samples: expected at least 1, got {source.samples}")
     if target.endswith(".safetensors"):
-        predictor = Predictor.load(target)
-        return _on_data(target, predictor.model, predictor.meta, source)
+        return _trained(target, source)
     module, name = load_name(target)
     found = find(module, name)
     made = found() if isinstance(found, type) and issubclass(found, Module) else found
     if isinstance(made, Module) and source.data is not None:
-        return _on_data(target, made, {}, source)
+        return _on_data(made, load(source.data, source.target, source.task), source.samples)
+    if isinstance(made, Tensor):
+        return Call(made, ())
     try:
         args = Inputs(module, name, shapes_of(source.shapes), source.seed).of(made)
     except ValueError as error:
@@ -58,17 +62,16 @@ def call_of(target: str, source: Source) -> Call:
     return Call(made, tuple(args))
 
 
-def _on_data(target: str, model: Module, meta: Any, source: Source) -> Call:
+def _trained(path: str, source: Source) -> Call:
+    predictor = Predictor.load(path)
     if source.data is None:
-        raise ValueError(f"{target}: a model needs data: add --data with the name or file that it was trained on")
-    data = load(source.data, task=meta["task"] if meta else "auto")
-    if meta and len(meta["feature_names"]) != data.x.shape[1]:
-        raise ValueError(
-            f"--data: {data.name} has {data.x.shape[1]} features, the model was trained on {len(meta['feature_names'])}"
-        )
-    scaling = Standardizer.from_dict(meta["scaling"]) if meta else Standardizer.fit(data.x)
-    x, y = scaling.transform(data.x[: source.samples]), data.y[: source.samples]
+        raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
+    x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
+    return Call(predictor.model, (x[: source.samples],), predictor.loss, y[: source.samples])
+
+
+def _on_data(model: Module, data: Data, samples: int) -> Call:
+    x = Standardizer.fit(data.x).transform(data.x[:samples])
     if data.task == "classification":
-        return Call(model, (x,), CrossEntropyLoss(), y)
-    of_target = Standardizer.from_dict(meta["target_scaling"]) if meta else Standardizer.fit(data.y)
-    return Call(model, (x,), MSELoss(), np.asarray(of_target.transform(y))[:, None])
+        return Call(model, (x,), CrossEntropyLoss(), data.y[:samples])
+    return Call(model, (x,), MSELoss(), Standardizer.fit(data.y).transform(data.y[:samples])[:, None])

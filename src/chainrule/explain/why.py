@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.escape import terminal
 from chainrule.core.provenance import Source
 from chainrule.core.tensor import Tensor
 from chainrule.nn.module import Module
@@ -76,7 +77,7 @@ class GradientPath:
         head = tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
         table = table_lines(Table(head, tuple(map(self._row, self.steps)))) if self.steps else []
         place = [words["in_line"].format(line=self.source.line, text=self.source.text)] if self.source else []
-        return "\n".join([f"{self.name}: {self.sentence}", *place, *table]) + "\n"
+        return terminal("\n".join([f"{self.name}: {self.sentence}", *place, *table]) + "\n")
 
     def _repr_html_(self) -> str:
         return f'<pre lang="{self.lang}">{escape(self.to_text())}</pre>'

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule._version import __version__
+from chainrule.core.escape import in_text
 
 from .catalogue import Catalogue
 from .folding import fold
@@ -74,7 +75,7 @@ def sections(derivation: Account) -> list[Section]:
 
 def heading(derivation: Account) -> str:
     """Return the title."""
-    return Catalogue(derivation.lang)["derivation_of"].format(title=derivation.title)
+    return Catalogue(derivation.lang)["derivation_of"].format(title=in_text(derivation.title))
 
 
 def footer(derivation: Account) -> str:
@@ -84,11 +85,11 @@ def footer(derivation: Account) -> str:
 
 def _network(derivation: Account, words: Catalogue) -> Section:
     symbols = derivation.symbols
-    rows = tuple((f"{MATH}{s.symbol}", s.name, s.role, shape_text(s.shape)) for s in symbols)
+    rows = tuple((f"{MATH}{s.symbol}", in_text(s.name), s.role, shape_text(s.shape)) for s in symbols)
     tables = [Table((words["symbol"], words["name"], words["role"], words["shape"]), _folded_rows(rows, derivation))]
     leaves = [(path, text) for path, text in derivation.modules if not text.endswith("()") or "." not in path]
     if len(derivation.modules) > 1 and derivation.level != "brief":
-        listed = tuple((path, text) for path, text in leaves if path)
+        listed = tuple((in_text(path), in_text(text)) for path, text in leaves if path)
         tables.insert(0, Table((words["name"], words["module"]), listed))
     return Section("network", words["network"], (words["intro_network"],), (), tuple(tables))
 
@@ -116,9 +117,9 @@ def _items(steps: Sequence[Step], derivation: Account, words: Catalogue) -> Iter
 
 
 def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
-    places = [words["in_module"].format(name=step.module)] if step.module else []
+    places = [words["in_module"].format(name=in_text(step.module))] if step.module else []
     if step.source is not None:
-        places.append(words["in_line"].format(line=step.source.line, text=step.source.text))
+        places.append(words["in_line"].format(line=step.source.line, text=in_text(step.source.text)))
     lines = () if brief else tuple(_line(line, words) for line in step.lines)
     value = "" if brief and np.size(step.value) > 1 else shown(step.value)
     left, right = ends(step.formula)
@@ -162,7 +163,7 @@ def _line(line: Line, words: Catalogue) -> Item:
 
 
 def _reason(reason: str, words: Catalogue) -> str:
-    return words["deviates"] if reason == "deviates" else reason
+    return words["deviates"] if reason == "deviates" else in_text(reason)
 
 
 def _verdict(step: Step | Line, words: Catalogue, brief: bool = False) -> str:
@@ -218,7 +219,7 @@ def _check(derivation: Account, words: Catalogue) -> Section:
     )
     paragraphs = [words["intro_check"], sentence]
     if derivation.unused:
-        paragraphs.append(words["unused"].format(names=", ".join(derivation.unused)))
+        paragraphs.append(words["unused"].format(names=", ".join(map(in_text, derivation.unused))))
     rows = derivation.confirmations
     if rows:
         paragraphs.append(words["confirm_all" if not rows[0].name else "confirm_intro"])

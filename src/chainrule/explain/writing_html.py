@@ -5,6 +5,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+
+from chainrule.core.escape import CSP, html, page
 
 from .steps import Account
 from .writing import MATH, footer, heading, parts, sections
@@ -24,6 +27,7 @@ def _render(derivation: Account, template: str) -> str:
     try:
         import jinja2
         import latex2mathml.converter
+        from markupsafe import Markup
     except ModuleNotFoundError as error:
         raise ImportError(
             f"explain: HTML needs {error.name}; run: python -m pip install 'chainrule[app]', or use to_markdown()"
@@ -37,7 +41,7 @@ def _render(derivation: Account, template: str) -> str:
     )
     convert = _converter(latex2mathml.converter.convert)
     environment.filters |= {"math": convert, "cell": lambda cell: _cell(cell, convert)}
-    return environment.get_template(template).render(
+    text = environment.get_template(template).render(
         lang=derivation.lang,
         title=heading(derivation),
         sections=sections(derivation),
@@ -45,7 +49,9 @@ def _render(derivation: Account, template: str) -> str:
         parts=parts,
         brief=derivation.level == "brief",
         ok=derivation.ok,
+        csp=Markup(CSP),
     )
+    return page(text)
 
 
 def _converter(convert: Callable[[str], str]) -> Callable[[str], Any]:
@@ -61,6 +67,15 @@ def _converter(convert: Callable[[str], str]) -> Callable[[str], Any]:
 _WORD = re.compile(r"\\mathrm\{([A-Za-z][^{}]+)\}")
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 _NUMERIC = re.compile(r"&#x0*([0-9A-Fa-f]+);")
+_ELEMENTS = frozenset(
+    {"math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"}
+    | {"mphantom", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd"}
+)
+_ATTRIBUTES = frozenset(
+    {"display", "mathvariant", "stretchy", "fence", "form", "largeop", "movablelimits", "lspace", "rspace", "minsize"}
+    | {"maxsize", "symmetric", "width", "height", "depth", "linethickness", "scriptlevel", "displaystyle", "accent"}
+    | {"columnalign", "columnspacing", "rowspacing", "separator", "notation"}
+)
 _KEPT = frozenset("<>&\"'")
 
 
@@ -71,7 +86,19 @@ def mathml(convert: Callable[[str], str], latex: str) -> str:
     """
     text = convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, "")
     text = _NUMERIC.sub(_character, text)
+    if not _is_mathml(text):
+        return f"<code>{html(latex)}</code>"
     return text.replace("<mo>(</mo><mtable>", '<mtable class="matrix">').replace("</mtable><mo>)</mo>", "</mtable>")
+
+
+def _is_mathml(text: str) -> bool:
+    """Whether it is made of elements of mathematics alone: the converter lets markup through that stands in a text."""
+    try:
+        elements = [*ElementTree.fromstring(text).iter()]
+    except ElementTree.ParseError:
+        return False
+    attributes = {key for element in elements for key in element.attrib}
+    return {element.tag for element in elements} <= _ELEMENTS and attributes <= _ATTRIBUTES
 
 
 def _character(match: re.Match[str]) -> str:

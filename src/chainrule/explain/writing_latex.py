@@ -3,6 +3,8 @@ r"""A derivation as a LaTeX document: amsmath, amssymb, longtable; kotex where i
 import re
 from collections.abc import Iterator
 
+from chainrule.core.escape import latex
+
 from .steps import Account
 from .writing import MATH, Item, Table, footer, heading, parts, sections
 
@@ -36,7 +38,8 @@ def write_latex(derivation: Account) -> str:
             lines += _item(item)
         for table in section.tables:
             lines += _table(table)
-    return "\n".join([*lines, rf"\bigskip\emph{{{escape(footer(derivation))}}}", r"\end{document}"]) + "\n"
+    lines += [rf"\bigskip\emph{{{escape(footer(derivation))}}}", r"\end{document}"]
+    return latex("\n".join(lines) + "\n")
 
 
 def escape(text: str) -> str:

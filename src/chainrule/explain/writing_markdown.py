@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 
+from chainrule.core.escape import markdown
+
 from .steps import Account
 from .writing import MATH, Item, Table, footer, heading, sections
 
 
 def write_markdown(derivation: Account) -> str:
     """Return the whole derivation."""
-    lines = [f"# {heading(derivation)}", ""]
+    lines = [f"# {markdown(heading(derivation))}", ""]
     for number, section in enumerate(sections(derivation), 1):
         lines += [f"## {number}. {section.heading}", ""]
-        lines += [line for paragraph in section.paragraphs for line in (paragraph, "")]
+        lines += [line for paragraph in section.paragraphs for line in (markdown(paragraph), "")]
         for item in section.items:
             lines += _item(item)
         for table in section.tables:
@@ -21,14 +23,18 @@ def write_markdown(derivation: Account) -> str:
 
 def _item(item: Item) -> Iterator[str]:
     if not item.latex:
-        yield from (f"*{item.note}*", "")
+        yield from (f"*{markdown(item.note)}*", "")
         return
     for line in item.lines:
         if line.title:
             yield from (f"{line.title}:", "")
-        yield from ("$$", line.latex, "$$", "", f"({_mark(line)})", "")
-    yield from ("$$", item.latex + (f" = {item.numbers}" if item.numbers else "") + _value(item), "$$", "")
-    yield from (" · ".join(part for part in (f"`{item.shape}`", _mark(item), _code(item.where), item.note) if part), "")
+        yield from ("$$", markdown(line.latex, "math"), "$$", "", f"({_mark(line)})", "")
+    equation = item.latex + (f" = {item.numbers}" if item.numbers else "") + _value(item)
+    yield from ("$$", markdown(equation, "math"), "$$", "")
+    yield from (
+        " · ".join(part for part in (f"`{item.shape}`", _mark(item), _code(item.where), markdown(item.note)) if part),
+        "",
+    )
 
 
 def _value(item: Item) -> str:
@@ -36,7 +42,7 @@ def _value(item: Item) -> str:
 
 
 def _code(where: str) -> str:
-    return f"`{where}`" if where else ""
+    return f"`{markdown(where, 'code')}`" if where else ""
 
 
 def _mark(item: Item) -> str:
@@ -53,7 +59,7 @@ def _table(table: Table) -> Iterator[str]:
 def _cell(cell: str) -> str:
     # A bar would end the cell.
     return (
-        f"${cell.removeprefix(MATH).replace('|', chr(92) + 'vert ')}$"
+        f"${markdown(cell.removeprefix(MATH), 'math').replace('|', chr(92) + 'vert ')}$"
         if cell.startswith(MATH)
-        else cell.replace("|", "\\|")
+        else markdown(cell).replace("|", "\\|")
     )

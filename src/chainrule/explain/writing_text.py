@@ -4,6 +4,8 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
+from chainrule.core.escape import terminal
+
 from .steps import Account
 from .unicode_math import to_unicode
 from .writing import Item, Section, Table, cell_text, footer, heading, sections
@@ -17,7 +19,7 @@ def write_text(derivation: Account) -> str:
     lines = [title, "=" * width_of(title), ""]
     for number, section in enumerate(sections(derivation), 1):
         lines += _section(number, section, derivation.level == "brief")
-    return "\n".join([*lines, footer(derivation)]) + "\n"
+    return terminal("\n".join([*lines, footer(derivation)]) + "\n")
 
 
 def width_of(text: str) -> int:

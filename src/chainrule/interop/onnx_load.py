@@ -18,6 +18,8 @@ from .onnx_read_elements import ELEMENT_TYPES
 FAMILIES = (onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
 """Where the functions that carry out operators stand; importing them registers them."""
 
+MOST_NODES, MOST_NESTED = 100_000, 100
+"""How many nodes a file may have when its functions are inlined, and how deep these and graphs may nest."""
 OLDEST_OPSET = 7
 """Before it, arrays of different shapes met by attributes."""
 
@@ -94,6 +96,7 @@ def _read(onnx: Any, source: Any) -> Any:
         raise TypeError(f"load: expected a path, bytes or a ModelProto of onnx, got {type(source).__name__}")
     if not file.graph.node and not file.graph.output:
         raise ValueError(f"load: {name}: an empty graph, expected an ONNX model")
+    _check_functions(name, file)
     try:
         onnx.checker.check_model(file)
     except Exception as error:  # the checker has several kinds
@@ -112,6 +115,32 @@ def _parsed(name: str, parse: Callable[[], Any]) -> Any:
 
 def _first_lines(error: Exception) -> str:
     return " ".join(str(error).split())[:400]
+
+
+def _check_functions(name: str, file: Any) -> None:
+    """Raise ValueError where the functions of a file, inlined, would become too many nodes."""
+    functions = {(f.domain, f.name): f.node for f in file.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Any, depth: int) -> int:
+        if depth > MOST_NESTED:
+            raise ValueError(f"load: {name}: functions and graphs in it nest deeper than {MOST_NESTED} levels")
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in functions and key not in sizes:
+                sizes[key] = size(functions[key], depth + 1)
+            total += sizes.get(key, 1)
+            for attribute in node.attribute:
+                graphs = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
+                total += sum(size(graph.node, depth + 1) for graph in graphs)
+        return total
+
+    count = size(file.graph.node, 0)
+    if count > MOST_NODES:
+        raise ValueError(
+            f"load: {name}: its functions, inlined, would become {count:,} nodes, and at most {MOST_NODES:,} are taken"
+        )
 
 
 def _inlined(onnx: Any, file: Any) -> Any:

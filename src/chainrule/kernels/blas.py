@@ -4,18 +4,8 @@ A loop over blocks that calls `np.matmul` for each of them takes the interpreter
 cannot add to a block in place. Here a kernel gets the address of `cblas_?gemm` as a number and calls it itself, with
 rows of any stride and C ← α A B + β C. Where NumPy was built with another BLAS the address is 0, and the products are
 loops: right, and slower.
-
-NumPy's wheels hold OpenBLAS with 64-bit integers and the prefix and suffix of `scipy_cblas_sgemm64_`:
-https://github.com/MacPython/openblas-libs. Its pool of threads does not go together with threads of one's own, so
-these run inside `one_thread()`.
 """
 
-import contextlib
-import ctypes
-import functools
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numba
@@ -23,67 +13,20 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from . import openblas
 from .jit import inline
+from .openblas import PLAIN, ROW_MAJOR, TRANSPOSED, one_thread
+
+__all__ = ["address_of_gemm", "one_thread", "product"]
 
 Array: TypeAlias = Any
 
-ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
-"""CBLAS's numbers for the order of elements and for the two forms of a factor."""
 
-
-@functools.cache
-def _library() -> Any:
-    """Return the library of NumPy's wheel, loaded already, or None where there is none that is known."""
-    package = Path(np.__file__).parent
-    for folder in (package.parent / "numpy.libs", package / ".dylibs"):
-        for path in sorted(folder.glob("*openblas64*")):
-            with contextlib.suppress(OSError):
-                library = ctypes.CDLL(str(path))
-                if hasattr(library, "scipy_cblas_sgemm64_"):
-                    return library
-    return None
-
-
-@functools.cache
 def address_of_gemm(dtype: Any) -> int:
     """Return where the matrix product for float32 or float64 is in memory; 0 where that is not known."""
     if getattr(numba.config, "DISABLE_JIT", 0):  # Python has no way to call it
         return 0
-    library, name = _library(), f"scipy_cblas_{'s' if np.dtype(dtype) == np.float32 else 'd'}gemm64_"
-    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 if hasattr(library, name) else 0
-
-
-class _Serial:
-    """How many blocks of `one_thread` are open, and the number of threads before the first."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.open = 0
-        self.before = 1
-
-
-_serial = _Serial()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep NumPy's BLAS to the thread that calls it, in the whole process, until the last such block is left."""
-    library = _library()
-    if not hasattr(library, "scipy_openblas_set_num_threads64_"):
-        yield
-        return
-    with _serial.lock:
-        if _serial.open == 0:
-            _serial.before = library.scipy_openblas_get_num_threads64_()
-            library.scipy_openblas_set_num_threads64_(1)
-        _serial.open += 1
-    try:
-        yield
-    finally:
-        with _serial.lock:
-            _serial.open -= 1
-            if _serial.open == 0:
-                library.scipy_openblas_set_num_threads64_(_serial.before)
+    return openblas.address_of_gemm(np.dtype(dtype))
 
 
 def _make_call(

@@ -1,76 +1,105 @@
 r"""Softmax and cross-entropy with class indices, along the rows of [R, K].
 
 $L_i = \log \sum_k e^{z_{ik}} - z_{i t_i}$ and $\bar z_{ij} = w_i (\hat y_{ij} - [j = t_i])$, $\hat y$ being the softmax
-of z and $w_i$ the weight of a row: 1/R where the loss is the mean. Numba checks no bounds, and a class out of range
-would read and write elsewhere: the kernels that take classes look at all of them first, and return the first row whose
+of z and $w_i$ the weight of a row: 1/R where the loss is the mean. Nothing checks bounds, and a class out of range
+would read and write elsewhere: these functions look at all classes first, and return the first row whose
 class is not in 0 … K − 1, having written nothing, or −1. Floats are of one dtype, float32 or float64, classes any
 integers, every array in C order; nothing checks this.
 """
 
-import math
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .jit import inline, kernel
+from .native.code import Place
+from .native.symbol import LONG, Symbol
+from .native.tasks import Function, Task, run_once
 from .softmax import row_of_exponentials, softmax_reference
 
 Array = Any
+Write = Callable[..., None]
+
+ERROR = "cross_entropy: a class is out of range"
 
 
-@inline
-def _first_out_of_range(classes: Array, count: int) -> int:
-    for i in range(classes.size):
-        if classes[i] < 0 or classes[i] >= count:
-            return i
-    return -1
-
-
-@kernel
 def losses_and_gradient(z: Array, classes: Array, weights: Array, losses: Array, z_bar: Array) -> int:
     """Set the losses [R], without weights, and `z_bar` to the gradient of Σ wᵢ Lᵢ; return the bad row or −1."""
-    bad = _first_out_of_range(classes, z.shape[1])
-    if bad >= 0:
-        return bad
-    for i in range(z.shape[0]):
-        top, total = row_of_exponentials(z, i, z_bar)
-        c = classes[i]
-        losses[i] = math.log(total) - (z[i, c] - top)
-        factor = weights[i] / total
-        for j in range(z.shape[1]):
-            z_bar[i, j] *= factor
-        z_bar[i, c] -= weights[i]
-    return -1
+    return run_once(task("losses_and_gradient", z, classes, weights, losses, z_bar))
 
 
-@kernel
 def losses_and_probabilities(z: Array, classes: Array, losses: Array, y_hat: Array) -> int:
     """Set the losses [R] and `y_hat` to the softmax of z; return the bad row or −1."""
-    bad = _first_out_of_range(classes, z.shape[1])
-    if bad >= 0:
-        return bad
-    one = z.dtype.type(1)
-    for i in range(z.shape[0]):
-        top, total = row_of_exponentials(z, i, y_hat)
-        losses[i] = math.log(total) - (z[i, classes[i]] - top)
-        inverse = one / total
-        for j in range(z.shape[1]):
-            y_hat[i, j] *= inverse
-    return -1
+    return run_once(task("losses_and_probabilities", z, classes, losses, y_hat))
 
 
-@kernel
 def gradient(y_hat: Array, classes: Array, weights: Array, z_bar: Array) -> int:
     """Set `z_bar` to the gradient, given the softmax of z; return the bad row or −1."""
-    bad = _first_out_of_range(classes, y_hat.shape[1])
-    if bad >= 0:
-        return bad
-    for i in range(y_hat.shape[0]):
-        weight = weights[i]
-        for j in range(y_hat.shape[1]):
-            z_bar[i, j] = y_hat[i, j] * weight
-        z_bar[i, classes[i]] -= weight
-    return -1
+    return run_once(task("gradient", y_hat, classes, weights, z_bar))
+
+
+def task(name: str, z: Array, *others: Array) -> Task:
+    """Return the call of one of these functions."""
+    arrays = [z, *others]
+    text = _text(name, z.shape[1], tuple(a.dtype for a in arrays))
+    return Task(text, arrays, begin=0, end=z.shape[0], error=ERROR)
+
+
+def task_of(name: str, arrays: Sequence[Array]) -> Task:
+    """Return a task on arrays in C order as they lie in a program: of as many axes as the logits, or of one less."""
+    columns = arrays[0].shape[-1]
+    rows = arrays[0].size // columns
+    return task(name, *(a.reshape(rows, columns) if a.ndim == arrays[0].ndim else a.reshape(-1) for a in arrays))
+
+
+@functools.cache
+def _text(name: str, count: int, dtypes: tuple[Any, ...]) -> str:
+    """Return a function for so many classes."""
+    function = Function(dtypes)
+    code, (z, classes, *others) = function.code, function.places
+    with code.loop(function.begin, function.end) as i:
+        c = classes[i].astype(LONG)
+        code.leave_if((c < 0) | (c >= count), i)
+    with code.loop(function.begin, function.end) as i:
+        WRITERS[name](z, i, count, classes[i].astype(LONG), *others)
+    return function.text()
+
+
+def _losses_and_gradient(
+    z: Place, i: Symbol, count: int, c: Symbol, weights: Place, losses: Place, z_bar: Place
+) -> None:
+    code, start = z.code, i * count
+    top, total = row_of_exponentials(z, start, count, z_bar)
+    losses[i] = code.intrinsic("log", total) - (z[start + c] - top)
+    factor = weights[i] / total
+    with code.loop(0, count) as j:
+        z_bar[start + j] = z_bar[start + j] * factor
+    z_bar[start + c] = z_bar[start + c] - weights[i]
+
+
+def _losses_and_probabilities(z: Place, i: Symbol, count: int, c: Symbol, losses: Place, y_hat: Place) -> None:
+    code, start = z.code, i * count
+    top, total = row_of_exponentials(z, start, count, y_hat)
+    losses[i] = code.intrinsic("log", total) - (z[start + c] - top)
+    inverse = 1 / total
+    with code.loop(0, count) as j:
+        y_hat[start + j] = y_hat[start + j] * inverse
+
+
+def _gradient(y_hat: Place, i: Symbol, count: int, c: Symbol, weights: Place, z_bar: Place) -> None:
+    code, start = y_hat.code, i * count
+    with code.loop(0, count) as j:
+        z_bar[start + j] = y_hat[start + j] * weights[i]
+    z_bar[start + c] = z_bar[start + c] - weights[i]
+
+
+WRITERS: dict[str, Write] = {
+    "losses_and_gradient": _losses_and_gradient,
+    "losses_and_probabilities": _losses_and_probabilities,
+    "gradient": _gradient,
+}
+"""What each does with row i of K numbers, whose class is c."""
 
 
 # The references

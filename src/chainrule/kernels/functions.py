@@ -2,11 +2,13 @@
 
 `math.exp` in a loop is a call for each element. These are straight-line arithmetic on one number: range reduction, a
 polynomial, and a power of two put together from its bits. Called in a kernel's loop they are merged into it, and the
-loop runs on vectors. With the compiler off (`NUMBA_DISABLE_JIT=1`) they are plain Python on NumPy scalars.
+loop runs on vectors. One source serves Numba's kernels (`chainrule.kernels.jit` tells it of these functions), generated
+loops (`chainrule.kernels.native`: the functions are called with symbols, and write instructions), and NumPy's scalars
+and arrays.
 
-They are compiled without leave to reorder sums, whatever the kernel around them may do: the range reduction adds terms
-that reordering would cancel. Products may be fused with sums; the bounds hold either way. No branch is taken: both
-sides are computed and one is selected. NaN gives NaN, and an infinity the limit.
+They are compiled without leave to reorder sums, whatever Numba's kernel around them may do: the range reduction adds
+terms that reordering would cancel. Products may be fused with sums; the bounds hold either way. No branch is taken:
+both sides are computed and one is selected. NaN gives NaN, and an infinity the limit.
 
 A bound in ulp is the largest error found on dense samples of the whole range, rounded up; an ulp is the spacing of
 floats at the exact value. The tests hold each function to its bound.
@@ -17,22 +19,15 @@ Shepherd & Laframboise, "Chebyshev approximation of (1 + 2x) exp(x²) erfc(x) in
 """
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
-from numba.extending import overload
 
-F = TypeVar("F", bound=Callable[..., Any])
+from .numbers import bits32, bits64, by_type, constant, double, exact, int32, single, where
+
 Real = Any
-"""A float32 or a float64; the results have the type of the argument."""
-
-
-def merged(f: F) -> F:
-    """Compile a function that is merged into the kernels calling it; see the module for why not with their flags."""
-    return cast(F, numba.njit(f, error_model="numpy", fastmath={"contract"}, forceinline=True))
+"""A float32 or a float64, an array of them or a symbol; the results have the type of the argument."""
 
 
 # Constants. A Python number times a float32 is a float64 in Numba: each constant has its type.
@@ -101,20 +96,7 @@ GELU_INNER = 2 * math.sqrt(2 / math.pi)
 # What depends on the type
 
 
-def _by_type(single: F, double: F) -> F:
-    """Return a function that is one of two, by the type of its first argument."""
-
-    def choose(x, y):  # type: ignore[no-untyped-def]
-        return single(x, y) if isinstance(x, np.float32) else double(x, y)
-
-    # Numba compares the parameters of these, annotations and all: lambdas have none.
-    versions = {numba.types.float32: lambda x, y: single(x, y), numba.types.float64: lambda x, y: double(x, y)}
-    choice = overload(choose, jit_options={"forceinline": True, "fastmath": {"contract"}})
-    choice(lambda x, y: versions.get(x))  # noqa: ARG005
-    return cast(F, choose)
-
-
-@merged
+@exact
 def _horner(coefficients: tuple[Real, ...], x: Real) -> Real:
     total = coefficients[0]
     for c in coefficients[1:]:
@@ -122,319 +104,303 @@ def _horner(coefficients: tuple[Real, ...], x: Real) -> Real:
     return total
 
 
-@merged
+@exact
 def _power32(x: Real, more: Real) -> Any:
-    x = MOST32 if x > MOST32 else x
-    x = LEAST32 if x < LEAST32 else x
+    x = where(x > MOST32, MOST32, x)
+    x = where(x < LEAST32, LEAST32, x)
     shifted = x * PER_LN2_32 + ROUND32
     n = shifted - ROUND32
     r = (x - n * HIGH32) - n * LOW32 + more
     rest = r + r * r * _horner(EXP32, r)
     # 2ⁿ as a product of two, for it may itself be infinite or subnormal where the result is neither.
-    count = np.int32(np.float32(shifted).view(np.int32) - ROUND_BITS32)
-    half = np.int32(count >> 1)
-    first = np.int32((half + 127) << 23).view(np.float32)
-    second = np.int32((count - half + 127) << 23).view(np.float32)
+    count = int32(bits32(shifted) - ROUND_BITS32)
+    half = int32(count >> 1)
+    first = single((half + 127) << 23)
+    second = single((count - half + 127) << 23)
     return rest, first, second
 
 
-@merged
+@exact
 def _power64(x: Real, more: Real) -> Any:
-    x = MOST64 if x > MOST64 else x
-    x = LEAST64 if x < LEAST64 else x
+    x = where(x > MOST64, MOST64, x)
+    x = where(x < LEAST64, LEAST64, x)
     shifted = x * PER_LN2_64 + ROUND64
     n = shifted - ROUND64
     r = (x - n * HIGH64) - n * LOW64 + more
     rest = r + r * r * _horner(EXP64, r)
-    count = np.int64(np.float64(shifted).view(np.int64) - ROUND_BITS64)
-    half = np.int64(count >> 1)
-    first = np.int64((half + 1023) << 52).view(np.float64)
-    second = np.int64((count - half + 1023) << 52).view(np.float64)
+    count = bits64(shifted) - ROUND_BITS64
+    half = count >> 1
+    first = double((half + 1023) << 52)
+    second = double((count - half + 1023) << 52)
     return rest, first, second
 
 
-@merged
+@exact
 def _expm1_below32(x: Real, least: Real) -> Real:
-    x = least if x < least else x
+    x = where(x < least, least, x)
     shifted = x * PER_LN2_32 + ROUND32
     n = shifted - ROUND32
     r = (x - n * HIGH32) - n * LOW32
     # n is in the low bits of `shifted`; what else is there is shifted out.
-    power = np.int32((np.float32(shifted).view(np.int32) << 23) + (127 << 23)).view(np.float32)
+    power = single((bits32(shifted) << 23) + (127 << 23))
     return (r + r * r * _horner(EXP32, r)) * power + (power - np.float32(1))
 
 
-@merged
+@exact
 def _expm1_below64(x: Real, least: Real) -> Real:
-    x = least if x < least else x
+    x = where(x < least, least, x)
     shifted = x * PER_LN2_64 + ROUND64
     n = shifted - ROUND64
     r = (x - n * HIGH64) - n * LOW64
-    power = np.int64((np.float64(shifted).view(np.int64) << 52) + (1023 << 52)).view(np.float64)
+    power = double((bits64(shifted) << 52) + (1023 << 52))
     return (r + r * r * _horner(EXP64, r)) * power + (power - 1.0)
 
 
-@merged
+@exact
 def _tail32(z: Real, four: Real) -> Any:
     inverse = np.float32(1) / (four + z)
     # t − T is S − (1 − t), and 1 − t = z / (4 + z) is more precise near 0 than t.
     v = S32 - z * inverse
-    high = np.int32(np.float32(z).view(np.int32) & -4096).view(np.float32)
+    high = single(bits32(z) & -4096)
     return four * inverse * _horner(TAIL32, v), high
 
 
-@merged
+@exact
 def _tail64(z: Real, four: Real) -> Any:
     inverse = 1.0 / (four + z)
     v = S64 - z * inverse
     # In two halves: LLVM unrolls, and so vectorises, no loop of 23 terms.
     square = v * v
-    high = np.int64(np.float64(z).view(np.int64) & -(1 << 27)).view(np.float64)
+    high = double(bits64(z) & -(1 << 27))
     return four * inverse * (_horner(TAIL64_EVEN, square) + v * _horner(TAIL64_ODD, square)), high
 
 
-@merged
+@exact
 def _ordered32(x: Real, zero: Real) -> Any:  # noqa: ARG001
-    bits = np.float32(x).view(np.int32)
-    return np.int32(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+    bits = bits32(x)
+    return int32(bits ^ ((bits >> 31) & 0x7FFFFFFF))
 
 
-@merged
+@exact
 def _ordered64(x: Real, zero: Real) -> Any:  # noqa: ARG001
-    bits = np.float64(x).view(np.int64)
-    return np.int64(bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
+    bits = bits64(x)
+    return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
 
 
-@merged
-def _unordered32(like: Real, order: int) -> Real:  # noqa: ARG001
-    return np.int32(order ^ ((order >> 31) & 0x7FFFFFFF)).view(np.float32)
+@exact
+def _unordered32(like: Real, order: Any) -> Real:  # noqa: ARG001
+    return single(order ^ ((order >> 31) & 0x7FFFFFFF))
 
 
-@merged
-def _unordered64(like: Real, order: int) -> Real:  # noqa: ARG001
-    return np.int64(order ^ ((order >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
+@exact
+def _unordered64(like: Real, order: Any) -> Real:  # noqa: ARG001
+    return double(order ^ ((order >> 63) & 0x7FFFFFFFFFFFFFFF))
 
 
-@merged
+@exact
 def _log32(d: Real, square: Real) -> Real:
     return d + d * square * _horner(LOG32, square)
 
 
-@merged
+@exact
 def _log64(d: Real, square: Real) -> Real:
     return d + d * square * _horner(LOG64, square)
 
 
-@merged
+@exact
 def _erf32(x: Real, square: Real) -> Real:
     return x * _horner(ERF32, square)
 
 
-@merged
+@exact
 def _erf64(x: Real, square: Real) -> Real:
     return x * _horner(ERF64, square)
 
 
-_power = _by_type(_power32, _power64)
+_power = by_type(_power32, _power64)
 """Of x and a small `more`: r, a, b such that exp(x + more) = (1 + r) a b, where a and b are powers of two."""
-_expm1_below = _by_type(_expm1_below32, _expm1_below64)
+_expm1_below = by_type(_expm1_below32, _expm1_below64)
 """Of x ≤ 0 and −50: eˣ − 1. The power of two is one number, since an x below −50 counts as that."""
-_tail = _by_type(_tail32, _tail64)
+_tail = by_type(_tail32, _tail64)
 """Of z ≥ 0 and 4: Φ(−z) exp(z²/2), and z without the lower half of its digits."""
-_log_of_sum = _by_type(_log32, _log64)
+_log_of_sum = by_type(_log32, _log64)
 """Of d and d²: log((2 + d) / (2 − d)) for 0 ≤ d ≤ 2/3."""
-_erf_near_zero = _by_type(_erf32, _erf64)
+_erf_near_zero = by_type(_erf32, _erf64)
 """Of x and x²: erf(x) for |x| ≤ 1/2."""
 
 
-@merged
-def divide(a: Real, b: Real) -> Real:
-    """Return a / b, rounded once.
-
-    Under the flags of `kernel` LLVM may take a float32 quotient a / √b for a product with an approximate inverse root,
-    whose refinement gives NaN where b is 0 or infinite.
-    """
-    return a / b
-
-
-@merged
-def root(x: Real) -> Real:
-    """Return √x, rounded once; see `divide`."""
-    return type(x)(math.sqrt(x))
-
-
-ordered = _by_type(_ordered32, _ordered64)
+ordered = by_type(_ordered32, _ordered64)
 """Of x and 0: an integer that is the larger, the larger x is. The maximum of integers vectorises; that of floats does
 not, unless NaN may be ignored. A NaN without a sign is above +∞, one with a sign below −∞."""
-unordered = _by_type(_unordered32, _unordered64)
+unordered = by_type(_unordered32, _unordered64)
 """Of any number of the type and an integer of `ordered`: the number that this is the order of."""
 
 
-# The functions. `type(x)(c)` is a constant in the type of x.
+# The functions. `constant(x, c)` is a constant in the type of x.
 
 
-@merged
+@exact
 def exp(x: Real) -> Real:
     """Return eˣ: within 1 ulp."""
-    one = type(x)(1)
-    rest, first, second = _power(x, type(x)(0))
+    one = constant(x, 1)
+    rest, first, second = _power(x, constant(x, 0))
     return (one + rest) * first * second
 
 
-@merged
+@exact
 def expm1(x: Real) -> Real:
     """Return eˣ − 1, with full relative precision near 0: within 2 ulp."""
-    one = type(x)(1)
-    rest, first, second = _power(x, type(x)(0))
+    one = constant(x, 1)
+    rest, first, second = _power(x, constant(x, 0))
     return (rest * first + (first - one / second)) * second
 
 
-@merged
+@exact
 def log1p_exp(x: Real) -> Real:
     """Return log(1 + eˣ), softplus: within 3 ulp."""
-    zero, one, half = type(x)(0), type(x)(1), type(x)(0.5)
+    zero, one, half = constant(x, 0), constant(x, 1), constant(x, 0.5)
     e = exp(-abs(x))
     # log(1 + e) = 2 artanh(e / (2 + e)), a series in d = 2e / (2 + e).
     d = e / (one + half * e)
-    top = x if x > zero else zero
+    top = where(x > zero, x, zero)
     return top + _log_of_sum(d, d * d)
 
 
-@merged
+@exact
 def tanh(x: Real) -> Real:
     """Return the hyperbolic tangent, with full relative precision near 0: within 3 ulp."""
-    zero, two = type(x)(0), type(x)(2)
-    e = _expm1_below(-two * abs(x), type(x)(-50))
+    zero, two = constant(x, 0), constant(x, 2)
+    e = _expm1_below(-two * abs(x), constant(x, -50))
     y = -e / (two + e)
-    return -y if x < zero else y
+    return where(x < zero, -y, y)
 
 
-@merged
+@exact
 def sigmoid(x: Real) -> Real:
     """Return 1 / (1 + e⁻ˣ), with full relative precision on both sides: within 3 ulp."""
-    zero, one = type(x)(0), type(x)(1)
+    zero, one = constant(x, 0), constant(x, 1)
     e = exp(-abs(x))
-    return (e if x < zero else one) / (one + e)
+    return where(x < zero, e, one) / (one + e)
 
 
-@merged
+@exact
 def _normal(z: Real) -> Any:
     """Return p, a, b, g for z ≥ 0 with exp(−z²/2) = p a b, a and b powers of two, and Φ(−z) = g p a b."""
-    half = type(z)(0.5)
+    half = constant(z, 0.5)
     # The square of z rounds, and exp would make of that a relative error of z²/2 ulp. `high` has an exact square.
-    g, high = _tail(z, type(z)(4))
+    g, high = _tail(z, constant(z, 4))
     rest, first, second = _power(-half * high * high, -half * ((z - high) * (z + high)))
-    return type(z)(1) + rest, first, second, g
+    return constant(z, 1) + rest, first, second, g
 
 
-@merged
+@exact
 def erf(x: Real) -> Real:
     """Return the error function, with full relative precision near 0: within 3 ulp."""
-    zero, one, two, half, far = type(x)(0), type(x)(1), type(x)(2), type(x)(0.5), type(x)(FAR)
+    zero, one, two, half, far = constant(x, 0), constant(x, 1), constant(x, 2), constant(x, 0.5), constant(x, FAR)
     size = abs(x)
-    z = size * type(x)(math.sqrt(2))
-    p, first, second, g = _normal(far if z > far else z)
+    z = size * constant(x, math.sqrt(2))
+    p, first, second, g = _normal(where(z > far, far, z))
     away = one - two * (p * g * first * second)
-    away = -away if x < zero else away
+    away = where(x < zero, -away, away)
     near = _erf_near_zero(x, x * x)
-    return near if size < half else away
+    return where(size < half, near, away)
 
 
-@merged
+@exact
 def normal_cdf(x: Real) -> Real:
     """Return Φ(x), the distribution function of the standard normal distribution: within 6 ulp.
 
     The precision is relative on both sides.
     """
-    zero, one, far = type(x)(0), type(x)(1), type(x)(FAR)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
     z = abs(x)
-    p, first, second, g = _normal(far if z > far else z)
+    p, first, second, g = _normal(where(z > far, far, z))
     below = p * g * first * second
-    return one - below if x > zero else below
+    return where(x > zero, one - below, below)
 
 
-@merged
+@exact
 def gelu(x: Real) -> Real:
     """Return x Φ(x), with full relative precision on both sides: within 6 ulp. At −∞ it is 0, the limit."""
-    zero, far = type(x)(0), type(x)(FAR)
+    zero, far = constant(x, 0), constant(x, FAR)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     p, first, second, g = _normal(z)
-    top = x if x > zero else zero
+    top = where(x > zero, x, zero)
     return top - p * g * z * first * second
 
 
-@merged
+@exact
 def gelu_slope(x: Real) -> Real:
     """Return Φ(x) + x φ(x), the derivative of `gelu`: within 2 ulp of 1.
 
     The error is absolute: the slope is 0 at −0.7518.
     """
-    zero, one, far = type(x)(0), type(x)(1), type(x)(FAR)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     p, first, second, g = _normal(z)
-    below = p * (g - z * type(x)(1 / math.sqrt(2 * math.pi))) * first * second
-    return one - below if x > zero else below
+    below = p * (g - z * constant(x, 1 / math.sqrt(2 * math.pi))) * first * second
+    return where(x > zero, one - below, below)
 
 
-@merged
+@exact
 def _gelu_inner(z: Real) -> Real:
     """Return 2 √(2/π) (z + 0.044715 z³): `gelu_tanh` is x times the sigmoid of this."""
-    return type(z)(GELU_INNER) * (z + type(z)(CUBIC) * (z * z * z))
+    return constant(z, GELU_INNER) * (z + constant(z, CUBIC) * (z * z * z))
 
 
-@merged
+@exact
 def gelu_tanh(x: Real) -> Real:
     """Return x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2: within 4 ulp for x > −1, and within 4 (1 + |x|³) ulp below.
 
     At −∞ it is 0, the limit.
     """
-    zero, one, far = type(x)(0), type(x)(1), type(x)(FAR)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     rest, first, second = _power(-_gelu_inner(z), zero)
     p = one + rest
     total = one + p * first * second
-    return x / total if x > zero else -z * p / total * first * second
+    return where(x > zero, x / total, -z * p / total * first * second)
 
 
-@merged
+@exact
 def gelu_tanh_slope(x: Real) -> Real:
     """Return the derivative of `gelu_tanh`: within 2 ulp of 1. The error is absolute, as the slope has a root."""
-    zero, one, far = type(x)(0), type(x)(1), type(x)(FAR)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     e = exp(-_gelu_inner(z))
-    inner_slope = type(x)(GELU_INNER) * (one + type(x)(3 * CUBIC) * (z * z))
+    inner_slope = constant(x, GELU_INNER) * (one + constant(x, 3 * CUBIC) * (z * z))
     share = e / (one + e)
     # The slope at −z; that at z is 1 less this.
     below = share - z * inner_slope * share / (one + e)
-    return one - below if x > zero else below
+    return where(x > zero, one - below, below)
 
 
-@merged
+@exact
 def silu(x: Real) -> Real:
     """Return x σ(x), with full relative precision on both sides: within 3 ulp. At −∞ it is 0, the limit."""
-    zero, one, far = type(x)(0), type(x)(1), type(x)(1000)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, 1000)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     rest, first, second = _power(-z, zero)
     p = one + rest
     total = one + p * first * second
-    return x / total if x > zero else -z * p / total * first * second
+    return where(x > zero, x / total, -z * p / total * first * second)
 
 
-@merged
+@exact
 def silu_slope(x: Real) -> Real:
     """Return σ(x) (1 + x (1 − σ(x))), the derivative of `silu`: within 2 ulp of 1.
 
     The error is absolute: the slope is 0 at −1.2785.
     """
-    zero, one, far = type(x)(0), type(x)(1), type(x)(1000)
+    zero, one, far = constant(x, 0), constant(x, 1), constant(x, 1000)
     z = abs(x)
-    z = far if z > far else z
+    z = where(z > far, far, z)
     e = exp(-z)
     share = e / (one + e)
     below = share - z * share / (one + e)
-    return one - below if x > zero else below
+    return where(x > zero, one - below, below)

@@ -10,188 +10,174 @@ again. The mean is subtracted before squares are formed, since the difference of
 of rows far from 0. Every array is of one dtype, float32 or float64, in C order; nothing checks this.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
-from .jit import inline, kernel
+from .native.rows import Rows, by_rows
 
 Array = Any
+Real = Any
 
 
-@inline
 def _finish_layer_norm(
-    i: int, total: Any, gamma: Array, beta: Array, eps: Any, y: Array, x_hat: Array, sigma: Array
+    rows: Rows, i: Real, start: Real, total: Real, gamma: Array, beta: Array, eps: Real, y: Array, x_hat: Array,
+    sigma: Array,
+) -> None:  # fmt: skip
+    """Normalise a row of `x_hat`, which holds x and has the sum `total`."""
+    mean, square = total.get() / rows.n, rows.sum()
+    with rows.columns() as j:
+        centred = x_hat[start + j] - mean
+        x_hat[start + j] = centred
+        square.add(centred * centred)
+    sigma[i] = np.sqrt(square.get() / rows.n + eps)
+    inverse = 1 / sigma[i]
+    with rows.columns() as j:
+        h = x_hat[start + j] * inverse
+        x_hat[start + j] = h
+        y[start + j] = gamma[j] * h + beta[j]
+
+
+def _finish_rms_norm(
+    rows: Rows, i: Real, start: Real, square: Real, gamma: Array, eps: Real, y: Array, x_hat: Array, sigma: Array
 ) -> None:
-    """Normalise row i of `x_hat`, which holds x and has the sum `total`."""
-    real = x_hat.dtype.type
-    n = x_hat.shape[1]
-    mean = real(total / real(n))
-    square = real(0)
-    for j in range(n):
-        centred = x_hat[i, j] - mean
-        x_hat[i, j] = centred
-        square += centred * centred
-    sigma[i] = math.sqrt(square / real(n) + eps)
-    inverse = real(1) / sigma[i]
-    for j in range(n):
-        h = x_hat[i, j] * inverse
-        x_hat[i, j] = h
-        y[i, j] = gamma[j] * h + beta[j]
+    """Normalise a row of `x_hat`, which holds x and has the sum of squares `square`."""
+    sigma[i] = np.sqrt(square.get() / rows.n + eps)
+    inverse = 1 / sigma[i]
+    with rows.columns() as j:
+        h = x_hat[start + j] * inverse
+        x_hat[start + j] = h
+        y[start + j] = gamma[j] * h
 
 
-@inline
-def _finish_rms_norm(i: int, square: Any, gamma: Array, eps: Any, y: Array, x_hat: Array, sigma: Array) -> None:
-    """Normalise row i of `x_hat`, which holds x and has the sum of squares `square`."""
-    real = x_hat.dtype.type
-    sigma[i] = math.sqrt(square / real(x_hat.shape[1]) + eps)
-    inverse = real(1) / sigma[i]
-    for j in range(x_hat.shape[1]):
-        h = x_hat[i, j] * inverse
-        x_hat[i, j] = h
-        y[i, j] = gamma[j] * h
-
-
-@kernel
-def layer_norm(x: Array, gamma: Array, beta: Array, eps: float, y: Array, x_hat: Array, sigma: Array) -> None:
+@by_rows
+def layer_norm(
+    rows: Rows, x: Array, gamma: Array, beta: Array, eps: Real, y: Array, x_hat: Array, sigma: Array
+) -> None:
     """Set y, x̂ and σ for the rows of x."""
-    eps = x.dtype.type(eps)
-    for i in range(x.shape[0]):
-        total = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            x_hat[i, j] = x[i, j]
-            total += x[i, j]
-        _finish_layer_norm(i, total, gamma, beta, eps, y, x_hat, sigma)
+    with rows.each() as (i, start):
+        total = rows.sum()
+        with rows.columns() as j:
+            x_hat[start + j] = x[start + j]
+            total.add(x[start + j])
+        _finish_layer_norm(rows, i, start, total, gamma, beta, eps, y, x_hat, sigma)
 
 
-@kernel
+@by_rows
 def add_layer_norm(
-    x: Array, r: Array, gamma: Array, beta: Array, eps: float, added: Array, y: Array, x_hat: Array, sigma: Array
-) -> None:
+    rows: Rows, x: Array, r: Array, gamma: Array, beta: Array, eps: Real, added: Array, y: Array, x_hat: Array,
+    sigma: Array,
+) -> None:  # fmt: skip
     """Set `added` to x + r, and y, x̂ and σ for its rows."""
-    eps = x.dtype.type(eps)
-    for i in range(x.shape[0]):
-        total = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            s = x[i, j] + r[i, j]
-            added[i, j] = s
-            total += s
-        for j in range(x.shape[1]):
-            x_hat[i, j] = added[i, j]
-        _finish_layer_norm(i, total, gamma, beta, eps, y, x_hat, sigma)
+    with rows.each() as (i, start):
+        total = rows.sum()
+        with rows.columns() as j:
+            s = x[start + j] + r[start + j]
+            added[start + j] = s
+            x_hat[start + j] = s
+            total.add(s)
+        _finish_layer_norm(rows, i, start, total, gamma, beta, eps, y, x_hat, sigma)
 
 
-@kernel
+@by_rows
 def layer_norm_backward(
-    y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array, gamma_bar: Array, beta_bar: Array
+    rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array, gamma_bar: Array, beta_bar: Array
 ) -> None:
     """Set `x_bar` [R, n], `gamma_bar` [n] and `beta_bar` [n]."""
-    real = y_bar.dtype.type
-    n = y_bar.shape[1]
-    gamma_bar[:] = 0
-    beta_bar[:] = 0
-    for i in range(y_bar.shape[0]):
-        mean, product = real(0), real(0)
-        for j in range(n):
-            g = gamma[j] * y_bar[i, j]
-            mean += g
-            product += g * x_hat[i, j]
-            gamma_bar[j] += y_bar[i, j] * x_hat[i, j]
-            beta_bar[j] += y_bar[i, j]
-        mean /= real(n)
-        product /= real(n)
-        inverse = real(1) / sigma[i]
-        for j in range(n):
-            x_bar[i, j] = (gamma[j] * y_bar[i, j] - mean - x_hat[i, j] * product) * inverse
+    rows.clear(gamma_bar, beta_bar)
+    with rows.each() as (i, start):
+        mean, product = rows.sum(), rows.sum()
+        with rows.columns() as j:
+            g, h = y_bar[start + j], x_hat[start + j]
+            mean.add(gamma[j] * g)
+            product.add(gamma[j] * g * h)
+            gamma_bar[j] = gamma_bar[j] + g * h
+            beta_bar[j] = beta_bar[j] + g
+        _set_x_bar(rows, i, start, mean, product, y_bar, gamma, x_hat, sigma, x_bar)
 
 
-@kernel
-def layer_norm_adjoint_x(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
+def _set_x_bar(
+    rows: Rows, i: Real, start: Real, mean: Real, product: Real, y_bar: Array, gamma: Array, x_hat: Array,
+    sigma: Array, x_bar: Array,
+) -> None:  # fmt: skip
+    """Set a row of `x_bar`, given the sums of γ ȳ (None for RMS normalisation, which has no mean) and of γ ȳ x̂."""
+    share, inverse = product.get() / rows.n, 1 / sigma[i]
+    less = None if mean is None else mean.get() / rows.n
+    with rows.columns() as j:
+        g = gamma[j] * y_bar[start + j]
+        g = g if less is None else g - less
+        x_bar[start + j] = (g - x_hat[start + j] * share) * inverse
+
+
+@by_rows
+def layer_norm_adjoint_x(rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
     """Set `x_bar` alone."""
-    real = y_bar.dtype.type
-    n = y_bar.shape[1]
-    for i in range(y_bar.shape[0]):
-        mean, product = real(0), real(0)
-        for j in range(n):
-            g = gamma[j] * y_bar[i, j]
-            mean += g
-            product += g * x_hat[i, j]
-        mean /= real(n)
-        product /= real(n)
-        inverse = real(1) / sigma[i]
-        for j in range(n):
-            x_bar[i, j] = (gamma[j] * y_bar[i, j] - mean - x_hat[i, j] * product) * inverse
+    with rows.each() as (i, start):
+        mean, product = rows.sum(), rows.sum()
+        with rows.columns() as j:
+            g = gamma[j] * y_bar[start + j]
+            mean.add(g)
+            product.add(g * x_hat[start + j])
+        _set_x_bar(rows, i, start, mean, product, y_bar, gamma, x_hat, sigma, x_bar)
 
 
-@kernel
-def adjoint_gamma(y_bar: Array, x_hat: Array, gamma_bar: Array) -> None:
+@by_rows
+def adjoint_gamma(rows: Rows, y_bar: Array, x_hat: Array, gamma_bar: Array) -> None:
     """Set `gamma_bar` alone, of either normalisation."""
-    gamma_bar[:] = 0
-    for i in range(y_bar.shape[0]):
-        for j in range(y_bar.shape[1]):
-            gamma_bar[j] += y_bar[i, j] * x_hat[i, j]
+    rows.clear(gamma_bar)
+    with rows.each() as (_, start), rows.columns() as j:
+        gamma_bar[j] = gamma_bar[j] + y_bar[start + j] * x_hat[start + j]
 
 
-@kernel
-def rms_norm(x: Array, gamma: Array, eps: float, y: Array, x_hat: Array, sigma: Array) -> None:
+@by_rows
+def rms_norm(rows: Rows, x: Array, gamma: Array, eps: Real, y: Array, x_hat: Array, sigma: Array) -> None:
     """Set y, x̂ and σ for the rows of x."""
-    eps = x.dtype.type(eps)
-    for i in range(x.shape[0]):
-        square = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            x_hat[i, j] = x[i, j]
-            square += x[i, j] * x[i, j]
-        _finish_rms_norm(i, square, gamma, eps, y, x_hat, sigma)
+    with rows.each() as (i, start):
+        square = rows.sum()
+        with rows.columns() as j:
+            x_hat[start + j] = x[start + j]
+            square.add(x[start + j] * x[start + j])
+        _finish_rms_norm(rows, i, start, square, gamma, eps, y, x_hat, sigma)
 
 
-@kernel
+@by_rows
 def add_rms_norm(
-    x: Array, r: Array, gamma: Array, eps: float, added: Array, y: Array, x_hat: Array, sigma: Array
+    rows: Rows, x: Array, r: Array, gamma: Array, eps: Real, added: Array, y: Array, x_hat: Array, sigma: Array
 ) -> None:
     """Set `added` to x + r, and y, x̂ and σ for its rows."""
-    eps = x.dtype.type(eps)
-    for i in range(x.shape[0]):
-        square = x.dtype.type(0)
-        for j in range(x.shape[1]):
-            s = x[i, j] + r[i, j]
-            added[i, j] = s
-            square += s * s
-        for j in range(x.shape[1]):
-            x_hat[i, j] = added[i, j]
-        _finish_rms_norm(i, square, gamma, eps, y, x_hat, sigma)
+    with rows.each() as (i, start):
+        square = rows.sum()
+        with rows.columns() as j:
+            s = x[start + j] + r[start + j]
+            added[start + j] = s
+            x_hat[start + j] = s
+            square.add(s * s)
+        _finish_rms_norm(rows, i, start, square, gamma, eps, y, x_hat, sigma)
 
 
-@kernel
-def rms_norm_backward(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array, gamma_bar: Array) -> None:
+@by_rows
+def rms_norm_backward(
+    rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array, gamma_bar: Array
+) -> None:
     """Set `x_bar` [R, n] and `gamma_bar` [n]."""
-    real = y_bar.dtype.type
-    n = y_bar.shape[1]
-    gamma_bar[:] = 0
-    for i in range(y_bar.shape[0]):
-        product = real(0)
-        for j in range(n):
-            product += gamma[j] * y_bar[i, j] * x_hat[i, j]
-            gamma_bar[j] += y_bar[i, j] * x_hat[i, j]
-        product /= real(n)
-        inverse = real(1) / sigma[i]
-        for j in range(n):
-            x_bar[i, j] = (gamma[j] * y_bar[i, j] - x_hat[i, j] * product) * inverse
+    rows.clear(gamma_bar)
+    with rows.each() as (i, start):
+        product = rows.sum()
+        with rows.columns() as j:
+            g, h = y_bar[start + j], x_hat[start + j]
+            product.add(gamma[j] * g * h)
+            gamma_bar[j] = gamma_bar[j] + g * h
+        _set_x_bar(rows, i, start, None, product, y_bar, gamma, x_hat, sigma, x_bar)
 
 
-@kernel
-def rms_norm_adjoint_x(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
+@by_rows
+def rms_norm_adjoint_x(rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
     """Set `x_bar` alone."""
-    real = y_bar.dtype.type
-    n = y_bar.shape[1]
-    for i in range(y_bar.shape[0]):
-        product = real(0)
-        for j in range(n):
-            product += gamma[j] * y_bar[i, j] * x_hat[i, j]
-        product /= real(n)
-        inverse = real(1) / sigma[i]
-        for j in range(n):
-            x_bar[i, j] = (gamma[j] * y_bar[i, j] - x_hat[i, j] * product) * inverse
+    with rows.each() as (i, start):
+        product = rows.sum()
+        with rows.columns() as j:
+            product.add(gamma[j] * y_bar[start + j] * x_hat[start + j])
+        _set_x_bar(rows, i, start, None, product, y_bar, gamma, x_hat, sigma, x_bar)
 
 
 # The references

@@ -1,271 +1,268 @@
-r"""The steps of the optimisers, each in one pass over flat arrays of one dtype, and two passes over gradients.
+r"""The steps of the optimisers, each in one pass over flat arrays of one dtype.
 
-`value` and the states are changed in place, `grad` is read. All settings are numbers, so that a learning rate that
-changes compiles nothing anew; they are converted to the arrays' dtype once, as NumPy converts a Python number that
-meets a float32 array. `weight_decay` λ adds λ · value to the gradient. `sign` is −1 to go up the gradient and else 1.
-The mathematics and its sources are those of the classes in `chainrule.optim`. Nothing checks that lengths agree.
+A step is a formula for one element: given the value, its gradient and the states, it returns the new value and the new
+states. `FlatStep` makes machine code of it, which changes `value` and the states in place and reads `grad`. All
+settings are numbers, so that a learning rate that changes compiles nothing anew; they are converted to the arrays'
+dtype, as NumPy converts a Python number that meets a float32 array. `weight_decay` λ adds λ · value to the gradient.
+`sign` is −1 to go up the gradient and else 1. The mathematics and its sources are those of the classes in
+`chainrule.optim`. Nothing checks that lengths agree.
 """
 
+import functools
+import inspect
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .functions import divide, merged, root
-from .jit import kernel
+from .native.symbol import DOUBLE
+from .native.tasks import Function, Task, over_ranges, run_all, run_once
+from .numbers import in_type_of, square_root, where
 
 Array = Any
 Real = Any
+STATES = ("buffer", "mean", "square", "largest", "total")
+"""What the states among the parameters of a formula are called; numbers are all others behind value and gradient."""
 
 
-@merged
+class FlatStep:
+    """A step as a function of flat arrays: `step(value, grad, *states, *numbers)`."""
+
+    def __init__(self, formula: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, formula)
+        self.formula = formula
+        parameters = list(inspect.signature(formula).parameters)
+        self.arrays = 2 + sum(name in STATES for name in parameters)
+        """How many of the arguments are arrays."""
+        self.numbers = len(parameters) - self.arrays
+        self._text = functools.cache(self._written)
+
+    def __call__(self, *args: Any) -> None:
+        """Take the step."""
+        task, numbers = self._task(args[: self.arrays])
+        numbers[:] = args[self.arrays :]
+        run_once(task)
+
+    def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
+        """Return the step on these arrays as a function of the numbers."""
+        task, numbers = self._task(arrays)
+        run, put = run_all([task], 10 * task.end), struct.Struct(f"{self.numbers}d").pack_into
+
+        def take(settings: Sequence[float]) -> None:
+            put(numbers, 0, *settings)
+            run()
+
+        return take
+
+    def bound_on_cores(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
+        """Return the same, in parts on several cores."""
+        from .threads import split
+
+        task, numbers = self._task(arrays)
+        part = over_ranges(task)
+
+        def take(settings: Sequence[float]) -> None:
+            numbers[:] = settings
+            split(part, task.end, 10.0 * task.end)
+
+        return take
+
+    def _task(self, arrays: Sequence[Array]) -> tuple[Task, Array]:
+        numbers = np.empty(self.numbers)
+        return Task(self._text(arrays[0].dtype), [*arrays, numbers], begin=0, end=arrays[0].size), numbers
+
+    def _written(self, dtype: Any) -> str:
+        function = Function([dtype] * self.arrays + [DOUBLE])
+        *places, given = function.places
+        numbers = [given[k] for k in range(self.numbers)]
+        value, _, *states = places
+        with function.code.loop(function.begin, function.end) as i:
+            made = self.formula(*(place[i] for place in places), *numbers)
+            for place, x in zip((value, *states), made, strict=True):
+                place[i] = x
+        return function.text()
+
+
 def _gradient(grad: Real, value: Real, weight_decay: Real, sign: Real) -> Real:
-    grad = sign * grad
-    return grad if weight_decay == type(weight_decay)(0) else grad + weight_decay * value
+    grad, decay = in_type_of(value, sign) * grad, in_type_of(value, weight_decay)
+    return where(decay == 0, grad, grad + decay * value)
 
 
-@merged
-def _average(mean: Real, new: Real, decay: Real, share: Real) -> Real:
-    return mean * decay + share * new
+def _average(mean: Real, new: Real, decay: Real) -> Real:
+    return mean * in_type_of(mean, decay) + in_type_of(mean, 1 - decay) * new
 
 
 # Stochastic gradient descent
 
 
-@kernel
-def sgd(value: Array, grad: Array, lr: float, weight_decay: float, sign: float) -> None:
+@FlatStep
+def sgd(value: Real, grad: Real, lr: Real, weight_decay: Real, sign: Real) -> tuple[Real, ...]:
     """Set value ← value − lr · g."""
-    real = value.dtype.type
-    lr, weight_decay, sign = real(lr), real(weight_decay), real(sign)
-    for i in range(value.size):
-        value[i] -= lr * _gradient(grad[i], value[i], weight_decay, sign)
+    return (value - in_type_of(value, lr) * _gradient(grad, value, weight_decay, sign),)
 
 
-@kernel
+@FlatStep
 def sgd_momentum(
-    value: Array,
-    grad: Array,
-    buffer: Array,
-    lr: float,
-    momentum: float,
-    share: float,
-    nesterov: bool,
-    weight_decay: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    buffer: Real,
+    lr: Real,
+    momentum: Real,
+    share: Real,
+    nesterov: Real,
+    weight_decay: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """Set b ← momentum · b + share · g, value ← value − lr · b; with `nesterov` value ← value − lr (g + momentum · b).
 
     `share` is 1 − dampening, and 1 in the first step, in which b is 0.
     """
-    real = value.dtype.type
-    lr, momentum, share, weight_decay, sign = real(lr), real(momentum), real(share), real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        b = _average(buffer[i], g, momentum, share)
-        buffer[i] = b
-        value[i] -= lr * (g + momentum * b if nesterov else b)
+    g = _gradient(grad, value, weight_decay, sign)
+    momentum = in_type_of(value, momentum)
+    b = buffer * momentum + in_type_of(value, share) * g
+    return value - in_type_of(value, lr) * where(nesterov != 0, g + momentum * b, b), b
 
 
 # Adam
 
 
-@kernel
+@FlatStep
 def adam(
-    value: Array,
-    grad: Array,
-    mean: Array,
-    square: Array,
-    rate: float,
-    beta1: float,
-    beta2: float,
-    divisor: float,
-    eps: float,
-    weight_decay: float,
-    shrink: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    mean: Real,
+    square: Real,
+    rate: Real,
+    beta1: Real,
+    beta2: Real,
+    divisor: Real,
+    eps: Real,
+    weight_decay: Real,
+    shrink: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """Set m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², value ← shrink · value − rate · m / (√v / divisor + eps).
 
     In step t `rate` is lr / (1 − β₁ᵗ) and `divisor` √(1 − β₂ᵗ). `shrink` is 1 for Adam and 1 − lr · λ for AdamW, whose
     `weight_decay` here is 0.
     """
-    real = value.dtype.type
-    rate, divisor, eps, shrink = real(rate), real(divisor), real(eps), real(shrink)
-    weight_decay, sign = real(weight_decay), real(sign)
-    decay1, share1, decay2, share2 = real(beta1), real(1 - beta1), real(beta2), real(1 - beta2)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        m = _average(mean[i], g, decay1, share1)
-        v = _average(square[i], g * g, decay2, share2)
-        mean[i] = m
-        square[i] = v
-        value[i] = shrink * value[i] - divide(rate * m, divide(root(v), divisor) + eps)
+    g = _gradient(grad, value, weight_decay, sign)
+    m, v = _average(mean, g, beta1), _average(square, g * g, beta2)
+    return _moved(value, m, v, rate, divisor, eps, shrink), m, v
 
 
-@kernel
+def _moved(value: Real, m: Real, v: Real, rate: Real, divisor: Real, eps: Real, shrink: Real) -> Real:
+    rate, divisor, eps, shrink = (in_type_of(value, x) for x in (rate, divisor, eps, shrink))
+    return shrink * value - rate * m / (square_root(v) / divisor + eps)
+
+
+@FlatStep
 def adam_amsgrad(
-    value: Array,
-    grad: Array,
-    mean: Array,
-    square: Array,
-    largest: Array,
-    rate: float,
-    beta1: float,
-    beta2: float,
-    divisor: float,
-    eps: float,
-    weight_decay: float,
-    shrink: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    mean: Real,
+    square: Real,
+    largest: Real,
+    rate: Real,
+    beta1: Real,
+    beta2: Real,
+    divisor: Real,
+    eps: Real,
+    weight_decay: Real,
+    shrink: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """As `adam`, with the largest v so far in place of v."""
-    real = value.dtype.type
-    rate, divisor, eps, shrink = real(rate), real(divisor), real(eps), real(shrink)
-    weight_decay, sign = real(weight_decay), real(sign)
-    decay1, share1, decay2, share2 = real(beta1), real(1 - beta1), real(beta2), real(1 - beta2)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        m = _average(mean[i], g, decay1, share1)
-        v = _average(square[i], g * g, decay2, share2)
-        mean[i] = m
-        square[i] = v
-        top = largest[i]
-        top = top if v <= top or top != top else v  # NaN counts as the largest, as in np.maximum
-        largest[i] = top
-        value[i] = shrink * value[i] - divide(rate * m, divide(root(top), divisor) + eps)
+    g = _gradient(grad, value, weight_decay, sign)
+    m, v = _average(mean, g, beta1), _average(square, g * g, beta2)
+    top = np.maximum(largest, v)
+    return _moved(value, m, top, rate, divisor, eps, shrink), m, v, top
 
 
-# RMSprop. One kernel for each set of states: LLVM vectorises no loop that may or may not touch an array.
+# RMSprop
 
 
-@kernel
+@FlatStep
 def rmsprop(
-    value: Array, grad: Array, square: Array, lr: float, alpha: float, eps: float, weight_decay: float, sign: float
-) -> None:
+    value: Real, grad: Real, square: Real, lr: Real, alpha: Real, eps: Real, weight_decay: Real, sign: Real
+) -> tuple[Real, ...]:
     """Set v ← α v + (1 − α) g², value ← value − lr · g / (√v + eps)."""
-    real = value.dtype.type
-    lr, decay, share, eps = real(lr), real(alpha), real(1 - alpha), real(eps)
-    weight_decay, sign = real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        v = _average(square[i], g * g, decay, share)
-        square[i] = v
-        value[i] -= lr * divide(g, root(v) + eps)
+    g = _gradient(grad, value, weight_decay, sign)
+    v = _average(square, g * g, alpha)
+    return value - in_type_of(value, lr) * (g / (square_root(v) + in_type_of(value, eps))), v
 
 
-@kernel
+@FlatStep
 def rmsprop_momentum(
-    value: Array,
-    grad: Array,
-    square: Array,
-    buffer: Array,
-    lr: float,
-    alpha: float,
-    eps: float,
-    momentum: float,
-    weight_decay: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    square: Real,
+    buffer: Real,
+    lr: Real,
+    alpha: Real,
+    eps: Real,
+    momentum: Real,
+    weight_decay: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """Set v as `rmsprop` does, b ← momentum · b + g / (√v + eps), value ← value − lr · b."""
-    real = value.dtype.type
-    lr, decay, share, eps, momentum = real(lr), real(alpha), real(1 - alpha), real(eps), real(momentum)
-    weight_decay, sign = real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        v = _average(square[i], g * g, decay, share)
-        square[i] = v
-        b = buffer[i] * momentum + divide(g, root(v) + eps)
-        buffer[i] = b
-        value[i] -= lr * b
+    g = _gradient(grad, value, weight_decay, sign)
+    v = _average(square, g * g, alpha)
+    b = buffer * in_type_of(value, momentum) + g / (square_root(v) + in_type_of(value, eps))
+    return value - in_type_of(value, lr) * b, v, b
 
 
-@kernel
+@FlatStep
 def rmsprop_centered(
-    value: Array,
-    grad: Array,
-    square: Array,
-    mean: Array,
-    lr: float,
-    alpha: float,
-    eps: float,
-    weight_decay: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    square: Real,
+    mean: Real,
+    lr: Real,
+    alpha: Real,
+    eps: Real,
+    weight_decay: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """As `rmsprop`, with m ← α m + (1 − α) g and √(v − m²) in place of √v."""
-    real = value.dtype.type
-    lr, decay, share, eps = real(lr), real(alpha), real(1 - alpha), real(eps)
-    weight_decay, sign = real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        v = _average(square[i], g * g, decay, share)
-        m = _average(mean[i], g, decay, share)
-        square[i] = v
-        mean[i] = m
-        value[i] -= lr * divide(g, root(v - m * m) + eps)
+    g = _gradient(grad, value, weight_decay, sign)
+    v, m = _average(square, g * g, alpha), _average(mean, g, alpha)
+    return value - in_type_of(value, lr) * (g / (square_root(v - m * m) + in_type_of(value, eps))), v, m
 
 
-@kernel
+@FlatStep
 def rmsprop_centered_momentum(
-    value: Array,
-    grad: Array,
-    square: Array,
-    mean: Array,
-    buffer: Array,
-    lr: float,
-    alpha: float,
-    eps: float,
-    momentum: float,
-    weight_decay: float,
-    sign: float,
-) -> None:
+    value: Real,
+    grad: Real,
+    square: Real,
+    mean: Real,
+    buffer: Real,
+    lr: Real,
+    alpha: Real,
+    eps: Real,
+    momentum: Real,
+    weight_decay: Real,
+    sign: Real,
+) -> tuple[Real, ...]:
     """As `rmsprop_centered` and `rmsprop_momentum` together."""
-    real = value.dtype.type
-    lr, decay, share, eps, momentum = real(lr), real(alpha), real(1 - alpha), real(eps), real(momentum)
-    weight_decay, sign = real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        v = _average(square[i], g * g, decay, share)
-        m = _average(mean[i], g, decay, share)
-        square[i] = v
-        mean[i] = m
-        b = buffer[i] * momentum + divide(g, root(v - m * m) + eps)
-        buffer[i] = b
-        value[i] -= lr * b
+    g = _gradient(grad, value, weight_decay, sign)
+    v, m = _average(square, g * g, alpha), _average(mean, g, alpha)
+    b = buffer * in_type_of(value, momentum) + g / (square_root(v - m * m) + in_type_of(value, eps))
+    return value - in_type_of(value, lr) * b, v, m, b
 
 
 # Adagrad
 
 
-@kernel
-def adagrad(value: Array, grad: Array, total: Array, rate: float, eps: float, weight_decay: float, sign: float) -> None:
+@FlatStep
+def adagrad(
+    value: Real, grad: Real, total: Real, rate: Real, eps: Real, weight_decay: Real, sign: Real
+) -> tuple[Real, ...]:
     """Set s ← s + g², value ← value − rate · g / (√s + eps); in step t `rate` is lr / (1 + (t − 1) · lr_decay)."""
-    real = value.dtype.type
-    rate, eps, weight_decay, sign = real(rate), real(eps), real(weight_decay), real(sign)
-    for i in range(value.size):
-        g = _gradient(grad[i], value[i], weight_decay, sign)
-        s = total[i] + g * g
-        total[i] = s
-        value[i] -= divide(rate * g, root(s) + eps)
-
-
-# Gradients
-
-
-@kernel
-def sum_of_squares(x: Array) -> float:
-    """Return Σ x², squared and added in float64. NaN and infinity stay what they are."""
-    total = 0.0
-    for i in range(x.size):
-        wide = np.float64(x[i])
-        total += wide * wide
-    return total
-
-
-@kernel
-def scale(x: Array, factor: float) -> None:
-    """Set x ← factor · x."""
-    factor = x.dtype.type(factor)
-    for i in range(x.size):
-        x[i] *= factor
+    g = _gradient(grad, value, weight_decay, sign)
+    s = total + g * g
+    return value - in_type_of(value, rate) * g / (square_root(s) + in_type_of(value, eps)), s
 
 
 # The references, with the same arguments

@@ -11,52 +11,57 @@ from typing import Any
 import numpy as np
 
 from .functions import exp, ordered, unordered
-from .jit import inline, kernel
+from .native.code import Place
+from .native.rows import Rows, by_rows
+from .native.symbol import Symbol
+from .numbers import where
 
 Array = Any
 
 
-@inline
-def row_of_exponentials(x: Array, i: int, y: Array) -> Any:
-    """Set row i of y to exp(x − m), m the largest entry of row i of x; return m and the sum, which is at least 1.
+def row_of_exponentials(x: Place, start: Symbol, count: int, y: Place) -> tuple[Symbol, Symbol]:
+    """Set a row of y to exp(x − m), m the largest entry of that row of x; return m and the sum, which is at least 1.
 
     Where m is −inf, 0 is subtracted in its place, and the sum of zeros is given as 1.
     """
-    zero, one, lowest = x.dtype.type(0), x.dtype.type(1), x.dtype.type(-np.inf)
-    order = ordered(lowest, zero)
-    for j in range(x.shape[1]):
-        each = ordered(x[i, j], zero)
-        order = each if each > order else order
-    top = unordered(zero, order)
-    top = zero if top == lowest else top
-    total = zero
-    for j in range(x.shape[1]):
-        e = exp(x[i, j] - top)
-        y[i, j] = e
-        total += e
-    return top, one if total == zero else total
+    code = x.code
+    zero, lowest = code.constant(0, x.dtype), code.constant(-np.inf, x.dtype)
+    first = ordered(lowest, zero)
+    order = code.variable(first.dtype, first)
+    with code.loop(0, count) as j:
+        each = ordered(x[start + j], zero)
+        order.set(where(each > order.get(), each, order.get()))
+    top = unordered(zero, order.get())
+    top = where(top == lowest, zero, top)
+    sums = code.variable(x.dtype, 0)
+    with code.loop(0, count) as j:
+        e = exp(x[start + j] - top)
+        y[start + j] = e
+        sums.add(e)
+    total = sums.get()
+    return top, where(total == zero, code.constant(1, x.dtype), total)
 
 
-@kernel
-def softmax(x: Array, y: Array) -> None:
+@by_rows
+def softmax(rows: Rows, x: Array, y: Array) -> None:
     """Set y to the softmax of each row of x."""
-    one = x.dtype.type(1)
-    for i in range(x.shape[0]):
-        _, total = row_of_exponentials(x, i, y)
-        inverse = one / total
-        for j in range(x.shape[1]):
-            y[i, j] *= inverse
+    with rows.each() as (_, start):
+        _, total = row_of_exponentials(x, start, rows.n, y)
+        inverse = 1 / total
+        with rows.columns() as j:
+            y[start + j] = y[start + j] * inverse
 
 
-@kernel
-def softmax_backward(y_bar: Array, y: Array, x_bar: Array) -> None:
+@by_rows
+def softmax_backward(rows: Rows, y_bar: Array, y: Array, x_bar: Array) -> None:
     """Set `x_bar` to the cotangent of x, given that of y, and y."""
-    for i in range(y.shape[0]):
-        mean = y.dtype.type(0)
-        for j in range(y.shape[1]):
-            mean += y_bar[i, j] * y[i, j]
-        for j in range(y.shape[1]):
-            x_bar[i, j] = y[i, j] * (y_bar[i, j] - mean)
+    with rows.each() as (_, start):
+        mean = rows.sum()
+        with rows.columns() as j:
+            mean.add(y_bar[start + j] * y[start + j])
+        total = mean.get()
+        with rows.columns() as j:
+            x_bar[start + j] = y[start + j] * (y_bar[start + j] - total)
 
 
 # The references

@@ -1,5 +1,6 @@
 """Which arrays a kernel is for; all else is left to NumPy. This file does not import Numba."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -26,3 +27,8 @@ def suitable(size: int, x: Any, *others: Any) -> bool:
         return False
     arrays = (x, *others)
     return all(type(a) is np.ndarray and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)
+
+
+def numba_is_off() -> bool:
+    """Whether `NUMBA_DISABLE_JIT` is set: what stays in Numba then runs as Python, and rounds otherwise."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

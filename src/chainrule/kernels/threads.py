@@ -4,6 +4,7 @@ Kernels let go of the interpreter's lock, so plain threads are enough, and nothi
 Numba's parallel loops have beside BLAS's own.
 """
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -11,15 +12,20 @@ from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
-import numba
-
 LEAST = 2**21
 """How many multiplications a part must have to be worth its thread: waking one takes tens of microseconds."""
 
 
+@functools.cache
 def threads() -> int:
-    """Return how many threads a kernel may use: `NUMBA_NUM_THREADS`, or else as many as there are cores."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    """Return how many threads a kernel may use: `NUMBA_NUM_THREADS`, or else as many as there are cores.
+
+    It is Numba's variable, for its kernels and for those that do without it.
+    """
+    try:
+        return max(int(os.environ["NUMBA_NUM_THREADS"]), 1)
+    except (KeyError, ValueError):
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Part:

@@ -270,7 +270,8 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set those that exist to zero."""
-        forgetting(self.parameters())
+        if set_to_none:
+            forgetting(self.parameters())
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from chainrule.core.escape import visible
 from chainrule.core.transforms import no_grad
 from chainrule.core.tree import flatten
 
@@ -43,9 +44,8 @@ class Summary:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3].rjust(widths[3])]).rstrip() for row in rows]
         frozen = self.parameters - self.trainable
-        return "\n".join(
-            [*lines, f"{self.parameters:,} parameters, of which {frozen:,} are frozen; {self.bytes:,} bytes"]
-        )
+        lines.append(f"{self.parameters:,} parameters, of which {frozen:,} are frozen; {self.bytes:,} bytes")
+        return visible("\n".join(lines))
 
 
 def summary(model: Module, *inputs: Any) -> Summary:

@@ -1,7 +1,10 @@
 """An optimiser's step in a compiled program: one call of a kernel for each group, over flat buffers."""
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any
+
+import numpy as np
 
 from chainrule.core.changes import changes
 from chainrule.core.tensor import Tensor
@@ -10,6 +13,31 @@ from .flat import Flat
 
 SEVERAL = 2**18
 """Elements from which on a step is worth a second core."""
+
+
+class Groups:
+    """The parameters of an optimiser's groups, as they are now."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.lists = [list(group["params"]) for group in optimizer.param_groups]
+
+    def watched_by(self, capture: Any) -> None:
+        """Let replays of a capture look at the groups, once."""
+        known = (getattr(check, "__self__", None) for check in capture.checks)
+        if not any(isinstance(other, Groups) and other.optimizer is self.optimizer for other in known):
+            capture.checks.append(self.hold)
+
+    def hold(self) -> bool:
+        """Whether the optimiser has the groups and parameters that it had."""
+        now = self.optimizer.param_groups
+        if len(now) != len(self.lists):
+            return False
+        for group, before in zip(now, self.lists, strict=True):  # at every call: written out for speed
+            params = group["params"]
+            if len(params) != len(before) or not all(map(is_, params, before)):
+                return False
+        return True
 
 
 class OptimizerStep:
@@ -21,21 +49,12 @@ class OptimizerStep:
     def __init__(self, optimizer: Any, groups: list[tuple[int, list[Tensor]]]) -> None:
         self.optimizer = optimizer
         self.name = f"{type(optimizer).__name__}.step"
-        self._lists = [(group["params"], len(group["params"])) for group in optimizer.param_groups]
         self.parameters = [p for _, parameters in groups for p in parameters]
         self.groups = [_Group(optimizer, number, parameters) for number, parameters in groups]
 
     def homes(self) -> list[Any]:
         """Return for each gradient the array where it should be computed, or None."""
         return [home for group in self.groups for home in group.homes()]
-
-    def holds(self) -> bool:
-        """Whether the optimiser has the groups and parameters that it had."""
-        now = self.optimizer.param_groups
-        return len(now) == len(self._lists) and all(
-            group["params"] is params and len(params) == count
-            for group, (params, count) in zip(now, self._lists, strict=True)
-        )
 
     def __call__(self, *grads: Any) -> None:
         """Take the step; raises ValueError, before anything is changed, where a setting has become wrong."""
@@ -71,11 +90,17 @@ class _Group:
         self.flat: Flat | None = None
         self._keys = [key for key in self.group if key not in ("params", "names")]
         self._values: list[Any] = []
+        """The settings that were looked at last, as they stood in the group."""
+        self._is_plain = False
+        """Whether the settings are numbers and the like, which nobody can change in their place."""
+        self._slots: tuple[str, ...] = ()
+        self._arrays_of_state: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._states: list[Any] = [None] * len(parameters)
-        self._kernel = ""
+        self._held: list[tuple[dict[str, Any], str, Any]] = []
+        """Each parameter's state, the names of its arrays, and the arrays themselves."""
+        self._kernel, self._version = "", -1
         self._run: Any = None
-        self._arrays: list[Any] = []
 
     @property
     def group(self) -> dict[str, Any]:
@@ -91,9 +116,16 @@ class _Group:
         """Look at the settings where they have changed since the last step."""
         group = self.group
         values = [group[key] for key in self._keys]
-        if values != self._values:
+        if not self._is_plain or values != self._values:
             self._settings = self.optimizer._checked(self.what, group)
             self._values = values
+            self._is_plain = all(map(_cannot_change, values))
+            slots = tuple(self.optimizer._slots(self._settings))
+            if slots != self._slots:
+                self._slots, self._states = slots, [None] * len(self.parameters)
+                self._arrays_of_state = tuple(name for name in slots if name != "step")
+                if self.flat is not None:
+                    self.flat.add_slots(self._arrays_of_state)
 
     def step(self, grads: tuple[Any, ...]) -> None:
         """Change the parameters and the state."""
@@ -108,13 +140,10 @@ class _Group:
                 view[...] = grad
         counts = steps >= 0
         kernel, slots, numbers = self.optimizer._pass(steps + 1, settings)
-        if kernel != self._kernel:
+        if kernel != self._kernel or flat.version != self._version:
             self._bind(kernel, slots)
         numbers = (*numbers, -1.0 if settings.get("maximize") else 1.0)
-        if flat.value.size < SEVERAL:
-            self._run(*self._arrays, *numbers)
-        else:
-            self._on_cores(numbers)
+        self._run(numbers)
         if counts:
             for state in self._states:
                 state["step"] = steps + 1
@@ -122,21 +151,15 @@ class _Group:
         for parameter in self.parameters:
             parameter._link.changed = when
 
-    def _on_cores(self, numbers: tuple[float, ...]) -> None:
-        from chainrule.kernels.threads import split
-
-        def part(begin: int, end: int) -> None:
-            self._run(*(array[begin:end] for array in self._arrays), *numbers)
-
-        size = self._arrays[0].size
-        split(part, size, 10.0 * size)
-
     def _bind(self, kernel: str, slots: tuple[str, ...]) -> None:
         from chainrule.kernels import optimizers
 
         assert self.flat is not None
-        self._kernel, self._run = kernel, getattr(optimizers, kernel)
-        self._arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
+        self._version = self.flat.version
+        arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
+        step = getattr(optimizers, kernel)
+        bind = step.bound if self.flat.value.size < SEVERAL else step.bound_on_cores
+        self._kernel, self._run = kernel, bind(arrays)
 
     def _steps(self) -> int | None:
         """Return how many steps were taken, −1 where nobody counts, None where it is not the same for all.
@@ -146,10 +169,12 @@ class _Group:
         state = self.optimizer.state
         for parameter, mine in zip(self.parameters, self._states, strict=True):
             if mine is None or state.get(parameter) is not mine:
-                self._states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
-                if self.flat is not None:
-                    self.flat.take_state(self._states)
+                if not self._takes_state():
+                    return None
                 break
+        else:
+            if not self._holds_state() and not self._takes_state():
+                return None
         if "step" not in self._states[0]:
             return -1
         first: int = self._states[0]["step"]
@@ -157,3 +182,30 @@ class _Group:
             if state["step"] != first:
                 return None
         return first
+
+    def _takes_state(self) -> bool:
+        """Take the state of all parameters into the flat buffers; False where somebody else holds some of it."""
+        self._states = [None] * len(self.parameters)
+        states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
+        if self.flat is not None and not self.flat.take_state(states):
+            return False
+        self._states = states
+        self._held = [] if self.flat is None else self.flat.held(states, self._arrays_of_state)
+        return True
+
+    def _holds_state(self) -> bool:
+        """Whether the arrays of the state are still those in the flat buffers."""
+        try:
+            for state, name, place in self._held:  # at every step: written out for speed
+                if state[name] is not place:
+                    return False
+        except KeyError:
+            return False
+        return True
+
+
+def _cannot_change(setting: Any) -> bool:
+    """Whether a setting stays what it is: a list may get other numbers in its place."""
+    if isinstance(setting, tuple):
+        return all(map(_cannot_change, setting))
+    return isinstance(setting, int | float | bool | str | None | np.generic)

@@ -4,13 +4,24 @@ A compiled training step lays an optimiser's parameters out so. Each parameter's
 of it, is from then on a view of a flat buffer: code that works on them one by one sees no difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.changes import changes
+from chainrule.core.lending import Loan, is_lent
 from chainrule.core.tensor import Tensor
+
+_held = [np.zeros(1)]
+ALONE = getrefcount(_held[0])
+"""The references that `getrefcount` counts of an array which one list or dict holds, and nobody else."""
+
+
+def can_be_flat(parameters: Sequence[Tensor]) -> bool:
+    """Whether parameters have one dtype, and nobody holds a view of one of them: it would look at the old place."""
+    return len({p.dtype for p in parameters}) == 1 and not any(is_lent(p._value) for p in parameters)
 
 
 class Flat:
@@ -23,29 +34,67 @@ class Flat:
         self.pieces = [slice(end - p.size, end) for p, end in zip(self.parameters, ends, strict=True)]
         self.value = aligned_zeros(ends[-1], dtype)
         self.grad = aligned_zeros(ends[-1], dtype)
-        self.slots = {name: aligned_zeros(ends[-1], dtype) for name in slots}
+        self.slots: dict[str, Any] = {}
         self.memory = self.value.base
         """What owns the values' memory."""
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
-        self._slot_views = {name: self._views(flat) for name, flat in self.slots.items()}
+        self._taken: set[str] = set()
+        self.version = 0
+        """How often state got memory."""
+        self.places: dict[str, list[Any]] = {}
+        """Where each parameter's state lies, by its name."""
+        self.add_slots(slots)
         for parameter, view in zip(self.parameters, self.values, strict=True):
             _adopt(parameter, view)
 
     def _views(self, flat: Any) -> list[Any]:
         return [flat[piece].reshape(p.shape) for piece, p in zip(self.pieces, self.parameters, strict=True)]
 
+    def add_slots(self, names: Iterable[str]) -> None:
+        """Make room for state that the optimiser's settings did not ask for before."""
+        for name in names:
+            if name not in self.slots:
+                self._add_slot(name)
+
+    def _add_slot(self, name: str) -> None:
+        self.version += 1
+        flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
+        # On loans, so that the number of references to a view counts the views of it.
+        self.places[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
+
     def holds_values(self) -> bool:
         """Whether every parameter's array is still the view of the buffer."""
         return all(map(_is_in_place, self.parameters, self.values))
 
-    def take_state(self, states: Sequence[dict[str, Any]]) -> None:
-        """Take in the state of each parameter, and make its arrays views."""
-        for name, views in self._slot_views.items():
-            for state, view in zip(states, views, strict=True):
-                if name in state and state[name] is not view:
-                    view[...] = state[name]
-                    state[name] = view
+    def take_state(self, states: Sequence[dict[str, Any]]) -> bool:
+        """Take in the state of each parameter, and make its arrays views.
+
+        Where some of it was replaced, in new memory: what lay in the old one may be somebody's. Return False, without
+        having done anything, where somebody holds an array that would be left.
+        """
+        moving = {
+            name: [state for state in states if name in state]
+            for name, places in self.places.items()
+            if any(state.get(name) is not place for state, place in zip(states, places, strict=True) if name in state)
+        }
+        for name, some in moving.items():
+            # A view on a loan is one of ours, listed in its flat buffers.
+            if any(getrefcount(state[name]) > ALONE + isinstance(state[name].base, Loan) for state in some):
+                return False
+        for name in moving:
+            if name in self._taken:
+                self._add_slot(name)
+            self._taken.add(name)
+            for state, place in zip(states, self.places[name], strict=True):
+                if name in state:
+                    place[...] = state[name]
+                    state[name] = place
+        return True
+
+    def held(self, states: Sequence[dict[str, Any]], names: Iterable[str]) -> list[tuple[dict[str, Any], str, Any]]:
+        """Return each state with the names of its arrays and the views of the buffers that they should be."""
+        return [(s, name, place) for name in names for s, place in zip(states, self.places[name], strict=True)]
 
 
 def _is_in_place(parameter: Tensor, view: Any) -> bool:
@@ -68,6 +117,8 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
 
 def joined(arrays: Sequence[Any]) -> Any:
     """Return arrays that lie one after the other in one buffer as one flat array; None where they do not."""
+    if not arrays:
+        return None
     first = arrays[0]
     owner = first
     while isinstance(owner.base, np.ndarray):

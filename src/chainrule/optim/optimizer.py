@@ -9,9 +9,9 @@ import numpy as np
 from chainrule.core.capturing import effect, forgetting, running
 from chainrule.core.tensor import Tensor, value_of
 
-from .captured import OptimizerStep
+from .captured import Groups, OptimizerStep
 from .checks import Range, count, number
-from .flat import Flat
+from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
 from .parameters import named
 
@@ -95,7 +95,10 @@ class Optimizer(ABC):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set those that exist to zero."""
-        forgetting(self._parameters())
+        if running.capture is not None:
+            Groups(self).watched_by(running.capture)
+        if set_to_none:
+            forgetting(self._parameters())
         for parameter in self._parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else np.zeros(parameter.shape, parameter.dtype)
@@ -123,16 +126,17 @@ class Optimizer(ABC):
         """Let a capture note the step of the parameters that have a gradient."""
         groups = [(k, [p for p in group["params"] if p.grad is not None]) for k, group in enumerate(self.param_groups)]
         groups = [(k, parameters) for k, parameters in groups if parameters]
+        Groups(self).watched_by(running.capture)
         step = OptimizerStep(self, groups)
         grads = [p.grad for p in step.parameters]
         effect(step, *grads, writes=[p._value for p in step.parameters])
 
     def _flat(self, parameters: list[Tensor], settings: Mapping[str, Any]) -> Flat | None:
-        """Return the flat buffers of these parameters; None where they do not have one dtype."""
-        if len({p.dtype for p in parameters}) != 1:
-            return None
+        """Return the flat buffers of these parameters; None where they cannot lie in one."""
         key = tuple(map(id, parameters))
         if key not in self._flats:
+            if not can_be_flat(parameters):
+                return None
             self._flats[key] = Flat(parameters, [name for name in self._slots(settings) if name != "step"])
         return self._flats[key]
 

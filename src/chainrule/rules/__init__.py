@@ -6,9 +6,10 @@ Importing this package registers every operation and gives `Tensor` its operator
 from importlib import import_module
 from pkgutil import iter_modules
 
-TOPICS = sorted(name for _, name, _ in iter_modules(__path__) if name != "attach")
+TOPICS = sorted(name for _, name, _ in iter_modules(__path__) if name not in ("attach", "habits"))
 
 for topic in TOPICS:
     import_module(f"{__name__}.{topic}")
 
-import_module(f"{__name__}.attach")
+for topic in ("attach", "habits"):
+    import_module(f"{__name__}.{topic}")

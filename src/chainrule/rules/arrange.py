@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 
 from .gather import take
-from .shape import Axes, axes_of, axis_of, broadcast_to, ravel, reshape, shaped, swapaxes
+from .shape import Axes, BroadcastTo, Copy, Reshape, axes_of, axis_of, ravel, shaped, swapaxes
 
 
 class Flip(Linear):
@@ -27,6 +28,10 @@ class Flip(Linear):
     def adjoint(y_bar: Array, *, axis: Any) -> Array:
         r"""\bar x = \operatorname{flip}(\bar y)"""
         return Flip.apply(y_bar, axis=axis)
+
+    @staticmethod
+    def written(x: Array, y: Array, *, axis: Any) -> Array:  # noqa: ARG004
+        return Flip.apply(y, axis=axis)
 
 
 class Roll(Linear):
@@ -110,7 +115,7 @@ class Pad(Linear):
 def flip(x: Array, axis: Axes | None = None) -> Array:
     """Return `x` with the order along `axis`, or along all axes, reversed."""
     x = shaped(x)
-    return Flip.apply(x, axis=None if axis is None else axes_of("flip", axis, x.ndim))
+    return viewed(Flip, x, {"axis": None if axis is None else axes_of("flip", axis, x.ndim)})
 
 
 @implements(np.flipud)
@@ -159,9 +164,9 @@ def tile(x: Array, reps: Axes) -> Array:
     shape = (1,) * (ndim - x.ndim) + x.shape
     counts = (1,) * (ndim - len(counts)) + counts
     pairs = list(zip(counts, shape, strict=True))
-    x = reshape(x, tuple(m for n in shape for m in (1, n)))
-    x = broadcast_to(x, tuple(m for pair in pairs for m in pair))
-    return reshape(x, tuple(count * n for count, n in pairs))
+    x = Reshape.apply(x, shape=tuple(m for n in shape for m in (1, n)))
+    x = BroadcastTo.apply(x, shape=tuple(m for pair in pairs for m in pair))
+    return Copy.apply(Reshape.apply(x, shape=tuple(count * n for count, n in pairs)))
 
 
 @implements(np.repeat)
@@ -217,7 +222,7 @@ def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: An
         if width != (0, 0):
             # Where each element comes from: the same padding, of the places themselves.
             x = take(x, np.pad(np.arange(x.shape[axis]), width, mode=mode), axis)  # type: ignore[call-overload]
-    return x
+    return x if any(map(any, widths)) else Copy.apply(x)
 
 
 def _pairs(function: str, pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:

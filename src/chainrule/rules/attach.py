@@ -11,6 +11,8 @@ from chainrule.core.protocols import functions, ufuncs
 from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
 
+from .in_place import is_rebound, overwrite
+
 OPERATORS = {
     "add": np.add,
     "sub": np.subtract,
@@ -20,6 +22,10 @@ OPERATORS = {
     "mod": np.remainder,
     "pow": np.power,
     "matmul": np.matmul,
+}
+SIGNS = {
+    **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@"},
+    **{"and": "&", "or": "|", "xor": "^"},
 }
 COMPARISONS = {
     "lt": np.less,
@@ -51,7 +57,7 @@ METHODS = {
             "argsort",
         ),
         *("any", "all", "ptp", "squeeze", "swapaxes", "ravel", "repeat", "take", "diagonal", "trace", "clip"),
-        *("dot", "sort", "round"),
+        *("dot", "round"),
     )
 }
 ELEMENTWISE_METHODS = (
@@ -64,13 +70,18 @@ def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: operation(other, self)
 
 
-def _in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
+def _in_place(operation: Callable[..., Any], sign: str) -> Callable[..., Any]:
+    what = f"x {sign}= value"
+
     def update(self: Tensor, other: Any) -> Any:
+        if is_rebound(self):
+            return operation(self, other)
         # `with no_grad(): w -= lr * w.grad` is how an update is written by hand: w stays the leaf that it is.
         if modes.floor > EAGER.level and self._trace is EAGER and isinstance(self._link, Leaf):
             self.data = operation(self.detach(), other)
-            return self
-        return operation(self, other)
+        else:
+            overwrite(self, what, lambda: operation(self, other))
+        return self
 
     return update
 
@@ -81,7 +92,9 @@ def _attach() -> None:
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in OPERATORS.items():
         setattr(Tensor, f"__r{name}__", _reflected(table[function]))
-        setattr(Tensor, f"__i{name}__", _in_place(table[function]))
+        setattr(Tensor, f"__i{name}__", _in_place(table[function], SIGNS[name]))
+    for name in ("and", "or", "xor"):
+        setattr(Tensor, f"__i{name}__", _in_place(table[COMPARISONS[name]], SIGNS[name]))
     for name, function in UNARY.items():
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in METHODS.items():

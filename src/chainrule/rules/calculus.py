@@ -8,8 +8,9 @@ from chainrule.core.capturing import known, plain
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
+from .gather import take
+from .layout import laid_as
 from .reduce import arrayed, sum
 
 
@@ -93,7 +94,7 @@ def _derivative(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
         - x[..., :-2] * (after / (before * (before + after)))
     )
     ends = _end(x, h, edge_order), -_end(x[..., ::-1], h[::-1], edge_order)
-    return _last(np.concatenate([ends[0], inner, ends[1]], axis=-1), axis)
+    return laid_as(_last(np.concatenate([ends[0], inner, ends[1]], axis=-1), axis), f)
 
 
 def _end(x: Array, h: Array, order: int) -> Array:
@@ -118,7 +119,8 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
         dx = diff(x) if x.ndim == 1 else _last(diff(x, axis=axis), axis)
     # Along a last axis of length 1, so that the axes left keep their order.
     total = sum((y[..., 1:] + y[..., :-1]) * dx / 2, axis=-1, keepdims=True)
-    return _last(total, axis).reshape(_without(_last(total, axis).shape, axis))
+    result = _last(total, axis).reshape(_without(_last(total, axis).shape, axis))
+    return result if result.shape else result[()]  # a scalar, as NumPy's is
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -158,8 +160,9 @@ def interp(
     last = len(knots) - 1
     i = np.clip(np.searchsorted(knots, places, side="right") - 1, 0, max(last - 1, 0))
     j = np.minimum(i + 1, last)
-    width = np.where(knots[j] == knots[i], 1, xp[j] - xp[i])
-    y = fp[i] + (fp[j] - fp[i]) * ((x - xp[i]) / width)
+    x_left, x_right, y_left, y_right = take(xp, i), take(xp, j), take(fp, i), take(fp, j)
+    width = np.where(take(knots, j) == take(knots, i), 1, x_right - x_left)
+    y = y_left + (y_right - y_left) * ((x - x_left) / width)
     y = np.where(places >= knots[-1], fp[-1], y)
     y = np.where(places > knots[-1], fp[-1] if right is None else right, y)
     return np.where(places < knots[0], fp[0] if left is None else left, y)
@@ -169,9 +172,9 @@ def _unrolled(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Arr
     """Return one period of a periodic function, with one point of the periods before and after."""
     if period == 0:
         raise ValueError("interp: got period=0, expected another number")
-    x, xp = (p - period * np.floor(value_of(p) / period) for p in (x, xp))
-    order = np.argsort(value_of(xp))
-    xp, fp = xp[order], fp[order]
+    x, xp = (p - period * np.floor(known(p) / period) for p in (x, xp))
+    order = np.argsort(known(xp))
+    xp, fp = take(xp, order), take(fp, order)
     around = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
     return x, around, np.concatenate([fp[-1:], fp, fp[:1]])
 
@@ -237,7 +240,7 @@ def convolve(a: Array, v: Array, mode: str = "full") -> Array:
     >>> convolve(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0]))
     array([ 1., 12., 23., 30.])
     """
-    a, v = arrayed(a), arrayed(v)
+    a, v = (x if x.ndim else x.reshape(1) for x in (arrayed(a), arrayed(v)))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ValueError(f"convolve: got shapes {a.shape} and {v.shape}, expected two vectors of length 1 or more")
     more, less = max(a.size, v.size), min(a.size, v.size)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Array
+from chainrule.core.tensor import Tensor
 
 from .join import column_stack, concatenate
 from .shape import atleast_1d, shaped
@@ -21,6 +22,8 @@ class Concatenator:
         self._join = join
 
     def __getitem__(self, items: Any) -> Array:
+        if not any(isinstance(item, Tensor) for item in (items if isinstance(items, tuple) else (items,))):
+            return getattr(np, self._name)[items]
         parts = [self._part(item) for item in (items if isinstance(items, tuple) else (items,))]
         # A Python number has no dtype of its own: it takes that of the arrays beside it.
         dtype = np.result_type(*(getattr(part, "dtype", part) for part in parts))
@@ -33,7 +36,7 @@ class Concatenator:
             )
         if isinstance(item, slice):
             return np.r_[item]
-        return item if isinstance(item, int | float) else shaped(item)
+        return item if type(item) in (int, float) else shaped(item)
 
 
 r_ = Concatenator("r_", concatenate)

@@ -17,6 +17,7 @@ from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
 
+from .gather import diagonal_view
 from .matmul import Shape, product
 from .reduce import arrayed, refuse, sum
 
@@ -195,7 +196,7 @@ def _alone(x: Array, own: str, others: set[str]) -> tuple[Array, str]:
         i = next(i for i in own if own.count(i) > 1)
         first = own.index(i)
         second = own.index(i, first + 1)
-        x = np.diagonal(x, axis1=first, axis2=second)
+        x = diagonal_view(x, first, second)
         own = own[:first] + own[first + 1 : second] + own[second + 1 :] + i
     lone = tuple(k for k, i in enumerate(own) if i not in others)
     return (sum(x, axis=lone), "".join(i for i in own if i in others)) if lone else (x, own)

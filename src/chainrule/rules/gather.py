@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.capturing import as_array, is_captured, known
+from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor, value_of
 
-from .index import GetItem, Scatter, getitem
+from .index import DiagonalIndex, GetItem, Scatter, getitem
 from .join import stack
-from .shape import axis_of, broadcast_arrays, moveaxis, ravel, shaped
+from .shape import Copy, axis_of, broadcast_arrays, moveaxis, ravel, shaped
 
+DIAGONAL = "it is a diagonal of another array; write with np.fill_diagonal, or into a copy of it"
+"""Why nothing can be written into a diagonal."""
 SPARSE = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
 
 
@@ -78,7 +81,10 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
         indices = np.clip(indices, 0, x.shape[axis] - 1)
     elif mode != "raise":
         raise ValueError(f"take: got mode={mode!r}, expected 'raise', 'wrap' or 'clip'")
-    return getitem(x, (slice(None),) * axis + (indices,))
+    y = getitem(x, (slice(None),) * axis + (indices,))
+    return (
+        Copy.apply(y, order="C") if isinstance(y, Tensor) and y.shape and indices.ndim == 0 else y
+    )  # NumPy's is no view
 
 
 def along_axis(function: str, shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Array, ...]:
@@ -118,7 +124,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> None:
 @implements(np.choose)
 def choose(which: Array, choices: Sequence[Array]) -> Array:
     """Return, place by place, the element of the array of `choices` that `which` names by its number."""
-    number, *arrays = broadcast_arrays(np.asarray(value_of(which)), *choices)
+    number, *arrays = broadcast_arrays(known(which), *choices)
     return getitem(stack(arrays), (number, *np.indices(number.shape)))
 
 
@@ -146,9 +152,15 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     x = shaped(x)
     if x.ndim < 2:
         raise ValueError(f"diagonal: expected two axes or more, got shape {x.shape}")
+    return diagonal_view(x, axis1, axis2, offset, DIAGONAL)
+
+
+def diagonal_view(x: Array, axis1: int, axis2: int, offset: int = 0, frozen: str | None = None) -> Array:
+    """Return a diagonal as a view, as NumPy's is; `frozen` says why nothing can be written into it."""
     if x.ndim > 2 or (axis1, axis2) != (0, 1):
         x = moveaxis(x, (axis1, axis2), (-2, -1))
-    return GetItem.apply(x, index=(..., *_on_diagonal(x.shape[-2], x.shape[-1], offset)), unique=True)
+    index = DiagonalIndex((..., *_on_diagonal(x.shape[-2], x.shape[-1], offset)))
+    return viewed(GetItem, x, {"index": index, "unique": True}, frozen)
 
 
 @implements(np.trace)

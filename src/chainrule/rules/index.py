@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.alias import View, alias_of, innermost
 from chainrule.core.capturing import captured_in, is_captured, refuse, running, state
-from chainrule.core.errors import GradientError
+from chainrule.core.inplace import Target, viewed
 from chainrule.core.kinds import Linear
-from chainrule.core.modes import modes
-from chainrule.core.node import Leaf
 from chainrule.core.operation import Array, case
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor, value_of
 
+from .layout import Laid, in_layout, relaid
 from .shape import shaped
 
 ROWS = np.array([2, 0, 2])
@@ -23,6 +22,19 @@ EVERYTHING = slice(None)
 
 BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
 """The parts of an index for which NumPy returns a view."""
+
+
+class DiagonalIndex(tuple[Any, ...]):
+    """The index of a diagonal of the last two axes, by rows and columns: what it takes is a view, as in NumPy."""
+
+    def of(self, x: Array) -> Array:
+        """Return the diagonal of a plain array."""
+        rows, columns = self[-2:]
+        n = len(rows)
+        if not n or not isinstance(x, np.ndarray):
+            return x[tuple(self)]
+        first, second = int(rows[0]), int(columns[0])
+        return np.einsum("...ii->...i", x[..., first : first + n, second : second + n])
 
 
 class GetItem(Linear):
@@ -45,12 +57,16 @@ class GetItem(Linear):
 
     @staticmethod
     def primal(x: Array, *, index: Any = (), unique: bool = False) -> Array:  # noqa: ARG004
-        return x[index]
+        return index.of(x) if type(index) is DiagonalIndex else x[index]
 
     @staticmethod
     def adjoint(y_bar: Array, x_shape: tuple[int, ...], *, index: Any, unique: bool) -> Array:
         r"""\bar x = \operatorname{scatter}(\bar y, \mathrm{index}, \operatorname{shape}(x))"""
         return Scatter.apply(y_bar, shape=x_shape, index=index, unique=unique)
+
+    @staticmethod
+    def written(x: Array, y: Array, *, index: Any, unique: bool) -> Array:  # noqa: ARG004
+        return IndexSet.apply(x, y, index=index)
 
 
 class Scatter(Linear):
@@ -143,7 +159,7 @@ class IndexAdd(Linear):
 
 def _copy_for(x: Array, v: Array) -> Array:
     """Return a copy of `x` into which `v` can be written; a TypeError where `x` could not hold it."""
-    y, value = np.array(x), np.asarray(v)
+    y, value = in_layout(np.asarray(x)), np.asarray(v)
     if not np.can_cast(value.dtype, y.dtype, "same_kind"):
         raise TypeError(f"{value.dtype} cannot be written into {y.dtype}; convert one of them with astype first")
     return y
@@ -244,7 +260,7 @@ def getitem(x: Array, index: Any) -> Array:
     parts = index_of(index)
     if any(map(is_captured, parts)) and not isinstance(x, Tensor):
         x = state(x)
-    return GetItem.apply(x, index=parts, unique=plainly_once(parts))
+    return viewed(GetItem, x, {"index": parts, "unique": plainly_once(parts)})
 
 
 class Place:
@@ -255,8 +271,8 @@ class Place:
         self._index = index_of(index)
 
     def get(self) -> Array:
-        """Return `x[index]`."""
-        return getitem(self._x, self._index)
+        """Return `x[index]`, for good: a copy."""
+        return GetItem.apply(self._x, index=self._index, unique=plainly_once(self._index))
 
     def set(self, value: Array) -> Array:
         """Return a copy with `value` there; where the index names an element twice, the later value stays."""
@@ -318,26 +334,63 @@ class At:
 
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
-    """Make `x` the tensor that has `value` at an index: what was computed from it before keeps the old values.
+    """Write `value` into `x` at an index, as NumPy does: whatever shares the memory of `x` sees it.
 
-    Raises GradientError for a leaf, and inside `no_grad` for any tensor whose gradient would be lost. Inside `no_grad`
-    the values of a leaf are overwritten, as by `x.data[index] = value`.
+    What was computed from `x` before keeps the old values, and derivatives pass the write. Inside `no_grad` the values
+    of a leaf are overwritten, as by `x.data[index] = value`.
+
+    Raises GradientError for a leaf whose gradient is asked for, inside `no_grad` for any other tensor whose gradient
+    would be lost, and for a constant that shares memory with a tensor that has one.
     """
-    if isinstance(x._link, Leaf):
-        if x._trace is not EAGER or modes.floor <= EAGER.level:
-            raise GradientError(
-                "x[index] = value: x is an input whose gradient is asked for, so it must stay as it is; write "
-                "y = x.at[index].set(value), or change its values inside cr.no_grad() or through x.data"
-            )
-        x.data[index_of(index)] = value_of(value)
+    target = Target(x, "x[index] = value")
+    parts = index_of(index)
+    if is_view_at(value, x, parts):
+        return  # the end of `x[index] += …`, which has written through the view
+    if target.leaf is not None:
+        target.write_values(lambda array: array.__setitem__(parts, value_of(value)))
         return
-    if x.requires_grad and x._trace.level < modes.floor:
-        raise GradientError(
-            "x[index] = value: inside cr.no_grad() this would cut x off from its gradient; write it outside, or into "
-            "x.detach()"
+    target.become(_replaced(x, value) if _is_whole(parts, x) else IndexSet.apply(x, value, index=parts), relaid)
+
+
+def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:
+    """Whether an index takes all of an array, each element at its place."""
+    everything = all(part is Ellipsis or (isinstance(part, slice) and part == EVERYTHING) for part in index)
+    return everything and 0 < len(index) <= x.ndim and isinstance(innermost(x), np.ndarray)
+
+
+def _replaced(x: Tensor, value: Any) -> Tensor:
+    """Return what `x[...] = value` makes of `x`, of which nothing is left: no gradient reaches it, not even a NaN."""
+    value = shaped(value)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind"):
+        raise TypeError(
+            f"index_set: {value.dtype} cannot be written into {x.dtype}; convert one of them with astype first"
         )
-    new = At(x)[index].set(value)
-    x._value, x._link, x._trace = new._value, new._link, new._trace
+    if not _fits(value.shape, x.shape):
+        raise ValueError(f"index_set: could not broadcast a value of shape {value.shape} into shape {x.shape}")
+    new = Laid.apply(value, shape=x.shape, dtype=x.dtype, strides=innermost(x).strides)
+    return new if isinstance(new, Tensor) else Tensor(new, x._trace, None)
+
+
+def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a value can be written into a whole array: axes of length 1 in front do not matter."""
+    extra = max(len(shape) - len(whole), 0)
+    pairs = zip(shape[extra:][::-1], whole[::-1], strict=False)
+    return set(shape[:extra]) <= {1} and all(n in (1, m) for n, m in pairs)
+
+
+def is_view_at(value: Any, x: Tensor, index: tuple[Any, ...]) -> bool:
+    """Whether a value is the view `x[index]` itself."""
+    alias = alias_of(value)
+    if type(alias) is not View or alias.op is not GetItem or not _is_basic(index):
+        return False
+    mine = alias_of(x)
+    is_from_x = alias.above is mine if type(mine) is View else alias.above is None and alias.root is x
+    found = alias.settings["index"]
+    return is_from_x and _is_basic(found) and found == index
+
+
+def _is_basic(index: tuple[Any, ...]) -> bool:
+    return all(isinstance(part, BASIC) for part in index)
 
 
 METHODS = {"__getitem__": getitem, "__setitem__": setitem, "at": property(At)}

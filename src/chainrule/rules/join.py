@@ -5,10 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.alias import connect
+from chainrule.core.foreign import joined
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
+from chainrule.core.tensor import Tensor
+from chainrule.core.tree import flatten
 
+from .index import GetItem
 from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, expand_dims, ravel, shaped, transpose
 
 
@@ -184,7 +189,7 @@ def array_split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Arr
     """
     x = shaped(x)
     axis = axis_of("array_split", axis, x.ndim)
-    return list(Split.apply(x, cuts=_cuts("array_split", parts, x.shape[axis]), axis=axis))
+    return _pieces(x, _cuts("array_split", parts, x.shape[axis]), axis)
 
 
 @implements(np.split)
@@ -196,7 +201,17 @@ def split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Array]:
     """
     x = shaped(x)
     axis = axis_of("split", axis, x.ndim)
-    return list(Split.apply(x, cuts=_cuts("split", parts, x.shape[axis], even=True), axis=axis))
+    return _pieces(x, _cuts("split", parts, x.shape[axis], even=True), axis)
+
+
+def _pieces(x: Array, cuts: tuple[int, ...], axis: int) -> list[Array]:
+    """Return the pieces of `x` between the places of cuts along an axis, as views of it."""
+    pieces = list(Split.apply(x, cuts=cuts, axis=axis))
+    if isinstance(x, Tensor):
+        for piece, first, end in zip(pieces, (None, *cuts), (*cuts, None), strict=True):
+            index = _along(axis, x.ndim, slice(first, end))
+            connect(piece, x, GetItem, {"index": index, "unique": True})
+    return pieces
 
 
 def _cuts(function: str, parts: Any, length: int, even: bool = False) -> tuple[int, ...]:
@@ -250,3 +265,15 @@ def unstack(x: Array, axis: int = 0) -> tuple[Array, ...]:
 
 if hasattr(np, "unstack"):  # NumPy 2.1
     implements(np.unstack)(unstack)
+
+
+def nested(values: Any) -> Array:
+    """Return nested lists of numbers, arrays and tensors as one array; a tensor where one is among them."""
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, list | tuple) and any(isinstance(x, Tensor) for x in flatten(values)[0]):
+        return stack([nested(x) for x in values])
+    return np.array(values)
+
+
+joined.append(nested)

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.core.capturing import example
+from chainrule.core.capturing import effect, example, plain
 from chainrule.core.dispatch import described
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .matmul import matmul, transposed
 from .reduce import arrayed, sum
@@ -248,6 +247,12 @@ def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> 
     return Pinv.apply(arrayed(a), rcond=rtol if rcond is None else rcond)
 
 
+def _check_rank(is_full: bool, was_full: bool) -> None:
+    """Raise where a call that was compiled would have another number of residuals than this one."""
+    if is_full != was_full:
+        raise ValueError("lstsq: the matrix has full rank in some calls only, and the residuals' shape depends on it")
+
+
 @implements(np.linalg.lstsq)
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
     """Return the x that makes `a x - b` least, for `a` [n, m] and `b` [n] or [n, k]; of several, the shortest.
@@ -263,10 +268,12 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
         raise ValueError(f"lstsq: got a {described(a)} and b {described(b)}, expected [n, m] and [n] or [n, k]")
     n, m = a.shape
     cutoff = np.finfo(a.dtype).eps * np.max(a.shape) if rcond is None else rcond
-    values = np.linalg.svd(np.asarray(value_of(a)), compute_uv=False)
-    rank = np.sum(values > cutoff * np.max(values, initial=0.0))
+    values = plain(lambda a: np.linalg.svd(a, compute_uv=False), a)
+    rank = plain(lambda values: np.sum(values > cutoff * np.max(values, initial=0.0)), values)
+    is_full = bool(example(rank) == m)
+    effect(lambda rank: _check_rank(rank == m, is_full), rank, writes=())
     x = matmul(pinv(a, cutoff), b)
     misfit = matmul(a, x) - b
-    whole = rank == m and n > m
+    whole = is_full and n > m
     residuals = np.atleast_1d(sum(misfit * misfit, axis=0)) if whole else np.zeros(0, a.dtype)
     return LstsqResult(x, residuals, rank, values)

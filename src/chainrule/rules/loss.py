@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.core.capturing import as_array, example, known, plain
+from chainrule.core.capturing import as_array, effect, example, known, plain
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
@@ -99,14 +99,18 @@ def cross_entropy(
         target, share = _prepared(logits, target, weight, ignore_index, label_smoothing)
         losses = SoftmaxCrossEntropy.apply(logits, target)
         if reduction == "mean":
-            if example(share) == 0:
-                raise ValueError('cross_entropy: no row counts, so the mean is not defined; use reduction="sum"')
+            effect(_check_share, share, writes=())
             return np.sum(losses) / share
     elif target.dtype.kind in "iu":
         losses = SparseSoftmaxCrossEntropy.apply(logits, target)
     else:
         losses = SoftmaxCrossEntropy.apply(logits, target)
     return _reduced("cross_entropy", losses, reduction)
+
+
+def _check_share(share: Array) -> None:
+    if share == 0:
+        raise ValueError('cross_entropy: no row counts, so the mean is not defined; use reduction="sum"')
 
 
 def _plain_classes(target: Array) -> Array:

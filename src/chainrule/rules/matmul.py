@@ -14,7 +14,6 @@ from chainrule.core.dispatch import described
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import Tensor
 
 from .reduce import arrayed
 
@@ -104,4 +103,4 @@ def matmul(a: Array, b: Array) -> Array:
     right = b if b.ndim > 1 else b.reshape((b.shape[0], 1))
     y = Matmul.apply(left, right)
     shape = y.shape[:-2] + y.shape[-2:-1] * (a.ndim > 1) + y.shape[-1:] * (b.ndim > 1)
-    return y.reshape(shape) if shape or isinstance(y, Tensor) else y[0, 0]
+    return y.reshape(shape) if shape else y[0, 0]  # NumPy's product of two vectors is a scalar

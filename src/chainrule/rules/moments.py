@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from chainrule.core.capturing import plain
+from chainrule.core.capturing import effect, plain
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
 
@@ -167,10 +166,14 @@ def average(
     else:
         weights = _spread(arrayed(weights), a.shape, axis)
         total = sum(weights + np.zeros(a.shape, weights.dtype), axis=axis, keepdims=keepdims)
-        if np.any(value_of(total) == 0):
-            raise ZeroDivisionError("average: the weights sum to zero along the axis")
+        effect(_check_total, total, writes=())
         y = sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (y, total) if returned else y
+
+
+def _check_total(total: Array) -> None:
+    if np.any(total == 0):
+        raise ZeroDivisionError("average: the weights sum to zero along the axis")
 
 
 def _spread(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:

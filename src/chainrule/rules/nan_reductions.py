@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.capturing import is_captured, plain
+from chainrule.core.capturing import known as opened
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
@@ -132,11 +133,16 @@ def nanstd(
     refuse("nanstd", dtype=dtype, out=out, **refused)
     a = arrayed(a)
     variance = _spread(a, axis, degrees("nanstd", ddof, correction), keepdims)
-    values, is_known = np.asarray(value_of(a)), ~np.isnan(value_of(a))
-    least = np.where(is_known, values, np.inf).min(axis=axis, keepdims=keepdims, initial=np.inf)
-    most = np.where(is_known, values, -np.inf).max(axis=axis, keepdims=keepdims, initial=-np.inf)
-    equal = least == most
-    return np.where(equal, variance * 0, np.sqrt(np.where(equal, 1, variance)))
+
+    def are_equal(values: Array) -> Array:
+        is_known = ~np.isnan(values)
+        least = np.where(is_known, values, np.inf).min(axis=axis, keepdims=keepdims, initial=np.inf)
+        most = np.where(is_known, values, -np.inf).max(axis=axis, keepdims=keepdims, initial=-np.inf)
+        return least == most
+
+    equal = plain(are_equal, a)
+    y = np.where(equal, variance * 0, np.sqrt(np.where(equal, 1, variance)))
+    return y if y.shape else y[()]  # a scalar, as NumPy's is
 
 
 def _nanquantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool) -> Array:
@@ -144,16 +150,16 @@ def _nanquantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdim
     if np.any(~((value_of(q) >= 0) & (value_of(q) <= 1))):
         raise ValueError(f"{name}: got {value_of(q)} as place, expected it within the range from least to largest")
     lines = lines_of(a, axis)
-    values = np.asarray(value_of(lines))
-    counts = (~np.isnan(values)).sum(axis=1)
-    if not values.shape[1]:
+    counts = plain(lambda values: (~np.isnan(values)).sum(axis=1), lines)
+    if not lines.shape[1]:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
     _warn(counts == 0, "All-NaN slice encountered")
     last = np.maximum(counts - 1, 0)
     place = place_of(q.reshape((q.size, 1)), last + 1, method)
-    below = np.floor(value_of(place)).astype(np.intp)
+    below = np.floor(opened(place)).astype(np.intp)
     above = np.minimum(below + 1, last)
-    order, line = np.argsort(values, axis=1), np.arange(len(values))  # what is NaN comes last
+    # What is NaN comes last.
+    order, line = plain(lambda values: np.argsort(values, axis=1), lines), np.arange(lines.shape[0])
     low, high = lines[line, order[line, below]], lines[line, order[line, above]]
     return placed_back(low + real_like(place - below, a.dtype) * (high - low), q.shape, a.shape, axis, keepdims)
 

@@ -12,6 +12,7 @@ from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
 
 from .gather import take_along_axis
+from .layout import laid_as
 from .shape import axis_of, ravel, shaped
 
 
@@ -84,7 +85,7 @@ def _picked(x: Array, axis: int | None, function: str, order: Any) -> Array:
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(function, axis, x.ndim)
-    return take_along_axis(x, plain(lambda values: order(values, axis), x), axis)
+    return laid_as(take_along_axis(x, plain(lambda values: order(values, axis), x), axis), x)
 
 
 @implements(np.searchsorted)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.core.capturing import is_captured, plain
+from chainrule.core.capturing import is_captured, known, plain
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
@@ -33,13 +33,13 @@ ROUNDED: dict[str, Callable[[Array], Array]] = {
 def place_of(q: Array, n: Array, method: str) -> Array:
     """Return where among n sorted elements the quantiles lie, counted from 0, in fractions."""
     if method in ROUNDED:
-        return ROUNDED[method](value_of(q) * (n - 1))
+        return ROUNDED[method](known(q) * (n - 1))
     if method not in CONTINUOUS:
         raise ValueError(f"quantile: got method={method!r}, expected one of {sorted([*CONTINUOUS, *ROUNDED])}")
     alpha, beta = CONTINUOUS[method]
     # Grouped so that "linear" is exactly q (n - 1).
     place = q * (n + (1 - alpha - beta)) + (alpha - 1)
-    return np.where(value_of(place) < 0, 0, np.where(value_of(place) > n - 1, n - 1, place))
+    return np.where(known(place) < 0, 0, np.where(known(place) > n - 1, n - 1, place))
 
 
 def lines_of(a: Array, axis: Axis) -> Array:
@@ -80,7 +80,7 @@ def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], ax
     axes = axes_of(a_shape, axis)
     rest = tuple(1 if k in axes else m for k, m in enumerate(a_shape) if keepdims or k not in axes)
     result = y.reshape((*q_shape, *rest))
-    return result if result.shape or not isinstance(result, np.ndarray) else result[()]
+    return result if result.shape else result[()]  # a scalar, as NumPy's is
 
 
 def real_like(x: Array, dtype: Array) -> Array:

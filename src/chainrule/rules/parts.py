@@ -4,16 +4,18 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import example, known, plain
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .arrange import roll
 from .cumulative import cumprod, cumsum
 from .join import concatenate
+from .powers import positive
 from .reduce import arrayed, refuse
 from .rounding import floor_divide, fmod, remainder, round, trunc
+from .shape import astype
 
 SHIFTS = np.array([1, -2, 0])
 
@@ -65,7 +67,7 @@ def modf(x: Array) -> tuple[Array, Array]:
     (array([ 0.5 , -0.25]), array([ 2., -0.]))
     """
     x = arrayed(x)
-    return fmod(np.where(np.isinf(value_of(x)), 0, x), 1), trunc(x)
+    return fmod(np.where(np.isinf(known(x)), 0, x), 1), trunc(x)
 
 
 @implements(np.real, np.real_if_close)
@@ -76,20 +78,21 @@ def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
 
 @implements(np.conjugate)
 def conjugate(x: Array) -> Array:
-    """Return `x` itself: all numbers here are real."""
-    return arrayed(x)
+    """Return a copy of `x`: all numbers here are real."""
+    x = arrayed(x)
+    return positive(astype(x, np.int8) if x.dtype == np.bool_ else x)  # NumPy's own dtype for it
 
 
 @implements(np.imag)
 def imag(val: Array) -> Array:
     """Return zeros: all numbers here are real."""
-    return np.zeros_like(value_of(val))
+    return np.zeros_like(example(val))
 
 
 @implements(np.angle)
 def angle(z: Array, deg: bool = False) -> Array:
     """Return 0 for positive and π for negative numbers, in degrees with `deg`: constants."""
-    return np.angle(value_of(z), deg)
+    return plain(lambda z: np.angle(z, deg), z)
 
 
 def _cumulative(name: str, function: Any, first: float, x: Array, axis: int | None, include_initial: bool) -> Array:

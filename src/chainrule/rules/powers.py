@@ -62,7 +62,7 @@ class Power(Elementwise):
 
 def _one_less(a: Array, b: Array) -> Array:
     """Return `b - 1`, but 0 where that would make 0 · 0⁻¹ of the derivative of a⁰ at 0."""
-    if isinstance(b, int | float):
+    if type(b) in (int, float):
         return b - 1 if b else 0
     return where(logical_and(a == 0, b == 0), 0, b - 1)
 

@@ -13,6 +13,7 @@ from chainrule.core.protocols import implements
 from .einsum import Einsum, einsum
 from .matmul import matmul
 from .reduce import arrayed, refuse, sum
+from .shape import contiguous
 
 
 @implements(np.tensordot, np.linalg.tensordot)
@@ -52,7 +53,7 @@ def dot(a: Array, b: Array, out: Array = None) -> Array:
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if b.ndim <= 2:
-        return matmul(a, b)
+        return contiguous(matmul(a, b))
     return tensordot(a, b, (-1, -2))
 
 
@@ -60,7 +61,8 @@ def dot(a: Array, b: Array, out: Array = None) -> Array:
 def inner(a: Array, b: Array) -> Array:
     """Return the sum of products over the last axes of both."""
     a, b = arrayed(a), arrayed(b)
-    return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
+    y = a * b if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
+    return contiguous(y) if y.shape else y[()]  # a scalar, as NumPy's is
 
 
 @implements(np.vdot)

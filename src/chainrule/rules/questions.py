@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.core.capturing import boxes_in, example, plain
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import map_leaves
 
 NAMES = (
@@ -21,8 +21,16 @@ NAMES = (
 )
 ABOUT_SHAPES = ("zeros_like", "ones_like", "empty_like", "can_cast", "common_type", "result_type", "iscomplexobj")
 """Those whose answer does not depend on values, so that a capture may ask them."""
+MADE_TO_WRITE = ("zeros_like", "ones_like", "empty_like")
+"""Those that make an array: inside a transform one that values with a gradient can be written into."""
 QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
 """The functions that are answered so. What they return is NumPy's own: arrays, numbers, dtypes, texts."""
+
+
+def boxed_beside(x: Any, array: Any) -> Any:
+    """Return a new array as a constant of the trace of `x`, where that is a transform's; else as it is."""
+    inside = isinstance(x, Tensor) and x._trace.level > 0 and not isinstance(array, Tensor)
+    return Tensor(array, x._trace, None) if inside else array
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,8 +38,9 @@ def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
         if function.__name__ not in ABOUT_SHAPES and any(True for _ in boxes_in((args, settings))):
             return plain(lambda args, settings: function(*args, **settings), args, settings)
         look = example if function.__name__ in ABOUT_SHAPES else value_of
+        like = args[0] if args and function.__name__ in MADE_TO_WRITE else None
         args, settings = map_leaves(look, (args, settings))
-        return function(*args, **settings)
+        return boxed_beside(like, function(*args, **settings))
 
     answer.__name__ = answer.__qualname__ = function.__name__
     answer.__doc__ = f"Return numpy's {function.__name__} of the values: a constant of every derivative."

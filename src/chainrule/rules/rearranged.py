@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.core.alias import innermost
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor, value_of
 
 from .gather import take
 from .index import At
 from .join import concatenate, stack
-from .shape import axis_of, expand_dims, moveaxis, ravel, reshape, shaped
+from .layout import laid_as
+from .shape import Copy, axis_of, expand_dims, moveaxis, ravel, reshape, shaped
 
 
 def _places(x: Array, first: int = 0) -> Array:
@@ -32,7 +34,13 @@ def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
     array([1., 3.])
     """
     arr = shaped(arr)
-    return take(ravel(arr), np.delete(_places(arr), value_of(obj), axis))
+    return _in_order(take(ravel(arr), np.delete(_places(arr), value_of(obj), axis)), arr)
+
+
+def _in_order(y: Array, like: Array) -> Array:
+    """Return a tensor with its first axis fastest in memory where that of `like` is so, as NumPy makes it."""
+    is_reversed = isinstance(like, Tensor) and innermost(like).flags.fnc
+    return Copy.apply(y, order="F") if is_reversed and isinstance(y, Tensor) else y
 
 
 @implements(np.insert)
@@ -46,7 +54,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     values = shaped(values)
     places = np.insert(_places(arr), value_of(obj), _places(values, arr.size), axis)
     values = values if values.dtype == arr.dtype else values.astype(arr.dtype)
-    return take(concatenate([arr, values], axis=None), places)
+    return _in_order(take(concatenate([arr, values], axis=None), places), arr)
 
 
 @implements(np.resize)
@@ -207,4 +215,4 @@ def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw
     for mask, function in zip(masks, funclist, strict=True):
         if mask.any():
             y = At(y)[mask].set(function(x[mask], *args, **kw) if callable(function) else function)
-    return y
+    return laid_as(y, x)

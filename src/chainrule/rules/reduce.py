@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from chainrule.core.capturing import plain
+from chainrule.core.capturing import plain, running
+from chainrule.core.foreign import numbers
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.protocols import implements
@@ -50,7 +51,7 @@ def refuse(name: str, **settings: Array) -> None:
 
 def arrayed(x: Array) -> Array:
     """Return a list or number as an array; arrays and tensors as they are."""
-    return x if isinstance(x, (Tensor, np.ndarray)) else np.asarray(x)
+    return x if isinstance(x, (Tensor, np.ndarray)) else numbers(x)
 
 
 def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
@@ -130,8 +131,8 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
     hits = x == y
     if np.isnan(y).any():
         hits |= np.isnan(x)
-    elif np.count_nonzero(hits) == y.size:
-        return hits  # one for each extreme, so there are no ties
+    elif running.capture is None and np.count_nonzero(hits) == y.size:
+        return hits  # one for each extreme, so there are no ties; whether there are may change from call to call
     ties = hits.sum(axis=axis, keepdims=True)
     return np.divide(hits, ties, dtype=x.dtype)
 

@@ -23,9 +23,6 @@ REFUSED = {
         *("gcd", "lcm", "packbits", "unpackbits"),
     ),
     "its exponent is a code of the number's binary form; use modf, log2 or ldexp": ("frexp",),
-    "it changes an argument in place; use np.where, or x.at[index].set(value), which returns a changed copy": (
-        *("copyto", "fill_diagonal", "place", "put", "putmask"),
-    ),
     "it counts in several dimensions, which has no rule here; histogram and bincount take weights": (
         *("histogram2d", "histogramdd"),
     ),

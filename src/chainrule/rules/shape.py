@@ -6,12 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from chainrule.core.alias import innermost
+from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant, Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import Tensor
 
 Axes = int | Sequence[int]
+
+BROADCAST = "it repeats elements of another array (np.broadcast_to, broadcast_arrays); write into a copy of it"
+"""Why nothing can be written into what is broadcast."""
 
 
 class Reshape(Linear):
@@ -26,7 +31,11 @@ class Reshape(Linear):
     @staticmethod
     def adjoint(y_bar: Array, x_shape: tuple[int, ...]) -> Array:
         r"""\bar x = \operatorname{reshape}(\bar y, \operatorname{shape}(x))"""
-        return y_bar.reshape(x_shape)
+        return Reshape.apply(y_bar, shape=x_shape)
+
+    @staticmethod
+    def written(x: Array, y: Array, *, shape: Any) -> Array:  # noqa: ARG004
+        return Reshape.apply(y, shape=np.shape(x))
 
 
 class Transpose(Linear):
@@ -48,6 +57,10 @@ class Transpose(Linear):
             places = [axis % len(axes) for axis in axes]
             axes = tuple(sorted(range(len(places)), key=places.__getitem__))
         return Transpose.apply(y_bar, axes=axes)
+
+    @staticmethod
+    def written(x: Array, y: Array, *, axes: Sequence[int] | None) -> Array:  # noqa: ARG004
+        return Transpose.adjoint(y, axes=axes)
 
 
 class BroadcastTo(Linear):
@@ -102,11 +115,11 @@ class AstypeDiscrete(Constant):
 class Copy(Linear):
     r"""y = x"""
 
-    cases = (case((2, 3)), case(()), case((0,)))
+    cases = (case((2, 3)), case((2, 3), order="C"), case(()), case((0,)))
 
     @staticmethod
-    def primal(x: Array) -> Array:
-        return np.copy(x)
+    def primal(x: Array, *, order: Any = "K") -> Array:
+        return np.copy(x, order=order)
 
     @staticmethod
     def adjoint(y_bar: Array) -> Array:
@@ -147,14 +160,33 @@ def reshape(x: Array, shape: Any, *more: int, order: str = "C") -> Array:
     ((2, 3), (3, 2))
     """
     _in_c_order("reshape", order)
-    return Reshape.apply(x, shape=_listed(shape, more))
+    return viewed(Reshape, x, {"shape": _listed(shape, more)})
 
 
 @implements(np.ravel)
 def ravel(x: Array, order: str = "C") -> Array:
-    """Return the elements in one axis, the last one fastest."""
+    """Return the elements in one axis, the last one fastest: a view where they lie so in memory, else a copy."""
     _in_c_order("ravel", order)
-    return Reshape.apply(x, shape=-1)
+    if isinstance(x, Tensor) and not is_contiguous(x):
+        return flatten(x)
+    return viewed(Reshape, x, {"shape": -1})
+
+
+def is_contiguous(x: Tensor) -> bool:
+    """Whether the elements lie in memory one after the other, the last axis fastest."""
+    array = innermost(x)
+    return not isinstance(array, np.ndarray) or array.flags.c_contiguous
+
+
+def contiguous(x: Array) -> Array:
+    """Return a tensor with its elements in memory one after the other, the last axis fastest; an array as it is."""
+    return Copy.apply(x, order="C") if isinstance(x, Tensor) and not is_contiguous(x) else x
+
+
+def flatten(x: Array, order: str = "C") -> Array:
+    """Return a copy of the elements in one axis, the last one fastest."""
+    _in_c_order("flatten", order)
+    return Reshape.apply(contiguous(x), shape=-1)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -166,7 +198,7 @@ def transpose(x: Array, axes: Any = None, *more: int) -> Array:
     (3, 2, 4)
     """
     axes = _listed(axes, more)
-    return Transpose.apply(x, axes=None if axes is None else axes_of("transpose", axes, np.ndim(x)))
+    return viewed(Transpose, x, {"axes": None if axes is None else axes_of("transpose", axes, np.ndim(x))})
 
 
 @implements(np.matrix_transpose)
@@ -184,7 +216,7 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     i, j = axis_of("swapaxes", axis1, x.ndim), axis_of("swapaxes", axis2, x.ndim)
     order = list(range(x.ndim))
     order[i], order[j] = j, i
-    return Transpose.apply(x, axes=tuple(order))
+    return viewed(Transpose, x, {"axes": tuple(order)})
 
 
 @implements(np.moveaxis)
@@ -198,7 +230,7 @@ def moveaxis(x: Array, source: Axes, destination: Axes) -> Array:
     order = [axis for axis in range(x.ndim) if axis not in origins]
     for place, origin in sorted(zip(places, origins, strict=True)):
         order.insert(place, origin)
-    return Transpose.apply(x, axes=tuple(order))
+    return viewed(Transpose, x, {"axes": tuple(order)})
 
 
 @implements(np.rollaxis)
@@ -221,7 +253,7 @@ def expand_dims(x: Array, axis: Axes) -> Array:
     ndim = x.ndim + (len(axis) if isinstance(axis, Sequence) else 1)
     places = axes_of("expand_dims", axis, ndim)
     lengths = iter(x.shape)
-    return Reshape.apply(x, shape=tuple(1 if k in places else next(lengths) for k in range(ndim)))
+    return viewed(Reshape, x, {"shape": tuple(1 if k in places else next(lengths) for k in range(ndim))})
 
 
 @implements(np.squeeze)
@@ -233,7 +265,7 @@ def squeeze(x: Array, axis: Axes | None = None) -> Array:
     for k in dropped:
         if x.shape[k] != 1:
             raise ValueError(f"squeeze: axis {k} has length {x.shape[k]}, expected 1 (got shape {x.shape})")
-    return Reshape.apply(x, shape=tuple(n for k, n in enumerate(x.shape) if k not in dropped))
+    return viewed(Reshape, x, {"shape": tuple(n for k, n in enumerate(x.shape) if k not in dropped)})
 
 
 def _atleast(name: str, places: Sequence[tuple[int, ...]]) -> Callable[..., Any]:
@@ -257,7 +289,7 @@ atleast_3d = implements(np.atleast_3d)(_atleast("atleast_3d", [(0, 1, 2), (0, 2)
 @implements(np.broadcast_to)
 def broadcast_to(x: Array, shape: Any) -> Array:
     """Return `x` repeated along new axes in front and along axes of length 1 (NumPy's broadcasting)."""
-    return BroadcastTo.apply(x, shape=shape)
+    return viewed(BroadcastTo, x, {"shape": shape}, BROADCAST)
 
 
 @implements(np.broadcast_arrays)
@@ -265,12 +297,12 @@ def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
     """Return the arguments, all with the shape that they broadcast to together."""
     arrays = [shaped(x) for x in xs]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    return tuple(BroadcastTo.apply(x, shape=shape) for x in arrays)
+    return tuple(x if x.shape == shape else viewed(BroadcastTo, x, {"shape": shape}, BROADCAST) for x in arrays)
 
 
 @implements(np.meshgrid)
-def meshgrid(*xs: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:  # noqa: ARG001
-    """Return coordinate arrays of the grid over vectors; `copy` is NumPy's and without effect."""
+def meshgrid(*xs: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
+    """Return coordinate arrays of the grid over vectors, views of them without `copy`."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: got indexing={indexing!r}, expected 'xy' or 'ij'")
     order = list(range(len(xs)))
@@ -278,16 +310,19 @@ def meshgrid(*xs: Array, copy: bool = True, sparse: bool = False, indexing: str 
         order[:2] = order[:2][::-1]
     grid = [ravel(x) for x in xs]
     grid = [reshape(x, tuple(-1 if k == place else 1 for k in order)) for place, x in enumerate(grid)]
-    return tuple(grid) if sparse else broadcast_arrays(*grid)
+    grid = grid if sparse else list(broadcast_arrays(*grid))
+    return tuple(Copy.apply(x, order="C") for x in grid) if copy else tuple(grid)
 
 
-def astype(x: Array, dtype: Any, copy: bool = True) -> Array:  # noqa: ARG001
-    """Return `x` in another dtype. Differentiable between floating dtypes; `copy` is NumPy's and without effect.
+def astype(x: Array, dtype: Any, copy: bool = True) -> Array:
+    """Return `x` in another dtype. Differentiable between floating dtypes; without `copy`, `x` itself if it has it.
 
     >>> astype(np.array([1.5, -2.5]), np.int64)
     array([ 1, -2])
     """
     dtype = np.dtype(dtype)
+    if not copy and isinstance(x, Tensor) and x.dtype == dtype:
+        return x
     operation = Astype if np.issubdtype(dtype, np.inexact) else AstypeDiscrete
     return operation.apply(x, dtype=dtype)
 
@@ -298,16 +333,23 @@ if hasattr(np, "astype"):  # NumPy 2.1
 
 @implements(np.copy)
 def copy(x: Array, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG001
-    """Return a copy; what NumPy's `order` and `subok` choose between does not exist for tensors."""
-    return Copy.apply(x)
+    """Return a copy, its elements in memory in the `order` of NumPy's; `subok` has no meaning for tensors."""
+    return Copy.apply(x, order=order)
+
+
+def method_copy(x: Tensor, order: str = "C") -> Array:
+    """Return a copy, its elements in memory in the `order` of NumPy's: by default the last axis fastest."""
+    if not isinstance(innermost(x), np.ndarray):
+        return np.positive(x)  # that of a scalar is a scalar
+    return Copy.apply(x, order=order)
 
 
 METHODS = {
     "reshape": reshape,
     "transpose": transpose,
-    "flatten": ravel,
+    "flatten": flatten,
     "astype": astype,
-    "copy": copy,
+    "copy": method_copy,
     "T": property(transpose),
     "mT": property(matrix_transpose),
 }

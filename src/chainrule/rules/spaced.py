@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import example
+from chainrule.core.capturing import example, plain
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
-from chainrule.core.tensor import value_of
 
 from .index import At
+from .layout import Laid
+from .questions import boxed_beside
 from .reduce import arrayed
 from .shape import astype, broadcast_to, moveaxis
 
@@ -49,7 +50,7 @@ def linspace(
 
 def _ends(start: Array, stop: Array) -> tuple[Array, Array]:
     """Return both ends as arrays of one floating dtype; a Python number takes that of the other."""
-    dtype = np.result_type(*(x if isinstance(x, int | float) else arrayed(x).dtype for x in (start, stop)))
+    dtype = np.result_type(*(x if type(x) in (int, float) else arrayed(x).dtype for x in (start, stop)))
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     first, last = (x if x.dtype == dtype else x.astype(dtype) for x in map(arrayed, (start, stop)))
     return first, last
@@ -93,9 +94,14 @@ def geomspace(
     array([1., 2., 4., 8.])
     """
     start, stop = _ends(start, stop)
-    sign = np.sign(value_of(start))
-    if np.any(sign * np.sign(value_of(stop)) <= 0):
-        raise ValueError("geomspace: expected ends that are not zero and have one sign; -8 and 8 have no ratio")
+
+    def common(start: Array, stop: Array) -> Array:
+        sign = np.sign(start)
+        if np.any(sign * np.sign(stop) <= 0):
+            raise ValueError("geomspace: expected ends that are not zero and have one sign; -8 and 8 have no ratio")
+        return sign
+
+    sign = plain(common, start, stop)
     y = sign * logspace(np.log10(sign * start), np.log10(sign * stop), num, endpoint)
     # The ends themselves, not what rounding made of them.
     if num:
@@ -114,4 +120,5 @@ def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -
     array([3., 3.])
     """
     like = np.empty_like(example(a), dtype, **settings)
-    return broadcast_to(astype(arrayed(fill_value), like.dtype), like.shape)
+    value = astype(arrayed(fill_value), like.dtype)
+    return boxed_beside(a, Laid.apply(value, shape=like.shape, dtype=like.dtype, strides=like.strides))

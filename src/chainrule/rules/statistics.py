@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import example, is_captured, plain
 from chainrule.core.operation import Array
 from chainrule.core.protocols import implements
 from chainrule.core.tensor import value_of
@@ -61,7 +62,9 @@ def cov(
     freedom = (0 if bias else 1) if ddof is None else ddof
     w, n, lost = _weighing(x, fweights, aweights, freedom)
     divisor = n - lost
-    if value_of(divisor) <= 0:
+    if is_captured(divisor):
+        divisor = np.where(divisor <= 0, 0, divisor)
+    elif value_of(divisor) <= 0:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         divisor = 0.0
     centred = x - average(x, axis=1, weights=w, keepdims=True)
@@ -100,7 +103,7 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
         return c / c
     deviation = np.sqrt(diagonal(c))
     r = c / deviation[:, None] / deviation[None, :]
-    return r + (np.clip(value_of(r), -1, 1) - value_of(r))
+    return r + plain(lambda r: np.clip(r, -1, 1) - r, r)
 
 
 @implements(np.ediff1d)
@@ -123,14 +126,25 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
     >>> grad(lambda w: bincount(np.array([0, 2, 2]), w)[2])(np.array([1.0, 1.0, 1.0]))
     array([0., 1., 1.])
     """
-    x = np.asarray(value_of(x))
-    counts = np.bincount(x, minlength=minlength)
-    if weights is None:
+    x = arrayed(x)
+    length = len(np.bincount(example(x), minlength=minlength))
+
+    def counted(x: Array) -> Array:
+        counts = np.bincount(x, minlength=minlength)
+        if len(counts) != length:  # then the function itself is called, unless it has done something by then
+            raise ValueError(f"bincount: got {len(counts)} bins, of {length} when compiled; give it a minlength=")
         return counts
+
+    def places(x: Array) -> Array:
+        counted(x)
+        return x.astype(np.intp)
+
+    if weights is None:
+        return plain(counted, x)
     weights = arrayed(weights)
     if weights.shape != x.shape:
         raise ValueError(f"bincount: got weights of shape {weights.shape} for x of shape {x.shape}, expected the same")
-    return Scatter.apply(weights, shape=counts.shape, index=(x.astype(np.intp),))
+    return Scatter.apply(weights, shape=(length,), index=(plain(places, x),))
 
 
 @implements(np.histogram)
@@ -145,14 +159,16 @@ def histogram(
 
     Counts jump where an element crosses an edge, so only `weights` has a derivative; with `density`, too.
     """
-    a, bins, range = np.asarray(value_of(a)), value_of(bins), value_of(range)
+    a = arrayed(a)
     if weights is None:
-        return np.histogram(a, bins, range, density)
+        counts, edges = plain(lambda a, bins, range: np.histogram(a, bins, range, density), a, bins, range)
+        return counts, edges
     weights = arrayed(weights)
     if weights.shape != a.shape:
         raise ValueError(f"histogram: got weights of shape {weights.shape} for shape {a.shape}, expected the same")
-    edges = np.histogram_bin_edges(a, bins, range, value_of(weights))
-    inside = (a >= edges[0]) & (a <= edges[-1])
-    places = np.minimum(np.searchsorted(edges, a[inside], side="right") - 1, len(edges) - 2)
-    y = bincount(places, weights[inside], len(edges) - 1)
+    edges = plain(lambda a, bins, range: np.histogram_bin_edges(a, bins, range), a, bins, range)
+    inside = plain(lambda a, edges: (a >= edges[0]) & (a <= edges[-1]), a, edges)
+    last = len(edges) - 2
+    places = plain(lambda a, e: np.clip(np.searchsorted(e, a, side="right") - 1, 0, last).reshape(-1), a, edges)
+    y = bincount(places, ravel(np.where(inside, weights, 0)), len(edges) - 1)
     return (y / np.diff(edges).astype(y.dtype) / sum(y) if density else y), edges

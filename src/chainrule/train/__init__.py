@@ -1,6 +1,15 @@
 """Training: the loop, its callbacks and history, evaluation, and files that hold a model whole."""
 
-from .callbacks import AverageWeights, BestWeights, Callback, EarlyStopping, GradientFlow, Run, SaveCheckpoint
+from .callbacks import (
+    AverageWeights,
+    BestWeights,
+    Callback,
+    CheckpointWarning,
+    EarlyStopping,
+    GradientFlow,
+    Run,
+    SaveCheckpoint,
+)
 from .evaluation import confusion_matrix, evaluate, predict
 from .event_file import EventFile
 from .history import History
@@ -15,6 +24,7 @@ __all__ = [
     "CSVLog",
     "Callback",
     "Checkpoint",
+    "CheckpointWarning",
     "EarlyStopping",
     "EventFile",
     "GradientFlow",

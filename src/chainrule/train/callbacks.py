@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from chainrule.core.tensor import value_of
 from chainrule.optim import EMA
 
 from .history import History, Row, is_better
+from .modelfile import ModelFileError, ModelFileMissing
 from .saving import save
 
 
@@ -179,8 +181,12 @@ class GradientFlow(Callback):
         self.rows.append({"epoch": run.epoch, **norms})
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written."""
+
+
 class SaveCheckpoint(Callback):
-    """Saves model, optimizer, loader and scheduler every `every` epochs, so that training can go on from the file.
+    """Saves model, optimizer, loader, scheduler and history every `every` epochs; training can go on from the file.
 
     With `every_batches` or `every_seconds` it saves also in the middle of an epoch, after the first step at which so
     many batches or seconds have passed since it last did: a run that is killed loses no more than that. It goes on to
@@ -188,8 +194,11 @@ class SaveCheckpoint(Callback):
 
     In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` an epoch is
     saved only when that column is the best so far. The file's meta, `chainrule.load(path).meta`, is the epoch's row, or
-    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history, which a run that goes on takes as
-    `fit(..., history=History(rows))`.
+    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history. A run that goes on takes up the
+    history itself, `load(..., history=history)` and then `fit(..., history=history)`.
+
+    A checkpoint that cannot be written, on a full disk, is a CheckpointWarning: the one before stays as it is, the
+    training goes on, and the next one is tried when it is due.
 
     Raises ValueError for a setting out of range, and, when the training starts, for a loader without a position that
     could be saved in the middle of an epoch.
@@ -265,7 +274,11 @@ class SaveCheckpoint(Callback):
     def write(self, path: Path, run: Run, **meta: Any) -> None:
         """Write the file."""
         loader = run.loader if hasattr(run.loader, "state_dict") else None
-        save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, **meta)
+        save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, history=run.history, **meta)
+
+    def not_written(self, error: Exception) -> None:
+        """Warn that a checkpoint could not be written; the training goes on, and the one before is still there."""
+        warnings.warn(f"SaveCheckpoint: {error} The training goes on", CheckpointWarning, stacklevel=2)
 
     def _is_due(self) -> bool:
         by_batches = self.every_batches is not None and self._batches >= self.every_batches
@@ -273,8 +286,15 @@ class SaveCheckpoint(Callback):
 
     def _save(self, run: Run, meta: Row) -> None:
         path = self.path.with_name(self.path.name.replace("{epoch}", str(run.epoch)))
-        self.write(path, run, **meta, rows=run.history.rows)
-        self.saved, self._batches, self._since = path, 0, time.monotonic()
+        self._batches, self._since = 0, time.monotonic()
+        try:
+            self.write(path, run, **meta, rows=run.history.rows)
+        except ModelFileError as error:
+            if not isinstance(error.__cause__, OSError) or (isinstance(error, ModelFileMissing) and self.saved is None):
+                raise  # no disk is full: it was asked for what cannot be
+            self.not_written(error)
+        else:
+            self.saved = path
 
 
 def monitored(who: str, monitor: str, row: Row) -> float:

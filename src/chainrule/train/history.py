@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from reprlib import repr as short
 from typing import Any
 
 Row = dict[str, Any]
 
+DECISIONS = ("compiled", "compiled without Numba", "as written")
 _HIGHER_IS_BETTER = ("accuracy",)
 
 
@@ -30,6 +32,12 @@ class History:
         """Why a callback ended the run early, or None."""
         self.compiled: str | None = None
         """Whether the last step was a compiled program, and else why not; None before the first step."""
+        self.decided: str | None = None
+        """How the steps of this run are taken, "compiled" or "as written"; None while that is open.
+
+        It is decided at the first step, and kept: a run that goes on elsewhere, or with fewer epochs left, ends with
+        the numbers of one that was never stopped.
+        """
 
     @property
     def columns(self) -> list[str]:
@@ -52,6 +60,20 @@ class History:
             raise ValueError(f"History.best: {monitor!r} has no finite value in {len(self.rows)} epochs")
         return (max if higher_is_better(monitor) else min)(rows, key=lambda row: row[monitor])
 
+    def state_dict(self) -> Row:
+        """Return what a run that goes on needs of it: the rows, and how steps are taken."""
+        return {"rows": [dict(row) for row in self.rows], "compiled": self.compiled, "decided": self.decided}
+
+    def load_state_dict(self, state: Row) -> None:
+        """Take up what `state_dict` returned. Raises ValueError, and changes nothing, for anything else."""
+        rows, compiled, decided = (state.get(key) for key in ("rows", "compiled", "decided"))
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_row(row) for row in rows):
+            raise ValueError(f"History: expected rows of values by name, each with its epoch, got {short(rows)}")
+        if decided not in (None, *DECISIONS) or not isinstance(compiled, str | None):
+            raise ValueError(f"History: steps are taken {' or '.join(DECISIONS)}, got {short(decided)}")
+        self.rows[:] = rows
+        self.compiled, self.decided = compiled, decided
+
     def __getitem__(self, column: str) -> list[Any]:
         if column not in self.columns:
             raise KeyError(f"History: there is no column {column!r}; it has {self.columns}")
@@ -70,6 +92,10 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"
+
+
+def _is_row(row: Row) -> bool:
+    return all(isinstance(name, str) for name in row) and isinstance(row.get("epoch"), int)
 
 
 def higher_is_better(monitor: str) -> bool:

@@ -1,76 +1,32 @@
 """The main job: a fully connected network on a data set, from the split to the saved model."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.core.random import seed
-from chainrule.core.transforms import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer
 from chainrule.train.alone import Alone
 from chainrule.train.callbacks import GradientFlow, Run, SaveCheckpoint
+from chainrule.train.description import FORMAT, Description, HeldOut, result
 from chainrule.train.evaluation import evaluate
 from chainrule.train.history import History
 from chainrule.train.loop import fit
 from chainrule.train.modelfile import ModelFileError
 from chainrule.train.packing import plain
+from chainrule.train.recipe import Recipe, network
 from chainrule.train.saving import load, save
 
 SMALL_PRODUCT = 4_000_000
 """Multiplications of a matrix product that one core does in well under a millisecond."""
-FORMAT = 1
-"""The version of the description that a saved model carries."""
-ENTRIES = frozenset(
-    {"format", "task", "data", "feature_names", "class_names", "scaling", "target_scaling", "recipe", "held_out"}
-)
-"""What the description says."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: layer widths, epochs, and what the optimiser AdamW is told. The defaults suit small tables.
-
-    `epochs=None` is as many as make 2,500 steps, at least 10.
-    """
-
-    hidden: tuple[int, ...] = (256, 128)
-    epochs: int | None = None
-    batch_size: int = 32
-    lr: float = 2e-3
-    weight_decay: float = 0.05
-    dropout: float = 0.3
-    held_out: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        if any(width < 1 for width in self.hidden):
-            raise ValueError(f"hidden: expected positive layer widths, got {self.hidden}")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
-        if not self.lr > 0:
-            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
-
-
-def network(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
-    """Linear → ReLU → Dropout for each hidden width, then Linear to the outputs (logits, or one value)."""
-    layers: list[nn.Module] = []
-    for width in hidden:
-        layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs, init="xavier"))
 
 
 @dataclass(frozen=True)
@@ -86,13 +42,7 @@ class Score:
     rmse: float | None = None
 
     def __str__(self) -> str:
-        return _in_words(self.samples, self.accuracy, self.rmse)
-
-
-def _in_words(samples: int, accuracy: float | None, rmse: float | None) -> str:
-    if accuracy is not None:
-        return f"held-out accuracy {100 * accuracy:.2f} % on {samples} samples"
-    return f"held-out root mean square error {rmse:.4g} on {samples} samples"
+        return result(self.samples, self.accuracy, self.rmse)
 
 
 def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
@@ -122,7 +72,7 @@ class Job:
     """A data set, split and scaled, with a network and everything to train it. One seed fixes it all."""
 
     def __init__(self, data: Data, recipe: Recipe) -> None:
-        self.data, self.recipe = data, recipe
+        self.data, self.recipe, self.schema = data, recipe, data.schema
         self.is_classification = data.task == "classification"
         seed(recipe.seed)
         indices = np.arange(len(data.x))
@@ -184,9 +134,9 @@ class Job:
             self.optimizer,
             self.loader,
             scheduler=self.schedule,
+            history=self.history,
             checkpoint=FORMAT,
             job=self._identity(),
-            rows=self.history.rows,
             flow=self.flow.rows,
         )
 
@@ -197,28 +147,39 @@ class Job:
         """
         wanted = "--resume wants the checkpoint that Ctrl-C left, such as model.checkpoint.safetensors"
         try:
-            meta = load(path).meta
+            found = load(path)
         except ModelFileError as error:
             raise type(error)(f"{error}; {wanted}") from error
+        meta = found.meta
         if meta.get("checkpoint") != FORMAT:
             raise ModelFileError(
                 f"{path}: no checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to begin anew"
             )
-        mine = plain(self._identity(), "job")
+        mine, saved = plain(self._identity(), "job"), meta.get("job")
+        if not isinstance(saved, dict):
+            raise ModelFileError(f"{path}: the checkpoint does not say of which job it is; {wanted}")
         for name, value in mine.items():
-            if meta["job"].get(name) != value:
+            if saved.get(name) != value:
                 raise ModelFileError(
-                    f"{path}: was saved with {name} {meta['job'].get(name)}, and here it is {value}; repeat the "
+                    f"{path}: was saved with {name} {saved.get(name)}, and here it is {value}; repeat the "
                     f"command as it was, with --resume added"
                 )
-        load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule)
-        self.history.rows[:] = meta["rows"]
-        self.flow.rows[:] = meta["flow"]
+        flow = meta.get("flow")
+        rows = found.history.get("rows") if isinstance(found.history, dict) else None
+        columns = {"epoch", *(f"{part}{name}" for part in ("", "val_") for name in self._measured())}
+        if not _are_rows(flow, {"epoch"}) or not _are_rows(rows, columns):
+            raise ModelFileError(f"{path}: the rows of its history are damaged; {wanted}")
+        load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule, history=self.history)
+        self.flow.rows[:] = list(flow or ())
+
+    def _measured(self) -> tuple[str, ...]:
+        return ("loss", "accuracy") if self.is_classification else ("loss",)
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must have in common for one to go on with the other."""
-        features = ", ".join(self.data.feature_names).encode()
-        content = sha256(features + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
+        schema = self.schema
+        columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
+        content = sha256(columns.encode() + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
         return {"data": self.data.name, "content": content, **asdict(self.recipe), "epochs": self.epochs}
 
     def score(self) -> Score:
@@ -233,97 +194,41 @@ class Job:
         return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
 
     def save(self, path: str | Path, score: Score) -> None:
-        """Write the network with all that a prediction needs: names, scaling, classes."""
-        data, recipe = self.data, self.recipe
-        save(
-            path,
-            self.model,
-            format=FORMAT,
-            task=data.task,
-            data=data.name,
-            source=data.source,
-            feature_names=list(data.feature_names),
-            class_names=list(data.class_names),
-            scaling=self.scaling.to_dict(),
-            target_scaling=self.target_scaling and self.target_scaling.to_dict(),
-            recipe=asdict(recipe) | {"hidden": list(recipe.hidden), "epochs": self.epochs},
-            held_out={"samples": score.samples, "loss": score.loss, "accuracy": score.accuracy, "rmse": score.rmse},
+        """Write the network with all that a prediction needs: columns, scaling, classes (`Description`)."""
+        said = Description(
+            schema=self.schema,
+            source=self.data.source,
+            scaling=self.scaling,
+            target_scaling=self.target_scaling,
+            recipe=replace(self.recipe, epochs=self.epochs),
+            held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
+            loss=type(self.loss).__name__,
         )
+        save(path, self.model, **said.to_meta())
+
+
+def _are_rows(rows: Any, columns: set[str]) -> bool:
+    """Whether these are rows of numbers, each with such columns."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and set(row) >= columns and all(isinstance(v, int | float) for v in row.values())
+        for row in rows
+    )
 
 
 class JobCheckpoint(SaveCheckpoint):
     """Writes a job's checkpoint, which `resume` takes, after a step once `seconds` have passed since the last one."""
 
-    def __init__(self, job: Job, path: Path, seconds: float) -> None:
+    def __init__(self, job: Job, path: Path, seconds: float, say: Callable[[str], None] | None = None) -> None:
         super().__init__(path, every=None, every_seconds=seconds)
-        self.job = job
+        self.job, self.say = job, say
+
+    def not_written(self, error: Exception) -> None:
+        """Say that a checkpoint could not be written, by `say` or as a warning."""
+        if self.say is None:
+            super().not_written(error)
+        else:
+            self.say(f"no checkpoint: {error} The training goes on")
 
     def write(self, path: Path, run: Run, **meta: Any) -> None:  # noqa: ARG002
         """Write the job as it stands."""
         self.job.save_checkpoint(path)
-
-
-def _is_complete(meta: Mapping[str, Any]) -> bool:
-    return set(meta) >= ENTRIES and meta["format"] == FORMAT
-
-
-def described(meta: Mapping[str, Any]) -> list[str]:
-    """Say in words, a line each, what network it is that `Job.save` wrote; nothing for any other model file."""
-    if not _is_complete(meta):
-        return []
-    recipe, held_out = meta["recipe"], meta["held_out"]
-    widths = ", ".join(map(str, recipe["hidden"])) or "none"
-    return [
-        f"task: {meta['task']}",
-        f"data: {meta['data']}",
-        f"features: {_counted(meta['feature_names'])}",
-        *([f"classes: {_counted(meta['class_names'])}"] if meta["class_names"] else []),
-        f"hidden layers: {widths}; dropout {recipe['dropout']:g}",
-        f"trained: {recipe['epochs']} epochs in batches of {recipe['batch_size']}, learning rate {recipe['lr']:g}, "
-        f"weight decay {recipe['weight_decay']:g}, seed {recipe['seed']}",
-        f"result: {_in_words(held_out['samples'], held_out['accuracy'], held_out['rmse'])}",
-    ]
-
-
-def _counted(names: Sequence[str], most: int = 6) -> str:
-    return f"{len(names)} ({', '.join(names[:most])}{', …' if len(names) > most else ''})"
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A saved network that predicts."""
-
-    model: nn.Module
-    meta: Mapping[str, Any]
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `Job.save` wrote. Raises ModelFileError for any other file."""
-        meta = load(path).meta
-        if not _is_complete(meta):
-            raise ModelFileError(
-                f"{path}: a model file, but not of a network that `chainrule train` wrote "
-                f"(no {', '.join(sorted(ENTRIES - set(meta))) or 'description of format ' + str(FORMAT)}); "
-                f"load it with chainrule.load and the model it was saved from"
-            )
-        outputs = len(meta["class_names"]) or 1
-        recipe = meta["recipe"]
-        model = network(len(meta["feature_names"]), recipe["hidden"], outputs, recipe["dropout"])
-        load(path, model)
-        model.eval()
-        return cls(model, meta)
-
-    @property
-    def class_names(self) -> list[str]:
-        """The names of the classes; empty for a regression."""
-        return list(self.meta["class_names"])
-
-    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Class probabilities [N, K] for features [N, n], or predicted values [N] in the target's unit."""
-        scaled = Standardizer.from_dict(self.meta["scaling"]).transform(x).astype(np.float32)
-        with no_grad():
-            output = self.model(scaled)
-            if self.class_names:
-                return np.asarray(nn.functional.softmax(output, axis=-1).numpy(), np.float64)
-        target_scaling = Standardizer.from_dict(self.meta["target_scaling"])
-        return target_scaling.inverse(output.numpy()[:, 0])

@@ -56,8 +56,11 @@ def fit(
 
     - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) where the run is long enough to
       pay for compiling, by an estimate from the model, the first batch and the number of steps, and where the model
-      can be captured; `history.compiled` says which it was and why. True compiles in any case, or raises
-      CaptureError; False does not. Both give the same to rounding. Steps of several batches are never compiled.
+      can be captured; `history.compiled` says which it was and why. What was decided is kept in the `history`, also
+      where it is saved, loaded and passed again: a run that is gone on with ends with the numbers of one that was
+      never stopped, or raises CaptureError where its steps were compiled and cannot be here. True compiles in any
+      case, or raises CaptureError; False does not. Both give the same to rounding. Steps of several batches are
+      never compiled.
     - `parallel`: a `chainrule.distributed.DataParallel`, where several processes learn from a share of each batch.
 
     A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` where the targets

@@ -8,20 +8,19 @@ another program, is read unverified.
 
 What is promised:
 - Writing is atomic: after an error, a kill or a power cut, the path holds the old file or the new one, whole.
-  Only a killed process can leave a `.chainrule-*.tmp` file behind, which is safe to delete.
+  Only a killed process can leave a `.chainrule-*.tmp` file behind, one for each path; the next save or load of that
+  path removes it.
 - Reading is all or nothing: no code in the file is ever run, and every number of the header is checked before
   memory is allocated for it. The data cost their own size; the header, at most `MAX_HEADER` bytes, up to 30
   times its length.
 - Every failure is a `ModelFileError` that names the path, what came, what was expected, and the next step.
 """
 
-import errno
 import hashlib
 import json
 import math
 import os
 import re
-import secrets
 import stat
 import sys
 from collections import Counter
@@ -33,6 +32,8 @@ from reprlib import repr as short
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from chainrule.core.files import drop_stale, replace_file
 
 __all__ = ["MAX_HEADER", "ModelFileError", "ModelFileMissing", "read_arrays", "write_arrays"]
 
@@ -135,7 +136,9 @@ def read_arrays(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
     with _named(path, "read", _NO_FILE):
         _mode(Path(path))
         with Path(path).open("rb") as file:
-            return _read(file, os.fstat(file.fileno()).st_size)
+            found = _read(file, os.fstat(file.fileno()).st_size)
+        drop_stale(path)
+        return found
 
 
 @contextmanager
@@ -245,37 +248,9 @@ def _header(stored: Mapping[str, Array], meta: dict[str, str]) -> bytes:
 
 
 def _replace(target: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Put the parts, joined, in the place of the target, once they are safe on disk under another name."""
-    mode = None
     with suppress(FileNotFoundError):
-        mode = _mode(target)
-    temporary = target.with_name(f".chainrule-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            if mode is not None:
-                temporary.chmod(mode)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; where folders cannot be opened (Windows), the system does it by itself."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as err:
-        if err.errno != errno.EINVAL:  # some network file systems cannot sync a folder
-            raise
-    finally:
-        os.close(handle)
+        _mode(target)  # neither a folder nor a device
+    replace_file(target, parts)
 
 
 # Reading

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from chainrule._version import __version__
+from chainrule.core.escape import CSP, page
+from chainrule.core.files import write_text
 from chainrule.train.history import History
 from chainrule.train.job import Job, Score
-from chainrule.train.report_figure import ACCENT, INK, SECOND, as_markup, figure
+from chainrule.train.report_figure import ACCENT, INK, SECOND, as_markup, drawn, figure
 from chainrule.train.report_flow import Watch, flow_by_epoch, watched
 from chainrule.train.report_text import TEXT
 
@@ -48,6 +50,7 @@ def write_report(
     text = TEXT[lang]
     html = _template().render(
         lang=lang,
+        csp=_markup(CSP),
         t=text,
         job=job,
         score=score,
@@ -64,7 +67,13 @@ def write_report(
         made=f"chainrule {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
-    Path(path).write_text(html, encoding="utf-8")
+    write_text(path, page(html))
+
+
+def _markup(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)
 
 
 def check_lang(lang: str) -> None:
@@ -109,7 +118,7 @@ def _lines(
 
 
 def _confusion(job: Job, score: Score, text: Mapping[str, str]) -> Any:
-    names = job.data.class_names
+    names = [drawn(name) for name in job.data.class_names]
     counts = score.confusion
     assert counts is not None  # a classification has one
     with figure(1, 4.2) as (axes, svg):
@@ -148,7 +157,7 @@ def _mistakes(job: Job, score: Score, most: int = 12) -> Any:
     wrong = np.flatnonzero(score.truth != score.predicted)[:most]
     if not job.is_classification or shape is None or len(shape) != 2 or len(wrong) == 0:
         return None
-    names = job.data.class_names
+    names = [drawn(name) for name in job.data.class_names]
     with figure(len(wrong), 1.6) as (axes, svg):
         axes[0].figure.set_size_inches(1.15 * len(wrong), 1.5)
         for ax, k in zip(axes, wrong, strict=True):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from chainrule.core.escape import visible
+
 INK, ACCENT, SECOND = "#1f2430", "#2563eb", "#d97706"
 
 
@@ -29,6 +31,11 @@ def figure(columns: int, height: float) -> Any:
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
             drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         svg.append(buffer.getvalue().partition("<svg")[2])
+
+
+def drawn(name: str) -> str:
+    """Return a name as text of a figure: matplotlib takes what stands between dollars for mathematics."""
+    return visible(name.replace("\n", " ")).replace("$", r"\$")
 
 
 def as_markup(svg: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from chainrule.train.job import Job
-from chainrule.train.report_figure import ACCENT, as_markup, figure
+from chainrule.train.report_figure import ACCENT, as_markup, drawn, figure
 
 MOST = 12
 """How many layers are named beside the heat map; of more, as many at equal distances."""
@@ -62,7 +62,7 @@ def flow_by_epoch(job: Job, text: Mapping[str, str]) -> Any:
         for k, name in enumerate(weights):
             share = k / max(1, len(weights) - 1)
             norms = [row[name] or np.nan for row in rows]  # zero has no place on a logarithmic axis
-            axes[0].plot(epochs, norms, color=ACCENT, alpha=0.25 + 0.75 * share, label=name)
+            axes[0].plot(epochs, norms, color=ACCENT, alpha=0.25 + 0.75 * share, label=drawn(name))
         axes[0].set_yscale("log")
         axes[0].set_xlabel(text["epoch"])
         axes[0].set_title(text["gradient_norm"], loc="left")
@@ -89,7 +89,7 @@ def _heat_map(watch: Watch, text: Mapping[str, str]) -> Any:
         )
         ax.invert_yaxis()
         shown = range(0, len(names), max(1, -(-len(names) // MOST)))
-        ax.set_yticks([k + 0.5 for k in shown], [names[k] for k in shown])
+        ax.set_yticks([k + 0.5 for k in shown], [drawn(names[k]) for k in shown])
         ax.set_xlabel(text["step"])
         ax.set_ylabel(text["layer"], rotation=0, ha="right")
         ax.set_title(text["heat"], loc="left")

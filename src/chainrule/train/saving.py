@@ -1,8 +1,8 @@
 """A model and all that its training needs to go on, in one file.
 
 The file is safetensors (`modelfile` says what is promised of it): arrays `model.<parameter>` and `optimizer.…`, and
-the texts `chainrule.format`, `meta`, `random` and, where they were saved, `optimizer`, `loader` and `scheduler`, each
-of them JSON (`packing` says how).
+the texts `chainrule.format`, `meta`, `random` and, where they were saved, `optimizer`, `loader`, `scheduler` and
+`history`, each of them JSON (`packing` says how).
 """
 
 import copy
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ State = dict[str, Any]
 
 FORMAT = "1"
 _FORMAT, _MODEL = "chainrule.format", "model."
-_PARTS = ("optimizer", "loader", "scheduler")
+_PARTS = ("optimizer", "loader", "scheduler", "history")
 _REBUILD = "build the model as it was when it was saved"
 
 
@@ -35,8 +36,8 @@ _REBUILD = "build the model as it was when it was saved"
 class Checkpoint:
     """What a file holds.
 
-    `meta` is what the caller of `save` added, `model` the model's arrays by name; `optimizer`, `loader` and
-    `scheduler` are their states, None where they were not saved, and `random` the states of generators: the default
+    `meta` is what the caller of `save` added, `model` the model's arrays by name; `optimizer`, `loader`, `scheduler`
+    and `history` are their states, None where they were not saved, and `random` the states of generators: the default
     one's under "default", that of a module's attribute under its path.
     """
 
@@ -46,17 +47,26 @@ class Checkpoint:
     optimizer: Any = field(repr=False, default=None)
     loader: Any = field(repr=False, default=None)
     scheduler: Any = field(repr=False, default=None)
+    history: Any = field(repr=False, default=None)
     random: State = field(repr=False, default_factory=dict)
 
 
 def save(
-    path: StrPath, model: Any, optimizer: Any = None, loader: Any = None, *, scheduler: Any = None, **meta: Any
+    path: StrPath,
+    model: Any,
+    optimizer: Any = None,
+    loader: Any = None,
+    *,
+    scheduler: Any = None,
+    history: Any = None,
+    **meta: Any,
 ) -> None:
     """Write a model to `path`, with the states of what trains it, and any `meta` values that JSON can hold.
 
-    With optimizer, loader and, where one is used, scheduler, training that goes on from the file (`load`) is the same
-    to the bit as if it had never stopped. The states of the default generator (`chainrule.seed`) and of the generators
-    that the model's modules have as attributes are kept as well.
+    With optimizer, loader, the `History` of `fit` and, where one is used, scheduler, training that goes on from the
+    file (`load`) is the same to the bit as if it had never stopped; the history says whether steps are compiled. The
+    states of the default generator (`chainrule.seed`) and of the generators that the model's modules have as
+    attributes are kept as well.
 
     The file is written whole or not at all, and an existing one is replaced only then.
 
@@ -70,7 +80,7 @@ def save(
     """
     texts = {_FORMAT: FORMAT, "meta": json.dumps(plain(meta, "meta"))}
     arrays = {_MODEL + name: np.asarray(value_of(array)) for name, array in model.state_dict().items()}
-    for part, owner in zip(_PARTS, (optimizer, loader, scheduler), strict=True):
+    for part, owner in zip(_PARTS, (optimizer, loader, scheduler, history), strict=True):
         if owner is not None:
             texts[part], own = pack(_state_of(owner, part), part)
             arrays |= own
@@ -80,13 +90,19 @@ def save(
 
 
 def load(
-    path: StrPath, model: Any = None, optimizer: Any = None, loader: Any = None, *, scheduler: Any = None
+    path: StrPath,
+    model: Any = None,
+    optimizer: Any = None,
+    loader: Any = None,
+    *,
+    scheduler: Any = None,
+    history: Any = None,
 ) -> Checkpoint:
     """Read a file of `save`, and put each of the arguments in the state it had.
 
-    The model is built first, as it was when it was saved, and the optimizer, loader and scheduler for it. Without
-    them the file is only read. Where an optimizer is given, training goes on: the default generator and the model's
-    then take up their saved states, too.
+    The model is built first, as it was when it was saved, and the optimizer, loader and scheduler for it, and an empty
+    `History`. Without them the file is only read. Where an optimizer is given, training goes on: the default generator
+    and the model's then take up their saved states, too.
 
     All or nothing: everything is read and checked before anything changes, and after an error each argument is as it
     was before.
@@ -102,7 +118,7 @@ def load(
     build the model as it was when it was saved
     """
     found = _read(path)
-    owners = dict(zip(_PARTS, (optimizer, loader, scheduler), strict=True))
+    owners = dict(zip(_PARTS, (optimizer, loader, scheduler, history), strict=True))
     for part, owner in owners.items():
         if owner is not None and getattr(found, part) is None:
             raise ModelFileError(
@@ -145,6 +161,9 @@ def _read(path: StrPath) -> Checkpoint:
         if part in texts:
             with _named(path, part):
                 states[part] = json.loads(texts[part]) if part == "meta" else unpack(texts[part], arrays)
+    for part in ("meta", "random"):
+        if not isinstance(states[part], dict):
+            raise ModelFileError(f"{path}: {part}: expected entries by name, got {short(states[part])}; {_REBUILD}")
     return Checkpoint(path=str(path), model=model, **states)
 
 

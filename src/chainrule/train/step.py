@@ -11,6 +11,7 @@ from chainrule.core.capturing import effect
 from chainrule.core.errors import CaptureError, GradientError, Portable
 from chainrule.core.tensor import value_of
 from chainrule.data.checks import check_finite
+from chainrule.kernels.suitable import numba_is_off
 from chainrule.optim import clip_grad_norm_, scale_grads_
 
 from .alone import Alone, Part
@@ -20,6 +21,8 @@ from .evaluation import Score, forward
 
 UNBOUNDED = float(np.finfo(np.float64).max)
 """As a bound on the gradient's norm: none."""
+
+AS_WRITTEN = "as written"
 
 WORTH_IT = 5.0
 """Seconds that compiling has to save, by the estimate of `_saving`, to pay for itself with `compile="auto"`."""
@@ -47,8 +50,9 @@ class _LossNotFinite(Exception):
 class TrainingStep:
     """Takes the steps of a run.
 
-    `mode` says whether a step is one compiled program: True, False, or "auto", which compiles where the run is long
-    enough to be worth it. `says` tells which it is, and why.
+    `mode` says whether a step is one compiled program: True, False, or "auto", which does as the run's history says it
+    was decided, and else compiles where the run is long enough to be worth it, and decides so for those who go on.
+    `says` tells which it is, and why.
     """
 
     def __init__(
@@ -63,9 +67,16 @@ class TrainingStep:
         self.dtype = model_dtype(run.model)
         self.parameters = list(run.model.named_parameters())
         self.mode = mode
-        self.says = "not compiled: compile=False" if mode is False else "not compiled: steps of several batches are not"
+        self.kept = run.history.decided if mode == "auto" else None
+        """How the steps of this run were taken before it was stopped."""
+        self.epochs = run.epochs + (run.history.last["epoch"] if len(run.history) else 0)
+        """Those of the whole run, wherever it was stopped."""
+        self.says = "not compiled: steps of several batches are not"
         self._compiled: Compiled | None = None
-        self._is_decided = mode is False
+        self._is_decided = False
+        if mode is False or self.kept == AS_WRITTEN:
+            before = run.history.compiled if self.kept else None
+            self._as_written(before or ("not compiled: compile=False" if mode is False else "not compiled, as before"))
 
     def take(self, group: Sequence[Batch], score: Score) -> None:
         """Take one step that learns from all batches of a group, and count them in the score."""
@@ -139,21 +150,31 @@ class TrainingStep:
 
     # Compiled
 
+    def _as_written(self, says: str) -> None:
+        self._is_decided, self._compiled, self.says = True, None, says
+        self.run.history.decided = AS_WRITTEN
+
     def _decide(self, x: Any, y: Any) -> None:
         self._is_decided = True
-        steps = self.run.epochs * (len(self.run.loader) if hasattr(self.run.loader, "__len__") else 1000)
-        saved = steps * self._saving(x, y)
-        if self.mode == "auto" and saved < WORTH_IT:
-            self.says = f"not compiled: {steps} such steps would save less than {WORTH_IT:g} s"
-        else:
-            self._compiled = Compiled(self._whole)
-            self.says = "compiled"
+        run = self.run
+        steps = self.epochs * (len(run.loader) if hasattr(run.loader, "__len__") else 1000)
+        if self.mode == "auto" and self.kept is None and steps * self._saving(x, y) < WORTH_IT:
+            self._as_written(f"not compiled: {steps} such steps would save less than {WORTH_IT:g} s")
+            return
+        way = "compiled without Numba" if numba_is_off() else "compiled"
+        if self.kept is not None and self.kept != way:
+            raise CaptureError(
+                f"fit: the steps of this run were {self.kept}, and here they would be {way}, with other roundings; set "
+                f"NUMBA_DISABLE_JIT as it was, or say compile=True or False to go on with other numbers"
+            )
+        self._compiled = Compiled(self._whole)
+        self.says = run.history.decided = way
 
     def _saving(self, x: Any, y: Any) -> float:
         """Estimate the seconds that a compiled step saves: calls from Python, and passes over memory.
 
         A figure for each module and for each product of a parameter with a sample, measured on two cores. It depends
-        on the model and the first batch alone, so that a run that is resumed decides as it did before.
+        on the model and the first batch alone.
         """
         modules = sum(1 for module in self.run.model.modules() if not list(module.children()))
         parameters = sum(parameter.size for _, parameter in self.parameters)
@@ -188,7 +209,12 @@ class TrainingStep:
         except CaptureError as error:
             if self.mode is True:
                 raise
-            self._compiled, self.says = None, f"not compiled: {error}"
+            if self.kept is not None:
+                raise CaptureError(
+                    f"fit: the steps of this run were compiled, and here they cannot be: {error} To go on with other "
+                    f"roundings, say compile=False"
+                ) from error
+            self._as_written(f"not compiled: {error}")
             return False
         except (_LossNotFinite, GradientError, IndexError):
             return False  # as it is written, the step says what is wrong; nothing has been changed

@@ -19,7 +19,6 @@ from chainrule.rules.activation import (
     softsign,
     tanhshrink,
 )
-from chainrule.rules.linear import linear
 from chainrule.rules.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, threshold
 from chainrule.rules.trigonometric import tanh
 
@@ -53,6 +52,7 @@ from .pooling import (
     max_pool2d,
     max_pool3d,
 )
+from .products import linear
 from .regression import (
     gaussian_nll_loss,
     hinge_embedding_loss,

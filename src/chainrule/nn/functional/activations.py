@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import numpy as np  # noqa: F401 - for the examples of the functions below, which belong to this module
+import numpy as np
 
+from chainrule.core.meanings import caller, warn
 from chainrule.rules import activation
 from chainrule.rules import softmax as softmax_rules
 from chainrule.rules.shape import reshape
@@ -12,8 +13,38 @@ from ..inputs import accepts_dim
 from .arguments import arrayed
 
 glu = accepts_dim(activation.glu)
-softmax = accepts_dim(softmax_rules.softmax)
-log_softmax = accepts_dim(softmax_rules.log_softmax)
+
+
+@accepts_dim
+def softmax(input: Any, axis: int | None = None) -> Any:
+    """Return non-negative weights that sum to 1 along `axis`, the last one unless it is named.
+
+    PyTorch goes along axis 0 or 1 of three axes or more where none is named: there is a `PyTorchMeaningWarning` then.
+
+    >>> import numpy as np
+    >>> softmax(np.array([0.0, np.log(3.0)]))
+    array([0.25, 0.75])
+    """
+    return softmax_rules.softmax(input, _named("softmax", input, axis))
+
+
+@accepts_dim
+def log_softmax(input: Any, axis: int | None = None) -> Any:
+    """Return the logarithm of `softmax(input, axis)`, exact for numbers of any size."""
+    return softmax_rules.log_softmax(input, _named("log_softmax", input, axis))
+
+
+def _named(name: str, input: Any, axis: int | None) -> int:
+    """Return the axis, the last one where none is named; a warning where PyTorch would take another."""
+    if axis is None and np.ndim(input) > 2 and caller(4):  # not by a module, which may have been made long ago
+        implicit = 0 if np.ndim(input) == 3 else 1
+        warn(
+            f"{name}: no axis is named; the last one is taken, and PyTorch takes {implicit} of {np.ndim(input)}: write "
+            f"axis=-1 or axis={implicit}"
+        )
+    return -1 if axis is None else axis
+
+
 logsumexp = accepts_dim(softmax_rules.logsumexp)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import effect, example, known, plain
+from chainrule.core.capturing import effect, example, is_captured, known, plain
+from chainrule.core.meanings import warn
 from chainrule.core.tensor import value_of
 from chainrule.rules import loss
 from chainrule.rules.activation import logsigmoid, relu
@@ -23,14 +24,28 @@ IGNORED = -100
 """The class that does not count unless another is named: PyTorch's."""
 
 
-def _classes_last(name: str, input: Any, target: Any, axis: int) -> tuple[Any, Any]:
-    """Return scores with their classes along the last axis, and targets that go with them."""
+def _classes_last(name: str, input: Any, target: Any, axis: int | None) -> tuple[Any, Any]:
+    """Return scores with their classes along the last axis, and targets that go with them.
+
+    Where no axis is named and the targets fit PyTorch's, axis 1, as well, there is a warning.
+    """
     input, target = arrayed(input), arrayed(target)
     probabilities = target.dtype.kind == "f"
     if not probabilities:
         target = known(target)
     elif input.dtype.kind == "f":
         target = in_dtype_of(input, target, f"{name}: target")
+    if axis is None:
+        axis = -1
+        if (
+            input.ndim > 2
+            and target.shape in (input.shape, (*input.shape[:1], *input.shape[2:]))
+            and (probabilities or target.shape == input.shape[:-1])
+        ):
+            warn(
+                f"{name}: no axis is named, and input {list(input.shape)} with target {list(target.shape)} may have "
+                f"its classes along the last one, which is taken, or along axis 1, as in PyTorch; write axis=-1 or 1"
+            )
     if not -input.ndim <= axis < input.ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for input {list(input.shape)}")
     if axis % input.ndim == input.ndim - 1:
@@ -54,12 +69,13 @@ def cross_entropy(
     ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Any:
     r"""Return the cross-entropy $-\sum_k t_k \log \operatorname{softmax}(z)_k$ of scores and targets, reduced.
 
     `input` are scores `[..., K]`; `target` is classes `[...]` (integers) or probabilities `[..., K]` (floats). Finite
-    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`.
+    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`. Where none is
+    named the last axis is taken, with a `PyTorchMeaningWarning` if the shapes would fit PyTorch's as well.
 
     - `weight [K]` multiplies each class's term; the mean over classes is then the weighted one.
     - `ignore_index`: targets of that class count neither in the loss nor in the mean.
@@ -72,7 +88,7 @@ def cross_entropy(
     True
     """
     input, target = _classes_last("cross_entropy", input, target, axis)
-    ignored = ignore_index if target.dtype.kind != "f" and (example(target) == ignore_index).any() else None
+    ignored = ignore_index if target.dtype.kind != "f" and _may_ignore(input, target, ignore_index) else None
     return loss.cross_entropy(
         input, target, reduction, weight=weight, ignore_index=ignored, label_smoothing=label_smoothing
     )
@@ -85,7 +101,7 @@ def nll_loss(
     weight: Any = None,
     ignore_index: int = IGNORED,
     reduction: Reduction = "mean",
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Any:
     """Return minus the log-probability `[..., K]` of each class `[...]`, reduced.
 
@@ -96,7 +112,7 @@ def nll_loss(
     np.True_
     """
     input, target = _classes_last("nll_loss", input, target, axis)
-    if (example(target) != ignore_index).all() and weight is None:
+    if weight is None and not _may_ignore(input, target, ignore_index):
         return loss.nll_loss(input, target, reduction)
     like = example(input)
 
@@ -108,6 +124,17 @@ def nll_loss(
 
     classes, share, total = plain(shares, target)
     return reduced("nll_loss", -of_classes(input, classes) * share, reduction, total)
+
+
+def _may_ignore(input: Any, target: Any, ignore_index: int) -> bool:
+    """Whether some targets are not to count.
+
+    Where a capture has seen none, one that comes later must be an error, so that the function itself is called then:
+    it is out of range. For a class in range a capture takes the way on which it does not count.
+    """
+    if is_captured(target) and 0 <= ignore_index < input.shape[-1]:
+        return True
+    return bool((example(target) == ignore_index).any())
 
 
 def _checked(name: str, input: Any, classes: Any) -> Any:

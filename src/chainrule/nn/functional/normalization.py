@@ -21,12 +21,12 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     return norm.layer_norm(input, weight, bias, eps, normalized_shape)
 
 
-def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = norm.EPS) -> Any:
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
     """Return `input` with mean square 1 over its last axes, which have `normalized_shape`, then scaled.
 
-    With `eps=None`, PyTorch's default, it is the spacing of numbers at 1 in the dtype of `input`.
+    `eps` is, where none is given, the spacing of numbers at 1 in the dtype of `input`.
 
-    >>> rms_norm(np.array([3.0, 3.0]), 2, eps=None)
+    >>> rms_norm(np.array([3.0, 3.0]), 2)
     array([1., 1.])
     """
     input = arrayed(input)

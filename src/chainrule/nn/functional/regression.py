@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.capturing import example
 from chainrule.core.tensor import value_of
 from chainrule.rules import loss
 from chainrule.rules.activation import logsigmoid
@@ -176,6 +177,11 @@ def kl_div(input: Any, target: Any, reduction: Reduction | str = "mean", log_tar
     """
     if not log_target:
         input, target = compared("kl_div", input, target=target)
+        if (example(target) < 0).any():
+            raise ValueError(
+                "kl_div: got a negative target, expected probabilities, after the logarithms of the others: "
+                "kl_div(log_p, t); for the logarithm of t pass log_target=True"
+            )
         return loss.kl_div(input, target, reduction)  # type: ignore[arg-type]
     input, target = alike("kl_div", input, target)
     losses = exp(target) * (target - input)

@@ -1,0 +1,121 @@
+"""Writes: a tensor gets another value, and so does every tensor that shares its memory.
+
+What NumPy allows to be written is allowed here, with three exceptions, each an error: a leaf whose gradient is asked
+for, outside of `no_grad`; a tensor with a gradient inside of it; and a constant that shares the memory of a tensor with
+a gradient.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .alias import Owner, View, alias_of, become, connect, outliving, refresh, written
+from .capturing import captured_in, running
+from .changes import changes
+from .dispatch import dispatch
+from .errors import GradientError
+from .modes import modes
+from .node import Leaf
+from .tape import EAGER
+from .tensor import Tensor, copied, value_of
+from .written import Written
+
+
+def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
+    """Return `op` of `x` with settings, all of them, as a view of it where NumPy's result is one (see `connect`)."""
+    y = dispatch(op, (x,), settings)
+    if isinstance(y, Tensor) and y.is_variable and isinstance(x, Tensor):
+        connect(y, x, op, settings, frozen)
+    return y
+
+
+class Target:
+    """What is about to be written into, after the question whether it may be.
+
+    `leaf` is the leaf whose memory is written to, where that is what the write means: inside `no_grad`.
+    """
+
+    __slots__ = ("leaf", "root", "x")
+
+    def __init__(self, x: Tensor, what: str) -> None:
+        alias = alias_of(x)
+        root = x
+        if type(alias) is View:
+            if alias.frozen is not None:
+                raise ValueError(f"{what}: assignment destination is read-only: {alias.frozen}")
+            root = alias.root
+            alias = alias_of(root)
+        origin = alias.origin if type(alias) is Owner else None
+        self.x, self.root, self.leaf = x, root, None
+        source = root if origin is None else origin
+        if isinstance(source._link, Leaf) and source._trace is EAGER and not _stands_for_argument(source):
+            if modes.floor <= EAGER.level:
+                raise GradientError(
+                    f"{what}: {_named(x, source)} whose gradient is asked for, so it must stay as it is; write into a "
+                    f"copy, y = x.copy(), or y = x.at[index].set(value), or change its values inside cr.no_grad() or "
+                    f"through x.data"
+                )
+            self.leaf = source
+        elif origin is not None:
+            raise GradientError(
+                f"{what}: x is a constant that shares the memory of a tensor with a gradient (it was made by "
+                f"x.detach(), by stop_gradient, or as a view inside cr.no_grad()), whose values would change without "
+                f"its gradient; write into x.copy(), or into the tensor itself"
+            )
+        elif root.requires_grad and root._trace.level < modes.floor:
+            raise GradientError(
+                f"{what}: inside cr.no_grad() this would cut x off from its gradient; write it outside, or into "
+                f"x.detach().copy()"
+            )
+        elif running.capture is not None:
+            running.capture.writes(root)
+
+    def write_values(self, write: Callable[[Any], None]) -> None:
+        """Call `write` with the leaf's memory that belongs to the target."""
+        assert self.leaf is not None
+        self.leaf._looked_at()
+        write(Written.over(np.asarray(value_of(self.x)), self.leaf.mark_changed))
+
+    def become(self, new: Tensor, fit: Callable[[Any, Any], Any]) -> None:
+        """Give the target the value `new`; `fit(new, old)` is `new` in the memory layout of `old`."""
+        x, root = self.x, self.root
+        if root._trace is EAGER and root._link is None:
+            changes.replaced += 1  # a constant that a compiled function may know
+        if root is not x:
+            new = fit(written(root, alias_of(x), new), root)
+        become(root, new)
+        if alias_of(root) is not None:
+            refresh(root)
+
+
+def _stands_for_argument(x: Tensor) -> bool:
+    """Whether a leaf stands for an argument of a function that is captured: inside, arguments are copies."""
+    box = captured_in(x) if running.capture is not None else None
+    return box is not None and box._link.kind == "input"
+
+
+def _named(x: Tensor, source: Tensor) -> str:
+    leaf = f"the leaf {source.name}" if source.name else "a leaf"
+    return f"x is {leaf}" if x is source else f"x is a view of {leaf}"
+
+
+def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:
+    """Take the values of a trace that has ended out of the boxes into which they were written; return its outputs.
+
+    `x[0] = t`, inside a function, may have written a value of its trace into a box from outside. There it goes on as a
+    value of the outer traces. The outputs stay what they were.
+    """
+    noted = outliving.pop(level, None)
+    if noted is None:
+        return list(outputs)
+    outputs = [copied(y) for y in outputs]
+    for reference, before in noted:
+        box = reference()
+        if box is not None and box._trace.level == level:
+            inner = box._value
+            if isinstance(inner, Tensor):
+                box._value, box._link, box._trace = inner._value, inner._link, inner._trace
+            else:
+                box._link, box._trace = None, before
+    return outputs

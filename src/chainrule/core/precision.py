@@ -1,0 +1,62 @@
+"""Mixed dtypes: a rule computes in the dtype of the result, whatever the dtypes of the other arguments.
+
+NumPy promotes operands when it applies a function, so `x / b` is float64 where `x` is and `b` is float32. A rule that
+is handed `b` alone would compute `1 / b` in float32, and round a float64 gradient to seven digits. So what a rule is
+handed is widened first: the values are the same, and the arithmetic is that of the result.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Rule = Callable[..., Any]
+
+
+def widened(values: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return `values` with each narrower floating array in `dtype`; the same tuple where there is none.
+
+    A Python number has no dtype (None): it takes that of the others.
+    """
+    if dtype is None:
+        return values
+    for x in values:
+        if x is not None and getattr(x, "dtype", dtype) is not dtype:
+            return tuple(_wide(x, dtype) for x in values)
+    return values
+
+
+def _wide(x: Any, dtype: Any) -> Any:
+    own = getattr(x, "dtype", None)
+    return x.astype(dtype) if own is not None and own.kind == "f" and own.itemsize < dtype.itemsize else x
+
+
+def dtype_of(y: Any) -> Any:
+    """Return the dtype that a rule computes in: of an output or cotangent, or the widest of several."""
+    if isinstance(y, tuple | list):
+        return np.result_type(*(part.dtype for part in y))
+    return getattr(y, "dtype", None)
+
+
+def in_one_dtype(apply: Rule) -> Rule:
+    """Return `apply` for operands that are promoted before, and not on the way.
+
+    A fused operation computes things from one argument alone, a mean for example, that belong to the result as well.
+    """
+
+    def promoted(*args: Any, **settings: Any) -> Any:
+        found = None
+        for x in args:
+            own = getattr(x, "dtype", None)
+            if own is not None and own is not found and own.kind == "f":
+                if found is not None:
+                    return apply(*widened(args, np.result_type(*_floating(args))), **settings)
+                found = own
+        return apply(*args, **settings)
+
+    return promoted
+
+
+def _floating(args: tuple[Any, ...]) -> list[Any]:
+    dtypes = (getattr(x, "dtype", None) for x in args)
+    return [dtype for dtype in dtypes if dtype is not None and dtype.kind == "f"]

@@ -1,0 +1,145 @@
+"""What a network was trained on: the columns behind its features, and its target."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from chainrule.data.checks import DataError
+
+
+class Feature(NamedTuple):
+    """Where a feature comes from: a column of numbers, or one category of a column of text.
+
+    What a feature is called is made of these (:func:`feature_names`), and never taken apart again: a column of
+    numbers may well be called "a=x".
+    """
+
+    column: str
+    category: str | None = None
+
+
+def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
+    """What the features are called: a column's name, or `column=category`; no two are alike.
+
+    A column of numbers keeps its name. Where a category's would be taken, it is numbered.
+
+    >>> feature_names([Feature("size"), Feature("shape", "o"), Feature("shape=o")])
+    ('size', 'shape=o (2)', 'shape=o')
+    """
+    taken = {feature.column for feature in features if feature.category is None}
+    names = []
+    for column, category in features:
+        name = column
+        if category is not None:
+            name = base = f"{column}={category}"
+            count = 1
+            while name in taken:
+                count += 1
+                name = f"{base} ({count})"
+            taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """By which other data are read as those were that a network was trained on.
+
+    - ``name``: what the data of the training were called.
+    - ``features``: where each feature comes from, in the order that the network takes them.
+    - ``task``: "classification" or "regression"; ``class_names``: the classes in their order, none for a regression.
+    - ``target``: the column that was learned, or an NPZ file's array; None for a set that has its labels apart.
+    - ``target_is_text``: whether that column was text.
+
+    Raises :class:`DataError` where these contradict each other.
+
+    >>> schema = Schema("t.csv", (Feature("size"), Feature("shape", "o"), Feature("shape", "x")), "regression")
+    >>> schema.columns
+    {'size': None, 'shape': ('o', 'x')}
+    """
+
+    name: str
+    features: tuple[Feature, ...]
+    task: str
+    class_names: tuple[str, ...] = ()
+    target: str | None = None
+    target_is_text: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.features:
+            raise DataError(f"{self.name}: no features; expected at least one")
+        kinds = {(feature.column, feature.category is None) for feature in self.features}
+        for what, repeated in (
+            ("feature", _repeated(self.features)),
+            ("column, of numbers and of text,", _repeated([column for column, _ in kinds])),
+            ("class", _repeated(self.class_names)),
+        ):
+            if repeated is not None:
+                raise DataError(f"{self.name}: the {what} {repeated!r} is there twice; expected each once")
+        if (self.task == "classification") != bool(self.class_names) or (self.target_is_text and not self.class_names):
+            raise DataError(f"{self.name}: a {self.task} of {len(self.class_names)} classes; expected them to agree")
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """What the features are called (:func:`feature_names`)."""
+        return feature_names(self.features)
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, ...] | None]:
+        """The columns of the features in order, with the categories of each, and None for one of numbers."""
+        found: dict[str, list[str] | None] = {}
+        for column, category in self.features:
+            known = found.setdefault(column, None if category is None else [])
+            if known is not None and category is not None:
+                known.append(category)
+        return {column: known if known is None else tuple(known) for column, known in found.items()}
+
+    def is_text(self, column: str) -> bool:
+        """Whether a column was text when the network was trained."""
+        return self.columns[column] is not None if column in self.columns else self.target_is_text
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Whether a table's first row can only be its header: it has the names of all columns, and they are names."""
+        given = any(column != f"x{i}" for i, column in enumerate(self.columns))
+        return given and set(self.columns) <= set(cells)
+
+    def check_columns(self, name: str, found: Sequence[str], with_target: bool) -> None:
+        """Raise :class:`DataError` unless data called ``name`` have the network's columns, in whatever order.
+
+        The target may be there, or has to be (``with_target``). What is missing and what the network does not
+        take are named.
+        """
+        wanted = [*self.columns, *([self.target] if with_target and self.target is not None else [])]
+        have, takes = set(found), {*self.columns, self.target}
+        missing = [column for column in wanted if column not in have]
+        others = [column for column in found if column not in takes]
+        if with_target and (self.target is None or self.target in self.columns):
+            raise DataError(
+                f"{name}: the network was trained on {self.name}, which has its target apart from the columns; "
+                f"name the target, one of {shortened(others) or 'its columns'}, with --target"
+            )
+        if missing or others:
+            parts = [f"no column {shortened(missing)}"] if missing else []
+            if others:
+                parts.append(f"{shortened(others)} is nothing that it takes; remove it from the data")
+            raise DataError(
+                f"{name} does not fit the network, which was trained on {len(self.columns)} columns of {self.name}: "
+                f"{'; '.join(parts)}. Expected {shortened([*self.columns])}"
+            )
+
+
+def _repeated(values: Sequence[object]) -> object:
+    counts = Counter(values)
+    return next((value for value, count in counts.items() if count > 1), None)
+
+
+def shortened(names: Sequence[str], most: int = 12) -> str:
+    """The names in quotes, of many the first ones and how many more there are.
+
+    >>> shortened(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + rest

@@ -1,0 +1,186 @@
+"""Machine code on disk, each piece in a file named by the hash of what it was made from.
+
+A file is a mark, the SHA-256 of all that follows, and the code. What does not fit its hash is made anew: damage costs
+time, nothing else. What is in a file is run as machine code, so the folder has to be the user's alone: one that
+somebody else owns, or that is open to others, is not used. A disk that is full or cannot be written to costs time as
+well.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+MARK = b"chainrule machine code 1\n"
+DIGEST = 32
+LIMIT = 256 * 2**20
+"""Bytes that are kept; the files that were used least recently go first."""
+SPARED = 0.75
+"""What part of that stays when some have to go."""
+
+
+def cache_folder() -> Path:
+    """Return where machine code is kept: `CHAINRULE_CACHE_DIR`, or chainrule's folder among the user's caches."""
+    if os.environ.get("CHAINRULE_CACHE_DIR"):
+        return Path(os.environ["CHAINRULE_CACHE_DIR"])
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and nobody who knows the user
+        home = Path(tempfile.gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home) / "chainrule" / "cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "chainrule"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "chainrule"
+
+
+class Cache:
+    """The files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reason = ""
+        """Why nothing is kept, if so."""
+        self._is_open: bool | None = None
+        self._written = 0
+
+    def read(self, key: str) -> bytes | None:
+        """Return the code that was kept under a key, if it is there and whole."""
+        if not self._opened():
+            return None
+        path = self.folder / key
+        try:
+            with path.open("rb") as file:
+                if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
+                    return None
+                content = file.read()
+        except OSError:
+            return None
+        code = content[len(MARK) + DIGEST :]
+        if content[: len(MARK)] != MARK or content[len(MARK) : len(MARK) + DIGEST] != _digest(key, code):
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it was used
+        return code
+
+    def write(self, key: str, code: bytes) -> None:
+        """Keep code under a key, at once: no other process sees half of it."""
+        if not self._opened():
+            return
+        temporary = None
+        try:
+            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
+            with os.fdopen(handle, "wb") as file:
+                file.write(MARK + _digest(key, code) + code)
+            Path(temporary).replace(self.folder / key)
+        except OSError as error:
+            self.reason = f"cannot be written to: {error.strerror or error}"
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+            return
+        if self._written % 64 == 0:
+            self.trim()
+        self._written += 1
+
+    def trim(self) -> None:
+        """Remove the files that were used least recently, where there are too many bytes."""
+        files = sorted(self.files(), key=lambda file: file[2])
+        total = sum(size for _, size, _ in files)
+        if total <= LIMIT:
+            return
+        for path, size, _ in files:
+            if total <= SPARED * LIMIT:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total -= size
+
+    def clear(self) -> int:
+        """Remove all files; return how many there were."""
+        count = 0
+        if self._opened(make=False):
+            for path, _, _ in self.files():
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    count += 1
+        return count
+
+    def files(self) -> list[tuple[Path, int, float]]:
+        """Return each file with its size and when it was last used."""
+        found = []
+        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    about = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(about.st_mode):
+                        found.append((Path(entry.path), about.st_size, about.st_mtime))
+        return found
+
+    def why_not(self) -> str:
+        """Return why nothing is kept in the folder, as far as can be told without making it; empty if it is."""
+        self._is_open = None
+        self._opened(make=False)
+        return self.reason
+
+    def _opened(self, make: bool = True) -> bool:
+        """Return whether the folder is there and fit to be used."""
+        if self._is_open is None or not self.folder.exists():
+            try:
+                self.reason = self._checked(make)
+            except OSError as error:
+                self.reason = f"cannot be used: {error.strerror or error}"
+            self._is_open = not self.reason
+        return self._is_open
+
+    def _checked(self, make: bool) -> str:
+        if make:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self.folder.mkdir(mode=0o700)
+        elif not self.folder.exists():
+            return self._of_parents()
+        about = self.folder.lstat()
+        if not stat.S_ISDIR(about.st_mode):
+            return "is no folder"
+        if hasattr(os, "getuid"):
+            if about.st_uid != os.getuid():
+                return "belongs to somebody else"
+            if about.st_mode & 0o077:
+                return f"is open to others (mode {stat.S_IMODE(about.st_mode):o}, expected 700)"
+        return "" if os.access(self.folder, os.W_OK) else "cannot be written to"
+
+    def _of_parents(self) -> str:
+        parent = self.folder.parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        return "" if parent.is_dir() and os.access(parent, os.W_OK) else "cannot be written to"
+
+
+def _digest(key: str, code: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+@functools.lru_cache(8)
+def _cache(folder: Path) -> Cache:
+    return Cache(folder)
+
+
+def cache() -> Cache:
+    """Return the cache that the environment names now."""
+    return _cache(cache_folder() / "native")
+
+
+def kept_in() -> dict[str, str]:
+    """Return where machine code is kept, in words, for `chainrule info`."""
+    own, numba, programs = Path(__file__).parents[1] / "__pycache__", os.environ.get("NUMBA_CACHE_DIR"), cache()
+    reason, size = programs.why_not(), sum(size for _, size, _ in programs.files())
+    about = f"not used: it {reason}" if reason else f"{size:,} bytes"
+    return {
+        "compiled kernels": numba or f"{own} (or Numba's folder of the user, where that cannot be written to)",
+        "kernels of captured programs": f"{programs.folder} ({about})",
+    }

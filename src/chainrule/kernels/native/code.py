@@ -1,0 +1,203 @@
+"""`Code`: one function in LLVM's language, written line by line.
+
+Arrays are `Place`s: `place[i]` reads, `place[i] = x` writes. Loops are `with code.loop(begin, end) as i:`, and what
+changes in them is a `Variable`. Branches there are none: what depends on a condition is selected.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .symbol import BOOL, LLVM, LONG, NotSymbolic, Symbol
+
+CONTRACT = "contract "
+"""The flags of all arithmetic: products may be fused with sums. NaN and infinity are what they are, quotients stay
+quotients, and what is written in an order is computed in it."""
+REORDER = "reassoc nsz contract "
+"""The flags of sums over many elements: their order may change, which vectors need."""
+Index = Symbol | int
+
+
+class Code:
+    """The body of a function that is being written."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.first: list[str] = []
+        """Room on the stack, which belongs before everything else."""
+        self.declared: set[str] = set()
+        self.block = "entry"
+        self._count = 0
+
+    def fresh(self) -> str:
+        """Return a name that nothing has yet."""
+        self._count += 1
+        return f"v{self._count}"
+
+    def write(self, line: str) -> None:
+        """Add an instruction that makes nothing."""
+        self.lines.append(f"  {line}")
+
+    def made(self, dtype: Any, text: str) -> Symbol:
+        """Add an instruction; return what it makes."""
+        name = f"%{self.fresh()}"
+        self.lines.append(f"  {name} = {text}")
+        return Symbol(self, dtype, name)
+
+    def constant(self, number: float, dtype: Any) -> Symbol:
+        """Return a number of a type."""
+        dtype = np.dtype(dtype)
+        if dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                value = float(dtype.type(number))
+            return Symbol(self, dtype, f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}", value)
+        if dtype == BOOL:
+            return Symbol(self, dtype, "true" if number else "false", bool(number))
+        if not np.iinfo(dtype).min <= number <= np.iinfo(dtype).max:
+            raise NotSymbolic(f"{number} is out of the range of {dtype}")
+        return Symbol(self, dtype, str(int(number)), int(number))
+
+    def index(self, number: Index) -> Symbol:
+        """Return a number to count or to index with."""
+        return number if isinstance(number, Symbol) else self.constant(number, LONG)
+
+    def remainder(self, number: Symbol, divisor: int) -> Symbol:
+        """Return what is left of an index after division by a number."""
+        return self.made(LONG, f"urem i64 {number}, {divisor}")
+
+    def intrinsic(self, name: str, *args: Symbol) -> Symbol:
+        """Call a function of LLVM's own on floats of one type."""
+        kind = args[0].type
+        if args[0].dtype.kind != "f":
+            raise NotSymbolic(f"{name} of {args[0].dtype}")
+        full = f"llvm.{name}.{'f32' if kind == 'float' else 'f64'}"
+        self.declared.add(f"declare {kind} @{full}({', '.join([kind] * len(args))})")
+        given = ", ".join(f"{kind} {x}" for x in args)
+        return self.made(args[0].dtype, f"call {CONTRACT}{kind} @{full}({given})")
+
+    def chosen(self, condition: Symbol, a: Symbol, b: Symbol) -> Symbol:
+        """Return a where the condition holds, else b; both are of one type."""
+        return self.made(a.dtype, f"select i1 {condition}, {a.type} {a}, {b.type} {b}")
+
+    def converted(self, x: Symbol, dtype: Any) -> Symbol:
+        """Return x as a number of another type."""
+        if x.dtype == dtype:
+            return x
+        if dtype not in LLVM or (x.dtype.kind == "f" and dtype.kind in "iu"):
+            # What becomes of a NaN there differs from one machine to the next.
+            raise NotSymbolic(f"no conversion of {x.dtype} to {dtype}")
+        if x.value is not None:
+            return self.constant(x.value, dtype)
+        if dtype == BOOL:
+            test = "fcmp une" if x.dtype.kind == "f" else "icmp ne"
+            return self.made(dtype, f"{test} {x.type} {x}, {self.constant(0, x.dtype)}")
+        return self.made(dtype, f"{_conversion(x.dtype, dtype)} {x.type} {x} to {LLVM[dtype]}")
+
+    def reinterpreted(self, x: Symbol, dtype: Any) -> Symbol:
+        """Return the number of another type with the same bits."""
+        if dtype.itemsize != x.dtype.itemsize:
+            raise NotSymbolic(f"no view of {x.dtype} as {dtype}")
+        return x if dtype == x.dtype else self.made(dtype, f"bitcast {x.type} {x} to {LLVM[dtype]}")
+
+    # Control
+
+    def label(self, name: str) -> None:
+        """Begin a block."""
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    @contextmanager
+    def loop(self, begin: Index, end: Index) -> Iterator[Symbol]:
+        """Repeat what is written inside for begin, begin + 1, … while that is less than end."""
+        first, last, name, before = self.index(begin), self.index(end), self.fresh(), self.block
+        self.write(f"br label %{name}.head")
+        self.label(f"{name}.head")
+        self.write(f"%{name} = phi i64 [ {first}, %{before} ], [ %{name}.next, %{name}.latch ]")
+        self.write(f"%{name}.on = icmp slt i64 %{name}, {last}")
+        self.write(f"br i1 %{name}.on, label %{name}.body, label %{name}.end")
+        self.label(f"{name}.body")
+        yield Symbol(self, LONG, f"%{name}")
+        self.write(f"br label %{name}.latch")
+        self.label(f"{name}.latch")
+        self.write(f"%{name}.next = add nuw nsw i64 %{name}, 1")
+        self.write(f"br label %{name}.head")
+        self.label(f"{name}.end")
+
+    def leave_if(self, condition: Symbol, result: Symbol) -> None:
+        """Return an index from the function where the condition holds."""
+        name = self.fresh()
+        self.write(f"br i1 {condition}, label %{name}.leave, label %{name}.stay")
+        self.label(f"{name}.leave")
+        self.write(f"ret i64 {result}")
+        self.label(f"{name}.stay")
+
+    def variable(self, dtype: Any, initial: float | Symbol) -> "Variable":
+        """Return a number that can change, set here to what it begins as."""
+        made = Variable(self, np.dtype(dtype))
+        made.set(initial)
+        return made
+
+
+def _conversion(old: Any, new: Any) -> str:
+    signed = old.kind == "i"
+    if new.kind == "f":
+        if old.kind == "f":
+            return "fpext" if new.itemsize > old.itemsize else "fptrunc"
+        return "sitofp" if signed else "uitofp"
+    if old != BOOL and new.itemsize < old.itemsize:
+        return "trunc"
+    if old != BOOL and new.itemsize == old.itemsize:
+        return "bitcast"
+    return "sext" if signed else "zext"
+
+
+class Variable:
+    """A number that changes: on the stack as it is written, in a register once LLVM has seen it."""
+
+    def __init__(self, code: Code, dtype: Any) -> None:
+        self.code, self.dtype, self.name = code, dtype, f"%{code.fresh()}"
+        code.first.append(f"  {self.name} = alloca {LLVM[dtype]}")
+
+    def get(self) -> Symbol:
+        """Return what it is now."""
+        return self.code.made(self.dtype, f"load {LLVM[self.dtype]}, ptr {self.name}")
+
+    def set(self, x: float | Symbol) -> None:
+        """Let it be something else."""
+        x = self.code.converted(x, self.dtype) if isinstance(x, Symbol) else self.code.constant(x, self.dtype)
+        self.code.write(f"store {x.type} {x}, ptr {self.name}")
+
+    def add(self, x: Symbol) -> None:
+        """Add a term of a sum whose order does not matter."""
+        x, before = self.code.converted(x, self.dtype), self.get()
+        self.set(self.code.made(self.dtype, f"fadd {REORDER}{x.type} {before}, {x}"))
+
+
+class Place:
+    """An array in memory, flat, of one type."""
+
+    def __init__(self, code: Code, name: str, dtype: Any) -> None:
+        self.code, self.name, self.dtype = code, name, np.dtype(dtype)
+
+    def _at(self, index: Index) -> str:
+        kind = "i8" if self.dtype == BOOL else LLVM[self.dtype]
+        at = self.code.fresh()
+        self.code.write(f"%{at} = getelementptr inbounds {kind}, ptr {self.name}, i64 {self.code.index(index)}")
+        return f"%{at}"
+
+    def __getitem__(self, index: Index) -> Symbol:
+        at = self._at(index)
+        if self.dtype == BOOL:
+            byte = self.code.made(np.dtype(np.uint8), f"load i8, ptr {at}")
+            return self.code.made(BOOL, f"icmp ne i8 {byte}, 0")
+        return self.code.made(self.dtype, f"load {LLVM[self.dtype]}, ptr {at}")
+
+    def __setitem__(self, index: Index, x: Symbol) -> None:
+        x = self.code.converted(x, self.dtype)
+        at = self._at(index)
+        if self.dtype == BOOL:
+            x = self.code.made(np.dtype(np.uint8), f"zext i1 {x} to i8")
+        self.code.write(f"store {x.type} {x}, ptr {at}")

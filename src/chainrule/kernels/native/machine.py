@@ -1,0 +1,91 @@
+"""LLVM's text compiled for this machine and loaded: `address_of(text)` is where the function `f` in it now is.
+
+What was compiled is kept on disk (`cache`), by the hash of the text, of LLVM's version and of the processor. In one
+process equal texts are one function.
+"""
+
+import functools
+import hashlib
+import threading
+from typing import Any
+
+from chainrule._version import __version__
+
+from .cache import cache
+
+LEVEL = 3
+"""How much LLVM optimises: from 2 on loops run on vectors."""
+
+
+class _Machine:
+    """The compiler for this processor, and what it has compiled."""
+
+    def __init__(self) -> None:
+        import llvmlite
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.llvm = llvm
+        self.cpu, self.features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        self.target = llvm.Target.from_default_triple()
+        self.stamp = f"{__version__} {llvmlite.__version__} {self.target.triple} {self.cpu} {self.features}"
+        self.engine = llvm.create_lljit_compiler(self._target_machine(3))
+        self.loaded: dict[str, Any] = {}
+        self.lock = threading.RLock()
+
+    def _target_machine(self, level: int) -> Any:
+        return self.target.create_target_machine(
+            cpu=self.cpu, features=self.features, opt=level, reloc="default", codemodel="jitdefault", jit=True
+        )
+
+    def optimised(self, text: str, level: int) -> tuple[Any, Any]:
+        """Return the text as LLVM's module, optimised, and the target machine for it."""
+        llvm, machine = self.llvm, self._target_machine(level)
+        module = llvm.parse_assembly(text)
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        options.loop_vectorization = options.slp_vectorization = level > 1
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+        return module, machine
+
+    def address(self, text: str, level: int) -> int:
+        key = hashlib.sha256(f"{level} {self.stamp}\n{text}".encode()).hexdigest()
+        with self.lock:
+            found = self.loaded.get(key)
+        if found is None:
+            code = cache().read(key)
+            if code is None:
+                module, machine = self.optimised(text, level)
+                code = machine.emit_object(module)
+                cache().write(key, code)
+            with self.lock:
+                found = self.loaded.get(key) or self._load(key, code)
+        return int(found["f"])
+
+    def _load(self, key: str, code: bytes) -> Any:
+        library = self.llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol("f")
+        self.loaded[key] = library.link(self.engine, key)
+        return self.loaded[key]
+
+
+@functools.cache
+def machine() -> _Machine:
+    """Return the compiler."""
+    return _Machine()
+
+
+def address_of(text: str) -> int:
+    """Return where the function `f` of a text is, compiled."""
+    return _address(text, LEVEL)
+
+
+@functools.cache
+def _address(text: str, level: int) -> int:
+    return machine().address(text, level)
+
+
+def assembly_of(text: str) -> str:
+    """Return the assembler's text of what a text becomes on this machine."""
+    module, target = machine().optimised(text, LEVEL)
+    return str(target.emit_assembly(module))

@@ -1,0 +1,93 @@
+"""Products, cross-entropy, norms and softmax as tasks of machine code, or not where they are something else."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.compile.natives import task_of
+from chainrule.kernels.native import products
+from chainrule.nn import functional as F
+from chainrule.rules import norm
+
+from .test_passes import written
+
+
+def made(f: Any, *arrays: Any) -> dict[str, bool]:
+    """Whether each instruction of a function is a task."""
+    program = written(f, *arrays)
+    empty = {v: np.zeros(v.shape, v.dtype) if v.kind == "result" else v.array for v in program.values}
+    return {i.name: task_of(i, empty.__getitem__) is not None for i in program.instructions}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (1, 1), (6,)])
+def test_norms_and_softmax(shape: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    n = shape[-1]
+
+    def f(x: Any, gamma: Any, beta: Any) -> Any:
+        h = F.layer_norm(x, n, gamma, beta)
+        return (F.rms_norm(h, n, gamma) * F.softmax(x, axis=-1)).sum() + (h * h * h).mean()
+
+    def g(*arrays: Any) -> Any:
+        return cr.value_and_grad(f, (0, 1, 2))(*arrays)
+
+    arrays = [rng.normal(size=s).astype(dtype) for s in (shape, (n,), (n,))]
+    compiled = cr.compile(g)
+    names = {step.name for step in (compiled(*arrays), compiled.plan)[1].steps}
+    assert {"layer_norm", "rms_norm", "softmax"} <= names
+    tolerance = 2e-4 if dtype is np.float32 else 1e-9
+    for _ in range(2):
+        (a, grads), (b, expected) = compiled(*arrays), g(*arrays)
+        np.testing.assert_allclose(a, b, rtol=tolerance)
+        for x, y in zip(grads, expected, strict=True):
+            np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_what_is_a_task_and_what_is_not() -> None:
+    x, gamma = np.ones((3, 4)), np.ones(4)
+    kept = cr.grad(lambda x, g: norm.layer_norm(x, g, g).sum())
+    assert made(kept, x, gamma)["layer_norm"]
+    assert not made(kept, x, np.ones(()))["layer_norm"]
+    assert not made(kept, x.astype(np.float16), gamma.astype(np.float16)).get("layer_norm")
+    assert made(kept, x, gamma.astype(np.float32))["layer_norm"]  # widened before it starts
+    assert made(lambda x: F.softmax(x, axis=-1), x)["softmax"]
+    assert made(lambda x: F.softmax(x, axis=1), x)["softmax"]
+    assert not made(lambda x: F.softmax(x, axis=0), x)["softmax"]
+    assert not made(lambda x: F.softmax(x, axis=-1), np.ones((0, 4)))["softmax"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("with_blas", [True, False])
+@pytest.mark.parametrize("sizes", [(2, 3, 4), (1, 1, 1), (33, 40, 21), (5, 1, 64)])
+def test_products(sizes: Any, with_blas: bool, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not with_blas:
+        monkeypatch.setattr(products, "address_of_gemm", lambda _: 0)
+    m, n, k = sizes
+    rng = np.random.default_rng(0)
+
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        return a @ b + 1, c.T @ b + 1, a @ d.T + 1, c.T @ d.T + 1
+
+    arrays = [rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (k, m), (n, k))]
+    compiled = cr.compile(f)
+    for a, b in zip(compiled(*arrays), f(*arrays), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4 if dtype is np.float32 else 1e-11, atol=1e-5)
+
+
+@pytest.mark.parametrize("integer", [np.int8, np.uint8, np.int32, np.uint64])
+def test_classes_of_any_integer_and_out_of_range(integer: Any) -> None:
+    loss = nn.CrossEntropyLoss()
+
+    def g(z: Any, t: Any) -> Any:
+        return cr.value_and_grad(loss)(z, t)
+
+    z, t = np.random.default_rng(0).normal(size=(5, 4)), np.array([0, 3, 1, 2, 3], integer)
+    compiled = cr.compile(g)
+    for a, b in zip(compiled(z, t), g(z, t), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    with pytest.raises(IndexError):
+        compiled(z, np.array([0, 3, 4, 2, 3], integer))
