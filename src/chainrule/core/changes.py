@@ -61,12 +61,10 @@ class _Changes:
 
 
 def base_of(array: Any) -> Any:
-    """Return the array that this one is a view of, also where a memoryview stands between them; None if it is none."""
+    """Return the array that this one is a view of, also where a memoryview or a loan stands between; None if none."""
     base = array.base
-    while type(base) is memoryview:
-        base = base.obj
-    if isinstance(base, Loan):
-        return base.array
+    while type(base) is memoryview or isinstance(base, Loan):
+        base = base.obj if type(base) is memoryview else base.array
     return base if isinstance(base, np.ndarray) else None
 
 
