@@ -107,7 +107,7 @@ CASES = {
     "stride": (strided, stride_forgotten, SIGNAL, "x", "stride", "i * 2"),
     "epsilon beside the root": (normalised, norm_backward, (TABLE,), "x", "epsilon", "+ 0.1)"),
     "axis": (normalised, norm_over_rows, (TABLE,), "x", "axes-swapped", "axis=1"),
-    "sign of a term": (softmax, sum_left_out, (TABLE,), "x", "sign", "g - inner"),
+    "sign of a term": (softmax, sum_left_out, (TABLE,), "x", "missing-term", "g - inner"),
     "in a helper": (np.cosh, through_a_helper, (TABLE,), "x", "wrong-point", ""),
     "upstream sign": (steps, steps_backward, (TABLE,), "x", "sign", "dx[:-1] -= g"),
 }

@@ -12,7 +12,7 @@ from .directional import accurate
 from .evidence import holding
 from .hypotheses import Hypothesis
 from .hypotheses import explain as hypotheses_on
-from .hypotheses.candidate import Detail
+from .hypotheses.candidate import WRITTEN, Detail
 from .locate import flipped, locate, verdict_on
 from .measure import Measurement, Probe, numeric_gradient, random_direction, unit
 from .repairs import repaired
@@ -30,10 +30,8 @@ FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
 REMAINING = 0.1
 """The share of the disagreement that may remain when they are put right."""
-CRISP = frozenset(
-    {"sign", "factor", "transposed", "axes-swapped", "shifted", "broadcast-sum", "accumulated-twice", "square-only"}
-)
-"""Fitted reasons that say what is wrong with the whole gradient."""
+OBSERVED = ("partial", "wrong-point")
+"""What is said of places and points: less than a change of the code that is sure."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -156,26 +154,22 @@ def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
 
 
 def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
-    """Put first what says most: a change of the code that says what the mistake is, or else what was fitted.
+    """Put first what says most.
 
-    A change that leaves something out, or puts something in, repairs the gradient and may say little of why it was
-    wrong; that the gradient is reversed, or has a factor N, says more.
+    A reason that was fitted says what is wrong with the mathematics, a change of the code where it is written; where
+    there are both, the first hypothesis has both. A mask or a stride is named by the code alone.
     """
     known = [h for h in fitted if h.code != "unexplained"]
     if not repairs:
         return tuple(fitted)
-    if known and _says_much(known[0]) and not repairs[0].detail["sure"]:
-        return (*known[:1], *repairs, *known[1:])
-    return (*repairs, *known)
-
-
-def _says_much(h: Hypothesis) -> bool:
-    """Whether a fitted reason says of the whole gradient, or of places with a name, what is wrong with it."""
-    if h.explained < 1:
-        return False
-    if h.code == "factor" and not isinstance(h.detail.get("factor"), float):  # one for each slice
-        return False
-    return h.code in CRISP or (h.code == "partial" and isinstance(h.detail.get("rows"), str))
+    first = repairs[0]
+    if first.code in WRITTEN or not known or known[0].explained < 1:
+        return (*repairs, *known)
+    if known[0].code == first.code or (first.detail["sure"] and known[0].code in OBSERVED):
+        return (*repairs, *known[1:])
+    detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
+    detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
+    return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
