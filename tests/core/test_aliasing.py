@@ -323,14 +323,14 @@ def test_random_programs_mean_what_they_mean_in_numpy(block: int) -> None:
 @pytest.mark.slow
 def test_thousands_of_random_programs_mean_what_they_mean_in_numpy() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(1_000, 6_000):
+    for seed in range(1_000, 4_000):
         one = program(seed, length=7 + seed % 8)
         for mode in MODES:
             counts[f"{mode}: {verdict(one, mode)}"] += 1
         counts[f"twice: {second_verdict(one)}"] += 1
     print(counts)
     assert all(counts[f"{mode}: refused"] <= 150 for mode in MODES if mode != "a capture"), counts
-    assert counts["a capture: refused"] <= 3_000, counts
+    assert counts["a capture: refused"] <= 1_500, counts
 
 
 @pytest.mark.parametrize("seed", [5, 6])
