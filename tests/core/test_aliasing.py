@@ -5,7 +5,6 @@ Or it is an error that says what to do: never another number.
 
 import functools
 import gc
-import math
 import numbers
 import re
 import weakref
@@ -19,7 +18,7 @@ import pytest
 import chainrule as cr
 from chainrule.compile.capture import Capture, Captured
 from chainrule.compile.program import Value
-from chainrule.core.alias import View, alias_of, innermost
+from chainrule.core.alias import alias_of
 from chainrule.core.capturing import captured_in, replaced
 from chainrule.core.tape import EAGER
 
@@ -323,14 +322,14 @@ def test_random_programs_mean_what_they_mean_in_numpy(block: int) -> None:
 @pytest.mark.slow
 def test_thousands_of_random_programs_mean_what_they_mean_in_numpy() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(1_000, 6_000):
+    for seed in range(1_000, 4_000):
         one = program(seed, length=7 + seed % 8)
         for mode in MODES:
             counts[f"{mode}: {verdict(one, mode)}"] += 1
         counts[f"twice: {second_verdict(one)}"] += 1
     print(counts)
     assert all(counts[f"{mode}: refused"] <= 150 for mode in MODES if mode != "a capture"), counts
-    assert counts["a capture: refused"] <= 3_000, counts
+    assert counts["a capture: refused"] <= 1_500, counts
 
 
 @pytest.mark.parametrize("seed", [5, 6])
@@ -347,98 +346,6 @@ def test_the_generator_finds_a_view_that_does_not_write_through(monkeypatch: pyt
     monkeypatch.setattr("chainrule.core.inplace.refresh", lambda root: None)
     with pytest.raises(AssertionError, match="def f"):
         Counter(verdict(program(seed), "grad") for seed in range(20))
-
-
-# Which results are views
-
-SHARING: dict[str, Callable[[Any], Any]] = {
-    **{"[1:]": lambda a: a[1:], "[0]": lambda a: a[0], "[...]": lambda a: a[...], "[()]": lambda a: a[()]},
-    **{"[:, None]": lambda a: a[:, None], "[[0, 1]]": lambda a: a[[0, 1]], "[a > 0]": lambda a: a[a > 0]},
-    **{"T": lambda a: a.T, "mT": lambda a: a.mT, "ravel": lambda a: a.ravel(), "T.ravel": lambda a: a.T.ravel()},
-    **{"flatten": lambda a: a.flatten(), "copy": lambda a: a.copy(), "reshape": lambda a: a.reshape(3, 2)},
-    **{"T.reshape": lambda a: a.T.reshape(-1), "[:, ::2].ravel": lambda a: a[:, ::2].ravel(), "+": lambda a: +a},
-    **{"[::2].reshape": lambda a: a[:, ::2].reshape(-1), "[0, ::2].reshape": lambda a: a[0, ::2].reshape(-1)},
-    **{"[0, ::2].ravel": lambda a: a[0, ::2].ravel(), "np.array_split": lambda a: np.array_split(a, 2)[1]},
-    **{"np.hsplit": lambda a: np.hsplit(a, 3)[1], "np.flip": np.flip, "np.rot90": np.rot90, "np.real": np.real},
-    **{"np.conjugate": np.conjugate, "np.squeeze": np.squeeze, "np.expand_dims": lambda a: np.expand_dims(a, 0)},
-    **{"np.atleast_3d": np.atleast_3d, "np.moveaxis": lambda a: np.moveaxis(a, 0, 1), "np.diagonal": np.diagonal},
-    **{"np.diag": np.diag, "np.einsum": lambda a: np.einsum("ij->ji", a), "np.take": lambda a: np.take(a, 0, axis=0)},
-    **{"np.broadcast_to": lambda a: np.broadcast_to(a, (2, 2, 3)), "np.tile": lambda a: np.tile(a, 1)},
-    **{"np.meshgrid": lambda a: np.meshgrid(a[0], a[1])[0], "np.pad": lambda a: np.pad(a, 0), "np.copy": np.copy},
-    **{"astype": lambda a: a.astype(float), "astype, no copy": lambda a: a.astype(float, copy=False)},
-    **{"np.trim_zeros": lambda a: np.trim_zeros(a[0]), "np.roll": lambda a: np.roll(a, 1), "np.sort": np.sort},
-    **{"np.block": lambda a: np.block([a]), "np.concatenate": lambda a: np.concatenate([a]), "np.diff": np.diff},
-    **{"np.resize": lambda a: np.resize(a, (2, 3)), "iteration": lambda a: next(iter(a)), "swapaxes": np.transpose},
-    **{"np.clip": lambda a: np.clip(a, -9, 9), "np.nan_to_num": np.nan_to_num, "[0, 0]": lambda a: a[0, 0]},
-}
-
-
-@pytest.mark.parametrize("view", SHARING.values(), ids=SHARING)
-def test_what_shares_memory_in_numpy_shares_it_here(view: Callable[[Any], Any]) -> None:
-    a = np.arange(6.0).reshape(2, 3)
-    expected = view(a)
-    x = cr.tensor(a, requires_grad=True) * 1.0
-    found = view(x)
-    alias = alias_of(found)
-    shares = found is x or (type(alias) is View and alias.root is x)
-    assert shares == np.shares_memory(a, expected)
-    assert isinstance(innermost(found), np.generic) == isinstance(expected, np.generic)
-
-
-def test_writing_into_what_numpy_makes_read_only_is_an_error() -> None:
-    x = cr.tensor(np.eye(3)) * 1.0
-    for view in (np.broadcast_to(x, (2, 3, 3)), np.diagonal(x), np.diag(x), np.broadcast_to(x, (2, 3, 3))[0]):
-        with pytest.raises(ValueError, match="assignment destination is read-only"):
-            view[0] = 1.0
-        with pytest.raises(ValueError, match="assignment destination is read-only"):
-            view.__iadd__(1.0)
-    x[0, 0] = 5.0
-    assert np.diagonal(x)[0] == 5.0
-
-
-def test_views_follow_their_base_after_a_write() -> None:
-    y = cr.tensor(X, requires_grad=True) * 1.0
-    views = [y[1:], y[::-1], y.reshape(3, 1), np.broadcast_to(y, (2, 3)), y[1:][1:], y.detach(), y.detach()[1:]]
-    y[2] = y[0] * 10.0
-    assert [v.numpy().ravel()[-1] for v in views] == [10.0, 1.0, 10.0, 10.0, 10.0, 10.0, 10.0]
-    assert [v.requires_grad for v in views] == [True] * 5 + [False] * 2
-    views[2][2] = 7.0
-    assert y.tolist() == [1.0, 2.0, 7.0]
-    assert views[4].tolist() == [7.0]
-
-
-def test_a_write_casts_and_broadcasts_as_numpys_does() -> None:
-    whole = cr.tensor(np.arange(3))
-    whole += 2
-    assert whole.tolist() == [2, 3, 4]
-    for update in (lambda a: a.__iadd__(0.5), lambda a: a.__itruediv__(2), lambda a: np.add(a, 0.5, out=a)):
-        with pytest.raises(TypeError, match=r"cannot write float64 into int64 by the casting rule 'same_kind'"):
-            update(whole)
-    y = cr.tensor(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"x \+= value: a value of shape \(4, 2, 3\) cannot be written into"):
-        y += np.ones((4, 1, 1))
-    with pytest.raises(ValueError, match="broadcast"):
-        y += np.ones(2)
-    mask = y > 0.5
-    same = mask
-    mask &= y < 0.5
-    assert same is mask
-    assert not same.any()
-
-
-def test_nothing_is_left_of_what_was_overwritten() -> None:
-    def f(x: Any) -> Any:
-        with np.errstate(all="ignore"):
-            y = np.log(0.0 * x)
-        y[...] = x
-        y[:] += 0.0
-        return y.sum()
-
-    assert cr.grad(f)(X).tolist() == [1.0] * 3
-    with pytest.raises(TypeError, match="float64 cannot be written into int64"):
-        cr.tensor(np.arange(3))[:] = 0.5
-    with pytest.raises(ValueError, match="could not broadcast"):
-        cr.tensor(X)[:] = np.ones(4)
 
 
 # Arguments, leaves and constants
@@ -650,86 +557,6 @@ def test_a_constant_written_into_is_seen_by_compiled_functions() -> None:
     assert compiled(np.ones(2)).tolist() == [5.0, 2.0]
     c += 1.0
     assert compiled(np.ones(2)).tolist() == [6.0, 3.0]
-
-
-# What is refused
-
-LOSSES: dict[str, Callable[[Any], Any]] = {
-    "int": int,
-    "float": float,
-    "complex": complex,
-    "round": round,
-    "math.floor": math.floor,
-    "math.ceil": math.ceil,
-    "math.trunc": math.trunc,
-}
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_a_python_number_of_a_traced_value_is_refused(name: str) -> None:
-    with pytest.raises(cr.GradientError, match=rf"{name}: .*test_aliasing\.py:\d+\); use .*x\.item\(\)"):
-        cr.grad(lambda x: LOSSES[name](x) * x)(2.5)
-    assert LOSSES[name](cr.tensor(2.5, requires_grad=True)) == LOSSES[name](2.5)
-    assert cr.grad(lambda x: abs(LOSSES[name](x.item())) * x)(2.5) == abs(LOSSES[name](2.5))
-
-
-INTO_PLAIN: dict[str, Callable[[Any, Any], Any]] = {
-    "array[i, j] = x": lambda k, x: k.__setitem__((0, 0), x[0]),
-    "array[i] = x": lambda k, x: k.__setitem__(0, x),
-    "+= an element": lambda k, x: exec("k[0, 0] += x[0]", {"k": k, "x": x}),
-    "array += x": lambda k, x: k.__iadd__(x),
-    "out=": lambda k, x: np.multiply(x, 2.0, out=k),
-    "sum(out=)": lambda k, x: np.sum(x, out=k[0, 0, ...]),
-    "copyto": np.copyto,
-    "putmask": lambda k, x: np.putmask(k, k < 1, x),
-    "place": lambda k, x: np.place(k, k < 1, x),
-    "put": lambda k, x: np.put(k, [0], x[0]),
-    "fill_diagonal": lambda k, x: np.fill_diagonal(k, x[0]),
-    "add.at": lambda k, x: np.add.at(k, [0], x),
-}
-
-
-@pytest.mark.parametrize("write", INTO_PLAIN)
-def test_a_traced_value_does_not_go_into_a_plain_array(write: str) -> None:
-    def f(x: Any) -> Any:
-        k = np.zeros((3, 3))
-        if write == "array[i, j] = x":
-            k[0, 0] = x[0]
-        elif write == "array[i] = x":
-            k[0] = x
-        else:
-            INTO_PLAIN[write](k, x)
-        return k.sum()
-
-    for transform in (cr.grad(f), lambda x: cr.jvp(f, (x,), (x,)), cr.hessian(f)):
-        with pytest.raises(
-            (cr.GradientError, TypeError), match=r"into a plain array.*zeros.*np\.stack.*x\.at"
-        ) as caught:
-            transform(X)
-        assert "test_aliasing.py:" in str(caught.value) or "<string>:1" in str(caught.value)
-
-
-def test_a_plain_array_does_not_take_an_eager_gradient_either() -> None:
-    x, k = cr.tensor(X, requires_grad=True), np.zeros(3)
-    with pytest.raises(ValueError, match="setting an array element") as caught:
-        k[0] = x[0]
-    assert "would write a value with a gradient into a plain array" in str(caught.value.__cause__)
-    k[0] = x[0].item()
-    k[1] = float(x[1])
-    assert k.tolist() == [1.0, 2.0, 0.0]
-
-
-@pytest.mark.parametrize("name", ["resize", "setfield", "byteswap"])
-def test_what_a_tensor_cannot_do_in_place_is_refused_by_name(name: str) -> None:
-    with pytest.raises(TypeError, match=rf"x\.{name}: a tensor cannot do that in place; .*x"):
-        getattr(cr.tensor(X), name)(3)
-
-
-def test_a_scalar_is_not_written_into() -> None:
-    s = cr.tensor(X, requires_grad=True).sum()
-    for write in (lambda: s.fill(0.0), lambda: np.put(s, [0], 1.0), lambda: np.copyto(s, 1.0)):
-        with pytest.raises(TypeError, match="x stands for one of NumPy's scalars"):
-            write()
 
 
 # Memory
