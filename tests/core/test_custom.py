@@ -309,3 +309,18 @@ def test_a_function_of_any_number_of_arguments_takes_a_rule_that_names_them():
     product = cr.custom(lambda *args: args[0] * args[1])
     product.def_vjp(lambda y_bar, a, b: (y_bar * b, y_bar * a))
     assert [float(g) for g in cr.grad(product, argnums=(0, 1))(2.0, 3.0)] == [3.0, 2.0]
+
+
+def test_a_copy_is_another_operation() -> None:
+    """A check tries other rules on one; the operation itself keeps its own."""
+    from copy import copy
+
+    def cube(x: Any) -> Any:
+        return x**3
+
+    op = cr.custom(cube)
+    op.def_vjp(lambda y_bar, x: y_bar * 3 * x**2)
+    twin = copy(op)
+    twin.def_vjp(lambda y_bar, x: y_bar * 0)
+    assert cr.grad(op)(2.0) == 12.0
+    assert cr.grad(twin)(2.0) == 0.0

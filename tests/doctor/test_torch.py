@@ -109,7 +109,8 @@ def same_measurements(own, other):
             if f.name.endswith("histogram"):
                 assert (a is None) == (b is None)
             elif isinstance(a, float):
-                rel = 2e-3 if f.name == "update_ratio" else 1e-4
+                # A step of Adam divides by the gradient: where that is near 0, the rounding of the processor decides.
+                rel = 1e-2 if f.name == "update_ratio" else 1e-4
                 assert a == pytest.approx(b, rel=rel, abs=1e-7, nan_ok=True), (mine.name, f.name)
             else:
                 assert a == b, (mine.name, f.name)

@@ -78,6 +78,12 @@ class Custom:
         """Pickle what `@custom` decorated by its name, as every function is."""
         return by_name(self) or super().__reduce_ex__(protocol)
 
+    def __copy__(self) -> "Custom":
+        """Return another operation with the same rules, which can get others."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), rules=dict(self.rules))
+        return twin
+
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Apply the operation."""
         return dispatch(self, args, settings)
