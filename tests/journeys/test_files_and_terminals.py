@@ -13,6 +13,9 @@ pytest.importorskip("sklearn", reason="the named data sets need pip install '.[a
 
 from chainrule.cli import main
 
+# A child that changes itself before it starts is a fork, of which JAX warns if another test has loaded it.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+
 QUICK = ("--epochs", "2", "--hidden", "8")
 TABLE = "a,b,y\n" + "".join(f"{i},{i * i % 7},{3 * i + i % 2}.5\n" for i in range(40))
 

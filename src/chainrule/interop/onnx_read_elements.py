@@ -85,7 +85,7 @@ def mod(call: Call, a: Any, b: Any) -> Any:
 def power(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
     """Return a power in the dtype of its base; one that is a plain number keeps exact derivatives at 0."""
     b = value_of(b) if not getattr(b, "requires_grad", False) else b
-    if isinstance(b, np.ndarray) and b.size == 1 and b.ndim == 0:
+    if type(b) is np.ndarray and b.ndim == 0:  # a box that stands for one keeps its gradient
         b = float(b) if dtype_of(a).kind == "f" else int(b)
     y = a**b
     return y if dtype_of(y) == dtype_of(a) else y.astype(dtype_of(a))

@@ -154,7 +154,7 @@ def batch_norm(call: Call, x: Any, scale: Any, bias: Any, mean: Any, variance: A
         call.refuse("the moments are used as outputs, and there are none here")
     if call.get("spatial", 1) != 1:
         call.refuse("spatial: expected 1")
-    trains = call.module.training and isinstance(mean, np.ndarray) and isinstance(variance, np.ndarray)
+    trains = call.module.training and type(mean) is np.ndarray and isinstance(variance, np.ndarray)
     eps, momentum = call.get("epsilon", 1e-5), 1 - call.get("momentum", 0.9)
     return functional.batch_norm(x, mean, variance, scale, bias, trains, momentum, eps)
 

@@ -23,7 +23,7 @@ WORDS = {
     "dim": "PyTorch's dim is called axis here",
     "keepdim": "PyTorch's keepdim is called keepdims here",
     "unbiased": "for PyTorch's unbiased=True write ddof=1, for False ddof=0",
-    "descending": "for the descending order write np.flip(x.sort(axis), axis)",
+    "descending": "for the descending order write np.flip(np.sort(x, axis), axis)",
     "stable": "for a stable order write kind='stable'",
     "start_dim": "flatten gives one axis here; write x.reshape(...)",
     "end_dim": "flatten gives one axis here; write x.reshape(...)",
@@ -62,14 +62,14 @@ def _told(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _values_only(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `max`, `min` or `sort`, which give values here and pairs in PyTorch."""
+    """Return `max` or `min`, which give values here and pairs in PyTorch."""
     method = _told(name, method)
     instead = f"x.arg{name}(axis)"
 
     @functools.wraps(method)
     def values(self: Tensor, *args: Any, **settings: Any) -> Any:
         y = method(self, *args, **settings)
-        if not settings and (args or name == "sort") and (frame := _eager(self)) and unpacks_two(frame):
+        if not settings and args and (frame := _eager(self)) and unpacks_two(frame):
             meaning = f"{name}: values only are returned here, where PyTorch gives (values, indices)"
             step = f"write values, indices = x.{name}(axis=axis), {instead}"
             if y.ndim == 0 or len(y) != 2:
@@ -169,6 +169,22 @@ def _size(self: Tensor) -> Size:
     return Size(self._value.size)
 
 
+def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `sort`, which sorts in place as NumPy's does, and gives a pair in PyTorch."""
+    method = _told("sort", method)
+
+    @functools.wraps(method)
+    def sort(self: Tensor, *args: Any, **settings: Any) -> Any:
+        if (frame := _eager(self)) and unpacks_two(frame):
+            raise ValueError(
+                "sort: x.sort() sorts in place and returns None, as in NumPy, where PyTorch gives (values, indices); "
+                "write values, indices = np.sort(x, axis), x.argsort(axis)"
+            )
+        return method(self, *args, **settings)
+
+    return sort
+
+
 def _missing(self: Tensor, name: str) -> Any:
     """Raise the AttributeError of a name that there is not, with what to write for PyTorch's and NumPy's."""
     hint = "" if name.startswith("__") else habits_names.hint(name)
@@ -182,7 +198,8 @@ TOLD = (
 """Methods whose values are the same in PyTorch, if they run."""
 WITH_MEANINGS: dict[str, Callable[..., Any]] = {
     **{name: functools.partial(_told, name) for name in TOLD},
-    **{name: functools.partial(_values_only, name) for name in ("max", "min", "sort")},
+    **{name: functools.partial(_values_only, name) for name in ("max", "min")},
+    "sort": _in_place,
     **{name: functools.partial(_deviation, name) for name in ("std", "var")},
     "transpose": _transpose,
     "repeat": _repeat,

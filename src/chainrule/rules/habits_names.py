@@ -50,8 +50,8 @@ NAMES = {
     "aminmax": "x.min(axis), x.max(axis)",
     "nanmedian": "np.nanmedian(x, axis)",
     "norm": "np.linalg.norm(x)",
-    "topk": "np.flip(x.sort(axis=-1), -1)[..., :k]",
-    "kthvalue": "x.sort(axis=-1)[..., k - 1]",
+    "topk": "np.flip(np.sort(x, axis=-1), -1)[..., :k]",
+    "kthvalue": "np.sort(x, axis=-1)[..., k - 1]",
     "histc": "np.histogram(x)",
     # Products
     **dict.fromkeys(("mm", "bmm", "mv"), "x @ y"),
@@ -78,7 +78,7 @@ NAMES = {
     ),
     "unfold": "np.stack([x[..., k : k + n] for k in range(...)], axis=-2)",
     # Values and indices in PyTorch's pairs
-    "values": "the result itself: x.max(axis=0) and x.sort(axis=0) give values only",
+    "values": "the result itself: x.max(axis=0) and np.sort(x, axis=0) give values only",
     "indices": "x.argmax(axis=0), x.argmin(axis=0) or x.argsort(axis=0)",
     # Dtypes, places, copies
     **dict.fromkeys(("cpu", "cuda", "pin_memory", "contiguous", "share_memory_"), f"x: {PLACE}"),
