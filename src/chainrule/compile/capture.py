@@ -207,11 +207,6 @@ class Capture:
             self._states[key] = Captured(value.array, self, value)
         return self._states[key]
 
-    def asks(self, box: Tensor) -> None:
-        """Note that Python asked whether a tensor from outside has a gradient."""
-        if box._trace is EAGER and not isinstance(box._value, Tensor):
-            self.tensors.setdefault(id(box), (box, box._value, box._link))
-
     def looks(self, box: Any) -> None:
         """Refuse a look at the values of a parameter; note one at those of a constant, which must stay as they are."""
         if type(box) is Looked:

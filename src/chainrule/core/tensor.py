@@ -263,7 +263,7 @@ class Tensor:
     def requires_grad(self) -> bool:
         """Whether a derivative flows through this tensor."""
         if running.capture is not None:
-            running.capture.asks(self)
+            running.capture.reads_link(self)
         return self._link is not None or (isinstance(self._value, Tensor) and self._value.requires_grad)
 
     @property
