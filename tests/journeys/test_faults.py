@@ -336,6 +336,16 @@ def alarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
     signal.signal(signal.SIGALRM, before)
 
 
+def test_a_block_that_was_left_half_made_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    cr.no_grad.__new__(cr.no_grad)  # as an interrupt inside of `__init__` leaves it
+    with pytest.raises(TypeError):
+        cr.no_grad(*"wrong")
+    gc.collect()
+    assert reported == []
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="only the main thread has signals"

@@ -83,5 +83,5 @@ class Floor:
         self._blocks.remove(block)
 
     def __del__(self) -> None:
-        for block in list(self._blocks):
+        for block in list(getattr(self, "_blocks", ())):  # an interrupt or a wrong argument may leave it without any
             self._close(block)
