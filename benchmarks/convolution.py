@@ -27,10 +27,10 @@ from timing import machine, table
 import chainrule as cr
 from chainrule import nn
 from chainrule.nn import functional as F
-from chainrule.rules import convolution, pooling
-from chainrule.rules.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
-from chainrule.rules.pooling import MaxPool, SumPool, SumUnpool
-from chainrule.rules.windows import Windows
+from chainrule.rules.arrays.windows import Windows
+from chainrule.rules.network import convolution, pooling
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
+from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool
 
 Step = Callable[[], object]
 TORCH = importlib.util.find_spec("torch") is not None

@@ -17,7 +17,7 @@ import numpy as np
 from timing import alternate, machine, table
 
 import chainrule as cr
-from chainrule.core import jacobians
+from chainrule.core.transforms import jacobians
 
 RANDOM = np.random.default_rng(0)
 Function = Callable[[Any], Any]

@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.datasets import load_diabetes, load_wine
 
 from chainrule import data
-from chainrule.train.job import Job
-from chainrule.train.predictor import Predictor
-from chainrule.train.recipe import Recipe
+from chainrule.jobs.training.job import Job
+from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.recipe import Recipe
 
 
 def written(name, columns, rows):

@@ -12,7 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.nn import functional
-from chainrule.rules.habits_names import NAMES
+from chainrule.rules.meanings.names import NAMES
 
 RNG = np.random.default_rng(0)
 ARRAYS = {

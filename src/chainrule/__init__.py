@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import rules as _rules  # registers every operation and gives Tensor its operators
 from chainrule._version import __version__
-from chainrule.core.checkpoint import checkpoint
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
-from chainrule.core.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-from chainrule.core.linearize import linearize
-from chainrule.core.meanings import PyTorchMeaningWarning
+from chainrule.core.operands.meanings import PyTorchMeaningWarning
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
-from chainrule.rules.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
-from chainrule.rules.compare import stop_gradient
-from chainrule.rules.einsum import einsum
-from chainrule.rules.exponential import exp, log
-from chainrule.rules.join import concatenate, stack
-from chainrule.rules.matmul import matmul
-from chainrule.rules.powers import sqrt
-from chainrule.rules.selection import where
-from chainrule.rules.softmax import log_softmax, logsumexp, softmax
-from chainrule.rules.trigonometric import cos, sin, tanh
+from chainrule.core.transforms.checkpoint import checkpoint
+from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
+from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from chainrule.core.transforms.linearize import linearize
+from chainrule.rules.arrays.join import concatenate, stack
+from chainrule.rules.elementary.compare import stop_gradient
+from chainrule.rules.elementary.exponential import exp, log
+from chainrule.rules.elementary.powers import sqrt
+from chainrule.rules.elementary.selection import where
+from chainrule.rules.elementary.trigonometric import cos, sin, tanh
+from chainrule.rules.linalg.einsum import einsum
+from chainrule.rules.linalg.matmul import matmul
+from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
+from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
 if TYPE_CHECKING:
     from chainrule import check, compile, data, distributed, doctor, explain, nn, numpy, optim, random, special, train
-    from chainrule.check.costs import cost
-    from chainrule.check.layers import check_layer
+    from chainrule.check.measuring.costs import cost
+    from chainrule.check.subjects.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
-    from chainrule.explain.graph import graph
-    from chainrule.explain.why import explain_grad
+    from chainrule.explain.graph.drawing import graph
+    from chainrule.explain.why.way import explain_grad
     from chainrule.interop import check_jax, check_torch
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
@@ -67,12 +67,12 @@ _LAZY_MODULES = frozenset(
 _LAZY_NAMES = {
     "backprop": "chainrule.nn.classic",
     "check_jax": "chainrule.interop",
-    "check_layer": "chainrule.check.layers",
+    "check_layer": "chainrule.check.subjects.layers",
     "check_torch": "chainrule.interop",
-    "cost": "chainrule.check.costs",
+    "cost": "chainrule.check.measuring.costs",
     "detect_nonfinite": "chainrule.doctor.nonfinite",
-    "explain_grad": "chainrule.explain.why",
-    "graph": "chainrule.explain.graph",
+    "explain_grad": "chainrule.explain.why.way",
+    "graph": "chainrule.explain.graph.drawing",
     "load": "chainrule.train",
     "save": "chainrule.train",
 }

@@ -20,16 +20,16 @@ except ModuleNotFoundError as error:
 
 from chainrule import terminal
 from chainrule._version import __version__
+from chainrule.base.files import check_output, is_same_file, write_text
 from chainrule.core.errors import CaptureError
-from chainrule.core.escape import csv_cell, visible
-from chainrule.core.files import check_output, is_same_file, write_text
+from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
+    from chainrule.jobs.training.job import Job
+    from chainrule.jobs.training.report import CheckedRow
     from chainrule.train.alone import Alone
     from chainrule.train.history import History
-    from chainrule.train.job import Job
-    from chainrule.train.report import CheckedRow
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 TARGET = "The data's target column (default: a trained model's own; else the last); with --loss, what it compares with."
@@ -101,9 +101,9 @@ def train(
     from chainrule.data import load
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
-    from chainrule.train.job import Job
-    from chainrule.train.recipe import Recipe
-    from chainrule.train.report import check_lang
+    from chainrule.jobs.training.job import Job
+    from chainrule.jobs.training.report import check_lang
+    from chainrule.train.saved.recipe import Recipe
 
     check_lang(lang)
     recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
@@ -143,7 +143,7 @@ def train(
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     """Check the gradients before the training, in one process for all; stop where they are wrong."""
     from chainrule.check import check_parameters
-    from chainrule.train.report import CheckedRow
+    from chainrule.jobs.training.report import CheckedRow
 
     checked = check_parameters(job.model, job.loss, *job.sample()) if parallel.leads else None
     if checked is not None:
@@ -166,7 +166,7 @@ def _write(
     watch: "GradientWatch",
 ) -> None:
     """Measure the trained network, and write the model and the report."""
-    from chainrule.train.report import write_report
+    from chainrule.jobs.training.report import write_report
 
     score = job.score()
     job.save(out, score)
@@ -197,7 +197,7 @@ def predict(
     """Predict with a saved network: a CSV with a row for each sample."""
     import csv
 
-    from chainrule.train.predictor import Predictor
+    from chainrule.train.saved.predictor import Predictor
 
     if out is not None:
         check_output(out, {"the model": model} | _data_files(data))
@@ -236,8 +236,8 @@ def check(
     NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function NAME_inputs in
     the same file, or the annotations.
     """
-    from chainrule.check.html import check_lang
-    from chainrule.interop.from_file import check_target
+    from chainrule.check.report.html import check_lang
+    from chainrule.jobs.check import check_target
 
     check_lang(lang)
     if html is not None:
@@ -269,8 +269,8 @@ def explain(
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Derive the gradient of a network step by step, with its numbers, every step verified."""
-    from chainrule.explain.command import FORMATS, asked, explained, format_of
-    from chainrule.explain.target import Source
+    from chainrule.jobs.explain import FORMATS, asked, explained, format_of
+    from chainrule.jobs.targets import Source
 
     chosen = format_of(format, out)
     if out is not None:
@@ -306,8 +306,8 @@ def graph(
     lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
-    from chainrule.explain.graph_command import graph_of
-    from chainrule.explain.target import Source
+    from chainrule.jobs.graph import graph_of
+    from chainrule.jobs.targets import Source
 
     check_output(out, _target_files(target) | _data_files(data))
     drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
@@ -337,9 +337,9 @@ def doctor(
 ) -> None:
     """Say whether gradients flow through a network, what is wrong if not, and which remedy helps."""
     from chainrule.doctor import doctor as examine
-    from chainrule.doctor.target import patient_of
-    from chainrule.doctor.words import check_lang
-    from chainrule.explain.target import Source
+    from chainrule.doctor.report.words import check_lang
+    from chainrule.jobs.doctor import patient_of
+    from chainrule.jobs.targets import Source
 
     check_lang(lang)
     if report is not None:
@@ -406,8 +406,8 @@ def _target_files(target: str) -> dict[str, Path]:
 
 def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
+    from chainrule.jobs.training.job import JobCheckpoint
     from chainrule.train import ModelFileError, NonFiniteError
-    from chainrule.train.job import JobCheckpoint
     from chainrule.train.logs import ProgressBar
 
     keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, _warn)]
@@ -440,7 +440,7 @@ def _warn(text: str) -> None:
 
 
 def _print_operations() -> None:
-    from chainrule.check.audit import KINDS, operations, summary
+    from chainrule.check.audit.audit import KINDS, operations, summary
 
     own = Table("operation", "kind", "arguments", "formula")
     for row in operations():
@@ -453,7 +453,7 @@ def _print_operations() -> None:
 
 def _print_model(path: Path) -> None:
     from chainrule.train import load
-    from chainrule.train.description import Description, is_described
+    from chainrule.train.saved.description import Description, is_described
 
     saved = load(path)
     said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []

@@ -20,15 +20,15 @@ from typing import Any
 import numpy as _np
 
 from chainrule import rules as _rules
-from chainrule.core.protocols import functions as _functions
-from chainrule.core.protocols import ufuncs as _ufuncs
+from chainrule.core.operands.protocols import functions as _functions
+from chainrule.core.operands.protocols import ufuncs as _ufuncs
 from chainrule.core.tensor import Tensor as _Tensor
 from chainrule.core.tree import flatten as _flatten
-from chainrule.rules.concatenator import c_, r_
-from chainrule.rules.gather import take_along_axis as gather
-from chainrule.rules.join import nested as _nested
-from chainrule.rules.join import row_stack as _row_stack
-from chainrule.rules.softmax import logsumexp
+from chainrule.rules.arrays.concatenator import c_, r_
+from chainrule.rules.arrays.gather import take_along_axis as gather
+from chainrule.rules.arrays.join import nested as _nested
+from chainrule.rules.arrays.join import row_stack as _row_stack
+from chainrule.rules.network.softmax import logsumexp
 
 __all__ = ["array", "asarray", "c_", "gather", "logsumexp", "r_", "row_stack"]
 

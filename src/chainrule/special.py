@@ -11,8 +11,8 @@ but `erf`, `erfc`, `expit`, `logit`, `xlogy` and `xlog1py` need SciPy for their 
 
 import contextlib
 
-from chainrule.rules.special import erf, erfc
-from chainrule.rules.special_functions import (
+from chainrule.rules.elementary.special import erf, erfc
+from chainrule.rules.elementary.special_functions import (
     digamma,
     erfinv,
     expit,

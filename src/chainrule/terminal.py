@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from chainrule.core.escape import visible
+from chainrule.present.escape import visible
 
 _ERRORS = "chainrule.terminal"
 _BYTES = re.compile("([\udca0-\udcff]+)")

@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 import chainrule as cr
-from chainrule.check import audit, numpy_names
+from chainrule.check.audit import audit, numpy_names
 from chainrule.cli import app
+from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.operation import REGISTRY
-from chainrule.core.protocols import functions, ufuncs
 from chainrule.rules.refused import REASONS, REFUSED
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-WRITTEN_BY = "python -m chainrule.check.audit > docs/operations.md"
+WRITTEN_BY = "python -m chainrule.check.audit.audit > docs/operations.md"
 BY_NAME = {entry.name: entry for entry in audit.audit()}
 NUMPY = dict(audit.numpy_functions())
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.check.directional import derivative
+from chainrule.check.measuring.directional import derivative
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=5))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chainrule.check.context import Context
 from chainrule.check.hypotheses import CODES, explain
+from chainrule.check.why.context import Context
 
 RNG = np.random.default_rng(5)
 X34, W45, B5 = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5)), RNG.standard_normal(5)

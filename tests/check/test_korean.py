@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.check import korean
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
-from chainrule.check.verdicts import VERDICTS
+from chainrule.check.report import korean
+from chainrule.check.report.verdicts import VERDICTS
 
 RNG = np.random.default_rng(0)
 X, W = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))

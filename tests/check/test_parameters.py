@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn
 from chainrule.check import check_parameters
-from chainrule.check.directional import derivative
+from chainrule.check.measuring.directional import derivative
 from chainrule.core.random import default_generator
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chainrule.compile import single
+from chainrule.compile.plan import single
 from chainrule.kernels.native import machine
 
 

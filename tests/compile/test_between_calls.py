@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.core.tape import EAGER, Tape
+from chainrule.core.traces.tape import EAGER, Tape
 
 from .worlds import World, assert_close, batches, compare, network
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compile import loops
-from chainrule.compile.elements import is_known
-from chainrule.compile.groups import grouped
-from chainrule.compile.loops import loop_of
+from chainrule.compile.plan import loops
+from chainrule.compile.plan.loops import loop_of
+from chainrule.compile.program.elements import is_known
+from chainrule.compile.program.groups import grouped
 from chainrule.core.kinds import Elementwise
 from chainrule.kernels import threads
 from chainrule.kernels.native import machine
@@ -130,7 +130,7 @@ def test_equal_loops_are_one_function_and_large_ones_of_any_size() -> None:
 def test_loops_of_any_size_on_one_core_or_two(
     limit: int, cores: int, monkeypatch: pytest.MonkeyPatch, machine_code: None
 ) -> None:
-    from chainrule.compile import emit
+    from chainrule.compile.plan import emit
 
     monkeypatch.setattr(loops, "SMALL", limit)
     if cores == 2:

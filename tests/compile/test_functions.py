@@ -221,7 +221,10 @@ FUNCTIONS: dict[str, Any] = {
     "softmax": lambda x: (cr.softmax(x, axis=-1), cr.log_softmax(x, axis=0), cr.logsumexp(x, axis=1)),
     "piecewise": lambda x: (np.where(x > 0, x, 0.1 * x), np.clip(x, -0.5, 0.5), np.sign(x), np.floor(x), np.round(x)),
     "linear algebra": lambda x: (np.linalg.inv(x @ x.T + np.eye(3)), np.linalg.det(x[:, :3]), np.linalg.norm(x)),
-    "at": lambda x: (cr.rules.index.Place(x, 0).set(1.0), cr.rules.index.Place(x, (slice(None), 1)).add(2.0)),
+    "at": lambda x: (
+        cr.rules.arrays.index.Place(x, 0).set(1.0),
+        cr.rules.arrays.index.Place(x, (slice(None), 1)).add(2.0),
+    ),
     "creation": lambda x: (np.ones(4) * x, np.arange(4) + x, np.eye(3) @ x, np.zeros(x.shape, x.dtype) + x),
     "iteration": lambda x: tuple(row * 2 for row in x),
     "stop gradient": lambda x: (cr.stop_gradient(x) * 2, x.copy(), np.array(1.0) * x),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.compile.groups import Group, layout, reduction_of, space_of
+from chainrule.compile.program.groups import Group, layout, reduction_of, space_of
 from chainrule.core.tree import flatten
 
 from .test_passes import written

@@ -12,8 +12,8 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.errors import CaptureError
 from chainrule.core.random import default_generator
-from chainrule.core.tape import EAGER, Tape
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.tape import EAGER, Tape
 
 from .worlds import World, batches, network
 

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.compile.memory import ALIGNMENT, Pool, aligned
+from chainrule.compile.plan.memory import ALIGNMENT, Pool, aligned
 
 from .worlds import World, batches, network
 

@@ -7,10 +7,10 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.compile.natives import task_of
+from chainrule.compile.plan.natives import task_of
 from chainrule.kernels.native import products
 from chainrule.nn import functional as F
-from chainrule.rules import norm
+from chainrule.rules.network import norm
 
 from .test_passes import written
 

@@ -9,10 +9,10 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
-from chainrule.compile.program import Instruction, Program
-from chainrule.compile.verified import check_written
+from chainrule.compile.plan.verified import check_written
+from chainrule.compile.program.program import Instruction, Program
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError
-from chainrule.core.lending import is_lent
+from chainrule.core.memory.lending import is_lent
 
 from .worlds import World, batches, compare, network
 

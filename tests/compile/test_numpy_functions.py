@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compile.by_numpy import loops_by_numpy
+from chainrule.compile.plan.by_numpy import loops_by_numpy
 from chainrule.core.errors import CaptureError
-from chainrule.core.protocols import functions, ufuncs
+from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.tree import flatten
 
 CALLS: dict[str, tuple[str, ...]] = {

@@ -8,14 +8,14 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.compile import passes
-from chainrule.compile.capture import Capture, Captured
-from chainrule.compile.program import Instruction, Program, Value, waits_for
-from chainrule.core.capturing import captured_in, replaced
-from chainrule.core.tape import EAGER
+from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.program import passes
+from chainrule.compile.program.program import Instruction, Program, Value, waits_for
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import captured_in, replaced
+from chainrule.core.traces.tape import EAGER
 from chainrule.core.tree import flatten
-from chainrule.rules.linear import LinearMap
+from chainrule.rules.network.linear import LinearMap
 
 
 def written(f: Callable[..., Any], *arrays: Any) -> Program:

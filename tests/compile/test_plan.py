@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compile import single
+from chainrule.compile.plan import single
 
 from .worlds import World, batches, network
 

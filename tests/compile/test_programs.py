@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainrule.compile.by_numpy import loops_by_numpy
+from chainrule.compile.plan.by_numpy import loops_by_numpy
 
 from .program_maker import made
 from .programs import Function, Program, shrunk

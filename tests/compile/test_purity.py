@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compile.purity import reads_only_functions
+from chainrule.compile.program.purity import reads_only_functions
 from chainrule.core.kinds import Elementwise
 
 scale = 2.0

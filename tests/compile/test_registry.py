@@ -10,7 +10,7 @@ import chainrule as cr
 import chainrule.rules
 from chainrule.core.operation import REGISTRY
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import vjp
+from chainrule.core.transforms.derivatives import vjp
 
 from ..rules.calls import Call, cases_of, written
 

@@ -7,8 +7,8 @@ import numpy as np
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.core.tape import EAGER, Tape
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.tape import EAGER, Tape
 
 FEATURES, CLASSES, BATCH = 4, 3, 5
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compile.capture import Capture, Captured
-from chainrule.compile.program import Value
-from chainrule.core.alias import alias_of
-from chainrule.core.capturing import captured_in, replaced
-from chainrule.core.tape import EAGER
+from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.program.program import Value
+from chainrule.core.memory.alias import alias_of
+from chainrule.core.traces.capturing import captured_in, replaced
+from chainrule.core.traces.tape import EAGER
 
 from .aliasing_programs import Program, program
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core import jacobians
-from chainrule.core.batch import Batch, Batched, by_rows, in_stacks
 from chainrule.core.operation import REGISTRY, Case, Operation, case
-from chainrule.core.tape import next_level
+from chainrule.core.traces.tape import next_level
+from chainrule.core.transforms import jacobians
+from chainrule.core.transforms.batch import Batch, Batched, by_rows, in_stacks
 
 
 def is_shape(x: Any) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core import capturing
-from chainrule.core.capturing import (
+from chainrule.core.errors import CaptureError
+from chainrule.core.traces import capturing
+from chainrule.core.traces.capturing import (
     boxes_in,
     captured_in,
     effect,
@@ -22,7 +23,6 @@ from chainrule.core.capturing import (
     running,
     state,
 )
-from chainrule.core.errors import CaptureError
 
 Pair = namedtuple("Pair", "a b")
 
@@ -138,7 +138,7 @@ def test_state_is_read_anew() -> None:
 
 
 def test_state_that_is_replaced_in_its_holder_makes_a_new_plan() -> None:
-    from chainrule.core.changes import changes
+    from chainrule.core.memory.changes import changes
 
     holder = {"a": np.ones(2)}
     compiled = cr.compile(lambda x: x * state(holder["a"], (holder, "a")))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.checkpoint import recomputing
 from chainrule.core.random import default_generator
+from chainrule.core.transforms.checkpoint import recomputing
 
 
 def body(x: Any) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.modes import modes
-from chainrule.core.provenance import PACKAGE
+from chainrule.base.provenance import PACKAGE
+from chainrule.core.traces.modes import modes
 
 TRANSFORMS: dict[str, Any] = {
     "grad": lambda x: cr.grad(lambda x: 1.0)(x),

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.core.files import check_output, drop_stale, is_same_file, replace_file, temporary_of, write_text
+from chainrule.base.files import (
+    check_output,
+    drop_stale,
+    is_same_file,
+    replace_file,
+    temporary_of,
+    write_text,
+)
 
 fcntl = pytest.importorskip("fcntl", reason="locks on files are Unix's")
 
@@ -150,7 +157,7 @@ def test_an_output_that_is_an_input_is_refused_by_whatever_name(tmp_path, monkey
 
 KILLED = """
 import os, signal, sys
-from chainrule.core import files
+from chainrule.base import files
 files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 files.write_text(sys.argv[1], "half")
 """

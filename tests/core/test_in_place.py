@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.core.changes import changes
+from chainrule.core.memory.changes import changes
 
 VALUES = [3.0, 1.0, 2.0, 4.0]
 

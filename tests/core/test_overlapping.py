@@ -15,9 +15,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import data, nn, optim
-from chainrule.core.capturing import observed, running
-from chainrule.core.checkpoint import recomputing
-from chainrule.core.modes import modes
+from chainrule.core.traces.capturing import observed, running
+from chainrule.core.traces.modes import modes
+from chainrule.core.transforms.checkpoint import recomputing
 from chainrule.doctor.nonfinite import detect_nonfinite
 from chainrule.nn.mode import in_mode
 

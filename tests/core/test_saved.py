@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 import chainrule.nn.functional as F
-from chainrule.core import fingerprint as fingerprints
-from chainrule.core.fingerprint import fingerprint
+from chainrule.core.memory import fingerprint as fingerprints
+from chainrule.core.memory.fingerprint import fingerprint
 
 WEIGHTS = np.array([[0.5, 1.5, 2.5, 3.5]] * 4) + np.arange(4)[:, None] / 8
 

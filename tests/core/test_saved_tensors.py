@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.sealing import loans
+from chainrule.core.memory.sealing import loans
 
 
 def torch_view(x: Any) -> Any:

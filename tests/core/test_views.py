@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.alias import View, alias_of, innermost
+from chainrule.core.memory.alias import View, alias_of, innermost
 
 X = np.array([1.0, 2.0, 3.0])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import DataError, limits, load
-from chainrule.train.recipe import Recipe, network
+from chainrule.train.saved.recipe import Recipe, network
 
 
 def header(shape, dtype="<f8"):

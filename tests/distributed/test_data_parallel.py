@@ -176,9 +176,9 @@ def test_the_command_line(tmp_path):
     assert text.count("gradient check") == 1
     assert "mpiexec -n 2 chainrule train iris" in (tmp_path / "two.html").read_text(encoding="utf-8")
     from chainrule.data import load
-    from chainrule.train.job import Job
-    from chainrule.train.predictor import Predictor
-    from chainrule.train.recipe import Recipe
+    from chainrule.jobs.training.job import Job
+    from chainrule.train.saved.predictor import Predictor
+    from chainrule.train.saved.recipe import Recipe
 
     job = Job(load("iris"), Recipe(hidden=(8,), epochs=8, dropout=0.0))
     job.train()

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import doctor, nn, optim
-from chainrule.doctor import svg
-from chainrule.doctor.measure import effective_rank
+from chainrule import nn, optim
+from chainrule.doctor.examine.measure import effective_rank
+from chainrule.doctor.report import svg, words
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 6)).astype(np.float32)
@@ -43,9 +43,9 @@ def test_no_sentence_has_a_nan(lang):
     found = examined(dead())
     for verdict in found.verdicts:
         assert not re.search(r"\bnan\b", verdict.text(lang))
-    words = {"en": "not measured", "ko": "측정 안 됨"}[lang]
+    expected = {"en": "not measured", "ko": "측정 안 됨"}[lang]
     values = {"ratio": 0.0, "last": "4", "step": 0.0, "activation": math.nan, "weight": 1.0, "largest": 2.0}
-    assert words in doctor.words.said("vanishing", lang, values)
+    assert expected in words.said("vanishing", lang, values)
 
 
 def test_a_gradient_of_zero_lies_on_the_floor_of_the_chart():

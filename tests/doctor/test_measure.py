@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.doctor import case as cases
-from chainrule.doctor.case import Case, untouched
-from chainrule.doctor.chance import chance_level, is_summed
-from chainrule.doctor.exam import examine
-from chainrule.doctor.measure import Noise, effective_rank
-from chainrule.doctor.own import OwnEngine
+from chainrule.doctor.engines.numpy.engine import OwnEngine
+from chainrule.doctor.examine import case as cases
+from chainrule.doctor.examine.case import Case, untouched
+from chainrule.doctor.examine.chance import chance_level, is_summed
+from chainrule.doctor.examine.exam import examine
+from chainrule.doctor.examine.measure import Noise, effective_rank
 
 
 @given(st.integers(1, 12), st.integers(0, 100))

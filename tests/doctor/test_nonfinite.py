@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core import dispatch, tape
+from chainrule.core.traces import dispatch, tape
 from chainrule.doctor import NonFiniteOperation
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.doctor import surgery
+from chainrule.doctor.remedies import surgery
 
 
 def batches(size=32):

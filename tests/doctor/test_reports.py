@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 import chainrule as cr
 from chainrule import nn, optim, train
 from chainrule.cli import app
-from chainrule.doctor import GradientWarning, GradientWatch, words
+from chainrule.doctor import GradientWarning, GradientWatch
+from chainrule.doctor.report import words
 
 SOURCE = """
 import numpy as np

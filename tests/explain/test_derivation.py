@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core.unicode_math import to_unicode
-from chainrule.rules.activation import Relu
-from chainrule.rules.cross_entropy import SoftmaxCrossEntropy, Step
-from chainrule.rules.linear import LinearMap
+from chainrule.present.unicode_math import to_unicode
+from chainrule.rules.network.activation import Relu
+from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, Step
+from chainrule.rules.network.linear import LinearMap
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core.unicode_math import to_unicode
+from chainrule.present.unicode_math import to_unicode
 
 RNG = np.random.default_rng(0)
 CLASSES = np.array([0, 2])

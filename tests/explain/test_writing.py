@@ -12,11 +12,11 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core.escape import CSP
-from chainrule.core.unicode_math import to_unicode
-from chainrule.explain.catalogue import LANGUAGES, TITLES_KO
-from chainrule.explain.folding import fold
-from chainrule.rules.cross_entropy import DERIVATION
+from chainrule.explain.derive.folding import fold
+from chainrule.explain.write.catalogue import LANGUAGES, TITLES_KO
+from chainrule.present.escape import CSP
+from chainrule.present.unicode_math import to_unicode
+from chainrule.rules.network.cross_entropy import DERIVATION
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RNG = np.random.default_rng(0)

@@ -14,9 +14,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import data, nn, optim, train
-from chainrule.check.subject import BackwardError
+from chainrule.check.subjects.subject import BackwardError
 from chainrule.doctor.nonfinite import NonFiniteOperation, detect_nonfinite
-from chainrule.explain.formula_tokens import FormulaError
+from chainrule.formula.tokens import FormulaError
 from chainrule.train.step import NonFiniteError
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)

@@ -17,9 +17,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.core.checkpoint import recomputing
-from chainrule.core.modes import modes
 from chainrule.core.random import default_generator
+from chainrule.core.traces.modes import modes
+from chainrule.core.transforms.checkpoint import recomputing
 
 # Training, again and again
 

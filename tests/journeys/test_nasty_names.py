@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core import escape
 from chainrule.doctor import doctor
-from chainrule.explain import explain, explain_grad
-from chainrule.explain.graph import graph
+from chainrule.explain.entry import explain
+from chainrule.explain.graph.drawing import graph
+from chainrule.explain.why.way import explain_grad
 from chainrule.nn.summary import summary
+from chainrule.present import escape
 
 pytest.importorskip("jinja2", reason="reports need pip install '.[app]'")
 pytest.importorskip("latex2mathml", reason="MathML needs pip install '.[app]'")

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from chainrule.kernels.attention_elements import draw, exp2, ordered, unordered
+from chainrule.kernels.attention.elements import draw, exp2, ordered, unordered
 from chainrule.kernels.blas import address_of_gemm, one_thread, product
 from chainrule.kernels.jit import kernel
 from chainrule.kernels.tasks import run_all
-from chainrule.rules.blockwise_attention import draws
+from chainrule.rules.attention.blockwise import draws
 
 DTYPES = (np.float32, np.float64)
 
@@ -116,7 +116,7 @@ def test_blas_gets_its_threads_back():
 
 def test_draws_are_the_composites():
     out = np.zeros((4, 6), np.uint64)
-    from chainrule.rules.attention_blocks import keys_of_heads
+    from chainrule.rules.attention.blocks import keys_of_heads
 
     drawn(keys_of_heads(np.uint64(3), 2)[1], out)
     np.testing.assert_array_equal(out, draws(np.uint64(3), (2, 4, 6))[1])
@@ -148,9 +148,9 @@ def test_what_a_task_raises_comes_out_and_the_next_call_works():
 WITHOUT_COMPILER = """
 import numpy as np
 import chainrule as cr
-from chainrule.rules import attention_blocks
-from chainrule.rules.attention import scaled_dot_product_attention as attend
-from chainrule.rules.blockwise_attention import BlockwiseAttention
+from chainrule.rules.attention import blocks as attention_blocks
+from chainrule.rules.attention.plain import scaled_dot_product_attention as attend
+from chainrule.rules.attention.blockwise import BlockwiseAttention
 
 attention_blocks.ROWS, attention_blocks.COLUMNS = 4, 3
 rng = np.random.default_rng(0)

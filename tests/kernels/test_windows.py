@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.core.transforms import vjp
-from chainrule.kernels import convolution as kernels
+from chainrule.core.transforms.derivatives import vjp
 from chainrule.kernels import threads
-from chainrule.rules import convolution, pooling
-from chainrule.rules.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
-from chainrule.rules.pooling import MaxPool, SumPool
-from chainrule.rules.windows import Windows
+from chainrule.kernels.convolution import passes as kernels
+from chainrule.rules.arrays.windows import Windows
+from chainrule.rules.network import convolution, pooling
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
+from chainrule.rules.network.pooling import MaxPool, SumPool
 
 from .window_problems import compare, compare_convolution, compare_pooling, geometry
 

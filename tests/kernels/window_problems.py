@@ -4,12 +4,12 @@ on and, as a program of its own under NUMBA_DISABLE_JIT=1, with it off.
 
 import numpy as np
 
-from chainrule.kernels import convolution as convolution_kernels
-from chainrule.kernels import pooling as pooling_kernels
-from chainrule.kernels.flat import Geometry
-from chainrule.rules import convolution
-from chainrule.rules.pooling import MaxPool, SumPool, SumUnpool
-from chainrule.rules.windows import Windows
+from chainrule.kernels.convolution import passes as convolution_kernels
+from chainrule.kernels.convolution.flat import Geometry
+from chainrule.kernels.pooling import passes as pooling_kernels
+from chainrule.rules.arrays.windows import Windows
+from chainrule.rules.network import convolution
+from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool
 
 ULPS = 64
 """By how many units in the last place of the largest element results may differ, at sums of a few hundred products."""

@@ -6,7 +6,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.nn.functional.attention import DropoutSeed, attention_method, scaled_dot_product_attention
-from chainrule.rules import attention_blocks
+from chainrule.rules.attention import blocks as attention_blocks
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.core.changes import changes
+from chainrule.core.memory.changes import changes
 from chainrule.optim.flat import Flat, aligned_zeros, joined
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import jvp, vjp
+from chainrule.core.transforms.derivatives import jvp, vjp
 
 RNG = np.random.default_rng(1)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.core.operation import Operation
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms import vjp
+from chainrule.core.transforms.derivatives import vjp
 
 from .calls import Arrays, Call, is_floating, names_of, plain, random_like, variant
 from .law import always, close, has_derivative, law

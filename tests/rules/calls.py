@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.operation import Case, Operation, case
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import jvp, vjp
+from chainrule.core.transforms.derivatives import jvp, vjp
 
 Arrays = tuple[Any, ...]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.transforms import jvp, vjp
+from chainrule.core.transforms.derivatives import jvp, vjp
 
 from .calls import Arrays, Call, plain, random_like
 from .law import close, difference, law, scale_of

@@ -1,6 +1,6 @@
 """The formula of an operation and of each rule: it is there, and it is what the code computes.
 
-`chainrule.explain.formula` evaluates it with NumPy, apart from the engine. What is outside its subset of LaTeX is
+`chainrule.formula.evaluation` evaluates it with NumPy, apart from the engine. What is outside its subset of LaTeX is
 prose: `prose(op)` says which formulas those are and why.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Operation, parameters
-from chainrule.core.reverse import fit
-from chainrule.explain.formula import FormulaError, formulas_in, parse
-from chainrule.explain.formula_functions import POINTWISE, WHOLE
+from chainrule.core.traces.reverse import fit
+from chainrule.formula.evaluation import FormulaError, formulas_in, parse
+from chainrule.formula.functions import POINTWISE, WHOLE
 
 from .calls import Call, cases_of, is_floating, is_shape, random_like
 from .law import always, close, law, record_law

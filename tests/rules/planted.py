@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule.core.kinds import Bilinear, Constant, Elementwise, Fused, General, Linear
 from chainrule.core.operation import Array, Kink, Operation, case
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.tape import EAGER
 
 
 class Cube(Elementwise, register=False):

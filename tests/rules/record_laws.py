@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Kink, Operation
-from chainrule.core.transforms import jvp, vjp
+from chainrule.core.transforms.derivatives import jvp, vjp
 
 from .calls import Call, plain, random_like
 from .law import always, close, law, record_law

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.rules.activation import (
+from chainrule.rules.network.activation import (
     SELU_ALPHA,
     SELU_LAMBDA,
     celu,
@@ -25,7 +25,7 @@ from chainrule.rules.activation import (
     softsign,
     tanhshrink,
 )
-from chainrule.rules.piecewise import (
+from chainrule.rules.network.piecewise import (
     hardshrink,
     hardsigmoid,
     hardswish,

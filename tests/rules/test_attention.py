@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import chainrule.rules  # noqa: F401
-from chainrule.core.transforms import grad, jvp, vjp
-from chainrule.rules.attention import scaled_dot_product_attention as attend
-from chainrule.rules.softmax import softmax
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
+from chainrule.rules.attention.plain import scaled_dot_product_attention as attend
+from chainrule.rules.network.softmax import softmax
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.core.operation import REGISTRY
-from chainrule.rules import attention_blocks
-from chainrule.rules.attention import attention_method, scaled_dot_product_attention
-from chainrule.rules.blockwise_attention import BlockwiseAttention, blockwise_attention, draws
+from chainrule.rules.attention import blocks as attention_blocks
+from chainrule.rules.attention.blockwise import BlockwiseAttention, blockwise_attention, draws
+from chainrule.rules.attention.plain import attention_method, scaled_dot_product_attention
 
 RNG = np.random.default_rng(0)
 OPEN = np.True_
@@ -275,7 +275,7 @@ def test_memory_grows_with_the_length_and_not_with_its_square(monkeypatch, mode)
 
 
 def test_the_kernels_are_compiled_once_for_each_dtype():
-    kernels = pytest.importorskip("chainrule.kernels.attention")
+    kernels = pytest.importorskip("chainrule.kernels.attention.blocks")
     if hasattr(kernels.forward, "signatures"):  # not where Numba's compiler is off
         for kernel in (kernels.forward, kernels.reverse, kernels.tangent):
             assert len(kernel.signatures) <= 2

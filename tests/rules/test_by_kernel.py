@@ -6,7 +6,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.kernels.suitable import LARGE
-from chainrule.rules import cross_entropy, norm, softmax
+from chainrule.rules.network import cross_entropy, norm, softmax
 
 F = nn.functional
 RULES = (norm, softmax, cross_entropy)

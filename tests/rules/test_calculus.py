@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.core.tape import EAGER
-from chainrule.rules import calculus, order_statistics
+from chainrule.core.traces.tape import EAGER
+from chainrule.rules.arrays import calculus, order_statistics
 
 from .against_numpy import agree, apart
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.rules.compare import stop_gradient
-from chainrule.rules.selection import clip, fmax, fmin, maximum, minimum, select, where
+from chainrule.rules.elementary.compare import stop_gradient
+from chainrule.rules.elementary.selection import clip, fmax, fmin, maximum, minimum, select, where
 
 COMPARISONS = ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
 LOGIC = ["logical_and", "logical_or", "logical_xor"]

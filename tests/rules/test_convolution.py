@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.core.jacobians import hvp
-from chainrule.core.transforms import grad, vjp
-from chainrule.rules import convolution
-from chainrule.rules.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
-from chainrule.rules.pooling import MaxPool, SumPool, SumUnpool
-from chainrule.rules.windows import Fold, Unfold, Windows
+from chainrule.core.transforms.derivatives import grad, vjp
+from chainrule.core.transforms.jacobians import hvp
+from chainrule.rules.arrays.windows import Fold, Unfold, Windows
+from chainrule.rules.network import convolution
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
+from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool
 
 RNG = np.random.default_rng(0)
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.core.protocols import functions, ufuncs
-from chainrule.rules.exponential import exp2, logaddexp, logaddexp2
-from chainrule.rules.powers import float_power, hypot, power
-from chainrule.rules.rounding import fmod, nan_to_num, remainder, round
-from chainrule.rules.special import erf, erfc
-from chainrule.rules.trigonometric import arctan2, sinc
+from chainrule.core.operands.protocols import functions, ufuncs
+from chainrule.rules.elementary.exponential import exp2, logaddexp, logaddexp2
+from chainrule.rules.elementary.powers import float_power, hypot, power
+from chainrule.rules.elementary.rounding import fmod, nan_to_num, remainder, round
+from chainrule.rules.elementary.special import erf, erfc
+from chainrule.rules.elementary.trigonometric import arctan2, sinc
 
 # By NumPy's name, the inputs at which PyTorch's function is compared.
 WIDE = np.array([-1e4, -30.0, -2.5, -1e-3, 1e-3, 0.7, 4.0, 30.0, 1e4])

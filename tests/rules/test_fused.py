@@ -5,7 +5,7 @@ import pytest
 
 import chainrule.rules
 from chainrule.core.operation import REGISTRY
-from chainrule.core.transforms import grad, jvp, vjp
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
 
 NAMES = (
     "linear",
@@ -130,7 +130,7 @@ def test_linear_names_the_shapes_that_do_not_fit(shapes):
 
 def test_linear_without_a_bias_is_the_matrix_product():
     x, w = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
-    np.testing.assert_array_equal(chainrule.rules.linear.linear(x, w), x @ w)
+    np.testing.assert_array_equal(chainrule.rules.network.linear.linear(x, w), x @ w)
 
 
 @pytest.mark.parametrize("record", [op for op in REGISTRY.values() if op.kind == "fused"], ids=lambda op: op.name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 import chainrule as cr
-from chainrule.rules import gather, index, order
+from chainrule.rules.arrays import gather, index, order
 
 
 def gradient_of_taking(shape, where, y_bar):

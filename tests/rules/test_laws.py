@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.core import kinds, reverse
+from chainrule.core import kinds
 from chainrule.core.operation import Operation
+from chainrule.core.traces import reverse
 
 from .calls import variant
 from .laws import LAWS

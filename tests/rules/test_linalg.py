@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.core.jacobians import hessian
-from chainrule.core.tape import EAGER
-from chainrule.core.transforms import grad, jvp, vjp
-from chainrule.rules import decompositions, linalg, vector_norms
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
+from chainrule.core.transforms.jacobians import hessian
+from chainrule.rules.linalg import decompositions, vector_norms
+from chainrule.rules.linalg import inverses as linalg
 
 from .against_numpy import RNG, agree, apart
 

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chainrule.rules  # noqa: F401
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms import elementwise_grad, grad, jvp, value_and_grad, vjp
-from chainrule.explain.formula import parse
-from chainrule.rules import loss
-from chainrule.rules.cross_entropy import SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy, one_hot
-from chainrule.rules.loss import cross_entropy
-from chainrule.rules.softmax import log_softmax, softmax
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, value_and_grad, vjp
+from chainrule.formula.evaluation import parse
+from chainrule.rules.network import loss
+from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy, one_hot
+from chainrule.rules.network.loss import cross_entropy
+from chainrule.rules.network.softmax import log_softmax, softmax
 
 LOGITS = np.random.default_rng(0).normal(size=(4, 3))
 CLASSES = np.array([0, 2, 1, 2])

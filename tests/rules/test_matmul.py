@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import grad, jvp, vjp
-from chainrule.rules import products
-from chainrule.rules.einsum import Einsum, einsum
-from chainrule.rules.matmul import matmul
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
+from chainrule.rules.linalg import products
+from chainrule.rules.linalg.einsum import Einsum, einsum
+from chainrule.rules.linalg.matmul import matmul
 
 RNG = np.random.default_rng(0)
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chainrule.rules  # noqa: F401
-from chainrule.core.transforms import grad, vjp
-from chainrule.rules.norm import layer_norm, rms_norm
+from chainrule.core.transforms.derivatives import grad, vjp
+from chainrule.rules.network.norm import layer_norm, rms_norm
 
 rows = hnp.arrays(np.float64, (3, 5), elements=st.floats(-1e4, 1e4, width=32))
 

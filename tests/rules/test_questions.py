@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.rules.questions import ANSWERS
+from chainrule.rules.arrays.questions import ANSWERS
 
 X, Y = np.array([[1.0, -2.0, 3.5], [0.0, np.inf, 2.0]]), np.array([[1.0, -2.0, 3.0], [0.0, np.inf, 1.0]])
 MATRIX = np.arange(9.0).reshape(3, 3)

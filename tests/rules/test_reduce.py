@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chainrule.core.jacobians import hessian
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import grad, jvp, vjp
-from chainrule.rules import cumulative, moments, reduce
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
+from chainrule.core.transforms.jacobians import hessian
+from chainrule.rules.arrays import cumulative, moments, reduce
 
 from .against_numpy import RNG, agree, apart
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as nps
 
 import chainrule as cr
 from chainrule.core.tree import flatten, unflatten
-from chainrule.rules import arrange, concatenator, gather, join, shape
+from chainrule.rules.arrays import arrange, concatenator, gather, join, shape
 
 
 def drawn(shapes, dtype=np.float64):

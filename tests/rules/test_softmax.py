@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chainrule.rules  # noqa: F401
-from chainrule.core.transforms import grad, jvp, vjp
-from chainrule.rules.softmax import log_softmax, logsumexp, softmax
+from chainrule.core.transforms.derivatives import grad, jvp, vjp
+from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
 AXES = [-1, 0, 1, (0, 2), (-1, -2), None]
 scores = hnp.arrays(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.train.modelfile import ModelFileError, read_arrays
+from chainrule.train.saved.modelfile import ModelFileError, read_arrays
 
 CODES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
 DTYPES = [order + code for code in CODES for order in "<>"]

@@ -10,12 +10,12 @@ import pytest
 
 from chainrule import nn
 from chainrule.data import Data
+from chainrule.jobs.training.job import Job
 from chainrule.train import History, ModelFileError, load, save
-from chainrule.train.description import Description
-from chainrule.train.job import Job
-from chainrule.train.modelfile import read_arrays, write_arrays
-from chainrule.train.predictor import Predictor
-from chainrule.train.recipe import Recipe
+from chainrule.train.saved.description import Description
+from chainrule.train.saved.modelfile import read_arrays, write_arrays
+from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.recipe import Recipe
 
 VALUES = [
     *(None, True, False, 0, 1, -1, 2, 2**31, 2**63, 10**400, 1.5, -0.5, float("nan"), float("inf"), 1e308),

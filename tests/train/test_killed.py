@@ -12,9 +12,9 @@ import pytest
 
 from chainrule import nn, optim
 from chainrule.data import Data
+from chainrule.jobs.training.job import Job, JobCheckpoint
 from chainrule.train import SaveCheckpoint, fit, load
-from chainrule.train.job import Job, JobCheckpoint
-from chainrule.train.recipe import Recipe
+from chainrule.train.saved.recipe import Recipe
 
 from . import killed
 

@@ -17,8 +17,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.train import modelfile
-from chainrule.train.modelfile import ModelFileError, ModelFileMissing, read_arrays, write_arrays
+from chainrule.train.saved import modelfile
+from chainrule.train.saved.modelfile import ModelFileError, ModelFileMissing, read_arrays, write_arrays
 
 from .modelfiles import (
     ARRAYS,

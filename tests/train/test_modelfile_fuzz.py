@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.train import ModelFileError
-from chainrule.train.modelfile import read_arrays, write_arrays
+from chainrule.train.saved.modelfile import read_arrays, write_arrays
 
 from .test_saving import Training
 

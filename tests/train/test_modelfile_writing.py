@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.train import modelfile
-from chainrule.train.modelfile import ModelFileError, ModelFileMissing, read_arrays, write_arrays
+from chainrule.train.saved import modelfile
+from chainrule.train.saved.modelfile import ModelFileError, ModelFileMissing, read_arrays, write_arrays
 
 from .modelfiles import META_SAMPLE, SAMPLE, all_same, entry, packed
 
@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_file_alone(
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from chainrule.train.modelfile import ModelFileError, write_arrays
+from chainrule.train.saved.modelfile import ModelFileError, write_arrays
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
@@ -109,7 +109,7 @@ def test_a_real_write_error(sample: Path) -> None:
 
 def child_env() -> dict[str, str]:
     """The child imports the same package, installed or not."""
-    source = str(Path(modelfile.__file__).parents[2])
+    source = str(Path(modelfile.__file__).parents[3])
     return os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
 
 
@@ -117,7 +117,7 @@ KILLS = 200
 KILLING = """
 import itertools, os, random, signal, sys, time
 import numpy as np
-from chainrule.train.modelfile import read_arrays, write_arrays
+from chainrule.train.saved.modelfile import read_arrays, write_arrays
 
 path, kills = sys.argv[1], int(sys.argv[2])
 arrays = {"w": np.full(100_000, -1.0)}
@@ -154,7 +154,7 @@ def test_a_killed_write_leaves_old_or_new(path: Path) -> None:
 READ_ONLY = """
 import os, sys
 import numpy as np
-from chainrule.train.modelfile import ModelFileError, write_arrays
+from chainrule.train.saved.modelfile import ModelFileError, write_arrays
 
 if os.geteuid() == 0:  # to the superuser no folder is read-only
     os.setuid(65534)

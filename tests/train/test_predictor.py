@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn
 from chainrule.data import Data, DataError, load
-from chainrule.explain.target import Source, call_of
-from chainrule.train.job import Job
-from chainrule.train.predictor import Predictor
-from chainrule.train.recipe import Recipe
+from chainrule.jobs.targets import Source, call_of
+from chainrule.jobs.training.job import Job
+from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.recipe import Recipe
 
 NASTY = st.text(st.sampled_from("==='\"(), ;abx2\té\u202e<>[]/\\%"), min_size=1, max_size=4)
 NAME = st.one_of(NASTY, st.sampled_from(["a", "a=x", "a=x (2)", "a=", "=", "p(a)", "a'=x", "\u1100\u1161", "가"]))

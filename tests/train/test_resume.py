@@ -13,12 +13,12 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.random import default_generator
 from chainrule.data import Data, DataLoader
+from chainrule.jobs.training.job import Job
 from chainrule.train import AverageWeights, Callback, History, ModelFileError, fit, load, save
 from chainrule.train.alone import Alone
 from chainrule.train.callbacks import Run
-from chainrule.train.job import Job
-from chainrule.train.packing import pack
-from chainrule.train.recipe import Recipe
+from chainrule.train.saved.packing import pack
+from chainrule.train.saved.recipe import Recipe
 from chainrule.train.step import TrainingStep
 
 EPOCHS, BATCHES = 3, 5

@@ -14,8 +14,8 @@ from chainrule import nn, optim
 from chainrule.core.random import default_generator
 from chainrule.data import DataLoader
 from chainrule.train import ModelFileError, ModelFileMissing, fit, load, save
-from chainrule.train.modelfile import read_arrays, write_arrays
-from chainrule.train.packing import pack, plain, unpack
+from chainrule.train.saved.modelfile import read_arrays, write_arrays
+from chainrule.train.saved.packing import pack, plain, unpack
 
 OPTIMIZERS = {
     "sgd": lambda model: optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True),

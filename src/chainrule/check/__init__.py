@@ -1,13 +1,13 @@
 """Is this gradient right, and if not, why and where? The package itself is the function: `chainrule.check(f, …)`."""
 
-from chainrule.core.callable_module import make_callable
+from chainrule.base.callable_module import make_callable
 
 from .checker import check, examine
-from .costs import Cost, cost
-from .layers import check_layer
-from .parameters import ParameterCheck, ParameterRow, check_parameters
-from .report import CheckReport, Finding
-from .subject import Subject
+from .measuring.costs import Cost, cost
+from .report.report import CheckReport, Finding
+from .subjects.layers import check_layer
+from .subjects.parameters import ParameterCheck, ParameterRow, check_parameters
+from .subjects.subject import Subject
 from .testing import assert_gradients
 
 __all__ = [

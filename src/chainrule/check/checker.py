@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .coverage import Covered, cover
-from .designed import accepted, expectations
-from .diagnosis import branches, diagnose
-from .functions import subject_of
-from .inside import inside, merged, square_inside
-from .measure import Measurement, Probe, measure, random_direction
-from .preliminary import blocks, preliminary
-from .report import CheckReport, Finding
-from .shapes import explained_shape
-from .subject import Array, Subject, rms
-from .verdicts import verdict_of
+from .measuring.coverage import Covered, cover
+from .measuring.inside import inside, merged, square_inside
+from .measuring.measure import Measurement, Probe, measure, random_direction
+from .measuring.preliminary import blocks, preliminary
+from .measuring.shapes import explained_shape
+from .report.report import CheckReport, Finding
+from .report.verdicts import verdict_of
+from .subjects.functions import subject_of
+from .subjects.subject import Array, Subject, rms
+from .why.designed import accepted, expectations
+from .why.diagnosis import branches, diagnose
 
 ADJOINT = 1e-9
 """The relative disagreement of the two modes that rounding explains, in float64."""

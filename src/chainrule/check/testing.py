@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .checker import check
-from .layers import check_layer
-from .report import CheckReport
+from .report.report import CheckReport
+from .subjects.layers import check_layer
 
 
 def assert_gradients(f: Callable[..., Any], *args: Any, **settings: Any) -> CheckReport:

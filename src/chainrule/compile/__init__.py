@@ -1,10 +1,10 @@
 """Functions that are captured once and replayed: `chainrule.compile(step)`. The package itself is the function."""
 
-from chainrule.core.callable_module import make_callable
+from chainrule.base.callable_module import make_callable
 from chainrule.kernels.native.cache import cache_folder
 
 from .compiled import Compiled, compile
-from .plan import Plan
+from .plan.plan import Plan
 
 __all__ = ["Compiled", "Plan", "cache_folder", "compile"]
 

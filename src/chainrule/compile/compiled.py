@@ -6,13 +6,13 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-from chainrule.core.capturing import observed, running
 from chainrule.core.errors import CaptureError
-from chainrule.core.values import by_name
+from chainrule.core.traces.capturing import observed, running
+from chainrule.core.transforms.values import by_name
 
-from .arguments import Call
-from .capture import Disturbed
-from .plan import Plan
+from .capture.arguments import Call
+from .capture.capture import Disturbed
+from .plan.plan import Plan
 from .replay import Replay
 
 LIMIT = 16

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.changes import tick
 from chainrule.core.errors import GradientError
-from chainrule.core.node import Leaf, Node
-from chainrule.core.reverse import gradients
-from chainrule.core.tape import EAGER
+from chainrule.core.memory.changes import tick
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.node import Leaf, Node
+from chainrule.core.traces.reverse import gradients
+from chainrule.core.traces.tape import EAGER
 
-from .capture import Capture, Captured
-from .program import Instruction, Value
+from .capture.capture import Capture, Captured
+from .program.program import Instruction, Value
 
 
 class Pullback:

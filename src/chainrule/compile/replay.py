@@ -5,25 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import captured_in
-from chainrule.core.changes import changes, tick
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
-from chainrule.core.modes import modes
-from chainrule.core.node import Item, Leaf
-from chainrule.core.tape import ARRAYS, EAGER
+from chainrule.core.memory.changes import changes, tick
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import captured_in
+from chainrule.core.traces.modes import modes
+from chainrule.core.traces.node import Item, Leaf
+from chainrule.core.traces.tape import ARRAYS, EAGER
+from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import flatten, unflatten
-from chainrule.core.values import is_tensor
 
-from .arguments import Call, is_data
-from .capture import Capture, Captured, Disturbed
+from .capture.arguments import Call, is_data
+from .capture.capture import Capture, Captured, Disturbed
+from .capture.guards import Guards
+from .capture.looked import watched
+from .capture.modules import ModuleState
+from .capture.watch import Watch
 from .differentiated import Pullback, pending
-from .guards import Guards
-from .looked import watched
-from .modules import ModuleState
-from .plan import Plan
-from .program import Value
-from .watch import Watch
+from .plan.plan import Plan
+from .program.program import Value
 
 
 class Replay:

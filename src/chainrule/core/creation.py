@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from .capturing import captured_in, is_captured, running
 from .errors import GradientError
-from .node import Leaf
 from .random import source
-from .tape import EAGER, check_real
 from .tensor import Tensor, value_of
+from .traces.capturing import captured_in, is_captured, running
+from .traces.node import Leaf
+from .traces.tape import EAGER, check_real
 
 
 def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:

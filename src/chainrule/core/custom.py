@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .batch import by_rows
-from .dispatch import described, dispatch
 from .errors import InPlaceError, MissingRuleError
-from .sealing import Sealed, own, sealed_all
+from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
-from .transposed import NotTransposed, transposed
-from .values import by_name
+from .traces.dispatch import described, dispatch
+from .transforms.batch import by_rows
+from .transforms.transposed import NotTransposed, transposed
+from .transforms.values import by_name
 
 
 def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any:

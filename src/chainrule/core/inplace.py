@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .alias import Owner, View, alias_of, become, connect, outliving, refresh, written
-from .capturing import captured_in, running
-from .changes import changes
-from .dispatch import dispatch
 from .errors import GradientError
-from .modes import modes
-from .node import Leaf
-from .tape import EAGER
+from .memory.alias import Owner, View, alias_of, become, connect, outliving, refresh, written
+from .memory.changes import changes
+from .memory.written import Written
 from .tensor import Tensor, copied, value_of
-from .written import Written
+from .traces.capturing import captured_in, running
+from .traces.dispatch import dispatch
+from .traces.modes import modes
+from .traces.node import Leaf
+from .traces.tape import EAGER
 
 
 def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:

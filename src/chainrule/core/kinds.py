@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .batch import by_rows
 from .errors import MissingRuleError
-from .forward import Forward
 from .operation import Operation, Rule
 from .precision import dtype_of, in_one_dtype, widened
-from .tape import next_level
 from .tensor import Tensor
+from .traces.forward import Forward
+from .traces.tape import next_level
+from .transforms.batch import by_rows
 
 REVERSE = "y_bar, saved, settings"
 FORWARD = "y, args, dots, settings"

@@ -41,9 +41,9 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, ClassVar, TypeAlias
 
-from .dispatch import applier
 from .errors import MissingRuleError
-from .sealing import SCALARS, sealed
+from .memory.sealing import SCALARS, sealed
+from .traces.dispatch import applier
 
 Array: TypeAlias = Any
 """A NumPy array or scalar in a first-order pass, a `Tensor` in a higher one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .capturing import refuse, running
+from .traces.capturing import refuse, running
 
 _generators: list["np.random.Generator"] = []
 

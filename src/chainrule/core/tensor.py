@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from .alias import Owner, alias_of, connect_detached, innermost, refresh_values
-from .capturing import captured_in, is_captured, running
-from .changes import changes, tick
 from .errors import GradientError
-from .lending import lent
-from .node import Leaf, Node, keep_grad
-from .plain import is_written_into_array, refuse_array_write, refuse_number
-from .sealing import lend, shown
-from .written import Written
+from .memory.alias import Owner, alias_of, connect_detached, innermost, refresh_values
+from .memory.changes import changes, tick
+from .memory.lending import lent
+from .memory.sealing import lend, shown
+from .memory.written import Written
+from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
+from .traces.capturing import captured_in, is_captured, running
+from .traces.node import Leaf, Node, keep_grad
 
 
 class Trace(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from chainrule.core.overlapping import Overlapping
+from chainrule.base.overlapping import Overlapping
 from chainrule.core.random import default_generator
 from chainrule.data.dataset import Array, ArrayDataset, Data
 from chainrule.data.sampler import Sampler

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import no_grad
+from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data.loader import DataLoader, share
 from chainrule.nn.mode import in_mode
 from chainrule.train.alone import Alone, Part
@@ -17,7 +17,7 @@ from chainrule.train.batches import Batch, batches, in_order, model_dtype
 from chainrule.train.callbacks import Run
 from chainrule.train.evaluation import Score, forward
 from chainrule.train.interrupt import WholeSteps
-from chainrule.train.saving import generators
+from chainrule.train.saved.saving import generators
 
 from .alike import check_alike, check_digests, description, digest, states, take_states
 from .exchange import GradientExchange

@@ -1,14 +1,14 @@
 """Does the gradient flow, and which remedy works? The package itself is the function: `chainrule.doctor(model, …)`."""
 
-from chainrule.core.callable_module import make_callable
+from chainrule.base.callable_module import make_callable
 
-from .board import GradientBoard
-from .callback import GradientWarning, GradientWatch
 from .consult import doctor
 from .diagnosis import CODES, Diagnosis, Measured, Remedy, Verdict
-from .measure import Layer
+from .examine.measure import Layer
 from .nonfinite import NonFiniteOperation, detect_nonfinite
-from .thresholds import DEFAULTS, Threshold
+from .verdicts.thresholds import DEFAULTS, Threshold
+from .watch.callback import GradientWarning, GradientWatch
+from .watch.tensorboard import GradientBoard
 
 __all__ = [
     "CODES",

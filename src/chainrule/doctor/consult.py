@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from . import rules_flow, rules_structure, rules_training
 from .budget import Budget
-from .case import MOST, Case, collected, train, untouched
-from .chance import chance_level, is_summed
-from .clinic import Clinic
 from .diagnosis import CODES, Diagnosis, Verdict
-from .exam import Exam, examine
-from .findings import Findings
-from .rules_flow import flow_range
-from .thresholds import chosen
+from .examine.case import MOST, Case, collected, train, untouched
+from .examine.chance import chance_level, is_summed
+from .examine.exam import Exam, examine
+from .examine.findings import Findings
+from .remedies.clinic import Clinic
+from .verdicts import flow as rules_flow
+from .verdicts import structure as rules_structure
+from .verdicts import training as rules_training
+from .verdicts.flow import flow_range
+from .verdicts.thresholds import chosen
 
 SEEDS = 3
 """Over how many seeds a remedy is measured."""

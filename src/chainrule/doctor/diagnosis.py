@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from chainrule.core.files import write_text
+from chainrule.base.files import write_text
 
-from .measure import Layer
-from .words import check_lang, said
+from .examine.measure import Layer
+from .report.words import check_lang, said
 
 CODES = (
     *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),
@@ -164,7 +164,7 @@ class Diagnosis:
 
     def to_text(self, lang: str = "en") -> str:
         """Return the report as text, in English ("en") or Korean ("ko")."""
-        from .report_text import text_of
+        from .report.text import text_of
 
         return text_of(self, check_lang(lang))
 
@@ -174,7 +174,7 @@ class Diagnosis:
 
     def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
         """Return the report as an HTML page that needs nothing else, its plots as SVG; write it to `path` if given."""
-        from .report_html import html_of
+        from .report.html import html_of
 
         page = html_of(self, check_lang(lang))
         if path is not None:
@@ -186,12 +186,12 @@ class Diagnosis:
 
         Return its path. What was measured before the training is at step 0. TensorBoard need not be installed.
         """
-        from .event_log import write_diagnosis
+        from .watch.event_log import write_diagnosis
 
         return write_diagnosis(self, folder, check_lang(lang))
 
     def _repr_html_(self) -> str:
-        from .report_html import fragment_of
+        from .report.html import fragment_of
 
         return fragment_of(self)
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import dispatch, tape
-from chainrule.core.capturing import observed
+from chainrule.base.overlapping import Entry
+from chainrule.base.provenance import Source
 from chainrule.core.errors import Portable
-from chainrule.core.node import Item, Leaf, Node
-from chainrule.core.overlapping import Entry
-from chainrule.core.provenance import Source
 from chainrule.core.tensor import value_of
+from chainrule.core.traces import dispatch, tape
+from chainrule.core.traces.capturing import observed
+from chainrule.core.traces.node import Item, Leaf, Node
 
 STEPS_BACK = 8
 """How many operations before the offending one are named."""

@@ -3,12 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chainrule.core.callable_module import make_callable
+from chainrule.base.callable_module import make_callable
 
 if TYPE_CHECKING:
     from .derivation import Derivation, Step
     from .entry import explain
-    from .why import GradientPath, explain_grad
+    from .why.way import GradientPath, explain_grad
 
 __all__ = ["Derivation", "GradientPath", "Step", "explain", "explain_grad"]
 _LAZY = {

@@ -2,11 +2,11 @@
 
 from html import escape
 
-from .steps import Account, Step
-from .writing_html import write_fragment, write_html
-from .writing_latex import write_latex
-from .writing_markdown import write_markdown
-from .writing_text import write_text
+from .derive.steps import Account, Step
+from .write.html import write_fragment, write_html
+from .write.latex import write_latex
+from .write.markdown import write_markdown
+from .write.text import write_text
 
 __all__ = ["Derivation", "Step"]
 

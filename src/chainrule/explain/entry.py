@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from .build import LEVELS, derive
-from .catalogue import Catalogue
 from .derivation import Derivation
-from .subject import calling_line, record
+from .derive.build import LEVELS, derive
+from .derive.subject import calling_line, record
+from .write.catalogue import Catalogue
 
 
 def explain(

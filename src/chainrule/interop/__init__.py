@@ -4,7 +4,7 @@ Models, tensors and functions go over by `chainrule.interop.torch` and `chainrul
 `chainrule.interop.sklearn`.
 """
 
-from .jax_check import check_jax
-from .torch_check import check_torch
+from .jax.check import check_jax
+from .torch.check import check_torch
 
 __all__ = ["check_jax", "check_torch"]

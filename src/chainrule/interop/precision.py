@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from chainrule.check.report import CheckReport
-from chainrule.check.subject import Arrays
+from chainrule.check.report.report import CheckReport
+from chainrule.check.subjects.subject import Arrays
 
 
 def with_note(report: CheckReport, arguments: Arrays) -> CheckReport:

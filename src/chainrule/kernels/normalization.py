@@ -2,7 +2,7 @@ r"""Layer normalisation and RMS normalisation of the rows of [R, n], and their b
 
 $\hat x = (x - \mu) / \sigma$ and $y = \gamma \odot \hat x + \beta$, with the biased variance
 $\sigma^2 = \frac{1}{n} \sum_k (x_k - \mu)^2 + \text{eps}$; RMS normalisation is without μ and β. The formulas of the
-backward pass are those of `chainrule.rules.norm`.
+backward pass are those of `chainrule.rules.network.norm`.
 
 What is kept for it is $\hat x$ [R, n] and σ [R], as the records do, and not x, μ and σ: of x or $\hat x$ one array has
 to live until then in either case, this one lets x be freed or overwritten, and the backward pass has nothing to compute

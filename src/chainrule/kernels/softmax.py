@@ -1,7 +1,7 @@
 r"""Softmax along the rows of [R, n], and its backward pass.
 
 $y_{ij} = e^{x_{ij}} / \sum_k e^{x_{ik}}$ and $\bar x_{ij} = y_{ij} (\bar y_{ij} - \sum_k \bar y_{ik} y_{ik})$, with the
-conventions of `chainrule.rules.softmax`: an entry of −inf has the weight 0, and so have all in a row of −inf
+conventions of `chainrule.rules.network.softmax`: an entry of −inf has the weight 0, and so have all in a row of −inf
 throughout. A row with a NaN, or with +inf, is NaN. Every array is of one dtype, float32 or float64, in C order; nothing
 checks this.
 """

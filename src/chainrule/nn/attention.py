@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.shape import swapaxes
+from chainrule.rules.arrays.shape import swapaxes
 
 from . import functional
 from .containers import Sequential

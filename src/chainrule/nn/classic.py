@@ -15,10 +15,10 @@ import numpy as np
 
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import grad
-from chainrule.rules.activation import relu
-from chainrule.rules.linear import linear
-from chainrule.rules.loss import cross_entropy
+from chainrule.core.transforms.derivatives import grad
+from chainrule.rules.network.activation import relu
+from chainrule.rules.network.linear import linear
+from chainrule.rules.network.loss import cross_entropy
 
 from .init import Generator, kaiming
 from .inputs import positive_size

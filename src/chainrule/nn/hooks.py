@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.core.changes import changes
 from chainrule.core.kinds import General
+from chainrule.core.memory.changes import changes
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten, unflatten

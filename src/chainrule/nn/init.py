@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from chainrule.core.random import default_generator
-from chainrule.core.tape import check_real
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.tape import check_real
 
 Distribution: TypeAlias = Literal["normal", "uniform"]
 Target: TypeAlias = Sequence[int] | Tensor

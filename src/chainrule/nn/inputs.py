@@ -8,8 +8,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from chainrule.core.capturing import as_array
-from chainrule.core.tape import check_real
+from chainrule.core.traces.capturing import as_array
+from chainrule.core.traces.tape import check_real
 
 F = TypeVar("F", bound=Callable[..., Any])
 

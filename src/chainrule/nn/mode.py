@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from chainrule.core.overlapping import Overlapping
+from chainrule.base.overlapping import Overlapping
 
 _open: WeakKeyDictionary[Any, Overlapping[bool]] = WeakKeyDictionary()
 

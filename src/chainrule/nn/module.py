@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from chainrule.core.capturing import effect, forgetting, is_captured, running, state
-from chainrule.core.changes import changes
-from chainrule.core.tape import check_real
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import effect, forgetting, is_captured, running, state
+from chainrule.core.traces.tape import check_real
 from chainrule.core.tree import register
 
 from .hooks import Hook, HookHandle, Hooks

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.core.checkpoint import recomputing
+from chainrule.core.transforms.checkpoint import recomputing
 
 from . import functional
 from .inputs import check_last_axes, floating, in_dtype_of, positive_size

@@ -4,11 +4,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.core.changes import changes
 from chainrule.core.creation import tensor
-from chainrule.core.node import Leaf
-from chainrule.core.tape import EAGER, check_real
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER, check_real
 
 
 class Parameter(Tensor):

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.random import default_generator
-from chainrule.rules.activation import relu, sigmoid
-from chainrule.rules.join import Split, concatenate
-from chainrule.rules.trigonometric import tanh
+from chainrule.rules.arrays.join import Split, concatenate
+from chainrule.rules.elementary.trigonometric import tanh
+from chainrule.rules.network.activation import relu, sigmoid
 
 from . import functional
 from .dropout import check_probability, dropout

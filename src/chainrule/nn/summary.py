@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from chainrule.core.escape import visible
-from chainrule.core.transforms import no_grad
+from chainrule.core.transforms.derivatives import no_grad
 from chainrule.core.tree import flatten
+from chainrule.present.escape import visible
 
 from .hooks import Hook
 from .mode import in_mode

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.changes import changes
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor
 
 from .flat import Flat

@@ -9,9 +9,9 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from chainrule.core.capturing import running
 from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import running
 
 from .checks import FINITE, NOT_NEGATIVE, choice, number
 from .flat import joined

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import effect
-from chainrule.core.overlapping import Overlapping
+from chainrule.base.overlapping import Overlapping
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import effect
 
 from .checks import UP_TO_ONE, count, number
 from .parameters import named

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from chainrule.core.capturing import effect
+from chainrule.core.traces.capturing import effect
 
 from .checks import BELOW_ONE, NOT_NEGATIVE, POSITIVE, UP_TO_ONE, choice, count, number
 from .optimizer import Optimizer

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from chainrule.core.capturing import effect, forgetting, running
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import effect, forgetting, running
 
 from .captured import Groups, OptimizerStep
 from .checks import Range, count, number

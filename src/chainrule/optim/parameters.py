@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.tape import EAGER
 
 
 def named(what: str, params: Any) -> dict[str, Tensor]:

@@ -1,15 +1,16 @@
-"""The mathematics: one file for each topic, one class for each operation.
+"""The mathematics: one file for each topic, one class for each operation, in rooms of related topics.
 
 Importing this package registers every operation and gives `Tensor` its operators and methods.
 """
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
-TOPICS = sorted(name for _, name, _ in iter_modules(__path__) if name not in ("attach", "habits"))
+ROOMS = ("elementary", "arrays", "linalg", "network", "attention")
 
-for topic in TOPICS:
-    import_module(f"{__name__}.{topic}")
+for room in ROOMS:
+    for found in walk_packages([f"{path}/{room}" for path in __path__], f"{__name__}.{room}."):
+        import_module(found.name)
 
-for topic in ("attach", "habits"):
-    import_module(f"{__name__}.{topic}")
+for last in ("refused", "stacked", "attach", "meanings.habits"):  # they know what the others registered
+    import_module(f"{__name__}.{last}")

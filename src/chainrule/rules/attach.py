@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.modes import modes
-from chainrule.core.node import Leaf
-from chainrule.core.protocols import functions, ufuncs
-from chainrule.core.tape import EAGER
+from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.modes import modes
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER
 
-from .in_place import is_rebound, overwrite
+from .arrays.in_place import is_rebound, overwrite
 
 OPERATORS = {
     "add": np.add,

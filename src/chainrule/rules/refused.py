@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.protocols import implements
+from chainrule.core.operands.protocols import implements
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
 

@@ -1,4 +1,4 @@
-"""How operations act on a stack of arguments along a leading axis (`chainrule.core.batch`).
+"""How operations act on a stack of arguments along a leading axis (`chainrule.core.transforms.batch`).
 
 These are the operations that the rules of others are made of. An entry returns the call on whole stacks; those missing
 here are applied row by row.
@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.batch import Call, along_last_axes, in_stacks, lifted
+from chainrule.core.transforms.batch import Call, along_last_axes, in_stacks, lifted
 
-from .arithmetic import Add, Multiply, Negative, Subtract
-from .index import BASIC, GetItem, Scatter
-from .join import Concatenate
-from .matmul import Matmul
-from .powers import Positive
-from .reduce import Mean, Sum
-from .selection import Where
-from .shape import Astype, BroadcastTo, Copy, Reshape, Transpose
+from .arrays.index import BASIC, GetItem, Scatter
+from .arrays.join import Concatenate
+from .arrays.reduce import Mean, Sum
+from .arrays.shape import Astype, BroadcastTo, Copy, Reshape, Transpose
+from .elementary.arithmetic import Add, Multiply, Negative, Subtract
+from .elementary.powers import Positive
+from .elementary.selection import Where
+from .linalg.matmul import Matmul
 
 Values = tuple[Any, ...]
 Mine = tuple[bool, ...]

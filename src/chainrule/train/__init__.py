@@ -15,8 +15,8 @@ from .event_file import EventFile
 from .history import History
 from .logs import CSVLog, ProgressBar, TensorBoard
 from .loop import NonFiniteError, fit
-from .modelfile import ModelFileError, ModelFileMissing
-from .saving import Checkpoint, load, save
+from .saved.modelfile import ModelFileError, ModelFileMissing
+from .saved.saving import Checkpoint, load, save
 
 __all__ = [
     "AverageWeights",

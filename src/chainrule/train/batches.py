@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import no_grad
+from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data.checks import check_finite, check_labels
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader

@@ -13,8 +13,8 @@ from chainrule.core.tensor import value_of
 from chainrule.optim import EMA
 
 from .history import History, Row, is_better
-from .modelfile import ModelFileError, ModelFileMissing
-from .saving import save
+from .saved.modelfile import ModelFileError, ModelFileMissing
+from .saved.saving import save
 
 
 @dataclass

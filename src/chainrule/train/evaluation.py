@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.core.tensor import value_of
-from chainrule.core.transforms import no_grad
+from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data.checks import check_labels
 from chainrule.nn.mode import in_mode
 

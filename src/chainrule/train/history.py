@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from reprlib import repr as short
 from typing import Any
 
-from chainrule.core.notebook import table
+from chainrule.present.notebook import table
 
 Row = dict[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.compile.compiled import Compiled
-from chainrule.core.capturing import effect
 from chainrule.core.errors import CaptureError, GradientError, Portable
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import effect
 from chainrule.data.checks import check_finite
 from chainrule.kernels.suitable import numba_is_off
 from chainrule.optim import clip_grad_norm_, scale_grads_

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from chainrule.check.context import Context
+from chainrule.check.why.context import Context
 
 from .arrangement import rearranged
 from .broadcasting import sums

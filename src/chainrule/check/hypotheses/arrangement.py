@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 
-from chainrule.check.context import Array, Context
+from chainrule.check.why.context import Array, Context
 
 from .candidate import Candidate
 

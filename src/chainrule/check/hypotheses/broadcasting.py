@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from chainrule.check.context import Array, Context, norm
+from chainrule.check.why.context import Array, Context, norm
 
 from .arrangement import needed
 from .candidate import Candidate, fits

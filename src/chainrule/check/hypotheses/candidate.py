@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.context import Array, Context, norm
+from chainrule.check.why.context import Array, Context, norm
 
 CODES = (
     *("sign", "factor", "transposed", "axes-swapped", "broadcast-sum", "missing-term", "other-argument"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.context import Context, norm
+from chainrule.check.why.context import Context, norm
 
 from .candidate import Candidate, fits
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.check.context import Array, Context
+from chainrule.check.why.context import Array, Context
 
 from .candidate import Candidate, fits
 from .places import described, listed, patterns, subsets

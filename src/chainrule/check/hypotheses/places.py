@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.context import Array, Context
+from chainrule.check.why.context import Array, Context
 
 FEW = 6
 """Places that are listed one by one."""

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from chainrule.check.context import Arguments, Array, Context, norm
+from chainrule.check.why.context import Arguments, Array, Context, norm
 
 from .candidate import Candidate, agrees
 

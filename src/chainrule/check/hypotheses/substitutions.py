@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.check.context import Arguments, Array, Context
+from chainrule.check.why.context import Arguments, Array, Context
 
 from .arrangement import flips, shifts, transposes
 from .candidate import Candidate, fits

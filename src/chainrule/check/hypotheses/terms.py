@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.context import Array, Context, norm
+from chainrule.check.why.context import Array, Context, norm
 
 from .candidate import Candidate, agrees, explained, fits
 from .factors import called

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.context import Context
-from chainrule.check.coverage import cover
-from chainrule.check.evidence import elsewhere
 from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
-from chainrule.check.measure import Probe, random_direction
-from chainrule.check.subject import Subject
+from chainrule.check.measuring.coverage import cover
+from chainrule.check.measuring.measure import Probe, random_direction
+from chainrule.check.subjects.subject import Subject
+from chainrule.check.why.context import Context
+from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
 from .program import Program

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.nn import functional
-from chainrule.rules.cross_entropy import SparseSoftmaxCrossEntropy
+from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 
 Array: TypeAlias = Any
 Rows: TypeAlias = Callable[[Array, Array], Array]

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule import optim
-from chainrule.core.node import Leaf
-from chainrule.core.tape import EAGER
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER
 
 from .network import Batch, Network, loss_and_gradients
 

@@ -177,7 +177,7 @@ def cache() -> Cache:
 
 def kept_in() -> dict[str, str]:
     """Return where machine code is kept, in words, for `chainrule info`."""
-    own, numba, programs = Path(__file__).parents[1] / "__pycache__", os.environ.get("NUMBA_CACHE_DIR"), cache()
+    own, numba, programs = Path(__file__).parents[1] / "**" / "__pycache__", os.environ.get("NUMBA_CACHE_DIR"), cache()
     reason, size = programs.why_not(), sum(size for _, size, _ in programs.files())
     about = f"not used: it {reason}" if reason else f"{size:,} bytes"
     return {

@@ -4,7 +4,8 @@ An axis is called `axis`; PyTorch's `dim` is accepted as well. `linear` has its 
 in the dtype of the prediction: a float64 target beside float32 predictions is converted.
 """
 
-from chainrule.rules.activation import (
+from chainrule.rules.elementary.trigonometric import tanh
+from chainrule.rules.network.activation import (
     celu,
     elu,
     gelu,
@@ -19,8 +20,15 @@ from chainrule.rules.activation import (
     softsign,
     tanhshrink,
 )
-from chainrule.rules.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, threshold
-from chainrule.rules.trigonometric import tanh
+from chainrule.rules.network.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    relu6,
+    softshrink,
+    threshold,
+)
 
 from ..dropout import dropout
 from .activations import glu, log_softmax, logsumexp, prelu, softmax

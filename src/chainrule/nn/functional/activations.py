@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.meanings import caller, warn
-from chainrule.rules import activation
-from chainrule.rules import softmax as softmax_rules
-from chainrule.rules.shape import reshape
+from chainrule.core.operands.meanings import caller, warn
+from chainrule.rules.arrays.shape import reshape
+from chainrule.rules.network import activation
+from chainrule.rules.network import softmax as softmax_rules
 
 from ..inputs import accepts_dim
 from .arguments import arrayed

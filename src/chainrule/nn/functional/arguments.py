@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import as_array
+from chainrule.core.traces.capturing import as_array
 
 from ..inputs import in_dtype_of
 

@@ -8,10 +8,10 @@ import numpy as np
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
 from chainrule.core.random import source
-from chainrule.rules import attention
-from chainrule.rules.attention import attention_method as attention_method
-from chainrule.rules.blockwise_attention import blockwise_attention
-from chainrule.rules.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.attention import plain as attention
+from chainrule.rules.attention.blockwise import blockwise_attention
+from chainrule.rules.attention.plain import attention_method as attention_method
 
 from ..dropout import check_probability
 from ..dropout import dropout as drop

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import effect, example, is_captured, known, plain
-from chainrule.core.meanings import warn
+from chainrule.core.operands.meanings import warn
 from chainrule.core.tensor import value_of
-from chainrule.rules import loss
-from chainrule.rules.activation import logsigmoid, relu
-from chainrule.rules.binary_cross_entropy import BinaryCrossEntropy
-from chainrule.rules.cross_entropy import check_classes, of_classes, one_hot
-from chainrule.rules.shape import moveaxis
+from chainrule.core.traces.capturing import effect, example, is_captured, known, plain
+from chainrule.rules.arrays.shape import moveaxis
+from chainrule.rules.network import loss
+from chainrule.rules.network.activation import logsigmoid, relu
+from chainrule.rules.network.binary_cross_entropy import BinaryCrossEntropy
+from chainrule.rules.network.cross_entropy import check_classes, of_classes, one_hot
 
 from ..inputs import accepts_dim, in_dtype_of
 from .arguments import arrayed, compared

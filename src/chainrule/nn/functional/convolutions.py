@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from chainrule.rules.convolution import Convolution, ConvolutionTranspose
-from chainrule.rules.shape import reshape
-from chainrule.rules.windows import Fold, Unfold, Windows
+from chainrule.rules.arrays.shape import reshape
+from chainrule.rules.arrays.windows import Fold, Unfold, Windows
+from chainrule.rules.network.convolution import Convolution, ConvolutionTranspose
 
 from .arguments import Ints, arrayed, batched, ints
 from .padding import pad

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.einsum import einsum
-from chainrule.rules.selection import clip
-from chainrule.rules.vector_norms import norm
+from chainrule.rules.elementary.selection import clip
+from chainrule.rules.linalg.einsum import einsum
+from chainrule.rules.linalg.vector_norms import norm
 
 from ..inputs import accepts_dim
 from .arguments import arrayed

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
-from chainrule.rules.selection import clip, minimum, where
+from chainrule.rules.elementary.selection import clip, minimum, where
 
 from .arguments import compared
 from .distances import pairwise_distance

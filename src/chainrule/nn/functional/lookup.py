@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import plain
-from chainrule.rules.compare import stop_gradient
-from chainrule.rules.gather import take
-from chainrule.rules.selection import where
+from chainrule.core.traces.capturing import plain
+from chainrule.rules.arrays.gather import take
+from chainrule.rules.elementary.compare import stop_gradient
+from chainrule.rules.elementary.selection import where
 
 
 def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:

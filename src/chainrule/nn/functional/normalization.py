@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import effect
-from chainrule.rules import norm
-from chainrule.rules.shape import moveaxis, reshape
+from chainrule.core.traces.capturing import effect
+from chainrule.rules.arrays.shape import moveaxis, reshape
+from chainrule.rules.network import norm
 
 from .arguments import arrayed
 

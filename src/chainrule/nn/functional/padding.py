@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.rules import arrange
+from chainrule.rules.arrays import arrange
 
 from .arguments import arrayed
 

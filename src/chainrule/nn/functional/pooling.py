@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
-from chainrule.rules.gather import take, take_along_axis
-from chainrule.rules.pooling import MaxPool, SumPool
-from chainrule.rules.shape import expand_dims, moveaxis, reshape, swapaxes
-from chainrule.rules.windows import Windows
+from chainrule.rules.arrays.gather import take, take_along_axis
+from chainrule.rules.arrays.shape import expand_dims, moveaxis, reshape, swapaxes
+from chainrule.rules.arrays.windows import Windows
+from chainrule.rules.network.pooling import MaxPool, SumPool
 
 from .arguments import Ints, batched, ints
 

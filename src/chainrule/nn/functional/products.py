@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chainrule.core.meanings import caller, warn
-from chainrule.rules import linear as rule
+from chainrule.core.operands.meanings import caller, warn
+from chainrule.rules.network import linear as rule
 
 from .arguments import arrayed
 

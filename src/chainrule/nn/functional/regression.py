@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.capturing import example
 from chainrule.core.tensor import value_of
-from chainrule.rules import loss
-from chainrule.rules.activation import logsigmoid
-from chainrule.rules.compare import stop_gradient
-from chainrule.rules.exponential import exp, log
-from chainrule.rules.selection import clip, maximum, where
+from chainrule.core.traces.capturing import example
+from chainrule.rules.elementary.compare import stop_gradient
+from chainrule.rules.elementary.exponential import exp, log
+from chainrule.rules.elementary.selection import clip, maximum, where
+from chainrule.rules.network import loss
+from chainrule.rules.network.activation import logsigmoid
 
 from .arguments import compared
 from .reduction import Reduction, alike, reduced, weighted

@@ -1,0 +1,1 @@
+"""Which of NumPy's functions there are here."""

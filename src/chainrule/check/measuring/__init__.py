@@ -1,0 +1,1 @@
+"""One gradient held against numerical derivatives."""

@@ -1,0 +1,134 @@
+"""Where to look: random projections of every argument and single elements spread over it; and what was found there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.report.report import ArgumentRow
+from chainrule.check.subjects.subject import Array, rms
+
+from .measure import SMALLEST_WEIGHT, Measurement, Probe, measure, random_direction, unit
+
+PROJECTIONS = 2
+LARGEST = 2
+SPREAD = 4
+"""Of each argument are looked at: the elements with the largest gradients, one with the smallest, the first, the last,
+and one at random in each of as many equal parts."""
+
+
+@dataclass
+class Covered:
+    """What was measured in one argument."""
+
+    name: str
+    entries: list[Measurement] = field(default_factory=list)
+    projections: list[Measurement] = field(default_factory=list)
+    kink: Measurement | None = None
+    aside: bool = False
+
+    @property
+    def all(self) -> list[Measurement]:
+        """Everything measured."""
+        return [*self.entries, *self.projections]
+
+    def with_status(self, status: str) -> list[Measurement]:
+        """Return what came out in one way."""
+        return [m for m in self.all if m.status == status]
+
+    @property
+    def verdict(self) -> str:
+        """The gravest of what was measured: wrong, unclear, kink or right."""
+        statuses = {m.status for m in self.all}
+        return next((s for s in ("wrong", "unclear", "kink") if s in statuses), "right")
+
+    def row(self, probe: Probe, verdict: str, full: bool) -> ArgumentRow:
+        """Sum up."""
+        x = probe.at[self.name]
+        usable = [m for m in self.all if m.status in ("right", "wrong")]
+        worst = max((m.relative_error for m in usable), default=0.0)
+        size = rms(probe.gradients[self.name])
+        share = 1.0 if full else SMALLEST_WEIGHT
+        # A projection lets an error in one element through only if the error, weighted, stays below its limit. What
+        # the first one says holds for the cotangent whose gradient is reported; the others repeat it with another.
+        seen = [
+            m for m in (self.entries if full else self.projections or self.entries) if m.status in ("right", "kink")
+        ]
+        limits = [m.limit / (share * probe.scale(self.name)) for m in seen]
+        limit = max(limits if full else limits[:1], default=0.0)
+        relative = limit / size if size else limit
+        entries = len(self.entries)
+        return ArgumentRow(
+            self.name, x.shape, str(x.dtype), entries, len(self.projections), float(worst), float(relative), verdict
+        )
+
+
+def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool) -> Covered:
+    """Measure one argument: along a random direction for each probe, and in single elements for the first."""
+    covered = Covered(name)
+    first = probes[0]
+    x = first.at[name]
+    if x.size == 0:
+        return covered
+    scale = first.scale(name)
+    if not full and x.size > 1:
+        for probe in probes:
+            direction = scale * random_direction(rng, x.shape)
+            covered.projections.append(_at_kinks(probe, {name: direction}, 0.0, None, rng))
+    typical = rms(first.gradients[name]) * scale
+    indices = np.ndindex(x.shape) if full else spread(first.gradients[name], rng)
+    for index in indices:
+        found = _at_kinks(first, {name: unit(x.shape, index, scale)}, typical, index, rng)
+        covered.entries.append(found)
+        if len(covered.with_status("wrong")) >= 40:
+            break
+    return covered
+
+
+def spread(gradient: Array, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
+    """Yield the indices of the single elements to look at."""
+    flat = np.abs(gradient).ravel()
+    n = flat.size
+    largest = np.argpartition(-flat, min(LARGEST, n - 1))[:LARGEST]
+    edges = np.linspace(0, n, SPREAD + 1).astype(int)
+    inside = [int(rng.integers(a, b)) for a, b in pairwise(edges) if b > a]
+    for k in dict.fromkeys([*largest.tolist(), int(np.argmin(flat)), 0, n - 1, *inside]):
+        yield tuple(int(i) for i in np.unravel_index(k, gradient.shape))
+
+
+def _at_kinks(probe: Probe, directions: dict[str, Array], typical: float, index: Any, rng: Any) -> Measurement:
+    """Measure; where the point lies on a kink or nothing can be decided, ask a little aside."""
+    found = measure(probe, directions, typical, index)
+    if found.status not in ("kink", "unclear"):
+        return found
+    if found.status == "kink" and index is not None and _outside(probe, found, directions):
+        return replace(found, status="wrong", note="outside the one-sided slopes")
+    aside = probe.shifted(np.random.default_rng(rng.integers(1 << 31)))
+    if aside is None:
+        return found
+    again = measure(aside, directions, 0.0, index)
+    if again.status == "wrong":
+        return replace(again, note="a little aside of the point")
+    if again.status == "right":
+        return (
+            replace(found, limit=again.limit)
+            if found.status == "kink"
+            else replace(again, note="a little aside of the point")
+        )
+    return found
+
+
+def _outside(probe: Probe, found: Measurement, directions: dict[str, Array]) -> bool:
+    """Whether an element's gradient is no slope of its kink, where that can be said.
+
+    It can where the element moves one output only. Where it moves several, each has a kink of its own, and any mixture
+    of their sides may be meant.
+    """
+    e = found.estimate
+    moved = probe.along(directions)(e.step) != probe.output
+    width = e.jump
+    low, high = min(e.left, e.right) - found.limit - 0.01 * width, max(e.left, e.right) + found.limit + 0.01 * width
+    separate = probe.output.size > 1 or probe.at[found.argument].size == 1
+    return separate and int(np.sum(moved)) <= 1 and np.isfinite(width) and not low <= found.analytic <= high

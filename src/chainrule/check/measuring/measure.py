@@ -1,0 +1,329 @@
+"""One gradient held against one numerical derivative, in one direction, and what the comparison is worth."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.subjects.subject import Array, Subject, rms
+
+from .directional import FIRST_STEP, Estimate, accurate, derivative
+
+CLOSE = 1e-7
+"""The relative disagreement that is none: numerical derivatives of smooth float64 code are right to 1e-9 or so."""
+CLOSE_COARSE = 2e-3
+"""The same where the code computes in float32 or float16 only, beside its own rounding."""
+COARSE = 1e-2
+"""A comparison that would miss an error of this share of the gradient decides nothing."""
+NOTHING = 1e-9
+"""A slope of this size is none, beside a cotangent times an argument of size 1."""
+SAFETY = 10.0
+"""By how much the disagreement of extrapolations may underestimate their error."""
+CHANCE = 2.0
+"""An error of twice what agreement tolerates cannot agree twice in a row."""
+ASIDE = 1e-3
+"""How far to go, relative to each argument's size, from a point at which the function has a kink."""
+ZERO_SCALE = 0.1
+"""What is taken for the size of an argument that is zero throughout, as biases are in the beginning."""
+SMALLEST_WEIGHT = 0.5
+"""Each element of a random direction is ± something from 0.5 to 1.5: no single error can hide, no two cancel surely."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came of one comparison, in units of the derivative along the direction.
+
+    `status` is right, wrong, kink or unclear; `limit` the disagreement that would have been noticed, `scale` the step's
+    length that corresponds to 1, `typical` the size a single direction's derivative has in this argument.
+    """
+
+    argument: str
+    index: tuple[int, ...] | None
+    analytic: float
+    numeric: float
+    limit: float
+    typical: float
+    scale: float
+    status: str
+    estimate: Estimate
+    note: str = ""
+
+    @property
+    def difference(self) -> float:
+        """The disagreement."""
+        return abs(self.analytic - self.numeric)
+
+    @property
+    def relative_error(self) -> float:
+        """The disagreement over the larger derivative; where it is within the limit, over what makes that `CLOSE`."""
+        if not np.isfinite(self.analytic):
+            return float("inf")
+        seen = self.limit / CLOSE if self.status == "right" else self.limit
+        return self.difference / max(abs(self.analytic), abs(self.numeric), seen, 1e-300)
+
+
+class Probe:
+    """A subject at one point with one cotangent: value, gradients, and derivatives of ⟨ȳ, f⟩ along directions."""
+
+    def __init__(self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None) -> None:
+        self.subject = subject
+        self.at = {name: np.array(x) for name, x in (at or subject.arguments).items()}
+        began = time.perf_counter()
+        self.output = subject.forward(self.fresh())
+        self.seconds = time.perf_counter() - began
+        self.y_bar = y_bar
+        self.weights = np.asarray(y_bar, np.float64)
+        self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
+        self.eps = max(_eps(a) for a in (self.output, *self.at.values()))
+        self.careful = True
+        """Whether the function may change its arguments, so that it needs copies of all."""
+        self.raised: Exception | None = None
+        self.repairs: list[Any] = []
+        """What changes of the backward pass made one of its gradients right."""
+        self.evaluations = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything is computed in float64."""
+        return self.eps < 1e-12
+
+    def rounding(self) -> float:
+        """Return a derivative, for steps of the arguments' size, below which there is only rounding."""
+        return 100 * self.eps * float(np.linalg.norm(np.ravel(self.weights * self.output)))
+
+    def fresh(self) -> dict[str, Array]:
+        """Return copies of the arguments, for code that may change them."""
+        return {name: np.array(x) for name, x in self.at.items()}
+
+    def scale(self, name: str) -> float:
+        """Return how large an argument's elements are, so that steps can be relative to it.
+
+        Small ones count as larger: what they are added to, inside, rounds to its own size.
+        """
+        size = rms(self.at[name])
+        return size if size >= ZERO_SCALE else float(np.sqrt(size * ZERO_SCALE)) or ZERO_SCALE
+
+    def along(self, directions: Mapping[str, Array]) -> Any:
+        """Return f as a function of a step along directions in some arguments; NaN where it raises."""
+
+        def moved(t: float) -> Any:
+            if t == 0:
+                return self.output.astype(np.float64, copy=False)
+            self.evaluations += 1
+            arguments = self.fresh() if self.careful else dict(self.at)
+            for name, v in directions.items():
+                arguments[name] = np.asarray(self.at[name] + t * v, self.at[name].dtype)  # a number stays an array
+            with np.errstate(all="ignore"):
+                try:
+                    y = np.asarray(self.subject.forward(arguments), np.float64)
+                except Exception as error:
+                    self.raised = error
+                    return np.full(np.shape(self.output), np.nan)
+            return y if y.shape == self.output.shape else np.full(np.shape(self.output), np.nan)
+
+        return moved
+
+    def component(self, directions: Mapping[str, Array]) -> float:
+        """Return the analytic derivative along directions."""
+        return float(sum(np.sum(self.gradients[name] * v) for name, v in directions.items()))
+
+    def typical(self, directions: Mapping[str, Array]) -> float:
+        """Return the norm of the analytic derivatives of the elements along directions."""
+        return float(np.sqrt(sum(np.sum(np.square(self.gradients[name] * v)) for name, v in directions.items())))
+
+    def slope(self, directions: Mapping[str, Array], **options: Any) -> Estimate:
+        """Return the numerical derivative along directions."""
+        first = FIRST_STEP if self.exact else 4 * FIRST_STEP
+        options = {"first_step": first, "rounding": 16 * self.eps, **options}
+        return derivative(self.along(directions), weights=self.weights, **options)
+
+    def shifted(self, rng: np.random.Generator) -> "Probe | None":
+        """Return a probe a little aside, or None where the function does not live there."""
+        for distance in (ASIDE, ASIDE / 100, ASIDE / 10_000):
+            at = {
+                name: np.asarray(x + distance * self.scale(name) * rng.standard_normal(x.shape), x.dtype)
+                for name, x in self.at.items()
+            }
+            try:
+                with np.errstate(all="ignore"):
+                    aside = Probe(self.subject, self.y_bar, at)
+            except Exception:
+                continue
+            if aside.output.shape == self.output.shape and np.all(np.isfinite(aside.output)):
+                return aside
+        return None
+
+
+def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index: Any = None) -> Measurement:
+    """Compare along directions.
+
+    Numerical derivatives that agree twice in a row end the comparison. Where none do, the one whose extrapolations
+    agree best is taken, and a second one with other steps must confirm it before the gradient is called wrong.
+    """
+    return _Comparison(probe, directions, typical, index).result()
+
+
+class _Comparison:
+    """The analytic derivative along directions beside the numerical ones."""
+
+    def __init__(self, probe: Probe, directions: Mapping[str, Array], typical: float, index: Any) -> None:
+        self.probe, self.directions, self.index = probe, directions, index
+        self.analytic = probe.component(directions)
+        self.size = max(typical, probe.typical(directions))
+        self.close = CLOSE if probe.exact else CLOSE_COARSE
+        self.scale = max(float(np.max(np.abs(v), initial=0.0)) for v in directions.values())
+        self.previous: tuple[float, ...] = ()
+        self.finest = np.inf
+        self.agreed: Estimate | None = None
+
+    def tolerance(self, e: Estimate) -> float:
+        # The rounding of the argument itself counts as well: it is a step not taken.
+        rounded = 2 * self.probe.eps * self.size / e.step
+        return self.close * max(abs(self.analytic), min(abs(e.value), 1e300), self.size) + 4 * e.noise + rounded
+
+    def agrees(self, e: Estimate) -> bool:
+        """Whether an extrapolation and the same one with steps twice as long are both what the gradient says.
+
+        One alone may be so by chance: with shorter and shorter steps, estimates pass through all values on their way.
+        The error of an estimate falls to a quarter or less with each step, so a gradient that differs from its limit by
+        twice the tolerance cannot agree with two in a row.
+        """
+        tolerance = self.tolerance(e)
+        self.finest = min(self.finest, tolerance)
+        close = [abs(self.analytic - value) <= tolerance for value in e.row]
+        before = [abs(self.analytic - value) <= tolerance for value in self.previous]
+        self.previous = e.row
+        small = tolerance <= 8 * self.finest or 4 * e.noise <= self.close * self.size
+        if small and any(now and then for now, then in zip(close, before, strict=False)):
+            self.agreed = e
+        return self.agreed is not None
+
+    def decided(self, e: Estimate) -> bool:
+        """Whether more steps would change nothing: the derivatives agree, or are clearly another."""
+        apart = abs(self.analytic - e.value)
+        return self.agrees(e) or (1e3 * max(e.error, e.noise) < apart and e.jump < 0.01 * apart)
+
+    def result(self) -> Measurement:
+        """Compare, with other steps where the first ones do not decide."""
+        best = self.probe.slope(self.directions, settled=self.decided)
+        if not np.isfinite(self.analytic):
+            return self.measured("wrong", best, 0.0, "the gradient is not finite")
+        if self.agreed is None and not self.sees(best):
+            self.previous, self.finest = (), np.inf
+            finer = self.probe.slope(self.directions, first_step=FIRST_STEP * 2.0**-12, settled=self.agrees)
+            if not np.isfinite(best.value) or finer.error + finer.noise < best.error + best.noise:
+                best = finer
+        if self.agreed is not None:
+            return _sharp(self.probe, self.measured("right", self.agreed, CHANCE * self.tolerance(self.agreed)))
+        if not np.isfinite(best.value):
+            return self.measured("unclear", best, np.inf, _where_undefined(self.probe))
+        return self.judged(best)
+
+    def sees(self, e: Estimate) -> bool:
+        """Whether an estimate is good enough to go on with."""
+        return np.isfinite(e.value) and e.error <= 1e-3 * max(abs(self.analytic), abs(e.value), self.size)
+
+    def judged(self, best: Estimate) -> Measurement:
+        """Decide on an estimate that does not agree at once."""
+        limit = self.tolerance(best) + SAFETY * min(best.error, 1e300)
+        mismatch = abs(self.analytic - best.value)
+        if mismatch <= limit:
+            return _sharp(self.probe, self.measured("right", best, CHANCE * limit))
+        nothing = 1000 * self.probe.eps * float(np.linalg.norm(self.probe.weights)) * self.scale
+        if max(abs(self.analytic), abs(best.value)) <= nothing and best.error >= 1e-3 * abs(best.value):
+            return self.measured("right", best, nothing)  # both are rounding errors of a slope that is zero
+        second = self.probe.slope(
+            self.directions, first_step=FIRST_STEP * 0.77 if self.probe.exact else FIRST_STEP * 3.1
+        )
+        if any(_kinked(self.probe, self.directions, e, mismatch) for e in (best, second)):
+            return self.measured("kink", best, limit)
+        if not abs(second.value - best.value) <= 0.1 * mismatch:
+            return self.measured("unclear", best, limit, "numerical derivatives with different steps disagree")
+        if self.probe.exact and _right_nearby(self.probe, self.directions, self.analytic, mismatch):
+            return self.measured("kink", best, limit)
+        return self.measured("wrong", best, limit)
+
+    def measured(self, status: str, e: Estimate, limit: float, note: str = "") -> Measurement:
+        numeric = min(e.row, key=lambda value: abs(value - self.analytic)) if status == "right" and e.row else e.value
+        argument = next(iter(self.directions))
+        return Measurement(argument, self.index, self.analytic, numeric, limit, self.size, self.scale, status, e, note)
+
+
+def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float, mismatch: float) -> bool:
+    """Whether steps too short for precision, but enough to see so large a mismatch, see none: a kink is that near."""
+    for halvings in (18, 22, 26, 30):
+        e = probe.slope(directions, first_step=2.0**-halvings, rows=1, settled=lambda _: True)
+        if e.noise <= 0.01 * mismatch and abs(e.value - analytic) <= 0.02 * mismatch:
+            return True
+    return False
+
+
+def _sharp(probe: Probe, found: Measurement) -> Measurement:
+    """Call a right comparison unclear where its limit would hide an error as large as a part of the gradient itself."""
+    value = max(abs(found.analytic), abs(found.numeric), found.typical)
+    if found.limit <= COARSE * value:
+        return found
+    if value <= found.limit <= max(NOTHING, 1e3 * probe.eps) * float(np.linalg.norm(probe.weights)) * found.scale:
+        return found  # zero, as far as can be seen
+    return replace(found, status="unclear", note="rounding hides an error as large as a hundredth of the gradient")
+
+
+def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch: float) -> bool:
+    """Whether the one-sided slopes differ, and still do so for a much shorter step: curvature alone would vanish."""
+    if not np.isfinite(e.jump):
+        return True
+    if e.jump <= max(0.1 * mismatch, 20 * e.noise):
+        return False
+    near = probe.slope(directions, first_step=e.step / 64, settled=lambda e: len(e.row) > 1)
+    return near.jump > max(0.1 * mismatch, 20 * near.noise)
+
+
+def _where_undefined(probe: Probe) -> str:
+    if probe.raised is not None:
+        return f"the function raises beside this point ({type(probe.raised).__name__}: {probe.raised})"
+    return "the function is not finite beside this point"
+
+
+def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Return a direction in which every element has its part, and no two parts are equal."""
+    return rng.uniform(SMALLEST_WEIGHT, 2 - SMALLEST_WEIGHT, shape) * rng.choice((-1.0, 1.0), shape)
+
+
+def unit(shape: tuple[int, ...], index: tuple[int, ...], scale: float) -> Array:
+    """Return the direction of one element."""
+    direction = np.zeros(shape)
+    direction[index] = scale
+    return direction
+
+
+def cleaned(gradients: Mapping[str, Any], at: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the gradients as float64 arrays, zeros for None; those of a wrong shape are left out."""
+    found = {}
+    for name, x in at.items():
+        g = gradients.get(name)
+        array = np.zeros(x.shape) if g is None else np.asarray(g)
+        if array.shape == x.shape and array.dtype.kind in "fiub":
+            found[name] = array.astype(np.float64)
+    return found
+
+
+def numeric_gradient(probe: Probe, name: str) -> Array:
+    """Return the numerical gradient of one argument, element by element."""
+    x = probe.at[name]
+    found = np.zeros(x.shape)
+    scale = probe.scale(name)
+
+    def good(e: Estimate) -> bool:
+        return accurate(e) or e.error <= 1e-10 * abs(e.value) + e.noise
+
+    for index in np.ndindex(x.shape):
+        estimate = probe.slope({name: unit(x.shape, index, scale)}, settled=good)
+        found[index] = estimate.value / scale
+    return found
+
+
+def _eps(a: Array) -> float:
+    dtype = np.asarray(a).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)

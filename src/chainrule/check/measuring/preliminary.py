@@ -1,0 +1,119 @@
+"""What is wrong with a gradient before its values are looked at."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.report.report import Finding
+from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject
+
+REPEATABLE = 8
+"""Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
+
+BLOCKING = frozenset({"raises", "signature", "shape", "non-deterministic", "not-finite"})
+"""After these verdicts there is nothing to compare; what `blocks` says of a wrong shape is the exception."""
+
+
+def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
+    """Return what is wrong with how the passes behave, apart from the numbers in the gradients."""
+    found = list(_overlaps(subject.given()))
+    arguments = {name: np.array(x) for name, x in subject.arguments.items()}
+    with np.errstate(all="ignore"):
+        y = np.array(subject.forward(arguments))
+        found += _changed("the forward pass", subject.arguments, arguments)
+        if not np.all(np.isfinite(y)):
+            return [*found, _not_finite("", "the function's value", y)]
+        again = np.array(subject.forward(_copies(subject)))
+        if (finding := _differs("the function", y, again)) is not None:
+            return [*found, finding]
+        arguments, bar = _copies(subject), np.array(y_bar, y.dtype)
+        try:
+            gradients = {n: None if g is None else np.array(g) for n, g in subject.backward(arguments, bar).items()}
+            second = subject.backward(_copies(subject), np.array(y_bar, y.dtype))
+        except BackwardError as error:
+            return [*found, Finding(error.verdict, error.argument, str(error), error.verdict, source=subject.source)]
+    found += [f for f in _changed("the backward pass", subject.arguments, arguments) if f.argument not in _names(found)]
+    found += _changed("the backward pass", {"y_bar": np.array(y_bar, y.dtype)}, {"y_bar": bar})
+    for name, gradient in gradients.items():
+        found += _of_gradient(name, subject, gradient, second[name])
+    return found
+
+
+def blocks(finding: Finding) -> bool:
+    """Say whether a finding leaves nothing to compare: a wrong shape of one argument's gradient leaves the others."""
+    return finding.verdict in BLOCKING and not (finding.verdict == "shape" and finding.argument)
+
+
+def _copies(subject: Subject) -> dict[str, Array]:
+    return {name: np.array(x) for name, x in subject.arguments.items()}
+
+
+def _names(findings: list[Finding]) -> set[str]:
+    return {finding.argument for finding in findings}
+
+
+def _of_gradient(name: str, subject: Subject, gradient: Any, again: Any) -> Iterator[Finding]:
+    x = subject.arguments[name]
+    if gradient is None:
+        return
+    if gradient.shape != x.shape:
+        detail = f"the gradient has shape {list(gradient.shape)}, expected {list(x.shape)}, the argument's own"
+        yield Finding("shape", name, detail, "shape", operation=subject.backward_name, source=subject.source)
+        return
+    if gradient.dtype != x.dtype:
+        detail = f"the gradient has dtype {gradient.dtype}, expected {x.dtype}, the argument's own"
+        yield Finding("dtype", name, detail, "dtype")
+    if not np.all(np.isfinite(gradient)):
+        yield _not_finite(name, "the gradient", gradient)
+    elif again is None or np.shape(again) != gradient.shape:
+        yield Finding("non-deterministic", name, "a second backward pass gives no gradient of that shape", "")
+    elif (finding := _differs("the gradient", gradient, np.asarray(again), name)) is not None:
+        yield finding
+
+
+def _not_finite(name: str, what: str, values: Array) -> Finding:
+    index = _first(~np.isfinite(values))
+    count = int(np.sum(~np.isfinite(values)))
+    detail = f"{what} is {values[index]} ({count} of {values.size} elements are not finite)"
+    return Finding("not-finite", name, detail, "not-finite", index=index, analytic=float(values[index]))
+
+
+def _differs(what: str, a: Array, b: Array, name: str = "") -> Finding | None:
+    if a.shape != b.shape:
+        detail = f"{what} has shape {list(a.shape)} in one run and {list(b.shape)} in the next"
+        return Finding("non-deterministic", name, detail, "non-deterministic")
+    far = np.abs(a - b) > REPEATABLE * float(np.finfo(a.dtype).eps) * float(np.max(np.abs(a), initial=0.0))
+    if not np.any(far):
+        return None
+    index = _first(far)
+    detail = (
+        f"{what} is {a[index]:.6g} in one run and {b[index]:.6g} in the next ({int(np.sum(far))} of {a.size} elements "
+        f"differ); fix the random numbers: .eval() for dropout, a seeded generator made inside the function"
+    )
+    return Finding("non-deterministic", name, detail, "non-deterministic", index=index)
+
+
+def _changed(who: str, before: Arrays, after: Arrays) -> Iterator[Finding]:
+    for name, x in before.items():
+        if after[name].tobytes() != x.tobytes():
+            index = _first(~((after[name] == x) | ((after[name] != after[name]) & (x != x))))
+            detail = f"{who} changes it in place (from {x[index]:.6g} to {after[name][index]:.6g}); work on a copy"
+            yield Finding("mutates-input", name, detail, "mutates-input", index=index)
+
+
+def _overlaps(given: Mapping[str, Any]) -> Iterator[Finding]:
+    arrays = {name: x for name, x in given.items() if isinstance(x, np.ndarray)}
+    for name, x in arrays.items():
+        if any(n > 1 and step == 0 for n, step in zip(x.shape, x.strides, strict=True)):
+            detail = "several of its elements are one number in memory (a broadcast view); pass a copy"
+            yield Finding("overlapping-memory", name, detail, "overlapping-memory")
+    for (a, x), (b, y) in combinations(arrays.items(), 2):
+        if np.may_share_memory(x, y) and np.shares_memory(x, y):
+            detail = f"it shares memory with {b}: a change in one changes the other; pass copies"
+            yield Finding("overlapping-memory", a, detail, "overlapping-memory")
+
+
+def _first(mask: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))

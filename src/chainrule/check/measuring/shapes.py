@@ -1,0 +1,100 @@
+"""Gradients of a wrong shape, and gradients that are right for square shapes only."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from chainrule.check.hypotheses import explain
+from chainrule.check.hypotheses.candidate import Detail, Hypothesis
+from chainrule.check.repairs import runs_again
+from chainrule.check.report.report import Finding
+from chainrule.check.subjects.subject import Array, Subject
+from chainrule.check.why.diagnosis import affordable, context_of
+from chainrule.check.why.locate import verdict_on
+
+from .measure import Probe, numeric_gradient
+
+TRIALS = 40
+"""How many other shapes are tried."""
+
+
+def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
+    """Add to a finding on the shape of a gradient why it is wrong."""
+    if finding.verdict in ("signature", "raises"):
+        return _mended(finding, subject, y_bar)
+    if finding.verdict != "shape" or finding.argument not in subject.arguments:
+        return _mended(finding, subject, y_bar) if finding.verdict == "shape" else finding
+    probe = Probe(subject, y_bar)
+    if not affordable(probe, finding.argument):
+        return finding
+    raw = np.asarray(subject.backward(probe.fresh(), np.array(y_bar))[finding.argument])
+    context = context_of(probe, finding.argument, numeric_gradient(probe, finding.argument))
+    context.gradients[finding.argument] = raw
+    hypotheses = tuple(h for h in explain(context) if h.code != "unexplained")
+    if not hypotheses:
+        return _mended(finding, subject, y_bar)
+    best = hypotheses[0]
+    return replace(finding, code=best.code, detail=best.detail, explained=best.explained, hypotheses=hypotheses)
+
+
+def _mended(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
+    """Return the finding with the change of the code that makes the pass run and its gradient right."""
+    name = finding.argument if finding.argument in subject.arguments else ""
+    hypotheses = tuple(runs_again(subject, y_bar, name, 0))
+    if not hypotheses:
+        return finding
+    best = hypotheses[0]
+    return replace(finding, code=best.code, detail=best.detail, explained=1.0, hypotheses=hypotheses)
+
+
+def square_only(subject: Subject, seed: int) -> Finding | None:
+    """Return a finding where a gradient that is right at these shapes is wrong once two equal axes differ.
+
+    Axes that have the same length are cut by one, alone or two together, as far as the function still runs.
+    """
+    for number, cuts in enumerate(_cuts(subject)):
+        if number == TRIALS:
+            break
+        try:
+            other = subject.recut(cuts)
+            with np.errstate(all="ignore"):
+                runs = other is not None and np.size(other.forward(dict(other.arguments))) > 0
+        except Exception:
+            continue
+        if other is None or not runs:
+            continue
+        for name in other.arguments:
+            if verdict_on(other, seed, name) in ("wrong", "raises"):
+                return _square_finding(subject, other, name)
+    return None
+
+
+def _square_finding(subject: Subject, other: Subject, name: str) -> Finding:
+    shapes = ", ".join(f"{n} {list(x.shape)}" for n, x in other.arguments.items())
+    text = f"the gradient is right here, where axes have equal lengths, and wrong with {shapes}: it confuses two axes"
+    detail = Detail(text=text, shapes={n: list(x.shape) for n, x in other.arguments.items()})
+    return Finding(
+        "wrong",
+        name,
+        text,
+        "square-only",
+        operation=subject.backward_name,
+        source=subject.source,
+        explained=1.0,
+        hypotheses=(Hypothesis("square-only", detail, 1.0),),
+        detail=detail,
+    )
+
+
+def _cuts(subject: Subject) -> Iterator[Mapping[str, tuple[int, ...]]]:
+    """Yield which axes of which arguments to cut by one, for lengths that an argument has twice."""
+    arguments = subject.arguments
+    lengths = {n for x in arguments.values() for n in x.shape if n > 2 and x.shape.count(n) > 1}
+    for n in sorted(lengths):
+        axes = [(name, k) for name, x in arguments.items() for k, m in enumerate(x.shape) if m == n]
+        for count in (1, 2, 3):
+            for chosen in combinations(axes, count):
+                if count < len(axes):
+                    yield {name: tuple(k for other, k in chosen if other == name) for name, _ in chosen}

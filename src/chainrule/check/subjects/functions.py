@@ -1,0 +1,403 @@
+"""Functions of NumPy or chainrule code under check: alone, with a backward pass or a `jvp`, modules, `custom`."""
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.why.expected import formula_of
+from chainrule.core.creation import tensor
+from chainrule.core.custom import Custom
+from chainrule.core.errors import MissingRuleError
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.transforms import derivatives as transforms
+from chainrule.core.tree import flatten, paths, unflatten
+from chainrule.nn import Module
+
+from .editing import with_helpers
+from .recording import record
+from .subject import (
+    Array,
+    Arrays,
+    BackwardError,
+    Recorded,
+    Subject,
+    cut,
+    is_floating,
+    joined,
+    located,
+    parted,
+    shortened,
+)
+
+Function = Callable[..., Any]
+
+
+def subject_of(
+    f: Function,
+    args: Sequence[Any],
+    backward: Function | None,
+    jvp: Function | None,
+    settings: Mapping[str, Any] | None = None,
+) -> "FunctionSubject":
+    """Return `f` at `args` as a subject.
+
+    With no `backward`, chainrule's own gradient is checked, and the parameters of the modules that `f` is, is a method
+    of, or refers to are arguments as well.
+    """
+    if not callable(f):
+        raise TypeError(f"check: expected a function, got {type(f).__name__}")
+    if isinstance(f, Custom) and backward is None and "vjp" in f.rules:
+        return FunctionSubject(
+            f, f.function, args, _backward_of(f), jvp or f.rules.get("jvp"), f.rules["vjp"], settings
+        )
+    if backward is not None:
+        return FunctionSubject(f, f, args, backward, jvp, backward, settings)
+    return FunctionSubject(f, f, args, None, jvp, None, settings)
+
+
+def _backward_of(op: Custom, rule: Function | None = None) -> Function:
+    rule = op.rules["vjp"] if rule is None else rule
+    if not op.keeps:
+        return rule
+
+    def backward(y_bar: Any, *args: Any, **settings: Any) -> Any:
+        return rule(op.forward(*args, **settings)[1], y_bar, **settings)
+
+    return backward
+
+
+class FunctionSubject(Subject):
+    """A Python function at given arguments, which may be pytrees.
+
+    Everything that `f` depends on is one tree: the modules it refers to, then its arguments. The leaves that are
+    floating are the arguments of the check; modules are copied, so that running statistics of the user's stay as they
+    are.
+    """
+
+    def __init__(
+        self,
+        called: Function,
+        f: Function,
+        args: Sequence[Any],
+        backward: Function | None,
+        jvp: Function | None,
+        rule: Function | None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.called, self.f, self.args = called, f, tuple(args)
+        self.rule, self.user_jvp, self.written = backward, jvp, rule
+        self.settings = settings or {}
+        self.name = getattr(called, "__name__", type(called).__name__)
+        self.source = located(rule if rule is not None else f)
+        self.backward_name = getattr(rule, "__name__", "backward") if rule is not None else ""
+        holders = {} if backward is not None else holders_of(f)
+        held, positional = _copied((tuple(holders.values()), self.args))
+        self._rebind = functools.partial(rebound, f, list(holders))
+        self.leaves, self.structure = flatten([list(held), list(positional)])
+        labels = [*holders, *argument_names(f, len(self.args))]
+        names = _leaf_names(labels, [*held, *positional])
+        self.positions = {
+            name: k
+            for k, (name, leaf) in enumerate(zip(names, self.leaves, strict=True))
+            if is_floating(leaf) and (k >= _count(held) or leaf.requires_grad)
+        }
+        self.arguments = {name: np.array(value_of(self.leaves[k])) for name, k in self.positions.items()}
+
+    # Calling it
+
+    def _assembled(self, values: Mapping[str, Any]) -> tuple[Function, list[Any]]:
+        leaves = list(self.leaves)
+        for name, k in self.positions.items():
+            leaves[k] = values[name]
+        held, positional = unflatten(self.structure, leaves)
+        return self._rebind(held), positional
+
+    def _outputs(self, values: Mapping[str, Any]) -> list[Any]:
+        f, positional = self._assembled(values)
+        outputs = [y for y in flatten(f(*positional, **self.settings))[0] if is_floating(y)]
+        if not outputs:
+            raise TypeError(f"check: {self.name} must return at least one float or array of floats")
+        return outputs
+
+    def _like(self, name: str, value: Array) -> Any:
+        """Return an array in the form in which the argument came: array, tensor, parameter or number."""
+        like = self.leaves[self.positions[name]]
+        if isinstance(like, Tensor):
+            return tensor(value)
+        return value if isinstance(like, np.ndarray) else np.asarray(value)[()]
+
+    def forward(self, arguments: Arrays) -> Array:
+        """Run the function without a tape."""
+        with transforms.no_grad():
+            return joined([np.asarray(value_of(y)) for y in self._outputs(self._dressed(arguments))])
+
+    def _dressed(self, arguments: Arrays) -> dict[str, Any]:
+        return {name: self._like(name, value) for name, value in arguments.items()}
+
+    def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        """Run the backward pass under check: the user's, or chainrule's."""
+        try:
+            return self._own(arguments, y_bar) if self.rule is None else self._given(arguments, y_bar)
+        except MissingRuleError as error:
+            raise BackwardError("missing", str(error)) from error
+        except (TypeError, AttributeError) as error:
+            raise BackwardError("signature", f"{self.backward_name or 'backward'} raised {_said(error)}") from error
+        except (ValueError, IndexError) as error:
+            verdict = "signature" if "gradients, expected one" in str(error) else "shape"
+            raise BackwardError(verdict, f"{self.backward_name or 'backward'} raised {_said(error)}") from error
+        except BackwardError:
+            raise
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name or 'backward'} raised {_said(error)}") from error
+
+    def _own(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        names = list(arguments)
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(names, leaves, strict=True)))
+
+        outputs, pullback = transforms.vjp(run, *self._dressed(arguments).values())
+        parts = parted(y_bar, [np.asarray(value_of(y)) for y in outputs])
+        bars = [part if hasattr(y, "shape") else float(part) for part, y in zip(parts, outputs, strict=True)]
+        return {name: value_of(g) for name, g in zip(names, pullback(bars), strict=True)}
+
+    def _given(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        f, positional = self._assembled(self._dressed(arguments))
+        assert self.rule is not None
+        bar = y_bar
+        if len(_floating_leaves(f(*copy.deepcopy(positional), **self.settings))) > 1:
+            outputs, structure = flatten(f(*copy.deepcopy(positional), **self.settings))
+            bar = unflatten(structure, parted(y_bar, outputs))
+        result = self.rule(bar, *positional, **self.settings)
+        floating = [k for k, x in enumerate(positional) if _floating_leaves(x)]
+        gradients = list(result) if isinstance(result, tuple | list) else [result]
+        if len(floating) == 1 and len(gradients) != 1 and not isinstance(positional[floating[0]], np.ndarray):
+            gradients = [result]
+        if len(gradients) != len(floating):
+            raise BackwardError(
+                "signature",
+                f"{self.backward_name} returned {_counted(len(gradients), 'gradient')}, expected one for each of the "
+                f"{_counted(len(floating), 'floating argument')}",
+            )
+        found: list[Any] = []
+        for k, gradient in zip(floating, gradients, strict=True):
+            found += _gradients_of(positional[k], gradient, f"{self.backward_name}: argument {k}")
+        return dict(zip(self.arguments, (value_of(g) for g in found), strict=True))
+
+    def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
+        """Run forward mode: the user's, or chainrule's where every operation has it."""
+        primals = self._dressed(arguments)
+        if self.user_jvp is not None:
+            _, positional = self._assembled(primals)
+            moved = self._assembled({name: np.asarray(t) for name, t in tangents.items()})[1]
+            dots = tuple(t if _floating_leaves(x) else None for x, t in zip(positional, moved, strict=True))
+            result = self.user_jvp(tuple(positional), dots)
+            y_dot = result[1] if isinstance(result, tuple) and len(result) == 2 else result
+            return joined([np.asarray(value_of(y)) for y in flatten(y_dot)[0]])
+        if self.rule is not None:
+            return None
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(primals, leaves, strict=True)))
+
+        try:
+            _, dots = transforms.jvp(run, tuple(primals.values()), tuple(tangents.values()))
+        except (MissingRuleError, TypeError):
+            return None
+        return joined([np.asarray(value_of(y)) for y in dots])
+
+    # The same function elsewhere
+
+    def _with(self, called: Function, args: Sequence[Any]) -> "FunctionSubject":
+        f = called if self.f is self.called else self.f
+        return FunctionSubject(called, f, args, self.rule, self.user_jvp, self.written, self.settings)
+
+    def given(self) -> dict[str, Any]:
+        """Return the floating leaves as they came."""
+        return {name: value_of(self.leaves[k]) for name, k in self.positions.items()}
+
+    def named_arguments(self) -> dict[str, Any]:
+        """Return all arguments as they came, by name."""
+        return dict(zip(argument_names(self.f, len(self.args)), self.args, strict=True))
+
+    def widened(self) -> "FunctionSubject | None":
+        """Return the function at float64 arguments, its modules in float64."""
+        twin = copy.copy(self)
+        held, positional = copy.deepcopy(unflatten(self.structure, self.leaves))
+        for module in _modules_in([held, positional]):
+            module.double()
+        twin.leaves, twin.structure = flatten([held, positional])
+        twin.leaves = [_double(x) for x in twin.leaves]
+        twin.arguments = {name: np.array(value_of(twin.leaves[k])) for name, k in self.positions.items()}
+        return twin
+
+    def sizes(self) -> set[int]:
+        """Return the lengths of all axes of the array arguments."""
+        return {n for x in flatten(list(self.args))[0] for n in np.shape(x)}
+
+    def reduced(self, sizes: Mapping[int, int]) -> "FunctionSubject | None":
+        """Return the function at arguments whose axes are cut."""
+        if any(_modules_in(list(self.args))):
+            return None
+        leaves, structure = flatten(list(self.args))
+        return self._with(self.called, unflatten(structure, [cut(x, sizes) for x in leaves]))
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "FunctionSubject | None":
+        """Return the function at arrays of which some axes are shorter; only where the backward pass is given."""
+        if self.rule is None or not all(isinstance(self.leaves[self.positions[name]], np.ndarray) for name in cuts):
+            return None
+        leaves = list(self.leaves)
+        for name, axes in cuts.items():
+            leaves[self.positions[name]] = shortened(leaves[self.positions[name]], axes)
+        return self._with(self.called, unflatten(self.structure, leaves)[1])
+
+    def formula(self, name: str) -> str:
+        """Return the formula of an argument's gradient where the function is one operation of chainrule's."""
+        names = list(self.arguments)
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(names, leaves, strict=True)))
+
+        return formula_of(run, self.arguments, name) if self.rule is not None else ""
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the rule, and the functions of the user's that it calls."""
+        called = self.called
+
+        def with_rule(rule: FunctionType) -> Subject:
+            twin = copy.copy(self)
+            own = isinstance(called, Custom) and self.written is called.rules.get("vjp")
+            twin.rule = _backward_of(called, rule) if own and isinstance(called, Custom) else rule
+            return twin
+
+        if self.rule is not None and self.written is not None:
+            yield from with_helpers(self.written, with_rule)
+
+    def operations(self, arguments: Arrays) -> list[Recorded]:
+        """Record one run."""
+        names = list(arguments)
+
+        def run(*leaves: Any) -> list[Any]:
+            return self._outputs(dict(zip(names, leaves, strict=True)))
+
+        return record(run, [np.asarray(x) for x in arguments.values()]) if self.rule is None else []
+
+
+# Reading a function
+
+
+def holders_of(f: Function) -> dict[str, Any]:
+    """Return the modules and parameters that a function is, is bound to, or refers to, by the name it has for them."""
+    if isinstance(f, Module):
+        return {"": f}
+    if isinstance(f, MethodType) and isinstance(f.__self__, Module):
+        return {"self": f.__self__}
+    if not isinstance(f, FunctionType):
+        return {}
+    found = inspect.getclosurevars(f)
+    referred = {**found.globals, **found.nonlocals}
+    return {n: v for n, v in referred.items() if isinstance(v, Module) or (isinstance(v, Tensor) and v.requires_grad)}
+
+
+def rebound(f: Function, names: Sequence[str], held: Sequence[Any]) -> Function:
+    """Return a copy of a function that refers to other objects by the names that `holders_of` gave."""
+    if not names:
+        return f
+    if isinstance(f, Module):
+        return held[0]  # type: ignore[no-any-return]
+    if isinstance(f, MethodType):
+        return MethodType(f.__func__, held[0])
+    assert isinstance(f, FunctionType)
+    new = dict(zip(names, held, strict=True))
+    cells = tuple(
+        type(cell)(new[name]) if name in new else cell
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+    )
+    global_names = {name: value for name, value in new.items() if name not in f.__code__.co_freevars}
+    copied = FunctionType(f.__code__, {**f.__globals__, **global_names}, f.__name__, f.__defaults__, cells)
+    copied.__kwdefaults__ = f.__kwdefaults__
+    return copied
+
+
+def argument_names(f: Function, count: int) -> list[str]:
+    """Return the names of the first `count` positional parameters, numbered where the signature has none."""
+    f = f.forward if isinstance(f, Module) else f
+    names: list[str] = []
+    try:
+        for p in inspect.signature(f).parameters.values():
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+                names.append(p.name)
+            elif p.kind is p.VAR_POSITIONAL:
+                names += [f"{p.name}[{k}]" for k in range(count - len(names))]
+    except (TypeError, ValueError):
+        names = []
+    return [*names, *(f"argument {k}" for k in range(len(names), count))][:count]
+
+
+def _leaf_names(labels: Sequence[str], trees: Sequence[Any]) -> list[str]:
+    """Return a name for each leaf: that of its argument, with the way to the leaf where the argument is a tree."""
+    names: list[str] = []
+    for label, tree in zip(labels, trees, strict=True):
+        if isinstance(tree, Module):
+            prefix = f"{label}." if label not in ("", "self") else ""
+            names += [f"{prefix}{name}" for name, _ in tree.named_parameters()]
+        else:
+            names += [f"{label}{path}" for path in paths(tree)]
+    repeated = {name for name in names if names.count(name) > 1}
+    return [f"{name} ({k})" if name in repeated else name for k, name in enumerate(names)]
+
+
+def _count(tree: Any) -> int:
+    return len(flatten(list(tree))[0])
+
+
+def _floating_leaves(tree: Any) -> list[Any]:
+    return [x for x in flatten(tree)[0] if is_floating(x)]
+
+
+def _gradients_of(argument: Any, gradient: Any, what: str) -> list[Any]:
+    """Return a gradient for each floating leaf of an argument."""
+    leaves = flatten(argument)[0]
+    count = sum(map(is_floating, leaves))
+    if len(leaves) == 1:
+        return [gradient]
+    found = flatten(gradient)[0]
+    if len(found) not in (count, len(leaves)):
+        raise BackwardError("signature", f"{what}: got {_counted(len(found), 'gradient')}, expected {count}")
+    return found if len(found) == count else [g for g, x in zip(found, leaves, strict=True) if is_floating(x)]
+
+
+def _modules_in(tree: Any) -> Iterator[Module]:
+    if isinstance(tree, Module):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from _modules_in(item)
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _modules_in(item)
+
+
+def _copied(tree: Any) -> Any:
+    return copy.deepcopy(tree) if any(_modules_in(tree)) else tree
+
+
+def _double(x: Any) -> Any:
+    if not is_floating(x):
+        return x
+    if not isinstance(x, Tensor):
+        return np.asarray(x, np.float64) if isinstance(x, np.ndarray) else np.float64(x)
+    return tensor(np.asarray(value_of(x), np.float64), requires_grad=x.requires_grad)
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

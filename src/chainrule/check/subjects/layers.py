@@ -1,0 +1,281 @@
+"""Layers written by hand under check: `forward(x)`, `backward(dout)`, parameters known by the names of gradients."""
+
+import copy
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.checker import examine
+from chainrule.check.report.report import CheckReport
+from chainrule.core.tensor import value_of
+
+from .editing import is_users, with_helpers
+from .functions import argument_names
+from .subject import (
+    Array,
+    Arrays,
+    BackwardError,
+    Subject,
+    cut,
+    is_floating,
+    joined,
+    located,
+    parted,
+    shortened,
+)
+
+GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "{}_bar", "g{}", "delta_{}")
+"""What a parameter's gradient may be called."""
+STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
+"""The dictionaries in which parameters and gradients may lie."""
+
+
+def check_layer(
+    layer: Any,
+    *inputs: Any,
+    full: bool = False,
+    explain: bool = True,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+) -> CheckReport:
+    """Say whether the backward pass of a layer written by hand is right; `check` says what comes back.
+
+    `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
+    for each floating input. Its parameters are its floating arrays whose gradient lies beside them after the backward
+    pass: `W` and `dW`, `b` and `db`, `gamma` and `dgamma`, `W` and `grad_W` or `W_grad`, `params["W"]` and
+    `grads["W"]`. The layer itself is not changed: copies run.
+
+    Raises TypeError where there is no forward or backward method, and what `forward` raises.
+
+    >>> import numpy as np
+    >>> class Linear:
+    ...     def __init__(self, W):
+    ...         self.W = W
+    ...
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x @ self.W
+    ...
+    ...     def backward(self, dout):
+    ...         self.dW = self.x.T @ dout
+    ...         return dout @ self.W.T
+    >>> report = check_layer(Linear(np.eye(3, 2)), np.arange(12.0).reshape(4, 3))
+    >>> report.verdict, [row.name for row in report.rows]
+    ('right', ['x', 'W'])
+    """
+    for method in ("forward", "backward"):
+        if not callable(getattr(layer, method, None)):
+            raise TypeError(f"check_layer: {type(layer).__name__} has no method {method!r}; it needs forward, backward")
+    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed, expected=expected)
+
+
+class LayerSubject(Subject):
+    """A layer at given inputs. Every run is that of a fresh copy, so nothing is carried from one to the next."""
+
+    def __init__(self, layer: Any, inputs: tuple[Any, ...]) -> None:
+        self.layer = layer
+        self.inputs = tuple(value_of(x) if hasattr(x, "_trace") else x for x in inputs)
+        self.name = type(layer).__name__
+        self.source = located(layer.backward)
+        self.backward_name = f"{self.name}.backward"
+        names = argument_names(layer.forward, len(inputs))
+        self.input_names = {name: k for k, name in enumerate(names) if is_floating(self.inputs[k])}
+        self.takes_cotangent = _takes_argument(layer.backward)
+        twin = copy.deepcopy(layer)
+        with np.errstate(all="ignore"):
+            y = np.asarray(value_of(twin.forward(*copy.deepcopy(self.inputs))))
+            try:
+                self._call_backward(twin, np.ones(y.shape, y.dtype))
+            except Exception:
+                twin = (
+                    layer  # the check itself will meet the error and report it; what is known is the layer as it came
+                )
+        self.parameters = {p.name: p for p in parameters_of(twin)}
+        clash = set(self.parameters) & set(self.input_names)
+        self.parameters = {(f"layer.{n}" if n in clash else n): p for n, p in self.parameters.items()}
+        self.arguments = {n: np.array(self.inputs[k]) for n, k in self.input_names.items()}
+        self.arguments |= {n: np.array(p.read(layer)) for n, p in self.parameters.items()}
+
+    def given(self) -> dict[str, Any]:
+        """Return inputs and parameters as they came."""
+        inputs = {n: self.inputs[k] for n, k in self.input_names.items()}
+        return {**inputs, **{n: p.read(self.layer) for n, p in self.parameters.items()}}
+
+    def _run(self, arguments: Arrays) -> tuple[Any, list[Any]]:
+        layer = copy.deepcopy(self.layer)
+        for name, parameter in self.parameters.items():
+            parameter.write(layer, arguments[name])
+        inputs = list(copy.deepcopy(self.inputs))
+        for name, k in self.input_names.items():
+            inputs[k] = arguments[name] if isinstance(self.inputs[k], np.ndarray) else arguments[name][()]
+        result = layer.forward(*inputs)
+        outputs = list(result) if isinstance(result, tuple | list) else [result]
+        return layer, [np.asarray(value_of(y)) for y in outputs if is_floating(value_of(y))]
+
+    def forward(self, arguments: Arrays) -> Array:
+        """Run a copy forwards."""
+        return joined(self._run(arguments)[1])
+
+    def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        """Run a copy forwards and backwards, and collect what came back and what lies beside the parameters."""
+        layer, outputs = self._run(arguments)
+        scale = 1.0
+        if not self.takes_cotangent:
+            scale = float(np.ravel(y_bar)[0])  # a loss whose backward() stands for a cotangent of 1
+        bars = parted(y_bar, outputs)
+        try:
+            result = self._call_backward(layer, y_bar if len(bars) == 1 else tuple(bars))
+        except (TypeError, AttributeError) as error:
+            raise BackwardError("signature", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
+        except (ValueError, IndexError) as error:
+            raise BackwardError("shape", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise BackwardError("raises", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
+        found = list(result) if isinstance(result, tuple | list) else [result]
+        names = [*self.input_names]
+        if len(found) != len(names):
+            if not (len(found) == 1 and found[0] is None):
+                names = [*names, *self.parameters]
+            if len(found) != len(names) and not (len(found) == 1 and found[0] is None):
+                raise BackwardError(
+                    "signature",
+                    f"{self.backward_name} returned {len(found)} gradients, expected one for each of the "
+                    f"{len(self.input_names)} floating inputs",
+                )
+        gradients = {n: p.gradient(layer) for n, p in self.parameters.items()}
+        gradients |= dict(zip(names, found, strict=False))
+        return {n: None if g is None else np.asarray(value_of(g)) * _one(scale, g) for n, g in gradients.items()}
+
+    def _call_backward(self, layer: Any, bar: Any) -> Any:
+        return layer.backward(bar) if self.takes_cotangent else layer.backward()
+
+    def widened(self) -> "LayerSubject | None":
+        """Return a copy with parameters and inputs in float64."""
+        layer = copy.deepcopy(self.layer)
+        for parameter in self.parameters.values():
+            parameter.write(layer, np.asarray(parameter.read(layer), np.float64))
+        return LayerSubject(layer, tuple(np.asarray(x, np.float64) if is_floating(x) else x for x in self.inputs))
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the method `backward`, the other methods of the layer, and the functions that they call."""
+
+        def with_method(name: str) -> Callable[[FunctionType], Subject | None]:
+            def rebuilt(method: FunctionType) -> Subject | None:
+                twin = copy.copy(self)
+                twin.layer = copy.deepcopy(self.layer)
+                try:
+                    setattr(twin.layer, name, MethodType(method, twin.layer))
+                except AttributeError:  # slots
+                    return None
+                return twin
+
+            return rebuilt
+
+        for name in ("backward", *(n for n in dir(type(self.layer)) if not n.startswith("__") and n != "backward")):
+            method = inspect.getattr_static(type(self.layer), name)
+            if is_users(method) and name != "forward":
+                yield from with_helpers(method, with_method(name))
+
+    def sizes(self) -> set[int]:
+        """Return the lengths of all axes."""
+        return {n for x in (*self.inputs, *self.arguments.values()) for n in np.shape(x)}
+
+    def reduced(self, sizes: Mapping[int, int]) -> "LayerSubject":
+        """Return the layer with inputs and parameters cut."""
+        layer = copy.deepcopy(self.layer)
+        for parameter in self.parameters.values():
+            parameter.write(layer, cut(np.array(parameter.read(layer)), sizes))
+        return LayerSubject(layer, tuple(cut(x, sizes) for x in self.inputs))
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "LayerSubject | None":
+        """Return the layer with some axes of inputs and parameters shorter."""
+        layer, inputs = copy.deepcopy(self.layer), list(self.inputs)
+        for name, axes in cuts.items():
+            if name in self.input_names:
+                inputs[self.input_names[name]] = shortened(inputs[self.input_names[name]], axes)
+            else:
+                self.parameters[name].write(layer, shortened(np.array(self.parameters[name].read(layer)), axes))
+        return LayerSubject(layer, tuple(inputs))
+
+    def code(self) -> str:
+        """Return Python text that makes the layer again."""
+        kind = type(self.layer)
+        lines = ["import numpy as np", "import chainrule as cr"]
+        if kind.__module__ != "__main__" and kind.__qualname__.isidentifier():
+            lines.append(f"from {kind.__module__} import {kind.__qualname__}")
+        lines.append(f"layer = {kind.__name__}.__new__({kind.__name__})")
+        lines.append("layer.__dict__.update({")
+        state = vars(self.layer)
+        lines += [f"    {key!r}: {_text_of(value)}," for key, value in state.items()]
+        lines.append("})")
+        inputs = [_text_of(x) for x in self.inputs]
+        lines.append(f"print(cr.check_layer(layer, {', '.join(inputs)}))")
+        return "\n".join(lines) if sum(map(len, lines)) < 3000 else ""
+
+
+class LayerParameter:
+    """A parameter of a layer: where it lies, and where its gradient does."""
+
+    def __init__(self, name: str, store: str | None, gradient_store: str | None, gradient_name: str) -> None:
+        self.name, self.store = name, store
+        self.gradient_store, self.gradient_name = gradient_store, gradient_name
+
+    def read(self, layer: Any) -> Any:
+        return value_of(getattr(layer, self.name) if self.store is None else getattr(layer, self.store)[self.name])
+
+    def write(self, layer: Any, value: Any) -> None:
+        value = value if isinstance(self.read(layer), np.ndarray) else np.asarray(value)[()]
+        if self.store is None:
+            setattr(layer, self.name, value)
+        else:
+            getattr(layer, self.store)[self.name] = value
+
+    def gradient(self, layer: Any) -> Any:
+        if self.gradient_store is None:
+            return getattr(layer, self.gradient_name, None)
+        return getattr(layer, self.gradient_store).get(self.gradient_name)
+
+
+def parameters_of(layer: Any) -> Iterator[LayerParameter]:
+    """Yield the parameters of a layer that has run backwards."""
+    for store, gradients in STORES:
+        held, found = getattr(layer, store, None), getattr(layer, gradients, None)
+        if isinstance(held, dict) and isinstance(found, dict):
+            for name, value in held.items():
+                if is_floating(value_of(value)):
+                    own = next((g for g in (name, *(p.format(name) for p in GRADIENT_NAMES)) if g in found), name)
+                    yield LayerParameter(name, store, gradients, own)
+    state = vars(layer) if hasattr(layer, "__dict__") else {}
+    for name, value in state.items():
+        if not is_floating(value_of(value)) or any(_is_gradient_of(name, other) for other in state):
+            continue
+        patterns = (p.format(n) for p in GRADIENT_NAMES for n in (name, name.lower(), name.lstrip("_")))
+        gradient = next((g for g in patterns if g != name and hasattr(layer, g)), None)
+        if gradient is not None:
+            yield LayerParameter(name, None, None, gradient)
+
+
+def _is_gradient_of(name: str, other: str) -> bool:
+    return name != other and name in (pattern.format(other) for pattern in GRADIENT_NAMES)
+
+
+def _text_of(value: Any) -> str:
+    return f"np.array({value.tolist()}, np.{value.dtype})" if isinstance(value, np.ndarray) else repr(value)
+
+
+def _takes_argument(method: Any) -> bool:
+    try:
+        inspect.signature(method).bind("dout")
+    except TypeError:
+        return False
+    return True
+
+
+def _one(scale: float, like: Any) -> Any:
+    return np.asarray(scale, np.asarray(value_of(like)).dtype) if scale != 1.0 else 1
+
+
+__all__ = ["LayerSubject", "check_layer"]

@@ -1,0 +1,173 @@
+"""What is under check, as the checker sees it: values in, values out, gradients. A framework is an adapter of it."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.provenance import Source
+from chainrule.core.errors import Portable
+
+Array = Any
+Arrays = Mapping[str, Array]
+DECORATORS = 20
+"""Lines of decorators above a function at most."""
+
+
+class BackwardError(Portable, Exception):
+    """What a backward pass returned, or raised, does not fit; `verdict` says in which way."""
+
+    def __init__(self, verdict: str, detail: str, argument: str = "") -> None:
+        super().__init__(detail)
+        self.verdict = verdict
+        self.argument = argument
+
+
+class Subject(ABC):
+    """A function with a derivative to be checked, at one point.
+
+    An adapter sets `name` (of the function), `arguments` (each floating argument by name, a plain NumPy array in the
+    dtype in which it came) and, where it knows them, `backward_name` and `source` (where the backward pass is
+    written), and defines the methods. `others` says of each further argument what it is, for the report.
+
+    The checker never changes the arrays it is given and always passes its own, which a method may keep or change.
+    """
+
+    name: str
+    arguments: dict[str, Array]
+    backward_name: str = ""
+    source: Source | None = None
+
+    @abstractmethod
+    def forward(self, arguments: Arrays) -> Array:
+        """Return the output as one array; several outputs are joined to one vector by `joined`."""
+
+    @abstractmethod
+    def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        """Return the gradient of each argument as the code under check returned it, None included.
+
+        `y_bar` has the shape of what `forward` returned. Raises BackwardError where their number does not fit.
+        """
+
+    def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:  # noqa: ARG002
+        """Return the tangent of the output, or None where the subject has no forward mode."""
+        return None
+
+    def given(self) -> Mapping[str, Any]:
+        """Return the arguments as the caller passed them: whether they share memory is looked at."""
+        return {}
+
+    def widened(self) -> "Subject | None":
+        """Return this subject in float64, or None where its code does not take float64."""
+        return None
+
+    def reduced(self, sizes: Mapping[int, int]) -> "Subject | None":  # noqa: ARG002
+        """Return this subject with every axis of length n cut to `sizes[n]`, or None where that is not possible."""
+        return None
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "Subject | None":  # noqa: ARG002
+        """Return this subject with some axes of some arguments shorter by one, or None where that is not possible.
+
+        Only asked of backward passes written by hand: one that confuses two axes is right while their lengths agree.
+        """
+        return None
+
+    def sizes(self) -> set[int]:
+        """Return the lengths of axes that `reduced` may cut."""
+        return set()
+
+    def operations(self, arguments: Arrays) -> "list[Recorded]":  # noqa: ARG002
+        """Return what the function did, operation by operation, where that can be recorded."""
+        return []
+
+    def parts(self) -> "list[Subject]":
+        """Return smaller subjects, in the order in which they run: the first wrong one is where the error is."""
+        return []
+
+    def formula(self, name: str) -> str:  # noqa: ARG002
+        """Return the formula that an argument's gradient should have, in Unicode, or an empty string."""
+        return ""
+
+    def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
+        """Yield the Python functions that the backward pass is written in, each with what this is with another one."""
+        yield from ()
+
+    def code(self) -> str:
+        """Return Python text that checks this subject again, or an empty string where it cannot be written."""
+        return ""
+
+
+class Recorded:
+    """One operation of a run: its record, its inputs and output as plain arrays, its settings, its source line."""
+
+    __slots__ = ("inputs", "op", "output", "settings", "source", "tracked")
+
+    def __init__(
+        self,
+        op: Any,
+        inputs: tuple[Any, ...],
+        tracked: tuple[bool, ...],
+        settings: Mapping[str, Any],
+        output: Any,
+        source: Source | None,
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.tracked = tracked
+        self.settings = settings
+        self.output = output
+        self.source = source
+
+
+def joined(outputs: list[Any]) -> Array:
+    """Return several arrays as one vector, a single one as it is."""
+    if len(outputs) == 1:
+        return np.asarray(outputs[0])
+    return np.concatenate([np.ravel(y) for y in outputs]) if outputs else np.zeros(0)
+
+
+def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
+    """Undo `joined`: return the part of each output, in its shape and dtype."""
+    if len(outputs) == 1:
+        return [np.asarray(y_bar, np.asarray(outputs[0]).dtype)]
+    ends = np.cumsum([np.size(y) for y in outputs])
+    parts = np.split(np.ravel(y_bar), ends[:-1])
+    return [np.reshape(part, np.shape(y)).astype(np.asarray(y).dtype) for part, y in zip(parts, outputs, strict=True)]
+
+
+def is_floating(x: Any) -> bool:
+    """Whether a value is a float or an array of floats."""
+    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"
+
+
+def located(function: Any) -> Source | None:
+    """Return where a function is defined, or None where it is not written in Python."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    if code is None:
+        return None
+    first = Source(code.co_filename, code.co_firstlineno, code.co_qualname)
+    below = (first._replace(line=first.line + k) for k in range(DECORATORS))
+    # Python counts a function from its first decorator on; the reader looks for `def`.
+    return (
+        next((s for s in below if s.text.startswith(("def ", "async def "))), first) if first.text[:1] == "@" else first
+    )
+
+
+def rms(x: Array) -> float:
+    """Return the root of the mean square: how large the elements of an array are."""
+    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if np.size(x) else 0.0
+
+
+def shortened(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return an array whose given axes are shorter by one."""
+    return x[tuple(slice(-1 if k in axes else None) for k in range(np.ndim(x)))]
+
+
+def cut(x: Any, sizes: Mapping[int, int]) -> Any:
+    """Return an array with every axis of length n cut to `sizes[n]`; anything else as it is."""
+    if not isinstance(x, np.ndarray) or not x.ndim:
+        return x
+    return x[tuple(slice(sizes.get(n, n)) for n in x.shape)]

@@ -1,0 +1,97 @@
+"""Gradients that are no derivative by design: straight through a step, a surrogate of it, a reversal."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.check.hypotheses import Hypothesis
+from chainrule.check.hypotheses.candidate import Detail
+from chainrule.check.report.report import CheckReport
+from chainrule.check.report.verdicts import verdict_of
+
+from .context import Context, norm
+
+DESIGNED = ("straight-through", "gradient-reversal")
+"""The codes that `expected` accepts."""
+FLAT = 1e-9
+"""A measured gradient this small beside the written one is that of a function which is flat here."""
+FAR = 3.0
+"""How far to go, relative to an argument, to see that a flat function is no constant."""
+
+
+def expectations(expected: str | Collection[str]) -> tuple[str, ...]:
+    """Return the codes that are accepted. Raises ValueError for one that is none of `DESIGNED`."""
+    codes = (expected,) if isinstance(expected, str) else tuple(expected)
+    unknown = [code for code in codes if code not in DESIGNED]
+    if unknown:
+        raise ValueError(f"check: expected: got {unknown[0]!r}, expected one of {', '.join(DESIGNED)}")
+    return codes
+
+
+def by_design(context: Context) -> Hypothesis | None:
+    """Return what a gradient that disagrees with every derivative is meant to be, or None.
+
+    The function is flat here and moves elsewhere, and a gradient is passed through all the same; or the function is the
+    identity, and its gradient a negative multiple of the one that arrives.
+    """
+    g, n, bar = context.analytic, context.expected, context.y_bar
+    if not context.same_shape or not np.all(np.isfinite(g)) or not np.all(np.isfinite(n)) or not np.any(g):
+        return None
+    if norm(n) <= FLAT * norm(g):
+        return _through(context) if _moves(context) else None
+    is_identity = context.output.shape == context.x.shape and np.array_equal(context.output, context.x)
+    if is_identity and (factor := _multiple(g, bar)) is not None and factor < 0:
+        text = (
+            f"the function passes its argument on, and its gradient is {factor:.6g} times the one that arrives: a "
+            f"gradient reversal; if it is meant, pass expected='gradient-reversal'"
+        )
+        return Hypothesis("gradient-reversal", Detail(text=text, factor=factor), 1.0)
+    return None
+
+
+def _through(context: Context) -> Hypothesis:
+    factor = _multiple(context.analytic, context.y_bar)
+    if factor is None:
+        how = "a surrogate of its derivative stands in its place"
+    elif abs(factor - 1) < 1e-9:
+        how = "the gradient that arrives is passed straight through"
+    else:
+        how = f"the gradient that arrives is passed through, times {factor:.6g}"
+    text = f"the function is flat here (every measured slope is 0), and {how}; if it is meant, pass "
+    detail = Detail(text=text + "expected='straight-through'")
+    if factor is not None:
+        detail["factor"] = factor
+    return Hypothesis("straight-through", detail, 1.0)
+
+
+def _multiple(g: np.ndarray, bar: np.ndarray) -> float | None:
+    """Return c where g = c · ȳ, element by element."""
+    if g.shape != bar.shape or not np.any(bar):
+        return None
+    c = float(np.vdot(bar, g) / np.vdot(bar, bar))
+    return c if norm(g - c * bar) <= 1e-7 * norm(g) else None
+
+
+def _moves(context: Context) -> bool:
+    """Whether the output changes where the argument goes far."""
+    rng = np.random.default_rng(0)
+    size = float(np.max(np.abs(context.x), initial=0.0)) or 1.0
+    for _ in range(4):
+        moved = context.x + FAR * size * rng.standard_normal(context.x.shape)
+        y = context.evaluate({**context.arguments, context.argument: moved})
+        if y is not None and (y.shape != context.output.shape or not np.array_equal(y, context.output)):
+            return True
+    return False
+
+
+def accepted(report: CheckReport, codes: Collection[str]) -> CheckReport:
+    """Return the report without the findings that were expected, which become notes."""
+    meant = [f for f in report.findings if f.code in codes]
+    if not meant:
+        return report
+    rest = tuple(f for f in report.findings if f.code not in codes)
+    names = {f.argument for f in meant}
+    rows = tuple(replace(r, verdict="right") if r.name in names else r for r in report.rows)
+    notes = tuple(f"As expected: {f.argument}: {f.code}." for f in meant)
+    return replace(report, findings=rest, verdict=verdict_of(rest), rows=rows, notes=(*report.notes, *notes))

@@ -1,0 +1,252 @@
+"""Why a gradient is wrong, and where: hypotheses fitted to it, and the first operation whose own gradient is wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.hypotheses import Hypothesis
+from chainrule.check.hypotheses import explain as hypotheses_on
+from chainrule.check.hypotheses.candidate import WRITTEN, Detail
+from chainrule.check.measuring.directional import accurate
+from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from chainrule.check.repairs import repaired
+from chainrule.check.report.report import Finding
+from chainrule.check.subjects.subject import Subject
+
+from .context import Context
+from .designed import by_design
+from .evidence import holding
+from .locate import flipped, locate, verdict_on
+from .reproduce import smallest, text_of
+
+STEP_OVER = 1e-6
+"""How far, relative to each argument's size, branches are looked for that flip at the very point."""
+EVALUATIONS = 8
+"""About how many evaluations a derivative takes."""
+SECONDS = 5.0
+"""How long measuring one whole gradient may take."""
+FEW = 3
+"""In how many single elements of a large argument a mistake is looked for."""
+REMAINING = 0.1
+"""The share of the disagreement that may remain when they are put right."""
+OBSERVED = ("partial", "wrong-point")
+"""What is said of places and points: less than a change of the code that is sure."""
+SMALL = 2000
+"""Elements up to which a whole gradient is measured, element by element."""
+
+
+def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
+    """Add to a finding where, and if wanted why and how to see it again; or call it a kink, where it is one."""
+    name = finding.argument
+    place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
+    if place is None or place.kind == "kink":
+        shown = _branch_at(probe, finding, seed)
+        if shown is not None:
+            return shown
+    if place is not None and place.kind != "kink":
+        finding = replace(finding, operation=place.operation, source=place.source)
+    if not explain:
+        return finding
+    culprit: Subject = place.subject if place is not None and place.subject is not None else native
+    wrong = culprit.arguments if culprit is not native else [name]
+    wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
+    small = smallest(culprit, wrong[0], seed) if wrong else culprit
+    finding = replace(finding, reproduction=text_of(small, seed))
+    if affordable(probe, name):
+        numeric = numeric_gradient(probe, name)
+        finding = mapped(finding, probe, numeric)
+        if (designed := by_design(context_of(probe, name, numeric))) is not None:
+            return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
+        if culprit is native:
+            return explained(finding, probe, name, numeric, seed)
+    elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
+        return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
+    # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
+    why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
+    return replace(finding, code="unexplained") if why is None else explained(finding, *why, seed)
+
+
+def affordable(probe: Probe, name: str) -> bool:
+    """Whether a whole gradient can be measured, element by element, in reasonable time."""
+    size = probe.at[name].size
+    return size <= SMALL and EVALUATIONS * size * probe.seconds <= SECONDS
+
+
+def few_wrong(probe: Probe, name: str, seed: int) -> Any:
+    """Return the measured gradient of a large argument if only a few of its elements are wrong, or None.
+
+    Each is found by halving: of two halves of a random direction, the one that disagrees more has it. When the
+    gradient with these elements put right agrees along a direction, so do all others.
+    """
+    rng = np.random.default_rng(seed)
+    x, mended = probe.at[name], probe.gradients[name].copy()
+    direction = probe.scale(name) * random_direction(rng, x.shape).ravel()
+    enough = 0.0
+
+    def gap(low: int, high: int) -> float:
+        """Return numeric less analytic derivative along a stretch of the direction."""
+        part = np.zeros(x.shape)
+        part.reshape(-1)[low:high] = direction[low:high]
+        found = probe.slope({name: part}, rows=8, settled=lambda e: accurate(e) or e.error <= enough)
+        return found.value - float(np.sum(mended * part))
+
+    whole = gap(0, x.size)
+    enough, rest = 0.01 * abs(whole), whole
+    for _ in range(FEW):
+        low, high, inside = 0, x.size, rest
+        while high - low > 1:
+            middle = (low + high) // 2
+            left = gap(low, middle)
+            if abs(left) >= abs(inside - left):
+                high, inside = middle, left
+            else:
+                low, inside = middle, inside - left
+        enough, before = 0.0, rest
+        mended.flat[low] += gap(low, high) / direction[low]
+        enough, rest = 0.01 * abs(whole), gap(0, x.size)
+        if abs(rest) <= REMAINING * abs(whole):
+            return mended
+        if abs(rest) > 0.7 * abs(before):
+            return None
+    return None
+
+
+def _in_few(finding: Finding, wrong: Any) -> Finding:
+    entries = [[int(i) for i in index] for index in np.argwhere(wrong)]
+    count = "one element" if len(entries) == 1 else f"{len(entries)} elements"
+    text = f"the gradient is wrong in {count} of {wrong.size}: {', '.join(map(str, entries))}"
+    hypothesis = Hypothesis("partial", Detail(text=text, entries=entries), 1.0)
+    return replace(
+        finding, message=text, code="partial", detail=hypothesis.detail, explained=1.0, hypotheses=(hypothesis,)
+    )
+
+
+def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | None:
+    """Return what the hypotheses need for another subject than the one checked, or None where it is too large."""
+    rng = np.random.default_rng(seed)
+    y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
+    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
+    if name not in probe.gradients or not affordable(probe, name):
+        return None
+    return probe, name, numeric_gradient(probe, name)
+
+
+def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int = 0) -> Finding:
+    """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
+    context = context_of(probe, name, numeric)
+    if (designed := by_design(context)) is not None:
+        return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
+    repairs = repaired(probe, context, seed)
+    hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
+    best = hypotheses[0] if hypotheses else None
+    return replace(
+        finding,
+        code=best.code if best else "unexplained",
+        detail=_with_formula(best.detail if best else {}, probe.subject.formula(name)),
+        explained=best.explained if best else float("nan"),
+        hypotheses=hypotheses,
+    )
+
+
+def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
+    return Detail({**detail, "formula": formula}) if formula and detail else detail
+
+
+def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Put first what says most.
+
+    A reason that was fitted says what is wrong with the mathematics, a change of the code where it is written; where
+    there are both, the first hypothesis has both. A mask or a stride is named by the code alone.
+    """
+    known = [h for h in fitted if h.code != "unexplained"]
+    if not repairs:
+        return tuple(fitted)
+    first = repairs[0]
+    if first.code in WRITTEN or not known or known[0].explained < 1:
+        return (*repairs, *known)
+    if known[0].code == first.code or (first.detail["sure"] and known[0].code in OBSERVED):
+        return (*repairs, *known[1:])
+    detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
+    detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
+    return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
+
+
+def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
+    """Add the worst element, and the map of relative errors."""
+    analytic = probe.gradients[finding.argument]
+    error = np.abs(analytic - numeric)
+    relative = error / np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-300)
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
+    return replace(
+        finding,
+        index=index,
+        analytic=float(analytic[index]),
+        numeric=float(numeric[index]),
+        relative_error=float(relative[index]),
+        error_map=relative,
+    )
+
+
+def context_of(probe: Probe, name: str, numeric: Any) -> Context:
+    """Return what the hypotheses are tried on."""
+
+    def backward(y_bar: Any, arguments: Any) -> Any:
+        return probe.subject.backward(arguments, y_bar)
+
+    return Context(
+        y_bar=probe.weights,
+        output=probe.output,
+        arguments=probe.fresh(),
+        argument=name,
+        forward=probe.subject.forward,
+        gradients=dict(probe.gradients),
+        numeric={name: numeric},
+        backward=backward,
+    )
+
+
+def _branch_at(probe: Probe, finding: Finding, seed: int) -> Finding | None:
+    """Return the finding as a kink, if a branch of our own tape flips at this very point; every operation is right."""
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        moves = {n: STEP_OVER * probe.scale(n) * random_direction(rng, x.shape) for n, x in probe.at.items()}
+        left, right = ({n: x + s * moves[n] for n, x in probe.at.items()} for s in (-1, 1))
+        found = flipped(probe.subject, left, right) or flipped(probe.subject, probe.at, right)
+        if found is not None:
+            recorded, index = found
+            name, source = str(recorded.op.name), recorded.source
+            text = f"a kink: {name} changes its branch at element {list(index)}, and the gradient is one side's"
+            detail = {"text": text, "operation": name, "element": list(index)}
+            return replace(
+                finding, verdict="kink", message=text, code="kink", detail=detail, operation=name, source=source
+            )
+    return None
+
+
+def branches(finding: Finding, probe: Probe, worst: Measurement) -> Finding:
+    """Say of a kink what the slopes of the function are and, on our own tape, which operation's branch flips where."""
+    name, x = finding.argument, probe.at[finding.argument]
+    if worst.index is None:
+        return finding
+    step = worst.estimate.step
+    direction = unit(x.shape, worst.index, worst.scale)
+    moved = {side: {**probe.fresh(), name: x + side * step * direction} for side in (-1, 1)}
+    ends = [np.asarray(probe.subject.forward(moved[side]), np.float64) for side in (-1, 1)]
+    slopes = [(probe.output - ends[0]) / (step * worst.scale), (ends[1] - probe.output) / (step * worst.scale)]
+    k = int(np.argmax(np.abs(slopes[1] - slopes[0])))
+    left, right = (float(np.ravel(slope)[k]) for slope in slopes)
+    where = f" of output {_index(k, probe.output.shape)}" if probe.output.size > 1 else ""
+    text = f"a kink: the slope{where} is {left:.6g} on the left and {right:.6g} on the right"
+    found = flipped(probe.subject, moved[-1], moved[1])
+    if found is None:
+        return replace(finding, message=text, detail={"text": text, "left": left, "right": right})
+    recorded, index = found
+    text += f"; {recorded.op.name} changes its branch at element {list(index)} of its input"
+    detail = {"text": text, "left": left, "right": right, "operation": str(recorded.op.name), "element": list(index)}
+    return replace(finding, message=text, detail=detail, operation=str(recorded.op.name), source=recorded.source)
+
+
+def _index(k: int, shape: tuple[int, ...]) -> list[int]:
+    return [int(i) for i in np.unravel_index(k, shape)]

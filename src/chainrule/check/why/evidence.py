@@ -1,0 +1,94 @@
+"""Does a reason hold elsewhere? A hypothesis that fits one point by chance fits no other one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.hypotheses import ENOUGH, Hypothesis
+from chainrule.check.hypotheses import explain as hypotheses_on
+from chainrule.check.hypotheses.candidate import Detail, agrees
+
+from .context import Context
+
+POINTS = 2
+"""At how many other points a hypothesis must hold."""
+TRIES = 4
+UNEXPLAINED = "no known mistake explains the error at several points"
+SAME = 1e-4
+"""How far apart two factors are the same."""
+
+
+def elsewhere(x: Any, rng: np.random.Generator) -> Any:
+    """Return other values of the same kind: those there are, in other places and a little moved."""
+    moved = rng.permutation(np.ravel(x)).reshape(np.shape(x))
+    kind = np.asarray(x).dtype
+    values = len(np.unique(x))
+    if kind.kind != "f" or values == 2:  # what has two values only is a mask or a label: it stays one
+        return moved
+    size = np.abs(moved) if values > 2 else np.abs(moved) + (moved == 0)
+    return np.asarray(moved + 0.1 * size * rng.standard_normal(np.shape(x)), kind)
+
+
+def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> list[Hypothesis]:
+    """Return the hypotheses that hold at other points too; `unexplained` where none of them does.
+
+    Where the gradient is wrong at no other point, or f is not defined there, they are judged by the one point.
+    """
+    named = [h for h in hypotheses if h.code != "unexplained"]
+    rng = np.random.default_rng(seed + 2)
+    points = 0
+    for _ in range(TRIES if named else 0):
+        there = _moved(context, rng)
+        if there is None or agrees(there):
+            continue
+        found = hypotheses_on(there)
+        named = [h for h in named if any(_same(h, other) for other in found)]
+        points += 1
+        if points == POINTS or not named:
+            break
+    first = [h for h in hypotheses if h.code == "unexplained"]
+    if named and (first or named[0].explained >= ENOUGH):
+        return [*first, *named]
+    return first or [Hypothesis("unexplained", Detail(text=UNEXPLAINED), 0.0)]
+
+
+def _moved(context: Context, rng: np.random.Generator) -> Context | None:
+    """Return the same question at other arguments and another cotangent, or None where it cannot be asked there."""
+    if context.backward is None:
+        return None
+    arguments = {name: elsewhere(x, rng) for name, x in context.arguments.items()}
+    output = context.evaluate(arguments)
+    if output is None or output.shape != context.output.shape or not np.all(np.isfinite(output)):
+        return None
+    signs = rng.choice([-1.0, 1.0], output.shape)
+    y_bar = np.asarray(signs * rng.uniform(0.5, 1.5, output.shape), context.y_bar.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            found = dict(context.backward(np.array(y_bar), {n: np.array(x) for n, x in arguments.items()}))
+    except Exception:
+        return None
+    if found.get(context.argument) is None:
+        return None
+    gradients = {name: np.asarray(g) for name, g in found.items() if g is not None}
+    name = context.argument
+    numeric: dict[str, Any] = {}
+    there = Context(y_bar, output, arguments, name, context.forward, gradients, numeric, context.backward)
+    expected = there.measured(arguments)
+    if expected is None:
+        return None
+    numeric[name] = expected
+    return there
+
+
+def _same(a: Hypothesis, b: Hypothesis) -> bool:
+    """Whether two hypotheses say the same of two points."""
+    if a.code != b.code or min(a.explained, b.explained) < ENOUGH:
+        return False
+    for key in ("argument", "term", "name", "axes", "rows", "shift"):
+        if a.detail.get(key) != b.detail.get(key):
+            return False
+    if a.detail.get("name") or not isinstance(a.detail.get("factor"), float):
+        return True
+    first, second = a.detail["factor"], b.detail.get("factor")
+    return isinstance(second, float) and abs(first - second) <= SAME * max(abs(first), abs(second))

@@ -1,0 +1,100 @@
+"""The arguments of a call: which of them may change from call to call, and what a plan is made for."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.modes import modes
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.tree import flatten, unflatten
+
+
+class Key:
+    """What a plan was made for: the structure of the arguments, shapes and dtypes, and the fixed ones."""
+
+    def __init__(self, structure: Any, leaves: tuple[Any, ...]) -> None:
+        self.structure, self.leaves = structure, leaves
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self.leaves == other.leaves and self.structure == other.structure
+
+    def __hash__(self) -> int:
+        return hash(self.leaves)
+
+
+class Call:
+    """The arguments of one call, taken apart."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        # Modules and optimisers are passed on as they are: only containers are taken apart.
+        parts = [_taken_apart(x) for x in (*args, *kwargs.values())]
+        self.leaves = [leaf for leaves, _ in parts for leaf in leaves]
+        self.structures = [structure for _, structure in parts]
+        self.counts = [len(leaves) for leaves, _ in parts]
+        described = tuple(map(_described, self.leaves))
+        structure = (len(args), tuple(kwargs), tuple(self.structures), modes.floor > EAGER.level)
+        self.key = Key(structure, described)
+        self.is_traced = any(map(_is_traced, self.leaves))
+
+    def names(self, f: Any) -> list[str]:
+        """Return what to call each leaf: the parameter of `f` that it belongs to."""
+        code = getattr(inspect.unwrap(getattr(f, "__func__", f)), "__code__", None)
+        known = code.co_varnames[: code.co_argcount] if code is not None else ()
+        known = known[1:] if getattr(f, "__self__", None) is not None else known
+        places = [known[k] if k < len(known) else f"argument {k}" for k in range(len(self.args))]
+        return [name for name, n in zip((*places, *self.kwargs), self.counts, strict=True) for _ in range(n)]
+
+    def rebuilt(self, leaves: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments with other leaves."""
+        rest, made = iter(leaves), []
+        for structure, count in zip(self.structures, self.counts, strict=True):
+            mine = [next(rest) for _ in range(count)]
+            made.append(mine[0] if structure is None else unflatten(structure, mine))
+        return made[: len(self.args)], dict(zip(self.kwargs, made[len(self.args) :], strict=True))
+
+
+def _taken_apart(x: Any) -> tuple[list[Any], Any]:
+    return flatten(x) if isinstance(x, tuple | list | dict) else ([x], None)
+
+
+def _is_traced(x: Any) -> bool:
+    """Whether a value belongs to a transform that is running, or is more than an array: then `f` itself runs."""
+    if isinstance(x, Tensor):
+        return x._trace is not EAGER or isinstance(x._value, Tensor)
+    return isinstance(x, np.ndarray) and type(x) is not np.ndarray
+
+
+def is_data(x: Any) -> bool:
+    """Whether an argument may change from call to call."""
+    if isinstance(x, Tensor):
+        return not isinstance(x._link, Leaf)
+    return isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "fiub"
+
+
+def _described(x: Any) -> Any:
+    if is_data(x):
+        scalar = not isinstance(x._value if isinstance(x, Tensor) else x, np.ndarray)
+        return ("array", x.shape, x.dtype, isinstance(x, Tensor), getattr(x, "requires_grad", False), scalar)
+    if isinstance(x, int | float | bool | str | bytes | type(None)):
+        return ("fixed", type(x), x)
+    return ("object", type(x), _Same(x))
+
+
+class _Same:
+    """An object that equals itself alone, and is kept alive."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.x is other.x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+    def __repr__(self) -> str:
+        return type(self.x).__name__

@@ -1,0 +1,545 @@
+"""`Capture`: the trace that writes down what a function does, down to the optimiser's step.
+
+It runs the function once, on the example it was called with. Operations are carried out, so shapes and dtypes are what
+they are; effects are only noted, and random numbers are drawn from generators that are put back. So a capture leaves
+the world as it found it.
+"""
+
+import os
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import numpy as np
+
+from chainrule.base.provenance import PACKAGE
+from chainrule.compile.program.program import Instruction, Program, Value
+from chainrule.core.errors import CaptureError
+from chainrule.core.operation import REGISTRY
+from chainrule.core.random import moved, source, stand_ins
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import captured_in, replaced, running
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER, Tape, Watched
+
+from .looked import Looked, plain
+from .modules import ModuleState
+
+
+class Captured(Tensor):
+    """An array whose values differ from call to call: nothing may look at them while a function is captured."""
+
+    __slots__ = ("held",)
+    is_variable = False
+
+    def __init__(self, held: Any, trace: "Capture", link: Value) -> None:
+        self.held = held
+        self._trace = trace
+        self._link = link
+
+    @property
+    def _value(self) -> Any:
+        refuse("the values of an array were looked at")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self.held.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype."""
+        return self.held.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.held.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.held.size  # type: ignore[no-any-return]
+
+    @property
+    def requires_grad(self) -> bool:
+        """False: derivatives are taken on the tapes above."""
+        return False
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __bool__(self) -> bool:
+        refuse("Python branched on a value", "use np.where(condition, a, b), or keep the branch outside")
+
+    def __index__(self) -> int:
+        refuse("a value was used as a Python integer", "index with the array itself, x[i], not with int(i)")
+
+    def item(self) -> Any:
+        """Refused: the number is not known."""
+        refuse("a value was turned into a Python number", "return the array, and take the number of what is returned")
+
+    def detach(self) -> "Captured":
+        """Return the same: it has no gradient of its own."""
+        return self
+
+    def __repr__(self) -> str:
+        refuse("an array was turned into text")
+
+
+_NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
+
+
+def refuse(what: str, step: str = "") -> NoReturn:
+    """Raise a CaptureError that names the user's line."""
+    if running.capture is None:
+        raise CaptureError(
+            f"compile: {user_line()} uses a value of a capture that is over: the function has put it into a list, an "
+            f"attribute or a global variable; return it instead"
+        )
+    advice = step or "return it, or keep that part outside of the compiled function"
+    raise CaptureError(
+        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
+        f"later call; {advice}"
+    )
+
+
+def _by() -> str:
+    """Return the function of NumPy in which it happened, in words."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_array_function":
+            return f" by np.{frame.f_locals['function'].__name__}"
+        if frame.f_code.co_name == "_array_ufunc":
+            return f" by np.{frame.f_locals['ufunc'].__name__}"
+        frame = frame.f_back
+    return ""
+
+
+def user_line() -> str:
+    """Return the innermost line outside of this package, as `file:line`."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Capture:
+    """The trace of one capture."""
+
+    level = -2
+
+    def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
+        self.program = Program()
+        self.generators = dict(generators or {})
+        """Generators that the function can reach: it must not draw from them by itself."""
+        self.modules: dict[int, ModuleState] = {}
+        """Each module that the function reaches or calls, as it was."""
+        self.tensors: dict[int, tuple[Tensor, Any, Any]] = {}
+        """Each tensor from outside that was used, with its array and its leaf."""
+        self.holders: dict[int, tuple[dict[str, Any], str, Any]] = {}
+        """Each buffer that was used: where it stands, and the array."""
+        self.grads: dict[int, tuple[Leaf, Any]] = {}
+        """Each leaf that was met, with its gradient from before."""
+        self.entry_grads: list[tuple[Leaf, Value]] = []
+        """The gradients from before that the program may read."""
+        self.entered: dict[int, Any] = {}
+        """What stands for each leaf's gradient from before while the function is captured."""
+        self.made: list[Value] = []
+        """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
+        self.born: list[Tensor] = []
+        """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
+        self.checks: list[Callable[[], bool]] = []
+        """What effects ask before each replay: whether they are still what was noted."""
+        self.forgotten: set[int] = set()
+        self.read_grads: set[int] = set()
+        self.looked: list[tuple[Any, Any]] = []
+        """Arrays whose values were looked at, with what was seen."""
+        self._looked_at: set[Any] = set()
+        self._states: dict[int, Captured] = {}
+        self._constants: dict[Any, Value] = {}
+        self._effects: Instruction | None = None
+
+    # What core.capturing asks of a capture
+
+    def refuse(self, what: str, step: str) -> NoReturn:
+        """Raise a CaptureError that names the user's line."""
+        refuse(what, step)
+
+    def seen(self, x: Any) -> Any:
+        """Return an argument of an operation of the eager tape, in this capture's box if it comes from outside."""
+        if not isinstance(x, Tensor) or x._trace is not EAGER or isinstance(x._value, Tensor):
+            return x
+        if x._link is not None and not isinstance(x._link, Leaf):
+            refuse(
+                f"the result of {x._link.name}, computed before the function was called, was used",
+                "compute it inside, or pass it as an argument",
+            )
+        if isinstance(x._link, Leaf):
+            self._meets(x._link)
+        if any(x is one for one in self.born):
+            self.made.append(self.state(x._value)._link)
+        else:
+            self.tensors.setdefault(id(x), (x, x._value, x._link))
+        return Tensor(self.state(x._value), EAGER, x._link)
+
+    def writes(self, x: Tensor) -> None:
+        """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
+        if x._trace is not EAGER or isinstance(x._value, Tensor):
+            return
+        if not any(x is one for one in self.born):
+            refuse(f"{x.name or 'a tensor'} from outside was written into", "write into x.copy(), and return it")
+        array = x._value
+        x._value = self.call(lambda: np.array(array), ())
+        self.made.append(x._value._link)
+
+    def state(self, array: Any, holder: Any = None) -> Any:
+        """Return the box of an array that changes between calls."""
+        if holder is not None:
+            self.holders.setdefault(id(array), (*holder, array))
+        key = id(array)
+        if key not in self._states:
+            value = self.program.value("state", array)
+            value.after = self._effects
+            self._states[key] = Captured(value.array, self, value)
+        return self._states[key]
+
+    def looks(self, box: Any) -> None:
+        """Refuse a look at the values of a parameter; note one at those of a constant, which must stay as they are."""
+        if type(box) is Looked:
+            box.looked_at()
+        if not isinstance(box, Tensor):
+            return
+        if box._trace is not EAGER or isinstance(box._value, Tensor):
+            return
+        if isinstance(box._link, Leaf):
+            refuse(f"the values of {box.name or 'a tensor'} were looked at")
+        self.tensors.setdefault(id(box), (box, box._value, box._link))
+        self.looks_at(box._value)
+
+    def looks_at(self, array: Any) -> None:
+        """Note that Python sees what is in an array: the plan holds as long as it stays that."""
+        key = memory_of(array) if isinstance(array, np.ndarray) and running.capture is self else None
+        if key is not None and key not in self._looked_at:
+            self._looked_at.add(key)
+            self.looked.append((array, content(array)))
+
+    def refuses_write(self, path: str) -> None:
+        """Refuse that Python writes into an array from outside, which a replay would not repeat."""
+        if running.capture is self:
+            refuse(
+                f"the function wrote into {path}, an array from outside of it,",
+                "return the new values, or keep them in a module's buffer (register_buffer)",
+            )
+
+    def index(self, part: Any) -> Any:
+        """Return an array by which something is indexed; which elements a mask picks is fixed by the capture."""
+        array = np.asarray(plain(part) if type(part) is Looked else value_of(part))
+        if type(part) is Looked and array.dtype == np.bool_:
+            self.looks_at(array)
+        return array
+
+    def reads_link(self, tensor: Tensor) -> None:
+        """Note that Python may decide by whether a tensor from outside has a gradient."""
+        link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
+        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
+            self.tensors.setdefault(id(tensor), (tensor, value, link))
+
+    def reads_grad(self, leaf: Leaf) -> None:
+        """Note that the gradient of a leaf was asked for."""
+        self._meets(leaf)
+        if id(leaf) not in self.forgotten:
+            self.read_grads.add(id(leaf))
+        box = captured_in(leaf.grad)
+        if box is not None:
+            self.made.append(box._link)
+
+    def enters(self, module: Any) -> None:
+        """Note that a module was called, and what its attributes were."""
+        if module._hooks is not None and module._hooks:
+            refuse(f"a hook of {type(module).__name__} would be called", "remove the hooks, or do not compile")
+        if id(module) not in self.modules:
+            self.modules[id(module)] = ModuleState(module)
+        for name, value in vars(module).items():
+            if isinstance(value, np.random.Generator) and value not in self.generators.values():
+                self.generators[f"{type(module).__name__}.{name}"] = value
+
+    def forgets(self, tensors: Iterable[Any]) -> None:
+        """Note that the gradients of these do not matter from here on."""
+        for tensor in tensors:
+            leaf = tensor._link
+            if isinstance(leaf, Leaf):
+                self._meets(leaf)
+                self.forgotten.add(id(leaf))
+
+    def _meets(self, leaf: Leaf) -> None:
+        if id(leaf) in self.grads:
+            return
+        self.grads[id(leaf)] = (leaf, leaf.grad)
+        if leaf.grad is not None and captured_in(leaf.grad) is None:
+            value = self.program.value("input", leaf.grad._value)
+            self.entry_grads.append((leaf, value))
+            leaf.grad = Tensor(Captured(value.array, self, value), EAGER, None)
+        self.entered[id(leaf)] = leaf.grad
+
+    def changed_grads(self) -> list[tuple[Leaf, Any]]:
+        """Return the leaves whose gradients the function has changed, with what they are now."""
+        return [
+            (leaf, leaf.grad)
+            for key, (leaf, _) in self.grads.items()
+            if key in self.forgotten or leaf.grad is not self.entered[key]
+        ]
+
+    def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:
+        """Note a call that changes the world."""
+        arrays = None if writes is None else tuple(map(self._array_of, writes))
+        made = Instruction(_name_of(f), "effect", f, replaced(args, self._reference), {}, [], writes=arrays)
+        made.source = user_line()
+        self.program.add(made)
+        self._effects = made
+        if hasattr(f, "holds"):
+            self.checks.append(f.holds)
+        for key in list(self._states) if arrays is None else map(id, arrays):
+            self._states.pop(key, None)
+
+    def assigns(self, tensor: Tensor, value: Any) -> None:
+        """Note that `tensor.data = value`."""
+        self.seen(tensor)
+        target = tensor._value
+
+        def write(array: Any) -> None:
+            target[...] = array
+            tensor.mark_changed()
+
+        write.__name__ = f"write {tensor.name or 'tensor'}"
+        if value.shape != tensor.shape:
+            raise ValueError(f"data: expected shape {tensor.shape}, the tensor's own, got {value.shape}")
+        self.effect(write, (value,), [target])
+
+    def call(self, f: Callable[..., Any], args: Any) -> Any:
+        """Call `f` on plain arrays, here and at each replay; return what it returns, in boxes."""
+        made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
+        with np.errstate(all="ignore"):
+            result = f(*replaced(args, _held))
+        replaced(result, _check_array)
+        return self._noted(made, result)
+
+    def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
+        """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
+        made = Instruction(name, "draw", f, (), {}, [], generator=generator)
+        with _put_back(generator, True):
+            result = f()
+        return self._noted(made, result)
+
+    def change(self, f: Callable[..., Any], boxes: list[Any]) -> tuple[list[Any], Any]:
+        """Note a call that changes arrays in place; return the boxes of what they become, and of what it returns."""
+        made = Instruction(_name_of(f), "change", f, tuple(map(self._reference, boxes)), {}, [])
+        made.source = user_line()
+        with np.errstate(all="ignore"):
+            result = f(*(np.array(_held(x)) for x in boxes))
+        values = [self.program.value("result", _held(x)) for x in boxes]
+        made.outputs = list(values)
+        if result is not None:
+            made.outputs.append(self.program.value("result", result))
+        made.structure = None if result is None else len(values)
+        self.program.add(made)
+        changed = [Captured(v.array, self, v) for v in values]
+        returned = None if result is None else Captured(np.asarray(result), self, made.outputs[-1])
+        return changed, returned
+
+    def keeping(self, op: Any) -> Callable[..., Any]:
+        """Return `op.primal_keeping` as one instruction of the program."""
+
+        def keep(*args: Any, **settings: Any) -> Any:
+            return self._run(op, op.primal_keeping, args, settings)
+
+        return keep
+
+    # What dispatch asks of a trace
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to the arrays in the boxes, and write it down."""
+        return self._run(op, op.primal, args, settings)
+
+    def _run(self, op: Any, function: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        if op.name in ("nonzero", "flatnonzero", "argwhere"):
+            refuse(f"{op.name} made an array whose shape depends on values", "use np.where(condition, x, 0)")
+        draws = op.kind == "constant" and "generator" in settings
+        kind = "draw" if draws else "op"
+        references = replaced((args, dict(settings)), self._reference)
+        generator = settings.get("generator")
+        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        name = op.name
+        if REGISTRY.get(name) is not op:
+            name = f"{name} (own)"
+        made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
+        with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
+            result = function(*replaced(args, _held), **replaced(dict(settings), _held))
+        return self._noted(made, result)
+
+    def _noted(self, made: Instruction, result: Any) -> Any:
+        made.source = user_line()
+        boxes: list[Any] = []
+
+        def box(array: Any) -> Any:
+            if array is None:
+                return None
+            value = self.program.value("result", array)
+            boxes.append(value)
+            return Captured(value.array if value.ndim else array, self, value)
+
+        boxed = replaced(result, box)
+        made.outputs = boxes
+        places = {id(value): k for k, value in enumerate(boxes)}
+        is_one = isinstance(boxed, Captured)
+        made.structure = None if is_one else replaced(boxed, lambda x: None if x is None else places[id(x._link)])
+        self.program.add(made)
+        return boxed
+
+    # References
+
+    def _reference(self, x: Any) -> Any:
+        box = captured_in(self.seen(x))
+        if box is not None:
+            return box._link
+        if type(x) is Looked and not x.ndim:
+            return x.looked_at()
+        if isinstance(x, np.ndarray) and x.ndim:
+            key = memory_of(x)
+            if key not in self._constants:
+                self._constants[key] = self.program.value("constant", plain(x))
+            return self._constants[key]
+        return x
+
+    def _array_of(self, x: Any) -> Any:
+        if isinstance(x, Captured):
+            return x.held
+        box = captured_in(x)
+        return box.held if box is not None else x._value if isinstance(x, Tensor) else x
+
+    # The beginning and the end
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Let this thread's operations be seen by this capture for the time of the block."""
+        generators = dict(self.generators)
+        before = {name: generator.bit_generator.state for name, generator in generators.items()}
+        global_states = _global_states()
+        _watch(+1)
+        running.capture = self
+        try:
+            with stand_ins():
+                yield
+                names = {id(generator): name for name, generator in self.generators.items()}
+                if own := moved():
+                    raise _hidden_draw(names.get(id(own[0]), "chainrule's default generator"))
+            found = [k for k, g in generators.items() if repr(g.bit_generator.state) != repr(before[k])]
+            if _global_states() != global_states:
+                found.append("the global generator of random or numpy.random")
+            self._check_hidden(found)
+        finally:
+            running.capture = None
+            self.born.clear()
+            _watch(-1)
+            if threading.active_count() == 1:  # what another thread has drawn must not come a second time
+                for name, generator in generators.items():
+                    generator.bit_generator.state = before[name]
+
+    def restore_grads(self) -> None:
+        """Put the gradients back that were there before."""
+        for leaf, grad in self.grads.values():
+            leaf.grad = grad
+
+    def _check_hidden(self, drawn: list[str]) -> None:
+        if drawn:
+            raise Disturbed(str(_hidden_draw(drawn[0])))
+        for state in self.modules.values():
+            if changed := state.assigned():
+                raise Disturbed(
+                    f"compile: {type(state.module).__name__}.{changed} was changed by the function while it was "
+                    f"captured: a replay runs no Python code and would not repeat it; keep such state in a buffer "
+                    f"(register_buffer), or change it outside of the compiled function"
+                )
+
+
+class Disturbed(CaptureError):
+    """Something moved during the capture, by the function or by another thread: only another capture can tell."""
+
+
+def _hidden_draw(name: str) -> CaptureError:
+    return CaptureError(
+        f"compile: the function drew random numbers from {name} while it was captured, and a replay would use the same "
+        f"ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
+    )
+
+
+def memory_of(array: Any) -> Any:
+    """Return what tells an array's elements from those of others."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+
+
+FEW = 4096
+"""Bytes up to which an array's content is compared as a string."""
+
+
+def content(array: Any) -> Any:
+    """Return what `is_unchanged` compares with later."""
+    if array.nbytes <= FEW or not array.flags.c_contiguous or array.nbytes % 8:
+        return array.tobytes()
+    return array.reshape(-1).view(np.uint64).copy()
+
+
+def is_unchanged(array: Any, before: Any) -> bool:
+    """Whether an array holds the bits that it held when `content` was called."""
+    if isinstance(before, bytes):
+        return bool(array.tobytes() == before)
+    return np.array_equal(array.reshape(-1).view(np.uint64), before)
+
+
+_watching = 0
+_lock = threading.Lock()
+
+
+def _watch(change: int) -> None:
+    """Let the eager tape look at what enters it while at least one thread captures."""
+    global _watching
+    with _lock:
+        _watching += change
+        EAGER.__class__ = Watched if _watching else Tape
+
+
+def _held(x: Any) -> Any:
+    box = captured_in(x)
+    return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
+
+
+def _check_array(x: Any) -> None:
+    """Refuse what no buffer holds: texts, dtypes."""
+    if x is not None and np.asarray(x).dtype.kind not in "fiub":
+        refuse("the values of an array were made into something else than numbers")
+
+
+def _name_of(f: Callable[..., Any]) -> str:
+    return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
+
+
+def _global_states() -> Any:
+    """Return where the global generators of `random` and `numpy.random` stand."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), np.asarray(keys).tobytes(), rest
+
+
+@contextmanager
+def _put_back(generator: Any, draws: bool) -> Iterator[None]:
+    if not draws:
+        yield
+        return
+    bits = source(generator).bit_generator
+    before = bits.state
+    try:
+        yield
+    finally:
+        bits.state = before

@@ -1,0 +1,256 @@
+"""A group as a loop, written as machine code.
+
+The loop goes over rows and columns. Operands are flat arrays, so element (r, c) is number r · columns + c; operands
+that are the same for each row or column are indexed by c or r alone. A sum over rows is kept in an array of columns, a
+sum over columns or over all in a variable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.compile.program.elements import element_of
+from chainrule.compile.program.groups import Group, is_renaming, layout, reduction_of
+from chainrule.compile.program.program import Instruction, Value
+from chainrule.kernels.native.code import Index, Place
+from chainrule.kernels.native.symbol import DOUBLE, Symbol
+from chainrule.kernels.native.tasks import Function, Task, address
+
+Range = tuple[Index, Index]
+
+LONG = 4096
+"""The longest sums that float32 numbers are added up in as they are."""
+SMALL = 2**16
+"""Elements up to which a loop is made for its very size; larger ones of any size share their code."""
+CUT = 2**14
+"""Elements from which on a loop may be cut into parts for several cores."""
+
+
+@dataclass(eq=False)
+class Loop:
+    """A group, with what it reads and what of it is kept."""
+
+    group: Group
+    stored: list[Value]
+    """What it makes that is needed outside."""
+    loaded: list[Value]
+    """What it reads that others made."""
+
+    def task(self, arrays: dict[Value, Any]) -> Task:
+        """Return the call over all elements, given a flat array for each value that is loaded or stored."""
+        return _Writer(self, arrays).task()
+
+    def cut(self) -> str | None:
+        """Return along what it can be cut into parts that run at the same time: "rows", "columns", or None.
+
+        Along rows, unless each column is added up; then along columns. No sum is ever cut, so that the result does not
+        depend on the number of parts.
+        """
+        kinds = {reduction_of(i) for i in self.group.members}
+        if kinds & {"all", "middle"} or {"rows", "columns"} <= kinds:
+            return None
+        return "columns" if "columns" in kinds else "rows"
+
+
+def loop_of(group: Group, needed: set[Value]) -> Loop:
+    """Return the loop of a group, given what is needed outside of it."""
+    made = group.made
+    loaded = list(dict.fromkeys(v for i in group.members for v in i.inputs if v not in made))
+    alias = aliases(group)
+    stored = list(dict.fromkeys(alias.get(v, v) for i in group.members for v in i.outputs if v in needed))
+    return Loop(group, stored, loaded)
+
+
+def aliases(group: Group) -> dict[Value, Value]:
+    """Return, for what a reshape inside a group makes, the value of the group that has the same elements."""
+    found: dict[Value, Value] = {}
+    for i in group.members:
+        if is_renaming(i):
+            source = i.inputs[0]
+            found[i.outputs[0]] = found.get(source, source)
+    return found
+
+
+def needs_split(group: Group) -> bool:
+    """Whether rows and columns have to be told apart."""
+    return group.columns is not None and any(
+        reduction_of(i) in ("columns", "rows", "middle")
+        or any(_kind(v, i) in ("row", "column", "cycle") for v in i.inputs)
+        for i in group.members
+    )
+
+
+def _kind(value: Value, i: Instruction) -> str:
+    if is_renaming(i) or reduction_of(i):
+        return "full"
+    found = layout(value, i.outputs[0].shape)
+    assert found is not None
+    return found[0]
+
+
+class _Writer:
+    """Writes one loop.
+
+    `names` has what each value is called at the point that is being written. The loop over columns is innermost and its
+    body straight, so that it runs on vectors.
+    """
+
+    def __init__(self, loop: Loop, arrays: dict[Value, Any]) -> None:
+        self.loop, self.group = loop, loop.group
+        self.split = needs_split(loop.group)
+        self.width = self.group.columns if self.split and self.group.columns else self.group.size
+        self.height = self.group.size // self.width
+        self.distinct, self.place_of = _distinct({v: arrays[v] for v in (*loop.loaded, *loop.stored)})
+        self.is_small = self.group.size <= SMALL
+        overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
+        self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, overlap)
+        self.code = self.function.code
+        self.names: dict[Value, Symbol] = {}
+        self.totals: dict[Instruction, Any] = {}
+        self.sums = {i: kind for i in self.group.members if (kind := reduction_of(i)) is not None}
+
+    def task(self) -> Task:
+        """Write it, and return the call."""
+        cut = self.loop.cut()
+        along_rows = self.split and cut != "columns"
+        self._write(cut)
+        end = self.height if along_rows else self.width
+        numbers = () if self.is_small else (self.height, self.width)
+        return Task(self.function.text(), self.distinct, numbers, 0, end)
+
+    def _write(self, cut: str | None) -> None:
+        height: Index = self.height if self.is_small else self.function.numbers[0]
+        self.columns: Index = self.width if self.is_small else self.function.numbers[1]
+        rows: Range = (0, height)
+        columns: Range = (0, self.columns)
+        part: Range = (self.function.begin, self.function.end)
+        # What is never cut has its size in the code, where that is small: LLVM then knows how often each loop runs.
+        if not (self.is_small and (cut is None or self.group.size < CUT)):
+            rows, columns = (rows, part) if cut == "columns" or not self.split else (part, columns)
+        self._load("one", 0)
+        self._begin(columns)
+        if not self.split:
+            with self.code.loop(*columns) as i:
+                self._elements(i, i)
+        else:
+            with self.code.loop(*rows) as r:
+                self._begin_row(r)
+                base = r * self.columns
+                with self.code.loop(*columns) as c:
+                    self._elements(base + c, c)
+                self._end_row(r)
+        self._end(columns)
+
+    def _place(self, value: Value) -> Place:
+        return self.function.places[self.place_of[value]]
+
+    def _load(self, kind: str, index: Index) -> None:
+        """Load what lies in one way: before the loops, in each row or for each element."""
+        for i in self.group.members:
+            for value in i.inputs:
+                if value in self.place_of and value not in self.names and _kind(value, i) == kind:
+                    self.names[value] = self._place(value)[index]
+
+    def _begin(self, columns: Range) -> None:
+        for i, kind in self.sums.items():
+            out = i.outputs[0]
+            if kind == "all":
+                self.totals[i] = self.code.variable(self._wide(i), 0)
+            elif kind != "rows":
+                with self.code.loop(*((0, out.size) if kind == "middle" else columns)) as c:
+                    self._place(out)[c] = self.code.constant(0, out.dtype)
+
+    def _begin_row(self, r: Symbol) -> None:
+        self._load("column", r)
+        for i in self.group.members:
+            for value in i.inputs:
+                if value in self.place_of and value not in self.names and _kind(value, i) == "cycle":
+                    self.names[value] = self._place(value)[self.code.remainder(r, value.size)]
+        for i, kind in self.sums.items():
+            if kind in ("rows", "middle"):
+                self.totals[i] = self.code.variable(self._wide(i), 0)
+
+    def _elements(self, i: Symbol, c: Symbol) -> None:
+        # All loads first: what is stored may go where something that was read stood.
+        self._load("row", c)
+        self._load("full", i)
+        for member in self.group.members:
+            self._member(member, i, c)
+
+    def _member(self, member: Instruction, i: Symbol, c: Symbol) -> None:
+        out = member.outputs[0]
+        if is_renaming(member):
+            self.names[out] = self.names[member.inputs[0]]
+        elif member in self.totals:
+            self.totals[member].add(self.code.converted(self.names[member.inputs[0]], self.totals[member].dtype))
+        elif member in self.sums:
+            self._place(out)[c] = self._place(out)[c] + self.names[member.inputs[0]]
+        else:
+            operands = [self.names[x] if isinstance(x, Value) else x for x in member.args]
+            self.names[out] = element_of(member, operands)
+            if out in self.loop.stored:
+                self._place(out)[i] = self.names[out]
+
+    def _end_row(self, r: Symbol) -> None:
+        for i, kind in self.sums.items():
+            out = i.outputs[0]
+            if kind == "rows":
+                self._place(out)[r] = self._total(i)
+            elif kind == "middle":
+                at = self.code.remainder(r, out.size)
+                self._place(out)[at] = self._place(out)[at] + self._total(i)
+
+    def _end(self, columns: Range) -> None:
+        for i, kind in self.sums.items():
+            place = self._place(i.outputs[0])
+            if kind == "all":
+                place[0] = self._total(i)
+            elif kind == "columns" and i.name == "mean":
+                with self.code.loop(*columns) as c:
+                    place[c] = place[c] * _share(i)
+
+    def _total(self, i: Instruction) -> Symbol:
+        total = self.totals[i].get()
+        return self.code.converted(total * _share(i) if i.name == "mean" else total, i.outputs[0].dtype)
+
+    def _wide(self, i: Instruction) -> Any:
+        """Return the type to add up in.
+
+        Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.
+        """
+        out, x = i.outputs[0], i.inputs[0]
+        return out.dtype if self.sums[i] == "rows" and x.size <= LONG * out.size else DOUBLE
+
+
+def _share(i: Instruction) -> float:
+    return i.outputs[0].size / i.inputs[0].size
+
+
+def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
+    """Return the arrays, each place in memory once, and which of them each value is.
+
+    Two names for the same memory would keep the loop from running on vectors.
+    """
+    found: dict[tuple[int, int, Any], int] = {}
+    distinct: list[Any] = []
+    place_of = {}
+    for value, array in arrays.items():
+        key = (address(array), array.size, array.dtype)
+        if key not in found:
+            found[key] = len(distinct)
+            distinct.append(array)
+        place_of[value] = found[key]
+    return distinct, place_of
+
+
+def _overlap(arrays: Sequence[Any], written: set[int]) -> bool:
+    """Whether an array that is written to shares memory with another."""
+    ends = [(address(a), address(a) + a.nbytes) for a in arrays]
+    return any(
+        ends[w][0] < end and begin < ends[w][1] for w in written for k, (begin, end) in enumerate(ends) if k != w
+    )
+
+
+def describe(group: Group) -> str:
+    """Return the names of a group's operations, as a program prints them."""
+    return " + ".join(i.name for i in group.members if not is_renaming(i))

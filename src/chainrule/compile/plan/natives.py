@@ -1,0 +1,106 @@
+"""Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms and softmax."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.compile.program.program import Instruction, Value, values_in
+from chainrule.kernels import cross_entropy, normalization, softmax
+from chainrule.kernels.native.products import fits, product
+from chainrule.kernels.native.tasks import Task
+from chainrule.rules.network.norm import LayerNorm
+
+Buffer = Callable[[Value], Any]
+
+
+def task_of(i: Instruction, buffer: Buffer) -> Task | None:
+    """Return an instruction as a task on its buffers, or None where it has none or they are not such as it takes."""
+    maker = TASKS.get(i.name)
+    if maker is None or (i.kind != "op" and i.name not in CALLS):
+        return None
+    return maker(i, buffer)
+
+
+def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
+    a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
+    return product(a, b, out) if fits(a, b, out) else None
+
+
+def _cross_entropy(name: str, order: tuple[int, ...]) -> Callable[[Instruction, Buffer], Task | None]:
+    """Return what makes a task on inputs and outputs in an order: the logits, or what is like them, first."""
+
+    def made(i: Instruction, buffer: Buffer) -> Task | None:
+        arrays = [buffer(x) for x in (*values_in(i.args), *i.outputs)]
+        if len(arrays) != len(order):  # nobody asked for what is kept for the gradient
+            return None
+        arrays = [arrays[k] for k in order]
+        z = arrays[0]
+        if not _are_plain(arrays, z.dtype) or any(a.shape not in (z.shape, z.shape[:-1]) for a in arrays):
+            return None
+        return cross_entropy.task_of(name, arrays)
+
+    return made
+
+
+def _are_plain(arrays: list[Any], dtype: Any) -> bool:
+    """Whether arrays are in C order, the floats among them of one type that there is code for, and none is empty."""
+    return dtype in (np.float32, np.float64) and all(
+        a.flags.c_contiguous and a.size and a.dtype.kind in "fiu" and (a.dtype.kind != "f" or a.dtype == dtype)
+        for a in arrays
+    )
+
+
+def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Callable[[Instruction, Buffer], Task | None]:
+    """Return what makes a task of a function of rows.
+
+    `shapes` has a letter for each array, inputs first: "m" for [R, n], "r" for a number for each row, "c" for each
+    column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken.
+    """
+
+    def made(i: Instruction, buffer: Buffer) -> Task | None:
+        inputs = _named(i, residuals, kernel.parameters) if residuals else i.args
+        if len(inputs) + len(i.outputs) != len(shapes) or not all(isinstance(x, Value) for x in inputs):
+            return None
+        arrays = [buffer(x) for x in (*inputs, *i.outputs)]
+        x = arrays[0]
+        if x.ndim == 0 or i.settings.get("axis", -1) not in (-1, x.ndim - 1):
+            return None
+        if not _are_plain(arrays, x.dtype) or any(a.dtype.kind != "f" for a in arrays):
+            return None
+        n, lines = x.shape[-1], x.shape[:-1]
+        expected = {"m": x.shape, "r": lines, "c": (n,)}
+        if any(a.shape != expected[letter] for a, letter in zip(arrays, shapes, strict=True)):
+            return None
+        flat = {"m": (-1, n), "r": -1, "c": -1}
+        arrays = [a.reshape(flat[letter]) for a, letter in zip(arrays, shapes, strict=True)]
+        if "eps" in i.settings:
+            arrays.insert(len(inputs), float(i.settings["eps"]))
+        task: Task = kernel.task(arrays)
+        return task
+
+    return made
+
+
+def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) -> list[Any]:
+    y_bar, saved, *_ = i.args
+    named = {"y_bar": y_bar, **dict(zip(residuals, saved, strict=True))}
+    return [named[p] for p in parameters if p in named]
+
+
+TASKS: Mapping[str, Callable[[Instruction, Buffer], Task | None]] = {
+    "matmul": _matmul,
+    "sparse_softmax_cross_entropy": _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
+    "SparseSoftmaxCrossEntropy.adjoint_z": _cross_entropy("gradient", (2, 1, 0, 3)),
+    "cross_entropy_and_gradient": _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),
+    "layer_norm": _by_rows(normalization.layer_norm, "mccmmr"),
+    "layer_norm_gradients": _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
+    "rms_norm": _by_rows(normalization.rms_norm, "mcmmr"),
+    "softmax": _by_rows(softmax.softmax, "mm"),
+}
+"""By the instruction's name."""
+
+CALLS = ("SparseSoftmaxCrossEntropy.adjoint_z", "layer_norm_gradients")
+"""Those that are no operations but calls of a rule."""

@@ -1,0 +1,388 @@
+"""`Plan`: a program with memory: what a replay runs."""
+
+import functools
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.compile.program.groups import Group, grouped, reduction_of
+from chainrule.compile.program.passes import simplify
+from chainrule.compile.program.program import Instruction, Program, Value
+from chainrule.core.random import default_generator
+from chainrule.present.notebook import text
+
+from . import by_numpy
+from .loops import Loop, aliases, describe, loop_of
+from .memory import Pool
+from .report import Line, profile_table, program_table
+from .single import can_be_single, single
+from .steps import Run, operations, step_of, view_of
+from .verified import check_written
+
+FEW_PRODUCTS = 2**28
+"""Floating-point operations of all matrix products that one core does in a few milliseconds."""
+
+
+@dataclass(eq=False)
+class Step:
+    """One line of a plan."""
+
+    node: Instruction | Group
+    run: Run | None
+    """None for a view, which costs nothing."""
+    outputs: list[Value]
+    loop: Loop | None = None
+
+    @property
+    def is_effect(self) -> bool:
+        """Whether it changes the world."""
+        return isinstance(self.node, Instruction) and self.node.kind == "effect"
+
+    @property
+    def name(self) -> str:
+        """What the line is called."""
+        return describe(self.node) if isinstance(self.node, Group) else self.node.name
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, as far as they are known."""
+        if isinstance(self.node, Group):
+            return sum(self.node.size for _ in self.node.members)
+        return operations(self.node)
+
+    @property
+    def source(self) -> str:
+        """The user's line."""
+        return self.node.members[0].source if isinstance(self.node, Group) else self.node.source
+
+    @property
+    def inputs(self) -> list[Value]:
+        """What it reads."""
+        if self.loop is not None:
+            return self.loop.loaded
+        assert isinstance(self.node, Instruction)
+        return self.node.inputs
+
+
+@dataclass(eq=False)
+class Plan:
+    """A captured program, rewritten, with a buffer for each value: `print(plan)` shows it, `run` replays it."""
+
+    program: Program
+    current: Callable[[Value], Any]
+    """What array a state is now: tensors may have got another one since the capture."""
+    barrier: Instruction | None = None
+    """Where `run` stops and `run_rest` begins; at the end where it is None."""
+    steps: list[Step] = field(default_factory=list)
+    buffers: dict[Value, Any] = field(default_factory=dict)
+    pool: Pool = field(default_factory=Pool)
+    final_grads: set[Any] = field(default_factory=set)
+    """The leaves that have a gradient at the end."""
+    has_acted: bool = False
+    """Whether the replay that is running has changed the world already."""
+
+    def __post_init__(self) -> None:
+        simplify(self.program)
+        self.homes = _homes(self.program)
+        nodes = grouped(self.program)
+        _Builder(self, nodes).build()
+        place = next((k for k, s in enumerate(self.steps) if s.node is self.barrier), len(self.steps))
+        check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
+        self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
+
+    def _calls(self, steps: Sequence[Step]) -> list[Run]:
+        """Return the calls of a replay: those of the steps, with runs of small ones put together."""
+        calls: list[Run] = []
+        for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
+            several = list(run)
+            made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
+            if made is not None:
+                calls.append(made)
+            else:
+                calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
+        return calls
+
+    def run_rest(self) -> None:
+        """Run what is behind the cut."""
+        for call in self.rest:
+            call()
+
+    def run(self) -> None:
+        """Run all lines, on what is in the buffers of the inputs."""
+        self.has_acted = False
+        if not self.has_own_threads:
+            for call in self.calls:
+                call()
+            return
+        from chainrule.kernels.blas import one_thread
+
+        with one_thread():
+            for call in self.calls:
+                call()
+
+    @functools.cached_property
+    def has_own_threads(self) -> bool:
+        """Whether to keep BLAS to one thread: convolutions have threads of their own, and its products are small.
+
+        After a product OpenBLAS's threads wait for the next one for 26 ms without sleeping, on the cores that the
+        convolutions need.
+        """
+        products = sum(step.flops for step in self.steps if step.name == "matmul")
+        return products < FEW_PRODUCTS and any(step.name.startswith("convolution") for step in self.steps)
+
+    # What it looks like
+
+    def __str__(self) -> str:
+        return program_table(self._lines(), self.pool.total)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return text(str(self))
+
+    def _lines(self) -> list[Line]:
+        return [
+            Line(
+                step.name,
+                [f"{v!r} {v.dtype}{list(v.shape)}" for v in step.outputs],
+                [repr(v) for v in step.inputs],
+                step.flops,
+                sum(v.nbytes for v in (*step.inputs, *step.outputs)),
+                step.source,
+                step.run is None,
+                len(step.node.members) if isinstance(step.node, Group) else 1,
+            )
+            for step in self.steps
+        ]
+
+    def profile(self, repeats: int = 20) -> str:
+        """Return the table of the program with the median time of each line, over some replays of the last call.
+
+        What the replays change (parameters, running averages) is put back afterwards; an effect that cannot be put
+        back is not run, and says so.
+        """
+        times: list[list[float]] = [[] for _ in self.steps]
+        undo = [_snapshot(step) for step in self.steps]
+        lasting = [*(v for v in self.buffers if v.kind == "state"), *self.program.outputs, *self.homes]
+        written = [(self.buffers[v], self.buffers[v].copy()) for v in lasting if v in self.buffers]
+        draws = [s.node for s in self.steps if isinstance(s.node, Instruction) and s.node.kind == "draw"]
+        generators = [draw.generator or default_generator() for draw in draws]
+        states = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
+        for _ in range(repeats):
+            for step, seconds, back in zip(self.steps, times, undo, strict=True):
+                if step.run is not None and (not step.is_effect or back is not None):
+                    began = time.perf_counter()
+                    step.run()
+                    seconds.append(time.perf_counter() - began)
+        for back in undo:
+            if back is not None:
+                back()
+        for array, before in written:
+            if array.flags.writeable:
+                array[...] = before
+        for bits, state in reversed(states):
+            bits.state = state
+        medians = [float(np.median(seconds)) if seconds else None for seconds in times]
+        return profile_table(self._lines(), medians)
+
+
+def _can_be_single(step: Step) -> bool:
+    return not by_numpy.is_wanted() and can_be_single(step)
+
+
+def _acting(plan: Plan, run: Run | None) -> Run:
+    assert run is not None
+
+    def act() -> None:
+        plan.has_acted = True
+        run()
+
+    return act
+
+
+def _snapshot(step: Step) -> Callable[[], None] | None:
+    """Return what undoes an effect, where it can be undone: one that names what it writes, or says how."""
+    if not step.is_effect:
+        return None
+    assert isinstance(step.node, Instruction)
+    function, writes = step.node.function, step.node.writes
+    if hasattr(function, "snapshot"):
+        return function.snapshot()  # type: ignore[no-any-return]
+    if not writes:  # what it changes is its own affair, and cannot be put back
+        return None
+    before = [(array, array.copy()) for array in writes]
+
+    def back() -> None:
+        for array, values in before:
+            array[...] = values
+
+    return back
+
+
+def _homes(program: Program) -> dict[Value, Any]:
+    """Return where effects want what they read to be computed."""
+    found: dict[Value, Any] = {}
+    taken: set[int] = set()
+    for i in program.instructions:
+        if i.kind == "effect" and hasattr(i.function, "homes"):
+            for value, home in zip(i.args, i.function.homes(), strict=True):
+                if home is None or not isinstance(value, Value) or id(home) in taken:
+                    continue
+                base = _renamed_from(value)
+                if base.kind == "result" and base not in found and base.dtype == home.dtype:
+                    found[base] = home.reshape(base.shape)
+                    taken.add(id(home))
+    return found
+
+
+def _renamed_from(value: Value) -> Value:
+    while (maker := value.maker) is not None:
+        if maker.kind == "op" and maker.name == "reshape":
+            value = maker.inputs[0]
+        elif maker.kind == "change" and value in maker.outputs[: len(maker.args)]:
+            value = maker.args[maker.outputs.index(value)]
+        else:
+            break
+    return value
+
+
+class _Builder:
+    """Gives every value a buffer and every node its call, in the order in which they run."""
+
+    def __init__(self, plan: Plan, nodes: list[Instruction | Group]) -> None:
+        self.plan, self.nodes = plan, nodes
+        self.buffers, self.pool = plan.buffers, plan.pool
+        self.base: dict[Value, Value] = {}
+        """For a view, the value whose buffer it is in."""
+        self.last = self._last_uses()
+
+    def _last_uses(self) -> dict[Value, int]:
+        last: dict[Value, int] = {}
+        for k, node in enumerate(self.nodes):
+            for value in _reads(node):
+                last[value] = k
+        for value in self.plan.program.outputs:
+            last[value] = len(self.nodes)
+        return last
+
+    def build(self) -> None:
+        for value in self.plan.program.inputs:
+            self.buffers[value] = self.pool.take(value.shape, value.dtype)
+        for k, node in enumerate(self.nodes):
+            step = self._loop(k, node) if isinstance(node, Group) else self._single(k, node)
+            self.plan.steps.append(step)
+            self._give_back(k, [*step.inputs, *step.outputs])
+
+    def _buffer(self, value: Value) -> Any:
+        if value not in self.buffers:
+            self.buffers[value] = self.plan.current(value) if value.kind == "state" else value.array
+        return self.buffers[value]
+
+    def _allocate(self, value: Value) -> None:
+        home = self.plan.homes.get(value)
+        self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
+
+    def _single(self, k: int, i: Instruction) -> Step:
+        view = view_of(i, self._buffer)
+        if view is not None:
+            out, source = i.outputs[0], i.inputs[0]
+            self.buffers[out] = view
+            root = self.base[out] = self.base.get(source, source)
+            self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
+            return Step(i, None, [out])
+        copies = self._changed_in_place(k, i) if i.kind == "change" else []
+        for value in i.outputs:
+            if value not in self.buffers:
+                self._allocate(value)
+        run = step_of(i, self._buffer) if i.kind != "change" else _changing(i, self._buffer, copies)
+        return Step(i, run, i.outputs)
+
+    def _changed_in_place(self, k: int, i: Instruction) -> list[Run]:
+        """Let the outputs of a change be in the buffers of its inputs, or in copies where those are read later."""
+        copies: list[Run] = []
+        for source, out in zip(i.args, i.outputs, strict=False):
+            buffer = self._buffer(source)
+            root = self.base.get(source, source)
+            if root.kind == "result" and self.last.get(root, -1) <= k and buffer.flags.writeable:
+                self.buffers[out], self.base[out] = buffer, root
+                self.last[root] = max(self.last[root], self.last.get(out, -1))
+            else:
+                self._allocate(out)
+                copies.append(partial(np.copyto, self.buffers[out], buffer))
+        return copies
+
+    def _loop(self, k: int, group: Group) -> Step:
+        outside = {v for v in group.made if self.last.get(v, -1) > k}
+        loop = loop_of(group, outside)
+        for out, source in aliases(group).items():
+            if out in outside:
+                self.last[source] = max(self.last.get(source, k), self.last[out])
+        roots = Counter(self.base.get(v, v) for v in loop.loaded)
+        # What is read in two ways, as itself and broadcast, must not change while the loop runs.
+        reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
+        for value in loop.stored:
+            again = next((v for v in reusable if self._can_take(value, v, group)), None)
+            if again is not None and value not in self.plan.homes:
+                reusable.remove(again)
+                self.buffers[value] = self.buffers[again].reshape(value.shape)
+                self.base[value] = self.base.get(again, again)
+                root = self.base[value]
+                self.last[root] = max(self.last[root], self.last[value])
+            else:
+                self._allocate(value)
+        for out, source in aliases(group).items():
+            if out in outside:
+                self.buffers[out] = self.buffers[source].reshape(out.shape)
+                root = self.base[out] = self.base.get(source, source)
+                self.last[root] = max(self.last.get(root, -1), self.last[out])
+        return Step(group, self._loop_call(loop), [*loop.stored], loop)
+
+    def _ends_here(self, value: Value, k: int) -> bool:
+        root = self.base.get(value, value)
+        return root.kind == "result" and self.last.get(root, -1) <= k and self.buffers[value].flags.c_contiguous
+
+    def _can_take(self, new: Value, old: Value, group: Group) -> bool:
+        whole = self.buffers[old].size == self.buffers[self.base.get(old, old)].size
+        is_sum = new.maker is not None and reduction_of(new.maker) is not None  # it is added to while the other is read
+        return not is_sum and old.dtype == new.dtype and old.size == new.size == group.size and whole
+
+    def _loop_call(self, loop: Loop) -> Run:
+        if by_numpy.is_wanted():
+            return by_numpy.numpy_call(loop, self._buffer)
+        from .emit import loop_call
+
+        return loop_call(loop, self._buffer)
+
+    def _give_back(self, k: int, values: Iterable[Value]) -> None:
+        for value in dict.fromkeys(self.base.get(v, v) for v in values):
+            if value.kind == "result" and self.last.get(value, -1) <= k and value not in self.plan.homes:
+                self.pool.give_back(self.buffers[value])
+                self.last[value] = len(self.nodes) + 1  # once
+
+
+def _changing(i: Instruction, buffer: Callable[[Value], Any], copies: list[Run]) -> Run:
+    """Return the call that changes the buffers of an instruction's outputs in place."""
+    function, arrays = i.function, [buffer(v) for v in i.outputs[: len(i.args)]]
+    result = buffer(i.outputs[-1]) if i.structure is not None else None
+
+    def run() -> None:
+        for copy in copies:
+            copy()
+        returned = function(*arrays)
+        if result is not None:
+            result[...] = returned
+
+    return run
+
+
+def _reads(node: Instruction | Group) -> Iterable[Value]:
+    if isinstance(node, Group):
+        made = node.made
+        return [v for i in node.members for v in i.inputs if v not in made]
+    return node.inputs

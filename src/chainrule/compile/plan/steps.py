@@ -1,0 +1,153 @@
+"""How one instruction runs in a plan: as a call bound to its buffers.
+
+`step_of` has a way of its own for what NumPy can write into a buffer; everything else is called as it is, and what it
+returns is copied into place.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.compile.program.program import Instruction, Value
+from chainrule.core.errors import CaptureError
+from chainrule.core.traces.capturing import replaced
+from chainrule.kernels.native.tasks import run_all
+from chainrule.kernels.outputs import offering
+
+from .natives import task_of
+
+Run = Callable[[], Any]
+Buffer = Callable[[Value], Any]
+
+UFUNCS = {
+    name: getattr(np, name)
+    for name in (
+        *("add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "absolute", "square", "sqrt"),
+        *("exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "sign"),
+        *("arcsin", "arccos", "arctan", "arctan2", "hypot", "floor", "ceil", "trunc", "reciprocal", "fmax", "fmin"),
+        *("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "isnan", "isinf", "isfinite"),
+        *("logical_and", "logical_or", "logical_xor", "logical_not", "remainder", "exp2", "cbrt", "positive"),
+    )
+}
+VIEWS = ("reshape", "transpose", "broadcast_to", "getitem")
+
+
+def view_of(i: Instruction, buffer: Buffer) -> Any:
+    """Return the result of an instruction where it is a view of what it reads, or None."""
+    if i.kind != "op" or i.name not in VIEWS or any(True for _ in _values(i.settings)):
+        return None
+    source = buffer(i.inputs[0])
+    view = i.function(source, **i.settings)
+    return view if isinstance(view, np.ndarray) and np.may_share_memory(view, source) else None
+
+
+def _values(tree: Any) -> Any:
+    found: list[Value] = []
+    replaced(tree, lambda x: found.append(x) if isinstance(x, Value) else None)
+    return found
+
+
+def step_of(i: Instruction, buffer: Buffer) -> Run:
+    """Return the call that carries out an instruction; the buffers of its outputs exist."""
+    args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
+    outs = [buffer(v) for v in i.outputs]
+    made = _special(i, args, settings, outs) if i.kind == "op" else None
+    if made is None and (task := task_of(i, buffer)) is not None:
+        made = run_all([task])
+    return made if made is not None else _generic(i, args, settings, outs)
+
+
+def _special(i: Instruction, args: tuple[Any, ...], settings: dict[str, Any], outs: list[Any]) -> Run | None:
+    if i.name in UFUNCS and not settings:
+        return partial(UFUNCS[i.name], *args, out=outs[0])
+    if i.name == "matmul":
+        a, b = args
+        return _matmul(a, b, outs[0])
+    if i.name == "sum" and args[0].dtype == outs[0].dtype and args[0].dtype != np.float16:
+        return partial(np.add.reduce, args[0], settings["axis"], None, outs[0], settings["keepdims"])
+    if i.name in ("astype", "copy"):
+        return partial(np.copyto, outs[0], args[0], "unsafe")
+    return None
+
+
+def _matmul(a: Any, b: Any, out: Any) -> Run | None:
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        return None
+    if a.ndim == b.ndim == 2:
+        return partial(np.dot, a, b, out)
+    if b.ndim == 2 and a.flags.c_contiguous:
+        return partial(np.dot, a.reshape(-1, a.shape[-1]), b, out.reshape(-1, out.shape[-1]))
+    return partial(np.matmul, a, b, out)
+
+
+def _generic(i: Instruction, args: Any, settings: dict[str, Any], outs: list[Any]) -> Run:
+    function, structure = i.function, i.structure
+    if not outs:
+        return partial(function, *args, **settings)
+    if structure is None:
+        out = outs[0]
+
+        call = partial(function, *args, **settings)
+        offered = (out,) if out.flags.c_contiguous else ()
+
+        def run() -> None:
+            _store(i.name, out, offering(offered, call))
+
+        return run
+
+    call_several = partial(function, *args, **settings)
+    offers = tuple(out for out in outs if out.flags.c_contiguous)
+
+    def run_several() -> None:
+        _copy(offering(offers, call_several), structure, outs)
+
+    return run_several
+
+
+def _copy(result: Any, structure: Any, outs: list[Any]) -> None:
+    if isinstance(structure, tuple | list):
+        for item, place in zip(result, structure, strict=True):
+            _copy(item, place, outs)
+    elif isinstance(structure, dict):
+        for key, place in structure.items():
+            _copy(result[key], place, outs)
+    elif structure is not None:
+        _store("a call", outs[structure], result)
+
+
+def _store(name: str, out: Any, result: Any) -> None:
+    if np.shape(result) != out.shape:
+        raise CaptureError(
+            f"compile: {name} made an array of shape {list(np.shape(result))} that was {list(out.shape)} when the "
+            f"function was captured: a shape must not depend on values; use np.where(mask, x, 0), or keep that part "
+            f"outside of the compiled function"
+        )
+    made = getattr(result, "dtype", out.dtype)
+    if made != out.dtype and not np.can_cast(made, out.dtype):  # a mask, where it was a mask times something, may be
+        raise CaptureError(
+            f"compile: {name} made an array of {made} that was {out.dtype} when the function was captured: a "
+            f"dtype must not depend on values; give it one with .astype, or keep that part outside of the compiled "
+            f"function"
+        )
+    if getattr(result, "base", None) is None or not _is_there(out, result):
+        out[...] = result
+
+
+def _is_there(out: Any, result: Any) -> bool:
+    """Whether a result has been written where it belongs."""
+    same = result.__array_interface__["data"] == out.__array_interface__["data"]
+    return bool(same and result.strides == out.strides and result.dtype == out.dtype)
+
+
+def operations(i: Instruction) -> int:
+    """Return how many floating-point operations an instruction takes, as far as its shapes tell; 0 where unknown."""
+    if not i.outputs:
+        return 0
+    out = i.outputs[0]
+    if i.name == "matmul":
+        return 2 * out.size * i.inputs[0].shape[-1]
+    if i.name in ("sum", "mean", "max", "min"):
+        return i.inputs[0].size
+    return out.size if i.op is not None and i.op.kind in ("elementwise", "bilinear", "linear") else 0

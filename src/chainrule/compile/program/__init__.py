@@ -1,0 +1,1 @@
+"""What a capture writes down, and its simplifications."""

@@ -1,0 +1,184 @@
+"""What a capture writes down: values, and the instructions that make them, in the order in which they ran."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.traces.capturing import replaced
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """An array of a program.
+
+    `kind` is "input" (an argument), "state" (an array that the program reads but did not get: a parameter, a buffer),
+    "constant", or "result". `array` holds the array itself for state and constants; for the others an example of what
+    it may be, until the plan is made.
+    """
+
+    number: int
+    kind: str
+    array: Any
+    shape: tuple[int, ...]
+    dtype: Any
+    maker: "Instruction | None" = None
+    after: "Instruction | None" = None
+    """The effect that last wrote to this state before it is read as this value."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that it takes."""
+        return self.size * int(self.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        letter = {"input": "x", "state": "s", "constant": "c", "result": "v"}[self.kind]
+        return f"{letter}{self.number}"
+
+
+@dataclass(eq=False, slots=True)
+class Instruction:
+    """One call: `function(*args, **settings)` makes `outputs`; `args` and `settings` are trees that hold values.
+
+    `kind` is "op" (an operation's primal), "call" (a rule or another function on plain arrays), "draw" (random numbers:
+    drawn in the order in which they stand), "change" (its first outputs are its inputs, changed in place) or "effect"
+    (it changes the world, so it is never dropped or moved past another one).
+    """
+
+    name: str
+    kind: str
+    function: Callable[..., Any]
+    args: Any
+    settings: dict[str, Any]
+    outputs: list[Value]
+    structure: Any = None
+    """How the outputs stand in what the function returns: a tree with their positions, or None for just one array."""
+    op: Any = None
+    writes: tuple[Any, ...] | None = ()
+    """The state that an effect changes, as arrays; None where it may be any."""
+    source: str = ""
+    generator: Any = None
+    """What a draw draws from; None for the default generator."""
+    inputs: list[Value] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.inputs = list(dict.fromkeys(values_in((self.args, self.settings))))
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it has to stay though nobody uses its outputs."""
+        return self.kind in ("effect", "draw")
+
+    def substitute(self, new: dict[Value, Value]) -> None:
+        """Let it use other values in place of some."""
+        if any(value in new for value in self.inputs):
+            self.args = replaced(self.args, lambda x: new.get(x, x) if isinstance(x, Value) else x)
+            self.settings = replaced(self.settings, lambda x: new.get(x, x) if isinstance(x, Value) else x)
+            self.inputs = list(dict.fromkeys(values_in((self.args, self.settings))))
+
+    def __repr__(self) -> str:
+        made = ", ".join(map(repr, self.outputs))
+        return f"{made}{' = ' if made else ''}{self.name}({', '.join(map(repr, self.inputs))})"
+
+
+def values_in(tree: Any) -> Iterator[Value]:
+    """Yield the values in nested tuples, lists and dicts."""
+    if isinstance(tree, Value):
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            yield from values_in(item)
+    elif isinstance(tree, dict):
+        yield from values_in(tuple(tree.values()))
+
+
+class Program:
+    """Instructions in order, and which values come in and go out."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        """What has to be there at the end: results and gradients."""
+        self.renamed: dict[Value, Value] = {}
+        """What took the place of values that passes have left out."""
+        self.values: list[Value] = []
+
+    def value(self, kind: str, array: Any, maker: Instruction | None = None) -> Value:
+        """Make a new value."""
+        array = np.asarray(array) if not isinstance(array, np.ndarray) else array
+        made = Value(len(self.values), kind, array, array.shape, array.dtype, maker)
+        self.values.append(made)
+        return made
+
+    def forget_examples(self) -> None:
+        """Let go of the arrays that stood for inputs and results while the plan was made."""
+        for value in self.values:
+            if value.kind in ("input", "result"):
+                value.array = None
+
+    def add(self, instruction: Instruction) -> None:
+        """Append an instruction."""
+        for value in instruction.outputs:
+            value.maker = instruction
+        self.instructions.append(instruction)
+
+    def users(self) -> dict[Value, list[Instruction]]:
+        """Return which instructions use each value."""
+        found: dict[Value, list[Instruction]] = {}
+        for instruction in self.instructions:
+            for value in instruction.inputs:
+                found.setdefault(value, []).append(instruction)
+        return found
+
+    def substitute(self, new: dict[Value, Value]) -> None:
+        """Use other values in place of some, everywhere."""
+        for old in list(new):
+            while new[old] in new:
+                new[old] = new[new[old]]
+        for instruction in self.instructions:
+            instruction.substitute(new)
+        self.outputs = [new.get(value, value) for value in self.outputs]
+        self.renamed = {old: new.get(value, value) for old, value in self.renamed.items()} | new
+
+    def now(self, value: Value) -> Value:
+        """Return the value that stands for one of the capture's."""
+        return self.renamed.get(value, value)
+
+    def __str__(self) -> str:
+        return "\n".join(map(repr, self.instructions))
+
+
+def waits_for(instructions: Sequence[Instruction]) -> dict[Instruction, set[Instruction]]:
+    """Return what must have run before each instruction.
+
+    The makers of its inputs; for effects and draws the one before; for a reader of state the effect that wrote it; for
+    an effect every earlier reader of what it writes.
+    """
+    needs: dict[Instruction, set[Instruction]] = {}
+    present, last, readers = set(instructions), None, dict[int, list[Instruction]]()
+    for i in instructions:
+        mine = {v.maker for v in i.inputs} | {v.after for v in i.inputs}
+        if i.is_fixed and last is not None:
+            mine.add(last)
+        if i.kind == "effect":
+            arrays = readers.keys() if i.writes is None else map(id, i.writes)
+            mine.update(*(readers.get(key, ()) for key in arrays))
+        if i.is_fixed:
+            last = i
+        for value in i.inputs:
+            if value.kind == "state":
+                readers.setdefault(id(value.array), []).append(i)
+        needs[i] = {x for x in mine if x is not None and x in present} - {i}
+    return needs

@@ -1,0 +1,210 @@
+"""Which tensors share memory: what NumPy's views are to arrays.
+
+A write changes no array, since a tape may hold it: the tensor that is written into gets another value. So what NumPy
+gets for nothing has to be done: the other tensors that share this memory must get new values as well. A tensor that
+others are views of has an `Owner`, which lists them, weakly; a view has a `View`, which says how it is read from the
+owner. After a write into any of them the owner gets a new value, and all views that are still
+alive are read again. Reading costs nothing.
+
+Which results are views is what NumPy says of the innermost arrays: an operation's result is one where it shares their
+memory.
+"""
+
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.traces.capturing import example
+
+
+class View:
+    """Where a view lies: in the memory of `root`, read by an operation from what `above` is (None: from the root).
+
+    `frozen` says why nothing can be written here, where that is so.
+    """
+
+    __slots__ = ("above", "frozen", "op", "root", "settings")
+    frozen: str | None
+
+    def __init__(
+        self, root: Any, above: "View | None", op: Any, settings: Mapping[str, Any], frozen: str | None = None
+    ) -> None:
+        self.root = root
+        self.above = above
+        self.op = op
+        self.settings = settings
+        self.frozen = frozen
+
+    def without_root(self) -> "View":
+        """Return the same, of which the root is not kept alive."""
+        above = None if self.above is None else self.above.without_root()
+        return View(None, above, self.op, self.settings, self.frozen)
+
+
+class Owner:
+    """What the owner of memory knows: its views, in the order in which they were made.
+
+    A constant that shares the memory of a tensor with a gradient (`x.detach()`, a view made inside `no_grad`) owns that
+    of its own views, and knows its `source`, the other owner, weakly: it must not keep a tape alive.
+    """
+
+    __slots__ = ("limit", "members", "place", "source")
+
+    def __init__(self, source: Any = None, place: View | None = None) -> None:
+        self.members: list[weakref.ref[Any]] = []
+        self.limit = 16
+        self.source = source
+        self.place = place
+
+    def add(self, view: Any) -> None:
+        """Note a view; those that are gone are forgotten from time to time."""
+        members = self.members
+        if len(members) >= self.limit:
+            members[:] = [reference for reference in members if reference() is not None]
+            self.limit = 2 * len(members) + 16
+        members.append(weakref.ref(view))
+
+    @property
+    def origin(self) -> Any:
+        """The tensor whose memory this one shares without its gradient, or None where there is none or it is gone."""
+        return None if self.source is None else self.source()
+
+
+def alias_of(x: Any) -> Any:
+    """Return what a tensor knows of its memory: a `View`, an `Owner`, or None."""
+    return getattr(x, "_alias", None)
+
+
+def innermost(x: Any) -> Any:
+    """Return the array in a box, in a capture its example: for its memory, never for its values."""
+    value = x._value
+    return value if type(value) is np.ndarray or issubclass(type(value), np.generic) else example(x)
+
+
+def _memory(array: Any) -> Any:
+    """Return what owns an array's memory."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | None = None) -> None:
+    """Note that `y`, which is `op` of `x`, is a view of it, if it is; `frozen` says why none can be written into."""
+    array = y._value
+    if type(array) is not np.ndarray:
+        array = innermost(y)
+        if not isinstance(array, np.ndarray):
+            return  # a scalar: NumPy's have no memory to write into
+    if array.base is None:
+        return
+    owner = x._value
+    if owner is not array.base and _memory(array) is not _memory(innermost(x)):
+        return
+    alias = getattr(x, "_alias", None)
+    if type(alias) is View:
+        root = alias.root
+        view = View(root, alias, op, settings, alias.frozen if frozen is None else frozen)
+    else:
+        root = x
+        view = View(x, None, op, settings, frozen)
+    if y._link is None and x._link is not None:
+        _share(y, root, view)
+        return
+    y._alias = view
+    owner = getattr(root, "_alias", None)
+    if owner is None:
+        owner = root._alias = Owner()
+    owner.add(y)
+
+
+def connect_detached(y: Any, x: Any) -> None:
+    """Note that `y` is `x` without its gradient."""
+    alias = getattr(x, "_alias", None)
+    _share(y, *((alias.root, alias) if type(alias) is View else (x, None)))
+
+
+def _share(y: Any, root: Any, place: View | None) -> None:
+    y._alias = Owner(weakref.ref(root), None if place is None else place.without_root())
+    owner_of(root).add(y)
+
+
+def owner_of(x: Any) -> Owner:
+    """Return the `Owner` of a tensor that is no view."""
+    alias: Owner | None = getattr(x, "_alias", None)
+    if alias is None:
+        alias = x._alias = Owner()
+    return alias
+
+
+outliving: dict[int, list[tuple[weakref.ref[Any], Any]]] = {}
+"""By level: boxes of outer traces into which values of this one were written, and what trace each belonged to."""
+
+
+# Reading and writing
+
+
+def read(root: Any, place: View | None, known: dict[View, Any]) -> Any:
+    """Return what lies at a place in a value of the owner; `known` collects what lies at each place on the way."""
+    steps = []
+    while place is not None and place not in known:
+        steps.append(place)
+        place = place.above
+    x = root if place is None else known[place]
+    for step in reversed(steps):
+        x = known[step] = step.op.apply(x, **step.settings)
+    return x
+
+
+def written(root: Any, place: View, value: Any) -> Any:
+    """Return a value of the owner that has `value` at a place."""
+    known: dict[View, Any] = {}
+    read(root, place.above, known)
+    at: View | None = place
+    while at is not None:
+        above = root if at.above is None else known[at.above]
+        value = at.op.written(above, value, **at.settings)
+        at = at.above
+    return value
+
+
+def _place_of(alias: Any) -> View | None:
+    found: View | None = alias if type(alias) is View else alias.place
+    return found
+
+
+def refresh(root: Any) -> None:
+    """Read all views of a tensor again, after it got another value."""
+    known: dict[View, Any] = {}
+    for y, alias in _alive(root):
+        if type(alias) is View:
+            become(y, read(root, _place_of(alias), known))
+        else:
+            become(y, read(root, _place_of(alias), known).detach(), connected=False)
+            refresh(y)
+
+
+def refresh_values(root: Any, value: Any) -> None:
+    """Read all views of a leaf again whose values were replaced by `value`: how they depend on it stays the same."""
+    known: dict[View, Any] = {}
+    for y, alias in _alive(root):
+        y._value = read(value, _place_of(alias), known)
+        if type(alias) is Owner:
+            refresh_values(y, y._value)
+
+
+def _alive(root: Any) -> Sequence[tuple[Any, Any]]:
+    alias = getattr(root, "_alias", None)
+    if type(alias) is not Owner:
+        return ()
+    found = [y for y in (reference() for reference in alias.members) if y is not None]
+    return [(y, y._alias) for y in found]
+
+
+def become(x: Any, new: Any, connected: bool = True) -> None:
+    """Let the tensor `x` be what `new` is, a tensor that nobody else has."""
+    before = x._trace
+    if connected and new._trace.level > before.level:
+        outliving.setdefault(new._trace.level, []).append((weakref.ref(x), before))
+    x._value, x._link, x._trace = new._value, new._link, new._trace

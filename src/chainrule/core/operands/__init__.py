@@ -1,0 +1,1 @@
+"""What stands beside a tensor: NumPy's protocols, other libraries, plain numbers."""

@@ -1,0 +1,62 @@
+"""Calls that PyTorch reads in another way: one warning for each line, which names the difference and the way out.
+
+Methods that NumPy has mean here what they mean in NumPy. Where the same words mean something else in PyTorch, without
+an error that would tell, who came from there is told.
+"""
+
+import bisect
+import dis
+import functools
+import sys
+import warnings
+from types import CodeType, FrameType
+from typing import Any
+
+from chainrule.base.provenance import PACKAGE
+
+
+class PyTorchMeaningWarning(UserWarning):
+    """A call has NumPy's meaning here, and another one in PyTorch.
+
+    Shown once for each line. `warnings.filterwarnings("ignore", category=chainrule.PyTorchMeaningWarning)` silences it,
+    and so does the spelling that the message names.
+    """
+
+
+def caller(depth: int) -> FrameType | None:
+    """Return the frame `depth` calls up where that is the user's code; None where this package called itself."""
+    frame = sys._getframe(depth)
+    return None if frame.f_code.co_filename.startswith(PACKAGE) else frame
+
+
+def warn(message: str) -> None:
+    """Warn of a meaning, at the first line outside this package."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, PyTorchMeaningWarning, stacklevel=level)
+
+
+def spreads(frame: FrameType) -> bool:
+    """Whether the call that a frame is in takes its arguments from a list, `f(*axes)`: computed, and not written."""
+    return _call_in(frame)[0] == "CALL_FUNCTION_EX"
+
+
+def unpacks_two(frame: FrameType) -> bool:
+    """Whether the result of the call that a frame is in goes to two names, `values, indices = f()`."""
+    return _call_in(frame)[1:] == ("UNPACK_SEQUENCE", 2)
+
+
+def _call_in(frame: FrameType) -> tuple[str, str, Any]:
+    """Return the name of the instruction that a frame is in, and name and argument of the next."""
+    offsets, every = _instructions(frame.f_code)
+    # A call has its caches behind it, and where in them a frame stands differs from release to release of Python.
+    k = bisect.bisect_right(offsets, frame.f_lasti) - 1
+    after = every[k + 1] if k + 1 < len(every) else every[k]
+    return every[k].opname, after.opname, after.arg
+
+
+@functools.lru_cache(maxsize=256)
+def _instructions(code: CodeType) -> tuple[list[int], list[dis.Instruction]]:
+    every = list(dis.get_instructions(code))
+    return [one.offset for one in every], every

@@ -1,0 +1,100 @@
+"""NumPy's protocols: `np.exp(x)` of a tensor is chainrule's `exp`.
+
+Two tables say which operation answers for which NumPy function. The rules fill them with `implements`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule.core.errors import GradientError
+from chainrule.core.tensor import Tensor
+
+from .foreign import asker, without_rule
+from .plain import is_written_into_array, refuse_array_write
+
+ufuncs: dict[Any, Callable[..., Any]] = {}
+"""NumPy's universal functions, and `(ufunc, "reduce")` and the like for their methods."""
+functions: dict[Any, Callable[..., Any]] = {}
+"""All other functions of NumPy."""
+
+
+writers: dict[str, Callable[..., Any]] = {}
+"""What writes: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`."""
+
+late: list[Callable[[], None]] = []
+"""Called before a universal function is given up: they add those of libraries that are imported by then."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def implements(*names: Any) -> Callable[[F], F]:
+    """Let a function answer for NumPy functions, or for methods of ufuncs such as `(np.add, "reduce")`."""
+
+    def register(function: F) -> F:
+        for name in names:
+            (ufuncs if isinstance(name, tuple | np.ufunc) else functions)[name] = function
+        return function
+
+    return register
+
+
+def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    if method == "at":
+        return writers["at"](ufunc, *inputs)
+    key = ufunc if method == "__call__" else (ufunc, method)
+    if key not in ufuncs:
+        for fill in late:
+            fill()
+    operation = ufuncs.get(key)
+    if operation is None:
+        raise TypeError(without_rule(ufunc, method, ufuncs))
+    out = settings.pop("out", None)
+    if out is not None:
+        condition = settings.pop("where", True)
+        _check_settings(name, settings if method == "__call__" else {})
+        return writers["into"](out, f"np.{name}", operation(*inputs, **settings), condition)
+    _check_settings(name, settings if method == "__call__" else {})
+    return operation(*inputs, **settings)
+
+
+def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    for key in ("where", "casting", "order", "dtype", "subok", "signature"):
+        if key in settings:
+            raise TypeError(f"np.{name}: {key}= is not supported on tensors; leave it out")
+
+
+def _array_function(_self: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
+    implementation = functions.get(function)
+    if implementation is None:
+        raise TypeError(
+            f"np.{function.__name__}: chainrule has no derivative for it; use x.numpy() where none is meant"
+        )
+    if kwargs.get("out") is not None:
+        out = kwargs["out"]
+        result = implementation(*args, **{key: value for key, value in kwargs.items() if key != "out"})
+        return writers["into"](out, f"np.{function.__name__}", result)
+    return implementation(*args, **kwargs)
+
+
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    if self.requires_grad:
+        if is_written_into_array():
+            refuse_array_write()
+        raise GradientError(
+            "a tensor that requires a gradient was passed to code that asked for a plain NumPy array, so its gradient "
+            "would be lost; use chainrule.numpy's function of that name, or x.detach() where no gradient is meant"
+            + asker()
+        )
+    return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+
+Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
+Tensor.__array__ = _array  # type: ignore[attr-defined]
+
+functions[np.shape] = lambda a: a.shape
+functions[np.ndim] = lambda a: a.ndim
+functions[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]

@@ -1,0 +1,64 @@
+"""Forward mode: each value carries its tangent along."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor, outer
+
+from .modes import latest
+from .tape import check_real
+
+
+class Forward:
+    """Forward mode's trace. A box's link is its tangent, or None where that is zero."""
+
+    __slots__ = ("level",)
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to what is inside this trace's boxes, and its derivative to their tangents."""
+        mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
+        dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
+        values = tuple(x._value if own else outer(x) for x, own in zip(args, mine, strict=True))
+        moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= latest.get().level
+        if moving and op.composite is not None and "jvp" not in op.rules:
+            return op.composite(*args, **settings)
+        y = op.apply(*values, **settings)
+        outputs = y if op.several else (y,)
+        links: Sequence[Any] = (None,) * len(outputs)
+        if moving:
+            for part in outputs:
+                check_real(op.name, part.dtype)
+            # A rule that is missing says so as reverse mode does.
+            op.saver(tuple(dot is not None for dot in dots))
+            links = self.tangents(op, outputs, values, dots, settings)
+        boxes = tuple(Tensor(part, self, link) for part, link in zip(outputs, links, strict=True))
+        return boxes if op.several else boxes[0]
+
+    def tangents(
+        self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Return what to link to each output."""
+        return pushed(op, outputs, args, dots, settings)
+
+
+def pushed(
+    op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
+) -> Sequence[Any]:
+    """Return the tangent of each output of an operation; a tangent of None is zero."""
+    y_dot = op.push(outputs if op.several else outputs[0], args, dots, settings)
+    parts = zip(outputs, y_dot if op.several else (y_dot,), strict=True)
+    return [match(dot, y.shape, y.dtype) for y, dot in parts]
+
+
+def match(y_dot: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Give a tangent the shape and dtype of what it belongs to."""
+    if not hasattr(y_dot, "shape"):
+        y_dot = np.asarray(y_dot)
+    if y_dot.shape != shape:
+        y_dot = y_dot + np.zeros(shape, dtype)
+    return y_dot if y_dot.dtype == dtype else y_dot.astype(dtype)

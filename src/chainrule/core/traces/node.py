@@ -1,0 +1,112 @@
+"""The nodes of a tape: operations and leaves, as `check`, `explain` and `doctor` read them."""
+
+from collections.abc import Mapping
+from types import CodeType
+from typing import Any
+
+from chainrule.base.provenance import Source, locate
+from chainrule.core.errors import GradientError
+from chainrule.core.memory.changes import tick
+
+
+class Node:
+    """An operation on a tape.
+
+    `op` is its record; `parents` holds a node for each argument, or None for a constant; `saved` holds what the
+    record's rules ask for (`op.residuals` names it) and is None once a backward pass has freed it; `order` is when it
+    was made, later than its parents.
+    """
+
+    grad: Any
+    """The gradient kept here: on leaves, and on nodes that `retain_grad()` was asked for."""
+
+    __slots__ = ("_code", "_offset", "dtype", "grad", "op", "order", "parents", "saved", "settings", "shape")
+
+    def __init__(
+        self,
+        op: Any,
+        parents: tuple["Node | None", ...],
+        saved: tuple[Any, ...] | None,
+        settings: Mapping[str, Any],
+        shape: tuple[Any, ...],
+        dtype: Any,
+        order: int,
+        code: CodeType | None,
+        offset: int,
+    ) -> None:
+        self.op = op
+        self.parents = parents
+        self.saved = saved
+        self.settings = settings
+        self.shape = shape
+        self.dtype = dtype
+        self.order = order
+        self._code = code
+        self._offset = offset
+
+    @property
+    def source(self) -> Source | None:
+        """The line of the user's code that made this node."""
+        return None if self._code is None else locate(self._code, self._offset)
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return str(self.op.name)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.shape} {self.dtype}>"
+
+
+class Retained(Node):
+    """An operation whose cotangent is kept: what `retain_grad()` makes of a node."""
+
+    __slots__ = ()
+
+
+class Item(Node):
+    """One output of an operation that has several; its only parent is that operation's node."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, parent: Node, index: int) -> None:
+        super().__init__(
+            parent.op,
+            (parent,),
+            (),
+            {},
+            parent.shape[index],
+            parent.dtype[index],
+            tick(),
+            parent._code,
+            parent._offset,
+        )
+        self.index = index
+
+
+class Leaf(Node):
+    """Where a tape begins: a value that asked for its gradient. `changed` is when it was last changed or replaced."""
+
+    __slots__ = ("changed", "label")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, label: str | None = None) -> None:
+        super().__init__(None, (), (), {}, shape, dtype, tick(), None, 0)
+        self.grad = None
+        self.changed = 0
+        self.label = label
+
+    @property
+    def name(self) -> str:
+        """The name given to the tensor."""
+        return self.label or "leaf"
+
+
+def keep_grad(node: Node) -> None:
+    """Let `node` keep its cotangent in the next backward pass."""
+    if isinstance(node, Item):
+        raise GradientError(
+            f"retain_grad: one of several outputs of {node.name} cannot keep its gradient; use a function of it"
+        )
+    if type(node) is Node:
+        node.__class__ = Retained
+        node.grad = None

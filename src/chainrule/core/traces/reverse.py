@@ -1,0 +1,220 @@
+"""Reverse mode: cotangents walk the tape from the outputs to the leaves.
+
+Nodes are numbered in the order they were made, so the latest node that still has a cotangent waiting has received all
+of them: a heap of numbers is the whole schedule. Nothing recurses, and each cotangent is dropped once it is used.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
+from chainrule.core.memory.changes import changes
+from chainrule.core.memory.sealing import Found, Sealed, arrays_in, loans, look_at_loans
+from chainrule.core.tensor import Tensor, real_array
+
+from .capturing import captured_in, is_captured
+from .node import Item, Leaf, Node
+from .tape import EAGER
+
+Arrive = Callable[[Leaf, Any], None]
+
+
+def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
+    """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` takes them.
+
+    With `free`, each node's saved values are dropped once used. Raises FreedTapeError where they already were, and
+    InPlaceError where they have been changed since.
+    """
+    waiting: dict[int, list[Any]] = {}
+    heap: list[int] = []
+    if loans:
+        look_at_loans()
+    last_change = changes.last
+    found: Found = {}
+    for node, cotangent in seeds:
+        _send(waiting, heap, node, cotangent)
+    while heap:
+        node, y_bar = waiting.pop(-heappop(heap))
+        if type(node) is not Node:
+            if isinstance(node, Leaf):
+                arrive(node, y_bar)
+                continue
+            if isinstance(node, Item):
+                parent: Any = node.parents[0]
+                _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
+                continue
+            _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
+        saved = node.saved
+        if type(saved) is not tuple or node.order < last_change:
+            _check_usable(node, last_change, found)
+        op = node.op
+        adjoints = op.adjoints
+        if not adjoints:
+            if op.several:
+                y_bar = y_bar.whole()
+            for parent, x_bar in zip(node.parents, op.pull(y_bar, saved, node.settings), strict=True):
+                if parent is not None:
+                    _send(waiting, heap, parent, fit(x_bar, parent.shape, parent.dtype))
+        else:
+            for k, parent in enumerate(node.parents):
+                if parent is not None:
+                    x_bar = adjoints[k](y_bar, saved, node.settings)
+                    if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
+                        x_bar = fit(x_bar, parent.shape, parent.dtype)
+                    # `_send`, written out: most tapes spend most of their time here.
+                    order = parent.order
+                    if order in waiting:
+                        entry = waiting[order]
+                        entry[1] = entry[1] + x_bar
+                    else:
+                        waiting[order] = [parent, x_bar]
+                        heappush(heap, -order)
+        if free:
+            node.saved = None
+
+
+def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
+    """Return the gradient of each leaf that the cotangents of `seeds` reach; no two share memory.
+
+    All or nothing: where the walk fails, no leaf has been touched.
+    """
+    found: dict[Leaf, Any] = {}
+    seeds = list(seeds)
+    walk(seeds, found.__setitem__, free)
+    seen = {id(cotangent) for _, cotangent in seeds}
+    for leaf, x_bar in found.items():
+        if type(x_bar) is np.ndarray:
+            # A rule such as that of `a + b` hands one array to both, and a sum's a read-only view.
+            if x_bar.base is not None or id(x_bar) in seen:
+                found[leaf] = x_bar.copy()
+            seen.add(id(x_bar))
+    return found
+
+
+def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: Any) -> None:
+    """Add a cotangent to what waits for `node`, and put the node on the schedule if it is not there."""
+    entry = waiting.get(node.order)
+    if entry is None:
+        waiting[node.order] = [node, cotangent]
+        heappush(heap, -node.order)
+    elif isinstance(cotangent, _Parts):
+        entry[1].merge(cotangent)
+    else:
+        entry[1] = entry[1] + cotangent
+
+
+class _Parts:
+    """The cotangents of an operation with several outputs, while they are collected."""
+
+    def __init__(self, node: Node, index: int, cotangent: Any) -> None:
+        self.node = node
+        self.parts = {index: cotangent}
+
+    def merge(self, other: "_Parts") -> None:
+        self.parts |= other.parts  # each item of a node sends once
+
+    def whole(self) -> tuple[Any, ...]:
+        """Return one cotangent for each output, zero where none came."""
+        shapes = zip(self.node.shape, self.node.dtype, strict=True)
+        return tuple(self.parts[k] if k in self.parts else np.zeros(*like) for k, like in enumerate(shapes))
+
+
+def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Give a cotangent the shape and dtype of what it belongs to: broadcasting is undone here and nowhere else."""
+    if not hasattr(x_bar, "shape"):
+        x_bar = np.asarray(x_bar)
+    if x_bar.shape != shape:
+        extra = max(x_bar.ndim - len(shape), 0)
+        padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
+        stretched = [k + extra for k, n in enumerate(shape) if n == 1 != padded[k + extra]]
+        if extra or stretched:
+            x_bar = x_bar.sum(axis=(*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched)))
+            x_bar = x_bar.reshape([1 if k in stretched else n for k, n in enumerate(padded)][extra:])
+        if x_bar.shape != shape:
+            x_bar = x_bar + np.zeros(shape, dtype)  # a rule may leave out axes along which its result is constant
+    return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
+
+
+def _check_usable(node: Node, last_change: int, found: Found) -> None:
+    """Raise where the saved values are gone, or are no longer what they were."""
+    saved = node.saved
+    if saved is None:
+        raise FreedTapeError(
+            f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
+            f"call the first one with retain_graph=True, or compute the loss again"
+        )
+    if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+        found.clear()
+        argument = saved.changed() if type(saved) is Sealed else None
+    else:
+        argument = saved.changed(found) if type(saved) is Sealed else None
+    if argument is None and node.order < last_change:
+        argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
+    if argument is not None:
+        parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
+        what = parent.name if isinstance(parent, Leaf) else "a value"
+        raise InPlaceError(
+            f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
+            f"change it after the backward pass, or give {node.name} a copy"
+        )
+
+
+def _named_arrays(node: Node) -> Iterator[tuple[str, Any]]:
+    for name, value in zip(node.op.residuals, node.saved or (), strict=False):
+        for array in arrays_in(value):
+            yield name, array
+
+
+def _accumulate(node: Node, y_bar: Any) -> None:
+    total = y_bar if node.grad is None else node.grad._value + y_bar
+    node.grad = Tensor(total if isinstance(total, Tensor) else np.asarray(total), EAGER, None)
+
+
+def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of this tensor with respect to every leaf to the leaf's `grad`.
+
+    `cotangent` has this tensor's shape and weighs its elements; it may be left out where there is only one. A second
+    pass over the same tape needs `retain_graph=True` in the first.
+
+    Raises GradientError where the tensor does not require a gradient, has several elements and no cotangent came, or
+    the tape was freed or its values changed.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    node = tensor.node
+    if node is None:
+        raise GradientError(
+            "backward: this tensor does not require a gradient: no tensor made with requires_grad=True leads to it, "
+            "or it was computed under no_grad or detached"
+        )
+    if tensor._trace is not EAGER:
+        raise GradientError(
+            "backward: this tensor belongs to a transform such as cr.grad that is still running; return it from the "
+            "function, and the transform will differentiate it"
+        )
+    if cotangent is None:
+        if tensor.size != 1:
+            raise GradientError(
+                f"backward: expected a scalar loss, got shape {tensor.shape}; reduce it with .sum() or .mean(), or "
+                f"pass a cotangent of that shape"
+            )
+        cotangent = np.ones(tensor.shape, tensor.dtype)
+    got = np.shape(cotangent)
+    if got != tensor.shape:
+        raise ValueError(f"backward: expected a cotangent of shape {tensor.shape}, the tensor's own, got {got}")
+    if is_captured(cotangent):
+        seed = captured_in(cotangent).astype(tensor.dtype)
+    else:
+        seed = np.array(real_array("backward: cotangent", cotangent, tensor.dtype))
+    for leaf, x_bar in gradients([(node, seed)], free=not retain_graph).items():
+        _accumulate(leaf, x_bar)
+
+
+Tensor.backward = backward  # type: ignore[method-assign, assignment]

@@ -1,0 +1,138 @@
+"""The tape: reverse mode's trace. It records; `reverse` walks what it recorded.
+
+`EAGER` is the one tape that is always running, at level 0: the tape of `requires_grad=True` and `backward()`. Each
+`grad` or `vjp` opens one of its own, at a higher level.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.provenance import PACKAGE
+from chainrule.core.memory.changes import tick
+from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
+from chainrule.core.tensor import Tensor, copied
+
+from .capturing import running
+from .modes import latest
+from .node import Item, Leaf, Node
+
+FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
+
+next_level = itertools.count(1).__next__
+
+
+def check_real(what: str, dtype: Any) -> None:
+    """Raise a TypeError unless `dtype` is one that a derivative is defined for."""
+    if dtype not in (FLOAT64, FLOAT32, FLOAT16):
+        if dtype.kind == "c":
+            raise TypeError(
+                f"{what}: got dtype {dtype}, and derivatives here are those of real numbers; keep the real "
+                f"and the imaginary part as two arrays, for a + 1j * b the two a and b, and |z| is np.hypot(a, b)"
+            )
+        raise TypeError(
+            f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
+            f"convert it first, for example with .astype(np.float64)"
+        )
+
+
+def record(
+    op: Any, y: Any, parents: tuple[Any, ...], saved: tuple[Any, ...], settings: Mapping[str, Any], depth: int
+) -> Node:
+    """Put one operation on the tape, with the first line outside this package as its source."""
+    dtype = y.dtype
+    if dtype is not FLOAT64 and dtype is not FLOAT32:
+        check_real(op.name, dtype)
+    frame = sys._getframe(depth)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    if loans:
+        look_at_loans(saved)
+    return Node(op, parents, saved, settings, y.shape, dtype, tick(), frame.f_code, frame.f_lasti)
+
+
+class Tape:
+    """Reverse mode's trace."""
+
+    __slots__ = ("level",)
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def leaf(self, value: Any, label: str | None = None) -> Tensor:
+        """Box a value whose gradient is wanted."""
+        return Tensor(value, self, Leaf(value.shape, value.dtype, label))
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to what is inside this tape's boxes, and record it."""
+        values, parents, tracked = [], [], []
+        nested = False
+        for x in args:
+            link = None
+            if isinstance(x, Tensor):
+                if x._trace is self:
+                    x, link = x._value, x._link
+                elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None and running.capture is not None):
+                    x = x._value
+                else:
+                    x = copied(x)  # it may be saved, and written into later
+                if isinstance(x, Tensor):
+                    nested = True
+            values.append(x)
+            parents.append(link)
+            tracked.append(link is not None)
+        inner = _capture_in(values) if nested else None
+        if nested and inner is None and op.composite is not None:
+            return op.composite(*args, **settings)
+        if True not in tracked or self.level < latest.get().level or op.kind == "constant":
+            return self._box(op.apply(*values, **settings))
+        save = op.saver(tuple(tracked))
+        kept: list[Any] = []
+        if op.keeps:
+            keeping = op.primal_keeping if inner is None else inner.keeping(op)
+            y, *kept = keeping(*values, **settings)
+        else:
+            y = op.apply(*values, **settings) if nested else op.primal(*values, **settings)
+        saved = save(y, *values, *kept)
+        if op.foreign:
+            saved = sealed_all(saved, settings.items())
+        if op.several:
+            return self._items(op, y, tuple(parents), saved, settings)
+        return Tensor(y, self, record(op, y, tuple(parents), saved, settings, 2))
+
+    def _box(self, y: Any) -> Any:
+        return tuple(Tensor(item, self, None) for item in y) if isinstance(y, tuple) else Tensor(y, self, None)
+
+    def _items(self, op: Any, outputs: Any, parents: Any, saved: Any, settings: Any) -> tuple[Tensor, ...]:
+        node = record(op, outputs[0], parents, saved, settings, 3)
+        node.shape = tuple(y.shape for y in outputs)
+        node.dtype = tuple(y.dtype for y in outputs)
+        return tuple(Tensor(y, self, Item(node, k)) for k, y in enumerate(outputs))
+
+
+def _capture_in(values: Iterable[Any]) -> Any:
+    """Return the capture whose boxes are the innermost among the values, or None."""
+    levels = [x._trace for x in values if isinstance(x, Tensor)]
+    inner = max(levels, key=lambda trace: trace.level, default=None)
+    return inner if inner is not None and inner.level < -1 else None
+
+
+class Watched(Tape):
+    """What the eager tape is while any thread captures: parameters enter the capture before they are used."""
+
+    __slots__ = ()
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` as `Tape` does, with this thread's capture, if any, in on it."""
+        if running.capture is not None:
+            args = tuple(map(running.capture.seen, args))
+        return super().process(op, args, settings)
+
+
+EAGER = Tape(0)
+ARRAYS = Tape(-1)
+"""The trace of what stands for plain arrays while a function is captured. It records nothing: an array that meets a
+tensor makes a tensor, one that meets an array an array, as outside of a capture."""

@@ -1,0 +1,136 @@
+"""Many directions at once: the stacks in which Jacobians are computed.
+
+The rows of a Jacobian are pullbacks of unit cotangents, its columns push-forwards of unit tangents. Both run the same
+rules on the same saved values, so a `Batch` lets one pass carry many directions: a box of it holds a stack of them
+along a leading axis that the box's shape does not show, and rules work on the box as on one direction.
+
+What an operation does with stacks is in the table `in_stacks`: the same operation, with its arguments and settings
+changed to go past the leading axis. Elementwise operations need no entry. Where there is none, or it does not know the
+case, the operation is applied to one row after the other: slower, and always right.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import boxes_in, running
+
+Call: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
+"""The arguments and settings of an operation."""
+
+StackRule: TypeAlias = Callable[[tuple[Any, ...], tuple[bool, ...], Mapping[str, Any]], Call | None]
+"""From values, which of them are stacks, and settings, to the call on whole stacks; None where there is no such."""
+
+in_stacks: dict[Any, StackRule] = {}
+"""How operations go past the leading axis. `chainrule.rules.stacked` fills it."""
+
+
+class Batched(Tensor):
+    """A stack of values, in the guise of one of them."""
+
+    __slots__ = ()
+    is_variable = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one value."""
+        return self._value.shape[1:]  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of one value."""
+        return self._value.ndim - 1  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements of one value."""
+        return int(np.prod(self.shape))
+
+    @property
+    def requires_grad(self) -> bool:
+        """True: these are never constants, and code that wants a plain array has to say so."""
+        return True
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def detach(self) -> "Batched":
+        """Return the values as a constant of the outer traces."""
+        value = self._value
+        return Batched(value.detach() if isinstance(value, Tensor) else value, self._trace, None)
+
+
+class Batch:
+    """The trace of boxes that hold `size` values each."""
+
+    __slots__ = ("level", "size")
+
+    def __init__(self, level: int, size: int) -> None:
+        self.level = level
+        self.size = size
+
+    def box(self, stack: Any) -> Batched:
+        """Box a stack of values."""
+        return Batched(stack, self, None)
+
+    def holds(self, x: Any) -> bool:
+        """Whether a value is a box of this batch."""
+        return isinstance(x, Tensor) and x._trace is self
+
+    def stack(self, x: Any) -> Any:
+        """Return the stack in a box, or that of a value which is the same in each row."""
+        return x._value if self.holds(x) else np.stack([x] * self.size)
+
+    def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+        """Apply `op` to whole stacks where it is known how, and else to one row after the other."""
+        mine = tuple(map(self.holds, args))
+        values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
+        rule = in_stacks.get(op) or (along_last_axes if op.kind == "elementwise" else None)
+        call = rule and rule(values, mine, settings)
+        if call is None:
+            return self.each(lambda *row: op.apply(*row, **settings), args)
+        return self.box(op.apply(*call[0], **call[1]))
+
+    def each(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
+        """Call `f` with each row of the boxes among its arguments, and box the results."""
+        mine = [self.holds(x) for x in args]
+        found = [f(*(x._value[k] if own else x for x, own in zip(args, mine, strict=True))) for k in range(self.size)]
+        if not isinstance(found[0], tuple | list):
+            return self.box(np.stack(found))
+        return tuple(None if part[0] is None else self.box(np.stack(part)) for part in zip(*found, strict=True))
+
+
+def along_last_axes(values: tuple[Any, ...], mine: tuple[bool, ...], settings: Mapping[str, Any]) -> Call:
+    """Give all values equally many axes, for operations that broadcast those in front: the leading one stays first."""
+    ndim = max(np.ndim(x) - own for x, own in zip(values, mine, strict=True))
+    return [lifted(x, ndim) if own else x for x, own in zip(values, mine, strict=True)], settings
+
+
+def lifted(stack: Any, ndim: int) -> Any:
+    """Return a stack whose values have `ndim` axes, with axes of length 1 in front of what they had."""
+    missing = ndim + 1 - stack.ndim
+    return stack.reshape((stack.shape[0], *(1,) * missing, *stack.shape[1:])) if missing > 0 else stack
+
+
+def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
+    """Call `linear(parts, *rest)`, a rule for plain arrays; where `parts` is batched, once for each row.
+
+    `parts` may be a tuple, of which some are batched. In a capture the rule becomes one instruction, and gets plain
+    arrays at each replay, unless an outer derivative follows the parts: then the capture sees each of its operations.
+    """
+    if running.capture is not None and not _is_followed(parts) and any(True for _ in boxes_in((parts, rest))):
+        return running.capture.call(linear, (parts, *rest))
+    if not isinstance(parts, tuple):
+        if not isinstance(parts, Batched):
+            return linear(parts, *rest)
+        return parts._trace.each(lambda row: linear(row, *rest), (parts,))
+    batch = next((x._trace for x in parts if isinstance(x, Batched)), None)
+    return linear(parts, *rest) if batch is None else batch.each(lambda *row: linear(row, *rest), parts)
+
+
+def _is_followed(parts: Any) -> bool:
+    """Whether a derivative of another transform flows through one of the parts."""
+    several = parts if isinstance(parts, tuple) else (parts,)
+    return any(isinstance(x, Tensor) and not isinstance(x, Batched) and x.requires_grad for x in several)

@@ -1,0 +1,314 @@
+"""The transforms: functions that take a function and return its derivative.
+
+Each opens a trace with a level of its own, boxes the arguments, runs the function, and opens the boxes. That is all
+that nesting needs: a transform inside a transform sees the outer one's boxes as ordinary values.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.decorated import in_blocks
+from chainrule.core.errors import GradientError
+from chainrule.core.inplace import ended
+from chainrule.core.tensor import Tensor, is_array, real_array
+from chainrule.core.traces.forward import Forward
+from chainrule.core.traces.modes import Floor
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.reverse import gradients
+from chainrule.core.traces.tape import Tape, check_real, next_level
+from chainrule.core.tree import flatten, paths, unflatten
+
+from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+class no_grad(Floor):
+    """Record nothing inside the `with` block (or in the decorated function): results are constants.
+
+    Holds for both modes and for every transform that is open at that point; one that begins inside works as usual. It
+    holds until the block is left, in this thread or task of asyncio and in the tasks that it starts meanwhile. Blocks
+    may overlap: each one ends by itself. A generator that stops inside such a block leaves gradients off for whoever
+    goes on, until it is resumed or closed; decorated with `@no_grad()`, it does not.
+
+    >>> import chainrule as cr
+    >>> x = cr.tensor(2.0, requires_grad=True)
+    >>> with cr.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def __enter__(self) -> None:
+        self._open(next_level())  # above every trace that is open now
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that runs in such a block; of a generator or a coroutine, every piece of it does."""
+        return in_blocks(no_grad, f)
+
+
+def called(level: int, f: Function, args: Sequence[Any]) -> Any:
+    """Call a function on boxes of a trace."""
+    try:
+        return f(*args)
+    except BaseException as error:
+        ended(level)
+        # NumPy replaces the error of a write into a plain array by one that says nothing of the way out.
+        cause = error.__cause__
+        if type(error) is ValueError and isinstance(cause, GradientError):
+            raise GradientError(str(cause)) from error
+        raise
+
+
+class Run:
+    """One run of a function on a tape of its own."""
+
+    def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
+        self.transform = transform
+        self.tape = Tape(next_level())
+        self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
+        self.given = Given(self.inputs)
+        boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
+        # The boxes are the function's own: what it writes into them is not what came in.
+        self.links = [[box._link for box in row] for row in boxes]
+        traced = list(args)
+        for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
+            traced[k] = unflatten(one.structure, row)
+        self.tensors = any(map(is_tensor, flatten(list(args))[0]))
+        result = called(self.tape.level, f, traced)
+        self.aux = None
+        if aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise TypeError(f"{transform}: with has_aux=True the function must return (value, auxiliary)")
+            result, extra = result
+            self.aux = self._unboxed(extra)
+        outputs, self.structure = flatten(result)
+        self.outputs = ended(self.tape.level, outputs)
+
+    def _open(self, y: Any) -> Any:
+        value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
+        is_number = is_plain(value) or (isinstance(value, Tensor) and not is_tensor(value))
+        return boxed(value) if self.tensors and is_number else arrayed(value)
+
+    def _unboxed(self, tree: Any) -> Any:
+        leaves, structure = flatten(tree)
+        return unflatten(structure, [self._open(y) for y in leaves])
+
+    def value(self) -> Any:
+        """The function's result, out of this tape's boxes."""
+        return unflatten(self.structure, [self._open(y) for y in self.outputs])
+
+    def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
+        """Return a tree of cotangents for each differentiated argument, given one (None for zero) for each output."""
+        seeds = [
+            (y._link, opened(bar))
+            for y, bar in zip(self.outputs, cotangents, strict=True)
+            if bar is not None and isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
+        ]
+        self.given.look()
+        found = gradients(seeds, free)
+        return [
+            unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(links, one.leaves, strict=True)])
+            for one, links in zip(self.inputs, self.links, strict=True)
+        ]
+
+    def _gradient(self, found: dict[Leaf, Any], leaf: Leaf, like: Any) -> Any:
+        gradient = found.get(leaf)
+        return leaving(np.zeros(leaf.shape, leaf.dtype) if gradient is None else gradient, like)
+
+    def scalar(self) -> Any:
+        """The function's only output, which must be a scalar with a floating dtype."""
+        if len(self.outputs) != 1 or not hasattr(self.outputs[0], "shape"):
+            got = "a tree of outputs" if len(self.outputs) > 1 else type(self.value()).__name__
+            if isinstance(self.value(), float):
+                return self.outputs[0]
+            raise TypeError(f"{self.transform}: the function must return one scalar, got {got}")
+        y = self.outputs[0]
+        if y.shape != ():
+            raise ValueError(
+                f"{self.transform}: the function must return a scalar, got shape {y.shape}; reduce it with .sum() or "
+                f".mean(), or use chainrule.jacobian or chainrule.vjp"
+            )
+        check_real(f"{self.transform}: the function's result", y.dtype)
+        return y
+
+
+def _ones(y: Any) -> Any:
+    return np.ones(y.shape, y.dtype)[()] if hasattr(y, "shape") else 1.0
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return a function that gives `(f(*args), gradient)` for a scalar `f`.
+
+    The gradient has the structure, shapes and dtypes of argument `argnums`, a pytree; for a tuple of positions it is a
+    tuple. With `has_aux`, `f` returns `(value, auxiliary)` and the result is `((value, auxiliary), gradient)`.
+
+    Raises TypeError for arguments that are no floats, and ValueError where `f` returns no scalar.
+
+    >>> import chainrule as cr
+    >>> value, gradient = cr.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": np.ones(2), "b": np.full(2, 3.0)})
+    >>> float(value), gradient["a"]
+    (6.0, array([3., 3.]))
+    """
+    if not callable(f):
+        raise TypeError(f"grad: expected a function, got {type(f).__name__}; pass the function, then call the result")
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        numbers = select("grad", args, argnums)
+        run = Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        gradients = run.pull([_ones(run.scalar())], free=True)
+        value = (run.value(), run.aux) if has_aux else run.value()
+        return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+
+    return differentiated
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return the gradient of a scalar function, as a function; `value_and_grad` says more.
+
+    With `has_aux` the result is `(gradient, auxiliary)`.
+
+    >>> import chainrule as cr
+    >>> float(cr.grad(cr.grad(lambda x: x**3))(2.0))
+    12.0
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    r"""Return `f(*primals)` and its pullback: `pullback(y_bar)` is the tuple of $\bar x = J^\top \bar y$.
+
+    `y_bar` has the structure of the result. The pullback may be called any number of times. It raises InPlaceError
+    where an array that it needs was changed in place meanwhile; the result is the caller's own, and may be.
+
+    >>> import chainrule as cr
+    >>> y, pullback = cr.vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 3., 40.]), array([ 1., 20.]))
+    """
+    run = Run("vjp", f, primals, range(len(primals)), aux=False)
+
+    def pullback(y_bar: Any) -> tuple[Any, ...]:
+        return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
+
+    return owned(run.value()), pullback
+
+
+def owned(tree: Any) -> Any:
+    """Return a result whose arrays are the caller's: a rule may need those that the function computed."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [x.copy() if is_array(x) else x for x in leaves])
+
+
+def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
+    """Return the leaves of a tree of (co)tangents, checked against what they belong to."""
+    leaves, got = flatten(tree)
+    if got != structure:
+        raise ValueError(f"{what}: expected the structure {structure}, got {got}")
+    result = []
+    for leaf, y, path in zip(leaves, like, paths(tree), strict=True):
+        name = f"{what}{path and ' '}{path}"
+        if np.shape(leaf) != np.shape(y):
+            raise ValueError(f"{name}: expected shape {np.shape(y)}, got {np.shape(leaf)}")
+        leaf = opened(leaf)
+        dtype = getattr(y, "dtype", np.float64)
+        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else real_array(name, leaf, dtype)[()])
+    return result
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    r"""Return `f(*primals)` and the tangent of the result, $\dot y = J \dot x$, in one pass of forward mode.
+
+    `tangents` has the structure and shapes of `primals`.
+
+    >>> import chainrule as cr
+    >>> y, y_dot = cr.jvp(np.sin, (np.array([0.0, 1.0]),), (np.array([1.0, 0.0]),))
+    >>> y_dot
+    array([1., 0.])
+    """
+    inputs = [Argument("jvp", f"primal {k}", primal) for k, primal in enumerate(primals)]
+    run = ForwardRun(Forward(next_level()), f, inputs, matching_all("jvp", tangents, inputs))
+    return run.value(), run.tangents(run.links)
+
+
+class ForwardRun:
+    """One run of a function on a forward trace; `links` are what the trace knows of each leaf of the inputs."""
+
+    def __init__(self, trace: Forward, f: Function, inputs: Sequence[Argument], links: Sequence[Sequence[Any]]) -> None:
+        traced = [
+            unflatten(one.structure, [Tensor(x, trace, link) for x, link in zip(one.values, row, strict=True)])
+            for one, row in zip(inputs, links, strict=True)
+        ]
+        self.tensors = any(one.holds_tensors for one in inputs)
+        outputs, self.structure = flatten(called(trace.level, f, traced))
+        outputs = ended(trace.level, outputs)
+        mine = [isinstance(y, Tensor) and y._trace is trace for y in outputs]
+        self.values = [y._value if own else y for y, own in zip(outputs, mine, strict=True)]
+        self.links = [y._link if own else None for y, own in zip(outputs, mine, strict=True)]
+
+    def leaving(self, part: Any) -> Any:
+        """Return a value or tangent in the form of the primals."""
+        part = opened(part)
+        return boxed(part) if self.tensors and not is_tensor(part) else arrayed(part)
+
+    def tree(self, parts: Sequence[Any]) -> Any:
+        """Return the tree of the outputs with other leaves."""
+        return unflatten(self.structure, map(self.leaving, parts))
+
+    def value(self) -> Any:
+        """The function's result, out of this trace's boxes."""
+        return self.tree(self.values)
+
+    def filled(self, dots: Sequence[Any]) -> list[Any]:
+        """Return the tangents of the outputs with zeros for None."""
+        zeros = (np.zeros(np.shape(y), getattr(y, "dtype", np.float64))[()] for y in self.values)
+        return [zero if dot is None else dot for zero, dot in zip(zeros, dots, strict=True)]
+
+    def tangents(self, dots: Sequence[Any]) -> Any:
+        """Return the tangent of the result, given that of each output, or None where it is zero."""
+        return self.tree(self.filled(dots))
+
+
+def matching_all(what: str, tangents: Sequence[Any], inputs: Sequence[Argument]) -> list[list[Any]]:
+    """Return the leaves of each tangent, checked against the input that it belongs to."""
+    if len(inputs) != len(tangents):
+        raise ValueError(f"{what}: expected a tangent for each of {len(inputs)} primals, got {len(tangents)}")
+    return [
+        matching(f"{what}: tangents", tangent, one.values, one.structure)
+        for one, tangent in zip(inputs, tangents, strict=True)
+    ]
+
+
+def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the derivative of a function that acts on each element alone; it has the argument's shape.
+
+    >>> import chainrule as cr
+    >>> cr.elementwise_grad(np.tanh)(np.array([0.0]))
+    array([1.])
+    """
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        numbers = select("elementwise_grad", args, argnums)
+        run = Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        gradients = run.pull([_ones(y) for y in run.outputs], free=True)
+        return gradients[0] if isinstance(argnums, int) else tuple(gradients)
+
+    return differentiated

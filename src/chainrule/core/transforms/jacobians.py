@@ -1,0 +1,260 @@
+"""Whole Jacobians and Hessians: one forward pass, then unit directions through it, many at once.
+
+The directions travel in batches (`batch`), as large as `BATCH_ELEMENTS` allows: memory stays bounded and the stacks in
+the processor's cache. Through a large function goes one direction at a time, through a small one hundreds.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.node import Item, Node
+from chainrule.core.traces.tape import next_level
+from chainrule.core.tree import flatten, unflatten
+
+from .batch import Batch
+from .derivatives import Argnums, Function, Run, grad, jvp
+from .linearize import Linearized
+from .values import leaving, opened, select
+
+BATCH_ELEMENTS = 2**18
+"""How many elements the stack of the largest value on the way may have: 2 MiB of float64."""
+
+
+def _units(like: Any, count: int) -> Iterator[Any]:
+    """Yield the unit arrays of a shape in stacks of at most `count`, the last axis of the shape fastest."""
+    shape, size = np.shape(like), prod(np.shape(like))
+    for first in range(0, size, count):
+        rows = min(count, size - first)
+        stack = np.zeros((rows, size), getattr(like, "dtype", np.float64))
+        stack[range(rows), range(first, first + rows)] = 1
+        yield stack.reshape((rows, *shape))
+
+
+def _of_units(linear: Callable[[Any], Sequence[Any]], like: Any, largest: int) -> list[Any]:
+    """Apply a linear map of arrays like `like` to each unit array, and return its results, stacked along axis 0.
+
+    `largest` is the size of the largest value on the way. The list is empty where `like` has no elements.
+    """
+    rooms: list[_Room] = []
+    for units in _units(like, max(1, BATCH_ELEMENTS // max(largest, 1))):
+        if len(units) == 1:
+            stacks = [np.stack([opened(part)]) for part in linear(units[0])]
+        else:
+            batch = Batch(next_level(), len(units))
+            stacks = [batch.stack(part) for part in linear(batch.box(units))]
+        rooms = rooms or [_Room(np.size(like), stack) for stack in stacks]
+        for room, stack in zip(rooms, stacks, strict=True):
+            room.put(stack)
+    return [room.whole() for room in rooms]
+
+
+class _Room:
+    """Room for all rows of a result: one array, or a list of tensors where an outer transform follows them."""
+
+    def __init__(self, size: int, first: Any) -> None:
+        self.tensors: list[Any] = []
+        self.filled = 0
+        self.array = None if isinstance(first, Tensor) else _allocated((size, *first.shape[1:]), first.dtype)
+
+    def put(self, stack: Any) -> None:
+        if self.array is None:
+            self.tensors.append(stack)
+        else:
+            self.array[self.filled : self.filled + len(stack)] = stack
+            self.filled += len(stack)
+
+    def whole(self) -> Any:
+        return np.concatenate(self.tensors) if self.array is None else self.array
+
+
+def _allocated(shape: tuple[int, ...], dtype: Any) -> Any:
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError as error:
+        raise MemoryError(
+            f"jacobian: {error}; products with the Jacobian need no such array: use chainrule.vjp, jvp or hvp"
+        ) from None
+
+
+def _empty(y: Any, x: Any, like: Any) -> Any:
+    """Return the derivative of `y` by `x` where one of them has no elements, with the dtype of `like`."""
+    return np.zeros(np.shape(y) + np.shape(x), getattr(like, "dtype", np.float64))
+
+
+def _of_tape(run: Run, args: tuple[Any, ...], single: bool) -> Any:
+    """Return the Jacobian by the arguments `args` of what a tape recorded."""
+    leaves, structure = flatten(args)
+
+    def pulled(i: int, unit: Any) -> list[Any]:
+        return flatten(run.pull([unit if j == i else None for j in range(len(run.outputs))], free=False))[0]
+
+    largest = _largest(run) if sum(map(np.size, run.outputs)) > 1 else 1
+    blocks = []
+    for i, y in enumerate(run.outputs):
+        stacks = _of_units(functools.partial(pulled, i), y, largest) or [_empty(y, x, x) for x in leaves]
+        parts = [leaving(stack.reshape(np.shape(y) + np.shape(x)), x) for stack, x in zip(stacks, leaves, strict=True)]
+        block = unflatten(structure, parts)
+        blocks.append(block[0] if single else block)
+    return unflatten(run.structure, blocks)
+
+
+def _largest(run: Run) -> int:
+    """Return the size of the largest value on a tape."""
+    stack = [y.node for y in run.outputs if isinstance(y, Tensor) and y._trace is run.tape]
+    seen: set[int] = set()
+    size = 1
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Node) and node.order not in seen:
+            seen.add(node.order)
+            stack += node.parents
+            shapes = (
+                node.shape if node.op is not None and node.op.several and not isinstance(node, Item) else (node.shape,)
+            )
+            size = max(size, *map(prod, shapes))
+    return size
+
+
+def _of_line(line: Linearized, args: tuple[Any, ...], single: bool) -> Any:
+    """Return the Jacobian by the arguments `args` of what was linearized at them."""
+    leaves, structure = flatten(args)
+
+    def pushed(j: int, unit: Any) -> list[Any]:
+        return line.run.filled(line.push([unit if k == j else None for k in range(len(leaves))]))
+
+    columns = [_of_units(functools.partial(pushed, j), x, line.largest) for j, x in enumerate(leaves)]
+    blocks = []
+    for i, y in enumerate(line.run.values):
+        parts = [
+            np.moveaxis(stacks[i], 0, -1).reshape(np.shape(y) + np.shape(x)) if stacks else _empty(y, x, y)
+            for stacks, x in zip(columns, leaves, strict=True)
+        ]
+        block = unflatten(structure, map(line.run.leaving, parts))
+        blocks.append(block[0] if single else block)
+    return unflatten(line.run.structure, blocks)
+
+
+class _Call:
+    """A call of a function, and its Jacobian by either mode."""
+
+    def __init__(self, transform: str, f: Function, args: tuple[Any, ...], argnums: Argnums) -> None:
+        self.transform, self.f, self.args = transform, f, args
+        self.numbers = select(transform, args, argnums)
+        self.chosen = tuple(args[k] for k in self.numbers)
+        self.single = isinstance(argnums, int)
+
+    def _of_chosen(self, *chosen: Any) -> Any:
+        args = list(self.args)
+        for k, value in zip(self.numbers, chosen, strict=True):
+            args[k] = value
+        return self.f(*args)
+
+    def record(self) -> Run:
+        """Run the function on a tape."""
+        return Run(self.transform, self.f, self.args, self.numbers, aux=False)
+
+    def reverse(self, run: Run) -> Any:
+        """Return the Jacobian from a tape."""
+        return _of_tape(run, self.chosen, self.single)
+
+    def forward(self) -> Any:
+        """Return the Jacobian by forward mode."""
+        return _of_line(Linearized(self.transform, self._of_chosen, self.chosen), self.chosen, self.single)
+
+    def by_fewer_passes(self) -> Any:
+        """Return the Jacobian by the mode with fewer passes. The tape that shows the size serves reverse mode."""
+        run = self.record()
+        smaller = sum(map(np.size, flatten(self.chosen)[0])) < sum(map(np.size, run.outputs))
+        return self.forward() if smaller else self.reverse(run)
+
+
+def jacrev(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the Jacobian by reverse mode: `f` runs once, then one backward pass carries many rows.
+
+    For an output of shape S and an argument of shape T it has shape S + T. Pytrees give a tree of the output's
+    structure whose leaves have the argument's structure. Rows that go together are those of separate passes up to
+    rounding: a sum may add its terms in another order.
+
+    >>> import chainrule as cr
+    >>> cr.jacrev(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @functools.wraps(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        call = _Call("jacrev", functools.partial(f, **kwargs), args, argnums)
+        return call.reverse(call.record())
+
+    return jacobian_of
+
+
+def jacfwd(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the Jacobian by forward mode: `f` runs once, then one pass carries many columns. Shapes as in `jacrev`.
+
+    >>> import chainrule as cr
+    >>> cr.jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @functools.wraps(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        return _Call("jacfwd", functools.partial(f, **kwargs), args, argnums).forward()
+
+    return jacobian_of
+
+
+def jacobian(f: Function, argnums: Argnums = 0, mode: Literal["auto", "forward", "reverse"] = "auto") -> Function:
+    """Return the Jacobian by the mode that needs fewer passes, or by the one named.
+
+    `"auto"` takes forward mode where the input is smaller than the output, and reverse mode otherwise. To learn the
+    sizes it records `f` for reverse mode; forward mode then runs `f` once more.
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f"jacobian: mode must be 'auto', 'forward' or 'reverse', got {mode!r}")
+    if mode != "auto":
+        return jacfwd(f, argnums) if mode == "forward" else jacrev(f, argnums)
+
+    @functools.wraps(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        return _Call("jacobian", functools.partial(f, **kwargs), args, argnums).by_fewer_passes()
+
+    return jacobian_of
+
+
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the second derivatives of a scalar function: forward mode over reverse mode.
+
+    For an argument of shape T it has shape T + T.
+
+    >>> import chainrule as cr
+    >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 2.0]))
+    array([[4., 6.],
+           [6., 0.]])
+    """
+    gradient = jacrev(f, argnums)
+
+    @functools.wraps(f)
+    def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        return _Call("hessian", functools.partial(gradient, **kwargs), args, argnums).forward()
+
+    return hessian_of
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    r"""Return the Hessian of a scalar function times a vector, $H \dot x$: one forward pass over one gradient.
+
+    The result has the structure of `primals`, or of the only primal where there is one.
+
+    >>> import chainrule as cr
+    >>> cr.hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    argnums: Argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]

@@ -1,0 +1,127 @@
+"""What enters a transform and what leaves it: arrays in, arrays out; tensors in, tensors out."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.memory.changes import changes
+from chainrule.core.memory.fingerprint import fingerprint
+from chainrule.core.operands.subclasses import check_plain
+from chainrule.core.tensor import Tensor, copied, is_array, value_of
+from chainrule.core.traces.capturing import running
+from chainrule.core.traces.tape import ARRAYS, EAGER, check_real
+from chainrule.core.tree import flatten, paths
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is an array or one of NumPy's scalars, and no box that stands for one."""
+    return isinstance(value, np.ndarray | np.generic) and not isinstance(value, Tensor)
+
+
+def opened(value: Any) -> Any:
+    """Return a constant eager tensor's array, what stands for an array in a capture; anything else as it is."""
+    if isinstance(value, Tensor) and (value._trace is ARRAYS or (value._trace is EAGER and not value.requires_grad)):
+        return value._value
+    return value
+
+
+def boxed(value: Any) -> Tensor:
+    """Return an array as a constant tensor."""
+    return Tensor(value, EAGER, None)
+
+
+def arrayed(value: Any) -> Any:
+    """Return a value that the caller may write into; what a capture knows as an array stands for one."""
+    return Tensor(value, ARRAYS, None) if isinstance(value, Tensor) and value._trace.level < -1 else copied(value)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether a value is a tensor to the user: what a capture has put in a box of its own is an array."""
+    return isinstance(x, Tensor) and x._trace.level >= 0
+
+
+def entering(value: Any, where: str) -> Any:
+    """Return what a transform puts in its box for `value`. Raises TypeError unless it is real and floating."""
+    value = opened(value)
+    if not isinstance(value, Tensor):
+        if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
+            hint = "; pass its values: np.asarray(x)" if hasattr(value, "__array__") else ""
+            raise TypeError(f"{where}: expected a float or an array of floats, got {type(value).__name__}{hint}")
+        # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
+        check_plain(where, value)
+        if running.capture is not None and np.ndim(value) == 0:
+            value_of(value)  # a number: a look at it
+        value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
+    check_real(where, value.dtype)
+    return copied(value)
+
+
+def leaving(value: Any, like: Any) -> Any:
+    """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
+    value = opened(value)
+    if is_tensor(value):
+        return copied(value)
+    if is_tensor(like):
+        return Tensor(value, EAGER, None)
+    if isinstance(value, Tensor):
+        return Tensor(value, ARRAYS, None)
+    return np.asarray(value) if isinstance(like, np.ndarray) else np.asarray(value)[()]
+
+
+class Argument:
+    """One argument of a function that is being differentiated: a tree, flattened, with each leaf checked."""
+
+    def __init__(self, transform: str, name: str, tree: Any) -> None:
+        self.leaves, self.structure = flatten(tree)
+        suffixes = paths(tree) if len(self.leaves) > 1 else [""]
+        self.values = [
+            entering(x, f"{transform}: {name}{suffix}") for x, suffix in zip(self.leaves, suffixes, strict=False)
+        ]
+
+    @property
+    def holds_tensors(self) -> bool:
+        """Whether the caller passed tensors, and so gets tensors back."""
+        return any(map(is_tensor, self.leaves))
+
+
+class Given:
+    """The arrays that a transform was called with: its caller, or the function itself, may write to them."""
+
+    def __init__(self, inputs: Sequence[Argument]) -> None:
+        arrays = [x for one in inputs for x in one.values if is_array(x)]
+        self.seen = [[array, fingerprint(array, True)] for array in arrays]
+
+    def look(self) -> None:
+        """Note which of them were changed since."""
+        for pair in self.seen:
+            array, before = pair
+            now = fingerprint(array, True)
+            if now != before:
+                changes.mark(array)
+                pair[1] = now
+
+
+def by_name(decorated: Any) -> str | None:
+    """Return the name under which a module holds what a decorator made of a function; None where it holds none.
+
+    Pickle would look for the function there, and find another object.
+    """
+    f = decorated.function
+    name, found = getattr(f, "__qualname__", None), sys.modules.get(getattr(f, "__module__", ""))
+    for part in str(name).split("."):
+        found = getattr(found, part, None)
+    return name if found is decorated else None
+
+
+def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """Return `argnums` as a tuple of positions in `args`; a ValueError where one is out of range."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for k in numbers:
+        if not -len(args) <= k < len(args):
+            raise ValueError(f"{transform}: argnums {k} is out of range for {len(args)} positional arguments")
+    positions = tuple(k % len(args) for k in numbers)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{transform}: argnums {numbers} names an argument twice")
+    return positions

@@ -1,0 +1,1 @@
+"""Libraries whose networks the doctor can examine."""

@@ -1,0 +1,31 @@
+"""Which library a model is of."""
+
+from functools import cache
+from typing import Any
+
+from .engine import Engine
+from .numpy.engine import OwnEngine
+from .torch.engine import TorchEngine
+
+
+def engine_of(model: Any) -> Engine:
+    """Return the engine that runs a model: PyTorch's for its modules, chainrule's for anything else.
+
+    PyTorch is imported only for a model of its own.
+    """
+    return _torch() if is_of_torch(model) else _own()
+
+
+def is_of_torch(thing: Any) -> bool:
+    """Whether an object is of a class of PyTorch or of one derived from it; PyTorch is not imported to find out."""
+    return any(c.__module__.partition(".")[0] == "torch" for c in type(thing).__mro__)
+
+
+@cache
+def _own() -> Engine:
+    return OwnEngine()
+
+
+@cache
+def _torch() -> Engine:
+    return TorchEngine()

@@ -1,0 +1,99 @@
+"""The values and operations of a watched pass of PyTorch."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.base.provenance import Source, locate
+from chainrule.doctor.engines.trace import Box, Event
+
+Where: TypeAlias = tuple[Any, int] | None
+"""A code object and an instruction in it: a line, worked out only when it is asked for."""
+
+
+def array_of(tensor: Any) -> Any:
+    """Return a tensor as an array: of bfloat16, which NumPy does not have, as float32; a sparse one filled up."""
+    plain = tensor.detach()
+    plain = (plain.to_dense() if plain.is_sparse else plain).cpu()
+    return (plain.float() if str(plain.dtype) == "torch.bfloat16" else plain).numpy()
+
+
+class Held:
+    """A tensor that leads to no parameter."""
+
+    __slots__ = ("shape", "tensor")
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor, self.shape = tensor, tuple(tensor.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(array_of(self.tensor), dtype=dtype, copy=copy)
+
+
+class TorchBox(Box):
+    """A tensor of PyTorch that leads to a parameter."""
+
+    __slots__ = ("arrived", "kept", "tensor", "where")
+
+    def __init__(self, tensor: Any, where: Where = None) -> None:
+        self.tensor, self.where = tensor, where
+        self.arrived: Any = None
+        """The gradient."""
+        self.kept: Any = None
+        """The values, where the tensor has been changed in place since."""
+
+    @property
+    def now(self) -> Any:
+        """The tensor as it was when the box was made."""
+        return self.tensor if self.kept is None else self.kept
+
+    @property
+    def value(self) -> Any:
+        """The values as an array."""
+        return array_of(self.now)
+
+    @property
+    def grad(self) -> Any:
+        """∂L/∂(value), or None where the loss does not reach it."""
+        return None if self.arrived is None else array_of(self.arrived)
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether it leads to a parameter that asks for a gradient."""
+        return bool(self.tensor.requires_grad)
+
+    @property
+    def source(self) -> Source | None:
+        """The line of the user's that made it."""
+        return locate(*self.where) if self.where else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return tuple(self.tensor.shape)
+
+
+class TorchEvent(Event):
+    """An operation of PyTorch."""
+
+    __slots__ = ("again", "where")
+
+    def __init__(self, *parts: Any, where: Where, again: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(*parts)
+        self.where, self.again = where, again
+
+    @property
+    def source(self) -> Source | None:
+        """The line of the user's that called it."""
+        return locate(*self.where) if self.where else None
+
+    def slope(self) -> Any:
+        """Return the derivative at every element: that of the sum of the operation, done once more."""
+        import torch
+
+        if self.again is None or not self.args or not isinstance(self.args[0], TorchBox):
+            return None
+        with torch.enable_grad():
+            x = self.args[0].now.detach().clone().requires_grad_()
+            return array_of(torch.autograd.grad(self.again(x).sum(), x)[0])

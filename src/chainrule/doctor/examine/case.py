@@ -1,0 +1,203 @@
+"""What is examined: a model, its loss, batches, an optimiser. Everything happens on copies, under a seed of its own."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.doctor.engines.choice import engine_of
+from chainrule.doctor.engines.engine import FEW, Engine
+from chainrule.train.batches import are_classes
+
+from .measure import norm
+from .steps import layer_name
+
+MOST = 8
+"""How many batches are looked at."""
+
+Batch = tuple[tuple[Any, ...], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its loss, batches `((x, …), y)` and optimiser, and how its trials differ from a plain training."""
+
+    model: Any
+    loss: Any
+    batches: list[Batch]
+    optimizer: Any = None
+    clip: float | None = None
+    warmup: int = 0
+    patches: frozenset[str] = frozenset()
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the model."""
+        return engine_of(self.model)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(math.prod(p.shape) for p in self.model.parameters())
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a step costs so little that more of them are taken."""
+        return self.parameters <= FEW
+
+    def copied(self) -> "Case":
+        """Return a copy whose model, loss and optimiser are its own and belong together."""
+        model, loss, optimizer = self.engine.copied(self.model, self.loss, self.optimizer)
+        return replace(self, model=model, loss=loss, optimizer=optimizer)
+
+    def with_optimizer(self) -> "Case":
+        """Return this case with Adam where no optimiser was given."""
+        return self if self.optimizer is not None else replace(self, optimizer=self.engine.adam(self.model))
+
+    def changed(self, model: Any) -> "Case":
+        """Return this case with another model, and an optimiser of the same kind and settings for it."""
+        rebuilt = None if self.optimizer is None else self.engine.rebuilt(self.optimizer, model)
+        return replace(self, model=model, optimizer=rebuilt)
+
+    def with_rate(self, factor: float) -> "Case":
+        """Return this case with another learning rate; what the optimiser remembers begins anew."""
+        lr = float(self.optimizer.param_groups[0]["lr"]) * factor
+        return replace(self, optimizer=self.engine.rebuilt(self.optimizer, self.model, lr=lr))
+
+    def value(self, batch: Batch) -> tuple[Any, Any]:
+        """Return a batch's loss and the model's output."""
+        return self.engine.run(self.model, self.loss, batch)
+
+
+@dataclass
+class Trial:
+    """What a short training gave: the loss at each step, the accuracy, the relative size of the steps."""
+
+    losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+    updates: dict[str, list[float]] = field(default_factory=dict)
+    error: Exception | None = None
+    case: Case | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether no step failed or gave a NaN."""
+        return self.error is None and bool(self.losses) and math.isfinite(self.losses[-1])
+
+    def final(self, window: int) -> float:
+        """Return the mean loss over the last steps, infinity where the training broke down."""
+        return float(np.mean(self.losses[-window:])) if self.finite else math.inf
+
+    def accuracy(self, window: int) -> float:
+        """Return the mean accuracy over the last steps, nan where targets are no classes."""
+        return float(np.mean(self.accuracies[-window:])) if self.finite and self.accuracies else math.nan
+
+    def update_of(self, layer: str) -> float:
+        """Return the typical relative size of a layer's steps, nan where none was measured."""
+        found = [u for name, us in self.updates.items() if layer_name(name) == layer for u in us]
+        return float(np.median(found)) if found else math.nan
+
+    def update(self, largest: bool = False) -> float:
+        """Return the typical relative size of a step: the median over layers and steps, or over the largest of each."""
+        found = (
+            [max(us) for us in self.updates.values()] if largest else [u for us in self.updates.values() for u in us]
+        )
+        return float(np.median(found)) if found else math.nan
+
+
+def classes_last(output: Any, y: Any) -> Any:
+    """Return logits [N, K, …] of classes [N, …], the layout of PyTorch's losses, as [N, …, K]; others as they are."""
+    second = output.ndim > 2 and isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape != output.shape[:-1]
+    return np.moveaxis(output, 1, -1) if second and y.shape == (len(output), *output.shape[2:]) else output
+
+
+def collected(batches: Any, plain: Callable[[Any], Any], most: int = MOST) -> list[Batch]:
+    """Return the first batches as arrays, by `plain`; a loader that can say where it stands is put back there.
+
+    Raises TypeError for what is no batch and ValueError for none at all.
+    """
+    state = batches.state_dict() if hasattr(batches, "state_dict") else None
+    if not isinstance(batches, Iterable):
+        raise TypeError(f"doctor: batches: expected an iterable of (x, y), got {type(batches).__name__}")
+    found: list[Batch] = []
+    for item in batches:
+        if not isinstance(item, tuple | list) or len(item) < 2:
+            raise TypeError(f"doctor: batches: expected tuples (x, y), got {type(item).__name__}")
+        *x, y = (plain(part) for part in item)
+        found.append((tuple(x), y))
+        if len(found) == most:
+            break
+    if state is not None and hasattr(batches, "load_state_dict"):
+        batches.load_state_dict(state)
+    if not found:
+        raise ValueError("doctor: batches: got none; a generator can be read only once: pass a list or a DataLoader")
+    return found
+
+
+@contextmanager
+def untouched(model: Any, seed: int, batches: Any = None) -> Iterator[Engine]:
+    """Leave generators, gradients and modes as they were; inside, the default generators start from `seed`."""
+    engine = engine_of(model)
+    with engine.untouched(engine.unwrapped(model), batches, seed):
+        yield engine
+
+
+def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] | None = None) -> Trial:
+    """Train a copy for some steps and return what came of it; `seed` fixes the order of batches and all draws."""
+    engine = case.engine
+    engine.reseed(seed)
+    own = case.copied().with_optimizer()
+    own.model.train()
+    order = np.random.default_rng(seed).permutation(len(own.batches))
+    trial = Trial(case=own)
+    rates = [group["lr"] for group in own.optimizer.param_groups]
+    weights = {name: p for name, p in own.model.named_parameters() if p.ndim >= 2 and p.requires_grad}
+    measured = set(np.linspace(0, steps - 1, 6).astype(int).tolist())
+    for k in range(steps):
+        if each is not None:
+            each(k, own)
+        for group, rate in zip(own.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1.0, (k + 1) / (own.warmup + 1))
+        before = {name: engine.array(p).copy() for name, p in weights.items()} if k in measured else {}
+        try:
+            _step(own, own.batches[order[k % len(order)]], trial)
+        except engine.errors as error:
+            trial.error = error
+            break
+        for name, old in before.items():
+            size = norm(old)
+            if size > 0:
+                trial.updates.setdefault(name, []).append(norm(engine.array(weights[name]) - old) / size)
+        if not math.isfinite(trial.losses[-1]):
+            break
+    return trial
+
+
+def _step(case: Case, batch: Batch, trial: Trial) -> None:
+    engine = case.engine
+    case.optimizer.zero_grad()
+    loss, output = _patched(case, batch) if case.patches else case.value(batch)
+    trial.losses.append(engine.number(loss))
+    if not case.patches and math.isfinite(trial.losses[-1]):
+        engine.backward(loss)
+    values, y = engine.array(output), batch[1]
+    values = values if values is None else classes_last(values, y)
+    if values is not None and isinstance(y, np.ndarray) and are_classes(y, values):
+        trial.accuracies.append(float(np.mean(values.argmax(-1) == y)))
+    if case.clip is not None:
+        engine.clip(case.model, case.clip)
+    case.optimizer.step()
+
+
+def _patched(case: Case, batch: Batch) -> tuple[Any, Any]:
+    """Set the gradients that would be there with the case's patches."""
+    parameters = dict(case.model.named_parameters())
+    with case.engine.watched(case.model, case.patches, keep=False) as record:
+        loss, output = case.value(batch)
+        gradients = record.gradients(loss, parameters)
+    for name, gradient in gradients.items():
+        case.engine.put_grad(parameters[name], gradient)
+    return loss, output

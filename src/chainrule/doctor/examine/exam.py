@@ -1,0 +1,181 @@
+"""An examination: every batch passed forward and backward through a watched copy, and what was seen."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.provenance import Source
+from chainrule.doctor.engines.trace import Box, Record, boxes_in, plain
+
+from .case import Batch, Case, classes_last
+from .measure import Layer, Meter, Noise, norm, weights
+from .steps import Reader, Step
+from .structure import (
+    Attention,
+    Ending,
+    FirstNotFinite,
+    NormUse,
+    attention_of,
+    constant_in,
+    ending_of,
+    first_not_finite,
+    norms_of,
+)
+
+Key = tuple[str, int]
+"""A weight's parameter, and which use of it."""
+
+
+@dataclass
+class Exam:
+    """What was seen. `layers` has a row for each use of a weight, in the order in which they ran."""
+
+    layers: list[Layer] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    outputs: list[tuple[Any, Any]] = field(default_factory=list)
+    moved: bool = False
+    """Whether the classes are the second axis of what the model gives, and the last one in `outputs`."""
+    gradients: dict[str, float] = field(default_factory=dict)
+    """The norm of each parameter's gradient, over all batches; a parameter that never got one is not in it."""
+    used: set[str] = field(default_factory=set)
+    frozen: set[str] = field(default_factory=set)
+    noise: Noise = field(default_factory=Noise)
+    cuts: list[tuple[str, Source | None, str]] = field(default_factory=list)
+    constants: tuple[str, str] | None = None
+    """The first operation without a derivative on something that asks for one, and its line."""
+    norms: list[NormUse] = field(default_factory=list)
+    attention: list[Attention] = field(default_factory=list)
+    ending: Ending = field(default_factory=Ending)
+    not_finite: FirstNotFinite | None = None
+    inputs: list[Any] = field(default_factory=list)
+    """What the first layer takes, where that is data and not the result of another layer."""
+    queries: dict[str, str] = field(default_factory=dict)
+    """The weight that makes the queries of each attention, by the attention's path."""
+    error: Exception | None = None
+    error_path: str = ""
+
+    @property
+    def loss(self) -> float:
+        """The mean loss over the batches."""
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    @property
+    def flow(self) -> list[Layer]:
+        """The layers that a gradient reaches, without embeddings; frozen ones and those cut off are not in it."""
+        return [layer for layer in self.layers if layer.kind != "embedding" and not math.isnan(layer.gradient)]
+
+
+def examine(case: Case, batches: list[Batch]) -> Exam:
+    """Pass batches through a copy in training mode; nothing is updated."""
+    own = case.copied()
+    own.model.train()
+    exam = Exam()
+    meters: dict[Key, Meter] = defaultdict(Meter)
+    rows: dict[Key, Layer] = {}
+    steps: dict[Key, Step] = {}
+    parameters = dict(own.model.named_parameters())
+    exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
+    totals: dict[str, Any] = {}
+    for batch in batches:
+        found, gradients = _pass(own, batch, parameters, exam)
+        if exam.error is not None:
+            return exam
+        for name, gradient in gradients.items():
+            totals[name] = totals[name] + gradient if name in totals else gradient
+            exam.gradients[name] = exam.gradients.get(name, 0.0) + norm(gradient)
+        size = len(batch[1]) if np.ndim(batch[1]) else 1
+        if all(np.isfinite(g).all() for g in gradients.values()):
+            exam.noise.add(gradients, size)
+        uses: dict[str, int] = defaultdict(int)
+        for step in found:
+            key = step.parameter, uses[step.parameter]
+            uses[step.parameter] += 1
+            meters[key].add(step)
+            rows.setdefault(key, _row(step, key[1]))
+            steps[key] = step
+    for key, row in rows.items():
+        step = steps[key]
+        meters[key].read(row)
+        if key[1] == 0:
+            if step.kind != "embedding":
+                weights(row, step, totals.get(step.parameter))
+            row.noise_scale = exam.noise.scale([step.parameter])
+        row.parameter_gradient = exam.gradients.get(step.parameter, 0.0) / len(batches)
+        exam.layers.append(row)
+    _ratios(exam.flow)
+    return exam
+
+
+def _row(step: Step, use: int) -> Layer:
+    shape = tuple(step.weight.shape)
+    return Layer(step.name, step.kind, step.function, use, shape, step.normalised, step.recurrent)
+
+
+def _ratios(layers: list[Layer]) -> None:
+    for layer, after in pairwise(layers):
+        layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
+
+
+def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[Step], dict[str, Any]]:
+    """Watch one batch; return its steps and the parameters' gradients."""
+    engine = case.engine
+    with engine.watched(case.model, case.patches) as record:
+        try:
+            loss, output = _value(case, record, batch)
+            gradients = record.gradients(loss, parameters)
+        except engine.errors as error:
+            exam.error, exam.error_path = error, record.failed
+            return [], {}
+        value = engine.number(loss)
+        exam.losses.append(value)
+        array = engine.array(output)
+        if array is not None:
+            ordered = classes_last(array, batch[1])
+            exam.moved = ordered is not array
+            exam.outputs.append((ordered, batch[1]))
+        reader = Reader(record)
+        found = reader.steps()
+        boxes = [box for e in record.events for box in boxes_in(e.args)]
+        exam.used |= {name for box in boxes for name in [record.name_of(box)] if name is not None}
+        exam.cuts = [(c.how, c.source, c.path) for c in record.cuts] or exam.cuts
+        finite = math.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
+        if not finite and exam.not_finite is None:
+            exam.not_finite = first_not_finite(record, batch[0])
+        exam.inputs += data_of(found)
+        exam.constants = exam.constants or constant_in(record)
+        if len(exam.losses) == 1:
+            _facts(exam, record, reader, record.box(output))
+    return found, gradients
+
+
+def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
+    """Take in what one batch is enough for."""
+    exam.norms = norms_of(record, output)
+    exam.attention = attention_of(record)
+    exam.ending = ending_of(record, output)
+    for attention in exam.attention:
+        maker = reader.made_by(attention.query)
+        if maker is not None:
+            exam.queries[attention.path] = maker
+
+
+def data_of(steps: list[Step]) -> list[Any]:
+    """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
+    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.needs_grad):
+        return []
+    return [np.asarray(plain(steps[0].x))]
+
+
+def _value(case: Case, record: Record, batch: Batch) -> tuple[Any, Any]:
+    """Return loss and output; the record is told where the model ends and the loss begins."""
+    inner = case.loss
+
+    def loss(output: Any, y: Any) -> Any:
+        record.in_loss = True
+        return inner(output, y)
+
+    return replace(case, loss=loss).value(batch)

@@ -1,0 +1,125 @@
+"""What the verdicts are drawn from: the examinations before and after a short training, and the training itself."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.doctor.diagnosis import Verdict
+from chainrule.doctor.verdicts.thresholds import Threshold
+
+from .case import Case, Trial, train
+from .exam import Exam, examine
+
+LONGER = 4
+"""How many times as long a training runs before its loss is said to stay at chance."""
+LONG = 240
+"""How many steps that are at least, for a small model."""
+
+
+@dataclass
+class Findings:
+    """Everything that was seen. `end` and `trial` are None where the examination itself could not be finished."""
+
+    case: Case
+    start: Exam
+    end: Exam | None
+    trial: Trial | None
+    chance: float
+    summed: bool
+    limits: dict[str, Threshold]
+    steps: int
+    seed: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    _rates: dict[float, float] = field(default_factory=dict)
+    _long: Trial | None = None
+    _scales: list[float] = field(default_factory=list)
+
+    @property
+    def window(self) -> int:
+        """How many of the last steps a training's final loss is the mean of: each batch counts as often."""
+        n = len(self.case.batches)
+        return max(n * max(self.steps // (4 * n), 1), 1)
+
+    @property
+    def final(self) -> float:
+        """The loss at the end of the short training."""
+        return self.trial.final(self.window) if self.trial else float("nan")
+
+    @property
+    def level(self) -> float:
+        """The final loss over that of the best constant answer; nan where that is not known or not positive."""
+        return self.final / self.chance if self.chance > 0 else float("nan")
+
+    @property
+    def learned(self) -> bool:
+        """Whether the model knew far more than chance before any of this: its units need no more gradient."""
+        return self.chance > 0 and self.start.loss < 0.5 * self.chance
+
+    @property
+    def lr(self) -> float:
+        """The first group's learning rate."""
+        return float(self.case.with_optimizer().optimizer.param_groups[0]["lr"])
+
+    @property
+    def varies(self) -> float:
+        """How much the outputs differ between samples, as a share of their size; 0 says that the input is ignored."""
+        found = [(float(np.ptp(o, axis=0).max()), float(np.abs(o).max())) for o, _ in self.start.outputs if o.ndim]
+        size = max((s for _, s in found), default=0.0)
+        return max(d for d, _ in found) / size if size > 0 else 1.0
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the loss leaves chance in a training four times as long: then it was only slow."""
+        final = self._longer().final(self.window)
+        return final < 0.9 * self.chance and final < 0.95 * self.final
+
+    @property
+    def quietest(self) -> float:
+        """The smallest noise scale at some moments of that training: on a plateau it is large, but not always."""
+        self._longer()
+        return min(self._scales)
+
+    def _longer(self) -> Trial:
+        if self._long is None:
+            steps = max(LONGER * self.steps, LONG if self.case.is_small else 0)
+            moments = {steps * k // 4 for k in range(1, 4)}
+
+            def look(step: int, own: Case) -> None:
+                if step in moments:
+                    scale = examine(own, own.batches).noise.scale()
+                    self._scales.append(math.inf if math.isnan(scale) else scale)
+
+            self._scales = [math.inf]
+            self._long = train(self.case.with_optimizer(), steps, self.seed, look)
+        return self._long
+
+    def limit(self, name: str) -> float:
+        """Return a threshold's value."""
+        return self.limits[name].value
+
+    def with_rate(self, factor: float) -> Case:
+        """Return the case with another learning rate; what the optimiser remembers begins anew."""
+        return self.case.with_optimizer().with_rate(factor)
+
+    def final_with_rate(self, factor: float) -> float:
+        """Return the final loss of the same training with the learning rate times `factor`."""
+        if factor not in self._rates:
+            self._rates[factor] = train(self.with_rate(factor), self.steps, self.seed).final(self.window)
+        return self._rates[factor]
+
+    def best_rate(self, factors: Any) -> tuple[float, float]:
+        """Return the factor with the lowest final loss, and that loss."""
+        finals = [self.final_with_rate(f) for f in factors]
+        k = int(np.argmin(finals))
+        return factors[k], finals[k]
+
+    def verdict(self, code: str, layer: str, limit: str, key: str = "", **values: Any) -> Verdict:
+        """Return a verdict that rests on a threshold."""
+        chosen = self.limits[limit]
+        return Verdict(code, layer, chosen.value, chosen.source, key or code, values)
+
+    def has(self, *codes: str) -> bool:
+        """Whether one of these verdicts has been given."""
+        return any(v.code in codes for v in self.verdicts)

@@ -1,0 +1,188 @@
+"""The network as a sequence of steps, read off a watched pass: a weight, its argument, the activation after it."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.doctor.engines.trace import Box, Call, Event, Record, boxes_in, plain
+
+WEIGHTED = {"linear": "linear", "matmul": "linear", "einsum": "linear", "convolution": "convolution"}
+RESHAPED = frozenset({"transpose", "reshape", "astype", "broadcast_to", "getitem", "copy"})
+"""Operations that a weight may pass through and stay one."""
+TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0, "hardtanh": 1.0, "hardsigmoid": 1 / 6}
+"""Activations that are flat on both sides, with their steepest slope."""
+ONE_SIDED = frozenset(
+    {
+        "relu",
+        "maximum",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "elu",
+        "celu",
+        "selu",
+        "hardswish",
+        "mish",
+        "softplus",
+        "threshold",
+    }
+)
+"""Activations that are flat on the left: a unit that stays there for every sample is dead."""
+ZERO_LEFT = frozenset({"relu", "maximum", "gelu", "gelu_tanh", "silu", "hardswish", "mish", "softplus", "threshold"})
+"""Those of them that are zero where they are flat: their values show it, without a derivative."""
+ACTIVATIONS = frozenset(TWO_SIDED) | ONE_SIDED | {"leaky_relu", "prelu", "logsigmoid", "sin", "square"}
+PASSED = RESHAPED | {"add", "subtract", "layer_norm", "rms_norm"}
+"""Operations between a weight and its activation: the bias, a new shape, a normalisation."""
+NORMS = ("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm")
+
+
+@dataclass
+class Step:
+    """One use of a weight in one pass: `z` is what it makes of `x`, `activation` what follows, if anything does."""
+
+    name: str
+    parameter: str
+    kind: str
+    weight: Any
+    x: Any
+    z: Event
+    activation: Event | None
+    normalised: bool
+    recurrent: bool = False
+    turned: bool = False
+    """Whether the parameter is the transpose of `weight`, stored as [out, in]."""
+
+    @property
+    def out(self) -> Event:
+        """What leaves the step."""
+        return self.activation or self.z
+
+    @property
+    def function(self) -> str:
+        """The activation's name, or "" for none."""
+        return "" if self.activation is None else self.activation.name
+
+    @property
+    def units(self) -> int:
+        """The axis of the units in what leaves the step."""
+        return 1 if self.kind == "convolution" else -1
+
+    def matrix(self) -> Any:
+        """Return the weight as a matrix [in, out]."""
+        w = np.asarray(plain(self.weight), np.float64)
+        if self.kind == "convolution":
+            return w.reshape(len(w), -1).T
+        return w.reshape(-1, w.shape[-1])
+
+    def like_matrix(self, gradient: Any) -> Any:
+        """Return the parameter's gradient as a matrix [in, out]."""
+        own = np.asarray(gradient, np.float64)
+        if self.kind == "convolution":
+            return own.reshape(len(own), -1).T
+        return own.T if self.turned else own.reshape(-1, own.shape[-1])
+
+
+class Reader:
+    """Reads the steps off one watched pass."""
+
+    def __init__(self, record: Record) -> None:
+        self.events, self.name_of = record.events, record.name_of
+        self.makers: dict[int, Event] = {id(box): e for e in record.events for box in boxes_in((e.output,))}
+        self.consumers: dict[int, list[Event]] = defaultdict(list)
+        for event in record.events:
+            for box in boxes_in(event.args):
+                self.consumers[id(box)].append(event)
+        self.norms: dict[int, Call] = {
+            id(box): call
+            for call in record.calls
+            if type(call.module).__name__ in NORMS
+            for box in boxes_in(call.args[:1])
+        }
+
+    def steps(self) -> list[Step]:
+        """Return all steps, in the order in which they ran."""
+        found = [step for event in self.events if not event.in_loss for step in [self._step(event)] if step]
+        used: dict[str, int] = defaultdict(int)
+        for step in found:
+            used[step.parameter] += 1
+        for step in found:
+            made = isinstance(step.x, Box) and step.x.needs_grad and id(step.x) in self.makers
+            step.recurrent = used[step.parameter] > 1 and made
+        return found
+
+    def made_by(self, box: int) -> str | None:
+        """Return the weight whose product, but for its shape and bias, is the box of this identity."""
+        while box in self.makers:
+            event = self.makers[box]
+            if event.name in WEIGHTED:
+                step = self._step(event)
+                return None if step is None else step.parameter
+            if event.name not in PASSED or not isinstance(event.args[0], Box):
+                return None
+            box = id(event.args[0])
+        return None
+
+    def _step(self, event: Event) -> Step | None:
+        kind = WEIGHTED.get(event.name)
+        if event.name == "getitem":
+            table = event.args[0]
+            name = self.name_of(table) if isinstance(table, Box) else None
+            if name is None or table.ndim < 2:
+                return None
+            return Step(layer_name(name), name, "embedding", table, None, event, None, False)
+        if kind is None:
+            return None
+        for k in (1, 0) if len(event.args) > 1 else ():
+            weight, x = event.args[k], event.args[1 - k]
+            name, turned = self._origin(weight)
+            if name is not None and weight.ndim >= 2:
+                found = self._after(event)
+                return Step(layer_name(name), name, kind, weight, x, event, *found, turned=turned)
+        return None
+
+    def _origin(self, box: Any) -> tuple[str | None, bool]:
+        """Return the name of the parameter that an argument is, but for its shape, and whether that is transposed."""
+        turned = False
+        while isinstance(box, Box):
+            name = self.name_of(box)
+            if name is not None:
+                return name, turned
+            event = self.makers.get(id(box))
+            if event is None or event.name not in RESHAPED:
+                break
+            turned ^= event.name == "transpose"
+            box = event.args[0]
+        return None, False
+
+    def _after(self, event: Event) -> tuple[Event | None, bool]:
+        """Return the activation that follows, and whether a normalisation stands before it."""
+        normalised, box = False, event.output
+        for _ in range(12):
+            if id(box) in self.norms:
+                normalised, box = True, self.norms[id(box)].output
+                continue
+            following = self.consumers[id(box)]
+            activation = next((e for e in following if is_activation(e)), None)
+            if activation is not None:
+                return activation, normalised
+            passed = [e for e in following if e.name in PASSED and not e.in_loss]
+            if len(following) != 1 or not passed:
+                return None, normalised
+            normalised |= passed[0].name.endswith("norm")
+            box = passed[0].output
+        return None, normalised
+
+
+def is_activation(event: Event) -> bool:
+    """Whether an operation is an activation; `maximum` is one where it compares with a constant 0."""
+    if event.name == "maximum":
+        return any(not isinstance(x, Box) and np.ndim(x) == 0 and x == 0 for x in event.args)
+    return event.name in ACTIVATIONS and not event.in_loss
+
+
+def layer_name(parameter: str) -> str:
+    """Return the layer's name: the parameter's path without `weight`, or all of it where it stands alone."""
+    path, _, last = parameter.rpartition(".")
+    return path if path and last in ("weight", "kernel", "w", "W") else parameter

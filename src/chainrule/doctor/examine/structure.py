@@ -1,0 +1,179 @@
+"""What a watched pass shows beside its layers: normalisations, attention, how the model ends, where a NaN began."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.provenance import Source
+from chainrule.doctor.engines.trace import Box, Event, Record, plain
+
+from .steps import NORMS
+
+LOSS_SOFTMAX = frozenset(
+    {"softmax_cross_entropy", "sparse_softmax_cross_entropy", "log_softmax", "softmax", "logsumexp"}
+)
+
+
+@dataclass(frozen=True)
+class NormUse:
+    """A normalisation: how much its input varies between samples, how much its output, and how many values it has."""
+
+    path: str
+    type: str
+    before: float
+    after: float
+    values: int
+    is_last: bool
+    of_input: bool
+
+
+@dataclass(frozen=True)
+class Attention:
+    """An attention: its scale over 1/√d (nan where it is computed by hand), its scores, its rows' largest weights."""
+
+    path: str
+    scale: float
+    peaked: float
+    spread: float
+    source: Source | None
+    width: int = 0
+    query: int = 0
+    """The identity of the box that holds the queries, for finding the weights that made them."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How model and loss meet: the operation that made the output, and what the loss does with it."""
+
+    operation: str = ""
+    path: str = ""
+    softmax_in_loss: bool = False
+    sigmoid_in_loss: bool = False
+
+
+@dataclass(frozen=True)
+class FirstNotFinite:
+    """The first operation whose result is not finite though its arguments were."""
+
+    operation: str
+    layer: str
+    source: Source | None
+    shapes: tuple[tuple[int, ...], ...]
+    backward: bool
+    in_input: bool = False
+
+
+def norms_of(record: Record, output: Any) -> list[NormUse]:
+    """Return every call of a normalising module."""
+    found = []
+    for call in record.calls:
+        kind = type(call.module).__name__
+        if kind not in NORMS or not call.args:
+            continue
+        x, y = (np.asarray(plain(v), np.float64) for v in (call.args[0], call.output))
+        if x.ndim < 2:
+            continue
+        is_input = not isinstance(call.args[0], Box)
+        batch = kind.startswith("BatchNorm")
+        if batch:
+            values = x.size // x.shape[1]
+        else:
+            values = int(np.prod(getattr(call.module, "normalized_shape", x.shape[1:])))
+            values //= getattr(call.module, "num_groups", 1)
+        found.append(NormUse(call.path, kind, _between(x), _between(y), values, call.output is output, is_input))
+    return found
+
+
+def _between(x: Any) -> float:
+    """Return how much samples differ from each other."""
+    return float(x.std(axis=0).mean())
+
+
+def attention_of(record: Record) -> list[Attention]:
+    """Return every attention: the fused operation, and a softmax in the model that a product follows."""
+    found = []
+    consumed = {id(box) for e in record.events if e.name == "matmul" for box in e.args if isinstance(box, Box)}
+    for event in record.events:
+        if event.in_loss:
+            continue
+        if event.name in ("scaled_dot_product_attention", "blockwise_attention"):
+            q, k = (np.asarray(plain(x), np.float64) for x in event.args[:2])
+            scale = event.settings.get("scale")
+            scale = q.shape[-1] ** -0.5 if scale is None else scale
+            scores = scale * q @ np.swapaxes(k, -1, -2)
+            if event.settings.get("causal"):
+                scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
+            mask = event.settings.get("mask")
+            if mask is not None:
+                mask = np.asarray(plain(mask))
+                scores = np.where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
+            found.append(_attention(event, scores, scale * math.sqrt(q.shape[-1]), q.shape[-1]))
+        elif event.name == "softmax" and id(event.output) in consumed:
+            found.append(_attention(event, np.asarray(plain(event.args[0]), np.float64), math.nan, 0))
+    return found
+
+
+def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention:
+    top = scores.max(axis=-1, keepdims=True)
+    powers = np.exp(scores - top)
+    several = np.isfinite(scores).sum(axis=-1) > 1
+    peaks = (powers / powers.sum(axis=-1, keepdims=True)).max(axis=-1)[several]
+    spread = np.std(scores[np.isfinite(scores)]) if np.isfinite(scores).any() else math.nan
+    peaked = float(np.mean(peaks)) if peaks.size else 0.0
+    return Attention(event.path, scale, peaked, float(spread), event.source, width, id(event.args[0]))
+
+
+def ending_of(record: Record, output: Any) -> Ending:
+    """Return how the model ends, and whether the loss begins with a softmax or a sigmoid of its own."""
+    last = next((e for e in reversed(record.events) if e.output is output), None)
+    reached = {id(output)}
+    softmax = sigmoid = False
+    for event in record.events:
+        if event.in_loss and any(id(x) in reached for x in event.args):
+            softmax |= event.name in LOSS_SOFTMAX
+            sigmoid |= event.name == "binary_cross_entropy_with_logits"
+            if event.name in ("reshape", "astype", "transpose"):
+                reached.add(id(event.output))
+    return Ending(last.name if last else "", last.path if last else "", softmax, sigmoid)
+
+
+def constant_in(record: Record) -> tuple[str, str] | None:
+    """Return the first operation without a derivative whose argument asks for one, and its line."""
+    for event in record.events:
+        if event.constant and event.name not in ("stop_gradient", "dropout_mask"):
+            for x in event.args:
+                if isinstance(x, Box) and x.needs_grad and not event.in_loss:
+                    return event.name, f" (after {x.source})" if x.source else ""
+    return None
+
+
+def first_not_finite(record: Record, inputs: Any) -> FirstNotFinite | None:
+    """Return where the first NaN or infinity came from: an input, the forward or the backward pass."""
+    if not all(_finite(x) for x in inputs):
+        return FirstNotFinite("input", "", None, tuple(np.shape(x) for x in inputs), False, True)
+    for event in record.events:
+        if event.name != "where" and not _finite(plain(event.output)) and all(_finite(plain(x)) for x in event.args):
+            return _made_by(event, False)
+    for event in reversed(record.events):
+        if event.grad is not None and not _finite(event.grad):
+            users = [e for e in record.events if any(x is event.output for x in e.args)]
+            return _made_by(users[-1] if users else event, True)
+    for event in reversed(record.events):
+        if any(isinstance(x, Box) for x in event.args) and event.grad is not None:
+            return _made_by(event, True)
+    return None
+
+
+def _made_by(event: Event, backward: bool) -> FirstNotFinite:
+    shapes = tuple(np.shape(plain(x)) for x in event.args)
+    layer = "loss" if event.in_loss else event.path
+    return FirstNotFinite(event.name, layer, event.source, shapes, backward)
+
+
+def _finite(x: Any) -> bool:
+    if isinstance(x, tuple | list):
+        return all(_finite(plain(item)) for item in x)
+    array = np.asarray(x)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

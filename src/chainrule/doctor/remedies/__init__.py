@@ -1,0 +1,1 @@
+"""What could help, and trying it on copies."""

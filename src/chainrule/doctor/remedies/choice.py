@@ -1,0 +1,46 @@
+"""Which remedies are tried against which verdict."""
+
+from collections.abc import Mapping
+
+from . import network as network
+from . import training as training
+from .proposal import Complaint, Maker, Proposal
+
+BY_CODE: Mapping[str, tuple[Maker, ...]] = {
+    "not-finite": (training.clean, training.guard, training.inputs, network.init, training.rate(0.1), network.norm),
+    "gradient-cut": (training.attach, training.straight),
+    "normalisation-misplaced": (network.renorm, network.drop),
+    "loss-mismatch": (network.drop, training.loss),
+    "bad-input-scale": (training.inputs, network.norm),
+    "bad-initialisation": (network.init, network.norm, network.activation),
+    "exploding": (network.init, network.norm, training.clip, network.residual, training.rate(0.1, 0.01)),
+    "vanishing": (network.activation, network.init, network.norm, network.residual, training.rate(10.0)),
+    "dead-units": (network.bias, network.activation, network.init, network.norm),
+    "saturated": (network.scores, network.init, network.norm, network.activation),
+    "learning-rate-too-high": (training.rate(), training.clip, training.warmup),
+    "learning-rate-too-low": (training.rate(),),
+    "noise-dominates": (training.batch, training.rate(0.1)),
+    "loss-at-chance": (training.rate(10.0, 0.1), network.norm, network.activation),
+}
+
+
+SAID: Mapping[Maker, str] = {
+    network.activation: "activation",
+    network.init: "init",
+    network.norm: "norm",
+    network.residual: "residual",
+    training.inputs: "inputs",
+}
+"""Remedies that one would expect a word on where a model leaves no way to try them."""
+
+
+def proposals(complaint: Complaint) -> tuple[list[Proposal], tuple[str, ...]]:
+    """Return what could help against a verdict, the likeliest first, and the remedies that could not be tried."""
+    found: list[Proposal] = []
+    untried = []
+    for make in BY_CODE.get(complaint.verdict.code, ()):
+        proposed = list(make(complaint))
+        found += proposed
+        if not proposed and make in SAID:
+            untried.append(SAID[make])
+    return found, tuple(untried)

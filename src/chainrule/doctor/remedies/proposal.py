@@ -1,0 +1,55 @@
+"""A remedy before it is tried."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from chainrule.doctor.diagnosis import Verdict
+from chainrule.doctor.examine.case import Case
+from chainrule.doctor.examine.exam import Exam
+from chainrule.doctor.examine.findings import Findings
+
+from . import surgery
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A verdict to find remedies against, with the case, which has an optimiser, and all that was seen."""
+
+    f: Findings
+    case: Case
+    verdict: Verdict
+
+
+@dataclass
+class Proposal:
+    """A change to try: `make(seed)` returns the changed case. `rescales` says that the loss is another one then."""
+
+    key: str
+    make: Callable[[int], Case]
+    diff: str
+    values: dict[str, Any] = field(default_factory=dict)
+    rescales: bool = False
+    at_this_rate: bool = False
+    """Whether the change is tried with the present learning rate only."""
+    works: Callable[[Exam], bool] | None = None
+    """What else than a lower loss shows that it helped: the examination of the changed network."""
+
+
+Maker: TypeAlias = Callable[[Complaint], Iterator[Proposal]]
+"""Yields what could help."""
+
+
+def on_model(
+    case: Case, key: str, change: Callable[[Any, int], Any], init_name: str = "", **values: Any
+) -> Iterator[Proposal]:
+    """Yield a change of the model's modules, `change(model, seed)`, if it changes anything."""
+
+    def make(seed: int) -> Case:
+        model = case.engine.copied(case.model)[0]
+        change(model, seed)
+        return case.changed(model)
+
+    sample = case.engine.copied(case.model)[0]
+    if change(sample, 0):
+        yield Proposal(key, make, surgery.model_diff(case.model, sample, init_name), values)

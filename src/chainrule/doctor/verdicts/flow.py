@@ -1,0 +1,253 @@
+"""Verdicts on what the layers do to values and gradients: initialisation, exploding, vanishing, dead, saturated."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from chainrule.doctor.diagnosis import Verdict
+from chainrule.doctor.examine.exam import Exam
+from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.examine.measure import Layer
+
+
+def bad_initialisation(f: Findings) -> Verdict | None:
+    """Units that are copies of each other, or weights of a wrong size that show in what flows."""
+    rows = [row for row in f.start.flow if row.use == 0]
+    for row in rows:
+        if row.symmetric < f.limit("symmetric"):
+            return f.verdict(
+                "bad-initialisation",
+                row.name,
+                "symmetric",
+                "bad-initialisation symmetric",
+                units=_units(row),
+                symmetric=row.symmetric,
+            )
+    limit = f.limit("gain")
+    odd = [row for row in rows if not row.normalised and row.gain > 0 and not 1 / limit <= row.gain <= limit]
+    for large in (True, False):
+        wrong = [row for row in odd if (row.gain > 1) == large]
+        effect = _effect(f, large) if wrong else ""
+        if effect:
+            return _wrong_size(f, wrong, effect)
+    return None
+
+
+def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
+    """Return the verdict on the first of the layers that are about as wrong as the worst."""
+    most = max(abs(math.log(row.gain)) for row in wrong)
+    worst = next(row for row in wrong if abs(math.log(row.gain)) > most / 2)
+    return f.verdict(
+        "bad-initialisation",
+        worst.name,
+        "gain",
+        f"bad-initialisation {'large' if worst.gain > 1 else 'small'}",
+        gain=worst.gain,
+        largest=worst.largest,
+        function=worst.function or "a linear layer",
+        effect=effect,
+    )
+
+
+def _effect(f: Findings, large: bool) -> str:
+    """Return what weights that are too large, or too small, do; nothing where it does no harm."""
+    flow = f.start.flow
+    smallest, largest = flow_range(f.start)
+    growth = _growth(flow)
+    saturated = [row for row in flow[:-1] if row.saturated > f.limit("saturated")]
+    if large and saturated:
+        return f"{saturated[0].saturated:.0%} of {saturated[0].name} saturated"
+    if (largest > f.limit("exploding")) if large else (smallest < f.limit("vanishing")):
+        return f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
+    if (growth > f.limit("activation growth")) if large else (growth < 1 / f.limit("activation growth")):
+        return f"values {growth:.1e} times as large at the end"
+    if large and f.chance > 0 and f.start.loss > 3 * f.chance:
+        return f"a loss of {f.start.loss:.3g} at the start, where a constant answer has {f.chance:.3g}"
+    return ""
+
+
+def exploding(f: Findings) -> Verdict | None:
+    """Gradients, or values, that grow from layer to layer."""
+    flow = f.start.flow
+    if len(flow) < 2:
+        return None
+    _, largest = flow_range(f.start)
+    if largest > f.limit("exploding"):
+        k = int(np.argmax([row.gradient for row in flow]))
+        return _flow_verdict(f, "exploding", culprit(flow, k, growing=True), flow[k], k)
+    growth = _growth(flow)
+    if growth > f.limit("activation growth") and not any(row.normalised for row in flow):
+        k = max(range(len(flow) - 1), key=lambda i: flow[i].size)
+        row = flow[_outlier([0.0, *_logs([r.size for r in flow[: k + 1]])])]
+        step = growth ** (1 / max(k, 1))
+        key = "exploding forward"
+        return f.verdict(
+            "exploding",
+            row.name,
+            "activation growth",
+            key,
+            ratio=growth,
+            last=flow[k].name,
+            step=step,
+            largest=row.largest,
+        )
+    return None
+
+
+def vanishing(f: Findings) -> Verdict | None:
+    """Gradients that hardly reach the layers near the input, at first and still after a short training."""
+    flow = f.start.flow
+    if len(flow) < 2 or flow[-1].gradient == 0:
+        return None
+    smallest, _ = flow_range(f.start)
+    if smallest >= f.limit("vanishing"):
+        return None
+    if f.end is not None and f.end.flow and f.trial and f.trial.finite:
+        later, _ = flow_range(f.end)
+        recovered = later >= 30 * f.limit("vanishing") or smallest == 0.0 < later
+        if recovered and f.level < 0.9:
+            return None
+    k = max(_reach(flow, f.limit("vanishing")) - 1, 0)
+    return _flow_verdict(f, "vanishing", culprit(flow, 0, growing=False), flow[0], k)
+
+
+def flow_range(exam: Exam) -> tuple[float, float]:
+    """Return the smallest flow that reaches a beginning of the network, and the largest anywhere.
+
+    Both over the last layer's. A branch with little gradient beside one with much, as queries and keys beside values,
+    is no vanishing: the largest of all layers up to each counts.
+    """
+    flow = exam.flow
+    if len(flow) < 2 or flow[-1].gradient == 0:
+        return math.nan, math.nan
+    embedded = max((row.gradient for row in exam.layers if row.kind == "embedding"), default=0.0)
+    shares = [max(row.gradient, embedded) / flow[-1].gradient for row in flow]
+    return shares[0] if len(shares) < 3 else max(shares[0], min(shares[:2])), max(shares)
+
+
+def _reach(flow: Sequence[Layer], limit: float) -> int:
+    return next((k for k, row in enumerate(flow) if row.gradient >= limit * flow[-1].gradient), len(flow))
+
+
+def culprit(flow: Sequence[Layer], first: int, growing: bool) -> Layer:
+    """Return the layer that does most of it, where one does more than half; a recurrent one, or the first."""
+    sign = 1.0 if growing else -1.0
+    shares = [0.0] * len(flow)
+    for k in range(first, len(flow)):
+        row = flow[k]
+        if k > first and row.weight_factor > 0:
+            shares[k] += sign * math.log(row.weight_factor)
+        if row.activation_factor > 0 and k < len(flow) - 1:
+            shares[k] += sign * math.log(row.activation_factor)
+    recurrent = next((row for row in flow if row.recurrent), None)
+    if recurrent is not None and sum(row.name == recurrent.name for row in flow) > 2:
+        return recurrent
+    k = int(np.argmax(shares))
+    positive = sum(s for s in shares if s > 0)
+    return flow[k] if positive > 0 and shares[k] > 0.5 * positive else flow[first]
+
+
+def _flow_verdict(f: Findings, code: str, named: Layer, row: Layer, k: int) -> Verdict:
+    flow = f.start.flow
+    ratio = row.gradient / flow[-1].gradient
+    between = max(len(flow) - 1 - flow.index(row), 1)
+    middle = flow[flow.index(row) :]
+    return f.verdict(
+        code,
+        named.name,
+        code,
+        ratio=ratio,
+        last=flow[-1].name,
+        step=ratio ** (1 / between),
+        activation=_typical([r.activation_factor for r in middle]),
+        weight=_typical([r.weight_factor for r in middle]),
+        largest=named.largest,
+        layers=k + 1,
+    )
+
+
+def dead_units(f: Findings) -> Verdict | None:
+    """Units that are flat for every sample.
+
+    Deep in a network all samples look alike, and a sound layer has about as many units that are always on as always
+    off. So what counts is by how many more are off.
+    """
+    if f.learned:
+        return None
+    limit = f.limit("dead units")
+    found = [row for row in f.start.layers if row.dead > limit and row.dead - row.always_on > 0.75 * limit]
+    if not found:
+        return None
+    row = found[0]
+    return f.verdict(
+        "dead-units",
+        row.name,
+        "dead units",
+        dead=row.dead,
+        units=_units(row),
+        function=row.function,
+        batches=len(f.case.batches),
+    )
+
+
+def saturated(f: Findings) -> Verdict | None:
+    """Values on the flat part of their activation, or attention that looks at one place only."""
+    if f.learned:
+        return None
+    rows = [row for row in f.start.flow[:-1] if row.saturated > f.limit("saturated")]
+    if rows:
+        row = rows[0]
+        return f.verdict(
+            "saturated",
+            row.name,
+            "saturated",
+            saturated=row.saturated,
+            function=row.function,
+            factor=row.activation_factor,
+        )
+    for a in f.start.attention:
+        if a.spread > f.limit("score spread"):
+            scale = "" if math.isnan(a.scale) or a.scale < 1.01 else f", {a.scale:.3g} × 1/√d"
+            return f.verdict(
+                "saturated",
+                a.path,
+                "score spread",
+                "saturated attention",
+                peaked=a.peaked,
+                spread=a.spread,
+                scale=scale,
+            )
+    return None
+
+
+def _growth(flow: Sequence[Layer]) -> float:
+    """Return the largest or smallest hidden layer's size over the first's."""
+    sizes = [row.size for row in flow[:-1] if row.size > 0 and math.isfinite(row.size)]
+    if len(sizes) < 2:
+        return 1.0
+    high, low = max(sizes) / sizes[0], min(sizes) / sizes[0]
+    return high if high > 1 / low else low
+
+
+def _logs(values: Sequence[float]) -> list[float]:
+    return [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in pairwise(values)]
+
+
+def _outlier(logs: Sequence[float]) -> int:
+    """Return the place of the step that makes up more than half of all growth, or 0."""
+    k, total = int(np.argmax(logs)), sum(x for x in logs if x > 0)
+    return k if total > 0 and logs[k] > 0.5 * total else 0
+
+
+def _typical(factors: Sequence[float]) -> float:
+    usable = [math.log(x) for x in factors if x > 0 and math.isfinite(x)]
+    return math.exp(sum(usable) / len(usable)) if usable else math.nan
+
+
+def _units(row: Layer) -> int:
+    return row.shape[0] if row.kind == "convolution" else row.shape[-1]
+
+
+RULES = (bad_initialisation, exploding, vanishing, dead_units, saturated)

@@ -1,0 +1,78 @@
+"""Verdicts on the training: the learning rate, noise, and a loss that stays at chance. Each is backed by a trial."""
+
+import math
+
+from chainrule.doctor.diagnosis import Verdict
+from chainrule.doctor.examine.findings import Findings
+
+LOWER = (0.1, 0.01, 0.001)
+USUAL = (1e-3, 1e-2, 1e-1)
+"""Relative sizes of a step that larger rates are chosen for; the first is what CS231n calls usual."""
+ENOUGH = 6
+"""From fewer batches the noise scale is too rough an estimate to call a network sick by."""
+BETTER = 0.9
+"""Another rate is better where the loss ends at less than this share of what it ends at with the present one."""
+
+
+def too_high(f: Findings) -> Verdict | None:
+    """Steps so large that the loss does not fall, and falls with smaller ones."""
+    if f.case.optimizer is None or f.trial is None:
+        return None
+    update = f.trial.update(largest=True)
+    rises = not f.trial.finite or f.final > 0.95 * f.start.loss
+    if not rises and not update > f.limit("update high"):
+        return None
+    factor, better = f.best_rate(LOWER)
+    if not math.isfinite(better) or not better < BETTER * f.final or better >= f.start.loss:
+        return None
+    return _rate_verdict(f, "learning-rate-too-high", "update high", factor, better, update)
+
+
+def too_low(f: Findings) -> Verdict | None:
+    """Steps so small that nothing happens, where larger ones would learn."""
+    if f.case.optimizer is None or f.trial is None or not f.trial.finite or f.learned:
+        return None
+    update = f.trial.update()
+    if not update < f.limit("update low"):
+        return None
+    if not update > 0:
+        return None
+    factor, better = f.best_rate([10.0 ** round(math.log10(usual / update)) for usual in USUAL])
+    if not better < BETTER * f.final:
+        return None
+    return _rate_verdict(f, "learning-rate-too-low", "update low", factor, better, update)
+
+
+def _rate_verdict(f: Findings, code: str, limit: str, factor: float, better: float, update: float) -> Verdict:
+    return f.verdict(
+        code, "", limit, update=update, loss=f.start.loss, final=f.final, lr=f.lr * factor, better=better, factor=factor
+    )
+
+
+def noise(f: Findings) -> Verdict | None:
+    """Batches that disagree about the direction, and a loss that does not get off chance."""
+    if f.end is None or f.trial is None or not f.trial.finite or not f.level > 0.9:
+        return None
+    if len(f.end.noise.sizes) < ENOUGH:
+        return None
+    scale, batch = f.end.noise.scale(), f.end.noise.batch
+    limit = f.limit("noise") * batch
+    if not scale > limit or f.varies == 0:
+        return None
+    if f.recovers and f.quietest <= limit:  # a plateau that it leaves
+        return None
+    return f.verdict("noise-dominates", "", "noise", scale=scale, batch=batch, ratio=scale / batch, level=f.level)
+
+
+def at_chance(f: Findings) -> Verdict | None:
+    """A loss that, after training, is no better than that of a constant answer."""
+    if f.trial is None or not f.trial.finite or not f.level > f.limit("chance"):
+        return None
+    if f.recovers:
+        return None
+    return f.verdict(
+        "loss-at-chance", "", "chance", final=f.final, level=f.level, chance=f.chance, steps=len(f.trial.losses)
+    )
+
+
+RULES = (too_high, too_low, noise, at_chance)

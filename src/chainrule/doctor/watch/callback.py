@@ -1,0 +1,165 @@
+"""Callbacks for `fit` that look at the gradients beside a training: to warn early, to keep how they flow."""
+
+import math
+import warnings
+
+from chainrule.doctor.consult import doctor
+from chainrule.doctor.diagnosis import Diagnosis, titled
+from chainrule.doctor.examine.case import Batch, Case, collected, untouched
+from chainrule.doctor.examine.exam import Exam, examine
+from chainrule.doctor.examine.measure import named_use
+from chainrule.present import notebook
+from chainrule.train.callbacks import Callback, Run
+
+
+class GradientWarning(UserWarning):
+    """A network that is being trained is sick; the message says how that shows."""
+
+
+class Beside(Callback):
+    """The base of callbacks that pass batches through a copy of the model; the training goes on as it would without.
+
+    The first batches of the loader are taken aside at the beginning, and the loader put back where it stood; a
+    ValueError for one that can be read only once. `seen` counts the steps, those of an earlier run that `history` has
+    included where the loader knows its length.
+    """
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._began = 0
+        self._batches: list[Batch] = []
+
+    def on_train_start(self, run: Run) -> None:
+        """Begin to count anew, and take the first batches aside."""
+        steps = len(run.loader) if hasattr(run.loader, "__len__") else 0
+        self.seen = self._began = len(run.history) * steps
+        with untouched(run.model, 0, run.loader) as engine:  # a loader may draw its order as soon as it is asked
+            if iter(run.loader) is run.loader:
+                raise ValueError(
+                    f"{type(self).__name__}: the loader can be read only once; pass fit a list of batches or a "
+                    f"DataLoader"
+                )
+            self._batches = collected(run.loader, engine.plain)
+
+    def on_batch_end(self, run: Run) -> None:  # noqa: ARG002
+        """Count."""
+        self.seen += 1
+
+    def examined(self, run: Run, batches: int) -> Exam:
+        """Pass some of the batches through a copy of the model as it stands."""
+        with untouched(run.model, 0) as engine:
+            return examine(Case(engine.unwrapped(run.model), run.loss, self._batches), self._batches[:batches])
+
+
+class GradientWatch(Beside):
+    """Asks the doctor after `after` steps, and warns once, with the evidence, where the network is sick.
+
+    Nothing is tried and nothing is trained beside a copy; the training goes on as it would without. `diagnosis` holds
+    the answer. `steps` is how long the copy is trained, `thresholds` what `doctor` takes. Without `warn` the answer is
+    only kept.
+
+    With `every`, the norm of ∂L/∂z in each layer is measured on the first batch after the first and every so many
+    steps: `history` has (step, loss, norms), `names` the layers, for a report or `to_tensorboard`. Such a look costs
+    about two steps.
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> from chainrule import nn, optim, train
+    >>> layers = [layer for _ in range(12) for layer in (nn.Linear(8, 8, init="xavier"), nn.Sigmoid())]
+    >>> model = nn.Sequential(*layers, nn.Linear(8, 2))
+    >>> x = np.random.default_rng(0).normal(size=(64, 8))
+    >>> watch = GradientWatch(after=2, every=2)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = train.fit(
+    ...         model,
+    ...         nn.CrossEntropyLoss(),
+    ...         optim.SGD(model.parameters(), lr=0.1),
+    ...         [(x, (x[:, 0] > 0).astype(int))] * 4,
+    ...         epochs=1,
+    ...         callbacks=[watch],
+    ...     )
+    >>> watch.diagnosis.verdicts[0].code, [str(w.message)[:25] for w in caught]
+    ('vanishing', ['vanishing in 0: ‖∂L/∂z‖ i'])
+    >>> [step for step, _, _ in watch.history], watch.names[:2], len(watch.names)
+    ([1, 2, 4], ('0', '2'), 13)
+    """
+
+    def __init__(
+        self,
+        after: int = 10,
+        steps: int = 20,
+        thresholds: dict[str, float] | None = None,
+        every: int | None = None,
+        warn: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, value in (("after", after), ("every", every)):
+            if value is not None and value < 1:
+                raise ValueError(f"GradientWatch: {name}: expected at least 1 step, got {value}")
+        self.after, self.steps, self.thresholds, self.every, self.warn = after, steps, thresholds, every, warn
+        self.diagnosis: Diagnosis | None = None
+        self.asked = 0
+        """After which step the doctor was asked."""
+        self._rows: list[tuple[int, float, dict[str, float]]] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers, from the first to the last."""
+        return tuple(dict.fromkeys(name for _, _, norms in self._rows for name in norms))
+
+    @property
+    def history(self) -> tuple[tuple[int, float, tuple[float, ...]], ...]:
+        """The norms of ∂L/∂z, (step, loss, norm of each layer); nan where a layer had none."""
+        return tuple(
+            (step, loss, tuple(norms.get(n, math.nan) for n in self.names)) for step, loss, norms in self._rows
+        )
+
+    def verdicts(self, lang: str = "en") -> tuple[tuple[str, str, str], ...]:
+        """Return what the doctor said, as (verdict and layer, evidence, limit and source); nothing before it was asked.
+
+        A healthy network has no limit.
+        """
+        found = self.diagnosis.verdicts if self.diagnosis is not None else ()
+        return tuple((titled(v.code, v.layer), v.text(lang), v.limit(lang)) for v in found)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the doctor found nothing, or was not asked."""
+        return self.diagnosis is None or self.diagnosis.ok
+
+    def __repr__(self) -> str:
+        said = "not asked yet" if self.diagnosis is None else ", ".join(self.diagnosis.codes)
+        return f"<GradientWatch: {said}; {len(self._rows)} looks>"
+
+    def _repr_html_(self) -> str:
+        parts = [notebook.paragraph(repr(self).strip("<>"))]
+        parts += [notebook.paragraph(f"{what}: {evidence}") for what, evidence, _ in self.verdicts()]
+        rows = ((step, f"{loss:.4g}", *(f"{n:.2g}" for n in norms)) for step, loss, norms in self.history)
+        return "".join(parts) + (notebook.table(("step", "loss", *self.names), rows) if self._rows else "")
+
+    def on_train_start(self, run: Run) -> None:
+        """Begin anew."""
+        super().on_train_start(run)
+        self.diagnosis, self.asked, self._rows = None, 0, []
+
+    def on_batch_end(self, run: Run) -> None:
+        """Look at the flow, where it is time; ask the doctor, once."""
+        super().on_batch_end(run)
+        taken = self.seen - self._began
+        if self.every is not None and (taken == 1 or taken % self.every == 0):
+            exam = self.examined(run, 1)
+            if exam.error is None:
+                named = {named_use(row.name, row.use): row.gradient for row in exam.flow}
+                self._rows.append((self.seen, exam.loss, named))
+        if taken == self.after:
+            self._ask(run)
+
+    def _ask(self, run: Run) -> None:
+        given, limits = [(*x, y) for x, y in self._batches], self.thresholds
+        self.diagnosis = doctor(run.model, run.loss, given, run.optimizer, False, self.steps, thresholds=limits)
+        self.asked = self.seen
+        worst = self.diagnosis.verdicts[0]
+        if self.warn and worst.code != "healthy":
+            where = f" in {worst.layer}" if worst.layer else ""
+            warnings.warn(f"{worst.code}{where}: {worst.evidence}", GradientWarning, stacklevel=4)

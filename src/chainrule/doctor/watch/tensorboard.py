@@ -1,0 +1,70 @@
+"""A callback for `fit` that measures over a training, for TensorBoard."""
+
+import math
+import os
+from pathlib import Path
+
+from chainrule.doctor.verdicts.flow import flow_range
+from chainrule.train.callbacks import Run
+from chainrule.train.event_file import EventFile
+
+from .callback import Beside
+from .event_log import histograms_of, scalars_of
+
+
+class GradientBoard(Beside):
+    """Writes what `doctor` measures of each layer into a new event file in `folder`, after every `every` steps.
+
+    Scalars: the norm of ∂L/∂z and its ratio to the next layer's, the two factors of a step back, mean, spread, flat and
+    dead units, singular values, rank, the gradient noise scale; over all layers, `doctor/flow` and
+    `doctor/noise scale`. Histograms: the values, ∂L/∂z and the weights of each layer. They are of a copy, passed
+    forward and backward in training mode over the loader's first `batches` batches: the same ones each time, so that
+    what moves is the network. The noise scale needs at least three.
+
+    `train.TensorBoard` writes the loss and the accuracy; both may write into one folder. Read it with
+    `tensorboard --logdir`. TensorBoard need not be installed.
+
+    Raises ValueError for `every` or `batches` below 1.
+
+    >>> import numpy as np
+    >>> from chainrule import nn, optim, train
+    >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    >>> x = np.random.default_rng(0).normal(size=(16, 3))
+    >>> board = GradientBoard("runs/a", every=2)
+    >>> data = [(x, (x[:, 0] > 0).astype(int))] * 4
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> _ = train.fit(model, nn.CrossEntropyLoss(), optimizer, data, epochs=1, callbacks=[board])
+    >>> board.path.name.startswith("events.out.tfevents.")
+    True
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], every: int = 50, batches: int = 4) -> None:
+        super().__init__()
+        for name, value in (("every", every), ("batches", batches)):
+            if value < 1:
+                raise ValueError(f"GradientBoard: {name}: expected at least 1, got {value}")
+        self.folder, self.every, self.batches = Path(folder), every, batches
+        self.path: Path | None = None
+        self._file: EventFile | None = None
+
+    def on_batch_end(self, run: Run) -> None:
+        """Measure and write, where it is time."""
+        super().on_batch_end(run)
+        taken = self.seen - self._began
+        if taken != 1 and taken % self.every:
+            return
+        exam = self.examined(run, self.batches)
+        if exam.error is not None:
+            return
+        if self._file is None:
+            self._file = EventFile(self.folder)
+            self.path = self._file.path
+        whole = {"doctor/flow": flow_range(exam)[0], "doctor/noise scale": exam.noise.scale()}
+        numbers = {tag: value for tag, value in whole.items() if not math.isnan(value)} | scalars_of(exam.layers)
+        self._file.write(self.seen, numbers, histograms=histograms_of(exam.layers))
+
+    def on_close(self, run: Run) -> None:  # noqa: ARG002
+        """Close the file; the next run begins another one."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

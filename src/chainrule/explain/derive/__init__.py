@@ -1,0 +1,1 @@
+"""From a recording to verified steps: symbols, units, equations."""

@@ -1,0 +1,91 @@
+"""The last word: the recorded computation run again with one parameter moved, and the loss's change measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.measuring.directional import Estimate, derivative
+from chainrule.check.subjects.parameters import THRESHOLD
+
+from .evaluated import Book
+from .recorder import Entry, leading_to
+from .steps import Confirmation
+from .subject import Recording
+
+MANY = 3_000_000
+"""Above this many elements in all runs together, the parameters are moved at once, along one direction."""
+RUNS = 10
+"""About how many runs one direction takes."""
+
+
+def confirm(recording: Recording, book: Book) -> list[Confirmation]:
+    """Compare each wanted gradient with a numerical derivative along a random direction."""
+    wanted = [e for e in recording.parameters if e.tracked and e.gradient is not None and e.value.size]
+    needed = _needed(recording)
+    replay = Replay(needed, recording.loss)
+    rng = np.random.default_rng(0)
+    cost = sum(np.size(e.value) for e in needed) * RUNS * len(wanted)
+    directions = {e: rng.standard_normal(e.shape) * _size(e.value) for e in wanted}
+    if cost > MANY and len(wanted) > 1:
+        return [_compared(replay, directions, "", ", ".join(book.symbol(e).latex() for e in wanted[:2]) + r", \ldots")]
+    return [_compared(replay, {e: directions[e]}, e.name, book.symbol(e).latex()) for e in wanted]
+
+
+def _compared(replay: "Replay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
+    analytic = float(sum(np.sum(e.gradient * d) for e, d in directions.items()))
+    found = derivative(replay.along(directions), settled=_precise)
+    larger = max(abs(analytic), abs(found.value))
+    difference = abs(analytic - found.value)
+    error = difference / (larger + found.noise / THRESHOLD) if difference else 0.0
+    has_jump = error > THRESHOLD and found.jump > 10 * (THRESHOLD * larger + found.noise)
+    at_kink = has_jump and any(map(_may_kink, replay.entries))
+    ok = error <= THRESHOLD or at_kink
+    return Confirmation(symbol, name, analytic, found.value, error, ok, "kink" if at_kink else "")
+
+
+def _may_kink(entry: Entry) -> bool:
+    """Whether an operation has kinks: its record says so, or it is the user's own and says nothing."""
+    is_record = isinstance(entry.op, type) and entry.op.__module__.startswith("chainrule.")
+    return not is_record or bool(entry.op.kinks)
+
+
+def _precise(estimate: Estimate) -> bool:
+    """Whether the measurement is good enough to tell right from wrong."""
+    return estimate.error <= 0.01 * THRESHOLD * abs(estimate.value)
+
+
+def _size(value: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(value)))) or 0.1
+
+
+def _needed(recording: Recording) -> list[Entry]:
+    reached = leading_to(recording.loss)
+    return [e for e in recording.entries if e in reached and e.tracked and not e.is_leaf]
+
+
+class Replay:
+    """The recorded operations, without any rule: primal after primal, from other leaves.
+
+    What carries no gradient (masks, comparisons, detached values) keeps its value.
+    """
+
+    def __init__(self, entries: Sequence[Entry], loss: Entry) -> None:
+        self.entries = entries
+        self.loss = loss
+
+    def along(self, directions: Mapping[Entry, Any]) -> Callable[[float], float]:
+        """Return the loss as a function of a step along directions of some leaves."""
+
+        def moved(t: float) -> float:
+            values: dict[Entry, Any] = {e: e.value + t * d for e, d in directions.items()}
+            for entry in self.entries:
+                if "part" in entry.settings and isinstance(entry.inputs[0].value, tuple):
+                    if entry.inputs[0] in values:
+                        values[entry] = values[entry.inputs[0]][entry.settings["part"]]
+                elif any(isinstance(x, Entry) and x in values for x in entry.inputs):
+                    args = [values.get(x, x.value) if isinstance(x, Entry) else x for x in entry.inputs]
+                    values[entry] = entry.op.primal(*args, **entry.settings)
+            return float(values.get(self.loss, self.loss.value))
+
+        return moved

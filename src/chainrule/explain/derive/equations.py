@@ -1,0 +1,108 @@
+"""An equation with its verdict, and how a formula is fitted to the unit it is written for."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.laws.laws import Law, times
+
+from .operands import Named, Operand
+from .recorder import Entry
+from .template import sides, without_brackets
+from .units import Unit
+from .verify import Verdict
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One displayed equation: LaTeX, the same with numbers where they fit, and the verdict on it."""
+
+    latex: str
+    numbers: str | None
+    verdict: Verdict
+
+
+def unbracketed(latex: str) -> str:
+    """Drop the brackets around whole right-hand sides."""
+    left, right = sides(latex)
+    return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
+
+
+def tidied(latex: str) -> str:
+    r"""Leave out what multiplies or divides by one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
+    latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
+    latex = latex.replace(r"\frac{1}{1}", "1")
+    return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
+
+
+def last_of(latex: str) -> str | None:
+    """Return the last side of an equation."""
+    right = sides(latex)[1]
+    return right[-1] if right else None
+
+
+_ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\}")
+
+
+def last_side(numbers: str) -> str | None:
+    """Return the right-hand side in numbers, None where it is no more than the value itself."""
+    _, right = sides(numbers)
+    last = right[0] if right else numbers
+    return None if _ALONE.fullmatch(without_brackets(last).strip()) else last
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A function that returns one value, whatever it is given."""
+
+    value: Any
+
+    def __call__(self, *_: Any) -> Any:
+        """Return the value."""
+        return self.value
+
+
+def array_of(x: Any) -> Any:
+    """Return the array behind an input."""
+    return np.asarray(x.value if isinstance(x, Entry) else x)
+
+
+def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
+    """Keep the axes that a reduction dropped, with length 1: so its output meets its input in a formula."""
+    axis = unit.settings.get("axis")
+    dropped = axis is not None and not unit.settings.get("keepdims", False)
+    if not dropped or not isinstance(operand, Named) or np.shape(operand.value) != unit.output.shape:
+        return operand
+    ndim = array_of(unit.inputs[0]).ndim
+    axes = tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return (
+        operand
+        if len(unit.output.shape) + len(axes) != ndim
+        else replace(operand, value=np.expand_dims(operand.value, axes))
+    )
+
+
+def dotted(law: Law, unit: Unit) -> Law:
+    r"""Write a product with a number with a dot: $\odot$ is for arrays."""
+    return replace(law, latex=law.latex.replace(r"\odot", times(unit))) if unit.record.kind != "general" else law
+
+
+def settings_of(unit: Unit) -> dict[str, Any]:
+    """Return the settings that a formula may name, and n, how many elements make one of a reduction's result."""
+    found = {k: v for k, v in unit.settings.items() if isinstance(v, int | float | tuple | list) or v is None}
+    if "axis" in unit.settings:
+        first = unit.inputs[0]
+        size = np.size(first.value if isinstance(first, Entry) else first)
+        found.setdefault("n", size // max(np.size(unit.output.value), 1))
+    return {k: v for k, v in found.items() if k == "axis" or v is not None}
+
+
+def axes_shown(shown: str, unit: Unit) -> str:
+    """Write the axes of a sum as they are, and leave them out where it is over all."""
+    axis = unit.settings.get("axis", ())
+    if axis == ():
+        return shown
+    text = "" if axis is None else rf"_{{\text{{axis {axis}}}}}"
+    return shown.replace(r"_{\text{axis}}", text)

@@ -1,0 +1,351 @@
+r"""The equations of a computation: each written with its symbols, evaluated by itself and held against the tape."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.laws.laws import Law, backward_law, forward_law, output_name, times
+from chainrule.explain.laws.special import (
+    adapted,
+    as_rows,
+    in_rows,
+    kept_laws,
+    special_backward,
+    special_forward,
+)
+from chainrule.formula.evaluation import FormulaError
+from chainrule.present.escape import in_math
+
+from .composites import values_of
+from .equations import (
+    Constant,
+    Equation,
+    array_of,
+    axes_shown,
+    dotted,
+    last_of,
+    last_side,
+    settings_of,
+    tidied,
+    unbracketed,
+    with_kept_axes,
+)
+from .naming import Names
+from .numerals import fraction
+from .operands import Expression, Literal, Named, Operand
+from .recorder import Entry
+from .subject import Recording
+from .symbols import Derivative, Symbol, Through, from_name
+from .template import Rendered, is_sum, render, sides, without_brackets
+from .units import Unit
+from .verify import Verdict, deviation, evaluate, verify
+
+LONG = 240
+"""The most LaTeX that a sum of several parts may have as one equation."""
+
+
+class Book:
+    """All equations of one recording."""
+
+    def __init__(self, recording: Recording, units: Sequence[Unit], names: Names) -> None:
+        self.recording = recording
+        self.names = names
+        self.maker = {unit.output: unit for unit in units}
+        self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
+        self._constants: dict[int, tuple[Any, Symbol]] = {}
+
+    # What stands for what
+
+    def symbol(self, entry: Entry) -> Symbol:
+        """Return the symbol of a value."""
+        return self.names.of(entry)
+
+    def gradient_symbol(self, entry: Entry) -> Derivative:
+        """Return the symbol of the derivative of the loss by a value."""
+        symbol = self.names.of(entry)
+        return Derivative(symbol.base, symbol.label)
+
+    def operand(self, x: Any) -> Operand:
+        """Return what stands for an input of a unit."""
+        if isinstance(x, Entry):
+            unit = self.maker.get(x)
+            if unit is not None and unit.inlined:
+                return self._as_expression(self._forward(unit)[1])
+            return Named(self.names.of(x), x.value)
+        if np.ndim(x) == 0 and isinstance(x, int | float | np.generic | np.ndarray):
+            return Literal(float(x))
+        return Named(self._constant(x), x)
+
+    def _constant(self, x: Any) -> Symbol:
+        if id(x) not in self._constants:
+            is_target = self.recording.inside_target is not None and np.array_equal(x, self.recording.inside_target)
+            count = sum(symbol.base == "c" for _, symbol in self._constants.values()) + 1
+            name = self.recording.name_of_constant(x)
+            known = from_name(name) if name else Symbol("c", str(count))
+            self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
+        return self._constants[id(x)][1]
+
+    def constants_used(self) -> list[tuple[Any, Symbol]]:
+        """Return the constants that the equations name, with their symbols."""
+        return list(self._constants.values())
+
+    def plain(self, latex: str, error: float) -> Equation:
+        """Return an equation that was verified elsewhere."""
+        return Equation(latex, None, Verdict(error))
+
+    def bar(self, entry: Entry) -> Operand:
+        """Return what stands for the derivative of the loss by a value."""
+        if entry is self.recording.loss:
+            return Literal(1.0)
+        unit = self.maker.get(entry)
+        if unit is not None and unit.inlined:
+            user = unit.consumers[0]
+            k = next(k for k, x in enumerate(user.inputs) if x is entry)
+            law, _ = self._backward_law(user, k)
+            if law is not None:
+                rendered = self._written(law, user, {})
+                value = (
+                    _value_of(rendered, law)
+                    if not re.search(r"[A-Za-z]", sides(rendered.shown)[1][0].replace(r"\frac", ""))
+                    else None
+                )
+                numbers = np.unique(np.zeros(0) if value is None else value)  # one number, whatever its shape
+                return Literal(float(numbers[0])) if len(numbers) == 1 else self._as_expression(rendered)
+        return Named(self.gradient_symbol(entry), entry.gradient)
+
+    def _as_expression(self, rendered: Rendered) -> Expression:
+        shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
+        numbers = None if rendered.numbers is None else sides(rendered.numbers)[1][0]
+        return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
+
+    def operands(self, unit: Unit, backward: bool) -> dict[str, Operand]:
+        """Return what stands for each name of a unit's formulas."""
+        found: dict[str, Operand] = {}
+        for name, x in zip(unit.argument_names, unit.inputs, strict=True):
+            if x is not None and not isinstance(x, tuple | str):
+                found[name] = self.operand(x)
+        output = output_name(unit).replace("\\", "")
+        is_own = unit.inlined and not backward  # the formula that is being written: it has no symbol on the left
+        value = Named(Symbol("u"), unit.output.value) if is_own else self.operand(unit.output)
+        bar = self.bar(unit.output) if backward and unit.output.gradient is not None else None
+        value, bar = (value, None) if bar is None else (with_kept_axes(unit, value), with_kept_axes(unit, bar))
+        for key in (output, output.lower(), "y"):
+            found.setdefault(key, value)
+            if bar is not None:
+                found.setdefault(f"{key}_bar", bar)
+        for name in unit.record.keeps:
+            if unit.saved.get(name) is not None:
+                found[name] = Named(self._kept_symbol(name, unit), unit.saved[name])
+        for name, value in unit.settings.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
+                found.setdefault(name, Literal(float(value)))
+        return in_rows(unit, found | adapted(unit))
+
+    # The equations
+
+    def forward(self, unit: Unit) -> tuple[Equation, list[Equation]]:
+        """Return the equation of the forward pass, and those of what it uses."""
+        law, rendered = self._forward(unit)
+        if law is None:
+            return self._unstated(self.symbol(unit.output).latex(), unit), []
+        equation = self._judged(law, rendered, as_rows(unit, unit.output.value))
+        return equation, [_settled(step, equation) for step in self._stepped(law, unit)[1]]
+
+    def _forward(self, unit: Unit) -> tuple[Law | None, Rendered]:
+        law = special_forward(unit) or forward_law(unit)
+        if law is None:
+            return None, Rendered("", "", None, {})
+        steps = self._stepped(law, unit)[0]
+        return law, self._written(dotted(law, unit), unit, steps)
+
+    def kept(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
+        """Return the equations of what an operation keeps for its backward pass, each with its symbol and value."""
+        found: list[tuple[Symbol, Equation, Any]] = []
+        extra: dict[str, Operand] = {}
+        if all(unit.saved.get(name) is None for name, _ in kept_laws(unit)):
+            return found
+        for name, law in kept_laws(unit):
+            symbol, value = self._kept_symbol(name, unit), unit.saved.get(name)
+            rendered = self._written(law, unit, {**extra, name: Named(symbol, 0.0)})
+            held = value is not None
+            value = as_rows(unit, value) if held else _value_of(rendered, law)
+            if value is None:
+                continue
+            extra[name] = Named(symbol, value)
+            equation = self._judged(law, rendered, value)
+            if not held:  # the rules that ran do not need it; what they need is defined by it, and verifies it
+                equation = replace(equation, verdict=Verdict(None, name))
+            found.append((symbol, equation, value))
+        last = found[-1][1].verdict if found else Verdict(None)
+        return [(s, replace(e, verdict=last) if e.verdict.error is None else e, v) for s, e, v in found]
+
+    def _kept_symbol(self, name: str, unit: Unit) -> Symbol:
+        own = self.names.symbols.get(unit.output, Symbol(""))
+        if name == "y_hat":
+            return Symbol(r"\hat y", "" if own.label == "" else own.label)
+        letters = {"x_hat": r"\hat x", "sigma": r"\sigma"}
+        return Symbol(letters.get(name, name.upper()), own.label)
+
+    def backward(self, unit: Unit, k: int, alone: bool = True) -> tuple[Equation, list[Equation]]:
+        """Return the equation for the cotangent that a unit sends to its input k, and those of what it uses.
+
+        Where it is not `alone`, its left-hand side is the part of the gradient that comes through this unit.
+        """
+        target = unit.inputs[k]
+        left = self.gradient_symbol(target)
+        if not alone:
+            left = Through(left.base, left.label, user=self.through(unit))
+        law, local = self._backward_law(unit, k)
+        if law is None:
+            return self._unstated(left.latex(), unit), []
+        steps, before = self._stepped(law, unit)
+        name = f"{unit.argument_names[k]}_bar"
+        extra = {**steps, name: Named(left, 0.0)}
+        rendered = self._written(law, unit, extra)
+        equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
+        before = [_settled(step, equation) for step in before]
+        return self._with_chain(equation, unit, k, local, left), before
+
+    def together(self, parts: Sequence[tuple[Unit, int]], entry: Entry) -> str | None:
+        """Return a sum of whole right-hand sides as one equation, or None where it would not be read."""
+        total = ""
+        for unit, k in parts:
+            equation, before = self.backward(unit, k, alone=False)
+            left, right = sides(equation.latex)
+            if before or "_{" in left.partition("|")[0] or equation.verdict.summed or not right:
+                return None
+            term = right[-1]
+            total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
+        return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
+
+    def through(self, unit: Unit) -> str:
+        """Return the symbol of the first value that a unit's result is written in."""
+        while unit.inlined:
+            unit = unit.consumers[0]
+        return self.symbol(unit.output).latex()
+
+    def _backward_law(self, unit: Unit, k: int) -> tuple[Law | None, str]:
+        special = special_backward(unit, k)
+        bar = self.bar(unit.output)
+        factor = fraction(2 * bar.value) if unit.record.name == "square" and isinstance(bar, Literal) else None
+        if factor is not None:
+            return Law(r"\bar x = x" if factor == "1" else rf"\bar x = {factor} x"), ""
+        law, local = (special, "") if special is not None else backward_law(unit, k)
+        if law is None:
+            return None, ""
+        output = output_name(unit)
+        if bar.is_one:
+            for sign in (r"\odot", r"\cdot"):
+                law = replace(law, latex=law.latex.replace(rf"\bar {output} {sign} ", ""))
+        return dotted(law, unit), local
+
+    def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
+        backward = r"\bar" in law.latex + law.reading
+        operands = {**self.operands(unit, backward), **extra}
+        settings = settings_of(unit)
+        rendered = render(law.latex, operands, settings)
+        if law.reading:
+            other = render(law.reading, operands, settings)
+            rendered = replace(rendered, reading=other.reading, values=other.values, numbers=None)
+        return replace(rendered, shown=axes_shown(rendered.shown, unit))
+
+    def _stepped(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
+        """Evaluate the formulas that come before a law, so that it can use their values."""
+        key = (unit, law.steps)
+        if key not in self._steps:
+            self._steps[key] = self._worked(law, unit)
+        return self._steps[key]
+
+    def _worked(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
+        found: dict[str, Operand] = {}
+        equations = []
+        inner = None
+        for latex in law.steps:
+            rendered = self._written(Law(latex, functions=law.functions), unit, found)
+            verdict = verify(rendered.reading, rendered.values, law, 0.0)
+            value = _value_of(rendered, law)
+            if value is not None:
+                inner = values_of(unit) if inner is None else inner
+                verdict = _nearest(value, inner)
+                left = sides(latex)[0]
+                key = left.replace(r"\bar ", "").replace("\\", "").strip() + ("_bar" if r"\bar" in left else "")
+                found[key] = Named(Symbol(left), value)
+            equations.append(Equation(rendered.shown, None, verdict))
+        return found, equations
+
+    def parts(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
+        """Return the equations of the parts that an operation with several outputs makes."""
+        found: list[tuple[Symbol, Equation, Any]] = []
+        if unit.record.name != "split":
+            return found
+        made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
+        for entry in self.recording.entries:
+            if entry.is_part_of(unit.output) and entry in self.names.symbols:
+                k = entry.settings["part"]
+                law = Law(rf"y = x[\text{{part }} {k + 1}]", r"y = \operatorname{part}(x)", {"part": Constant(made[k])})
+                operands = {"y": self.operand(entry), "x": self.operand(unit.inputs[0])}
+                shown, read = render(law.latex, operands, {}), render(law.reading, operands, {})
+                rendered = Rendered(shown.shown, read.reading, None, read.values)
+                found.append((self.symbol(entry), self._judged(law, rendered, entry.value), entry.value))
+        return found
+
+    def _judged(self, law: Law, rendered: Rendered, expected: Any) -> Equation:
+        verdict = verify(rendered.reading, rendered.values, law, expected)
+        shown = rendered.shown
+        if verdict.summed:
+            left, right = sides(shown)
+            wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
+            shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
+        numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
+        numbers = None if numbers is None else tidied(without_brackets(numbers))
+        shown = tidied(unbracketed(shown))
+        return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)
+
+    def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
+        """Put the chain rule before the result: the derivative by the output, times the local derivative."""
+        latex = equation.latex
+        start = left.latex()
+        if left.is_delta and latex.startswith(f"{start} = "):
+            latex = f"{start} = {left.fraction()} = {latex.removeprefix(f'{start} = ')}"
+        simple = not unit.inlined and isinstance(self.operand(unit.inputs[k]), Named)
+        if local and simple and not equation.verdict.summed and unit.output is not self.recording.loss:
+            product = f"{self.gradient_symbol(unit.output).latex()} {times(unit)} {self._local(unit, k)}"
+            head, tail = latex.rsplit(" = ", 1) if " = " in latex else (latex, "")
+            latex = f"{head} = {product} = {tail}" if "[" not in head else latex
+        return replace(equation, latex=latex)
+
+    def _local(self, unit: Unit, k: int) -> str:
+        over, under = self.symbol(unit.output), self.symbol(unit.inputs[k])
+        return rf"\frac{{\partial {over}}}{{\partial {under}}}"
+
+    def _unstated(self, left: str, unit: Unit) -> Equation:
+        name = in_math(unit.record.name.replace("_", " "))
+        return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
+
+
+def _value_of(rendered: Rendered, law: Law) -> Any:
+    try:
+        return evaluate(rendered.reading, rendered.values, law, None)[0]
+    except (FormulaError, ValueError, TypeError):
+        return None
+
+
+BY_RESULT = "verified by the formula that uses it"
+
+
+def _settled(step: Equation, result: Equation) -> Equation:
+    """What has no composite to be held against is verified by the formula that uses its value."""
+    return replace(step, verdict=result.verdict) if step.verdict.reason == BY_RESULT else step
+
+
+def _nearest(value: Any, candidates: Sequence[Any]) -> Verdict:
+    """An intermediate value is verified where the composite's own tape has it."""
+    errors = [deviation(value, c) for c in candidates if np.shape(c) == np.shape(value)]
+    if not candidates:
+        return Verdict(None, BY_RESULT)
+    if not errors:
+        return Verdict(None, "no value of the composite has this shape")
+    return Verdict(min(errors), "", value=value)

@@ -1,0 +1,146 @@
+"""The steps of a derivation, with their verdicts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.base.provenance import Source
+from chainrule.present.unicode_math import to_unicode
+
+from .verify import TOLERANCE
+
+
+@dataclass(frozen=True)
+class Line:
+    """One equation within a step: what it is called, LaTeX, and its deviation (None: not verified)."""
+
+    title: str
+    latex: str
+    error: float | None
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the equation is verified."""
+        return self.error is not None and self.error <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a derivation.
+
+    `symbol` and `formula` are LaTeX; `numbers` is the right-hand side with its numbers, where they fit. `value` is the
+    exact value, from the tape. `error` is the largest deviation of the formula, evaluated by itself, from that value,
+    relative to the value's largest element; None where the formula could not be evaluated, for the `reason` given.
+    `lines` are the equations that lead to this one.
+    """
+
+    section: str
+    symbol: str
+    formula: str
+    numbers: str | None
+    shape: tuple[int, ...]
+    value: Any
+    error: float | None
+    reason: str = ""
+    operation: str = ""
+    module: str = ""
+    source: Source | None = None
+    lines: tuple[Line, ...] = ()
+    parameter: str = ""
+    key: tuple[Any, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether the formula and all its lines are verified."""
+        return self.error is not None and self.error <= TOLERANCE and all(line.ok for line in self.lines)
+
+
+@dataclass(frozen=True)
+class SymbolRow:
+    """One symbol of the network: what it stands for, its name in the program, its shape."""
+
+    symbol: str
+    name: str
+    role: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A parameter's gradient against numerical differentiation, along one direction."""
+
+    symbol: str
+    name: str
+    analytic: float
+    numeric: float
+    error: float
+    ok: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a derivation holds: its steps in order, its symbols, and the numerical confirmation."""
+
+    title: str
+    steps: tuple[Step, ...]
+    symbols: tuple[SymbolRow, ...]
+    modules: tuple[tuple[str, str], ...]
+    confirmations: tuple[Confirmation, ...]
+    unused: tuple[str, ...] = ()
+    lang: str = "en"
+    level: str = "full"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every equation is verified and every gradient confirmed."""
+        return all(step.verified for step in self.steps) and all(row.ok for row in self.confirmations)
+
+    @property
+    def unverified(self) -> tuple[Step, ...]:
+        """The steps that are not verified."""
+        return tuple(step for step in self.steps if not step.verified)
+
+    @property
+    def forward(self) -> tuple[Step, ...]:
+        """The steps of the forward pass."""
+        return tuple(step for step in self.steps if step.section == "forward")
+
+    @property
+    def backward(self) -> tuple[Step, ...]:
+        """The steps of the backward pass, from the loss to the inputs."""
+        return tuple(step for step in self.steps if step.section == "backward")
+
+    @property
+    def worst(self) -> float:
+        """The largest deviation among the equations that could be evaluated."""
+        return max(self._errors(), default=0.0)
+
+    def equations(self) -> int:
+        """Return how many equations are shown."""
+        return sum(1 + len(step.lines) for step in self.steps)
+
+    def equations_verified(self) -> int:
+        """Return how many of them are verified."""
+        return sum(
+            (step.error is not None and step.error <= TOLERANCE) + sum(line.ok for line in step.lines)
+            for step in self.steps
+        )
+
+    def _errors(self) -> Iterator[float]:
+        for step in self.steps:
+            yield from (e for e in (step.error, *(line.error for line in step.lines)) if e is not None)
+
+    def __getitem__(self, symbol: str) -> Step:
+        r"""Return the step that gives a symbol, a parameter's gradient by the parameter's name.
+
+        Raises KeyError with the symbols there are.
+        """
+        for step in self.steps:
+            if symbol in (step.symbol, step.parameter, to_unicode(step.symbol)):
+                return step
+        raise KeyError(f"no step gives {symbol!r}; there are {', '.join(to_unicode(s.symbol) for s in self.steps)}")
+
+    def __bool__(self) -> bool:
+        return self.ok

@@ -1,0 +1,96 @@
+r"""Symbols: how a value is written. $W^{(1)}$, $\hat y$, $\delta^{(2)}$, $\frac{\partial L}{\partial W^{(1)}}$."""
+
+import re
+from dataclasses import dataclass
+
+from chainrule.formula.tokens import GREEK
+from chainrule.present.escape import in_math
+
+_SPLIT = re.compile(r"([A-Za-z]+?)_?(\d+)?$")
+SPECIAL = {"loss": "L", "y_hat": r"\hat y", "y_pred": r"\hat y", "yhat": r"\hat y"}
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A letter or word, with the label of its layer as a superscript in brackets."""
+
+    base: str
+    label: str = ""
+
+    def latex(self, sub: str = "", sup: str = "") -> str:
+        """Return the symbol with a subscript and a superscript (a transpose, a power)."""
+        label = rf"({self.label})" if self.label else ""
+        below = f"_{{{sub}}}" if sub else ""
+        if sup and sup != r"\top" and (label or "'" in self.base):
+            return rf"\left({self.latex(sub)}\right)^{{{sup}}}"
+        above = f"^{{{label}{sup}}}" if label or sup else ""
+        base = f"{{{self.base}}}" if above and (" " in self.base or "'" in self.base) else self.base
+        return f"{base}{below}{above}" if not label else f"{base}^{{{label}{sup}}}{below}"
+
+    def __str__(self) -> str:
+        return self.latex()
+
+
+@dataclass(frozen=True)
+class Derivative(Symbol):
+    r"""The derivative of the loss by a value; of the $z$ of a layer it is written $\delta$."""
+
+    loss: str = "L"
+
+    @property
+    def is_delta(self) -> bool:
+        r"""Whether it is a layer's $\delta$."""
+        return self.base == "z" and bool(self.label)
+
+    def latex(self, sub: str = "", sup: str = "") -> str:
+        r"""Return $\delta^{(l)}$ or $\frac{\partial L}{\partial x}$; a subscript belongs to the denominator."""
+        return Symbol(r"\delta", self.label).latex(sub, sup) if self.is_delta else self.fraction(sub, sup)
+
+    def fraction(self, sub: str = "", sup: str = "") -> str:
+        """Return the derivative written out."""
+        below = Symbol(self.base, self.label).latex(sub)
+        fraction = rf"\frac{{\partial {self.loss}}}{{\partial {below}}}"
+        return rf"\left({fraction}\right)^{{{sup}}}" if sup else fraction
+
+
+@dataclass(frozen=True)
+class Through(Derivative):
+    """The part of a derivative that comes through one of the values that use it."""
+
+    user: str = ""
+
+    def latex(self, sub: str = "", sup: str = "") -> str:
+        """Return the fraction with the user beside it."""
+        return rf"\left.{self.fraction(sub, sup)}\right|_{{{self.user}}}"
+
+    @property
+    def is_delta(self) -> bool:
+        """A part is written as a fraction."""
+        return False
+
+
+def from_name(name: str) -> Symbol:
+    r"""Return the symbol for a Python name: `W1` is $W^{(1)}$, `y_hat` $\hat y$, `scores` a word.
+
+    >>> str(from_name("W1")), str(from_name("gamma")), str(from_name("x_bar")), str(from_name("scores"))
+    ('W^{(1)}', '\\gamma', '\\bar x', '\\mathrm{scores}')
+    """
+    if name in SPECIAL:
+        return Symbol(SPECIAL[name])
+    for ending in ("hat", "bar", "tilde", "dot"):
+        if name.endswith(f"_{ending}"):
+            inner = from_name(name.removesuffix(f"_{ending}"))
+            return Symbol(rf"\{ending} {inner.base}", inner.label)
+    found = _SPLIT.fullmatch(name)
+    letters, digits = (found[1], found[2] or "") if found else (name, "")
+    if len(letters) == 1:
+        return Symbol(letters, digits)
+    if letters in GREEK:
+        return Symbol(f"\\{letters}", digits)
+    escaped = name.replace("_", " ").replace("[", "").replace("]", "").replace("'", "").replace('"', "")
+    return Symbol(rf"\mathrm{{{in_math(escaped)}}}")
+
+
+def word_label(words: str) -> str:
+    """Return a module's name as a label: digits as they are, words upright."""
+    return words if words.isdigit() else rf"\text{{{in_math(words.replace('_', ' '))}}}"

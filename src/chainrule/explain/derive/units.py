@@ -1,0 +1,282 @@
+"""The computation in the units that a derivation shows: one for each operation, a product and its bias together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.rules.attention.plain import ScaledDotProductAttention
+from chainrule.rules.elementary.arithmetic import Square
+from chainrule.rules.network.activation import Relu
+from chainrule.rules.network.linear import LinearMap
+
+from .recorder import Entry, leading_to
+from .subject import Recording
+from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
+
+ELEMENTWISE = frozenset({"add", "subtract", "multiply", "divide", "negative", "square", "power", "reciprocal"})
+PRODUCTS = frozenset({"matmul", "matmul_transposed"})
+TOTALS = frozenset({"sum", "mean"})
+ARITHMETIC = ELEMENTWISE | PRODUCTS
+"""What is written inside a longer formula, where it stands on one line of the program and has no name there."""
+
+
+@dataclass(eq=False)
+class Unit:
+    """One line of the forward pass.
+
+    `record` is the operation whose formulas hold, `inputs` what its arguments are, `edges` where the cotangent of each
+    input is found among what arrived there: an (entry, position) of the tape.
+    """
+
+    record: Any
+    inputs: tuple[Any, ...]
+    output: Entry
+    settings: Mapping[str, Any]
+    saved: Mapping[str, Any]
+    edges: tuple[tuple[Entry, int], ...]
+    inlined: bool = False
+    consumers: list["Unit"] = field(default_factory=list)
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """The record's names for the inputs; those of a variadic operation are numbered."""
+        if getattr(self.record, "variadic", False):
+            return tuple(f"{self.record.arguments[0]}{k}" for k in range(len(self.inputs)))
+        return tuple(self.record.arguments)
+
+    def tracked_inputs(self) -> Iterable[tuple[int, Entry]]:
+        """Yield the inputs that a gradient flows to, with their positions."""
+        return ((k, x) for k, x in enumerate(self.inputs) if isinstance(x, Entry) and x.tracked)
+
+    def contribution(self, k: int) -> Any:
+        """Return the cotangent that this unit sends to its input k."""
+        user, position = self.edges[k]
+        return next(x_bar for u, p, x_bar in self.inputs[k].arrived if u is user and p == position)
+
+
+def units_of(recording: Recording) -> list[Unit]:
+    """Return the units that the loss depends on, in the order of the forward pass."""
+    reached = leading_to(recording.loss)
+    uses = _uses(recording.entries, reached)
+    units: list[Unit] = []
+    swallowed: set[Entry] = set()
+    for entry in recording.entries:
+        if entry.is_leaf or entry not in reached or "part" in entry.settings or is_drawn(entry):
+            continue
+        filtered = _convolution_with_bias(entry, uses)
+        product, turned = _product_with_bias(entry, uses), _turned_factor(entry, uses)
+        if filtered is not None:
+            convolution, bias = filtered
+            swallowed.update((convolution, bias))
+            units.append(_filtered(entry, convolution, bias))
+        elif product is not None:
+            swallowed.add(product)
+            units.append(_linear(entry, product))
+        elif turned is not None:
+            swallowed.add(turned)
+            edges = ((entry, 0), (turned, 0))
+            units.append(Unit(MatmulTransposed, (entry.inputs[0], turned.inputs[0]), entry, {}, {}, edges))
+        else:
+            units.append(_plain(entry))
+    units = [unit for unit in units if unit.output not in swallowed]
+    units = _without_row_layout(units, uses)
+    _connect(units)
+    for unit in units:
+        unit.inlined = _is_inlined(unit, recording)
+    return units
+
+
+def is_drawn(entry: Entry) -> bool:
+    """Whether a value was drawn at random: no formula gives it."""
+    return not entry.is_leaf and entry.op.name == "dropout_mask"
+
+
+def _plain(entry: Entry) -> Unit:
+    edges = tuple((entry, k) for k in range(len(entry.inputs)))
+    if entry.op is LinearMap and len(entry.shape) == 1:
+        return Unit(VectorMap, entry.inputs, entry, {}, {}, edges)
+    if entry.op.name == "power" and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
+        return Unit(Square, entry.inputs[:1], entry, {}, entry.saved, edges[:1])
+    rectified = _rectified(entry)
+    if rectified is not None:
+        return Unit(Relu, (entry.inputs[rectified],), entry, {}, {}, edges[rectified : rectified + 1])
+    if entry.op.name == "blockwise_attention" and not entry.settings["dropout"]:
+        return _plain_attention(entry, edges)
+    return Unit(entry.op, entry.inputs, entry, entry.settings, entry.saved, edges)
+
+
+def _rectified(entry: Entry) -> int | None:
+    """Return which argument `np.maximum(x, 0)` rectifies: it is ReLU, but where both arguments are 0."""
+    if entry.op.name != "maximum":
+        return None
+    for k in (0, 1):
+        x, other = entry.inputs[k], entry.inputs[1 - k]
+        if isinstance(x, Entry) and np.ndim(_value(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
+            return k
+    return None
+
+
+def _plain_attention(entry: Entry, edges: tuple[tuple[Entry, int], ...]) -> Unit:
+    """Return attention in blocks as what it computes: the plain form, with the weights that it did not keep."""
+    inputs = entry.inputs[:4]
+    settings = {key: entry.settings[key] for key in ("causal", "scale")}
+    values = (x.value if isinstance(x, Entry) else np.asarray(x) for x in inputs)
+    _, weights = ScaledDotProductAttention.primal_keeping(*values, **settings)
+    return Unit(ScaledDotProductAttention, inputs, entry, settings, {"p": weights}, edges[:4])
+
+
+def _equals(x: Any, number: float) -> bool:
+    return not isinstance(x, Entry) and bool(np.all(np.asarray(x) == number))
+
+
+def _linear(entry: Entry, product: Entry) -> Unit:
+    position = 0 if entry.inputs[0] is product else 1
+    inputs = (*product.inputs, entry.inputs[1 - position])
+    edges = ((product, 0), (product, 1), (entry, 1 - position))
+    return Unit(LinearMap, inputs, entry, {}, {}, edges)
+
+
+def _filtered(entry: Entry, convolution: Entry, bias: Entry) -> Unit:
+    edges = ((convolution, 0), (convolution, 1), (bias, 0))
+    inputs = (*convolution.inputs, bias.inputs[0])
+    return Unit(ConvolutionMap, inputs, entry, convolution.settings, {}, edges)
+
+
+def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
+    """Return the matrix product to which this entry adds a bias, where the two are a linear map."""
+    if entry.op.name != "add":
+        return None
+    for product, bias in (entry.inputs, entry.inputs[::-1]):
+        if (
+            isinstance(product, Entry)
+            and not product.is_leaf
+            and product.op.name == "matmul"
+            and uses[product] == 1
+            and np.ndim(_value(product.inputs[1])) == 2
+            and np.shape(_value(bias)) == np.shape(_value(product.inputs[1]))[1:]
+        ):
+            return product
+    return None
+
+
+def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Entry, Entry] | None:
+    """Return the convolution to which this entry adds a bias for each channel, and the bias laid out for that."""
+    if entry.op.name != "add":
+        return None
+    made, bias = entry.inputs
+    both = all(isinstance(x, Entry) and not x.is_leaf and uses[x] == 1 for x in (made, bias))
+    if not both or (made.op.name, bias.op.name) != ("convolution", "reshape"):
+        return None
+    return (made, bias) if isinstance(bias.inputs[0], Entry) and len(bias.inputs[0].shape) == 1 else None
+
+
+def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
+    """Show a vector times a matrix as that: the product without the axis of one row that it has inside."""
+    made = {unit.output: unit for unit in units}
+    gone: set[Unit] = set()
+    found: list[Unit] = []
+    for unit in units:
+        product = (
+            made.get(unit.inputs[0]) if unit.record.name == "reshape" and isinstance(unit.inputs[0], Entry) else None
+        )
+        if product is None or product.record.name != "matmul" or unit.output.shape != product.output.shape[1:]:
+            found.append(unit)
+            continue
+        row, matrix = product.inputs
+        if uses[product.output] != 1 or np.shape(_value(row)) != (1, np.shape(_value(matrix))[0]):
+            found.append(unit)
+            continue
+        laid = made.get(row) if isinstance(row, Entry) else None
+        edge, first = product.edges[0], row
+        if laid is not None and laid.record.name == "reshape" and uses[laid.output] == 1:
+            gone.add(laid)
+            edge, first = laid.edges[0], laid.inputs[0]
+        elif not isinstance(row, Entry):
+            first = np.reshape(row, -1)
+        else:
+            found.append(unit)
+            continue
+        gone.add(product)
+        found.append(Unit(VectorMatrix, (first, matrix), unit.output, {}, {}, (edge, product.edges[1])))
+    return _with_bias([unit for unit in found if unit not in gone], uses)
+
+
+def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
+    """Join a vector's product with the bias added to it."""
+    made = {unit.output: unit for unit in units if unit.record is VectorMatrix}
+    gone: set[Unit] = set()
+    found: list[Unit] = []
+    for unit in units:
+        places = [k for k, x in enumerate(unit.inputs) if isinstance(x, Entry) and x in made and uses[x] == 1]
+        if unit.record.name != "add" or len(places) != 1:
+            found.append(unit)
+            continue
+        product, bias = made[unit.inputs[places[0]]], unit.inputs[1 - places[0]]
+        if np.shape(_value(bias)) != unit.output.shape:
+            found.append(unit)
+            continue
+        gone.add(product)
+        edges = (*product.edges, unit.edges[1 - places[0]])
+        found.append(Unit(VectorMap, (*product.inputs, bias), unit.output, {}, {}, edges))
+    return [unit for unit in found if unit not in gone]
+
+
+def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
+    """Return the second factor of a product where it is the transpose of something, made for this product alone."""
+    factor = entry.inputs[1] if entry.op.name == "matmul" else None
+    if not isinstance(factor, Entry) or factor.is_leaf or factor.op.name != "transpose" or uses[factor] != 1:
+        return None
+    last_two = np.array_equal(np.swapaxes(_value(factor.inputs[0]), -1, -2), factor.value)
+    return (
+        factor
+        if last_two and factor.value.ndim >= 2 and factor.inputs[0].shape == np.swapaxes(factor.value, -1, -2).shape
+        else None
+    )
+
+
+def _value(x: Any) -> Any:
+    return x.value if isinstance(x, Entry) else x
+
+
+def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
+    counts = dict.fromkeys(entries, 0)
+    for entry in reached:
+        for x in entry.inputs:
+            if isinstance(x, Entry):
+                counts[x] += 1
+    return counts
+
+
+def _connect(units: Sequence[Unit]) -> None:
+    """Tell each unit who uses its output, or a part of it."""
+    users: dict[Entry, list[Unit]] = {}
+    for unit in units:
+        for x in dict.fromkeys(e for e in unit.inputs if isinstance(e, Entry)):
+            users.setdefault(x, []).append(unit)
+            if "part" in x.settings:
+                users.setdefault(x.inputs[0], []).append(unit)
+    for unit in units:
+        unit.consumers = users.get(unit.output, [])
+
+
+def _is_inlined(unit: Unit, recording: Recording) -> bool:
+    """Whether a value is written inside the formula that uses it: arithmetic within one line of the program."""
+    if (
+        unit.record.name not in ARITHMETIC
+        or len(unit.consumers) != 1
+        or (unit.output in (recording.loss, recording.output))
+    ):
+        return False
+    user = unit.consumers[0]
+    is_total = user.record.name in TOTALS and user.settings.get("axis") is None and unit.record.name in ELEMENTWISE
+    if (user.record.name not in ARITHMETIC and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
+        return False
+    if unit.output.module != user.output.module or unit.output.source != user.output.source:
+        return False
+    if not unit.output.tracked or (
+        unit.record.name in PRODUCTS and any(len(np.shape(_value(x))) > 2 for x in unit.inputs)
+    ):
+        return False
+    return is_total or user.record.name in PRODUCTS or unit.output.shape == user.output.shape

@@ -1,0 +1,120 @@
+"""Is a displayed formula what the tape computed? It is evaluated by itself, in float64, and compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.traces.reverse import fit
+from chainrule.explain.laws.functions import NumPyFunctions
+from chainrule.explain.laws.laws import Law
+from chainrule.formula.evaluation import FormulaError, parse
+
+TOLERANCE = 1e-9
+"""A larger relative deviation is an error of the formula: both sides are computed in float64."""
+ROUNDING = 1e-6
+"""What cancels may leave this share of `TOLERANCE`, in units of the largest number that went in."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The deviation of a formula's value from the tape's: None where it could not be evaluated, for this `reason`.
+
+    `summed` are the axes of the formula's value that had to be summed over, as broadcasting and batches ask for.
+    """
+
+    error: float | None
+    reason: str = ""
+    summed: tuple[int, ...] = ()
+    value: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the formula is verified."""
+        return self.error is not None and self.error <= TOLERANCE
+
+
+def deviation(got: Any, expected: Any, inputs: Mapping[str, Any] | None = None) -> float:
+    """Return the largest difference, relative to the largest expected number."""
+    got, expected = np.asarray(got, float), np.asarray(expected, float)
+    if got.shape != expected.shape:
+        return float("inf")
+    if not np.array_equal(np.isfinite(got), np.isfinite(expected)):
+        return float("inf")
+    finite = np.isfinite(expected)
+    with np.errstate(invalid="ignore"):
+        difference = _largest(np.where(finite, got - expected, 0.0))
+    if difference == 0.0 and bool(np.all(got[~finite] == expected[~finite])):
+        return 0.0
+    scale = _largest(np.where(finite, expected, 0.0)) + ROUNDING * _went_in(inputs or {}, expected.size)
+    return difference / scale if scale else float("inf")
+
+
+def _went_in(inputs: Mapping[str, Any], count: int) -> float:
+    """The largest number that went in, times the root of how many went into each result: how far rounding adds up."""
+    terms = max((np.size(x) for x in inputs.values() if isinstance(x, np.ndarray)), default=1) / max(count, 1)
+    return float(max(map(_largest, inputs.values()), default=0.0) * np.sqrt(max(terms, 1.0)))
+
+
+def _largest(x: Any) -> float:
+    if not isinstance(x, np.ndarray | np.generic | float | int):
+        return 0.0
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        size = float(np.max(np.abs(array.astype(float))))
+    return size if np.isfinite(size) else 0.0
+
+
+def evaluate(reading: str, values: Mapping[str, Any], law: Law, shape: Any) -> list[Any]:
+    """Return every right-hand side of a formula. Raises FormulaError where it is outside the evaluator's subset."""
+    formula = parse(reading, tuple(law.functions))
+    given = {key: x for key, x in values.items() if key == "axis" or _is_number(x)}
+    functions = NumPyFunctions(values, law.functions)
+    try:
+        return formula.evaluate_all(given, functions)
+    except FormulaError:
+        if not formula.indices or shape is None:
+            raise
+        return formula.evaluate_all(given, functions, shape=shape)
+
+
+def _is_number(x: Any) -> bool:
+    if isinstance(x, tuple | list):
+        return all(isinstance(n, int | np.integer) for n in x)
+    return isinstance(x, np.ndarray | np.generic | int | float)
+
+
+def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Verdict:
+    """Evaluate a formula and compare all its right-hand sides with what the tape holds."""
+    if isinstance(expected, tuple):
+        return Verdict(None, "several outputs")
+    shape = np.shape(expected)
+    try:
+        got = evaluate(reading, values, law, shape)
+        summed = _summed(np.shape(got[0]), shape)
+        fitted = [_fitted(side, shape) for side in got]
+    except FormulaError as error:
+        return Verdict(None, str(error))
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
+        return Verdict(None, f"{type(error).__name__}: {error}")
+    worst = max(deviation(side, expected, values) for side in fitted)
+    return Verdict(worst, "" if worst <= TOLERANCE else "deviates", summed, fitted[0])
+
+
+def _fitted(side: Any, shape: tuple[int, ...]) -> Any:
+    side = np.asarray(side)
+    if [n for n in side.shape if n != 1] == [n for n in shape if n != 1]:
+        return side.reshape(shape)
+    return np.broadcast_to(fit(side, shape, np.float64), shape)
+
+
+def _summed(got: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    if [n for n in got if n != 1] == [n for n in shape if n != 1]:
+        return ()
+    extra = max(len(got) - len(shape), 0)
+    return tuple(range(extra)) + tuple(
+        k + extra for k, n in enumerate(shape[-len(got) :] if got else ()) if n == 1 != got[k + extra]
+    )

@@ -1,0 +1,113 @@
+"""Records that the engine does not need, for what a reader sees as one step."""
+
+import numpy as np
+
+from chainrule.core.kinds import Bilinear
+from chainrule.core.operation import Array
+from chainrule.rules.arrays.windows import Ints, Windows
+from chainrule.rules.network.convolution import Convolution
+
+
+class VectorMatrix(Bilinear, register=False):
+    r"""y = a B
+
+    A row times a matrix, which `matmul` lays out as a matrix of one row and back.
+    """
+
+    name = "matmul"
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar a = \bar y B^\top"""
+        return y_bar @ b.T
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar B_{ij} = a_i \bar y_j"""
+        return a[:, None] * y_bar
+
+
+class VectorMap(Bilinear, register=False):
+    r"""y = x W + b
+
+    The linear map of a single row.
+    """
+
+    name = "linear"
+
+    @staticmethod
+    def primal(x: Array, w: Array, b: Array) -> Array:
+        """Return the map."""
+        return x @ w + b
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, w: Array) -> Array:
+        r"""\bar x = \bar y\,W^\top"""
+        return y_bar @ w.T
+
+    @staticmethod
+    def adjoint_w(y_bar: Array, x: Array) -> Array:
+        r"""\bar W_{ij} = x_i \bar y_j"""
+        return x[:, None] * y_bar
+
+    @staticmethod
+    def adjoint_b(y_bar: Array) -> Array:
+        r"""\bar b = \bar y"""
+        return y_bar
+
+
+class MatmulTransposed(Bilinear, register=False):
+    r"""Y = A B^\top
+
+    A product with a transpose, `a @ b.T`, as one step: that is how it is written and read.
+    """
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ np.swapaxes(b, -1, -2)
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar A = \bar Y B"""
+        return y_bar @ b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar B = \bar Y^\top A"""
+        return np.swapaxes(y_bar, -1, -2) @ a
+
+
+class ConvolutionMap(Bilinear, register=False):
+    r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p} + \beta_o
+
+    A convolution with a bias for each channel.
+    """
+
+    name = "convolution"
+
+    @staticmethod
+    def primal(x: Array, w: Array, beta: Array, *, windows: Windows, groups: int = 1) -> Array:
+        """Return the convolution and its bias."""
+        y = Convolution.primal(x, w, windows=windows, groups=groups)
+        return y + np.reshape(beta, (-1, *[1] * windows.axes))
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, w: Array, x_shape: Ints, *, windows: Windows, groups: int) -> Array:
+        r"""\bar x_{b, c, j} = \sum_{o, k, i: s i + d k - p = j} w_{o, c, k}\,\bar y_{b, o, i}"""
+        return Convolution.adjoint_x(y_bar, w, x_shape, windows=windows, groups=groups)
+
+    @staticmethod
+    def adjoint_w(y_bar: Array, x: Array, *, windows: Windows, groups: int) -> Array:
+        r"""\bar w_{o, c, k} = \sum_{b, i} x_{b, c, s i + d k - p}\,\bar y_{b, o, i}"""
+        return Convolution.adjoint_w(y_bar, x, windows=windows, groups=groups)
+
+    @staticmethod
+    def adjoint_beta(y_bar: Array) -> Array:
+        r"""\bar \beta_o = \sum_{b, i} \bar y_{b, o, i}"""
+        return np.sum(y_bar, axis=(0, *range(2, y_bar.ndim)))

@@ -1,0 +1,142 @@
+"""`graph`: the computational graph of a loss, drawn."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule.base.files import write_text
+from chainrule.core.tensor import Tensor
+from chainrule.explain.derive.subject import record
+
+from .page import page, sections
+from .scene import Scene, stage
+from .svg import draw
+from .texts import TEXT, check_lang
+from .vertices import Vertex, read_recording, read_tensor
+
+
+class Graph:
+    """A computational graph: `to_svg()`, `to_html()`, `save(path)`; a notebook shows it by itself.
+
+    `vertices` holds everything in the order in which it was made, drawn or not.
+    """
+
+    def __init__(self, vertices: Sequence[Vertex], title: str, fold: bool, most: int, lang: str) -> None:
+        self.vertices = list(vertices)
+        self.title = title
+        self.lang = lang
+        self._scene: Scene = stage(self.vertices, fold, most)
+
+    @property
+    def operations(self) -> int:
+        """The number of operations, folded and left out ones too."""
+        return sum(v.op is not None for v in self.vertices)
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters: arrays that asked for their gradient."""
+        return sum(v.kind == "parameter" for v in self.vertices)
+
+    @property
+    def folds(self) -> list[int]:
+        """How often each folded block repeats, from the top."""
+        return [len(fold.copies) for fold in self._scene.folds]
+
+    @property
+    def left_out(self) -> int:
+        """The number of operations that a drawing would be too large with."""
+        return self._scene.left_out
+
+    def _heading(self) -> str:
+        words = TEXT[self.lang]
+        summary = words["summary"].format(operations=f"{self.operations:,}", parameters=f"{self.parameters:,}")
+        return f"{self.title}: {summary}" if self.title else summary
+
+    def _notes(self) -> list[str]:
+        words, output = TEXT[self.lang], self.vertices[-1]
+        notes = [words["left_out"].format(n=f"{self.left_out:,}")] if self.left_out else []
+        return notes if output.gradient is not None else [*notes, words["no_gradient"]]
+
+    def to_svg(self, animate: bool = False) -> str:
+        """Return the drawing as SVG; with `animate`, the boxes light up in the order of the two passes."""
+        return draw(self._scene, self.lang, self._heading(), self._notes(), animate)
+
+    def to_html(self, animate: bool = False) -> str:
+        """Return a page with the drawing, each folded block opened, and the formulas of the operations."""
+        return page(self.to_svg(animate), self.vertices, self._scene, self.lang)
+
+    def save(self, path: str | Path, animate: bool = False) -> None:
+        """Write the drawing to a file: `.svg` or `.html`."""
+        path = Path(path)
+        writers = {".svg": self.to_svg, ".html": self.to_html}
+        if path.suffix not in writers:
+            raise ValueError(f"graph: save: expected a path that ends in .svg or .html, got {str(path)!r}")
+        write_text(path, writers[path.suffix](animate))
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def _repr_html_(self) -> str:
+        return sections(self.to_svg(), self.vertices, self._scene, self.lang)
+
+    def __repr__(self) -> str:
+        folded = f", folded {', '.join(f'×{n}' for n in self.folds)}" if self.folds else ""
+        left = f", {self.left_out} not drawn" if self.left_out else ""
+        return f"<Graph of {self.operations} operations and {self.parameters} parameters{folded}{left}>"
+
+
+def graph(
+    subject: Any,
+    *args: Any,
+    loss: Any = None,
+    target: Any = None,
+    argnums: Any = None,
+    fold: bool = True,
+    most: int = 100,
+    lang: str = "en",
+) -> Graph:
+    """Return the computational graph of a loss: operations, values, gradients, and the order of both passes.
+
+    `subject` is a tensor that was computed and not yet differentiated, or a function of `args`, or a model with its
+    data, `loss` and `target`. A function's floating arguments are its parameters, or those that `argnums` picks. A tape
+    keeps only what the backward pass needs, so for a tensor some values may be missing; a function or a model is run
+    once, in float64, and shows all of them. No gradient is stored anywhere.
+
+    Blocks that repeat at least three times are drawn once, as ×N, unless `fold` is False. Of more than `most`
+    operations and blocks the last are drawn, with a statement of how many were left out. `lang` is "en" or "ko".
+
+    Raises TypeError for anything else, GradientError for a tensor without a tape, FreedTapeError for one whose backward
+    pass has been run, and what `subject` raises.
+
+    The layout is that of Sugiyama, Tagawa and Toda (1981).
+
+    >>> import chainrule as cr
+    >>> w = cr.tensor(0.5, requires_grad=True, name="w")
+    >>> b = cr.tensor(0.1, requires_grad=True, name="b")
+    >>> g = cr.graph((cr.sigmoid(2.0 * w + b) - 1.0) ** 2 / 2)
+    >>> g
+    <Graph of 6 operations and 2 parameters>
+    >>> g.save("neuron.svg")
+    """
+    check_lang(lang)
+    if isinstance(subject, Tensor):
+        if args or any(x is not None for x in (loss, target, argnums)):
+            raise TypeError(
+                "graph: got a tensor and further arguments; pass the tensor alone, or the function with its arguments"
+            )
+        return Graph(read_tensor(subject), "", fold, most, lang)
+    if not callable(subject):
+        raise TypeError(
+            f"graph: expected a tensor with a tape, a function or a model, got {type(subject).__name__}; for numbers, "
+            f"make them tensors first: cr.tensor(x, requires_grad=True)"
+        )
+    frame = sys._getframe(1)
+    caller = (frame.f_code.co_filename, frame.f_lineno)
+    try:
+        recording = record(subject, args, loss, target, argnums, caller)
+    except (TypeError, ValueError) as error:  # recorded as for `explain`, which its messages name
+        if not str(error).startswith("explain: "):
+            raise
+        raise type(error)(str(error).replace("explain", "graph")) from error
+    return Graph(read_recording(recording), recording.title, fold, most, lang)

@@ -1,0 +1,397 @@
+"""A scene as SVG: boxes, edges with values and gradients, titles, colours, the order of work. No script in it."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.present.escape import html as escape
+
+from .folding import Fold
+from .layout import Edge, Layout, Place, lay_out
+from .scene import Earlier, Item, Join, Scene
+from .style import animation, style, turns
+from .texts import SYMBOLS, TEXT, amount, describe, formula_text, norm, number, shape_text, short
+from .vertices import Link, Vertex
+
+MARGIN = 22.0
+LEGEND = 54.0
+HEAD = 62.0
+LEAST_WIDTH = 640.0
+LABEL_LINE = 13.0
+BACKBONE = 1000.0
+"""How much straighter than a parameter's edge one between operations is drawn."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text in a box: its class says how it looks."""
+
+    text: str
+    look: str
+    size: float
+
+    @property
+    def width(self) -> float:
+        """About how wide it is set, rather too much than too little."""
+        return text_width(self.text, self.size)
+
+
+def text_width(text: str, size: float) -> float:
+    """Estimate the width of text in a sans-serif font of this size; Korean letters are as wide as they are high.
+
+    >>> text_width("ab", 10.0) < text_width("가나", 10.0)
+    True
+    """
+    wide = sum(1.02 if ord(c) > 0x1100 and c not in "‖…−" else 0.9 if c in "mwMW@%" else 0.6 for c in text)
+    return wide * size
+
+
+@dataclass
+class Shape:
+    """What an item looks like, before it has a place."""
+
+    item: Item
+    kind: str
+    lines: list[Line]
+    corners: tuple[str, str]
+    title: str
+    tip: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
+        corner = sum(text_width(text, 10.0) for text in self.corners) + 12 * sum(map(bool, self.corners))
+        widest = max((line.width for line in self.lines), default=0.0)
+        first = self.lines[0].width if self.lines else 0.0
+        padding = {"operation": 18, "parameter": 34, "block": 36}.get(self.kind, 26)
+        height = sum(line.size * 1.3 for line in self.lines) + {"block": 24}.get(self.kind, 14)
+        return max(widest + padding, first + corner + 16, 44.0), max(height, 30.0)
+
+
+def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: bool = False) -> str:
+    """Return the drawing of a scene as one SVG element that stands on its own."""
+    shapes = [_shape(item, lang) for item in scene.items]
+    labels = [_label(scene, join) for join in scene.joins]
+    edges = [_edge(scene, join, lines) for join, lines in zip(scene.joins, labels, strict=True)]
+    layout = lay_out([shape.size for shape in shapes], edges)
+    said = [text_width(heading, 16.5), *(text_width(note, 12.5) for note in notes)]
+    width = max(layout.width + 2 * MARGIN, LEAST_WIDTH, *(room + 2 * MARGIN for room in said))
+    top = HEAD + 17.0 * len(notes)
+    height = layout.height + top + LEGEND + MARGIN
+    shift = ((width - layout.width) / 2, top)
+    words = TEXT[lang]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document" lang="{lang}" '
+        f'aria-label="{escape(words["title"] + ": " + heading)}">',
+        f"<title>{escape(words['title'])}</title><desc>{escape(heading)}</desc>",
+        f"<style>{style()}{animation(scene) if animate else ''}</style>",
+        '<rect class="paper" width="100%" height="100%"/>',
+        *_heading(heading, notes, words["hint"]),
+        f'<g transform="translate({shift[0]:.1f} {shift[1]:.1f})">',
+        *(_path(scene, join, knots) for join, knots in zip(scene.joins, layout.knots, strict=True)),
+        *_labels(scene, labels, layout, lang),
+        *(_node(shape, place, shift, width) for shape, place in zip(shapes, layout.boxes, strict=True)),
+        "</g>",
+        *_legend(scene, lang, height - LEGEND, width),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+# What the boxes say
+
+
+def _shape(item: Item, lang: str) -> Shape:
+    words = TEXT[lang]
+    if isinstance(item, Earlier):
+        lines = [Line("⋮", "name", 14.0), Line(words["earlier_short"].format(n=item.operations), "small", 11.0)]
+        return Shape(item, "earlier", lines, ("", ""), words["earlier"].format(n=item.operations), "")
+    if isinstance(item, Fold):
+        return _block(item, lang)
+    title = _title(item, lang)
+    if item.op is None:
+        return Shape(item, item.kind, _leaf_lines(item), ("", ""), title, _tip(item, lang))
+    symbol = SYMBOLS.get(item.name, item.name.replace("_", " "))
+    lines = [Line(symbol, "name", 15.0)] if len(symbol) < 18 else [Line(symbol, "name", 12.0)]
+    if symbol.lower() != item.name.replace("_", " "):
+        lines.append(Line(item.name.replace("_", " "), "small", 10.5))
+    corners = (f"↓{item.forward}" if item.forward else "", f"↑{item.backward}" if item.backward else "")
+    return Shape(item, "operation", lines, corners, title, _tip(item, lang))
+
+
+def _leaf_lines(item: Vertex) -> list[Line]:
+    if item.kind == "constant":
+        value = "?" if item.value is None else number(np.asarray(item.value).item())
+        return [Line(f"{item.name} = {value}" if item.name else value, "small", 12.0)]
+    name = Line(item.name or "·", "name", 13.0)
+    return [name, Line(shape_text(item.shape), "small", 10.5)] if item.shape else [name]
+
+
+def _block(fold: Fold, lang: str) -> Shape:
+    words, operations = TEXT[lang], fold.operations
+    chain = [SYMBOLS.get(v.name, v.name.replace("_", " ")) for v in operations]
+    if len(chain) > 6:
+        chain = [*chain[:3], "…", *chain[-2:]]
+    contents = words["contents"].format(operations=len(operations), parameters=fold.parameters)
+    name = block_name(fold, lang)
+    lines = [
+        Line(f"×{len(fold.copies)}", "times", 18.0),
+        Line(name, "name", 13.0),
+        Line(" → ".join(chain), "small", 11.0),
+        Line(contents, "small", 10.5),
+    ]
+    all_operations = [v for copy in fold.copies for v in copy if v.op is not None]
+    corners = tuple(_range(mark, [getattr(v, way) for v in all_operations]) for mark, way in _WAYS)
+    title = f"{name} ×{len(fold.copies)}\n{contents}\n" + "\n".join(
+        f"{v.name}: {formula_text(v.op)}" for v in operations[:12]
+    )
+    return Shape(fold, "block", lines, (corners[0], corners[1]), title, contents)
+
+
+_WAYS = (("↓", "forward"), ("↑", "backward"))
+
+
+def _range(mark: str, numbers: Sequence[int]) -> str:
+    found = [n for n in numbers if n]
+    return f"{mark}{min(found)}–{max(found)}" if found else ""
+
+
+def block_name(fold: Fold, lang: str) -> str:
+    """Return the paths of the first and the last copy, or the word for a block where there are none."""
+    paths = fold.paths()
+    return f"{paths[0]} … {paths[-1]}" if all(paths) and paths[0] != paths[-1] else TEXT[lang]["block"]
+
+
+def _title(vertex: Vertex, lang: str) -> str:
+    words = TEXT[lang]
+    lines = [f"{words[vertex.kind]} {vertex.name}".strip()]
+    if vertex.op is not None:
+        lines += [formula_text(vertex.op), *(f"{k} = {v!r}" for k, v in vertex.settings.items() if _is_short(v))]
+    lines += [
+        f"{words['shape']}: {shape_text(vertex.shape, lang)}",
+        f"{words['value']}: {describe(vertex.value, lang)}",
+    ]
+    if vertex.gradient is not None:
+        lines.append(f"{words['gradient']}: {describe(vertex.gradient, lang)}")
+    lines += [f"{words[way]}: {getattr(vertex, way)}" for _, way in _WAYS if getattr(vertex, way)]
+    lines += [vertex.module] if vertex.module else []
+    lines += [source_text(vertex)] if vertex.source is not None else []
+    return "\n".join(line for line in lines if line)
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | tuple | type(None)) and len(repr(value)) < 60
+
+
+def source_text(vertex: Vertex) -> str:
+    """Return the user's line that made a vertex: file, number and text."""
+    source = vertex.source
+    if source is None:
+        return ""
+    file = source.file.replace("\\", "/").rpartition("/")[2]
+    return f"{file}:{source.line}  {source.text}".rstrip()
+
+
+def _tip(vertex: Vertex, lang: str) -> str:
+    words = TEXT[lang]
+    parts = [f"{words[vertex.kind]} {vertex.name}".strip(), formula_text(vertex.op) if vertex.op is not None else ""]
+    parts.append(source_text(vertex))
+    parts.append(f"{words['value']} {describe(vertex.value, lang)}")
+    parts.append(f"∂ {describe(vertex.gradient, lang)}" if vertex.gradient is not None else "")
+    return "   ·   ".join(part for part in parts if part)
+
+
+# What the edges say
+
+
+def _label(scene: Scene, join: Join) -> list[Line]:
+    """Return value and gradient; an edge from what was left out says nothing, as there may be hundreds of them."""
+    if isinstance(scene.items[join.tail], Earlier):
+        return []
+    link, head = join.links[0], scene.items[join.head]
+    source = link.source
+    lines = []
+    if source.kind != "constant":
+        value = amount(source.value)
+        text = f"{shape_text(source.shape)}  {value}".rstrip() if source.shape else value
+        lines.append(Line(text, "value", 11.0))
+    found = [one.gradient for one in join.links if one.gradient is not None]
+    if found:
+        many = f" ×{len(join.links)}" if isinstance(head, Fold) and len(join.links) > 1 else ""
+        lines.append(Line(f"∂ {amount(sum(found))}{many}", "gradient", 11.0))
+    return [line for line in lines if line.text]
+
+
+def _edge(scene: Scene, join: Join, lines: Sequence[Line]) -> Edge:
+    tail = scene.items[join.tail]
+    backbone = not isinstance(tail, Vertex) or tail.op is not None
+    weight = BACKBONE if backbone else 1.0
+    width = max((line.width for line in lines), default=0.0)
+    return Edge(join.tail, join.head, width + (6.0 if lines else 0.0), LABEL_LINE * len(lines), weight)
+
+
+def _labels(scene: Scene, labels: Sequence[list[Line]], layout: Layout, lang: str) -> Iterator[str]:
+    for join, lines, place in zip(scene.joins, labels, layout.labels, strict=True):
+        if lines:
+            yield f'<g class="label"><title>{escape(_label_title(join, lang))}</title>'
+            yield f'<rect class="back" x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" '
+            yield f'height="{place.height:.1f}" rx="3"/>'
+            yield from _lines(lines, place.x, place.top, LABEL_LINE)
+            yield "</g>"
+
+
+def _label_title(join: Join, lang: str) -> str:
+    words, link = TEXT[lang], join.links[0]
+    lines = [f"{words['argument']} {link.argument}"] if link.argument else []
+    lines += [
+        f"{words['shape']}: {shape_text(link.source.shape, lang)}",
+        f"{words['value']}: {describe(link.source.value, lang)}",
+    ]
+    for one in join.links[:6]:
+        if one.gradient is not None:
+            lines.append(f"{words['gradient']}: {describe(one.gradient, lang)}")
+    return "\n".join(lines)
+
+
+def _lines(lines: Sequence[Line], x: float, top: float, pitch: float | None = None) -> Iterator[str]:
+    y = top
+    for line in lines:
+        height = pitch or line.size * 1.3
+        yield (
+            f'<text class="{line.look}" x="{x:.1f}" y="{y + height / 2 + line.size * 0.35:.1f}" '
+            f'font-size="{line.size:g}">{escape(line.text)}</text>'
+        )
+        y += height
+
+
+def _path(scene: Scene, join: Join, knots: Sequence[tuple[float, float]]) -> str:
+    head = scene.items[join.head]
+    flows = any(link.gradient is not None for link in join.links)
+    (x, y), *rest = knots
+    d = [f"M{x:.1f} {y:.1f}"]
+    for u, v in rest[:-1]:
+        if abs(u - x) < 0.05:
+            d.append(f"V{v:.1f}")
+        else:
+            bend = 0.55 * (v - y)
+            d.append(f"C{x:.1f} {y + bend:.1f} {u:.1f} {v - bend:.1f} {u:.1f} {v:.1f}")
+        x, y = u, v
+    end, foot = rest[-1]
+    d.append(f"V{max(foot - 6, y):.1f}")
+    arrow = f'<path class="arrow" d="M{end - 3.5:.1f} {foot - 7:.1f}L{end:.1f} {foot - 0.5:.1f}L{end + 3.5:.1f} '
+    arrow += f'{foot - 7:.1f}z"/>'
+    look = "edge flows" if flows else "edge"
+    return f'<path class="{look}" d="{"".join(d)}"/>' + (arrow if not isinstance(head, Earlier) else "")
+
+
+# Boxes
+
+
+def _node(shape: Shape, place: Place, shift: tuple[float, float], width: float) -> str:
+    front = _front(place) if shape.kind == "block" else place
+    first = turns(shape.item)[0]
+    order = f" n{first}" if first else ""
+    label = re.sub(r"\n+", ", ", shape.title)
+    text_height = sum(line.size * 1.3 for line in shape.lines)
+    parts = [
+        f'<g class="node {shape.kind}{order}" tabindex="0" role="graphics-symbol img" aria-label="{escape(label)}">',
+        f"<title>{escape(shape.title)}</title>",
+        _OUTLINES.get(shape.kind, _rectangle)(place),
+        *_lines(shape.lines, front.x, front.y - text_height / 2),
+        *_corner(shape.corners[0], "down", front.left + 5, front.top + 12, "start"),
+        *_corner(shape.corners[1], "up", front.right - 5, front.top + 12, "end"),
+    ]
+    if shape.tip:
+        room = int((width - 2 * MARGIN) / (0.58 * 12))
+        tip = shape.tip if len(shape.tip) <= room else shape.tip[: room - 1] + "…"
+        parts.append(f'<text class="tip" x="{MARGIN - shift[0]:.1f}" y="{48 - shift[1]:.1f}">{escape(tip)}</text>')
+    return "".join([*parts, "</g>"])
+
+
+def _corner(text: str, look: str, x: float, y: float, anchor: str) -> Iterator[str]:
+    if text:
+        yield f'<text class="{look}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="10">{text}</text>'
+
+
+def _rectangle(place: Place, radius: float = 6.0) -> str:
+    return (
+        f'<rect class="shape" x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" '
+        f'height="{place.height:.1f}" rx="{radius:.1f}"/>'
+    )
+
+
+def _pill(place: Place) -> str:
+    return _rectangle(place, place.height / 2)
+
+
+def _hexagon(place: Place) -> str:
+    side = 11.0
+    points = [
+        (place.left, place.y),
+        (place.left + side, place.top),
+        (place.right - side, place.top),
+        (place.right, place.y),
+        (place.right - side, place.bottom),
+        (place.left + side, place.bottom),
+    ]
+    return f'<polygon class="shape" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+
+
+def _front(place: Place) -> Place:
+    return Place(place.width - 10, place.height - 10, place.x - 5, place.y + 5)
+
+
+def _stack(place: Place) -> str:
+    inner = _front(place)
+    cards = [Place(inner.width, inner.height, inner.x + k, inner.y - k) for k in (10, 5)]
+    return "".join(_rectangle(card).replace('"shape"', '"shape card"') for card in cards) + _rectangle(inner)
+
+
+def _twice(place: Place) -> str:
+    inner = Place(place.width - 6, place.height - 6, place.x, place.y)
+    return _pill(place) + _pill(inner).replace('"shape"', '"shape inner"')
+
+
+_OUTLINES: dict[str, Callable[[Place], str]] = {
+    "parameter": _hexagon,
+    "input": _pill,
+    "constant": _pill,
+    "output": _twice,
+    "block": _stack,
+}
+
+
+# Around the drawing
+
+
+def _heading(heading: str, notes: Sequence[str], hint: str) -> Iterator[str]:
+    yield f'<text class="heading" x="{MARGIN:g}" y="27">{escape(heading)}</text>'
+    yield f'<text class="hint" x="{MARGIN:g}" y="48">{escape(hint)}</text>'
+    for k, note in enumerate(notes):
+        yield f'<text class="note" x="{MARGIN:g}" y="{66 + 17 * k}">{escape(note)}</text>'
+
+
+def _legend(scene: Scene, lang: str, top: float, width: float) -> Iterator[str]:
+    words = TEXT[lang]
+    kinds = dict.fromkeys("block" if isinstance(i, Fold) else getattr(i, "kind", "earlier") for i in scene.items)
+    x = MARGIN
+    yield f'<g class="legend"><path class="rule" d="M{MARGIN:g} {top:.1f}H{width - MARGIN:.1f}"/>'
+    for kind in ("parameter", "input", "constant", "operation", "block", "output"):
+        if kind in kinds:
+            outline = _OUTLINES.get(kind, _rectangle)(Place(34.0, 24.0 if kind == "block" else 16.0, x + 17, top + 17))
+            yield f'<g class="node {kind}">{outline}</g>'
+            yield f'<text class="small" x="{x + 41:.1f}" y="{top + 21:.1f}" text-anchor="start" '
+            yield f'font-size="11">{escape(words[kind])}</text>'
+            x += 41 + text_width(words[kind], 11.0) + 18
+    yield f'<text class="small" x="{MARGIN:g}" y="{top + 42:.1f}" text-anchor="start" font-size="11" '
+    yield f'xml:space="preserve">{escape(words["order"])}</text></g>'
+
+
+def gradient_norm(links: Sequence[Link] | Sequence[Vertex]) -> str:
+    """Return the norm of all gradients together."""
+    found = [one.gradient for one in links if one.gradient is not None]
+    return short(sum(norm(g) ** 2 for g in found) ** 0.5) if found else ""

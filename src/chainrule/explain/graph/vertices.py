@@ -1,0 +1,206 @@
+"""What a computational graph shows, read off a tape or a recording: vertices in the order in which they were made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.base.provenance import Source
+from chainrule.core.errors import FreedTapeError, GradientError
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.node import Item, Leaf, Node
+from chainrule.core.traces.reverse import gradients
+from chainrule.core.traces.tape import EAGER
+from chainrule.explain.derive.recorder import Entry, pull_back
+from chainrule.explain.derive.subject import Recording
+
+from .values import UNKNOWN, fill_in, kept_argument
+
+Kind = Literal["operation", "parameter", "input", "constant", "output", "earlier"]
+
+
+@dataclass(eq=False)
+class Link:
+    """One use of a value: `gradient` is what comes back from this use alone."""
+
+    source: "Vertex"
+    argument: str
+    gradient: Any = None
+
+
+@dataclass(eq=False)
+class Vertex:
+    """An operation, or a value that none made.
+
+    A `parameter` is whatever asked for its gradient, an `input` an array that did not, a `constant` a number. `value`
+    is None where the tape did not keep it; `gradient` is the sum over all uses. `forward` and `backward` number the
+    operations in the order in which the two passes reach them, from 1; 0 where a pass does not.
+    """
+
+    kind: Kind
+    name: str
+    shape: tuple[int, ...]
+    value: Any = None
+    gradient: Any = None
+    inputs: list[Link] = field(default_factory=list)
+    op: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+    module: str = ""
+    forward: int = 0
+    backward: int = 0
+
+
+def read_tensor(loss: Tensor) -> list[Vertex]:
+    """Return the vertices of a tensor's tape, the last one its output.
+
+    Raises GradientError where there is no tape, and FreedTapeError where an earlier backward pass has emptied it.
+    """
+    node = _node_of(loss)
+    nodes = _below(node)
+    for one in nodes:
+        if one.saved is None:
+            raise FreedTapeError(
+                f"graph: the values saved for {one.name} ({one.source}) were freed by an earlier backward pass; call "
+                f"cr.graph(loss) before loss.backward(), or cr.graph(f, *args) with the function that computes it"
+            )
+    entries = _entries(nodes)
+    fill_in(entries, loss)
+    last = entries[-1]
+    if loss.size == 1:
+        with np.errstate(all="ignore"):
+            gradients([(node, np.ones(loss.shape, loss.dtype))], free=False)  # raises where a saved value was changed
+            pull_back(entries, last)
+    return _vertices(entries, last, loss.name or "L")
+
+
+def read_recording(recording: Recording) -> list[Vertex]:
+    """Return the vertices of a recorded run."""
+    return _vertices(recording.entries, recording.loss, "L")
+
+
+def _node_of(loss: Tensor) -> Node:
+    if loss._trace is not EAGER:
+        raise GradientError(
+            "graph: this tensor belongs to a transform such as cr.grad that is still running; pass the function "
+            "itself: cr.graph(f, *args)"
+        )
+    node = loss.node
+    if node is None:
+        raise GradientError(
+            "graph: this tensor has no gradient, so no tape was kept: no tensor made with requires_grad=True leads to "
+            "it, or it was computed under no_grad or detached; use cr.graph(f, *args) with the function that made it"
+        )
+    return node
+
+
+def _below(root: Node) -> list[Node]:
+    """Return the nodes that lead to `root`, and itself, in the order in which they were made."""
+    found: dict[int, Node] = {}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.order not in found:
+            found[node.order] = node
+            stack.extend(p for p in node.parents if p is not None)
+    return [found[order] for order in sorted(found)]
+
+
+def _entries(nodes: Sequence[Node]) -> list[Entry]:
+    """Return the tape as a recording would hold it, without the values."""
+    made: dict[int, Entry] = {}
+    for node in nodes:
+        if isinstance(node, Leaf):
+            entry = Entry(None, (), {}, UNKNOWN, node, name=node.label or "", is_parameter=True)
+        elif isinstance(node, Item):
+            parent: Any = node.parents[0]
+            entry = Entry(node.op, (made[parent.order],), {"part": node.index}, UNKNOWN, node)
+        else:
+            inputs = tuple(
+                kept_argument(node, k) if parent is None else made[parent.order]
+                for k, parent in enumerate(node.parents)
+            )
+            value = tuple(np.broadcast_to(0.0, s) for s in node.shape) if node.op.several else UNKNOWN
+            entry = Entry(node.op, inputs, node.settings, value, node)
+        made[node.order] = entry
+    return list(made.values())
+
+
+# From entries to vertices
+
+
+def _vertices(entries: Sequence[Entry], last: Entry, output: str) -> list[Vertex]:
+    made: dict[int, Vertex] = {}
+    found: list[Vertex] = []
+    reached = _reached(last)
+    arrived = {(id(user), k): x_bar for entry in entries for user, k, x_bar in entry.arrived}
+    for entry in entries:
+        if id(entry) in reached:
+            vertex = made[id(entry)] = _vertex(entry)
+            sources = [_source(entry, k, made, found) for k in range(len(entry.inputs))]
+            vertex.inputs = [
+                Link(source, _argument(entry, k), arrived.get((id(entry), k)))
+                for k, source in enumerate(sources)
+                if source is not None
+            ]
+            found.append(vertex)
+    end = made[id(last)]
+    found.append(
+        Vertex("output", output, end.shape, end.value, end.gradient, [Link(end, "", end.gradient)], module=end.module)
+    )
+    _number(found)
+    return found
+
+
+def _reached(last: Entry) -> set[int]:
+    seen, stack = {id(last)}, [last]
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Entry) and id(x) not in seen:
+                seen.add(id(x))
+                stack.append(x)
+    return seen
+
+
+def _vertex(entry: Entry) -> Vertex:
+    shape = entry.shape if entry.node is None else entry.node.shape
+    value = None if entry.value is UNKNOWN or isinstance(entry.value, tuple) else entry.value
+    common: Any = {"shape": shape, "value": value, "gradient": entry.gradient, "module": entry.module}
+    if entry.is_leaf:
+        return Vertex("parameter" if entry.tracked else "input", entry.name, **common)
+    part = entry.settings.get("part") if len(entry.inputs) == 1 else None
+    name = entry.op.name if part is None or entry.inputs[0].op is not entry.op else f"[{part}]"
+    return Vertex("operation", name, op=entry.op, settings=entry.settings, source=entry.source, **common)
+
+
+def _argument(entry: Entry, k: int) -> str:
+    names: tuple[str, ...] = entry.op.arguments
+    return names[min(k, len(names) - 1)]
+
+
+def _source(entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex]) -> Vertex | None:
+    """Return where an argument comes from, or None where there is nothing to show; constants are made here."""
+    x = entry.inputs[k]
+    if isinstance(x, Entry):
+        return made[id(x)]
+    if x is None or (x is UNKNOWN and entry.op.kind == "fused"):  # an optional argument that was left out, or may be
+        return None
+    if x is UNKNOWN or np.ndim(x) == 0:
+        name = "" if entry.op.kind in ("linear", "bilinear", "elementwise") else _argument(entry, k)
+        constant = Vertex("constant", name, (), value=None if x is UNKNOWN else x)
+    elif id(x) in made:
+        return made[id(x)]
+    else:
+        constant = made[id(x)] = Vertex("input", _argument(entry, k), np.shape(x), value=np.asarray(x))
+    found.append(constant)
+    return constant
+
+
+def _number(vertices: Sequence[Vertex]) -> None:
+    operations = [v for v in vertices if v.op is not None]
+    for k, vertex in enumerate(operations, 1):
+        vertex.forward = k
+    pulled = [v for v in reversed(operations) if v.gradient is not None]
+    for k, vertex in enumerate(pulled, 1):
+        vertex.backward = k

@@ -1,0 +1,119 @@
+r"""Softmax with cross-entropy in full: the loss, the Jacobian, the substitution, and $\hat y - y$.
+
+The lines are the record's own `derivation`, with this network's symbols; each is checked by number.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.derive.equations import Equation
+from chainrule.explain.derive.evaluated import Book
+from chainrule.explain.derive.operands import Literal, Named, Operand
+from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.steps import Line
+from chainrule.explain.derive.symbols import Symbol
+from chainrule.explain.derive.template import render
+from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.verify import deviation, verify
+from chainrule.explain.write.catalogue import Catalogue
+from chainrule.rules.network.cross_entropy import one_hot
+
+from .laws import Law
+from .special import as_rows
+
+FUSED = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"})
+
+
+def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
+    """Return the algebra of a fused operation, where its record states it, and the rule that it leads to."""
+    steps = getattr(unit.record, "derivation", ())
+    if unit.record.name not in FUSED or k != 0:
+        return []
+    values = [x.value if isinstance(x, Entry) else np.asarray(x) for x in unit.inputs]
+    operands = _operands(book, unit)
+    lines = [*_one_hot(book, unit, words)]
+    for step in steps:
+        if step.applies is not None and not step.applies(*values):
+            continue
+        rendered = render(step.latex, operands, {})
+        left, right = (_flat(unit, side) for side in step.check(*values))
+        verdict = verify(rendered.reading, rendered.values, Law(step.latex), left)
+        error = None if verdict.error is None else max(verdict.error, deviation(left, right, {"one": 1.0}))
+        lines.append(Line(words.title(step.title), rendered.shown, error, verdict.reason))
+    verdict = equation.verdict
+    lines.append(Line(words["chain_rule"], equation.latex, verdict.error, verdict.reason))
+    return lines
+
+
+def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
+    """Where the target is a class, the derivation reads it as the row with a 1 there."""
+    if unit.record.name != "sparse_softmax_cross_entropy":
+        return []
+    z, classes = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
+    law = Law(r"t_{ij} = [j = y_i]")
+    rendered = render(law.latex, {"y": Named(_target(book, unit), classes)}, {})
+    verdict = verify(rendered.reading, rendered.values, law, one_hot(classes, z.shape[-1]))
+    return [Line(words["one_hot"], rendered.shown, verdict.error, verdict.reason)]
+
+
+def _flat(unit: Unit, side: Any) -> Any:
+    """Return one side of a check with the rows along one axis, as the operands have them."""
+    rows = np.size(unit.output.value)
+    return np.reshape(side, (rows, *np.shape(side)[unit.output.value.ndim :])) if np.ndim(unit.output.value) else side
+
+
+def _operands(book: Book, unit: Unit) -> dict[str, Operand]:
+    found = {name: o for name, o in book.operands(unit, backward=False).items() if name in ("z", "y_hat")}
+    z, target = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
+    if unit.record.name == "softmax_cross_entropy":
+        found["t"] = Named(_target(book, unit), target)
+    else:
+        found["t"] = Named(Symbol("t"), one_hot(target, z.shape[-1]))
+    return {**found, "L": Named(book.symbol(unit.output), 0.0)}
+
+
+def _target(book: Book, unit: Unit) -> Symbol:
+    operand = book.operand(unit.inputs[1])
+    return operand.symbol if isinstance(operand, Named) else Symbol("y")
+
+
+def simplified(book: Book, unit: Unit, k: int, equation: Equation) -> Equation:
+    r"""Return $\frac{\hat y - y}{B}$ for the mean over B rows, where the record's rule weighs each row by $1/B$."""
+    law = _mean_law(book, unit, k)
+    if law is None:
+        return equation
+    entry: Any = unit.inputs[k]
+    symbol = book.gradient_symbol(entry)
+    values = {name: o for name, o in book.operands(unit, backward=False).items() if name == "y_hat"}
+    target = unit.inputs[1].value if isinstance(unit.inputs[1], Entry) else np.asarray(unit.inputs[1])
+    operands: dict[str, Operand] = {
+        **values,
+        "t": Named(_target(book, unit), as_rows(unit, target)),
+        "z_bar": Named(symbol, 0.0),
+    }
+    operands["b"] = Literal(float(np.size(unit.output.value)))
+    rendered = render(law.latex, operands, {})
+    verdict = verify(rendered.reading, rendered.values, law, as_rows(unit, entry.gradient))
+    if not verdict.ok:
+        return equation
+    latex = rendered.shown
+    if symbol.is_delta:
+        left, _, right = latex.partition(" = ")
+        latex = f"{left} = {symbol.fraction(left.partition('_')[2].strip('{}'))} = {right}"
+    return replace(
+        equation, latex=latex, numbers=rendered.numbers and rendered.numbers.partition(" = ")[2], verdict=verdict
+    )
+
+
+def _mean_law(book: Book, unit: Unit, k: int) -> Law | None:
+    if unit.record.name not in FUSED or k != 0:
+        return None
+    user = unit.consumers[0] if len(unit.consumers) == 1 else None
+    if user is None or user.record.name != "mean" or user.output is not book.recording.loss:
+        return None
+    numerator = r"\hat y_{ij} - [j = t_i]" if unit.record.name == "sparse_softmax_cross_entropy" else r"\hat y - t"
+    left = r"\bar z_{ij}" if "_" in numerator else r"\bar z"
+    alone = np.size(unit.output.value) == 1
+    return Law(f"{left} = {numerator}" if alone else rf"{left} = \frac{{{numerator}}}{{B}}")

@@ -1,0 +1,107 @@
+r"""Which formula holds for a unit, and what stands for its names: from the record's docstrings.
+
+A `Law` is a formula with the functions it calls. Where the docstring is prose for a reader (an index, a window), the
+law also says how it is evaluated: `special` writes that out in plain NumPy.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.template import is_sum, sides
+from chainrule.explain.derive.units import Unit
+from chainrule.formula.evaluation import formulas_in
+
+
+@dataclass(frozen=True)
+class Law:
+    """A formula as the reader sees it; `reading` is what is evaluated where that differs."""
+
+    latex: str
+    reading: str = ""
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    """Formulas that come before it, for what it uses."""
+
+
+def forward_law(unit: Unit) -> Law | None:
+    """Return the law of the forward pass, or None where the record states no formula."""
+    texts = _formulas(_stated(unit.record))
+    return Law(texts[-1], steps=tuple(texts[:-1])) if texts else None
+
+
+def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
+    r"""Return the law for the cotangent of input k, and the local derivative's left-hand side, if it has one.
+
+    An elementwise record states a partial derivative: the cotangent is $\bar y$ times it.
+    """
+    argument = unit.argument_names[k]
+    rule = _rule(unit.record, unit.record.arguments[0] if unit.record.variadic else argument)
+    texts = _formulas(rule.__doc__ if rule else None)
+    if not texts:
+        return None, ""
+    output = output_name(unit)
+    if unit.record.name == "power" and k == 0 and (written := _constant_power(unit)) is not None:
+        return Law(rf"\bar a = \bar y {times(unit)} {written}"), r"\frac{\partial y}{\partial a}"
+    if unit.record.kind == "elementwise":
+        left, right = sides(texts[-1])
+        factor = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
+        return Law(rf"\bar {argument} = \bar {output} {times(unit)} {factor}"), left
+    chosen = _of_argument(texts, argument)
+    if chosen is None:
+        return None, ""
+    return Law(texts[chosen], steps=tuple(t for t in texts[:chosen] if _is_needed(t, texts[chosen], texts))), ""
+
+
+def _constant_power(unit: Unit) -> str | None:
+    """Return the derivative of a whole power as it is written: `3 a^{2}`; the record's law is for any exponent."""
+    exponent = unit.inputs[1]
+    if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) not in range(3, 10):
+        return None
+    return rf"{int(exponent)} a^{{{int(exponent) - 1}}}"
+
+
+def _formulas(docstring: str | None) -> list[str]:
+    texts = formulas_in(inspect.cleandoc(docstring or ""))
+    return texts if all("=" in text for text in texts) else []
+
+
+def _stated(record: Any) -> str | None:
+    """Return the docstring with the formula: that of a user's own operation is its function's."""
+    return record.__doc__ if isinstance(record, type) else getattr(record.function, "__doc__", None)
+
+
+def _rule(record: Any, argument: str) -> Any:
+    is_record = hasattr(record, "rule_of")
+    return record.rule_of(argument) if is_record else record.rules.get("vjp")
+
+
+def _of_argument(texts: list[str], argument: str) -> int | None:
+    """Find the formula whose left-hand side is the cotangent of an argument."""
+    for k, text in enumerate(texts):
+        bare = sides(text)[0].replace("{", "").replace("}", "").replace(r"\text", "").replace("\\", "").lower()
+        if bare.split("_")[0].replace(" ", "") == f"bar{argument}".lower():
+            return k
+    return len(texts) - 1 if len(texts) == 1 else None
+
+
+def _is_needed(text: str, last: str, texts: list[str]) -> bool:
+    left = sides(text)[0]
+    return left in last or any(left in other for other in texts if sides(other)[0] in last and other != text)
+
+
+def output_name(unit: Unit) -> str:
+    """Return what the record's formula calls its output: y, or another letter."""
+    texts = _formulas(_stated(unit.record))
+    left = sides(texts[-1])[0] if texts else "y"
+    return left.split("_")[0].strip() or "y"
+
+
+def times(unit: Unit) -> str:
+    r"""Return the sign of an elementwise product: a dot where a factor is a number."""
+    shapes = [np.shape(x.value if isinstance(x, Entry) else x) for x in (*unit.inputs, unit.output)]
+    return r"\cdot" if () in shapes else r"\odot"

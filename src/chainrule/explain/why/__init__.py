@@ -1,0 +1,1 @@
+"""Why one gradient is zero, missing or not finite."""

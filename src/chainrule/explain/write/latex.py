@@ -1,0 +1,104 @@
+r"""A derivation as a LaTeX document: amsmath, amssymb, longtable; kotex where it is Korean."""
+
+import re
+from collections.abc import Iterator
+
+from chainrule.explain.derive.steps import Account
+from chainrule.present.escape import latex
+
+from .sections import MATH, Item, Table, footer, heading, parts, sections
+
+PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
+\usepackage[margin=2.2cm]{geometry}
+\usepackage{amsmath,amssymb,longtable}
+%s\allowdisplaybreaks
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{4pt}
+"""
+LONG = 90
+"""A longer right-hand side gets a line of its own."""
+_SPECIAL = {
+    **{"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"},
+    **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
+    **{"✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$", "→": r"$\to$", "·": r"$\cdot$", "δ": r"$\delta$"},
+    **{"…": r"\ldots{}", "∞": r"$\infty$"},
+}
+_UNSAFE = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def write_latex(derivation: Account) -> str:
+    """Return the whole document."""
+    lines = [PREAMBLE % (r"\usepackage{kotex}" + "\n" if derivation.lang == "ko" else "")]
+    lines += [r"\begin{document}", rf"\section*{{{escape(heading(derivation))}}}", ""]
+    for section in sections(derivation):
+        lines.append(rf"\subsection*{{{escape(section.heading)}}}")
+        lines += [line for paragraph in section.paragraphs for line in (escape(paragraph), "")]
+        for item in section.items:
+            lines += _item(item)
+        for table in section.tables:
+            lines += _table(table)
+    lines += [rf"\bigskip\emph{{{escape(footer(derivation))}}}", r"\end{document}"]
+    return latex("\n".join(lines) + "\n")
+
+
+def escape(text: str) -> str:
+    r"""Return text in which LaTeX's special characters are characters; mathematics between dollars stays.
+
+    >>> print(escape("50 % of W_1"))
+    50 \% of W\_1
+    """
+    pieces = text.split("$")
+    safe = [p if k % 2 else _UNSAFE.sub(lambda m: _SPECIAL[m[0]], p) for k, p in enumerate(pieces)]
+    return "".join(f"${p}$" if k % 2 else p for k, p in enumerate(safe))
+
+
+def _item(item: Item) -> Iterator[str]:
+    if not item.latex:
+        yield from (rf"\emph{{{escape(item.note)}}}", "")
+        return
+    for line in item.lines:
+        if line.title:
+            yield escape(f"{line.title}:")
+        yield from _display([*parts(line.latex)], _mark(line))
+    shown = parts(item.latex)
+    shown += [f"= {item.numbers}"] if item.numbers else []
+    shown += [f"= {item.value}"] if item.value and item.value != item.numbers else []
+    yield from _display(shown, _mark(item))
+    details = " \\quad ".join(escape(part) for part in (item.shape, item.where, item.note) if part)
+    if details:
+        yield from (rf"{{\small {details}}}", "")
+
+
+def _display(shown: list[str], mark: str) -> Iterator[str]:
+    """An equation over as many lines as it has sides, its verdict at the right."""
+    yield r"\begin{align*}"
+    rows = [_aligned(part) for part in shown]
+    rows[-1] += rf" && \text{{\small {mark}}}"
+    yield " \\\\\n".join(rows)
+    yield r"\end{align*}"
+
+
+def _aligned(part: str) -> str:
+    if part.startswith("= "):
+        return f"  &{part}"
+    left, equals, right = part.partition(" = ")
+    if "[" in left or not equals:
+        return f"  & {part}"
+    return f"  {left} &= {right}" if len(part) < LONG or len(left) < LONG // 2 else f"  & {part}"
+
+
+def _mark(item: Item) -> str:
+    return escape(f"{'✓' if item.is_good else '✗'} {item.verdict}")
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield rf"\begin{{longtable}}{{{'l' * len(table.head)}}}"
+    yield " & ".join(rf"\textbf{{{escape(cell)}}}" for cell in table.head) + r" \\ \hline"
+    for row in table.rows:
+        yield " & ".join(_cell(cell) for cell in row) + r" \\"
+    yield r"\end{longtable}"
+
+
+def _cell(cell: str) -> str:
+    return f"${cell.removeprefix(MATH)}$" if cell.startswith(MATH) else escape(cell)

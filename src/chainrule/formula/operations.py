@@ -1,0 +1,194 @@
+"""The operations of a formula: arithmetic, matrix products, functions, sums and cases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .functions import ARITY, NEUTRAL, POINTWISE, REDUCTIONS, WHOLE, Array
+from .nodes import Environment, Name, Node, aligned, label, letter, walk, whole
+from .tokens import FormulaError
+
+AXES = {"rows": 0, "batch": 0, "columns": -1}
+"""Axes that have a name of their own under a sum sign."""
+
+
+@dataclass(frozen=True)
+class Pointwise(Node):
+    """A function of the elements: arithmetic, comparison, powers of e."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Node, ...]
+
+    def _value(self, env: Environment) -> Any:
+        return self.function(*aligned(env, self.arguments))
+
+
+@dataclass(frozen=True)
+class Product(Node):
+    """Two parts side by side: a matrix product if one is a matrix and neither a scalar, else elementwise."""
+
+    left: Node
+    right: Node
+
+    def _value(self, env: Environment) -> Any:
+        left, right = aligned(env, (self.left, self.right))
+        if self.laid_out or not self.matrix or left.ndim == 0 or right.ndim == 0:
+            return left * right
+        return left @ right
+
+
+@dataclass(frozen=True)
+class Power(Node):
+    r"""`x^p`, elementwise. A matrix has no such power: it must be written `A A` or `A \odot A`."""
+
+    base: Node
+    exponent: Node
+
+    def _value(self, env: Environment) -> Any:
+        base, exponent = aligned(env, (self.base, self.exponent))
+        if self.base.matrix and base.ndim > 1:
+            raise FormulaError(r"the power of a matrix is ambiguous: write A A, A \odot A or A^{\odot p}")
+        return np.power(base, exponent)
+
+
+@dataclass(frozen=True)
+class Transpose(Node):
+    r"""`A^\top`: the last two axes change places."""
+
+    argument: Node
+    matrix = True
+
+    def _value(self, env: Environment) -> Any:
+        value = whole(env, self.argument, "a transpose")
+        if value.ndim < 2:
+            raise FormulaError(f"{label(self.argument)} of shape {value.shape} has no transpose: it needs two axes")
+        return np.swapaxes(value, -1, -2)
+
+
+@dataclass(frozen=True)
+class Inverse(Node):
+    """The inverse of a matrix, the reciprocal of anything else."""
+
+    argument: Node
+
+    def _value(self, env: Environment) -> Any:
+        value = self.argument.evaluate(env)
+        return np.linalg.inv(value) if self.matrix and value.ndim > 1 else 1.0 / value
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """A function by name: one that is supplied, or one that is built in."""
+
+    name: str
+    arguments: tuple[Node, ...]
+
+    @property
+    def matrix(self) -> bool:
+        """As its arguments, unless the function makes other things of matrices."""
+        return self.name == "diag" or (super().matrix and self.name not in {"tr", "det", "rowsum", "logsumexp"})
+
+    def _value(self, env: Environment) -> Any:
+        if self.name in env.functions:
+            return env.functions[self.name](*aligned(env, self.arguments))
+        arity = ARITY.get(self.name, 1)
+        if self.name not in {"max", "min"} and len(self.arguments) != arity:
+            raise FormulaError(f"{self.name} takes {arity} argument(s), not {len(self.arguments)}")
+        if self.name in POINTWISE:
+            return POINTWISE[self.name](*aligned(env, self.arguments))
+        if self.name in WHOLE:
+            return WHOLE[self.name](whole(env, self.arguments[0], f"{self.name}: write {self.name}(x)_i; it"))
+        raise FormulaError(f"no function {self.name}: pass it in `functions`, or write a product with a space")
+
+
+@dataclass(frozen=True)
+class Reduce(Node):
+    r"""A sum, mean, norm … of a whole array over the axes in the value named `axis`, which keep length 1.
+
+    Without an axis (None, the bare `\sum x`) those are the axes given as "axis", or all if none are given.
+    """
+
+    kind: str
+    axis: str | None
+    argument: Node
+    matrix = False
+
+    def terms(self, env: Environment) -> int | None:
+        """How many elements a sum adds to one result."""
+        if self.kind != "sum":
+            return None
+        value, result = self.argument.evaluate(env), self.evaluate(env)
+        return value.size // max(result.size, 1)
+
+    def _value(self, env: Environment) -> Any:
+        value = whole(env, self.argument, f"a {self.kind} without an index")
+        key = "axis" if self.axis is None else self.axis
+        if self.axis is not None and key not in env.values and key not in AXES:
+            raise FormulaError(f"no value for the axes {key} of a {self.kind}: pass {key}=…")
+        axis = env.values.get(key, AXES.get(key))
+        return REDUCTIONS[self.kind](value, axis=axis, keepdims=axis is not None)
+
+
+@dataclass(frozen=True)
+class IndexReduce(Node):
+    r"""`\sum_k`, `\max_j` …: over every value of its indices, or only where a condition on them holds."""
+
+    kind: str
+    over: tuple[str, ...]
+    condition: Node | None
+    count: Node | None
+    argument: Node
+    laid_out = True
+    matrix = False
+
+    def terms(self, env: Environment) -> int | None:
+        """How many terms a sum without a condition has."""
+        if self.kind != "sum" or self.condition is not None:
+            return None
+        return int(np.prod([env.length(index) for index in self.over]))
+
+    def _value(self, env: Environment) -> Any:
+        self._check_count(env)
+        value = self._spread(env, self.argument)
+        if self.condition is not None:
+            value = np.where(self._spread(env, self.condition) != 0, value, NEUTRAL[self.kind])
+        first = value.ndim - len(env.indices)
+        axes = tuple(first + env.indices.index(index) for index in self.over)
+        return REDUCTIONS[self.kind](value, axis=axes, keepdims=True)
+
+    def _spread(self, env: Environment, node: Node) -> Array:
+        """A value at its full length along the axes to be reduced."""
+        value = node.evaluate(env)
+        if not node.laid_out and value.ndim:
+            raise FormulaError(f"{label(node)} of shape {value.shape} stands under \\{self.kind} without indices")
+        value = value.reshape((1,) * (len(env.indices) - value.ndim) + value.shape)
+        first = value.ndim - len(env.indices)
+        lengths = [
+            env.length(i) if i in self.over else n for i, n in zip(env.indices, value.shape[first:], strict=True)
+        ]
+        return np.broadcast_to(value, (*value.shape[:first], *lengths))
+
+    def _check_count(self, env: Environment) -> None:
+        """The upper bound of a sum, where it has a value, must be where the axis ends."""
+        if self.count is None or any(isinstance(n, Name) and env.find(n.key) is None for n in walk(self.count)):
+            return
+        count, length = self.count.evaluate(env), env.length(self.over[0])
+        if count != length:
+            raise FormulaError(f"index {letter(self.over[0])} has {count:g} values by its bounds, but {length} places")
+
+
+@dataclass(frozen=True)
+class Cases(Node):
+    """The first result whose condition holds; a missing condition always holds."""
+
+    results: tuple[Node, ...]
+    conditions: tuple[Node, ...]
+
+    def _value(self, env: Environment) -> Any:
+        values = np.broadcast_arrays(*aligned(env, (*self.results, *self.conditions)))
+        results, conditions = values[: len(self.results)], [c != 0 for c in values[len(self.results) :]]
+        if not np.all(np.logical_or.reduce(conditions)):
+            raise FormulaError("some elements fall under no case: add a row with \\text{otherwise}")
+        return np.select(conditions, results)

@@ -1,0 +1,50 @@
+"""`check_jax`: is the gradient right that JAX gives for this `custom_vjp`, `custom_jvp` or ordinary function?"""
+
+from collections.abc import Collection
+from typing import Any
+
+from chainrule.check.checker import examine
+from chainrule.check.report.report import CheckReport
+from chainrule.interop.optional import needed
+from chainrule.interop.precision import with_note
+
+from .subject import JaxSubject
+
+
+def check_jax(
+    f: Any,
+    *args: Any,
+    full: bool = False,
+    seed: int = 0,
+    expected: str | Collection[str] = (),
+    **settings: Any,
+) -> CheckReport:
+    """Say whether the gradient that JAX computes is right, and if it is not, why and where.
+
+    `f` is a function under `jax.custom_vjp` or `jax.custom_jvp`, or any function of arrays, and is called with `*args`,
+    which may be pytrees, and `**settings`. Checked are the gradients of the floating arrays in `args` but those in
+    `nondiff_argnums`, and of Python floats where there is no array. Closed-over arrays are constants: pass what is to
+    be checked.
+
+    The method, and `expected`, are those of `chainrule.check`.
+    Without `jax_enable_x64`, JAX computes in float32; the same code is then
+    checked in float64, if it takes it. A wrong gradient is followed to the first custom rule or `stop_gradient` that is
+    to blame. JAX's two modes are no witnesses of each other, as reverse mode is its transposed forward mode.
+
+    Raises what `f` raises at `args`, TypeError where there is nothing to check or a value is bfloat16, and ImportError
+    without JAX.
+
+    >>> import jax, numpy as np
+    >>> @jax.custom_vjp
+    ... def square(x):
+    ...     return x * x
+    >>> square.defvjp(lambda x: (x * x, x), lambda x, y_bar: (y_bar * x,))
+    >>> report = check_jax(square, np.linspace(1, 2, 5))
+    >>> report.verdict, report.findings[0].code
+    ('wrong', 'factor')
+    """
+    needed("jax", "check_jax")
+    if not callable(f):
+        raise TypeError(f"check_jax: expected a function, got {type(f).__name__}")
+    subject = JaxSubject(f, args, settings, seed=seed)
+    return with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)

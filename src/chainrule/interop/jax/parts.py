@@ -1,0 +1,139 @@
+"""Where to look for a wrong gradient in JAX: the custom rules and the cuts of one run, in the order of time."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base.provenance import PACKAGE, Source
+from chainrule.check.measuring.measure import random_direction
+from chainrule.check.subjects.subject import Subject
+
+if TYPE_CHECKING:
+    from .subject import JaxSubject
+
+CUT = "stop_gradient"
+
+
+def parts_of(subject: "JaxSubject") -> list[Subject]:
+    """Run a function once, operation by operation, and return the parts of it that can be checked alone."""
+    with subject.precision(), subject.jax.disable_jit():
+        return [*_custom_calls(subject), *_cuts(subject)]
+
+
+# Custom rules: their calls with values, as they are made
+
+
+def _custom_calls(subject: "JaxSubject") -> list[Subject]:
+    found: list[Subject] = []
+
+    def note(f: Any, args: Sequence[Any], settings: Any) -> None:
+        if f is subject.f or any(
+            isinstance(x, subject.jax.core.Tracer) for x in subject.jax.tree_util.tree_leaves(args)
+        ):
+            return
+        part = type(subject)(f, args, settings, wide=subject.wide, seed=subject.seed)
+        if part.arguments:
+            found.append(part)
+
+    with ExitStack() as stack:
+        for kind in (subject.jax.custom_vjp, subject.jax.custom_jvp):
+            stack.enter_context(_watched(kind, note))
+        subject.outputs(subject.values(subject.arguments))
+    return found
+
+
+@contextmanager
+def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iterator[None]:
+    """Tell `note` of each call of a function that has a custom rule."""
+    call = kind.__call__
+
+    @functools.wraps(call)
+    def watched(self: Any, *args: Any, **settings: Any) -> Any:
+        y = call(self, *args, **settings)
+        note(self, args, settings)
+        return y
+
+    kind.__call__ = watched
+    try:
+        yield
+    finally:
+        kind.__call__ = call
+
+
+# Cuts: read from the traced program
+
+
+def _cuts(subject: "JaxSubject") -> list[Subject]:
+    """Return each `stop_gradient` that changes a gradient which is whole otherwise: a softmax's maximum does not."""
+    values = subject.values(subject.arguments)
+    program = subject.jax.make_jaxpr(subject.outputs)(values)
+    flat = subject.jax.tree_util.tree_leaves(values)
+    numbers = [k for k, step in enumerate(program.jaxpr.eqns) if step.primitive.name == CUT]
+    if not numbers:
+        return []
+    rng = np.random.default_rng(subject.seed)
+    bars = [subject.jax.numpy.asarray(random_direction(rng, y.shape), y.dtype) for y in program.out_avals]
+
+    def gradients(joined_up: Sequence[int]) -> Any:
+        return subject.jax.vjp(lambda *xs: _run(program, xs, joined_up), *flat)[1](bars)
+
+    inputs: dict[int, Any] = {}
+    _run(program, flat, (), inputs)
+    whole = gradients(numbers)
+    decisive = [k for k in numbers if not _same(whole, gradients([n for n in numbers if n != k]))]
+    return [_cut(subject, program.jaxpr.eqns[k], inputs[k]) for k in decisive]
+
+
+def _cut(subject: "JaxSubject", step: Any, x: Any) -> Subject:
+    part = type(subject)(subject.jax.lax.stop_gradient, [x], {}, wide=subject.wide, seed=subject.seed)
+    part.name = part.backward_name = CUT
+    part.source = _users_line(step)
+    return part
+
+
+def _run(
+    program: Any, args: Sequence[Any], joined_up: Sequence[int], inputs: dict[int, Any] | None = None
+) -> list[Any]:
+    """Return the outputs of a traced program, of which some steps let their input pass; note what cuts get."""
+    known = dict(zip(program.jaxpr.constvars, program.consts, strict=True))
+    known.update(zip(program.jaxpr.invars, args, strict=True))
+
+    def value(atom: Any) -> Any:
+        return atom.val if hasattr(atom, "val") else known[atom]
+
+    for k, step in enumerate(program.jaxpr.eqns):
+        given = [value(atom) for atom in step.invars]
+        if inputs is not None and step.primitive.name == CUT:
+            inputs[k] = given[0]
+        if k in joined_up:
+            results = given
+        else:
+            bound = step.primitive.get_bind_params(step.params)
+            functions, settings = bound if isinstance(bound, tuple) else ((), bound)  # a pair before JAX 0.10
+            y = step.primitive.bind(*functions, *given, **settings)
+            results = y if step.primitive.multiple_results else [y]
+        known.update(zip(step.outvars, results, strict=True))
+    return [value(atom) for atom in program.jaxpr.outvars]
+
+
+def _users_line(step: Any) -> Source | None:
+    """Return the line of the user's code that made a step of a program."""
+    traceback = getattr(step.source_info, "traceback", None)
+    import jax
+
+    own = (PACKAGE, str(Path(jax.__file__).parent))
+    for frame in traceback.frames if traceback is not None else ():
+        if not frame.file_name.startswith(own):
+            return Source(frame.file_name, frame.line_num, frame.function_name)
+    return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    return all(
+        np.allclose(x, y, rtol=1e-5, atol=1e-6 * float(np.max(np.abs(x), initial=1.0)))
+        for x, y in zip(a, b, strict=True)
+    )

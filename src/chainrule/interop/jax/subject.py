@@ -1,0 +1,231 @@
+"""Functions of JAX under check: with a custom rule, or ordinary ones."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.subjects.functions import argument_names
+from chainrule.check.subjects.subject import (
+    Array,
+    Arrays,
+    BackwardError,
+    Subject,
+    cut,
+    joined,
+    located,
+    shortened,
+)
+from chainrule.interop.optional import needed
+from chainrule.interop.reproduction import reproduction
+
+EAGER_RUNS = 4
+"""Runs before a function is compiled: by then it is known to give the same twice."""
+Jax = Any
+"""An array or another object of JAX."""
+
+
+class JaxSubject(Subject):
+    """A function of JAX at given arguments, which may be pytrees. `wide` is whether it runs in float64."""
+
+    def __init__(
+        self,
+        f: Any,
+        args: Sequence[Any],
+        settings: Mapping[str, Any],
+        *,
+        tracked: Sequence[bool] | None = None,
+        wide: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.jax = needed("jax", "check_jax")
+        self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
+        self.runs: dict[str, tuple[int, Any]] = {}
+        self.name = getattr(f, "__name__", type(f).__name__)
+        rule = self._rule()
+        self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
+        self.source = located(f if rule is None else rule)
+        with self.precision():
+            ways, self.structure = self.jax.tree_util.tree_flatten_with_path(self.args)
+            self.leaves = [self._as_array(leaf) for _, leaf in ways]
+            self.tracked = self._tracked([way for way, _ in ways]) if tracked is None else list(tracked)
+            self.names = self._leaf_names([way for way, _ in ways])
+            self.positions = {name: k for k, name in enumerate(self.names) if self.tracked[k]}
+            self.arguments = {name: self._array(name, self.leaves[k]) for name, k in self.positions.items()}
+
+    def _rule(self) -> Any:
+        """Return the user's rule: what `defvjp` or `defjvp` was given."""
+        for kind, rule in ((self.jax.custom_vjp, "bwd"), (self.jax.custom_jvp, "jvp")):
+            if isinstance(self.f, kind):
+                return getattr(self.f, rule)
+        return None
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Return a context in which JAX computes as this subject does."""
+        if not self.wide:
+            return nullcontext()
+        modern = hasattr(self.jax, "enable_x64")  # before JAX 0.8 it was in jax.experimental
+        home = self.jax if modern else needed("jax.experimental", "check_jax")
+        context: AbstractContextManager[Any] = home.enable_x64(True)
+        return context
+
+    # What there is to differentiate
+
+    def _as_array(self, leaf: Any) -> Any:
+        """Return an array as JAX sees it; anything else as it is."""
+        if not self._is_floating(leaf):
+            return leaf
+        return self.jax.numpy.asarray(leaf, np.float64 if self.wide else None)
+
+    def _is_floating(self, x: Any) -> bool:
+        return hasattr(x, "dtype") and bool(self.jax.numpy.issubdtype(x.dtype, self.jax.numpy.floating))
+
+    def _tracked(self, ways: list[Any]) -> list[bool]:
+        fixed = {k % max(len(self.args), 1) for k in getattr(self.f, "nondiff_argnums", ())}
+        free = [way[0].idx not in fixed for way in ways]
+        arrays = [ok and self._is_floating(leaf) for ok, leaf in zip(free, self.leaves, strict=True)]
+        numbers = [ok and isinstance(leaf, float) for ok, leaf in zip(free, self.leaves, strict=True)]
+        return arrays if any(arrays) else numbers
+
+    def _leaf_names(self, ways: list[Any]) -> list[str]:
+        labels = argument_names(self.f, len(self.args))
+        return [labels[way[0].idx] + self.jax.tree_util.keystr(way[1:]) for way in ways]
+
+    def _array(self, name: str, x: Any) -> Array:
+        array = np.array(self.jax.numpy.asarray(x))
+        if array.dtype.kind != "f":
+            raise TypeError(
+                f"check_jax: {name} is {array.dtype}, which NumPy does not have; pass float32 and check that"
+            )
+        return array
+
+    # Calling it
+
+    def _outputs(self, values: Mapping[str, Any]) -> list[Any]:
+        leaves = list(self.leaves)
+        for name, k in self.positions.items():
+            leaves[k] = values[name]
+        result = self.f(*self.jax.tree_util.tree_unflatten(self.structure, leaves), **self.settings)
+        outputs = [y for y in self.jax.tree_util.tree_leaves(result) if self._is_floating(y) or isinstance(y, float)]
+        if not outputs:
+            raise TypeError(f"check_jax: {self.name} must return at least one array of floats")
+        return outputs
+
+    def values(self, arguments: Arrays) -> dict[str, Jax]:
+        """Return the arguments as arrays of JAX."""
+        return {name: self.jax.numpy.asarray(x) for name, x in arguments.items()}
+
+    def outputs(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the floating outputs at other arguments."""
+        with self.precision():
+            return self._outputs(values)
+
+    def forward(self, arguments: Arrays) -> Array:
+        """Run the function."""
+        with self.precision():
+            outputs = self._run(self._outputs, self.values(arguments))
+        return joined([self._array("the output", y) for y in outputs])
+
+    def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
+        """Run JAX's reverse mode, in which the user's rule is called."""
+        with self.precision():
+            try:
+                gradients = self._run(self._gradients, self.values(arguments), self.jax.numpy.asarray(y_bar))
+            except (TypeError, ValueError, AttributeError, IndexError) as error:
+                untraceable = isinstance(error, self.jax.errors.JAXTypeError)
+                verdict = "shape" if "shape" in str(error) and not untraceable else "signature"
+                if verdict == "shape" and (raw := self._raw(arguments, y_bar)) is not None:
+                    return raw  # the checker says in which of them the shape is wrong, and why
+                said = f"{type(error).__name__}: {error}"
+                raise BackwardError(verdict, f"{self.backward_name or 'the backward pass'} raised {said}") from error
+        return {name: np.array(g) for name, g in gradients.items()}
+
+    def _raw(self, arguments: Arrays, y_bar: Array) -> dict[str, Any] | None:
+        """Return what a custom_vjp's own backward pass gives, or None where it cannot be called by itself."""
+        if not isinstance(self.f, self.jax.custom_vjp) or self.f.nondiff_argnums or len(self.leaves) != len(self.args):
+            return None
+        values = self.values(arguments)
+        args = [values.get(name, leaf) for name, leaf in zip(self.names, self.leaves, strict=True)]
+        try:
+            y, saved = self.f.fwd(*args, **self.settings)
+            gradients = self.f.bwd(saved, self.jax.numpy.asarray(y_bar, y.dtype))
+            return {name: np.array(gradients[k]) for name, k in self.positions.items()}
+        except Exception:  # then what JAX said has to do
+            return None
+
+    def _gradients(self, values: Mapping[str, Jax], y_bar: Jax) -> dict[str, Jax]:
+        outputs, pullback = self.jax.vjp(self._outputs, values)
+        if len(outputs) == 1:
+            bars = [y_bar.astype(self.jax.numpy.asarray(outputs[0]).dtype)]
+        else:
+            ends = np.cumsum([np.size(y) for y in outputs])[:-1]
+            parts = zip(self.jax.numpy.split(y_bar, ends), outputs, strict=True)
+            bars = [part.reshape(np.shape(y)).astype(self.jax.numpy.asarray(y).dtype) for part, y in parts]
+        found: dict[str, Jax] = pullback(bars)[0]
+        return found
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of JAX: at first as it is, and compiled when it was called a few times, if it can be."""
+        runs, compiled = self.runs.get(function.__name__, (0, None))
+        if runs == EAGER_RUNS:
+            compiled = self.jax.jit(function)
+        self.runs[function.__name__] = runs + 1, compiled
+        if compiled is None:
+            return function(*args)
+        try:
+            return compiled(*args)
+        except Exception:
+            result = function(*args)  # where this raises as well, it is the arguments
+            self.runs[function.__name__] = runs + 1, None  # Python code that looks at values: never compiled
+            return result
+
+    # The same function elsewhere
+
+    def _twin(self, leaves: Sequence[Any], **changes: Any) -> "JaxSubject":
+        args = self.jax.tree_util.tree_unflatten(self.structure, leaves)
+        return JaxSubject(self.f, args, self.settings, tracked=self.tracked, seed=self.seed, **changes)
+
+    def widened(self) -> "JaxSubject":
+        """Return the function in float64."""
+        return self._twin(self.leaves, wide=True)
+
+    def sizes(self) -> set[int]:
+        """Return the lengths of all axes of the arrays."""
+        return {n for x in self.leaves for n in np.shape(x)}
+
+    def reduced(self, sizes: Mapping[int, int]) -> "JaxSubject":
+        """Return the function at arguments whose axes are cut."""
+        leaves = [cut(np.array(x), sizes) if hasattr(x, "dtype") and np.ndim(x) else x for x in self.leaves]
+        return self._twin(leaves, wide=self.wide)
+
+    def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "JaxSubject | None":
+        """Return the function at arrays of which some axes are shorter; the rules of JAX itself are not asked."""
+        if self._rule() is None:
+            return None
+        leaves = list(self.leaves)
+        for name, axes in cuts.items():
+            leaves[self.positions[name]] = shortened(np.array(leaves[self.positions[name]]), axes)
+        return self._twin(leaves, wide=self.wide)
+
+    def parts(self) -> list[Subject]:
+        """Return the custom rules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
+        from .parts import parts_of
+
+        try:
+            return parts_of(self)
+        except Exception:  # code that cannot be watched: the verdict stands without a place
+            return []
+
+    def code(self) -> str:
+        """Return Python text that checks this again, where all arguments are arrays and short."""
+        if self.settings or not all(hasattr(x, "dtype") for x in self.args):
+            return ""
+        texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]
+        names = argument_names(self.f, len(self.args))
+        return reproduction("jax", self.f, dict(zip(names, texts, strict=True)), self.seed)

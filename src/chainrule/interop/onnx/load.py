@@ -1,0 +1,248 @@
+"""`load`: an ONNX file as a chainrule model."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .call import ATTRIBUTES, READERS, Call
+from .export import PARAMETERS
+from .module import Contents, Input, OnnxModule
+from .optional import onnx_for
+from .read import (
+    elements as onnx_read_elements,
+)
+from .read import (
+    layers as onnx_read_layers,
+)
+from .read import (
+    recurrent as onnx_read_recurrent,
+)
+from .read import (
+    shapes as onnx_read_shapes,
+)
+from .read.elements import ELEMENT_TYPES
+
+FAMILIES = (onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
+"""Where the functions that carry out operators stand; importing them registers them."""
+
+MOST_NODES, MOST_NESTED = 100_000, 100
+"""How many nodes a file may have when its functions are inlined, and how deep these and graphs may nest."""
+OLDEST_OPSET = 7
+"""Before it, arrays of different shapes met by attributes."""
+
+
+def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str], bool] | None = None) -> OnnxModule:
+    """Return an ONNX file, its bytes or a ModelProto as a model, in evaluation mode, that can be trained further.
+
+    Its outputs are those that onnxruntime gives, to rounding. Floating initializers become parameters under their
+    names. Constants stay constants: integers, what Constant nodes hold, and floating scalars, unless the file was
+    written by `export`, which says what its parameters are. `trainable`, a function of the name, decides in place of
+    that; the running moments of a BatchNormalization are buffers in any case. Functions in the file are inlined.
+
+    Raises FileNotFoundError; ValueError for a file that is not of ONNX, is damaged or breaks the specification, for an
+    operator, an attribute or a dtype that chainrule does not have, with the node's name, and for an opset before 7;
+    TypeError for another kind of source; ImportError, with what to install, without onnx.
+
+    >>> import numpy as np
+    >>> import onnx
+    >>> from chainrule import nn
+    >>> from chainrule.interop.onnx import export, load
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+    >>> x = np.ones((2, 4), np.float32)
+    >>> _ = export(model, "model.onnx", x)
+    >>> again = load("model.onnx")
+    >>> np.allclose(again(x).numpy(), model(x).numpy(), atol=1e-6)
+    True
+    >>> [name for name, _ in again.named_parameters()]
+    ['0.weight', '0.bias']
+    """
+    onnx = onnx_for("load")
+    file = _inlined(onnx, _read(onnx, source))
+    try:
+        return _made(onnx, file, trainable).eval()
+    except (TypeError, AttributeError, UnicodeError) as error:  # names that are no text come as bytes
+        raise ValueError(f"load: the file is damaged: {_first_lines(error)}") from error
+
+
+def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> OnnxModule:
+    opset = _opset(file)
+    graph = file.graph
+    if graph.sparse_initializer:
+        raise ValueError("load: a sparse initializer; write it as a dense one")
+    arrays = {one.name: _array(onnx, one) for one in graph.initializer}
+    calls = list(_calls(onnx, graph.node, opset))
+    inputs = [_input(one) for one in graph.input if one.name not in arrays]
+    outputs = [one.name for one in graph.output]
+    _check_names(calls, [*arrays, *(one.name for one in inputs)], outputs)
+    moments = {name for call in calls if call.kind == "BatchNormalization" for name in call.inputs[3:5]}
+    told = {one.key: one.value.split("\n") for one in file.metadata_props if one.key == PARAMETERS}
+    wanted = trainable or (set(told[PARAMETERS]).__contains__ if told else lambda name: arrays[name].ndim > 0)
+    floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
+    buffers = [name for name in floats if name in moments]
+    parameters = [name for name in floats if name not in moments and wanted(name)]
+    rest = {name: array for name, array in arrays.items() if name not in {*buffers, *parameters}}
+    return OnnxModule(
+        Contents(inputs, outputs, calls, rest),
+        {name: arrays[name] for name in parameters},
+        {name: arrays[name] for name in buffers},
+    )
+
+
+def _read(onnx: Any, source: Any) -> Any:
+    """Return a ModelProto that the checker of onnx finds right."""
+    if isinstance(source, onnx.ModelProto):
+        name, file = "the model", source
+    elif isinstance(source, bytes):
+        name, file = "the bytes", _parsed("the bytes", lambda: onnx.load_model_from_string(source))
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"load: there is no file {path}")
+        name, file = str(path), _parsed(str(path), lambda: onnx.load(str(path)))
+    else:
+        raise TypeError(f"load: expected a path, bytes or a ModelProto of onnx, got {type(source).__name__}")
+    if not file.graph.node and not file.graph.output:
+        raise ValueError(f"load: {name}: an empty graph, expected an ONNX model")
+    _check_functions(name, file)
+    try:
+        onnx.checker.check_model(file)
+    except Exception as error:  # the checker has several kinds
+        raise ValueError(f"load: {name}: breaks the ONNX specification: {_first_lines(error)}") from error
+    return file
+
+
+def _parsed(name: str, parse: Callable[[], Any]) -> Any:
+    try:
+        return parse()
+    except Exception as error:  # of Protocol Buffers, of the file system, of onnx
+        raise ValueError(
+            f"load: {name}: expected an ONNX file, got one that cannot be read: {_first_lines(error)}"
+        ) from error
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+def _check_functions(name: str, file: Any) -> None:
+    """Raise ValueError where the functions of a file, inlined, would become too many nodes."""
+    functions = {(f.domain, f.name): f.node for f in file.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Any, depth: int) -> int:
+        if depth > MOST_NESTED:
+            raise ValueError(f"load: {name}: functions and graphs in it nest deeper than {MOST_NESTED} levels")
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in functions and key not in sizes:
+                sizes[key] = size(functions[key], depth + 1)
+            total += sizes.get(key, 1)
+            for attribute in node.attribute:
+                graphs = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
+                total += sum(size(graph.node, depth + 1) for graph in graphs)
+        return total
+
+    count = size(file.graph.node, 0)
+    if count > MOST_NODES:
+        raise ValueError(
+            f"load: {name}: its functions, inlined, would become {count:,} nodes, and at most {MOST_NODES:,} are taken"
+        )
+
+
+def _inlined(onnx: Any, file: Any) -> Any:
+    """Return a model without functions of its own."""
+    if not file.functions:
+        return file
+    try:
+        return import_module(f"{onnx.__name__}.inliner").inline_local_functions(file)
+    except Exception as error:
+        raise ValueError(f"load: the functions in the file cannot be inlined: {_first_lines(error)}") from error
+
+
+def _opset(file: Any) -> int:
+    for one in file.opset_import:
+        if one.domain in ("", "ai.onnx"):
+            if one.version < OLDEST_OPSET:
+                raise ValueError(
+                    f"load: opset {one.version}, expected {OLDEST_OPSET} or later; convert the file with "
+                    "onnx.version_converter.convert_version"
+                )
+            return int(one.version)
+    raise ValueError("load: the file does not say the version of ONNX's operators (opset_import)")
+
+
+def _array(onnx: Any, one: Any) -> Any:
+    """Return the array of an initializer; one whose data do not fit its shape is refused before it is made."""
+    what = f"load: initializer {one.name}"
+    if one.data_type not in ELEMENT_TYPES:
+        raise ValueError(f"{what}: there is no dtype in NumPy for ONNX's element type {one.data_type}")
+    try:
+        array = onnx.numpy_helper.to_array(one)
+    except Exception as error:
+        raise ValueError(f"{what}: its data do not fit its shape {list(one.dims)}: {_first_lines(error)}") from error
+    return np.array(array)
+
+
+def _calls(onnx: Any, nodes: Iterable[Any], opset: int) -> Iterator[Call]:
+    """Yield the nodes; a ValueError that lists all those with an operator that there is not."""
+    nodes = list(nodes)
+    unknown = [n for n in nodes if n.op_type not in READERS or n.domain not in ("", "ai.onnx")]
+    if unknown:
+        named = [f"{n.domain + '.' if n.domain else ''}{n.op_type} (node {n.name or n.output[0]!r})" for n in unknown]
+        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+        raise ValueError(
+            f"load: there is no operation for {', '.join(named[:5])}{more}; write that part of the model with other "
+            f"operators (there are {', '.join(sorted(READERS))})"
+        )
+    for node in nodes:
+        attributes = {a.name: _attribute(onnx, node, a) for a in node.attribute}
+        call = Call(node.op_type, node.name, opset, attributes, tuple(node.input), tuple(node.output))
+        for name in attributes.keys() - ATTRIBUTES[node.op_type] - _HARMLESS:
+            call.refuse(f"attribute {name}: there is no such setting here")
+        yield call
+
+
+_HARMLESS = {"consumed_inputs"}
+
+
+def _attribute(onnx: Any, node: Any, attribute: Any) -> Any:
+    kind = onnx.AttributeProto
+    if attribute.type == kind.TENSOR:
+        return _array(onnx, attribute.t)
+    if attribute.type not in (kind.FLOAT, kind.INT, kind.STRING, kind.FLOATS, kind.INTS, kind.STRINGS):
+        raise ValueError(
+            f"load: {node.op_type} ({node.name}): attribute {attribute.name}: a graph or a type inside a node"
+        )
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if attribute.type == kind.STRINGS:
+        return [text.decode("utf-8", "replace") for text in value]
+    return list(value) if isinstance(value, list | tuple) or hasattr(value, "__len__") else value
+
+
+def _input(one: Any) -> Input:
+    kind = one.type.tensor_type
+    if not one.type.HasField("tensor_type") or kind.elem_type not in ELEMENT_TYPES:
+        raise ValueError(f"load: input {one.name}: expected an array of numbers that NumPy has")
+    shape = None
+    if kind.HasField("shape"):
+        shape = tuple(int(d.dim_value) if d.HasField("dim_value") else d.dim_param or None for d in kind.shape.dim)
+    return Input(one.name, np.dtype(ELEMENT_TYPES[kind.elem_type]), shape)
+
+
+def _check_names(calls: Iterable[Call], given: Iterable[str], outputs: Iterable[str]) -> None:
+    known = set(given)
+    for call in calls:
+        for name in call.inputs:
+            if name and name not in known:
+                call.refuse(f"its input {name!r} is made by no node before it")
+        known.update(filter(None, call.outputs))
+    for name in outputs:
+        if name not in known:
+            raise ValueError(f"load: the output {name!r} is made by no node")

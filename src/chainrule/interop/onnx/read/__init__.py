@@ -1,0 +1,1 @@
+"""ONNX's operators, by this package's operations."""

@@ -1,0 +1,253 @@
+"""Operations of one element at a time, in ONNX."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.compile.program.program import Instruction
+from chainrule.interop.onnx.graph import Graph, Ref, writes
+
+# One node of ONNX for one operation, with the same meaning.
+ONE_NODE = {
+    **{"absolute": "Abs", "negative": "Neg", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "reciprocal": "Reciprocal"},
+    **{"sin": "Sin", "cos": "Cos", "tan": "Tan", "arcsin": "Asin", "arccos": "Acos", "arctan": "Atan"},
+    **{"sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh", "arcsinh": "Asinh", "arccosh": "Acosh", "arctanh": "Atanh"},
+    **{"erf": "Erf", "sign": "Sign", "floor": "Floor", "ceil": "Ceil", "isnan": "IsNaN", "isinf": "IsInf"},
+    **{"relu": "Relu", "sigmoid": "Sigmoid", "softsign": "Softsign", "hardswish": "HardSwish", "mish": "Mish"},
+    **{"logical_not": "Not", "positive": "Identity", "copy": "Identity", "stop_gradient": "Identity"},
+}
+TWO_INPUTS = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min", "power": "Pow"}
+COMPARISONS = {"equal": "Equal", "less": "Less", "less_equal": "LessOrEqual"} | {
+    **{"greater": "Greater", "greater_equal": "GreaterOrEqual"},
+    **{"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor"},
+}
+
+
+def common(graph: Graph, *args: Any) -> list[Ref]:
+    """Return arguments in the one dtype that NumPy computes in; plain numbers follow the arrays."""
+    arrays = [graph.ref(x) for x in args if hasattr(x, "dtype") or hasattr(x, "names")]
+    dtype = np.result_type(*(x.dtype for x in arrays), *(x for x in args if isinstance(x, int | float)))
+    return [graph.ref(x, dtype) for x in args]
+
+
+def in_dtype(graph: Graph, i: Instruction, *args: Any) -> list[Ref]:
+    """Return arguments in the dtype of the result."""
+    return [graph.ref(x, i.outputs[0].dtype) for x in args]
+
+
+def number(graph: Graph, i: Instruction, value: float) -> str:
+    """Return a number in the dtype of the result."""
+    return graph.constant(value, i.outputs[0].dtype)
+
+
+@writes(*ONE_NODE)
+def one_node(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
+    """Write an operation that ONNX has."""
+    discrete = i.name in ("isnan", "isinf", "logical_not", "stop_gradient", "copy", "positive")
+    x = graph.ref(x, None if discrete else i.outputs[0].dtype)
+    if i.name == "logical_not":
+        x = graph.ref(x, np.bool_)
+    return str(graph.node(ONE_NODE[i.name], x))
+
+
+@writes(*TWO_INPUTS)
+def two_inputs(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    """Write a sum, a product and their like."""
+    return str(graph.node(TWO_INPUTS[i.name], *in_dtype(graph, i, a, b)))
+
+
+@writes("divide")
+def divide(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    """Write a quotient; the mean over windows, a sum over as many, is one node."""
+    mean = graph.averages.get(getattr(a, "number", -1))
+    if mean is not None and not hasattr(b, "number") and b == i.inputs[0].maker.settings["windows"].places:  # type: ignore[union-attr]
+        return mean
+    return str(graph.node("Div", *in_dtype(graph, i, a, b)))
+
+
+@writes(*COMPARISONS, "not_equal")
+def compare(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    """Write a comparison."""
+    logical = i.name.startswith("logical")
+    pair = [graph.ref(x, np.bool_) for x in (a, b)] if logical else common(graph, a, b)
+    if i.name == "not_equal":
+        return str(graph.node("Not", graph.node("Equal", *pair)))
+    return str(graph.node(COMPARISONS[i.name], *pair))
+
+
+@writes("isfinite")
+def isfinite(graph: Graph, _: Instruction, x: Any) -> str:
+    """Write neither NaN nor infinite."""
+    x = graph.ref(x)
+    return str(graph.node("Not", graph.node("Or", graph.node("IsNaN", x), graph.node("IsInf", x))))
+
+
+@writes("where")
+def where(graph: Graph, i: Instruction, condition: Any, a: Any, b: Any) -> str:
+    """Write a choice."""
+    return str(graph.node("Where", graph.ref(condition, np.bool_), *in_dtype(graph, i, a, b)))
+
+
+@writes("clip")
+def clip(graph: Graph, i: Instruction, x: Any, low: Any, high: Any) -> str:
+    """Write bounds, which may be arrays or None."""
+    (y,) = in_dtype(graph, i, x)
+    made = y if low is None else graph.node("Max", y, *in_dtype(graph, i, low))
+    made = made if high is None else graph.node("Min", made, *in_dtype(graph, i, high))
+    return str(graph.node("Identity", made))
+
+
+@writes("astype", "astype_discrete")
+def astype(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
+    """Write a change of dtype."""
+    return graph.cast(graph.ref(x), i.outputs[0].dtype)
+
+
+@writes("square", "cbrt", "exp2", "expm1", "log1p", "log2", "log10", "erfc", "trunc", "deg2rad", "rad2deg")
+def of_one(graph: Graph, i: Instruction, x: Any) -> str:
+    """Write a function of one number by those that ONNX has."""
+    (x,) = in_dtype(graph, i, x)
+
+    def c(value: float) -> str:
+        return number(graph, i, value)
+
+    def node(kind: str, *inputs: Any) -> Any:
+        return graph.node(kind, *inputs)
+
+    sign = node("Sign", x) if i.name in ("cbrt", "trunc") else ""
+    size = node("Abs", x) if sign else ""
+    forms = {
+        "square": lambda: node("Mul", x, x),
+        "cbrt": lambda: node("Mul", sign, node("Pow", size, c(1 / 3))),
+        "exp2": lambda: node("Exp", node("Mul", x, c(math.log(2)))),
+        "expm1": lambda: node("Sub", node("Exp", x), c(1)),
+        "log1p": lambda: node("Log", node("Add", x, c(1))),
+        "log2": lambda: node("Div", node("Log", x), c(math.log(2))),
+        "log10": lambda: node("Div", node("Log", x), c(math.log(10))),
+        "erfc": lambda: node("Sub", c(1), node("Erf", x)),
+        "trunc": lambda: node("Mul", sign, node("Floor", size)),
+        "deg2rad": lambda: node("Mul", x, c(math.pi / 180)),
+        "rad2deg": lambda: node("Mul", x, c(180 / math.pi)),
+    }
+    return str(forms[i.name]())
+
+
+@writes("round")
+def round_(graph: Graph, i: Instruction, x: Any, *, decimals: int = 0) -> str:
+    """Write rounding to even."""
+    (x,) = in_dtype(graph, i, x)
+    if not decimals:
+        return str(graph.node("Round", x))
+    scale = number(graph, i, 10.0**decimals)
+    return str(graph.node("Div", graph.node("Round", graph.node("Mul", x, scale)), scale))
+
+
+@writes("remainder", "fmod", "floor_divide")
+def remainder(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    """Write what is left of a division, and the division itself rounded down."""
+    a, b = in_dtype(graph, i, a, b)
+    is_floating = i.outputs[0].dtype.kind == "f"
+    if i.name == "fmod":
+        return str(graph.node("Mod", a, b, fmod=1))
+    if not is_floating:
+        left = graph.node("Mod", a, b)
+        return str(left if i.name == "remainder" else graph.node("Div", graph.node("Sub", a, left), b))
+    floor = graph.node("Floor", graph.node("Div", a, b))
+    return str(floor if i.name == "floor_divide" else graph.node("Sub", a, graph.node("Mul", floor, b)))
+
+
+@writes("logaddexp")
+def logaddexp(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    r"""Write max(a, b) + softplus(−|a − b|)."""
+    a, b = in_dtype(graph, i, a, b)
+    apart = graph.node("Neg", graph.node("Abs", graph.node("Sub", a, b)))
+    return str(graph.node("Add", graph.node("Max", a, b), graph.node("Softplus", apart)))
+
+
+@writes("hypot")
+def hypot(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
+    """Write √(a² + b²)."""
+    a, b = in_dtype(graph, i, a, b)
+    return str(graph.node("Sqrt", graph.node("Add", graph.node("Mul", a, a), graph.node("Mul", b, b))))
+
+
+# Activations with settings
+
+
+@writes("leaky_relu")
+def leaky_relu(graph: Graph, i: Instruction, x: Any, *, negative_slope: float = 0.01) -> str:
+    """Write a ReLU that leaks."""
+    return str(graph.node("LeakyRelu", *in_dtype(graph, i, x), alpha=float(negative_slope)))
+
+
+@writes("prelu")
+def prelu(graph: Graph, i: Instruction, x: Any, w: Any) -> str:
+    """Write a ReLU that leaks by a parameter."""
+    return str(graph.node("PRelu", *in_dtype(graph, i, x, w)))
+
+
+@writes("elu", "celu")
+def elu(graph: Graph, i: Instruction, x: Any, *, alpha: float = 1.0) -> str:
+    """Write an exponential linear unit."""
+    return str(graph.node({"elu": "Elu", "celu": "Celu"}[i.name], *in_dtype(graph, i, x), alpha=float(alpha)))
+
+
+@writes("selu")
+def selu(graph: Graph, i: Instruction, x: Any, *, alpha: float, lambda_: float) -> str:
+    """Write a scaled exponential linear unit."""
+    return str(graph.node("Selu", *in_dtype(graph, i, x), alpha=float(alpha), gamma=float(lambda_)))
+
+
+@writes("gelu", "gelu_tanh")
+def gelu(graph: Graph, i: Instruction, x: Any) -> str:
+    """Write x Φ(x), exact or by GPT-2's formula."""
+    return str(graph.node("Gelu", *in_dtype(graph, i, x), approximate="tanh" if i.name == "gelu_tanh" else "none"))
+
+
+@writes("silu", "logsigmoid", "tanhshrink")
+def silu(graph: Graph, i: Instruction, x: Any) -> str:
+    """Write products and sums of an activation and its argument."""
+    (x,) = in_dtype(graph, i, x)
+    if i.name == "silu":
+        return str(graph.node("Mul", x, graph.node("Sigmoid", x)))
+    if i.name == "tanhshrink":
+        return str(graph.node("Sub", x, graph.node("Tanh", x)))
+    return str(graph.node("Neg", graph.node("Softplus", graph.node("Neg", x))))
+
+
+@writes("softplus")
+def softplus(graph: Graph, i: Instruction, x: Any, *, beta: float = 1.0) -> str:
+    """Write log(1 + exp(βx)) / β."""
+    (x,) = in_dtype(graph, i, x)
+    if beta == 1:
+        return str(graph.node("Softplus", x))
+    scale = number(graph, i, beta)
+    return str(graph.node("Div", graph.node("Softplus", graph.node("Mul", x, scale)), scale))
+
+
+@writes("hardsigmoid")
+def hardsigmoid(graph: Graph, i: Instruction, x: Any) -> str:
+    """Write a line from 0 to 1."""
+    return str(graph.node("HardSigmoid", *in_dtype(graph, i, x), alpha=1 / 6, beta=0.5))
+
+
+@writes("hardtanh")
+def hardtanh(graph: Graph, i: Instruction, x: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> str:
+    """Write bounds that are numbers."""
+    (x,) = in_dtype(graph, i, x)
+    return str(graph.node("Clip", x, number(graph, i, min_val), number(graph, i, max_val)))
+
+
+@writes("hardshrink", "softshrink")
+def shrink(graph: Graph, i: Instruction, x: Any, *, lambda_: float = 0.5) -> str:
+    """Write zeros between −λ and λ."""
+    bias = float(lambda_) if i.name == "softshrink" else 0.0
+    return str(graph.node("Shrink", *in_dtype(graph, i, x), lambd=float(lambda_), bias=bias))
+
+
+@writes("threshold")
+def threshold(graph: Graph, i: Instruction, x: Any, *, threshold: float = 0.0, value: float = 0.0) -> str:
+    """Write x where it is above a number, another one elsewhere."""
+    (x,) = in_dtype(graph, i, x)
+    return str(graph.node("Where", graph.node("Greater", x, number(graph, i, threshold)), x, number(graph, i, value)))

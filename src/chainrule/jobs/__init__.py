@@ -1,0 +1,1 @@
+"""What a command does: it finds its target, works, and reports."""

@@ -1,0 +1,115 @@
+"""The check of a function in a file, whichever library it is written for."""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.check.checker import check
+from chainrule.check.report.report import CheckReport
+from chainrule.check.subjects.layers import check_layer
+from chainrule.interop.jax.check import check_jax
+from chainrule.interop.torch.check import check_torch
+from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of, told
+
+
+def check_target(
+    target: str,
+    *,
+    backward: str | None = None,
+    layer: bool = False,
+    shapes: Sequence[str] = (),
+    full: bool = False,
+    seed: int = 0,
+) -> CheckReport:
+    """Check `FILE.py:NAME` or `module:NAME` by `check`, `check_layer`, `check_torch` or `check_jax`.
+
+    Raises ValueError, in one line, for everything that is wrong with the call or raised by the function.
+    """
+    sizes = shapes_of(shapes)
+    module, name = load_name(target)
+    f = find(module, name)
+    rule = None if backward is None else find(module, backward)
+    if layer and backward is not None:
+        raise ValueError("--layer and --backward: a layer has its own backward; give one of the two")
+    try:
+        f = _layer(f) if layer else f
+        library = _library_of(f) or _root(module.__name__)
+        args = Inputs(module, name, sizes, seed, _converter(library)).of(f)
+        library = library or next((found for x in args if (found := _home(x))), "")
+        if library and (layer or rule is not None):
+            raise ValueError(f"{name} is of {library}: its backward pass is part of it; leave --layer, --backward out")
+        checker = _checker(library, layer, rule)
+        return checker(f, *args, full=full, seed=seed)
+    except (ValueError, ImportError) as error:
+        if _is_ours(error):
+            raise
+        raise ValueError(f"{target}: {told(error)}") from error
+    except Exception as error:
+        raise ValueError(f"{target}: {told(error)}") from error
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether an error came from reading the call, and says all itself."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__", "")).endswith((".from_file", ".optional"))
+
+
+def _checker(library: str, layer: bool, rule: Any) -> Callable[..., CheckReport]:
+    if library:
+        return check_torch if library == "torch" else check_jax
+    if layer:
+        return check_layer
+
+    def checked(f: Any, *args: Any, full: bool, seed: int) -> CheckReport:
+        return check(f, *args, backward=rule, full=full, seed=seed)
+
+    return checked
+
+
+def _layer(f: Any) -> Any:
+    """Return a layer: the object itself, or what its class or a function without arguments makes."""
+    if inspect.isclass(f) or (inspect.isfunction(f) and not hasattr(f, "backward")):
+        return f()
+    return f
+
+
+def _home(x: Any) -> str:
+    """Return the library, torch or jax, that a value belongs to, or an empty string."""
+    for cls in type(x).__mro__:
+        if library := _root(cls.__module__):
+            return library
+    return ""
+
+
+def _root(module: str) -> str:
+    return {"torch": "torch", "jax": "jax", "jaxlib": "jax"}.get(module.partition(".")[0], "")
+
+
+def _library_of(f: Any) -> str:
+    if inspect.isclass(f):
+        torch = sys.modules.get("torch")
+        return "torch" if torch is not None and issubclass(f, torch.autograd.Function) else ""
+    return _home(f) or _named(f)
+
+
+def _named(f: Any) -> str:
+    """Return the library that a function is of, or that its annotations or its text name."""
+    said = [str(getattr(f, "__module__", "")), *map(str, getattr(f, "__annotations__", {}).values())]
+    if inspect.isfunction(f):
+        used = inspect.getclosurevars(f).globals.values()
+        said += [value.__name__ for value in used if inspect.ismodule(value)]
+    return next((name for name in ("torch", "jax") if any(f"{name}." in f"{text}." for text in said)), "")
+
+
+def _converter(library: str) -> Callable[[Any], Any]:
+    if library == "torch":
+        torch = sys.modules["torch"]
+        return lambda x: torch.as_tensor(x, dtype=torch.get_default_dtype())
+    if library == "jax":
+        return lambda x: sys.modules["jax"].numpy.asarray(x)
+    return np.asarray

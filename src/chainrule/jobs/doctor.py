@@ -1,0 +1,79 @@
+"""What the command line examines: a network in a file, or the one that `chainrule train` would train."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from chainrule.jobs.targets import Source
+
+PARTS = ("model", "loss", "batches", "optimizer")
+
+
+def patient_of(target: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+    """Return model, loss, batches and optimiser (or None).
+
+    `FILE.py:NAME` and `module:NAME` name a dict or a tuple of them, or a function without arguments that returns one.
+    They may name a model alone, where the source says its loss and target, and its shapes, or the file, its inputs.
+    `MODEL.safetensors` is a network that `chainrule train` wrote, on the source's data, whose columns it finds by their
+    names; anything else is a data set, a name or a file, for which the network of `chainrule train` is made.
+
+    Raises ValueError for what is none of these, and where data do not fit the network.
+    """
+    if target.endswith(".safetensors"):
+        return _trained(target, source)
+    if source.data is not None:
+        raise ValueError(f"--data goes with a model that `chainrule train` wrote, got {target}; leave it out")
+    if ":" in target:
+        return _of_file(target, source)
+    if source.loss or source.shapes:
+        raise ValueError(f"{target}: --loss and --shape are for a model in a file, as net.py:model")
+    from chainrule.data import load
+    from chainrule.jobs.training.job import Job
+    from chainrule.train.saved.recipe import Recipe
+
+    job = Job(load(target, source.target, source.task), Recipe())
+    return job.model, job.loss, job.loader, job.optimizer
+
+
+def _trained(path: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+    from chainrule.data import DataLoader
+    from chainrule.optim import AdamW
+    from chainrule.train.saved.predictor import Predictor
+
+    predictor = Predictor.load(path)
+    if source.data is None:
+        raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
+    recipe = predictor.description.recipe
+    x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
+    parts = (x.astype(np.float32), y if y.ndim == 1 else y.astype(np.float32))
+    loader = DataLoader(parts, recipe.batch_size, shuffle=True, seed=recipe.seed)
+    optimizer = AdamW(predictor.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    return predictor.model.train(), predictor.loss, loader, optimizer
+
+
+def _of_file(target: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+    from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
+    from chainrule.jobs.criterion import criterion
+    from chainrule.nn import Module
+
+    module, name = load_name(target)
+    found = find(module, name)
+    if source.loss is not None or source.target is not None or isinstance(found, Module):
+        model = found() if isinstance(found, type) else found
+        chosen, y = criterion(module, source.loss, source.target, source.seed)
+        if chosen is None or y is None:
+            raise ValueError(f"{target}: a model alone needs its loss and target: add --loss mse --target y")
+        return model, chosen, [(*Inputs(module, name, shapes_of(source.shapes), source.seed).of(model), y)], None
+    if callable(found):
+        found = found()
+    if isinstance(found, Mapping):
+        found = tuple(found.get(part) for part in PARTS)
+    if not isinstance(found, tuple | list) or not 3 <= len(found) <= 4 or any(part is None for part in found[:3]):
+        raise ValueError(
+            f"{target}: expected (model, loss, batches) or (model, loss, batches, optimizer), a dict with these keys, "
+            f"or a function that returns one; got {type(found).__name__}"
+        )
+    model, loss, batches, *rest = found
+    return model, loss, batches, rest[0] if rest else None

@@ -1,0 +1,14 @@
+"""What the command line draws: a function or model in a file, or a network that `chainrule train` wrote."""
+
+from chainrule.core.tensor import Tensor
+from chainrule.explain.graph.drawing import Graph, graph
+
+from .targets import Source, call_of
+
+
+def graph_of(target: str, source: Source, fold: bool = True, lang: str = "en") -> Graph:
+    """Return the graph of what a target stands for, with its inputs (`call_of`). A tensor is drawn as it is."""
+    call = call_of(target, source)
+    if isinstance(call.subject, Tensor):
+        return graph(call.subject, fold=fold, lang=lang)
+    return graph(call.subject, *call.args, loss=call.loss, target=call.target, fold=fold, lang=lang)

@@ -1,0 +1,81 @@
+"""What the command line explains: a function or model in a file, or a network that `chainrule train` wrote."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.core.tensor import Tensor
+from chainrule.data import Data, Standardizer, load
+from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
+from chainrule.nn import CrossEntropyLoss, Module, MSELoss
+from chainrule.train.saved.predictor import Predictor
+
+from .criterion import criterion
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of `explain`: its subject and arguments, and for a model its loss and target."""
+
+    subject: Any
+    args: tuple[Any, ...]
+    loss: Any = None
+    target: Any = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the inputs come from: a data set with so many of its rows and its target, or shapes and a seed."""
+
+    data: str | None = None
+    samples: int = 2
+    shapes: tuple[str, ...] = ()
+    seed: int = 0
+    loss: str | None = None
+    target: str | None = None
+    """The column that the model learnt, or with `loss` what it compares the output with."""
+    task: str = "auto"
+
+
+def call_of(target: str, source: Source) -> Call:
+    """Return what `FILE.py:NAME`, `module:NAME` or `MODEL.safetensors` stands for, with its inputs.
+
+    A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`. A model takes the
+    first rows of the data set. One that `chainrule train` wrote finds its columns and its target by their names, and
+    has the scaling and the loss that it was trained with; any other takes them standardised, with cross-entropy for
+    classes and the mean squared error for numbers.
+
+    Raises ValueError where the target is not to be found, nothing says what its inputs are, and where the data are not
+    those that a trained model takes.
+    """
+    if source.samples < 1:
+        raise ValueError(f"--samples: expected at least 1, got {source.samples}")
+    if target.endswith(".safetensors"):
+        return _trained(target, source)
+    module, name = load_name(target)
+    found = find(module, name)
+    made = found() if isinstance(found, type) and issubclass(found, Module) else found
+    if isinstance(made, Module) and source.data is not None:
+        return _on_data(made, load(source.data, source.target, source.task), source.samples)
+    if isinstance(made, Tensor):
+        return Call(made, ())
+    try:
+        args = Inputs(module, name, shapes_of(source.shapes), source.seed).of(made)
+    except ValueError as error:
+        hint = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
+        raise ValueError(f"{error}{hint}") from error
+    return Call(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
+
+
+def _trained(path: str, source: Source) -> Call:
+    predictor = Predictor.load(path)
+    if source.data is None:
+        raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
+    x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
+    return Call(predictor.model, (x[: source.samples],), predictor.loss, y[: source.samples])
+
+
+def _on_data(model: Module, data: Data, samples: int) -> Call:
+    x = Standardizer.fit(data.x).transform(data.x[:samples])
+    if data.task == "classification":
+        return Call(model, (x,), CrossEntropyLoss(), data.y[:samples])
+    return Call(model, (x,), MSELoss(), Standardizer.fit(data.y).transform(data.y[:samples])[:, None])

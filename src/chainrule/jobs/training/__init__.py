@@ -1,0 +1,1 @@
+"""The job of `chainrule train`, and its report."""

@@ -1,0 +1,1 @@
+"""How results are shown: text made harmless, mathematics in Unicode, pieces of pages."""

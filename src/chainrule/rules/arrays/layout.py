@@ -1,0 +1,89 @@
+"""The same elements in another memory layout: what a write leaves as it is.
+
+Whether `x.reshape(shape)` is a view or a copy depends on how the elements of `x` lie in memory. NumPy's writes do not
+move them, so a new value that takes the place of an old one is laid out as that was.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.kinds import Linear
+from chainrule.core.memory.alias import innermost
+from chainrule.core.operation import Array, case
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import example
+
+LARGEST_GAP = 8
+"""How many times the memory of its elements an array may span to be laid out with the gaps of another."""
+
+
+class Laid(Linear):
+    r"""y = x
+
+    Repeated to a shape, rounded to a dtype, with the elements of the array `strides` bytes apart.
+    """
+
+    cases = (
+        case((2, 3), shape=(2, 3), dtype=np.float64, strides=(8, 16)),
+        case((3,), shape=(2, 3), dtype=np.float64, strides=(48, 16)),
+        case((3,), shape=(3,), dtype=np.float64, strides=(-8,)),
+        case((), shape=(), dtype=np.float64, strides=()),
+        case((0, 2), shape=(0, 2), dtype=np.float64, strides=(8, 8)),
+    )
+
+    @staticmethod
+    def primal(x: Array, *, shape: tuple[int, ...] = (), dtype: Any = np.float64, strides: Any = ()) -> Array:
+        y = blank(shape, np.dtype(dtype), strides)
+        y[...] = x
+        return y
+
+    @staticmethod
+    def adjoint(y_bar: Array) -> Array:
+        r"""\bar x = \bar y"""
+        return y_bar
+
+
+def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Array:
+    """Return an array of a shape and dtype with these strides, its elements not yet set."""
+    ends = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
+    first = -sum(min(end, 0) for end in ends)
+    span = first + sum(max(end, 0) for end in ends) + dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
+    if not size or 0 in strides or span > LARGEST_GAP * size:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, np.empty(span, np.uint8), first, strides)
+
+
+def in_layout(x: Array) -> Array:
+    """Return a copy of a plain array, its elements as far apart as there."""
+    y = np.array(x, order="C" if 0 in x.strides else "K")
+    if y.strides == x.strides or y.size < 2 or 0 in x.strides:
+        return y
+    y = blank(x.shape, x.dtype, x.strides)
+    y[...] = x
+    return y
+
+
+def laid_as(new: Array, x: Array) -> Array:
+    """Return a tensor with its axes in memory in the order in which those of `x` are, of the same shape."""
+    if not isinstance(new, Tensor) or new.ndim < 2 or np.shape(x) != new.shape:
+        return new
+    return relaid_to(new, np.empty_like(example(x), new.dtype))
+
+
+def relaid(new: Tensor, old: Tensor) -> Tensor:
+    """Return `new` with the shape, the dtype and the memory layout of `old`; itself where it has them."""
+    return relaid_to(new, innermost(old))
+
+
+def relaid_to(new: Tensor, was: Any) -> Tensor:
+    """Return `new` with the shape, the dtype and the memory layout of a plain array."""
+    array = innermost(new)
+    if new.shape == was.shape and new.dtype == was.dtype:
+        same_kind = isinstance(array, np.ndarray) or not isinstance(was, np.ndarray)
+        if same_kind and (array.strides == was.strides or array.size < 2):
+            return new
+    laid: Tensor = Laid.apply(new, shape=was.shape, dtype=was.dtype, strides=was.strides)
+    return laid

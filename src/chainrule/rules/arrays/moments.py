@@ -1,0 +1,188 @@
+"""Variance, standard deviation and weighted average."""
+
+import numpy as np
+
+from chainrule.core.kinds import General
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array, Kink, case
+from chainrule.core.traces.capturing import effect, plain
+
+from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
+
+CASES = (
+    case((3, 4)),
+    case((3, 4), axis=0),
+    case((3, 4), axis=-1, keepdims=True),
+    case((2, 3, 4), axis=(0, -1), ddof=1),
+    case((2, 3, 4), axis=1, ddof=0.5),
+)
+
+
+def _freedom(x_shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
+    """Return n - ddof, or NaN where that leaves nothing: NumPy's variance is then not a number either."""
+    n = count(x_shape, axis) - ddof
+    return n if n > 0 else float("nan")
+
+
+def _deviation(x: Array, axis: Axis) -> Array:
+    return x - mean(x, axis=axis, keepdims=True)
+
+
+class Var(General):
+    r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
+
+    cases = CASES
+
+    @staticmethod
+    def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
+        return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    @staticmethod
+    def adjoint(y_bar: Array, x: Array, *, axis: Axis, ddof: float) -> Array:
+        r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad \bar x = \frac{2}{n - \mathrm{ddof}} (x - \mu) \odot \bar y"""
+        return kept(y_bar, x.shape, axis) * (2 / _freedom(x.shape, axis, ddof)) * _deviation(x, axis)
+
+    @staticmethod
+    def jvp(x: Array, x_dot: Array, *, axis: Axis, ddof: float, keepdims: bool) -> Array:
+        r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad
+        \dot y = \frac{2}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu) \odot \dot x
+        """
+        weighted = sum(_deviation(x, axis) * x_dot, axis=axis, keepdims=keepdims)
+        return weighted * (2 / _freedom(x.shape, axis, ddof))
+
+
+def _direction(x: Array, y: Array, axis: Axis, ddof: float) -> Array:
+    """Return the derivative of the standard deviation, zero where all elements are equal.
+
+    Equal elements are found by comparison: their computed mean may be off by a rounding error, and the quotient of
+    two rounding errors is of the size of one.
+    """
+    equal = plain(lambda x: np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True), x)
+    scale = kept(y, x.shape, axis) * _freedom(x.shape, axis, ddof)
+    return np.where(equal, 0, _deviation(x, axis) / np.where(equal, 1, scale))
+
+
+class Std(General):
+    r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad
+    y = \sqrt{\frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2}
+    """
+
+    cases = CASES
+    kinks = (
+        Kink(
+            at=((2.0, 2.0),),
+            value=((0.0, 0.0),),
+            reason="the spread is least where all elements are equal, and zero is its only subgradient that keeps "
+            "them equal; PyTorch and JAX give NaN",
+        ),
+    )
+
+    @staticmethod
+    def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
+        return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    @staticmethod
+    def adjoint(y_bar: Array, x: Array, y: Array, *, axis: Axis, ddof: float) -> Array:
+        r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad \bar x = \frac{x - \mu}{(n - \mathrm{ddof}) y} \odot \bar y"""
+        return kept(y_bar, x.shape, axis) * _direction(x, y, axis, ddof)
+
+    @staticmethod
+    def jvp(x: Array, x_dot: Array, y: Array, *, axis: Axis, ddof: float, keepdims: bool) -> Array:
+        r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad
+        \dot y = \frac{1}{(n - \mathrm{ddof}) y} \sum_{\text{axis}} (x - \mu) \odot \dot x
+        """
+        return sum(_direction(x, y, axis, ddof) * x_dot, axis=axis, keepdims=keepdims)
+
+
+def degrees(name: str, ddof: float, correction: float | None) -> float:
+    """Return `ddof`, which may be given by its other name."""
+    if correction is not None and ddof:
+        raise ValueError(f"{name}: got both ddof={ddof} and correction={correction}, two names for one thing; give one")
+    return ddof if correction is None else correction
+
+
+@implements(np.var)
+def var(
+    a: Array,
+    axis: Axis = None,
+    dtype: Array = None,
+    out: Array = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: float | None = None,
+    **refused: Array,
+) -> Array:
+    """Return the variance over `axis`: the sum of squared deviations divided by `n - ddof`.
+
+    `correction` is another name for `ddof`; `dtype`, `out`, `mean` and `where` raise a TypeError.
+
+    >>> float(var(np.array([1.0, 2.0, 3.0]), ddof=1))
+    1.0
+    """
+    refuse("var", dtype=dtype, out=out, **refused)
+    return Var.apply(a, axis=axis, ddof=degrees("var", ddof, correction), keepdims=keepdims)
+
+
+@implements(np.std)
+def std(
+    a: Array,
+    axis: Axis = None,
+    dtype: Array = None,
+    out: Array = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: float | None = None,
+    **refused: Array,
+) -> Array:
+    """Return the standard deviation over `axis`, the square root of `var` with the same arguments.
+
+    Its gradient at equal elements is zero.
+
+    >>> from chainrule.core.transforms.derivatives import grad
+    >>> grad(std)(np.array([2.0, 2.0]))
+    array([0., 0.])
+    """
+    refuse("std", dtype=dtype, out=out, **refused)
+    return Std.apply(a, axis=axis, ddof=degrees("std", ddof, correction), keepdims=keepdims)
+
+
+@implements(np.average)
+def average(
+    a: Array, axis: Axis = None, weights: Array = None, returned: bool = False, *, keepdims: bool = False
+) -> Array:
+    """Return the average over `axis`, weighted by `weights`; with `returned`, also the sum of the weights.
+
+    `weights` has the shape of `a`, or one axis, the length of `a` along `axis`. Both are differentiable.
+
+    >>> float(average(np.array([1.0, 4.0]), weights=np.array([2.0, 1.0])))
+    2.0
+    """
+    a = arrayed(a)
+    if weights is None:
+        y = mean(a, axis=axis, keepdims=keepdims)
+        total: Array = np.full(y.shape, count(a.shape, axis), y.dtype)[()]
+    else:
+        weights = _spread(arrayed(weights), a.shape, axis)
+        total = sum(weights + np.zeros(a.shape, weights.dtype), axis=axis, keepdims=keepdims)
+        effect(_check_total, total, writes=())
+        y = sum(a * weights, axis=axis, keepdims=keepdims) / total
+    return (y, total) if returned else y
+
+
+def _check_total(total: Array) -> None:
+    if np.any(total == 0):
+        raise ZeroDivisionError("average: the weights sum to zero along the axis")
+
+
+def _spread(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:
+    """Return weights that broadcast against the array they weigh."""
+    if weights.shape == shape:
+        return weights
+    if not isinstance(axis, int) or weights.shape != (shape[axis],):
+        raise ValueError(
+            f"average: got weights of shape {weights.shape} for an array of shape {shape} and axis {axis}, expected "
+            f"the array's shape, or one axis of its length along an int axis"
+        )
+    return weights.reshape(tuple(n if k == axis % len(shape) else 1 for k, n in enumerate(shape)))

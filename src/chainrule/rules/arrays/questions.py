@@ -1,0 +1,50 @@
+"""Functions that only look: at values, shapes or dtypes. NumPy itself answers, and every answer is a constant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.operands.protocols import implements
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import boxes_in, example, plain
+from chainrule.core.tree import map_leaves
+
+NAMES = (
+    *("allclose", "array_equal", "array_equiv", "isclose", "isin", "isneginf", "isposinf"),
+    *("iscomplex", "iscomplexobj", "isreal", "isrealobj", "shares_memory", "may_share_memory"),
+    *("can_cast", "common_type", "min_scalar_type", "result_type"),
+    *("nanargmax", "nanargmin", "lexsort", "digitize", "histogram_bin_edges"),
+    *("unravel_index", "ravel_multi_index", "ix_", "diag_indices_from", "tril_indices_from", "triu_indices_from"),
+    *("zeros_like", "ones_like", "empty_like", "spacing", "nextafter"),
+    *("array2string", "array_repr", "array_str"),
+)
+ABOUT_SHAPES = ("zeros_like", "ones_like", "empty_like", "can_cast", "common_type", "result_type", "iscomplexobj")
+"""Those whose answer does not depend on values, so that a capture may ask them."""
+MADE_TO_WRITE = ("zeros_like", "ones_like", "empty_like")
+"""Those that make an array: inside a transform one that values with a gradient can be written into."""
+QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
+"""The functions that are answered so. What they return is NumPy's own: arrays, numbers, dtypes, texts."""
+
+
+def boxed_beside(x: Any, array: Any) -> Any:
+    """Return a new array as a constant of the trace of `x`, where that is a transform's; else as it is."""
+    inside = isinstance(x, Tensor) and x._trace.level > 0 and not isinstance(array, Tensor)
+    return Tensor(array, x._trace, None) if inside else array
+
+
+def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Any, **settings: Any) -> Any:
+        if function.__name__ not in ABOUT_SHAPES and any(True for _ in boxes_in((args, settings))):
+            return plain(lambda args, settings: function(*args, **settings), args, settings)
+        look = example if function.__name__ in ABOUT_SHAPES else value_of
+        like = args[0] if args and function.__name__ in MADE_TO_WRITE else None
+        args, settings = map_leaves(look, (args, settings))
+        return boxed_beside(like, function(*args, **settings))
+
+    answer.__name__ = answer.__qualname__ = function.__name__
+    answer.__doc__ = f"Return numpy's {function.__name__} of the values: a constant of every derivative."
+    return answer
+
+
+ANSWERS = {function.__name__: implements(function)(_answering(function)) for function in QUESTIONS}

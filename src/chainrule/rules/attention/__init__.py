@@ -1,0 +1,1 @@
+"""Attention, plain and in blocks."""

@@ -1,0 +1,147 @@
+"""Parts of numbers: whole and fractional, real and imaginary, times a power of two."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.kinds import Linear
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array, case
+from chainrule.core.traces.capturing import example, known, plain
+from chainrule.rules.arrays.arrange import roll
+from chainrule.rules.arrays.cumulative import cumprod, cumsum
+from chainrule.rules.arrays.join import concatenate
+from chainrule.rules.arrays.reduce import arrayed, refuse
+from chainrule.rules.arrays.shape import astype
+
+from .powers import positive
+from .rounding import floor_divide, fmod, remainder, round, trunc
+
+SHIFTS = np.array([1, -2, 0])
+
+
+class Ldexp(Linear):
+    r"""y = a 2^b
+
+    The exponents b are whole numbers.
+    """
+
+    differentiable = ("a",)
+    cases = (case((3,), SHIFTS), case((2, 3), SHIFTS), case((), SHIFTS), case((2, 1), SHIFTS), case((0, 3), SHIFTS))
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        return np.ldexp(a, b)
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar a = \bar y 2^b"""
+        return Ldexp.apply(y_bar, b)
+
+
+ldexp = implements(np.ldexp)(Ldexp.apply)
+
+
+@implements(np.around)
+def around(a: Array, decimals: int = 0, out: Array = None) -> Array:
+    """Return `round(a, decimals)`, its other name."""
+    refuse("around", out=out)
+    return round(a, decimals)
+
+
+@implements(np.divmod)
+def divmod(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the whole quotient, which is constant, and the remainder.
+
+    >>> divmod(np.array([7.0]), 3.0)
+    (array([2.]), array([1.]))
+    """
+    return floor_divide(a, b), remainder(a, b)
+
+
+@implements(np.modf)
+def modf(x: Array) -> tuple[Array, Array]:
+    """Return what stands behind the point, and the whole part, which is constant; both have the sign of `x`.
+
+    >>> modf(np.array([2.5, -0.25]))
+    (array([ 0.5 , -0.25]), array([ 2., -0.]))
+    """
+    x = arrayed(x)
+    return fmod(np.where(np.isinf(known(x)), 0, x), 1), trunc(x)
+
+
+@implements(np.real, np.real_if_close)
+def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
+    """Return `val` itself: all numbers here are real."""
+    return arrayed(val)
+
+
+@implements(np.conjugate)
+def conjugate(x: Array) -> Array:
+    """Return a copy of `x`: all numbers here are real."""
+    x = arrayed(x)
+    return positive(astype(x, np.int8) if x.dtype == np.bool_ else x)  # NumPy's own dtype for it
+
+
+@implements(np.imag)
+def imag(val: Array) -> Array:
+    """Return zeros: all numbers here are real."""
+    return np.zeros_like(example(val))
+
+
+@implements(np.angle)
+def angle(z: Array, deg: bool = False) -> Array:
+    """Return 0 for positive and π for negative numbers, in degrees with `deg`: constants."""
+    return plain(lambda z: np.angle(z, deg), z)
+
+
+def _cumulative(name: str, function: Any, first: float, x: Array, axis: int | None, include_initial: bool) -> Array:
+    x = arrayed(x)
+    if axis is None and x.ndim > 1:
+        raise ValueError(f"{name}: got shape {x.shape} and no axis, expected an axis where there are several")
+    axis = 0 if axis is None else axis
+    y = function(x, axis=axis)
+    if not include_initial:
+        return y
+    edge = tuple(1 if k == axis % x.ndim else n for k, n in enumerate(x.shape))
+    return concatenate([np.full(edge, first, y.dtype), y], axis=axis)
+
+
+def cumulative_sum(
+    x: Array, *, axis: int | None = None, dtype: Any = None, out: Array = None, include_initial: bool = False
+) -> Array:
+    """Return `cumsum(x, axis)`, with `include_initial` after a zero."""
+    refuse("cumulative_sum", dtype=dtype, out=out)
+    return _cumulative("cumulative_sum", cumsum, 0, x, axis, include_initial)
+
+
+def cumulative_prod(
+    x: Array, *, axis: int | None = None, dtype: Any = None, out: Array = None, include_initial: bool = False
+) -> Array:
+    """Return `cumprod(x, axis)`, with `include_initial` after a one."""
+    refuse("cumulative_prod", dtype=dtype, out=out)
+    return _cumulative("cumulative_prod", cumprod, 1, x, axis, include_initial)
+
+
+if hasattr(np, "cumulative_sum"):  # NumPy 2.1
+    implements(np.cumulative_sum)(cumulative_sum)
+    implements(np.cumulative_prod)(cumulative_prod)
+
+
+def _halves(x: Array, axes: Any, up: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    return tuple(x.shape[k] // 2 if up else -(x.shape[k] // 2) for k in axes), axes
+
+
+@implements(np.fft.fftshift)
+def fftshift(x: Array, axes: Any = None) -> Array:
+    """Return `x` with the element of frequency zero in the middle of each of `axes`."""
+    x = arrayed(x)
+    return roll(x, *_halves(x, axes, True))
+
+
+@implements(np.fft.ifftshift)
+def ifftshift(x: Array, axes: Any = None) -> Array:
+    """Return `x` as it was before `fftshift`."""
+    x = arrayed(x)
+    return roll(x, *_halves(x, axes, False))

@@ -1,0 +1,204 @@
+"""Powers, roots, absolute value and distance."""
+
+import numpy as np
+
+from chainrule.core.kinds import Elementwise, Linear
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array, Kink
+from chainrule.core.tensor import Tensor
+from chainrule.rules.arrays.shape import astype
+
+from .compare import logical_and
+from .exponential import log
+from .rounding import sign
+from .selection import where
+
+INFINITE = "the derivative grows without bound towards 0, and its limit is given, as in PyTorch and JAX"
+POSITIVE = {"x": (0.2, 3.0)}
+
+to_infinity = np.errstate(divide="ignore")
+"""For partials that are infinite where the function itself is finite: no reason for a warning."""
+
+
+class Power(Elementwise):
+    r"""y = a^b
+
+    Negative bases have real powers at whole exponents only. At base 0 the partial for the base is infinite where the
+    exponent is below 1.
+    """
+
+    domain = {"a": (0.3, 3.0)}
+    kinks = (
+        Kink((0.0, 0.0), (0.0, 0.0), "a^0 is 1 for every a; 0^b jumps at b = 0, where 0 is given, as in PyTorch"),
+        Kink((0.0, 1.0), (1.0, 0.0), "0^b is 0 for all b > 0, though log 0 is not finite"),
+        Kink((0.0, 2.0), (0.0, 0.0), "0^b is 0 for all b > 0, though log 0 is not finite"),
+        Kink(
+            (-2.0, 3.0),
+            (12.0, 0.0),
+            "beside a whole exponent a negative base has no real power, so there is nothing to differentiate; 0 keeps "
+            "one negative base from spoiling the gradient of a shared exponent, where PyTorch and JAX give NaN",
+        ),
+    )
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        # Unlike np.power, the operator knows quick ways for exponents such as 2 and 0.5.
+        return a**b if hasattr(a, "dtype") else np.power(a, b)
+
+    @staticmethod
+    @to_infinity
+    def partial_a(a: Array, b: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = b\,a^{b - 1}"""
+        return b * a ** _one_less(a, b)
+
+    @staticmethod
+    def partial_b(a: Array, y: Array) -> Array:
+        r"""\frac{\partial y}{\partial b} = y \log(a)"""
+        if not hasattr(a, "dtype"):
+            a = y.dtype.type(a)
+        positive = a > 0
+        return where(positive, y, 0) * log(where(positive, a, 1))
+
+
+def _one_less(a: Array, b: Array) -> Array:
+    """Return `b - 1`, but 0 where that would make 0 · 0⁻¹ of the derivative of a⁰ at 0."""
+    if type(b) in (int, float):
+        return b - 1 if b else 0
+    return where(logical_and(a == 0, b == 0), 0, b - 1)
+
+
+class Reciprocal(Elementwise):
+    r"""y = \frac{1}{x}"""
+
+    domain = POSITIVE
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.reciprocal(x)
+
+    @staticmethod
+    def partial(y: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = -y^2"""
+        return -(y * y)
+
+
+class Sqrt(Elementwise):
+    r"""y = \sqrt{x}"""
+
+    domain = POSITIVE
+    kinks = (Kink((0.0,), (np.inf,), INFINITE),)
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.sqrt(x)
+
+    @staticmethod
+    @to_infinity
+    def partial(y: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \frac{1}{2 y}"""
+        return 0.5 / y
+
+
+class Cbrt(Elementwise):
+    r"""y = \sqrt[3]{x}"""
+
+    domain = POSITIVE
+    kinks = (Kink((0.0,), (np.inf,), INFINITE),)
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.cbrt(x)
+
+    @staticmethod
+    @to_infinity
+    def partial(y: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \frac{1}{3 y^2}"""
+        return 1 / (3 * (y * y))
+
+
+class Absolute(Elementwise):
+    r"""y = |x|"""
+
+    kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 beside it, as in PyTorch; JAX gives 1"),)
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.absolute(x)
+
+    @staticmethod
+    def partial(x: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \operatorname{sign}(x)"""
+        return sign(x)
+
+
+class Hypot(Elementwise):
+    r"""y = \sqrt{a^2 + b^2}"""
+
+    kinks = (Kink((0.0, 0.0), (0.0, 0.0), "the tip of a cone: the mean over all directions; PyTorch gives NaN"),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        return np.hypot(a, b)
+
+    @staticmethod
+    def partial_a(a: Array, y: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \frac{a}{y}"""
+        return a / where(y == 0, 1, y)
+
+    @staticmethod
+    def partial_b(b: Array, y: Array) -> Array:
+        r"""\frac{\partial y}{\partial b} = \frac{b}{y}"""
+        return b / where(y == 0, 1, y)
+
+
+class Copysign(Elementwise):
+    r"""y = |a| \operatorname{sign}(b)"""
+
+    kinks = (Kink((0.0, 1.0), (0.0, 0.0), "as the absolute value: the mean of the slopes -1 and 1 beside it"),)
+    differentiable = ("a",)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        return np.copysign(a, b)
+
+    @staticmethod
+    def partial_a(a: Array, y: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \operatorname{sign}(a) \operatorname{sign}(y)"""
+        return sign(a) * sign(y)
+
+
+class Positive(Linear):
+    r"""y = x"""
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.positive(x)
+
+    @staticmethod
+    def adjoint(y_bar: Array) -> Array:
+        r"""\bar x = \bar y"""
+        return y_bar
+
+
+power = implements(np.power)(Power.apply)
+reciprocal = implements(np.reciprocal)(Reciprocal.apply)
+sqrt = implements(np.sqrt)(Sqrt.apply)
+cbrt = implements(np.cbrt)(Cbrt.apply)
+absolute = abs = fabs = implements(np.absolute, np.fabs)(Absolute.apply)
+hypot = implements(np.hypot)(Hypot.apply)
+copysign = implements(np.copysign)(Copysign.apply)
+positive = implements(np.positive)(Positive.apply)
+
+
+@implements(np.float_power)
+def float_power(a: Array, b: Array) -> Array:
+    """Return `a ** b`, computed in float64 whatever the dtypes of the two.
+
+    >>> float_power(np.array([2, 4]), -1)
+    array([0.5 , 0.25])
+    """
+    return power(_double(a), _double(b))
+
+
+def _double(x: Array) -> Array:
+    return astype(x, np.float64) if isinstance(x, Tensor) else np.asarray(x, np.float64)[()]

@@ -1,0 +1,276 @@
+r"""Special functions: gamma, Bessel, inverse error function, logit, and products with logarithms.
+
+Values that NumPy cannot give come from SciPy, which is imported when the first of them is asked for. The derivatives
+are those of the NIST Digital Library of Mathematical Functions (DLMF): 5.2.2, 5.15.1, 7.17.1, 10.29.1.
+"""
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.kinds import Elementwise
+from chainrule.core.operands.protocols import implements, late, ufuncs
+from chainrule.core.operation import Array, Kink
+from chainrule.rules.network.activation import sigmoid
+
+from .compare import logical_and
+from .exponential import exp, log, log1p
+from .rounding import sign
+from .selection import where
+from .special import erf, erfc
+
+POSITIVE = {"x": (0.3, 4.0)}
+
+
+def scipy_special(asked: str) -> Any:
+    """Return `scipy.special`, whose ufuncs then take tensors; an ImportError says how it is installed."""
+    try:
+        import scipy.special
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{asked}: needs SciPy; run: python -m pip install 'chainrule[scipy]'") from error
+    let_scipy_take_tensors()
+    return scipy.special
+
+
+def let_scipy_take_tensors() -> None:
+    """Let the ufuncs of `scipy.special`, where it is imported, take tensors."""
+    special = sys.modules.get("scipy.special")
+    if special is not None and special.erf not in ufuncs:
+        ufuncs.update({getattr(special, name): function for name, function in OF_SCIPY.items()})
+
+
+late.append(let_scipy_take_tensors)
+
+
+def _computed(name: str, x: Array, *orders: int) -> Array:
+    """Return SciPy's function of `x`, in the dtype of `x` where that is floating."""
+    x = np.asarray(x)
+    y = getattr(scipy_special(name), name)(*orders, x)
+    return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
+
+
+class Erfinv(Elementwise):
+    r"""y = \operatorname{erfinv}(x)"""
+
+    domain = {"x": (-0.9, 0.9)}
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return _computed("erfinv", x)
+
+    @staticmethod
+    def partial(y: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \frac{\sqrt{\pi}}{2} \exp(y^2)"""
+        return math.sqrt(math.pi) / 2 * exp(y * y)
+
+
+class Gammaln(Elementwise):
+    r"""y = \operatorname{gammaln}(x)
+
+    The logarithm of the absolute value of the gamma function.
+    """
+
+    domain = POSITIVE
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return _computed("gammaln", x)
+
+    @staticmethod
+    def partial(x: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \operatorname{polygamma}(0, x)"""
+        return Polygamma.apply(x, n=0)
+
+
+class Polygamma(Elementwise):
+    r"""y = \operatorname{polygamma}(n, x)
+
+    The derivative of order n + 1 of `gammaln`; n = 0 is the digamma function.
+    """
+
+    domain = POSITIVE
+
+    @staticmethod
+    def primal(x: Array, *, n: int = 0) -> Array:
+        return _computed("polygamma", x, n) if n else _computed("digamma", x)
+
+    @staticmethod
+    def partial(x: Array, *, n: int) -> Array:
+        r"""\frac{\partial y}{\partial x} = \operatorname{polygamma}(n + 1, x)"""
+        return Polygamma.apply(x, n=n + 1)
+
+
+class Iv(Elementwise):
+    r"""y = \operatorname{iv}(n, x)
+
+    The modified Bessel function of the first kind, of a whole order n.
+    """
+
+    @staticmethod
+    def primal(x: Array, *, n: int = 0) -> Array:
+        return _computed(f"i{n}", x) if n < 2 else _computed("iv", x, n)
+
+    @staticmethod
+    def partial(x: Array, *, n: int) -> Array:
+        r"""\frac{\partial y}{\partial x} = \frac{\operatorname{iv}(n - 1, x) + \operatorname{iv}(n + 1, x)}{2}"""
+        return (Iv.apply(x, n=abs(n - 1)) + Iv.apply(x, n=n + 1)) / 2
+
+
+class Ive(Elementwise):
+    r"""y = \operatorname{ive}(n, x)
+
+    That is `iv(n, x)` times $e^{-|x|}$: it does not overflow.
+    """
+
+    kinks = (Kink((0.0,), (0.0,), "the mean of the slopes on both sides, 1 and -1"),)
+
+    @staticmethod
+    def primal(x: Array, *, n: int = 0) -> Array:
+        return _computed(f"i{n}e", x) if n < 2 else _computed("ive", x, n)
+
+    @staticmethod
+    def partial(x: Array, y: Array, *, n: int) -> Array:
+        r"""\frac{\partial y}{\partial x} =
+        \frac{\operatorname{ive}(n - 1, x) + \operatorname{ive}(n + 1, x)}{2} - y \operatorname{sign}(x)
+        """
+        return (Ive.apply(x, n=abs(n - 1)) + Ive.apply(x, n=n + 1)) / 2 - y * sign(x)
+
+
+class Logit(Elementwise):
+    r"""y = \log(\frac{x}{1 - x})"""
+
+    domain = {"x": (0.05, 0.95)}
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        x = np.asarray(x)
+        # Around 1/2 the quotient rounds to 1; 2x - 1 is exact there, and this series is in it.
+        near = np.abs(x - 0.5) < 0.25
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(near, 2 * np.arctanh(np.where(near, 2 * x - 1, 0)), np.log(x / (1 - x)))[()]
+
+    @staticmethod
+    def partial(x: Array) -> Array:
+        r"""\frac{\partial y}{\partial x} = \frac{1}{x (1 - x)}"""
+        return 1 / (x * (1 - x))
+
+
+ABSENT = "nothing of what has no weight, as in PyTorch for the first argument"
+
+
+class Xlogy(Elementwise):
+    r"""y = a \log(b)
+
+    Zero where a is zero, whatever b is, as long as that is a number.
+    """
+
+    domain = {"b": (0.2, 3.0)}
+    kinks = (Kink((0.0, 0.0), (0.0, 0.0), ABSENT),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        absent = (np.asarray(a) == 0) & ~np.isnan(b)
+        return np.where(absent, 0, a * np.log(np.where(absent, 1, b)))[()]
+
+    @staticmethod
+    def partial_a(a: Array, b: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \log(b)"""
+        absent = logical_and(a == 0, b <= 0)
+        return where(absent, 0, log(where(absent, 1, b)))
+
+    @staticmethod
+    def partial_b(a: Array, b: Array) -> Array:
+        r"""\frac{\partial y}{\partial b} = \frac{a}{b}"""
+        absent = logical_and(a == 0, b == 0)
+        return where(absent, 0, a / where(absent, 1, b))
+
+
+class Xlog1py(Elementwise):
+    r"""y = a \log(1 + b)
+
+    Zero where a is zero, whatever b is, as long as that is a number.
+    """
+
+    domain = {"b": (-0.5, 3.0)}
+    kinks = (Kink((0.0, -1.0), (0.0, 0.0), ABSENT),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        absent = (np.asarray(a) == 0) & ~np.isnan(b)
+        return np.where(absent, 0, a * np.log1p(np.where(absent, 0, b)))[()]
+
+    @staticmethod
+    def partial_a(a: Array, b: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \log(1 + b)"""
+        absent = logical_and(a == 0, b <= -1)
+        return where(absent, 0, log1p(where(absent, 0, b)))
+
+    @staticmethod
+    def partial_b(a: Array, b: Array) -> Array:
+        r"""\frac{\partial y}{\partial b} = \frac{a}{1 + b}"""
+        absent = logical_and(a == 0, b == -1)
+        return where(absent, 0, a / where(absent, 1, 1 + b))
+
+
+erfinv = Erfinv.apply
+gammaln = Gammaln.apply
+expit = sigmoid
+logit = Logit.apply
+xlogy = Xlogy.apply
+xlog1py = Xlog1py.apply
+i0 = implements(np.i0)(Iv.apply)
+i0e = Ive.apply
+
+
+def digamma(x: Array) -> Array:
+    """Return the derivative of `gammaln`.
+
+    >>> print(f"{digamma(1.0):.12f}")  # minus Euler's constant
+    -0.577215664902
+    """
+    return Polygamma.apply(x, n=0)
+
+
+def polygamma(n: int, x: Array) -> Array:
+    """Return the `n`-th derivative of `digamma`, for a whole `n` of 0 or more and positive `x`.
+
+    >>> print(f"{polygamma(1, 1.0):.12f}")  # π² / 6
+    1.644934066848
+    """
+    return Polygamma.apply(x, n=_order("polygamma", n))
+
+
+def iv(n: int, x: Array) -> Array:
+    """Return the modified Bessel function of the first kind, of a whole order `n` of 0 or more."""
+    return Iv.apply(x, n=_order("iv", n))
+
+
+def ive(n: int, x: Array) -> Array:
+    """Return `iv(n, x)` times exp(-|x|), which does not overflow."""
+    return Ive.apply(x, n=_order("ive", n))
+
+
+def _order(name: str, n: Any) -> int:
+    if not (np.ndim(n) == 0 and float(n).is_integer() and n >= 0):
+        raise ValueError(f"{name}: got n={n!r}, expected one whole number, 0 or more")
+    return int(n)
+
+
+def i1(x: Array) -> Array:
+    """Return the modified Bessel function of the first kind, of order 1: `iv(1, x)`."""
+    return Iv.apply(x, n=1)
+
+
+def i1e(x: Array) -> Array:
+    """Return `i1(x)` times exp(-|x|)."""
+    return Ive.apply(x, n=1)
+
+
+OF_SCIPY = {
+    **{"erf": erf, "erfc": erfc, "erfinv": erfinv, "gammaln": gammaln, "digamma": digamma, "psi": digamma},
+    **{"expit": expit, "logit": logit, "xlogy": xlogy, "xlog1py": xlog1py},
+    **{"i0": i0, "i1": i1, "i0e": i0e, "i1e": i1e, "iv": iv, "ive": ive},
+}
+"""SciPy's ufuncs and what answers for them. Its `polygamma` is no ufunc, so NumPy does not ask here."""

@@ -1,0 +1,211 @@
+"""Einstein summation: any number of operands, as pairwise contractions that each run as one matrix product.
+
+What concerns one operand alone is done first: diagonals where an index is repeated, sums over indices that occur
+nowhere else. Then every index of a pair is in the other operand or in the result, and the adjoint of a contraction is
+a contraction of the same kind: of the cotangent with the other operand.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.kinds import Bilinear
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array, case
+from chainrule.rules.arrays.gather import diagonal_view
+from chainrule.rules.arrays.reduce import arrayed, refuse, sum
+
+from .matmul import Shape, product
+
+
+def _split(subscripts: str) -> tuple[str, str, str]:
+    """Return the indices of both operands and of the result."""
+    inputs, _, result = subscripts.partition("->")
+    a, _, b = inputs.partition(",")
+    return a, b, result
+
+
+@lru_cache(maxsize=1024)
+def _layout(subscripts: str) -> tuple[Any, ...]:
+    """Return how a contraction becomes a product of matrices: axis orders, and how many axes are of each sort."""
+    a, b, result = _split(subscripts)
+    batch = [i for i in result if i in a and i in b]
+    summed = [i for i in a if i in b and i not in result]
+    left = [i for i in a if i not in b]
+    right = [i for i in b if i not in a]
+    whole = [*batch, *left, *right]
+    orders = ([a.index(i) for i in [*batch, *left, *summed]], [b.index(i) for i in [*batch, *summed, *right]])
+    return (*orders, [whole.index(i) for i in result], len(batch), len(summed))
+
+
+def contract(a: Array, b: Array, subscripts: str) -> Array:
+    """Return a contraction of two plain arrays. Indices of both that stay are a batch; that needs no copy."""
+    order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
+    a, b = a.transpose(order_a), b.transpose(order_b)
+    left = a.shape[n_batch : a.ndim - n_summed]
+    right = b.shape[n_batch + n_summed :]
+    if not n_summed:
+        y = a.reshape((*a.shape, *(1,) * len(right))) * b.reshape((*b.shape[:n_batch], *(1,) * len(left), *right))
+        return y.transpose(order)
+    lengths = a.shape[a.ndim - n_summed :]
+    if lengths != b.shape[n_batch : n_batch + n_summed]:
+        lengths = np.broadcast_shapes(lengths, b.shape[n_batch : n_batch + n_summed])
+        a = np.broadcast_to(a, (*a.shape[: a.ndim - n_summed], *lengths))
+        b = np.broadcast_to(b, (*b.shape[:n_batch], *lengths, *right))
+    a = a.reshape((*a.shape[:n_batch], math.prod(left), math.prod(lengths)))
+    b = b.reshape((*b.shape[:n_batch], math.prod(lengths), math.prod(right)))
+    y = product(a, b)
+    return y.reshape((*y.shape[:n_batch], *left, *right)).transpose(order)
+
+
+class Einsum(Bilinear):
+    r"""y = \operatorname{einsum}(a, b)
+
+    Over the indices that are not in the result. No index is repeated in one operand, and each is in the other operand
+    or in the result; `einsum` sees to that.
+    """
+
+    cases = (
+        case((3, 4), (4, 2), subscripts="ij,jk->ik"),
+        case((3, 4), (4, 2), subscripts="ij,jk->ki"),
+        case((2, 3, 4), (5, 2, 4), subscripts="bij,kbj->bik"),
+        case((2, 3), (3, 2), subscripts="ij,ji->"),
+        case((3,), (4,), subscripts="i,j->ji"),
+        case((2, 3), (2, 3), subscripts="ij,ij->ij"),
+        case((1, 3), (2, 3), subscripts="ij,ij->i"),
+        case((), (3,), subscripts=",i->i"),
+        case((0, 3), (3, 2), subscripts="ij,jk->ik"),
+        case((2, 0), (0, 2), subscripts="ij,jk->ik"),
+    )
+
+    @staticmethod
+    def primal(a: Array, b: Array, *, subscripts: str) -> Array:
+        return contract(np.asarray(a), np.asarray(b), subscripts)
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array, *, subscripts: str) -> Array:
+        r"""\bar a = \operatorname{einsum}(\bar y, b)
+
+        Over the indices that are not in a.
+        """
+        of_a, of_b, of_y = _split(subscripts)
+        return Einsum.apply(y_bar, b, subscripts=f"{of_y},{of_b}->{of_a}")
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array, *, subscripts: str) -> Array:
+        r"""\bar b = \operatorname{einsum}(a, \bar y)
+
+        Over the indices that are not in b.
+        """
+        of_a, of_b, of_y = _split(subscripts)
+        return Einsum.apply(a, y_bar, subscripts=f"{of_a},{of_y}->{of_b}")
+
+
+@implements(np.einsum)
+def einsum(*operands: Any, out: Array = None, optimize: Any = True, **refused: Array) -> Array:  # noqa: ARG001
+    """Return the sum of products of the operands' elements that the subscripts describe, as `np.einsum` does.
+
+    Takes every form of subscripts that NumPy takes: repeated and summed indices, an ellipsis, an implicit result, any
+    number of operands, and operands alternating with lists of axis numbers. Several operands are contracted pairwise
+    in an order chosen for least work, whatever `optimize` says.
+
+    Raises ValueError where subscripts and shapes do not fit.
+
+    >>> einsum("ij,ij->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 1.0], [2.0, 2.0]]))
+    array([ 3., 14.])
+    """
+    refuse("einsum", out=out, **refused)
+    subscripts, arrays = _in_letters(operands)
+    inputs, result = _read(subscripts, tuple(x.shape for x in arrays))
+    terms = [
+        _alone(x, own, {*result, *"".join(inputs[:k] + inputs[k + 1 :])})
+        for k, (x, own) in enumerate(zip(arrays, inputs, strict=True))
+    ]
+    for chosen in _path(",".join(i for _, i in terms) + "->" + result, tuple(x.shape for x, _ in terms)):
+        group = [terms.pop(k) for k in sorted(chosen, reverse=True)][::-1]
+        while len(group) > 1:
+            (a, of_a), (b, of_b) = group[:2]
+            needed = {*result, *"".join(i for _, i in terms + group[2:])}
+            last = not terms and len(group) == 2
+            kept = result if last else "".join(i for i in dict.fromkeys(of_a + of_b) if i in needed)
+            group[:2] = [(Einsum.apply(a, b, subscripts=f"{of_a},{of_b}->{kept}"), kept)]
+        terms.append(group[0])
+    y, indices = terms[0]
+    return y if indices == result else np.transpose(y, [indices.index(i) for i in result])
+
+
+def _in_letters(operands: Sequence[Any]) -> tuple[str, list[Array]]:
+    """Return subscripts as a string, and the operands, from either of the two ways to call."""
+    if not operands:
+        raise ValueError("einsum: got no operands, expected subscripts such as 'ij,jk->ik' and an array for each term")
+    if isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), [arrayed(x) for x in operands[1:]]
+    pairs = len(operands) // 2
+
+    def letters(axes: Sequence[Any]) -> str:
+        return "".join("..." if k is Ellipsis else ascii_letters[k] for k in axes)
+
+    inputs = ",".join(letters(operands[2 * k + 1]) for k in range(pairs))
+    result = f"->{letters(operands[-1])}" if len(operands) % 2 else ""
+    return inputs + result, [arrayed(operands[2 * k]) for k in range(pairs)]
+
+
+@lru_cache(maxsize=1024)
+def _read(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
+    """Return each operand's indices and the result's, checked, with letters for what an ellipsis stands for."""
+    written, arrow, result = subscripts.partition("->")
+    inputs = written.split(",")
+    if len(inputs) != len(shapes):
+        raise ValueError(f"einsum: got {len(shapes)} operands for the {len(inputs)} terms of {subscripts!r}")
+    free = [len(shape) - len(own.replace("...", "")) for own, shape in zip(inputs, shapes, strict=True)]
+    for own, shape, n in zip(inputs, shapes, free, strict=True):
+        if n < 0 or (n and "..." not in own):
+            raise ValueError(f"einsum: got an array of shape {shape} for the indices {own!r} of {subscripts!r}")
+    dots = "".join([i for i in ascii_letters if i not in subscripts][: max(free)])
+    if not arrow:
+        named = written.replace("...", "").replace(",", "")
+        result = "..." * ("..." in written) + "".join(sorted(i for i in set(named) if named.count(i) == 1))
+    elif dots and "..." not in result:
+        raise ValueError(f"einsum: the result of {subscripts!r} lacks the ellipsis that its operands have")
+    inputs = [own.replace("...", dots[len(dots) - n :]) for own, n in zip(inputs, free, strict=True)]
+    result = result.replace("...", dots)
+    _check(inputs, result, shapes)
+    return inputs, result
+
+
+def _check(inputs: Sequence[str], result: str, shapes: Sequence[Shape]) -> None:
+    """Raise a ValueError where indices are no letters, or the lengths they stand for differ."""
+    lengths: dict[str, int] = {}
+    for own, shape in zip(inputs, shapes, strict=True):
+        for i, n in zip(own, shape, strict=True):
+            if i not in ascii_letters:
+                raise ValueError(f"einsum: got {i!r} among the subscripts, expected letters, ',', '...' and '->'")
+            if n != 1 and lengths.setdefault(i, n) != n:
+                raise ValueError(f"einsum: index {i!r} has length {lengths[i]} in one operand and {n} in another")
+    if len(set(result)) != len(result) or not set(result) <= set("".join(inputs)):
+        raise ValueError(f"einsum: got the result {result!r}, expected different indices that an operand has")
+
+
+def _alone(x: Array, own: str, others: set[str]) -> tuple[Array, str]:
+    """Return an operand with its diagonals taken, and summed over the indices that nothing else has."""
+    while len(set(own)) < len(own):
+        i = next(i for i in own if own.count(i) > 1)
+        first = own.index(i)
+        second = own.index(i, first + 1)
+        x = diagonal_view(x, first, second)
+        own = own[:first] + own[first + 1 : second] + own[second + 1 :] + i
+    lone = tuple(k for k, i in enumerate(own) if i not in others)
+    return (sum(x, axis=lone), "".join(i for i in own if i in others)) if lone else (x, own)
+
+
+@lru_cache(maxsize=256)
+def _path(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], ...]:
+    """Return which operands are contracted one after the other."""
+    if len(shapes) < 3:
+        return ((0, 1),) * (len(shapes) - 1)
+    likes = [np.broadcast_to(0.0, shape) for shape in shapes]
+    return tuple(np.einsum_path(subscripts, *likes, optimize="greedy")[0][1:])

@@ -1,0 +1,105 @@
+r"""The matrix product.
+
+Its adjoints are $\bar A = \bar Y B^\top$ and $\bar B = A^\top \bar Y$ (M. Giles, "Collected matrix derivative results
+for forward and reverse mode algorithmic differentiation", 2008, section 2.2.1), for each matrix of a batch. Where one
+matrix serves a whole batch, the batch is laid out as the rows of one tall matrix: one large product instead of many
+small ones and a sum.
+"""
+
+import math
+
+import numpy as np
+
+from chainrule.core.kinds import Bilinear
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array, case
+from chainrule.core.traces.dispatch import described
+from chainrule.rules.arrays.reduce import arrayed
+
+Shape = tuple[int, ...]
+FLOAT16 = np.dtype(np.float16)
+
+
+def transposed(x: Array) -> Array:
+    """Return the matrices of `x` transposed: the last two axes change places."""
+    return x.swapaxes(-1, -2)
+
+
+def rows(x: Array) -> Array:
+    """Return the rows of all matrices of `x` as one matrix."""
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def product(a: Array, b: Array) -> Array:
+    """Return `a @ b` of plain arrays: one product where `b` serves a whole batch, float16 computed in float32."""
+    if a.dtype is FLOAT16 and b.dtype is FLOAT16:
+        return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
+        return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
+    return np.matmul(a, b)
+
+
+class Matmul(Bilinear):
+    r"""Y = A B
+
+    Of matrices or batches of them; `matmul` makes matrices of vectors.
+    """
+
+    cases = (
+        case((3, 4), (4, 2)),
+        case((5, 3, 4), (4, 2)),
+        case((3, 4), (5, 4, 2)),
+        case((2, 1, 3, 4), (5, 4, 2)),
+        case((1, 3, 4), (5, 4, 2)),
+        case((0, 4), (4, 2)),
+        case((3, 0), (0, 2)),
+        case((0, 3, 4), (4, 2)),
+    )
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        return product(a, b)
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array, a_shape: Shape) -> Array:
+        r"""\bar A = \bar Y B^\top"""
+        if len(a_shape) == 2 == b.ndim:
+            return y_bar @ b.swapaxes(0, 1)
+        if len(a_shape) == 2 < b.ndim:
+            return Matmul.apply(transposed(rows(transposed(y_bar))), rows(transposed(b)))
+        return Matmul.apply(y_bar, transposed(b))
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array, b_shape: Shape) -> Array:
+        r"""\bar B = A^\top \bar Y"""
+        if len(b_shape) == 2 == a.ndim:
+            return a.swapaxes(0, 1) @ y_bar
+        if len(b_shape) == 2 < a.ndim:
+            return Matmul.apply(transposed(rows(a)), rows(y_bar))
+        return Matmul.apply(transposed(a), y_bar)
+
+
+@implements(np.matmul, np.linalg.matmul)
+def matmul(a: Array, b: Array) -> Array:
+    """Return the matrix product of `a` [..., n, k] and `b` [..., k, m]; the axes in front broadcast.
+
+    A vector stands for a row on the left and for a column on the right, and that axis is not in the result.
+
+    >>> matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+    array([21., 43.])
+    """
+    a, b = arrayed(a), arrayed(b)
+    if a.ndim > 1 and b.ndim > 1 and a.shape[-1] == b.shape[-2]:
+        return Matmul.apply(a, b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}, expected an axis in each; multiply with *")
+    if a.shape[-1] != b.shape[-2:][0]:
+        raise ValueError(
+            f"matmul: got a {described(a)} and b {described(b)}: the last axis of a must be as long as the "
+            f"{'last but one' if b.ndim > 1 else 'only one'} of b; is one of them to be transposed?"
+        )
+    left = a if a.ndim > 1 else a.reshape((1, a.shape[0]))
+    right = b if b.ndim > 1 else b.reshape((b.shape[0], 1))
+    y = Matmul.apply(left, right)
+    shape = y.shape[:-2] + y.shape[-2:-1] * (a.ndim > 1) + y.shape[-1:] * (b.ndim > 1)
+    return y.reshape(shape) if shape else y[0, 0]  # NumPy's product of two vectors is a scalar

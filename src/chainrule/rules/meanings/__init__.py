@@ -1,0 +1,1 @@
+"""Calls that PyTorch means in another way than NumPy."""

@@ -1,0 +1,162 @@
+"""Pooling: one number for each window, its sum or its largest element; `windows` says where they are.
+
+Averages are sums over a number that nothing depends on, so they need no operation of their own.
+
+From as many elements on as take NumPy a tenth of a millisecond, `chainrule.kernels.pooling.passes` does the same in
+one pass.
+"""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.kinds import Fused, Linear
+from chainrule.core.operation import Array, Kink, case
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.rules.arrays.arrange import pad
+from chainrule.rules.arrays.gather import take_along_axis
+from chainrule.rules.arrays.windows import CASES, Fold, Ints, Unfold, Windows, geometry, wide
+
+PAIRS = Windows.of((2,), stride=2)
+KERNEL_FROM = 2**16
+"""From how many elements of images on kernels are used: a program with less never waits for Numba's import."""
+
+
+def _kernels(dtype: Any, elements: int, windows: Windows) -> Any:
+    """Return the module of kernels where there is enough to do and they apply, otherwise None."""
+    if elements < KERNEL_FROM or dtype not in (np.float32, np.float64) or windows.axes > 3 or windows.places > 255:
+        return None
+    from chainrule.kernels.pooling import passes as pooling
+
+    return pooling
+
+
+class SumPool(Linear):
+    r"""y_i = \sum_k x_{s i + d k - p}
+
+    Of x `[…, size]`, the sum of each window, `[…, positions]`; elements outside of x are zero.
+    """
+
+    cases = CASES
+
+    @staticmethod
+    def primal(x: Array, *, windows: Windows) -> Array:
+        out = windows.count(x.shape[-windows.axes :])
+        if kernels := _kernels(x.dtype, x.size, windows):
+            return kernels.total(np.asarray(x), geometry(windows), windows.axes)
+        padded = windows.padded(wide(x))
+        y = np.zeros((*x.shape[: -windows.axes], *out), padded.dtype)
+        for offset in windows.offsets:
+            y += padded[windows.at(offset, out)]
+        return y.astype(x.dtype, copy=False)
+
+    @staticmethod
+    def adjoint(y_bar: Array, x_shape: Ints, *, windows: Windows) -> Array:
+        r"""\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"""
+        return SumUnpool.apply(y_bar, windows=windows, size=x_shape[-windows.axes :])
+
+
+class SumUnpool(Linear):
+    r"""y_j = \sum_{k, i: s i + d k - p = j} x_i
+
+    Each element of x `[…, positions]` added to its whole window, in zeros `[…, size]`; the adjoint of `SumPool`.
+    """
+
+    cases = tuple(
+        case(
+            (*shape[: -windows.axes], *windows.count(shape[-windows.axes :])),
+            windows=windows,
+            size=shape[-windows.axes :],
+        )
+        for shape, windows in ((one.inputs[0], one.settings["windows"]) for one in CASES)
+    )
+
+    @staticmethod
+    def primal(x: Array, *, windows: Windows, size: Ints) -> Array:
+        out = windows.count(size)
+        if x.shape[x.ndim - windows.axes :] != out:
+            raise ValueError(f"expected [..., {str(list(out))[1:]} for the size {list(size)}")
+        if kernels := _kernels(x.dtype, x.size // math.prod(out) * math.prod(size) if x.size else 0, windows):
+            return kernels.spread(np.asarray(x), geometry(windows), tuple(size))
+        terms = wide(x)
+        y = np.zeros((*x.shape[: x.ndim - windows.axes], *windows.full(size)), terms.dtype)
+        for offset in windows.offsets:
+            y[windows.at(offset, out)] += terms
+        return windows.cut(y, size).astype(x.dtype, copy=False)
+
+    @staticmethod
+    def adjoint(y_bar: Array, *, windows: Windows) -> Array:
+        r"""\bar x_i = \sum_k \bar y_{s i + d k - p}"""
+        return SumPool.apply(y_bar, windows=windows)
+
+
+class MaxPool(Fused):
+    r"""y_i = \max_k x_{s i + d k - p}
+
+    Of x `[…, size]`, the largest element of each window, `[…, positions]`; elements outside of x are −∞. What is kept
+    is which place of the kernel it was under, one byte where the kernel is small.
+    """
+
+    keeps = ("winner",)
+    cases = (*CASES, case((1, 4, 4), windows=Windows.of((2, 2), stride=2)))
+    kinks = (
+        Kink(
+            ((1.0, 1.0),),
+            ((1.0, 0.0),),
+            "the first of equal elements takes it all, as in PyTorch: one place for each window is all that need "
+            "be kept, and no element's gradient depends on how many others are equal to it",
+        ),
+    )
+
+    @staticmethod
+    def composite(x: Array, *, windows: Windows) -> Array:
+        ahead = x.ndim - windows.axes
+        bordered = pad(x, [(0, 0)] * ahead + list(windows.padding), constant_values=-np.inf)
+        inner = Windows(windows.kernel, windows.stride, ((0, 0),) * windows.axes, windows.dilation)
+        under = Unfold.apply(bordered, windows=inner)
+        out = under.shape[x.ndim :]
+        under = under.reshape((*x.shape[:ahead], windows.places, *out))
+        winner = MaxPool.primal_keeping(np.asarray(value_of(x)), windows=windows)[1]
+        taken = take_along_axis(under, np.expand_dims(winner, ahead).astype(np.intp), ahead)
+        return taken.reshape((*x.shape[:ahead], *out))
+
+    @staticmethod
+    def primal(x: Array, *, windows: Windows = PAIRS) -> Array:
+        return MaxPool.primal_keeping(x, windows=windows)[0]
+
+    @staticmethod
+    def primal_keeping(x: Array, *, windows: Windows) -> tuple[Array, Array]:
+        x = np.asarray(x)
+        out = windows.count(x.shape[-windows.axes :])
+        if kernels := _kernels(x.dtype, x.size, windows):
+            y, winner = kernels.largest(x, geometry(windows), windows.axes)
+            return y, winner
+        padded = windows.padded(x, -np.inf)
+        candidates = [padded[windows.at(offset, out)] for offset in windows.offsets]
+        y = functools.reduce(np.maximum, candidates[1:], candidates[0].copy())
+        # Where its place is still to come counts as one: the sum is the place. NaN is no more than itself.
+        unknown = bool(np.isnan(y).any())
+        winner = np.zeros(y.shape, np.min_scalar_type(windows.places))
+        found = np.zeros(y.shape, bool)
+        for candidate in candidates[:-1]:
+            found |= (candidate == y) | np.isnan(candidate) if unknown else candidate == y
+            winner += ~found
+        return y, winner
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:
+        r"""\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"""
+        size = x_shape[-windows.axes :]
+        if isinstance(y_bar, Tensor):  # this pass is itself differentiated: the same sum, as an operation
+            ahead = y_bar.ndim - windows.axes
+            under = np.stack([y_bar * (winner == k) for k in range(windows.places)], axis=ahead)
+            shape = (*y_bar.shape[:ahead], *windows.kernel, *y_bar.shape[ahead:])
+            return Fold.apply(under.reshape(shape), windows=windows, size=size)
+        if kernels := _kernels(y_bar.dtype, math.prod(x_shape), windows):
+            return kernels.unpool(y_bar, winner, geometry(windows), x_shape, windows.axes)
+        x_bar = np.zeros((*x_shape[: -windows.axes], *windows.full(size)), y_bar.dtype)
+        for k, offset in enumerate(windows.offsets):
+            x_bar[windows.at(offset, winner.shape[-windows.axes :])] += y_bar * (winner == k)
+        return windows.cut(x_bar, size)
