@@ -11,9 +11,6 @@ from chainrule.core.tensor import Tensor
 
 from .flat import Flat
 
-SEVERAL = 2**18
-"""Elements from which on a step is worth a second core."""
-
 
 class Groups:
     """The parameters of an optimiser's groups, as they are now."""
@@ -157,9 +154,7 @@ class _Group:
         assert self.flat is not None
         self._version = self.flat.version
         arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
-        step = getattr(optimizers, kernel)
-        bind = step.bound if self.flat.value.size < SEVERAL else step.bound_on_cores
-        self._kernel, self._run = kernel, bind(arrays)
+        self._kernel, self._run = kernel, getattr(optimizers, kernel).bound(arrays)
 
     def _steps(self) -> int | None:
         """Return how many steps were taken, −1 where nobody counts, None where it is not the same for all.

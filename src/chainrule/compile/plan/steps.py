@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import replaced
-from chainrule.kernels.native.tasks import run_all
+from chainrule.kernels.native.tasks import LONG_WORK, run_all
 from chainrule.kernels.outputs import offering
 
 from .natives import task_of
@@ -54,8 +54,8 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
     args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
     outs = [buffer(v) for v in i.outputs]
     made = _special(i, args, settings, outs) if i.kind == "op" else None
-    if made is None and (task := task_of(i, buffer)) is not None:
-        made = run_all([task])
+    if (made is None or i.name == "matmul") and (task := task_of(i, buffer)) is not None:
+        made = run_all([task], operations(i) or LONG_WORK)
     return made if made is not None else _generic(i, args, settings, outs)
 
 
