@@ -42,6 +42,7 @@ from types import CodeType
 from typing import Any, ClassVar, TypeAlias
 
 from .errors import MissingRuleError
+from .facts import Facts
 from .memory.sealing import SCALARS, sealed
 from .traces.dispatch import applier
 
@@ -114,7 +115,7 @@ def _code(rule: Rule) -> CodeType:
     return inspect.unwrap(rule).__code__  # type: ignore[no-any-return]
 
 
-class Operation:
+class Operation(Facts):
     """The base of every record. See the module's text for how one is written."""
 
     kind: ClassVar[str] = "operation"
