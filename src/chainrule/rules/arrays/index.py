@@ -47,6 +47,7 @@ class GetItem(Linear):
 
     name = "getitem"
     moves = Moves.PICKED
+    picks = True
     symbol = "x[ ]"
     letters = {"x": "E", "y": "e"}
     cases = (
