@@ -55,6 +55,15 @@ REGISTRY: dict[str, type["Operation"]] = {}
 """Every operation of chainrule by name. The registry test, the audit and the docs walk it."""
 
 
+def record_of(name: str) -> type["Operation"]:
+    """Return the operation of a name, or `Operation` itself, of which nothing is known, where there is none.
+
+    >>> record_of("no such operation") is Operation
+    True
+    """
+    return REGISTRY.get(name, Operation)
+
+
 @dataclass(frozen=True)
 class Kink:
     """Inputs where the operation has no derivative, the partials its record promises there, and the reason."""
