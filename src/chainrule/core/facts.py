@@ -67,6 +67,13 @@ class Facts:
     poles: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """For an argument, the closed interval in which the result or its derivative is infinite or NaN."""
 
+    # As a function
+
+    is_shaped_by_values: ClassVar[bool] = False
+    """Whether the shape of the result depends on the values of the arguments."""
+    takes_anything: ClassVar[bool] = False
+    """Whether an argument may be no array at all, as `x == None` may ask."""
+
     # On paper
 
     symbol: ClassVar[str] = ""

@@ -51,6 +51,7 @@ class GreaterEqual(Constant):
 class Equal(Constant):
     r"""y = [a = b]"""
 
+    takes_anything = True
     is_pointwise = True
 
     @staticmethod
@@ -61,6 +62,7 @@ class Equal(Constant):
 class NotEqual(Constant):
     r"""y = [a \ne b]"""
 
+    takes_anything = True
     is_pointwise = True
 
     @staticmethod
