@@ -21,7 +21,7 @@ from .purity import reads_only_functions
 def element_of(i: Instruction, operands: list[Any]) -> Symbol:
     """Return what an instruction makes of one element of each argument."""
     own = i.op.element
-    is_floating = all(isinstance(x, Symbol) and x.dtype.kind == "f" for x in operands)
+    is_floating = all(x.dtype.kind == "f" if isinstance(x, Symbol) else isinstance(x, float) for x in operands)
     made: Symbol = (own if own is not None and is_floating else i.function)(*operands, **i.settings)
     return made
 
