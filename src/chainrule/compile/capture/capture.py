@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from chainrule.base.provenance import PACKAGE
+from chainrule.compile.program.elements import can_follow
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
 from chainrule.core.operation import REGISTRY
@@ -326,6 +327,10 @@ class Capture:
             result = f(*replaced(args, _held))
         replaced(result, _check_array)
         return self._noted(made, result)
+
+    def follows(self, f: Callable[..., Any], args: Any, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule of the user's may be noted operation by operation: it does not look at values or shapes."""
+        return can_follow(f, replaced(args, _held), settings)
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
