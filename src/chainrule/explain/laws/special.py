@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.operands import Literal, Named, Operand
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.units import Unit
 
@@ -41,11 +41,6 @@ KEPT: dict[str, tuple[tuple[str, str], ...]] = {
 """The definition of what an operation keeps for its backward pass."""
 
 
-def value_of_input(x: Any) -> Any:
-    """Return the array behind an input."""
-    return x.value if isinstance(x, Entry) else x
-
-
 def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
     """Return the definitions of what an operation keeps, by name."""
     laws = [(name, Law(latex)) for name, latex in KEPT.get(unit.record.name, ())]
@@ -71,7 +66,7 @@ def adapted(unit: Unit) -> dict[str, Operand]:
         found["index"] = Literal(0.0, index_text(unit.settings["index"]))
     for key in ("axis", "n"):
         if key == "n" and "axis" in unit.settings:
-            size = np.size(value_of_input(unit.inputs[0])) // max(np.size(unit.output.value), 1)
+            size = np.size(array_of(unit.inputs[0])) // max(np.size(unit.output.value), 1)
             found["n"] = Literal(float(size))
     if name in ("layer_norm", "rms_norm"):
         found["n"] = Literal(float(unit.output.shape[-1]))
@@ -84,7 +79,7 @@ ROW_LOSSES = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"}
 
 def as_rows(unit: Unit, value: Any) -> Any:
     """Return what belongs to a loss of rows with all its rows along one axis; any other unit's value as it is."""
-    logits = np.asarray(value_of_input(unit.inputs[0])) if unit.record.name in ROW_LOSSES else None
+    logits = array_of(unit.inputs[0]) if unit.record.name in ROW_LOSSES else None
     if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
         return value
     if value.shape == logits.shape:
@@ -121,7 +116,7 @@ def _swaps_last(unit: Unit) -> bool:
 
 
 def _is_masked(unit: Unit) -> bool:
-    mask = np.asarray(value_of_input(unit.inputs[3]))
+    mask = array_of(unit.inputs[3])
     return bool(unit.settings["causal"]) or mask.ndim > 0 or mask.dtype.kind == "f"
 
 
@@ -130,7 +125,7 @@ def _unmasked(latex: str) -> str:
 
 
 def _attention(unit: Unit) -> dict[str, Operand]:
-    q, k, _, mask = (np.asarray(value_of_input(x)) for x in unit.inputs)
+    q, k, _, mask = (array_of(x) for x in unit.inputs)
     scale = unit.settings["scale"]
     text = "" if scale is not None else rf"\frac{{1}}{{\sqrt{{{q.shape[-1]}}}}}"
     found: dict[str, Operand] = {"scale": Literal(q.shape[-1] ** -0.5 if scale is None else float(scale), text)}
@@ -166,7 +161,7 @@ def special_forward(unit: Unit) -> Law | None:
 def special_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k where the record's formula alone cannot be evaluated."""
     name = unit.record.name
-    shape = np.shape(value_of_input(unit.inputs[k]))
+    shape = np.shape(array_of(unit.inputs[k]))
     if name in INDEXED:
         return indexed_backward(unit, k, shape)
     if name == "transpose":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import Entry, array_of
 
 SATURATED = 1e-3
 """A local derivative below this, everywhere, is saturation: a sigmoid's is 1/4 at best."""
@@ -39,7 +39,7 @@ def constant_cause(entry: Entry) -> Cause:
 def cut_cause(user: Entry, k: int) -> Cause:
     """Say why nothing, or little, passes from an operation to its input k, though something arrives at it."""
     name = user.op.name
-    x = _array(user.inputs[k])
+    x = array_of(user.inputs[k])
     for applies, cause in _CUTS:
         found = cause(user, k, x) if applies(name) else None
         if found is not None:
@@ -52,16 +52,12 @@ def cut_cause(user: Entry, k: int) -> Cause:
 
 def pole_cause(user: Entry, k: int) -> Cause:
     """Say why what passes from an operation to its input k is not finite, though what arrives at it is."""
-    values = [_array(x) for x in user.inputs]
+    values = [array_of(x) for x in user.inputs]
     x = values[k]
     if user.op.name in ("divide", "reciprocal"):
         below = values[-1]
         return Cause("pole", {"operation": user.op.name, "value": _smallest(below)})
     return Cause("pole", {"operation": user.op.name, "value": _smallest(x)})
-
-
-def _array(x: Any) -> Any:
-    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 def _smallest(x: Any) -> float:
@@ -85,13 +81,13 @@ def _saturated(user: Entry, _k: int, x: Any) -> Cause | None:
 
 
 def _clipped(user: Entry, _k: int, x: Any) -> Cause | None:
-    low, high = (_array(v) for v in user.inputs[1:3])
+    low, high = (array_of(v) for v in user.inputs[1:3])
     outside = bool(np.all((x < low) | (x > high)))
     return Cause("clipped", {"low": float(np.min(low)), "high": float(np.max(high))}) if outside else None
 
 
 def _masked(user: Entry, k: int, _x: Any) -> Cause | None:
-    chosen = _array(user.inputs[0]).astype(bool)
+    chosen = array_of(user.inputs[0]).astype(bool)
     return Cause("masked", {"operation": user.op.name}) if not np.any(chosen if k == 1 else ~chosen) else None
 
 
@@ -101,7 +97,7 @@ def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
 
 def _zero_factor(user: Entry, k: int) -> Cause | None:
     """Where an operation multiplies: is the other factor zero?"""
-    others = [_array(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
+    others = [array_of(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
     if user.op.name in ("multiply", "matmul", "linear", "convolution", "einsum"):
         factor = next((o for o in others if o.size and o.dtype.kind in "fiub" and not np.any(o)), None)
         if factor is not None:
