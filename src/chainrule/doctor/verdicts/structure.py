@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.doctor.diagnosis import Verdict
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.steps import NORMS, layer_name
+from chainrule.doctor.found import Verdict
 
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, math.inf)}
 """What an activation at the end can give."""

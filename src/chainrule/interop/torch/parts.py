@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,28 @@ from chainrule.check.subjects.subject import Subject
 from chainrule.core.tree import flatten, map_leaves
 
 from .functions import functions_behind, has_setup_context
-
-if TYPE_CHECKING:
-    from .subject import TorchSubject
+from .subject import TorchSubject
 
 Torch = Any
 CUTTING = {"data": "Tensor.data", "detach": "Tensor.detach"}
 
 
-def parts_of(subject: "TorchSubject") -> list[Subject]:
+class DissectedTorch(TorchSubject):
+    """A function of PyTorch that can be taken apart: the checker then says in which part a gradient is wrong."""
+
+    def parts(self) -> list[Subject]:
+        """Return the Functions, the submodules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
+        try:
+            return parts_of(self)
+        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
+            return []
+
+
+def parts_of(subject: TorchSubject) -> list[Subject]:
     """Run a function once and return what it did in parts that can be checked alone."""
     run = Run(subject)
     run.record()
@@ -43,7 +56,7 @@ class Cut:
 class Run:
     """One run, watched."""
 
-    def __init__(self, subject: "TorchSubject") -> None:
+    def __init__(self, subject: TorchSubject) -> None:
         self.subject, self.torch = subject, subject.torch
         self.functions: list[Any] = []
         self.found: list[Subject] = []
@@ -93,7 +106,7 @@ class Run:
     def _has_gradient(self, x: Any) -> bool:
         return isinstance(x, self.torch.Tensor) and x.is_floating_point() and x.requires_grad
 
-    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> "TorchSubject | None":
+    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> TorchSubject | None:
         with self._unwatched():
             (kept_args, kept_settings), tracked = self._kept([list(args), dict(settings)])
             if not any(tracked) and not state:
