@@ -3,12 +3,11 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source
+from chainrule.base.provenance import Source, folder_of, is_users
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
 
@@ -105,7 +104,7 @@ def _cuts(subject: JaxSubject) -> list[Subject]:
 def _cut(subject: JaxSubject, step: Any, x: Any) -> Subject:
     part = type(subject)(subject.jax.lax.stop_gradient, [x], {}, wide=subject.wide, seed=subject.seed)
     part.name = part.backward_name = CUT
-    part.source = _users_line(step)
+    part.source = _line_of(subject, step)
     return part
 
 
@@ -134,14 +133,11 @@ def _run(
     return [value(atom) for atom in program.jaxpr.outvars]
 
 
-def _users_line(step: Any) -> Source | None:
+def _line_of(subject: JaxSubject, step: Any) -> Source | None:
     """Return the line of the user's code that made a step of a program."""
     traceback = getattr(step.source_info, "traceback", None)
-    import jax
-
-    own = (PACKAGE, str(Path(jax.__file__).parent))
     for frame in traceback.frames if traceback is not None else ():
-        if not frame.file_name.startswith(own):
+        if is_users(frame.file_name, (folder_of(subject.jax),)):
             return Source(frame.file_name, frame.line_num, frame.function_name)
     return None
 

@@ -1,16 +1,14 @@
 """Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in their order."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source
+from chainrule.base.provenance import folder_of, users_line
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
 from chainrule.core.tree import flatten, map_leaves
@@ -182,7 +180,7 @@ class Run:
         silent = not self.torch.is_grad_enabled()
         cut = self._part(self.torch.no_grad()(function) if silent else function, args, settings)
         if cut is not None:
-            cut.name, cut.source = name_of(function), users_line()
+            cut.name, cut.source = name_of(function), users_line(folder_of(self.torch))
             cut.backward_name = f"{cut.name} under no_grad" if silent else CUTTING.get(cut.name, cut.name)
             self.cuts.append(Cut(number, silent, cut))
             self.found.append(cut)
@@ -261,15 +259,6 @@ def name_of(function: Any) -> str:
     """Return what a function of PyTorch is called."""
     name = getattr(function, "__name__", type(function).__name__)
     return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else str(name)
-
-
-def users_line() -> Source | None:
-    """Return the line of the user's code that is running."""
-    frame = sys._getframe(1)
-    own = (PACKAGE, str(Path(sys.modules["torch"].__file__ or "").parent))
-    while frame is not None and frame.f_code.co_filename.startswith(own):
-        frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
 
 
 @contextmanager
