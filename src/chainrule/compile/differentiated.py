@@ -4,12 +4,12 @@ Where results have a gradient, the backward pass is captured behind the forward 
 their own. The two parts are one plan, cut in two where the cotangents arrive. On the eager tape a call is one node.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.provenance import users_frame
 from chainrule.core.errors import GradientError
 from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
@@ -55,7 +55,7 @@ class Pullback(Facts):
         """Return the tape's node of one call."""
         given = dict(zip(self.inputs, arguments, strict=True))
         parents = tuple(given.get(leaf, leaf) for leaf in self.leaves)
-        frame = sys._getframe(1)
+        frame = users_frame()
         return Node(self, parents, (token,), {}, tuple(shapes), tuple(dtypes), tick(), frame.f_code, frame.f_lasti)
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, ...]:  # noqa: ARG002

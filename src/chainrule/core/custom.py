@@ -218,7 +218,7 @@ class Custom(Facts):
     def _pull_transposed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Reverse mode by the rule of forward mode."""
         args = saved[0]
-        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        floating = [k for k, x in enumerate(args) if is_floating(x)]
         y = self.apply(*args, **settings)
 
         def linear(dots: list[Any]) -> Any:
@@ -238,7 +238,7 @@ class Custom(Facts):
         if isinstance(made[0], tuple | list):
             made = made[0]
         grads = [own(made, k) for k in range(len(made))]
-        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        floating = [k for k, x in enumerate(args) if is_floating(x)]
         if len(grads) != len(floating):
             raise ValueError(
                 f"{self.name}.def_vjp: backward returned {len(grads)} gradients, expected one for each of the "
@@ -290,7 +290,7 @@ class Custom(Facts):
 
     def _push(self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         tangents = tuple(
-            dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if _is_floating(x) else None
+            dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if is_floating(x) else None
             for x, dot in zip(args, dots, strict=True)
         )
         result = self.rules["jvp"](args, tangents, **settings)
@@ -322,5 +322,6 @@ def _copied(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
-def _is_floating(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
+    """Whether a value is a float or an array of floats."""
     return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Operation
-from chainrule.doctor.diagnosis import Verdict
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.steps import NORMS, layer_name
+from chainrule.doctor.found import Verdict
 from chainrule.rules.network.activation import Relu, Sigmoid
 
 

@@ -25,7 +25,6 @@ from .composites import values_of
 from .equations import (
     Constant,
     Equation,
-    array_of,
     axes_shown,
     dotted,
     last_of,
@@ -38,7 +37,7 @@ from .equations import (
 from .naming import Names
 from .numerals import fraction
 from .operands import Expression, Literal, Named, Operand
-from .recorder import Entry
+from .recorder import Entry, array_of
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets

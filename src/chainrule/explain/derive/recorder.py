@@ -69,6 +69,11 @@ class Entry:
         return None if self.node is None else self.node.source
 
 
+def array_of(x: Any) -> Any:
+    """Return the array behind an input: an entry, or a plain value."""
+    return np.asarray(x.value if isinstance(x, Entry) else x)
+
+
 class Recorder(Tape):
     """A tape that notes an `Entry` for each operation, in order."""
 

@@ -19,7 +19,7 @@ from chainrule.rules.network.activation import Relu
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
-from .recorder import Entry, leading_to
+from .recorder import Entry, array_of, leading_to
 from .subject import Recording
 from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
 
@@ -115,7 +115,7 @@ def _rectified(entry: Entry) -> int | None:
         return None
     for k in (0, 1):
         x, other = entry.inputs[k], entry.inputs[1 - k]
-        if isinstance(x, Entry) and np.ndim(_value(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
+        if isinstance(x, Entry) and np.ndim(array_of(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
             return k
     return None
 
@@ -156,8 +156,8 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
             and not product.is_leaf
             and product.op is Matmul
             and uses[product] == 1
-            and np.ndim(_value(product.inputs[1])) == 2
-            and np.shape(_value(bias)) == np.shape(_value(product.inputs[1]))[1:]
+            and np.ndim(array_of(product.inputs[1])) == 2
+            and np.shape(array_of(bias)) == np.shape(array_of(product.inputs[1]))[1:]
         ):
             return product
     return None
@@ -185,7 +185,7 @@ def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> lis
             found.append(unit)
             continue
         row, matrix = product.inputs
-        if uses[product.output] != 1 or np.shape(_value(row)) != (1, np.shape(_value(matrix))[0]):
+        if uses[product.output] != 1 or np.shape(array_of(row)) != (1, np.shape(array_of(matrix))[0]):
             found.append(unit)
             continue
         laid = made.get(row) if isinstance(row, Entry) else None
@@ -214,7 +214,7 @@ def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
             found.append(unit)
             continue
         product, bias = made[unit.inputs[places[0]]], unit.inputs[1 - places[0]]
-        if np.shape(_value(bias)) != unit.output.shape:
+        if np.shape(array_of(bias)) != unit.output.shape:
             found.append(unit)
             continue
         gone.add(product)
@@ -228,16 +228,12 @@ def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     factor = entry.inputs[1] if entry.op is Matmul else None
     if not isinstance(factor, Entry) or factor.is_leaf or factor.op is not Transpose or uses[factor] != 1:
         return None
-    last_two = np.array_equal(np.swapaxes(_value(factor.inputs[0]), -1, -2), factor.value)
+    last_two = np.array_equal(np.swapaxes(array_of(factor.inputs[0]), -1, -2), factor.value)
     return (
         factor
         if last_two and factor.value.ndim >= 2 and factor.inputs[0].shape == np.swapaxes(factor.value, -1, -2).shape
         else None
     )
-
-
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Entry) else x
 
 
 def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
@@ -271,7 +267,7 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
         return False
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
-    if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(_value(x))) > 2 for x in unit.inputs)):
+    if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
     return is_total or _is_product(user) or unit.output.shape == user.output.shape
 

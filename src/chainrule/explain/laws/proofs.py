@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import Entry, array_of
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render
@@ -64,7 +64,7 @@ class Written(Derivative):
 def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
     """Return the index proof for input k of a linear map or a matrix product of two matrices."""
     letter = "xwb"[k]
-    values = {name: _value(x) for name, x in zip("xwb", unit.inputs, strict=False)}
+    values = {name: array_of(x) for name, x in zip("xwb", unit.inputs, strict=False)}
     if unit.record not in FORWARD or unit.inlined or min(values["x"].ndim, values["w"].ndim) < 2:
         return []
     if values["w"].ndim > 2 or not isinstance(unit.inputs[k], Entry):
@@ -92,10 +92,6 @@ def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradie
 def _rows(x: Any) -> Any:
     """All rows along one axis: a linear map treats each alone."""
     return x.reshape(-1, x.shape[-1])
-
-
-def _value(x: Any) -> Any:
-    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Operand]:

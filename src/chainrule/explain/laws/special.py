@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.facts import Role
 from chainrule.explain.derive.operands import Literal, Named, Operand
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.units import Unit
 from chainrule.rules.arrays.shape import Reshape, Transpose
@@ -24,11 +24,6 @@ from . import indexing
 from .indexing import index_text
 from .laws import Law, forward_law
 from .windows import WINDOWED, windowed_backward, windowed_forward
-
-
-def value_of_input(x: Any) -> Any:
-    """Return the array behind an input."""
-    return x.value if isinstance(x, Entry) else x
 
 
 def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
@@ -44,7 +39,7 @@ def adapted(unit: Unit) -> dict[str, Operand]:
     if unit.record not in ADAPTED and "index" in unit.settings:
         found["index"] = Literal(0.0, index_text(unit.settings["index"]))
     if "axis" in unit.settings:
-        size = np.size(value_of_input(unit.inputs[0])) // max(np.size(unit.output.value), 1)
+        size = np.size(array_of(unit.inputs[0])) // max(np.size(unit.output.value), 1)
         found["n"] = Literal(float(size))
     if unit.record.role is Role.NORM:
         found["n"] = Literal(float(unit.output.shape[-1]))
@@ -67,7 +62,7 @@ def _natural(_: Unit) -> dict[str, Operand]:
 
 def as_rows(unit: Unit, value: Any) -> Any:
     """Return what belongs to a loss of rows with all its rows along one axis; any other unit's value as it is."""
-    logits = np.asarray(value_of_input(unit.inputs[0])) if unit.record.role is Role.SOFTMAX_LOSS else None
+    logits = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
     if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
         return value
     if value.shape == logits.shape:
@@ -104,7 +99,7 @@ def _swaps_last(unit: Unit) -> bool:
 
 
 def _is_masked(unit: Unit) -> bool:
-    mask = np.asarray(value_of_input(unit.inputs[3]))
+    mask = array_of(unit.inputs[3])
     return bool(unit.settings["causal"]) or mask.ndim > 0 or mask.dtype.kind == "f"
 
 
@@ -113,7 +108,7 @@ def _unmasked(latex: str) -> str:
 
 
 def _attention(unit: Unit) -> dict[str, Operand]:
-    q, k, _, mask = (np.asarray(value_of_input(x)) for x in unit.inputs)
+    q, k, _, mask = (array_of(x) for x in unit.inputs)
     scale = unit.settings["scale"]
     text = "" if scale is not None else rf"\frac{{1}}{{\sqrt{{{q.shape[-1]}}}}}"
     found: dict[str, Operand] = {"scale": Literal(q.shape[-1] ** -0.5 if scale is None else float(scale), text)}
@@ -183,4 +178,4 @@ def special_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k where the record's formula alone cannot be evaluated."""
     if unit.record not in BACKWARD:
         return None
-    return BACKWARD[unit.record](unit, k, np.shape(value_of_input(unit.inputs[k])))
+    return BACKWARD[unit.record](unit, k, np.shape(array_of(unit.inputs[k])))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import Role
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.views import ConvolutionMap
 from chainrule.rules.network.convolution import Convolution
@@ -36,10 +36,6 @@ WINDOWED: dict[Any, tuple[str, ...]] = {
 
 BIAS = r" + \beta_o"
 BIAS_ADJOINT = r"\bar \beta_o = \sum_{b, i} \bar y_{b, o, i}"
-
-
-def _array(x: Any) -> Any:
-    return x.value if isinstance(x, Entry) else np.asarray(x)
 
 
 def _places(windows: Any, size: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
@@ -73,7 +69,7 @@ def windowed_forward(unit: Unit) -> Law | None:
     """Return the law of the forward pass."""
     windows, record = unit.settings["windows"], unit.record
     law = forward_law(unit)
-    size = np.shape(_array(unit.inputs[0]))[-windows.axes :]
+    size = np.shape(array_of(unit.inputs[0]))[-windows.axes :]
     biased = len(unit.inputs) == 3
     if law is None or law.latex != WINDOWED[record][0] + (BIAS if biased else ""):
         return None
@@ -106,7 +102,7 @@ def _plain(latex: str, unit: Unit) -> str:
 
 def _grouped(unit: Unit, channels: int) -> Iterator[tuple[slice, slice]]:
     """Yield the input and output channels of each group."""
-    groups, outputs = unit.settings["groups"], np.shape(_array(unit.inputs[1]))[0]
+    groups, outputs = unit.settings["groups"], np.shape(array_of(unit.inputs[1]))[0]
     for g in range(groups):
         yield (
             slice(g * channels // groups, (g + 1) * channels // groups),
@@ -142,7 +138,7 @@ def windowed_backward(unit: Unit, k: int) -> Law | None:
 
 def _convolution_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
     windows = unit.settings["windows"]
-    x, w = (_array(v) for v in unit.inputs[:2])
+    x, w = (array_of(v) for v in unit.inputs[:2])
     size = x.shape[-windows.axes :]
 
     def pulled(y_bar: Any) -> Any:
@@ -165,7 +161,7 @@ def _flat(x: Any) -> Any:
 
 
 def _pooling_adjoint(unit: Unit, _k: int) -> Callable[..., Any]:
-    windows, x, y = unit.settings["windows"], _array(unit.inputs[0]), unit.output.value
+    windows, x, y = unit.settings["windows"], array_of(unit.inputs[0]), unit.output.value
     size = x.shape[-windows.axes :]
 
     def pulled(y_bar: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.core.facts import Flat, Role
 from chainrule.core.tensor import value_of
-from chainrule.explain.derive.recorder import Detached, Entry
+from chainrule.explain.derive.recorder import Detached, Entry, array_of
 from chainrule.rules.elementary.compare import StopGradient
 from chainrule.rules.elementary.selection import Clip, Where
 from chainrule.rules.network.activation import Relu
@@ -39,7 +39,7 @@ def constant_cause(entry: Entry) -> Cause:
 
 def cut_cause(user: Entry, k: int) -> Cause:
     """Say why nothing, or little, passes from an operation to its input k, though something arrives at it."""
-    x = _array(user.inputs[k])
+    x = array_of(user.inputs[k])
     for check in _checks(user.op):
         found = check(user, k, x)
         if found is not None:
@@ -50,11 +50,7 @@ def cut_cause(user: Entry, k: int) -> Cause:
 def pole_cause(user: Entry, k: int) -> Cause:
     """Say why what passes from an operation to its input k is not finite, though what arrives at it is."""
     at = next((j for j, name in enumerate(user.op.arguments) if name in user.op.poles), k)
-    return Cause("pole", {"operation": user.op.name, "value": _smallest(_array(user.inputs[at]))})
-
-
-def _array(x: Any) -> Any:
-    return np.asarray(x.value if isinstance(x, Entry) else x)
+    return Cause("pole", {"operation": user.op.name, "value": _smallest(array_of(user.inputs[at]))})
 
 
 def _smallest(x: Any) -> float:
@@ -82,13 +78,13 @@ def _slopes(user: Entry) -> Any:
 
 
 def _clipped(user: Entry, _k: int, x: Any) -> Cause | None:
-    low, high = (_array(v) for v in user.inputs[1:3])
+    low, high = (array_of(v) for v in user.inputs[1:3])
     outside = bool(np.all((x < low) | (x > high)))
     return Cause("clipped", {"low": float(np.min(low)), "high": float(np.max(high))}) if outside else None
 
 
 def _masked(user: Entry, k: int, _x: Any) -> Cause | None:
-    chosen = _array(user.inputs[0]).astype(bool)
+    chosen = array_of(user.inputs[0]).astype(bool)
     return Cause("masked", {"operation": user.op.name}) if not np.any(chosen if k == 1 else ~chosen) else None
 
 
@@ -98,7 +94,7 @@ def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
 
 def _zero_factor(user: Entry, k: int, _x: Any) -> Cause | None:
     """Where an operation multiplies: is the other factor zero?"""
-    others = [_array(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
+    others = [array_of(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
     factor = next((o for o in others if o.size and o.dtype.kind in "fiub" and not np.any(o)), None)
     if factor is None:
         return None

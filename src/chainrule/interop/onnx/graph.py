@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.operation import Operation
 from chainrule.nn import Parameter
 
-from .optional import onnx_for
 from .tracing import Size, Traces
 
 Writer = Callable[..., Any]
@@ -51,7 +51,7 @@ class Graph:
     """Nodes and initializers; every method returns the name of what it has added."""
 
     def __init__(self, traces: Traces, opset: int, names: Mapping[int, str]) -> None:
-        self.onnx = onnx_for("export")
+        self.onnx = needed("onnx", "export")
         self.traces, self.opset, self.names = traces, opset, names
         tensors = traces.first.capture.tensors.values()
         self.leaves = {id(array) for tensor, array, _ in tensors if isinstance(tensor, Parameter)}
@@ -206,14 +206,14 @@ class Graph:
 
     def prune(self, outputs: Sequence[str]) -> None:
         """Leave out the nodes and arrays that no output needs."""
-        needed, kept = set(outputs), []
+        used, kept = set(outputs), []
         for node in reversed(self.nodes):
-            if needed & set(node.output):
-                needed.update(node.input)
+            if used & set(node.output):
+                used.update(node.input)
                 kept.append(node)
         self.nodes = kept[::-1]
-        self.initializers = {name: array for name, array in self.initializers.items() if name in needed}
-        self.parameters = [name for name in self.parameters if name in needed]
+        self.initializers = {name: array for name, array in self.initializers.items() if name in used}
+        self.parameters = [name for name in self.parameters if name in used]
 
     # The program
 

@@ -4,14 +4,13 @@ A probe is a tape of its own. The parameters of a copy of the model are put on i
 the model's code is not touched, and the eager tape's fast way is not made longer.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source, locate
+from chainrule.base.provenance import Source, users_line
 from chainrule.core.facts import Role
 from chainrule.core.tensor import Tensor, copied, value_of
 from chainrule.core.traces.node import Leaf, Node, keep_grad
@@ -106,13 +105,13 @@ class Watched(Tensor):
         probe = self._trace
         if not self.requires_grad:
             return super().detach()
-        probe.cuts.append(Cut(".detach()", probe.path, _caller()))
+        probe.cuts.append(Cut(".detach()", probe.path, users_line()))
         return self if "attach" in probe.patches else probe.boxed(super().detach())
 
     def numpy(self) -> Any:
         """Return the values as a read-only array; note the line."""
         if self.requires_grad:
-            self._trace.cuts.append(Cut(".numpy()", self._trace.path, _caller()))
+            self._trace.cuts.append(Cut(".numpy()", self._trace.path, users_line()))
         return super().numpy()
 
 
@@ -144,7 +143,7 @@ class Probe(Tape, Record):
     def process(self, op: Any, args: tuple[Any, ...], settings: Any) -> Any:
         """Apply and record as every tape does, then keep the operation."""
         if op is StopGradient and getattr(args[0], "requires_grad", False):
-            self.cuts.append(Cut("stop_gradient", self.path, _caller()))
+            self.cuts.append(Cut("stop_gradient", self.path, users_line()))
             if "attach" in self.patches:
                 return args[0]
         if "guard" in self.patches and op.poles:
@@ -246,11 +245,3 @@ def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) ->
         return output
 
     return noted
-
-
-def _caller() -> Source | None:
-    """Return the first line outside this package on the stack."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
-    return locate(frame.f_code, frame.f_lasti)

@@ -5,16 +5,13 @@ Forward hooks say which module runs, a function mode sees every operation, in mo
 for one block, on a copy of the model.
 """
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from chainrule.base.provenance import PACKAGE, Source, locate
+from chainrule.base.provenance import Source, folder_of, locate, users_frame
 from chainrule.core.facts import Role
 from chainrule.core.operation import Operation, record_of
 from chainrule.doctor.engines.patches import SMALL, pole_of
@@ -282,17 +279,9 @@ def _cut(x: Any) -> Any:
     return x.detach() if hasattr(x, "detach") else x
 
 
-@cache
-def _torch_folder() -> str:
+def _caller() -> Where:
+    """Return the first instruction outside PyTorch and this package on the stack."""
     import torch
 
-    return str(Path(torch.__file__).parent) + os.sep
-
-
-def _caller() -> Where:
-    """Return the first line outside PyTorch and this package on the stack."""
-    ours = (PACKAGE, _torch_folder())
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(ours) and frame.f_back is not None:
-        frame = frame.f_back
+    frame = users_frame(folder_of(torch))
     return frame.f_code, frame.f_lasti
