@@ -52,7 +52,7 @@ class Matching:
                 raise TypeError(f"TracedModule: {what}: expected {len(pattern)} items, got {_told(given)}")
             for k, (one, value) in enumerate(zip(pattern, given, strict=True)):
                 self.match(one, value, f"{what}[{k}]")
-        elif isinstance(given, Tensor | np.ndarray) or (given is not pattern and given != pattern):
+        elif isinstance(given, Tensor | np.ndarray) or given is not pattern and given != pattern:
             raise TypeError(
                 f"TracedModule: {what}: expected {pattern!r}, with which the model was traced, got {_told(given)}; "
                 "convert the module again with other inputs"

@@ -76,7 +76,7 @@ def _cut(x: Any, dim: int, shape: tuple[int, ...]) -> Any:
 @carries("embedding")
 def embedding(
     call: Call, weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return rows of a table; the padding row gets no gradient."""
     if scale_grad_by_freq:
         call.refuse("scale_grad_by_freq: expected False; chainrule adds the gradients of a row up")
@@ -98,7 +98,9 @@ def select_scatter(call: Call, x: Any, src: Any, dim: int, index: int) -> Any:  
 
 
 @carries("slice_scatter")
-def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+def slice_scatter(
+    call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Any:  # noqa: ARG001
     """Return x with a part of an axis written."""
     part = _sliced(x, dim, start, end, step)
     return _at(x, (slice(None),) * (dim % x.ndim) + (part,)).set(cast(arrayed(src), x.dtype))
@@ -107,7 +109,7 @@ def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None,
 @carries("index_put", "_unsafe_index_put", "_index_put_impl")
 def index_put(
     call: Call, x: Any, indices: Sequence[Any], values: Any, accumulate: bool = False, unsafe: bool = False
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return x with values written, or added, where arrays of indices say."""
     place = _at(x, tuple(slice(None) if part is None else part for part in indices))
     values = cast(arrayed(values), x.dtype)
@@ -186,14 +188,18 @@ def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted
 
 
 @carries("sort", "sort.stable")
-def sort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
+def sort(
+    call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None
+) -> Any:  # noqa: ARG001
     """Return the elements in order along an axis, and where they were."""
     places = np.argsort(-x if descending else x, axis=dim, kind="stable")
     return take_along_axis(x, places, dim), places
 
 
 @carries("argsort", "argsort.stable")
-def argsort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
+def argsort(
+    call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None
+) -> Any:  # noqa: ARG001
     """Return where the elements are that come in order along an axis."""
     return np.argsort(-x if descending else x, axis=dim, kind="stable")
 

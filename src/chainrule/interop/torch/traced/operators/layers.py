@@ -18,7 +18,7 @@ Outputs = tuple[Any, ...]
 def layer_norm(
     call: Call, x: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enable: bool = True,
-) -> Any:  # fmt: skip
+) -> Any:  # fmt: skip  # noqa: ARG001
     """Return x with mean 0 and variance 1 over the last axes, scaled and shifted."""
     return functional.layer_norm(x, tuple(normalized_shape), weight, bias, eps)
 
@@ -55,7 +55,7 @@ def fused_rms_norm(call: Call, x: Any, normalized_shape: Sequence[int], weight: 
 def group_norm(
     call: Call, x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
-) -> Any:  # fmt: skip
+) -> Any:  # fmt: skip  # noqa: ARG001
     """Return x with mean 0 and variance 1 over each group of channels."""
     return functional.group_norm(x, num_groups, weight, bias, eps)
 
@@ -63,7 +63,7 @@ def group_norm(
 @carries("native_group_norm")
 def native_group_norm(
     call: Call, x: Any, weight: Any, bias: Any, n: int, c: int, size: int, group: int, eps: float
-) -> Outputs:
+) -> Outputs:  # noqa: ARG001
     """Return the group norm; its moments are not kept."""
     return functional.group_norm(x, group, weight, bias, eps), None, None
 
@@ -74,7 +74,7 @@ def native_group_norm(
 @carries("_native_batch_norm_legit_no_training")
 def batch_norm_inference(
     call: Call, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float
-) -> Outputs:
+) -> Outputs:  # noqa: ARG001
     """Return x normalised by running moments."""
     return functional.batch_norm(x, mean, variance, weight, bias, False, momentum, eps), None, None
 
@@ -96,7 +96,7 @@ def batch_norm_functional(
 @carries("_native_batch_norm_legit.no_stats")
 def batch_norm_without(
     call: Call, x: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
-) -> Outputs:
+) -> Outputs:  # noqa: ARG001
     """Return x normalised by its own moments, where none are kept."""
     return functional.batch_norm(x, None, None, weight, bias, True, momentum, eps), None, None
 
@@ -117,3 +117,4 @@ def native_dropout(call: Call, x: Any, p: float, train: bool | None) -> Outputs:
         return dropped(x, p, train is not False), None
     mask = DropoutMask.apply(x, p=float(p)) if p < 1 else np.zeros(x.shape, x.dtype)
     return x * mask, np.not_equal(mask, 0)
+

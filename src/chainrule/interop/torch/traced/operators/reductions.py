@@ -143,7 +143,7 @@ def _freedom(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
 @carries("var")
 def var(
     call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return a variance."""
     axes, ddof = _freedom(dim, unbiased, correction)
     return np.var(x, axis=axes, ddof=ddof, keepdims=keepdim)
@@ -152,7 +152,7 @@ def var(
 @carries("std")
 def std(
     call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return a standard deviation."""
     axes, ddof = _freedom(dim, unbiased, correction)
     return np.std(x, axis=axes, ddof=ddof, keepdims=keepdim)
@@ -175,7 +175,7 @@ def std_mean(call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim:
 @carries("linalg_vector_norm")
 def vector_norm(
     call: Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return the norm of vectors; those over several axes are laid out along one first."""
     x = _summed(call, x)
     axes = tuple(range(x.ndim)) if axes_of(dim) is None else axes_of(dim)
@@ -235,3 +235,4 @@ def logcumsumexp(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
     """Return the logarithms of running sums of exponentials."""
     top = plain(lambda values: np.max(values, axis=dim, keepdims=True), x)
     return np.log(np.cumsum(np.exp(x - top), axis=dim)) + top
+

@@ -63,7 +63,7 @@ def _transposed(axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding:
 def convolution(
     call: Call, x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, transposed: bool,
     output_padding: Ints, groups: int,
-) -> Any:  # fmt: skip
+) -> Any:  # fmt: skip  # noqa: ARG001
     """Return a convolution, or the transpose of one."""
     axes = weight.ndim - 2
     if transposed:
@@ -143,7 +143,7 @@ def im2col(call: Call, x: Any, kernel_size: Ints, dilation: Ints, padding: Ints,
 @carries("col2im")
 def col2im(
     call: Call, x: Any, output_size: Ints, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints
-) -> Any:
+) -> Any:  # noqa: ARG001
     """Return columns as windows of images, added up where they overlap."""
     size, kernel = tuple(output_size), tuple(kernel_size)
     return functional.fold(x, size, kernel, tuple(dilation), tuple(padding), tuple(stride))
