@@ -66,7 +66,7 @@ def _mantissa(x: Real) -> tuple[Real, Real]:
         is_small = x < constant(x, 2.0**-126)
         bits = bits32(where(is_small, x * constant(x, 2.0**24), x)) + (0x3F800000 - 0x3F3504F3)
         shift, m = 24, single((bits & 0x007FFFFF) + 0x3F3504F3)
-        k = single((bits >> 23) + (ROUND_BITS32 - 127)) - constant(x, ROUND32)
+        k = single((bits >> 23) + (ROUND_BITS32 - 127)) - constant(x, float(ROUND32))
     else:
         is_small = x < constant(x, 2.0**-1022)
         root = int(np.float64(math.sqrt(0.5)).view(np.int64))
@@ -79,7 +79,7 @@ def _mantissa(x: Real) -> tuple[Real, Real]:
 def _power_of_two(n: Real) -> Real:
     """Return 2ⁿ for a whole n of an exponent in range."""
     if _is_single(n):
-        return single((bits32(n + constant(n, ROUND32)) - (ROUND_BITS32 - 127)) << 23)
+        return single((bits32(n + constant(n, float(ROUND32))) - (ROUND_BITS32 - 127)) << 23)
     return double((bits64(n + constant(n, ROUND64)) - (ROUND_BITS64 - 1023)) << 52)
 
 
@@ -191,7 +191,7 @@ def arctan(x: Real) -> Real:
     # arctan x = arctan c + arctan((x − c) / (1 + c x)), with c = 0, 1/2, 1, 3/2 or infinity.
     parts = ((size, one), (two * size - one, two + size), (size - one, size + one), (size - end, one + end * size))
     points = (0.0, math.atan(0.5), math.pi / 4, math.atan(1.5))
-    rests = (0.0, 2.26987774529616870924e-17, 3.06161699786838301793e-17, 1.39033110312309984516e-17)
+    rests: tuple[float, ...] = (0.0, 2.26987774529616870924e-17, 3.06161699786838301793e-17, 1.39033110312309984516e-17)
     above, below = -one, size
     high, low = constant(x, math.pi / 2), constant(x, 6.12323399573676603587e-17)
     if _is_single(x):
@@ -237,7 +237,7 @@ def _arcsin_of(size: Real) -> tuple[Real, Real]:
 
 
 def arcsin(x: Real) -> Real:
-    """Return the arcsine: within 2 ulp; NaN where |x| > 1."""
+    """Return the arcsine: within 3 ulp; NaN where |x| > 1."""
     is_far, y = _arcsin_of(abs(x))
     y = where(is_far, constant(x, math.pi / 2) - (y + y), y)
     return where(_is_below(x), -y, y)

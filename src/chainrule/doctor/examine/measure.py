@@ -167,7 +167,7 @@ def wanted_gain(record: type[Operation]) -> float:
 
 
 @cache
-def steepest(record: type[Operation]) -> float:
+def steepest(record: Any) -> float:
     """Return the largest slope of an activation that is flat on both sides: that at zero.
 
     >>> from chainrule.core.operation import REGISTRY

@@ -42,7 +42,7 @@ class Step:
     @property
     def record(self) -> type[Operation]:
         """The activation's record, or `Operation` for none."""
-        return Operation if self.activation is None else self.activation.record  # type: ignore[no-any-return]
+        return Operation if self.activation is None else self.activation.record
 
     @property
     def function(self) -> str:

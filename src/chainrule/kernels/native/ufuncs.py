@@ -195,7 +195,7 @@ def _left(code: Code, a: Symbol, b: Symbol) -> Symbol:
     return code.made(a.dtype, f"frem {a.type} {a}, {b}")
 
 
-def _is_turned(left: Symbol, b: Symbol) -> Symbol:
+def _is_turned(left: Symbol, b: Symbol) -> Any:
     """Whether what is left is on the other side of zero than the divisor."""
     zero = constant(left, 0)
     return (left != zero) & ((left < zero) ^ (b < zero))
@@ -209,7 +209,7 @@ def _remainder(a: Symbol, b: Symbol) -> Any:
 
 def _floor_divide(a: Symbol, b: Symbol) -> Any:
     left, zero, one = _left(a.code, a, b), constant(a, 0), constant(a, 1)
-    exact = (a - left) / b
+    exact: Any = (a - left) / b
     exact = np.where(_is_turned(left, b), exact - one, exact)
     whole = np.floor(exact)
     whole = np.where(exact - whole > constant(a, 0.5), whole + one, whole)

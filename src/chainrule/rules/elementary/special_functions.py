@@ -16,10 +16,10 @@ from chainrule.core.operation import Array, Kink
 from chainrule.rules.network.activation import sigmoid
 
 from .compare import logical_and
+from .error_function import erf, erfc
 from .exponential import exp, log, log1p
 from .rounding import sign
 from .selection import where
-from .special import erf, erfc
 
 POSITIVE = {"x": (0.3, 4.0)}
 
