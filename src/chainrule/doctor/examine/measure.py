@@ -120,7 +120,7 @@ class Meter:
     def _units(self, step: Step, value: Any) -> None:
         if step.activation is None:
             return
-        record = step.record
+        record: Any = step.record
         derivative = value if record.flat is Flat.ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
