@@ -173,3 +173,28 @@ def test_an_operation_of_the_user_s_is_not_taken_for_the_package_s_of_that_name(
     for _ in range(2):
         for a, b in zip(compiled(x), (f(x), f(x + 1) * 2), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+class Quick(Elementwise, register=False):
+    """y = s x, with a form for one element that reads an s which may change between calls."""
+
+    @staticmethod
+    def primal(x: Any) -> Any:
+        return x * scale
+
+    @staticmethod
+    def element(x: Any) -> Any:
+        return x * scale
+
+    @staticmethod
+    def partial() -> Any:
+        """y' = s."""
+        return scale
+
+
+def test_a_form_for_one_element_that_reads_a_number_is_not_written_into_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = cr.compile(lambda x: Quick.apply(x + 1))
+    x = np.ones(3)
+    np.testing.assert_array_equal(compiled(x), 4.0)
+    monkeypatch.setitem(globals(), "scale", 5.0)
+    np.testing.assert_array_equal(compiled(x), 10.0)

@@ -370,7 +370,7 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        # For whoever reads a plan: an operation of the user's may have the name of one of the package's.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"

@@ -22,16 +22,20 @@ from .purity import reads_only_functions
 
 def element_of(i: Instruction, operands: list[Any]) -> Symbol:
     """Return what an instruction makes of one element of each argument."""
-    own = i.op.element
-    is_floating = all(x.dtype.kind == "f" if isinstance(x, Symbol) else isinstance(x, float) for x in operands)
-    function = own if own is not None and is_floating else _function_of(i)
-    made: Symbol = function(*operands, **i.settings)
+    made: Symbol = _function_of(i)(*operands, **i.settings)
     return made
 
 
 def _function_of(i: Instruction) -> Any:
-    """Return what makes an instruction's result: of an operation of the user's, the function that it was made of."""
-    return i.op.function if isinstance(i.op, Custom) and i.function == i.op.primal else i.function
+    """Return what makes an element of an instruction's result: the record's `element` of floats, or its primal.
+
+    Of a custom operation it is the function that it was made of.
+    """
+    if isinstance(i.op, Custom):
+        return i.op.function if i.function == i.op.primal else i.function
+    own = i.op.element
+    is_floating = all(x.dtype.kind == "f" if isinstance(x, Value) else isinstance(x, float) for x in i.args)
+    return own if own is not None and is_floating else i.function
 
 
 def is_known(i: Instruction) -> bool:
