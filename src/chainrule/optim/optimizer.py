@@ -10,10 +10,9 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
 
 from .captured import Groups, OptimizerStep
-from .checks import Range, count, number
+from .checks import Range, count, named, number
 from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
-from .parameters import named
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 """The settings that are numbers, or several, with what they may be."""

@@ -12,12 +12,11 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from chainrule import nn
 
-from .lbfgs import minimise
 from .losses import Loss, activated
 from .network import Network
 from .settings import check_settings, hidden_sizes
 from .solver import Solver
-from .training import Rows, Training, dense
+from .training import Rows, Training, dense, minimise
 from .versions import Callbacks, CallbackSupportMixin, validate
 
 Array: TypeAlias = Any
@@ -225,7 +224,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Its outputs are those before the output activation. Raises scikit-learn's NotFittedError before `fit`.
         """
-        from .module import sequential
+        from .network import sequential
 
         check_is_fitted(self)
         return sequential(self.coefs_, self.intercepts_, self.activation, self.dropout)

@@ -9,7 +9,7 @@ from chainrule.base.optional import needed
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport, Finding
 from chainrule.check.report.verdicts import verdict_of
-from chainrule.interop.precision import with_note
+from chainrule.interop.reports import with_note
 
 from .subject import TorchSubject
 
