@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InPlaceError, MissingRuleError
+from .facts import Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
 from .traces.dispatch import described, dispatch
@@ -52,7 +53,7 @@ def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any
     return functools.partial(custom, several=several) if f is None else Custom(f, several)
 
 
-class Custom:
+class Custom(Facts):
     """An operation made by `custom`: call it like the function it was made of."""
 
     kind = "general"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.base.optional import needed
+from chainrule.data import bundled
 from chainrule.data.checks import DataError
 from chainrule.data.csv_file import csv_table, read_csv
 from chainrule.data.dataset import Data
@@ -176,6 +177,11 @@ def _not_found(name_or_path: str | Path) -> DataError:
 
 
 def _sklearn_set(name: str) -> Data:
+    path = bundled.installed(name)
+    if path is not None:
+        x, y, names = bundled.read(path)
+        image_shape = (8, 8) if name == "digits" else None
+        return Data(x, y, "classification", bundled.FEATURES[name], names, name, SOURCES[name], image_shape=image_shape)
     datasets = needed("sklearn.datasets", f"the data set {name!r}", "pip install 'chainrule[app]'")
     bunch = getattr(datasets, f"load_{name}")()
     return Data(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.report.report import Finding
+from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, first_place
 
 REPEATABLE = 8

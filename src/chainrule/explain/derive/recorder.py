@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.core.facts import Facts
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.node import Item, Node
 from chainrule.core.traces.reverse import fit
@@ -167,7 +168,7 @@ class Recorder(Tape):
             self.path.pop()
 
 
-class Detached:
+class Detached(Facts):
     """What stands for `x.detach()`, which is no operation."""
 
     name = "detach"

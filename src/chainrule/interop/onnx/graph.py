@@ -8,25 +8,25 @@ import numpy as np
 
 from chainrule.base.optional import needed
 from chainrule.compile.program.program import Instruction, Value
-from chainrule.core.operation import REGISTRY
+from chainrule.core.operation import Operation
 from chainrule.nn import Parameter
 
 from .tracing import Size, Traces
 
 Writer = Callable[..., Any]
 
-WRITERS: dict[str, Writer] = {}
-"""How each operation is written: `(graph, instruction, *args, **settings)` returns the names of the outputs."""
+WRITERS: dict[Any, Writer] = {}
+"""How each operation is written, by its record: `(graph, instruction, *args, **settings)` returns the outputs' names.
+
+Modules written as a whole, and functions that are no operations, stand here by their names.
+"""
 
 
-def writes(*names: str) -> Callable[[Writer], Writer]:
-    """Register a function that writes the operations of these names."""
+def writes(*records: type[Operation]) -> Callable[[Writer], Writer]:
+    """Register a function that writes the operations of these records."""
 
     def register(writer: Writer) -> Writer:
-        for name in names:
-            if name not in REGISTRY:
-                raise KeyError(f"there is no operation {name!r}")
-            WRITERS[name] = writer
+        WRITERS.update(dict.fromkeys(records, writer))
         return writer
 
     return register
@@ -233,9 +233,9 @@ def _written(graph: Graph, i: Instruction, args: Any, settings: Mapping[str, Any
     if i.kind == "call":
         writer = WRITERS.get(str(getattr(i.function, "__qualname__", "")) or i.name) or WRITERS.get(i.name)
     else:
-        writer = WRITERS.get(i.name)
+        writer = WRITERS.get(i.op)
     if writer is None:
-        known = ", ".join(sorted(REGISTRY.keys() & WRITERS.keys()))
+        known = ", ".join(sorted(record.name for record in WRITERS if isinstance(record, type)))
         raise ValueError(
             f"export: {i.source}: there is no way to write the operation {i.name} in ONNX; compute it with other "
             f"operations, or outside of the exported function (written are {known})"
