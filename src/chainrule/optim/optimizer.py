@@ -22,6 +22,11 @@ Pass: TypeAlias = tuple[str, tuple[str, ...], tuple[float, ...]]
 """A kernel of `chainrule.kernels.optimizers`, the slots of state that it takes, and its numbers but for the sign."""
 
 
+def given(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an `__init__`, of which these are the local variables."""
+    return {name: value for name, value in names.items() if name not in ("self", "__class__")}
+
+
 class Optimizer(ABC):
     """The base of every optimiser.
 
