@@ -10,7 +10,7 @@ from chainrule.core.tensor import value_of
 from chainrule.nn import functional
 from chainrule.nn.dropout import dropout
 
-from .losses import Loss
+from .losses import RowLoss
 
 Array: TypeAlias = Any
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -36,7 +36,7 @@ class Network:
     `drop` is the probability with which each hidden unit is dropped in training, by `generator`.
     """
 
-    def __init__(self, activation: str | Callable[[Array], Array], loss: Loss, drop: float, generator: Any) -> None:
+    def __init__(self, activation: str | Callable[[Array], Array], loss: RowLoss, drop: float, generator: Any) -> None:
         self.activation = activation if callable(activation) else ACTIVATIONS[activation]
         self.criterion = loss
         self.drop = drop

@@ -20,7 +20,7 @@ def dense(array: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Samples:
     """Inputs `[N, n]`, dense or sparse by rows, their targets, and their weights if they have some."""
 
     x: Array
@@ -48,10 +48,10 @@ class Training:
         estimator: Any,
         network: Network,
         solver: Solver,
-        rows: Rows,
-        validation: Rows | None,
+        rows: Samples,
+        validation: Samples | None,
         watched: str,
-        score: Callable[[Array, Rows], float],
+        score: Callable[[Array, Samples], float],
     ) -> None:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.rows, self.validation, self.watched, self.score = rows, validation, watched, score
@@ -134,7 +134,7 @@ class Training:
             stop = start + size
             yield order[start:stop] if self.estimator.shuffle else slice(start, min(stop, len(order)))
 
-    def _validate(self, rows: Rows) -> None:
+    def _validate(self, rows: Samples) -> None:
         one = self.estimator
         parameters = [np.asarray(p.numpy()) for p in self.solver.parameters]
         outputs = np.asarray(self.network.outputs(parameters, rows.x))
@@ -213,7 +213,7 @@ def _warn_not_converged(epochs: int) -> None:
     )
 
 
-def minimise(estimator: Any, network: Network, solver: Solver, rows: Rows) -> None:
+def minimise(estimator: Any, network: Network, solver: Solver, rows: Samples) -> None:
     """Minimise the loss with its penalty over all samples; write the fitted attributes.
 
     Raises ValueError where the minimum is not finite.
