@@ -82,7 +82,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Step:
+class RuleStep:
     """One line of the derivation of a fused operation's rule.
 
     `check` takes the record's arguments as plain arrays and returns two arrays that the line says are equal;
@@ -151,7 +151,7 @@ class Operation(Facts):
     """A plain NumPy form of `primal`, where `primal` is not one itself."""
     composite: ClassVar[Rule | None] = None
     """The same function in terms of other operations (`Fused` only)."""
-    derivation: ClassVar[tuple[Step, ...]] = ()
+    derivation: ClassVar[tuple[RuleStep, ...]] = ()
     """How its rule follows from its composite, line by line (`Fused` only)."""
     keeps: ClassVar[tuple[str, ...]] = ()
     """What `primal_keeping` returns after the output, for the reverse rules to ask for (`Fused` only)."""

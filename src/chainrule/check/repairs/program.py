@@ -9,7 +9,7 @@ from typing import Any
 Definition = ast.FunctionDef | ast.Lambda
 
 
-class Program:
+class FunctionSource:
     """The source of one Python function, which can be compiled again after its tree was changed.
 
     Raises ValueError where there is no source, or where it does not give this very function.
