@@ -12,7 +12,7 @@ from chainrule import nn, optim
 from chainrule.compile.plan.verified import check_written
 from chainrule.compile.program.program import Instruction, Program
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError
-from chainrule.core.memory.lending import is_lent
+from chainrule.core.memory.loans import is_lent
 
 from .worlds import World, batches, compare, network
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
-from chainrule.core.memory.sealing import Found, Sealed, arrays_in, loans, look_at_loans
+from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, real_array
 
 from .capturing import captured_in, is_captured
@@ -30,7 +31,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
-    if loans:
+    if watches:
         look_at_loans()
     last_change = changes.last
     found: Found = {}
