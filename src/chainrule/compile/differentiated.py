@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.base.provenance import users_frame
 from chainrule.core.errors import GradientError
+from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Leaf, Node
@@ -21,7 +22,7 @@ from .capture.capture import Capture, Captured
 from .program.program import Instruction, Value
 
 
-class Pullback:
+class Pullback(Facts):
     """The captured backward pass of a function: what comes in, what goes out, and to whom."""
 
     kind = "general"

@@ -359,7 +359,7 @@ class Capture:
         return self._run(op, op.primal, args, settings)
 
     def _run(self, op: Any, function: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        if op.name in ("nonzero", "flatnonzero", "argwhere"):
+        if op.is_shaped_by_values:
             refuse(f"{op.name} made an array whose shape depends on values", "use np.where(condition, x, 0)")
         draws = op.kind == "constant" and "generator" in settings
         kind = "draw" if draws else "op"

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
+from chainrule.base.optional import needed
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport
-from chainrule.interop.optional import needed
 from chainrule.interop.precision import with_note
 
 from .parts import DissectedJax

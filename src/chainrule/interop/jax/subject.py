@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.check.subjects.functions import argument_names
 from chainrule.check.subjects.subject import (
     Array,
@@ -17,7 +18,6 @@ from chainrule.check.subjects.subject import (
     located,
     shortened,
 )
-from chainrule.interop.optional import needed
 from chainrule.interop.reproduction import reproduction
 
 EAGER_RUNS = 4

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from chainrule.base.optional import needed
 from chainrule.check.checker import examine
 from chainrule.check.report.found import Finding
 from chainrule.check.report.report import CheckReport
 from chainrule.check.report.verdicts import verdict_of
-from chainrule.interop.optional import needed
 from chainrule.interop.precision import with_note
 
 from .parts import DissectedTorch

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.check.subjects.functions import argument_names, rebound
 from chainrule.check.subjects.subject import (
     Array,
@@ -22,7 +23,6 @@ from chainrule.check.subjects.subject import (
     shortened,
 )
 from chainrule.core.tree import flatten, paths, unflatten
-from chainrule.interop.optional import needed
 from chainrule.interop.reproduction import reproduction
 
 from .functions import has_setup_context
