@@ -12,8 +12,9 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Item, Leaf, Node
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
-from chainrule.explain.derive.recorder import Entry, pull_back
 from chainrule.explain.derive.subject import Recording
+from chainrule.observe.backward import pull_back
+from chainrule.observe.entry import Entry
 
 from .values import UNKNOWN, fill_in, kept_argument
 
