@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.base.provenance import users_frame
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.node import Item, Node
+from chainrule.core.traces.node import Item, Leaf, Node
 from chainrule.core.traces.tape import Tape, next_level
 
 from .entry import Detached, Entry
@@ -47,10 +47,11 @@ class Recorder(Tape):
         self.adopt(box, name, is_parameter)
         return box
 
-    def adopt(self, box: Tensor, name: str, is_parameter: bool = False) -> None:
+    def adopt(self, box: Tensor, name: str, is_parameter: bool = False) -> Entry:
         """Note a box that is on this tape already as an input of the run."""
         entry = Entry(None, (), {}, value_of(box), box._link, name=name, is_parameter=is_parameter)
         self._keep(entry, box)
+        return entry
 
     # What is done
 
@@ -94,6 +95,8 @@ class Recorder(Tape):
         found = self._by_node.get(x._link.order) if isinstance(x._link, Node) else self._by_box.get(id(x))
         if found is not None and found.node is None and found.value is not value_of(x):
             found = None  # it was written into
+        if found is None and isinstance(x._link, Leaf):
+            return self.adopt(x, x.name or "")
         return self._same_values(x) if found is None else found
 
     def _same_values(self, x: Tensor) -> Any:
