@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from chainrule import nn
+from chainrule.base.optional import needed
 from chainrule.core.random import default_generator
-from chainrule.interop.optional import needed
 
 from . import layers as torch_layers
 from .arrays import Torch

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms.derivatives import no_grad
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 from chainrule.interop.torch.arrays import array_of, check_torch_tensor
 from chainrule.nn import Parameter
 

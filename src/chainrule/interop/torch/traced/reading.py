@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 from chainrule.interop.torch.arrays import array_of
 
 from . import operators  # noqa: F401  registers them

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 from chainrule.interop.torch.functions import functions_behind
 
 Torch = Any
