@@ -236,8 +236,8 @@ def check(
     NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function NAME_inputs in
     the same file, or the annotations.
     """
-    from chainrule.check.report.html import check_lang
     from chainrule.jobs.check import check_target
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if html is not None:

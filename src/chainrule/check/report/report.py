@@ -1,6 +1,5 @@
 """What `check` found, as an object, as text, as HTML and as plain data."""
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,25 +143,20 @@ class CheckReport:
 
     def to_text(self, lang: str = "en") -> str:
         """Return the report as one screen of text in English or Korean (`lang` "en" or "ko")."""
-        from .html import check_lang
         from .text import text_of
 
-        check_lang(lang)
         return text_of(self, lang)
 
     def to_html(self, lang: str = "en") -> str:
-        """Return the report as a page of HTML in English or Korean (`lang` "en" or "ko"). Needs the extra `app`."""
+        """Return the report as a page of HTML in English or Korean (`lang` "en" or "ko")."""
         from .html import html_of
 
         return html_of(self, lang)
 
     def _repr_html_(self) -> str:
-        try:
-            from .html import html_of
+        from .html import fragment_of
 
-            return html_of(self, page=False)
-        except ModuleNotFoundError:  # jinja2 is of the extra `app`
-            return f"<pre>{html.escape(str(self))}</pre>"
+        return fragment_of(self)
 
 
 def _plain(value: Any) -> Any:
