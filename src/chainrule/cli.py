@@ -337,9 +337,9 @@ def doctor(
 ) -> None:
     """Say whether gradients flow through a network, what is wrong if not, and which remedy helps."""
     from chainrule.doctor import doctor as examine
-    from chainrule.doctor.report.words import check_lang
     from chainrule.jobs.doctor import patient_of
     from chainrule.jobs.targets import Source
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if report is not None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.base.files import write_text
+from chainrule.present.texts import check_lang
 
 from .examine.measure import Layer
-from .report.words import check_lang, said
+from .report.words import said
 
 CODES = (
     *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),

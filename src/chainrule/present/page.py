@@ -7,9 +7,10 @@ from typing import Any
 from . import escape
 from .html import Markup, join, tag
 
-CSP = Markup(
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'\">"
+CSP = tag(
+    "meta",
+    http_equiv="Content-Security-Policy",
+    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
 )
 """A page runs no script and loads nothing, whatever is in it."""
 _PAGE = """
