@@ -23,7 +23,6 @@ from chainrule.explain.why.way import explain_grad
 from chainrule.nn.summary import summary
 from chainrule.present import escape
 
-pytest.importorskip("jinja2", reason="reports need pip install '.[app]'")
 pytest.importorskip("latex2mathml", reason="MathML needs pip install '.[app]'")
 
 NASTY = [

@@ -13,8 +13,6 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 
-pytest.importorskip("jinja2", reason="HTML pages need pip install '.[app]'")
-
 X, TARGET = np.random.default_rng(0).normal(size=(5, 3)), np.array([0, 1, 1, 0, 1])
 
 

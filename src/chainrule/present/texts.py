@@ -11,9 +11,9 @@ from typing import Any
 from .josa import PARTICLES, josa
 
 LANGUAGES = ("en", "ko")
-Catalogue = Mapping[str, Mapping[str, str]]
+Texts = Mapping[str, Mapping[str, str]]
 
-SHARED: Catalogue = {
+SHARED: Texts = {
     "unmeasured": {"en": "not measured", "ko": "측정 안 됨"},
     "numbers": {"en": "The numbers", "ko": "수치 보기"},
     "no value": {"en": "no value", "ko": "값 없음"},
@@ -41,7 +41,7 @@ class Words:
     ('detach가 경로를 끊습니다', 'sum이 경로를 끊습니다')
     """
 
-    def __init__(self, catalogue: Catalogue, lang: str, where: str = "") -> None:
+    def __init__(self, catalogue: Texts, lang: str, where: str = "") -> None:
         self.catalogue, self.lang = catalogue, check_lang(lang, where)
 
     def __contains__(self, key: str) -> bool:

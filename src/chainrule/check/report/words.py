@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from chainrule.present.texts import Catalogue, Words
+from chainrule.present.texts import Texts, Words
 
 from . import korean
 
-TEXT: Catalogue = {
+TEXT: Texts = {
     "title": {"en": "Gradient check", "ko": "기울기 검사"},
     # What a verdict is called, and what it means
     "verdict right": {"en": "right", "ko": "맞음"},

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.present.texts import Catalogue, Words
+from chainrule.present.texts import Texts, Words
 
-TEXT: Catalogue = {
+TEXT: Texts = {
     # Evidence, by the key of the verdict
     "healthy": {
         "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss goes from {loss:.4g} "
