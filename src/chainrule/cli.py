@@ -26,6 +26,7 @@ from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
+    from chainrule.explain import Derivation
     from chainrule.jobs.training.job import Job
     from chainrule.jobs.training.report import CheckedRow
     from chainrule.train.alone import Alone
@@ -102,7 +103,7 @@ def train(
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.job import Job
-    from chainrule.jobs.training.report import check_lang
+    from chainrule.present.texts import check_lang
     from chainrule.train.saved.recipe import Recipe
 
     check_lang(lang)
@@ -375,12 +376,11 @@ def info(
         _print_installation()
 
 
-def _derivation(job: "Job", lang: str) -> str:
+def _derivation(job: "Job", lang: str) -> "Derivation":
     from chainrule.explain import explain
 
     x, y = job.sample(4)
-    found = explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
-    return found._repr_html_()
+    return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
 def _widths(text: str) -> tuple[int, ...]:

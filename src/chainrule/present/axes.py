@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .columns import width_of
+
 MARKS = 6
 """About how many marks an axis has: so many can be read side by side on a telephone."""
 LETTER = 7.0
-"""About how many pixels a letter of a chart is wide; a Korean one counts twice."""
+"""About how many pixels a letter of a chart is wide."""
 ROOM = 270.0
 """How many pixels a chart has at least between its margins: on a screen of 400."""
 
@@ -37,8 +39,10 @@ class Axis:
         return math.log10(value) if self.is_log else value
 
 
-def axis(values: Sequence[float], is_log: bool = False) -> Axis | None:
+def axis(values: Sequence[float], is_log: bool = False, is_tight: bool = False) -> Axis | None:
     """Return an axis on which these values lie, None where not one of them has a place.
+
+    It begins and ends at a mark, unless it is logarithmic or tight, when it does so at a value.
 
     >>> axis([0.0, 1e-3, 1.0], is_log=True).marks
     ((0.0, '0'), (0.25, '1e-3'), (0.5, '0.01'), (0.75, '0.1'), (1.0, '1'))
@@ -50,8 +54,9 @@ def axis(values: Sequence[float], is_log: bool = False) -> Axis | None:
     if not is_log:
         low, high = _apart(min(known), max(known))
         marks = _round_numbers(low, high, least=1.0 if all(v % 1 == 0 for v in known) else 0.0)
-        low, high = min([low, *marks]), max([high, *marks])
-        return Axis(low, high, tuple(((v - low) / (high - low), number(v)) for v in marks))
+        if not is_tight:
+            low, high = min([low, *marks]), max([high, *marks])
+        return Axis(low, high, tuple(((v - low) / (high - low), number(v)) for v in marks if low <= v <= high))
     low, high = _apart(math.log10(min(known)), math.log10(max(known))) if known else (-1.0, 0.0)
     marks = [math.log10(v) for v in _decades(low, high)]
     floor = low - max(1.0 if high - low > 2 else 0.0, 0.15 * (high - low)) * has_zero
@@ -88,7 +93,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 def named(names: Sequence[str]) -> Axis:
     """Return an axis of names at 0, 1, 2, …: as many are written as there is room for."""
-    each = max(len(name) for name in names) * LETTER + 10
+    each = max(width_of(shortened(name)) for name in names) * LETTER + 10
     every = max(1, math.ceil(len(names) * each / ROOM))
     wide = max(len(names) - 1, 1)
     return Axis(0.0, float(wide), tuple((k / wide, shortened(names[k])) for k in range(0, len(names), every)))

@@ -34,7 +34,7 @@ def line_chart(
     """
     names = [v for v in x if isinstance(v, str)]
     places = [float(k) if isinstance(v, str) else v for k, v in enumerate(x)]
-    across = named(names) if names else axis(places, log_x)
+    across = named(names) if names else axis(places, log_x, is_tight=True)
     values = [v for _, ys in lines for v in ys] + ([level[1]] if level else [])
     upward = axis(values, log_y)
     if across is None or upward is None:
@@ -60,7 +60,7 @@ def line_chart(
 def _look(k: int, count: int, ordered: bool) -> dict[str, Any]:
     if not ordered:
         return {"class_": f"s{k % 4}", "stroke_dasharray": ("", "7 3", "2 3")[k // 4 % 3] or None}
-    return {"class_": "s0", "opacity": 0.3 + 0.7 * (k / (count - 1) if count > 1 else 1.0)}
+    return {"class_": "s0", "opacity": 0.4 + 0.6 * (k / (count - 1) if count > 1 else 1.0)}
 
 
 def _line(

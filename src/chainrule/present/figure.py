@@ -28,13 +28,24 @@ def number_table(head: Sequence[str], rows: Sequence[Sequence[Any]], label: str,
     return join(table(head, shown, label, named=True), paragraphs(note, soft=True))
 
 
-def picture(title: str, said: str, inside: Any, height: float, padding: Sequence[float], widest: float = 0) -> Markup:
-    """Return an SVG as wide as there is room, with its title and a description for those who cannot see it."""
+def picture(
+    title: str,
+    said: str,
+    inside: Any,
+    height: float,
+    padding: Sequence[float],
+    widest: float = 0,
+    least: float = 0,
+) -> Markup:
+    """Return an SVG as wide as there is room, between two limits, with a title and a description.
+
+    `padding` is what it has above, right, below and left, in pixels.
+    """
     sides = " ".join(f"{side:.0f}px" for side in padding)
-    limit = f";max-width:{widest:.0f}px" if widest else ""
+    limits = f"{f';max-width:{widest:.0f}px' if widest else ''}{f';min-width:{least:.0f}px' if least else ''}"
     return tag(
         "svg", tag("title", title), tag("desc", said), inside,
-        class_="chart", role="img", width="100%", height=f"{height:.0f}", style=f"padding:{sides}{limit}",
+        class_="chart", role="img", width="100%", height=f"{height:.0f}", style=f"padding:{sides}{limits}",
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .axes import LETTER, named, number, shortened
+from .columns import width_of
 from .figure import cell_text, figure, number_table, percent, picture, text_at
 from .html import Markup, tag
 from .texts import SHARED, Words
@@ -13,6 +14,7 @@ SHADES = 9
 TALLEST, COUNT = 22, 26
 """How high a cell is at most, and one with a count in it."""
 MOST_HIGH = 420
+LEAST_WIDE, MOST_COUNTED = 26, 40
 
 
 def heat_map(
@@ -24,6 +26,7 @@ def heat_map(
     *,
     ends: tuple[float, float] | None = None,
     x_label: str = "",
+    y_label: str = "",
     counts: bool = False,
     widest: float = 0,
     numbers: Markup | None = None,
@@ -38,11 +41,11 @@ def heat_map(
     if not known and ends is None:
         return Markup("")
     drawn = _HeatMap(values, rows, columns, ends or (min(known), max(known)), ends is not None, counts)
-    head = ["", *(columns or map(str, range(len(values[0]))))]
+    head = [y_label, *(columns or map(str, range(len(values[0]))))]
     lines = [[_of(rows, i) or str(i), *map(cell_text, line)] for i, line in enumerate(values)]
     given = numbers or number_table(head, lines, title, lang)
     legend = None if counts else drawn.legend(lang)
-    return figure(title, lang, drawn.picture(title, x_label, widest), legend, numbers=given)
+    return figure(title, lang, drawn.picture(title, x_label, y_label, widest), legend, numbers=given)
 
 
 def shade(value: float, low: float, high: float) -> int:
@@ -66,18 +69,30 @@ class _HeatMap:
     counts: bool
 
     @property
-    def tall(self) -> int:
-        return COUNT if self.counts else max(4, min(TALLEST, MOST_HIGH // len(self.values)))
+    def has_counts(self) -> bool:
+        """Whether counts are written into the cells: of very many classes they are not."""
+        return self.counts and len(self.values) <= MOST_COUNTED
 
-    def picture(self, title: str, x_label: str, widest: float) -> Markup:
+    @property
+    def tall(self) -> int:
+        return COUNT if self.has_counts else max(4, min(TALLEST, MOST_HIGH // len(self.values)))
+
+    def picture(self, title: str, x_label: str, y_label: str, widest: float) -> Markup:
         across = len(self.values[0])
-        left = 10 + LETTER * max(len(shortened(name)) for name in self.rows) if self.rows else 0
-        below = 18 * bool(self.columns) + 18 * bool(x_label)
+        left = 10 + LETTER * max(width_of(shortened(name)) for name in self.rows) if self.rows else 0
+        below, above = 18 * bool(self.columns) + 18 * bool(x_label), 20 * bool(y_label)
+        inside = [
+            self._cells(),
+            self._row_names(),
+            self._column_names(),
+            text_at(x_label, "50%", "100%", "middle", dy=below - 4) if x_label else None,
+            text_at(y_label, -left, 0, "start", dy=-8) if y_label else None,
+        ]
         said = f"{number(self.ends[0])} – {number(self.ends[1])}"
-        label = text_at(x_label, "50%", "100%", "middle", dy=below - 4) if x_label else None
-        inside = [self._cells(), self._row_names(), self._column_names(), label]
-        height = len(self.values) * self.tall + below
-        return picture(title, said, inside, height, (0, 4, below, left), widest and widest * across + left)
+        least = left + LEAST_WIDE * across if self.has_counts else 0
+        size = len(self.values) * self.tall + above + below
+        drawn = picture(title, said, inside, size, (above, 4, below, left), widest and widest * across + left, least)
+        return tag("div", drawn, class_="scroll", tabindex=0) if least else drawn
 
     def _cells(self) -> Iterator[Markup]:
         wide = 1 / len(self.values[0])
@@ -87,7 +102,7 @@ class _HeatMap:
                 names = ", ".join(filter(None, (_of(self.rows, i), _of(self.columns, j))))
                 place = {"x": percent(j * wide), "y": i * self.tall, "width": percent(wide), "height": self.tall}
                 yield tag("rect", tag("title", f"{names}: {cell_text(value)}"), class_=f"cell {look}", **place)
-                if self.counts and value:
+                if self.has_counts and value:
                     yield text_at(f"{value:g}", *middle, "middle", dy=4, class_=_tone(look))
 
     def _look(self, value: float) -> str:

@@ -40,7 +40,7 @@ def _copies(fold: Fold, name: str, words: Words) -> Markup:
     for k, (copy, path) in enumerate(zip(fold.copies, fold.paths(), strict=True), 1):
         gradients = gradient_norm([v for v in copy if v.kind == "parameter"])
         rows.append((path or str(k), amount(copy[-1].value), f"‖{gradients}‖" if gradients else ""))
-    return table([words[key] for key in ("copy", "norm_output", "norm_gradient")], rows, name)
+    return table([words[key] for key in ("copy", "norm_output", "norm_gradient")], rows, name, named=True)
 
 
 def _rules(vertices: Sequence[Vertex], words: Words) -> Markup:

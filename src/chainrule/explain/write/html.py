@@ -36,7 +36,7 @@ def _section(number: int, section: Section, brief: bool, level: int) -> Markup:
     label = f"derivation-{section.key}"
     steps = (tag("li", _step(item, brief), class_=None if item.latex else "soft") for item in section.items)
     tables = (
-        table(one.head, ([_cell(cell) for cell in row] for row in one.rows), f"{section.heading} ({k})")
+        table(one.head, ([_cell(cell) for cell in row] for row in one.rows), f"{section.heading} ({k})", named=True)
         for k, one in enumerate(section.tables, 1)
     )
     return tag(
