@@ -11,8 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
+from chainrule.check.report.found import Finding
 from chainrule.check.report.html import error_map, html_of, sweep_plot
-from chainrule.check.report.report import Finding
 from chainrule.check.report.verdicts import VERDICTS
 from chainrule.check.report.words import TEXT
 from chainrule.present.page import CSP

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +15,9 @@ from chainrule.present.page import fragment, heading, page, pairs, paragraphs, p
 from chainrule.present.table import table
 from chainrule.present.texts import Words
 
+from .found import Finding, Found
 from .verdicts import ACCEPTED
 from .words import TEXT, code_name, reason, said
-
-if TYPE_CHECKING:
-    from .report import CheckReport, Finding
 
 WRAP = 40
 """Elements of a vector in one row of its heat map."""
@@ -30,18 +28,18 @@ ENDS = (1e-8, 1.0)
 LARGEST = 20
 
 
-def html_of(report: "CheckReport", lang: str = "en") -> str:
+def html_of(report: Found, lang: str = "en") -> str:
     """Return the report as a page in English or Korean (`lang` "en" or "ko")."""
     t = Words(TEXT, lang)
     return page(f"{t['title']}: {report.name}", lang, *_content(report, t, 1))
 
 
-def fragment_of(report: "CheckReport", lang: str = "en") -> str:
+def fragment_of(report: Found, lang: str = "en") -> str:
     """Return the report as one element for a notebook."""
     return fragment(lang, *_content(report, Words(TEXT, lang), 2))
 
 
-def _content(report: "CheckReport", t: Words, level: int) -> Iterator[Markup]:
+def _content(report: Found, t: Words, level: int) -> Iterator[Markup]:
     state = "good" if report.verdict in ACCEPTED else "bad"
     verdict = tag("span", t[f"verdict {report.verdict}"].upper(), class_=state)
     yield heading(level, verdict, " ", report.name)
@@ -52,7 +50,7 @@ def _content(report: "CheckReport", t: Words, level: int) -> Iterator[Markup]:
         yield tag("section", _covered(report, t, level + 1))
 
 
-def _finding(finding: "Finding", t: Words, level: int) -> Iterator[Markup]:
+def _finding(finding: Finding, t: Words, level: int) -> Iterator[Markup]:
     name = finding.argument + (f"[{', '.join(map(str, finding.index))}]" if finding.index else "")
     yield heading(level, [tag("code", name), ": "] if name else None, t[f"verdict {finding.verdict}"])
     yield tag("p", said(finding.message, t.lang))
@@ -69,7 +67,7 @@ def _finding(finding: "Finding", t: Words, level: int) -> Iterator[Markup]:
         yield join(heading(level + 1, t["reproduce"]), preformatted(finding.reproduction))
 
 
-def _facts(finding: "Finding", t: Words) -> Iterator[tuple[str, Any]]:
+def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
     if not math.isnan(finding.analytic):
         yield t["analytic"], f"{finding.analytic:.6g}"
     if not math.isnan(finding.numeric):
@@ -83,7 +81,7 @@ def _facts(finding: "Finding", t: Words) -> Iterator[tuple[str, Any]]:
     yield t["where"], join(finding.operation, place) if finding.operation or source else ""
 
 
-def error_map(finding: "Finding", t: Words) -> Markup:
+def error_map(finding: Finding, t: Words) -> Markup:
     """Return the relative error of each element as a heat map, nothing where it was not measured.
 
     A matrix lies as it is printed; of more than two axes, all but the last run downwards; a vector is wrapped.
@@ -139,7 +137,7 @@ def _largest(errors: np.ndarray[Any, Any], label: str, t: Words) -> Markup:
     return join(table((t["element"], t["error"]), rows, label), paragraphs(note, soft=True))
 
 
-def sweep_plot(finding: "Finding", t: Words) -> Markup:
+def sweep_plot(finding: Finding, t: Words) -> Markup:
     """Return a chart of the numerical derivative at each step h: how far it is from its limit, on logarithmic axes."""
     points = sorted((h, d) for h, d in finding.sweep if h > 0 and math.isfinite(d))
     if len(points) < 3:
@@ -166,7 +164,7 @@ def _limit(values: list[float]) -> float:
     return extrapolated[int(np.argmin(apart)) + 1]
 
 
-def _covered(report: "CheckReport", t: Words, level: int) -> Iterator[Markup]:
+def _covered(report: Found, t: Words, level: int) -> Iterator[Markup]:
     """Yield the table of what was checked, each column explained below it."""
     keys = ("argument", "shape", "dtype", "entries", "projections", "worst", "limit", "verdict")
     rows = [

@@ -1,21 +1,19 @@
 """A report as one screen of text, in English or Korean."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.present.escape import terminal
 from chainrule.present.texts import Words
 
+from .found import Finding, Found
 from .words import TEXT, code_name, reason, said
-
-if TYPE_CHECKING:
-    from .report import CheckReport, Finding
 
 LINES = 24
 """How many lines of a reproduction are shown."""
 
 
-def text_of(report: "CheckReport", lang: str = "en") -> str:
+def text_of(report: Found, lang: str = "en") -> str:
     """Return the report's text: one line where all is right."""
     t = Words(TEXT, lang)
     head = f"{t[f'verdict {report.verdict}'].upper()}  {report.name}: "
@@ -38,11 +36,11 @@ def text_of(report: "CheckReport", lang: str = "en") -> str:
     return terminal("\n".join(lines))
 
 
-def _meant(report: "CheckReport") -> list[str]:
+def _meant(report: Found) -> list[str]:
     return [note for note in report.notes if note.startswith("As expected")]
 
 
-def _coverage(report: "CheckReport", t: Words) -> str:
+def _coverage(report: Found, t: Words) -> str:
     rows = report.rows
     total = sum(math.prod(r.shape) for r in rows)
     entries = sum(r.entries for r in rows)
@@ -58,7 +56,7 @@ def _coverage(report: "CheckReport", t: Words) -> str:
     return f"{text} ({t('evaluated', n=report.evaluations)})"
 
 
-def _finding(finding: "Finding", t: Words) -> list[str]:
+def _finding(finding: Finding, t: Words) -> list[str]:
     where = finding.argument
     if finding.index:
         where += f"[{', '.join(map(str, finding.index))}]"

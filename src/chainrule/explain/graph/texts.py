@@ -79,31 +79,6 @@ TEXT: Texts = {
     "region": {"en": "{name}: drawing, scrollable", "ko": "{name}: 스크롤할 수 있는 그림"},
 }
 
-SYMBOLS = {
-    "add": "+",
-    "subtract": "−",
-    "negative": "−x",
-    "multiply": "×",
-    "divide": "÷",
-    "reciprocal": "1/x",
-    "power": "xⁿ",
-    "square": "x²",
-    "sqrt": "√",
-    "absolute": "|x|",
-    "exp": "eˣ",
-    "log": "log",
-    "sigmoid": "σ",
-    "sum": "Σ",
-    "prod": "Π",
-    "matmul": "A B",
-    "linear": "x W + b",
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "transpose": "xᵀ",
-    "getitem": "x[ ]",
-}
-
 
 # Numbers
 
@@ -163,6 +138,11 @@ def amount(x: Any) -> str:
     if np.ndim(x) == 0:
         return number(np.asarray(x).item())
     return f"‖{short(norm(x))}‖" if np.asarray(x).dtype.kind == "f" else ""
+
+
+def symbol_of(op: Any, name: str) -> str:
+    """Return what a drawing calls an operation: its record's symbol, or its name in words."""
+    return str(op.symbol or name.replace("_", " "))
 
 
 def formula_text(op: Any) -> str:
