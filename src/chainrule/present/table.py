@@ -6,7 +6,7 @@ from typing import Any
 
 from .html import Markup, tag
 
-_NUMBER = re.compile(r"[+−±-]?[‖≤≥]?[+−-]?(\d[\d,.]*|∞|inf|nan)([eE][+−-]?\d+)?‖?\s?%?(/[\d.e+-]+)?")
+_NUMBER = re.compile(r"[+−±-]?[‖≤≥]?[+−-]?(\d[\d,.]*|∞|inf|nan)([eE][+−-]?\d+)?‖?(\s?(%|[mµn]?s))?(/[\d.e+-]+)?")
 
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], label: str, named: bool = False) -> Markup:
