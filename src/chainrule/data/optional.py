@@ -1,11 +1,11 @@
-"""Libraries that only some data need, imported when they do."""
+"""Libraries that only some data need, imported on use."""
 
 from importlib import import_module
 from typing import Any
 
 
 def require(module: str, purpose: str, install: str) -> Any:
-    """Import ``module``; without its package, raise ``ImportError`` with the command that installs it.
+    """Import ``module``; if its package is missing, raise ``ImportError`` with the command that installs it.
 
     >>> require("no_such_library.io", "'digits'", "pip install no-such-library")
     Traceback (most recent call last):
@@ -16,5 +16,5 @@ def require(module: str, purpose: str, install: str) -> Any:
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         if error.name != package:
-            raise  # the package is there, and something that it needs is not: its own message says what
+            raise  # the package is installed, but something that it needs is not: its own message says what
         raise ImportError(f"{purpose} needs {package}, which is not installed; run: {install}") from error

@@ -1,4 +1,4 @@
-"""What optimisers and clipping take: parameters, alone, with names, or in groups."""
+"""The parameters that optimisers and clipping accept: single, named, or in groups."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,8 +10,8 @@ from chainrule.core.traces.tape import EAGER
 def named(what: str, params: Any) -> dict[str, Tensor]:
     """Return parameters by name, in order: from `model.parameters()`, `model.named_parameters()` or one tensor.
 
-    A parameter without a name is called by its position. Raises TypeError for anything but leaves, and ValueError
-    where one comes twice; `what` begins their messages.
+    A parameter without a name is named by its position. Raises TypeError for anything but leaves, and ValueError for a
+    duplicate; messages begin with `what`.
     """
     if isinstance(params, Tensor):
         params = [params]
@@ -26,7 +26,7 @@ def named(what: str, params: Any) -> dict[str, Tensor]:
         name = str(name or getattr(parameter, "name", None) or f"parameter {position}")
         _check_leaf(f"{what}: {name}", parameter)
         if id(parameter) in seen:
-            raise ValueError(f"{what}: {name} came twice; pass each parameter once")
+            raise ValueError(f"{what}: {name} was passed twice; pass each parameter once")
         seen.add(id(parameter))
         found[name if name not in found else f"{name} (position {position})"] = parameter
     return found
