@@ -1,4 +1,4 @@
-"""`DataParallel`: the processes of an MPI communicator as one that trains."""
+"""`DataParallel`: the processes of an MPI communicator training as one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ class DataParallel(Alone):
     """Several processes that train one model together: `fit(..., parallel=DataParallel())`.
 
     Start the program with `mpiexec -n 4 python program.py`; all processes run it, and make the same model, optimizer
-    and loader. In `fit` each of them then learns from its share of every batch, and the gradients are averaged, so that
-    every step is that of one process with the whole batch, to rounding. `rank` counts from 0 to `size` − 1.
+    and loader. In `fit`, each of them computes gradients on its share of every batch, and the gradients are averaged,
+    so that every step is that of one process with the whole batch, to rounding. `rank` counts from 0 to `size` − 1.
 
     - At the beginning the states of model, optimizer, loader and scheduler are taken from rank 0.
     - Gradients are weighed by samples, so that shares may be of different lengths, or empty. They are added up in the
@@ -73,7 +73,8 @@ class DataParallel(Alone):
         self._stops = False
 
     def together(self) -> AbstractContextManager[None]:
-        """Inside the block, an error of one rank ends the job, and one that all have is raised in all."""
+        """Inside the block, an error in one rank ends the job, and an error that occurs in all ranks is raised in
+        all."""
         return self._fate.together()
 
     @property
@@ -84,11 +85,11 @@ class DataParallel(Alone):
         here.Free()
         return max((os.cpu_count() or 1) // beside, 1)
 
-    # The beginning
+    # The start
 
     @contextmanager
     def training(self, run: Run, interrupts: WholeSteps) -> Iterator[None]:
-        """Make all ranks alike, and train inside the block."""
+        """Put all ranks into the same state; training runs inside the block."""
         self._interrupts, self._run, self._stops = interrupts, run, False
         with self.together():
             if self.size > 1:
@@ -122,7 +123,7 @@ class DataParallel(Alone):
             yield x[mine], y[mine]
 
     def before_step(self) -> None:
-        """Let every generator that the step may draw from be at a place of its own for each rank and step."""
+        """Seed every generator that the step may draw from, differently for each rank and step."""
         if self.size == 1:
             return
         run = self._run
@@ -134,7 +135,7 @@ class DataParallel(Alone):
             bits.state = type(bits)(key).state
 
     def average(self, parameters: Sequence[tuple[str, Any]], part: Part) -> float:
-        """Let every parameter's gradient be the mean over the ranks; return the mean loss."""
+        """Replace every parameter's gradient by the mean over the ranks; return the mean loss."""
         assert self._exchange is not None
         grads = {name: value_of(p.grad) for name, p in parameters if p.grad is not None}
         with self._fate.waiting("a step"):
@@ -145,7 +146,7 @@ class DataParallel(Alone):
         return loss
 
     def safe_point(self) -> None:
-        """Stop after a step where any rank got a Ctrl-C before it."""
+        """Stop after a step if any rank got a Ctrl-C before it."""
         if self.size == 1:
             super().safe_point()
         elif self._stops:
@@ -153,12 +154,12 @@ class DataParallel(Alone):
 
     def _stop(self) -> None:
         self._interrupts.safe_point()
-        raise KeyboardInterrupt  # it came to another rank
+        raise KeyboardInterrupt  # another rank received it
 
     # The end of an epoch
 
     def after_epoch(self) -> None:
-        """Agree on whether the training ends here, and look whether all ranks still have the same parameters."""
+        """Agree on whether training ends here, and check that all ranks still have the same parameters."""
         if self.size == 1:
             super().after_epoch()
             return
@@ -182,7 +183,7 @@ class DataParallel(Alone):
         return score.means()
 
     def evaluate(self, model: Any, loss: Any, data: Any) -> dict[str, Any]:
-        """Measure a model on data, each rank on its share of every batch."""
+        """Evaluate a model on data, each rank on its share of every batch."""
         self._share_buffers(model)
         score, dtype = Score(loss), model_dtype(model)
         with in_mode(model, training=False), no_grad():
@@ -193,7 +194,7 @@ class DataParallel(Alone):
         return self.means(score)
 
     def _share_buffers(self, model: Any) -> None:
-        """Take over rank 0's running averages."""
+        """Copy rank 0's running averages."""
         parameters = {name for name, _ in model.named_parameters()}
         buffers = {name: array for name, array in model.state_dict().items() if name not in parameters}
         if buffers and self.size > 1:
@@ -204,5 +205,5 @@ class DataParallel(Alone):
 
     def agreed(self, value: T) -> T:
         """Return rank 0's value."""
-        with self._fate.waiting("what rank 0 says"):
+        with self._fate.waiting("the value of rank 0"):
             return self._comm.bcast(value)  # type: ignore[no-any-return]

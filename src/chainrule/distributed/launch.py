@@ -1,4 +1,4 @@
-"""How a program that `mpiexec` started finds its place."""
+"""Finding the other processes that `mpiexec` started."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from .mpi import launched_size
 
 @contextmanager
 def launched() -> Iterator[Alone]:
-    """Yield the `DataParallel` of all processes that `mpiexec` started, or what stands for one that is alone.
+    """Yield the `DataParallel` of all processes that `mpiexec` started, or a stand-in for a single process.
 
-    Inside the block one rank's error ends the job (`DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the kernels of
-    each process use its share of the machine's cores.
+    Inside the block, an error in one rank ends the job (see `DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the
+    kernels of each process use its share of the machine's cores.
 
     >>> with launched() as parallel:
     ...     parallel.size, parallel.leads
