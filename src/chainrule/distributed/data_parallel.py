@@ -34,22 +34,23 @@ class DataParallel(Alone):
     and loader. In `fit`, each of them computes gradients on its share of every batch, and the gradients are averaged,
     so that every step is that of one process with the whole batch, to rounding. `rank` counts from 0 to `size` − 1.
 
-    - At the beginning the states of model, optimizer, loader and scheduler are taken from rank 0.
-    - Gradients are weighed by samples, so that shares may be of different lengths, or empty. They are added up in the
-      order of the ranks: the same run gives the same bits. A loss whose mean is over something else than samples, such
-      as labels that are not ignored, is weighed by samples all the same.
-    - Each process's batch normalisation sees its share alone; the running averages are those of rank 0. Dropout draws
-      in each process, from a generator that the loader's seed, the step and the rank fix.
-    - The loss, the accuracy, the gradient's norm and what `validation` gives are those of all samples. Callbacks are
-      called in rank 0 (`leads`), others with `every_rank` in all of them.
-    - An error that all ranks have is raised in all of them; an error of one rank ends the job with its traceback, as
-      does one that waits for the others for more than `timeout` seconds. Ctrl-C stops all after the same step.
+    - At the start, all ranks take the states of model, optimizer, loader and scheduler from rank 0.
+    - Gradients are weighted by the number of samples, so shares may differ in length, or be empty. They are added up in
+      the order of the ranks: the same run gives the same bits. A loss whose mean is not taken over samples but, say,
+      over the labels that are not ignored is still weighted by the number of samples.
+    - Batch normalisation sees only the share of its own process; the running averages are those of rank 0. Dropout
+      draws in each process, from a generator determined by the loader's seed, the step and the rank.
+    - The loss, the accuracy, the gradient norm and the results of `validation` cover all samples. Callbacks run in rank
+      0 only (`leads`), those with `every_rank` in all ranks.
+    - An error that occurs in all ranks is raised in all of them; an error in one rank ends the job with its traceback,
+      and so does a rank that has waited for the others for more than `timeout` seconds. Ctrl-C stops all ranks after
+      the same step.
 
-    What is saved by rank 0 is gone on with by any number of processes, which then see the same batches.
+    Any number of processes can resume from what rank 0 saved, and see the same batches.
 
-    `comm` is an mpi4py communicator; without it, that of all processes. All of them must call this.
+    `comm` is an mpi4py communicator (default: that of all processes). All of its processes must call this.
 
-    Raises ImportError without mpi4py or without MPI, and RuntimeError where `mpiexec` and mpi4py are of different MPIs.
+    Raises ImportError without mpi4py or MPI, and RuntimeError if `mpiexec` and mpi4py belong to different MPIs.
 
     >>> from chainrule import data, nn, optim, train
     >>> parallel = DataParallel()  # doctest: +SKIP
@@ -74,7 +75,8 @@ class DataParallel(Alone):
 
     def together(self) -> AbstractContextManager[None]:
         """Inside the block, an error in one rank ends the job, and an error that occurs in all ranks is raised in
-        all."""
+        all.
+        """
         return self._fate.together()
 
     @property

@@ -78,7 +78,7 @@ class GradientExchange:
     def _place(self, name: str) -> int:
         if name not in self.places:
             raise ValueError(
-                f"DataParallel: {name} has a gradient, but did not require one when training started; set requires_grad "
+                f"DataParallel: {name} has a gradient, but required none when training started; set requires_grad "
                 f"before fit, and call fit again after changing it"
             )
         return self.places[name]

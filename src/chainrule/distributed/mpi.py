@@ -37,7 +37,7 @@ def world() -> Any:
     comm = mpi().COMM_WORLD
     if comm.size == 1 and launched_size() > 1:
         raise RuntimeError(
-            f"DataParallel: the launcher started {launched_size()} processes, but mpi4py sees only one: mpiexec and the "
-            f"library that mpi4py loads belong to different MPIs; use the mpiexec of this Python's environment"
+            f"DataParallel: the launcher started {launched_size()} processes, but mpi4py sees only one: mpiexec and "
+            f"the library that mpi4py loads belong to different MPIs; use the mpiexec of this Python's environment"
         )
     return comm

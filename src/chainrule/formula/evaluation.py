@@ -7,13 +7,13 @@ the position and what was expected, and evaluates with NumPy in float64, indepen
   `y_bar`, `\dot x` as `x_dot`, `\hat\beta` as `beta_hat`, `x_{\min}` as `x_min`, `\bar W_1` as `W_1_bar`;
   if that key is missing, in lower case. `e` and `\pi` are constants. `n` (or `N`), if not given, is the
   number of terms of the sums.
-- Side by side, capitals multiply as matrices, in batches, and so does a capital beside a small letter
-  (`x W`); scalars scale; small letters multiply elementwise, as `\odot` and `\cdot` always do.
-- `f`, `g`, primed letters and the letters of built-in functions (`\sigma \Phi \varphi`) are functions where
-  `(` follows at once: `\sigma(x)` is a call, `\sigma\,(x)` a product.
+- Adjacent capitals multiply as matrices, in batches, and so does a capital next to a small letter (`x W`);
+  scalars scale; small letters multiply elementwise, as `\odot` and `\cdot` always do.
+- `f`, `g`, primed letters and the letters of built-in functions (`\sigma \Phi \varphi`) are functions if `(`
+  follows immediately: `\sigma(x)` is a call, `\sigma\,(x)` a product.
 - A subscript is an index if a sum binds it or the left-hand side has it: `C_{ij} = \sum_k A_{ik} B_{kj}`.
-  Indices count from 0 along the last axes; axes in front are batch axes. Elsewhere a subscript is part of
-  the name.
+  Indices count from 0 along the last axes; axes in front are batch axes. Any other subscript is part of the
+  name.
 - Ambiguous notation (`a / b c`, `\log x y`, `A^2`) is refused.
 """
 

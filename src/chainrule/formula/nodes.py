@@ -41,7 +41,7 @@ class Environment:
     def length(self, index: str) -> int:
         """How many values an index takes."""
         if index not in self.lengths:
-            raise FormulaError(f"index {letter(index)} is not the subscript of an array, so its length is unknown: pass `shape`")
+            raise FormulaError(f"index {letter(index)} subscripts no array, so its length is unknown: pass `shape`")
         return self.lengths[index]
 
     def terms(self) -> int | None:
@@ -102,7 +102,7 @@ def aligned(env: Environment, nodes: tuple[Node, ...]) -> list[Array]:
     if any(node.laid_out for node in nodes):
         for node, value in zip(nodes, values, strict=True):
             if not node.laid_out and value.ndim:
-                raise FormulaError(f"{label(node)} of shape {value.shape} has no indices but is combined with indexed terms")
+                raise FormulaError(f"{label(node)} of shape {value.shape} has no indices, but meets terms that have")
     return values
 
 

@@ -176,7 +176,7 @@ class IndexReduce(Node):
             return
         count, length = self.count.evaluate(env), env.length(self.over[0])
         if count != length:
-            raise FormulaError(f"index {letter(self.over[0])} has {count:g} values by its bounds, but an axis of {length}")
+            raise FormulaError(f"index {letter(self.over[0])} has {count:g} values by its bounds, but length {length}")
 
 
 @dataclass(frozen=True)

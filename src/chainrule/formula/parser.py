@@ -194,7 +194,8 @@ class Parser(OperandParser):
 
     def at_big(self) -> bool:
         r"""Whether a big operator such as a sum comes next; `\max` and `\min` are big operators only with a
-        subscript."""
+        subscript.
+        """
         text = self.peek.text
         return text in {r"\sum", r"\prod"} or (text in BIG and self.tokens[self.at + 1].text == "_")
 

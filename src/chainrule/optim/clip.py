@@ -206,5 +206,5 @@ def _first_nonfinite(grads: dict[str, Any]) -> str:
     for name, grad in grads.items():
         wrong = int(grad.size - np.isfinite(grad).sum())
         if wrong:
-            return f"in the gradient of {name}, {wrong} of {grad.size} elements are NaN or infinite"
+            return f"the gradient of {name} is NaN or infinite in {wrong} of {grad.size} elements"
     return f"the joint norm of {', '.join(grads)} overflows float64"
