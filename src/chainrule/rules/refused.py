@@ -44,7 +44,7 @@ def _refusing(name: str, function: Callable[..., Any], reason: str) -> Callable[
     def refuse(*args: Any, **settings: Any) -> Any:
         if any(isinstance(leaf, Tensor) for leaf in flatten((args, settings))[0]):
             raise TypeError(
-                f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant ({reason})"
+                f"np.{name}: chainrule has no derivative for it; use x.numpy() if none is needed ({reason})"
             )
         return function(*args, **settings)
 

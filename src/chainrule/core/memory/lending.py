@@ -1,8 +1,8 @@
-"""Which arrays of tensors somebody outside can still see: those are not to be moved to another place.
+"""Arrays of tensors that outside code can still see, and which must therefore not be moved.
 
-A compiled program likes to lay parameters out side by side. A view that was handed out before, `v = p.data` or what
-another library made of it, would then look at a place that nobody uses any more. So what is handed out stands on a
-`Loan`, which lives as long as any view of it does.
+A compiled program prefers to move parameters into contiguous memory. A view handed out earlier, `v = p.data` or an
+object that another library made from it, would then show memory that is no longer in use. So views are handed out on a
+`Loan`, which lives as long as any of them does.
 """
 
 import weakref
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Loan:
-    """An array as the owner of the views that were handed out; NumPy lets every view of a view keep it alive."""
+    """An array as the owner of the views that were handed out; in NumPy every view of a view keeps it alive."""
 
     __slots__ = ("__array_interface__", "__weakref__", "array")
 
@@ -22,11 +22,11 @@ class Loan:
 
 
 _loans: weakref.WeakValueDictionary[int, Loan] = weakref.WeakValueDictionary()
-"""By the number of the array, which the loan keeps alive: no other array can have that number meanwhile."""
+"""Keyed by the array's id; the loan keeps the array alive, so no other array can have that id meanwhile."""
 
 
 def lent(array: Any) -> Any:
-    """Return a view of an array to hand out; `is_lent` knows of it as long as anybody holds it or a view of it."""
+    """Return a view of an array to hand out; `is_lent` is true as long as it, or any view of it, exists."""
     if type(array) is not np.ndarray or array.dtype.hasobject:
         return array
     loan = _loans.get(id(array))
@@ -36,5 +36,5 @@ def lent(array: Any) -> Any:
 
 
 def is_lent(array: Any) -> bool:
-    """Whether a view of an array that was handed out is still held by somebody."""
+    """Whether a view of an array that was handed out still exists."""
     return id(array) in _loans

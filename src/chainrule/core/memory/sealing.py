@@ -1,14 +1,14 @@
-"""What a node saved and others can write to: constants from outside, and memory that was lent.
+"""Saved values that others can write to: constants from outside, and memory that was lent.
 
-A tape keeps references, not copies. Two kinds of what it keeps can be written to without chainrule seeing it:
+A tape keeps references, not copies. Two kinds of saved values can be written to without chainrule noticing:
 
 - an array that the user passed as a constant (a mask, a batch, labels): its fingerprint is taken when it is saved;
-- a tensor's own memory, once a bare view of it is around (`np.asarray(x.data)`, a memoryview, a tensor of PyTorch). All
-  of these are made from a *loan* (`lend`): a view with a base of its own, which lives exactly as long as any of them.
-  So while no loan is out, which is nearly always, nobody can write, and nothing needs to be looked at.
+- a tensor's own memory, once a bare view of it exists (`np.asarray(x.data)`, a memoryview, a PyTorch tensor). All of
+these are made from a *loan* (`lend`): a view with its own base, which lives exactly as long as any of them. So while no
+loan exists, which is nearly always the case, nothing can be written and nothing needs to be checked.
 
-The backward pass compares. Fingerprints, not copies: a constant that a loop saves a thousand times would be there a
-thousand times.
+The backward pass compares fingerprints, not copies: of a constant that a loop saves a thousand times there would be a
+thousand copies.
 """
 
 import sys
@@ -24,10 +24,10 @@ from .changes import changes, owner_of, tick
 from .fingerprint import SMALL, fingerprint
 
 SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.bool_, type(None)))
-"""Types of constants that nobody can change."""
+"""Immutable types of constants."""
 
 Seen = tuple[str, Any, Any, bool]
-"""The argument it was saved as, the array, its fingerprint, and whether that is of the whole array."""
+"""The argument it was saved as, the array, its fingerprint, and whether that covers the whole array."""
 
 Found = dict[tuple[int, bool], tuple[Any, Any]]
 """Arrays with their fingerprints, by id and by whether all was read."""
@@ -36,14 +36,14 @@ _ndarray = np.ndarray
 
 
 class Sealed(tuple[Any, ...]):
-    """What a node saved, and at the end a tuple with the fingerprints of arrays in it."""
+    """A node's saved values, followed by a tuple of the fingerprints of the arrays among them."""
 
     __slots__ = ()
 
     def changed(self, found: Found | None = None) -> str | None:
-        """Return the argument under which something was saved that is no longer what it was; None if all is.
+        """Return the argument as which a value was saved that has changed since; None if none has.
 
-        `found` keeps fingerprints from one call to the next, while no code of the user's runs in between.
+        `found` keeps fingerprints from one call to the next, as long as no user code runs in between.
         """
         for name, array, before, whole in self[-1]:
             if array.nbytes <= SMALL:
@@ -81,9 +81,9 @@ def _seen(name: str, array: Any, whole: bool) -> Seen:
 
 
 def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: bool, y: Any) -> tuple[Any, ...]:
-    """Return what a node saves, sealed where there are arrays of the user's at these places.
+    """Return a node's saved values, sealed if there are arrays of the user's at these places.
 
-    A heavy operation does so much with each element that reading all of them once more does not count.
+    A heavy operation does so much work per element that reading all of them once more is negligible.
     """
     seen: tuple[Seen, ...] = ()
     for k, name in places:
@@ -99,7 +99,7 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
 
 
 def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
-    """Return what a node saves, sealed with every array in these parts, which have names."""
+    """Return a node's saved values, sealed with every array in these named parts."""
     seen = tuple(_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x))
     if not seen:
         return saved
@@ -111,7 +111,7 @@ def _writable(array: Any) -> bool:
 
 
 class _Loan:
-    """A view of a tensor's memory that is out of our hands, as long as anything made from it is alive."""
+    """A view of a tensor's memory that is out of our control as long as anything made from it is alive."""
 
     __slots__ = ("alive", "array", "leaf", "order", "seen")
     alive: weakref.ref[Any]
@@ -123,7 +123,7 @@ class _Loan:
         self.order = tick()
 
     def look(self, saves: bool = False) -> None:
-        """Note a change if the memory is not what it was at the last look, and nobody has told."""
+        """Record a change if the memory differs from the last check and no change has been reported."""
         if self.seen is None and not saves:
             return  # no tape has saved it yet
         now = fingerprint(self.array, True)
@@ -137,18 +137,18 @@ class _Loan:
 
 
 loans: dict[int, list[_Loan]] = {}
-"""All that are out, by the id of the array that owns the memory (which they keep alive)."""
+"""All current loans, by the id of the array that owns the memory (which they keep alive)."""
 
 
 def lend(array: Any, leaf: Any = None, saved: bool = True) -> Any:
-    """Return a view of a tensor's array for somebody who may write to it without telling.
+    """Return a view of a tensor's array for code that may write to it without reporting it.
 
-    `leaf` is the tensor's link. Without `saved` it is certain that no tape has saved the array so far.
+    `leaf` is the tensor's link. Without `saved`, it is certain that no tape has saved the array yet.
     """
     if not array.flags.writeable:
         return array
     lent = np.asarray(memoryview(array))
-    if lent.dtype != array.dtype:  # a memoryview does not know every dtype
+    if lent.dtype != array.dtype:  # a memoryview does not support every dtype
         lent = lent.view(array.dtype)
     loan, key = _Loan(array, leaf if hasattr(leaf, "changed") else None, saved), id(owner_of(array))
     loans.setdefault(key, []).append(loan)
@@ -166,7 +166,7 @@ def _back(key: int, loan: _Loan) -> None:
 
 
 def look_at_loans(saved: Any = None) -> None:
-    """Note what was written through bare views: of the arrays about to be saved, or of all."""
+    """Record what was written through bare views: of the arrays about to be saved, or of all."""
     if saved is None:
         out = [loan for some in list(loans.values()) for loan in list(some)]
     else:
@@ -176,12 +176,12 @@ def look_at_loans(saved: Any = None) -> None:
 
 
 def shown(array: Any) -> Any:
-    """Return a view of an array that cannot be written to, nor made writable."""
+    """Return a view of an array that is read-only and cannot be made writable."""
     return np.asarray(memoryview(array).toreadonly()).view(array.dtype)
 
 
 def own(made: Sequence[Any], k: int) -> Any:
-    """Return what code of the user's returned, `made[k]`; a copy where it may have a hold of the array."""
+    """Return the result of user code, `made[k]`; a copy if that code may still hold the array."""
     alone = _references(made, k) <= _ALONE
     x = made[k]
     return x if not issubclass(type(x), np.ndarray) or (alone and x.base is None) else np.array(x)
@@ -192,4 +192,4 @@ def _references(made: Sequence[Any], k: int) -> int:
 
 
 _ALONE = _references([np.zeros(1)], 0)
-"""What `_references` says where the list holds the only reference."""
+"""What `_references` returns if the list holds the only reference."""
