@@ -56,7 +56,7 @@ REGISTRY: dict[str, type["Operation"]] = {}
 
 
 def record_of(name: str) -> type["Operation"]:
-    """Return the operation of a name, or `Operation` itself, of which nothing is known, where there is none.
+    """Return the operation of a name; if there is none, `Operation` itself, about which nothing is known.
 
     >>> record_of("no such operation") is Operation
     True

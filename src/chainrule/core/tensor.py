@@ -182,7 +182,7 @@ class Tensor:
         return number
 
     def _leaves(self, what: str) -> None:
-        """Refuse to become a Python number where a derivative would be lost."""
+        """Refuse to become a Python number if a derivative would be lost."""
         if self.requires_grad:
             if is_written_into_array():
                 refuse_array_write()

@@ -52,7 +52,7 @@ class Schema:
     ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
     - ``target_is_text``: whether that column was text.
 
-    Raises :class:`DataError` where these contradict each other.
+    Raises :class:`DataError` if these contradict each other.
 
     >>> schema = Schema("t.csv", (Feature("size"), Feature("shape", "o"), Feature("shape", "x")), "regression")
     >>> schema.columns

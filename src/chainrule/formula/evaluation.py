@@ -39,8 +39,8 @@ NO_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({})
 class Formula:
     r"""A parsed formula: `left = alternatives[0] = alternatives[1] …`.
 
-    `left` is the normalised name on the left-hand side, its LaTeX where that is no name (`\frac{\partial
-    L}{\partial x}`), and empty for a formula without one. `indices` are the indices of the left-hand side,
+    `left` is the normalised name on the left-hand side, its LaTeX if it is not a name (`\frac{\partial L}{\partial
+    x}`), and empty for a formula without one. `indices` are the indices of the left-hand side,
     in order: the axes of the result.
 
     >>> formula = parse(r"\bar A = \bar C\,B^\top")

@@ -66,7 +66,7 @@ def numpys_names(what: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepts_dim(function: F) -> F:
-    """Let a function take PyTorch's `dim` where it has an `axis`."""
+    """Let a function with an `axis` accept PyTorch's `dim` as well."""
 
     @functools.wraps(function)
     def accepting(*args: Any, **settings: Any) -> Any:

@@ -59,7 +59,7 @@ class Optimizer(ABC):
         return [{"params": params}]
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add the parameters `group["params"]`, with the group's own settings where it has any."""
+        """Add the parameters `group["params"]`, with the group's own settings, if any."""
         what = f"{type(self).__name__}: group {len(self.param_groups)}"
         if "params" not in group:
             raise ValueError(f"{what}: expected a dict with 'params', got the keys {sorted(group)}")

@@ -285,8 +285,8 @@ def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch
 
 def _where_undefined(probe: Probe) -> str:
     if probe.raised is not None:
-        return f"the function raises beside this point ({type(probe.raised).__name__}: {probe.raised})"
-    return "the function is not finite beside this point"
+        return f"the function raises near this point ({type(probe.raised).__name__}: {probe.raised})"
+    return "the function is not finite near this point"
 
 
 def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -142,13 +142,13 @@ def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
 
 
 def eps_of(a: Any) -> float:
-    """Return the distance of 1 from the next number of an array's dtype; for what is no float that of float64."""
+    """Return the machine epsilon of an array's dtype, or that of float64 if it is not floating-point."""
     dtype = np.asarray(a).dtype
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
 def first_place(mask: Array) -> tuple[int, ...]:
-    """Return where a mask is True for the first time."""
+    """Return the first position at which a mask is True."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))
 
 

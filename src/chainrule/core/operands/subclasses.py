@@ -42,8 +42,7 @@ def check_plain(where: str, x: Any) -> None:
         )
     if issubclass(cls, np.matrix):
         raise TypeError(
-            f"{where}: got a np.matrix, whose * is a matrix product; pass np.asarray(x), and write @ where that is "
-            f"meant"
+            f"{where}: got a np.matrix, whose * is a matrix product; pass np.asarray(x), and use @ for its product"
         )
     raise TypeError(
         f"{where}: got an array of the class {cls.__module__}.{cls.__qualname__}, which computes in its own way; pass "

@@ -76,7 +76,7 @@ def _opened(x: Any) -> Any:
 
 
 def captured_in(x: Any) -> Any:
-    """Return the capture's own box inside `x`, or None where there is none."""
+    """Return the capture's own box inside `x`, or None if there is none."""
     while _is_box(x):
         if x._trace.level < -1:  # at −1 is the box of a plain array, which contains the capture's
             return x
