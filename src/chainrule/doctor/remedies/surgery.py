@@ -75,8 +75,7 @@ def residual(model: Any) -> int:
     """Wrap each linear layer with as many outputs as inputs, together with its activation, into a `Residual`.
 
     The weights of each of n blocks are scaled by 1/√n, so that all branches together add about the variance of one:
-    compare
-    Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
+    compare Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
     """
     engine = engine_of(model)
     made: list[Any] = []
