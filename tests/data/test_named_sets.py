@@ -7,8 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from chainrule.base.optional import needed
 from chainrule.data import DataError, load
-from chainrule.data.optional import require
 
 FACTS = {  # samples of each class, features, image shape, range of the values
     "digits": ([178, 182, 177, 183, 181, 182, 181, 179, 174, 180], 64, (8, 8), (0, 16)),
@@ -108,7 +108,7 @@ def test_a_fault_inside_a_library_is_not_hidden(monkeypatch, tmp_path):
     (tmp_path / "half_installed.py").write_text("import what_it_needs")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="what_it_needs"):
-        require("half_installed", "this", "that")
+        needed("half_installed", "this", "that")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_file_is_read_by_its_ending(tmp_path):
 
 
 def test_what_has_a_target_of_its_own_takes_no_other(tmp_path):
-    with pytest.raises(DataError, match="iris has a target of its own"):
+    with pytest.raises(DataError, match="iris has its own target"):
         load("iris", "species")
     (tmp_path / "images.idx").touch()
     with pytest.raises(DataError, match="leave target=0 out"):

@@ -19,13 +19,13 @@ from chainrule.check.subjects.subject import (
     Recorded,
     Subject,
     cut,
-    is_floating,
+    first_place,
     joined,
     located,
     parted,
     rms,
 )
-from chainrule.core.custom import Custom
+from chainrule.core.custom import Custom, is_floating
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms import derivatives as transforms
 
@@ -104,7 +104,7 @@ class OperationSubject(Subject):
 
 
 @dataclass(frozen=True)
-class Place:
+class Located:
     """What was found on the tape: a wrong operation, or one that cuts the gradient, or kinks."""
 
     kind: str
@@ -113,7 +113,7 @@ class Place:
     subject: Subject | None = None
 
 
-def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Place | None:
+def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Located | None:
     """Return the first operation whose own gradient is wrong.
 
     Where there is none: the first that cuts the gradient, if it is `missing`, or the first at a kink.
@@ -121,23 +121,23 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Pla
     with np.errstate(all="ignore"):
         for part in subject.parts():
             if verdict_on(part, seed) in ("wrong", "raises"):
-                return Place("wrong", part.backward_name or part.name, part.source, part)
+                return Located("wrong", part.backward_name or part.name, part.source, part)
         operations = subject.operations({name: np.array(x) for name, x in arguments.items()})
-        cutting: Place | None = None
-        kink: Place | None = None
+        cutting: Located | None = None
+        kink: Located | None = None
         for recorded in operations:
             if recorded.op.kind == "constant":
                 if cutting is None and is_floating(recorded.output):
-                    cutting = Place("cut", str(recorded.op.name), recorded.source)
+                    cutting = Located("cut", str(recorded.op.name), recorded.source)
                 continue
             one = OperationSubject(recorded)
             verdict = verdict_on(one, seed)
             if verdict == "wrong" and not isinstance(one.op, Custom) and verdict_on(one.aside(seed), seed) == "right":
                 verdict = "kink"  # only at this very point, where the record's convention holds
             if verdict in ("wrong", "raises"):
-                return Place("wrong", one.name, recorded.source, one)
+                return Located("wrong", one.name, recorded.source, one)
             if verdict == "kink" and kink is None:
-                kink = Place("kink", one.name, recorded.source, one)
+                kink = Located("kink", one.name, recorded.source, one)
     return cutting if missing and cutting is not None else kink
 
 
@@ -174,7 +174,7 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
             choices = [_choices((one.output, one.inputs, list(one.settings.values()))) for one in (left, right)]
             for a, b in zip(*choices, strict=False):
                 if a.shape != b.shape or not np.array_equal(a, b):
-                    return right, _first(a != b) if a.shape == b.shape else ()
+                    return right, first_place(a != b) if a.shape == b.shape else ()
             if left.op.kind == "constant" or not getattr(left.op, "kinks", ()):
                 continue
             ends = OperationSubject(left), OperationSubject(right)
@@ -186,7 +186,7 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
                     continue
                 apart = np.abs(slopes[1] - slopes[0])
                 if np.max(apart, initial=0.0) > 1e-3 * (np.max(np.abs(slopes), initial=0.0) or 1.0):
-                    return right, _first(apart == np.max(apart))
+                    return right, first_place(apart == np.max(apart))
     return None
 
 
@@ -195,7 +195,3 @@ def _choices(value: Any) -> list[Array]:
     if isinstance(value, np.ndarray | np.generic):
         return [np.asarray(value)] if value.dtype.kind in "biu" else []
     return [array for item in value for array in _choices(item)] if isinstance(value, tuple | list) else []
-
-
-def _first(mask: Array) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))

@@ -5,7 +5,6 @@ they are; effects are only noted, and random numbers are drawn from generators t
 the world as it found it.
 """
 
-import os
 import random
 import sys
 import threading
@@ -15,9 +14,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE
+from chainrule.base.provenance import users_line
+from chainrule.compile.program.elements import can_follow
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
+from chainrule.core.operands.plain import NUMPY
 from chainrule.core.operation import REGISTRY
 from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tensor import Tensor, value_of
@@ -90,9 +91,6 @@ class Captured(Tensor):
         refuse("an array was turned into text")
 
 
-_NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
-
-
 def refuse(what: str, step: str = "") -> NoReturn:
     """Raise a CaptureError that names the user's line."""
     if running.capture is None:
@@ -120,11 +118,8 @@ def _by() -> str:
 
 
 def user_line() -> str:
-    """Return the innermost line outside of this package, as `file:line`."""
-    frame: Any = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    """Return the user's line, as `file:line`. The calls of rules are generated code, whose file is "<string>"."""
+    return users_line("<string>", NUMPY).place
 
 
 class Capture:
@@ -327,6 +322,10 @@ class Capture:
         replaced(result, _check_array)
         return self._noted(made, result)
 
+    def follows(self, f: Callable[..., Any], args: Any, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule of the user's may be noted operation by operation: it does not look at values or shapes."""
+        return can_follow(f, replaced(args, _held), settings)
+
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
@@ -365,13 +364,13 @@ class Capture:
         return self._run(op, op.primal, args, settings)
 
     def _run(self, op: Any, function: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        if op.name in ("nonzero", "flatnonzero", "argwhere"):
+        if op.is_shaped_by_values:
             refuse(f"{op.name} made an array whose shape depends on values", "use np.where(condition, x, 0)")
         draws = op.kind == "constant" and "generator" in settings
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        # For whoever reads a plan: an operation of the user's may have the name of one of the package's.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"

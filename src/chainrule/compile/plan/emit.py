@@ -11,19 +11,6 @@ from chainrule.kernels.native.tasks import Task, parts_of, run_all
 from .loops import CUT, Loop
 from .steps import Buffer, Run
 
-COSTS = {
-    "gelu": 20,
-    "erfc": 20,
-    "tanh": 10,
-    "sigmoid": 10,
-    "exp": 8,
-    "silu": 12,
-    "gelu_tanh": 15,
-    "divide": 3,
-    "sqrt": 3,
-}
-"""What an operation costs beside a sum, roughly."""
-
 COLUMNS = 64
 """How many columns a part has at least where a loop is cut along them: a few vectors."""
 
@@ -62,4 +49,4 @@ def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
 
 def work_of(loop: Loop) -> int:
     """Return how much a loop has to do, as sums."""
-    return loop.group.size * sum(COSTS.get(i.name, 1) for i in loop.group.members)
+    return loop.group.size * sum(int(i.op.cost) for i in loop.group.members)

@@ -15,22 +15,26 @@ from chainrule.compile.program.groups import Group, grouped, reduction_of
 from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
-from chainrule.present.notebook import text
+from chainrule.present.page import fragment, preformatted
+from chainrule.rules.arrays.shape import Reshape
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
 from . import by_numpy
 from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
-from .report import Line, profile_table, program_table
+from .report import PlanLine, profile_table, program_table
 from .single import one_call, runs_of
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
+CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
+"""What has threads of its own."""
 LARGE = 2**18
 """Floating-point operations of a line from which on BLAS would use threads of its own."""
 
 
 @dataclass(eq=False)
-class Step:
+class PlanStep:
     """One line of a plan."""
 
     node: Instruction | Group
@@ -48,6 +52,11 @@ class Step:
     def name(self) -> str:
         """What the line is called."""
         return describe(self.node) if isinstance(self.node, Group) else self.node.name
+
+    @property
+    def op(self) -> Any:
+        """The operation that it carries out by itself, or None."""
+        return self.node.op if isinstance(self.node, Instruction) else None
 
     @property
     def flops(self) -> int:
@@ -79,7 +88,7 @@ class Plan:
     """What array a state is now: tensors may have got another one since the capture."""
     barrier: Instruction | None = None
     """Where `run` stops and `run_rest` begins; at the end where it is None."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     buffers: dict[Value, Any] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
     final_grads: set[Any] = field(default_factory=set)
@@ -96,7 +105,7 @@ class Plan:
         check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
         self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
 
-    def _calls(self, steps: Sequence[Step]) -> list[Run]:
+    def _calls(self, steps: Sequence[PlanStep]) -> list[Run]:
         """Return the calls of a replay: those of the steps, with what machine code can do in a row as one."""
         own = [step for step in steps if step.run]
         if by_numpy.is_wanted():
@@ -136,7 +145,7 @@ class Plan:
     @functools.cached_property
     def is_large(self) -> bool:
         """Whether a line may be worth several cores: a large product or loop, or what is not known to be small."""
-        return any(step.flops >= LARGE or step.name.startswith("convolution") for step in self.steps)
+        return any(step.flops >= LARGE or step.op in CONVOLUTIONS for step in self.steps)
 
     # What it looks like
 
@@ -146,11 +155,11 @@ class Plan:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return text(str(self))
+        return fragment("en", preformatted(str(self)))
 
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[PlanLine]:
         return [
-            Line(
+            PlanLine(
                 step.name,
                 [f"{v!r} {v.dtype}{list(v.shape)}" for v in step.outputs],
                 [repr(v) for v in step.inputs],
@@ -205,7 +214,7 @@ def _acting(plan: Plan, run: Run | None) -> Run:
     return act
 
 
-def _snapshot(step: Step) -> Callable[[], None] | None:
+def _snapshot(step: PlanStep) -> Callable[[], None] | None:
     """Return what undoes an effect, where it can be undone: one that names what it writes, or says how."""
     if not step.is_effect:
         return None
@@ -242,7 +251,7 @@ def _homes(program: Program) -> dict[Value, Any]:
 
 def _renamed_from(value: Value) -> Value:
     while (maker := value.maker) is not None:
-        if maker.kind == "op" and maker.name == "reshape":
+        if maker.kind == "op" and maker.op is Reshape:
             value = maker.inputs[0]
         elif maker.kind == "change" and value in maker.outputs[: len(maker.args)]:
             value = maker.args[maker.outputs.index(value)]
@@ -287,20 +296,20 @@ class _Builder:
         home = self.plan.homes.get(value)
         self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
 
-    def _single(self, k: int, i: Instruction) -> Step:
+    def _single(self, k: int, i: Instruction) -> PlanStep:
         view = view_of(i, self._buffer)
         if view is not None:
             out, source = i.outputs[0], i.inputs[0]
             self.buffers[out] = view
             root = self.base[out] = self.base.get(source, source)
             self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
-            return Step(i, None, [out])
+            return PlanStep(i, None, [out])
         copies = self._changed_in_place(k, i) if i.kind == "change" else []
         for value in i.outputs:
             if value not in self.buffers:
                 self._allocate(value)
         run = step_of(i, self._buffer) if i.kind != "change" else _changing(i, self._buffer, copies)
-        return Step(i, run, i.outputs)
+        return PlanStep(i, run, i.outputs)
 
     def _changed_in_place(self, k: int, i: Instruction) -> list[Run]:
         """Let the outputs of a change be in the buffers of its inputs, or in copies where those are read later."""
@@ -316,7 +325,7 @@ class _Builder:
                 copies.append(partial(np.copyto, self.buffers[out], buffer))
         return copies
 
-    def _loop(self, k: int, group: Group) -> Step:
+    def _loop(self, k: int, group: Group) -> PlanStep:
         outside = {v for v in group.made if self.last.get(v, -1) > k}
         loop = loop_of(group, outside)
         for out, source in aliases(group).items():
@@ -340,7 +349,7 @@ class _Builder:
                 self.buffers[out] = self.buffers[source].reshape(out.shape)
                 root = self.base[out] = self.base.get(source, source)
                 self.last[root] = max(self.last.get(root, -1), self.last[out])
-        return Step(group, self._loop_call(loop), [*loop.stored], loop)
+        return PlanStep(group, self._loop_call(loop), [*loop.stored], loop)
 
     def _ends_here(self, value: Value, k: int) -> bool:
         root = self.base.get(value, value)

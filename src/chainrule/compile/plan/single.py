@@ -12,7 +12,7 @@ from chainrule.compile.program.program import Value
 from chainrule.kernels.native.tasks import Task, run_all
 
 from .emit import task_of_loop, work_of
-from .natives import TASKS, task_of
+from .natives import has_task, task_of
 from .steps import Run
 
 Buffer = Callable[[Value], Any]
@@ -40,7 +40,7 @@ def task_of_step(step: Any, buffer: Buffer) -> Task | None:
     """Return a step as a task, or None where it has to be called from Python."""
     if step.loop is not None:
         return _loop(step.loop, buffer)
-    return task_of(step.node, buffer) if step.node.name in TASKS else None
+    return task_of(step.node, buffer) if has_task(step.node) else None
 
 
 def one_call(steps: Sequence[Any], tasks: list[Task]) -> Run:

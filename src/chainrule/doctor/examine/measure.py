@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule.core.facts import Flat
+from chainrule.core.operation import Operation
+from chainrule.core.transforms.derivatives import grad
 from chainrule.doctor.engines.trace import Box
+from chainrule.rules.network.activation import LeakyRelu
 
-from .steps import ONE_SIDED, TWO_SIDED, ZERO_LEFT, Step
+from .steps import WeightUse
 
 FLAT = 0.05
 """A slope under this share of the steepest counts as flat."""
@@ -79,7 +84,7 @@ class Meter:
         self.histogram: Counts | None = None
         self.gradient_histogram: Counts | None = None
 
-    def add(self, step: Step) -> None:
+    def add(self, step: WeightUse) -> None:
         """Take in one batch."""
         value = step.out.value
         if value.dtype.kind != "f":
@@ -94,13 +99,13 @@ class Meter:
             self._units(step, value)
             if first and self.not_finite == 0:
                 self.rank = effective_rank(value, step.units)
-                self.histogram, self.gradient_histogram = counted(value), counted(step.z.grad)
+                self.histogram, self.gradient_histogram = counted(value), counted(step.z.gradient)
 
     def _put(self, name: str, value: float) -> None:
         self.sums.setdefault(name, []).append(value)
 
-    def _flow(self, step: Step) -> None:
-        z_grad, out_grad = step.z.grad, step.out.grad
+    def _flow(self, step: WeightUse) -> None:
+        z_grad, out_grad = step.z.gradient, step.out.gradient
         if z_grad is None:  # frozen up to here, or cut off from the loss
             return
         gradient = norm(z_grad)
@@ -108,19 +113,20 @@ class Meter:
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
-        x_grad = step.x.grad if isinstance(step.x, Box) else None
+        x_grad = step.x.gradient if isinstance(step.x, Box) else None
         if x_grad is not None:
             self._put("weight_factor", _quotient(norm(x_grad), gradient))
 
-    def _units(self, step: Step, value: Any) -> None:
+    def _units(self, step: WeightUse, value: Any) -> None:
         if step.activation is None:
             return
-        derivative = value if step.function in ZERO_LEFT else step.activation.slope()
+        record: Any = step.record
+        derivative = value if record.flat is Flat.ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
-        if step.function in TWO_SIDED:
-            self._put("saturated", float(np.mean(np.abs(derivative) < FLAT * TWO_SIDED[step.function])))
-        elif step.function in ONE_SIDED:
+        if record.flat is Flat.BOTH:
+            self._put("saturated", float(np.mean(np.abs(derivative) < FLAT * steepest(record))))
+        elif record.flat.is_one_sided:
             axis = step.units % value.ndim
             others = tuple(k for k in range(value.ndim) if k != axis)
             on = np.abs(derivative) > 1e-6
@@ -139,13 +145,13 @@ class Meter:
         return layer
 
 
-def weights(layer: Layer, step: Step, gradient: Any) -> None:
+def weights(layer: Layer, step: WeightUse, gradient: Any) -> None:
     """Measure a layer's weights: singular values, gain, and whether its units are copies of each other."""
     matrix = step.matrix()
     if not np.isfinite(matrix).all() or matrix.size == 0:
         return
     layer.weight_histogram = counted(matrix)
-    layer.gain = rms(matrix) * math.sqrt(matrix.shape[0]) / wanted_gain(step.function)
+    layer.gain = rms(matrix) * math.sqrt(matrix.shape[0]) / wanted_gain(step.record)
     if min(matrix.shape) <= WIDEST:
         values = np.linalg.svd(matrix, compute_uv=False)
         layer.largest, layer.smallest = float(values[0]), float(values[-1])
@@ -155,9 +161,20 @@ def weights(layer: Layer, step: Step, gradient: Any) -> None:
             layer.symmetric = max(_difference(matrix), _difference(own))
 
 
-def wanted_gain(function: str) -> float:
+def wanted_gain(record: type[Operation]) -> float:
     """Return the gain that keeps the size of what flows: √2 for ReLU and its kin (He et al. 2015), else 1."""
-    return math.sqrt(2) if function in ONE_SIDED or function == "leaky_relu" else 1.0
+    return math.sqrt(2) if record.flat.is_one_sided or record is LeakyRelu else 1.0
+
+
+@cache
+def steepest(record: Any) -> float:
+    """Return the largest slope of an activation that is flat on both sides: that at zero.
+
+    >>> from chainrule.core.operation import REGISTRY
+    >>> steepest(REGISTRY["sigmoid"]), steepest(REGISTRY["tanh"])
+    (0.25, 1.0)
+    """
+    return float(grad(record.apply)(0.0))
 
 
 def _difference(matrix: Any) -> float:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operation import record_of
 from chainrule.doctor.examine.case import Case
+from chainrule.doctor.examine.measure import wanted_gain
 
 from . import surgery
 from .proposal import Complaint, Proposal, on_model
 
 
 def activation(c: Complaint) -> Iterator[Proposal]:
-    """Yield: activations with a slope where the present ones have none."""
+    """Yield: activations that have a slope where the present ones have none."""
     last, nn = c.f.start.ending.path, c.case.engine.nn
     dead = c.verdict.code == "dead-units"
     old = surgery.kinds(c.case.engine, ("ReLU",) if dead else surgery.SATURATING)
@@ -34,7 +36,7 @@ def activation(c: Complaint) -> Iterator[Proposal]:
 def init(c: Complaint) -> Iterator[Proposal]:
     """Yield: initialisations that suit the activations."""
     recurrent = any(row.recurrent for row in c.f.start.flow)
-    one_sided = any(row.function in ("relu", "gelu", "silu", "leaky_relu", "maximum") for row in c.f.start.flow)
+    one_sided = any(wanted_gain(record_of(row.function)) > 1 for row in c.f.start.flow)
     names = ("orthogonal", "xavier") if recurrent else ("kaiming", "xavier") if one_sided else ("xavier", "kaiming")
     for name in names:
 
@@ -50,7 +52,7 @@ def norm(c: Complaint) -> Iterator[Proposal]:
 
 
 def residual(c: Complaint) -> Iterator[Proposal]:
-    """Yield: ways past the layers."""
+    """Yield: residual connections around the layers."""
     yield from on_model(c.case, "residual", lambda model, _: surgery.residual(model))
 
 
@@ -75,7 +77,7 @@ def renorm(c: Complaint) -> Iterator[Proposal]:
 
 
 def scores(c: Complaint) -> Iterator[Proposal]:
-    """Yield: smaller queries: at the beginning the same as dividing the scores."""
+    """Yield: smaller queries, which initially has the same effect as dividing the scores."""
     attention = next((a for a in c.f.start.attention if a.path == c.verdict.layer), None)
     parameter = c.f.start.queries.get(c.verdict.layer)
     if attention is None or parameter is None:

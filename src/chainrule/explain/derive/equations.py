@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.laws.laws import Law, times
+from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
-from .recorder import Entry
 from .template import sides, without_brackets
 from .units import Unit
-from .verify import Verdict
+from .verify import Deviation
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Equation:
 
     latex: str
     numbers: str | None
-    verdict: Verdict
+    verdict: Deviation
 
 
 def unbracketed(latex: str) -> str:
@@ -62,11 +62,6 @@ class Constant:
     def __call__(self, *_: Any) -> Any:
         """Return the value."""
         return self.value
-
-
-def array_of(x: Any) -> Any:
-    """Return the array behind an input."""
-    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 def with_kept_axes(unit: Unit, operand: Operand) -> Operand:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Constant, Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
@@ -13,6 +14,8 @@ JUMP = "the derivative on the side that the value at the jump belongs to"
 class Floor(Constant):
     r"""y = \lfloor x \rfloor"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -23,6 +26,8 @@ class Floor(Constant):
 class Ceil(Constant):
     r"""y = \lceil x \rceil"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -33,6 +38,8 @@ class Ceil(Constant):
 class Trunc(Constant):
     r"""y = \operatorname{sign}(x) \lfloor |x| \rfloor"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -46,6 +53,8 @@ class Round(Constant):
     Halves go to the even neighbour.
     """
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.5,), (0.0,), FLAT),)
 
     @staticmethod
@@ -56,6 +65,8 @@ class Round(Constant):
 class Sign(Constant):
     r"""y = \operatorname{sign}(x)"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -66,6 +77,8 @@ class Sign(Constant):
 class Heaviside(Constant):
     r"""y = [a > 0] + b [a = 0]"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.0, 0.5), (0.0, 0.0), FLAT),)
 
     @staticmethod
@@ -76,6 +89,7 @@ class Heaviside(Constant):
 class FloorDivide(Constant):
     r"""y = \lfloor \frac{a}{b} \rfloor"""
 
+    is_pointwise = True
     kinks = (Kink((2.0, 1.0), (0.0, 0.0), FLAT),)
 
     @staticmethod
@@ -139,6 +153,13 @@ class NanToNum(Elementwise):
     @staticmethod
     def primal(x: Array, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
         return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+    @staticmethod
+    def element(x: Array, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+        low, high = (np.finfo(x.dtype).min, np.finfo(x.dtype).max)
+        y = np.where(x == np.inf, high if posinf is None else posinf, x)
+        y = np.where(x == -np.inf, low if neginf is None else neginf, y)
+        return np.where(np.isnan(x), nan, y)
 
     @staticmethod
     def partial(x: Array) -> Array:

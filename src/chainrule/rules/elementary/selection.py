@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain, running
 
-from .compare import logical_and
+from .compare import equal, logical_and
 
 TIE = "ties share the gradient equally: the mean of the derivatives on the two sides, as in PyTorch and JAX"
 
@@ -18,6 +19,7 @@ TIE = "ties share the gradient equally: the mean of the derivatives on the two s
 class Where(Linear):
     r"""y = \begin{cases} a & \mathrm{condition} \ne 0 \\ b & \text{otherwise} \end{cases}"""
 
+    is_pointwise = True
     cases = (
         case(np.array([True, False, True]), (3,), (3,)),
         case(np.array([[True], [False]]), (2, 3), (3,)),
@@ -44,6 +46,7 @@ class Where(Linear):
 class _Extremum(Elementwise, abstract=True):
     """The larger or the smaller of two."""
 
+    picks = True
     kinks = (
         Kink(at=(0.0, 0.0), value=(0.5, 0.5), reason=TIE),
         Kink(at=(-2.0, -2.0), value=(0.5, 0.5), reason=TIE),
@@ -62,18 +65,23 @@ class _Extremum(Elementwise, abstract=True):
 
 def _share(mine: Array, other: Array, y: Array) -> Array:
     """Return 1 where `mine` is the extreme and ½ where both are: a plain array, constant wherever there is a slope."""
+    if running.capture is not None:  # whether there are ties may change from call to call
+        won = equal(mine, y)
+        return won - y.dtype.type(0.5) * logical_and(won, equal(other, y))
 
     def shared(mine: Array, other: Array, y: Array) -> Array:
         won = np.equal(mine, y)
         tied = won & np.equal(other, y)
-        # A capture takes the general way: whether there are ties may change from call to call.
-        return won - y.dtype.type(0.5) * tied if running.capture is not None or tied.any() else won
+        return won - y.dtype.type(0.5) * tied if tied.any() else won
 
     return plain(shared, mine, other, y)
 
 
 class Maximum(_Extremum):
     r"""y = \max(a, b)"""
+
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
