@@ -26,7 +26,9 @@ UP_TO_ONE = Range("a number from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def number(what: str, value: Any, allowed: Range) -> float:
-    """Return a number as a Python float; a TypeError or ValueError that begins with `what` where it is not allowed."""
+    """Return a number as a Python float; raise a TypeError or ValueError that begins with `what` if it is not
+    allowed.
+    """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what}: expected {allowed.words}, got {type(value).__name__}")
     if not allowed.holds(float(value)):

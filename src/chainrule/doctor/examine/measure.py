@@ -99,13 +99,13 @@ class Meter:
             self._units(step, value)
             if first and self.not_finite == 0:
                 self.rank = effective_rank(value, step.units)
-                self.histogram, self.gradient_histogram = counted(value), counted(step.z.grad)
+                self.histogram, self.gradient_histogram = counted(value), counted(step.z.gradient)
 
     def _put(self, name: str, value: float) -> None:
         self.sums.setdefault(name, []).append(value)
 
     def _flow(self, step: WeightUse) -> None:
-        z_grad, out_grad = step.z.grad, step.out.grad
+        z_grad, out_grad = step.z.gradient, step.out.gradient
         if z_grad is None:  # frozen up to here, or cut off from the loss
             return
         gradient = norm(z_grad)
@@ -113,14 +113,14 @@ class Meter:
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
-        x_grad = step.x.grad if isinstance(step.x, Box) else None
+        x_grad = step.x.gradient if isinstance(step.x, Box) else None
         if x_grad is not None:
             self._put("weight_factor", _quotient(norm(x_grad), gradient))
 
     def _units(self, step: WeightUse, value: Any) -> None:
         if step.activation is None:
             return
-        record = step.record
+        record: Any = step.record
         derivative = value if record.flat is Flat.ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
@@ -167,7 +167,7 @@ def wanted_gain(record: type[Operation]) -> float:
 
 
 @cache
-def steepest(record: type[Operation]) -> float:
+def steepest(record: Any) -> float:
     """Return the largest slope of an activation that is flat on both sides: that at zero.
 
     >>> from chainrule.core.operation import REGISTRY
