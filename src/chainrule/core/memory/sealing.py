@@ -16,10 +16,10 @@ from .fingerprint import SMALL, fingerprint
 from .loans import arrays_in
 
 SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.bool_, type(None)))
-"""Types of constants that nobody can change."""
+"""Immutable types of constants."""
 
 Seen = tuple[str, Any, Any, bool]
-"""The argument it was saved as, the array, its fingerprint, and whether that is of the whole array."""
+"""The argument it was saved as, the array, its fingerprint, and whether that covers the whole array."""
 
 Found = dict[tuple[int, bool], tuple[Any, Any]]
 """Arrays with their fingerprints, by id and by whether all was read."""
@@ -28,14 +28,14 @@ _ndarray = np.ndarray
 
 
 class Sealed(tuple[Any, ...]):
-    """What a node saved, and at the end a tuple with the fingerprints of arrays in it."""
+    """A node's saved values, followed by a tuple of the fingerprints of the arrays among them."""
 
     __slots__ = ()
 
     def changed(self, found: Found | None = None) -> str | None:
-        """Return the argument under which something was saved that is no longer what it was; None if all is.
+        """Return the argument as which a value was saved that has changed since; None if none has.
 
-        `found` keeps fingerprints from one call to the next, while no code of the user's runs in between.
+        `found` keeps fingerprints from one call to the next, as long as no user code runs in between.
         """
         for name, array, before, whole in self[-1]:
             if array.nbytes <= SMALL:
@@ -57,9 +57,9 @@ def _seen(name: str, array: Any, whole: bool) -> Seen:
 
 
 def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: bool, y: Any) -> tuple[Any, ...]:
-    """Return what a node saves, sealed where there are arrays of the user's at these places.
+    """Return a node's saved values, sealed if there are arrays of the user's at these places.
 
-    A heavy operation does so much with each element that reading all of them once more does not count.
+    A heavy operation does so much work per element that reading all of them once more is negligible.
     """
     seen: tuple[Seen, ...] = ()
     for k, name in places:
@@ -75,7 +75,7 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
 
 
 def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
-    """Return what a node saves, sealed with every array in these parts, which have names."""
+    """Return a node's saved values, sealed with every array in these named parts."""
     seen = tuple(_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x))
     if not seen:
         return saved
@@ -87,12 +87,12 @@ def _writable(array: Any) -> bool:
 
 
 def shown(array: Any) -> Any:
-    """Return a view of an array that cannot be written to, nor made writable."""
+    """Return a view of an array that is read-only and cannot be made writable."""
     return np.asarray(memoryview(array).toreadonly()).view(array.dtype)
 
 
 def own(made: Sequence[Any], k: int) -> Any:
-    """Return what code of the user's returned, `made[k]`; a copy where it may have a hold of the array."""
+    """Return the result of user code, `made[k]`; a copy if that code may still hold the array."""
     alone = _references(made, k) <= _ALONE
     x = made[k]
     return x if not issubclass(type(x), np.ndarray) or (alone and x.base is None) else np.array(x)
@@ -103,4 +103,4 @@ def _references(made: Sequence[Any], k: int) -> int:
 
 
 _ALONE = _references([np.zeros(1)], 0)
-"""What `_references` says where the list holds the only reference."""
+"""What `_references` returns if the list holds the only reference."""

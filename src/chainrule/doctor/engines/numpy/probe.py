@@ -17,7 +17,7 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.reverse import walk
 from chainrule.core.traces.tape import EAGER, Tape
 from chainrule.doctor.engines.patches import guarded
-from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
+from chainrule.doctor.engines.trace import Box, Cut, Event, Gradients, ModuleCall, Record, mapped
 from chainrule.observe.backward import pull_back
 from chainrule.observe.entry import Entry
 from chainrule.observe.recorder import Recorder
@@ -77,7 +77,7 @@ class Watched(Tensor):
         return super().numpy()
 
 
-class Probe(Recorder, Record):
+class ProbeTape(Recorder, Record):
     """A recorder that sees cuts and the calls of modules as well, and can do some things otherwise.
 
     `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
@@ -89,7 +89,7 @@ class Probe(Recorder, Record):
         super().__init__()
         self.patches, self.keep = patches, keep
         self.events: list[Event] = []
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.cuts: list[Cut] = []
         self.in_loss = False
 
@@ -128,7 +128,7 @@ class Probe(Recorder, Record):
 
     def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """Take note of a module's call."""
-        self.calls.append(Call(path, module, self.box(args), self.box(output)))
+        self.calls.append(ModuleCall(path, module, self.box(args), self.box(output)))
 
     def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
         """Walk back from the loss; return each parameter's gradient, where there is one."""
@@ -147,7 +147,7 @@ class Probe(Recorder, Record):
 
 
 @contextmanager
-def watching(model: Any, probe: Probe) -> Iterator[None]:
+def watching(model: Any, probe: ProbeTape) -> Iterator[None]:
     """Put a model's parameters on a probe and note its modules' calls, for the time of a block. Give it a copy."""
     parameters = dict(model.named_parameters())
     before = [p._trace for p in parameters.values()]
