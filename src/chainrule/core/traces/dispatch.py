@@ -88,8 +88,11 @@ def _unary(op: Any) -> Callable[..., Any]:
         nonlocal save
         if not isinstance(x, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
-        trace, link, value = x._trace, x._link, x._value
-        if type(trace) is not Tape or (type(value) is not Array and isinstance(value, Tensor)):
+        trace, link = x._trace, x._link
+        if type(trace) is not Tape:
+            return dispatch(op, (x,), NO_SETTINGS)
+        value = x._value
+        if type(value) is not Array and isinstance(value, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         try:
             y = primal(value)
