@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.base.provenance import PACKAGE
 from chainrule.core.memory.changes import tick
-from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.loans import borrowed, look_at_loans
 from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor, copied
 
@@ -50,7 +50,7 @@ def record(
     frame = sys._getframe(depth)  # `users_frame`, written out: most of the time it is the first one
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
-    if watches:
+    if borrowed:
         look_at_loans(saved)
     node: Node = _new(Node)  # `Node(…)`, written out: calling `__init__` would cost as much again
     node.op = op
