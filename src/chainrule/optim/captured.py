@@ -11,9 +11,6 @@ from chainrule.core.tensor import Tensor
 
 from .flat import Flat
 
-SEVERAL = 2**18
-"""The number of elements from which a step is worth a second core."""
-
 
 class Groups:
     """The current parameters of an optimiser's groups."""
@@ -157,9 +154,7 @@ class _Group:
         assert self.flat is not None
         self._version = self.flat.version
         arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
-        step = getattr(optimizers, kernel)
-        bind = step.bound if self.flat.value.size < SEVERAL else step.bound_on_cores
-        self._kernel, self._run = kernel, bind(arrays)
+        self._kernel, self._run = kernel, getattr(optimizers, kernel).bound(arrays)
 
     def _steps(self) -> int | None:
         """Return how many steps were taken, −1 if steps are not counted, None if parameters differ in their number.

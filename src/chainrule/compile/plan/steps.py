@@ -15,7 +15,7 @@ from chainrule.compile.program.purity import reads_only_functions
 from chainrule.core.errors import CaptureError
 from chainrule.core.facts import Moves
 from chainrule.core.traces.capturing import replaced
-from chainrule.kernels.native.tasks import run_all
+from chainrule.kernels.native.tasks import LONG_WORK, run_all
 from chainrule.kernels.outputs import offering
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
 from chainrule.rules.linalg.matmul import Matmul
@@ -46,8 +46,8 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
     args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
     outs = [buffer(v) for v in i.outputs]
     made = _special(i, args, settings, outs) if i.kind == "op" else None
-    if made is None and (task := task_of(i, buffer)) is not None:
-        made = run_all([task])
+    if (made is None or i.op is Matmul) and (task := task_of(i, buffer)) is not None:
+        made = run_all([task], operations(i) or LONG_WORK)
     return made if made is not None else _generic(i, args, settings, outs)
 
 
