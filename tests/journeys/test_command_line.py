@@ -137,7 +137,7 @@ def test_every_command_finds_the_columns_of_a_model_by_name(call, tmp_path):
         code, _, error = call(command, "model.safetensors", "--data", "less.csv")
         assert code == 2
         assert "less.csv does not fit the network" in error
-        assert "no column 'age'; 'year' is nothing that it takes" in error
+        assert "no column 'age'; 'year' is not one of them" in error
         code, _, error = call(command, "model.safetensors")
         assert code == 2
         assert "a model needs data: add --data" in error

@@ -11,13 +11,13 @@ from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import name_all
 from chainrule.explain.derive.numerals import number
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.subject import Recording, calling_line, record
 from chainrule.explain.derive.units import units_of
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.explain.write.sections import Table
 from chainrule.explain.write.text import table_lines
 from chainrule.nn.module import Module
+from chainrule.observe.entry import Entry
 from chainrule.present.escape import terminal
 from chainrule.present.page import fragment, paragraphs
 from chainrule.present.table import table
