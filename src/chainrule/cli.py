@@ -272,12 +272,12 @@ def explain(
 ) -> None:
     """Derive a network's gradients step by step, with its numbers, and verify every step."""
     from chainrule.jobs.explain import FORMATS, asked, explained, format_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
     chosen = format_of(format, out)
     if out is not None:
         check_output(out, _target_files(target) | _data_files(data))
-    source = Source(data, samples, tuple(shape or ()), seed, loss, column, task)
+    source = InputSource(data, samples, tuple(shape or ()), seed, loss, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -309,10 +309,10 @@ def graph(
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
     from chainrule.jobs.graph import graph_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
     check_output(out, _target_files(target) | _data_files(data))
-    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
+    drawn = graph_of(target, InputSource(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}")
 
@@ -343,13 +343,13 @@ def doctor(
     from chainrule.doctor import doctor as examine
     from chainrule.doctor.report.words import check_lang
     from chainrule.jobs.doctor import patient_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
     check_lang(lang)
     if report is not None:
         check_output(report, _target_files(target) | _data_files(target) | _data_files(data))
     patient = patient_of(
-        target, Source(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
+        target, InputSource(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
     )
     diagnosis = examine(*patient, remedies, steps, seed, budget=budget)
     typer.echo(diagnosis.to_text(lang))

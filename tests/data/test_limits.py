@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from chainrule.data import DataError, limits, load
+from chainrule.data import DataError, checks, load
 from chainrule.train.saved.recipe import Recipe, network
 
 
@@ -66,9 +66,9 @@ def test_many_columns_are_read_in_proportion(tmp_path):
 
 
 def test_what_is_within_the_bounds_is_taken():
-    limits.check_indicators("t", 1_000_000, 100)
-    limits.check_unpacked("t", "x", 1, limits.FREE_BYTES)
-    limits.check_unpacked("t", "x", 10**9, 2 * 10**11)
+    checks.check_indicators("t", 1_000_000, 100)
+    checks.check_unpacked("t", "x", 1, checks.FREE_BYTES)
+    checks.check_unpacked("t", "x", 10**9, 2 * 10**11)
 
 
 def test_a_network_has_bounds():

@@ -11,6 +11,7 @@ from .errors import InPlaceError, MissingRuleError
 from .facts import Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
+from .traces.capturing import running
 from .traces.dispatch import described, dispatch
 from .transforms.batch import by_rows
 from .transforms.transposed import NotTransposed, transposed
@@ -192,13 +193,27 @@ class Custom(Facts):
         if not self.rules:
             raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
         rule = self._pull if "vjp" in self.rules else self._pull_transposed
-        found: tuple[Any, ...] = by_rows(rule, y_bar, saved, settings)
+        found: tuple[Any, ...] = (
+            rule(y_bar, saved, settings)
+            if self._is_followed(y_bar, saved, settings)
+            else by_rows(rule, y_bar, saved, settings)
+        )
         if isinstance(saved, Sealed) and (name := saved.changed()) is not None:
             raise InPlaceError(
                 f"{self.name}.def_vjp: backward changed {name} in place, which another rule or a second pass "
                 f"may still need; write to a copy"
             )
         return found
+
+    def _is_followed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> bool:
+        """Whether a capture notes the operations of the rule of reverse mode, and not just its call."""
+        if running.capture is None or "vjp" not in self.rules or self.keeps or self.several:
+            return False
+        rule = self.rules["vjp"]
+        if not running.capture.follows(rule, (y_bar, *saved[0]), settings):
+            return False
+        running.capture.checks.append(lambda: self.rules.get("vjp") is rule)
+        return True
 
     def _pull_transposed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Derive reverse mode from the rule of forward mode."""

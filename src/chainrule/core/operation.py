@@ -82,7 +82,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Step:
+class RuleStep:
     """One line of the derivation of a fused operation's rule.
 
     `check` takes the record's arguments as plain arrays and returns the two arrays that the line claims to be equal;
@@ -152,7 +152,7 @@ class Operation(Facts):
     """A plain NumPy form of `primal`, if `primal` is not one itself."""
     composite: ClassVar[Rule | None] = None
     """The same function expressed in other operations (`Fused` only)."""
-    derivation: ClassVar[tuple[Step, ...]] = ()
+    derivation: ClassVar[tuple[RuleStep, ...]] = ()
     """How its rule follows from its composite, line by line (`Fused` only)."""
     keeps: ClassVar[tuple[str, ...]] = ()
     """The names of what `primal_keeping` returns after the output, for the reverse rules (`Fused` only)."""

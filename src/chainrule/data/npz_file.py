@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.checks import DataError, check_finite
+from chainrule.data.checks import DataError, check_finite, check_unpacked
 from chainrule.data.dataset import Data
-from chainrule.data.limits import check_unpacked
 from chainrule.data.schema import Schema, shortened
 from chainrule.data.target import described_target, encode_as, encode_target
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.checks import DataError
+from chainrule.data.checks import DataError, check_indicators
 from chainrule.data.dataset import Data
-from chainrule.data.limits import check_indicators
 from chainrule.data.schema import Feature, Schema, shortened
 from chainrule.data.target import Column, categories, described_target, encode_as, encode_target
 

@@ -1,6 +1,5 @@
 """Training one model in several processes over MPI, each on its share of every batch."""
 
-from .data_parallel import DataParallel
-from .launch import launched
+from .data_parallel import DataParallel, launched
 
 __all__ = ["DataParallel", "launched"]

@@ -22,7 +22,7 @@ from chainrule.train.saved.saving import generators
 from .alike import check_alike, check_digests, description, digest, states, take_states
 from .exchange import GradientExchange
 from .failure import SharedFate
-from .mpi import mpi, world
+from .mpi import launched_size, mpi, world
 
 T = TypeVar("T")
 
@@ -209,3 +209,23 @@ class DataParallel(Alone):
         """Return rank 0's value."""
         with self._fate.waiting("the value of rank 0"):
             return self._comm.bcast(value)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def launched() -> Iterator[Alone]:
+    """Yield the `DataParallel` of all processes that `mpiexec` started, or what stands for one that is alone.
+
+    Inside the block one rank's error ends the job (`DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the kernels of
+    each process use its share of the machine's cores.
+
+    >>> with launched() as parallel:
+    ...     parallel.size, parallel.leads
+    (1, True)
+    """
+    if launched_size() == 1:
+        yield Alone()
+        return
+    parallel = DataParallel()
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(parallel.cores))
+    with parallel.together():
+        yield parallel

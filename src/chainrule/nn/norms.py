@@ -26,7 +26,15 @@ def _checked_eps(name: str, eps: float) -> float:
 class _OverLastAxes(Module):
     """The base of the normalisations over the last axes."""
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
+    has_bias: ClassVar[bool]
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
         super().__init__()
         name = type(self).__name__
         sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
@@ -35,9 +43,9 @@ class _OverLastAxes(Module):
         self.normalized_shape = tuple(positive_size(f"{name}: normalized_shape", n) for n in sizes)
         self.eps = _checked_eps(name, eps)
         dtype = floating(name, dtype)
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
-        if bias:
-            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        if self.has_bias:
+            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def _input(self, x: Any) -> Any:
         what = f"{type(self).__name__}({', '.join(map(str, self.normalized_shape))})"
@@ -61,14 +69,7 @@ class LayerNorm(_OverLastAxes):
     [[-1.0, 1.0]]
     """
 
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, True, dtype)
+    has_bias = True
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""
@@ -84,14 +85,7 @@ class RMSNorm(_OverLastAxes):
     [[1.0, -1.0]]
     """
 
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, False, dtype)
+    has_bias = False
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""

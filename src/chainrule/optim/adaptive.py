@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .checks import BELOW_ONE, NOT_NEGATIVE
-from .optimizer import Optimizer, Pass, Ranges
+from .optimizer import Optimizer, Pass, Ranges, given
 
 
 def _average(mean: Any, new: Any, decay: float) -> None:
@@ -64,9 +64,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         largest = {"max_exp_avg_sq": 0.0} if settings["amsgrad"] else {}
@@ -156,16 +154,7 @@ class RMSprop(Optimizer):
         centered: bool = False,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            centered=centered,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         slots = {"square_avg": 0.0}
@@ -225,15 +214,7 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            lr_decay=lr_decay,
-            weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value,
-            eps=eps,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "sum": settings["initial_accumulator_value"]}

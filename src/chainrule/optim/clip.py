@@ -13,9 +13,8 @@ from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import running
 
-from .checks import FINITE, NOT_NEGATIVE, choice, number
+from .checks import FINITE, NOT_NEGATIVE, choice, named, number
 from .flat import joined
-from .parameters import named
 
 EPS = 1e-6
 """Added to the norm in the denominator, as in PyTorch; a zero gradient stays zero."""

@@ -10,8 +10,7 @@ from chainrule.base.overlapping import Overlapping
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect
 
-from .checks import UP_TO_ONE, count, number
-from .parameters import named
+from .checks import UP_TO_ONE, count, named, number
 
 
 class EMA:

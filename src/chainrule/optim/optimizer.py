@@ -10,10 +10,9 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
 
 from .captured import Groups, OptimizerStep
-from .checks import Range, count, number
+from .checks import Range, count, named, number
 from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
-from .parameters import named
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 """The settings that are numbers or tuples of numbers, with their ranges."""
@@ -21,6 +20,11 @@ Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 
 Pass: TypeAlias = tuple[str, tuple[str, ...], tuple[float, ...]]
 """A kernel of `chainrule.kernels.optimizers`, the state slots that it takes, and its numbers except the sign."""
+
+
+def given(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an `__init__`, of which these are the local variables."""
+    return {name: value for name, value in names.items() if name not in ("self", "__class__")}
 
 
 class Optimizer(ABC):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from .checks import BELOW_ONE, NOT_NEGATIVE, UP_TO_ONE
-from .optimizer import Optimizer, Pass, Ranges
+from .optimizer import Optimizer, Pass, Ranges, given
 
 
 class SGD(Optimizer):
@@ -45,15 +45,7 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            dampening=dampening,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _checked(self, what: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         checked = super()._checked(what, settings)

@@ -18,7 +18,7 @@ from chainrule.explain.graph.folding import find_folds
 from chainrule.explain.graph.style import _DARK, _LIGHT
 from chainrule.explain.graph.texts import TEXT, number
 from chainrule.jobs.graph import graph_of
-from chainrule.jobs.targets import Source
+from chainrule.jobs.targets import InputSource
 from chainrule.present.escape import CSP
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -474,12 +474,12 @@ def test_the_command_draws_functions_tensors_and_models(tmp_path):
         "model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))\n",
         encoding="utf-8",
     )
-    assert graph_of(f"{file}:loss", Source()).parameters == 2
-    assert graph_of(f"{file}:square", Source()).operations == 1
-    assert graph_of(f"{file}:model", Source(data="iris")).operations == 5
+    assert graph_of(f"{file}:loss", InputSource()).parameters == 2
+    assert graph_of(f"{file}:square", InputSource()).operations == 1
+    assert graph_of(f"{file}:model", InputSource(data="iris")).operations == 5
     with pytest.raises(ValueError, match="net has no 'lss'; it has loss"):
-        graph_of(f"{file}:lss", Source())
+        graph_of(f"{file}:lss", InputSource())
     with pytest.raises(ValueError, match="--data iris"):
-        graph_of(f"{file}:model", Source())
+        graph_of(f"{file}:model", InputSource())
     with pytest.raises(ValueError, match="--samples: expected at least 1, got 0"):
-        graph_of(f"{file}:model", Source(data="iris", samples=0))
+        graph_of(f"{file}:model", InputSource(data="iris", samples=0))

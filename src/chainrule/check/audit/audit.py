@@ -53,7 +53,7 @@ MODULES = (("", np), ("linalg.", np.linalg), ("fft.", np.fft))
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One NumPy function: its name without `np.`, its kind, and details."""
 
     name: str
@@ -62,7 +62,7 @@ class Entry:
 
 
 @functools.cache
-def audit() -> tuple[Entry, ...]:
+def audit() -> tuple[AuditEntry, ...]:
     """Return an entry for each function of `np`, `np.linalg` and `np.fft` in the installed release of NumPy.
 
     >>> by_name = {entry.name: entry for entry in audit()}
@@ -93,30 +93,30 @@ def numpy_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield prefix + name, found
 
 
-def _entry(name: str, function: Callable[..., Any]) -> Entry:
+def _entry(name: str, function: Callable[..., Any]) -> AuditEntry:
     if function in REASONS:
-        return Entry(name, "refused", REASONS[function])
+        return AuditEntry(name, "refused", REASONS[function])
     if name in KNOWN:
-        return Entry(name, "composition", KNOWN[name])
+        return AuditEntry(name, "composition", KNOWN[name])
     implementation = (ufuncs if isinstance(function, np.ufunc) else functions).get(function)
     if implementation is not None:
         return _implemented(name, function, implementation)
     kind = "maker" if name in MAKERS else "apart" if name in APART else "unclassified"
-    return Entry(name, kind, "")
+    return AuditEntry(name, kind, "")
 
 
-def _implemented(name: str, function: Callable[..., Any], implementation: Callable[..., Any]) -> Entry:
+def _implemented(name: str, function: Callable[..., Any], implementation: Callable[..., Any]) -> AuditEntry:
     for record in REGISTRY.values():
         if record.apply is implementation:
-            return Entry(name, "constant" if record.kind == "constant" else "operation", record.name)
+            return AuditEntry(name, "constant" if record.kind == "constant" else "operation", record.name)
     if function in QUESTIONS:
-        return Entry(name, "constant", "NumPy's own answer")
+        return AuditEntry(name, "constant", "NumPy's own answer")
     found = _operations_of(name, function)
     if found is None:
-        return Entry(name, "unclassified", "no call succeeded: add one to TRIES")
+        return AuditEntry(name, "unclassified", "no call succeeded: add one to TRIES")
     if found == {name.rpartition(".")[2]}:
-        return Entry(name, "operation", *found)
-    return Entry(name, "composition", ", ".join(sorted(found))) if found else Entry(name, "constant", "")
+        return AuditEntry(name, "operation", *found)
+    return AuditEntry(name, "composition", ", ".join(sorted(found))) if found else AuditEntry(name, "constant", "")
 
 
 def _operations_of(name: str, function: Callable[..., Any]) -> set[str] | None:

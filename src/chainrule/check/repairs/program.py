@@ -9,7 +9,7 @@ from typing import Any
 Definition = ast.FunctionDef | ast.Lambda
 
 
-class Program:
+class FunctionSource:
     """The source of one Python function, which can be compiled again after a change to its tree.
 
     Raises ValueError if there is no source, or if it does not compile to this very function.

@@ -16,7 +16,7 @@ from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
-from .program import Program
+from .program import FunctionSource
 from .sites import Edit
 
 SECONDS = 2.0
@@ -38,7 +38,7 @@ class Repair:
     """A change that makes a gradient right here, with the subject that has it."""
 
     edit: Edit
-    program: Program
+    program: FunctionSource
     subject: Subject
 
 
@@ -117,11 +117,13 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterat
             yield Repair(edit, program, changed)
 
 
-def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
+def _programs(
+    subject: Subject,
+) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
     """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
     for function, rebuilt in subject.editable():
         try:
-            program = Program(function)
+            program = FunctionSource(function)
         except ValueError:
             continue
         yield program, rebuilt, edits(program.tree)

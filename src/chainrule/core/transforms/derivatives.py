@@ -69,7 +69,7 @@ def called(level: int, f: Function, args: Sequence[Any]) -> Any:
         raise
 
 
-class Run:
+class TransformRun:
     """One run of a function on its own tape."""
 
     def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
@@ -165,7 +165,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("grad", args, argnums)
-        run = Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        run = TransformRun("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
         gradients = run.pull([_ones(run.scalar())], free=True)
         value = (run.value(), run.aux) if has_aux else run.value()
         return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
@@ -203,7 +203,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     >>> pullback(np.array([1.0, 10.0]))
     (array([ 3., 40.]), array([ 1., 20.]))
     """
-    run = Run("vjp", f, primals, range(len(primals)), aux=False)
+    run = TransformRun("vjp", f, primals, range(len(primals)), aux=False)
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
@@ -307,7 +307,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("elementwise_grad", args, argnums)
-        run = Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        run = TransformRun("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
         gradients = run.pull([_ones(y) for y in run.outputs], free=True)
         return gradients[0] if isinstance(argnums, int) else tuple(gradients)
 

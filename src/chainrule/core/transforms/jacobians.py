@@ -17,7 +17,7 @@ from chainrule.core.traces.tape import next_level
 from chainrule.core.tree import flatten, unflatten
 
 from .batch import Batch
-from .derivatives import Argnums, Function, Run, grad, jvp
+from .derivatives import Argnums, Function, TransformRun, grad, jvp
 from .linearize import Linearized
 from .values import leaving, opened, select
 
@@ -86,7 +86,7 @@ def _empty(y: Any, x: Any, like: Any) -> Any:
     return np.zeros(np.shape(y) + np.shape(x), getattr(like, "dtype", np.float64))
 
 
-def _of_tape(run: Run, args: tuple[Any, ...], single: bool) -> Any:
+def _of_tape(run: TransformRun, args: tuple[Any, ...], single: bool) -> Any:
     """Return the Jacobian of a tape with respect to the arguments `args`."""
     leaves, structure = flatten(args)
 
@@ -103,7 +103,7 @@ def _of_tape(run: Run, args: tuple[Any, ...], single: bool) -> Any:
     return unflatten(run.structure, blocks)
 
 
-def _largest(run: Run) -> int:
+def _largest(run: TransformRun) -> int:
     """Return the size of the largest value on a tape."""
     stack = [y.node for y in run.outputs if isinstance(y, Tensor) and y._trace is run.tape]
     seen: set[int] = set()
@@ -154,11 +154,11 @@ class _Call:
             args[k] = value
         return self.f(*args)
 
-    def record(self) -> Run:
+    def record(self) -> TransformRun:
         """Run the function on a tape."""
-        return Run(self.transform, self.f, self.args, self.numbers, aux=False)
+        return TransformRun(self.transform, self.f, self.args, self.numbers, aux=False)
 
-    def reverse(self, run: Run) -> Any:
+    def reverse(self, run: TransformRun) -> Any:
         """Return the Jacobian from a tape."""
         return _of_tape(run, self.chosen, self.single)
 

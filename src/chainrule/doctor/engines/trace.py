@@ -101,7 +101,7 @@ class Event(ABC):
         return self.output.grad if isinstance(self.output, Box) else None
 
 
-class Call:
+class ModuleCall:
     """One call of a module: its path, what came in, what went out."""
 
     __slots__ = ("args", "module", "output", "path")
@@ -123,7 +123,7 @@ class Record(ABC):
     """All that was seen in one pass. `failed` is the path of the module in which an exception was raised."""
 
     events: list[Event]
-    calls: list[Call]
+    calls: list[ModuleCall]
     cuts: list[Cut]
     in_loss: bool
     failed: str

@@ -17,7 +17,7 @@ from chainrule.core.traces.node import Leaf, Node, keep_grad
 from chainrule.core.traces.reverse import walk
 from chainrule.core.traces.tape import EAGER, Tape, next_level
 from chainrule.doctor.engines.patches import guarded
-from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
+from chainrule.doctor.engines.trace import Box, Cut, Event, Gradients, ModuleCall, Record, mapped
 from chainrule.rules.elementary.compare import StopGradient
 from chainrule.rules.elementary.selection import Maximum
 
@@ -115,7 +115,7 @@ class Watched(Tensor):
         return super().numpy()
 
 
-class Probe(Tape, Record):
+class ProbeTape(Tape, Record):
     """A tape that keeps what it sees.
 
     `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
@@ -127,7 +127,7 @@ class Probe(Tape, Record):
         super().__init__(next_level())
         self.patches, self.keep = patches, keep
         self.events: list[Event] = []
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.cuts: list[Cut] = []
         self.stack: list[str] = []
         self.in_loss = False
@@ -209,7 +209,7 @@ class Probe(Tape, Record):
 
 
 @contextmanager
-def watching(model: Any, probe: Probe) -> Iterator[None]:
+def watching(model: Any, probe: ProbeTape) -> Iterator[None]:
     """Put a model's parameters on a probe and note its modules' calls, for the time of a block. Give it a copy."""
     parameters = list(model.parameters())
     probe.named(dict(model.named_parameters()))
@@ -231,7 +231,7 @@ def watching(model: Any, probe: Probe) -> Iterator[None]:
                 module.__dict__["forward"] = own
 
 
-def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
+def _noted(probe: ProbeTape, path: str, module: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
     def noted(*args: Any, **kwargs: Any) -> Any:
         probe.stack.append(path)
         try:
@@ -241,7 +241,7 @@ def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) ->
             raise
         finally:
             probe.stack.pop()
-        probe.calls.append(Call(path, module, probe.box(args), probe.box(output)))
+        probe.calls.append(ModuleCall(path, module, probe.box(args), probe.box(output)))
         return output
 
     return noted
