@@ -26,6 +26,7 @@ from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
+    from chainrule.explain import Derivation
     from chainrule.jobs.training.job import Job
     from chainrule.jobs.training.report import CheckedRow
     from chainrule.train.alone import Alone
@@ -102,7 +103,7 @@ def train(
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.job import Job
-    from chainrule.jobs.training.report import check_lang
+    from chainrule.present.texts import check_lang
     from chainrule.train.saved.recipe import Recipe
 
     check_lang(lang)
@@ -236,8 +237,8 @@ def check(
     Works on NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function
     NAME_inputs in the same file, or the annotations.
     """
-    from chainrule.check.report.html import check_lang
     from chainrule.jobs.check import check_target
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if html is not None:
@@ -341,9 +342,9 @@ def doctor(
 ) -> None:
     """Say whether gradients flow through a network and, if not, what is wrong and which remedy helps."""
     from chainrule.doctor import doctor as examine
-    from chainrule.doctor.report.words import check_lang
     from chainrule.jobs.doctor import patient_of
     from chainrule.jobs.targets import InputSource
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if report is not None:
@@ -379,12 +380,11 @@ def info(
         _print_installation()
 
 
-def _derivation(job: "Job", lang: str) -> str:
+def _derivation(job: "Job", lang: str) -> "Derivation":
     from chainrule.explain import explain
 
     x, y = job.sample(4)
-    found = explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
-    return found._repr_html_()
+    return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
 def _widths(text: str) -> tuple[int, ...]:

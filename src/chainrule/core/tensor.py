@@ -22,8 +22,8 @@ import numpy as np
 from .errors import GradientError
 from .memory.alias import Owner, alias_of, connect_detached, innermost, refresh_values
 from .memory.changes import changes, tick
-from .memory.lending import lent
-from .memory.sealing import lend, shown
+from .memory.loans import lend, lend_to_write
+from .memory.sealing import shown
 from .memory.written import Written
 from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
 from .traces.capturing import captured_in, is_captured, running
@@ -222,7 +222,7 @@ class Tensor:
         use `x.detach().copy()` to get independent values.
         """
         value = self._value if running.capture is None else running.capture.seen(self)._value
-        inner = value.detach() if isinstance(value, Tensor) else lent(value) if isinstance(self._link, Leaf) else value
+        inner = value.detach() if isinstance(value, Tensor) else lend(value) if isinstance(self._link, Leaf) else value
         detached = Tensor(inner, self._trace, None)
         connect_detached(detached, self)
         return detached
@@ -239,7 +239,7 @@ class Tensor:
     def numpy(self) -> Any:
         """Return the values as a read-only NumPy view; operations on it are not differentiated."""
         value = np.asarray(value_of(self))
-        return shown(lent(value) if self.is_leaf else value)
+        return shown(lend(value) if self.is_leaf else value)
 
     def __dlpack__(self, **settings: Any) -> Any:
         """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
@@ -249,7 +249,7 @@ class Tensor:
         # Not every consumer checks: PyTorch crashes on a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return lend(lent(array)).__dlpack__(**settings)
+        return lend_to_write(array).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
         """Return that the values are in CPU memory."""
@@ -324,8 +324,8 @@ class Tensor:
         value = value_of(self)
         if not isinstance(value, np.ndarray):
             return value
-        # A view may have been saved as another view of the same memory.
-        return Written.over(lend(lent(value), self._link, saved or value.base is not None), self.mark_changed)
+        # What is a view itself may have been saved as another view of the same memory.
+        return Written.over(lend_to_write(value, self._link, saved or value.base is not None), self.mark_changed)
 
     @data.setter
     def data(self, value: Any) -> None:

@@ -8,7 +8,7 @@ again with `backward()`. If you do not need that, freeze the model with `require
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from chainrule.core.tree import register
 from .hooks import Hook, HookHandle, Hooks
 from .parameter import Parameter
 
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
 _CALL_INIT = "call super().__init__() first in its __init__"
 
 
@@ -59,13 +58,17 @@ class Module:
     _modules: dict[str, "Module"]
     _transient: set[str]
     _hooks: Hooks | None = None
+    _registries: ClassVar[tuple[str, ...]] = ("_parameters", "_buffers", "_modules")
+    """The attributes under which a module keeps what is registered in it; a compiled function asks for them as well."""
+    _bookkeeping: ClassVar[frozenset[str]] = frozenset({*_registries, "_transient", "_hooks"})
+    """Those, and its other attributes that are none of the user's."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls, _take_apart, _put_together)
 
     def __init__(self) -> None:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             self.__dict__[registry] = {}
         self.__dict__["_transient"] = set()
         self.training = True
@@ -96,7 +99,7 @@ class Module:
         self._name_parameters(name, value)
 
     def _set_plain(self, name: str, value: Any) -> None:
-        kept = next((r for r in _REGISTRIES if name in self.__dict__.get(r, ())), None)
+        kept = next((r for r in self._registries if name in self.__dict__.get(r, ())), None)
         if kept is not None and value is not None:
             if kept != "_buffers":
                 kind = kept[1:-1].capitalize()
@@ -120,7 +123,7 @@ class Module:
         changes.replaced += 1
 
     def _forget(self, name: str) -> None:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             self.__dict__.get(registry, {}).pop(name, None)
         self.__dict__.get("_transient", set()).discard(name)
         self.__dict__.pop(name, None)
@@ -136,7 +139,7 @@ class Module:
                 parameter.rename(f"{name}.{path}")
 
     def __getattr__(self, name: str) -> Any:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             found = self.__dict__.get(registry, {})
             if name in found:
                 return state(found[name], (found, name)) if registry == "_buffers" else found[name]
@@ -144,12 +147,12 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{step}")
 
     def __delattr__(self, name: str) -> None:
-        if not any(name in self.__dict__.get(r, ()) for r in _REGISTRIES):
+        if not any(name in self.__dict__.get(r, ()) for r in self._registries):
             object.__delattr__(self, name)
         self._forget(name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(name for r in _REGISTRIES for name in self.__dict__.get(r, ()))})
+        return sorted({*super().__dir__(), *(name for r in self._registries for name in self.__dict__.get(r, ()))})
 
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
         """Register an array that belongs to the module but is not a parameter; it is saved if `persistent`.

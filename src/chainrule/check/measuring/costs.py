@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.core.transforms.derivatives import no_grad, value_and_grad
 from chainrule.core.tree import flatten
-from chainrule.present.notebook import paragraph, table
+from chainrule.present.page import fragment, paragraphs
+from chainrule.present.table import table
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Cost:
             ("value and gradient", _seconds(self.gradient), f"{self.ratio:.1f}"),
             ("numerical differentiation", _seconds(self.numerical), f"{self.numerical / self.forward:.1f}"),
         )
-        return paragraph(f"{self.numbers} numbers") + table(("pass", "time", "× forward"), rows)
+        return fragment(
+            "en", paragraphs(f"{self.numbers} numbers"), table(("pass", "time", "× forward"), rows, "costs")
+        )
 
     def __str__(self) -> str:
         return (

@@ -15,7 +15,7 @@ from chainrule.compile.program.groups import Group, grouped, reduction_of
 from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
-from chainrule.present.notebook import text
+from chainrule.present.page import fragment, preformatted
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
@@ -154,7 +154,7 @@ class Plan:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return text(str(self))
+        return fragment("en", preformatted(str(self)))
 
     def _lines(self) -> list[PlanLine]:
         return [

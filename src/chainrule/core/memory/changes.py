@@ -10,13 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from .lending import Loan
-
 tick = itertools.count(1).__next__
 """The one clock of all tapes. It numbers nodes, and in-place changes between them, in order."""
 
 Bounds = tuple[int, int] | None
 """The addresses of an array's first byte and of the byte after its last; None for all of the owner's memory."""
+
+
+class Loan:
+    """An array as the owner of the views that were handed out; NumPy lets every view of a view keep it alive."""
+
+    __slots__ = ("__array_interface__", "__weakref__", "array")
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
 
 
 class _Changes:

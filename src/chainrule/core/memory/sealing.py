@@ -1,27 +1,19 @@
-"""Saved values that others can write to: constants from outside, and memory that was lent.
+"""What a node saved and the user can write to: arrays passed as constants, such as a mask, a batch, labels.
 
-A tape keeps references, not copies. Two kinds of saved values can be written to without chainrule noticing:
-
-- an array that the user passed as a constant (a mask, a batch, labels): its fingerprint is taken when it is saved;
-- a tensor's own memory, once a bare view of it exists (`np.asarray(x.data)`, a memoryview, a PyTorch tensor). All of
-these are made from a *loan* (`lend`): a view with its own base, which lives exactly as long as any of them. So while no
-loan exists, which is nearly always the case, nothing can be written and nothing needs to be checked.
-
-The backward pass compares fingerprints, not copies: of a constant that a loop saves a thousand times there would be a
-thousand copies.
+A tape keeps references, not copies, and nobody tells it of a write into such an array. Its fingerprint is taken when it
+is saved, and the backward pass compares. Fingerprints, not copies: a constant that a loop saves a thousand times would
+be there a thousand times. (A tensor's own memory is watched where it is lent: see `loans`.)
 """
 
 import sys
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.traces.capturing import is_captured
-
-from .changes import changes, owner_of, tick
+from .changes import owner_of
 from .fingerprint import SMALL, fingerprint
+from .loans import arrays_in
 
 SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.bool_, type(None)))
 """Immutable types of constants."""
@@ -60,22 +52,6 @@ class Sealed(tuple[Any, ...]):
         return None
 
 
-def arrays_in(saved: Any) -> Iterator[Any]:
-    """Yield the arrays in a saved value: in boxes, and in the tuples of operations that take any number."""
-    if is_captured(saved):
-        return
-    while hasattr(saved, "_trace"):
-        saved = saved._value
-    if issubclass(type(saved), np.ndarray):
-        yield saved
-    elif isinstance(saved, tuple | list):
-        for item in saved:
-            yield from arrays_in(item)
-    elif isinstance(saved, dict):
-        for item in saved.values():
-            yield from arrays_in(item)
-
-
 def _seen(name: str, array: Any, whole: bool) -> Seen:
     return name, array, fingerprint(array, whole), whole
 
@@ -108,71 +84,6 @@ def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tupl
 
 def _writable(array: Any) -> bool:
     return bool(array.flags.writeable or (array.base is not None and owner_of(array).flags.writeable))
-
-
-class _Loan:
-    """A view of a tensor's memory that is out of our control as long as anything made from it is alive."""
-
-    __slots__ = ("alive", "array", "leaf", "order", "seen")
-    alive: weakref.ref[Any]
-
-    def __init__(self, array: Any, leaf: Any, saved: bool) -> None:
-        self.array = array
-        self.leaf = leaf
-        self.seen = fingerprint(array, True) if saved else None
-        self.order = tick()
-
-    def look(self, saves: bool = False) -> None:
-        """Record a change if the memory differs from the last check and no change has been reported."""
-        if self.seen is None and not saves:
-            return  # no tape has saved it yet
-        now = fingerprint(self.array, True)
-        if now == self.seen:
-            return
-        if self.seen is not None and not changes.all_since(self.order, self.array):
-            when = changes.mark(self.array)
-            if self.leaf is not None:
-                self.leaf.changed = when
-        self.seen, self.order = now, tick()
-
-
-loans: dict[int, list[_Loan]] = {}
-"""All current loans, by the id of the array that owns the memory (which they keep alive)."""
-
-
-def lend(array: Any, leaf: Any = None, saved: bool = True) -> Any:
-    """Return a view of a tensor's array for code that may write to it without reporting it.
-
-    `leaf` is the tensor's link. Without `saved`, it is certain that no tape has saved the array yet.
-    """
-    if not array.flags.writeable:
-        return array
-    lent = np.asarray(memoryview(array))
-    if lent.dtype != array.dtype:  # a memoryview does not support every dtype
-        lent = lent.view(array.dtype)
-    loan, key = _Loan(array, leaf if hasattr(leaf, "changed") else None, saved), id(owner_of(array))
-    loans.setdefault(key, []).append(loan)
-    loan.alive = weakref.ref(lent.base, lambda _: _back(key, loan))
-    return lent
-
-
-def _back(key: int, loan: _Loan) -> None:
-    loan.look()
-    left = [other for other in loans.get(key, ()) if other is not loan]
-    if left:
-        loans[key] = left
-    else:
-        loans.pop(key, None)
-
-
-def look_at_loans(saved: Any = None) -> None:
-    """Record what was written through bare views: of the arrays about to be saved, or of all."""
-    if saved is None:
-        out = [loan for some in list(loans.values()) for loan in list(some)]
-    else:
-        out = [loan for array in arrays_in(saved) for loan in list(loans.get(id(owner_of(array)), ()))]
-    for loan in out:
-        loan.look(saved is not None)
 
 
 def shown(array: Any) -> Any:

@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
-from chainrule.core.memory.sealing import Found, Sealed, arrays_in, loans, look_at_loans
+from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, real_array
 
 from .capturing import captured_in, is_captured
@@ -31,10 +32,8 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
-    if loans:
-        look_at_loans()
-    last_change = changes.last
-    found: Found = {}
+    usable = Usable()
+    last_change = usable.last_change
     for node, cotangent in seeds:
         _send(waiting, heap, node, cotangent)
     while heap:
@@ -50,7 +49,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
             _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
-            _check_usable(node, last_change, found)
+            usable.check(node)
         op = node.op
         adjoints = op.adjoints
         if not adjoints:
@@ -139,28 +138,39 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
-def _check_usable(node: Node, last_change: int, found: Found) -> None:
-    """Raise an error if the saved values are gone or have changed."""
-    saved = node.saved
-    if saved is None:
-        raise FreedTapeError(
-            f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
-            f"call the first one with retain_graph=True, or compute the loss again"
-        )
-    if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
-        found.clear()
-        argument = saved.changed() if type(saved) is Sealed else None
-    else:
-        argument = saved.changed(found) if type(saved) is Sealed else None
-    if argument is None and node.order < last_change:
-        argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
-    if argument is not None:
-        parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
-        what = parent.name if isinstance(parent, Leaf) else "a value"
-        raise InPlaceError(
-            f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
-            f"change it after the backward pass, or give {node.name} a copy"
-        )
+class Usable:
+    """Whether what nodes saved is still what it was, asked in one backward pass."""
+
+    __slots__ = ("_found", "last_change")
+
+    def __init__(self) -> None:
+        if watches:
+            look_at_loans()
+        self.last_change = changes.last
+        self._found: Found = {}
+
+    def check(self, node: Node) -> None:
+        """Raise where the saved values are gone, or are no longer what they were."""
+        saved = node.saved
+        if saved is None:
+            raise FreedTapeError(
+                f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
+                f"call the first one with retain_graph=True, or compute the loss again"
+            )
+        if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+            self._found.clear()
+            argument = saved.changed() if type(saved) is Sealed else None
+        else:
+            argument = saved.changed(self._found) if type(saved) is Sealed else None
+        if argument is None and node.order < self.last_change:
+            argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
+        if argument is not None:
+            parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
+            what = parent.name if isinstance(parent, Leaf) else "a value"
+            raise InPlaceError(
+                f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
+                f"change it after the backward pass, or give {node.name} a copy"
+            )
 
 
 def _named_arrays(node: Node) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.base.provenance import PACKAGE
 from chainrule.core.memory.changes import tick
-from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
+from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor, copied
 
 from .capturing import running
@@ -49,7 +50,7 @@ def record(
     frame = sys._getframe(depth)
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
-    if loans:
+    if watches:
         look_at_loans(saved)
     return Node(op, parents, saved, settings, y.shape, dtype, tick(), frame.f_code, frame.f_lasti)
 

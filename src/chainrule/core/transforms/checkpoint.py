@@ -11,7 +11,8 @@ from chainrule.core.errors import GradientError, InPlaceError
 from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.fingerprint import fingerprint
-from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
+from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import is_captured
@@ -80,7 +81,7 @@ class _Segment:
         self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
         self.random_state = default_generator().bit_generator.state
-        if loans:  # earlier writes are not changes
+        if watches:  # what was written before now is no change
             look_at_loans()
         self.began = tick()
 

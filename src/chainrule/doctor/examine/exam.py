@@ -165,7 +165,7 @@ def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
 
 def data_of(steps: list[WeightUse]) -> list[Any]:
     """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
-    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.needs_grad):
+    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.tracked):
         return []
     return [np.asarray(plain(steps[0].x))]
 

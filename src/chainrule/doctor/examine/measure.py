@@ -99,13 +99,13 @@ class Meter:
             self._units(step, value)
             if first and self.not_finite == 0:
                 self.rank = effective_rank(value, step.units)
-                self.histogram, self.gradient_histogram = counted(value), counted(step.z.grad)
+                self.histogram, self.gradient_histogram = counted(value), counted(step.z.gradient)
 
     def _put(self, name: str, value: float) -> None:
         self.sums.setdefault(name, []).append(value)
 
     def _flow(self, step: WeightUse) -> None:
-        z_grad, out_grad = step.z.grad, step.out.grad
+        z_grad, out_grad = step.z.gradient, step.out.gradient
         if z_grad is None:  # frozen up to here, or cut off from the loss
             return
         gradient = norm(z_grad)
@@ -113,7 +113,7 @@ class Meter:
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
-        x_grad = step.x.grad if isinstance(step.x, Box) else None
+        x_grad = step.x.gradient if isinstance(step.x, Box) else None
         if x_grad is not None:
             self._put("weight_factor", _quotient(norm(x_grad), gradient))
 

@@ -93,7 +93,7 @@ class Reader:
         for step in found:
             used[step.parameter] += 1
         for step in found:
-            made = isinstance(step.x, Box) and step.x.needs_grad and id(step.x) in self.makers
+            made = isinstance(step.x, Box) and step.x.tracked and id(step.x) in self.makers
             step.recurrent = used[step.parameter] > 1 and made
         return found
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from chainrule.check.measuring.directional import Estimate, derivative
 from chainrule.check.subjects.parameters import THRESHOLD
+from chainrule.observe.entry import Entry, leading_to
 
 from .evaluated import Book
-from .recorder import Entry, leading_to
 from .steps import Confirmation
 from .subject import Recording
 

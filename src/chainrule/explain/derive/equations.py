@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.laws.laws import Law, times
+from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
-from .recorder import Entry, array_of
 from .template import sides, without_brackets
 from .units import Unit
 from .verify import Deviation

@@ -17,6 +17,7 @@ from chainrule.explain.laws.special import (
     special_forward,
 )
 from chainrule.formula.evaluation import FormulaError
+from chainrule.observe.entry import Entry, array_of
 from chainrule.present.escape import in_math
 from chainrule.rules.arrays.join import Split
 from chainrule.rules.elementary.arithmetic import Square
@@ -37,7 +38,6 @@ from .equations import (
 from .naming import Names
 from .numerals import fraction
 from .operands import Expression, Literal, Named, Operand
-from .recorder import Entry, array_of
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets

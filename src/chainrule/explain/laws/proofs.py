@@ -14,13 +14,13 @@ import numpy as np
 
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
-from chainrule.explain.derive.recorder import Entry, array_of
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.observe.entry import Entry, array_of
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.linear import LinearMap
 

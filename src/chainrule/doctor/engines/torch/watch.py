@@ -161,7 +161,7 @@ class TorchRecord(Record):
         if not isinstance(weight, TorchBox):
             return weight
         with self.torch.no_grad():
-            box = TorchBox(weight.tensor.detach().t().requires_grad_(weight.needs_grad), weight.where)
+            box = TorchBox(weight.tensor.detach().t().requires_grad_(weight.tracked), weight.where)
         parts: tuple[Any, ...] = (Transpose.name, (weight,), box, {}, self.path, self.in_loss, False)
         self.events.append(TorchEvent(*parts, where=weight.where))
         return box
