@@ -67,9 +67,9 @@ def audit() -> tuple[AuditEntry, ...]:
 
     >>> by_name = {entry.name: entry for entry in audit()}
     >>> by_name["exp"]
-    Entry(name='exp', kind='operation', detail='exp')
+    AuditEntry(name='exp', kind='operation', detail='exp')
     >>> by_name["ptp"]
-    Entry(name='ptp', kind='composition', detail='max, min, subtract')
+    AuditEntry(name='ptp', kind='composition', detail='max, min, subtract')
     >>> by_name["argmax"].kind
     'constant'
     """
