@@ -1,4 +1,4 @@
-"""Checks of data before training, and of how much memory a small file may expand to."""
+"""Checks of data before training, and bounds on the memory that a file may ask for."""
 
 from collections.abc import Sequence
 
