@@ -46,7 +46,7 @@ def test_no_function_of_numpy_is_unclassified():
     ],
 )
 def test_an_entry(name, kind, detail):
-    assert BY_NAME[name] == audit.Entry(name, kind, detail)
+    assert BY_NAME[name] == audit.AuditEntry(name, kind, detail)
 
 
 def test_reasons_are_given():

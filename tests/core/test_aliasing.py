@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.capture.capture import Capture
+from chainrule.compile.capture.captured import Captured
 from chainrule.compile.program.program import Value
 from chainrule.core.memory.alias import alias_of
 from chainrule.core.traces.capturing import captured_in, replaced

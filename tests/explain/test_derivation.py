@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.present.unicode_math import to_unicode
 from chainrule.rules.network.activation import Relu
-from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, RuleStep
+from chainrule.rules.network.cross_entropy import RuleStep, SoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
 
 RNG = np.random.default_rng(0)

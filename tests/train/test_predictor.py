@@ -128,7 +128,7 @@ def test_a_target_with_another_name_can_be_named(trained):
     text = (folder / "t.csv").read_text().replace("price", "cost")
     (folder / "new.csv").write_text(text)
     path = str(folder / "m.safetensors")
-    with pytest.raises(DataError, match="no column 'price'; 'cost' is nothing that it takes"):
+    with pytest.raises(DataError, match="no column 'price'; 'cost' is not one of them"):
         call_of(path, InputSource(str(folder / "new.csv")))
     assert call_of(path, InputSource(str(folder / "new.csv"), target="cost")).target.shape == (2, 1)
     with pytest.raises(ValueError, match="trained for a regression, got 'classification'"):

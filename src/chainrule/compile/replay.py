@@ -16,7 +16,8 @@ from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import flatten, unflatten
 
 from .capture.arguments import CallArguments, is_data
-from .capture.capture import Capture, Captured, Disturbed
+from .capture.capture import Capture, Disturbed
+from .capture.captured import Captured
 from .capture.guards import Guards
 from .capture.looked import watched
 from .capture.modules import ModuleState

@@ -151,7 +151,7 @@ class Operation(Facts):
     reference: ClassVar[Rule | None] = None
     """A plain NumPy form of `primal`, if `primal` is not one itself."""
     composite: ClassVar[Rule | None] = None
-    """The same function in terms of other operations (`Fused` only)."""
+    """The same function expressed in other operations (`Fused` only)."""
     derivation: ClassVar[tuple[RuleStep, ...]] = ()
     """How its rule follows from its composite, line by line (`Fused` only)."""
     keeps: ClassVar[tuple[str, ...]] = ()

@@ -1,4 +1,4 @@
-"""What data must be before anything is learned from them, and how much memory a file may ask for."""
+"""Checks of data before training, and bounds on the memory that a file may ask for."""
 
 from collections.abc import Sequence
 
@@ -62,31 +62,33 @@ def check_labels(y: ArrayLike, classes: int) -> None:
     wrong = np.flatnonzero(~((y >= 0) & (y < classes) & (y == np.floor(y))))  # NaN fails every comparison
     if wrong.size:
         first = int(wrong[0])
-        raise DataError(f"y[{first}] = {y[first]} is no class index: {classes} classes are numbered 0 to {classes - 1}")
+        raise DataError(
+            f"y[{first}] = {y[first]} is not a class index: {classes} classes are numbered 0 to {classes - 1}"
+        )
 
 
 MOST_INDICATORS = 100_000_000
-"""Zeros and ones that the text columns of a table may become (one-hot): 0.8 GB."""
+"""How many zeros and ones a table's text columns may become when one-hot encoded: 0.8 GB."""
 FREE_BYTES = 100_000_000
-"""An array of an archive up to this size is unpacked however small it is in the file."""
+"""An array of an archive up to this size is unpacked, however small it is in the file."""
 MOST_TIMES = 200
-"""How many times as large as in the file a larger one may be."""
+"""How many times its size in the file a larger array may have."""
 
 
 def check_indicators(name: str, rows: int, categories: int) -> None:
-    """Raise :class:`DataError` where so many categories of text would become too many features."""
+    """Raise :class:`DataError` if so many categories of text would become too many features."""
     if rows * categories > MOST_INDICATORS:
         raise DataError(
             f"{name}: its text columns have {categories:,} categories in {rows:,} rows, which would become "
-            f"{rows * categories:,} zeros and ones, and at most {MOST_INDICATORS:,} are taken; remove columns that "
+            f"{rows * categories:,} zeros and ones, and at most {MOST_INDICATORS:,} are allowed; remove columns that "
             "identify rows, or turn them into numbers"
         )
 
 
 def check_unpacked(name: str, array: str, packed: int, unpacked: int) -> None:
-    """Raise :class:`DataError` where an array would be out of proportion to what the file holds of it."""
+    """Raise :class:`DataError` if an array would be out of proportion to its size in the file."""
     if unpacked > max(FREE_BYTES, MOST_TIMES * packed):
         raise DataError(
-            f"{name}: array {array!r} would unpack {packed:,} bytes to {unpacked:,}, and at most {MOST_TIMES} times as "
-            f"many are taken above {FREE_BYTES:,}; save it with np.savez, uncompressed"
+            f"{name}: array {array!r} would unpack {packed:,} bytes to {unpacked:,}; above {FREE_BYTES:,} bytes, at "
+            f"most {MOST_TIMES} times the packed size is allowed; save it with np.savez, uncompressed"
         )

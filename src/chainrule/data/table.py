@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import DataError, check_indicators
 from chainrule.data.dataset import Data
 from chainrule.data.schema import Feature, Schema, shortened
-from chainrule.data.target import Column, categories, described_target, encode_as, encode_target
+from chainrule.data.target import Column, categories, described_target, encode_as, encode_target, known_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,14 +159,7 @@ class Table:
                 f"{self.name}: column {name!r} contains numbers, but the network was trained on text; "
                 f"expected {shortened(texts)}"
             )
-        position = {text: k for k, text in enumerate(texts)}
-        for row, text in enumerate(column):
-            if text not in position:
-                raise DataError(
-                    f"{self.name}: column {name!r} contains {text!r} at {self.place(row)}, "
-                    f"which the network was not trained on; expected one of {shortened(texts)}"
-                )
-        return np.array([position[text] for text in column], np.int64)
+        return known_codes(column, texts, f"{self.name}: column {name!r} contains", self.place)
 
     def _position(self, target: str | int | None) -> int:
         if target is None:

@@ -67,12 +67,19 @@ def encode_as(
             raise DataError(f"{what} is text, and the network was trained to predict a number; expected numbers")
         return values.astype(np.float64)
     texts = [_class_name(value) for value in values] if isinstance(values, np.ndarray) else values
-    position = {name: k for k, name in enumerate(schema.class_names)}
+    return known_codes(texts, schema.class_names, f"{what} holds the class", place)
+
+
+def known_codes(
+    texts: Sequence[str], known: Sequence[str], said: str, place: Callable[[int], str]
+) -> NDArray[np.int64]:
+    """The positions of texts among those that are known; a :class:`DataError` that begins with ``said`` for another."""
+    position = {text: k for k, text in enumerate(known)}
     for row, text in enumerate(texts):
         if text not in position:
             raise DataError(
-                f"{what} holds the class {text!r} at {place(row)}, which the network was not trained on; "
-                f"expected one of {shortened(schema.class_names)}"
+                f"{said} {text!r} at {place(row)}, which the network was not trained on; expected one of "
+                f"{shortened(known)}"
             )
     return np.array([position[text] for text in texts], np.int64)
 

@@ -213,10 +213,10 @@ class DataParallel(Alone):
 
 @contextmanager
 def launched() -> Iterator[Alone]:
-    """Yield the `DataParallel` of all processes that `mpiexec` started, or what stands for one that is alone.
+    """Yield the `DataParallel` of all processes that `mpiexec` started, or a stand-in for a single process.
 
-    Inside the block one rank's error ends the job (`DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the kernels of
-    each process use its share of the machine's cores.
+    Inside the block, an error in one rank ends the job (see `DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the
+    kernels of each process use its share of the machine's cores.
 
     >>> with launched() as parallel:
     ...     parallel.size, parallel.leads

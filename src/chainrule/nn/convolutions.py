@@ -7,7 +7,7 @@ import numpy as np
 
 from . import functional
 from .functional.arguments import ints
-from .init import Generator, initialiser
+from .init import Generator, initial
 from .inputs import floating, in_dtype_of, positive_size
 from .module import Module
 from .parameter import Parameter
@@ -48,10 +48,7 @@ class _Convolution(Module):
             raise ValueError(f"{name}: padding: expected numbers, 'valid', or 'same' for stride 1, got {padding!r}")
         dtype = floating(name, dtype)
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        weight = np.asarray(initialiser(name, init)(shape, generator=generator, dtype=dtype), dtype)
-        if weight.shape != shape:
-            raise ValueError(f"{name}: init: expected an array of shape {list(shape)}, got {list(weight.shape)}")
-        self.weight = Parameter(weight)
+        self.weight = Parameter(initial(name, init, shape, generator, dtype))
         self.bias = Parameter(np.zeros(self.out_channels, dtype)) if bias else None
 
     def forward(self, x: Any) -> Any:

@@ -169,10 +169,14 @@ BY_NAME: dict[str, Callable[..., Any]] = {
 }
 
 
-def initialiser(what: str, init: str | Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of this name, or `init` itself if it is a function of (shape, generator=, dtype=)."""
-    if callable(init):
-        return init
-    if init not in BY_NAME:
-        raise ValueError(f"{what}: init: expected one of {', '.join(map(repr, BY_NAME))} or a function, got {init!r}")
-    return BY_NAME[init]
+def initial(what: str, init: str | Callable[..., Any], shape: tuple[int, ...], generator: Generator, dtype: Any) -> Any:
+    """Return an array by the function of this name, or by `init` itself if it is one of (shape, generator=, dtype=)."""
+    if not callable(init):
+        if init not in BY_NAME:
+            names = ", ".join(map(repr, BY_NAME))
+            raise ValueError(f"{what}: init: expected one of {names} or a function, got {init!r}")
+        init = BY_NAME[init]
+    weight = np.asarray(init(shape, generator=generator, dtype=dtype), dtype)
+    if weight.shape != shape:
+        raise ValueError(f"{what}: init: expected an array of shape {list(shape)}, got {list(weight.shape)}")
+    return weight

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.random import source
 
 from . import functional
-from .init import Generator, initialiser
+from .init import Generator, initial
 from .inputs import check_last_axes, floating, in_dtype_of, numpys_names, positive_size
 from .module import Module
 from .parameter import Parameter
@@ -45,10 +45,7 @@ class Linear(Module):
         self.out_features = positive_size("Linear: out_features", out_features)
         dtype = floating("Linear", dtype)
         shape = (self.in_features, self.out_features)
-        weight = np.asarray(initialiser("Linear", init)(shape, generator=generator, dtype=dtype), dtype)
-        if weight.shape != shape:
-            raise ValueError(f"Linear: init: expected an array of shape {list(shape)}, got {list(weight.shape)}")
-        self.weight = Parameter(weight)
+        self.weight = Parameter(initial("Linear", init, shape, generator, dtype))
         self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
 
     def forward(self, x: Any) -> Any:

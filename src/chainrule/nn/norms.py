@@ -26,15 +26,7 @@ def _checked_eps(name: str, eps: float) -> float:
 class _OverLastAxes(Module):
     """The base of the normalisations over the last axes."""
 
-    has_bias: ClassVar[bool]
-
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
         super().__init__()
         name = type(self).__name__
         sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
@@ -43,9 +35,9 @@ class _OverLastAxes(Module):
         self.normalized_shape = tuple(positive_size(f"{name}: normalized_shape", n) for n in sizes)
         self.eps = _checked_eps(name, eps)
         dtype = floating(name, dtype)
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
-        if self.has_bias:
-            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
+        if bias:
+            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
 
     def _input(self, x: Any) -> Any:
         what = f"{type(self).__name__}({', '.join(map(str, self.normalized_shape))})"
@@ -69,7 +61,14 @@ class LayerNorm(_OverLastAxes):
     [[-1.0, 1.0]]
     """
 
-    has_bias = True
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine, True, dtype)
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""
@@ -85,7 +84,14 @@ class RMSNorm(_OverLastAxes):
     [[1.0, -1.0]]
     """
 
-    has_bias = False
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine, False, dtype)
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""

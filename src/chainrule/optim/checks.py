@@ -1,4 +1,4 @@
-"""What a setting may be, what parameters are taken, and what is said of anything else."""
+"""Checks of settings and parameters, with their error messages."""
 
 import math
 import numbers
@@ -54,8 +54,8 @@ def choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
 def named(what: str, params: Any) -> dict[str, Tensor]:
     """Return parameters by name, in order: from `model.parameters()`, `model.named_parameters()` or one tensor.
 
-    A parameter without a name is called by its position. Raises TypeError for anything but leaves, and ValueError
-    where one comes twice; `what` begins their messages.
+    A parameter without a name is named by its position. Raises TypeError for anything but leaves, and ValueError for a
+    duplicate; messages begin with `what`.
     """
     if isinstance(params, Tensor):
         params = [params]
@@ -70,7 +70,7 @@ def named(what: str, params: Any) -> dict[str, Tensor]:
         name = str(name or getattr(parameter, "name", None) or f"parameter {position}")
         _check_leaf(f"{what}: {name}", parameter)
         if id(parameter) in seen:
-            raise ValueError(f"{what}: {name} came twice; pass each parameter once")
+            raise ValueError(f"{what}: {name} was passed twice; pass each parameter once")
         seen.add(id(parameter))
         found[name if name not in found else f"{name} (position {position})"] = parameter
     return found

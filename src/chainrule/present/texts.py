@@ -57,7 +57,7 @@ class Words:
     def __call__(self, key: str, /, **fields: Any) -> str:
         """Return a text with values in it; a float that is not a number is said to be unmeasured."""
         unmeasured = _Unmeasured(SHARED["unmeasured"][self.lang])
-        return filled(self[key], **{k: unmeasured if _is_nan(x) else x for k, x in fields.items()})
+        return filled(self[key], **{k: unmeasured if x != x else x for k, x in fields.items()})
 
 
 def filled(text: str, /, *values: Any, **fields: Any) -> str:
@@ -81,10 +81,6 @@ def filled(text: str, /, *values: Any, **fields: Any) -> str:
 def fields_of(text: str) -> set[str]:
     """Return the names of the values that a text takes."""
     return {name for _, name, _, _ in Formatter().parse(text) if name} - PARTICLES.keys()
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value
 
 
 class _Unmeasured(str):

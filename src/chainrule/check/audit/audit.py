@@ -54,7 +54,7 @@ MODULES = (("", np), ("linalg.", np.linalg), ("fft.", np.fft))
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One function of NumPy: its name without `np.`, its kind, and what there is to say."""
+    """One NumPy function: its name without `np.`, its kind, and details."""
 
     name: str
     kind: str
@@ -63,13 +63,13 @@ class AuditEntry:
 
 @functools.cache
 def audit() -> tuple[AuditEntry, ...]:
-    """Return an entry for each function of `np`, `np.linalg` and `np.fft`, in the installed release of NumPy.
+    """Return an entry for each function of `np`, `np.linalg` and `np.fft` in the installed release of NumPy.
 
     >>> by_name = {entry.name: entry for entry in audit()}
     >>> by_name["exp"]
-    Entry(name='exp', kind='operation', detail='exp')
+    AuditEntry(name='exp', kind='operation', detail='exp')
     >>> by_name["ptp"]
-    Entry(name='ptp', kind='composition', detail='max, min, subtract')
+    AuditEntry(name='ptp', kind='composition', detail='max, min, subtract')
     >>> by_name["argmax"].kind
     'constant'
     """

@@ -12,7 +12,6 @@ from chainrule.check.subjects.subject import Array, rms
 
 from .measure import SMALLEST_WEIGHT, Measurement, Probe, measure, random_direction, unit
 
-PROJECTIONS = 2
 LARGEST = 2
 SPREAD = 4
 """The elements measured in each argument: those with the largest gradients, one with the smallest, the first, the last,

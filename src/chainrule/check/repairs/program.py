@@ -10,7 +10,7 @@ Definition = ast.FunctionDef | ast.Lambda
 
 
 class FunctionSource:
-    """The source of one Python function, which can be compiled again after its tree was changed.
+    """The source of one Python function, which can be compiled again after a change to its tree.
 
     Raises ValueError if there is no source, or if it does not compile to this very function.
     """

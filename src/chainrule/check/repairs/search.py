@@ -120,7 +120,7 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterat
 def _programs(
     subject: Subject,
 ) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
-    """Yield the functions that a backward pass is made of: itself, and those of the user's that it calls."""
+    """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
     for function, rebuilt in subject.editable():
         try:
             program = FunctionSource(function)

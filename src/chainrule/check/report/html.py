@@ -15,7 +15,7 @@ from chainrule.present.page import fragment, heading, page, pairs, paragraphs, p
 from chainrule.present.table import table
 from chainrule.present.texts import Words
 
-from .found import Finding, Found
+from .found import Checked, Finding
 from .verdicts import ACCEPTED
 from .words import TEXT, code_name, reason, said
 
@@ -28,18 +28,18 @@ ENDS = (1e-8, 1.0)
 LARGEST = 20
 
 
-def html_of(report: Found, lang: str = "en") -> str:
+def html_of(report: Checked, lang: str = "en") -> str:
     """Return the report as a page in English or Korean (`lang` "en" or "ko")."""
     t = Words(TEXT, lang)
     return page(f"{t['title']}: {report.name}", lang, *_content(report, t, 1))
 
 
-def fragment_of(report: Found, lang: str = "en") -> str:
+def fragment_of(report: Checked, lang: str = "en") -> str:
     """Return the report as one element for a notebook."""
     return fragment(lang, *_content(report, Words(TEXT, lang), 2))
 
 
-def _content(report: Found, t: Words, level: int) -> Iterator[Markup]:
+def _content(report: Checked, t: Words, level: int) -> Iterator[Markup]:
     state = "good" if report.verdict in ACCEPTED else "bad"
     verdict = tag("span", t[f"verdict {report.verdict}"].upper(), class_=state)
     yield heading(level, verdict, " ", report.name)
@@ -164,7 +164,7 @@ def _limit(values: list[float]) -> float:
     return extrapolated[int(np.argmin(apart)) + 1]
 
 
-def _covered(report: Found, t: Words, level: int) -> Iterator[Markup]:
+def _covered(report: Checked, t: Words, level: int) -> Iterator[Markup]:
     """Yield the table of what was checked, each column explained below it."""
     keys = ("argument", "shape", "dtype", "entries", "projections", "worst", "limit", "verdict")
     rows = [

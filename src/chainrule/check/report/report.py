@@ -1,11 +1,11 @@
 """The answer of `check`: what was found, as text, as HTML and as plain data."""
 
-from .found import Found
+from .found import Checked
 from .html import fragment_of, html_of
 from .text import text_of
 
 
-class CheckReport(Found):
+class CheckReport(Checked):
     """The answer of `check`. True where `.ok`; printed, one screen of text."""
 
     def __str__(self) -> str:

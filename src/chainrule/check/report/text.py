@@ -6,14 +6,14 @@ from typing import Any
 from chainrule.present.escape import terminal
 from chainrule.present.texts import Words
 
-from .found import Finding, Found
+from .found import Checked, Finding
 from .words import TEXT, code_name, reason, said
 
 LINES = 24
 """How many lines of a reproduction are shown."""
 
 
-def text_of(report: Found, lang: str = "en") -> str:
+def text_of(report: Checked, lang: str = "en") -> str:
     """Return the report's text: one line where all is right."""
     t = Words(TEXT, lang)
     head = f"{t[f'verdict {report.verdict}'].upper()}  {report.name}: "
@@ -36,11 +36,11 @@ def text_of(report: Found, lang: str = "en") -> str:
     return terminal("\n".join(lines))
 
 
-def _meant(report: Found) -> list[str]:
+def _meant(report: Checked) -> list[str]:
     return [note for note in report.notes if note.startswith("As expected")]
 
 
-def _coverage(report: Found, t: Words) -> str:
+def _coverage(report: Checked, t: Words) -> str:
     rows = report.rows
     total = sum(math.prod(r.shape) for r in rows)
     entries = sum(r.entries for r in rows)

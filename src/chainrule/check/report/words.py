@@ -59,7 +59,7 @@ TEXT: Texts = {
     "code partial": {"en": "partial", "ko": "일부만 틀림"},
     "code detached": {"en": "detached", "ko": "끊긴 경로"},
     "code accumulated-twice": {"en": "accumulated-twice", "ko": "두 번 더함"},
-    "code shifted": {"en": "shifted", "ko": "한 칸 밀림"},
+    "code shifted": {"en": "shifted", "ko": "자리가 밀림"},
     "code square-only": {"en": "square-only", "ko": "정사각일 때만 맞음"},
     "code mask": {"en": "mask", "ko": "마스크"},
     "code stride": {"en": "stride", "ko": "보폭"},

@@ -6,7 +6,8 @@ from chainrule.compile.plan.plan import Plan
 from chainrule.core.memory.changes import changes
 from chainrule.core.memory.loans import is_lent
 
-from .capture import Capture, is_unchanged
+from .capture import Capture
+from .contents import is_unchanged
 from .modules import ModuleState
 from .watch import Watch
 

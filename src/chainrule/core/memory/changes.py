@@ -6,6 +6,7 @@ a wrong gradient, so writes are recorded here, and `reverse` checks before it us
 
 import itertools
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,16 @@ class _Changes:
 
     def since(self, order: int, array: Any) -> bool:
         """Return whether any of an array's memory was changed after the time `order`."""
-        entry = self._owners.get(id(owner_of(array)))
-        if entry is None:
-            return False
-        here = _bounds(array)
-        return any(when > order and _overlap(here, there) for there, when in list(entry[1].items()))
+        return self._changed(order, array, _overlap)
 
     def all_since(self, order: int, array: Any) -> bool:
         """Return whether all of an array's memory counts as changed by one write after the time `order`."""
+        return self._changed(order, array, _within)
+
+    def _changed(self, order: int, array: Any, touches: Callable[[Bounds, Bounds], bool]) -> bool:
         entry = self._owners.get(id(owner_of(array)))
-        if entry is None:
-            return False
-        here = _bounds(array)
-        return any(when > order and _within(here, there) for there, when in list(entry[1].items()))
+        here = _bounds(array) if entry else None
+        return any(when > order and touches(here, there) for there, when in list(entry[1].items())) if entry else False
 
 
 def base_of(array: Any) -> Any:

@@ -39,7 +39,7 @@ def is_lent(array: Any) -> bool:
     return id(array) in _out
 
 
-class Watch:
+class Borrowed:
     """What the memory of a loan was at the last look; None as long as no tape has saved it."""
 
     __slots__ = ("array", "leaf", "loan", "order", "seen")
@@ -65,7 +65,7 @@ class Watch:
         self.seen, self.order = now, tick()
 
 
-watches: dict[int, list[Watch]] = {}
+borrowed: dict[int, list[Borrowed]] = {}
 """Those of all loans to somebody who may write, by the id of the array that owns the memory (which they keep alive)."""
 
 
@@ -77,29 +77,29 @@ def lend_to_write(array: Any, leaf: Any = None, saved: bool = True) -> Any:
     if not array.flags.writeable:
         return array
     loan = Loan(lend(array))  # one of its own: it is watched no longer than this borrower has it
-    watch, key = Watch(array, leaf if hasattr(leaf, "changed") else None, saved), id(owner_of(array))
-    watches.setdefault(key, []).append(watch)
-    watch.loan = weakref.ref(loan, lambda _: _back(key, watch))
+    one, key = Borrowed(array, leaf if hasattr(leaf, "changed") else None, saved), id(owner_of(array))
+    borrowed.setdefault(key, []).append(one)
+    one.loan = weakref.ref(loan, lambda _: _back(key, one))
     return np.asarray(loan)
 
 
-def _back(key: int, watch: Watch) -> None:
-    watch.look()
-    left = [other for other in watches.get(key, ()) if other is not watch]
+def _back(key: int, one: Borrowed) -> None:
+    one.look()
+    left = [other for other in borrowed.get(key, ()) if other is not one]
     if left:
-        watches[key] = left
+        borrowed[key] = left
     else:
-        watches.pop(key, None)
+        borrowed.pop(key, None)
 
 
 def look_at_loans(saved: Any = None) -> None:
     """Note what was written through views that are out: of the arrays about to be saved, or of all."""
     if saved is None:
-        out = [watch for some in list(watches.values()) for watch in list(some)]
+        out = [one for some in list(borrowed.values()) for one in list(some)]
     else:
-        out = [watch for array in arrays_in(saved) for watch in list(watches.get(id(owner_of(array)), ()))]
-    for watch in out:
-        watch.look(saved is not None)
+        out = [one for array in arrays_in(saved) for one in list(borrowed.get(id(owner_of(array)), ()))]
+    for one in out:
+        one.look(saved is not None)
 
 
 def arrays_in(saved: Any) -> Iterator[Any]:

@@ -18,6 +18,10 @@ from .tape import Tape, record
 
 NO_SETTINGS: Mapping[str, Any] = {}
 floor = latest.get
+new: Any = object.__new__
+Array = np.ndarray
+BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
+"""Which of two arguments have a gradient."""
 LISTS = frozenset({list, tuple})
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
@@ -85,7 +89,10 @@ def _unary(op: Any) -> Callable[..., Any]:
         if not isinstance(x, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         trace, link = x._trace, x._link
-        if type(trace) is not Tape or isinstance(value := x._value, Tensor):
+        if type(trace) is not Tape:
+            return dispatch(op, (x,), NO_SETTINGS)
+        value = x._value
+        if type(value) is not Array and isinstance(value, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         try:
             y = primal(value)
@@ -95,7 +102,9 @@ def _unary(op: Any) -> Callable[..., Any]:
             return Tensor(y, trace, None)
         if save is None:
             save = op.saver((True,))
-        return Tensor(y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2))
+        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box._value, box._trace, box._link = y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2)
+        return box
 
     return apply
 
@@ -124,7 +133,8 @@ def _binary(op: Any) -> Callable[..., Any]:
             first, y, second = None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
-        if isinstance(x, Tensor) or isinstance(y, Tensor):
+        # Nearly always both are arrays: what they are costs less to ask than what they are not.
+        if (type(x) is not Array or type(y) is not Array) and (isinstance(x, Tensor) or isinstance(y, Tensor)):
             return dispatch(op, (a, b), NO_SETTINGS)
         try:
             z = primal(x, y)
@@ -132,9 +142,11 @@ def _binary(op: Any) -> Callable[..., Any]:
             reraise(error, op, (a, b))
         if (first is None and second is None) or floor().level > trace.level:
             return Tensor(z, trace, None)
-        tracked = (first is not None, second is not None)
+        tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
         save = savers.get(tracked) or op.saver(tracked)
-        return Tensor(z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2))
+        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box._value, box._trace, box._link = z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2)
+        return box
 
     return apply
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
-from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.loans import arrays_in, borrowed, look_at_loans
 from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, real_array
 
@@ -144,7 +144,7 @@ class Usable:
     __slots__ = ("_found", "last_change")
 
     def __init__(self) -> None:
-        if watches:
+        if borrowed:
             look_at_loans()
         self.last_change = changes.last
         self._found: Found = {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.base.provenance import PACKAGE
 from chainrule.core.memory.changes import tick
-from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.loans import borrowed, look_at_loans
 from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor, copied
 
@@ -47,12 +47,25 @@ def record(
     dtype = y.dtype
     if dtype is not FLOAT64 and dtype is not FLOAT32:
         check_real(op.name, dtype)
-    frame = sys._getframe(depth)
+    frame = sys._getframe(depth)  # `users_frame`, written out: most of the time it is the first one
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
-    if watches:
+    if borrowed:
         look_at_loans(saved)
-    return Node(op, parents, saved, settings, y.shape, dtype, tick(), frame.f_code, frame.f_lasti)
+    node: Node = _new(Node)  # `Node(…)`, written out: calling `__init__` would cost as much again
+    node.op = op
+    node.parents = parents
+    node.saved = saved
+    node.settings = settings
+    node.shape = y.shape
+    node.dtype = dtype
+    node.order = tick()
+    node._code = frame.f_code
+    node._offset = frame.f_lasti
+    return node
+
+
+_new: Any = object.__new__
 
 
 class Tape:

@@ -11,7 +11,7 @@ from chainrule.core.errors import GradientError, InPlaceError
 from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.fingerprint import fingerprint
-from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.loans import borrowed, look_at_loans
 from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor
@@ -81,7 +81,7 @@ class _Segment:
         self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
         self.random_state = default_generator().bit_generator.state
-        if watches:  # what was written before now is no change
+        if borrowed:  # what was written before now is no change
             look_at_loans()
         self.began = tick()
 

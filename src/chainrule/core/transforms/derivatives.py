@@ -70,7 +70,7 @@ def called(level: int, f: Function, args: Sequence[Any]) -> Any:
 
 
 class TransformRun:
-    """One run of a function on a tape of its own."""
+    """One run of a function on its own tape."""
 
     def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
         self.transform = transform

@@ -87,7 +87,7 @@ def _empty(y: Any, x: Any, like: Any) -> Any:
 
 
 def _of_tape(run: TransformRun, args: tuple[Any, ...], single: bool) -> Any:
-    """Return the Jacobian by the arguments `args` of what a tape recorded."""
+    """Return the Jacobian of a tape with respect to the arguments `args`."""
     leaves, structure = flatten(args)
 
     def pulled(i: int, unit: Any) -> list[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.errors import InPlaceError
 from chainrule.core.memory.changes import changes, tick
-from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.loans import arrays_in, borrowed, look_at_loans
 from chainrule.core.memory.sealing import Found, Sealed, sealed_all
 from chainrule.core.tensor import is_array
 from chainrule.core.traces.forward import Forward, pushed
@@ -62,7 +62,7 @@ class _Recorder(Forward):
         if op.kind == "linear":  # nor on what moves
             args = tuple(x if dot is None else _blank(x) for x, dot in zip(args, dots, strict=True))
         links = self.numbers(len(outputs))
-        if watches:
+        if borrowed:
             look_at_loans((outputs, args))
         names = op.arguments * len(args) if op.variadic else op.arguments
         counts = [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chainrule.doctor.examine.measure import named_use
-from chainrule.doctor.found import Found, Remedy, Verdict
+from chainrule.doctor.found import Diagnosed, Remedy, Verdict
 from chainrule.present.chart import histograms, line_chart
 from chainrule.present.heat_map import heat_map
 from chainrule.present.html import Markup, join, tag
@@ -18,18 +18,18 @@ MOST = 64
 """How many layers get a histogram."""
 
 
-def html_of(d: Found, lang: str) -> str:
+def html_of(d: Diagnosed, lang: str) -> str:
     """Return the page."""
     words = Words(TEXT, lang)
     return page(words("title", name=d.name), lang, *_content(d, words, 1))
 
 
-def fragment_of(d: Found, lang: str = "en") -> str:
+def fragment_of(d: Diagnosed, lang: str = "en") -> str:
     """Return the report as one element for a notebook."""
     return fragment(lang, *_content(d, Words(TEXT, lang), 2))
 
 
-def _content(d: Found, words: Words, level: int) -> Iterator[Markup]:
+def _content(d: Diagnosed, words: Words, level: int) -> Iterator[Markup]:
     state = tag("span", words["well" if d.ok else "sick"], class_="good" if d.ok else "bad")
     yield heading(level, words("title", name=d.name), ": ", state)
     yield tag("p", summary(d, words.lang))
@@ -57,7 +57,7 @@ def _winner(r: Remedy, words: Words, level: int) -> Markup:
     return join(heading(level, f"{words['winner']} {r.text(words.lang)}"), preformatted(r.diff))
 
 
-def _figures(d: Found, words: Words) -> Iterator[Markup]:
+def _figures(d: Diagnosed, words: Words) -> Iterator[Markup]:
     rows = [row for row in d.layers if row.gradient == row.gradient and row.kind != "embedding"]
     names, lang = [named_use(row.name, row.use) for row in rows], words.lang
     norms = [row.gradient for row in rows]
@@ -73,7 +73,7 @@ def _figures(d: Found, words: Words) -> Iterator[Markup]:
     yield histograms(words["figure values"], values, lang, head)
 
 
-def _table(d: Found, words: Words) -> Markup:
+def _table(d: Diagnosed, words: Words) -> Markup:
     """Return the table of layers without empty columns, and what each column says."""
     cells = [cells_of(row) for row in d.layers]
     used = [k for k, _ in enumerate(COLUMNS) if any(row[k] for row in cells)]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from chainrule.doctor.examine.measure import Layer, named_use
-from chainrule.doctor.found import Found, Remedy, Verdict
+from chainrule.doctor.found import Diagnosed, Remedy, Verdict
 from chainrule.present.columns import set_left, set_right, width_of
 from chainrule.present.escape import terminal
 
@@ -18,7 +18,7 @@ COLUMNS = (
 )
 
 
-def text_of(d: Found, lang: str) -> str:
+def text_of(d: Diagnosed, lang: str) -> str:
     """Return the report."""
     lines = [f"{said('well' if d.ok else 'sick', lang)}  {d.name}", summary(d, lang), ""]
     for verdict in d.verdicts:
@@ -33,7 +33,7 @@ def text_of(d: Found, lang: str) -> str:
     return terminal("\n".join([*lines, *d.notes, *d.left_out(lang)]))
 
 
-def summary(d: Found, lang: str) -> str:
+def summary(d: Diagnosed, lang: str) -> str:
     """Return the line with the losses and the noise scale."""
     values = {"loss": d.loss, "chance": d.chance, "steps": d.steps, "final": d.final_loss}
     return said("summary", lang, {**values, "noise": d.noise_scale, "batch": d.batch_size})

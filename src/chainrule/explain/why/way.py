@@ -19,7 +19,8 @@ from chainrule.explain.write.text import table_lines
 from chainrule.nn.module import Module
 from chainrule.observe.entry import Entry
 from chainrule.present.escape import terminal
-from chainrule.present.page import fragment, paragraphs
+from chainrule.present.html import Markup
+from chainrule.present.page import fragment, pairs, paragraphs
 from chainrule.present.table import table
 from chainrule.present.unicode_math import to_unicode
 
@@ -78,8 +79,12 @@ class GradientPath:
         return terminal("\n".join([f"{self.name}: {self.sentence}", *self._place(), *table]) + "\n")
 
     def _repr_html_(self) -> str:
-        rows = table(self._head(), map(self._row, self.steps), self.name) if self.steps else None
-        return fragment(self.lang, paragraphs(f"{self.name}: {self.sentence}", *self._place()), rows)
+        words = Catalogue(self.lang)
+        steps: list[Markup] = []
+        if self.steps:
+            said = pairs((words[key], words[f"{key}_text"]) for key in ("size", "factor", "zeros"))
+            steps = [table(self._head(), map(self._row, self.steps), self.name), said]
+        return fragment(self.lang, paragraphs(f"{self.name}: {self.sentence}", *self._place()), steps)
 
     def _head(self) -> tuple[str, ...]:
         words = Catalogue(self.lang)

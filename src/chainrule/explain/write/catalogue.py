@@ -118,6 +118,12 @@ TEXT: Texts = {
     "size": {"en": "size of gradient", "ko": "기울기의 크기"},
     "factor": {"en": "factor", "ko": "배율"},
     "zeros": {"en": "zeros", "ko": "0의 비율"},
+    "size_text": {"en": "norm of the gradient of this value", "ko": "이 값의 기울기의 노름"},
+    "factor_text": {
+        "en": "norm of what arrives through the operation, over the norm at the operation's result",
+        "ko": "연산을 거쳐 도착한 기울기의 노름을 연산 결과의 기울기 노름으로 나눈 값",
+    },
+    "zeros_text": {"en": "share of the gradient's elements that are zero", "ko": "기울기의 원소 가운데 0인 것의 비율"},
     "verdict_none": {"en": "no gradient arrives.", "ko": "기울기가 오지 않습니다."},
     "verdict_zero": {"en": "the gradient is zero everywhere.", "ko": "기울기가 모두 0입니다."},
     "verdict_tiny": {"en": "the gradient is tiny.", "ko": "기울기가 아주 작습니다."},

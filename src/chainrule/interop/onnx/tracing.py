@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from chainrule import nn
-from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.capture.capture import Capture
+from chainrule.compile.capture.captured import Captured
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor, value_of

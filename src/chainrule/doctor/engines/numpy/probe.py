@@ -57,7 +57,7 @@ class OwnEvent(Event):
         return value_of(node.op.adjoints[0](np.ones(node.shape, node.dtype), node.saved, node.settings))
 
 
-class Watched(Tensor):
+class ProbedTensor(Tensor):
     """A box of a probe: it tells the probe where it is detached."""
 
     __slots__ = ()
@@ -123,7 +123,7 @@ class ProbeTape(Recorder, Record):
         if isinstance(y, tuple):
             return tuple(self.boxed(item) for item in y)
         if type(y) is Tensor and y._trace is self:
-            y.__class__ = Watched
+            y.__class__ = ProbedTensor
         return y
 
     def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
