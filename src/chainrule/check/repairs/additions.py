@@ -1,11 +1,11 @@
-"""What is missing, or another one than is needed: a variable, a factor, a term, a sum, a stride."""
+"""What is missing, or another one than is needed: a variable, a factor, a term, a sum."""
 
 import ast
 import copy
 from collections.abc import Iterator, Sequence
 
 from .changes import AXES
-from .sites import Edit, Place, Site, below, calls, edit_at, text_of
+from .sites import Edit, Place, Site, edit_at, text_of
 
 
 def variables(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
@@ -42,6 +42,11 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 2.4,
                 ast.BinOp(node, ast.Sub(), squared),
             )
+    in_product = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.MatMult)
+    if site.is_value or in_product:
+        turned = ast.Attribute(node, "T", ast.Load())
+        what = f"the term {text_of(turned)} is missing: {text_of(node)} counts once where it enters twice"
+        yield edit_at(site, "missing-term", what, 1.65, ast.BinOp(node, ast.Add(), turned))
     if site.is_value or is_factor or isinstance(node, ast.BinOp):
         for atom in atoms:
             name = text_of(atom)
@@ -53,6 +58,9 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             )
             yield edit_at(site, "missing-term", f"the term {name} is missing", 2.2, ast.BinOp(node, ast.Add(), atom))
             yield edit_at(site, "missing-term", f"the term {name} is missing", 2.2, ast.BinOp(node, ast.Sub(), atom))
+            square = ast.BinOp(atom, ast.Pow(), ast.Constant(2))
+            what = f"the division by {text_of(square)} is missing"
+            yield edit_at(site, "missing-term", what, 2.35, ast.BinOp(node, ast.Div(), square))
             one_less = ast.BinOp(ast.Constant(1), ast.Sub(), atom)
             yield edit_at(
                 site, "missing-term", f"the factor 1 - {name} is missing", 2.3, ast.BinOp(node, ast.Mult(), one_less)
@@ -87,53 +95,6 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 [ast.keyword("axis", shown), ast.keyword("keepdims", ast.Constant(True))],
             )
             yield edit_at(site, "broadcast-sum", f"the sum over axis {axis} is missing", 1.8, kept)
-
-
-def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Change where a window begins: by a stride, a dilation, a padding, or one place."""
-    node = site.node
-    if isinstance(node, ast.Slice):
-        yield from _slices(site, node)
-    if not isinstance(node, ast.Name) or not site.in_index:
-        return
-    index = next(n for n in site.above if isinstance(n, ast.Subscript) or calls(n, "range"))
-    same = [s for s in below(index, [], site.statement) if getattr(s.node, "id", "") == node.id]
-    if isinstance(index, ast.Subscript):
-        same = [s for s in same if s.node is not index.value]
-    if not same or same[0].node is not node:
-        return
-    factors = [ast.Constant(2), ast.Constant(3), *(a for a in atoms if text_of(a) != node.id)]
-    for factor in factors:
-        changes = [(s.place, ast.copy_location(ast.BinOp(s.node, ast.Mult(), factor), s.node)) for s in same]
-        name = text_of(factor)
-        what = f"the window moves by 1 where it must move by {name}: the stride is missing"
-        yield Edit("stride", what, 1.7, changes, node.id, f"{node.id} * {name}", node.lineno)
-    for atom in [ast.Constant(1), *(a for a in atoms if text_of(a) != node.id)]:
-        for kind in (ast.Add, ast.Sub):
-            new = ast.BinOp(node, kind(), atom)
-            code = "shifted" if isinstance(atom, ast.Constant) else "padding"
-            what = (
-                "the place is off by one" if isinstance(atom, ast.Constant) else f"the window is off by {text_of(atom)}"
-            )
-            yield edit_at(site, code, what, 1.8, new)
-
-
-def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
-    one, minus = ast.Constant(1), ast.UnaryOp(ast.USub(), ast.Constant(1))
-    if node.upper is None and node.step is None and isinstance(node.lower, ast.Constant):
-        yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(None, minus, None))
-        yield edit_at(site, "shifted", "the slice begins too late", 1.4, ast.Slice(None, None, None))
-    if node.lower is None and node.step is None and isinstance(node.upper, ast.UnaryOp):
-        yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(one, None, None))
-        yield edit_at(site, "shifted", "the slice ends too early", 1.4, ast.Slice(None, None, None))
-    if node.step is not None:
-        yield edit_at(
-            site,
-            "axes-swapped",
-            "the order is reversed where it must not be",
-            1.4,
-            ast.Slice(node.lower, node.upper, None),
-        )
 
 
 def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:

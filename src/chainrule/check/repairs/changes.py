@@ -29,6 +29,24 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             yield edit_at(site, "mask", what, 1.2, ast.Compare(atom, node.ops, node.comparators))
 
 
+SMALL = (1e-5, 1e-8, 1e-6, 1e-3, 1e-12)
+"""What is usually added under a root."""
+
+
+def sides(site: Site, small: Sequence[float] = ()) -> Iterator[Edit]:
+    """Give a mask the side that it lacks: `x < 1` where `-1 < x < 1` is needed."""
+    node = site.node
+    if not isinstance(node, ast.Compare) or type(node.ops[0]) not in COMPARISONS or len(node.ops) != 1:
+        return
+    bound, opposite = node.comparators[0], COMPARISONS[type(node.ops[0])][1]
+    others = [ast.Constant(value) for value in (0, 1, *small)] + [ast.UnaryOp(ast.USub(), bound)]
+    for other in others:
+        if text_of(other) != text_of(bound):
+            side = ast.Compare(node.left, [opposite()], [other])
+            what = f"the mask lacks its other side, {text_of(side)}"
+            yield edit_at(site, "mask", what, 1.9, ast.BinOp(node, ast.BitAnd(), side))
+
+
 def _turned(node: Any) -> ast.expr:
     if isinstance(node, ast.Attribute) and node.attr == "T":
         return node.value
@@ -176,30 +194,50 @@ def numbers(site: Site) -> Iterator[Edit]:
         for new in (value + 1, value - 1):
             yield edit_at(site, "shifted", what, 1.2, ast.Constant(new))
         return
-    is_power = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Pow)
-    what = "the exponent is wrong" if is_power else "the number is wrong"
+    operator = site.parent.op if isinstance(site.parent, ast.BinOp) else None
+    code, what = ("mask", "the bound of the mask is wrong") if site.in_mask else ("factor", "the number is wrong")
+    what = "the exponent is wrong" if isinstance(operator, ast.Pow) else what
     others = (value + 1, value - 1, 2 * value, value / 2, 1, 2, 3, 4, 0.5, 0, -value)
     for new in dict.fromkeys(int(n) if n == int(n) else n for n in others):
+        if new == 1 and isinstance(operator, ast.Mult | ast.Div | ast.Pow):
+            continue  # the number does not belong there: `operators` leaves it out
         if new != value:
-            yield edit_at(site, "factor", what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
+            yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
 
 
-def roots(site: Site) -> Iterator[Edit]:
-    """Change where a small number stands: under the root, or beside it."""
+def roots(site: Site, small: Sequence[float] = SMALL) -> Iterator[Edit]:
+    """Change where a small number stands: under a root, outside it, or nowhere."""
     node = site.node
-    if calls(node, "sqrt") and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
-        inner = node.args[0]
-        if isinstance(inner.op, ast.Add):
-            new = ast.BinOp(ast.Call(node.func, [inner.left], []), ast.Add(), inner.right)
-            yield edit_at(
-                site, "epsilon", f"{text_of(inner.right)} stands under the root where it must stand beside it", 1.0, new
-            )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and calls(node.left, "sqrt"):
-        root: Any = node.left
-        moved = ast.Call(root.func, [ast.BinOp(root.args[0], ast.Add(), node.right)], [])
-        yield edit_at(
-            site, "epsilon", f"{text_of(node.right)} stands beside the root where it must stand under it", 1.0, moved
-        )
+    under = _under_root(node)
+    if isinstance(under, ast.BinOp) and isinstance(under.op, ast.Add):
+        what = f"{text_of(under.right)} stands under the root where it must stand outside it"
+        yield edit_at(site, "epsilon", what, 1.0, ast.BinOp(_root_of(node, under.left), ast.Add(), under.right))
+    elif under is not None:
+        for value in small:
+            padded = ast.BinOp(under, ast.Add(), ast.Constant(value))
+            yield edit_at(site, "epsilon", f"{value:g} is missing under the root", 1.9, _root_of(node, padded))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        inverse = isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Div)
+        root: Any = node.left.right if inverse else node.left  # type: ignore[attr-defined]
+        under = _under_root(root)
+        if under is not None:
+            moved = _root_of(root, ast.BinOp(under, ast.Add(), node.right))
+            what = f"{text_of(node.right)} stands outside the root where it must stand under it"
+            new = ast.BinOp(node.left.left, ast.Div(), moved) if inverse else moved  # type: ignore[attr-defined]
+            yield edit_at(site, "epsilon", what, 1.0, new)
+
+
+def _under_root(node: Any) -> Any:
+    """Return what a root is taken of, written as `sqrt(a)`, `a**0.5` or `a**-0.5`; None where there is no root."""
+    if calls(node, "sqrt", "rsqrt") and len(node.args) == 1:
+        return node.args[0]
+    is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+    return node.left if is_power and text_of(node.right).lstrip("-(").rstrip(")") in ("0.5", "1 / 2", ".5") else None
+
+
+def _root_of(node: Any, under: ast.expr) -> ast.expr:
+    """Return the same root of something else."""
+    return ast.BinOp(under, node.op, node.right) if isinstance(node, ast.BinOp) else ast.Call(node.func, [under], [])
 
 
 OTHER_OPERATORS: dict[type, tuple[type, ...]] = {

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
 from chainrule.check.measuring.coverage import cover
 from chainrule.check.measuring.measure import Probe, random_direction
+from chainrule.check.subjects.editing import with_helpers
 from chainrule.check.subjects.subject import Subject
 from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
@@ -20,17 +21,32 @@ from .program import Program
 from .sites import Edit
 
 SECONDS = 2.0
-"""How long changes are tried."""
+"""How much of the processor's time the changes may take: on a busy machine as many are tried as on an idle one."""
+LONGEST = 20.0
+"""Seconds by the clock after which no further change is tried."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
 """Costs below which a change says what the mistake is; of dearer ones, which put in or take out, several may do."""
 MOST = 3
+"""How many repairs are named."""
 NEAR = 0.3
-"""How much dearer a second repair may be to be named beside the first."""
+"""How much dearer a second repair may be to be named next to the first."""
+FARTHER = 1.0
+"""How much dearer it may be where the first leaves another gradient wrong: one change may yet mend both."""
 LARGEST = 2000
 """Elements up to which a gradient is measured to mend a pass that does not run."""
-"""How many repairs are named."""
+
+
+@dataclass
+class Limit:
+    """The cost above which no further change is worth trying, as far as the search knows by now."""
+
+    cost: float = float("inf")
+
+    def lower(self, cost: float) -> None:
+        """Lower the limit, if the cost is below it."""
+        self.cost = min(self.cost, cost)
 
 
 @dataclass
@@ -50,14 +66,14 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     tried first.
     """
     found: list[tuple[int, Repair]] = []
+    limit = Limit()
     with np.errstate(all="ignore"):
-        for repair in _repairs(probe.subject, context, probe.repairs):
-            if any(not wrong for wrong, _ in found) and repair.edit.cost > found[0][1].edit.cost + NEAR:
-                break
+        for repair in _repairs(probe.subject, context, probe.repairs, limit):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
                 found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
+                limit.lower(repair.edit.cost + (FARTHER if wrong else NEAR))
             if len(found) >= MOST and not found[0][0]:
                 break
     named = [repair for _, repair in found[:MOST]]
@@ -78,7 +94,7 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypot
             return []
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
-        for repair in _repairs(subject, context, []):
+        for repair in _repairs(subject, context, [], Limit()):
             if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
                 return [_hypothesis(repair)]
     return []
@@ -100,14 +116,18 @@ def _hypothesis(repair: Repair) -> Hypothesis:
     return Hypothesis(edit.code, detail, 1.0)
 
 
-def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterator[Repair]:
+def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Limit) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     programs = list(_programs(subject))
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in programs for edit in all_edits]
     tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
-    end = time.perf_counter() + SECONDS
+    end, latest = time.thread_time() + SECONDS, time.perf_counter() + LONGEST
     for edit, program, rebuilt in tried:
-        if time.perf_counter() > end:
+        if time.thread_time() > end or time.perf_counter() > latest:
+            return
+        if edit.cost > limit.cost:
+            if edit.key in known:
+                continue
             return
         undo = edit.apply()
         function = program.compiled()
@@ -119,12 +139,24 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterat
 
 def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
     """Yield the functions that a backward pass is made of: itself, and those of the user's that it calls."""
+    small = _small_numbers(subject)
     for function, rebuilt in subject.editable():
         try:
             program = Program(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree)
+        yield program, rebuilt, edits(program.tree, small)
+
+
+def _small_numbers(subject: Subject) -> tuple[float, ...]:
+    """Return the numbers below 1 in the source of a forward pass: what its backward pass may have left out."""
+    held = getattr(subject, "layer", getattr(subject, "called", None))
+    forward = getattr(held, "forward", held)
+    found: list[float] = []
+    for function, _ in with_helpers(forward, lambda f: f):
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        found += [c for c in (*function.__code__.co_consts, *defaults) if isinstance(c, float) and 0 < c < 1]
+    return tuple(dict.fromkeys(found))
 
 
 def _fits(subject: Subject, context: Context) -> bool:

@@ -77,6 +77,17 @@ class Site:
         return False
 
     @property
+    def in_mask(self) -> bool:
+        """Whether it is compared: a bound of a mask, or a part of one."""
+        return any(isinstance(node, ast.Compare) for node in self.above) and not self.in_index
+
+    @property
+    def loops(self) -> list[str]:
+        """The variables of the loops around it, the outermost first."""
+        found = [node.target for node in self.above if isinstance(node, ast.For | ast.comprehension)]
+        return [target.id for target in reversed(found) if isinstance(target, ast.Name)]
+
+    @property
     def is_value(self) -> bool:
         """Whether it is all that a statement assigns or returns, or one of several that it returns."""
         if isinstance(self.parent, ast.Assign | ast.AugAssign | ast.Return | ast.Lambda):

@@ -166,7 +166,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     first = repairs[0]
     if first.code in WRITTEN or not known or known[0].explained < 1:
         return (*repairs, *known)
-    if known[0].code == first.code or (first.detail["sure"] and known[0].code in OBSERVED):
+    same = known[0].code == first.code and not known[0].detail.get("meaning")
+    if same or (first.detail["sure"] and known[0].code in OBSERVED):
         return (*repairs, *known[1:])
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
