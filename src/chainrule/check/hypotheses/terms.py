@@ -194,7 +194,8 @@ def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidat
 
 def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Array]) -> Iterator[Candidate]:
     lack, n, u, v = context.error, context.expected, taken[1], needed[1]
-    for above in (np.ones(()), context.y_bar):
+    # What arrives belongs to every term; of a single number it is known only here that it stands for itself.
+    for above in (context.y_bar,) if context.y_bar.size == 1 else (np.ones(()), context.y_bar):
         try:
             term = _unbroadcast(np.broadcast_to((v - u) * above, np.broadcast(v, u, context.y_bar).shape), n.shape)
         except ValueError:
@@ -218,18 +219,25 @@ def _one_hot(context: Context) -> Iterator[Candidate]:
     rows = np.where(abs(lack) > context.noise, lack, 0.0).reshape(-1, n.shape[-1])
     hits = np.count_nonzero(rows, axis=1)
     values = rows[rows != 0]
+    bar = float(context.y_bar.ravel()[0]) if context.y_bar.size == 1 else 1.0
     if len(rows) >= 2 and np.all(hits == 1) and np.allclose(values, values[0]):
         at = [int(k) for k in np.argmax(rows != 0, axis=1)]
-        text = (
-            f"one entry in each row lacks {values[0]:.6g}: a one-hot term (the target) is missing or has a wrong factor"
-        )
-        detail = {"term": "one-hot", "factor": float(values[0]), "rows": at}
+        text = f"one entry in each row lacks {values[0]:.6g}: {_labels(at, context)} is missing or has a wrong factor"
+        detail = {"term": "one-hot", "factor": float(values[0]) / bar, "entries": at}
         yield Candidate("missing-term", text, 2.8, predicted=n - rows.reshape(n.shape), detail=detail)
     for by in (1, -1):
         for hot in (np.maximum(rows, 0), np.minimum(rows, 0)):
             if np.all(hits == 2) and np.allclose(rows, hot - np.roll(hot, by, axis=1)):
                 text = f"a one-hot term (the target) is off by {by} along the last axis"
                 yield Candidate("shifted", text, 2.8, predicted=n - rows.reshape(n.shape), detail={"shift": by})
+
+
+def _labels(at: list[int], context: Context) -> str:
+    """Say what has a 1 in one place of each row: the one-hot form of an argument, where it is one."""
+    for name, labels in context.arguments.items():
+        if np.asarray(labels).dtype.kind in "iu" and np.ravel(labels).tolist() == at:
+            return f"the one-hot term of {name}"
+    return "a one-hot term (the target)"
 
 
 def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:

@@ -72,10 +72,7 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     if is_factor or isinstance(site.parent, ast.BinOp):
         squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield edit_at(site, "missing-term", f"the square of {text_of(node)} is needed", 1.9, squared)
-        opposite = ast.BinOp(ast.Constant(1), ast.Sub(), node)
-        yield edit_at(
-            site, "missing-term", f"1 - {text_of(node)} is needed where {text_of(node)} stands", 1.9, opposite
-        )
+        yield _opposite(site)
     if site.is_value:
         for number, name in ((2, "2"), (0.5, "0.5")):
             yield edit_at(
@@ -95,6 +92,15 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 [ast.keyword("axis", shown), ast.keyword("keepdims", ast.Constant(True))],
             )
             yield edit_at(site, "broadcast-sum", f"the sum over axis {axis} is missing", 1.8, kept)
+
+
+def _opposite(site: Site) -> Edit:
+    """Put 1 - a in the place of a, or a in that of 1 - a."""
+    node = site.node
+    is_one_less = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and text_of(node.left) == "1"
+    new = node.right if is_one_less else ast.BinOp(ast.Constant(1), ast.Sub(), node)
+    code = "other-argument" if is_one_less else "missing-term"
+    return edit_at(site, code, f"{text_of(node)} is used where {text_of(new)} is needed", 1.9, new)
 
 
 def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
@@ -117,6 +123,7 @@ def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Subscript):
+            yield made("partial", "the statement does not belong there", 1.05, ast.Pass())
             what = "a contribution is assigned where it must be added"
             yield made("partial", what, 1.1, ast.AugAssign(target, ast.Add(), statement.value))
             what = "a contribution is assigned where it must be subtracted"

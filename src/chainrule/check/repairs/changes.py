@@ -1,7 +1,8 @@
 """What stands there and is the wrong one: a comparison, a transpose, a sign, an axis, a number, an operator."""
 
 import ast
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -20,6 +21,11 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     node = site.node
     if not isinstance(node, ast.Compare) or len(node.ops) != 1:
         return
+    for neutral in (
+        ast.BinOp(node, ast.BitAnd(), ast.Constant(False)),
+        ast.BinOp(node, ast.BitOr(), ast.Constant(True)),
+    ):
+        yield edit_at(site, "partial", f"the mask {text_of(node)} does not belong there", 0.7, neutral)
     for k, kind in enumerate(COMPARISONS.get(type(node.ops[0]), ())):
         what = "the mask takes the boundary wrongly" if k == 0 else "the mask takes the wrong side"
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))
@@ -160,7 +166,7 @@ def axes(site: Site) -> Iterator[Edit]:
 
 def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
     is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in ("np", "numpy", "cr")
-    position = 0 if is_method else 1
+    position = (0 if is_method else 1) + calls(node, "roll")
     given = next((k.value for k in node.keywords if k.arg == "axis"), None)
     positional = given is None and len(node.args) > position
     old = node.args[position] if positional else given
@@ -181,8 +187,11 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         yield edit_at(site, "axes-swapped", what, 1.2, ast.Call(node.func, args, keywords))
 
 
-def numbers(site: Site) -> Iterator[Edit]:
-    """Put another number in the place of one: off by one in an index, another factor or exponent elsewhere."""
+def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
+    """Put another number in the place of one: off by one in an index, another factor or exponent elsewhere.
+
+    `space` are the globals of the function, which say what the parameters of those that it calls are.
+    """
     node = site.node
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
@@ -195,14 +204,45 @@ def numbers(site: Site) -> Iterator[Edit]:
             yield edit_at(site, "shifted", what, 1.2, ast.Constant(new))
         return
     operator = site.parent.op if isinstance(site.parent, ast.BinOp) else None
-    code, what = ("mask", "the bound of the mask is wrong") if site.in_mask else ("factor", "the number is wrong")
-    what = "the exponent is wrong" if isinstance(operator, ast.Pow) else what
     others = (value + 1, value - 1, 2 * value, value / 2, 1, 2, 3, 4, 0.5, 0, -value)
     for new in dict.fromkeys(int(n) if n == int(n) else n for n in others):
-        if new == 1 and isinstance(operator, ast.Mult | ast.Div | ast.Pow):
-            continue  # the number does not belong there: `operators` leaves it out
-        if new != value:
-            yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
+        if new == value or (new == 1 and isinstance(operator, ast.Mult | ast.Div | ast.Pow)):
+            continue  # a factor 1 is none: `operators` leaves the number out
+        code, what = _of_number(site, space, value, new)
+        yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
+
+
+AXIS = ("axis", "axes", "dim", "dims")
+"""How a parameter that chooses axes is called."""
+
+
+def _of_number(site: Site, space: Mapping[str, Any], value: float, new: float) -> tuple[str, str]:
+    """Return what kind of mistake a wrong number is, and how it is said."""
+    if site.in_mask:
+        return "mask", "the bound of the mask is wrong"
+    if isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Pow):
+        return "factor", "the exponent is wrong"
+    called = next((n for n in site.above[:2] if isinstance(n, ast.Call)), None)
+    if called is None or site.place[0] not in (called, *called.keywords):
+        return "factor", "the number is wrong"
+    name = _parameter(site, called, space)
+    if calls(called, "roll") and name in ("", "shift"):
+        return "shifted", "the shift is wrong"
+    if name in AXIS:
+        return "axes-swapped", "the axis is wrong"
+    what = f"{text_of(called.func)} is called with {name + ' = ' if name else ''}{value} where {new} is needed"
+    return ("missing-term", f"{what}: a term is left out") if value == 0 else ("other-argument", what)
+
+
+def _parameter(site: Site, called: ast.Call, space: Mapping[str, Any]) -> str:
+    """Return the name of the parameter for which an expression is given, or an empty string."""
+    if isinstance(site.parent, ast.keyword):
+        return site.parent.arg or ""
+    try:
+        names = list(inspect.signature(space[text_of(called.func)]).parameters)
+        return names[site.place[2] or 0]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ""
 
 
 def roots(site: Site, small: Sequence[float] = SMALL) -> Iterator[Edit]:

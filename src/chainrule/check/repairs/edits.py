@@ -1,20 +1,20 @@
 """The changes of one expression that undo what is often written wrong."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import additions, changes, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
-def edits(tree: Any, small: Sequence[float] = ()) -> list[Edit]:
+def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | None = None) -> list[Edit]:
     """Return every change that is tried, the likeliest first.
 
-    `small` are numbers of the forward pass that are below 1, such as its ε.
+    `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
     """
     atoms = atoms_of(tree)
-    found = [edit for site in sites(tree) for edit in _of_site(site, atoms, small)]
+    found = [edit for site in sites(tree) for edit in _of_site(site, atoms, small, space or {})]
     found += [edit for statement in _statements(tree) for edit in additions.of_statement(statement)]
     return sorted(found, key=lambda e: e.cost)
 
@@ -26,12 +26,12 @@ def _statements(tree: Any) -> Iterator[tuple[ast.stmt, Place]]:
                 yield from ((s, (node, name, k)) for k, s in enumerate(value) if isinstance(s, ast.stmt))
 
 
-def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float]) -> Iterator[Edit]:
+def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], space: Mapping[str, Any]) -> Iterator[Edit]:
     yield from changes.comparisons(site, atoms)
     yield from changes.transposes(site)
     yield from changes.signs(site)
     yield from changes.axes(site)
-    yield from changes.numbers(site)
+    yield from changes.numbers(site, space)
     yield from changes.roots(site, tuple(dict.fromkeys((*small, *changes.SMALL))))
     yield from changes.sides(site, small)
     yield from changes.operators(site)

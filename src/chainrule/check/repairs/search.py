@@ -129,12 +129,22 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Li
             if edit.key in known:
                 continue
             return
-        undo = edit.apply()
-        function = program.compiled()
-        undo.apply()
-        changed = None if function is None else rebuilt(function)
-        if changed is not None and _fits(changed, context):
-            yield Repair(edit, program, changed)
+        changed = _changed(edit, program, rebuilt)
+        if changed is None or not _fits(changed, context):
+            continue
+        # Where twice the negative does as well, what was wrong is not the sign: the value no longer counts at all.
+        twice = edit.times(2.5) if edit.code == "sign" else None
+        if twice is not None and (other := _changed(twice, program, rebuilt)) is not None and _fits(other, context):
+            continue
+        yield Repair(edit, program, changed)
+
+
+def _changed(edit: Edit, program: Program, rebuilt: Callable[[FunctionType], Subject | None]) -> Subject | None:
+    """Return the subject with a change made, or None where that is no function."""
+    undo = edit.apply()
+    function = program.compiled()
+    undo.apply()
+    return None if function is None else rebuilt(function)
 
 
 def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
@@ -145,7 +155,7 @@ def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionTyp
             program = Program(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree, small)
+        yield program, rebuilt, edits(program.tree, small, function.__globals__)
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:

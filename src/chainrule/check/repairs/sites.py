@@ -28,6 +28,14 @@ class Edit:
         """What tells it from other changes of a function, whichever tree it belongs to."""
         return self.line, self.written, self.wanted
 
+    def times(self, factor: float) -> "Edit | None":
+        """Return the change with all that it puts in multiplied; None where that is no expression."""
+        if not all(isinstance(new, ast.expr) for _, new in self.changes):
+            return None
+        by = ast.Constant(factor)
+        changes = [(place, ast.copy_location(ast.BinOp(new, ast.Mult(), by), new)) for place, new in self.changes]
+        return Edit(self.code, self.what, self.cost, changes, self.written, self.wanted, self.line)
+
     def apply(self) -> "Edit":
         """Make the change, and return the one that takes it back."""
         before = [(place, _at(place)) for place, _ in self.changes]

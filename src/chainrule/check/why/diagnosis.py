@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.hypotheses import Hypothesis
+from chainrule.check.hypotheses import ENOUGH, Hypothesis
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
@@ -164,14 +164,19 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if not repairs:
         return tuple(fitted)
     first = repairs[0]
-    if first.code in WRITTEN or not known or known[0].explained < 1:
+    if first.code in WRITTEN or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
     same = known[0].code == first.code and not known[0].detail.get("meaning")
-    if same or (first.detail["sure"] and known[0].code in OBSERVED):
+    if same or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
     return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
+
+
+def _observed(fitted: Hypothesis) -> bool:
+    """Whether a reason says only in which places, or at which point, the gradient is wrong, and how much there."""
+    return fitted.code in OBSERVED or (fitted.code == "factor" and bool(fitted.detail.get("axes")))
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
