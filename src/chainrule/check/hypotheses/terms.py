@@ -204,7 +204,8 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
             continue
         square = float(np.vdot(term, term))
         weight = float(np.vdot(term, lack)) / square if square > context.noise**2 else 0.0
-        if weight and fits(weight * term, lack, context):
+        # A negative weight says the same of the two values the other way round.
+        if weight > 0 and fits(weight * term, lack, context):
             text = f"{taken[0]} is used where {needed[0]} is needed"
             detail = {"term": taken[0], "factor": weight}
             code = "missing-term" if {taken[0], needed[0]} == {"y", "y²"} else "output-for-input"

@@ -21,11 +21,10 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     node = site.node
     if not isinstance(node, ast.Compare) or len(node.ops) != 1:
         return
-    for neutral in (
-        ast.BinOp(node, ast.BitAnd(), ast.Constant(False)),
-        ast.BinOp(node, ast.BitOr(), ast.Constant(True)),
-    ):
-        yield edit_at(site, "partial", f"the mask {text_of(node)} does not belong there", 0.7, neutral)
+    if isinstance(node.ops[0], (ast.Eq, ast.NotEq, *COMPARISONS)):
+        for operator, value in ((ast.BitAnd(), False), (ast.BitOr(), True)):
+            what = f"the mask {text_of(node)} does not belong there"
+            yield edit_at(site, "partial", what, 0.7, ast.BinOp(node, operator, ast.Constant(value)))
     for k, kind in enumerate(COMPARISONS.get(type(node.ops[0]), ())):
         what = "the mask takes the boundary wrongly" if k == 0 else "the mask takes the wrong side"
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))
@@ -209,7 +208,8 @@ def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
         if new == value or (new == 1 and isinstance(operator, ast.Mult | ast.Div | ast.Pow)):
             continue  # a factor 1 is none: `operators` leaves the number out
         code, what = _of_number(site, space, value, new)
-        yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
+        broken = isinstance(value, int) and not isinstance(new, int)
+        yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value) + 0.2 * broken, ast.Constant(new))
 
 
 AXIS = ("axis", "axes", "dim", "dims")
