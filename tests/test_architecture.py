@@ -38,12 +38,11 @@ FORBIDDEN_WORDS = ("NotImplemented" + "Error", "TO" + "DO", "FIX" + "ME", "X" * 
 
 @dataclass(frozen=True)
 class Import:
-    """One import of a module of the package: who, whom, where, and whether only a type checker sees it."""
+    """One import of a module of the package: who, whom, and where."""
 
     source: str
     target: str
     line: int
-    for_types: bool
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,10 @@ class Tree:
         return seen
 
     def _imports_of(self, module: str) -> Iterator[Import]:
-        for node, for_types in _nodes(ast.parse(self.modules[module].read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(self.modules[module].read_text(encoding="utf-8"))):
             for target in dict.fromkeys(self._targets(module, node)):
                 if target.split(".")[0] == self.package.name:
-                    yield Import(module, target, getattr(node, "lineno", 0), for_types)
+                    yield Import(module, target, getattr(node, "lineno", 0))
 
     def _targets(self, module: str, node: ast.AST) -> Iterator[str]:
         match node:
@@ -118,14 +117,6 @@ class Tree:
         return ".".join([*base, name] if name else base)
 
 
-def _nodes(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Every node under a node, with whether it stands under `if TYPE_CHECKING:`."""
-    yield node, for_types
-    guarded = node.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) else []
-    for child in ast.iter_child_nodes(node):
-        yield from _nodes(child, for_types or child in guarded)
-
-
 def misplaced(tree: Tree) -> list[str]:
     """Folders of the package that are no layer."""
     folders = {path.parent.name for path in tree.modules.values() if path.parent.parent == tree.package}
@@ -142,10 +133,10 @@ def upward_imports(tree: Tree) -> list[str]:
 
 
 def import_cycle(tree: Tree) -> list[str]:
-    """The modules of one import cycle, or nothing. What only a type checker imports cannot close one."""
+    """The modules of one import cycle, or nothing: also of imports inside a function, and of those for types alone."""
     graph: dict[str, set[str]] = {name: set() for name in tree.modules}
     for i in tree.imports:
-        if i.target != i.source and not i.for_types:
+        if i.target != i.source:
             graph[i.source].add(i.target)
     try:
         TopologicalSorter(graph).prepare()
@@ -283,6 +274,7 @@ def test_a_folder_that_is_no_layer_is_found(tree_of):
     [
         {"core/a.py": "from . import b", "core/b.py": "from . import a"},
         {"core/a.py": "from . import b", "core/b.py": "def f():\n    from .a import g"},
+        {"core/a.py": "from . import b", "core/b.py": "import typing\nif typing.TYPE_CHECKING:\n    from . import a"},
         {
             "core/a.py": "from . import b",
             "core/b.py": "from . import c",
@@ -295,12 +287,6 @@ def test_a_folder_that_is_no_layer_is_found(tree_of):
 def test_a_cycle_is_found(tree_of, files):
     names = {name for name in tree_of(files).modules if name.startswith(("chainrule.core", "chainrule._"))}
     assert set(import_cycle(tree_of(files))) == names
-
-
-def test_an_import_for_types_closes_no_cycle(tree_of):
-    for_types = "import typing\nif typing.TYPE_CHECKING:\n    from . import a\n"
-    assert import_cycle(tree_of({"core/a.py": "from . import b", "core/b.py": for_types})) == []
-    assert import_cycle(tree_of({"core/b.py": for_types + "else:\n    from . import a\n"})) != []
 
 
 def test_a_long_file_is_found(tree_of):

@@ -1,4 +1,4 @@
-"""chainrule: backpropagation that can be trusted, understood and run fast.
+"""chainrule: backpropagation that is verified, explained and fast.
 
 >>> import chainrule as cr
 >>> x = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)

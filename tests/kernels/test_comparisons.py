@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.kernels import activations, cross_entropy, normalization, optimizers, softmax
+from chainrule.kernels import cross_entropy, normalization, optimizers, softmax
 
-from .comparisons import COMPARISONS, STEPS, arrays_of_step
+from . import references
+from .comparisons import COMPARISONS, STEPS, arrays_of_step, losses_and_gradient
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
@@ -28,21 +29,21 @@ def test_each_kernel_agrees_with_its_reference(name, dtype):
 def run(*arguments, **environment):
     """The output of a program that sees the source; warnings are errors there as well."""
     command = [sys.executable, "-W", "error", *arguments]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_each_kernel_agrees_with_its_reference_without_the_compiler():
-    assert run(str(HERE / "comparisons.py"), NUMBA_DISABLE_JIT="1").split() == list(COMPARISONS)
+    assert run("-m", "tests.kernels.comparisons", NUMBA_DISABLE_JIT="1").split() == list(COMPARISONS)
 
 
 USE = """
 import numpy as np
-from chainrule.kernels import activations
-y = np.full((1, 4), 2.0)
-activations.bias_relu(y, np.ones(4))
-print(*y[0])
+from chainrule.kernels.pooling.passes import _spread_pairs
+y = np.empty(8)
+_spread_pairs(np.full(2, 3.0), y, (1, 2, 4), (1, 1, 2), 0, 1)
+print(*y)
 """
 
 
@@ -50,13 +51,13 @@ def test_kernels_work_where_nothing_can_be_kept(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder", encoding="utf-8")
     # A path below a file cannot be made by anybody, root included. With no other place to turn to, nothing is kept.
-    assert run("-c", USE, NUMBA_CACHE_DIR=str(file / "cache")).split() == ["3.0"] * 4
+    assert run("-c", USE, NUMBA_CACHE_DIR=str(file / "cache")).split() == ["3.0"] * 8
 
 
 def test_what_was_compiled_is_kept(tmp_path):
     for _ in range(2):
-        assert run("-c", USE, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["3.0"] * 4
-    assert len(list(tmp_path.rglob("*bias_relu*.nbc"))) == 1
+        assert run("-c", USE, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["3.0"] * 8
+    assert len(list(tmp_path.rglob("*_spread_pairs*.nbc"))) == 1
 
 
 # Laws
@@ -93,7 +94,7 @@ def test_softmax_is_a_distribution_and_blind_to_shifts(x, shift):
 def test_the_gradient_of_cross_entropy_sums_to_zero_and_losses_are_not_negative(z, data):
     classes = data.draw(hnp.arrays(np.int64, len(z), elements=st.integers(0, z.shape[1] - 1)))
     losses, z_bar = np.empty_like(z[:, 0]), np.empty_like(z)
-    assert cross_entropy.losses_and_gradient(z, classes, np.ones_like(losses), losses, z_bar) == -1
+    assert losses_and_gradient(z, classes, np.ones_like(losses), losses, z_bar) == -1
     assert (losses >= -np.finfo(z.dtype).eps).all()
     np.testing.assert_allclose(z_bar.sum(axis=1), 0, atol=64 * np.finfo(z.dtype).eps)
 
@@ -107,7 +108,7 @@ def test_the_first_class_out_of_range_is_named_and_nothing_is_written(data):
     classes = data.draw(hnp.arrays(dtype, rows, elements=elements))
     wrong = [i for i, c in enumerate(classes.tolist()) if not 0 <= c < columns]
     z, losses, z_bar = np.zeros((rows, columns)), np.full(rows, 7.0), np.full((rows, columns), 7.0)
-    found = cross_entropy.losses_and_gradient(z, classes, np.ones(rows), losses, z_bar)
+    found = losses_and_gradient(z, classes, np.ones(rows), losses, z_bar)
     assert found == (wrong[0] if wrong else -1)
     assert ((losses == 7).all() and (z_bar == 7).all()) == bool(wrong)
 
@@ -120,7 +121,7 @@ def test_rows_that_are_not_finite_stay_apart(dtype):
     y, losses = np.empty_like(x), np.empty_like(x[:, 0])
     softmax.softmax(x, y)
     with np.errstate(invalid="ignore"):
-        np.testing.assert_allclose(y, softmax.softmax_reference(x), rtol=1e-6)
+        np.testing.assert_allclose(y, references.softmax(x), rtol=1e-6)
     assert np.isnan(y[[0, 1, 4]]).all()
     assert np.isfinite(y[2:4]).all()
     cross_entropy.losses_and_probabilities(x, np.full(5, 7), losses, y)
@@ -152,18 +153,6 @@ def test_rms_norm_is_blind_to_scale(dtype, factor):
     np.testing.assert_allclose(again, y, rtol=16 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", activations.FORWARD)
-def test_nan_and_infinity_come_through_an_activation(name, dtype):
-    points = np.array([np.nan, np.inf, -np.inf], dtype)
-    y = np.repeat(points[:, None], 50, axis=1)
-    activations.FORWARD[name](y, np.zeros(50, dtype))
-    limits = {"identity": -np.inf, "tanh": -1}
-    upper = {"tanh": 1, "sigmoid": 1}
-    expected = np.array([np.nan, upper.get(name, np.inf), limits.get(name, 0)], dtype)
-    np.testing.assert_array_equal(y, np.repeat(expected[:, None], 50, axis=1))
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", STEPS)
 def test_a_gradient_that_is_not_finite_shows_in_the_value_as_in_numpy(name, bad):
@@ -173,7 +162,7 @@ def test_a_gradient_that_is_not_finite_shows_in_the_value_as_in_numpy(name, bad)
         arrays[1][7] = bad
         expected = [array.copy() for array in arrays]
         with np.errstate(all="ignore"):
-            getattr(optimizers, f"{name}_reference")(*expected, *given_settings)
+            getattr(references, name)(*expected, *given_settings)
         getattr(optimizers, name)(*arrays, *given_settings)
         for a, b in zip(arrays, expected, strict=True):
             np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))

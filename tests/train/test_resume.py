@@ -15,11 +15,8 @@ from chainrule.core.random import default_generator
 from chainrule.data import Data, DataLoader
 from chainrule.jobs.training.job import Job
 from chainrule.train import AverageWeights, Callback, History, ModelFileError, fit, load, save
-from chainrule.train.alone import Alone
-from chainrule.train.callbacks import Run
 from chainrule.train.saved.packing import pack
 from chainrule.train.saved.recipe import Recipe
-from chainrule.train.step import TrainingStep
 
 EPOCHS, BATCHES = 3, 5
 pytestmark = pytest.mark.usefixtures("ctrl_c")
@@ -255,10 +252,7 @@ def test_nothing_is_left_beside_a_checkpoint(tmp_path):
 def worth_four_epochs(monkeypatch):
     """Compiling pays from four epochs on, and not for the two that are left after an interruption."""
     job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
-    run = Run(job.model, job.loss, job.optimizer, job.loader, None, History(), 1)
-    x, y = next(iter(job.loader))
-    saving = TrainingStep(run, 1.0, True, "auto", Alone())._saving(x, y)
-    monkeypatch.setattr("chainrule.train.step.WORTH_IT", 3 * len(job.loader) * saving)
+    monkeypatch.setattr("chainrule.train.step.pays", lambda steps, *_: steps > 3 * len(job.loader))
 
 
 @pytest.mark.parametrize("at", [(1, 2), (3, 3)])

@@ -5,14 +5,16 @@ a microsecond. File and line are worked out only when somebody asks. The frame i
 the caller's local variables alive.
 """
 
+import functools
 import linecache
 import os
+import sys
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType, ModuleType
 from typing import NamedTuple
 
-PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
-"""What the file names of this package's own frames begin with."""
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
+"""What the file names of this package's own frames begin with. Links are not followed: frames do not follow them."""
 
 
 class Source(NamedTuple):
@@ -27,12 +29,43 @@ class Source(NamedTuple):
         """The line itself, or an empty string where the file cannot be read."""
         return linecache.getline(self.file, self.line).strip()
 
+    @property
+    def place(self) -> str:
+        """File and line, as `file:line`."""
+        return f"{self.file}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}"
+        return f"{self.place} in {self.function}"
+
+
+@functools.cache
+def folder_of(module: ModuleType) -> str:
+    """Return what the file names of a package's own frames begin with."""
+    return str(Path(str(module.__file__)).parent) + os.sep
+
+
+def is_users(file: str, libraries: tuple[str, ...] = ()) -> bool:
+    """Whether a file is neither this package's nor of the libraries, given by what their file names begin with."""
+    return not file.startswith((PACKAGE, *libraries))
+
+
+def users_frame(*libraries: str) -> FrameType:
+    """Return the innermost frame that `is_users` on the stack; the outermost frame where there is none."""
+    ours = (PACKAGE, *libraries)
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(ours) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def users_line(*libraries: str) -> Source:
+    """Return the line that `users_frame` is at."""
+    frame = users_frame(*libraries)
+    return locate(frame.f_code, frame.f_lasti)
 
 
 def locate(code: CodeType, offset: int) -> Source:
-    """Return the source line for what `caller` returned."""
+    """Return the source line of an instruction: a frame's code, and where in it the frame stands."""
     line = code.co_firstlineno
     for start, end, number in code.co_lines():
         if start <= offset < end and number is not None:

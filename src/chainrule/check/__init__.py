@@ -4,7 +4,8 @@ from chainrule.base.callable_module import make_callable
 
 from .checker import check, examine
 from .measuring.costs import Cost, cost
-from .report.report import CheckReport, Finding
+from .report.found import Finding
+from .report.report import CheckReport
 from .subjects.layers import check_layer
 from .subjects.parameters import ParameterCheck, ParameterRow, check_parameters
 from .subjects.subject import Subject

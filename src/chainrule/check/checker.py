@@ -11,7 +11,8 @@ from .measuring.inside import inside, merged, square_inside
 from .measuring.measure import Measurement, Probe, measure, random_direction
 from .measuring.preliminary import blocks, preliminary
 from .measuring.shapes import explained_shape
-from .report.report import CheckReport, Finding
+from .report.found import Finding
+from .report.report import CheckReport
 from .report.verdicts import verdict_of
 from .subjects.functions import subject_of
 from .subjects.subject import Array, Subject, rms

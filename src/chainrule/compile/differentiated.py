@@ -4,13 +4,14 @@ Where results have a gradient, the backward pass is captured behind the forward 
 their own. The two parts are one plan, cut in two where the cotangents arrive. On the eager tape a call is one node.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.provenance import users_frame
 from chainrule.core.errors import GradientError
+from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Leaf, Node
@@ -21,7 +22,7 @@ from .capture.capture import Capture, Captured
 from .program.program import Instruction, Value
 
 
-class Pullback:
+class Pullback(Facts):
     """The captured backward pass of a function: what comes in, what goes out, and to whom."""
 
     kind = "general"
@@ -54,7 +55,7 @@ class Pullback:
         """Return the tape's node of one call."""
         given = dict(zip(self.inputs, arguments, strict=True))
         parents = tuple(given.get(leaf, leaf) for leaf in self.leaves)
-        frame = sys._getframe(1)
+        frame = users_frame()
         return Node(self, parents, (token,), {}, tuple(shapes), tuple(dtypes), tick(), frame.f_code, frame.f_lasti)
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, ...]:  # noqa: ARG002

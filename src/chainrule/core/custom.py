@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InPlaceError, MissingRuleError
+from .facts import Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
 from .traces.dispatch import described, dispatch
@@ -52,7 +53,7 @@ def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any
     return functools.partial(custom, several=several) if f is None else Custom(f, several)
 
 
-class Custom:
+class Custom(Facts):
     """An operation made by `custom`: call it like the function it was made of."""
 
     kind = "general"
@@ -202,7 +203,7 @@ class Custom:
     def _pull_transposed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Reverse mode by the rule of forward mode."""
         args = saved[0]
-        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        floating = [k for k, x in enumerate(args) if is_floating(x)]
         y = self.apply(*args, **settings)
 
         def linear(dots: list[Any]) -> Any:
@@ -222,7 +223,7 @@ class Custom:
         if isinstance(made[0], tuple | list):
             made = made[0]
         grads = [own(made, k) for k in range(len(made))]
-        floating = [k for k, x in enumerate(args) if _is_floating(x)]
+        floating = [k for k, x in enumerate(args) if is_floating(x)]
         if len(grads) != len(floating):
             raise ValueError(
                 f"{self.name}.def_vjp: backward returned {len(grads)} gradients, expected one for each of the "
@@ -274,7 +275,7 @@ class Custom:
 
     def _push(self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         tangents = tuple(
-            dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if _is_floating(x) else None
+            dot if dot is not None else np.zeros(np.shape(x), getattr(x, "dtype", float)) if is_floating(x) else None
             for x, dot in zip(args, dots, strict=True)
         )
         result = self.rules["jvp"](args, tangents, **settings)
@@ -306,5 +307,6 @@ def _copied(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
-def _is_floating(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
+    """Whether a value is a float or an array of floats."""
     return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"

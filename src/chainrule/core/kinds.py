@@ -70,6 +70,7 @@ class Elementwise(_ByArgument, abstract=True):
     """Acts on each element alone, with broadcasting: `y_bar * partial` and `partial * x_dot`."""
 
     kind = "elementwise"
+    is_pointwise = True
 
     partials: ClassVar[Mapping[str, Rule]]
     """Each argument's partial, as a function of (y, args, dots, settings)."""
@@ -194,6 +195,7 @@ class Fused(_ByArgument, abstract=True):
         """Bind a rule as other records do, and keep batches from rules for plain arrays."""
         bound = super().call(rule, context, **extra)
         bound.__name__ = f"{cls.__name__}.{rule.__name__}"
+        bound.rule = (cls, rule.__name__)  # type: ignore[attr-defined]  # so that a program knows what it calls
         if context != REVERSE or cls.takes_stacks:
             return bound
         return lambda y_bar, saved, settings: by_rows(bound, y_bar, saved, settings)

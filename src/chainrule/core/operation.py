@@ -42,6 +42,7 @@ from types import CodeType
 from typing import Any, ClassVar, TypeAlias
 
 from .errors import MissingRuleError
+from .facts import Facts
 from .memory.sealing import SCALARS, sealed
 from .traces.dispatch import applier
 
@@ -52,6 +53,15 @@ Rule: TypeAlias = Callable[..., Any]
 
 REGISTRY: dict[str, type["Operation"]] = {}
 """Every operation of chainrule by name. The registry test, the audit and the docs walk it."""
+
+
+def record_of(name: str) -> type["Operation"]:
+    """Return the operation of a name, or `Operation` itself, of which nothing is known, where there is none.
+
+    >>> record_of("no such operation") is Operation
+    True
+    """
+    return REGISTRY.get(name, Operation)
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def _code(rule: Rule) -> CodeType:
     return inspect.unwrap(rule).__code__  # type: ignore[no-any-return]
 
 
-class Operation:
+class Operation(Facts):
     """The base of every record. See the module's text for how one is written."""
 
     kind: ClassVar[str] = "operation"

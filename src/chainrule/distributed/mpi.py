@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from chainrule.data.optional import require
+from chainrule.base.optional import needed
 
 INSTALL = "pip install 'chainrule[mpi]'"
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -12,9 +12,9 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP
 
 def mpi() -> Any:
     """Return the module `mpi4py.MPI`, which starts MPI. Raises ImportError with the command that installs it."""
-    require("mpi4py", "chainrule.distributed", INSTALL)
+    needed("mpi4py", "chainrule.distributed", INSTALL)
     try:
-        return require("mpi4py.MPI", "chainrule.distributed", INSTALL)
+        return needed("mpi4py.MPI", "chainrule.distributed", INSTALL)
     except RuntimeError as error:  # mpi4py is there, and no library of MPI
         found = "chainrule.distributed needs an MPI library, which mpi4py does not find"
         raise ImportError(f"{found}; run: {INSTALL}") from error

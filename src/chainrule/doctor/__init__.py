@@ -3,8 +3,9 @@
 from chainrule.base.callable_module import make_callable
 
 from .consult import doctor
-from .diagnosis import CODES, Diagnosis, Measured, Remedy, Verdict
+from .diagnosis import Diagnosis
 from .examine.measure import Layer
+from .found import CODES, Measured, Remedy, Verdict
 from .nonfinite import NonFiniteOperation, detect_nonfinite
 from .verdicts.thresholds import DEFAULTS, Threshold
 from .watch.callback import GradientWarning, GradientWatch

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from .budget import Budget
-from .diagnosis import CODES, Diagnosis, Verdict
+from .diagnosis import Diagnosis
 from .examine.case import MOST, Case, collected, train, untouched
 from .examine.chance import chance_level, is_summed
 from .examine.exam import Exam, examine
 from .examine.findings import Findings
+from .found import CODES, Verdict
 from .remedies.clinic import Clinic
 from .verdicts import flow as rules_flow
 from .verdicts import structure as rules_structure

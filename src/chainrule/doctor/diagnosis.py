@@ -1,171 +1,24 @@
 """What `doctor` returns: verdicts, the remedies that were tried, the table of layers; as text, HTML and plain data."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from chainrule.base.files import write_text
 
-from .examine.measure import Layer
-from .report.words import check_lang, said
-
-CODES = (
-    *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),
-    *("bad-initialisation", "exploding", "dead-units", "saturated", "vanishing", "learning-rate-too-high"),
-    *("learning-rate-too-low", "noise-dominates", "loss-at-chance", "healthy"),
-)
-"""All verdicts, worst first: what makes the others meaningless, then causes, then what follows from them."""
+from .found import Found
+from .report.html import fragment_of, html_of
+from .report.text import text_of
+from .report.words import check_lang
+from .watch.event_log import write_diagnosis
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A trial's outcome over the seeds: the mean loss at its end, with the standard deviation over seeds.
-
-    `flow` is the smallest norm of ∂L/∂z near the input over that in the last layer; infinity is a training that broke
-    down.
-    """
-
-    loss: float
-    spread: float
-    flow: float
-    accuracy: float = math.nan
-
-    def text(self, lang: str = "en") -> str:
-        """Return the figures in words."""
-        parts = {"loss": f"{self.loss:.4g} ± {self.spread:.2g}"}
-        if not math.isnan(self.accuracy):
-            parts["accuracy"] = f"{self.accuracy:.0%}"
-        if not math.isnan(self.flow):
-            parts["flow"] = f"{self.flow:.1e}"
-        return ", ".join(f"{said(name, lang)} {figure}" for name, figure in parts.items())
-
-    def __str__(self) -> str:
-        return self.text()
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """A change that was tried on a copy, from the same seeds and on the same batches as without it."""
-
-    change: str
-    measured_before: Measured
-    measured_after: Measured
-    helped: bool
-    diff: str
-    error: str = ""
-    key: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    lr: float | None = None
-    """The learning rate that the change was tried with, where it is another one."""
-
-    def text(self, lang: str = "en") -> str:
-        """Return the change in words."""
-        if not self.key:
-            return self.change
-        change = said(f"remedy {self.key}", lang, self.values)
-        return said("with rate", lang, {"change": change, "lr": self.lr}) if self.lr else change
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything in plain Python, for JSON."""
-        measured = {k: _plain(vars(getattr(self, k))) for k in ("measured_before", "measured_after")}
-        return {"change": self.change, **measured, "helped": self.helped, "diff": self.diff, "error": self.error}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One thing that is wrong, or `healthy`.
-
-    `layer` is where ("" for the whole network), `evidence` a sentence with the figures, `threshold` the limit that
-    they pass, `source` who gave it, `remedies` what was tried against it, best first, `untried` the names of remedies
-    that the model's modules leave no way to try.
-    """
-
-    code: str
-    layer: str
-    threshold: float
-    source: str
-    key: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    remedies: tuple[Remedy, ...] = ()
-    untried: tuple[str, ...] = ()
-
-    @property
-    def evidence(self) -> str:
-        """What was measured, in a sentence."""
-        return self.text("en")
-
-    def text(self, lang: str = "en") -> str:
-        """Return the evidence in English ("en") or Korean ("ko")."""
-        return said(self.key or self.code, lang, self.values)
-
-    def limit(self, lang: str = "en") -> str:
-        """Return the limit and its source in words; "" for a healthy network."""
-        return "" if self.code == "healthy" else said("limit", lang, {"value": self.threshold, "source": self.source})
-
-    @property
-    def winner(self) -> Remedy | None:
-        """The remedy that helped most, or None."""
-        return next((r for r in self.remedies if r.helped), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything in plain Python, for JSON."""
-        own = {k: getattr(self, k) for k in ("code", "layer", "evidence", "source")}
-        tried = {"remedies": [r.to_dict() for r in self.remedies], "untried": list(self.untried)}
-        return {**own, "threshold": _plain(self.threshold), **tried}
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts.
-
-    `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.
-    `cut` is what the budget had no time for; `left_out()` says it.
-    """
-
-    name: str
-    verdicts: tuple[Verdict, ...]
-    layers: tuple[Layer, ...]
-    loss: float
-    chance: float
-    noise_scale: float
-    batch_size: float
-    steps: int
-    final_loss: float
-    history: tuple[tuple[int, float, tuple[float, ...]], ...] = ()
-    notes: tuple[str, ...] = ()
-    cut: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-    def left_out(self, lang: str = "en") -> tuple[str, ...]:
-        """Return what the budget had no time for, in sentences."""
-        return tuple(said(key, lang, values) for key, values in self.cut)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the network is healthy."""
-        return self.verdicts[0].code == "healthy"
-
-    @property
-    def codes(self) -> list[str]:
-        """The verdicts' codes, worst first."""
-        return [v.code for v in self.verdicts]
-
-    @property
-    def winner(self) -> Remedy | None:
-        """The remedy that helped most against the worst verdict that any helped against, or None."""
-        return next((v.winner for v in self.verdicts if v.winner), None)
-
-    def __bool__(self) -> bool:
-        return self.ok
+class Diagnosis(Found):
+    """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts."""
 
     def __str__(self) -> str:
         return self.to_text()
 
     def to_text(self, lang: str = "en") -> str:
         """Return the report as text, in English ("en") or Korean ("ko")."""
-        from .report.text import text_of
-
         return text_of(self, check_lang(lang))
 
     def print(self, lang: str = "en") -> None:
@@ -174,8 +27,6 @@ class Diagnosis:
 
     def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
         """Return the report as an HTML page that needs nothing else, its plots as SVG; write it to `path` if given."""
-        from .report.html import html_of
-
         page = html_of(self, check_lang(lang))
         if path is not None:
             write_text(path, page)
@@ -186,40 +37,7 @@ class Diagnosis:
 
         Return its path. What was measured before the training is at step 0. TensorBoard need not be installed.
         """
-        from .watch.event_log import write_diagnosis
-
         return write_diagnosis(self, folder, check_lang(lang))
 
     def _repr_html_(self) -> str:
-        from .report.html import fragment_of
-
         return fragment_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything in plain Python, for JSON; NaN becomes None, infinities "inf" and "-inf"."""
-        numbers = ("loss", "chance", "noise_scale", "batch_size", "final_loss")
-        return {
-            "name": self.name,
-            "ok": self.ok,
-            "verdicts": [v.to_dict() for v in self.verdicts],
-            **{k: _plain(getattr(self, k)) for k in numbers},
-            "steps": self.steps,
-            "layers": [{f.name: _plain(getattr(row, f.name)) for f in fields(row)} for row in self.layers],
-            "history": _plain(self.history),
-            "notes": [*self.notes, *self.left_out()],
-        }
-
-
-def titled(code: str, layer: str) -> str:
-    """Return a verdict's code with the layer that it is about."""
-    return f"{code} [{layer}]" if layer else code
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value

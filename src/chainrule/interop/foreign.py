@@ -93,11 +93,6 @@ def _describe(primal: Any, f: Any) -> None:
     primal.__wrapped__ = f
 
 
-def is_floating(x: Any) -> bool:
-    """Whether an argument is differentiated."""
-    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"
-
-
 def is_array(x: Any) -> bool:
     """Whether an argument becomes an array of the library; anything else is passed on as it is."""
     return isinstance(x, float | np.ndarray | np.generic)

@@ -14,6 +14,8 @@ from typing import Any, get_args, get_origin
 
 import numpy as np
 
+from chainrule.base.provenance import is_users
+
 SIZES = (3, 4, 5, 2, 6, 7)
 """The lengths of axes known by a letter: all different, so that a gradient right only for square shapes is found."""
 MakeArray = Callable[[Any], Any]
@@ -79,8 +81,7 @@ def _module_of_name(name: str) -> ModuleType:
 def told(error: Exception) -> str:
     """Return an error of the user's code in one line, with the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = str(Path(__file__).parents[1])
-    users = [f for f in frames if not f.filename.startswith((own, "<frozen"))] or frames
+    users = [f for f in frames if is_users(f.filename, ("<frozen",))] or frames
     place = f" ({users[-1].filename}:{users[-1].lineno})" if users else ""
     return f"{type(error).__name__}: {error}{place}"
 

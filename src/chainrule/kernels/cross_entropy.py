@@ -11,22 +11,15 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .native.code import Place
 from .native.symbol import LONG, Symbol
 from .native.tasks import Function, Task, run_once
-from .softmax import row_of_exponentials, softmax_reference
+from .softmax import row_of_exponentials
 
 Array = Any
 Write = Callable[..., None]
 
 ERROR = "cross_entropy: a class is out of range"
-
-
-def losses_and_gradient(z: Array, classes: Array, weights: Array, losses: Array, z_bar: Array) -> int:
-    """Set the losses [R], without weights, and `z_bar` to the gradient of Σ wᵢ Lᵢ; return the bad row or −1."""
-    return run_once(task("losses_and_gradient", z, classes, weights, losses, z_bar))
 
 
 def losses_and_probabilities(z: Array, classes: Array, losses: Array, y_hat: Array) -> int:
@@ -100,21 +93,3 @@ WRITERS: dict[str, Write] = {
     "gradient": _gradient,
 }
 """What each does with row i of K numbers, whose class is c."""
-
-
-# The references
-
-
-def losses_reference(z: Array, classes: Array) -> Array:
-    """Return the losses."""
-    top = np.max(z, axis=1, keepdims=True)
-    shifted = z - np.where(top == -np.inf, z.dtype.type(0), top)
-    total = np.exp(shifted).sum(axis=1)
-    return np.log(np.where(total == 0, z.dtype.type(1), total)) - shifted[np.arange(len(z)), classes]
-
-
-def gradient_reference(z: Array, classes: Array, weights: Array) -> Array:
-    """Return the gradient of Σ wᵢ Lᵢ."""
-    z_bar = softmax_reference(z) * weights[:, None]
-    z_bar[np.arange(len(z)), classes] -= weights
-    return z_bar

@@ -331,20 +331,6 @@ def gelu(x: Real) -> Real:
 
 
 @exact
-def gelu_slope(x: Real) -> Real:
-    """Return Φ(x) + x φ(x), the derivative of `gelu`: within 2 ulp of 1.
-
-    The error is absolute: the slope is 0 at −0.7518.
-    """
-    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
-    z = abs(x)
-    z = where(z > far, far, z)
-    p, first, second, g = _normal(z)
-    below = p * (g - z * constant(x, 1 / math.sqrt(2 * math.pi))) * first * second
-    return where(x > zero, one - below, below)
-
-
-@exact
 def _gelu_inner(z: Real) -> Real:
     """Return 2 √(2/π) (z + 0.044715 z³): `gelu_tanh` is x times the sigmoid of this."""
     return constant(z, GELU_INNER) * (z + constant(z, CUBIC) * (z * z * z))
@@ -366,20 +352,6 @@ def gelu_tanh(x: Real) -> Real:
 
 
 @exact
-def gelu_tanh_slope(x: Real) -> Real:
-    """Return the derivative of `gelu_tanh`: within 2 ulp of 1. The error is absolute, as the slope has a root."""
-    zero, one, far = constant(x, 0), constant(x, 1), constant(x, FAR)
-    z = abs(x)
-    z = where(z > far, far, z)
-    e = exp(-_gelu_inner(z))
-    inner_slope = constant(x, GELU_INNER) * (one + constant(x, 3 * CUBIC) * (z * z))
-    share = e / (one + e)
-    # The slope at −z; that at z is 1 less this.
-    below = share - z * inner_slope * share / (one + e)
-    return where(x > zero, one - below, below)
-
-
-@exact
 def silu(x: Real) -> Real:
     """Return x σ(x), with full relative precision on both sides: within 3 ulp. At −∞ it is 0, the limit."""
     zero, one, far = constant(x, 0), constant(x, 1), constant(x, 1000)
@@ -389,18 +361,3 @@ def silu(x: Real) -> Real:
     p = one + rest
     total = one + p * first * second
     return where(x > zero, x / total, -z * p / total * first * second)
-
-
-@exact
-def silu_slope(x: Real) -> Real:
-    """Return σ(x) (1 + x (1 − σ(x))), the derivative of `silu`: within 2 ulp of 1.
-
-    The error is absolute: the slope is 0 at −1.2785.
-    """
-    zero, one, far = constant(x, 0), constant(x, 1), constant(x, 1000)
-    z = abs(x)
-    z = where(z > far, far, z)
-    e = exp(-z)
-    share = e / (one + e)
-    below = share - z * share / (one + e)
-    return where(x > zero, one - below, below)

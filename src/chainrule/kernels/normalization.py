@@ -20,36 +20,6 @@ Array = Any
 Real = Any
 
 
-def _finish_layer_norm(
-    rows: Rows, i: Real, start: Real, total: Real, gamma: Array, beta: Array, eps: Real, y: Array, x_hat: Array,
-    sigma: Array,
-) -> None:  # fmt: skip
-    """Normalise a row of `x_hat`, which holds x and has the sum `total`."""
-    mean, square = total.get() / rows.n, rows.sum()
-    with rows.columns() as j:
-        centred = x_hat[start + j] - mean
-        x_hat[start + j] = centred
-        square.add(centred * centred)
-    sigma[i] = np.sqrt(square.get() / rows.n + eps)
-    inverse = 1 / sigma[i]
-    with rows.columns() as j:
-        h = x_hat[start + j] * inverse
-        x_hat[start + j] = h
-        y[start + j] = gamma[j] * h + beta[j]
-
-
-def _finish_rms_norm(
-    rows: Rows, i: Real, start: Real, square: Real, gamma: Array, eps: Real, y: Array, x_hat: Array, sigma: Array
-) -> None:
-    """Normalise a row of `x_hat`, which holds x and has the sum of squares `square`."""
-    sigma[i] = np.sqrt(square.get() / rows.n + eps)
-    inverse = 1 / sigma[i]
-    with rows.columns() as j:
-        h = x_hat[start + j] * inverse
-        x_hat[start + j] = h
-        y[start + j] = gamma[j] * h
-
-
 @by_rows
 def layer_norm(
     rows: Rows, x: Array, gamma: Array, beta: Array, eps: Real, y: Array, x_hat: Array, sigma: Array
@@ -60,23 +30,17 @@ def layer_norm(
         with rows.columns() as j:
             x_hat[start + j] = x[start + j]
             total.add(x[start + j])
-        _finish_layer_norm(rows, i, start, total, gamma, beta, eps, y, x_hat, sigma)
-
-
-@by_rows
-def add_layer_norm(
-    rows: Rows, x: Array, r: Array, gamma: Array, beta: Array, eps: Real, added: Array, y: Array, x_hat: Array,
-    sigma: Array,
-) -> None:  # fmt: skip
-    """Set `added` to x + r, and y, x̂ and σ for its rows."""
-    with rows.each() as (i, start):
-        total = rows.sum()
+        mean, square = total.get() / rows.n, rows.sum()
         with rows.columns() as j:
-            s = x[start + j] + r[start + j]
-            added[start + j] = s
-            x_hat[start + j] = s
-            total.add(s)
-        _finish_layer_norm(rows, i, start, total, gamma, beta, eps, y, x_hat, sigma)
+            centred = x_hat[start + j] - mean
+            x_hat[start + j] = centred
+            square.add(centred * centred)
+        sigma[i] = np.sqrt(square.get() / rows.n + eps)
+        inverse = 1 / sigma[i]
+        with rows.columns() as j:
+            h = x_hat[start + j] * inverse
+            x_hat[start + j] = h
+            y[start + j] = gamma[j] * h + beta[j]
 
 
 @by_rows
@@ -137,37 +101,12 @@ def rms_norm(rows: Rows, x: Array, gamma: Array, eps: Real, y: Array, x_hat: Arr
         with rows.columns() as j:
             x_hat[start + j] = x[start + j]
             square.add(x[start + j] * x[start + j])
-        _finish_rms_norm(rows, i, start, square, gamma, eps, y, x_hat, sigma)
-
-
-@by_rows
-def add_rms_norm(
-    rows: Rows, x: Array, r: Array, gamma: Array, eps: Real, added: Array, y: Array, x_hat: Array, sigma: Array
-) -> None:
-    """Set `added` to x + r, and y, x̂ and σ for its rows."""
-    with rows.each() as (i, start):
-        square = rows.sum()
+        sigma[i] = np.sqrt(square.get() / rows.n + eps)
+        inverse = 1 / sigma[i]
         with rows.columns() as j:
-            s = x[start + j] + r[start + j]
-            added[start + j] = s
-            x_hat[start + j] = s
-            square.add(s * s)
-        _finish_rms_norm(rows, i, start, square, gamma, eps, y, x_hat, sigma)
-
-
-@by_rows
-def rms_norm_backward(
-    rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sigma: Array, x_bar: Array, gamma_bar: Array
-) -> None:
-    """Set `x_bar` [R, n] and `gamma_bar` [n]."""
-    rows.clear(gamma_bar)
-    with rows.each() as (i, start):
-        product = rows.sum()
-        with rows.columns() as j:
-            g, h = y_bar[start + j], x_hat[start + j]
-            product.add(gamma[j] * g * h)
-            gamma_bar[j] = gamma_bar[j] + g * h
-        _set_x_bar(rows, i, start, None, product, y_bar, gamma, x_hat, sigma, x_bar)
+            h = x_hat[start + j] * inverse
+            x_hat[start + j] = h
+            y[start + j] = gamma[j] * h
 
 
 @by_rows
@@ -178,34 +117,3 @@ def rms_norm_adjoint_x(rows: Rows, y_bar: Array, gamma: Array, x_hat: Array, sig
         with rows.columns() as j:
             product.add(gamma[j] * y_bar[start + j] * x_hat[start + j])
         _set_x_bar(rows, i, start, None, product, y_bar, gamma, x_hat, sigma, x_bar)
-
-
-# The references
-
-
-def layer_norm_reference(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return y, x̂ and σ."""
-    centred = x - x.mean(axis=1, keepdims=True)
-    sigma = np.sqrt((centred * centred).mean(axis=1) + eps)
-    x_hat = centred / sigma[:, None]
-    return gamma * x_hat + beta, x_hat, sigma
-
-
-def layer_norm_backward_reference(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> tuple[Array, Array, Array]:
-    """Return the cotangents of x, γ and β."""
-    g = gamma * y_bar
-    x_bar = g - g.mean(axis=1, keepdims=True) - x_hat * (g * x_hat).mean(axis=1, keepdims=True)
-    return x_bar / sigma[:, None], (y_bar * x_hat).sum(axis=0), y_bar.sum(axis=0)
-
-
-def rms_norm_reference(x: Array, gamma: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return y, x̂ and σ."""
-    sigma = np.sqrt((x * x).mean(axis=1) + eps)
-    x_hat = x / sigma[:, None]
-    return gamma * x_hat, x_hat, sigma
-
-
-def rms_norm_backward_reference(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> tuple[Array, Array]:
-    """Return the cotangents of x and γ."""
-    g = gamma * y_bar
-    return (g - x_hat * (g * x_hat).mean(axis=1, keepdims=True)) / sigma[:, None], (y_bar * x_hat).sum(axis=0)

@@ -12,5 +12,5 @@ for room in ROOMS:
     for found in walk_packages([f"{path}/{room}" for path in __path__], f"{__name__}.{room}."):
         import_module(found.name)
 
-for last in ("refused", "stacked", "attach", "meanings.habits"):  # they know what the others registered
+for last in ("refused", "attach", "meanings.habits"):  # they know what the others registered
     import_module(f"{__name__}.{last}")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.optional import require
+from chainrule.base.optional import needed
 
 from .callbacks import Callback, Run
 from .event_file import EventFile
@@ -92,7 +92,7 @@ class ProgressBar(Callback):
 
     def on_train_start(self, run: Run) -> None:
         """Begin the bar, where the history ends."""
-        progress = require("rich.progress", "ProgressBar", "pip install 'chainrule[app]'")
+        progress = needed("rich.progress", "ProgressBar", "pip install 'chainrule[app]'")
         columns = (
             progress.TextColumn("epoch {task.completed}/{task.total}"),
             progress.BarColumn(),

@@ -54,12 +54,12 @@ def fit(
     - `history` is filled while the training runs; pass an earlier run's to go on with its rows and its count of
       epochs. `epochs` is how many are run now. A loader restored by `load` begins with the rest of its epoch.
 
-    - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) where the run is long enough to
-      pay for compiling, by an estimate from the model, the first batch and the number of steps, and where the model
-      can be captured; `history.compiled` says which it was and why. What was decided is kept in the `history`, also
-      where it is saved, loaded and passed again: a run that is gone on with ends with the numbers of one that was
-      never stopped, or raises CaptureError where its steps were compiled and cannot be here. True compiles in any
-      case, or raises CaptureError; False does not. Both give the same to rounding. Steps of several batches are
+    - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) where the model can be captured,
+      unless the run is so short that compiling would cost more than it saves, by an estimate from the model, the first
+      batch and the number of steps; `history.compiled` says which it was and why. What was decided is kept in the
+      `history`, also where it is saved, loaded and passed again: a run that is gone on with ends with the numbers of
+      one that was never stopped, or raises CaptureError where its steps were compiled and cannot be here. True compiles
+      in any case, or raises CaptureError; False does not. Both give the same to rounding. Steps of several batches are
       never compiled.
     - `parallel`: a `chainrule.distributed.DataParallel`, where several processes learn from a share of each batch.
 

@@ -18,14 +18,12 @@ from .alone import Alone, Part
 from .batches import Batch, cast, model_dtype, setting
 from .callbacks import Run
 from .evaluation import Score, forward
+from .worth import pays, samples, size
 
 UNBOUNDED = float(np.finfo(np.float64).max)
 """As a bound on the gradient's norm: none."""
 
 AS_WRITTEN = "as written"
-
-WORTH_IT = 5.0
-"""Seconds that compiling has to save, by the estimate of `_saving`, to pay for itself with `compile="auto"`."""
 
 
 class NonFiniteError(Portable, FloatingPointError):
@@ -158,8 +156,8 @@ class TrainingStep:
         self._is_decided = True
         run = self.run
         steps = self.epochs * (len(run.loader) if hasattr(run.loader, "__len__") else 1000)
-        if self.mode == "auto" and self.kept is None and steps * self._saving(x, y) < WORTH_IT:
-            self._as_written(f"not compiled: {steps} such steps would save less than {WORTH_IT:g} s")
+        if self.mode == "auto" and self.kept is None and not pays(steps, *size(run.model), samples(x, y)):
+            self._as_written(f"not compiled: {steps} such steps would save less time than compiling takes")
             return
         way = "compiled without Numba" if numba_is_off() else "compiled"
         if self.kept is not None and self.kept != way:
@@ -169,17 +167,6 @@ class TrainingStep:
             )
         self._compiled = Compiled(self._whole)
         self.says = run.history.decided = way
-
-    def _saving(self, x: Any, y: Any) -> float:
-        """Estimate the seconds that a compiled step saves: calls from Python, and passes over memory.
-
-        A figure for each module and for each product of a parameter with a sample, measured on two cores. It depends
-        on the model and the first batch alone.
-        """
-        modules = sum(1 for module in self.run.model.modules() if not list(module.children()))
-        parameters = sum(parameter.size for _, parameter in self.parameters)
-        samples = y.size if y.dtype.kind in "iu" else len(x)
-        return float(50e-6 * modules + 2e-11 * parameters * samples)
 
     def _whole(self, x: Any, y: Any) -> tuple[Any, Any, Any]:
         """Take the whole step; this is what is compiled."""

@@ -351,7 +351,7 @@ def test_without_the_library_the_error_names_the_extra(monkeypatch, library):
     def absent(name, *args, **settings):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr("chainrule.interop.optional.import_module", absent)
+    monkeypatch.setattr("chainrule.base.optional.import_module", absent)
     with pytest.raises(ImportError, match=rf"pip install 'chainrule\[{library}\]'"):
         getattr(cr, f"check_{library}")(builtins.abs, 1.0)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.report.report import ArgumentRow
+from chainrule.check.report.found import ArgumentRow
 from chainrule.check.subjects.subject import Array, rms
 
 from .measure import SMALLEST_WEIGHT, Measurement, Probe, measure, random_direction, unit

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.base.provenance import Source
-from chainrule.check.report.report import Finding
+from chainrule.check.report.found import Finding
 from chainrule.check.subjects.functions import FunctionSubject, subject_of
 from chainrule.check.subjects.subject import Subject
 from chainrule.core.custom import Custom

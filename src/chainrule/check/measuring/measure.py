@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.subjects.subject import Array, Subject, rms
+from chainrule.check.subjects.subject import Array, Subject, eps_of, rms
 
 from .directional import FIRST_STEP, Estimate, accurate, derivative
 
@@ -76,7 +76,7 @@ class Probe:
         self.y_bar = y_bar
         self.weights = np.asarray(y_bar, np.float64)
         self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
-        self.eps = max(_eps(a) for a in (self.output, *self.at.values()))
+        self.eps = max(eps_of(a) for a in (self.output, *self.at.values()))
         self.careful = True
         """Whether the function may change its arguments, so that it needs copies of all."""
         self.raised: Exception | None = None
@@ -322,8 +322,3 @@ def numeric_gradient(probe: Probe, name: str) -> Array:
         estimate = probe.slope({name: unit(x.shape, index, scale)}, settled=good)
         found[index] = estimate.value / scale
     return found
-
-
-def _eps(a: Array) -> float:
-    dtype = np.asarray(a).dtype
-    return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.report.report import Finding
-from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject
+from chainrule.check.report.found import Finding
+from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, first_place
 
 REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
@@ -74,7 +74,7 @@ def _of_gradient(name: str, subject: Subject, gradient: Any, again: Any) -> Iter
 
 
 def _not_finite(name: str, what: str, values: Array) -> Finding:
-    index = _first(~np.isfinite(values))
+    index = first_place(~np.isfinite(values))
     count = int(np.sum(~np.isfinite(values)))
     detail = f"{what} is {values[index]} ({count} of {values.size} elements are not finite)"
     return Finding("not-finite", name, detail, "not-finite", index=index, analytic=float(values[index]))
@@ -87,7 +87,7 @@ def _differs(what: str, a: Array, b: Array, name: str = "") -> Finding | None:
     far = np.abs(a - b) > REPEATABLE * float(np.finfo(a.dtype).eps) * float(np.max(np.abs(a), initial=0.0))
     if not np.any(far):
         return None
-    index = _first(far)
+    index = first_place(far)
     detail = (
         f"{what} is {a[index]:.6g} in one run and {b[index]:.6g} in the next ({int(np.sum(far))} of {a.size} elements "
         f"differ); fix the random numbers: .eval() for dropout, a seeded generator made inside the function"
@@ -98,7 +98,7 @@ def _differs(what: str, a: Array, b: Array, name: str = "") -> Finding | None:
 def _changed(who: str, before: Arrays, after: Arrays) -> Iterator[Finding]:
     for name, x in before.items():
         if after[name].tobytes() != x.tobytes():
-            index = _first(~((after[name] == x) | ((after[name] != after[name]) & (x != x))))
+            index = first_place(~((after[name] == x) | ((after[name] != after[name]) & (x != x))))
             detail = f"{who} changes it in place (from {x[index]:.6g} to {after[name][index]:.6g}); work on a copy"
             yield Finding("mutates-input", name, detail, "mutates-input", index=index)
 
@@ -113,7 +113,3 @@ def _overlaps(given: Mapping[str, Any]) -> Iterator[Finding]:
         if np.may_share_memory(x, y) and np.shares_memory(x, y):
             detail = f"it shares memory with {b}: a change in one changes the other; pass copies"
             yield Finding("overlapping-memory", a, detail, "overlapping-memory")
-
-
-def _first(mask: Array) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.check.hypotheses import explain
 from chainrule.check.hypotheses.candidate import Detail, Hypothesis
 from chainrule.check.repairs import runs_again
-from chainrule.check.report.report import Finding
+from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Array, Subject
 from chainrule.check.why.diagnosis import affordable, context_of
 from chainrule.check.why.locate import verdict_on

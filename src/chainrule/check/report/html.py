@@ -3,17 +3,15 @@
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chainrule.present.escape import CSP
 from chainrule.present.escape import page as written
 
+from .found import Finding, Found
 from .words import TEXT, reason, said, verdict
-
-if TYPE_CHECKING:
-    from .report import CheckReport, Finding
 
 WIDTH = 640
 """The width of a plot, in pixels of its own; a page that is narrower shrinks it."""
@@ -29,7 +27,7 @@ def check_lang(lang: str) -> None:
         raise ValueError(f"lang: expected one of {', '.join(TEXT)}, got {lang!r}")
 
 
-def html_of(report: "CheckReport", lang: str = "en", *, page: bool = True) -> str:
+def html_of(report: Found, lang: str = "en", *, page: bool = True) -> str:
     """Return the report in English or Korean (`lang` "en" or "ko"), as a page or as one element. Needs jinja2."""
     import jinja2
     from markupsafe import Markup
@@ -59,7 +57,7 @@ def html_of(report: "CheckReport", lang: str = "en", *, page: bool = True) -> st
     return written(text)
 
 
-def heat_map(finding: "Finding", lang: str = "en") -> str:
+def heat_map(finding: Finding, lang: str = "en") -> str:
     """Return an SVG of the relative error of each element, or an empty string where it was not measured.
 
     A matrix lies as it is printed; of more than two axes, all but the last run downwards; a vector is wrapped.
@@ -93,7 +91,7 @@ def colour(error: float) -> str:
     return "#" + "".join(f"{value:02x}" for value in mixed)
 
 
-def sweep_plot(finding: "Finding", lang: str = "en") -> str:
+def sweep_plot(finding: Finding, lang: str = "en") -> str:
     """Return an SVG of the numerical derivative at each step h: how far it is from its limit, on logarithmic axes."""
     points = [(h, d) for h, d in finding.sweep if h > 0 and math.isfinite(d)]
     if len(points) < 3:

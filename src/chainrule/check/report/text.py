@@ -1,20 +1,18 @@
 """A report as one screen of text, in English or Korean."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.present.escape import terminal
 
+from .found import Finding, Found
 from .words import TEXT, reason, said, verdict
-
-if TYPE_CHECKING:
-    from .report import CheckReport, Finding
 
 LINES = 24
 """How many lines of a reproduction are shown."""
 
 
-def text_of(report: "CheckReport", lang: str = "en") -> str:
+def text_of(report: Found, lang: str = "en") -> str:
     """Return the report's text: one line where all is right."""
     t = TEXT[lang]
     head = f"{verdict(report.verdict, lang).upper()}  {report.name}: "
@@ -37,11 +35,11 @@ def text_of(report: "CheckReport", lang: str = "en") -> str:
     return terminal("\n".join(lines))
 
 
-def _meant(report: "CheckReport") -> list[str]:
+def _meant(report: Found) -> list[str]:
     return [note for note in report.notes if note.startswith("As expected")]
 
 
-def _coverage(report: "CheckReport", lang: str) -> str:
+def _coverage(report: Found, lang: str) -> str:
     rows, t = report.rows, TEXT[lang]
     total = sum(math.prod(r.shape) for r in rows)
     entries = sum(r.entries for r in rows)
@@ -58,7 +56,7 @@ def _coverage(report: "CheckReport", lang: str) -> str:
     return f"{text} ({t['evaluated'].format(n=report.evaluations)})"
 
 
-def _finding(finding: "Finding", lang: str) -> list[str]:
+def _finding(finding: Finding, lang: str) -> list[str]:
     where, t = finding.argument, TEXT[lang]
     if finding.index:
         where += f"[{', '.join(map(str, finding.index))}]"

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.check.why.expected import formula_of
 from chainrule.core.creation import tensor
-from chainrule.core.custom import Custom
+from chainrule.core.custom import Custom, is_floating
 from chainrule.core.errors import MissingRuleError
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms import derivatives as transforms
@@ -27,7 +27,6 @@ from .subject import (
     Recorded,
     Subject,
     cut,
-    is_floating,
     joined,
     located,
     parted,

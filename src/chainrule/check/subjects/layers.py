@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport
+from chainrule.core.custom import is_floating
 from chainrule.core.tensor import value_of
 
 from .editing import is_users, with_helpers
@@ -20,7 +21,6 @@ from .subject import (
     BackwardError,
     Subject,
     cut,
-    is_floating,
     joined,
     located,
     parted,

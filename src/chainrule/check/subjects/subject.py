@@ -138,9 +138,15 @@ def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
     return [np.reshape(part, np.shape(y)).astype(np.asarray(y).dtype) for part, y in zip(parts, outputs, strict=True)]
 
 
-def is_floating(x: Any) -> bool:
-    """Whether a value is a float or an array of floats."""
-    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"
+def eps_of(a: Any) -> float:
+    """Return the distance of 1 from the next number of an array's dtype; for what is no float that of float64."""
+    dtype = np.asarray(a).dtype
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+
+
+def first_place(mask: Array) -> tuple[int, ...]:
+    """Return where a mask is True for the first time."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))
 
 
 def located(function: Any) -> Source | None:

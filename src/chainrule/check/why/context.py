@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.check.subjects.subject import eps_of
+
 Array: TypeAlias = NDArray[Any]
 Arguments: TypeAlias = dict[str, Array]
 
@@ -69,7 +71,7 @@ class Context:
     @cached_property
     def noise(self) -> float:
         """A norm of gradients below which a difference means nothing."""
-        coarsest = max(_eps(a) for a in (self.analytic, self.output, self.x))
+        coarsest = max(eps_of(a) for a in (self.analytic, self.output, self.x))
         relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
         return relative * max(norm(self.expected), norm(self.analytic))
 
@@ -119,7 +121,7 @@ class Context:
     def column(self, arguments: Arguments, name: str, k: int) -> Array | None:
         """Return ∂f/∂(element k of an argument) by central differences of order h⁴, or None where f is not defined."""
         x = np.asarray(arguments[name])
-        step = float(max(_eps(self.output), _eps(x)) ** 0.25 * max(1.0, abs(x.flat[k])))
+        step = float(max(eps_of(self.output), eps_of(x)) ** 0.25 * max(1.0, abs(x.flat[k])))
         values = []
         for distance in (-2, -1, 1, 2):
             moved = np.array(x)
@@ -154,8 +156,3 @@ class Context:
 def norm(a: Any) -> float:
     """Return the Euclidean norm of an array of any shape."""
     return float(np.linalg.norm(np.asarray(a, np.float64).ravel()))
-
-
-def _eps(a: Any) -> float:
-    dtype = np.asarray(a).dtype
-    return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)

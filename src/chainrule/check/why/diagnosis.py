@@ -12,7 +12,7 @@ from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
 from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
 from chainrule.check.repairs import repaired
-from chainrule.check.report.report import Finding
+from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
 
 from .context import Context

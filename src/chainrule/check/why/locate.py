@@ -19,13 +19,13 @@ from chainrule.check.subjects.subject import (
     Recorded,
     Subject,
     cut,
-    is_floating,
+    first_place,
     joined,
     located,
     parted,
     rms,
 )
-from chainrule.core.custom import Custom
+from chainrule.core.custom import Custom, is_floating
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms import derivatives as transforms
 
@@ -174,7 +174,7 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
             choices = [_choices((one.output, one.inputs, list(one.settings.values()))) for one in (left, right)]
             for a, b in zip(*choices, strict=False):
                 if a.shape != b.shape or not np.array_equal(a, b):
-                    return right, _first(a != b) if a.shape == b.shape else ()
+                    return right, first_place(a != b) if a.shape == b.shape else ()
             if left.op.kind == "constant" or not getattr(left.op, "kinks", ()):
                 continue
             ends = OperationSubject(left), OperationSubject(right)
@@ -186,7 +186,7 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
                     continue
                 apart = np.abs(slopes[1] - slopes[0])
                 if np.max(apart, initial=0.0) > 1e-3 * (np.max(np.abs(slopes), initial=0.0) or 1.0):
-                    return right, _first(apart == np.max(apart))
+                    return right, first_place(apart == np.max(apart))
     return None
 
 
@@ -195,7 +195,3 @@ def _choices(value: Any) -> list[Array]:
     if isinstance(value, np.ndarray | np.generic):
         return [np.asarray(value)] if value.dtype.kind in "biu" else []
     return [array for item in value for array in _choices(item)] if isinstance(value, tuple | list) else []
-
-
-def _first(mask: Array) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))

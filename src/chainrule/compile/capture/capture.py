@@ -5,7 +5,6 @@ they are; effects are only noted, and random numbers are drawn from generators t
 the world as it found it.
 """
 
-import os
 import random
 import sys
 import threading
@@ -15,9 +14,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE
+from chainrule.base.provenance import users_line
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
+from chainrule.core.operands.plain import NUMPY
 from chainrule.core.operation import REGISTRY
 from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tensor import Tensor, value_of
@@ -90,9 +90,6 @@ class Captured(Tensor):
         refuse("an array was turned into text")
 
 
-_NOT_THE_USERS = (PACKAGE, "<string>", os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
-
-
 def refuse(what: str, step: str = "") -> NoReturn:
     """Raise a CaptureError that names the user's line."""
     if running.capture is None:
@@ -120,11 +117,8 @@ def _by() -> str:
 
 
 def user_line() -> str:
-    """Return the innermost line outside of this package, as `file:line`."""
-    frame: Any = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    """Return the user's line, as `file:line`. The calls of rules are generated code, whose file is "<string>"."""
+    return users_line("<string>", NUMPY).place
 
 
 class Capture:
@@ -365,7 +359,7 @@ class Capture:
         return self._run(op, op.primal, args, settings)
 
     def _run(self, op: Any, function: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        if op.name in ("nonzero", "flatnonzero", "argwhere"):
+        if op.is_shaped_by_values:
             refuse(f"{op.name} made an array whose shape depends on values", "use np.where(condition, x, 0)")
         draws = op.kind == "constant" and "generator" in settings
         kind = "draw" if draws else "op"

@@ -11,18 +11,6 @@ from chainrule.kernels.native.tasks import over_ranges, run_all
 from .loops import CUT, Loop
 from .steps import Buffer, Run
 
-COSTS = {
-    "gelu": 20,
-    "erfc": 20,
-    "tanh": 10,
-    "sigmoid": 10,
-    "exp": 8,
-    "silu": 12,
-    "gelu_tanh": 15,
-    "divide": 3,
-    "sqrt": 3,
-}
-"""What an operation costs beside a sum, roughly."""
 SEVERAL = 2**21
 """How much work is worth a second core."""
 
@@ -63,4 +51,4 @@ def _bound(loop: Loop, arrays: dict[Value, Any]) -> Run:
 
 def work_of(loop: Loop) -> int:
     """Return how much a loop has to do, as sums."""
-    return loop.group.size * sum(COSTS.get(i.name, 1) for i in loop.group.members)
+    return loop.group.size * sum(i.op.cost for i in loop.group.members)

@@ -15,6 +15,7 @@ from chainrule.compile.program.program import Instruction, Value
 from chainrule.kernels.native.code import Index, Place
 from chainrule.kernels.native.symbol import DOUBLE, Symbol
 from chainrule.kernels.native.tasks import Function, Task, address
+from chainrule.rules.arrays.reduce import Mean
 
 Range = tuple[Index, Index]
 
@@ -205,13 +206,13 @@ class _Writer:
             place = self._place(i.outputs[0])
             if kind == "all":
                 place[0] = self._total(i)
-            elif kind == "columns" and i.name == "mean":
+            elif kind == "columns" and i.op is Mean:
                 with self.code.loop(*columns) as c:
                     place[c] = place[c] * _share(i)
 
     def _total(self, i: Instruction) -> Symbol:
         total = self.totals[i].get()
-        return self.code.converted(total * _share(i) if i.name == "mean" else total, i.outputs[0].dtype)
+        return self.code.converted(total * _share(i) if i.op is Mean else total, i.outputs[0].dtype)
 
     def _wide(self, i: Instruction) -> Any:
         """Return the type to add up in.

@@ -9,17 +9,28 @@ from chainrule.compile.program.program import Instruction, Value, values_in
 from chainrule.kernels import cross_entropy, normalization, softmax
 from chainrule.kernels.native.products import fits, product
 from chainrule.kernels.native.tasks import Task
-from chainrule.rules.network.norm import LayerNorm
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
+from chainrule.rules.network.norm import LayerNorm, RMSNorm
+from chainrule.rules.network.softmax import Softmax
 
 Buffer = Callable[[Value], Any]
 
 
 def task_of(i: Instruction, buffer: Buffer) -> Task | None:
     """Return an instruction as a task on its buffers, or None where it has none or they are not such as it takes."""
-    maker = TASKS.get(i.name)
-    if maker is None or (i.kind != "op" and i.name not in CALLS):
-        return None
-    return maker(i, buffer)
+    maker = TASKS.get(_key(i))
+    return None if maker is None else maker(i, buffer)
+
+
+def has_task(i: Instruction) -> bool:
+    """Whether there is code for an instruction, if its buffers are such as it takes."""
+    return _key(i) in TASKS
+
+
+def _key(i: Instruction) -> Any:
+    """Return what an instruction does: a record's operation, one of its rules, or a function."""
+    return i.rule or (i.op if i.kind == "op" and i.op is not None else i.function)
 
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
@@ -90,17 +101,14 @@ def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) ->
     return [named[p] for p in parameters if p in named]
 
 
-TASKS: Mapping[str, Callable[[Instruction, Buffer], Task | None]] = {
-    "matmul": _matmul,
-    "sparse_softmax_cross_entropy": _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
-    "SparseSoftmaxCrossEntropy.adjoint_z": _cross_entropy("gradient", (2, 1, 0, 3)),
-    "cross_entropy_and_gradient": _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),
-    "layer_norm": _by_rows(normalization.layer_norm, "mccmmr"),
-    "layer_norm_gradients": _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
-    "rms_norm": _by_rows(normalization.rms_norm, "mcmmr"),
-    "softmax": _by_rows(softmax.softmax, "mm"),
+TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
+    Matmul: _matmul,
+    SparseSoftmaxCrossEntropy: _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
+    (SparseSoftmaxCrossEntropy, "adjoint_z"): _cross_entropy("gradient", (2, 1, 0, 3)),
+    SparseSoftmaxCrossEntropy.primal_and_adjoint: _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),
+    LayerNorm: _by_rows(normalization.layer_norm, "mccmmr"),
+    (LayerNorm, "all_adjoints"): _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
+    RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
+    Softmax: _by_rows(softmax.softmax, "mm"),
 }
-"""By the instruction's name."""
-
-CALLS = ("SparseSoftmaxCrossEntropy.adjoint_z", "layer_norm_gradients")
-"""Those that are no operations but calls of a rule."""
+"""By what the instruction does: a record, a rule of one, or a function."""

@@ -16,6 +16,9 @@ from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
 from chainrule.present.notebook import text
+from chainrule.rules.arrays.shape import Reshape
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
 from . import by_numpy
 from .loops import Loop, aliases, describe, loop_of
@@ -25,6 +28,8 @@ from .single import can_be_single, single
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
+CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
+"""What has threads of its own."""
 FEW_PRODUCTS = 2**28
 """Floating-point operations of all matrix products that one core does in a few milliseconds."""
 
@@ -48,6 +53,11 @@ class Step:
     def name(self) -> str:
         """What the line is called."""
         return describe(self.node) if isinstance(self.node, Group) else self.node.name
+
+    @property
+    def op(self) -> Any:
+        """The operation that it carries out by itself, or None."""
+        return self.node.op if isinstance(self.node, Instruction) else None
 
     @property
     def flops(self) -> int:
@@ -133,8 +143,8 @@ class Plan:
         After a product OpenBLAS's threads wait for the next one for 26 ms without sleeping, on the cores that the
         convolutions need.
         """
-        products = sum(step.flops for step in self.steps if step.name == "matmul")
-        return products < FEW_PRODUCTS and any(step.name.startswith("convolution") for step in self.steps)
+        products = sum(step.flops for step in self.steps if step.op is Matmul)
+        return products < FEW_PRODUCTS and any(step.op in CONVOLUTIONS for step in self.steps)
 
     # What it looks like
 
@@ -243,7 +253,7 @@ def _homes(program: Program) -> dict[Value, Any]:
 
 def _renamed_from(value: Value) -> Value:
     while (maker := value.maker) is not None:
-        if maker.kind == "op" and maker.name == "reshape":
+        if maker.kind == "op" and maker.op is Reshape:
             value = maker.inputs[0]
         elif maker.kind == "change" and value in maker.outputs[: len(maker.args)]:
             value = maker.args[maker.outputs.index(value)]

@@ -11,7 +11,7 @@ from chainrule.compile.program.program import Value
 from chainrule.kernels.native.tasks import Task, run_all
 
 from .emit import work_of
-from .natives import TASKS, task_of
+from .natives import has_task, task_of
 from .steps import Run
 
 MOST = 2**22
@@ -22,7 +22,7 @@ Buffer = Callable[[Value], Any]
 
 def can_be_single(step: Any) -> bool:
     """Whether a step may become a part of a run: it is small, and a loop or an instruction that has a task."""
-    return step.flops <= MOST and (step.loop is not None or step.node.name in TASKS)
+    return step.flops <= MOST and (step.loop is not None or has_task(step.node))
 
 
 def single(steps: Sequence[Any], buffer: Buffer) -> Run | None:

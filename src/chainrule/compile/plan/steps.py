@@ -5,38 +5,30 @@ returns is copied into place.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value
+from chainrule.compile.program.purity import reads_only_functions
 from chainrule.core.errors import CaptureError
+from chainrule.core.facts import Moves
 from chainrule.core.traces.capturing import replaced
 from chainrule.kernels.native.tasks import run_all
 from chainrule.kernels.outputs import offering
+from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
+from chainrule.rules.linalg.matmul import Matmul
 
 from .natives import task_of
 
 Run = Callable[[], Any]
 Buffer = Callable[[Value], Any]
 
-UFUNCS = {
-    name: getattr(np, name)
-    for name in (
-        *("add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "absolute", "square", "sqrt"),
-        *("exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "sign"),
-        *("arcsin", "arccos", "arctan", "arctan2", "hypot", "floor", "ceil", "trunc", "reciprocal", "fmax", "fmin"),
-        *("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "isnan", "isinf", "isfinite"),
-        *("logical_and", "logical_or", "logical_xor", "logical_not", "remainder", "exp2", "cbrt", "positive"),
-    )
-}
-VIEWS = ("reshape", "transpose", "broadcast_to", "getitem")
-
 
 def view_of(i: Instruction, buffer: Buffer) -> Any:
     """Return the result of an instruction where it is a view of what it reads, or None."""
-    if i.kind != "op" or i.name not in VIEWS or any(True for _ in _values(i.settings)):
+    if i.kind != "op" or i.op is None or i.op.moves is None or any(True for _ in _values(i.settings)):
         return None
     source = buffer(i.inputs[0])
     view = i.function(source, **i.settings)
@@ -60,16 +52,48 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
 
 
 def _special(i: Instruction, args: tuple[Any, ...], settings: dict[str, Any], outs: list[Any]) -> Run | None:
-    if i.name in UFUNCS and not settings:
-        return partial(UFUNCS[i.name], *args, out=outs[0])
-    if i.name == "matmul":
+    if i.op is None:
+        return None
+    if not settings and all(x is not None for x in args) and (ufunc := ufunc_of(i.op)) is not None:
+        return partial(ufunc, *args, out=outs[0])
+    if i.op is Matmul:
         a, b = args
         return _matmul(a, b, outs[0])
-    if i.name == "sum" and args[0].dtype == outs[0].dtype and args[0].dtype != np.float16:
+    if i.op is Sum and args[0].dtype == outs[0].dtype and args[0].dtype != np.float16:
         return partial(np.add.reduce, args[0], settings["axis"], None, outs[0], settings["keepdims"])
-    if i.name in ("astype", "copy"):
+    if i.op.moves is Moves.SAME and i.op.is_pointwise:
         return partial(np.copyto, outs[0], args[0], "unsafe")
     return None
+
+
+class _Asking:
+    """What an operation is called with to learn which universal function it is: it remembers what it met."""
+
+    dtype = np.dtype(np.float64)
+    met: tuple[Any, ...] = ()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> "_Asking":
+        made = _Asking()
+        made.met = (ufunc, method, inputs, settings)
+        return made
+
+
+@cache
+def ufunc_of(op: Any) -> Any:
+    """Return the universal function of NumPy that an operation's `primal` calls and does nothing else, or None.
+
+    >>> from chainrule.core.operation import REGISTRY
+    >>> ufunc_of(REGISTRY["exp"]), ufunc_of(REGISTRY["gelu"])
+    (<ufunc 'exp'>, None)
+    """
+    if not op.is_pointwise or not reads_only_functions(op.primal):
+        return None
+    arguments = tuple(_Asking() for _ in op.arguments)
+    try:
+        made = op.primal(*arguments)
+    except Exception:  # whatever its Python does not like about them
+        return None
+    return made.met[0] if isinstance(made, _Asking) and made.met[1:] == ("__call__", arguments, {}) else None
 
 
 def _matmul(a: Any, b: Any, out: Any) -> Run | None:
@@ -146,8 +170,8 @@ def operations(i: Instruction) -> int:
     if not i.outputs:
         return 0
     out = i.outputs[0]
-    if i.name == "matmul":
+    if i.op is Matmul:
         return 2 * out.size * i.inputs[0].shape[-1]
-    if i.name in ("sum", "mean", "max", "min"):
+    if i.op in (Sum, Mean, Max, Min):
         return i.inputs[0].size
     return out.size if i.op is not None and i.op.kind in ("elementwise", "bilinear", "linear") else 0

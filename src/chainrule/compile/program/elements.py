@@ -1,19 +1,16 @@
 """What elementwise operations are inside a generated loop: their records, called with symbols.
 
 A record's `primal` is NumPy on arrays; on symbols the same Python writes instructions. So there is no table of what can
-stand in a loop: it is tried. Some functions have a form of their own in `chainrule.kernels.functions`, which is faster
-than their primal's.
+stand in a loop: it is tried. A record may have another form for one number, `element`, which is faster than its primal
+or can be followed where that cannot.
 """
 
 import contextlib
 import functools
-import math
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import functions
 from chainrule.kernels.native.symbol import LLVM, Symbol
 from chainrule.kernels.native.tasks import Function
 
@@ -21,57 +18,17 @@ from .program import Instruction, Value
 from .purity import reads_only_functions
 
 
-def _same(x: Any, **_: Any) -> Any:
-    return x
-
-
-def _erfc(x: Any) -> Any:
-    return functions.normal_cdf(x * -math.sqrt(2)) * 2
-
-
-def _softplus(x: Any, beta: float) -> Any:
-    return functions.log1p_exp(beta * x) / beta
-
-
-def _logsigmoid(x: Any) -> Any:
-    return -functions.log1p_exp(-x)
-
-
-OWN: Mapping[str, Callable[..., Any]] = {
-    "copy": _same,
-    "stop_gradient": _same,
-    "sigmoid": functions.sigmoid,
-    "silu": functions.silu,
-    "gelu": functions.gelu,
-    "gelu_tanh": functions.gelu_tanh,
-    "erf": functions.erf,
-    "erfc": _erfc,
-    "softplus": _softplus,
-    "logsigmoid": _logsigmoid,
-}
-"""Functions of one number, with their settings, that do what the operation of that name does, in another way."""
-
-OTHERS = frozenset(
-    (
-        *("add", "subtract", "multiply", "negative", "positive", "copy", "stop_gradient", "where", "astype"),
-        *("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "isnan", "isinf", "isfinite"),
-        *("logical_and", "logical_or", "logical_xor", "logical_not", "floor", "ceil", "trunc", "rint", "sign"),
-    )
-)
-"""Operations that act on each element alone but are of another kind: linear, bilinear or constant."""
-
-
 def element_of(i: Instruction, operands: list[Any]) -> Symbol:
     """Return what an instruction makes of one element of each argument."""
-    own = OWN.get(i.name) if len(operands) == 1 and isinstance(operands[0], Symbol) else None
-    function = own if own is not None and operands[0].dtype.kind == "f" else i.function
-    made: Symbol = function(*operands, **i.settings)
+    own = i.op.element
+    is_floating = all(isinstance(x, Symbol) and x.dtype.kind == "f" for x in operands)
+    made: Symbol = (own if own is not None and is_floating else i.function)(*operands, **i.settings)
     return made
 
 
 def is_known(i: Instruction) -> bool:
     """Whether an instruction can stand in a loop: it acts on elements, and its record can be followed symbolically."""
-    if i.op is None or not isinstance(i.args, tuple) or (i.op.kind != "elementwise" and i.name not in OTHERS):
+    if i.op is None or not isinstance(i.args, tuple) or not i.op.is_pointwise:
         return False
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):
@@ -79,9 +36,7 @@ def is_known(i: Instruction) -> bool:
     args = tuple(("value", x.dtype) if isinstance(x, Value) else (type(x), repr(x)) for x in i.args)
     try:
         settings = tuple(sorted((key, repr(value)) for key, value in i.settings.items()))
-        return (i.name in OTHERS or reads_only_functions(i.function)) and _found(
-            _Key(i, (i.name, i.function, args, settings, out))
-        )
+        return reads_only_functions(i.function) and _found(_Key(i, (i.op, i.function, args, settings, out)))
     except TypeError:  # something that has no hash
         return False
 

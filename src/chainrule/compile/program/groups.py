@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.rules.arrays.reduce import Mean, Sum
+from chainrule.rules.arrays.shape import Reshape
+
 from .elements import is_known
 from .program import Instruction, Program, Value, waits_for
 
@@ -36,7 +39,7 @@ def reduction_of(i: Instruction) -> str | None:
     "all", "columns" (one sum for each column), "rows", or "middle": over all axes but a block of neighbours, as over
     the batch and the pixels of each channel.
     """
-    if i.kind != "op" or i.name not in ("sum", "mean") or i.outputs[0].dtype not in FLOATS:
+    if i.kind != "op" or i.op not in (Sum, Mean) or i.outputs[0].dtype not in FLOATS:
         return None
     x = i.inputs[0] if len(i.inputs) == 1 else None
     if x is None or x.dtype != i.outputs[0].dtype or x.size == 0:
@@ -82,7 +85,7 @@ def layout(value: Value, shape: Sequence[int]) -> tuple[str, int | None] | None:
 
 def is_renaming(i: Instruction) -> bool:
     """Whether an instruction gives the same elements in the same order another shape."""
-    return i.kind == "op" and i.name == "reshape" and i.outputs[0].dtype in LOADABLE and i.outputs[0].size > 0
+    return i.kind == "op" and i.op is Reshape and i.outputs[0].dtype in LOADABLE and i.outputs[0].size > 0
 
 
 def space_of(i: Instruction) -> tuple[int, int | None] | None:

@@ -1,22 +1,21 @@
-"""Simplifications of a program, one function each: what is not needed, what is computed twice, what is two things.
+"""Simplifications of a program, one function each: leave out, share, split and join instructions.
 
 Each takes a program and changes it; what the program computes stays the same to rounding.
 """
 
 import math
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.outputs import empty
-from chainrule.kernels.suitable import LARGE, suitable
+from chainrule.core.facts import Moves
+from chainrule.core.operation import Operation
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.elementary.arithmetic import Add
-from chainrule.rules.linalg.matmul import Matmul, rows
+from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
-from chainrule.rules.network.norm import LayerNorm
 
 from .program import Instruction, Program, Value, values_in
 
@@ -27,8 +26,8 @@ def simplify(program: Program) -> None:
     drop_casts(program)
     share_common(program)
     drop_unused(program)
-    join_cross_entropy(program)
-    join_layer_norm(program)
+    join_primal_and_adjoint(program)
+    join_adjoints(program)
     check_first(program)
 
 
@@ -44,16 +43,12 @@ def check_first(program: Program) -> None:
         if i.kind == "call" and i.inputs and all(v in ready or v.kind == "constant" for v in i.inputs):
             before.append(i)
             ready.update(i.outputs)
-        elif acts and i.name in CLASSES and isinstance(i.args[1], Value) and i.args[1] in ready:
+        elif acts and _reads_classes(i) and isinstance(i.args[1], Value) and i.args[1] in ready:
             check = partial(check_range, i.args[0].shape[-1])
             before.append(Instruction("check_classes", "call", check, (i.args[1],), {}, [], source=i.source))
         acts = acts or i.is_fixed
     moved = set(before)
     program.instructions = [*before, *(i for i in program.instructions if i not in moved)]
-
-
-CLASSES = ("sparse_softmax_cross_entropy", "cross_entropy_and_gradient")
-"""What reads classes as its second argument."""
 
 
 def check_range(count: int, classes: Any) -> None:
@@ -62,18 +57,27 @@ def check_range(count: int, classes: Any) -> None:
         raise IndexError("cross_entropy: a class is out of range")
 
 
-def join_layer_norm(program: Program) -> None:
-    """Compute the gradients of a layer norm by its input and its two parameters in one pass."""
+def _reads_classes(i: Instruction) -> bool:
+    """Whether an instruction reads classes as its second argument."""
+    op = i.op if i.kind == "op" else None
+    return op is SparseSoftmaxCrossEntropy or i.function is SparseSoftmaxCrossEntropy.primal_and_adjoint
+
+
+def join_adjoints(program: Program) -> None:
+    """Compute the gradients by all arguments of an operation in one pass, where its record says how."""
     groups: dict[Any, list[Instruction]] = {}
     for i in program.instructions:
-        if i.name in LAYER_NORM:
-            groups.setdefault(_frozen(i.args), []).append(i)
-    for group in groups.values():
-        if sorted(i.name for i in group) != sorted(LAYER_NORM):
+        if i.rule is not None and i.rule[0].all_adjoints is not None:
+            groups.setdefault((i.rule[0], _frozen(i.args)), []).append(i)
+    for (record, _), group in groups.items():
+        by_rule = {i.rule[1]: i for i in group if i.rule is not None}
+        rules = [record.rule_of(argument).__name__ for argument in record.differentiable]
+        if sorted(by_rule) != sorted(rules) or len(by_rule) != len(group):
             continue
-        outputs = [i.outputs[0] for name in LAYER_NORM for i in group if i.name == name]
         first = group[0]
-        made = Instruction("layer_norm_gradients", "call", layer_norm_gradients, first.args, {}, outputs, (0, 1, 2))
+        outputs = [by_rule[name].outputs[0] for name in rules]
+        name = f"{record.name}_gradients"
+        made = Instruction(name, "call", _of_saved(record), first.args, {}, outputs, tuple(range(len(outputs))))
         made.source = first.source
         for value in outputs:
             value.maker = made
@@ -82,25 +86,18 @@ def join_layer_norm(program: Program) -> None:
         program.instructions = [i for i in program.instructions if i not in group]
 
 
-LAYER_NORM = ("LayerNorm.adjoint_x", "LayerNorm.adjoint_gamma", "LayerNorm.adjoint_beta")
+@cache
+def _of_saved(record: type[Operation]) -> Any:
+    """Return a record's `all_adjoints` as a function of what a node has: its cotangent, values and settings."""
+    rule = record.all_adjoints
+    assert rule is not None
+    made = record.call(rule, "y_bar, saved, settings")
+    made.rule = (record, rule.__name__)  # type: ignore[attr-defined]
+    return made
 
 
-def layer_norm_gradients(y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, Any, Any]:  # noqa: ARG001
-    """Return the gradients of a layer norm by its input, its weight and its bias."""
-    named = dict(zip(LayerNorm.residuals, saved, strict=True))
-    gamma, x_hat, sigma = named["gamma"], named["x_hat"], named["sigma"]
-    if not suitable(LARGE, y_bar, gamma, x_hat, sigma) or y_bar.shape != x_hat.shape:
-        x_bar = LayerNorm.adjoint_x(y_bar, gamma, x_hat, sigma)
-        return x_bar, LayerNorm.adjoint_gamma(y_bar, x_hat), LayerNorm.adjoint_beta(y_bar)
-    from chainrule.kernels.normalization import layer_norm_backward
-
-    x_bar, gamma_bar, beta_bar = (empty(shape, y_bar.dtype) for shape in (y_bar.shape, gamma.shape, gamma.shape))
-    layer_norm_backward(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar), gamma_bar, beta_bar)
-    return x_bar, gamma_bar, beta_bar
-
-
-def join_cross_entropy(program: Program) -> None:
-    """Compute a cross-entropy with classes and its gradient in one pass, where the loss's own weight is a constant."""
+def join_primal_and_adjoint(program: Program) -> None:
+    """Compute a loss and its gradient in one pass, where its record says how and the loss's weights are constants."""
     users = program.users()
     new: list[Instruction] = []
     skipped: set[Instruction] = set()
@@ -117,30 +114,26 @@ def join_cross_entropy(program: Program) -> None:
 
 
 def _joined(i: Instruction, all_users: dict[Value, list[Instruction]], program: Program) -> Instruction | None:
-    if i.name != "sparse_softmax_cross_entropy" or len(i.outputs) != 2 or i.outputs[1] in program.outputs:
+    both = i.op.primal_and_adjoint if i.kind == "op" and i.op is not None else None
+    if both is None or len(i.outputs) != 2 or i.outputs[1] in program.outputs:
         return None
     users = all_users.get(i.outputs[1], [])
-    if len(users) != 1 or users[0].name != "SparseSoftmaxCrossEntropy.adjoint_z":
+    if len(users) != 1 or users[0].rule is None or users[0].rule[0] is not i.op:
         return None
-    z, (weights, classes, *_) = i.args[0], values_in(users[0].args)
-    plain = weights.kind == "constant" and weights.dtype == z.dtype
-    if not plain or z.ndim < 2 or z.dtype not in (np.float32, np.float64) or classes is not i.args[1]:
+    x, (y_bar, *saved) = i.args[0], values_in(users[0].args)
+    plain = y_bar.kind == "constant" and y_bar.dtype == x.dtype
+    if not plain or x.ndim < 2 or x.dtype not in (np.float32, np.float64):
         return None
-    full = program.value("constant", np.ascontiguousarray(weights.array))
+    if any(v is not i.outputs[1] and v not in i.args for v in saved):  # of another call
+        return None
+    full = program.value("constant", np.ascontiguousarray(y_bar.array))
 
     outputs = [i.outputs[0], users[0].outputs[0]]
-    args = (z, classes, full)
-    made = Instruction("cross_entropy_and_gradient", "op", cross_entropy_and_gradient, args, {}, outputs, (0, 1))
+    made = Instruction(f"{i.name}_and_gradient", "op", both, (*i.args, full), {}, outputs, (0, 1))
     made.source = i.source
     for value in outputs:
         value.maker = made
     return made
-
-
-def cross_entropy_and_gradient(z: Any, classes: Any, weights: Any) -> tuple[Any, Any]:
-    """Return the losses of rows of scores, and the gradient of their sum by weights."""
-    losses, y_hat = SparseSoftmaxCrossEntropy.primal_keeping(z, classes)
-    return losses, SparseSoftmaxCrossEntropy.adjoint_z(weights, classes, y_hat)
 
 
 def example(x: Any) -> Any:
@@ -186,7 +179,7 @@ def drop_casts(program: Program) -> None:
     """Leave out conversions to the dtype that a value has already, and reshapes to its own shape."""
     new = {}
     for i in program.instructions:
-        if i.name in ("astype", "reshape", "copy", "positive") and len(i.inputs) == 1 and i.kind == "op":
+        if i.kind == "op" and len(i.inputs) == 1 and i.op is not None and i.op.moves is Moves.SAME:
             old, out = i.inputs[0], i.outputs[0]
             if old.shape == out.shape and old.dtype == out.dtype and old.kind != "state":
                 new[out] = old

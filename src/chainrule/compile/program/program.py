@@ -76,6 +76,11 @@ class Instruction:
         self.inputs = list(dict.fromkeys(values_in((self.args, self.settings))))
 
     @property
+    def rule(self) -> tuple[Any, str] | None:
+        """The record and the name of the rule that a call carries out, or None where it is no rule of a record."""
+        return getattr(self.function, "rule", None) if self.kind == "call" else None
+
+    @property
     def is_fixed(self) -> bool:
         """Whether it has to stay though nobody uses its outputs."""
         return self.kind in ("effect", "draw")

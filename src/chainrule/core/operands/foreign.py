@@ -95,7 +95,7 @@ def without_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def one_of(op: Any, k: int, x: Any) -> Any:
     """Return argument `k` of an operation as NumPy has it."""
-    if type(x) in PLAIN or isinstance(x, Tensor) or (op.name in ("equal", "not_equal") and not hasattr(x, "__len__")):
+    if type(x) in PLAIN or isinstance(x, Tensor) or (op.takes_anything and not hasattr(x, "__len__")):
         return x
     name = f"{op.arguments[0]}[{k}]" if op.variadic else op.arguments[k] if k < len(op.arguments) else f"argument {k}"
     return operand(f"{op.name}: {name}", x)

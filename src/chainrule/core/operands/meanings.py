@@ -12,7 +12,7 @@ import warnings
 from types import CodeType, FrameType
 from typing import Any
 
-from chainrule.base.provenance import PACKAGE
+from chainrule.base.provenance import is_users, users_frame
 
 
 class PyTorchMeaningWarning(UserWarning):
@@ -26,14 +26,14 @@ class PyTorchMeaningWarning(UserWarning):
 def caller(depth: int) -> FrameType | None:
     """Return the frame `depth` calls up where that is the user's code; None where this package called itself."""
     frame = sys._getframe(depth)
-    return None if frame.f_code.co_filename.startswith(PACKAGE) else frame
+    return frame if is_users(frame.f_code.co_filename) else None
 
 
 def warn(message: str) -> None:
     """Warn of a meaning, at the first line outside this package."""
-    level, frame = 1, sys._getframe(0)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        level, frame = level + 1, frame.f_back
+    users, level = users_frame(), 1
+    while sys._getframe(level - 1) is not users:
+        level += 1
     warnings.warn(message, PyTorchMeaningWarning, stacklevel=level)
 
 

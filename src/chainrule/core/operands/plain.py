@@ -1,6 +1,5 @@
 """Where a value with a gradient would become a plain number: the errors that say so, at which line, and what to do."""
 
-import os
 import sys
 from opcode import opmap
 from types import FrameType
@@ -8,10 +7,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE
+from chainrule.base.provenance import folder_of, is_users, users_frame, users_line
 from chainrule.core.errors import GradientError
 
-_NOT_THE_USERS = (PACKAGE, os.path.dirname(np.__file__) + os.sep)  # noqa: PTH120
+NUMPY = folder_of(np)
 _WRITES = {opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap}
 
 INTO_PLAIN = (
@@ -31,28 +30,15 @@ INSTEAD = {
 }
 
 
-def users_line() -> str:
-    """Return the innermost line outside of this package and of NumPy, as `file:line`."""
-    frame = _users_frame()
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _users_frame() -> FrameType:
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-        frame = frame.f_back
-    return frame
-
-
 def is_written_into_array() -> bool:
     """Whether the user's line is at `something[index] = value`: then it is NumPy that asks for a plain value.
 
     Of several lines that a function of NumPy's has on the way, one that is so is enough.
     """
-    users, frame = _users_frame(), sys._getframe(1)
+    users, frame = users_frame(NUMPY), sys._getframe(1)
     while frame is not users and frame.f_back is not None:
         # NumPy's own line, in functions such as np.fill_diagonal.
-        if not frame.f_code.co_filename.startswith(PACKAGE) and _writes(frame):
+        if is_users(frame.f_code.co_filename) and _writes(frame):
             return True
         frame = frame.f_back
     return _writes(users)
@@ -65,11 +51,11 @@ def _writes(frame: FrameType) -> bool:
 def refuse_number(what: str) -> NoReturn:
     """Raise a GradientError: a Python number would be cut off from its gradient."""
     raise GradientError(
-        f"{what}: inside a transform such as cr.grad this would cut the value off from its gradient ({users_line()}); "
-        f"{INSTEAD[what]}"
+        f"{what}: inside a transform such as cr.grad this would cut the value off from its gradient "
+        f"({users_line(NUMPY).place}); {INSTEAD[what]}"
     )
 
 
 def refuse_array_write(what: str = "array[index] = value", kind: type[Exception] = GradientError) -> NoReturn:
     """Raise an error: a value with a gradient would be written into a plain array."""
-    raise kind(f"{what} ({users_line()}) {INTO_PLAIN}")
+    raise kind(f"{what} ({users_line(NUMPY).place}) {INTO_PLAIN}")

@@ -4,9 +4,9 @@ The rows of a Jacobian are pullbacks of unit cotangents, its columns push-forwar
 rules on the same saved values, so a `Batch` lets one pass carry many directions: a box of it holds a stack of them
 along a leading axis that the box's shape does not show, and rules work on the box as on one direction.
 
-What an operation does with stacks is in the table `in_stacks`: the same operation, with its arguments and settings
-changed to go past the leading axis. Elementwise operations need no entry. Where there is none, or it does not know the
-case, the operation is applied to one row after the other: slower, and always right.
+What an operation does with stacks its record says as `stacked`: the same operation, with its arguments and settings
+changed to go past the leading axis. Operations on elements need no such rule. Where there is none, or it does not know
+the case, the operation is applied to one row after the other: slower, and always right.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ from chainrule.core.traces.capturing import boxes_in, running
 Call: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
 """The arguments and settings of an operation."""
 
-StackRule: TypeAlias = Callable[[tuple[Any, ...], tuple[bool, ...], Mapping[str, Any]], Call | None]
+Values: TypeAlias = tuple[Any, ...]
+Mine: TypeAlias = tuple[bool, ...]
+Settings: TypeAlias = Mapping[str, Any]
+StackRule: TypeAlias = Callable[[Values, Mine, Settings], Call | None]
 """From values, which of them are stacks, and settings, to the call on whole stacks; None where there is no such."""
-
-in_stacks: dict[Any, StackRule] = {}
-"""How operations go past the leading axis. `chainrule.rules.stacked` fills it."""
 
 
 class Batched(Tensor):
@@ -87,7 +87,7 @@ class Batch:
         """Apply `op` to whole stacks where it is known how, and else to one row after the other."""
         mine = tuple(map(self.holds, args))
         values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
-        rule = in_stacks.get(op) or (along_last_axes if op.kind == "elementwise" else None)
+        rule: StackRule | None = op.stacked or (along_last_axes if op.is_pointwise else None)
         call = rule and rule(values, mine, settings)
         if call is None:
             return self.each(lambda *row: op.apply(*row, **settings), args)
@@ -102,10 +102,15 @@ class Batch:
         return tuple(None if part[0] is None else self.box(np.stack(part)) for part in zip(*found, strict=True))
 
 
-def along_last_axes(values: tuple[Any, ...], mine: tuple[bool, ...], settings: Mapping[str, Any]) -> Call:
+def along_last_axes(values: Values, mine: Mine, settings: Settings) -> Call:
     """Give all values equally many axes, for operations that broadcast those in front: the leading one stays first."""
     ndim = max(np.ndim(x) - own for x, own in zip(values, mine, strict=True))
     return [lifted(x, ndim) if own else x for x, own in zip(values, mine, strict=True)], settings
+
+
+def past_leading(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """Return axes of a value as axes of a stack of such values."""
+    return tuple(axis % ndim + 1 for axis in axes)
 
 
 def lifted(stack: Any, ndim: int) -> Any:

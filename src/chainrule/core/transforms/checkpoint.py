@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import GradientError, InPlaceError
+from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.fingerprint import fingerprint
 from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
@@ -213,7 +214,7 @@ def _innermost(box: Any) -> Any:
     return box
 
 
-class _Rerun:
+class _Rerun(Facts):
     """The operation of a checkpoint's node: its rule runs the segment again and walks what that records."""
 
     name = "checkpoint"

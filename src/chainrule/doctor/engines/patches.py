@@ -6,18 +6,28 @@ import numpy as np
 
 from chainrule.core.tensor import value_of
 
-STEPS = frozenset({"sign", "round", "floor", "ceil", "trunc", "heaviside"})
-"""Operations without a derivative that the gradient can be let pass."""
-GUARDS = {"log": 0, "log2": 0, "log10": 0, "sqrt": 0, "power": 0, "divide": 1, "reciprocal": 0}
-"""The argument that must not be zero or negative."""
 SMALL = 1e-6
 
 
-def guarded(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments with the one that matters kept away from zero."""
-    k = GUARDS[name]
+def pole_of(op: Any) -> tuple[int, bool] | None:
+    """Return which argument of an operation has to be kept from a pole, and whether it may lie on both sides of it.
+
+    >>> from chainrule.core.operation import REGISTRY
+    >>> pole_of(REGISTRY["divide"]), pole_of(REGISTRY["log"]), pole_of(REGISTRY["exp"])
+    ((1, True), (0, False), None)
+    """
+    for name, (low, high) in op.poles.items():
+        return op.arguments.index(name), low == high
+    return None
+
+
+def guarded(op: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of an operation that has a pole at zero, with the one that matters kept away from there."""
+    found = pole_of(op)
+    assert found is not None
+    k, both_sides = found
     x = args[k]
-    if name in ("divide", "reciprocal"):
+    if both_sides:
         value = np.asarray(value_of(x))
         shift = np.where(np.abs(value) < SMALL, np.where(value < 0, -SMALL, SMALL) - value, 0.0).astype(value.dtype)
         x = x + shift

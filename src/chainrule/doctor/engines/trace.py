@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.core.operation import record_of
 
 Gradients: TypeAlias = dict[str, Any]
 """The gradient of each parameter that the loss reaches, by the parameter's name, as arrays."""
@@ -74,6 +75,11 @@ class Event(ABC):
         self.path, self.in_loss = path, in_loss
         self.constant = constant
         """Whether it has no derivative."""
+
+    @property
+    def record(self) -> Any:
+        """The operation's record; `Operation` where the library has one that chainrule does not."""
+        return record_of(self.name)
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.doctor.diagnosis import Verdict
+from chainrule.doctor.found import Verdict
 from chainrule.doctor.verdicts.thresholds import Threshold
 
 from .case import Case, Trial, train

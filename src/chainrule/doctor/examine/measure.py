@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule.core.facts import Flat
+from chainrule.core.operation import Operation
+from chainrule.core.transforms.derivatives import grad
 from chainrule.doctor.engines.trace import Box
+from chainrule.rules.network.activation import LeakyRelu
 
-from .steps import ONE_SIDED, TWO_SIDED, ZERO_LEFT, Step
+from .steps import Step
 
 FLAT = 0.05
 """A slope under this share of the steepest counts as flat."""
@@ -115,12 +120,13 @@ class Meter:
     def _units(self, step: Step, value: Any) -> None:
         if step.activation is None:
             return
-        derivative = value if step.function in ZERO_LEFT else step.activation.slope()
+        record = step.record
+        derivative = value if record.flat is Flat.ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
-        if step.function in TWO_SIDED:
-            self._put("saturated", float(np.mean(np.abs(derivative) < FLAT * TWO_SIDED[step.function])))
-        elif step.function in ONE_SIDED:
+        if record.flat is Flat.BOTH:
+            self._put("saturated", float(np.mean(np.abs(derivative) < FLAT * steepest(record))))
+        elif record.flat.is_one_sided:
             axis = step.units % value.ndim
             others = tuple(k for k in range(value.ndim) if k != axis)
             on = np.abs(derivative) > 1e-6
@@ -145,7 +151,7 @@ def weights(layer: Layer, step: Step, gradient: Any) -> None:
     if not np.isfinite(matrix).all() or matrix.size == 0:
         return
     layer.weight_histogram = counted(matrix)
-    layer.gain = rms(matrix) * math.sqrt(matrix.shape[0]) / wanted_gain(step.function)
+    layer.gain = rms(matrix) * math.sqrt(matrix.shape[0]) / wanted_gain(step.record)
     if min(matrix.shape) <= WIDEST:
         values = np.linalg.svd(matrix, compute_uv=False)
         layer.largest, layer.smallest = float(values[0]), float(values[-1])
@@ -155,9 +161,20 @@ def weights(layer: Layer, step: Step, gradient: Any) -> None:
             layer.symmetric = max(_difference(matrix), _difference(own))
 
 
-def wanted_gain(function: str) -> float:
+def wanted_gain(record: type[Operation]) -> float:
     """Return the gain that keeps the size of what flows: √2 for ReLU and its kin (He et al. 2015), else 1."""
-    return math.sqrt(2) if function in ONE_SIDED or function == "leaky_relu" else 1.0
+    return math.sqrt(2) if record.flat.is_one_sided or record is LeakyRelu else 1.0
+
+
+@cache
+def steepest(record: type[Operation]) -> float:
+    """Return the largest slope of an activation that is flat on both sides: that at zero.
+
+    >>> from chainrule.core.operation import REGISTRY
+    >>> steepest(REGISTRY["sigmoid"]), steepest(REGISTRY["tanh"])
+    (0.25, 1.0)
+    """
+    return float(grad(record.apply)(0.0))
 
 
 def _difference(matrix: Any) -> float:

@@ -6,35 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
+from chainrule.core.operation import Operation
 from chainrule.doctor.engines.trace import Box, Call, Event, Record, boxes_in, plain
+from chainrule.rules.arrays.index import GetItem
+from chainrule.rules.arrays.shape import Transpose
+from chainrule.rules.elementary.selection import Maximum
 
-WEIGHTED = {"linear": "linear", "matmul": "linear", "einsum": "linear", "convolution": "convolution"}
-RESHAPED = frozenset({"transpose", "reshape", "astype", "broadcast_to", "getitem", "copy"})
-"""Operations that a weight may pass through and stay one."""
-TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0, "hardtanh": 1.0, "hardsigmoid": 1 / 6}
-"""Activations that are flat on both sides, with their steepest slope."""
-ONE_SIDED = frozenset(
-    {
-        "relu",
-        "maximum",
-        "gelu",
-        "gelu_tanh",
-        "silu",
-        "elu",
-        "celu",
-        "selu",
-        "hardswish",
-        "mish",
-        "softplus",
-        "threshold",
-    }
-)
-"""Activations that are flat on the left: a unit that stays there for every sample is dead."""
-ZERO_LEFT = frozenset({"relu", "maximum", "gelu", "gelu_tanh", "silu", "hardswish", "mish", "softplus", "threshold"})
-"""Those of them that are zero where they are flat: their values show it, without a derivative."""
-ACTIVATIONS = frozenset(TWO_SIDED) | ONE_SIDED | {"leaky_relu", "prelu", "logsigmoid", "sin", "square"}
-PASSED = RESHAPED | {"add", "subtract", "layer_norm", "rms_norm"}
-"""Operations between a weight and its activation: the bias, a new shape, a normalisation."""
+KINDS = {Role.DENSE: "linear", Role.CONVOLUTION: "convolution"}
+"""The kinds of layers that have weights, by the role of their operation."""
 NORMS = ("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm")
 
 
@@ -58,6 +38,11 @@ class Step:
     def out(self) -> Event:
         """What leaves the step."""
         return self.activation or self.z
+
+    @property
+    def record(self) -> type[Operation]:
+        """The activation's record, or `Operation` for none."""
+        return Operation if self.activation is None else self.activation.record  # type: ignore[no-any-return]
 
     @property
     def function(self) -> str:
@@ -116,17 +101,17 @@ class Reader:
         """Return the weight whose product, but for its shape and bias, is the box of this identity."""
         while box in self.makers:
             event = self.makers[box]
-            if event.name in WEIGHTED:
+            if event.record.role in KINDS:
                 step = self._step(event)
                 return None if step is None else step.parameter
-            if event.name not in PASSED or not isinstance(event.args[0], Box):
+            if not is_passed(event.record) or not isinstance(event.args[0], Box):
                 return None
             box = id(event.args[0])
         return None
 
     def _step(self, event: Event) -> Step | None:
-        kind = WEIGHTED.get(event.name)
-        if event.name == "getitem":
+        kind = KINDS.get(event.record.role)
+        if event.record is GetItem:
             table = event.args[0]
             name = self.name_of(table) if isinstance(table, Box) else None
             if name is None or table.ndim < 2:
@@ -150,9 +135,9 @@ class Reader:
             if name is not None:
                 return name, turned
             event = self.makers.get(id(box))
-            if event is None or event.name not in RESHAPED:
+            if event is None or event.record.moves is None:
                 break
-            turned ^= event.name == "transpose"
+            turned ^= event.record is Transpose
             box = event.args[0]
         return None, False
 
@@ -167,19 +152,24 @@ class Reader:
             activation = next((e for e in following if is_activation(e)), None)
             if activation is not None:
                 return activation, normalised
-            passed = [e for e in following if e.name in PASSED and not e.in_loss]
+            passed = [e for e in following if is_passed(e.record) and not e.in_loss]
             if len(following) != 1 or not passed:
                 return None, normalised
-            normalised |= passed[0].name.endswith("norm")
+            normalised |= passed[0].record.role is Role.NORM
             box = passed[0].output
         return None, normalised
 
 
+def is_passed(record: Any) -> bool:
+    """Whether an operation may stand between a weight and its activation: a bias, a new shape, a normalisation."""
+    return record.moves is not None or record.role in (Role.BIAS, Role.NORM)
+
+
 def is_activation(event: Event) -> bool:
     """Whether an operation is an activation; `maximum` is one where it compares with a constant 0."""
-    if event.name == "maximum":
+    if event.record is Maximum:
         return any(not isinstance(x, Box) and np.ndim(x) == 0 and x == 0 for x in event.args)
-    return event.name in ACTIVATIONS and not event.in_loss
+    return event.record.role is Role.ACTIVATION and not event.in_loss
 
 
 def layer_name(parameter: str) -> str:

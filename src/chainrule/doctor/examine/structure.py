@@ -1,4 +1,4 @@
-"""What a watched pass shows beside its layers: normalisations, attention, how the model ends, where a NaN began."""
+"""What a watched pass shows besides its layers: normalisations, attention, how the model ends, where a NaN began."""
 
 import math
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.core.facts import Moves, Role
+from chainrule.core.operation import Operation, record_of
 from chainrule.doctor.engines.trace import Box, Event, Record, plain
+from chainrule.rules.elementary.compare import StopGradient
+from chainrule.rules.elementary.selection import Where
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.softmax import Softmax
 
 from .steps import NORMS
-
-LOSS_SOFTMAX = frozenset(
-    {"softmax_cross_entropy", "sparse_softmax_cross_entropy", "log_softmax", "softmax", "logsumexp"}
-)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Ending:
     path: str = ""
     softmax_in_loss: bool = False
     sigmoid_in_loss: bool = False
+
+    @property
+    def record(self) -> type[Operation]:
+        """The record of the operation."""
+        return record_of(self.operation)
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,11 @@ def _between(x: Any) -> float:
 def attention_of(record: Record) -> list[Attention]:
     """Return every attention: the fused operation, and a softmax in the model that a product follows."""
     found = []
-    consumed = {id(box) for e in record.events if e.name == "matmul" for box in e.args if isinstance(box, Box)}
+    consumed = {id(box) for e in record.events if e.record is Matmul for box in e.args if isinstance(box, Box)}
     for event in record.events:
         if event.in_loss:
             continue
-        if event.name in ("scaled_dot_product_attention", "blockwise_attention"):
+        if event.record.role is Role.ATTENTION:
             q, k = (np.asarray(plain(x), np.float64) for x in event.args[:2])
             scale = event.settings.get("scale")
             scale = q.shape[-1] ** -0.5 if scale is None else scale
@@ -110,7 +117,7 @@ def attention_of(record: Record) -> list[Attention]:
                 mask = np.asarray(plain(mask))
                 scores = np.where(mask, scores, -np.inf) if mask.dtype == np.bool_ else scores + mask
             found.append(_attention(event, scores, scale * math.sqrt(q.shape[-1]), q.shape[-1]))
-        elif event.name == "softmax" and id(event.output) in consumed:
+        elif event.record is Softmax and id(event.output) in consumed:
             found.append(_attention(event, np.asarray(plain(event.args[0]), np.float64), math.nan, 0))
     return found
 
@@ -132,9 +139,9 @@ def ending_of(record: Record, output: Any) -> Ending:
     softmax = sigmoid = False
     for event in record.events:
         if event.in_loss and any(id(x) in reached for x in event.args):
-            softmax |= event.name in LOSS_SOFTMAX
-            sigmoid |= event.name == "binary_cross_entropy_with_logits"
-            if event.name in ("reshape", "astype", "transpose"):
+            softmax |= event.record.role in (Role.SOFTMAX, Role.SOFTMAX_LOSS)
+            sigmoid |= event.record.role is Role.SIGMOID_LOSS
+            if event.record.moves in (Moves.SAME, Moves.REORDERED):
                 reached.add(id(event.output))
     return Ending(last.name if last else "", last.path if last else "", softmax, sigmoid)
 
@@ -142,7 +149,7 @@ def ending_of(record: Record, output: Any) -> Ending:
 def constant_in(record: Record) -> tuple[str, str] | None:
     """Return the first operation without a derivative whose argument asks for one, and its line."""
     for event in record.events:
-        if event.constant and event.name not in ("stop_gradient", "dropout_mask"):
+        if event.constant and event.record is not StopGradient and "generator" not in event.settings:
             for x in event.args:
                 if isinstance(x, Box) and x.needs_grad and not event.in_loss:
                     return event.name, f" (after {x.source})" if x.source else ""
@@ -154,7 +161,11 @@ def first_not_finite(record: Record, inputs: Any) -> FirstNotFinite | None:
     if not all(_finite(x) for x in inputs):
         return FirstNotFinite("input", "", None, tuple(np.shape(x) for x in inputs), False, True)
     for event in record.events:
-        if event.name != "where" and not _finite(plain(event.output)) and all(_finite(plain(x)) for x in event.args):
+        if (
+            event.record is not Where
+            and not _finite(plain(event.output))
+            and all(_finite(plain(x)) for x in event.args)
+        ):
             return _made_by(event, False)
     for event in reversed(record.events):
         if event.grad is not None and not _finite(event.grad):

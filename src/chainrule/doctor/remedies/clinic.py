@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.budget import Budget
-from chainrule.doctor.diagnosis import Measured, Remedy, Verdict
 from chainrule.doctor.examine.case import Trial, train
 from chainrule.doctor.examine.exam import examine
 from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.found import Measured, Remedy, Verdict
 from chainrule.doctor.report.words import said
 from chainrule.doctor.verdicts.flow import flow_range
 

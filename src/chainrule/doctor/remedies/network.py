@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operation import record_of
 from chainrule.doctor.examine.case import Case
+from chainrule.doctor.examine.measure import wanted_gain
 
 from . import surgery
 from .proposal import Complaint, Proposal, on_model
@@ -34,7 +36,7 @@ def activation(c: Complaint) -> Iterator[Proposal]:
 def init(c: Complaint) -> Iterator[Proposal]:
     """Yield: initialisations that suit the activations."""
     recurrent = any(row.recurrent for row in c.f.start.flow)
-    one_sided = any(row.function in ("relu", "gelu", "silu", "leaky_relu", "maximum") for row in c.f.start.flow)
+    one_sided = any(wanted_gain(record_of(row.function)) > 1 for row in c.f.start.flow)
     names = ("orthogonal", "xavier") if recurrent else ("kaiming", "xavier") if one_sided else ("xavier", "kaiming")
     for name in names:
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from chainrule.doctor.diagnosis import Verdict
 from chainrule.doctor.examine.case import Case
 from chainrule.doctor.examine.exam import Exam
 from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.found import Verdict
 
 from . import surgery
 

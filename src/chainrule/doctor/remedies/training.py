@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.doctor.engines.patches import GUARDS, STEPS
+from chainrule.core.facts import Role
+from chainrule.core.operation import record_of
 from chainrule.doctor.examine.case import Case
 from chainrule.doctor.examine.exam import Exam
+from chainrule.rules.elementary.arithmetic import Divide
 
 from . import surgery
 from .proposal import Complaint, Maker, Proposal
@@ -108,17 +110,19 @@ def _all_reached(case: Case) -> Callable[[Exam], bool]:
 
 def straight(c: Complaint) -> Iterator[Proposal]:
     """Yield: a gradient that passes the operation unchanged."""
-    if c.f.start.constants is None or c.f.start.constants[0] not in STEPS or c.verdict.values.get("how") not in STEPS:
+    if c.f.start.constants is None:
         return
     how, where = c.f.start.constants
+    if any(record_of(str(name)).role is not Role.STEP for name in (how, c.verdict.values.get("how"))):
+        return
     shown = _instead(c.case, "straight", how)
     yield _patch(c.case, "straight", shown, {"how": how, "where": where}, _all_reached(c.case))
 
 
 def guard(c: Complaint) -> Iterator[Proposal]:
     """Yield: an argument that stays inside the domain."""
-    how = c.verdict.values.get("operation")
-    if how not in GUARDS:
+    how = str(c.verdict.values.get("operation"))
+    if not record_of(how).poles:
         return
     shown = _instead(c.case, "guard", how)
     yield _patch(c.case, "guard", shown, {"how": how, "where": c.verdict.values["where"]}, _is_finite)
@@ -127,7 +131,7 @@ def guard(c: Complaint) -> Iterator[Proposal]:
 def _instead(case: Case, name: str, how: str) -> str:
     """Show a call of a function, and what to write instead."""
     code = case.engine.code
-    if how == "divide":
+    if record_of(how) is Divide:
         return surgery.diff([code["divide"]], [code["divided"]])
     how = code.get(f"name of {how}", how)
     return surgery.diff([f"y = {code['call'].format(how=how)}"], [f"y = {code[name].format(how=how)}"])

@@ -1,17 +1,13 @@
 """A diagnosis as one HTML page that needs nothing else: verdicts, remedies, figures, the table of layers."""
 
-from typing import TYPE_CHECKING
-
 from chainrule.doctor.examine.measure import named_use
+from chainrule.doctor.found import Found, Remedy, Verdict
 from chainrule.present.escape import CSP
 from chainrule.present.escape import html as escape
 
 from . import svg
 from .text import COLUMNS, cells_of, remedy_lines, summary
 from .words import said
-
-if TYPE_CHECKING:
-    from chainrule.doctor.diagnosis import Diagnosis, Remedy, Verdict
 
 STYLE = """
 body { font: 15px/1.5 system-ui, "Noto Sans KR", sans-serif; color: #1f2430 }
@@ -29,7 +25,7 @@ MOST = 64
 """How many layers get a histogram."""
 
 
-def html_of(d: "Diagnosis", lang: str) -> str:
+def html_of(d: Found, lang: str) -> str:
     """Return the page."""
     title = escape(said("title", lang, {"name": d.name}))
     state = ("well", said("well", lang)) if d.ok else ("sick", said("sick", lang))
@@ -45,7 +41,7 @@ def html_of(d: "Diagnosis", lang: str) -> str:
     return f"{opening}\n<body><main>{''.join(body)}</main></body></html>\n"
 
 
-def fragment_of(d: "Diagnosis", lang: str = "en") -> str:
+def fragment_of(d: Found, lang: str = "en") -> str:
     """Return the report as one element, for a notebook: its style touches nothing else."""
     state = ("well", said("well", lang)) if d.ok else ("sick", said("sick", lang))
     title = escape(said("title", lang, {"name": d.name}))
@@ -62,7 +58,7 @@ def fragment_of(d: "Diagnosis", lang: str = "en") -> str:
     )
 
 
-def _verdict(v: "Verdict", lang: str) -> str:
+def _verdict(v: Verdict, lang: str) -> str:
     where = f" [{v.layer}]" if v.layer else ""
     state = "well" if v.code == "healthy" else "sick"
     parts = [f'<h2 class="{state}">{escape(v.code + where)}</h2><p>{escape(v.text(lang))}</p>']
@@ -75,12 +71,12 @@ def _verdict(v: "Verdict", lang: str) -> str:
     return "".join(parts)
 
 
-def _winner(r: "Remedy", lang: str) -> str:
+def _winner(r: Remedy, lang: str) -> str:
     title = f"{said('winner', lang)} {r.text(lang)}"
     return f"<h2>{escape(title)}</h2><pre>{escape(r.diff)}</pre>"
 
 
-def _figures(d: "Diagnosis", lang: str) -> list[str]:
+def _figures(d: Found, lang: str) -> list[str]:
     rows = [row for row in d.layers if row.gradient == row.gradient and row.kind != "embedding"]
     names = [named_use(row.name, row.use) for row in rows]
     found = [svg.flow(names, [row.gradient for row in rows], said("figure depth", lang))] if rows else []
@@ -91,7 +87,7 @@ def _figures(d: "Diagnosis", lang: str) -> list[str]:
     return [*found, svg.histograms(values, said("figure values", lang))]
 
 
-def _table(d: "Diagnosis", lang: str) -> str:
+def _table(d: Found, lang: str) -> str:
     head = "".join(f"<th>{escape(said(c, lang))}</th>" for c in COLUMNS)
     rows = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row)) for row in d.layers)
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from chainrule.doctor.examine.measure import Layer, named_use
+from chainrule.doctor.found import Found, Remedy, Verdict
 from chainrule.present.escape import terminal
 
 from .words import said
-
-if TYPE_CHECKING:
-    from chainrule.doctor.diagnosis import Diagnosis, Remedy, Verdict
 
 ROWS = 24
 """How many layers the table shows; of more, the first and the last half of these."""
@@ -20,7 +17,7 @@ COLUMNS = (
 )
 
 
-def text_of(d: "Diagnosis", lang: str) -> str:
+def text_of(d: Found, lang: str) -> str:
     """Return the report."""
     lines = [f"{said('well' if d.ok else 'sick', lang)}  {d.name}", summary(d, lang), ""]
     for verdict in d.verdicts:
@@ -35,26 +32,26 @@ def text_of(d: "Diagnosis", lang: str) -> str:
     return terminal("\n".join([*lines, *d.notes, *d.left_out(lang)]))
 
 
-def summary(d: "Diagnosis", lang: str) -> str:
+def summary(d: Found, lang: str) -> str:
     """Return the line with the losses and the noise scale."""
     values = {"loss": d.loss, "chance": d.chance, "steps": d.steps, "final": d.final_loss}
     return said("summary", lang, {**values, "noise": d.noise_scale, "batch": d.batch_size})
 
 
-def _verdict(v: "Verdict", lang: str) -> list[str]:
+def _verdict(v: Verdict, lang: str) -> list[str]:
     where = f" [{v.layer}]" if v.layer else ""
     limit = v.limit(lang)
     lines = [f"{v.code.upper()}{where}: {v.text(lang)}", *([f"  {limit}"] if limit else [])]
     return lines + [f"  {line}" for line in remedy_lines(v, lang)]
 
 
-def remedy_lines(v: "Verdict", lang: str) -> list[str]:
+def remedy_lines(v: Verdict, lang: str) -> list[str]:
     """Return a line on each remedy against a verdict: those tried, then those that could not be."""
     untried = (said("not tried", lang, {"change": said(f"untried {key}", lang)}) for key in v.untried)
     return [*(remedy_line(r, lang) for r in v.remedies), *untried]
 
 
-def remedy_line(r: "Remedy", lang: str) -> str:
+def remedy_line(r: Remedy, lang: str) -> str:
     """Return one line on a remedy: the change, before and after, whether it helped."""
     before, after = r.measured_before.text(lang), r.measured_after.text(lang)
     line = said("tried", lang, {"change": r.text(lang), "before": before, "after": after})

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from chainrule.doctor.diagnosis import Verdict
 from chainrule.doctor.examine.exam import Exam
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.measure import Layer
+from chainrule.doctor.found import Verdict
 
 
 def bad_initialisation(f: Findings) -> Verdict | None:

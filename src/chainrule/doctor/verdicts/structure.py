@@ -1,16 +1,14 @@
 """Verdicts on what is built or fed wrongly: values that are not finite, cut gradients, norms, losses, inputs."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from chainrule.doctor.diagnosis import Verdict
+from chainrule.core.operation import Operation
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.steps import NORMS, layer_name
-
-RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, math.inf)}
-"""What an activation at the end can give."""
+from chainrule.doctor.found import Verdict
+from chainrule.rules.network.activation import Relu, Sigmoid
 
 
 def not_finite(f: Findings) -> Verdict | None:
@@ -102,21 +100,21 @@ def loss_mismatch(f: Findings) -> Verdict | None:
     within = output.min() >= 0 and output.max() <= 1
     if rows_sum and end.softmax_in_loss:
         return f.verdict(code, end.path, "mismatch", f"{code} twice", operation=end.operation, own="softmax")
-    if within and end.operation == "sigmoid" and end.sigmoid_in_loss:
+    if within and end.record is Sigmoid and end.sigmoid_in_loss:
         return f.verdict(code, end.path, "mismatch", f"{code} twice", operation="sigmoid", own="sigmoid")
     if rows_sum and f.start.loss < 0 and not end.softmax_in_loss:
         return f.verdict(code, end.path, "mismatch", f"{code} probabilities", loss=f.start.loss)
-    if end.operation == "relu" and (end.softmax_in_loss or end.sigmoid_in_loss):
+    if end.record is Relu and (end.softmax_in_loss or end.sigmoid_in_loss):
         return f.verdict(code, end.path, "mismatch", f"{code} clipped", operation="relu")
     return _out_of_range(f) or _summed(f)
 
 
 def _out_of_range(f: Findings) -> Verdict | None:
     end, (output, y) = f.start.ending, f.start.outputs[0]
-    if end.operation not in RANGES or not isinstance(y, np.ndarray) or y.shape != output.shape:
+    if end.record.bounds == Operation.bounds or not isinstance(y, np.ndarray) or y.shape != output.shape:
         return None
     targets = np.concatenate([np.ravel(t) for _, t in f.start.outputs])
-    low, high = RANGES[end.operation]
+    low, high = end.record.bounds
     share = float(np.mean((targets < low - 1e-6) | (targets > high + 1e-6)))
     if share <= 0.05:
         return None

@@ -2,8 +2,8 @@
 
 import math
 
-from chainrule.doctor.diagnosis import Verdict
 from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.found import Verdict
 
 LOWER = (0.1, 0.01, 0.001)
 USUAL = (1e-3, 1e-2, 1e-1)

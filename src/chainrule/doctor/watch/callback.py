@@ -4,10 +4,11 @@ import math
 import warnings
 
 from chainrule.doctor.consult import doctor
-from chainrule.doctor.diagnosis import Diagnosis, titled
+from chainrule.doctor.diagnosis import Diagnosis
 from chainrule.doctor.examine.case import Batch, Case, collected, untouched
 from chainrule.doctor.examine.exam import Exam, examine
 from chainrule.doctor.examine.measure import named_use
+from chainrule.doctor.found import titled
 from chainrule.present import notebook
 from chainrule.train.callbacks import Callback, Run
 

@@ -4,15 +4,13 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.doctor.examine.measure import Counts, Layer, named_use
+from chainrule.doctor.found import Found
+from chainrule.doctor.report.text import text_of
 from chainrule.train.event_file import EventFile, Histogram
-
-if TYPE_CHECKING:
-    from chainrule.doctor.diagnosis import Diagnosis
 
 SCALARS: Mapping[str, str] = {
     "gradient": "gradient",
@@ -59,13 +57,13 @@ def _histogram(found: Counts) -> Histogram:
     )
 
 
-def write_diagnosis(d: "Diagnosis", folder: str | os.PathLike[str], lang: str = "en") -> Path:
+def write_diagnosis(d: Found, folder: str | os.PathLike[str], lang: str = "en") -> Path:
     """Write a diagnosis as an event file; return its path."""
     rows = [row for row in d.layers if not math.isnan(row.gradient) and row.kind != "embedding"]
     names = [named_use(row.name, row.use) for row in rows]
     whole = {"doctor/loss": d.loss, "doctor/chance": d.chance, "doctor/noise scale": d.noise_scale}
     numbers = {tag: value for tag, value in whole.items() if not math.isnan(value)} | scalars_of(d.layers)
-    text = "\n".join(f"    {line}" for line in d.to_text(lang).splitlines())  # indented: Markdown leaves it as it is
+    text = "\n".join(f"    {line}" for line in text_of(d, lang).splitlines())  # indented: Markdown leaves it as it is
     with EventFile(folder) as file:
         file.write(0, numbers, histograms=histograms_of(d.layers), texts={"doctor/diagnosis": text})
         for step, loss, norms in d.history:

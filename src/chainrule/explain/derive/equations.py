@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.explain.laws.laws import Law, times
 
 from .operands import Named, Operand
-from .recorder import Entry
+from .recorder import Entry, array_of
 from .template import sides, without_brackets
 from .units import Unit
 from .verify import Verdict
@@ -62,11 +62,6 @@ class Constant:
     def __call__(self, *_: Any) -> Any:
         """Return the value."""
         return self.value
-
-
-def array_of(x: Any) -> Any:
-    """Return the array behind an input."""
-    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 def with_kept_axes(unit: Unit, operand: Operand) -> Operand:

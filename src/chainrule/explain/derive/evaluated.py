@@ -18,12 +18,13 @@ from chainrule.explain.laws.special import (
 )
 from chainrule.formula.evaluation import FormulaError
 from chainrule.present.escape import in_math
+from chainrule.rules.arrays.join import Split
+from chainrule.rules.elementary.arithmetic import Square
 
 from .composites import values_of
 from .equations import (
     Constant,
     Equation,
-    array_of,
     axes_shown,
     dotted,
     last_of,
@@ -36,7 +37,7 @@ from .equations import (
 from .naming import Names
 from .numerals import fraction
 from .operands import Expression, Literal, Named, Operand
-from .recorder import Entry
+from .recorder import Entry, array_of
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
@@ -230,7 +231,7 @@ class Book:
     def _backward_law(self, unit: Unit, k: int) -> tuple[Law | None, str]:
         special = special_backward(unit, k)
         bar = self.bar(unit.output)
-        factor = fraction(2 * bar.value) if unit.record.name == "square" and isinstance(bar, Literal) else None
+        factor = fraction(2 * bar.value) if unit.record is Square and isinstance(bar, Literal) else None
         if factor is not None:
             return Law(r"\bar x = x" if factor == "1" else rf"\bar x = {factor} x"), ""
         law, local = (special, "") if special is not None else backward_law(unit, k)
@@ -279,7 +280,7 @@ class Book:
     def parts(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
         """Return the equations of the parts that an operation with several outputs makes."""
         found: list[tuple[Symbol, Equation, Any]] = []
-        if unit.record.name != "split":
+        if unit.record is not Split:
             return found
         made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
         for entry in self.recording.entries:

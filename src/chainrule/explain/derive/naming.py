@@ -8,30 +8,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainrule.core.facts import Moves, Role
+from chainrule.rules.attention.plain import ScaledDotProductAttention
+from chainrule.rules.elementary.arithmetic import Add, Multiply, Square
+from chainrule.rules.elementary.powers import Power
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.softmax import Softmax
+
 from .recorder import Entry
 from .subject import Recording
 from .symbols import Symbol, from_name, word_label
 from .units import Unit, is_drawn
+from .views import VectorMatrix
 
-WEIGHTS = {
-    "linear": {1: "W", 2: "b"},
-    "matmul": {1: "W"},
-    "convolution": {1: "W", 2: "b"},
-    "layer_norm": {1: r"\gamma", 2: r"\beta"},
-    "rms_norm": {1: r"\gamma"},
-    "getitem": {0: "E"},
-}
-"""What a layer calls its parameters, by their position."""
-RESULTS = {
-    **{"linear": "z", "matmul": "z", "convolution": "z", "layer_norm": "n", "rms_norm": "n", "getitem": "e"},
-    **{"scaled_dot_product_attention": "O", "max_pool": "p", "sum_pool": "p"},
-    **{"softmax_cross_entropy": r"\ell", "sparse_softmax_cross_entropy": r"\ell"},
-    **{"binary_cross_entropy_with_logits": r"\ell", "binary_cross_entropy": r"\ell", "softmax": "p"},
-}
 QUERY_KEY_VALUE = ("Q", "K", "V")
-AFFINE = frozenset({"multiply", "matmul"})
+AFFINE = (Multiply, Matmul, VectorMatrix)
 """What makes an affine map, $w x + b$, when something is added to it."""
-SHAPES = frozenset({"reshape", "transpose", "astype", "copy", "broadcast_to", "expand_dims", "swapaxes"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
 
 
@@ -92,10 +84,14 @@ def _name_arguments(recording: Recording, names: Names) -> None:
 
 
 def _is_layer(unit: Unit) -> bool:
-    return unit.record.name in WEIGHTS and any(
-        isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in WEIGHTS[unit.record.name]
-        for k, x in enumerate(unit.inputs)
-    )
+    roles = _roles(unit)
+    return any(isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in roles for k, x in enumerate(unit.inputs))
+
+
+def _roles(unit: Unit) -> dict[int, str]:
+    """Return what a layer calls its parameters, by their position."""
+    letters = unit.record.letters
+    return {k: letters[name] for k, name in enumerate(unit.record.arguments) if name in letters}
 
 
 def _layer_labels(recording: Recording, units: Sequence[Unit], names: Names) -> dict[Unit, str]:
@@ -106,14 +102,14 @@ def _layer_labels(recording: Recording, units: Sequence[Unit], names: Names) -> 
     for unit in units:  # an activation belongs to the layer before it
         first = unit.inputs[0] if unit.inputs else None
         before = next((u for u in found if u.output is first), None)
-        if before is not None and _is_activation(unit) and before.record.name in ("linear", "matmul", "convolution"):
+        if before is not None and _is_activation(unit) and before.record.role in (Role.DENSE, Role.CONVOLUTION):
             found[unit] = found[before]
     return found
 
 
 def _is_activation(unit: Unit) -> bool:
     moving = [x for x in unit.inputs if isinstance(x, Entry) and x.tracked]
-    return unit.record.kind == "elementwise" and len(moving) == 1 and unit.record.name not in ("square", "power")
+    return unit.record.kind == "elementwise" and len(moving) == 1 and unit.record not in (Square, Power)
 
 
 def _module_labels(layers: Sequence[Unit]) -> list[str]:
@@ -147,7 +143,7 @@ def _module_of(unit: Unit) -> str:
 
 def _weight_of(unit: Unit) -> Entry:
     """The parameter that makes a unit a layer."""
-    roles = WEIGHTS[unit.record.name]
+    roles = _roles(unit)
     inputs = [x for k, x in enumerate(unit.inputs) if k in roles]
     return next(x for x in inputs if isinstance(x, Entry) and x.is_leaf and x.is_parameter)
 
@@ -164,7 +160,7 @@ def _weight_labels(layers: Sequence[Unit], names: Names) -> list[str]:
 
 def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
     for unit in units:
-        roles = WEIGHTS.get(unit.record.name, {})
+        roles = _roles(unit)
         for k, x in enumerate(unit.inputs):
             if unit in labels and isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in roles:
                 names.give(x, Symbol(roles[k], labels[unit]))
@@ -184,21 +180,22 @@ def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit
 
 
 def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording: Recording, names: Names) -> Symbol:
-    name = unit.record.name
-    if name == "softmax" and unit.output is recording.output:
+    record = unit.record
+    if record is Softmax and unit.output is recording.output:
         return Symbol(r"\hat y")
     if unit in labels:
-        return Symbol(RESULTS.get(name, "a"), labels[unit])
-    if name in RESULTS:
-        return Symbol(RESULTS[name])
-    if name in SHAPES and isinstance(unit.inputs[0], Entry) and unit.inputs[0] in names.symbols:
-        return Symbol("r", names.of(unit.inputs[0]).label)
-    made = {u.output: u for u in units if u.inlined} if name == "add" else {}
-    if any(isinstance(x, Entry) and x in made and made[x].record.name in AFFINE for x in unit.inputs):
+        return Symbol(record.letters.get("y", "a"), labels[unit])
+    if "y" in record.letters:
+        return Symbol(record.letters["y"])
+    first = unit.inputs[0] if unit.inputs else None
+    if record.moves not in (None, Moves.PICKED) and isinstance(first, Entry) and first in names.symbols:
+        return Symbol("r", names.of(first).label)
+    made = {u.output: u for u in units if u.inlined} if record is Add else {}
+    if any(isinstance(x, Entry) and x in made and made[x].record in AFFINE for x in unit.inputs):
         return Symbol("z")
     if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) == "z":
         return Symbol("a", names.of(unit.inputs[0]).label)
-    if name == "add" and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
+    if record is Add and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")
     return Symbol("u")
 
@@ -207,7 +204,7 @@ def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, va
     """Call what attention takes Q, K and V."""
     made = {unit.output: unit for unit in units}
     for unit in units:
-        if unit.record.name != "scaled_dot_product_attention":
+        if unit.record is not ScaledDotProductAttention:
             continue
         for letter, x in zip(QUERY_KEY_VALUE, unit.inputs, strict=False):
             if isinstance(x, Entry) and x in made and made[x] not in variables and made[x] not in labels:
@@ -254,4 +251,4 @@ def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, s
 
 def _is_own_letter(unit: Unit, symbol: Symbol) -> bool:
     """Whether a variable has the letter that its layer would give it, without the layer's label."""
-    return not symbol.label and symbol.base == RESULTS.get(unit.record.name, "a")
+    return not symbol.label and symbol.base == unit.record.letters.get("y", "a")

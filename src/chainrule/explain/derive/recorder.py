@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.core.facts import Facts
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.node import Item, Node
 from chainrule.core.traces.reverse import fit
@@ -66,6 +67,11 @@ class Entry:
     def source(self) -> Source | None:
         """The line of the user's code that made it."""
         return None if self.node is None else self.node.source
+
+
+def array_of(x: Any) -> Any:
+    """Return the array behind an input: an entry, or a plain value."""
+    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 class Recorder(Tape):
@@ -162,7 +168,7 @@ class Recorder(Tape):
             self.path.pop()
 
 
-class Detached:
+class Detached(Facts):
     """What stands for `x.detach()`, which is no operation."""
 
     name = "detach"

@@ -1,7 +1,6 @@
 """What is explained: a model with its data and loss, or a function, run once on a recording tape."""
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CellType
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE
+from chainrule.base.provenance import users_line
 from chainrule.core.errors import GradientError
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
@@ -61,10 +60,8 @@ class Recording:
 
 def calling_line() -> tuple[str, int]:
     """Return the line of the program that called into this package: it names no value of the computation."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+    source = users_line()
+    return source.file, source.line
 
 
 def record(

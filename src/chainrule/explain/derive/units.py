@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
+from chainrule.rules.arrays.reduce import Mean, Sum
+from chainrule.rules.arrays.shape import Reshape, Transpose
+from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.attention.plain import ScaledDotProductAttention
-from chainrule.rules.elementary.arithmetic import Square
+from chainrule.rules.elementary.arithmetic import Add, Square
+from chainrule.rules.elementary.powers import Power
+from chainrule.rules.elementary.selection import Maximum
+from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.activation import Relu
+from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
-from .recorder import Entry, leading_to
+from .recorder import Entry, array_of, leading_to
 from .subject import Recording
 from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
-
-ELEMENTWISE = frozenset({"add", "subtract", "multiply", "divide", "negative", "square", "power", "reciprocal"})
-PRODUCTS = frozenset({"matmul", "matmul_transposed"})
-TOTALS = frozenset({"sum", "mean"})
-ARITHMETIC = ELEMENTWISE | PRODUCTS
-"""What is written inside a longer formula, where it stands on one line of the program and has no name there."""
 
 
 @dataclass(eq=False)
@@ -90,30 +92,30 @@ def units_of(recording: Recording) -> list[Unit]:
 
 def is_drawn(entry: Entry) -> bool:
     """Whether a value was drawn at random: no formula gives it."""
-    return not entry.is_leaf and entry.op.name == "dropout_mask"
+    return not entry.is_leaf and entry.op.kind == "constant" and "generator" in entry.settings
 
 
 def _plain(entry: Entry) -> Unit:
     edges = tuple((entry, k) for k in range(len(entry.inputs)))
     if entry.op is LinearMap and len(entry.shape) == 1:
         return Unit(VectorMap, entry.inputs, entry, {}, {}, edges)
-    if entry.op.name == "power" and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
+    if entry.op is Power and np.ndim(entry.inputs[1]) == 0 and _equals(entry.inputs[1], 2):
         return Unit(Square, entry.inputs[:1], entry, {}, entry.saved, edges[:1])
     rectified = _rectified(entry)
     if rectified is not None:
         return Unit(Relu, (entry.inputs[rectified],), entry, {}, {}, edges[rectified : rectified + 1])
-    if entry.op.name == "blockwise_attention" and not entry.settings["dropout"]:
+    if entry.op is BlockwiseAttention and not entry.settings["dropout"]:
         return _plain_attention(entry, edges)
     return Unit(entry.op, entry.inputs, entry, entry.settings, entry.saved, edges)
 
 
 def _rectified(entry: Entry) -> int | None:
     """Return which argument `np.maximum(x, 0)` rectifies: it is ReLU, but where both arguments are 0."""
-    if entry.op.name != "maximum":
+    if entry.op is not Maximum:
         return None
     for k in (0, 1):
         x, other = entry.inputs[k], entry.inputs[1 - k]
-        if isinstance(x, Entry) and np.ndim(_value(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
+        if isinstance(x, Entry) and np.ndim(array_of(other)) == 0 and _equals(other, 0) and np.all(x.value != 0):
             return k
     return None
 
@@ -146,16 +148,16 @@ def _filtered(entry: Entry, convolution: Entry, bias: Entry) -> Unit:
 
 def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     """Return the matrix product to which this entry adds a bias, where the two are a linear map."""
-    if entry.op.name != "add":
+    if entry.op is not Add:
         return None
     for product, bias in (entry.inputs, entry.inputs[::-1]):
         if (
             isinstance(product, Entry)
             and not product.is_leaf
-            and product.op.name == "matmul"
+            and product.op is Matmul
             and uses[product] == 1
-            and np.ndim(_value(product.inputs[1])) == 2
-            and np.shape(_value(bias)) == np.shape(_value(product.inputs[1]))[1:]
+            and np.ndim(array_of(product.inputs[1])) == 2
+            and np.shape(array_of(bias)) == np.shape(array_of(product.inputs[1]))[1:]
         ):
             return product
     return None
@@ -163,11 +165,11 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
 
 def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Entry, Entry] | None:
     """Return the convolution to which this entry adds a bias for each channel, and the bias laid out for that."""
-    if entry.op.name != "add":
+    if entry.op is not Add:
         return None
     made, bias = entry.inputs
     both = all(isinstance(x, Entry) and not x.is_leaf and uses[x] == 1 for x in (made, bias))
-    if not both or (made.op.name, bias.op.name) != ("convolution", "reshape"):
+    if not both or (made.op, bias.op) != (Convolution, Reshape):
         return None
     return (made, bias) if isinstance(bias.inputs[0], Entry) and len(bias.inputs[0].shape) == 1 else None
 
@@ -178,19 +180,17 @@ def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> lis
     gone: set[Unit] = set()
     found: list[Unit] = []
     for unit in units:
-        product = (
-            made.get(unit.inputs[0]) if unit.record.name == "reshape" and isinstance(unit.inputs[0], Entry) else None
-        )
-        if product is None or product.record.name != "matmul" or unit.output.shape != product.output.shape[1:]:
+        product = made.get(unit.inputs[0]) if unit.record is Reshape and isinstance(unit.inputs[0], Entry) else None
+        if product is None or product.record is not Matmul or unit.output.shape != product.output.shape[1:]:
             found.append(unit)
             continue
         row, matrix = product.inputs
-        if uses[product.output] != 1 or np.shape(_value(row)) != (1, np.shape(_value(matrix))[0]):
+        if uses[product.output] != 1 or np.shape(array_of(row)) != (1, np.shape(array_of(matrix))[0]):
             found.append(unit)
             continue
         laid = made.get(row) if isinstance(row, Entry) else None
         edge, first = product.edges[0], row
-        if laid is not None and laid.record.name == "reshape" and uses[laid.output] == 1:
+        if laid is not None and laid.record is Reshape and uses[laid.output] == 1:
             gone.add(laid)
             edge, first = laid.edges[0], laid.inputs[0]
         elif not isinstance(row, Entry):
@@ -210,11 +210,11 @@ def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
     found: list[Unit] = []
     for unit in units:
         places = [k for k, x in enumerate(unit.inputs) if isinstance(x, Entry) and x in made and uses[x] == 1]
-        if unit.record.name != "add" or len(places) != 1:
+        if unit.record is not Add or len(places) != 1:
             found.append(unit)
             continue
         product, bias = made[unit.inputs[places[0]]], unit.inputs[1 - places[0]]
-        if np.shape(_value(bias)) != unit.output.shape:
+        if np.shape(array_of(bias)) != unit.output.shape:
             found.append(unit)
             continue
         gone.add(product)
@@ -225,19 +225,15 @@ def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
 
 def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     """Return the second factor of a product where it is the transpose of something, made for this product alone."""
-    factor = entry.inputs[1] if entry.op.name == "matmul" else None
-    if not isinstance(factor, Entry) or factor.is_leaf or factor.op.name != "transpose" or uses[factor] != 1:
+    factor = entry.inputs[1] if entry.op is Matmul else None
+    if not isinstance(factor, Entry) or factor.is_leaf or factor.op is not Transpose or uses[factor] != 1:
         return None
-    last_two = np.array_equal(np.swapaxes(_value(factor.inputs[0]), -1, -2), factor.value)
+    last_two = np.array_equal(np.swapaxes(array_of(factor.inputs[0]), -1, -2), factor.value)
     return (
         factor
         if last_two and factor.value.ndim >= 2 and factor.inputs[0].shape == np.swapaxes(factor.value, -1, -2).shape
         else None
     )
-
-
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Entry) else x
 
 
 def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
@@ -263,20 +259,18 @@ def _connect(units: Sequence[Unit]) -> None:
 
 def _is_inlined(unit: Unit, recording: Recording) -> bool:
     """Whether a value is written inside the formula that uses it: arithmetic within one line of the program."""
-    if (
-        unit.record.name not in ARITHMETIC
-        or len(unit.consumers) != 1
-        or (unit.output in (recording.loss, recording.output))
-    ):
+    if not unit.record.is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
         return False
     user = unit.consumers[0]
-    is_total = user.record.name in TOTALS and user.settings.get("axis") is None and unit.record.name in ELEMENTWISE
-    if (user.record.name not in ARITHMETIC and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
+    is_total = user.record in (Sum, Mean) and user.settings.get("axis") is None and not _is_product(unit)
+    if (not user.record.is_inlined and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
         return False
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
-    if not unit.output.tracked or (
-        unit.record.name in PRODUCTS and any(len(np.shape(_value(x))) > 2 for x in unit.inputs)
-    ):
+    if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
-    return is_total or user.record.name in PRODUCTS or unit.output.shape == user.output.shape
+    return is_total or _is_product(user) or unit.output.shape == user.output.shape
+
+
+def _is_product(unit: Unit) -> bool:
+    return unit.record.role is Role.DENSE

@@ -5,7 +5,9 @@ import numpy as np
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array
 from chainrule.rules.arrays.windows import Ints, Windows
+from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.convolution import Convolution
+from chainrule.rules.network.linear import LinearMap
 
 
 class VectorMatrix(Bilinear, register=False):
@@ -15,6 +17,7 @@ class VectorMatrix(Bilinear, register=False):
     """
 
     name = "matmul"
+    role, is_inlined, letters = Matmul.role, Matmul.is_inlined, Matmul.letters
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -39,6 +42,7 @@ class VectorMap(Bilinear, register=False):
     """
 
     name = "linear"
+    role, letters = LinearMap.role, LinearMap.letters
 
     @staticmethod
     def primal(x: Array, w: Array, b: Array) -> Array:
@@ -67,6 +71,8 @@ class MatmulTransposed(Bilinear, register=False):
     A product with a transpose, `a @ b.T`, as one step: that is how it is written and read.
     """
 
+    role, is_inlined = Matmul.role, Matmul.is_inlined
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         """Return the product."""
@@ -90,6 +96,7 @@ class ConvolutionMap(Bilinear, register=False):
     """
 
     name = "convolution"
+    role, letters = Convolution.role, {**Convolution.letters, "beta": "b"}
 
     @staticmethod
     def primal(x: Array, w: Array, beta: Array, *, windows: Windows, groups: int = 1) -> Array:

@@ -1,13 +1,12 @@
 """`graph`: the computational graph of a loss, drawn."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from chainrule.base.files import write_text
 from chainrule.core.tensor import Tensor
-from chainrule.explain.derive.subject import record
+from chainrule.explain.derive.subject import calling_line, record
 
 from .page import page, sections
 from .scene import Scene, stage
@@ -131,10 +130,8 @@ def graph(
             f"graph: expected a tensor with a tape, a function or a model, got {type(subject).__name__}; for numbers, "
             f"make them tensors first: cr.tensor(x, requires_grad=True)"
         )
-    frame = sys._getframe(1)
-    caller = (frame.f_code.co_filename, frame.f_lineno)
     try:
-        recording = record(subject, args, loss, target, argnums, caller)
+        recording = record(subject, args, loss, target, argnums, calling_line())
     except (TypeError, ValueError) as error:  # recorded as for `explain`, which its messages name
         if not str(error).startswith("explain: "):
             raise

@@ -13,7 +13,7 @@ from .folding import Fold
 from .layout import Edge, Layout, Place, lay_out
 from .scene import Earlier, Item, Join, Scene
 from .style import animation, style, turns
-from .texts import SYMBOLS, TEXT, amount, describe, formula_text, norm, number, shape_text, short
+from .texts import TEXT, amount, describe, formula_text, norm, number, shape_text, short, symbol_of
 from .vertices import Link, Vertex
 
 MARGIN = 22.0
@@ -115,7 +115,7 @@ def _shape(item: Item, lang: str) -> Shape:
     title = _title(item, lang)
     if item.op is None:
         return Shape(item, item.kind, _leaf_lines(item), ("", ""), title, _tip(item, lang))
-    symbol = SYMBOLS.get(item.name, item.name.replace("_", " "))
+    symbol = symbol_of(item.op, item.name)
     lines = [Line(symbol, "name", 15.0)] if len(symbol) < 18 else [Line(symbol, "name", 12.0)]
     if symbol.lower() != item.name.replace("_", " "):
         lines.append(Line(item.name.replace("_", " "), "small", 10.5))
@@ -133,7 +133,7 @@ def _leaf_lines(item: Vertex) -> list[Line]:
 
 def _block(fold: Fold, lang: str) -> Shape:
     words, operations = TEXT[lang], fold.operations
-    chain = [SYMBOLS.get(v.name, v.name.replace("_", " ")) for v in operations]
+    chain = [symbol_of(v.op, v.name) for v in operations]
     if len(chain) > 6:
         chain = [*chain[:3], "…", *chain[-2:]]
     contents = words["contents"].format(operations=len(operations), parameters=fold.parameters)

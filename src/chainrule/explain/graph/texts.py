@@ -98,31 +98,6 @@ TEXT = {
     },
 }
 
-SYMBOLS = {
-    "add": "+",
-    "subtract": "−",
-    "negative": "−x",
-    "multiply": "×",
-    "divide": "÷",
-    "reciprocal": "1/x",
-    "power": "xⁿ",
-    "square": "x²",
-    "sqrt": "√",
-    "absolute": "|x|",
-    "exp": "eˣ",
-    "log": "log",
-    "sigmoid": "σ",
-    "sum": "Σ",
-    "prod": "Π",
-    "matmul": "A B",
-    "linear": "x W + b",
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "transpose": "xᵀ",
-    "getitem": "x[ ]",
-}
-
 
 def check_lang(lang: str) -> None:
     """Raise a ValueError unless there is a catalogue for this language."""
@@ -188,6 +163,11 @@ def amount(x: Any) -> str:
     if np.ndim(x) == 0:
         return number(np.asarray(x).item())
     return f"‖{short(norm(x))}‖" if np.asarray(x).dtype.kind == "f" else ""
+
+
+def symbol_of(op: Any, name: str) -> str:
+    """Return what a drawing calls an operation: its record's symbol, or its name in words."""
+    return str(op.symbol or name.replace("_", " "))
 
 
 def formula_text(op: Any) -> str:

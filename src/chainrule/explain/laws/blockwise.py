@@ -17,13 +17,14 @@ from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.rules.attention.plain import ScaledDotProductAttention
 
 from .laws import Law
 
 
 def blockwise_lines(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
     """Return the identities of attention in blocks, each checked by number; none where a row attends to nothing."""
-    if unit.record.name != "scaled_dot_product_attention":
+    if unit.record is not ScaledDotProductAttention:
         return []
     operands = book.operands(unit, backward=True)
     found: dict[str, Operand] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Literal, Named, Operand
@@ -18,18 +19,17 @@ from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
-from chainrule.rules.network.cross_entropy import one_hot
+from chainrule.rules.arrays.reduce import Mean
+from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy, one_hot
 
 from .laws import Law
 from .special import as_rows
-
-FUSED = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"})
 
 
 def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
     """Return the algebra of a fused operation, where its record states it, and the rule that it leads to."""
     steps = getattr(unit.record, "derivation", ())
-    if unit.record.name not in FUSED or k != 0:
+    if unit.record.role is not Role.SOFTMAX_LOSS or k != 0:
         return []
     values = [x.value if isinstance(x, Entry) else np.asarray(x) for x in unit.inputs]
     operands = _operands(book, unit)
@@ -49,7 +49,7 @@ def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: 
 
 def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
     """Where the target is a class, the derivation reads it as the row with a 1 there."""
-    if unit.record.name != "sparse_softmax_cross_entropy":
+    if unit.record is not SparseSoftmaxCrossEntropy:
         return []
     z, classes = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
     law = Law(r"t_{ij} = [j = y_i]")
@@ -67,7 +67,7 @@ def _flat(unit: Unit, side: Any) -> Any:
 def _operands(book: Book, unit: Unit) -> dict[str, Operand]:
     found = {name: o for name, o in book.operands(unit, backward=False).items() if name in ("z", "y_hat")}
     z, target = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
-    if unit.record.name == "softmax_cross_entropy":
+    if unit.record is SoftmaxCrossEntropy:
         found["t"] = Named(_target(book, unit), target)
     else:
         found["t"] = Named(Symbol("t"), one_hot(target, z.shape[-1]))
@@ -108,12 +108,12 @@ def simplified(book: Book, unit: Unit, k: int, equation: Equation) -> Equation:
 
 
 def _mean_law(book: Book, unit: Unit, k: int) -> Law | None:
-    if unit.record.name not in FUSED or k != 0:
+    if unit.record.role is not Role.SOFTMAX_LOSS or k != 0:
         return None
     user = unit.consumers[0] if len(unit.consumers) == 1 else None
-    if user is None or user.record.name != "mean" or user.output is not book.recording.loss:
+    if user is None or user.record is not Mean or user.output is not book.recording.loss:
         return None
-    numerator = r"\hat y_{ij} - [j = t_i]" if unit.record.name == "sparse_softmax_cross_entropy" else r"\hat y - t"
+    numerator = r"\hat y_{ij} - [j = t_i]" if unit.record is SparseSoftmaxCrossEntropy else r"\hat y - t"
     left = r"\bar z_{ij}" if "_" in numerator else r"\bar z"
     alone = np.size(unit.output.value) == 1
     return Law(f"{left} = {numerator}" if alone else rf"{left} = \frac{{{numerator}}}{{B}}")

@@ -3,17 +3,19 @@ r"""Operations that pick, put and join elements: their formulas, evaluated by Nu
 A contraction is written out as the sum that its subscripts describe, which the evaluator reads as it stands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.units import Unit
+from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
+from chainrule.rules.arrays.join import Concatenate, Split, Stack
+from chainrule.rules.linalg.einsum import Einsum
 
 from .laws import Law
 
-INDEXED = frozenset({"getitem", "index_set", "index_add", "concatenate", "stack", "split", "einsum"})
 Function = Callable[..., Any]
 
 
@@ -41,70 +43,76 @@ def _shape(x: Any) -> tuple[int, ...]:
     return np.shape(x.value if isinstance(x, Entry) else x)
 
 
-def indexed_forward(unit: Unit) -> Law | None:
-    """Return the law of the forward pass."""
-    name, settings = unit.record.name, unit.settings
-    index = settings.get("index")
-    if name == "getitem":
-        return Law(r"y = x[\mathrm{index}]", r"y = \operatorname{taken}(x)", {"taken": lambda x: np.asarray(x)[index]})
-    if name in ("index_set", "index_add"):
-        verb = "set" if name == "index_set" else "add"
-        latex = rf"y = \operatorname{{{verb}}}(x, [\mathrm{{index}}], v)"
-        return Law(latex, r"y = \operatorname{written}(x, v)", {"written": _writer(name, index)})
-    if name in ("concatenate", "stack"):
-        listed = ", ".join(rf"\mathrm{{{argument}}}" for argument in unit.argument_names)
-        return Law(rf"y = \operatorname{{{name}}}({listed})", functions={name: _joiner(name, settings["axis"])})
-    return _contraction(*_terms(unit), ("y", "a", "b")) if name == "einsum" else None
+def _taken(unit: Unit) -> Law:
+    index = unit.settings["index"]
+    return Law(r"y = x[\mathrm{index}]", r"y = \operatorname{taken}(x)", {"taken": lambda x: np.asarray(x)[index]})
 
 
-def indexed_backward(unit: Unit, k: int, shape: tuple[int, ...]) -> Law | None:
-    """Return the law for the cotangent of input k, which has a shape."""
-    name, index = unit.record.name, unit.settings.get("index")
-    if name == "getitem":
-        latex = (
-            r"\bar x_m = \sum_{i: t_i = m} \bar y_i" if index_text(index) == "t" else r"\bar x[\mathrm{index}] = \bar y"
-        )
-        return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(index, shape)})
-    if name in ("index_set", "index_add"):
-        return _written_backward(name, index, k)
-    if name in ("concatenate", "stack"):
-        left = rf"\bar {{\mathrm{{{unit.argument_names[k]}}}}}"
+def _scattered(unit: Unit, _: int, shape: tuple[int, ...]) -> Law:
+    index = unit.settings["index"]
+    latex = r"\bar x_m = \sum_{i: t_i = m} \bar y_i" if index_text(index) == "t" else r"\bar x[\mathrm{index}] = \bar y"
+    return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(index, shape)})
+
+
+def _written(unit: Unit) -> Law:
+    verb = "set" if unit.record is IndexSet else "add"
+    latex = rf"y = \operatorname{{{verb}}}(x, [\mathrm{{index}}], v)"
+    return Law(latex, r"y = \operatorname{written}(x, v)", {"written": _writer(unit.record, unit.settings["index"])})
+
+
+def _written_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
+    index = unit.settings["index"]
+    if k == 1:
         return Law(
-            rf"{left} = \bar y[\text{{part }} {k + 1}]",
-            rf"{left} = \operatorname{{part}}(\bar y)",
-            {"part": _part(unit, k)},
+            r"\bar v = \bar y[\mathrm{index}]", r"\bar v = \operatorname{taken}(\bar y)", {"taken": lambda y: y[index]}
         )
-    if name == "split":
-        parts, axis = unit.output.gradient, unit.settings["axis"]
-        listed = ", ".join(rf"\bar y_{j + 1}" for j in range(len(parts)))
-        functions: dict[str, Function] = {"joined": lambda _: np.concatenate(parts, axis=axis)}
-        return Law(rf"\bar x = \operatorname{{concatenate}}({listed})", r"\bar x = \operatorname{joined}(x)", functions)
+    if unit.record is IndexAdd:
+        return Law(r"\bar x = \bar y")
+    latex = r"\bar x = \operatorname{set}(\bar y, [\mathrm{index}], 0)"
+    return Law(latex, r"\bar x = \operatorname{written}(\bar y, 0)", {"written": _writer(unit.record, index)})
+
+
+def _joined(unit: Unit) -> Law:
+    name, axis = unit.record.name, unit.settings["axis"]
+    listed = ", ".join(rf"\mathrm{{{argument}}}" for argument in unit.argument_names)
+    join: Any = np.concatenate if unit.record is Concatenate else np.stack
+    return Law(rf"y = \operatorname{{{name}}}({listed})", functions={name: lambda *xs: join(xs, axis=axis)})
+
+
+def _joined_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
+    left = rf"\bar {{\mathrm{{{unit.argument_names[k]}}}}}"
+    reading = rf"{left} = \operatorname{{part}}(\bar y)"
+    return Law(rf"{left} = \bar y[\text{{part }} {k + 1}]", reading, {"part": _part(unit, k)})
+
+
+def _split_backward(unit: Unit, _: int, __: tuple[int, ...]) -> Law:
+    parts, axis = unit.output.gradient, unit.settings["axis"]
+    listed = ", ".join(rf"\bar y_{j + 1}" for j in range(len(parts)))
+    functions: dict[str, Function] = {"joined": lambda _: np.concatenate(parts, axis=axis)}
+    return Law(rf"\bar x = \operatorname{{concatenate}}({listed})", r"\bar x = \operatorname{joined}(x)", functions)
+
+
+def _contracted(unit: Unit) -> Law:
+    return _contraction(*_terms(unit), ("y", "a", "b"))
+
+
+def _contracted_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
     of_a, of_b, of_y = _terms(unit)
-    names = (r"\bar a", r"\bar y", "b") if k == 0 else (r"\bar b", r"\bar y", "a")
-    return _contraction(of_y, of_b, of_a, names) if k == 0 else _contraction(of_y, of_a, of_b, names)
+    if k == 0:
+        return _contraction(of_y, of_b, of_a, (r"\bar a", r"\bar y", "b"))
+    return _contraction(of_y, of_a, of_b, (r"\bar b", r"\bar y", "a"))
 
 
-def _writer(name: str, index: Any) -> Function:
+def _writer(record: Any, index: Any) -> Function:
     def written(x: Any, v: Any) -> Any:
         y = np.array(x)
-        if name == "index_set":
+        if record is IndexSet:
             y[index] = v
         else:
             np.add.at(y, index, v)
         return y
 
     return written
-
-
-def _written_backward(name: str, index: Any, k: int) -> Law:
-    if k == 1:
-        return Law(
-            r"\bar v = \bar y[\mathrm{index}]", r"\bar v = \operatorname{taken}(\bar y)", {"taken": lambda y: y[index]}
-        )
-    if name == "index_add":
-        return Law(r"\bar x = \bar y")
-    latex = r"\bar x = \operatorname{set}(\bar y, [\mathrm{index}], 0)"
-    return Law(latex, r"\bar x = \operatorname{written}(\bar y, 0)", {"written": _writer(name, index)})
 
 
 def _scatterer(index: Any, shape: tuple[int, ...]) -> Function:
@@ -116,14 +124,9 @@ def _scatterer(index: Any, shape: tuple[int, ...]) -> Function:
     return scattered
 
 
-def _joiner(name: str, axis: int) -> Function:
-    join: Any = np.concatenate if name == "concatenate" else np.stack
-    return lambda *xs: join(xs, axis=axis)
-
-
 def _part(unit: Unit, k: int) -> Function:
     axis = unit.settings["axis"]
-    if unit.record.name == "stack":
+    if unit.record is Stack:
         return lambda y: np.take(y, k, axis=axis)
     lengths = [_shape(x)[axis] for x in unit.inputs]
     start = sum(lengths[:k])
@@ -143,3 +146,20 @@ def _contraction(first: str, second: str, result: str, names: tuple[str, str, st
     sign = rf"\sum_{{{', '.join(summed)}}} " if summed else ""
     sub = {name: f"_{{{own}}}" if own else "" for name, own in ((left, result), (a, first), (b, second))}
     return Law(rf"{left}{sub[left]} = {sign}{a}{sub[a]}\,{b}{sub[b]}")
+
+
+FORWARD: Mapping[Any, Callable[[Unit], Law]] = {
+    GetItem: _taken,
+    **dict.fromkeys((IndexSet, IndexAdd), _written),
+    **dict.fromkeys((Concatenate, Stack), _joined),
+    Einsum: _contracted,
+}
+"""The law of the forward pass, by record."""
+BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law]] = {
+    GetItem: _scattered,
+    **dict.fromkeys((IndexSet, IndexAdd), _written_backward),
+    **dict.fromkeys((Concatenate, Stack), _joined_backward),
+    Split: _split_backward,
+    Einsum: _contracted_backward,
+}
+"""The law for the cotangent of input k, which has a shape, by record."""

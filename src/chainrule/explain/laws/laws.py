@@ -15,6 +15,7 @@ from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.template import is_sum, sides
 from chainrule.explain.derive.units import Unit
 from chainrule.formula.evaluation import formulas_in
+from chainrule.rules.elementary.powers import Power
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     if not texts:
         return None, ""
     output = output_name(unit)
-    if unit.record.name == "power" and k == 0 and (written := _constant_power(unit)) is not None:
+    if unit.record is Power and k == 0 and (written := _constant_power(unit)) is not None:
         return Law(rf"\bar a = \bar y {times(unit)} {written}"), r"\frac{\partial y}{\partial a}"
     if unit.record.kind == "elementwise":
         left, right = sides(texts[-1])

@@ -14,23 +14,27 @@ import numpy as np
 
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import Entry, array_of
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.linear import LinearMap
 
 from .laws import Law
 
-PRODUCTS = frozenset({"linear", "matmul"})
 MOST_TERMS = 10**6
 """How many products the sum over all elements may have to be evaluated as it is written."""
 SAMPLES = 16
 """How many entries of a large Jacobian are measured."""
 
-FORWARD = {"linear": r"z_{ij} = \sum_k x_{ik} w_{kj} + b_j", "matmul": r"z_{ij} = \sum_k x_{ik} w_{kj}"}
+FORWARD: Mapping[Any, str] = {
+    LinearMap: r"z_{ij} = \sum_k x_{ik} w_{kj} + b_j",
+    Matmul: r"z_{ij} = \sum_k x_{ik} w_{kj}",
+}
 JACOBIANS = {
     "x": r"\frac{\partial z_{ij}}{\partial x_{mn}} = [i = m]\,w_{nj}",
     "w": r"\frac{\partial z_{ij}}{\partial w_{mn}} = x_{im}\,[j = n]",
@@ -60,8 +64,8 @@ class Written(Derivative):
 def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
     """Return the index proof for input k of a linear map or a matrix product of two matrices."""
     letter = "xwb"[k]
-    values = {name: _value(x) for name, x in zip("xwb", unit.inputs, strict=False)}
-    if unit.record.name not in PRODUCTS or unit.inlined or min(values["x"].ndim, values["w"].ndim) < 2:
+    values = {name: array_of(x) for name, x in zip("xwb", unit.inputs, strict=False)}
+    if unit.record not in FORWARD or unit.inlined or min(values["x"].ndim, values["w"].ndim) < 2:
         return []
     if values["w"].ndim > 2 or not isinstance(unit.inputs[k], Entry):
         return []
@@ -69,7 +73,7 @@ def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
     operands = _operands(book, unit, values)
     z, gradient = _rows(unit.output.value), unit.contribution(k)
     gradient = _rows(gradient) if letter == "x" else gradient
-    lines = [_line(words["proof_forward"], Law(FORWARD[unit.record.name]), operands, z)]
+    lines = [_line(words["proof_forward"], Law(FORWARD[unit.record]), operands, z)]
     jacobian = render(JACOBIANS[letter], operands, {}).shown
     lines.append(Line(words["proof_jacobian"], jacobian, _jacobian_error(letter, values, z.shape)))
     lines.append(_chain_line(words["proof_chain"], letter, operands, gradient))
@@ -88,10 +92,6 @@ def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradie
 def _rows(x: Any) -> Any:
     """All rows along one axis: a linear map treats each alone."""
     return x.reshape(-1, x.shape[-1])
-
-
-def _value(x: Any) -> Any:
-    return np.asarray(x.value if isinstance(x, Entry) else x)
 
 
 def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Operand]:

@@ -5,86 +5,64 @@ plain NumPy that follows the formula and none of the rule's code.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.explain.derive.operands import Literal, Named, Operand
-from chainrule.explain.derive.recorder import Entry
+from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.units import Unit
+from chainrule.rules.arrays.shape import Reshape, Transpose
+from chainrule.rules.attention.plain import ScaledDotProductAttention
+from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 
-from .indexing import INDEXED, index_text, indexed_backward, indexed_forward
+from . import indexing
+from .indexing import index_text
 from .laws import Law, forward_law
 from .windows import WINDOWED, windowed_backward, windowed_forward
-
-SOFTMAX = r"\hat y = \operatorname{softmax}(z)"
-ATTENTION_WEIGHTS = r"P = \operatorname{softmax}(\text{scale}\,Q K^\top + M)"
-MEAN = r"\frac{1}{n} \sum_k x_{ik}"
-KEPT: dict[str, tuple[tuple[str, str], ...]] = {
-    "softmax_cross_entropy": (("y_hat", SOFTMAX),),
-    "sparse_softmax_cross_entropy": (("y_hat", SOFTMAX),),
-    "scaled_dot_product_attention": (("p", ATTENTION_WEIGHTS),),
-    "layer_norm": (
-        (
-            "sigma",
-            r"\sigma_i = \sqrt{\frac{1}{n} \sum_k \left(x_{ik} - \frac{1}{n} \sum_l x_{il}\right)^2 + \text{eps}}",
-        ),
-        ("x_hat", rf"\hat x_{{ij}} = \frac{{x_{{ij}} - {MEAN}}}{{\sigma_i}}"),
-    ),
-    "rms_norm": (
-        ("sigma", r"\sigma_i = \sqrt{\frac{1}{n} \sum_k x_{ik}^2 + \text{eps}}"),
-        ("x_hat", r"\hat x_{ij} = \frac{x_{ij}}{\sigma_i}"),
-    ),
-}
-"""The definition of what an operation keeps for its backward pass."""
-
-
-def value_of_input(x: Any) -> Any:
-    """Return the array behind an input."""
-    return x.value if isinstance(x, Entry) else x
 
 
 def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
     """Return the definitions of what an operation keeps, by name."""
-    laws = [(name, Law(latex)) for name, latex in KEPT.get(unit.record.name, ())]
-    if unit.record.name == "scaled_dot_product_attention" and not _is_masked(unit):
-        laws = [(name, Law(_unmasked(law.latex))) for name, law in laws]
-    return laws
+    is_unmasked = unit.record is ScaledDotProductAttention and not _is_masked(unit)
+    definitions = unit.record.definitions.items()
+    return [(name, Law(_unmasked(latex) if is_unmasked else latex)) for name, latex in definitions]
 
 
 def adapted(unit: Unit) -> dict[str, Operand]:
     """Return operands that the record's names do not have by themselves."""
-    name, found = unit.record.name, {}
-    if name == "scaled_dot_product_attention":
-        found = _attention(unit)
-    elif name == "reshape":
-        found["shape"] = Literal(unit.output.shape, _tuple(unit.output.shape))
-    elif name == "transpose":
-        axes = _axes(unit)
-        back = tuple(int(k) for k in np.argsort(axes))
-        found["axes"], found["back"] = Literal(axes, _tuple(axes)), Literal(back, _tuple(back))
-    elif name == "sparse_softmax_cross_entropy":
-        found["e"] = Literal(math.e, "e")
-    elif "index" in unit.settings:
+    found = ADAPTED[unit.record](unit) if unit.record in ADAPTED else {}
+    if unit.record not in ADAPTED and "index" in unit.settings:
         found["index"] = Literal(0.0, index_text(unit.settings["index"]))
-    for key in ("axis", "n"):
-        if key == "n" and "axis" in unit.settings:
-            size = np.size(value_of_input(unit.inputs[0])) // max(np.size(unit.output.value), 1)
-            found["n"] = Literal(float(size))
-    if name in ("layer_norm", "rms_norm"):
+    if "axis" in unit.settings:
+        size = np.size(array_of(unit.inputs[0])) // max(np.size(unit.output.value), 1)
+        found["n"] = Literal(float(size))
+    if unit.record.role is Role.NORM:
         found["n"] = Literal(float(unit.output.shape[-1]))
     return found
 
 
-ROW_LOSSES = frozenset({"softmax_cross_entropy", "sparse_softmax_cross_entropy"})
-"""Losses whose formulas count the rows with one index, whatever axes the rows are laid out along."""
+def _reshaped(unit: Unit) -> dict[str, Operand]:
+    return {"shape": Literal(unit.output.shape, _tuple(unit.output.shape))}
+
+
+def _transposed(unit: Unit) -> dict[str, Operand]:
+    axes = _axes(unit)
+    back = tuple(int(k) for k in np.argsort(axes))
+    return {"axes": Literal(axes, _tuple(axes)), "back": Literal(back, _tuple(back))}
+
+
+def _natural(_: Unit) -> dict[str, Operand]:
+    return {"e": Literal(math.e, "e")}
 
 
 def as_rows(unit: Unit, value: Any) -> Any:
     """Return what belongs to a loss of rows with all its rows along one axis; any other unit's value as it is."""
-    logits = np.asarray(value_of_input(unit.inputs[0])) if unit.record.name in ROW_LOSSES else None
+    logits = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
     if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
         return value
     if value.shape == logits.shape:
@@ -94,7 +72,7 @@ def as_rows(unit: Unit, value: Any) -> Any:
 
 def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
     """Return operands with the rows of their values along one axis, for a loss of rows."""
-    if unit.record.name not in ROW_LOSSES:
+    if unit.record.role is not Role.SOFTMAX_LOSS:
         return operands
     return {
         name: replace(o, value=as_rows(unit, o.value)) if isinstance(o, Named) else o for name, o in operands.items()
@@ -121,7 +99,7 @@ def _swaps_last(unit: Unit) -> bool:
 
 
 def _is_masked(unit: Unit) -> bool:
-    mask = np.asarray(value_of_input(unit.inputs[3]))
+    mask = array_of(unit.inputs[3])
     return bool(unit.settings["causal"]) or mask.ndim > 0 or mask.dtype.kind == "f"
 
 
@@ -130,7 +108,7 @@ def _unmasked(latex: str) -> str:
 
 
 def _attention(unit: Unit) -> dict[str, Operand]:
-    q, k, _, mask = (np.asarray(value_of_input(x)) for x in unit.inputs)
+    q, k, _, mask = (array_of(x) for x in unit.inputs)
     scale = unit.settings["scale"]
     text = "" if scale is not None else rf"\frac{{1}}{{\sqrt{{{q.shape[-1]}}}}}"
     found: dict[str, Operand] = {"scale": Literal(q.shape[-1] ** -0.5 if scale is None else float(scale), text)}
@@ -142,41 +120,62 @@ def _attention(unit: Unit) -> dict[str, Operand]:
     return found
 
 
+ADAPTED: Mapping[Any, Callable[[Unit], dict[str, Operand]]] = {
+    ScaledDotProductAttention: _attention,
+    Reshape: _reshaped,
+    Transpose: _transposed,
+    SparseSoftmaxCrossEntropy: _natural,
+}
+"""Operands that the names in a record's formulas do not have by themselves, by record."""
+
+
 # The forward pass
+
+
+def _attended(unit: Unit) -> Law | None:
+    law = None if _is_masked(unit) else forward_law(unit)
+    return None if law is None else Law(_unmasked(law.latex))
+
+
+def _turned(unit: Unit) -> Law | None:
+    return Law(r"y = x^\top") if _swaps_last(unit) else None
+
+
+FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
+    ScaledDotProductAttention: _attended,
+    Transpose: _turned,
+    **indexing.FORWARD,
+    **dict.fromkeys(WINDOWED, windowed_forward),
+}
 
 
 def special_forward(unit: Unit) -> Law | None:
     """Return the law of the forward pass where the record's formula alone cannot be evaluated."""
-    name = unit.record.name
-    if name == "scaled_dot_product_attention" and not _is_masked(unit):
-        law = forward_law(unit)
-        return None if law is None else Law(_unmasked(law.latex))
-    if name == "transpose" and _swaps_last(unit):
-        return Law(r"y = x^\top")
-    if name in INDEXED:
-        return indexed_forward(unit)
-    if name in WINDOWED:
-        return windowed_forward(unit)
-    return None
+    return FORWARD[unit.record](unit) if unit.record in FORWARD else None
 
 
 # The backward pass
 
 
+def _turned_back(unit: Unit, _: int, __: tuple[int, ...]) -> Law:
+    plain = _swaps_last(unit)
+    return Law(r"\bar x = \bar y^\top" if plain else r"\bar x = \operatorname{transpose}(\bar y, \mathrm{back})")
+
+
+def _reshaped_back(_: Unit, __: int, shape: tuple[int, ...]) -> Law:
+    return Law(r"\bar x = \operatorname{reshape}(\bar y)", functions={"reshape": lambda y: np.reshape(y, shape)})
+
+
+BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law | None]] = {
+    Transpose: _turned_back,
+    Reshape: _reshaped_back,
+    **indexing.BACKWARD,
+    **dict.fromkeys(WINDOWED, lambda unit, k, _: windowed_backward(unit, k)),
+}
+
+
 def special_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k where the record's formula alone cannot be evaluated."""
-    name = unit.record.name
-    shape = np.shape(value_of_input(unit.inputs[k]))
-    if name in INDEXED:
-        return indexed_backward(unit, k, shape)
-    if name == "transpose":
-        return Law(
-            r"\bar x = \bar y^\top"
-            if _swaps_last(unit)
-            else r"\bar x = \operatorname{transpose}(\bar y, \mathrm{back})"
-        )
-    if name == "reshape":
-        return Law(r"\bar x = \operatorname{reshape}(\bar y)", functions={"reshape": lambda y: np.reshape(y, shape)})
-    if name in WINDOWED:
-        return windowed_backward(unit, k)
-    return None
+    if unit.record not in BACKWARD:
+        return None
+    return BACKWARD[unit.record](unit, k, np.shape(array_of(unit.inputs[k])))

@@ -10,30 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.recorder import Entry
+from chainrule.core.facts import Role
+from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.views import ConvolutionMap
+from chainrule.rules.network.convolution import Convolution
+from chainrule.rules.network.pooling import MaxPool, SumPool
 
 from .laws import Law, backward_law, forward_law
 
 _SUM = r"\sum_{o, k, i: s i + d k - p = j} w_{o, c, k}\,\bar y_{b, o, i}"
-WINDOWED: dict[str, tuple[str, ...]] = {
-    "convolution": (
-        r"y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p}",
-        rf"\bar x_{{b, c, j}} = {_SUM}",
-        r"\bar w_{o, c, k} = \sum_{b, i} x_{b, c, s i + d k - p}\,\bar y_{b, o, i}",
-    ),
-    "max_pool": (r"y_i = \max_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"),
-    "sum_pool": (r"y_i = \sum_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"),
+_CONVOLVED = (
+    r"y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p}",
+    rf"\bar x_{{b, c, j}} = {_SUM}",
+    r"\bar w_{o, c, k} = \sum_{b, i} x_{b, c, s i + d k - p}\,\bar y_{b, o, i}",
+)
+WINDOWED: dict[Any, tuple[str, ...]] = {
+    Convolution: _CONVOLVED,
+    ConvolutionMap: _CONVOLVED,
+    MaxPool: (r"y_i = \max_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"),
+    SumPool: (r"y_i = \sum_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"),
 }
 """The formulas that are written out here, of the forward pass and of each adjoint; no other one is verified by them."""
 
 
 BIAS = r" + \beta_o"
 BIAS_ADJOINT = r"\bar \beta_o = \sum_{b, i} \bar y_{b, o, i}"
-
-
-def _array(x: Any) -> Any:
-    return x.value if isinstance(x, Entry) else np.asarray(x)
 
 
 def _places(windows: Any, size: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
@@ -65,22 +67,22 @@ def _unpadded(x: Any, windows: Any) -> Any:
 
 def windowed_forward(unit: Unit) -> Law | None:
     """Return the law of the forward pass."""
-    windows, name = unit.settings["windows"], unit.record.name
+    windows, record = unit.settings["windows"], unit.record
     law = forward_law(unit)
-    size = np.shape(_array(unit.inputs[0]))[-windows.axes :]
+    size = np.shape(array_of(unit.inputs[0]))[-windows.axes :]
     biased = len(unit.inputs) == 3
-    if law is None or law.latex != WINDOWED[name][0] + (BIAS if biased else ""):
+    if law is None or law.latex != WINDOWED[record][0] + (BIAS if biased else ""):
         return None
-    if name == "convolution":
+    if record.role is Role.CONVOLUTION:
         function = _convolved(unit, size)
         arguments = r"x, w, \beta" if biased else "x, w"
         reading = rf"y = \operatorname{{windowed}}({arguments})"
         return Law(_plain(law.latex, unit), reading, {"windowed": function})
 
     def pooled(x: Any) -> Any:
-        padded = _padded(x, windows, -np.inf if name == "max_pool" else 0.0)
+        padded = _padded(x, windows, -np.inf if record is MaxPool else 0.0)
         parts = [_over(padded, elements) for _, elements in _places(windows, size)]
-        return np.max(parts, axis=0) if name == "max_pool" else np.sum(parts, axis=0)
+        return np.max(parts, axis=0) if record is MaxPool else np.sum(parts, axis=0)
 
     return Law(_plain(law.latex, unit), r"y = \operatorname{windowed}(x)", {"windowed": pooled})
 
@@ -100,7 +102,7 @@ def _plain(latex: str, unit: Unit) -> str:
 
 def _grouped(unit: Unit, channels: int) -> Iterator[tuple[slice, slice]]:
     """Yield the input and output channels of each group."""
-    groups, outputs = unit.settings["groups"], np.shape(_array(unit.inputs[1]))[0]
+    groups, outputs = unit.settings["groups"], np.shape(array_of(unit.inputs[1]))[0]
     for g in range(groups):
         yield (
             slice(g * channels // groups, (g + 1) * channels // groups),
@@ -126,17 +128,17 @@ def _convolved(unit: Unit, size: tuple[int, ...]) -> Callable[..., Any]:
 def windowed_backward(unit: Unit, k: int) -> Law | None:
     """Return the law for the cotangent of input k."""
     law, _ = backward_law(unit, k)
-    known = (*WINDOWED[unit.record.name], BIAS_ADJOINT)
+    known = (*WINDOWED[unit.record], BIAS_ADJOINT)
     if law is None or law.latex != known[k + 1]:
         return None
-    function = {"convolution": _convolution_adjoint}.get(unit.record.name, _pooling_adjoint)(unit, k)
+    pulled = _convolution_adjoint if unit.record.role is Role.CONVOLUTION else _pooling_adjoint
     left = law.latex.partition("_")[0]
-    return Law(_plain(law.latex, unit), rf"{left} = \operatorname{{windowed}}(\bar y)", {"windowed": function})
+    return Law(_plain(law.latex, unit), rf"{left} = \operatorname{{windowed}}(\bar y)", {"windowed": pulled(unit, k)})
 
 
 def _convolution_adjoint(unit: Unit, k: int) -> Callable[..., Any]:
     windows = unit.settings["windows"]
-    x, w = (_array(v) for v in unit.inputs[:2])
+    x, w = (array_of(v) for v in unit.inputs[:2])
     size = x.shape[-windows.axes :]
 
     def pulled(y_bar: Any) -> Any:
@@ -159,11 +161,11 @@ def _flat(x: Any) -> Any:
 
 
 def _pooling_adjoint(unit: Unit, _k: int) -> Callable[..., Any]:
-    windows, x, y = unit.settings["windows"], _array(unit.inputs[0]), unit.output.value
+    windows, x, y = unit.settings["windows"], array_of(unit.inputs[0]), unit.output.value
     size = x.shape[-windows.axes :]
 
     def pulled(y_bar: Any) -> Any:
-        is_max = unit.record.name == "max_pool"
+        is_max = unit.record is MaxPool
         padded = _padded(x, windows, -np.inf if is_max else 0.0)
         x_bar: Any = np.zeros(padded.shape)
         won = np.zeros(np.shape(y), bool)

@@ -1,19 +1,20 @@
 """Why an operation let nothing, little or no finite number through: read off its inputs' values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.recorder import Entry
+from chainrule.core.facts import Flat, Role
+from chainrule.core.tensor import value_of
+from chainrule.explain.derive.recorder import Detached, Entry, array_of
+from chainrule.rules.elementary.compare import StopGradient
+from chainrule.rules.elementary.selection import Clip, Where
+from chainrule.rules.network.activation import Relu
 
 SATURATED = 1e-3
 """A local derivative below this, everywhere, is saturation: a sigmoid's is 1/4 at best."""
-DEAD_AT_ZERO = frozenset({"relu"})
-SQUASHING = frozenset({"sigmoid", "tanh", "softmax", "erf", "logsigmoid", "hardtanh", "hardsigmoid", "expit"})
-POLES = frozenset({"log", "sqrt", "divide", "reciprocal", "power", "log2", "log10", "log1p", "arccos", "arcsin"})
-CONSTANT = frozenset({"stop_gradient", "detach"})
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Cause:
 def constant_cause(entry: Entry) -> Cause:
     """Say why a value that an entry made carries no gradient though its input does."""
     name = entry.op.name
-    if name in CONSTANT:
+    if entry.op in (StopGradient, Detached):
         return Cause("detached", {"operation": name})
     if entry.op.kind != "constant":
         return Cause("no-grad", {"operation": name})
@@ -38,30 +39,18 @@ def constant_cause(entry: Entry) -> Cause:
 
 def cut_cause(user: Entry, k: int) -> Cause:
     """Say why nothing, or little, passes from an operation to its input k, though something arrives at it."""
-    name = user.op.name
-    x = _array(user.inputs[k])
-    for applies, cause in _CUTS:
-        found = cause(user, k, x) if applies(name) else None
+    x = array_of(user.inputs[k])
+    for check in _checks(user.op):
+        found = check(user, k, x)
         if found is not None:
             return found
-    other = _zero_factor(user, k)
-    if other is not None:
-        return other
-    return Cause("vanishes", {"operation": name})
+    return Cause("vanishes", {"operation": user.op.name})
 
 
 def pole_cause(user: Entry, k: int) -> Cause:
     """Say why what passes from an operation to its input k is not finite, though what arrives at it is."""
-    values = [_array(x) for x in user.inputs]
-    x = values[k]
-    if user.op.name in ("divide", "reciprocal"):
-        below = values[-1]
-        return Cause("pole", {"operation": user.op.name, "value": _smallest(below)})
-    return Cause("pole", {"operation": user.op.name, "value": _smallest(x)})
-
-
-def _array(x: Any) -> Any:
-    return np.asarray(x.value if isinstance(x, Entry) else x)
+    at = next((j for j, name in enumerate(user.op.arguments) if name in user.op.poles), k)
+    return Cause("pole", {"operation": user.op.name, "value": _smallest(array_of(user.inputs[at]))})
 
 
 def _smallest(x: Any) -> float:
@@ -76,22 +65,26 @@ def _dead(_user: Entry, _k: int, x: Any) -> Cause | None:
 
 def _saturated(user: Entry, _k: int, x: Any) -> Cause | None:
     facts = {"low": float(np.min(x)), "high": float(np.max(x)), "operation": user.op.name}
-    y = np.asarray(user.value)
-    slope = {"sigmoid": lambda: y * (1 - y), "tanh": lambda: 1 - y * y, "softmax": lambda: y * (1 - y)}.get(
-        user.op.name
-    )
-    largest = float(np.max(slope())) if slope and y.size else 0.0
+    largest = float(np.max(np.abs(_slopes(user)))) if x.size else 0.0
     return Cause("saturated", {**facts, "slope": largest}) if largest < SATURATED else None
 
 
+def _slopes(user: Entry) -> Any:
+    """Return the derivative of each element by the one that it was made of."""
+    y = np.asarray(user.value)
+    if not user.op.is_pointwise:  # a softmax's, by its own argument
+        return y * (1 - y)
+    return value_of(user.op.adjoints[0](np.ones_like(y), tuple(user.saved.values()), user.settings))
+
+
 def _clipped(user: Entry, _k: int, x: Any) -> Cause | None:
-    low, high = (_array(v) for v in user.inputs[1:3])
+    low, high = (array_of(v) for v in user.inputs[1:3])
     outside = bool(np.all((x < low) | (x > high)))
     return Cause("clipped", {"low": float(np.min(low)), "high": float(np.max(high))}) if outside else None
 
 
 def _masked(user: Entry, k: int, _x: Any) -> Cause | None:
-    chosen = _array(user.inputs[0]).astype(bool)
+    chosen = array_of(user.inputs[0]).astype(bool)
     return Cause("masked", {"operation": user.op.name}) if not np.any(chosen if k == 1 else ~chosen) else None
 
 
@@ -99,22 +92,27 @@ def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
     return Cause("not-picked", {"operation": user.op.name})
 
 
-def _zero_factor(user: Entry, k: int) -> Cause | None:
+def _zero_factor(user: Entry, k: int, _x: Any) -> Cause | None:
     """Where an operation multiplies: is the other factor zero?"""
-    others = [_array(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
-    if user.op.name in ("multiply", "matmul", "linear", "convolution", "einsum"):
-        factor = next((o for o in others if o.size and o.dtype.kind in "fiub" and not np.any(o)), None)
-        if factor is not None:
-            is_mask = user.op.name == "multiply"
-            return Cause("masked" if is_mask else "zero-factor", {"operation": user.op.name})
-    return None
+    others = [array_of(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
+    factor = next((o for o in others if o.size and o.dtype.kind in "fiub" and not np.any(o)), None)
+    if factor is None:
+        return None
+    return Cause("masked" if user.op.is_pointwise else "zero-factor", {"operation": user.op.name})
 
 
 _Check = Callable[[Entry, int, Any], Cause | None]
-_CUTS: tuple[tuple[Callable[[str], bool], _Check], ...] = (
-    (DEAD_AT_ZERO.__contains__, _dead),
-    (SQUASHING.__contains__, _saturated),
-    (frozenset({"clip"}).__contains__, _clipped),
-    (frozenset({"where"}).__contains__, _masked),
-    (frozenset({"getitem", "max", "min", "max_pool", "maximum", "minimum"}).__contains__, _not_picked),
-)
+_OWN: Mapping[Any, _Check] = {Relu: _dead, Clip: _clipped, Where: _masked}
+"""What to look for, by record."""
+
+
+def _checks(op: Any) -> Iterator[_Check]:
+    """Yield what may have kept the gradient from passing an operation."""
+    if op in _OWN:
+        yield _OWN[op]
+    if op.flat in (Flat.RIGHT, Flat.BOTH):
+        yield _saturated
+    if op.picks:
+        yield _not_picked
+    if op.kind == "bilinear" or op.role is Role.DENSE:
+        yield _zero_factor

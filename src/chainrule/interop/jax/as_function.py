@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad, vjp
-from chainrule.interop.optional import needed
 from chainrule.nn import Module
 
 WHAT = "as_jax_function"

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
+from chainrule.base.optional import needed
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport
-from chainrule.interop.optional import needed
 from chainrule.interop.precision import with_note
 
-from .subject import JaxSubject
+from .parts import DissectedJax
 
 
 def check_jax(
@@ -46,5 +46,5 @@ def check_jax(
     needed("jax", "check_jax")
     if not callable(f):
         raise TypeError(f"check_jax: expected a function, got {type(f).__name__}")
-    subject = JaxSubject(f, args, settings, seed=seed)
+    subject = DissectedJax(f, args, settings, seed=seed)
     return with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.custom import Custom
-from chainrule.interop.foreign import Function, Library, is_array, is_floating, operation
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
+from chainrule.core.custom import Custom, is_floating
+from chainrule.interop.foreign import Function, Library, is_array, operation
 
 WHAT = "from_jax_function"
 Jax = Any

@@ -3,22 +3,35 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source
+from chainrule.base.provenance import Source, folder_of, is_users
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
 
-if TYPE_CHECKING:
-    from .subject import JaxSubject
+from .subject import JaxSubject
 
 CUT = "stop_gradient"
 
 
-def parts_of(subject: "JaxSubject") -> list[Subject]:
+class DissectedJax(JaxSubject):
+    """A function of JAX that can be taken apart: the checker then says in which part a gradient is wrong."""
+
+    def parts(self) -> list[Subject]:
+        """Return the custom rules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
+        try:
+            return parts_of(self)
+        except Exception:  # code that cannot be watched: the verdict stands without a place
+            return []
+
+
+def parts_of(subject: JaxSubject) -> list[Subject]:
     """Run a function once, operation by operation, and return the parts of it that can be checked alone."""
     with subject.precision(), subject.jax.disable_jit():
         return [*_custom_calls(subject), *_cuts(subject)]
@@ -27,7 +40,7 @@ def parts_of(subject: "JaxSubject") -> list[Subject]:
 # Custom rules: their calls with values, as they are made
 
 
-def _custom_calls(subject: "JaxSubject") -> list[Subject]:
+def _custom_calls(subject: JaxSubject) -> list[Subject]:
     found: list[Subject] = []
 
     def note(f: Any, args: Sequence[Any], settings: Any) -> None:
@@ -67,7 +80,7 @@ def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iter
 # Cuts: read from the traced program
 
 
-def _cuts(subject: "JaxSubject") -> list[Subject]:
+def _cuts(subject: JaxSubject) -> list[Subject]:
     """Return each `stop_gradient` that changes a gradient which is whole otherwise: a softmax's maximum does not."""
     values = subject.values(subject.arguments)
     program = subject.jax.make_jaxpr(subject.outputs)(values)
@@ -88,10 +101,10 @@ def _cuts(subject: "JaxSubject") -> list[Subject]:
     return [_cut(subject, program.jaxpr.eqns[k], inputs[k]) for k in decisive]
 
 
-def _cut(subject: "JaxSubject", step: Any, x: Any) -> Subject:
+def _cut(subject: JaxSubject, step: Any, x: Any) -> Subject:
     part = type(subject)(subject.jax.lax.stop_gradient, [x], {}, wide=subject.wide, seed=subject.seed)
     part.name = part.backward_name = CUT
-    part.source = _users_line(step)
+    part.source = _line_of(subject, step)
     return part
 
 
@@ -120,14 +133,11 @@ def _run(
     return [value(atom) for atom in program.jaxpr.outvars]
 
 
-def _users_line(step: Any) -> Source | None:
+def _line_of(subject: JaxSubject, step: Any) -> Source | None:
     """Return the line of the user's code that made a step of a program."""
     traceback = getattr(step.source_info, "traceback", None)
-    import jax
-
-    own = (PACKAGE, str(Path(jax.__file__).parent))
     for frame in traceback.frames if traceback is not None else ():
-        if not frame.file_name.startswith(own):
+        if is_users(frame.file_name, (folder_of(subject.jax),)):
             return Source(frame.file_name, frame.line_num, frame.function_name)
     return None
 

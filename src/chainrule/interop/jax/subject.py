@@ -1,12 +1,12 @@
 """Functions of JAX under check: with a custom rule, or ordinary ones."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.check.subjects.functions import argument_names
 from chainrule.check.subjects.subject import (
     Array,
@@ -18,7 +18,6 @@ from chainrule.check.subjects.subject import (
     located,
     shortened,
 )
-from chainrule.interop.optional import needed
 from chainrule.interop.reproduction import reproduction
 
 EAGER_RUNS = 4
@@ -185,7 +184,7 @@ class JaxSubject(Subject):
 
     def _twin(self, leaves: Sequence[Any], **changes: Any) -> "JaxSubject":
         args = self.jax.tree_util.tree_unflatten(self.structure, leaves)
-        return JaxSubject(self.f, args, self.settings, tracked=self.tracked, seed=self.seed, **changes)
+        return type(self)(self.f, args, self.settings, tracked=self.tracked, seed=self.seed, **changes)
 
     def widened(self) -> "JaxSubject":
         """Return the function in float64."""
@@ -208,19 +207,6 @@ class JaxSubject(Subject):
         for name, axes in cuts.items():
             leaves[self.positions[name]] = shortened(np.array(leaves[self.positions[name]]), axes)
         return self._twin(leaves, wide=self.wide)
-
-    def parts(self) -> list[Subject]:
-        """Return the custom rules and the cuts that a run comes by, in this order of time."""
-        return self._parts
-
-    @functools.cached_property
-    def _parts(self) -> list[Subject]:
-        from .parts import parts_of
-
-        try:
-            return parts_of(self)
-        except Exception:  # code that cannot be watched: the verdict stands without a place
-            return []
 
     def code(self) -> str:
         """Return Python text that checks this again, where all arguments are arrays and short."""

@@ -8,11 +8,11 @@ import numpy as np
 
 from chainrule import nn
 from chainrule._version import __version__
+from chainrule.base.optional import needed
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.nn.mode import in_mode
 
 from .graph import Graph
-from .optional import onnx_for, onnxruntime_for
 from .tracing import Axes, Size, Traces
 from .write import (
     elements as onnx_write_elements,
@@ -87,7 +87,7 @@ def export(
     >>> [one.name for one in made.graph.initializer]
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
-    onnx = onnx_for("export")
+    onnx = needed("onnx", "export")
     if not callable(model):
         raise TypeError(f"export: expected a module or a function, got {type(model).__name__}")
     if not examples:
@@ -231,7 +231,8 @@ def _join_outputs(graph: Graph, outputs: list[str]) -> None:
 
 def _compare(made: Any, traces: Traces, inputs: list[str], tolerance: float) -> None:
     """Run a file by onnxruntime on the examples, at the first lengths and at others, and compare the outputs."""
-    runtime = onnxruntime_for("export")
+    install = "python -m pip install 'chainrule[onnx]', or pass check=False"
+    runtime = needed("onnxruntime", "export: comparing the file with the model", install)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     try:

@@ -6,27 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.compile.program.program import Instruction, Value
-from chainrule.core.operation import REGISTRY
+from chainrule.core.operation import Operation
 from chainrule.nn import Parameter
 
-from .optional import onnx_for
 from .tracing import Size, Traces
 
 Writer = Callable[..., Any]
 
-WRITERS: dict[str, Writer] = {}
-"""How each operation is written: `(graph, instruction, *args, **settings)` returns the names of the outputs."""
+WRITERS: dict[Any, Writer] = {}
+"""How each operation is written, by its record: `(graph, instruction, *args, **settings)` returns the outputs' names.
+
+Modules written as a whole, and functions that are no operations, stand here by their names.
+"""
 
 
-def writes(*names: str) -> Callable[[Writer], Writer]:
-    """Register a function that writes the operations of these names."""
+def writes(*records: type[Operation]) -> Callable[[Writer], Writer]:
+    """Register a function that writes the operations of these records."""
 
     def register(writer: Writer) -> Writer:
-        for name in names:
-            if name not in REGISTRY:
-                raise KeyError(f"there is no operation {name!r}")
-            WRITERS[name] = writer
+        WRITERS.update(dict.fromkeys(records, writer))
         return writer
 
     return register
@@ -51,7 +51,7 @@ class Graph:
     """Nodes and initializers; every method returns the name of what it has added."""
 
     def __init__(self, traces: Traces, opset: int, names: Mapping[int, str]) -> None:
-        self.onnx = onnx_for("export")
+        self.onnx = needed("onnx", "export")
         self.traces, self.opset, self.names = traces, opset, names
         tensors = traces.first.capture.tensors.values()
         self.leaves = {id(array) for tensor, array, _ in tensors if isinstance(tensor, Parameter)}
@@ -206,14 +206,14 @@ class Graph:
 
     def prune(self, outputs: Sequence[str]) -> None:
         """Leave out the nodes and arrays that no output needs."""
-        needed, kept = set(outputs), []
+        used, kept = set(outputs), []
         for node in reversed(self.nodes):
-            if needed & set(node.output):
-                needed.update(node.input)
+            if used & set(node.output):
+                used.update(node.input)
                 kept.append(node)
         self.nodes = kept[::-1]
-        self.initializers = {name: array for name, array in self.initializers.items() if name in needed}
-        self.parameters = [name for name in self.parameters if name in needed]
+        self.initializers = {name: array for name, array in self.initializers.items() if name in used}
+        self.parameters = [name for name in self.parameters if name in used]
 
     # The program
 
@@ -233,9 +233,9 @@ def _written(graph: Graph, i: Instruction, args: Any, settings: Mapping[str, Any
     if i.kind == "call":
         writer = WRITERS.get(str(getattr(i.function, "__qualname__", "")) or i.name) or WRITERS.get(i.name)
     else:
-        writer = WRITERS.get(i.name)
+        writer = WRITERS.get(i.op)
     if writer is None:
-        known = ", ".join(sorted(REGISTRY.keys() & WRITERS.keys()))
+        known = ", ".join(sorted(record.name for record in WRITERS if isinstance(record, type)))
         raise ValueError(
             f"export: {i.source}: there is no way to write the operation {i.name} in ONNX; compute it with other "
             f"operations, or outside of the exported function (written are {known})"

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
+
 from .call import ATTRIBUTES, READERS, Call
 from .export import PARAMETERS
 from .module import Contents, Input, OnnxModule
-from .optional import onnx_for
 from .read import (
     elements as onnx_read_elements,
 )
@@ -60,7 +61,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     >>> [name for name, _ in again.named_parameters()]
     ['0.weight', '0.bias']
     """
-    onnx = onnx_for("load")
+    onnx = needed("onnx", "load")
     file = _inlined(onnx, _read(onnx, source))
     try:
         return _made(onnx, file, trainable).eval()

@@ -16,7 +16,7 @@ True
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..optional import needed
+from chainrule.base.optional import needed
 
 if TYPE_CHECKING:
     from .classifier import MLPClassifier

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -12,14 +12,13 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from chainrule import nn
 
-from .callbacks import Callbacks
 from .lbfgs import minimise
 from .losses import Loss, activated
 from .network import Network
 from .settings import check_settings, hidden_sizes
 from .solver import Solver
 from .training import Rows, Training, dense
-from .versions import CallbackSupportMixin, validate
+from .versions import Callbacks, CallbackSupportMixin, validate
 
 Array: TypeAlias = Any
 
@@ -36,9 +35,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
     _solver: Solver
     _dropout_generator: np.random.Generator
 
-    def __init__(self, **settings: Any) -> None:
-        for name, value in settings.items():
-            setattr(self, name, value)
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Keep the parameters of `__init__`, of which these are the local variables."""
+        for name, value in given.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # What a subclass says
 
@@ -66,7 +67,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, X_val: Any = None, y_val: Any = None, incremental: bool = False
-    ) -> Any:
+    ) -> Self:
         check_settings(self, self._losses())
         if incremental and (self.early_stopping or self.solver == "lbfgs"):
             setting = "early_stopping=True" if self.early_stopping else "solver='lbfgs'"

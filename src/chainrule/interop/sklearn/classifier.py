@@ -95,36 +95,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         class_weight: Any = None,
         monitor: str = "auto",
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            loss=loss,
-            dropout=dropout,
-            weight_decay=weight_decay,
-            class_weight=class_weight,
-            monitor=monitor,
-        )
+        self._keep(locals())
 
     @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -134,8 +105,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         validation samples: the curves show what the network makes of them, and with `early_stopping` they say when to
         stop, and no samples of `X` are set aside.
         """
-        fitted: Self = self._fit(X, y, sample_weight, X_val, y_val)
-        return fitted
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(_has_epochs)  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -154,8 +124,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(
                 f"partial_fit: classes {np.unique(classes)} is not the same as on the first call: {self.classes_}"
             )
-        fitted: Self = self._fit(X, y, sample_weight, incremental=True)
-        return fitted
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
         """Return the class `[N]` of each sample, or its labels `[N, K]`."""

@@ -66,35 +66,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         weight_decay: float = 0.01,
         monitor: str = "auto",
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            weight_decay=weight_decay,
-            monitor=monitor,
-        )
+        self._keep(locals())
 
     @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -102,14 +74,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
         The other arguments are those of `MLPClassifier.fit`.
         """
-        fitted: Self = self._fit(X, y, sample_weight, X_val, y_val)
-        return fitted
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     @available_if(_has_epochs)  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over the samples, and keep the optimiser for the next call."""
-        fitted: Self = self._fit(X, y, sample_weight, incremental=True)
-        return fitted
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
         """Return the prediction for each sample: `[N]`, or `[N, K]` where there are several targets."""

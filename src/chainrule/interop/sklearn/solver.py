@@ -90,12 +90,24 @@ class Solver:
         self.gradient[: self.split] += strength * weights
         return loss, 0.5 * strength * float(np.dot(weights, weights))
 
+    def gradient_parts(self) -> list[Array]:
+        """Return the views of `gradient` that belong to each of the parameters."""
+        pieces = (self.gradient[: self.split], self.gradient[self.split :])
+        ends = [np.cumsum([view.size for view in views])[:-1] for views in (self.weights, self.biases)]
+        of_weights, of_biases = (np.split(piece, end) for piece, end in zip(pieces, ends, strict=True))
+        of_weights = [part.reshape(view.shape) for part, view in zip(of_weights, self.weights, strict=True)]
+        return [part for pair in zip(of_weights, of_biases, strict=True) for part in pair]
+
     def step(self) -> None:
         """Change the parameters by the gradient."""
         assert self.optimiser is not None
+        self.prepare_step()
+        self.optimiser.step()
+
+    def prepare_step(self) -> None:
+        """Set what changes from step to step."""
         if "epsilon" in self.settings:
             self._set_epsilon()
-        self.optimiser.step()
 
     def _set_epsilon(self) -> None:
         """Let Adam's ε be that of scikit-learn, added to √v before v is corrected: the "epsilon hat" of its paper."""

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .compiled import CompiledStep, compiled_step, taken
 from .network import Batch, Network
 from .solver import SMALLEST_RATE, Solver
 
@@ -54,6 +55,9 @@ class Training:
     ) -> None:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.rows, self.validation, self.watched, self.score = rows, validation, watched, score
+        self._ahead: int | None = None
+        """How many steps lie ahead, until it was decided whether they are compiled."""
+        self._compiled: CompiledStep | None = None
         self.best: Array | None = solver.flat.copy() if estimator.early_stopping else None
 
     def run(self, random: Any, epochs: int, callbacks: Any, to_the_end: bool) -> None:
@@ -63,6 +67,7 @@ class Training:
         """
         one = self.estimator
         one.n_iter_ = 0
+        self._ahead = epochs * -(-len(self.rows) // batch_size(one.batch_size, len(self.rows)))
         order = np.arange(len(self.rows))
         try:
             for _ in range(epochs):
@@ -90,8 +95,7 @@ class Training:
             for which in self._batches(order):
                 batch = self.rows.batch(which)
                 if batch[2] is None or batch[2].any():  # rows that do not count teach nothing
-                    loss, penalty = self.solver.differentiate(self.network, batch, one.alpha)
-                    self.solver.step()
+                    loss, penalty = self._learned(batch)
                     loss = self.network.criterion.reported(loss, one.n_outputs_)
                     total += (loss + penalty) * batch[0].shape[0]
         one.loss_ = total / len(self.rows)
@@ -107,6 +111,22 @@ class Training:
             print(f"Iteration {one.n_iter_}, loss = {one.loss_:.8f}")
         if self.validation is not None:
             self._validate(self.validation)
+
+    def _learned(self, batch: Batch) -> tuple[float, float]:
+        """Take the step of a batch; return loss and penalty."""
+        alpha = self.estimator.alpha
+        if self._ahead is not None:
+            self._compiled = compiled_step(self.solver, self.network, alpha, batch, self._ahead)
+            self._ahead = None
+            found = None if self._compiled is None else taken(self._compiled, batch)
+            if found is not None:
+                return found
+            self._compiled = None
+        if self._compiled is not None:
+            return self._compiled(batch)
+        found = self.solver.differentiate(self.network, batch, alpha)
+        self.solver.step()
+        return found
 
     def _batches(self, order: Array) -> Iterator[Any]:
         size = batch_size(self.estimator.batch_size, len(order))

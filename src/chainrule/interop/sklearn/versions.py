@@ -1,5 +1,6 @@
-"""What differs between the versions of scikit-learn: 1.5 to 1.9 are known."""
+"""What differs between the versions of scikit-learn: 1.5 to 1.9 are known; callbacks come with 1.9."""
 
+from collections.abc import Callable
 from typing import Any
 
 try:  # from 1.6 on
@@ -19,7 +20,7 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupportMixin", "validate", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Callbacks", "validate", "with_callbacks"]
 
 
 def validate(estimator: Any, X: Any, y: Any = "no_validation", **settings: Any) -> Any:
@@ -27,3 +28,36 @@ def validate(estimator: Any, X: Any, y: Any = "no_validation", **settings: Any) 
     if _validate_data is None:
         return estimator._validate_data(X, y, **settings)
     return _validate_data(estimator, X, y, **settings)
+
+
+class Callbacks:
+    """scikit-learn's own callbacks in one fit, around each epoch; there are none where it has no epochs of its own.
+
+    `reconstruct` returns the fitted attributes of the network as it is at that moment.
+    """
+
+    def __init__(self, estimator: Any, epochs: int, reconstruct: Callable[[], dict[str, Any]], **data: Any) -> None:
+        self.context: Any = None
+        self.data = {"estimator": estimator, **data, "reconstruction_attributes": reconstruct}
+        if epochs and hasattr(estimator, "_init_callback_context"):
+            context = estimator._init_callback_context(max_subtasks=epochs)
+            if getattr(estimator, "_skl_callbacks", None):
+                self.context = context
+
+    def begin(self) -> None:
+        """Tell them that the fit begins."""
+        if self.context is not None:
+            self.context.call_on_fit_task_begin(**{**self.data, "reconstruction_attributes": None})
+
+    def end(self) -> None:
+        """Tell them that it has ended."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(**self.data)
+
+    def epoch(self) -> Callable[[], bool]:
+        """Tell them that an epoch begins; the function returned tells them of its end, and says whether to stop."""
+        if self.context is None:
+            return lambda: False
+        task = self.context.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(**self.data)
+        return lambda: bool(task.call_on_fit_task_end(**self.data))

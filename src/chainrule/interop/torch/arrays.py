@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.core.errors import GradientError
 from chainrule.core.memory.sealing import lend
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.tape import EAGER
-from chainrule.interop.optional import needed
 
 Torch = Any
 """A tensor or a module of PyTorch."""

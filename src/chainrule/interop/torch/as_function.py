@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms.derivatives import jvp, no_grad, vjp
 from chainrule.core.tree import flatten, paths, unflatten
-from chainrule.interop.optional import needed
 from chainrule.nn import Module
 
 from .arrays import Torch, array_of, copied_to_torch

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from chainrule.base.optional import needed
 from chainrule.check.checker import examine
-from chainrule.check.report.report import CheckReport, Finding
+from chainrule.check.report.found import Finding
+from chainrule.check.report.report import CheckReport
 from chainrule.check.report.verdicts import verdict_of
-from chainrule.interop.optional import needed
 from chainrule.interop.precision import with_note
 
+from .parts import DissectedTorch
 from .subject import TorchSubject
 
 FEW = 100_000
@@ -59,7 +61,7 @@ def check_torch(
     if not callable(f_or_function):
         raise TypeError(f"check_torch: expected a Function, a module or a function, got {type(f_or_function).__name__}")
     with _state_kept(torch), torch.inference_mode(False), torch.enable_grad():
-        subject = TorchSubject(f_or_function, args, settings, seed=seed)
+        subject = DissectedTorch(f_or_function, args, settings, seed=seed)
         if sum(x.size for x in subject.arguments.values()) < FEW:
             torch.set_num_threads(1)
         report = with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule import nn
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 
 from .arrays import Torch
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from chainrule import nn
+from chainrule.base.optional import needed
 from chainrule.core.random import default_generator
-from chainrule.interop.optional import needed
 
 from . import layers as torch_layers
 from .arrays import Torch
@@ -49,15 +49,23 @@ def to_torch(model: nn.Module, wrap: bool = False) -> Torch:
     return made
 
 
-def from_torch(module: Torch) -> nn.Module:
+def from_torch(module: Torch, inputs: Any = None, trace: bool = False) -> nn.Module:
     """Return a `torch.nn.Module` as a chainrule model with copies of its parameters and buffers.
 
-    The other way of `to_torch`, which says what is converted and kept. `torch.nn.Identity` becomes an empty
-    `Sequential`. A `MultiheadAttention` returns its output alone. A Softplus with PyTorch's threshold, 20, differs from
-    ours by at most 2e-9 beyond it.
+    Layers that both libraries have become ours, in any nesting of containers: the other way of `to_torch`, which says
+    what is converted and kept. `torch.nn.Identity` becomes an empty `Sequential`. A `MultiheadAttention` returns its
+    output alone. A Softplus with PyTorch's threshold, 20, differs from ours by at most 2e-9 beyond it.
 
-    Raises TypeError, with its place, for a layer that chainrule does not have or a module of your own, ValueError for a
-    setting that does not exist here.
+    Any other model is converted by tracing if `inputs` are given, an example of its arguments: one array or tensor, a
+    tuple of them, or a dict of keyword arguments. PyTorch (`torch.export`) runs `forward` once and notes each operator;
+    the `TracedModule` that is returned carries them out by chainrule's operations. It takes inputs of the example's
+    shapes, where the first axis may have another length if it is more than 1 in the example and the model allows it.
+    Its parameters have PyTorch's names and layout. A model in training mode is traced in both modes, one in evaluation
+    mode in that alone. What it returns at the example is compared with PyTorch. With `trace`, it is traced even if all
+    its layers are known.
+
+    Raises TypeError, with its place, for a layer, a module of your own or an operator that chainrule does not have, and
+    for a model that PyTorch cannot trace; ValueError for a setting that does not exist here.
 
     >>> import torch
     >>> from_torch(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh()))
@@ -69,10 +77,27 @@ def from_torch(module: Torch) -> nn.Module:
     torch = needed("torch", "from_torch")
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"from_torch: expected a torch.nn.Module, got {type(module).__name__}")
-    with _random_state_kept():
-        made = _FromTorch(torch).module(module, "")
+    if trace and inputs is None:
+        raise TypeError("from_torch: trace=True runs the model once; pass an example, from_torch(module, inputs, True)")
+    if trace:
+        return _traced(module, inputs)
+    try:
+        with _random_state_kept():
+            made = _FromTorch(torch).module(module, "")
+    except (TypeError, ValueError) as error:
+        if inputs is not None:
+            return _traced(module, inputs)
+        if "this wraps a module" in str(error):
+            raise
+        raise type(error)(f"{error}; or pass an example of its inputs, from_torch(module, inputs), to trace it") from None
     _share_here(module, made)
     return made
+
+
+def _traced(module: Torch, inputs: Any) -> nn.Module:
+    from .traced.from_module import by_tracing  # its operators take a moment to import
+
+    return by_tracing(module, inputs)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 
 
 def has_setup_context(function: Any) -> bool:

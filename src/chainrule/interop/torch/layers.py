@@ -7,8 +7,8 @@ attributes of it, so that a model that holds them can be pickled.
 import functools
 from typing import Any
 
+from chainrule.base.optional import needed
 from chainrule.core.tree import flatten, unflatten
-from chainrule.interop.optional import needed
 from chainrule.nn import Module
 
 from .arrays import Torch, copied_to_torch

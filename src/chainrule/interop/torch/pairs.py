@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import nn
-from chainrule.interop.optional import needed
+from chainrule.base.optional import needed
 from chainrule.nn.function import Function
 
 from . import layers as torch_layers

@@ -1,30 +1,41 @@
 """Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in their order."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source
+from chainrule.base.provenance import folder_of, users_line
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
 from chainrule.core.tree import flatten, map_leaves
 
 from .functions import functions_behind, has_setup_context
-
-if TYPE_CHECKING:
-    from .subject import TorchSubject
+from .subject import TorchSubject
 
 Torch = Any
 CUTTING = {"data": "Tensor.data", "detach": "Tensor.detach"}
 
 
-def parts_of(subject: "TorchSubject") -> list[Subject]:
+class DissectedTorch(TorchSubject):
+    """A function of PyTorch that can be taken apart: the checker then says in which part a gradient is wrong."""
+
+    def parts(self) -> list[Subject]:
+        """Return the Functions, the submodules and the cuts that a run comes by, in this order of time."""
+        return self._parts
+
+    @functools.cached_property
+    def _parts(self) -> list[Subject]:
+        try:
+            return parts_of(self)
+        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
+            return []
+
+
+def parts_of(subject: TorchSubject) -> list[Subject]:
     """Run a function once and return what it did in parts that can be checked alone."""
     run = Run(subject)
     run.record()
@@ -43,7 +54,7 @@ class Cut:
 class Run:
     """One run, watched."""
 
-    def __init__(self, subject: "TorchSubject") -> None:
+    def __init__(self, subject: TorchSubject) -> None:
         self.subject, self.torch = subject, subject.torch
         self.functions: list[Any] = []
         self.found: list[Subject] = []
@@ -93,7 +104,7 @@ class Run:
     def _has_gradient(self, x: Any) -> bool:
         return isinstance(x, self.torch.Tensor) and x.is_floating_point() and x.requires_grad
 
-    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> "TorchSubject | None":
+    def _part(self, f: Any, args: Any, settings: Any, state: dict[str, Torch] | None = None) -> TorchSubject | None:
         with self._unwatched():
             (kept_args, kept_settings), tracked = self._kept([list(args), dict(settings)])
             if not any(tracked) and not state:
@@ -169,7 +180,7 @@ class Run:
         silent = not self.torch.is_grad_enabled()
         cut = self._part(self.torch.no_grad()(function) if silent else function, args, settings)
         if cut is not None:
-            cut.name, cut.source = name_of(function), users_line()
+            cut.name, cut.source = name_of(function), users_line(folder_of(self.torch))
             cut.backward_name = f"{cut.name} under no_grad" if silent else CUTTING.get(cut.name, cut.name)
             self.cuts.append(Cut(number, silent, cut))
             self.found.append(cut)
@@ -248,15 +259,6 @@ def name_of(function: Any) -> str:
     """Return what a function of PyTorch is called."""
     name = getattr(function, "__name__", type(function).__name__)
     return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else str(name)
-
-
-def users_line() -> Source | None:
-    """Return the line of the user's code that is running."""
-    frame = sys._getframe(1)
-    own = (PACKAGE, str(Path(sys.modules["torch"].__file__ or "").parent))
-    while frame is not None and frame.f_code.co_filename.startswith(own):
-        frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
 
 
 @contextmanager

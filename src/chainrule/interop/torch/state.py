@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.core.tensor import value_of
-from chainrule.interop.optional import needed
 from chainrule.nn import GRU, LSTM, RNN, BatchNorm1d, Linear, Module, MultiheadAttention, TransformerBlock
 from chainrule.nn.module import Mismatch
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.check.subjects.functions import argument_names, rebound
 from chainrule.check.subjects.subject import (
     Array,
@@ -22,7 +23,6 @@ from chainrule.check.subjects.subject import (
     shortened,
 )
 from chainrule.core.tree import flatten, paths, unflatten
-from chainrule.interop.optional import needed
 from chainrule.interop.reproduction import reproduction
 
 from .functions import has_setup_context
@@ -298,7 +298,7 @@ class TorchSubject(Subject):
     def _twin(self, leaves: Sequence[Any], **changes: Any) -> "TorchSubject":
         args, settings = unflatten(self.structure, leaves)
         options = {"state": self.state, "tracked": self.tracked, "wide": self.wide, "seed": self.seed, **changes}
-        return TorchSubject(self.f, args, settings, **options)
+        return type(self)(self.f, args, settings, **options)
 
     def widened(self) -> "TorchSubject | None":
         """Return the function at float64 arguments, parameters and buffers."""
@@ -330,19 +330,6 @@ class TorchSubject(Subject):
 
     def _cut(self, x: Torch, sizes: Mapping[int, int]) -> Torch:
         return x[tuple(slice(sizes.get(n, n)) for n in x.shape)].clone() if x.ndim else x
-
-    def parts(self) -> list[Subject]:
-        """Return the Functions, the submodules and the cuts that a run comes by, in this order of time."""
-        return self._parts
-
-    @functools.cached_property
-    def _parts(self) -> list[Subject]:
-        from .parts import parts_of
-
-        try:
-            return parts_of(self)
-        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
-            return []
 
     def code(self) -> str:
         """Return Python text that checks this again, where all arguments are tensors and short."""

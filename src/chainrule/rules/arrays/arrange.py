@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
@@ -18,6 +19,7 @@ from .shape import Axes, BroadcastTo, Copy, Reshape, axes_of, axis_of, ravel, sh
 class Flip(Linear):
     r"""y = \operatorname{flip}(x)"""
 
+    moves = Moves.REORDERED
     cases = (case((2, 3)), case((2, 3), axis=1), case((2, 3, 2), axis=(0, -1)), case(()), case((0, 2), axis=0))
 
     @staticmethod
@@ -37,6 +39,7 @@ class Flip(Linear):
 class Roll(Linear):
     r"""y = \operatorname{roll}(x, \mathrm{shift})"""
 
+    moves = Moves.REORDERED
     cases = (
         case((2, 3), shift=1),
         case((2, 3), shift=-4, axis=1),

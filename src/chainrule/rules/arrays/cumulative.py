@@ -46,6 +46,7 @@ def _others(x: Array, axis: Axis) -> Array:
 class Prod(General):
     r"""y = \prod_{\text{axis}} x"""
 
+    symbol = "Π"
     cases = (
         *CASES,
         *EMPTY_CASES,

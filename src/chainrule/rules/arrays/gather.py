@@ -27,6 +27,7 @@ class Nonzero(Constant):
     One array of indices for each axis.
     """
 
+    is_shaped_by_values = True
     several = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
@@ -41,6 +42,7 @@ class Argwhere(Constant):
     One row of indices for each element that is not zero.
     """
 
+    is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
     @staticmethod
@@ -51,6 +53,7 @@ class Argwhere(Constant):
 class Flatnonzero(Constant):
     r"""y = \operatorname{flatnonzero}(x)"""
 
+    is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
     @staticmethod

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Moves
 from chainrule.core.inplace import Target, viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import View, alias_of, innermost
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import captured_in, is_captured, refuse, running, state
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values
 
 from .layout import Laid, in_layout, relaid
 from .shape import shaped
@@ -44,6 +46,10 @@ class GetItem(Linear):
     """
 
     name = "getitem"
+    moves = Moves.PICKED
+    picks = True
+    symbol = "x[ ]"
+    letters = {"x": "E", "y": "e"}
     cases = (
         case((4, 3), index=(slice(1, None, 2), None, -1), unique=True),
         case((4, 3), index=(slice(None, None, -1),), unique=True),
@@ -67,6 +73,11 @@ class GetItem(Linear):
     @staticmethod
     def written(x: Array, y: Array, *, index: Any, unique: bool) -> Array:  # noqa: ARG004
         return IndexSet.apply(x, y, index=index)
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call | None:  # noqa: ARG004
+        index = settings["index"]
+        return (values, {**settings, "index": (EVERYTHING, *index)}) if _stays_in_place(index) else None
 
 
 class Scatter(Linear):
@@ -95,6 +106,21 @@ class Scatter(Linear):
     def adjoint(y_bar: Array, *, index: Any, unique: bool) -> Array:
         r"""\bar x = \bar y[\mathrm{index}]"""
         return GetItem.apply(y_bar, index=index, unique=unique)
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call | None:  # noqa: ARG004
+        index = settings["index"]
+        shape = (values[0].shape[0], *settings["shape"])
+        return (values, {**settings, "index": (EVERYTHING, *index), "shape": shape}) if _stays_in_place(index) else None
+
+
+def _stays_in_place(index: tuple[Any, ...]) -> bool:
+    """Whether the axes of the result stand where the index has them.
+
+    NumPy moves those of separated arrays to the front, before the leading axis.
+    """
+    basic = [isinstance(part, BASIC) for part in index]
+    return all(basic) or (len(index) == 1 and not basic[0])
 
 
 class IndexSet(Linear):

@@ -11,6 +11,7 @@ from chainrule.core.operands.foreign import joined
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
 from chainrule.core.tree import flatten
 
 from .index import GetItem
@@ -48,6 +49,12 @@ class Concatenate(Linear):
         ends = np.cumsum([shape[axis] for shape in xs_shape])
         starts = (0, *ends[:-1])
         return tuple(y_bar[_along(axis, y_bar.ndim, slice(*ends))] for ends in zip(starts, ends, strict=True))
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call:
+        size = next(x.shape[0] for x, own in zip(values, mine, strict=True) if own)
+        stacks = [x if own else np.stack([x] * size) for x, own in zip(values, mine, strict=True)]
+        return stacks, {"axis": past_leading((settings["axis"],), stacks[0].ndim - 1)[0]}
 
 
 class Stack(Linear):

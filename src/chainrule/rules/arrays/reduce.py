@@ -16,6 +16,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import plain, running
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
 
 Axis = int | tuple[int, ...] | None
 
@@ -86,9 +87,16 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
+def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
+    """Reduce each value of a stack alone."""
+    shape, axis = values[0].shape[1:], settings["axis"]
+    return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
+
+
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
+    symbol = "Σ"
     cases = (*CASES, *EMPTY_CASES)
 
     @staticmethod
@@ -102,6 +110,8 @@ class Sum(Linear):
         Each element of x counts once, so the cotangent is constant along the axes summed over.
         """
         return kept(y_bar, x_shape, axis)
+
+    stacked = staticmethod(_stacked)
 
 
 class Mean(Linear):
@@ -117,6 +127,8 @@ class Mean(Linear):
     def adjoint(y_bar: Array, x_shape: tuple[int, ...], *, axis: Axis) -> Array:
         r"""\bar x = \frac{\bar y}{n}"""
         return kept(y_bar, x_shape, axis) / (count(x_shape, axis) or 1)
+
+    stacked = staticmethod(_stacked)
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -140,6 +152,7 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
 class _Extreme(General, abstract=True):
     """What `Max` and `Min` share: the derivative goes to the elements that attain the extreme."""
 
+    picks = True
     cases = CASES
 
     @staticmethod

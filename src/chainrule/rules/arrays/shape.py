@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from chainrule.core.facts import Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant, Linear
 from chainrule.core.memory.alias import innermost
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, past_leading
 
 Axes = int | Sequence[int]
 
@@ -22,6 +24,7 @@ BROADCAST = "it repeats elements of another array (np.broadcast_to, broadcast_ar
 class Reshape(Linear):
     r"""y = \operatorname{reshape}(x, \mathrm{shape})"""
 
+    moves = Moves.SAME
     cases = (case((2, 3), shape=(3, 2)), case((2, 3), shape=-1), case((), shape=(1, 1)), case((0, 3), shape=(3, 0)))
 
     @staticmethod
@@ -37,6 +40,10 @@ class Reshape(Linear):
     def written(x: Array, y: Array, *, shape: Any) -> Array:  # noqa: ARG004
         return Reshape.apply(y, shape=np.shape(x))
 
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG004
+        return values, {"shape": (values[0].shape[0], *as_tuple(settings["shape"]))}
+
 
 class Transpose(Linear):
     r"""y = \operatorname{transpose}(x, \mathrm{axes})
@@ -44,6 +51,8 @@ class Transpose(Linear):
     Axis k of y is axis axes[k] of x; without axes their order is reversed.
     """
 
+    moves = Moves.REORDERED
+    symbol = "xᵀ"
     cases = (case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3), axes=(-1, 0)), case(()), case((0, 3)))
 
     @staticmethod
@@ -62,6 +71,11 @@ class Transpose(Linear):
     def written(x: Array, y: Array, *, axes: Sequence[int] | None) -> Array:  # noqa: ARG004
         return Transpose.adjoint(y, axes=axes)
 
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG004
+        ndim, axes = values[0].ndim - 1, settings["axes"]
+        return values, {"axes": (0, *past_leading(tuple(range(ndim))[::-1] if axes is None else axes, ndim))}
+
 
 class BroadcastTo(Linear):
     r"""y = x
@@ -69,6 +83,7 @@ class BroadcastTo(Linear):
     Repeated along new axes and along axes of length 1, over which the cotangent is summed.
     """
 
+    moves = Moves.REPEATED
     cases = (case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,)), case((1,), shape=(0,)))
 
     @staticmethod
@@ -80,6 +95,11 @@ class BroadcastTo(Linear):
         r"""\bar x = \bar y"""
         return y_bar
 
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG004
+        shape = as_tuple(settings["shape"])
+        return [lifted(values[0], len(shape))], {"shape": (values[0].shape[0], *shape)}
+
 
 class Astype(Linear):
     r"""y = x
@@ -87,6 +107,8 @@ class Astype(Linear):
     Rounded to another floating dtype.
     """
 
+    moves = Moves.SAME
+    is_pointwise = True
     cases = (case((2, 3), dtype=np.float64), case((), dtype=np.float64))
 
     @staticmethod
@@ -115,6 +137,8 @@ class AstypeDiscrete(Constant):
 class Copy(Linear):
     r"""y = x"""
 
+    moves = Moves.SAME
+    is_pointwise = True
     cases = (case((2, 3)), case((2, 3), order="C"), case(()), case((0,)))
 
     @staticmethod
@@ -122,9 +146,18 @@ class Copy(Linear):
         return np.copy(x, order=order)
 
     @staticmethod
+    def element(x: Array, *, order: Any = "K") -> Array:  # noqa: ARG004
+        return x
+
+    @staticmethod
     def adjoint(y_bar: Array) -> Array:
         r"""\bar x = \bar y"""
         return y_bar
+
+
+def as_tuple(numbers: Any) -> tuple[int, ...]:
+    """Return the numbers of a shape or of axes, of which there may be one by itself, as a tuple."""
+    return (int(numbers),) if np.ndim(numbers) == 0 else tuple(numbers)
 
 
 def shaped(x: Any) -> Array:

@@ -17,6 +17,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Constant, Fused
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
@@ -66,6 +67,7 @@ class BlockwiseAttention(Fused):
     without dropout; with it, an element is 0 with the probability `dropout`, and 1/(1 − dropout) otherwise.
     """
 
+    role = Role.ATTENTION
     keeps = ("lse",)
     differentiable = ("q", "k", "v", "mask")
     derivation = DERIVATION

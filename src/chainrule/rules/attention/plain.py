@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.reduce import arrayed
@@ -23,6 +24,7 @@ from .scores import OPEN, pulled, scores_of
 
 Method: TypeAlias = Literal["plain", "blockwise"]
 
+WEIGHTS = r"P = \operatorname{softmax}(\text{scale}\,Q K^\top + M)"
 LARGE, LARGE_HEAD = 2**20, 2**14
 """From this many weights on, with this many in each head, attention is blockwise by default.
 
@@ -36,6 +38,9 @@ class ScaledDotProductAttention(Fused):
     M is the mask where it holds floats. Booleans, and `causal`, stand for an M of 0 (may attend) and −inf.
     """
 
+    role = Role.ATTENTION
+    letters = {"y": "O"}
+    definitions = {"p": WEIGHTS}
     keeps = ("p",)
     cases = (
         case((3, 4), (2, 5, 4), (2, 5, 2), (3, 5), scale=0.5),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear, Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
@@ -9,6 +10,11 @@ from chainrule.core.operation import Array
 
 class Add(Linear):
     r"""y = a + b"""
+
+    role = Role.BIAS
+    symbol = "+"
+    is_inlined = True
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -28,6 +34,11 @@ class Add(Linear):
 class Subtract(Linear):
     r"""y = a - b"""
 
+    role = Role.BIAS
+    symbol = "−"
+    is_inlined = True
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.subtract(a, b)
@@ -46,6 +57,10 @@ class Subtract(Linear):
 class Negative(Linear):
     r"""y = -x"""
 
+    symbol = "−x"
+    is_inlined = True
+    is_pointwise = True
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.negative(x)
@@ -58,6 +73,10 @@ class Negative(Linear):
 
 class Multiply(Bilinear):
     r"""y = a \odot b"""
+
+    symbol = "×"
+    is_inlined = True
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -77,6 +96,10 @@ class Multiply(Bilinear):
 class Divide(Elementwise):
     r"""y = \frac{a}{b}"""
 
+    poles = {"b": (0.0, 0.0)}
+    symbol = "÷"
+    is_inlined = True
+    cost = 3
     domain = {"b": (0.5, 3.0)}
 
     @staticmethod
@@ -96,6 +119,10 @@ class Divide(Elementwise):
 
 class Square(Elementwise):
     r"""y = x^2"""
+
+    role = Role.ACTIVATION
+    symbol = "x²"
+    is_inlined = True
 
     @staticmethod
     def primal(x: Array) -> Array:

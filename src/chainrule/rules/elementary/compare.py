@@ -11,6 +11,8 @@ from chainrule.core.tree import Tree, map_leaves
 class Less(Constant):
     r"""y = [a < b]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.less(a, b)
@@ -18,6 +20,8 @@ class Less(Constant):
 
 class LessEqual(Constant):
     r"""y = [a \le b]"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -27,6 +31,8 @@ class LessEqual(Constant):
 class Greater(Constant):
     r"""y = [a > b]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.greater(a, b)
@@ -34,6 +40,8 @@ class Greater(Constant):
 
 class GreaterEqual(Constant):
     r"""y = [a \ge b]"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -43,6 +51,9 @@ class GreaterEqual(Constant):
 class Equal(Constant):
     r"""y = [a = b]"""
 
+    takes_anything = True
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.equal(a, b)
@@ -50,6 +61,9 @@ class Equal(Constant):
 
 class NotEqual(Constant):
     r"""y = [a \ne b]"""
+
+    takes_anything = True
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -59,6 +73,8 @@ class NotEqual(Constant):
 class LogicalAnd(Constant):
     r"""y = [a \ne 0 \land b \ne 0]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.logical_and(a, b)
@@ -66,6 +82,8 @@ class LogicalAnd(Constant):
 
 class LogicalOr(Constant):
     r"""y = [a \ne 0 \lor b \ne 0]"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -75,6 +93,8 @@ class LogicalOr(Constant):
 class LogicalXor(Constant):
     r"""y = [[a \ne 0] \ne [b \ne 0]]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return np.logical_xor(a, b)
@@ -82,6 +102,8 @@ class LogicalXor(Constant):
 
 class LogicalNot(Constant):
     r"""y = [x = 0]"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -91,6 +113,8 @@ class LogicalNot(Constant):
 class Isnan(Constant):
     r"""y = [x \ne x]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.isnan(x)
@@ -99,6 +123,8 @@ class Isnan(Constant):
 class Isinf(Constant):
     r"""y = [|x| = \infty]"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.isinf(x)
@@ -106,6 +132,8 @@ class Isinf(Constant):
 
 class Isfinite(Constant):
     r"""y = [|x| < \infty]"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -118,6 +146,8 @@ class Signbit(Constant):
     Also true of -0.0, and of a NaN whose sign bit is set.
     """
 
+    is_pointwise = True
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.signbit(x)
@@ -125,6 +155,8 @@ class Signbit(Constant):
 
 class StopGradient(Constant):
     r"""y = x"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(x: Array) -> Array:

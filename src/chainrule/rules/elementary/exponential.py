@@ -14,6 +14,9 @@ POSITIVE = {"x": (0.2, 3.0)}
 class Exp(Elementwise):
     r"""y = e^x"""
 
+    symbol = "eˣ"
+    cost = 8
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.exp(x)
@@ -53,6 +56,8 @@ class Expm1(Elementwise):
 class Log(Elementwise):
     r"""y = \log(x)"""
 
+    poles = {"x": (-math.inf, 0.0)}
+    symbol = "log"
     domain = POSITIVE
 
     @staticmethod
@@ -68,6 +73,7 @@ class Log(Elementwise):
 class Log2(Elementwise):
     r"""y = \frac{\log(x)}{\log(2)}"""
 
+    poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
     @staticmethod
@@ -83,6 +89,7 @@ class Log2(Elementwise):
 class Log10(Elementwise):
     r"""y = \frac{\log(x)}{\log(10)}"""
 
+    poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
     @staticmethod

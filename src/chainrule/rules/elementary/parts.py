@@ -26,6 +26,7 @@ class Ldexp(Linear):
     The exponents b are whole numbers.
     """
 
+    is_pointwise = True
     differentiable = ("a",)
     cases = (case((3,), SHIFTS), case((2, 3), SHIFTS), case((), SHIFTS), case((2, 1), SHIFTS), case((0, 3), SHIFTS))
 

@@ -1,7 +1,10 @@
 """Powers, roots, absolute value and distance."""
 
+import math
+
 import numpy as np
 
+from chainrule.core.facts import Moves
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
@@ -27,6 +30,9 @@ class Power(Elementwise):
     exponent is below 1.
     """
 
+    poles = {"a": (-math.inf, 0.0)}
+    symbol = "xⁿ"
+    is_inlined = True
     domain = {"a": (0.3, 3.0)}
     kinks = (
         Kink((0.0, 0.0), (0.0, 0.0), "a^0 is 1 for every a; 0^b jumps at b = 0, where 0 is given, as in PyTorch"),
@@ -70,6 +76,9 @@ def _one_less(a: Array, b: Array) -> Array:
 class Reciprocal(Elementwise):
     r"""y = \frac{1}{x}"""
 
+    poles = {"x": (0.0, 0.0)}
+    symbol = "1/x"
+    is_inlined = True
     domain = POSITIVE
 
     @staticmethod
@@ -85,6 +94,9 @@ class Reciprocal(Elementwise):
 class Sqrt(Elementwise):
     r"""y = \sqrt{x}"""
 
+    poles = {"x": (-math.inf, 0.0)}
+    symbol = "√"
+    cost = 3
     domain = POSITIVE
     kinks = (Kink((0.0,), (np.inf,), INFINITE),)
 
@@ -119,6 +131,7 @@ class Cbrt(Elementwise):
 class Absolute(Elementwise):
     r"""y = |x|"""
 
+    symbol = "|x|"
     kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 beside it, as in PyTorch; JAX gives 1"),)
 
     @staticmethod
@@ -169,6 +182,9 @@ class Copysign(Elementwise):
 
 class Positive(Linear):
     r"""y = x"""
+
+    moves = Moves.SAME
+    is_pointwise = True
 
     @staticmethod
     def primal(x: Array) -> Array:

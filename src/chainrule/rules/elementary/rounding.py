@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Constant, Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
@@ -13,6 +14,8 @@ JUMP = "the derivative on the side that the value at the jump belongs to"
 class Floor(Constant):
     r"""y = \lfloor x \rfloor"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -23,6 +26,8 @@ class Floor(Constant):
 class Ceil(Constant):
     r"""y = \lceil x \rceil"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -33,6 +38,8 @@ class Ceil(Constant):
 class Trunc(Constant):
     r"""y = \operatorname{sign}(x) \lfloor |x| \rfloor"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((1.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -46,6 +53,8 @@ class Round(Constant):
     Halves go to the even neighbour.
     """
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.5,), (0.0,), FLAT),)
 
     @staticmethod
@@ -56,6 +65,8 @@ class Round(Constant):
 class Sign(Constant):
     r"""y = \operatorname{sign}(x)"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.0,), (0.0,), FLAT),)
 
     @staticmethod
@@ -66,6 +77,8 @@ class Sign(Constant):
 class Heaviside(Constant):
     r"""y = [a > 0] + b [a = 0]"""
 
+    role = Role.STEP
+    is_pointwise = True
     kinks = (Kink((0.0, 0.5), (0.0, 0.0), FLAT),)
 
     @staticmethod
@@ -76,6 +89,7 @@ class Heaviside(Constant):
 class FloorDivide(Constant):
     r"""y = \lfloor \frac{a}{b} \rfloor"""
 
+    is_pointwise = True
     kinks = (Kink((2.0, 1.0), (0.0, 0.0), FLAT),)
 
     @staticmethod

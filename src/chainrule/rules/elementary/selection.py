@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
@@ -18,6 +19,7 @@ TIE = "ties share the gradient equally: the mean of the derivatives on the two s
 class Where(Linear):
     r"""y = \begin{cases} a & \mathrm{condition} \ne 0 \\ b & \text{otherwise} \end{cases}"""
 
+    is_pointwise = True
     cases = (
         case(np.array([True, False, True]), (3,), (3,)),
         case(np.array([[True], [False]]), (2, 3), (3,)),
@@ -44,6 +46,7 @@ class Where(Linear):
 class _Extremum(Elementwise, abstract=True):
     """The larger or the smaller of two."""
 
+    picks = True
     kinks = (
         Kink(at=(0.0, 0.0), value=(0.5, 0.5), reason=TIE),
         Kink(at=(-2.0, -2.0), value=(0.5, 0.5), reason=TIE),
@@ -74,6 +77,9 @@ def _share(mine: Array, other: Array, y: Array) -> Array:
 
 class Maximum(_Extremum):
     r"""y = \max(a, b)"""
+
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

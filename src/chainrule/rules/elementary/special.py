@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Flat
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 
@@ -125,6 +126,15 @@ def _in_blocks(function: Array, x: Array) -> Array:
 class Erf(Elementwise):
     r"""y = \operatorname{erf}(x)"""
 
+    flat = Flat.BOTH
+    bounds = (-1.0, 1.0)
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import erf as by_instructions
+
+        return by_instructions(x)
+
     @staticmethod
     def primal(x: Array) -> Array:
         return _in_blocks(_erf_block, x)
@@ -138,9 +148,19 @@ class Erf(Elementwise):
 class Erfc(Elementwise):
     r"""y = \operatorname{erfc}(x)"""
 
+    flat = Flat.BOTH
+    bounds = (0.0, 2.0)
+    cost = 20
+
     @staticmethod
     def primal(x: Array) -> Array:
         return _in_blocks(_erfc_block, x)
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import normal_cdf
+
+        return normal_cdf(x * -math.sqrt(2)) * 2
 
     @staticmethod
     def partial(x: Array) -> Array:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
@@ -14,6 +15,8 @@ from .selection import where
 
 class Sin(Elementwise):
     r"""y = \sin(x)"""
+
+    role = Role.ACTIVATION
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -163,6 +166,11 @@ class Cosh(Elementwise):
 class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
+    role = Role.ACTIVATION
+    flat = Flat.BOTH
+    bounds = (-1.0, 1.0)
+    cost = 10
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.tanh(x)
@@ -250,6 +258,8 @@ def _slope_of_sinc(z: Array) -> Array:
 class Deg2rad(Linear):
     r"""y = \frac{\pi}{180} x"""
 
+    is_pointwise = True
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.deg2rad(x)
@@ -262,6 +272,8 @@ class Deg2rad(Linear):
 
 class Rad2deg(Linear):
     r"""y = \frac{180}{\pi} x"""
+
+    is_pointwise = True
 
     @staticmethod
     def primal(x: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -69,6 +70,7 @@ class Einsum(Bilinear):
     or in the result; `einsum` sees to that.
     """
 
+    role = Role.DENSE
     cases = (
         case((3, 4), (4, 2), subscripts="ij,jk->ik"),
         case((3, 4), (4, 2), subscripts="ij,jk->ki"),

@@ -10,10 +10,12 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.dispatch import described
+from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed
 
 Shape = tuple[int, ...]
@@ -45,6 +47,11 @@ class Matmul(Bilinear):
     Of matrices or batches of them; `matmul` makes matrices of vectors.
     """
 
+    role = Role.DENSE
+    symbol = "A B"
+    is_inlined = True
+    letters = {"b": "W", "y": "z"}
+    stacked = staticmethod(along_last_axes)
     cases = (
         case((3, 4), (4, 2)),
         case((5, 3, 4), (4, 2)),

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.elementary.exponential import exp
@@ -18,6 +19,18 @@ from chainrule.rules.elementary.trigonometric import tanh
 
 class Sigmoid(Elementwise):
     r"""y = \sigma(x) = \frac{1}{1 + e^{-x}}"""
+
+    role = Role.ACTIVATION
+    flat = Flat.BOTH
+    bounds = (0.0, 1.0)
+    symbol = "σ"
+    cost = 10
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import sigmoid as by_instructions
+
+        return by_instructions(x)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -33,6 +46,10 @@ class Sigmoid(Elementwise):
 class Relu(Elementwise):
     r"""y = \max(x, 0)"""
 
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
+    bounds = (0.0, math.inf)
+    symbol = "ReLU"
     kinks = (Kink((0.0,), (0.0,), "the slope of the flat side, as in PyTorch and JAX"),)
 
     @staticmethod
@@ -48,6 +65,7 @@ class Relu(Elementwise):
 class LeakyRelu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \mathrm{negative slope}\,x & \text{otherwise} \end{cases}"""
 
+    role = Role.ACTIVATION
     kinks = (Kink((0.0,), (0.01,), "the slope on the left, as in PyTorch; JAX takes that on the right"),)
 
     @staticmethod
@@ -63,6 +81,7 @@ class LeakyRelu(Elementwise):
 class Prelu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ w x & \text{otherwise} \end{cases}"""
 
+    role = Role.ACTIVATION
     kinks = (Kink((0.0, 0.25), (0.25, 0.0), "the slope on the left, as in PyTorch"),)
 
     @staticmethod
@@ -83,6 +102,9 @@ class Prelu(Elementwise):
 class Elu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & \text{otherwise} \end{cases}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.LEFT
+
     @staticmethod
     def primal(x: Array, *, alpha: float = 1.0) -> Array:
         return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
@@ -95,6 +117,9 @@ class Elu(Elementwise):
 
 class Celu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & \text{otherwise} \end{cases}"""
+
+    role = Role.ACTIVATION
+    flat = Flat.LEFT
 
     @staticmethod
     def primal(x: Array, *, alpha: float = 1.0) -> Array:
@@ -124,6 +149,8 @@ SELU_ALPHA, SELU_LAMBDA = _selu_constants()
 class Selu(Elementwise):
     r"""y = \lambda \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & \text{otherwise} \end{cases}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.LEFT
     kinks = (Kink((0.0,), (SELU_ALPHA * SELU_LAMBDA,), "the slope on the left, as in PyTorch and JAX"),)
 
     @staticmethod
@@ -141,6 +168,17 @@ class Gelu(Elementwise):
 
     Φ is the distribution function of the standard normal distribution.
     """
+
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
+    symbol = "GELU"
+    cost = 20
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import gelu as by_instructions
+
+        return by_instructions(x)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -162,6 +200,16 @@ CUBIC = 0.044715
 
 class GeluTanh(Elementwise):
     r"""y = \frac{x}{2} \left(1 + \tanh(\sqrt{\frac{2}{\pi}} (x + 0.044715 x^3))\right)"""
+
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
+    cost = 15
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import gelu_tanh as by_instructions
+
+        return by_instructions(x)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -185,6 +233,17 @@ def _gelu_tanh(x: Array) -> Array:
 class Silu(Elementwise):
     r"""y = x\,\sigma(x)"""
 
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
+    symbol = "SiLU"
+    cost = 12
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import silu as by_instructions
+
+        return by_instructions(x)
+
     @staticmethod
     def primal(x: Array) -> Array:
         return x * Sigmoid.primal(x)
@@ -204,9 +263,19 @@ def _softplus(x: Array) -> Array:
 class Softplus(Elementwise):
     r"""y = \frac{\log(1 + e^{\beta x})}{\beta}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
+    bounds = (0.0, math.inf)
+
     @staticmethod
     def primal(x: Array, *, beta: float = 1.0) -> Array:
         return _softplus(beta * x) / beta
+
+    @staticmethod
+    def element(x: Array, *, beta: float) -> Array:
+        from chainrule.kernels.functions import log1p_exp
+
+        return log1p_exp(beta * x) / beta
 
     @staticmethod
     def partial(x: Array, *, beta: float) -> Array:
@@ -217,9 +286,19 @@ class Softplus(Elementwise):
 class Logsigmoid(Elementwise):
     r"""y = \log(\sigma(x))"""
 
+    role = Role.ACTIVATION
+    flat = Flat.RIGHT
+    bounds = (-math.inf, 0.0)
+
     @staticmethod
     def primal(x: Array) -> Array:
         return -_softplus(-x)
+
+    @staticmethod
+    def element(x: Array) -> Array:
+        from chainrule.kernels.functions import log1p_exp
+
+        return -log1p_exp(-x)
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -229,6 +308,9 @@ class Logsigmoid(Elementwise):
 
 class Mish(Elementwise):
     r"""y = x \tanh(\log(1 + e^x))"""
+
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -245,6 +327,10 @@ class Mish(Elementwise):
 
 class Softsign(Elementwise):
     r"""y = \frac{x}{1 + |x|}"""
+
+    role = Role.ACTIVATION
+    flat = Flat.BOTH
+    bounds = (-1.0, 1.0)
 
     @staticmethod
     def primal(x: Array) -> Array:

@@ -14,6 +14,7 @@ LEAST_VARIANCE = 1e-12
 class BinaryCrossEntropy(Elementwise):
     r"""y = -t \max(\log x, -100) - (1 - t) \max(\log(1 - x), -100)"""
 
+    letters = {"y": r"\ell"}
     domain = {"x": (0.0, 1.0), "t": (0.0, 1.0)}
     kinks = (
         Kink((0.0, 1.0), (-1e12, 100.0), "a finite slope that still leads away from the wrong end, as in PyTorch"),

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.windows import Ints, Windows, geometry
@@ -230,6 +231,8 @@ def _computed(run: Callable[..., Array], a: Array, b: Array, *settings: Any) -> 
 class Convolution(Bilinear):
     r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p}"""
 
+    role = Role.CONVOLUTION
+    letters = {"w": "W", "y": "z"}
     cases = tuple(case(x, w, windows=windows, groups=groups) for x, w, windows, groups in SHAPES)
 
     @staticmethod

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, Step, case
 from chainrule.core.tensor import Tensor
@@ -20,6 +21,8 @@ from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.linalg.matmul import rows
 
 from .softmax import exponentials, log_softmax
+
+SOFTMAX = r"\hat y = \operatorname{softmax}(z)"
 
 
 def one_hot(classes: Array, count: int, dtype: Array = np.float64) -> Array:
@@ -178,6 +181,9 @@ class SoftmaxCrossEntropy(Fused):
     logit −inf and target 0 adds nothing.
     """
 
+    role = Role.SOFTMAX_LOSS
+    letters = {"y": r"\ell"}
+    definitions = {"y_hat": SOFTMAX}
     keeps = ("y_hat",)
     derivation = DERIVATION
     cases = (
@@ -234,6 +240,9 @@ class SparseSoftmaxCrossEntropy(Fused):
     `SoftmaxCrossEntropy` with a 1 at the class and 0 elsewhere, without writing those down.
     """
 
+    role = Role.SOFTMAX_LOSS
+    letters = {"y": r"\ell"}
+    definitions = {"y_hat": SOFTMAX}
     keeps = ("y_hat",)
     differentiable = ("z",)
     derivation = tuple(map(_by_classes, DERIVATION))
@@ -283,3 +292,8 @@ class SparseSoftmaxCrossEntropy(Fused):
         z_bar = np.multiply(y_hat, y_bar[..., None], order="C")  # so that its rows are a view
         rows(z_bar)[np.arange(t.size), t.reshape(-1)] -= y_bar.reshape(-1)
         return z_bar
+
+    @staticmethod
+    def primal_and_adjoint(z: Array, t: Array, y_bar: Array) -> tuple[Array, Array]:
+        losses, y_hat = SparseSoftmaxCrossEntropy.primal_keeping(z, t)
+        return losses, SparseSoftmaxCrossEntropy.adjoint_z(y_bar, t, y_hat)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.reduce import widened
@@ -19,6 +20,9 @@ class LinearMap(Fused):
     r"""y = x W + b"""
 
     name = "linear"
+    role = Role.DENSE
+    symbol = "x W + b"
+    letters = {"w": "W", "b": "b", "y": "z"}
     takes_stacks = True
     cases = (
         case((4, 3), (3, 2), (2,)),

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
@@ -56,6 +57,9 @@ class BinaryCrossEntropyWithLogits(Elementwise):
 
     That is $-t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$, without overflow and exact for all x.
     """
+
+    role = Role.SIGMOID_LOSS
+    letters = {"y": r"\ell"}
 
     @staticmethod
     def primal(x: Array, t: Array) -> Array:

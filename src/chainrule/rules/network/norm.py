@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.kernels import outputs
@@ -97,6 +98,14 @@ class LayerNorm(Fused):
     denominator; x itself can be freed.
     """
 
+    role = Role.NORM
+    letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
+    definitions = {
+        "sigma": (
+            r"\sigma_i = \sqrt{\frac{1}{n} \sum_k \left(x_{ik} - \frac{1}{n} \sum_l x_{il}\right)^2 + \text{eps}}"
+        ),
+        "x_hat": r"\hat x_{ij} = \frac{x_{ij} - \frac{1}{n} \sum_k x_{ik}}{\sigma_i}",
+    }
     keeps = ("x_hat", "sigma")
     cases = (
         case((3, 4), (4,), (4,)),
@@ -147,6 +156,18 @@ class LayerNorm(Fused):
         r"""\bar\beta_j = \sum_i \bar y_{ij}"""
         return _rowsum(y_bar)
 
+    @staticmethod
+    def all_adjoints(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> tuple[Array, Array, Array]:
+        if not suitable(LARGE, y_bar, gamma, x_hat, sigma) or y_bar.shape != x_hat.shape:
+            x_bar = LayerNorm.adjoint_x(y_bar, gamma, x_hat, sigma)
+            return x_bar, LayerNorm.adjoint_gamma(y_bar, x_hat), LayerNorm.adjoint_beta(y_bar)
+        from chainrule.kernels.normalization import layer_norm_backward
+
+        made = [outputs.empty(shape, y_bar.dtype) for shape in (y_bar.shape, gamma.shape, gamma.shape)]
+        x_bar, gamma_bar, beta_bar = made
+        layer_norm_backward(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar), gamma_bar, beta_bar)
+        return x_bar, gamma_bar, beta_bar
+
 
 class RMSNorm(Fused):
     r"""y_{ij} = \gamma_j \frac{x_{ij}}{\sqrt{\frac{1}{n} \sum_k x_{ik}^2 + \text{eps}}}
@@ -155,6 +176,12 @@ class RMSNorm(Fused):
     """
 
     name = "rms_norm"
+    role = Role.NORM
+    letters = {"gamma": r"\gamma", "y": "n"}
+    definitions = {
+        "sigma": r"\sigma_i = \sqrt{\frac{1}{n} \sum_k x_{ik}^2 + \text{eps}}",
+        "x_hat": r"\hat x_{ij} = \frac{x_{ij}}{\sigma_i}",
+    }
     keeps = ("x_hat", "sigma")
     cases = (
         case((3, 4), (4,)),

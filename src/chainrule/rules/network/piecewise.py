@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.elementary.compare import logical_and
@@ -13,6 +14,8 @@ FLAT_SIDE = "the slope of the flat side, as in PyTorch"
 class Hardtanh(Elementwise):
     r"""y = \min(\max(x, \mathrm{min val}), \mathrm{max val})"""
 
+    role = Role.ACTIVATION
+    flat = Flat.BOTH
     kinks = (Kink((-1.0,), (0.0,), FLAT_SIDE), Kink((1.0,), (0.0,), FLAT_SIDE))
 
     @staticmethod
@@ -28,6 +31,9 @@ class Hardtanh(Elementwise):
 class Hardsigmoid(Elementwise):
     r"""y = \frac{\min(\max(x + 3, 0), 6)}{6}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.BOTH
+    bounds = (0.0, 1.0)
     kinks = (Kink((-3.0,), (0.0,), FLAT_SIDE), Kink((3.0,), (0.0,), FLAT_SIDE))
 
     @staticmethod
@@ -43,6 +49,8 @@ class Hardsigmoid(Elementwise):
 class Hardswish(Elementwise):
     r"""y = x \frac{\min(\max(x + 3, 0), 6)}{6}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
     kinks = (
         Kink((-3.0,), (0.0,), "the slope on the left"),
         Kink((3.0,), (1.0,), "the slope on the right"),
@@ -93,6 +101,8 @@ class Hardshrink(Elementwise):
 class Threshold(Elementwise):
     r"""y = \begin{cases} x & x > \mathrm{threshold} \\ \mathrm{value} & \text{otherwise} \end{cases}"""
 
+    role = Role.ACTIVATION
+    flat = Flat.ZERO_LEFT
     kinks = (Kink((0.0,), (0.0,), FLAT_SIDE),)
 
     @staticmethod

@@ -39,6 +39,7 @@ class SumPool(Linear):
     Of x `[…, size]`, the sum of each window, `[…, positions]`; elements outside of x are zero.
     """
 
+    letters = {"y": "p"}
     cases = CASES
 
     @staticmethod
@@ -99,6 +100,8 @@ class MaxPool(Fused):
     is which place of the kernel it was under, one byte where the kernel is small.
     """
 
+    picks = True
+    letters = {"y": "p"}
     keeps = ("winner",)
     cases = (*CASES, case((1, 4, 4), windows=Windows.of((2, 2), stride=2)))
     kinks = (

@@ -7,6 +7,7 @@ through softmax and log-sum-exp is 0. PyTorch and JAX return NaN for such a row.
 
 import numpy as np
 
+from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
 from chainrule.kernels.suitable import LARGE, suitable
@@ -41,6 +42,7 @@ class LogSumExp(General):
     r"""y = \log \sum_{\text{axis}} e^x"""
 
     name = "logsumexp"
+    role = Role.SOFTMAX
     cases = (
         case((3, 4)),
         case((3, 4), axis=-1),
@@ -79,6 +81,10 @@ class Softmax(General):
     modes apply the same matrix, and its rows sum to zero.
     """
 
+    role = Role.SOFTMAX
+    flat = Flat.BOTH
+    bounds = (0.0, 1.0)
+    letters = {"y": "p"}
     cases = (
         case((3, 4)),
         case((3, 4), axis=0),
@@ -124,6 +130,7 @@ class LogSoftmax(General):
     Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}$.
     """
 
+    role = Role.SOFTMAX
     cases = (
         case((3, 4)),
         case((3, 4), axis=0),

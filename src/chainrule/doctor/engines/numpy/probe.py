@@ -4,20 +4,22 @@ A probe is a tape of its own. The parameters of a copy of the model are put on i
 the model's code is not touched, and the eager tape's fast way is not made longer.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.provenance import PACKAGE, Source, locate
+from chainrule.base.provenance import Source, users_line
+from chainrule.core.facts import Role
 from chainrule.core.tensor import Tensor, copied, value_of
 from chainrule.core.traces.node import Leaf, Node, keep_grad
 from chainrule.core.traces.reverse import walk
 from chainrule.core.traces.tape import EAGER, Tape, next_level
-from chainrule.doctor.engines.patches import GUARDS, STEPS, guarded
+from chainrule.doctor.engines.patches import guarded
 from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
+from chainrule.rules.elementary.compare import StopGradient
+from chainrule.rules.elementary.selection import Maximum
 
 
 class OwnBox(Box):
@@ -59,12 +61,18 @@ class OwnBox(Box):
 class OwnEvent(Event):
     """An operation of chainrule, with its record."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("_record", "_source")
 
     def __init__(self, op: Any, args: Any, output: Any, settings: Any, path: str, in_loss: bool) -> None:
         super().__init__(str(op.name), args, output, settings, path, in_loss, op.kind == "constant")
+        self._record = op
         node = self.node
         self._source = node.source if node is not None else None
+
+    @property
+    def record(self) -> Any:
+        """The operation, which may be one of the user's."""
+        return self._record
 
     @property
     def node(self) -> Node | None:
@@ -80,7 +88,7 @@ class OwnEvent(Event):
     def slope(self) -> Any:
         """Return the derivative at every element, or None where it was not kept."""
         node = self.node
-        if self.name == "maximum":
+        if self.record is Maximum:
             return (self.value > 0).astype(self.value.dtype)
         if node is None or node.saved is None or not node.op.adjoints:
             return None
@@ -97,13 +105,13 @@ class Watched(Tensor):
         probe = self._trace
         if not self.requires_grad:
             return super().detach()
-        probe.cuts.append(Cut(".detach()", probe.path, _caller()))
+        probe.cuts.append(Cut(".detach()", probe.path, users_line()))
         return self if "attach" in probe.patches else probe.boxed(super().detach())
 
     def numpy(self) -> Any:
         """Return the values as a read-only array; note the line."""
         if self.requires_grad:
-            self._trace.cuts.append(Cut(".numpy()", self._trace.path, _caller()))
+            self._trace.cuts.append(Cut(".numpy()", self._trace.path, users_line()))
         return super().numpy()
 
 
@@ -134,14 +142,14 @@ class Probe(Tape, Record):
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Any) -> Any:
         """Apply and record as every tape does, then keep the operation."""
-        if op.name == "stop_gradient" and getattr(args[0], "requires_grad", False):
-            self.cuts.append(Cut("stop_gradient", self.path, _caller()))
+        if op is StopGradient and getattr(args[0], "requires_grad", False):
+            self.cuts.append(Cut("stop_gradient", self.path, users_line()))
             if "attach" in self.patches:
                 return args[0]
-        if "guard" in self.patches and op.name in GUARDS:
-            args = guarded(op.name, args)
+        if "guard" in self.patches and op.poles:
+            args = guarded(op, args)
         output = self.boxed(super().process(op, args, settings))
-        if "straight" in self.patches and op.name in STEPS:
+        if "straight" in self.patches and op.role is Role.STEP:
             output = args[0] + (value_of(output) - value_of(args[0]))
         if self.keep:
             boxes = [self.box(x) for x in args]
@@ -237,11 +245,3 @@ def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) ->
         return output
 
     return noted
-
-
-def _caller() -> Source | None:
-    """Return the first line outside this package on the stack."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
-    return locate(frame.f_code, frame.f_lasti)

@@ -3,27 +3,38 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chainrule.core.operation import Operation
+from chainrule.rules.arrays.index import GetItem
+from chainrule.rules.arrays.shape import Astype, BroadcastTo, Copy, Reshape, Transpose
+from chainrule.rules.elementary.arithmetic import Add, Divide, Multiply, Negative, Subtract
+from chainrule.rules.elementary.powers import Power
+from chainrule.rules.elementary.rounding import Trunc
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.activation import GeluTanh, LeakyRelu, Relu
+from chainrule.rules.network.convolution import Convolution
+from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
+
 Arguments = tuple[Any, ...]
 
-OTHER: Mapping[str, str] = {
-    **dict.fromkeys(("mm", "bmm", "rmatmul", "addmm", "baddbmm"), "matmul"),
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "convolution"),
-    **dict.fromkeys(("T", "mT", "t", "permute", "swapaxes", "swapdims", "movedim", "adjoint"), "transpose"),
-    **dict.fromkeys(("view", "flatten", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"), "reshape"),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), "broadcast_to"),
-    **dict.fromkeys(("to", "float", "double", "half", "bfloat16", "type", "type_as"), "astype"),
-    **dict.fromkeys(("getitem", "select", "narrow", "index_select", "embedding"), "getitem"),
-    **dict.fromkeys(("clone", "contiguous"), "copy"),
-    **dict.fromkeys(("add", "radd", "iadd"), "add"),
-    **dict.fromkeys(("sub", "rsub", "isub", "subtract"), "subtract"),
-    **dict.fromkeys(("mul", "rmul", "imul", "multiply"), "multiply"),
-    **dict.fromkeys(("div", "truediv", "rdiv", "rtruediv", "itruediv", "idiv", "true_divide"), "divide"),
-    **dict.fromkeys(("pow", "rpow", "ipow", "float_power"), "power"),
-    **dict.fromkeys(("relu6", "clamp_min"), "relu"),
-    "neg": "negative",
-    "rrelu": "leaky_relu",
-    "cross_entropy": "sparse_softmax_cross_entropy",
-    "fix": "trunc",
+OTHER: Mapping[str, type[Operation]] = {
+    **dict.fromkeys(("mm", "bmm", "rmatmul", "addmm", "baddbmm"), Matmul),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), Convolution),
+    **dict.fromkeys(("T", "mT", "t", "permute", "swapaxes", "swapdims", "movedim", "adjoint"), Transpose),
+    **dict.fromkeys(("view", "flatten", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"), Reshape),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), BroadcastTo),
+    **dict.fromkeys(("to", "float", "double", "half", "bfloat16", "type", "type_as"), Astype),
+    **dict.fromkeys(("getitem", "select", "narrow", "index_select", "embedding"), GetItem),
+    **dict.fromkeys(("clone", "contiguous"), Copy),
+    **dict.fromkeys(("add", "radd", "iadd"), Add),
+    **dict.fromkeys(("sub", "rsub", "isub", "subtract"), Subtract),
+    **dict.fromkeys(("mul", "rmul", "imul", "multiply"), Multiply),
+    **dict.fromkeys(("div", "truediv", "rdiv", "rtruediv", "itruediv", "idiv", "true_divide"), Divide),
+    **dict.fromkeys(("pow", "rpow", "ipow", "float_power"), Power),
+    **dict.fromkeys(("relu6", "clamp_min"), Relu),
+    "neg": Negative,
+    "rrelu": LeakyRelu,
+    "cross_entropy": SparseSoftmaxCrossEntropy,
+    "fix": Trunc,
 }
 SWAPPED = frozenset({"rmatmul", "rsub", "rdiv", "rtruediv", "rpow"})
 """Operators whose second argument comes first."""
@@ -65,17 +76,17 @@ def translated(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> tuple[s
     elif name == "einsum":
         args = args[1:] if not isinstance(args[1], tuple | list) else tuple(args[1])
     elif name == "gelu" and kwargs.get("approximate") == "tanh":
-        return "gelu_tanh", args, {}
+        return GeluTanh.name, args, {}
     elif name == "clamp":
         low, high = (_given(args, kwargs, k, key) for k, key in ((1, "min"), (2, "max")))
-        return ("relu" if _is_zero(low) and high is None else name), args[:1], {}
+        return (Relu.name if _is_zero(low) and high is None else name), args[:1], {}
     elif name == "clamp_min" and not _is_zero(_given(args, kwargs, 1, "min")):
         return name, args, {}
     elif name == "scaled_dot_product_attention":
         mask = _given(args, kwargs, 3, "attn_mask")
         causal = _given(args, kwargs, 5, "is_causal")
         return name, args[:3], {"scale": kwargs.get("scale"), "causal": bool(causal), "mask": mask}
-    return OTHER.get(name, name), args, {}
+    return OTHER[name].name if name in OTHER else name, args, {}
 
 
 def _given(args: Arguments, kwargs: Mapping[str, Any], place: int, key: str) -> Any:

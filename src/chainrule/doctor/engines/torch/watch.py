@@ -5,19 +5,19 @@ Forward hooks say which module runs, a function mode sees every operation, in mo
 for one block, on a copy of the model.
 """
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from chainrule.base.provenance import PACKAGE, Source, locate
-from chainrule.doctor.engines.patches import GUARDS, SMALL, STEPS
+from chainrule.base.provenance import Source, folder_of, locate, users_frame
+from chainrule.core.facts import Role
+from chainrule.core.operation import Operation, record_of
+from chainrule.doctor.engines.patches import SMALL, pole_of
 from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
-from chainrule.doctor.examine.steps import ACTIVATIONS
+from chainrule.rules.arrays.shape import Transpose
+from chainrule.rules.network.linear import LinearMap
 
 from .names import bare, in_place, translated
 from .recurrent import can_unroll, unrolled
@@ -111,11 +111,12 @@ class TorchRecord(Record):
     def _done(self, name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Any]) -> Any:
         """Do what has a derivative, or is to be let pass as if it had one, and write it down."""
         kind, listed, settings = translated(name, args, kwargs)
-        if "guard" in self.patches and kind in GUARDS:
-            args = self._guarded(kind, name, args)
+        record = record_of(kind)
+        if "guard" in self.patches and record.poles:
+            args = self._guarded(record, name, args)
         boxes, changes = self.box(listed), in_place(function, kwargs)
-        again = _repeated(function, args, kwargs) if kind in ACTIVATIONS and args else None
-        if kind in STEPS:  # PyTorch has zeros for a derivative; here it is none, as it is in chainrule
+        again = _repeated(function, args, kwargs) if record.role is Role.ACTIVATION and args else None
+        if record.role is Role.STEP:  # PyTorch has zeros for a derivative; here it is none, as it is in chainrule
             output = function(*(_cut(x) for x in args), **kwargs)
             if "straight" in self.patches:
                 output = args[0] + (output - args[0]).detach()
@@ -132,7 +133,7 @@ class TorchRecord(Record):
         constant = any(t.requires_grad for t in given) and not any(t.requires_grad for t in tensors)
         for t in () if constant else tensors:
             self._new(t, where)
-        if kind == "linear":
+        if record is LinearMap:
             boxes = (boxes[0], self._turned(boxes[1]), *boxes[2:])
         settings = {key: self.box(value) for key, value in settings.items()}
         parts = (kind, boxes, self.box(result), settings, self.path, self.in_loss, constant)
@@ -161,7 +162,7 @@ class TorchRecord(Record):
             return weight
         with self.torch.no_grad():
             box = TorchBox(weight.tensor.detach().t().requires_grad_(weight.needs_grad), weight.where)
-        parts: tuple[Any, ...] = ("transpose", (weight,), box, {}, self.path, self.in_loss, False)
+        parts: tuple[Any, ...] = (Transpose.name, (weight,), box, {}, self.path, self.in_loss, False)
         self.events.append(TorchEvent(*parts, where=weight.where))
         return box
 
@@ -172,14 +173,16 @@ class TorchRecord(Record):
         self.cuts.append(Cut(how, self.path, self._source()))
         return args[0] if "attach" in self.patches and name != "numpy" else function(*args, **kwargs)
 
-    def _guarded(self, kind: str, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _guarded(self, record: type[Operation], name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the arguments with the one that matters kept away from zero."""
-        k = min(GUARDS[kind], len(args) - 1)
+        found = pole_of(record)
+        assert found is not None
+        k = min(found[0], len(args) - 1)
         k = 0 if name in ("rdiv", "rtruediv") else k
         x = args[k]
         if not isinstance(x, self.torch.Tensor):
             return args
-        if kind in ("divide", "reciprocal"):
+        if found[1]:  # on both sides
             small = x.detach().abs() < SMALL
             safe = self.torch.where(small, self.torch.where(x.detach() < 0, -SMALL, SMALL) - x.detach(), 0.0)
             x = x + safe.to(x.dtype)
@@ -276,17 +279,9 @@ def _cut(x: Any) -> Any:
     return x.detach() if hasattr(x, "detach") else x
 
 
-@cache
-def _torch_folder() -> str:
+def _caller() -> Where:
+    """Return the first instruction outside PyTorch and this package on the stack."""
     import torch
 
-    return str(Path(torch.__file__).parent) + os.sep
-
-
-def _caller() -> Where:
-    """Return the first line outside PyTorch and this package on the stack."""
-    ours = (PACKAGE, _torch_folder())
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(ours) and frame.f_back is not None:
-        frame = frame.f_back
+    frame = users_frame(folder_of(torch))
     return frame.f_code, frame.f_lasti

@@ -8,18 +8,27 @@ import numpy as np
 from chainrule.compile.program.program import Instruction
 from chainrule.interop.onnx.graph import WRITERS, Graph, Ref, writes
 from chainrule.rules.arrays.windows import Windows
+from chainrule.rules.attention.blockwise import BlockwiseAttention
+from chainrule.rules.attention.plain import ScaledDotProductAttention
+from chainrule.rules.linalg.einsum import Einsum
+from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.convolution import Convolution, ConvolutionTranspose
+from chainrule.rules.network.linear import LinearMap
+from chainrule.rules.network.norm import LayerNorm, RMSNorm
+from chainrule.rules.network.pooling import MaxPool, SumPool
+from chainrule.rules.network.softmax import LogSoftmax, Softmax
 
 from .elements import in_dtype, number
 from .shapes import ints, reduced
 
 
-@writes("matmul")
+@writes(Matmul)
 def matmul(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
     """Write a matrix product."""
     return str(graph.node("MatMul", *in_dtype(graph, i, a, b)))
 
 
-@writes("linear")
+@writes(LinearMap)
 def linear(graph: Graph, i: Instruction, x: Any, w: Any, b: Any) -> str:
     """Write x W + b: one Gemm for rows, a product and a sum otherwise."""
     x, w, b = in_dtype(graph, i, x, w, b)
@@ -28,20 +37,20 @@ def linear(graph: Graph, i: Instruction, x: Any, w: Any, b: Any) -> str:
     return str(graph.node("Add", graph.node("MatMul", x, w), b))
 
 
-@writes("einsum")
+@writes(Einsum)
 def einsum(graph: Graph, i: Instruction, *xs: Any, subscripts: str) -> str:
     """Write a sum of products."""
     return str(graph.node("Einsum", *in_dtype(graph, i, *xs), equation=subscripts))
 
 
-@writes("softmax", "log_softmax")
+@writes(Softmax, LogSoftmax)
 def softmax(graph: Graph, i: Instruction, x: Any, *, axis: Any = -1) -> str:
     """Write weights that sum to one, or their logarithms: one node for one axis."""
     (x,) = in_dtype(graph, i, x)
     if isinstance(axis, int) and x.ndim:
-        return str(graph.node({"softmax": "Softmax", "log_softmax": "LogSoftmax"}[i.name], x, axis=axis))
+        return str(graph.node({Softmax: "Softmax", LogSoftmax: "LogSoftmax"}[i.op], x, axis=axis))
     logarithm = graph.node("Sub", x, reduced(graph, "ReduceLogSumExp", x, x.ndim, axis, True))
-    return str(graph.node("Exp", logarithm) if i.name == "softmax" else logarithm)
+    return str(graph.node("Exp", logarithm) if i.op is Softmax else logarithm)
 
 
 # Windows
@@ -52,14 +61,14 @@ def _window(windows: Windows) -> dict[str, Any]:
     return {"kernel_shape": list(windows.kernel), "strides": list(windows.stride), "pads": [*before, *after]}
 
 
-@writes("convolution")
+@writes(Convolution)
 def convolution(graph: Graph, i: Instruction, x: Any, w: Any, *, windows: Windows, groups: int = 1) -> str:
     """Write a convolution of any number of axes."""
     settings = {**_window(windows), "dilations": list(windows.dilation), "group": groups}
     return str(graph.node("Conv", *in_dtype(graph, i, x, w), **settings))
 
 
-@writes("convolution_transpose")
+@writes(ConvolutionTranspose)
 def convolution_transpose(
     graph: Graph, i: Instruction, z: Any, w: Any, *, windows: Windows, groups: int = 1, size: Any = ()
 ) -> str:
@@ -77,7 +86,7 @@ def convolution_transpose(
 _FIXED = "leave these axes out of dynamic="
 
 
-@writes("max_pool")
+@writes(MaxPool)
 def max_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
     """Write the largest element of each window."""
     (x,) = in_dtype(graph, i, x)
@@ -85,7 +94,7 @@ def max_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
     return _as_before(graph, i, x, made, windows)
 
 
-@writes("sum_pool")
+@writes(SumPool)
 def sum_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
     """Write the sum of each window: the mean of it, as many times as the kernel has places."""
     (x,) = in_dtype(graph, i, x)
@@ -108,7 +117,7 @@ def _as_before(graph: Graph, i: Instruction, x: Ref, y: Any, windows: Windows) -
 # Normalisation
 
 
-@writes("layer_norm")
+@writes(LayerNorm)
 def layer_norm(graph: Graph, i: Instruction, x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> str:
     """Write mean 0 and variance 1 over the last axis."""
     x, gamma, beta = in_dtype(graph, i, x, gamma, beta)
@@ -117,7 +126,7 @@ def layer_norm(graph: Graph, i: Instruction, x: Any, gamma: Any, beta: Any, *, e
     return str(graph.node("LayerNormalization", x, scale, shift, axis=-1, epsilon=float(eps)))
 
 
-@writes("rms_norm")
+@writes(RMSNorm)
 def rms_norm(graph: Graph, i: Instruction, x: Any, gamma: Any, *, eps: float = 1e-5) -> str:
     """Write mean square 1 over the last axis."""
     x, gamma = in_dtype(graph, i, x, gamma)
@@ -131,7 +140,7 @@ def rms_norm(graph: Graph, i: Instruction, x: Any, gamma: Any, *, eps: float = 1
 # Attention
 
 
-@writes("scaled_dot_product_attention", "blockwise_attention")
+@writes(ScaledDotProductAttention, BlockwiseAttention)
 def attention(
     graph: Graph, i: Instruction, q: Any, k: Any, v: Any, mask: Any, _seed: Any = None, *, causal: bool = False,
     scale: float | None = None, dropout: float = 0.0, **_: Any,

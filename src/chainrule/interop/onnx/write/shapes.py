@@ -9,6 +9,16 @@ import numpy as np
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.interop.onnx.graph import Graph, Ref, writes
 from chainrule.interop.onnx.tracing import Size
+from chainrule.rules.arrays.arrange import Flip, Pad, Tril, Triu
+from chainrule.rules.arrays.cumulative import Cumsum, Prod
+from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
+from chainrule.rules.arrays.join import Concatenate, Split, Stack
+from chainrule.rules.arrays.moments import Std, Var
+from chainrule.rules.arrays.reduce import All, Argmax, Argmin, CountNonzero, Max, Mean, Min, Sum
+from chainrule.rules.arrays.reduce import Any as AnyTrue
+from chainrule.rules.arrays.shape import BroadcastTo, Reshape, Transpose
+from chainrule.rules.linalg.vector_norms import Norm
+from chainrule.rules.network.softmax import LogSumExp
 
 from .elements import in_dtype, number
 
@@ -27,13 +37,13 @@ def axes_of(axis: Any, ndim: int) -> list[int]:
     return [int(a) % ndim for a in given] if ndim else []
 
 
-@writes("reshape")
+@writes(Reshape)
 def reshape(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
     """Write a change of shape."""
     return graph.reshape(graph.ref(x), graph.shape_of(i.outputs[0]))
 
 
-@writes("transpose")
+@writes(Transpose)
 def transpose(graph: Graph, _: Instruction, x: Any, *, axes: Any = None) -> str:
     """Write a permutation of the axes."""
     x = graph.ref(x)
@@ -43,19 +53,19 @@ def transpose(graph: Graph, _: Instruction, x: Any, *, axes: Any = None) -> str:
     return str(graph.node("Transpose", x, perm=order))
 
 
-@writes("broadcast_to")
+@writes(BroadcastTo)
 def broadcast_to(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
     """Write repetitions along axes."""
     return str(graph.node("Expand", graph.ref(x), graph.sizes(graph.shape_of(i.outputs[0]))))
 
 
-@writes("concatenate")
+@writes(Concatenate)
 def concatenate(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
     """Write arrays one after the other."""
     return str(graph.node("Concat", *in_dtype(graph, i, *xs), axis=axis))
 
 
-@writes("stack")
+@writes(Stack)
 def stack(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
     """Write arrays along a new axis."""
     place = axis % i.outputs[0].ndim
@@ -63,7 +73,7 @@ def stack(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
     return str(graph.node("Concat", *rows, axis=place))
 
 
-@writes("split")
+@writes(Split)
 def split(graph: Graph, i: Instruction, x: Any, *, axis: int = 0, **_: Any) -> list[str]:
     """Write cuts along an axis."""
     lengths = graph.sizes([graph.shape_of(value)[axis] for value in i.outputs])
@@ -78,7 +88,7 @@ def sliced(graph: Graph, x: Any, parts: Sequence[tuple[int, Any, Any, int]]) -> 
     return str(graph.node("Slice", x, *lists))
 
 
-@writes("flip")
+@writes(Flip)
 def flip(graph: Graph, _: Instruction, x: Any, *, axis: Any = None) -> str:
     """Write an order reversed."""
     x = graph.ref(x)
@@ -86,7 +96,7 @@ def flip(graph: Graph, _: Instruction, x: Any, *, axis: Any = None) -> str:
     return sliced(graph, x, [(a, -1, -LAST, -1) for a in axes]) if axes else str(graph.node("Identity", x))
 
 
-@writes("pad")
+@writes(Pad)
 def pad(graph: Graph, _: Instruction, x: Any, *, widths: Any = ()) -> str:
     """Write zeros around."""
     if not widths:
@@ -96,13 +106,13 @@ def pad(graph: Graph, _: Instruction, x: Any, *, widths: Any = ()) -> str:
     )
 
 
-@writes("tril", "triu")
+@writes(Tril, Triu)
 def tril(graph: Graph, i: Instruction, x: Any, *, k: int = 0) -> str:
     """Write zeros on one side of a diagonal."""
-    return str(graph.node("Trilu", graph.ref(x), graph.constant(np.int64(k)), upper=int(i.name == "triu")))
+    return str(graph.node("Trilu", graph.ref(x), graph.constant(np.int64(k)), upper=int(i.op is Triu)))
 
 
-@writes("cumsum")
+@writes(Cumsum)
 def cumsum(graph: Graph, i: Instruction, x: Any) -> str:
     """Write running sums along the last axis."""
     return str(graph.node("CumSum", *in_dtype(graph, i, x), graph.constant(np.int64(-1))))
@@ -110,8 +120,8 @@ def cumsum(graph: Graph, i: Instruction, x: Any) -> str:
 
 # Reductions
 
-REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"} | {
-    **{"prod": "ReduceProd", "logsumexp": "ReduceLogSumExp", "norm": "ReduceL2"}
+REDUCTIONS = {Sum: "ReduceSum", Mean: "ReduceMean", Max: "ReduceMax", Min: "ReduceMin"} | {
+    **{Prod: "ReduceProd", LogSumExp: "ReduceLogSumExp", Norm: "ReduceL2"}
 }
 
 
@@ -127,19 +137,19 @@ def reduced(graph: Graph, kind: str, x: Any, ndim: int, axis: Any, keepdims: boo
 def reduction(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, keepdims: bool = False) -> str:
     """Write a reduction."""
     (x,) = in_dtype(graph, i, x)
-    return reduced(graph, REDUCTIONS[i.name], x, x.ndim, axis, keepdims)
+    return reduced(graph, REDUCTIONS[i.op], x, x.ndim, axis, keepdims)
 
 
-@writes("any", "all", "count_nonzero")
+@writes(AnyTrue, All, CountNonzero)
 def questions(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, keepdims: bool = False) -> str:
     """Write whether some or all elements are true, or how many."""
     x = graph.ref(x, np.bool_)
-    kind = {"any": "ReduceMax", "all": "ReduceMin", "count_nonzero": "ReduceSum"}[i.name]
+    kind = {AnyTrue: "ReduceMax", All: "ReduceMin", CountNonzero: "ReduceSum"}[i.op]
     found = reduced(graph, kind, graph.cast(x, np.int64), x.ndim, axis, keepdims)
     return graph.cast(found, i.outputs[0].dtype)
 
 
-@writes("var", "std")
+@writes(Var, Std)
 def variance(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> str:
     """Write the mean square of what differs from the mean."""
     (x,) = in_dtype(graph, i, x)
@@ -147,7 +157,7 @@ def variance(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, ddof: fl
     total = reduced(graph, "ReduceSum", graph.node("Mul", apart, apart), x.ndim, axis, keepdims)
     count = _count(graph, i, [x.shape[a] for a in axes_of(axis, x.ndim)], ddof)
     found = graph.node("Div", total, count)
-    return str(graph.node("Sqrt", found) if i.name == "std" else found)
+    return str(graph.node("Sqrt", found) if i.op is Std else found)
 
 
 def _count(graph: Graph, i: Instruction, lengths: Sequence[Any], ddof: float) -> str:
@@ -157,19 +167,19 @@ def _count(graph: Graph, i: Instruction, lengths: Sequence[Any], ddof: float) ->
     return str(graph.node("Sub", graph.cast(product, i.outputs[0].dtype), number(graph, i, ddof)))
 
 
-@writes("argmax", "argmin")
+@writes(Argmax, Argmin)
 def argmax(graph: Graph, i: Instruction, x: Any, *, axis: int | None = None) -> str:
     """Write the place of the largest or smallest element."""
     x = graph.ref(x)
     given = graph.reshape(x, (-1,)) if axis is None else x
-    kind = {"argmax": "ArgMax", "argmin": "ArgMin"}[i.name]
+    kind = {Argmax: "ArgMax", Argmin: "ArgMin"}[i.op]
     return str(graph.node(kind, given, axis=0 if axis is None else int(axis), keepdims=0))
 
 
 # Indexing
 
 
-@writes("getitem")
+@writes(GetItem)
 def getitem(graph: Graph, i: Instruction, x: Any, *, index: Any = (), **_: Any) -> str:
     """Write an index: slices and numbers first, then at most one group of arrays."""
     x = graph.ref(x)
@@ -267,7 +277,7 @@ def _picked(graph: Graph, i: Instruction, x: Any, ndim: int, arrays: dict[int, R
     return str(graph.node("Transpose", made, perm=order))
 
 
-@writes("index_set", "index_add")
+@writes(IndexSet, IndexAdd)
 def index_set(graph: Graph, i: Instruction, x: Any, v: Any, *, index: Any = ()) -> str:
     """Write new values for, or sums in, whole rows that integers name."""
     x, v = in_dtype(graph, i, x, v)
@@ -278,4 +288,4 @@ def index_set(graph: Graph, i: Instruction, x: Any, v: Any, *, index: Any = ()) 
     where = graph.node("Unsqueeze", rows, graph.constant(ints(rows.ndim)))
     shape = (*rows.shape, *x.shape[1:])
     values = graph.node("Expand", v, graph.sizes(shape)) if shape else v
-    return str(graph.node("ScatterND", x, where, values, reduction="add" if i.name == "index_add" else "none"))
+    return str(graph.node("ScatterND", x, where, values, reduction="add" if i.op is IndexAdd else "none"))

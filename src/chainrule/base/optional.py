@@ -1,13 +1,17 @@
-"""Libraries that only some data need, imported when they do."""
+"""Libraries that chainrule works with and does not need, imported when they are used."""
 
 from importlib import import_module
 from typing import Any
 
+TITLES = {"torch": "PyTorch", "jax": "JAX"}
 
-def require(module: str, purpose: str, install: str) -> Any:
+
+def needed(module: str, purpose: str, install: str = "") -> Any:
     """Import ``module``; without its package, raise ``ImportError`` with the command that installs it.
 
-    >>> require("no_such_library.io", "'digits'", "pip install no-such-library")
+    Unless ``install`` is given, chainrule's extra of the package's name brings it.
+
+    >>> needed("no_such_library.io", "'digits'", "pip install no-such-library")
     Traceback (most recent call last):
     ImportError: 'digits' needs no_such_library, which is not installed; run: pip install no-such-library
     """
@@ -17,4 +21,5 @@ def require(module: str, purpose: str, install: str) -> Any:
         package = module.partition(".")[0]
         if error.name != package:
             raise  # the package is there, and something that it needs is not: its own message says what
-        raise ImportError(f"{purpose} needs {package}, which is not installed; run: {install}") from error
+        title, install = TITLES.get(package, package), install or f"python -m pip install 'chainrule[{package}]'"
+        raise ImportError(f"{purpose} needs {title}, which is not installed; run: {install}") from error

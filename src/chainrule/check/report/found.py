@@ -1,0 +1,154 @@
+"""What `check` found, as plain data: the renderers read it, and `CheckReport` adds the ways of showing it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.provenance import Source
+
+from .verdicts import ACCEPTED
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    `argument` and `index` say where (the worst element), `analytic` and `numeric` what the gradient is there and what
+    it should be. `code` is the likeliest reason (api: the hypotheses; the verdict itself for everything but a wrong
+    gradient), `message` says in words what was seen, `detail` what the
+    likeliest reason is: a sentence under "text", and the "factor", "axes", "rows", "term" or "argument" of it;
+    `explained` is the share of the error that it explains. `operation` and `source` are
+    the first operation whose own gradient is wrong. `hypotheses` has all reasons, `reproduction` Python text.
+    """
+
+    verdict: str
+    argument: str
+    message: str
+    code: str = ""
+    index: tuple[int, ...] | None = None
+    analytic: float = math.nan
+    numeric: float = math.nan
+    relative_error: float = math.nan
+    operation: str = ""
+    source: Source | None = None
+    explained: float = math.nan
+    hypotheses: tuple[Any, ...] = ()
+    reproduction: str = ""
+    sweep: tuple[tuple[float, float], ...] = ()
+    """Central differences by step, along the direction in which the disagreement was met."""
+    sweep_analytic: float = math.nan
+    """What the gradient says the derivative along that direction is."""
+    error_map: Any = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.detail:
+            object.__setattr__(self, "detail", {"text": self.message})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain Python, for JSON."""
+        keys = ("verdict", "argument", "message", "code", "operation", "reproduction")
+        numbers = ("analytic", "numeric", "relative_error", "explained")
+        return {
+            **{key: getattr(self, key) for key in keys},
+            **{key: _json_number(getattr(self, key)) for key in numbers},
+            "index": None if self.index is None else list(self.index),
+            "detail": _plain(self.detail),
+            "source": None if self.source is None else {"file": self.source.file, "line": self.source.line},
+            "hypotheses": [
+                {"code": h.code, "detail": _plain(h.detail), "explained": _json_number(h.explained)}
+                for h in self.hypotheses
+            ],
+            "sweep": [list(point) for point in self.sweep],
+            "sweep_analytic": _json_number(self.sweep_analytic),
+            "error_map": None if self.error_map is None else self.error_map.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class ArgumentRow:
+    """How one argument was covered.
+
+    `worst` is the largest relative error met; `limit` the smallest error in one element, as a share of the gradient's
+    root mean square, that would have been found wherever it is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    entries: int
+    projections: int
+    worst: float
+    limit: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that a check found. True where `.ok`."""
+
+    name: str
+    verdict: str
+    findings: tuple[Finding, ...]
+    rows: tuple[ArgumentRow, ...]
+    evaluations: int = 0
+    modes: str = ""
+    notes: tuple[str, ...] = ()
+    gradients: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The analytic gradients of ⟨ȳ, f⟩ that were checked, by argument."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing needs to be done: the verdict is `right`, or `kink`, where any slope between is right."""
+        return self.verdict in ACCEPTED
+
+    @property
+    def worst(self) -> float:
+        """The largest relative error."""
+        return max((row.worst for row in self.rows), default=0.0)
+
+    @property
+    def limit(self) -> float:
+        """The coarsest detection limit of any argument."""
+        return max((row.limit for row in self.rows), default=0.0)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in plain Python, for JSON."""
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "verdict": self.verdict,
+            "worst": _json_number(self.worst),
+            "detection_limit": _json_number(self.limit),
+            "evaluations": self.evaluations,
+            "modes": self.modes,
+            "notes": list(self.notes),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "arguments": [
+                {**vars(r), "shape": list(r.shape), "worst": _json_number(r.worst), "limit": _json_number(r.limit)}
+                for r in self.rows
+            ],
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return _json_number(value) if isinstance(value, float) else value
+
+
+def _json_number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -1,0 +1,103 @@
+"""`Graph`: the steps of a traced model, and their run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor
+
+from .call import Call, Ref, Step, carrier_of, cast, refs_in
+
+QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
+"""PyTorch computes infinities and NaNs without a warning, and models count on it: a mask hides them afterwards."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a model computes in one mode.
+
+    `state` names the parameter or buffer behind each value that is one, `inputs` are the values that come as leaves of
+    the arguments, in their order (None for a leaf that no step needs), `constants` are arrays that the code of the
+    model made. `outputs` is a structure with a `Ref` for each result, `writes` says which value each buffer is to have
+    afterwards.
+    """
+
+    steps: Sequence[Step]
+    state: Mapping[str, str]
+    inputs: Sequence[str | None]
+    constants: Mapping[str, Any]
+    outputs: Any
+    writes: Mapping[str, Ref] = field(default_factory=dict)
+
+    @cached_property
+    def last_uses(self) -> list[list[str]]:
+        """After which step each value is not needed any more."""
+        last: dict[str, int] = {}
+        for k, step in enumerate(self.steps):
+            for name in (*refs_in(step.args), *refs_in(step.settings), step.name):
+                last[name] = k
+        kept = {*refs_in(self.outputs), *refs_in(tuple(self.writes.values()))}
+        found: list[list[str]] = [[] for _ in self.steps]
+        for name, k in last.items():
+            if name not in kept:
+                found[k].append(name)
+        return found
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether a run draws numbers."""
+        return any(step.kind.partition(".")[0] in RANDOM for step in self.steps)
+
+    def run(self, module: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the structure of outputs, and what the buffers are to be, for the values that no step makes."""
+        values = {**self.constants, **given}
+        with np.errstate(**QUIET):  # type: ignore[arg-type]
+            for step, done in zip(self.steps, self.last_uses, strict=True):
+                values[step.name] = carried_out(Call(step, module), values)
+                for name in done:
+                    del values[name]
+        return filled(self.outputs, values), {name: values[ref.name] for name, ref in self.writes.items()}
+
+
+RANDOM = frozenset(
+    ["native_dropout", "dropout", "bernoulli", "rand", "randn", "randint", "rand_like", "randn_like", "multinomial"]
+)
+
+
+def filled(tree: Any, values: Mapping[str, Any]) -> Any:
+    """Return nested arguments with the values in the places of their names."""
+    if isinstance(tree, Ref):
+        return values[tree.name]
+    if isinstance(tree, tuple | list):
+        return type(tree)([filled(item, values) for item in tree])
+    if isinstance(tree, dict):
+        return {key: filled(item, values) for key, item in tree.items()}
+    return tree
+
+
+def carried_out(call: Call, values: Mapping[str, Any]) -> Any:
+    """Return what a step makes, in the dtype that PyTorch gives it; an error that names it where it cannot be done."""
+    step = call.step
+    carrier = carrier_of(step.kind)
+    if carrier is None:
+        call.refuse("there is no chainrule function for this operator")
+    args, settings = filled(step.args, values), filled(dict(step.settings), values)
+    try:
+        made = carrier(call, *args, **settings)
+    except (ValueError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
+        if str(error).startswith("from_torch: ") or type(error).__module__.startswith("chainrule."):
+            raise
+        shapes = ", ".join(str(list(x.shape)) for x in args if hasattr(x, "shape"))
+        raise ValueError(f"from_torch: {step.place}: {step.kind}: inputs of shapes {shapes}: {error}") from error
+    if isinstance(step.dtypes, tuple):
+        pairs = zip(made, step.dtypes, strict=False)
+        return tuple(y if dtype is None or y is None else _in(call, y, dtype) for y, dtype in pairs)
+    return made if step.dtypes is None or made is None else _in(call, made, step.dtypes)
+
+
+def _in(call: Call, y: Any, dtype: Any) -> Any:
+    y = y if isinstance(y, Tensor | np.ndarray | np.generic) or hasattr(y, "dtype") else np.asarray(y)
+    return cast(y, call.now(dtype))

@@ -1,0 +1,135 @@
+"""ATen's activations and softmax, by chainrule's."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.interop.torch.traced.call import Call, carries, cast, kind_of
+from chainrule.nn import functional
+from chainrule.rules.arrays.shape import reshape
+
+from .elements import floating
+
+PLAIN = {
+    "relu": functional.relu,
+    "sigmoid": functional.sigmoid,
+    "silu": functional.silu,
+    "mish": functional.mish,
+    "relu6": functional.relu6,
+    "hardsigmoid": functional.hardsigmoid,
+    "hardswish": functional.hardswish,
+    "selu": functional.selu,
+    "log_sigmoid": functional.logsigmoid,
+}
+
+
+def _plain(function: Any) -> Any:
+    def carry_out(call: Call, x: Any) -> Any:
+        return function(floating(call, x) if call.dtype.kind == "f" else x)
+
+    return carry_out
+
+
+for _name, _function in PLAIN.items():
+    carries(_name)(_plain(_function))
+
+
+@carries("log_sigmoid_forward")
+def log_sigmoid_forward(call: Call, x: Any) -> Any:  # noqa: ARG001
+    """Return log σ(x), and what only PyTorch's backward pass needs."""
+    return functional.logsigmoid(x), None
+
+
+@carries("gelu")
+def gelu(call: Call, x: Any, *, approximate: str = "none") -> Any:  # noqa: ARG001
+    """Return x Φ(x), or its approximation by tanh."""
+    return functional.gelu(x, approximate=approximate)
+
+
+@carries("leaky_relu")
+def leaky_relu(call: Call, x: Any, negative_slope: float = 0.01) -> Any:  # noqa: ARG001
+    """Return a ReLU that leaks."""
+    return functional.leaky_relu(x, negative_slope)
+
+
+@carries("elu")
+def elu(call: Call, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:  # noqa: ARG001
+    """Return s x where x is positive, s α (exp(i x) − 1) elsewhere."""
+    if input_scale == 1:
+        y = functional.elu(x, alpha)
+    else:
+        y = np.where(x > 0, x, alpha * np.expm1(input_scale * np.minimum(x, 0)))
+    return y if scale == 1 else y * scale
+
+
+@carries("celu")
+def celu(call: Call, x: Any, alpha: float = 1.0) -> Any:  # noqa: ARG001
+    """Return a smooth exponential linear unit."""
+    return functional.celu(x, alpha)
+
+
+@carries("prelu", "_prelu_kernel")
+def prelu(call: Call, x: Any, weight: Any) -> Any:
+    """Return a ReLU that leaks by parameters, one for all or one for each channel."""
+    if call.step.kind.startswith("prelu") and weight.size > 1 and x.ndim > 1:
+        weight = reshape(weight, (-1, *[1] * (x.ndim - 2)))
+    return np.where(x > 0, x, weight * x)
+
+
+@carries("softplus")
+def softplus(call: Call, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:  # noqa: ARG001
+    """Return log(1 + exp(βx)) / β, and x itself beyond the threshold."""
+    y = functional.softplus(x) if beta == 1 else functional.softplus(x * beta) / beta
+    return np.where(x * beta > threshold, x, y)
+
+
+@carries("hardtanh")
+def hardtanh(call: Call, x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:  # noqa: ARG001
+    """Return x within bounds."""
+    return functional.hardtanh(x, min_val, max_val)
+
+
+@carries("threshold")
+def threshold(call: Call, x: Any, threshold: float, value: float) -> Any:  # noqa: ARG001
+    """Return x where it is above a number, else a value."""
+    return functional.threshold(x, threshold, value)
+
+
+@carries("hardshrink")
+def hardshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:  # noqa: ARG001
+    """Return x outside of [−λ, λ], else 0."""
+    return functional.hardshrink(x, lambd)
+
+
+@carries("softshrink")
+def softshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:  # noqa: ARG001
+    """Return x moved towards 0 by λ, 0 within."""
+    return functional.softshrink(x, lambd)
+
+
+@carries("glu")
+def glu(call: Call, x: Any, dim: int = -1) -> Any:  # noqa: ARG001
+    """Return one half of x times the sigmoid of the other."""
+    return functional.glu(x, axis=dim)
+
+
+@carries("softmax", "_softmax", "special_softmax", "_safe_softmax")
+def softmax(call: Call, x: Any, dim: int, dtype: Any = None) -> Any:
+    """Return weights that sum to one."""
+    y = functional.softmax(_wide(call, x, dtype), axis=dim)
+    if not call.step.kind.startswith("_safe"):
+        return y
+    return np.where(np.all(np.equal(x, -np.inf), axis=dim, keepdims=True), 0.0, y)
+
+
+@carries("log_softmax", "_log_softmax", "special_log_softmax")
+def log_softmax(call: Call, x: Any, dim: int, dtype: Any = None) -> Any:
+    """Return the logarithms of weights that sum to one."""
+    return functional.log_softmax(_wide(call, x, dtype), axis=dim)
+
+
+def _wide(call: Call, x: Any, dtype: Any) -> Any:
+    """Return x in the dtype that is asked for before the softmax; `_softmax` says there whether it was half-precise."""
+    if dtype is not None and not isinstance(dtype, bool):
+        return cast(x, call.now(dtype))
+    return x if kind_of(x) == "f" else cast(x, call.dtype)

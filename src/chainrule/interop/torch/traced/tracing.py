@@ -1,0 +1,225 @@
+"""PyTorch's side: the graph of ATen operators of a model, by torch.export.
+
+Two things would be lost on the way to it and are marked first. What `detach` and `no_grad` make constant is so no more
+once operators are decomposed, so a marker operator of our own stands there. And a `torch.autograd.Function` of the
+user's is traced through its forward, without the backward that it was written for, so it is refused.
+"""
+
+import functools
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.base.optional import needed
+from chainrule.interop.torch.functions import functions_behind
+
+Torch = Any
+
+WHOLE = (
+    *("linear", "conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding"),
+    *("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input", "group_norm", "layer_norm", "rms_norm"),
+    *("scaled_dot_product_attention", "softmax.int", "log_softmax.int", "adaptive_avg_pool1d", "adaptive_avg_pool2d"),
+    *("adaptive_avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"),
+    *("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"),
+    *("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input", "pixel_shuffle", "pixel_unshuffle", "einsum"),
+    *("channel_shuffle", "silu", "mish", "hardswish", "hardsigmoid", "hardtanh", "relu6", "elu", "celu", "selu", "glu"),
+    *("leaky_relu", "softplus", "log_sigmoid", "prelu", "gelu", "embedding", "lerp.Scalar", "lerp.Tensor", "addcmul"),
+    *("softshrink", "hardshrink", "threshold", "logit", "masked_fill.Scalar", "masked_fill.Tensor", "roll"),
+    *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d"),
+    *("upsample_trilinear3d", "upsample_bicubic2d", "upsample_nearest1d.vec", "upsample_nearest2d.vec"),
+    *("upsample_nearest3d.vec", "upsample_linear1d.vec", "upsample_bilinear2d.vec", "upsample_trilinear3d.vec"),
+    *("upsample_bicubic2d.vec", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d"),
+    *("_upsample_nearest_exact1d.vec", "_upsample_nearest_exact2d.vec", "_upsample_nearest_exact3d.vec"),
+    *("im2col", "col2im", "unfold", "index_add", "index_copy", "index_fill.int_Scalar", "logsumexp", "cumprod", "std"),
+    *("linalg_vector_norm", "var_mean.correction", "std_mean.correction", "std.correction", "stack", "unbind.int"),
+    *("reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d", "replication_pad2d"),
+    *("replication_pad3d", "native_group_norm", "native_layer_norm", "split.Tensor", "split_with_sizes"),
+    *("repeat_interleave.self_int", "channel_shuffle", "one_hot", "aminmax", "logcumsumexp", "xlogy.Tensor"),
+)
+"""Operators that PyTorch would decompose, but which chainrule has whole."""
+MARK = "chainrule::stop_gradient"
+
+
+class TracingError(Exception):
+    """PyTorch could not trace a model."""
+
+
+@dataclass
+class Traced:
+    """A graph of torch.fx, and what its placeholders and outputs are.
+
+    `state` and `constants` say of placeholders the name of the parameter or buffer, or the tensor; `inputs` are those
+    for the leaves of the arguments; `writes` are buffers and the nodes with what they become; `outputs` has nodes at
+    its leaves.
+    """
+
+    graph: Torch
+    state: Mapping[str, str]
+    inputs: list[str]
+    constants: Mapping[str, Torch]
+    outputs: Any
+    writes: Mapping[str, Torch] = field(default_factory=dict)
+    leaves: list[Any] = field(default_factory=list)
+    """For each leaf of the arguments: the fake tensor of the trace, whose lengths may be symbols, or the value."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let PyTorch trace without the warnings that its own files give about its own files."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")
+        yield
+
+
+def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
+    """Return the graph of a module at arguments; the first axis of each tensor may have any length if PyTorch can."""
+    torch = needed("torch", "from_torch")
+    _library()
+    errors: list[str] = []
+    for free in (True, False):
+        shapes = _free_axes(torch, module, args, settings) if free else None
+        if free and shapes is None:
+            continue
+        try:
+            with quiet(), torch.random.fork_rng(devices=[]):
+                exported = torch.export.export(module, args, settings, dynamic_shapes=shapes)
+                _mark(torch, exported.graph_module)
+                exported = exported.run_decompositions(_table(torch))
+            return _of_exported(torch, exported)
+        except Exception as error:  # PyTorch raises a hundred kinds of them here
+            errors.append(_first_lines(error))
+    raise TracingError(errors[-1])
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:400]}"
+
+
+def _free_axes(torch: Torch, module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Return the dynamic shapes that leave each first axis open, or None where none can be."""
+    given = inspect.signature(module.forward).bind(*args, **settings).arguments
+    spec = torch.utils._pytree.tree_map(lambda x: _first_axis(torch, x), dict(given))
+    return spec if any(torch.utils._pytree.tree_leaves(spec)) else None
+
+
+def _first_axis(torch: Torch, x: Any) -> Any:
+    long = isinstance(x, torch.Tensor) and x.ndim > 0 and x.shape[0] > 1
+    return {0: torch.export.Dim.AUTO} if long else None
+
+
+def _table(torch: Torch) -> Any:
+    table = torch.export.default_decompositions()
+    for name in WHOLE:
+        packet, _, overload = name.partition(".")
+        operator = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        table.pop(operator, None)
+    return table
+
+
+# What must not be lost
+
+
+@functools.cache
+def _library() -> Any:
+    """Define the operator that marks a constant; PyTorch keeps it as long as this object lives."""
+    torch = needed("torch", "from_torch")
+    library = torch.library.Library("chainrule", "FRAGMENT")
+    library.define("stop_gradient(Tensor x) -> Tensor")
+    library.impl("stop_gradient", lambda x: x.clone(), "CompositeExplicitAutograd")
+    return library
+
+
+def _mark(torch: Torch, graph_module: Torch) -> None:
+    """Let the marker stand where `detach` is called, and around what is computed without gradients."""
+    aten = torch.ops.aten
+    for _, child in graph_module.named_children():
+        if isinstance(child, torch.fx.GraphModule):
+            _mark(torch, child)
+    for node in graph_module.graph.nodes:
+        if node.target in (aten.detach.default, aten.detach_.default, aten.detach_copy.default):
+            node.target = torch.ops.chainrule.stop_gradient.default
+        elif str(node.target) == "wrap_with_set_grad_enabled" and not node.args[0]:
+            _stop_outputs(torch, getattr(graph_module, node.args[1].target))
+    graph_module.recompile()
+
+
+def _stop_outputs(torch: Torch, graph_module: Torch) -> None:
+    graph = graph_module.graph
+    (output,) = [node for node in graph.nodes if node.op == "output"]
+    with graph.inserting_before(output):
+        for node in list(output.all_input_nodes):
+            value = node.meta.get("val")
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                stop = graph.call_function(torch.ops.chainrule.stop_gradient.default, (node,))
+                stop.meta = dict(node.meta)
+                output.replace_input_with(node, stop)
+    graph_module.recompile()
+
+
+def check_functions(module: Torch, outputs: Any) -> None:
+    """Raise a TypeError where the gradient of some outputs goes through a user's autograd.Function."""
+    torch = needed("torch", "from_torch")
+    leaves = [y for y in torch.utils._pytree.tree_leaves(outputs) if isinstance(y, torch.Tensor)]
+    own = [cls for cls in functions_behind(leaves) if not cls.__module__.startswith("torch.")]
+    if own:
+        raise TypeError(
+            f"from_torch: {type(module).__name__}: runs the torch.autograd.Function {own[0].__name__}, whose backward "
+            "a trace does not show; write it with operators of PyTorch, or write this part as a chainrule module that "
+            "calls from_torch_function(Function.apply)"
+        )
+
+
+def run_once(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Return what the module returns, and leave its buffers and the random generators as they are."""
+    torch = needed("torch", "from_torch")
+    buffers = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        return torch.func.functional_call(module, buffers, args, settings)
+
+
+# The program of torch.export
+
+
+def _of_exported(torch: Torch, exported: Torch) -> Traced:
+    signature, graph = exported.graph_signature, exported.graph_module.graph
+    nodes = {node.name: node for node in graph.nodes}
+    kinds = torch.export.graph_signature.InputKind
+    state: dict[str, str] = {}
+    constants: dict[str, Torch] = {}
+    inputs: list[str] = []
+    leaves: list[Any] = []
+    for spec in signature.input_specs:
+        if spec.kind in (kinds.PARAMETER, kinds.BUFFER):
+            state[spec.arg.name] = spec.target
+        elif spec.kind is kinds.CONSTANT_TENSOR:
+            constants[spec.arg.name] = exported.constants[spec.target]
+        elif spec.kind is kinds.USER_INPUT:
+            inputs.append(spec.arg.name)
+            node = nodes.get(spec.arg.name)
+            leaves.append(getattr(spec.arg, "value", None) if node is None else node.meta.get("val"))
+        else:
+            raise TracingError(f"it takes {spec.arg.name}, an object that is no tensor")
+    results, writes = _outputs_of(torch, exported, graph)
+    outputs = torch.utils._pytree.tree_unflatten(results, exported.call_spec.out_spec)
+    return Traced(graph, state, inputs, constants, outputs, writes, leaves)
+
+
+def _outputs_of(torch: Torch, exported: Torch, graph: Torch) -> tuple[list[Any], dict[str, Torch]]:
+    kinds = torch.export.graph_signature.OutputKind
+    (output,) = [node for node in graph.nodes if node.op == "output"]
+    results: list[Any] = []
+    writes: dict[str, Torch] = {}
+    for spec, made in zip(exported.graph_signature.output_specs, output.args[0], strict=True):
+        if spec.kind is kinds.BUFFER_MUTATION:
+            writes[spec.target] = made
+        elif spec.kind is kinds.USER_OUTPUT:
+            results.append(made)
+        else:
+            raise TracingError(f"it writes into {spec.target or 'an argument'}, which is not one of its buffers")
+    return results, writes
