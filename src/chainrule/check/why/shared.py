@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from chainrule.check.hypotheses.candidate import Detail
-from chainrule.check.report.report import Finding
+from chainrule.check.report.found import Finding
 
 
 def shared(findings: Sequence[Finding]) -> list[Finding]:
