@@ -5,13 +5,14 @@ the output, the normalised input x̂; sums and means of them over some axes; and
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.why.context import Array, Context, norm
 
+from .averages import averaged
 from .candidate import Candidate, agrees, explained, fits
 from .factors import called
 from .places import subsets
@@ -31,6 +32,7 @@ def lacking(context: Context) -> Iterator[Candidate]:
     yield from _single(context, {**_elementwise(context, values), **products}, 4.0)
     yield from _pairs(context, products)
     yield from _instead(context, values)
+    yield from averaged(context)
     yield from _one_hot(context)
     yield from _moments(context, values)
     yield from _along_axes(context, values)
@@ -70,10 +72,10 @@ def _elementwise(context: Context, values: Mapping[str, Array]) -> dict[str, Arr
     found = {}
     for name, u in values.items():
         try:
-            product = context.y_bar * u
+            value = context.y_bar * u
         except ValueError:
             continue
-        summed = _unbroadcast(product, context.x.shape)
+        summed = _unbroadcast(value, context.x.shape)
         if summed is not None:
             found["ȳ" if name == "1" else f"ȳ ⊙ {name}"] = summed
     return found
@@ -98,11 +100,28 @@ def _products(context: Context) -> dict[str, Array]:
                 for text, left, right in ((f"{of_y} {of_a}", c, b), (f"{of_a} {of_y}", b, c)):
                     if left.ndim >= 1 and right.ndim >= 1 and left.ndim + right.ndim >= 3:
                         try:
-                            product = left @ right
+                            value = left @ right
                         except ValueError:
                             continue
-                        if product.shape == context.x.shape:
-                            found[text] = product
+                        if value.shape == context.x.shape:
+                            found[text] = value
+    if context.y_bar.size == 1:
+        found |= _of_two(context)
+    return found
+
+
+def _of_two(context: Context) -> dict[str, Array]:
+    """Return the products of two arguments that have the argument's shape, times the one number that arrives."""
+    sides = {name: a for name, a in context.floating.items() if a.ndim}
+    sides |= {f"{name}ᵀ": a.T for name, a in sides.items() if a.ndim == 2}
+    found = {}
+    for (left, a), (right, b) in product(sides.items(), repeat=2):
+        try:
+            value = np.outer(a, b) if a.ndim == b.ndim == 1 else a @ b
+        except ValueError:
+            continue
+        if value.shape == context.x.shape:
+            found[f"ȳ {left} {right}"] = float(context.y_bar.ravel()[0]) * value
     return found
 
 

@@ -1,22 +1,27 @@
 """What is missing, or another one than is needed: a variable, a factor, a term, a sum."""
 
 import ast
+import builtins
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from .changes import AXES
-from .sites import Edit, Place, Site, edit_at, text_of
+from .sites import OWNERS, Edit, Place, Site, edit_at, text_of
 
 
-def variables(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Put another variable in the place of one."""
+def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -> Iterator[Edit]:
+    """Put another variable in the place of one, or of a name that nothing has."""
     node = site.node
     text = text_of(node)
-    known = {text_of(atom) for atom in atoms}
-    if text not in known or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
+    known = {text_of(atom) for atom in atoms} | set(OWNERS)
+    nothing = isinstance(node, ast.Name) and node.id not in space and not hasattr(builtins, node.id)
+    if (text not in known and not nothing) or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
         return
     in_mask = isinstance(site.parent, ast.Compare)
-    for atom in atoms:
+    # What an attribute is taken of may be the object itself; nowhere else it stands for a value.
+    owners = [ast.Name(name, ast.Load()) for name in OWNERS] if isinstance(site.parent, ast.Attribute) else []
+    for atom in [*atoms, *owners]:
         if text_of(atom) != text and not in_mask:
             code = "shifted" if site.in_index else "other-argument"
             yield edit_at(site, code, f"{text} is used where {text_of(atom)} is needed", 1.6, atom)
@@ -29,7 +34,9 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         return
     if isinstance(node, ast.Constant) and not isinstance(node.value, int | float):
         return
-    if isinstance(site.parent, ast.Attribute) or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
+    if (isinstance(site.parent, ast.Attribute) and not site.in_sum) or (
+        isinstance(site.parent, ast.Call) and site.place[1] == "func"
+    ):
         return
     is_factor = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult | ast.Div)
     if is_factor or site.is_value:
@@ -47,7 +54,7 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         turned = ast.Attribute(node, "T", ast.Load())
         what = f"the term {text_of(turned)} is missing: {text_of(node)} counts once where it enters twice"
         yield edit_at(site, "missing-term", what, 1.65, ast.BinOp(node, ast.Add(), turned))
-    if site.is_value or is_factor or isinstance(node, ast.BinOp):
+    if site.is_value or is_factor or site.in_sum or isinstance(node, ast.BinOp):
         for atom in atoms:
             name = text_of(atom)
             if name == text_of(node) and not site.is_value:

@@ -8,6 +8,12 @@ from typing import Any
 
 from .sites import Edit, Site, calls, edit_at, text_of
 
+AXIS = ("axis", "axes", "dim", "dims")
+"""How a parameter that chooses axes is called."""
+KEPT = ("keepdims", "keepdim")
+"""How a parameter that keeps summed axes is called."""
+LIBRARIES = ("np", "numpy", "cr", "torch", "jnp", "F")
+"""What libraries are called: a call by these names is no method of a value."""
 COMPARISONS = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
@@ -65,7 +71,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         parent, "dot", "matmul"
     )
     is_turned = isinstance(node, ast.Attribute) and node.attr == "T"
-    if isinstance(node, ast.Name) and node.id in ("np", "numpy"):
+    if isinstance(node, ast.Name) and node.id in LIBRARIES:
         return
     if is_turned or (in_product and site.place[1] != "func"):
         new = _turned(node)
@@ -77,11 +83,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         swapped = ast.BinOp(node.right, ast.MatMult(), node.left)
         yield edit_at(site, "transposed", "the factors of the product are in the wrong order", 1.5, swapped)
     if isinstance(node, ast.Call) and calls(node, "transpose", "swapaxes", "moveaxis", "permute"):
-        value = (
-            node.args[0]
-            if isinstance(node.func, ast.Attribute) and text_of(node.func.value) in ("np", "numpy")
-            else None
-        )
+        value = node.args[0] if isinstance(node.func, ast.Attribute) and text_of(node.func.value) in LIBRARIES else None
         value = value or (node.func.value if isinstance(node.func, ast.Attribute) else None)
         if value is not None:
             yield edit_at(site, "axes-swapped", "the axes are exchanged where they must not be", 1.5, value)
@@ -152,21 +154,21 @@ def axes(site: Site) -> Iterator[Edit]:
         return
     if calls(node, *SUMS):
         yield from _other_axes(site, node)
-    if not any(k.arg == "keepdims" for k in node.keywords):
+    if not any(k.arg in KEPT for k in node.keywords):
         if calls(node, *SUMS[:6]):
             with_kept = [*node.keywords, ast.keyword("keepdims", ast.Constant(True))]
             yield edit_at(
                 site, "broadcast-sum", "the summed axis is not kept", 1.4, ast.Call(node.func, node.args, with_kept)
             )
     else:
-        without = [k for k in node.keywords if k.arg != "keepdims"]
+        without = [k for k in node.keywords if k.arg not in KEPT]
         yield edit_at(site, "broadcast-sum", "the summed axis is kept", 1.4, ast.Call(node.func, node.args, without))
 
 
 def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
-    is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in ("np", "numpy", "cr")
+    is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in LIBRARIES
     position = (0 if is_method else 1) + calls(node, "roll")
-    given = next((k.value for k in node.keywords if k.arg == "axis"), None)
+    given = next((k.value for k in node.keywords if k.arg in AXIS), None)
     positional = given is None and len(node.args) > position
     old = node.args[position] if positional else given
     what = "it is taken over the wrong axis" if old is not None else "it is taken over all axes"
@@ -178,7 +180,7 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         )
         if old is not None and text_of(new) == text_of(old):
             continue
-        args, keywords = list(node.args), [k for k in node.keywords if k.arg != "axis"]
+        args, keywords = list(node.args), [k for k in node.keywords if k.arg not in AXIS]
         if positional:
             args[position] = new
         else:
@@ -194,7 +196,7 @@ def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
     node = site.node
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
-    if isinstance(site.parent, ast.keyword) and site.parent.arg in ("axis", "keepdims", "ddof"):
+    if isinstance(site.parent, ast.keyword) and site.parent.arg in (*AXIS, *KEPT, "ddof"):
         return
     value = node.value
     if site.in_index:
@@ -210,10 +212,6 @@ def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
         code, what = _of_number(site, space, value, new)
         broken = isinstance(value, int) and not isinstance(new, int)
         yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value) + 0.2 * broken, ast.Constant(new))
-
-
-AXIS = ("axis", "axes", "dim", "dims")
-"""How a parameter that chooses axes is called."""
 
 
 def _of_number(site: Site, space: Mapping[str, Any], value: float, new: float) -> tuple[str, str]:

@@ -36,6 +36,6 @@ def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], spac
     yield from changes.sides(site, small)
     yield from changes.operators(site)
     yield from changes.calls_changed(site)
-    yield from additions.variables(site, atoms)
+    yield from additions.variables(site, atoms, space)
     yield from additions.added(site, atoms)
     yield from windows.windows(site, atoms)

@@ -119,7 +119,8 @@ def _hypothesis(repair: Repair) -> Hypothesis:
 def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Limit) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     programs = list(_programs(subject))
-    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in programs for edit in all_edits]
+    # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
+    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
     tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
     end, latest = time.thread_time() + SECONDS, time.perf_counter() + LONGEST
     for edit, program, rebuilt in tried:

@@ -7,6 +7,8 @@ from typing import Any
 
 LONG = 60
 """The most characters of an expression that is shown whole."""
+OWNERS = ("self", "ctx")
+"""What holds the values that a backward pass keeps: its own attributes are values, itself it is none."""
 Place = tuple[ast.AST, str, int | None]
 """Where a node stands: its parent, the field, and the position in a list."""
 
@@ -85,6 +87,14 @@ class Site:
         return False
 
     @property
+    def in_sum(self) -> bool:
+        """Whether it is what a sum or a mean is taken of, in `a.sum()` or `np.sum(a)`."""
+        call = self.above[1] if isinstance(self.parent, ast.Attribute) and len(self.above) > 1 else self.parent
+        if not calls(call, "sum", "mean"):
+            return False
+        return self.parent is not call or (self.place[1] == "args" and self.place[2] == 0)
+
+    @property
     def in_mask(self) -> bool:
         """Whether it is compared: a bound of a mask, or a part of one."""
         return any(isinstance(node, ast.Compare) for node in self.above) and not self.in_index
@@ -146,7 +156,7 @@ def atoms_of(tree: Any) -> list[ast.expr]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = ast.Name(node.id, ast.Load())
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in calls:
-            if node.value.id == "self":
+            if node.value.id in OWNERS:
                 found[ast.unparse(node)] = ast.Attribute(node.value, node.attr, ast.Load())
         elif (
             isinstance(node, ast.Subscript)
@@ -154,7 +164,7 @@ def atoms_of(tree: Any) -> list[ast.expr]:
             and isinstance(node.slice.value, str)
         ):
             found[ast.unparse(node)] = ast.Subscript(node.value, node.slice, ast.Load())
-    return [node for name, node in found.items() if name != "self"]
+    return [node for name, node in found.items() if name not in OWNERS]
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:

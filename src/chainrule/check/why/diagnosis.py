@@ -29,10 +29,10 @@ SECONDS = 5.0
 """How long measuring one whole gradient may take."""
 FEW = 3
 """In how many single elements of a large argument a mistake is looked for."""
-REMAINING = 0.1
-"""The share of the disagreement that may remain when they are put right."""
+REMAINING = 1e-3
+"""The share of the disagreement that may remain when they are put right: more is a mistake in other elements."""
 OBSERVED = ("partial", "wrong-point")
-"""What is said of places and points: less than a change of the code that is sure."""
+"""What is said of places and points: less than a change of the code."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -107,7 +107,8 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
         mended.flat[low] += gap(low, high) / direction[low]
         enough, rest = 0.01 * abs(whole), gap(0, x.size)
         if abs(rest) <= REMAINING * abs(whole):
-            return mended
+            direction = probe.scale(name) * random_direction(rng, x.shape).ravel()  # by chance along one: not two
+            return mended if abs(gap(0, x.size)) <= 10 * REMAINING * abs(whole) else None
         if abs(rest) > 0.7 * abs(before):
             return None
     return None
@@ -167,7 +168,7 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if first.code in WRITTEN or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
     same = known[0].code == first.code and not known[0].detail.get("meaning")
-    if same or (first.detail["sure"] and _observed(known[0])):
+    if same or _observed(known[0]):
         return (*repairs, *known[1:])
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
