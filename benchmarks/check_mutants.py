@@ -28,13 +28,13 @@ from mutants.passes import PASSES, Pass
 import chainrule as cr
 
 KINDS = {
-    "sign": {"sign", "mask"},
+    "sign": {"sign", "mask", "gradient-reversal"},
     "transposition": {"transposed", "axes-swapped", "square-only"},
     "dropped term": {"missing-term", "detached", "partial", "shifted", "padding", "wrong-point"},
     "dropped factor": {"missing-term", "factor", "detached", "stride", "partial"},
     "axis": {"axes-swapped", "broadcast-sum", "factor", "square-only"},
     "variable": {"other-argument", "output-for-input", "mask", "wrong-point", "shifted", "square-only"},
-    "off by one": {"shifted", "factor", "broadcast-sum", "axes-swapped"},  # of an axis, too
+    "off by one": {"shifted", "factor", "broadcast-sum", "axes-swapped", "square-only"},  # of an axis, too
     "comparison": {"mask", "partial"},
     "reduction": {"factor"},
 }

@@ -49,7 +49,7 @@ def mutants(f: Callable[..., Any]) -> list[Mutant]:
 
 
 def _compiled(f: Callable[..., Any], number: int, kind: str, before: str, after: str, text: str) -> Mutant:
-    name = f"<mutant {number} of {f.__qualname__}, {f.__code__.co_filename}:{f.__code__.co_firstlineno}>"
+    name = f"<mutant {number} of {f.__module__}.{f.__qualname__}, line {f.__code__.co_firstlineno}>"
     lines = text.splitlines(keepends=True)
     linecache.cache[name] = (len(text), None, lines, name)
     space = dict(f.__globals__)

@@ -46,7 +46,7 @@ def of_autograd() -> Iterator[Pass]:
             continue
         function = getattr(np, call.args[0].attr, None)
         for number, maker in enumerate(call.args[1:]):
-            rule = _rule_of(maker, call.args[0].attr, vjps)
+            rule = _rule_of(maker, f"{call.args[0].attr}_rule_{number}", vjps)
             if function is None or rule is None:
                 continue
             count = len(maker.args.args) - 1
@@ -63,12 +63,12 @@ def _rule_of(maker: ast.expr, name: str, module: ModuleType) -> FunctionType | N
     if not isinstance(inner, ast.Lambda):
         return None
     names = ["g", *(a.arg for a in maker.args.args)]
-    text = f"def {name}_rule({', '.join(names)}):\n    return {ast.unparse(inner.body)}\n"
+    text = f"def {name}({', '.join(names)}):\n    return {ast.unparse(inner.body)}\n"
     file = f"<{name} of autograd, line {maker.lineno}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space = dict(vars(module))
     exec(compile(text, file, "exec"), space)
-    made: FunctionType = space[f"{name}_rule"]
+    made: FunctionType = space[name]
     return made
 
 

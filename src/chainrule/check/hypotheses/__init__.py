@@ -9,7 +9,7 @@ from chainrule.check.why.context import Context
 from .arrangement import rearranged
 from .broadcasting import sums
 from .candidate import CODES, Candidate, Detail, Hypothesis
-from .factors import multiples
+from .factors import elementwise, multiples
 from .parts import contributions, partial
 from .squares import right_when_square
 from .substitutions import recotangented, substituted
@@ -22,7 +22,7 @@ Family = Callable[[Context], Iterator[Candidate]]
 STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (0.0, (multiples,)),
     (2.0, (rearranged,)),
-    (2.0, (sums, recotangented)),
+    (2.0, (sums, recotangented, elementwise)),
     (2.8, (partial, lacking, contributions)),
     (3.0, (substituted, right_when_square)),
 )

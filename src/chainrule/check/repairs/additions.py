@@ -68,6 +68,10 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             square = ast.BinOp(atom, ast.Pow(), ast.Constant(2))
             what = f"the division by {text_of(square)} is missing"
             yield edit_at(site, "missing-term", what, 2.35, ast.BinOp(node, ast.Div(), square))
+            if site.is_value:
+                negative = ast.BinOp(node, ast.Mult(), ast.UnaryOp(ast.USub(), atom))
+                yield edit_at(site, "missing-term", f"the factor -{name} is missing", 2.25, negative)
+            yield edit_at(site, "missing-term", f"the term {name} is missing", 2.25, ast.BinOp(atom, ast.Sub(), node))
             one_less = ast.BinOp(ast.Constant(1), ast.Sub(), atom)
             yield edit_at(
                 site, "missing-term", f"the factor 1 - {name} is missing", 2.3, ast.BinOp(node, ast.Mult(), one_less)
@@ -76,7 +80,8 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             yield edit_at(
                 site, "factor", f"the division by {name}.shape[0] is missing", 2.2, ast.BinOp(node, ast.Div(), length)
             )
-    if is_factor or isinstance(site.parent, ast.BinOp):
+    in_call = isinstance(site.parent, ast.Call) and site.place[1] == "args" and len(site.parent.args) == 1
+    if is_factor or in_call or isinstance(site.parent, ast.BinOp):
         squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield edit_at(site, "missing-term", f"the square of {text_of(node)} is needed", 1.9, squared)
         yield _opposite(site)

@@ -301,7 +301,7 @@ def operators(site: Site) -> Iterator[Edit]:
     if isinstance(node.op, ast.Mult | ast.MatMult):
         for gone, kept in ((right, node.left), (left, node.right)):
             code = place or "factor"
-            yield edit_at(site, code, f"the factor {gone} does not belong there", 1.5, kept)
+            yield edit_at(site, code, f"the factor {gone} does not belong there", 1.65, kept)
     elif isinstance(node.op, ast.Div | ast.Pow):
         what = (
             f"the division by {right} does not belong there"

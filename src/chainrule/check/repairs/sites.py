@@ -1,6 +1,7 @@
 """The expressions of a function in their places, and what a change of one of them is."""
 
 import ast
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -164,7 +165,8 @@ def atoms_of(tree: Any) -> list[ast.expr]:
             and isinstance(node.slice.value, str)
         ):
             found[ast.unparse(node)] = ast.Subscript(node.value, node.slice, ast.Load())
-    return [node for name, node in found.items() if name not in OWNERS]
+    # Copies: a change inside the tree must not change what is put into it.
+    return [copy.deepcopy(node) for name, node in found.items() if name not in OWNERS]
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:
