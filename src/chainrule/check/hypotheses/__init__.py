@@ -22,9 +22,9 @@ Family = Callable[[Context], Iterator[Candidate]]
 STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (0.0, (multiples,)),
     (2.0, (rearranged,)),
-    (2.0, (sums, recotangented, elementwise)),
+    (2.0, (sums, recotangented)),
     (2.8, (partial, lacking, contributions)),
-    (3.0, (substituted, right_when_square)),
+    (3.0, (substituted, right_when_square, elementwise)),
 )
 """The families of hypotheses, and before each stage the cost of its simplest one: with an exact explanation that is as
 simple, it is not asked. The last stage evaluates f and the rule elsewhere, the others need gradients and Jacobian."""

@@ -138,7 +138,7 @@ def elementwise(context: Context) -> Iterator[Candidate]:
                 (f"the factor {shown} is missing", n / form),
                 (f"the division by {shown} is missing", n * form),
             ):
-                yield Candidate("missing-term", text, 2.6, predicted=predicted, detail={"term": shown})
+                yield Candidate("missing-term", text, 4.8, predicted=predicted, detail={"term": shown})
 
 
 def _spreads(value: Any, shape: tuple[int, ...]) -> bool:
