@@ -30,7 +30,7 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     if isinstance(node.ops[0], (ast.Eq, ast.NotEq, *COMPARISONS)):
         for operator, value in ((ast.BitAnd(), False), (ast.BitOr(), True)):
             what = f"the mask {text_of(node)} does not belong there"
-            yield edit_at(site, "partial", what, 0.7, ast.BinOp(node, operator, ast.Constant(value)))
+            yield edit_at(site, "mask", what, 0.7, ast.BinOp(node, operator, ast.Constant(value)))
     for k, kind in enumerate(COMPARISONS.get(type(node.ops[0]), ())):
         what = "the mask takes the boundary wrongly" if k == 0 else "the mask takes the wrong side"
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))

@@ -165,7 +165,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if not repairs:
         return tuple(fitted)
     first = repairs[0]
-    if first.code in WRITTEN or not known or known[0].explained < ENOUGH:
+    named = first.code in WRITTEN and not first.detail["what"].endswith("does not belong there")
+    if named or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
     same = known[0].code == first.code and not known[0].detail.get("meaning")
     if same or _observed(known[0]):
