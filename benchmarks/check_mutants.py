@@ -41,7 +41,7 @@ KINDS = {
 """The codes that say the same as each kind of mistake."""
 SAID = {
     "sign": ("wrong sign", "sign is wrong"),
-    "reduction": ("sum is taken", "mean is taken", "mean against sum"),
+    "reduction": ("sum is used", "mean is used", "the sum is taken", "the mean is taken", "mean against sum"),
     "off by one": ("exponent", "number", "is called with"),
 }
 """What a text of another code says that is the same."""

@@ -12,8 +12,8 @@ from chainrule.compile.plan.loops import loop_of
 from chainrule.compile.program.elements import is_known
 from chainrule.compile.program.groups import grouped
 from chainrule.core.kinds import Elementwise
-from chainrule.kernels import threads
-from chainrule.kernels.native import machine
+from chainrule.kernels import pool
+from chainrule.kernels.native import machine, tasks
 from chainrule.nn import functional as F
 
 from .test_passes import written
@@ -134,11 +134,11 @@ def test_loops_of_any_size_on_one_core_or_two(
 
     monkeypatch.setattr(loops, "SMALL", limit)
     if cores == 2:
-        monkeypatch.setattr(emit, "SEVERAL", 0)
+        monkeypatch.setattr(tasks, "PART", 1)
+        monkeypatch.setattr(emit, "COLUMNS", 1)
         monkeypatch.setattr(emit, "CUT", 0)
         monkeypatch.setattr(loops, "CUT", 0)
-        monkeypatch.setattr(threads, "LEAST", 1)
-        monkeypatch.setattr(threads, "threads", lambda: 2)
+        monkeypatch.setattr(pool, "threads", lambda: 2)
 
     def f(x: Any, row: Any, column: Any) -> Any:
         y = np.tanh(x * row + column)

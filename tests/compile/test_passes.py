@@ -8,7 +8,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.capture.capture import Capture
+from chainrule.compile.capture.captured import Captured
 from chainrule.compile.program import passes
 from chainrule.compile.program.program import Instruction, Program, Value, waits_for
 from chainrule.core.tensor import Tensor

@@ -10,7 +10,7 @@ import pytest
 from chainrule.kernels.attention.elements import draw, exp2, ordered, unordered
 from chainrule.kernels.blas import address_of_gemm, one_thread, product
 from chainrule.kernels.jit import kernel
-from chainrule.kernels.tasks import run_all
+from chainrule.kernels.pool import run_all
 from chainrule.rules.attention.blockwise import draws
 
 DTYPES = (np.float32, np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule.core.transforms.derivatives import vjp
-from chainrule.kernels import threads
+from chainrule.kernels import pool
 from chainrule.kernels.convolution import passes as kernels
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.network import convolution, pooling
@@ -40,7 +40,7 @@ def test_tiles_of_every_height_agree(outputs):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_small_images_that_share_a_plane_and_parts_in_threads_agree(dtype, monkeypatch):
     monkeypatch.setattr(kernels, "LARGE", 1)
-    monkeypatch.setattr(threads, "LEAST", 1)
+    monkeypatch.setattr(pool, "LEAST", 1)
     for seed in range(20):
         compare(dtype, seed)
     rng = np.random.default_rng(0)
@@ -103,15 +103,15 @@ def test_one_thread_and_two_give_the_same_images(monkeypatch):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((9, 4, 12, 12)), rng.standard_normal((5, 4, 3, 3))
     where = geometry(Windows.of((3, 3)))
-    monkeypatch.setattr(threads, "LEAST", 1)
+    monkeypatch.setattr(pool, "LEAST", 1)
     several = kernels.correlate(x, w, where, 1)
-    monkeypatch.setattr(threads, "LEAST", 2**62)
+    monkeypatch.setattr(pool, "LEAST", 2**62)
     np.testing.assert_array_equal(kernels.correlate(x, w, where, 1), several)
 
 
 def test_what_a_part_raises_is_raised_when_all_have_ended(monkeypatch):
-    monkeypatch.setattr(threads, "LEAST", 1)
-    monkeypatch.setattr(threads, "threads", lambda: 2)
+    monkeypatch.setattr(pool, "LEAST", 1)
+    monkeypatch.setattr(pool, "threads", lambda: 2)
     ended = []
 
     def run(begin, end):
@@ -120,7 +120,7 @@ def test_what_a_part_raises_is_raised_when_all_have_ended(monkeypatch):
             raise ValueError(f"part {begin}")
 
     with pytest.raises(ValueError, match="part 2"):
-        threads.split(run, 4, 100)
+        pool.split(run, 4, 100)
     assert sorted(ended) == [(0, 2), (2, 4)]
 
 

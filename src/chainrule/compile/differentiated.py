@@ -18,7 +18,8 @@ from chainrule.core.traces.node import Leaf, Node
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
 
-from .capture.capture import Capture, Captured
+from .capture.capture import Capture
+from .capture.captured import Captured
 from .program.program import Instruction, Value
 
 

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from chainrule.base.files import write_text
+from chainrule.present.texts import check_lang
 
-from .found import Found
+from .found import Diagnosed
 from .report.html import fragment_of, html_of
 from .report.text import text_of
-from .report.words import check_lang
 from .watch.event_log import write_diagnosis
 
 
-class Diagnosis(Found):
+class Diagnosis(Diagnosed):
     """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts."""
 
     def __str__(self) -> str:

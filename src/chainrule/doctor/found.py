@@ -114,7 +114,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Found:
+class Diagnosed:
     """All that an examination found. True where `.ok`.
 
     `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.

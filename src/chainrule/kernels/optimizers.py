@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .native.symbol import DOUBLE
-from .native.tasks import Function, Task, over_ranges, run_all, run_once
+from .native.tasks import Function, Task, parts_of, run_all, run_once
 from .numbers import in_type_of, square_root, where
 
 Array = Any
@@ -45,26 +45,14 @@ class FlatStep:
         run_once(task)
 
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
-        """Return the step on these arrays as a function of the numbers."""
+        """Return the step on these arrays as a function of the numbers; on several cores where they are large."""
         task, numbers = self._task(arrays)
+        task.parts = parts_of(10 * task.end, task.end)
         run, put = run_all([task], 10 * task.end), struct.Struct(f"{self.numbers}d").pack_into
 
         def take(settings: Sequence[float]) -> None:
             put(numbers, 0, *settings)
             run()
-
-        return take
-
-    def bound_on_cores(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
-        """Return the same, in parts on several cores."""
-        from .threads import split
-
-        task, numbers = self._task(arrays)
-        part = over_ranges(task)
-
-        def take(settings: Sequence[float]) -> None:
-            numbers[:] = settings
-            split(part, task.end, 10.0 * task.end)
 
         return take
 

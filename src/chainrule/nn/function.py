@@ -1,4 +1,4 @@
-"""Modules that are a function and its settings: activations, poolings and losses."""
+"""Modules that wrap a function and its settings: activations, pooling and losses."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -9,7 +9,9 @@ from .module import Module
 
 
 class Function(Module):
-    """A module without parameters that calls `function`; it is made with the function's settings.
+    """A module without parameters that calls a function; its constructor takes the function's settings.
+
+    The class statement names the function: `class ReLU(Function, of=functional.relu)`.
 
     >>> from chainrule import nn
     >>> nn.LeakyReLU(negative_slope=0.5)(-2.0).item(), nn.LeakyReLU(0.5)
@@ -18,7 +20,12 @@ class Function(Module):
 
     function: ClassVar[Callable[..., Any]]
     inputs: ClassVar[int] = 1
-    """How many arguments of `function` come at each call; all others are settings."""
+    """How many arguments of `function` are passed at each call; all others are settings."""
+
+    def __init_subclass__(cls, of: Callable[..., Any] | None = None, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if of is not None:
+            cls.function = of
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__()
@@ -35,96 +42,70 @@ class Function(Module):
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
 
 
-class ReLU(Function):
+class ReLU(Function, of=functional.relu):
     """max(x, 0)."""
 
-    function = functional.relu
 
-
-class LeakyReLU(Function):
+class LeakyReLU(Function, of=functional.leaky_relu):
     """x where positive, `negative_slope` (0.01) times x elsewhere."""
 
-    function = functional.leaky_relu
+
+class GELU(Function, of=functional.gelu):
+    """x Φ(x), with Φ the normal distribution function; `approximate="tanh"` for the formula of GPT-2."""
 
 
-class GELU(Function):
-    """x Φ(x), Φ the normal distribution function; `approximate="tanh"` for the formula of GPT-2."""
-
-    function = functional.gelu
-
-
-class SiLU(Function):
+class SiLU(Function, of=functional.silu):
     """x σ(x), also called Swish."""
 
-    function = functional.silu
 
-
-class Tanh(Function):
+class Tanh(Function, of=functional.tanh):
     """tanh(x)."""
 
-    function = functional.tanh
 
-
-class Sigmoid(Function):
+class Sigmoid(Function, of=functional.sigmoid):
     """σ(x) = 1 / (1 + exp(−x))."""
 
-    function = functional.sigmoid
+
+class Softplus(Function, of=functional.softplus):
+    """log(1 + exp(βx)) / β, with β = `beta`, 1 by default."""
 
 
-class Softplus(Function):
-    """log(1 + exp(βx)) / β, with `beta` 1."""
-
-    function = functional.softplus
+class ELU(Function, of=functional.elu):
+    """x where positive, α (exp(x) − 1) elsewhere, with α = `alpha`, 1 by default."""
 
 
-class ELU(Function):
-    """x where positive, α (exp(x) − 1) elsewhere, with `alpha` 1."""
+class Softmax(Function, of=functional.softmax):
+    """Positive weights that sum to 1 along `axis` (the last by default); `dim` is accepted as well.
 
-    function = functional.elu
-
-
-class Softmax(Function):
-    """Weights that sum to 1 along `axis`, the last one unless told otherwise; `dim` is accepted as well.
-
-    `CrossEntropyLoss` takes logits: put no Softmax before it.
+    `CrossEntropyLoss` takes logits: do not put a Softmax before it.
     """
 
-    function = functional.softmax
 
-
-class MaxPool1d(Function):
+class MaxPool1d(Function, of=functional.max_pool1d):
     """The largest element of each window of `[B, C, L]`.
 
     Settings: `kernel_size`, `stride` (`kernel_size` unless given), `padding`, `dilation`, `ceil_mode`.
     """
 
-    function = functional.max_pool1d
 
-
-class MaxPool2d(Function):
-    """The largest element of each window of `[B, C, H, W]`; `MaxPool1d` names the settings, here also pairs.
+class MaxPool2d(Function, of=functional.max_pool2d):
+    """The largest element of each window of `[B, C, H, W]`; the settings of `MaxPool1d`, which may also be pairs.
 
     >>> from chainrule import nn
     >>> nn.MaxPool2d(2)([[[[1.0, 2.0], [3.0, 4.0]]]]).item(), nn.MaxPool2d(2, stride=1)
     (4.0, MaxPool2d(kernel_size=2, stride=1))
     """
 
-    function = functional.max_pool2d
 
-
-class AvgPool1d(Function):
+class AvgPool1d(Function, of=functional.avg_pool1d):
     """The mean of each window of `[B, C, L]`.
 
     Settings: `kernel_size`, `stride` (`kernel_size` unless given), `padding`, `ceil_mode`, `count_include_pad`.
     """
 
-    function = functional.avg_pool1d
 
-
-class AvgPool2d(Function):
-    """The mean of each window of `[B, C, H, W]`; `AvgPool1d` names the settings, and there is `divisor_override`."""
-
-    function = functional.avg_pool2d
+class AvgPool2d(Function, of=functional.avg_pool2d):
+    """The mean of each window of `[B, C, H, W]`; the settings of `AvgPool1d`, and `divisor_override`."""
 
 
 class Loss(Function):
@@ -143,10 +124,10 @@ class Loss(Function):
             )
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(Loss, of=functional.cross_entropy):
     """Softmax and cross-entropy of logits `[..., K]` and class indices `[...]` or probabilities `[..., K]`.
 
-    Settings: `weight [K]`, `ignore_index`, `reduction`, `label_smoothing`, as in PyTorch, and `axis`, that of the
+    Settings: `weight [K]`, `ignore_index`, `reduction`, `label_smoothing`, as in PyTorch, and `axis`, the axis of the
     classes.
 
     >>> from chainrule import nn
@@ -154,129 +135,100 @@ class CrossEntropyLoss(Loss):
     0.6931
     """
 
-    function = functional.cross_entropy
 
-
-class MSELoss(Loss):
+class MSELoss(Loss, of=functional.mse_loss):
     """The squared error."""
 
-    function = functional.mse_loss
 
-
-class BCEWithLogitsLoss(Loss):
-    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, of one shape.
+class BCEWithLogitsLoss(Loss, of=functional.binary_cross_entropy_with_logits):
+    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, both of the same shape.
 
     Settings: `weight`, `reduction`, `pos_weight`.
     """
 
-    function = functional.binary_cross_entropy_with_logits
 
-
-class BCELoss(Loss):
+class BCELoss(Loss, of=functional.binary_cross_entropy):
     """Binary cross-entropy of probabilities and targets from 0 to 1; settings `weight` and `reduction`.
 
-    `BCEWithLogitsLoss` is more exact where a probability is near 0 or 1.
+    `BCEWithLogitsLoss` is more accurate where a probability is close to 0 or 1.
     """
 
-    function = functional.binary_cross_entropy
 
-
-class L1Loss(Loss):
+class L1Loss(Loss, of=functional.l1_loss):
     """The absolute error."""
 
-    function = functional.l1_loss
 
-
-class HuberLoss(Loss):
+class HuberLoss(Loss, of=functional.huber_loss):
     """Quadratic for errors up to `delta` (1), linear beyond."""
 
-    function = functional.huber_loss
 
+class NLLLoss(Loss, of=functional.nll_loss):
+    """Minus the log-probability `[..., K]` of the class `[...]`; after `log_softmax`, this is the cross-entropy.
 
-class NLLLoss(Loss):
-    """Minus the log-probability `[..., K]` of the class `[...]`; of `log_softmax` it is the cross-entropy.
-
-    Settings: `weight [K]`, `ignore_index`, `reduction`, and `axis`, that of the classes.
+    Settings: `weight [K]`, `ignore_index`, `reduction`, and `axis`, the axis of the classes.
     """
 
-    function = functional.nll_loss
 
-
-class KLDivLoss(Loss):
+class KLDivLoss(Loss, of=functional.kl_div):
     """The Kullback-Leibler divergence of log-probabilities from target probabilities; also `reduction="batchmean"`.
 
-    With `log_target` the target is logarithms as well.
+    With `log_target`, the targets are log-probabilities as well.
     """
 
-    function = functional.kl_div
     reductions = ("mean", "sum", "none", "batchmean")
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(Loss, of=functional.smooth_l1_loss):
     """The Huber loss with `delta=beta`, divided by `beta` (1)."""
 
-    function = functional.smooth_l1_loss
 
-
-class GaussianNLLLoss(Loss):
-    """Minus the log-probability of a target, of a normal distribution's mean, the target and its variance.
+class GaussianNLLLoss(Loss, of=functional.gaussian_nll_loss):
+    """Minus the log-probability of a target under a normal distribution, given its mean, the target and its variance.
 
     Settings: `full`, `eps`, `reduction`.
     """
 
-    function = functional.gaussian_nll_loss
     inputs = 3
 
 
-class PoissonNLLLoss(Loss):
-    """Minus the log-probability of counts, of the logarithm of a Poisson distribution's mean.
+class PoissonNLLLoss(Loss, of=functional.poisson_nll_loss):
+    """Minus the log-probability of counts under a Poisson distribution, given the logarithm of its mean.
 
     Settings: `log_input`, `full`, `eps`, `reduction`.
     """
 
-    function = functional.poisson_nll_loss
 
-
-class SoftMarginLoss(Loss):
+class SoftMarginLoss(Loss, of=functional.soft_margin_loss):
     """log(1 + exp(−t x)) for targets t of 1 or −1."""
 
-    function = functional.soft_margin_loss
 
-
-class MultiMarginLoss(Loss):
-    """How far the scores of wrong classes come within `margin` of the right one's, for scores `[B, K]`.
+class MultiMarginLoss(Loss, of=functional.multi_margin_loss):
+    """How far the scores of wrong classes come within `margin` of the right class's score, for scores `[B, K]`.
 
     Settings: `p` (1 or 2), `margin`, `weight [K]`, `reduction`.
     """
 
-    function = functional.multi_margin_loss
+
+class HingeEmbeddingLoss(Loss, of=functional.hinge_embedding_loss):
+    """The distance where the target is 1, and by how much it falls short of `margin` (1) where it is −1."""
 
 
-class HingeEmbeddingLoss(Loss):
-    """A distance where the target is 1, and what it lacks to `margin` (1) where it is −1."""
+class MarginRankingLoss(Loss, of=functional.margin_ranking_loss):
+    """The margin loss of two scores; the target is 1 where the first should be larger by `margin` (0), else −1."""
 
-    function = functional.hinge_embedding_loss
-
-
-class MarginRankingLoss(Loss):
-    """Of two scores and a target: 1 where the first is to be larger by `margin` (0), −1 where the second is."""
-
-    function = functional.margin_ranking_loss
     inputs = 3
 
 
-class TripletMarginLoss(Loss):
-    """Of anchor, positive and negative: what the negative lacks to being farther away by `margin` (1).
+class TripletMarginLoss(Loss, of=functional.triplet_margin_loss):
+    """By how much the negative falls short of being farther from the anchor than the positive by `margin` (1).
 
     Settings: `margin`, `p`, `eps`, `swap`, `reduction`.
     """
 
-    function = functional.triplet_margin_loss
     inputs = 3
 
 
-class CosineEmbeddingLoss(Loss):
-    """Of two vectors and a target: 1 − cos where it is 1, what cos is above `margin` (0) where it is −1."""
+class CosineEmbeddingLoss(Loss, of=functional.cosine_embedding_loss):
+    """For two vectors: 1 − cos where the target is 1, the excess of cos over `margin` (0) where it is −1."""
 
-    function = functional.cosine_embedding_loss
     inputs = 3

@@ -1,4 +1,4 @@
-"""What is missing, or another one than is needed: a variable, a factor, a term, a sum."""
+"""Things that are missing, or not the ones needed: a variable, a factor, a term, a sum."""
 
 import ast
 import builtins
@@ -11,7 +11,7 @@ from .sites import OWNERS, Edit, Place, Site, edit_at, text_of
 
 
 def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -> Iterator[Edit]:
-    """Put another variable in the place of one, or of a name that nothing has."""
+    """Replace a variable, or a name that stands for nothing, by another."""
     node = site.node
     text = text_of(node)
     known = {text_of(atom) for atom in atoms} | set(OWNERS)
@@ -28,7 +28,7 @@ def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -
 
 
 def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Put in what may be missing: a factor, a term, a sum, a square."""
+    """Insert what may be missing: a factor, a term, a sum, a square."""
     node = site.node
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword):
         return
@@ -107,7 +107,7 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
 
 
 def _opposite(site: Site) -> Edit:
-    """Put 1 - a in the place of a, or a in that of 1 - a."""
+    """Replace a by 1 - a, or 1 - a by a."""
     node = site.node
     is_one_less = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and text_of(node.left) == "1"
     new = node.right if is_one_less else ast.BinOp(ast.Constant(1), ast.Sub(), node)

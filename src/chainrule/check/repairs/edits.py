@@ -1,4 +1,4 @@
-"""The changes of one expression that undo what is often written wrong."""
+"""Changes to one expression that undo common mistakes."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from .sites import Edit, Place, Site, atoms_of, sites
 
 
 def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | None = None) -> list[Edit]:
-    """Return every change that is tried, the likeliest first.
+    """Return every change to try, most likely first.
 
     `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
     """

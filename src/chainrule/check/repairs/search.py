@@ -1,4 +1,4 @@
-"""The search: every change is tried on the gradient that was measured, and what repairs it is tried elsewhere."""
+"""The search: every change is tried against the measured gradient, and those that repair it are tried elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
-from .program import Program
+from .program import FunctionSource
 from .sites import Edit
 
 SECONDS = 2.0
@@ -27,15 +27,15 @@ LONGEST = 20.0
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
-"""Costs below which a change says what the mistake is; of dearer ones, which put in or take out, several may do."""
+"""The cost below which a change identifies the mistake; of costlier ones, which insert or remove, several may work."""
 MOST = 3
 """How many repairs are named."""
 NEAR = 0.3
-"""How much dearer a second repair may be to be named next to the first."""
+"""How much costlier a second repair may be to be named along with the first."""
 FARTHER = 1.0
-"""How much dearer it may be where the first leaves another gradient wrong: one change may yet mend both."""
+"""How much costlier it may be where the first leaves another gradient wrong: one change may still repair both."""
 LARGEST = 2000
-"""Elements up to which a gradient is measured to mend a pass that does not run."""
+"""The most elements for which a gradient is measured to repair a pass that does not run."""
 
 
 @dataclass
@@ -54,16 +54,16 @@ class Repair:
     """A change that makes a gradient right here, with the subject that has it."""
 
     edit: Edit
-    program: Program
+    program: FunctionSource
     subject: Subject
 
 
 def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
-    """Return what single changes of the backward pass under check make the gradient right, the likeliest first.
+    """Return the single changes to the backward pass under check that make the gradient right, most likely first.
 
-    Each was tried at other points and cotangents as well: what repairs the gradient at one point only is not named.
-    None where there is no source, or no one change repairs it. A change that repaired another argument's gradient is
-    tried first.
+    Each was also tried at other points and cotangents, so a change that repairs the gradient at one point only is not
+    named. Returns None if there is no source, or no single change repairs it. A change that repaired another argument's
+    gradient is tried first.
     """
     found: list[tuple[int, Repair]] = []
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
@@ -83,7 +83,7 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
 
 
 def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
-    """Return what single changes mend a backward pass that raises, or returns an array of a wrong shape."""
+    """Return the single changes that repair a backward pass that raises, or returns an array of the wrong shape."""
     with np.errstate(all="ignore"):
         try:
             output = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
@@ -143,7 +143,7 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Li
         yield Repair(edit, program, changed)
 
 
-def _changed(edit: Edit, program: Program, rebuilt: Callable[[FunctionType], Subject | None]) -> Subject | None:
+def _changed(edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]) -> Subject | None:
     """Return the subject with a change made, or None where that is no function."""
     undo = edit.apply()
     function = program.compiled()
@@ -151,12 +151,14 @@ def _changed(edit: Edit, program: Program, rebuilt: Callable[[FunctionType], Sub
     return None if function is None else rebuilt(function)
 
 
-def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
-    """Yield the functions that a backward pass is made of: itself, and those of the user's that it calls."""
+def _programs(
+    subject: Subject,
+) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
+    """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
     small = _small_numbers(subject)
     for function, rebuilt in subject.editable():
         try:
-            program = Program(function)
+            program = FunctionSource(function)
         except ValueError:
             continue
         yield program, rebuilt, edits(program.tree, small, function.__globals__)
@@ -183,9 +185,9 @@ def _fits(subject: Subject, context: Context) -> bool:
 
 
 def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: int) -> int | None:
-    """Return how many of the other arguments' gradients are wrong; None where the change is no repair.
+    """Return how many of the other arguments' gradients are wrong; None if the change is not a repair.
 
-    It is one where the gradient is right at other points too, and no other gradient that was right is wrong now.
+    It is one if the gradient is right at other points, too, and no other gradient that was right is wrong now.
     """
     rng, name = np.random.default_rng(seed + 1), context.argument
     seen, wrong = 0, 0

@@ -1,4 +1,4 @@
-"""Where a window begins and ends: a stride, a dilation, a padding, one place too far."""
+"""Where a window starts and ends: a stride, a dilation, a padding, one element too far."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from .sites import Edit, Place, Site, below, calls, edit_at, text_of
 
 
 def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Change where a window begins: by a stride, a dilation, a padding, or one place."""
+    """Change where a window starts: by a stride, a dilation, a padding, or one element."""
     node = site.node
     if isinstance(node, ast.Slice):
         yield from _slices(site, node)
@@ -51,7 +51,7 @@ def _step_of(site: Site, index: Any, name: str, factor: str) -> str:
 
 
 def _all_steps(site: Site, index: ast.Subscript, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Let every axis of a window move by a stride, or begin elsewhere: a mistake that is made in all of them."""
+    """Let every axis of a window move by a stride, or start elsewhere: a mistake that is made in all of them."""
     moving = _moving(index.slice)
     inner = [s for s in below(index, [], site.statement) if isinstance(s.node, ast.Name) and s.node.id in moving]
     inner = [s for s in inner if s.node is not index.value]
@@ -82,7 +82,7 @@ def _of_all(code: str, what: str, cost: float, new: Sequence[tuple[Place, Any]],
 
 
 def _moving(index: ast.expr) -> set[str]:
-    """Return the variables at which a window begins: those of the slices `i : i + k`."""
+    """Return the variables at which a window starts: those of the slices `i : i + k`."""
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
     return {p.lower.id for p in parts if isinstance(p, ast.Slice) and isinstance(p.lower, ast.Name)}
 
@@ -134,7 +134,7 @@ def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
     one, minus = ast.Constant(1), ast.UnaryOp(ast.USub(), ast.Constant(1))
     if node.upper is None and node.step is None and isinstance(node.lower, ast.Constant):
         yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(None, minus, None))
-        yield edit_at(site, "shifted", "the slice begins too late", 1.4, ast.Slice(None, None, None))
+        yield edit_at(site, "shifted", "the slice starts too late", 1.4, ast.Slice(None, None, None))
     if node.lower is None and node.step is None and isinstance(node.upper, ast.UnaryOp):
         yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(one, None, None))
         yield edit_at(site, "shifted", "the slice ends too early", 1.4, ast.Slice(None, None, None))

@@ -87,7 +87,7 @@ class ArgumentRow:
 
 
 @dataclass(frozen=True)
-class Found:
+class Checked:
     """All that a check found. True where `.ok`."""
 
     name: str

@@ -6,7 +6,6 @@ the world as it found it.
 """
 
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from chainrule.base.provenance import users_line
+from chainrule.compile.program.elements import can_follow
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
-from chainrule.core.operands.plain import NUMPY
 from chainrule.core.operation import REGISTRY
 from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tensor import Tensor, value_of
@@ -25,100 +23,10 @@ from chainrule.core.traces.capturing import captured_in, replaced, running
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER, Tape, Watched
 
+from .captured import Captured, refuse, user_line
+from .contents import content, memory_of
 from .looked import Looked, plain
 from .modules import ModuleState
-
-
-class Captured(Tensor):
-    """An array whose values differ from call to call: nothing may look at them while a function is captured."""
-
-    __slots__ = ("held",)
-    is_variable = False
-
-    def __init__(self, held: Any, trace: "Capture", link: Value) -> None:
-        self.held = held
-        self._trace = trace
-        self._link = link
-
-    @property
-    def _value(self) -> Any:
-        refuse("the values of an array were looked at")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape."""
-        return self.held.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype."""
-        return self.held.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.held.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.held.size  # type: ignore[no-any-return]
-
-    @property
-    def requires_grad(self) -> bool:
-        """False: derivatives are taken on the tapes above."""
-        return False
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    def __bool__(self) -> bool:
-        refuse("Python branched on a value", "use np.where(condition, a, b), or keep the branch outside")
-
-    def __index__(self) -> int:
-        refuse("a value was used as a Python integer", "index with the array itself, x[i], not with int(i)")
-
-    def item(self) -> Any:
-        """Refused: the number is not known."""
-        refuse("a value was turned into a Python number", "return the array, and take the number of what is returned")
-
-    def detach(self) -> "Captured":
-        """Return the same: it has no gradient of its own."""
-        return self
-
-    def __repr__(self) -> str:
-        refuse("an array was turned into text")
-
-
-def refuse(what: str, step: str = "") -> NoReturn:
-    """Raise a CaptureError that names the user's line."""
-    if running.capture is None:
-        raise CaptureError(
-            f"compile: {user_line()} uses a value of a capture that is over: the function has put it into a list, an "
-            f"attribute or a global variable; return it instead"
-        )
-    advice = step or "return it, or keep that part outside of the compiled function"
-    raise CaptureError(
-        f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
-        f"later call; {advice}"
-    )
-
-
-def _by() -> str:
-    """Return the function of NumPy in which it happened, in words."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "_array_function":
-            return f" by np.{frame.f_locals['function'].__name__}"
-        if frame.f_code.co_name == "_array_ufunc":
-            return f" by np.{frame.f_locals['ufunc'].__name__}"
-        frame = frame.f_back
-    return ""
-
-
-def user_line() -> str:
-    """Return the user's line, as `file:line`. The calls of rules are generated code, whose file is "<string>"."""
-    return users_line("<string>", NUMPY).place
 
 
 class Capture:
@@ -321,6 +229,10 @@ class Capture:
         replaced(result, _check_array)
         return self._noted(made, result)
 
+    def follows(self, f: Callable[..., Any], args: Any, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule of the user's may be noted operation by operation: it does not look at values or shapes."""
+        return can_follow(f, replaced(args, _held), settings)
+
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
@@ -365,7 +277,7 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        # For whoever reads a plan: an operation of the user's may have the name of one of the package's.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"
@@ -468,29 +380,6 @@ def _hidden_draw(name: str) -> CaptureError:
         f"compile: the function drew random numbers from {name} while it was captured, and a replay would use the same "
         f"ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
     )
-
-
-def memory_of(array: Any) -> Any:
-    """Return what tells an array's elements from those of others."""
-    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
-
-
-FEW = 4096
-"""Bytes up to which an array's content is compared as a string."""
-
-
-def content(array: Any) -> Any:
-    """Return what `is_unchanged` compares with later."""
-    if array.nbytes <= FEW or not array.flags.c_contiguous or array.nbytes % 8:
-        return array.tobytes()
-    return array.reshape(-1).view(np.uint64).copy()
-
-
-def is_unchanged(array: Any, before: Any) -> bool:
-    """Whether an array holds the bits that it held when `content` was called."""
-    if isinstance(before, bytes):
-        return bool(array.tobytes() == before)
-    return np.array_equal(array.reshape(-1).view(np.uint64), before)
 
 
 _watching = 0

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Value
-from chainrule.kernels.native.tasks import over_ranges, run_all
+from chainrule.kernels.native.tasks import Task, parts_of, run_all
 
 from .loops import CUT, Loop
 from .steps import Buffer, Run
 
-SEVERAL = 2**21
-"""How much work is worth a second core."""
+COLUMNS = 64
+"""How many columns a part has at least where a loop is cut along them: a few vectors."""
 
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
@@ -26,7 +26,7 @@ def loop_call(loop: Loop, buffer: Buffer) -> Run:
             copies.append(partial(np.copyto, made, array))
             array = made
         arrays[value] = array.reshape(-1)
-    run = _bound(loop, arrays)
+    run = run_all([task_of_loop(loop, arrays)], work_of(loop))
     if not copies:
         return run
 
@@ -38,17 +38,15 @@ def loop_call(loop: Loop, buffer: Buffer) -> Run:
     return run_on_copies
 
 
-def _bound(loop: Loop, arrays: dict[Value, Any]) -> Run:
-    """Return the loop's function bound to its arrays."""
+def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
+    """Return a loop over flat arrays as a task, in parts where it is large and may be cut."""
     task = loop.task(arrays)
-    work = work_of(loop)
-    if loop.cut() is None or work < SEVERAL or loop.group.size < CUT:
-        return run_all([task], work)
-    from chainrule.kernels.threads import split
-
-    return partial(split, over_ranges(task), task.end, work)
+    cut = loop.cut()
+    if cut is not None and loop.group.size >= CUT:
+        task.parts = parts_of(work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
+    return task
 
 
 def work_of(loop: Loop) -> int:
     """Return how much a loop has to do, as sums."""
-    return loop.group.size * sum(i.op.cost for i in loop.group.members)
+    return loop.group.size * sum(int(i.op.cost) for i in loop.group.members)

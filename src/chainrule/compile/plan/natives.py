@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
 from chainrule.kernels import cross_entropy, normalization, softmax
-from chainrule.kernels.native.products import fits, product
+from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
@@ -29,15 +29,19 @@ def has_task(i: Instruction) -> bool:
 
 
 def _key(i: Instruction) -> Any:
-    """Return what an instruction does: a record's operation, one of its rules, or a function."""
-    return i.rule or (i.op if i.kind == "op" and i.op is not None else i.function)
+    """Return what an instruction does: a record's operation, one of its rules, or a function of a pass; else None."""
+    if i.kind == "op":
+        return i.function if i.op is None else i.op
+    return i.rule
 
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-    return product(a, b, out) if fits(a, b, out) else None
+    if fits(a, b, out):
+        return product(a, b, out)
+    return products(a, b, out) if stacks_fit(a, b, out) else None
 
 
 def _cross_entropy(name: str, order: tuple[int, ...]) -> Callable[[Instruction, Buffer], Task | None]:

@@ -1,10 +1,10 @@
 """`Plan`: a program with memory: what a replay runs."""
 
 import functools
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,27 +15,26 @@ from chainrule.compile.program.groups import Group, grouped, reduction_of
 from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
-from chainrule.present.notebook import text
+from chainrule.present.page import fragment, preformatted
 from chainrule.rules.arrays.shape import Reshape
-from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
 from . import by_numpy
 from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
-from .report import Line, profile_table, program_table
-from .single import can_be_single, single
+from .report import PlanLine, profile_table, program_table
+from .single import one_call, runs_of
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
 CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
 """What has threads of its own."""
-FEW_PRODUCTS = 2**28
-"""Floating-point operations of all matrix products that one core does in a few milliseconds."""
+LARGE = 2**18
+"""Floating-point operations of a line from which on BLAS would use threads of its own."""
 
 
 @dataclass(eq=False)
-class Step:
+class PlanStep:
     """One line of a plan."""
 
     node: Instruction | Group
@@ -89,7 +88,7 @@ class Plan:
     """What array a state is now: tensors may have got another one since the capture."""
     barrier: Instruction | None = None
     """Where `run` stops and `run_rest` begins; at the end where it is None."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     buffers: dict[Value, Any] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
     final_grads: set[Any] = field(default_factory=set)
@@ -106,45 +105,47 @@ class Plan:
         check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
         self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
 
-    def _calls(self, steps: Sequence[Step]) -> list[Run]:
-        """Return the calls of a replay: those of the steps, with runs of small ones put together."""
+    def _calls(self, steps: Sequence[PlanStep]) -> list[Run]:
+        """Return the calls of a replay: those of the steps, with what machine code can do in a row as one."""
+        own = [step for step in steps if step.run]
+        if by_numpy.is_wanted():
+            return [_acting(self, step.run) if step.is_effect else step.run for step in own if step.run]
         calls: list[Run] = []
-        for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
-            several = list(run)
-            made = single(several, self.buffers.__getitem__) if is_small and len(several) > 1 else None
-            if made is not None:
-                calls.append(made)
+        for several, tasks in runs_of(own, self.buffers.__getitem__):
+            if len(tasks) > 1:
+                calls.append(one_call(several, tasks))
             else:
                 calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
         return calls
 
     def run_rest(self) -> None:
         """Run what is behind the cut."""
-        for call in self.rest:
-            call()
+        with self._one_pool():
+            for call in self.rest:
+                call()
 
     def run(self) -> None:
         """Run all lines, on what is in the buffers of the inputs."""
         self.has_acted = False
-        if not self.has_own_threads:
+        with self._one_pool():
             for call in self.calls:
                 call()
-            return
-        from chainrule.kernels.blas import one_thread
 
-        with one_thread():
-            for call in self.calls:
-                call()
+    def _one_pool(self) -> AbstractContextManager[None]:
+        """Keep BLAS to one thread where there is work for several: the cores belong to the threads of the plan then.
+
+        After a product OpenBLAS's own threads look for the next one for 26 ms without sleeping.
+        """
+        if not self.is_large:
+            return nullcontext()
+        from chainrule.kernels.openblas import one_thread
+
+        return one_thread()
 
     @functools.cached_property
-    def has_own_threads(self) -> bool:
-        """Whether to keep BLAS to one thread: convolutions have threads of their own, and its products are small.
-
-        After a product OpenBLAS's threads wait for the next one for 26 ms without sleeping, on the cores that the
-        convolutions need.
-        """
-        products = sum(step.flops for step in self.steps if step.op is Matmul)
-        return products < FEW_PRODUCTS and any(step.op in CONVOLUTIONS for step in self.steps)
+    def is_large(self) -> bool:
+        """Whether a line may be worth several cores: a large product or loop, or what is not known to be small."""
+        return any(step.flops >= LARGE or step.op in CONVOLUTIONS for step in self.steps)
 
     # What it looks like
 
@@ -154,11 +155,11 @@ class Plan:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return text(str(self))
+        return fragment("en", preformatted(str(self)))
 
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[PlanLine]:
         return [
-            Line(
+            PlanLine(
                 step.name,
                 [f"{v!r} {v.dtype}{list(v.shape)}" for v in step.outputs],
                 [repr(v) for v in step.inputs],
@@ -184,12 +185,13 @@ class Plan:
         draws = [s.node for s in self.steps if isinstance(s.node, Instruction) and s.node.kind == "draw"]
         generators = [draw.generator or default_generator() for draw in draws]
         states = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
-        for _ in range(repeats):
-            for step, seconds, back in zip(self.steps, times, undo, strict=True):
-                if step.run is not None and (not step.is_effect or back is not None):
-                    began = time.perf_counter()
-                    step.run()
-                    seconds.append(time.perf_counter() - began)
+        with self._one_pool():
+            for _ in range(repeats):
+                for step, seconds, back in zip(self.steps, times, undo, strict=True):
+                    if step.run is not None and (not step.is_effect or back is not None):
+                        began = time.perf_counter()
+                        step.run()
+                        seconds.append(time.perf_counter() - began)
         for back in undo:
             if back is not None:
                 back()
@@ -202,10 +204,6 @@ class Plan:
         return profile_table(self._lines(), medians)
 
 
-def _can_be_single(step: Step) -> bool:
-    return not by_numpy.is_wanted() and can_be_single(step)
-
-
 def _acting(plan: Plan, run: Run | None) -> Run:
     assert run is not None
 
@@ -216,7 +214,7 @@ def _acting(plan: Plan, run: Run | None) -> Run:
     return act
 
 
-def _snapshot(step: Step) -> Callable[[], None] | None:
+def _snapshot(step: PlanStep) -> Callable[[], None] | None:
     """Return what undoes an effect, where it can be undone: one that names what it writes, or says how."""
     if not step.is_effect:
         return None
@@ -298,20 +296,20 @@ class _Builder:
         home = self.plan.homes.get(value)
         self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
 
-    def _single(self, k: int, i: Instruction) -> Step:
+    def _single(self, k: int, i: Instruction) -> PlanStep:
         view = view_of(i, self._buffer)
         if view is not None:
             out, source = i.outputs[0], i.inputs[0]
             self.buffers[out] = view
             root = self.base[out] = self.base.get(source, source)
             self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
-            return Step(i, None, [out])
+            return PlanStep(i, None, [out])
         copies = self._changed_in_place(k, i) if i.kind == "change" else []
         for value in i.outputs:
             if value not in self.buffers:
                 self._allocate(value)
         run = step_of(i, self._buffer) if i.kind != "change" else _changing(i, self._buffer, copies)
-        return Step(i, run, i.outputs)
+        return PlanStep(i, run, i.outputs)
 
     def _changed_in_place(self, k: int, i: Instruction) -> list[Run]:
         """Let the outputs of a change be in the buffers of its inputs, or in copies where those are read later."""
@@ -327,7 +325,7 @@ class _Builder:
                 copies.append(partial(np.copyto, self.buffers[out], buffer))
         return copies
 
-    def _loop(self, k: int, group: Group) -> Step:
+    def _loop(self, k: int, group: Group) -> PlanStep:
         outside = {v for v in group.made if self.last.get(v, -1) > k}
         loop = loop_of(group, outside)
         for out, source in aliases(group).items():
@@ -351,7 +349,7 @@ class _Builder:
                 self.buffers[out] = self.buffers[source].reshape(out.shape)
                 root = self.base[out] = self.base.get(source, source)
                 self.last[root] = max(self.last.get(root, -1), self.last[out])
-        return Step(group, self._loop_call(loop), [*loop.stored], loop)
+        return PlanStep(group, self._loop_call(loop), [*loop.stored], loop)
 
     def _ends_here(self, value: Value, k: int) -> bool:
         root = self.base.get(value, value)

@@ -1,38 +1,50 @@
-"""A run of small steps as one call.
+"""Runs of steps as one call each.
 
-In a small network a call from Python costs more than the work that it does. Where a run of steps consists of loops,
-matrix products and cross-entropy alone, and is small, it becomes a list of tasks that machine code goes through.
+In a small network a call from Python costs more than the work that it does. Loops, matrix products, norms and
+cross-entropy become a list of tasks that machine code goes through; large ones are cut into parts there, which all
+cores take.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.compile.program.program import Value
 from chainrule.kernels.native.tasks import Task, run_all
 
-from .emit import work_of
+from .emit import task_of_loop, work_of
 from .natives import has_task, task_of
 from .steps import Run
-
-MOST = 2**22
-"""Floating-point operations: above, the calls from Python do not matter, and some steps are worth several cores."""
 
 Buffer = Callable[[Value], Any]
 
 
-def can_be_single(step: Any) -> bool:
-    """Whether a step may become a part of a run: it is small, and a loop or an instruction that has a task."""
-    return step.flops <= MOST and (step.loop is not None or has_task(step.node))
-
-
-def single(steps: Sequence[Any], buffer: Buffer) -> Run | None:
-    """Return one call for all of these steps, or None where one of them cannot be in it."""
+def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[tuple[Sequence[Any], list[Task]]]:
+    """Yield the steps in order: those that become one call together, with their tasks, and each other by itself."""
+    together: list[Any] = []
     tasks: list[Task] = []
     for step in steps:
-        task = _loop(step.loop, buffer) if step.loop is not None else task_of(step.node, buffer)
-        if task is None:
-            return None
-        tasks.append(task)
+        task = task_of_step(step, buffer)
+        if task is not None:
+            together.append(step)
+            tasks.append(task)
+            continue
+        if together:
+            yield together, tasks
+            together, tasks = [], []
+        yield [step], []
+    if together:
+        yield together, tasks
+
+
+def task_of_step(step: Any, buffer: Buffer) -> Task | None:
+    """Return a step as a task, or None where it has to be called from Python."""
+    if step.loop is not None:
+        return _loop(step.loop, buffer)
+    return task_of(step.node, buffer) if has_task(step.node) else None
+
+
+def one_call(steps: Sequence[Any], tasks: list[Task]) -> Run:
+    """Return the call of some steps' tasks."""
     return run_all(tasks, sum(map(_work, steps)))
 
 
@@ -47,5 +59,4 @@ def _loop(loop: Any, buffer: Buffer) -> Task | None:
     arrays = {value: buffer(value) for value in (*loop.loaded, *loop.stored)}
     if not all(a.flags.c_contiguous for a in arrays.values()):
         return None
-    task: Task = loop.task({value: a.reshape(-1) for value, a in arrays.items()})
-    return task
+    return task_of_loop(loop, {value: a.reshape(-1) for value, a in arrays.items()})

@@ -1,7 +1,7 @@
 """From a call to the innermost trace among its arguments.
 
-`applier(op)` makes the function that runs an operation. On plain arrays it is the primal and nothing else. Operations
-of one or two arrays and no settings, which make up most of a tape, get a shorter way that does what `process` does.
+`applier(op)` makes the function that runs an operation. On plain arrays it just calls the primal. Operations of one or
+two arrays without settings, which make up most of a tape, get a shortcut that does what `process` does.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,10 @@ from .tape import Tape, record
 
 NO_SETTINGS: Mapping[str, Any] = {}
 floor = latest.get
+new: Any = object.__new__
+Array = np.ndarray
+BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
+"""Which of two arguments have a gradient."""
 LISTS = frozenset({list, tuple})
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
@@ -31,7 +35,7 @@ def applier(op: Any) -> Callable[..., Any]:
 
 
 def innermost(args: tuple[Any, ...]) -> Trace | None:
-    """Return the trace with the highest level among the arguments, or None where none is a box."""
+    """Return the trace with the highest level among the arguments, or None if none is a box."""
     found: Trace | None = None
     for x in args:
         if isinstance(x, Tensor) and (found is None or x._trace.level > found.level):
@@ -49,14 +53,14 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
                 trace = innermost(args)
                 break
     if trace is None and running.capture is not None:
-        # An index whose values differ from call to call, or random numbers, which do so of themselves.
+        # An index whose values differ from call to call, or random numbers, which do so anyway.
         draws = op.kind == "constant" and "generator" in settings
         if draws or any(True for _ in boxes_in(dict(settings))):
             trace = running.capture
         else:
-            # What is computed of plain arrays is computed once: a look at what is in them.
+            # A result computed from plain arrays is computed only once, so this looks at their values.
             args = tuple(map(value_of, args))
-    if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair
+    if trace is not None and isinstance(op, type):  # a custom operation decides itself what it takes
         args = operands(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
@@ -85,7 +89,10 @@ def _unary(op: Any) -> Callable[..., Any]:
         if not isinstance(x, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         trace, link = x._trace, x._link
-        if type(trace) is not Tape or isinstance(value := x._value, Tensor):
+        if type(trace) is not Tape:
+            return dispatch(op, (x,), NO_SETTINGS)
+        value = x._value
+        if type(value) is not Array and isinstance(value, Tensor):
             return dispatch(op, (x,), NO_SETTINGS)
         try:
             y = primal(value)
@@ -95,7 +102,9 @@ def _unary(op: Any) -> Callable[..., Any]:
             return Tensor(y, trace, None)
         if save is None:
             save = op.saver((True,))
-        return Tensor(y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2))
+        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box._value, box._trace, box._link = y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2)
+        return box
 
     return apply
 
@@ -124,7 +133,8 @@ def _binary(op: Any) -> Callable[..., Any]:
             first, y, second = None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
-        if isinstance(x, Tensor) or isinstance(y, Tensor):
+        # Nearly always both are arrays: what they are costs less to ask than what they are not.
+        if (type(x) is not Array or type(y) is not Array) and (isinstance(x, Tensor) or isinstance(y, Tensor)):
             return dispatch(op, (a, b), NO_SETTINGS)
         try:
             z = primal(x, y)
@@ -132,15 +142,17 @@ def _binary(op: Any) -> Callable[..., Any]:
             reraise(error, op, (a, b))
         if (first is None and second is None) or floor().level > trace.level:
             return Tensor(z, trace, None)
-        tracked = (first is not None, second is not None)
+        tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
         save = savers.get(tracked) or op.saver(tracked)
-        return Tensor(z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2))
+        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box._value, box._trace, box._link = z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2)
+        return box
 
     return apply
 
 
 def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
-    """Raise the error anew with the operation's name and what its arguments were."""
+    """Raise the error again, with the operation's name and a description of its arguments."""
     if str(error).startswith(f"{op.name}:"):
         raise error
     names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
@@ -154,7 +166,7 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
 
 
 def described(x: Any) -> str:
-    """Say of an argument what matters in an error: shape and dtype, or its type."""
+    """Describe an argument for an error message: its shape and dtype, or its type."""
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{x.dtype}{list(x.shape)}"
     return type(x).__name__

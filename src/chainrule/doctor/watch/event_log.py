@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.doctor.examine.measure import Counts, Layer, named_use
-from chainrule.doctor.found import Found
+from chainrule.doctor.found import Diagnosed
 from chainrule.doctor.report.text import text_of
 from chainrule.train.event_file import EventFile, Histogram
 
@@ -57,7 +57,7 @@ def _histogram(found: Counts) -> Histogram:
     )
 
 
-def write_diagnosis(d: Found, folder: str | os.PathLike[str], lang: str = "en") -> Path:
+def write_diagnosis(d: Diagnosed, folder: str | os.PathLike[str], lang: str = "en") -> Path:
     """Write a diagnosis as an event file; return its path."""
     rows = [row for row in d.layers if not math.isnan(row.gradient) and row.kind != "embedding"]
     names = [named_use(row.name, row.use) for row in rows]

@@ -13,13 +13,12 @@ from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Symbol
-from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
-from chainrule.explain.derive.verify import verify
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 
 from .laws import Law
+from .proofs import line_of
 
 
 def blockwise_lines(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
@@ -53,14 +52,8 @@ def blockwise_lines(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
         (words["block_softmax"], r"\bar S = P \odot (\bar P - D)", weights * (weights_bar - sums)),
     )
     found["s_bar"] = Named(Symbol(r"\bar S"), 0.0)
-    return [_line(title, Law(latex), found, expected) for title, latex, expected in lines]
+    return [line_of(title, Law(latex), found, expected) for title, latex, expected in lines]
 
 
 def _value(operand: Operand) -> Any:
     return np.asarray(getattr(operand, "value", 0.0))
-
-
-def _line(title: str, law: Law, operands: dict[str, Operand], expected: Any) -> Line:
-    rendered = render(law.latex, operands, {})
-    verdict = verify(rendered.reading, rendered.values, law, expected)
-    return Line(title, rendered.shown, verdict.error, verdict.reason)

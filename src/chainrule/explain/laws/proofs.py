@@ -14,13 +14,13 @@ import numpy as np
 
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
-from chainrule.explain.derive.recorder import Entry, array_of
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.observe.entry import Entry, array_of
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.linear import LinearMap
 
@@ -52,7 +52,7 @@ LEFT = {
 }
 
 
-class Written(Derivative):
+class WrittenDerivative(Derivative):
     r"""A derivative that the proof writes out: its $\delta$ is Kronecker's."""
 
     @property
@@ -73,11 +73,11 @@ def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
     operands = _operands(book, unit, values)
     z, gradient = _rows(unit.output.value), unit.contribution(k)
     gradient = _rows(gradient) if letter == "x" else gradient
-    lines = [_line(words["proof_forward"], Law(FORWARD[unit.record]), operands, z)]
+    lines = [line_of(words["proof_forward"], Law(FORWARD[unit.record]), operands, z)]
     jacobian = render(JACOBIANS[letter], operands, {}).shown
     lines.append(Line(words["proof_jacobian"], jacobian, _jacobian_error(letter, values, z.shape)))
     lines.append(_chain_line(words["proof_chain"], letter, operands, gradient))
-    lines.append(_line(words["proof_left"], Law(LEFT[letter]), operands, gradient))
+    lines.append(line_of(words["proof_left"], Law(LEFT[letter]), operands, gradient))
     return lines
 
 
@@ -86,7 +86,7 @@ def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradie
     terms = math.prod(np.size(getattr(operands[name], "value", 0)) for name in ("z", letter))
     rendered = render(SUMS[letter], operands, {})
     law = Law(SUMS[letter] if terms <= MOST_TERMS else LEFT[letter])
-    return replace(_line(title, law, operands, gradient), latex=rendered.shown)
+    return replace(line_of(title, law, operands, gradient), latex=rendered.shown)
 
 
 def _rows(x: Any) -> Any:
@@ -100,14 +100,15 @@ def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Op
         operand = book.operand(x)
         symbol = operand.symbol if isinstance(operand, Named) else Symbol(name)
         found[name] = Named(symbol, values[name])
-        found[f"{name}_bar"] = Named(Written(symbol.base, symbol.label), 0.0)
+        found[f"{name}_bar"] = Named(WrittenDerivative(symbol.base, symbol.label), 0.0)
     z = book.symbol(unit.output)
     found["z"] = Named(z, _rows(unit.output.value))
-    found["z_bar"] = Named(Written(z.base, z.label), _rows(unit.output.gradient))
+    found["z_bar"] = Named(WrittenDerivative(z.base, z.label), _rows(unit.output.gradient))
     return found
 
 
-def _line(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:
+def line_of(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:
+    """Return one line of a derivation: the law as it is shown, and how far its value is from the expected one."""
     rendered = render(law.latex, operands, {})
     verdict = verify(rendered.reading, rendered.values, law, expected)
     return Line(title, rendered.shown, verdict.error, verdict.reason)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from chainrule import nn
-from chainrule.compile.capture.capture import Capture, Captured
+from chainrule.compile.capture.capture import Capture
+from chainrule.compile.capture.captured import Captured
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor, value_of
@@ -54,7 +55,7 @@ class Varying:
 
 
 @dataclass
-class Trace:
+class CapturedRun:
     """One capture: its program, the boxes' values, and the arrays behind them."""
 
     capture: Capture
@@ -137,7 +138,7 @@ def _boxed(tree: Any) -> Any:
     return tuple(map(_boxed, tree)) if isinstance(tree, tuple) else Tensor(tree, EAGER, None)
 
 
-def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping[str, Any]) -> Trace:
+def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping[str, Any]) -> CapturedRun:
     """Capture one call of a model."""
     capture = Capture()
     inputs = [capture.program.value("input", x) for x in examples]
@@ -156,7 +157,7 @@ def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping
     training = [type(m).__name__ for m in called if m.training and m is not model]
     if training and not isinstance(model, nn.Module):
         raise ValueError(f"export: {training[0]} is in training mode; call eval() on the model first")
-    return Trace(capture, inputs, [box._link for box in found], list(examples), [box.held for box in found])
+    return CapturedRun(capture, inputs, [box._link for box in found], list(examples), [box.held for box in found])
 
 
 class Traces:
@@ -188,7 +189,7 @@ class Traces:
         examples: Sequence[Any],
         lengths: Mapping[str, int],
         settings: Mapping[str, Any],
-    ) -> Trace:
+    ) -> CapturedRun:
         given = self._resized(examples, lengths)
         try:
             return traced(model, given, settings)
@@ -233,7 +234,7 @@ class Traces:
                     "of dynamic=, which fixes its length"
                 )
 
-    def _values(self, trace: Trace) -> Iterator[Value]:
+    def _values(self, trace: CapturedRun) -> Iterator[Value]:
         yield from trace.inputs
         for i in trace.instructions:
             yield from i.inputs

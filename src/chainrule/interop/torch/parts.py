@@ -229,12 +229,15 @@ class Run:
         """Return the gradients where no call loses them but those of some numbers; None where that cannot be."""
         with self._watching(Joining(self, cut)):
             try:
-                outputs = self.subject.outputs(self.values())
+                found = self.subject.outputs(self.values(), lambda outputs: self._pulled(outputs, y_bar))
             except RuntimeError:  # as numpy() of a tensor that now has a gradient
                 return None
-        found = self.subject.gradients(outputs, self.leaves, y_bar)
         pairs = zip(found.values(), self.leaves.values(), strict=True)
         return [np.zeros(leaf.shape) if g is None else g.cpu().numpy() for g, leaf in pairs]
+
+    def _pulled(self, outputs: list[Torch], y_bar: Any) -> dict[str, Torch | None]:
+        with self._unwatched():
+            return self.subject.gradients(outputs, self.leaves, y_bar)
 
 
 class Joining:

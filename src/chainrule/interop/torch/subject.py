@@ -25,7 +25,7 @@ from chainrule.check.subjects.subject import (
     shortened,
 )
 from chainrule.core.tree import flatten, paths, unflatten
-from chainrule.interop.reproduction import reproduction
+from chainrule.interop.reports import reproduction
 
 from .functions import has_setup_context
 
@@ -165,8 +165,11 @@ class TorchSubject(Subject):
         finally:
             self.torch.set_default_dtype(before)
 
-    def outputs(self, values: Mapping[str, Torch]) -> list[Torch]:
-        """Return the floating outputs at other arguments."""
+    def outputs(self, values: Mapping[str, Torch], then: Callable[[list[Torch]], Any] | None = None) -> Any:
+        """Return the floating outputs at other arguments, or what `then` makes of them.
+
+        It is called while the parameters are still in their places: a backward pass may run the module again.
+        """
         state = {name: t.clone() if name in self.buffers else t for name, t in self.state.items()}
         leaves = [self._own(x).clone() if isinstance(x, self.torch.Tensor) else x for x in self.leaves]
         loose: dict[str, Torch] = {}
@@ -178,12 +181,21 @@ class TorchSubject(Subject):
                 (state if kind == "state" else loose)[key] = value
         args, settings = unflatten(self.structure, leaves)
         f = rebound(self.called, list(loose), list(loose.values()))
-        self.holder.forward = lambda: f(*args, **settings)
-        with self._setting():
+
+        def run() -> Any:
+            outputs = self._floating_outputs(f(*args, **settings))
+            return outputs if then is None else then(outputs)
+
+        self.holder.forward = run
+        with self._setting(), warnings.catch_warnings():
+            # A checkpoint says so in the runs that ask for values alone.
+            warnings.filterwarnings("ignore", message="None of the inputs have requires_grad")
             try:
-                result = self.torch.func.functional_call(self.holder, state, ())
+                return self.torch.func.functional_call(self.holder, state, ())
             finally:
                 del self.holder.forward
+
+    def _floating_outputs(self, result: Any) -> list[Torch]:
         outputs = [y for y in flatten(result)[0] if isinstance(y, self.torch.Tensor) and not _is_whole(y)]
         for y in outputs:
             if not self._is_floating(y) or y.dtype is self.torch.bfloat16:
@@ -219,7 +231,7 @@ class TorchSubject(Subject):
         returned: list[Any] = []
         try:
             with self._noting_changes(values, arguments), self._listening(returned):
-                gradients = self.gradients(self.outputs(values), leaves, y_bar)
+                gradients = self.outputs(values, lambda outputs: self.gradients(outputs, leaves, y_bar))
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             raw = self._by_name(returned)
             if raw is not None and "invalid gradient" in str(error):
@@ -275,11 +287,19 @@ class TorchSubject(Subject):
             return dict.fromkeys(leaves)
         whole = {"y_bar": bars[0]} if len(bars) == 1 else {}
         with self._noting_changes(whole, {"y_bar": y_bar}):
-            found = self.torch.autograd.grad(
-                [y for y, _ in reached], list(leaves.values()), [bar for _, bar in reached], allow_unused=True
-            )
+            found = self._pulled([y for y, _ in reached], list(leaves.values()), [bar for _, bar in reached])
         dense = [g.to_dense() if g is not None and g.layout is not self.torch.strided else g for g in found]
         return dict(zip(leaves, dense, strict=True))
+
+    def _pulled(self, outputs: list[Torch], leaves: list[Torch], bars: list[Torch]) -> list[Torch | None]:
+        """Return the gradients of leaves; by `.backward()` where a checkpoint allows nothing else."""
+        try:
+            return list(self.torch.autograd.grad(outputs, leaves, bars, allow_unused=True))
+        except RuntimeError as error:
+            if "use_reentrant=True" not in str(error):
+                raise
+        self.torch.autograd.backward(outputs, bars)
+        return [leaf.grad for leaf in leaves]
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode, where each operation has it."""

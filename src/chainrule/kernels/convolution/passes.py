@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.kernels import outputs
 from chainrule.kernels.jit import inline, kernel
-from chainrule.kernels.threads import split, threads
+from chainrule.kernels.pool import split, threads
 
 from . import tiles
 from .flat import Geometry, Ints, Plane, forward, transposed

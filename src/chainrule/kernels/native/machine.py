@@ -6,6 +6,7 @@ process equal texts are one function.
 
 import functools
 import hashlib
+import os
 import threading
 from typing import Any
 
@@ -15,6 +16,10 @@ from .cache import cache
 
 LEVEL = 3
 """How much LLVM optimises: from 2 on loops run on vectors."""
+
+
+CPU = "CHAINRULE_CPU"
+"""The variable that names a processor, in LLVM's words (`haswell`, `x86-64-v3`), for which code is made instead."""
 
 
 class _Machine:
@@ -28,6 +33,9 @@ class _Machine:
         llvm.initialize_native_asmprinter()
         self.llvm = llvm
         self.cpu, self.features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        if os.environ.get(CPU):
+            # All that the named processor has, and nothing that this one has besides.
+            self.cpu, self.features = os.environ[CPU], ""
         self.target = llvm.Target.from_default_triple()
         self.stamp = f"{__version__} {llvmlite.__version__} {self.target.triple} {self.cpu} {self.features}"
         self.engine = llvm.create_lljit_compiler(self._target_machine(3))
@@ -41,13 +49,8 @@ class _Machine:
 
     def optimised(self, text: str, level: int) -> tuple[Any, Any]:
         """Return the text as LLVM's module, optimised, and the target machine for it."""
-        llvm, machine = self.llvm, self._target_machine(level)
-        module = llvm.parse_assembly(text)
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        options.loop_vectorization = options.slp_vectorization = level > 1
-        builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(module, builder)
-        return module, machine
+        machine = self._target_machine(level)
+        return _optimised(self.llvm, machine, text, level), machine
 
     def address(self, text: str, level: int) -> int:
         key = hashlib.sha256(f"{level} {self.stamp}\n{text}".encode()).hexdigest()
@@ -89,3 +92,26 @@ def assembly_of(text: str) -> str:
     """Return the assembler's text of what a text becomes on this machine."""
     module, target = machine().optimised(text, LEVEL)
     return str(target.emit_assembly(module))
+
+
+def assembly_for(text: str, triple: str, cpu: str) -> str:
+    """Return the assembler's text of what a text becomes on another machine, such as aarch64-linux-gnu's neoverse-n1.
+
+    Raises RuntimeError where LLVM has no such target, or no such processor.
+    """
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=LEVEL, reloc="default")
+    return str(target.emit_assembly(_optimised(llvm, target, text, LEVEL)))
+
+
+def _optimised(llvm: Any, target: Any, text: str, level: int) -> Any:
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = target.triple, str(target.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = level > 1
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)
+    return module

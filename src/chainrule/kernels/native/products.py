@@ -3,15 +3,18 @@
 A factor is an array whose rows, or whose columns, lie one after the other; the result's rows do.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED, address_of_gemm
 
-from .symbol import FLOAT
-from .tasks import Function, Task, address
+from .symbol import LLVM
+from .tasks import Function, Task, address, parts_of
 
+UNIT = 16
+"""Rows or columns that stay together where a product is cut: a multiple of what BLAS computes at a time."""
 BY_LOOPS = 2**12
 """Up to so many multiplications a product is cheaper as loops than as a call of BLAS."""
 
@@ -24,10 +27,15 @@ def product(a: Any, b: Any, out: Any) -> Task:
     if m * n * k <= BY_LOOPS or not gemm:
         return Task(_by_loops(a.dtype, (m, n, k), turned), [a, b, out])
     # A single row or column may have any step in NumPy, and BLAS refuses some.
-    steps = [m if turned[0] else k, k if turned[1] else n, n]
+    steps = (m if turned[0] else k, k if turned[1] else n, n)
     forms = [TRANSPOSED if t else PLAIN for t in turned]
+    along_rows = m >= n
+    units = -(-(m if along_rows else n) // UNIT)
+    # How far a, b and out move for each row, or each column, of the result.
+    moves = (1 if turned[0] else steps[0], 0, n) if along_rows else (0, steps[1] if turned[1] else 1, 1)
     numbers = [gemm, *forms, m, n, k, *(x for pair in zip(map(address, (a, b, out)), steps, strict=True) for x in pair)]
-    return Task(_BLAS.replace("real", "float" if a.dtype == FLOAT else "double"), [], numbers)
+    numbers += [x * UNIT * a.itemsize for x in moves]
+    return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts_of(2.0 * m * n * k, units))
 
 
 def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...]) -> str:
@@ -54,25 +62,132 @@ def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...])
     return function.text()
 
 
-def _gemm() -> str:
-    """Return the function that calls cblas_?gemm.
+@functools.cache
+def _cut_gemm(dtype: Any, along_rows: bool) -> str:
+    """Return the function that computes some rows or columns of a product, counted in units, by cblas_?gemm.
 
-    Its table holds the address, the two forms, m, n, k, and a, b, c, each with the step between its rows.
+    Its table holds the address, the two forms, m, n, k, and a, b, c, each with the step between its rows; and how many
+    bytes the three move from one unit to the next.
     """
-    kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3]
+    kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3, "i64", "i64", "i64"]
     lines = ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"]
     for position, kind in enumerate(kinds):
         lines.append(f"  %at{position} = getelementptr inbounds i64, ptr %table, i64 {position}")
         lines.append(f"  %x{position} = load {kind}, ptr %at{position}")
-    first = ", ".join(f"{kind} %x{position}" for position, kind in enumerate(kinds[:8]) if 0 < position < 6)
+    for position, move in ((6, 12), (8, 13), (10, 14)):
+        lines.append(f"  %by{position} = mul i64 %begin, %x{move}")
+        lines.append(f"  %p{position} = getelementptr inbounds i8, ptr %x{position}, i64 %by{position}")
+    whole = "%x3" if along_rows else "%x4"
+    lines += [
+        f"  %first = mul i64 %begin, {UNIT}",
+        f"  %behind = mul i64 %end, {UNIT}",
+        f"  %is_inside = icmp slt i64 %behind, {whole}",
+        f"  %last = select i1 %is_inside, i64 %behind, i64 {whole}",
+        "  %count = sub i64 %last, %first",
+    ]
+    m, n = ("%count", "%x4") if along_rows else ("%x3", "%count")
+    real = LLVM[np.dtype(dtype)]
     lines.append(
-        f"  call void %x0(i32 {ROW_MAJOR}, {first}, real 1.0, ptr %x6, i64 %x7, ptr %x8, i64 %x9, real 0.0, "
-        "ptr %x10, i64 %x11)"
+        f"  call void %x0(i32 {ROW_MAJOR}, i32 %x1, i32 %x2, i64 {m}, i64 {n}, i64 %x5, {real} 1.0, ptr %p6, i64 %x7, "
+        f"ptr %p8, i64 %x9, {real} 0.0, ptr %p10, i64 %x11)"
     )
     return "\n".join([*lines, "  ret i64 -1", "}"]) + "\n"
 
 
-_BLAS = _gemm()
+def products(a: Any, b: Any, out: Any) -> Task:
+    """Return the task of a product for each matrix of stacks [..., m, k] and [..., k, n], which may lie anyhow.
+
+    Only the last two axes have to be such as BLAS takes; the others may be strides of a larger array, so that the heads
+    of attention are multiplied where they lie.
+    """
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    a, b = (np.broadcast_to(x, (*out.shape[:-2], *x.shape[-2:])) for x in (a, b))
+    places = np.stack([_places(x) for x in (a, b, out)], axis=-1).reshape(-1)
+    turned = [_step(x) is None for x in (a, b)]
+    steps = [_step(x.swapaxes(-1, -2) if t else x) for x, t in zip((a, b, out), (*turned, False), strict=True)]
+    forms = [TRANSPOSED if t else PLAIN for t in turned]
+    count = len(places) // 3
+    numbers = [address_of_gemm(a.dtype), *forms, m, n, k, *steps, address(places)]
+    task = Task(_each_gemm(a.dtype), [], numbers, 0, count, parts=parts_of(2.0 * m * n * k * count, count))
+    task.kept = (places,)
+    return task
+
+
+def _places(stack: Any) -> Any:
+    """Return where each matrix of a stack begins."""
+    offsets = np.zeros(stack.shape[:-2], np.int64)
+    for axis, (length, stride) in enumerate(zip(stack.shape[:-2], stack.strides[:-2], strict=True)):
+        shape = [1] * offsets.ndim
+        shape[axis] = length
+        offsets = offsets + (np.arange(length) * stride).reshape(shape)
+    return offsets.reshape(-1) + stack.__array_interface__["data"][0]
+
+
+def _step(x: Any) -> int | None:
+    """Return how many elements lie between two rows of the last two axes; None where BLAS cannot take them."""
+    rows, columns = x.shape[-2:]
+    by_row, by_column = (stride // x.itemsize for stride in x.strides[-2:])
+    if columns > 1 and by_column != 1:
+        return None
+    if rows == 1:
+        return max(int(columns), 1)
+    return int(by_row) if by_row >= columns and x.strides[-2] % x.itemsize == 0 else None
+
+
+@functools.cache
+def _each_gemm(dtype: Any) -> str:
+    """Return the function that computes a range of products.
+
+    Its table holds the address of cblas_?gemm, the two forms, m, n, k, the steps between the rows of a, b and c, and
+    where it is written where these begin.
+    """
+    kinds = ["ptr", "i32", "i32", *["i64"] * 6, "ptr"]
+    lines = ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {", "entry:"]
+    for position, kind in enumerate(kinds):
+        lines.append(f"  %at{position} = getelementptr inbounds i64, ptr %table, i64 {position}")
+        lines.append(f"  %x{position} = load {kind}, ptr %at{position}")
+    lines += [
+        "  br label %head",
+        "head:",
+        "  %i = phi i64 [ %begin, %entry ], [ %next, %body ]",
+        "  %more = icmp slt i64 %i, %end",
+        "  br i1 %more, label %body, label %done",
+        "body:",
+        "  %three = mul i64 %i, 3",
+    ]
+    for k, name in enumerate("abc"):
+        lines += [
+            f"  %place_{name} = add i64 %three, {k}",
+            f"  %where_{name} = getelementptr inbounds i64, ptr %x9, i64 %place_{name}",
+            f"  %{name} = load ptr, ptr %where_{name}",
+        ]
+    real = LLVM[np.dtype(dtype)]
+    lines += [
+        f"  call void %x0(i32 {ROW_MAJOR}, i32 %x1, i32 %x2, i64 %x3, i64 %x4, i64 %x5, {real} 1.0, ptr %a, i64 %x6, "
+        f"ptr %b, i64 %x7, {real} 0.0, ptr %c, i64 %x8)",
+        "  %next = add i64 %i, 1",
+        "  br label %head",
+        "done:",
+        "  ret i64 -1",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def stacks_fit(a: Any, b: Any, out: Any) -> bool:
+    """Whether stacks of factors and results are such as `products` takes."""
+    return bool(
+        out.ndim > 2
+        and a.ndim > 1
+        and b.ndim > 1
+        and a.dtype == b.dtype == out.dtype
+        and a.dtype in (np.float32, np.float64)
+        and out.size
+        and a.size
+        and address_of_gemm(a.dtype)
+        and all(_step(x) is not None or _step(x.swapaxes(-1, -2)) is not None for x in (a, b))
+        and _step(out) is not None
+    )
 
 
 def fits(a: Any, b: Any, out: Any) -> bool:

@@ -7,19 +7,24 @@ one call from Python.
 
 import ctypes
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.pool import crew
+
 from . import ufuncs as ufuncs  # whoever writes a function does arithmetic in it
 from .code import Code, Place
+from .crew import sequence
 from .machine import address_of
 from .symbol import LONG, Symbol
 
 Run = Callable[[], Any]
+
+PART, MOST_PARTS = 2**21, 16
+"""How many operations a part has at least, and how many parts there are at most."""
 
 LONG_WORK = 2**17
 """Operations from which on a call lets go of the interpreter's lock: less is over before another thread is awake."""
@@ -67,6 +72,10 @@ class Task:
     begin: int = 0
     end: int = 0
     error: str = ""
+    parts: int = 1
+    """In how many parts its range may be worked on at the same time."""
+    kept: tuple[Any, ...] = ()
+    """Memory that the numbers point to."""
     table: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,20 +113,6 @@ def _released(at: int) -> Any:
     return function_at(at)
 
 
-def over_ranges(task: Task) -> Callable[[int, int], None]:
-    """Return the function that carries out a part of a task, for a range that it is given."""
-    ready: list[Any] = []
-    table, lock = ctypes.c_void_p(address(task.table)), threading.Lock()
-
-    def part(begin: int, end: int) -> None:
-        if not ready:
-            with lock:
-                ready.append(function_at(task.at))
-        ready[0](table, begin, end)
-
-    return part
-
-
 def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
     """Return the call that carries out tasks one after the other; it raises IndexError where one finds something wrong.
 
@@ -126,12 +121,13 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
     call: Any = None
 
     def start() -> Any:
-        records = np.array(
-            [len(tasks), *(x for t in tasks for x in (t.at, address(t.table), t.begin, t.end))], np.int64
-        )
+        numbers = (x for t in tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
+        records = np.array([len(tasks), *numbers], np.int64)
         kind = ctypes.CFUNCTYPE if work >= LONG_WORK else ctypes.PYFUNCTYPE
-        function = kind(ctypes.c_int64, ctypes.c_void_p)(address_of(SEQUENCE))
-        return functools.partial(function, ctypes.c_void_p(address(records))), records
+        function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+        if any(t.parts > 1 for t in tasks):
+            crew.gather()
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address), records
 
     def run() -> None:
         nonlocal call
@@ -144,39 +140,15 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
     return run
 
 
-SEQUENCE = """
-define i64 @f(ptr %records) nounwind {
-entry:
-  %count = load i64, ptr %records
-  br label %head
-head:
-  %k = phi i64 [ 0, %entry ], [ %next, %latch ]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %body, label %done
-body:
-  %start = mul i64 %k, 4
-  %i0 = add i64 %start, 1
-  %i1 = add i64 %start, 2
-  %i2 = add i64 %start, 3
-  %i3 = add i64 %start, 4
-  %p0 = getelementptr inbounds i64, ptr %records, i64 %i0
-  %p1 = getelementptr inbounds i64, ptr %records, i64 %i1
-  %p2 = getelementptr inbounds i64, ptr %records, i64 %i2
-  %p3 = getelementptr inbounds i64, ptr %records, i64 %i3
-  %function = load ptr, ptr %p0
-  %table = load ptr, ptr %p1
-  %begin = load i64, ptr %p2
-  %end = load i64, ptr %p3
-  %bad = call i64 %function(ptr %table, i64 %begin, i64 %end)
-  %wrong = icmp sge i64 %bad, 0
-  br i1 %wrong, label %fail, label %latch
-latch:
-  %next = add i64 %k, 1
-  br label %head
-done:
-  ret i64 -1
-fail:
-  ret i64 %k
-}
-"""
-"""What carries out a list: how many, and for each the function, its table and its range."""
+@functools.cache
+def _sequence() -> int:
+    return address_of(sequence())
+
+
+def parts_of(work: float, units: int) -> int:
+    """Return in how many parts so much work is cut, of so many pieces: by the work alone, never by the cores.
+
+    >>> parts_of(2**20, 100), parts_of(2**23, 100), parts_of(2**30, 3)
+    (1, 4, 3)
+    """
+    return max(min(MOST_PARTS, units, int(work / PART)), 1)

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.kernels import outputs
 from chainrule.kernels.convolution.flat import Geometry, Ints
 from chainrule.kernels.jit import inline, kernel
-from chainrule.kernels.threads import split
+from chainrule.kernels.pool import split
 
 from .rows import max_of_every_second, max_of_row, max_pairs_of_row, unmax_pairs_of_row
 

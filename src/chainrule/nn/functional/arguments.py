@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.traces.capturing import as_array
+from chainrule.rules.arrays.windows import Windows
 
 from ..inputs import in_dtype_of
 
@@ -43,3 +44,11 @@ def batched(name: str, input: Any, axes: int) -> tuple[Any, bool]:
         places = ", ".join("DHW"[3 - axes :]) if axes > 1 else "L"
         raise ValueError(f"{name}: expected [B, C, {places}] or [C, {places}], got {list(input.shape)}")
     return (input, False) if input.ndim == axes + 2 else (input[None], True)
+
+
+def check_reach(name: str, windows: Windows, size: Ints) -> None:
+    """Raise a ValueError that begins with `name` unless the windows fit into an input of a size."""
+    try:
+        windows.count(size)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

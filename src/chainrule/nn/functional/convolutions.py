@@ -7,7 +7,7 @@ from chainrule.rules.arrays.shape import reshape
 from chainrule.rules.arrays.windows import Fold, Unfold, Windows
 from chainrule.rules.network.convolution import Convolution, ConvolutionTranspose
 
-from .arguments import Ints, arrayed, batched, ints
+from .arguments import Ints, arrayed, batched, check_reach, ints
 from .padding import pad
 
 
@@ -59,15 +59,8 @@ def _conv(axes: int, input: Any, weight: Any, bias: Any, stride: Any, padding: A
     weight = arrayed(weight)
     _check(name, input, weight, bias, groups, transposed=False)
     windows = _windows(name, weight.shape[2:], stride, padding, dilation)
-    _check_reach(name, windows, input.shape[2:])
+    check_reach(name, windows, input.shape[2:])
     return _finished(Convolution.apply(input, weight, windows=windows, groups=groups), bias, axes, alone)
-
-
-def _check_reach(name: str, windows: Windows, size: Ints) -> None:
-    try:
-        windows.count(size)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def _conv_transpose(
@@ -223,7 +216,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     """
     input, alone = batched("unfold", input, 2)
     windows = _windows("unfold", ints("unfold", "kernel_size", kernel_size, 2, 1), stride, padding, dilation)
-    _check_reach("unfold", windows, input.shape[2:])
+    check_reach("unfold", windows, input.shape[2:])
     y = Unfold.apply(input, windows=windows)
     rows = input.shape[1] * windows.places
     y = reshape(y, (len(input), rows, math.prod(windows.count(input.shape[2:]))))
@@ -242,7 +235,7 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
         raise ValueError(f"fold: expected [B, C * kernel, positions] or without B, got {list(input.shape)}")
     kernel, size = ints("fold", "kernel_size", kernel_size, 2, 1), ints("fold", "output_size", output_size, 2, 1)
     windows = _windows("fold", kernel, stride, padding, dilation)
-    _check_reach("fold", windows, size)
+    check_reach("fold", windows, size)
     channels, rest = divmod(input.shape[-2], windows.places)
     out = windows.count(size)
     if rest or input.shape[-1] != math.prod(out):

@@ -13,7 +13,7 @@ from chainrule.rules.arrays.shape import expand_dims, moveaxis, reshape, swapaxe
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.network.pooling import MaxPool, SumPool
 
-from .arguments import Ints, batched, ints
+from .arguments import Ints, batched, check_reach, ints
 
 
 def _windows(
@@ -30,10 +30,7 @@ def _windows(
     if ceil_mode:
         each = zip(size, steps, margin, windows.span, strict=True)
         windows = replace(windows, padding=tuple((p, p + _overhang(n, s, p, span)) for n, s, p, span in each))
-    try:
-        windows.count(size)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    check_reach(name, windows, size)
     return windows
 
 

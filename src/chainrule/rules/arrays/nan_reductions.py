@@ -8,13 +8,12 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
-from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import is_captured, plain
 from chainrule.core.traces.capturing import known as opened
 
 from .cumulative import cumprod, cumsum, prod
 from .moments import degrees
-from .order_statistics import lines_of, place_of, placed_back, real_like
+from .order_statistics import asked, place_of, placed_back, real_like
 from .reduce import Axis, arrayed, known, max, min, refuse, sum
 
 
@@ -146,13 +145,8 @@ def nanstd(
 
 
 def _nanquantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool) -> Array:
-    a, q = arrayed(a), arrayed(q)
-    if np.any(~((value_of(q) >= 0) & (value_of(q) <= 1))):
-        raise ValueError(f"{name}: got {value_of(q)} as place, expected it within the range from least to largest")
-    lines = lines_of(a, axis)
+    a, q, lines = asked(name, a, q, axis)
     counts = plain(lambda values: (~np.isnan(values)).sum(axis=1), lines)
-    if not lines.shape[1]:
-        raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
     _warn(counts == 0, "All-NaN slice encountered")
     last = np.maximum(counts - 1, 0)
     place = place_of(q.reshape((q.size, 1)), last + 1, method)

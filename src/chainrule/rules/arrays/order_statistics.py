@@ -50,14 +50,20 @@ def lines_of(a: Array, axis: Axis) -> Array:
     return np.transpose(a, [*rest, *axes]).reshape((int(np.prod([a.shape[k] for k in rest])), n))
 
 
-def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool) -> Array:
+def asked(name: str, a: Array, q: Array, axis: Axis) -> tuple[Array, Array, Array]:
+    """Return an array, places from 0 to 1 and the lines to choose from; raise an error where that cannot be done."""
     a, q = arrayed(a), arrayed(q)
     if np.any(~((value_of(q) >= 0) & (value_of(q) <= 1))):
         raise ValueError(f"{name}: got {value_of(q)} as place, expected it within the range from least to largest")
     lines = lines_of(a, axis)
-    n = lines.shape[1]
-    if n == 0:
+    if not lines.shape[1]:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
+    return a, q, lines
+
+
+def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool) -> Array:
+    a, q, lines = asked(name, a, q, axis)
+    n = lines.shape[1]
     place = place_of(q.reshape((q.size,)), n, method)
     below = np.floor(value_of(place)).astype(np.intp)
     above = np.minimum(below + 1, n - 1)

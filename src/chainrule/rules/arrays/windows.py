@@ -117,7 +117,7 @@ def geometry(windows: Windows) -> Any:
 
 
 def wide(x: Array) -> Array:
-    """Return a plain array, float16 as float32: a sum over a window is not to lose digits on the way."""
+    """Return a plain array, float16 as float32: sums are not to lose digits on the way, and squares overflow at 256."""
     x = np.asarray(x)
     return x.astype(np.float32) if x.dtype == np.float16 else x
 

@@ -104,7 +104,7 @@ def attend(blocks: Blocks) -> tuple[Array, Array]:
     """Return attention's output and the logarithms of its rows' sums of exponentials."""
     from chainrule.kernels.attention.blocks import forward
     from chainrule.kernels.blas import address_of_gemm, one_thread
-    from chainrule.kernels.tasks import run_all
+    from chainrule.kernels.pool import run_all
 
     b = blocks
     y, of_heads = b.zeros(b.heads, b.q.shape[1], b.v.shape[2])
@@ -128,8 +128,7 @@ def pull(blocks: Blocks, y: Array, lse: Array, y_bar: Array, with_bias: bool) ->
     """Return the gradients with respect to q, k, v and, if wanted, the added mask."""
     from chainrule.kernels.attention.blocks import reverse
     from chainrule.kernels.blas import address_of_gemm, one_thread
-    from chainrule.kernels.tasks import run_all
-    from chainrule.kernels.threads import threads
+    from chainrule.kernels.pool import run_all, threads
 
     b = blocks
     y, y_bar = b.stacked(y, b.heads), b.stacked(y_bar, b.heads)
@@ -169,7 +168,7 @@ def push(blocks: Blocks, y: Array, dots: Sequence[Array]) -> Array:
     """Return the tangent of the output, given those of q, k, v and the mask."""
     from chainrule.kernels.attention.blocks import tangent
     from chainrule.kernels.blas import address_of_gemm, one_thread
-    from chainrule.kernels.tasks import run_all
+    from chainrule.kernels.pool import run_all
 
     b = blocks
     y = b.stacked(y, b.heads)

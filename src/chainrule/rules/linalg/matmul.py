@@ -96,7 +96,8 @@ def matmul(a: Array, b: Array) -> Array:
     array([21., 43.])
     """
     a, b = arrayed(a), arrayed(b)
-    if a.ndim > 1 and b.ndim > 1 and a.shape[-1] == b.shape[-2]:
+    of_a, of_b = a.shape, b.shape
+    if len(of_a) > 1 and len(of_b) > 1 and of_a[-1] == of_b[-2]:
         return Matmul.apply(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}, expected an axis in each; multiply with *")

@@ -17,6 +17,7 @@ from chainrule.core.operation import Array, case
 from chainrule.kernels import outputs
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.windows import wide
 from chainrule.rules.linalg.matmul import rows
 
 EPS = 1e-5
@@ -39,12 +40,6 @@ def _mean(x: Array) -> Array:
 def _mean_product(a: Array, b: Array) -> Array:
     """Return the mean of `a * b` along the last axis, without the product in memory."""
     return np.einsum("...i,...i->...", a, b) / a.shape[-1]
-
-
-def _wide(x: Array) -> Array:
-    """Return x as an array; float16 is computed in float32, since its squares overflow at 256."""
-    x = np.asarray(x)
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def _by_kernel(x: Array, *parameters: Array) -> bool:
@@ -129,7 +124,7 @@ class LayerNorm(Fused):
         _check(x, eps, gamma=gamma, beta=beta)
         if _by_kernel(x, gamma, beta):
             return _large_forward("layer_norm", x, gamma, beta, eps=eps)
-        x_hat = _wide(x)
+        x_hat = wide(x)
         x_hat = x_hat - _mean(x_hat)
         sigma = np.sqrt(_mean_product(x_hat, x_hat) + eps)
         x_hat /= sigma[..., None]
@@ -204,9 +199,9 @@ class RMSNorm(Fused):
         _check(x, eps, gamma=gamma)
         if _by_kernel(x, gamma):
             return _large_forward("rms_norm", x, gamma, eps=eps)
-        wide = _wide(x)
-        sigma = np.sqrt(_mean_product(wide, wide) + eps)
-        x_hat = wide / sigma[..., None]
+        values = wide(x)
+        sigma = np.sqrt(_mean_product(values, values) + eps)
+        x_hat = values / sigma[..., None]
         return (gamma * x_hat).astype(np.result_type(x, gamma), copy=False), x_hat, sigma
 
     @staticmethod

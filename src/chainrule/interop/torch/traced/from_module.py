@@ -17,7 +17,7 @@ from .graph import Graph
 from .inputs import Input, by_name, signature_of
 from .module import TracedModule
 from .reading import graph_of, type_of
-from .tracing import Traced, TracingError, check_functions, run_once, traced
+from .tracing import Traced, TracingError, functions_of_users, run_once, traced
 
 Torch = Any
 
@@ -37,10 +37,11 @@ def by_tracing(module: Torch, inputs: Any) -> TracedModule:
     _check_hooks(module)
     names = signature_of(module.forward)
     graphs: dict[bool, Graph] = {}
+    functions: dict[bool, list[str]] = {}
     pattern: Mapping[str, Any] = {}
     for training in [True, False] if module.training else [False]:
         with _in_mode(module, training):
-            check_functions(module, run_once(module, args, settings))
+            functions[training] = functions_of_users(run_once(module, args, settings))
             trace = _traced(module, args, settings)
         graphs[training] = graph_of(trace, module)
         if not pattern or not training:
@@ -49,6 +50,13 @@ def by_tracing(module: Torch, inputs: Any) -> TracedModule:
     _fill(made, module)
     made.train(module.training)
     _verify(made, module, args, settings)
+    for training, names_of_functions in functions.items():
+        if names_of_functions and not _same_gradients(made, module, args, settings, training):
+            raise TypeError(
+                f"from_torch: {type(module).__name__}: runs the torch.autograd.Function {names_of_functions[0]}, whose "
+                "backward is not the derivative of its forward, which is all that a trace shows; write this part as a "
+                "chainrule module that calls from_torch_function(Function.apply)"
+            )
     return made
 
 
@@ -110,7 +118,12 @@ def _check_hooks(module: Torch) -> None:
 def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with an `Input` at each tensor, in the order of the trace's inputs."""
     torch = needed("torch", "from_torch")
-    leaves = iter(trace.leaves)
+    leaves, lengths = iter(trace.leaves), dict[str, str]()
+
+    def length(n: Any) -> int | str:
+        # A symbol of PyTorch, or an expression of some: the first one is the batch.
+        count = len(lengths) + 1
+        return n if isinstance(n, int) else lengths.setdefault(str(n), "batch" if count == 1 else f"batch{count}")
 
     def described(x: Any, what: str) -> Any:
         if isinstance(x, Mapping):
@@ -121,13 +134,9 @@ def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(x, torch.Tensor):
             return x
         check_torch_tensor(f"from_torch: input {what}", x)
-        return Input(np.dtype(str(x.dtype).removeprefix("torch.")), tuple(map(_length, fake.shape)))
+        return Input(np.dtype(str(x.dtype).removeprefix("torch.")), tuple(map(length, fake.shape)))
 
     return {name: described(value, name) for name, value in given.items()}
-
-
-def _length(n: Any) -> int | str:
-    return n if isinstance(n, int) else str(n)
 
 
 def _fill(made: TracedModule, module: Torch) -> None:
@@ -146,46 +155,87 @@ def _fill(made: TracedModule, module: Torch) -> None:
 
 
 def _verify(made: TracedModule, module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
-    """Run the model once and hold it against PyTorch; a ValueError where the outputs are not the same."""
-    torch = needed("torch", "from_torch")
-    graph = made.graphs[False]
-    with _in_mode(module, False):
-        expected = torch.utils._pytree.tree_leaves(run_once(module, args, settings))
-    copied = copy.deepcopy(made).eval()
-    ours = _leaves(_run(copied, args, settings))
-    theirs = [y.detach().numpy() for y in expected if isinstance(y, torch.Tensor)]
-    if graph.random:
-        return
-    for k, (y, y_torch) in enumerate(zip(ours, theirs, strict=True)):
-        if y.shape != y_torch.shape or y.dtype != y_torch.dtype:
-            _differs(module, k, f"{y.dtype} {list(y.shape)} instead of {y_torch.dtype} {list(y_torch.shape)}")
-        if y.dtype.kind == "f" and y.size:
-            finite = np.isfinite(y_torch)
-            scale = float(np.abs(y_torch[finite]).max(initial=0.0)) or 1.0
-            apart = float(np.abs(y[finite] - y_torch[finite]).max(initial=0.0)) / scale
-            if not apart <= CLOSE[y.dtype.name]:
-                _differs(module, k, f"off by {apart:.1e} of the largest value")
+    """Hold the model against PyTorch, at the example and at another one; a ValueError where the outputs differ.
+
+    At the example alone, a trace that took some value for a constant would pass.
+    """
+    torch, graph = needed("torch", "from_torch"), made.graphs[False]
+    for where, change in (("the example", lambda x: x), ("another example", _varied)):
+        given = torch.utils._pytree.tree_map(lambda x, f=change: f(x) if isinstance(x, torch.Tensor) else x, (args, settings))
+        with _in_mode(module, False):
+            expected = torch.utils._pytree.tree_leaves(run_once(module, *given))
+        copied = copy.deepcopy(made).eval()
+        with no_grad():
+            ours = [np.asarray(value_of(y)) for y in _leaves_of(_called(copied, *given))]
+        if not graph.random:
+            theirs = [y.detach().numpy() for y in expected if isinstance(y, torch.Tensor)]
+            for k, (y, y_torch) in enumerate(zip(ours, theirs, strict=True)):
+                if how := _difference(y, y_torch):
+                    raise ValueError(
+                        f"from_torch: {type(module).__name__}: output {k} of the converted model is not PyTorch's at "
+                        f"{where}: {how}; if forward uses values of tensors in Python (as .item(), .data or .numpy() do), "
+                        "compute with the tensors; otherwise please report the model"
+                    )
 
 
-def _run(made: TracedModule, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+def _varied(x: Torch) -> Torch:
+    """Return another input of the same kind: the samples in the other order, numbers a little smaller."""
+    x = x.flip(0) if x.ndim else x
+    return x * 0.95 if x.is_floating_point() else x
+
+
+def _difference(y: Any, expected: Any) -> str:
+    """Say how far an output is from PyTorch's, or nothing where it is near enough."""
+    if y.shape != expected.shape or y.dtype != expected.dtype:
+        return f"{y.dtype} {list(y.shape)} instead of {expected.dtype} {list(expected.shape)}"
+    if y.dtype.kind != "f" or not y.size:
+        return ""
+    finite = np.isfinite(expected)
+    scale = float(np.abs(expected[finite]).max(initial=0.0)) or 1.0
+    apart = float(np.abs(y[finite] - expected[finite]).max(initial=0.0)) / scale
+    return "" if apart <= CLOSE[y.dtype.name] else f"off by {apart:.1e} of the largest value"
+
+
+def _called(made: TracedModule, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     torch = needed("torch", "from_torch")
     args, settings = torch.utils._pytree.tree_map(
         lambda x: array_of("from_torch: input", x) if isinstance(x, torch.Tensor) else x, (args, settings)
     )
-    with no_grad():
-        return made(*args, **settings)
+    return made(*args, **settings)
 
 
-def _leaves(tree: Any) -> list[Any]:
+def _same_gradients(
+    made: TracedModule, module: Torch, args: tuple[Any, ...], settings: dict[str, Any], training: bool
+) -> bool:
+    """Whether the parameters' gradients at the example are PyTorch's; False where chance decides them."""
+    torch = needed("torch", "from_torch")
+    if made.graphs[training].random:
+        return False
+    with _in_mode(module, training):
+        outputs = torch.utils._pytree.tree_leaves(run_once(module, args, settings))
+    outputs = [y for y in outputs if isinstance(y, torch.Tensor) and y.requires_grad]
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    bars = [np.random.default_rng(k).normal(size=y.shape) for k, y in enumerate(outputs)]
+    total = sum((y * torch.from_numpy(bar).to(y)).sum() for y, bar in zip(outputs, bars, strict=True))
+    theirs = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    copied = copy.deepcopy(made).train(training)
+    ours = [y for y in _leaves_of(_called(copied, args, settings)) if getattr(y, "requires_grad", False)]
+    sum((y * bar.astype(y.dtype)).sum() for y, bar in zip(ours, bars, strict=True)).backward()
+    found = dict(copied.named_parameters())
+    for (name, parameter), g in zip(parameters.items(), theirs, strict=True):
+        expected = np.zeros(parameter.shape) if g is None else g.numpy()
+        grad = found[name].grad
+        gradient = np.zeros(parameter.shape) if grad is None else grad.numpy()
+        scale = float(np.abs(expected).max(initial=0.0)) or 1.0
+        if not float(np.abs(gradient - expected).max(initial=0.0)) <= CLOSE[found[name].dtype.name] * scale:
+            return False
+    return True
+
+
+def _leaves_of(tree: Any) -> list[Any]:
+    """Return the arrays in nested outputs."""
     if isinstance(tree, Mapping):
-        return [leaf for item in tree.values() for leaf in _leaves(item)]
+        return [leaf for item in tree.values() for leaf in _leaves_of(item)]
     if isinstance(tree, tuple | list):
-        return [leaf for item in tree for leaf in _leaves(item)]
-    return [np.asarray(value_of(tree))] if hasattr(tree, "dtype") else []
-
-
-def _differs(module: Torch, k: int, how: str) -> None:
-    raise ValueError(
-        f"from_torch: {type(module).__name__}: output {k} of the converted model is not PyTorch's: {how}; this is a "
-        "fault of the conversion: please report the model, and write it as a chainrule module until then"
-    )
+        return [leaf for item in tree for leaf in _leaves_of(item)]
+    return [tree] if hasattr(tree, "dtype") else []

@@ -16,6 +16,11 @@ from .inputs import Input, Matching, by_name
 class Part(Module):
     """The parameters and buffers of one module of the traced model."""
 
+    def extra_repr(self) -> str:
+        """Return the shapes."""
+        held = {**self._parameters, **self._buffers}
+        return ", ".join(f"{name} {list(value.shape)}" for name, value in held.items())
+
 
 class TracedModule(Module):
     """A model of PyTorch as the graph of its operators, carried out by chainrule's operations.

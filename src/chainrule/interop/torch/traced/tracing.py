@@ -2,7 +2,7 @@
 
 Two things would be lost on the way to it and are marked first. What `detach` and `no_grad` make constant is so no more
 once operators are decomposed, so a marker operator of our own stands there. And a `torch.autograd.Function` of the
-user's is traced through its forward, without the backward that it was written for, so it is refused.
+user's is traced through its forward, without the backward that it was written for: the gradients are then compared.
 """
 
 import functools
@@ -67,9 +67,17 @@ class Traced:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Let PyTorch trace without the warnings that its own files give about its own files."""
-    with warnings.catch_warnings():
+def _tracing(torch: Torch) -> Iterator[None]:
+    """Let PyTorch trace without the warnings that its own files give about its own files.
+
+    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Random generators stay as they are.
+    """
+
+    class Data(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+            return args[0].detach() if func == torch.Tensor.data.__get__ else func(*args, **(kwargs or {}))
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), Data():
         for category in (FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")
@@ -86,14 +94,18 @@ def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Tr
         if free and shapes is None:
             continue
         try:
-            with quiet(), torch.random.fork_rng(devices=[]):
+            with _tracing(torch):
                 exported = torch.export.export(module, args, settings, dynamic_shapes=shapes)
                 _mark(torch, exported.graph_module)
                 exported = exported.run_decompositions(_table(torch))
             return _of_exported(torch, exported)
         except Exception as error:  # PyTorch raises a hundred kinds of them here
             errors.append(_first_lines(error))
-    raise TracingError(errors[-1])
+    try:
+        with _tracing(torch):
+            return traced_by_fx(module, args, settings)
+    except Exception as error:
+        raise TracingError(errors[-1]) from error
 
 
 def _first_lines(error: Exception) -> str:
@@ -162,17 +174,11 @@ def _stop_outputs(torch: Torch, graph_module: Torch) -> None:
     graph_module.recompile()
 
 
-def check_functions(module: Torch, outputs: Any) -> None:
-    """Raise a TypeError where the gradient of some outputs goes through a user's autograd.Function."""
+def functions_of_users(outputs: Any) -> list[str]:
+    """Return the names of the autograd.Functions, other than PyTorch's own, that made some outputs."""
     torch = needed("torch", "from_torch")
     leaves = [y for y in torch.utils._pytree.tree_leaves(outputs) if isinstance(y, torch.Tensor)]
-    own = [cls for cls in functions_behind(leaves) if not cls.__module__.startswith("torch.")]
-    if own:
-        raise TypeError(
-            f"from_torch: {type(module).__name__}: runs the torch.autograd.Function {own[0].__name__}, whose backward "
-            "a trace does not show; write it with operators of PyTorch, or write this part as a chainrule module that "
-            "calls from_torch_function(Function.apply)"
-        )
+    return [cls.__name__ for cls in functions_behind(leaves) if not cls.__module__.startswith("torch.")]
 
 
 def run_once(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
@@ -223,3 +229,83 @@ def _outputs_of(torch: Torch, exported: Torch, graph: Torch) -> tuple[list[Any],
         else:
             raise TracingError(f"it writes into {spec.target or 'an argument'}, which is not one of its buffers")
     return results, writes
+
+
+# Where torch.export gives up: torch.fx
+
+
+def traced_by_fx(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
+    """Return the graph of a module as torch.fx records it; that graph, without the module's code, is then exported.
+
+    Parameters and buffers are among its arguments.
+    """
+    torch = needed("torch", "from_torch")
+    make_fx, pytree = torch.fx.experimental.proxy_tensor.make_fx, torch.utils._pytree
+    names = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    state = {name: t.detach().clone() for name, t in names.items()}
+    leaves, form = pytree.tree_flatten((args, settings))
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    found: list[Any] = []
+
+    def run(values: list[Torch], tensors: list[Torch]) -> list[Any]:
+        filled = list(leaves)
+        for k, tensor in zip(places, tensors, strict=True):
+            filled[k] = tensor
+        there = dict(zip(state, values, strict=True))
+        own_args, own_settings = pytree.tree_unflatten(filled, form)
+        results, after = pytree.tree_flatten(torch.func.functional_call(module, there, own_args, own_settings))
+        found[:] = [after]
+        return results
+
+    given = [list(state.values()), [leaves[k].clone() for k in places]]
+    written = make_fx(run, pre_dispatch=True)(*given)
+    _mark_regions(torch, written)
+    exported = torch.export.export(written, ([t.clone() for t in given[0]], given[1])).run_decompositions(_table(torch))
+    return _of_arguments(torch, exported, list(state), leaves, found[0])
+
+
+def _mark_regions(torch: Torch, graph_module: Torch) -> None:
+    """Let the marker stand where `detach` is called, and where a value leaves a stretch without gradients."""
+    _mark(torch, graph_module)
+    graph, enabled, silent = graph_module.graph, True, []
+    for node in list(graph.nodes):
+        if node.target is torch._C._set_grad_enabled:
+            enabled = bool(node.args[0])
+            graph.erase_node(node)
+        elif node.op == "call_function" and not enabled:
+            silent.append(node)
+    for node in silent:
+        outside = [user for user in node.users if user not in silent]
+        value = node.meta.get("val")
+        if outside and isinstance(value, torch.Tensor) and value.is_floating_point():
+            with graph.inserting_after(node):
+                stop = graph.call_function(torch.ops.chainrule.stop_gradient.default, (node,))
+            for user in outside:
+                user.replace_input_with(node, stop)
+    graph_module.recompile()
+
+
+def _of_arguments(torch: Torch, exported: Torch, state: list[str], leaves: list[Any], form: Any) -> Traced:
+    """Return an exported graph whose first arguments are parameters and buffers."""
+    program, kinds = exported.graph_signature, torch.export.graph_signature
+    places = [spec.arg.name for spec in program.input_specs if spec.kind is kinds.InputKind.USER_INPUT]
+    held = {**exported.state_dict, **exported.constants}
+    constants = {
+        spec.arg.name: held[spec.target]
+        for spec in program.input_specs
+        if spec.kind in (kinds.InputKind.CONSTANT_TENSOR, kinds.InputKind.BUFFER)
+    }
+    of_state = dict(zip(places, state, strict=False))
+    tensors = iter(places[len(state) :])
+    inputs = [next(tensors) if isinstance(leaf, torch.Tensor) else "" for leaf in leaves]
+    (output,) = [node for node in exported.graph_module.graph.nodes if node.op == "output"]
+    results, writes = [], {}
+    for spec, made in zip(program.output_specs, output.args[0], strict=True):
+        if spec.kind is kinds.OutputKind.USER_OUTPUT:
+            results.append(made)
+        elif spec.target in of_state:
+            writes[of_state[spec.target]] = made
+        else:
+            raise TracingError(f"it writes into {spec.target}, which is not one of its buffers")
+    outputs = torch.utils._pytree.tree_unflatten(results, form)
+    return Traced(exported.graph_module.graph, of_state, inputs, constants, outputs, writes, leaves)

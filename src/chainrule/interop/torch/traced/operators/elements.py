@@ -10,7 +10,7 @@ from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain
 from chainrule.interop.torch.traced.call import Call, arrayed, carries, cast, kind_of
 from chainrule.rules.elementary.compare import stop_gradient
-from chainrule.rules.elementary.special import erf, erfc
+from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, i0, logit, xlogy
 
 ONE: dict[str, Callable[..., Any]] = {
@@ -28,7 +28,7 @@ TWO: dict[str, Callable[..., Any]] = {
     **{"mul": np.multiply, "maximum": np.maximum, "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin},
     **{"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater},
     **{"ge": np.greater_equal, "logical_and": np.logical_and, "logical_or": np.logical_or},
-    **{"logical_xor": np.logical_xor, "atan2": np.arctan2, "hypot": np.hypot, "copysign": np.copysign},
+    **{"logical_xor": np.logical_xor, "atan2": np.arctan2, "hypot": np.hypot},
     **{"xlogy": xlogy, "logaddexp": np.logaddexp, "logaddexp2": np.logaddexp2, "heaviside": np.heaviside},
 }
 FLOATING = frozenset(
@@ -98,12 +98,6 @@ def copy(call: Call, x: Any, source: Any, non_blocking: bool = False) -> Any:  #
 def fill(call: Call, x: Any, value: Any) -> Any:
     """Return one value in the shape of x."""
     return np.broadcast_to(cast(arrayed(value), call.dtype), x.shape)
-
-
-@carries("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_functional_assert_async",
-         "sym_constrain_range_for_size", "_functional_sym_constrain_range")  # fmt: skip
-def nothing(call: Call, *_: Any, **__: Any) -> None:
-    """Do nothing: the assertions of a trace hold for the shapes that a model of ours accepts."""
 
 
 # Arithmetic
@@ -181,6 +175,12 @@ def rsqrt(call: Call, x: Any) -> Any:
 def round_(call: Call, x: Any, *, decimals: int = 0) -> Any:  # noqa: ARG001
     """Return x rounded to whole numbers, or to decimals; ties to the even one."""
     return np.round(x, decimals)
+
+
+@carries("copysign")
+def copysign(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+    """Return |a| with the sign of b, which has no gradient."""
+    return np.copysign(a, stop_gradient(arrayed(b)))
 
 
 @carries("frac")

@@ -1,0 +1,320 @@
+"""A list of tasks as one call, some of them cut into parts that several threads take: the machine code of the pool.
+
+The threads of a crew wait inside `SERVE`, outside of the interpreter. Whoever runs a list (`SEQUENCE`) posts a task
+that has parts, takes parts itself as long as there are any, and goes on when nobody is at one any more. A thread that
+has nothing to do looks for work for some microseconds and then sleeps, so that one product after the other finds it
+awake, and the cores are free for others in between. Where the crew is busy with the tasks of another caller, a list
+runs on the thread that called it.
+
+`Shared` is the memory that they have in common: 64-bit numbers, those that change often on lines of the cache of their
+own.
+"""
+
+import ctypes
+import sys
+from typing import Any
+
+GENERATION, OPEN, FUNCTION, TABLE, BEGIN, END, PARTS = range(7)
+NEXT, ACTIVE, BAD, BUSY, CALLS = 8, 16, 17, 24, 25
+LOCK, UNLOCK, WAIT, WAKE, YIELD = range(26, 31)
+"""Where the system's functions are, for the lock and for sleeping; `YIELD` lets another thread have the core."""
+MUTEX, CONDITION, SIZE = 32, 48, 64
+SPINS = 4000
+"""How often a thread looks before it sleeps: about 50 µs."""
+PATIENCE = 20_000
+"""How often the caller looks whether the others have ended before it lets them have its core."""
+
+POSIX = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast", "sched_yield")
+WINDOWS = (
+    *("AcquireSRWLockExclusive", "ReleaseSRWLockExclusive", "SleepConditionVariableSRW", "WakeAllConditionVariable"),
+    "SwitchToThread",
+)
+
+
+def shared() -> Any:
+    """Return new memory for a crew, with nothing to do in it."""
+    memory = (ctypes.c_int64 * SIZE)()
+    windows = sys.platform == "win32"
+    library: Any = ctypes.WinDLL("kernel32") if windows else ctypes.CDLL(None)  # type: ignore[attr-defined,unused-ignore]
+    for place, name in zip(range(LOCK, YIELD + 1), WINDOWS if windows else POSIX, strict=True):
+        memory[place] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    if not windows:
+        library.pthread_mutex_init(at(memory, MUTEX), None)
+        library.pthread_cond_init(at(memory, CONDITION), None)
+    return memory
+
+
+def at(memory: Any, place: int) -> ctypes.c_void_p:
+    """Return the address of a number of the memory."""
+    return ctypes.c_void_p(ctypes.addressof(memory) + 8 * place)
+
+
+def _slots(*names: str) -> str:
+    """Return the lines that find numbers of `%shared` by their names here."""
+    return "\n".join(
+        f"  %{name.lower()}.at = getelementptr inbounds i64, ptr %shared, i64 {globals()[name]}" for name in names
+    )
+
+
+def _functions(*names: str) -> str:
+    """Return the lines that load the system's functions."""
+    return _slots(*names) + "\n" + "\n".join(f"  %{n.lower()} = load ptr, ptr %{n.lower()}.at" for n in names)
+
+
+def _pause() -> tuple[str, str]:
+    """Return the instruction that tells the processor that a thread only looks, and its declaration."""
+    from .machine import machine
+
+    name = machine().target.triple.split("-")[0]
+    if name in ("x86_64", "i686"):
+        return "call void @llvm.x86.sse2.pause()", "declare void @llvm.x86.sse2.pause()\n"
+    if name in ("aarch64", "arm64"):
+        return "call void @llvm.aarch64.hint(i32 1)", "declare void @llvm.aarch64.hint(i32)\n"
+    return "fence seq_cst", ""
+
+
+def serve() -> str:
+    """Return `f(shared, mine)`: take part in what is posted, until somebody calls; then return.
+
+    `mine` holds the last generation and the last call that this thread knows of.
+    """
+    pause, declared = _pause()
+    return f"""{declared}{_TAKE}
+define i64 @f(ptr %shared, ptr %mine) nounwind {{
+entry:
+{_slots("GENERATION", "OPEN", "ACTIVE", "CALLS", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "MUTEX", "CONDITION")}
+{_functions("LOCK", "UNLOCK", "WAIT")}
+  %known.at = getelementptr inbounds i64, ptr %mine, i64 1
+  br label %look
+look:
+  %spins = phi i64 [ 0, %entry ], [ 0, %taken ], [ %spun, %again ]
+  %g0 = load atomic i64, ptr %generation.at seq_cst, align 8
+  %mine0 = load i64, ptr %mine
+  %c0 = load atomic i64, ptr %calls.at seq_cst, align 8
+  %known0 = load i64, ptr %known.at
+  %old = icmp eq i64 %g0, %mine0
+  %quiet = icmp eq i64 %c0, %known0
+  %nothing = and i1 %old, %quiet
+  %few = icmp slt i64 %spins, {SPINS}
+  %waits = and i1 %nothing, %few
+  br i1 %waits, label %again, label %locked
+again:
+  {pause}
+  %spun = add i64 %spins, 1
+  br label %look
+locked:
+  call void %lock(ptr %mutex.at)
+  br label %check
+check:
+  %g = load atomic i64, ptr %generation.at seq_cst, align 8
+  %m = load i64, ptr %mine
+  %is_new = icmp ne i64 %g, %m
+  br i1 %is_new, label %noted, label %called
+noted:
+  store i64 %g, ptr %mine
+  %o = load i64, ptr %open.at
+  %is_open = icmp ne i64 %o, 0
+  br i1 %is_open, label %join, label %called
+join:
+  %was = atomicrmw add ptr %active.at, i64 1 seq_cst
+  %function = load ptr, ptr %function.at
+  %table = load ptr, ptr %table.at
+  %begin = load i64, ptr %begin.at
+  %end = load i64, ptr %end.at
+  %parts = load i64, ptr %parts.at
+  call void %unlock(ptr %mutex.at)
+  call void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  %now = atomicrmw sub ptr %active.at, i64 1 seq_cst
+  br label %taken
+taken:
+  br label %look
+called:
+  %c = load atomic i64, ptr %calls.at seq_cst, align 8
+  %known = load i64, ptr %known.at
+  %is_call = icmp ne i64 %c, %known
+  br i1 %is_call, label %leave, label %sleep
+sleep:
+  call void %wait(ptr %condition.at, ptr %mutex.at, i32 -1, i32 0)
+  br label %check
+leave:
+  store i64 %c, ptr %known.at
+  call void %unlock(ptr %mutex.at)
+  ret i64 0
+}}
+"""
+
+
+def call() -> str:
+    """Return `f(shared)`: let every thread of the crew leave `serve`."""
+    return f"""
+define i64 @f(ptr %shared) nounwind {{
+{_slots("CALLS", "MUTEX", "CONDITION")}
+{_functions("LOCK", "UNLOCK", "WAKE")}
+  call void %lock(ptr %mutex.at)
+  %was = atomicrmw add ptr %calls.at, i64 1 seq_cst
+  call void %wake(ptr %condition.at)
+  call void %unlock(ptr %mutex.at)
+  ret i64 0
+}}
+"""
+
+
+def sequence() -> str:
+    """Return `f(records, shared)`: carry out a list of tasks, and return −1 or the number of the one that failed.
+
+    `records` holds how many there are, and for each its function, its table, its range and in how many parts it is.
+    `shared` is 0 where there is no crew.
+    """
+    pause, declared = _pause()
+    return declared + _TAKE + _POST.replace("PAUSE", pause) + _SEQUENCE
+
+
+_TAKE = f"""
+define internal void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts) nounwind {{
+entry:
+  %next.at = getelementptr inbounds i64, ptr %shared, i64 {NEXT}
+  %bad.at = getelementptr inbounds i64, ptr %shared, i64 {BAD}
+  %length = sub i64 %end, %begin
+  br label %look
+look:
+  %k = atomicrmw add ptr %next.at, i64 1 seq_cst
+  %more = icmp slt i64 %k, %parts
+  br i1 %more, label %work, label %done
+work:
+  %k1 = add i64 %k, 1
+  %a = mul i64 %length, %k
+  %b = mul i64 %length, %k1
+  %c = sdiv i64 %a, %parts
+  %d = sdiv i64 %b, %parts
+  %from = add i64 %begin, %c
+  %to = add i64 %begin, %d
+  %bad = call i64 %function(ptr %table, i64 %from, i64 %to)
+  %worst = atomicrmw max ptr %bad.at, i64 %bad seq_cst
+  br label %look
+done:
+  ret void
+}}
+"""
+
+_POST = f"""
+define internal i64 @alone(ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts) nounwind {{
+entry:
+  %length = sub i64 %end, %begin
+  br label %look
+look:
+  %k = phi i64 [ 0, %entry ], [ %k1, %work ]
+  %worst = phi i64 [ -1, %entry ], [ %now, %work ]
+  %more = icmp slt i64 %k, %parts
+  br i1 %more, label %work, label %done
+work:
+  %k1 = add i64 %k, 1
+  %a = mul i64 %length, %k
+  %b = mul i64 %length, %k1
+  %c = sdiv i64 %a, %parts
+  %d = sdiv i64 %b, %parts
+  %from = add i64 %begin, %c
+  %to = add i64 %begin, %d
+  %bad = call i64 %function(ptr %table, i64 %from, i64 %to)
+  %larger = icmp sgt i64 %bad, %worst
+  %now = select i1 %larger, i64 %bad, i64 %worst
+  br label %look
+done:
+  ret i64 %worst
+}}
+
+define internal i64 @post(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts) nounwind {{
+entry:
+  %is_none = icmp eq ptr %shared, null
+  br i1 %is_none, label %by_itself, label %ask
+ask:
+{_slots("GENERATION", "OPEN", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "NEXT", "ACTIVE", "BAD", "BUSY")}
+{_slots("MUTEX", "CONDITION")}
+{_functions("LOCK", "UNLOCK", "WAKE", "YIELD")}
+  %asked = cmpxchg ptr %busy.at, i64 0, i64 1 seq_cst seq_cst
+  %is_free = extractvalue {{ i64, i1 }} %asked, 1
+  br i1 %is_free, label %write, label %by_itself
+by_itself:
+  %alone = call i64 @alone(ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  ret i64 %alone
+write:
+  call void %lock(ptr %mutex.at)
+  store ptr %function, ptr %function.at
+  store ptr %table, ptr %table.at
+  store i64 %begin, ptr %begin.at
+  store i64 %end, ptr %end.at
+  store i64 %parts, ptr %parts.at
+  store atomic i64 -1, ptr %bad.at seq_cst, align 8
+  store atomic i64 0, ptr %next.at seq_cst, align 8
+  store i64 1, ptr %open.at
+  %was = atomicrmw add ptr %generation.at, i64 1 seq_cst
+  call void %wake(ptr %condition.at)
+  call void %unlock(ptr %mutex.at)
+  call void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  call void %lock(ptr %mutex.at)
+  store i64 0, ptr %open.at
+  call void %unlock(ptr %mutex.at)
+  br label %look
+look:
+  %spins = phi i64 [ 0, %write ], [ %spun, %pause ], [ %spun2, %rest ]
+  %others = load atomic i64, ptr %active.at seq_cst, align 8
+  %are_done = icmp eq i64 %others, 0
+  br i1 %are_done, label %done, label %wait
+wait:
+  %few = icmp slt i64 %spins, {PATIENCE}
+  br i1 %few, label %pause, label %rest
+pause:
+  PAUSE
+  %spun = add i64 %spins, 1
+  br label %look
+rest:
+  %yielded = call i32 %yield()
+  %spun2 = add i64 %spins, 0
+  br label %look
+done:
+  %bad = load atomic i64, ptr %bad.at seq_cst, align 8
+  store atomic i64 0, ptr %busy.at seq_cst, align 8
+  ret i64 %bad
+}}
+"""
+
+_SEQUENCE = """
+define i64 @f(ptr %records, ptr %shared) nounwind {
+entry:
+  %count = load i64, ptr %records
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %next, %latch ]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %body, label %finished
+body:
+  %start = mul i64 %k, 5
+  %first = getelementptr inbounds i64, ptr %records, i64 %start
+  %p0 = getelementptr inbounds i64, ptr %first, i64 1
+  %p1 = getelementptr inbounds i64, ptr %first, i64 2
+  %p2 = getelementptr inbounds i64, ptr %first, i64 3
+  %p3 = getelementptr inbounds i64, ptr %first, i64 4
+  %p4 = getelementptr inbounds i64, ptr %first, i64 5
+  %function = load ptr, ptr %p0
+  %table = load ptr, ptr %p1
+  %begin = load i64, ptr %p2
+  %end = load i64, ptr %p3
+  %parts = load i64, ptr %p4
+  %is_one = icmp sle i64 %parts, 1
+  br i1 %is_one, label %whole, label %cut
+whole:
+  %bad1 = call i64 %function(ptr %table, i64 %begin, i64 %end)
+  br label %latch
+cut:
+  %bad2 = call i64 @post(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  br label %latch
+latch:
+  %bad = phi i64 [ %bad1, %whole ], [ %bad2, %cut ]
+  %next = add i64 %k, 1
+  %wrong = icmp sge i64 %bad, 0
+  br i1 %wrong, label %failed, label %head
+failed:
+  ret i64 %k
+finished:
+  ret i64 -1
+}
+"""

@@ -1,0 +1,116 @@
+"""`check_torch` where a backward pass runs the module again, where values have no axes, and where probing raises."""
+
+import pytest
+
+import chainrule as cr
+
+
+@pytest.fixture
+def adjoint(torch):
+    """Makes a module whose backward pass runs what is in it again, as the adjoint of an ODE does."""
+    seen = []
+
+    class Again(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inner, factor, x, *parameters):
+            ctx.inner, ctx.factor = inner, factor
+            ctx.save_for_backward(x)
+            with torch.no_grad():
+                return inner(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            parameters = list(ctx.inner.parameters())
+            seen.append((parameters[0].dtype, x.dtype))
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                x_bar, *rest = torch.autograd.grad(ctx.inner(x), (x, *parameters), g)
+            return None, None, x_bar * ctx.factor, *rest
+
+    class Adjoint(torch.nn.Module):
+        def __init__(self, factor=1.0):
+            super().__init__()
+            self.inner, self.factor = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh()), factor
+
+        def forward(self, x):
+            return Again.apply(self.inner, self.factor, x, *self.inner.parameters())
+
+    return Adjoint, seen
+
+
+def test_the_parameters_of_a_check_are_in_place_in_a_backward_pass_that_runs_the_module(torch, adjoint):
+    make, seen = adjoint
+    report = cr.check_torch(make(), torch.randn(2, 3))
+    assert report.verdict == "right", report
+    assert {row.dtype for row in report.rows} == {"float64"}
+    assert all(parameter == x for parameter, x in seen)
+    assert (torch.float64, torch.float64) in seen
+
+
+def test_such_a_backward_pass_that_is_wrong_is_found(torch, adjoint):
+    make, _ = adjoint
+    report = cr.check_torch(make(2.0), torch.randn(2, 3))
+    assert report.verdict == "wrong"
+    assert report.findings[0].argument == "x"
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_is_checked(torch, reentrant):
+    from torch.utils.checkpoint import checkpoint
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(3, 3), torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return checkpoint(self.second, self.first(x).tanh(), use_reentrant=reentrant)
+
+    model = Model()
+    report = cr.check_torch(model, torch.randn(2, 3))
+    assert report.verdict == "right", report
+    assert len(report.rows) == 5
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_tensors_and_parameters_without_axes_are_checked(torch):
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.tensor(0.3))
+
+        def forward(self, x):
+            return self.factor * x
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, x):
+            ctx.save_for_backward(a, x)
+            return a * x
+
+        @staticmethod
+        def backward(ctx, g):
+            a, x = ctx.saved_tensors
+            return -(g * x).sum(), g * a
+
+    x = torch.randn(3)
+    assert cr.check_torch(lambda a, x: a * x, torch.tensor(0.3), x).verdict == "right"
+    assert cr.check_torch(torch.sin, torch.tensor(0.3)).verdict == "right"
+    assert cr.check_torch(Scaled(), x).verdict == "right"
+    report = cr.check_torch(Product, torch.tensor(0.3), x)
+    assert [finding.argument for finding in report.findings if finding.code == "sign"] == ["a"], report
+
+
+def test_an_exception_at_another_point_than_the_users_is_a_verdict_of_its_own(torch):
+    x = torch.linspace(1, 2, 3, dtype=torch.float64)
+    total = float(x.sum())
+
+    def only_here(x):
+        if float(x.detach().sum()) != total:
+            raise RuntimeError("only at the first point")
+        return 2 * x
+
+    report = cr.check_torch(only_here, x)
+    assert report.verdict == "raises", report
+    assert "only at the first point" in str(report)

@@ -1,0 +1,71 @@
+"""Products as tasks: any sizes and layouts, cut into parts or not, give what NumPy gives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.kernels.native import products as module
+from chainrule.kernels.native.products import fits, product, products, stacks_fit
+from chainrule.kernels.native.tasks import parts_of, run_all
+from chainrule.kernels.openblas import address_of_gemm, one_thread
+
+sizes = st.tuples(st.integers(1, 70), st.integers(1, 70), st.integers(1, 70))
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+def factor(rng, rows, columns, dtype, turned):
+    drawn = rng.normal(size=(columns, rows) if turned else (rows, columns)).astype(dtype)
+    return drawn.T if turned else drawn
+
+
+@given(sizes, dtypes, st.booleans(), st.booleans(), st.integers(1, 5), st.integers(0, 9))
+def test_a_product_is_numpys_in_any_number_of_parts(size, dtype, a_turned, b_turned, parts, seed):
+    (m, k, n), rng = size, np.random.default_rng(seed)
+    a, b = factor(rng, m, k, dtype, a_turned), factor(rng, k, n, dtype, b_turned)
+    out = np.full((m, n), np.nan, dtype)
+    assert fits(a, b, out)
+    task = product(a, b, out)
+    if task.end:
+        task.parts = min(parts, task.end)
+    with one_thread():
+        run_all([task])()
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(out, a @ b, rtol=tolerance, atol=tolerance * k)
+
+
+@pytest.mark.skipif(not address_of_gemm(np.float32), reason="NumPy has a BLAS that is not known")
+@given(st.integers(1, 3), st.integers(1, 3), sizes, dtypes, st.integers(1, 4), st.integers(0, 9))
+def test_heads_are_multiplied_where_they_lie(batch, heads, size, dtype, parts, seed):
+    (t, d, s), rng = size, np.random.default_rng(seed)
+    packed = rng.normal(size=(batch, t, heads, d)).astype(dtype).transpose(0, 2, 1, 3)
+    other = rng.normal(size=(batch, s, heads, d)).astype(dtype).transpose(0, 2, 3, 1)
+    out = np.full((batch, t, heads, s), np.nan, dtype).transpose(0, 2, 1, 3)
+    assert stacks_fit(packed, other, out)
+    task = products(packed, other, out)
+    task.parts = min(parts, task.end)
+    with one_thread():
+        run_all([task])()
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(out, packed @ other, rtol=tolerance, atol=tolerance * d)
+
+
+def test_one_factor_may_be_the_same_for_the_whole_stack():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 4, 3)), rng.normal(size=(3, 2))
+    out = np.empty((5, 4, 2))
+    run_all([products(a, b, out)])()
+    np.testing.assert_allclose(out, a @ b)
+
+
+def test_what_blas_cannot_take_does_not_fit():
+    a, out = np.ones((4, 6, 6)), np.empty((4, 3, 3))
+    assert not stacks_fit(a[:, ::2, ::2], np.ones((3, 3)), out)
+    assert not stacks_fit(np.ones((4, 3, 3), np.float32), np.ones((3, 3)), out)
+    assert not stacks_fit(np.ones((4, 3, 3), int), np.ones((3, 3), int), np.empty((4, 3, 3), int))
+
+
+def test_where_a_product_is_cut_depends_on_its_size_alone(monkeypatch):
+    monkeypatch.setattr("chainrule.kernels.pool.threads", lambda: 64)
+    assert parts_of(module.UNIT, 10) == 1
+    assert parts_of(2**40, 1000) == 16
