@@ -32,7 +32,7 @@ FEW = 3
 REMAINING = 1e-3
 """The share of the disagreement that may remain when they are put right: more is a mistake in other elements."""
 OBSERVED = ("partial", "wrong-point")
-"""What is said of places and points: less than a change of the code."""
+"""What is said of places and points: less than a change of the code that is sure."""
 SMALL = 2000
 """Elements up to which a whole gradient is measured, element by element."""
 
@@ -169,7 +169,7 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if named or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
     same = known[0].code == first.code and not known[0].detail.get("meaning")
-    if same or _observed(known[0]):
+    if same or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
