@@ -317,3 +317,69 @@ def test_changes_are_taken_back():
     bar = np.ones((5, 2))
     for a, b in zip(made(bar, *NET), masked_inclusively(bar, *NET), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def simplex(z):
+    z_sorted = np.sort(z, axis=-1)[:, ::-1]
+    total = np.cumsum(z_sorted, axis=-1) - 1
+    count = np.sum(z_sorted * np.arange(1, z.shape[-1] + 1) > total, axis=-1)
+    return np.maximum(z - (total[np.arange(len(z)), count - 1] / count)[:, None], 0)
+
+
+def test_the_mean_that_a_projection_subtracts_is_named():
+    report = cr.check(simplex, RNG.standard_normal((4, 6)), backward=lambda g, z: g * (simplex(z) > 0))
+    detail = report.findings[0].detail
+    assert report.findings[0].code == "missing-term"
+    assert detail["text"].startswith("the term −[y > 0] ⊙ Σ(ȳ ⊙ [y > 0])/Σ([y > 0]) over axes [1] is missing")
+
+
+@pytest.mark.parametrize(
+    ("mean", "weighted", "text"),
+    [
+        (1, 0, "the term −y ⊙ mean(ȳ ⊙ y)/σ over axes [1] is missing"),
+        (0, 1, "the term −mean(ȳ)/σ over axes [1] is missing"),
+        (1, -1, "the term −y ⊙ mean(ȳ ⊙ y)/σ over axes [1] has the wrong sign"),
+    ],
+)
+def test_the_terms_of_a_norm_are_named(mean, weighted, text):
+    def backward(g, x):
+        y, sigma = normalised(x), np.sqrt(x.var(1, keepdims=True) + 0.1)
+        terms = mean * g.mean(1, keepdims=True) + weighted * y * (g * y).mean(1, keepdims=True)
+        return (g - terms) / sigma
+
+    report = cr.check(normalised, RNG.standard_normal((5, 6)), backward=backward)
+    assert text in report.findings[0].detail["text"]
+
+
+def test_a_function_of_torch_is_read_like_any_other(torch):
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0] * ctx.saved_tensors[0]
+
+    report = cr.check_torch(Square, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True))
+    assert report.findings[0].detail["wanted"] == "2 * g * ctx.saved_tensors[0]"
+
+
+def test_a_rule_of_jax_is_read_like_any_other(jax):
+    square = jax.custom_vjp(lambda x: x**2)
+    square.defvjp(lambda x: (x**2, x), lambda x, g: (-2 * g * x,))
+    report = cr.check_jax(square, np.array([1.0, 2.0, 3.0], np.float32))
+    assert report.findings[0].code == "sign"
+    assert report.findings[0].detail["wanted"] == "2 * g * x"
+
+
+def test_what_is_put_in_is_no_part_of_the_tree():
+    def rule(g, cache):
+        return g * cache["a"] + cache["b"]
+
+    program = FunctionSource(rule)
+    for edit in edits(program.tree):
+        undo = edit.apply()
+        ast.unparse(program.tree)  # a part that held itself would never end
+        undo.apply()
