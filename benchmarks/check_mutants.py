@@ -42,7 +42,7 @@ KINDS = {
 SAID = {
     "sign": ("wrong sign", "sign is wrong"),
     "reduction": ("sum is used", "mean is used", "the sum is taken", "the mean is taken", "mean against sum"),
-    "off by one": ("exponent", "number", "is called with"),
+    "off by one": ("exponent", "number", "is called with", "bound of the mask"),
 }
 """What a text of another code says that is the same."""
 LINES = 3

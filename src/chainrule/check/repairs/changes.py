@@ -106,7 +106,9 @@ def _other_orders(site: Site, node: ast.Call, k: int) -> Iterator[Edit]:
 def signs(site: Site) -> Iterator[Edit]:
     """Change the sign of one term or of all."""
     node = site.node
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+    is_factor = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult | ast.Div)
+    is_number = isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and (is_factor or not is_number):
         yield edit_at(site, "sign", f"the sign of {text_of(node.operand)} is wrong", 0.9, node.operand)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
