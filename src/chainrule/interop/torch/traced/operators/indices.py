@@ -98,9 +98,7 @@ def select_scatter(call: Call, x: Any, src: Any, dim: int, index: int) -> Any:  
 
 
 @carries("slice_scatter")
-def slice_scatter(
-    call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> Any:  # noqa: ARG001
+def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:  # noqa: ARG001
     """Return x with a part of an axis written."""
     part = _sliced(x, dim, start, end, step)
     return _at(x, (slice(None),) * (dim % x.ndim) + (part,)).set(cast(arrayed(src), x.dtype))
@@ -188,18 +186,14 @@ def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted
 
 
 @carries("sort", "sort.stable")
-def sort(
-    call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None
-) -> Any:  # noqa: ARG001
+def sort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:  # noqa: ARG001
     """Return the elements in order along an axis, and where they were."""
     places = np.argsort(-x if descending else x, axis=dim, kind="stable")
     return take_along_axis(x, places, dim), places
 
 
 @carries("argsort", "argsort.stable")
-def argsort(
-    call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None
-) -> Any:  # noqa: ARG001
+def argsort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:  # noqa: ARG001
     """Return where the elements are that come in order along an axis."""
     return np.argsort(-x if descending else x, axis=dim, kind="stable")
 

@@ -117,4 +117,3 @@ def native_dropout(call: Call, x: Any, p: float, train: bool | None) -> Outputs:
         return dropped(x, p, train is not False), None
     mask = DropoutMask.apply(x, p=float(p)) if p < 1 else np.zeros(x.shape, x.dtype)
     return x * mask, np.not_equal(mask, 0)
-

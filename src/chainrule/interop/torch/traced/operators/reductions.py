@@ -235,4 +235,3 @@ def logcumsumexp(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
     """Return the logarithms of running sums of exponentials."""
     top = plain(lambda values: np.max(values, axis=dim, keepdims=True), x)
     return np.log(np.cumsum(np.exp(x - top), axis=dim)) + top
-

@@ -215,7 +215,9 @@ def triu(call: Call, x: Any, diagonal: int = 0) -> Any:  # noqa: ARG001
 def constant_pad(call: Call, x: Any, pad: Sequence[int], value: Any = 0) -> Any:
     """Return x with one value around its last axes; a negative number cuts."""
     if call.dtype.kind != "f":
-        return functional.pad(x, pad, "constant", 1).astype(bool) if value is True else functional.pad(x, pad, value=value)
+        return (
+            functional.pad(x, pad, "constant", 1).astype(bool) if value is True else functional.pad(x, pad, value=value)
+        )
     return functional.pad(x, pad, "constant", float(value))
 
 
