@@ -9,7 +9,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,14 +70,21 @@ class Traced:
 def _tracing(torch: Torch) -> Iterator[None]:
     """Let PyTorch trace without the warnings that its own files give about its own files.
 
-    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Random generators stay as they are.
+    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Whether a mask of `nn.Transformer`
+    is causal is not looked at, which would only choose a kernel. Random generators stay as they are.
     """
 
     class Data(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
             return args[0].detach() if func == torch.Tensor.data.__get__ else func(*args, **(kwargs or {}))
 
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), Data():
+    transformer = torch.nn.modules.transformer
+    detect = transformer._detect_is_causal_mask
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True  # noqa: ARG005
+    with ExitStack() as stack:
+        stack.callback(setattr, transformer, "_detect_is_causal_mask", detect)
+        for context in (warnings.catch_warnings(), torch.random.fork_rng(devices=[]), Data()):
+            stack.enter_context(context)
         for category in (FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")

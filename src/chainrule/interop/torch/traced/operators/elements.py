@@ -76,7 +76,7 @@ def stopped(call: Call, x: Any) -> Any:  # noqa: ARG001
     return stop_gradient(arrayed(x))
 
 
-@carries("_to_copy", "to", "type_as")
+@carries("_to_copy")
 def to_copy(call: Call, x: Any, *_: Any, **__: Any) -> Any:
     """Return x in another dtype; on which device and in which layout says nothing here."""
     return cast(x, call.dtype)
