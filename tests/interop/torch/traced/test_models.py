@@ -1,4 +1,4 @@
-"""Whole models of plain PyTorch, converted by tracing: outputs, gradients and buffers in float64; compiled, explained."""
+"""Whole models of plain PyTorch, converted by tracing: outputs, gradients and buffers; compiled and explained."""
 
 import functools
 
@@ -266,7 +266,9 @@ def test_another_batch_fits_and_another_length_does_not(torch, converted):
     module, model, ids = converted("GPT")
     more = np.concatenate([ids, ids])
     np.testing.assert_allclose(model(more).numpy(), module(torch.tensor(more)).detach().numpy(), **CLOSE)
-    with pytest.raises(ValueError, match=r"ids: expected shape \[batch, 6\], with which the model was traced, got \[3, 5\]"):
+    with pytest.raises(
+        ValueError, match=r"ids: expected shape \[batch, 6\], with which the model was traced, got \[3, 5\]"
+    ):
         model(ids[:, :5])
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import needed
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms.derivatives import no_grad
-from chainrule.base.optional import needed
 from chainrule.interop.torch.arrays import array_of, check_torch_tensor
 from chainrule.nn import Parameter
 
@@ -65,8 +65,8 @@ def _traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> T
         return traced(module, args, settings)
     except TracingError as error:
         raise TypeError(
-            f"from_torch: {type(module).__name__}: PyTorch cannot trace it: {error}; let the code of forward not depend "
-            "on values of tensors, or write it as a chainrule module and load its parameters by load_state_dict"
+            f"from_torch: {type(module).__name__}: PyTorch cannot trace it: {error}; let the code of forward not "
+            "depend on values of tensors, or write it as a chainrule module and load its parameters by load_state_dict"
         ) from error
 
 
@@ -161,7 +161,9 @@ def _verify(made: TracedModule, module: Torch, args: tuple[Any, ...], settings: 
     """
     torch, graph = needed("torch", "from_torch"), made.graphs[False]
     for where, change in (("the example", lambda x: x), ("another example", _varied)):
-        given = torch.utils._pytree.tree_map(lambda x, f=change: f(x) if isinstance(x, torch.Tensor) else x, (args, settings))
+        given = torch.utils._pytree.tree_map(
+            lambda x, f=change: f(x) if isinstance(x, torch.Tensor) else x, (args, settings)
+        )
         with _in_mode(module, False):
             expected = torch.utils._pytree.tree_leaves(run_once(module, *given))
         copied = copy.deepcopy(made).eval()
@@ -173,7 +175,7 @@ def _verify(made: TracedModule, module: Torch, args: tuple[Any, ...], settings: 
                 if how := _difference(y, y_torch):
                     raise ValueError(
                         f"from_torch: {type(module).__name__}: output {k} of the converted model is not PyTorch's at "
-                        f"{where}: {how}; if forward uses values of tensors in Python (as .item(), .data or .numpy() do), "
+                        f"{where}: {how}; if forward uses values of tensors in Python, as .item() and .numpy() do, "
                         "compute with the tensors; otherwise please report the model"
                     )
 

@@ -75,7 +75,7 @@ def _tracing(torch: Torch) -> Iterator[None]:
     """
 
     class Data(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return args[0].detach() if func == torch.Tensor.data.__get__ else func(*args, **(kwargs or {}))
 
     transformer = torch.nn.modules.transformer
@@ -109,8 +109,7 @@ def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Tr
         except Exception as error:  # PyTorch raises a hundred kinds of them here
             errors.append(_first_lines(error))
     try:
-        with _tracing(torch):
-            return traced_by_fx(module, args, settings)
+        return traced_by_fx(module, args, settings)
     except Exception as error:
         raise TracingError(errors[-1]) from error
 
@@ -260,14 +259,18 @@ def traced_by_fx(module: Torch, args: tuple[Any, ...], settings: dict[str, Any])
             filled[k] = tensor
         there = dict(zip(state, values, strict=True))
         own_args, own_settings = pytree.tree_unflatten(filled, form)
+        results: list[Any]
         results, after = pytree.tree_flatten(torch.func.functional_call(module, there, own_args, own_settings))
         found[:] = [after]
         return results
 
     given = [list(state.values()), [leaves[k].clone() for k in places]]
-    written = make_fx(run, pre_dispatch=True)(*given)
-    _mark_regions(torch, written)
-    exported = torch.export.export(written, ([t.clone() for t in given[0]], given[1])).run_decompositions(_table(torch))
+    _library()
+    with _tracing(torch):
+        written = make_fx(run, pre_dispatch=True)(*given)
+        _mark_regions(torch, written)
+        exported = torch.export.export(written, ([t.clone() for t in given[0]], given[1]))
+        exported = exported.run_decompositions(_table(torch))
     return _of_arguments(torch, exported, list(state), leaves, found[0])
 
 
