@@ -32,6 +32,7 @@ FRONTS = {
     "formula": "LaTeX's names, and what they mean there",
     "interop/onnx/read": "the names in ONNX's files",
     "interop/onnx/write/modules.py": "PyTorch's names of recurrent layers' activations",
+    "interop/torch/traced": "the names of ATen's operators",
     "interop/sklearn": "the names that a setting of an estimator may have",
     "kernels/activations.py": "kernels, which lie below the records",
     "nn/function.py": "PyTorch's names of reductions",

@@ -26,6 +26,7 @@ from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
+    from chainrule.explain import Derivation
     from chainrule.jobs.training.job import Job
     from chainrule.jobs.training.report import CheckedRow
     from chainrule.train.alone import Alone
@@ -102,7 +103,7 @@ def train(
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.job import Job
-    from chainrule.jobs.training.report import check_lang
+    from chainrule.present.texts import check_lang
     from chainrule.train.saved.recipe import Recipe
 
     check_lang(lang)
@@ -236,8 +237,8 @@ def check(
     Works on NumPy, chainrule, PyTorch and JAX code. Inputs come from --shape, an attribute `example`, a function
     NAME_inputs in the same file, or the annotations.
     """
-    from chainrule.check.report.html import check_lang
     from chainrule.jobs.check import check_target
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if html is not None:
@@ -272,12 +273,12 @@ def explain(
 ) -> None:
     """Derive a network's gradients step by step, with its numbers, and verify every step."""
     from chainrule.jobs.explain import FORMATS, asked, explained, format_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
     chosen = format_of(format, out)
     if out is not None:
         check_output(out, _target_files(target) | _data_files(data))
-    source = Source(data, samples, tuple(shape or ()), seed, loss, column, task)
+    source = InputSource(data, samples, tuple(shape or ()), seed, loss, column, task)
     if parameter is not None:
         typer.echo(str(asked(parameter, target, source, lang)), nl=False)
         return
@@ -309,10 +310,10 @@ def graph(
 ) -> None:
     """Draw the computational graph of a loss: values, gradients, and the order of the two passes."""
     from chainrule.jobs.graph import graph_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
     check_output(out, _target_files(target) | _data_files(data))
-    drawn = graph_of(target, Source(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
+    drawn = graph_of(target, InputSource(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}")
 
@@ -341,15 +342,15 @@ def doctor(
 ) -> None:
     """Say whether gradients flow through a network and, if not, what is wrong and which remedy helps."""
     from chainrule.doctor import doctor as examine
-    from chainrule.doctor.report.words import check_lang
     from chainrule.jobs.doctor import patient_of
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
+    from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if report is not None:
         check_output(report, _target_files(target) | _data_files(target) | _data_files(data))
     patient = patient_of(
-        target, Source(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
+        target, InputSource(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
     )
     diagnosis = examine(*patient, remedies, steps, seed, budget=budget)
     typer.echo(diagnosis.to_text(lang))
@@ -379,12 +380,11 @@ def info(
         _print_installation()
 
 
-def _derivation(job: "Job", lang: str) -> str:
+def _derivation(job: "Job", lang: str) -> "Derivation":
     from chainrule.explain import explain
 
     x, y = job.sample(4)
-    found = explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
-    return found._repr_html_()
+    return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ but `erf`, `erfc`, `expit`, `logit`, `xlogy` and `xlog1py` need SciPy for their 
 
 import contextlib
 
-from chainrule.rules.elementary.special import erf, erfc
+from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.special_functions import (
     digamma,
     erfinv,

@@ -293,8 +293,8 @@ def test_explained_is_a_share_and_ranked(seed, kind):
 @pytest.mark.parametrize(
     ("factor", "words"),
     [
-        (12.0, "mean against sum"),
-        (1 / 12, "mean against sum"),
+        (12.0, "sum instead of mean"),
+        (1 / 12, "mean instead of sum"),
         (2.0, "2"),
         (0.5, "½"),
         (np.sqrt(3), "missing scale 1/√d"),

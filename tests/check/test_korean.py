@@ -9,7 +9,7 @@ import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
 from chainrule.check.report import korean
-from chainrule.check.report.verdicts import VERDICTS
+from chainrule.check.report.words import TEXT
 
 RNG = np.random.default_rng(0)
 X, W = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))
@@ -67,7 +67,7 @@ def test_every_line_is_korean(name):
     report = REPORTS[name]()
     text = report.to_text("ko")
     first = text.splitlines()[0]
-    assert first.startswith(korean.VERDICTS[report.verdict].upper())
+    assert first.startswith(TEXT[f"verdict {report.verdict}"]["ko"].upper())
     for finding in report.findings:
         assert HANGUL.search(korean.sentence(finding.message)), finding.message
         assert korean.sentence(finding.message) in text or len(report.findings) > 4
@@ -93,7 +93,6 @@ def test_a_repair_has_its_line_in_both_languages():
 
 
 def test_every_word_is_there():
-    assert set(VERDICTS) == korean.VERDICTS.keys()
     assert {*CODES, *WRITTEN} == korean.REASONS.keys()
 
 

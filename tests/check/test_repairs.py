@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.check.repairs.edits import edits
-from chainrule.check.repairs.program import Program
+from chainrule.check.repairs.program import FunctionSource
 
 RNG = np.random.default_rng(0)
 SQUARE = (RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4)))
@@ -209,7 +209,7 @@ def test_a_custom_operation_inside_a_network():
 
 
 def test_changes_are_taken_back():
-    program = Program(masked_inclusively)
+    program = FunctionSource(masked_inclusively)
     before = ast.unparse(program.tree)
     for edit in edits(program.tree):
         edit.apply().apply()

@@ -12,7 +12,7 @@ from chainrule import nn, optim
 from chainrule.compile.plan.verified import check_written
 from chainrule.compile.program.program import Instruction, Program
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError
-from chainrule.core.memory.lending import is_lent
+from chainrule.core.memory.loans import is_lent
 
 from .worlds import World, batches, compare, network
 
@@ -293,6 +293,23 @@ def test_a_view_of_another_library(torch: Any) -> None:
             held[0] = 0.25
 
     compare(_adam, drive)
+
+
+def test_a_module_of_pytorch_that_a_function_reaches(torch: Any) -> None:
+    layer = torch.nn.Linear(3, 2)
+    f = cr.compile(lambda x: x @ layer.weight.detach().numpy().T)
+    x = np.ones((4, 3))
+
+    def right() -> bool:
+        return np.array_equal(f(x), x @ layer.weight.detach().numpy().T)
+
+    assert right()
+    network()  # modules of ours are made meanwhile, which every plan hears of
+    with torch.no_grad():
+        layer.weight.add_(1.0)
+    assert right()
+    layer.weight = torch.nn.Parameter(2 * layer.weight)
+    assert right()
 
 
 def test_a_view_that_is_gone_hinders_nothing() -> None:

@@ -186,7 +186,7 @@ def test_a_matrix_is_named():
         ({}, "got a dict, expected real numbers"),
         ({1.0}, "got a set, expected real numbers"),
         (["a", "b"], "got a list that NumPy reads as dtype <U1, expected real numbers"),
-        ([[1.0], [1.0, 2.0]], "got a list of rows that have different lengths"),
+        ([[1.0], [1.0, 2.0]], "got a list of rows of different lengths"),
         (object(), "got a object, expected real numbers"),
     ],
     ids=lambda x: type(x).__name__ if not isinstance(x, str) else x[:20],

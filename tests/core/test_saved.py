@@ -430,7 +430,7 @@ def test_a_checkpoint_that_computes_something_else_the_second_time() -> None:
         y.backward()
     generator = np.random.default_rng(0)
     y = cr.checkpoint(lambda x: F.dropout(x, 0.5, generator=generator))(x).sum()
-    with pytest.raises(cr.InPlaceError, match="a generator of its own"):
+    with pytest.raises(cr.InPlaceError, match="its own generator"):
         y.backward()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.memory.sealing import loans
+from chainrule.core.memory.loans import watches
 
 
 def torch_view(x: Any) -> Any:
@@ -104,9 +104,9 @@ def test_a_write_to_a_tensors_memory(get: Callable[[Any], Any], use: Callable[[A
     np.testing.assert_array_equal(both.grad.numpy(), twin.grad.numpy())
     view[0] = 5.0  # and after the backward pass
     use(both).backward()
-    before = len(loans)
+    before = len(watches)
     del view
-    assert len(loans) < before
+    assert len(watches) < before
 
 
 @pytest.mark.parametrize("get", [get for name, get in GETS.items() if "detached" in name or "dlpack" in name])
@@ -180,14 +180,14 @@ def test_what_numpy_shows_is_still_the_tensors_memory(show: Callable[[Any], Any]
 def test_loans_end_with_the_last_view() -> None:
     x = leaf()
     gc.collect()
-    before = len(loans)
+    before = len(watches)
     part = np.asarray(x.data)[1:]
-    assert len(loans) == before + 1
+    assert len(watches) == before + 1
     memory = memoryview(part)
     del part
-    assert len(loans) == before + 1
+    assert len(watches) == before + 1
     del memory
-    assert len(loans) == before
+    assert len(watches) == before
     x.data[0] = 1.0
     x.data += 1.0
-    assert len(loans) == before
+    assert len(watches) == before

@@ -90,7 +90,7 @@ def test_another_seed_gives_another_split():
 
 @pytest.mark.parametrize("held_out", [0, 1, -0.1, float("nan")])
 def test_a_fraction_beyond_the_parts_is_refused(held_out):
-    with pytest.raises(ValueError, match="held_out must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="held_out must be between 0 and 1"):
         ArrayDataset(np.eye(3)).split(held_out)
 
 

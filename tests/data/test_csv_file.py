@@ -81,7 +81,7 @@ def test_a_written_table_comes_back(folder, table, data):
 )
 def test_the_header_is_told_from_the_rows(written, text, names):
     if names is None:
-        with pytest.raises(DataError, match=r"column 'a' is made of numbers, but holds '1,5' at line 2; write 1\.5"):
+        with pytest.raises(DataError, match=r"column 'a' contains numbers, but also '1,5' at line 2; write 1\.5"):
             written(text)
     else:
         assert written(text).feature_names == names
@@ -117,21 +117,21 @@ ROWS = "".join(f"{i},{i}.5\n" for i in range(5))
         ('""\n', None, "the file is empty"),
         ("a,b\n", None, "a header but no rows"),
         ("a\n1\n2\n", None, "one column only"),
-        ("a,b\n1,2\n\n3\n", None, "line 4 has 1 cells and the first row 2"),
+        ("a,b\n1,2\n\n3\n", None, "line 4 has 1 cells, the first row has 2"),
         ("a,b\n1,2\n3,4,5\n", None, "line 3 has 3 cells"),
         ("a,a\n1,2\n3,4\n", None, "two columns are called 'a'"),
-        (",a\n0,2\n1,4\n", None, "column 1 has no name in the header, line 1"),
+        (",a\n0,2\n1,4\n", None, "column 1 has no name in the header on line 1"),
         ("a,b\n1,2\n,4\n", None, "missing value in column 'a' at line 3"),
         ("a,b\n1,NA\n3,4\n", None, "missing value in column 'b' at line 2"),
         ('a,b\n"x\ny",1\n?,2\nx,3\n', None, "missing value in column 'a' at line 4"),
         (f"a,b\n{ROWS}1,nan\n", None, r"column 'b' is not finite \(nan\) at line 7"),
         (f"a,b\n{ROWS}1e999,1\n", None, r"column 'a' is not finite \(inf\) at line 7"),
-        (f"a,b\n{ROWS}12a,1\n", None, "column 'a' is made of numbers, but holds '12a' at line 7"),
-        ("a;b\n1,5;2\n3;4\n", None, "holds '1,5' at line 2; write 1.5"),
+        (f"a,b\n{ROWS}12a,1\n", None, "column 'a' contains numbers, but also '12a' at line 7"),
+        ("a;b\n1,5;2\n3;4\n", None, "also '1,5' at line 2; write 1.5"),
         ("a,b\n1,2\n3,2\n", None, "the target 'b' is constant: every value is 2.0"),
         ("a,b\n1,u\n3,u\n", None, "the target 'b' is constant: every value is 'u'"),
         ("width,b\n1,2\n3,4\n", "widht", "no column 'widht' .* did you mean 'width'"),
-        ("a,b\n1,2\n3,4\n", 2, "no column 2 to be the target.*index below 2 or one of 'a', 'b'"),
+        ("a,b\n1,2\n3,4\n", 2, "no column 2 to use as the target.*index below 2 or one of 'a', 'b'"),
         ("a,b\n1,2\n3,4\n", -3, "no column -3"),
         ('a,b\n1,2\n"3,4\n', None, "line 3 is not valid CSV"),
         ('a,b\n1,2\n"3"x,4\n', None, "line 3 is not valid CSV"),
@@ -201,8 +201,8 @@ def test_the_task_can_be_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("target", "task", "said"),
     [
-        ("text", "regression", "'text' is text, and a regression needs numbers"),
-        ("a", "classification", "'a' takes 30 different values in 30 rows, which is no set of classes"),
+        ("text", "regression", "'text' is text, but a regression needs numbers"),
+        ("a", "classification", "'a' takes 30 different values in 30 rows, which is not a set of classes"),
         ("a", "ranking", "expected one of auto, classification, regression, got 'ranking'"),
     ],
 )

@@ -43,13 +43,13 @@ def test_check_labels_places_the_first_that_is_no_class(dtype, labels, classes):
     if not wrong:
         check_labels(y, classes)
         return
-    with pytest.raises(DataError, match=rf"^y\[{wrong[0]}\] = {y[wrong[0]]} is no class index: {classes} classes"):
+    with pytest.raises(DataError, match=rf"^y\[{wrong[0]}\] = {y[wrong[0]]} is not a class index: {classes} classes"):
         check_labels(y, classes)
 
 
 @pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf, -np.inf])
 def test_check_labels_names_the_value(value):
-    with pytest.raises(DataError, match=rf"y\[1\] = {value} is no class index"):
+    with pytest.raises(DataError, match=rf"y\[1\] = {value} is not a class index"):
         check_labels([0, value], 2)
 
 
@@ -80,7 +80,7 @@ def data(**changed):
         ({"x": np.ones((2, 3))}, r"toy: expected x \[N, 2\] and y \[N\], got x \[2, 3\] and y \[2\]"),
         ({"y": np.array([0, 1, 1])}, r"got x \[2, 2\] and y \[3\]"),
         ({"x": np.array([[1, np.nan], [0, 0]])}, r"toy: x: .* row 0, column 1 \('b'\)"),
-        ({"y": np.array([0, 2])}, r"y\[1\] = 2 is no class index"),
+        ({"y": np.array([0, 2])}, r"y\[1\] = 2 is not a class index"),
         ({"task": "regression"}, "regression without, got the task 'regression' with 2 class names"),
         ({"task": "regression", "class_names": (), "y": np.array([0, np.inf])}, "toy: y: .* inf at index 1"),
         ({"task": "clustering"}, "got the task 'clustering'"),

@@ -35,7 +35,7 @@ def test_an_epoch_gives_every_sample_once(n, layout):
 def test_drop_last_leaves_out_only_the_smaller_batch(n, layout):
     whole = DataLoader(np.arange(n), **layout)
     if n < whole.batch_size:
-        with pytest.raises(ValueError, match="no batch would come"):
+        with pytest.raises(ValueError, match="there would be no batches"):
             DataLoader(np.arange(n), drop_last=True, **layout)
         return
     dropping = DataLoader(np.arange(n), drop_last=True, **layout)
@@ -142,7 +142,7 @@ def test_arguments_that_cannot_work_are_refused(arguments, error, message):
         ({"samples": 5}, ValueError, "samples is 4 here and 5 in the state"),
         ({"batch_size": 3}, ValueError, "batch_size is 2 here and 3 in the state"),
         ({"shuffle": True}, ValueError, "shuffle is False here"),
-        ({"batch": 3}, ValueError, "the state stands at batch 3 of 2"),
+        ({"batch": 3}, ValueError, "the state is at batch 3 of 2"),
         ({"epoch": -1}, ValueError, "epoch must be at least 0"),
         ({"seed": 1.5}, TypeError, "seed must be an integer"),
         ({"colour": 1}, ValueError, "expected a state with"),

@@ -53,8 +53,8 @@ def test_a_target_that_cannot_be_read_is_not_looked_at_for_a_prediction(path):
     [
         ("size,kind\n1,a\n2,b\n", "no column 'shape'"),
         ("shape,kind\no,a\nx,b\n", "no column 'size'"),
-        ("size,shape,note\n1,o,1\n2,x,2\n", "'note' is nothing that it takes"),
-        ("size,form\n1,o\n2,x\n", "no column 'shape'; 'form' is nothing that it takes"),
+        ("size,shape,note\n1,o,1\n2,x,2\n", "'note' is not one of them"),
+        ("size,form\n1,o\n2,x\n", "no column 'shape'; 'form' is not one of them"),
         ("size,shape\n1,o\n2,z\n", "'z' at line 3.*not trained on; expected one of 'o', 'x'"),
         ("size,shape\nbig,o\nsmall,x\n", "'size' is text .'big' at line 2.*trained on numbers"),
     ],
@@ -106,7 +106,7 @@ def test_an_npz_file_needs_no_target_to_predict_for(tmp_path):
 
 def test_a_set_without_a_target_column_asks_for_one(path):
     schema = Schema("somewhere", (Feature("size"),), "classification", ("a", "b"))
-    with pytest.raises(DataError, match="has its target apart from the columns; name the target, one of 'kind', with"):
+    with pytest.raises(DataError, match="whose target is not one of the columns; name the target, one of 'kind', with"):
         load_as(other(path, "size,kind\n1,a\n2,b\n"), schema)
 
 

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from chainrule.data import DataError, limits, load
+from chainrule.data import DataError, checks, load
 from chainrule.train.saved.recipe import Recipe, network
 
 
@@ -33,7 +33,7 @@ def test_an_array_that_is_not_there_takes_no_memory(tmp_path, memory):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("x.npy", header(shape))
             archive.writestr("y.npy", header(shape[:1]))
-        with pytest.raises(DataError, match="array 'x' has 0 bytes, and its header says"):
+        with pytest.raises(DataError, match="array 'x' has 0 bytes, but its header says"):
             load(path)
 
 
@@ -43,7 +43,7 @@ def test_an_archive_that_unpacks_to_much_more_is_refused(tmp_path, memory):
         stream.write(header((150, 10**6), "|u1"))
         for _ in range(150):
             stream.write(bytes(10**6))
-    with pytest.raises(DataError, match=r"array 'x' would unpack .* at most 200 times as many are taken"):
+    with pytest.raises(DataError, match=r"array 'x' would unpack .* at most 200 times the packed size"):
         load(path)
 
 
@@ -51,7 +51,7 @@ def test_text_that_identifies_rows_becomes_no_features(tmp_path, memory):
     path = tmp_path / "d.csv"
     rows = "".join(f"w{i // 2},v{i // 2},{i}\n" for i in range(12_000))
     path.write_text(f"a,b,y\n{rows}")
-    with pytest.raises(DataError, match=r"12,000 categories in 12,000 rows, .* at most 100,000,000 are taken"):
+    with pytest.raises(DataError, match=r"12,000 categories in 12,000 rows, .* at most 100,000,000 are allowed"):
         load(path)
 
 
@@ -66,9 +66,9 @@ def test_many_columns_are_read_in_proportion(tmp_path):
 
 
 def test_what_is_within_the_bounds_is_taken():
-    limits.check_indicators("t", 1_000_000, 100)
-    limits.check_unpacked("t", "x", 1, limits.FREE_BYTES)
-    limits.check_unpacked("t", "x", 10**9, 2 * 10**11)
+    checks.check_indicators("t", 1_000_000, 100)
+    checks.check_unpacked("t", "x", 1, checks.FREE_BYTES)
+    checks.check_unpacked("t", "x", 10**9, 2 * 10**11)
 
 
 def test_a_network_has_bounds():

@@ -139,7 +139,7 @@ def test_a_file_is_read_by_its_ending(tmp_path):
 
 
 def test_what_has_a_target_of_its_own_takes_no_other(tmp_path):
-    with pytest.raises(DataError, match="iris has a target of its own"):
+    with pytest.raises(DataError, match="iris has its own target"):
         load("iris", "species")
     (tmp_path / "images.idx").touch()
     with pytest.raises(DataError, match="leave target=0 out"):

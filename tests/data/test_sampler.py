@@ -65,7 +65,7 @@ def test_without_replacement_none_comes_twice_and_each_draw_is_weighed():
         (lambda: DataLoader(np.arange(3), shuffle=True, sampler=WeightedSampler([1, 1, 1])), "leave shuffle=True out"),
         (lambda: DataLoader(np.arange(3), sampler=WeightedSampler([1, 1])), "from 2 samples, the data set has 3"),
         (lambda: DataLoader(np.arange(3), prefetch=-1), "prefetch must be at least 0"),
-        (lambda: TextDataset("abc", 3), "a text of 3 characters has no piece of 3"),
+        (lambda: TextDataset("abc", 3), "a text of 3 characters is too short for 3"),
         (lambda: TextDataset("abc", 0), "at least 1, got 0"),
         (lambda: TextDataset("abc", 1, vocabulary="ab"), "the character 'c' at 2 is not in the vocabulary of 2"),
     ],

@@ -78,7 +78,7 @@ def test_another_number_of_columns_is_refused(method):
     ("state", "message"),
     [
         ({"mean": [0.0]}, "expected the keys mean and scale"),
-        ({"mean": ["a"], "scale": [1.0]}, "no arrays of numbers"),
+        ({"mean": ["a"], "scale": [1.0]}, "not arrays of numbers"),
         ({"mean": [float("inf")], "scale": [1.0]}, "not finite"),
         ({"mean": [0.0], "scale": [0.0]}, "positive scales"),
         ({"mean": [0.0], "scale": [1.0, 1.0]}, "as many positive scales"),

@@ -83,7 +83,7 @@ def test_without_mpi4py_the_error_says_how_to_install_it(monkeypatch):
 def test_a_launcher_of_another_mpi_is_noticed(monkeypatch):
     monkeypatch.setattr(module, "mpi", lambda: SimpleNamespace(COMM_WORLD=SimpleNamespace(size=1)))
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
-    with pytest.raises(RuntimeError, match="started 4 processes, and mpi4py sees one alone"):
+    with pytest.raises(RuntimeError, match="started 4 processes, but mpi4py sees only one"):
         DataParallel()
 
 

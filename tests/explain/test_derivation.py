@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.present.unicode_math import to_unicode
 from chainrule.rules.network.activation import Relu
-from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, Step
+from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, RuleStep
 from chainrule.rules.network.linear import LinearMap
 
 RNG = np.random.default_rng(0)
@@ -244,7 +244,7 @@ def test_a_wrong_formula_is_not_shown_as_verified(wrong_formula, rule, docstring
 
 def test_a_wrong_line_of_a_fused_derivation_is_not_shown_as_verified(monkeypatch):
     steps = list(SoftmaxCrossEntropy.derivation)
-    wrong = Step(steps[2].title, steps[2].latex.replace(r"- \hat y_j", r"+ \hat y_j"), steps[2].check)
+    wrong = RuleStep(steps[2].title, steps[2].latex.replace(r"- \hat y_j", r"+ \hat y_j"), steps[2].check)
     monkeypatch.setattr(SoftmaxCrossEntropy, "derivation", (*steps[:2], wrong, *steps[3:]))
     derivation = explained()
     assert [line.ok for line in derivation["δ⁽²⁾"].lines].count(False) == 1

@@ -146,4 +146,4 @@ def test_a_parameter_by_itself_or_by_name():
 def test_korean():
     path = asked(network(nn.ReLU, bias=-100.0), lang="ko")
     assert "기울기가 모두 0입니다" in str(path)
-    assert path._repr_html_().startswith('<div lang="ko">')
+    assert path._repr_html_().startswith('<div class="chainrule" lang="ko">')

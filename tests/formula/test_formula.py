@@ -298,7 +298,7 @@ def test_the_position_is_where_reading_stopped():
 
 UNFIT = [
     ("x + nu", "no value for"),
-    ("x + k", "no value for k: given are"),
+    ("x + k", "no value for k; the names given are"),
     (r"f(x)", "no function f"),
     (r"\operatorname{softmax}(x, y)", "argument"),
     (r"\exp(x, y)", "argument"),

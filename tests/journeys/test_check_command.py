@@ -104,7 +104,7 @@ def test_a_wrong_backward_exits_with_1_and_says_why_and_where(check):
     code, said, _ = check("check_me.py:linear", "--backward", "linear_backward")
     assert code == 1
     assert said.startswith("WRONG  linear")
-    assert "mean is taken where sum is needed" in said
+    assert "mean is used where sum is needed" in said
     assert "check_me.py:" in said
     assert "def linear_backward" in said
 

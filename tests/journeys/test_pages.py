@@ -6,14 +6,21 @@ The pages were also held against axe-core in Chromium, in light and dark mode; t
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.data import load
+from chainrule.doctor import GradientWatch
+from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.report import CheckedRow, write_report
+from chainrule.train.saved.recipe import Recipe
 
-pytest.importorskip("jinja2", reason="HTML pages need pip install '.[app]'")
+pytest.importorskip("sklearn", reason="the named data sets need pip install '.[app]'")
 
 X, TARGET = np.random.default_rng(0).normal(size=(5, 3)), np.array([0, 1, 1, 0, 1])
 
@@ -27,7 +34,21 @@ def wrong(y_bar, x):
     return y_bar * (1 + np.tanh(x) ** 2)
 
 
+def trained():
+    job = Job(load("digits"), Recipe(hidden=(4,), epochs=1))
+    watch = GradientWatch(after=2, steps=3, every=20, warn=False)
+    job.train([watch])
+    x, y = job.sample(4)
+    derivation = cr.explain(job.model.eval(), x, loss=job.loss, target=y, level="brief")
+    row = CheckedRow("0.weight", (64, 4), 1e-10)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        write_report(path, job, job.history, job.score(), [row], "again", "en", derivation, watch)
+        return path.read_text(encoding="utf-8")
+
+
 PAGES = {
+    "train": trained,
     "explain": lambda: cr.explain(model(), X, loss=nn.CrossEntropyLoss(), target=TARGET).to_html(),
     "graph": lambda: cr.graph(model(), X, loss=nn.CrossEntropyLoss(), target=TARGET).to_html(),
     "check": lambda: cr.check(np.tanh, X, backward=wrong).to_html(),
@@ -64,6 +85,8 @@ def test_a_page_can_be_read_by_everyone(name):
     assert tags.count("h1") == 1
     assert dict(page.elements)["html"].get("lang") == "en"
     assert page.empty_headers == 0
+    assert tags.count("figure") <= tags.count("details") + tags.count("img")
+    assert all(a.get("alt") for tag, a in page.elements if tag == "img")
     labels = [a.get("aria-label") or a.get("aria-labelledby") for tag, a in page.elements if a.get("role") == "region"]
     assert len(set(labels)) == len(labels)
     ids = [a["id"] for _, a in page.elements if "id" in a]

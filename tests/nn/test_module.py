@@ -117,7 +117,7 @@ WRONG = {
     "a list hides modules": (TypeError, assign("layers", [nn.ReLU()])),
     "a dict hides modules": (TypeError, assign("layers", {"a": nn.Parameter(np.ones(1))})),
     "Module: has no forward": (TypeError, lambda: nn.Module()(1)),
-    "there is an attribute 'first' already": (ValueError, lambda: Block().register_buffer("first", np.ones(1))),
+    "attribute 'first' already exists": (ValueError, lambda: Block().register_buffer("first", np.ones(1))),
     "train: expected True or False": (TypeError, lambda: Block().train(Block())),
     "Block.to: got dtype int64": (TypeError, lambda: Block().to(np.int64)),
     "Parameter: got dtype int64": (TypeError, lambda: nn.Parameter([1, 2])),

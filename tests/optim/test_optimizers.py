@@ -222,7 +222,7 @@ WRONG = {
     "pass model.parameters": (TypeError, lambda: optim.SGD(nn.Linear(2, 2), lr=0.1)),
     "expected a parameter or a tensor, got ndarray": (TypeError, lambda: optim.Adam([np.ones(2)])),
     "expected a leaf": (TypeError, lambda: optim.Adam(result())),
-    "w came twice": (ValueError, lambda: optim.Adam(twice())),
+    "w was passed twice": (ValueError, lambda: optim.Adam(twice())),
     "SGD: lr: expected a finite number, 0 or more, got nan": (ValueError, lambda: optim.SGD(one(), lr=float("nan"))),
     "got inf": (ValueError, lambda: optim.SGD(one(), lr=float("inf"))),
     "got -0.1": (ValueError, lambda: optim.SGD(one(), lr=-0.1)),

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.core.operands.protocols import functions, ufuncs
+from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.exponential import exp2, logaddexp, logaddexp2
 from chainrule.rules.elementary.powers import float_power, hypot, power
 from chainrule.rules.elementary.rounding import fmod, nan_to_num, remainder, round
-from chainrule.rules.elementary.special import erf, erfc
 from chainrule.rules.elementary.trigonometric import arctan2, sinc
 
 # By NumPy's name, the inputs at which PyTorch's function is compared.

@@ -117,7 +117,7 @@ def test_a_changed_file_predicts_finite_values_or_is_refused(file, tmp_path):
         ({"scaling": {"scale": [1.0, 0.0, 1.0]}}, "expected as many positive scales as means"),
         ({"scaling": {"mean": [0.0, 10**400, 1.0]}}, "int too large"),
         ({"scaling": {"mean": ["0", "1", "2"]}}, "scaling.mean: expected a number, got '0'"),
-        ({"features": [["a", None]] * 3}, "the feature Feature.column='a', category=None. is there twice"),
+        ({"features": [["a", None]] * 3}, "the feature Feature.column='a', category=None. occurs twice"),
         ({"features": ["abc"]}, "features: expected pairs of a column and a category or null, got 'abc'"),
         ({"task": "clustering"}, "task: expected 'classification' or 'regression', got 'clustering'"),
         ({"data": "\ud800"}, "data: expected text that UTF-8 can hold"),

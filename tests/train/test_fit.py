@@ -244,7 +244,7 @@ def test_a_confusion_matrix_counts():
     for i in range(4):
         for j in range(4):
             assert counts[i, j] == np.sum((y == i) & (predicted == j))
-    with pytest.raises(DataError, match="is no class index"):
+    with pytest.raises(DataError, match="is not a class index"):
         confusion_matrix([0, 4], [0, 0], 4)
     with pytest.raises(ValueError, match="shape"):
         confusion_matrix([0], [0, 0], 4)
@@ -348,7 +348,7 @@ def test_a_label_out_of_range_is_placed_before_the_first_step():
     y[39] = 2
     model = network()
     before = weights(model)
-    with pytest.raises(DataError, match=r"y\[39\] = 2 is no class index: 2 classes are numbered 0 to 1"):
+    with pytest.raises(DataError, match=r"y\[39\] = 2 is not a class index: 2 classes are numbered 0 to 1"):
         train(model, (x, y))
     assert_same(weights(model), before)
 
@@ -360,7 +360,7 @@ def test_batches_are_checked_as_they_come():
     with pytest.raises(DataError, match=r"x of epoch 1, batch 2: 1 of 72 values .* row 4, column 1"):
         train(data=batches)
     y[3] = -1
-    with pytest.raises(DataError, match=r"y\[3\] = -1 is no class index"):
+    with pytest.raises(DataError, match=r"y\[3\] = -1 is not a class index"):
         train(data=batches)
 
 

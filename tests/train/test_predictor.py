@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn
 from chainrule.data import Data, DataError, load
-from chainrule.jobs.targets import Source, call_of
+from chainrule.jobs.targets import InputSource, call_of
 from chainrule.jobs.training.job import Job
 from chainrule.train.saved.predictor import Predictor
 from chainrule.train.saved.recipe import Recipe
@@ -109,7 +109,7 @@ def test_explain_derives_the_loss_of_the_training(trained, suffix):
         rows = [line.split(",") for line in path.read_text().replace('"', "").splitlines()]
         moved = [[row[k] for k in (2, 0, 3, 1)] for row in rows]
         path = written(folder / "r.csv", moved[0], moved[1:])
-    call = call_of(str(folder / "m.safetensors"), Source(str(path), samples=5))
+    call = call_of(str(folder / "m.safetensors"), InputSource(str(path), samples=5))
     np.testing.assert_array_equal(call.args[0], job.scaling.transform(job.data.x[:5]))
     np.testing.assert_array_equal(call.target[:, 0], job.target_scaling.transform(job.data.y)[:5])
     assert isinstance(call.loss, nn.MSELoss)
@@ -120,7 +120,7 @@ def test_a_part_of_the_data_has_the_classes_of_the_training(tmp_path):
     job = Job(load(written(tmp_path / "t.csv", ["u", "v", "kind"], rows)), Recipe(hidden=(3,), epochs=1))
     job.save(tmp_path / "m.safetensors", job.score())
     part = written(tmp_path / "c.csv", ["u", "v", "kind"], [["1", "2", "c"], ["2", "3", "c"]])
-    assert call_of(str(tmp_path / "m.safetensors"), Source(str(part))).target.tolist() == [2, 2]
+    assert call_of(str(tmp_path / "m.safetensors"), InputSource(str(part))).target.tolist() == [2, 2]
 
 
 def test_a_target_with_another_name_can_be_named(trained):
@@ -129,10 +129,10 @@ def test_a_target_with_another_name_can_be_named(trained):
     (folder / "new.csv").write_text(text)
     path = str(folder / "m.safetensors")
     with pytest.raises(DataError, match="no column 'price'; 'cost' is nothing that it takes"):
-        call_of(path, Source(str(folder / "new.csv")))
-    assert call_of(path, Source(str(folder / "new.csv"), target="cost")).target.shape == (2, 1)
+        call_of(path, InputSource(str(folder / "new.csv")))
+    assert call_of(path, InputSource(str(folder / "new.csv"), target="cost")).target.shape == (2, 1)
     with pytest.raises(ValueError, match="trained for a regression, got 'classification'"):
-        call_of(path, Source(str(folder / "t.csv"), task="classification"))
+        call_of(path, InputSource(str(folder / "t.csv"), task="classification"))
 
 
 def test_a_prediction_that_is_not_finite_is_an_error(trained):

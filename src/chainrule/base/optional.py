@@ -1,4 +1,4 @@
-"""Libraries that chainrule works with and does not need, imported when they are used."""
+"""Optional libraries, imported on use."""
 
 from importlib import import_module
 from typing import Any
@@ -7,9 +7,9 @@ TITLES = {"torch": "PyTorch", "jax": "JAX"}
 
 
 def needed(module: str, purpose: str, install: str = "") -> Any:
-    """Import ``module``; without its package, raise ``ImportError`` with the command that installs it.
+    """Import ``module``; if its package is missing, raise ``ImportError`` with the command that installs it.
 
-    Unless ``install`` is given, chainrule's extra of the package's name brings it.
+    Unless ``install`` is given, that is chainrule's extra of the package's name.
 
     >>> needed("no_such_library.io", "'digits'", "pip install no-such-library")
     Traceback (most recent call last):
@@ -20,6 +20,6 @@ def needed(module: str, purpose: str, install: str = "") -> Any:
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         if error.name != package:
-            raise  # the package is there, and something that it needs is not: its own message says what
+            raise  # the package is installed, but something that it needs is not: its own message says what
         title, install = TITLES.get(package, package), install or f"python -m pip install 'chainrule[{package}]'"
         raise ImportError(f"{purpose} needs {title}, which is not installed; run: {install}") from error

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Entry(Generic[T]):
+class OpenBlock(Generic[T]):
     """One open block, and what it found."""
 
     __slots__ = ("before",)
@@ -24,7 +24,7 @@ class Overlapping(Generic[T]):
     """The open blocks that change one thing, the earliest first."""
 
     def __init__(self) -> None:
-        self._open: list[Entry[T]] = []
+        self._open: list[OpenBlock[T]] = []
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -33,14 +33,14 @@ class Overlapping(Generic[T]):
     def __reduce__(self) -> Any:
         return Overlapping, ()  # a copy is in no block
 
-    def enter(self, before: T) -> Entry[T]:
+    def enter(self, before: T) -> OpenBlock[T]:
         """Note a block that begins, and what it found."""
-        entry = Entry(before)
+        entry = OpenBlock(before)
         with self._lock:
             self._open.append(entry)
         return entry
 
-    def leave(self, entry: Entry[T]) -> tuple[T, ...]:
+    def leave(self, entry: OpenBlock[T]) -> tuple[T, ...]:
         """Note that a block ends; return what to put back, or nothing where that is left to a later block."""
         with self._lock:
             place = self._open.index(entry)

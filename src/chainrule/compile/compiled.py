@@ -10,7 +10,7 @@ from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import observed, running
 from chainrule.core.transforms.values import by_name
 
-from .capture.arguments import Call
+from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
 from .plan.plan import Plan
 from .replay import Replay
@@ -83,7 +83,7 @@ class Compiled:
             last = self._last
             if last is not None and not kwargs and last.fits(args) and last.guards.hold():
                 return last.run(args, None)
-            call = Call(args, kwargs)
+            call = CallArguments(args, kwargs)
             if call.is_traced:
                 return self.function(*args, **kwargs)
             for replay in self.plans.get(call.key, ()):
@@ -94,7 +94,7 @@ class Compiled:
             self._last = replay
             return replay.run(None, call)
 
-    def _captured(self, call: "Call") -> "Replay":
+    def _captured(self, call: "CallArguments") -> "Replay":
         if sum(map(len, self.plans.values())) >= LIMIT:
             raise CaptureError(
                 f"compile: {self.__name__} has been captured {LIMIT} times, so something changes at every call: "
@@ -106,7 +106,7 @@ class Compiled:
         self.plans.setdefault(call.key, []).append(replay)
         return replay
 
-    def _undisturbed(self, call: "Call") -> "Replay":
+    def _undisturbed(self, call: "CallArguments") -> "Replay":
         """Capture; where another thread may have been in the way, again: a capture changes nothing."""
         for left in reversed(range(ATTEMPTS)):
             try:
@@ -116,7 +116,7 @@ class Compiled:
                     raise CaptureError(str(error)) from None
         raise AssertionError
 
-    def _what_changes(self, call: "Call") -> str:
+    def _what_changes(self, call: "CallArguments") -> str:
         if len(self.plans) == 1:
             last = next(iter(self.plans.values()))[-1]
             return last.guards.changed() or "a variable that cannot be named"

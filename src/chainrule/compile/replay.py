@@ -15,7 +15,7 @@ from chainrule.core.traces.tape import ARRAYS, EAGER
 from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import flatten, unflatten
 
-from .capture.arguments import Call, is_data
+from .capture.arguments import CallArguments, is_data
 from .capture.capture import Capture, Captured, Disturbed
 from .capture.guards import Guards
 from .capture.looked import watched
@@ -29,7 +29,7 @@ from .program.program import Value
 class Replay:
     """A plan with its guards, what goes in and what comes out."""
 
-    def __init__(self, f: Callable[..., Any], call: Call) -> None:
+    def __init__(self, f: Callable[..., Any], call: CallArguments) -> None:
         self.function = f
         plain = not call.kwargs and all(type(x) is np.ndarray and is_data(x) for x in call.args)
         self.arrays = len(call.args) if plain else -1
@@ -174,7 +174,7 @@ class Replay:
                 return False
         return True
 
-    def run(self, args: tuple[Any, ...] | None, call: Call | None) -> Any:
+    def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
         if args is None:
             assert call is not None

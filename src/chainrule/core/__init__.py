@@ -1,1 +1,1 @@
-"""The engine: values in boxes, the record of an operation, both modes, and the transforms made of them."""
+"""The engine: boxed values, the record of an operation, both modes, and the transforms built on them."""

@@ -1,4 +1,4 @@
-"""Making tensors: PyTorch's everyday names."""
+"""Creating tensors, with PyTorch's everyday names."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ from .traces.tape import EAGER, check_real
 def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
     """Return a tensor with a copy of the data `a`: an array, a tensor, a number or nested lists.
 
-    With `requires_grad`, `backward()` leaves its gradient in `.grad`; `name` is what reports and errors call it.
-    Floating data keep their dtype.
+    With `requires_grad`, `backward()` leaves its gradient in `.grad`; `name` is its name in reports and errors.
+    Floating-point data keep their dtype.
 
-    Raises TypeError for data that are no real numbers, and for integers with `requires_grad`; GradientError for a value
-    that a transform such as `cr.grad` is following, whose gradient the copy would lose.
+    Raises TypeError for data that are not real numbers, and for integers with `requires_grad`; GradientError for a
+    value that a transform such as `cr.grad` is tracing, since the copy would lose its gradient.
 
     >>> import chainrule as cr
     >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
@@ -45,7 +45,7 @@ def _data(x: Any) -> Any:
     if isinstance(x, Tensor) and x._trace is not EAGER and x.requires_grad:
         raise GradientError(
             "tensor: inside a transform such as cr.grad a copy of the data would be cut off from its gradient; use "
-            "np.stack to join values, or x.detach() where no gradient is meant"
+            "np.stack to join values, or x.detach() if no gradient is wanted"
         )
     return value_of(x)
 
@@ -72,15 +72,15 @@ def _reduced(self: Tensor) -> tuple[Any, ...]:
     """Copy and pickle a leaf as a leaf, with its gradient and its name, and a constant as a constant."""
     if self._trace is not EAGER or not self.is_leaf:
         raise GradientError(
-            "copying or pickling a tensor: this one is the result of an operation, and its copy would have lost the "
-            "way to its gradient; take x.detach() first"
+            "copying or pickling a tensor: this one is the result of an operation, and its copy would be cut off from "
+            "its gradient; copy x.detach() instead"
         )
     grad = None if self.grad is None else np.array(self.grad._value)
     return _restored, (np.array(self._value), self.requires_grad, self.name, grad)
 
 
 def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
-    """Make a tensor of what `_reduced` took apart; the arrays are its own."""
+    """Rebuild a tensor from the parts that `_reduced` returned; the arrays are its own."""
     made = _made(np.array(array), requires_grad, name)
     if grad is not None:
         made.grad = grad
@@ -95,7 +95,7 @@ def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _new(name: str, make: Callable[..., Any], shape: Any, *rest: Any) -> Any:
-    """Return `make(shape, *rest)`; the error for a shape that cannot be has the function's name."""
+    """Return `make(shape, *rest)`; the error for an impossible shape has the function's name."""
     try:
         return make(shape, *rest)
     except (MemoryError, ValueError) as error:
@@ -124,7 +124,7 @@ def arange(*limits: float, requires_grad: bool = False, dtype: Any = None) -> Te
 
 
 def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
-    """Return standard normal numbers, from `generator` (a NumPy Generator) or the default one.
+    """Return standard normal numbers, from `generator` (a NumPy Generator) or the global one.
 
     >>> import chainrule as cr
     >>> cr.randn(32, 10, requires_grad=True).shape
@@ -134,7 +134,7 @@ def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gen
 
 
 def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
-    """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the default one."""
+    """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the global one."""
     return _drawn("rand", "random", shape, requires_grad, dtype, generator)
 
 

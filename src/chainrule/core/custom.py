@@ -1,4 +1,4 @@
-"""`custom`: a user's own operation, with a derivative of their own."""
+"""`custom`: the user's own operations, with their own derivatives."""
 
 import functools
 import inspect
@@ -11,6 +11,7 @@ from .errors import InPlaceError, MissingRuleError
 from .facts import Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
+from .traces.capturing import running
 from .traces.dispatch import described, dispatch
 from .transforms.batch import by_rows
 from .transforms.transposed import NotTransposed, transposed
@@ -18,13 +19,13 @@ from .transforms.values import by_name
 
 
 def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any:
-    """Make an operation of `f`, whose derivative is what `def_vjp` and `def_jvp` say.
+    """Make an operation from `f`, whose derivative is defined by `def_vjp` and `def_jvp`.
 
     `f(*args, **settings)` returns one array, or a tuple of arrays with `several`; cotangents and tangents of the output
-    are tuples then, with zeros for what nobody used. The floating-point arguments are differentiated; all others, and
-    keyword arguments, are passed on as they are. Inside `f` values are plain arrays. The rules are called with tensors
-    when a derivative of the derivative is taken, so written with operators and NumPy functions they differentiate
-    again, and one of them is enough for both modes: the other is its transpose.
+    are then tuples, with zeros for unused outputs. The floating-point arguments are differentiated; all others, and
+    keyword arguments, are passed on as they are. Inside `f`, values are plain arrays. For higher derivatives the rules
+    are called with tensors, so rules made of operators and NumPy functions can be differentiated again, and one of them
+    is enough for both modes: the other is its transpose.
 
     >>> import chainrule as cr
     >>> import numpy as np
@@ -54,7 +55,7 @@ def custom(f: Callable[..., Any] | None = None, *, several: bool = False) -> Any
 
 
 class Custom(Facts):
-    """An operation made by `custom`: call it like the function it was made of."""
+    """An operation made by `custom`: call it like the original function."""
 
     kind = "general"
     composite = None
@@ -76,11 +77,11 @@ class Custom(Facts):
         self.rules: dict[str, Callable[..., Any]] = {}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle what `@custom` decorated by its name, as every function is."""
+        """Pickle a function decorated with `@custom` by its name, like any function."""
         return by_name(self) or super().__reduce_ex__(protocol)
 
     def __copy__(self) -> "Custom":
-        """Return another operation with the same rules, which can get others."""
+        """Return another operation with the same rules, which can be given others."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self), rules=dict(self.rules))
         return twin
@@ -94,15 +95,15 @@ class Custom(Facts):
     def def_vjp(self, forward: Callable[..., Any], backward: Callable[..., Any] | None = None) -> Any:
         """Set the rule of reverse mode.
 
-        `def_vjp(backward)` with `backward(y_bar, *args)`, or `def_vjp(forward, backward)` with `forward(*args)`
-        returning `(y, residuals)` and `backward(residuals, y_bar)`. Either returns one gradient for each floating
-        argument, a single one not in a tuple if you like; None stands for zero. Keyword arguments of the call are
-        passed to both. Returns its first argument, so it works as a decorator.
+        Call `def_vjp(backward)` with `backward(y_bar, *args)`, or `def_vjp(forward, backward)` with `forward(*args)`
+        returning `(y, residuals)` and `backward(residuals, y_bar)`. Either `backward` returns one gradient for each
+        floating-point argument (a single one need not be in a tuple); None means zero. Keyword arguments of the call
+        are passed to both functions. Returns its first argument, so it works as a decorator.
 
-        Raises TypeError where a signature cannot take these arguments.
+        Raises TypeError if a signature cannot take these arguments.
         """
         if backward is None:
-            if not self.variadic:  # how many arguments there will be, the call decides
+            if not self.variadic:  # otherwise the call decides how many arguments there are
                 self._check_signature("def_vjp: backward", forward, ("y_bar", *self.arguments))
             self.rules["vjp"], self.keeps = forward, ()
         else:
@@ -115,7 +116,7 @@ class Custom(Facts):
     def def_jvp(self, jvp: Callable[..., Any]) -> Any:
         """Set the rule of forward mode: `jvp(primals, tangents)`, two tuples, returns `y_dot` or `(y, y_dot)`.
 
-        The tangent of an argument that does not move is zero, that of one that is not floating None. Returns its
+        The tangent of a constant argument is zero, that of an argument that is not floating-point is None. Returns its
         argument, so it works as a decorator.
         """
         self._check_signature("def_jvp: jvp", jvp, ("primals", "tangents"))
@@ -130,22 +131,22 @@ class Custom(Facts):
                 f"{self.name}.{what} must be callable as {what.split()[-1]}({', '.join(names)}): {error}"
             ) from None
 
-    # What the traces ask of an operation
+    # The interface to the traces
 
     def primal(self, *args: Any, **settings: Any) -> Any:
         """Call the function and check what it returns."""
         return self._output(self._called(self.function, args, settings), 0)
 
     def _called(self, f: Callable[..., Any], args: tuple[Any, ...], settings: Mapping[str, Any]) -> list[Any]:
-        """Call code of the user's with values that a tape may have saved: it must leave them as they are.
+        """Call user code with values that a tape may have saved, and which it must not change.
 
-        Returns the result in a list, so that it can be seen who else holds it.
+        Returns the result in a list, so that other references to it can be detected.
         """
         before = sealed_all((), [(self._argument(k), x) for k, x in enumerate(args)])
         made = [f(*args, **settings)]
         if isinstance(before, Sealed) and (name := before.changed()) is not None:
             raise InPlaceError(
-                f"{self.name}: the function changed {name} in place, which what came before may still need; write into "
+                f"{self.name}: the function changed {name} in place, which earlier operations may still need; write to "
                 f"a copy"
             )
         return made
@@ -175,9 +176,9 @@ class Custom(Facts):
         return y if hasattr(y, "shape") else np.asarray(y)[()]
 
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
-        """Return what saves a call: all its arguments, or the residuals that `forward` returned.
+        """Return what to save of a call: all its arguments, or the residuals that `forward` returned.
 
-        Code of the user's has seen all of them, and may write to them later.
+        User code has seen all of them, and may write to them later.
         """
 
         def save(_: Any, *rest: Any) -> tuple[Any, ...]:
@@ -192,16 +193,30 @@ class Custom(Facts):
         if not self.rules:
             raise MissingRuleError(f"{self.name}: no rule for reverse mode; define one with .def_vjp(...)")
         rule = self._pull if "vjp" in self.rules else self._pull_transposed
-        found: tuple[Any, ...] = by_rows(rule, y_bar, saved, settings)
+        found: tuple[Any, ...] = (
+            rule(y_bar, saved, settings)
+            if self._is_followed(y_bar, saved, settings)
+            else by_rows(rule, y_bar, saved, settings)
+        )
         if isinstance(saved, Sealed) and (name := saved.changed()) is not None:
             raise InPlaceError(
                 f"{self.name}.def_vjp: backward changed {name} in place, which another rule or a second pass "
-                f"may still need; write into a copy"
+                f"may still need; write to a copy"
             )
         return found
 
+    def _is_followed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> bool:
+        """Whether a capture notes the operations of the rule of reverse mode, and not just its call."""
+        if running.capture is None or "vjp" not in self.rules or self.keeps or self.several:
+            return False
+        rule = self.rules["vjp"]
+        if not running.capture.follows(rule, (y_bar, *saved[0]), settings):
+            return False
+        running.capture.checks.append(lambda: self.rules.get("vjp") is rule)
+        return True
+
     def _pull_transposed(self, y_bar: Any, saved: tuple[Any, ...], settings: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Reverse mode by the rule of forward mode."""
+        """Derive reverse mode from the rule of forward mode."""
         args = saved[0]
         floating = [k for k, x in enumerate(args) if is_floating(x)]
         y = self.apply(*args, **settings)
@@ -254,7 +269,7 @@ class Custom(Facts):
     def _push_transposed(
         self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]
     ) -> Any:
-        """Forward mode by the rule of reverse mode."""
+        """Derive forward mode from the rule of reverse mode."""
         residuals = self.primal_keeping(*args, **settings)[1] if self.keeps else None
 
         def linear(bars: list[Any]) -> Any:
@@ -269,8 +284,8 @@ class Custom(Facts):
         except NotTransposed as error:
             mode, given = ("forward", "vjp") if missing == "jvp" else ("reverse", "jvp")
             raise MissingRuleError(
-                f"{self.name}: no rule for {mode} mode, and the rule of .def_{given} gives none ({error}); write that "
-                f"rule in operators and NumPy functions, or define one with .def_{missing}(...)"
+                f"{self.name}: no rule for {mode} mode, and none can be derived from that of .def_{given} ({error}); "
+                f"write that rule with operators and NumPy functions, or define one with .def_{missing}(...)"
             ) from error
 
     def _push(self, dots: tuple[Any, ...], y: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
@@ -301,7 +316,7 @@ class Custom(Facts):
 
 
 def _copied(x: Any) -> Any:
-    """Return what the user's rule may write to, or may have a hold of: others have been given the same array."""
+    """Return a private copy for values that the user's rule may write to or keep: others hold the same array."""
     if isinstance(x, tuple):
         return tuple(map(_copied, x))
     return x.copy() if is_array(x) else x

@@ -20,20 +20,20 @@ class InPlaceError(GradientError):
 
 
 class CaptureError(RuntimeError):
-    """A function cannot be compiled as it is written: it does something that a replay would not repeat."""
+    """A function cannot be compiled as it is: it does something that a replay would not repeat."""
 
 
 class MissingRuleError(GradientError):
-    """An operation has no rule for the mode asked for."""
+    """An operation has no rule for the requested mode."""
 
 
 class Portable:
-    """Lets an exception with arguments of its own be pickled: another process may raise it."""
+    """Makes an exception with extra arguments picklable, so that it can be raised in another process."""
 
     args: tuple[Any, ...]
 
     def __reduce__(self) -> Any:
-        """Take it apart into its text and its attributes."""
+        """Reduce it to its text and its attributes."""
         return _restored, (type(self), self.args, vars(self))
 
 

@@ -1,7 +1,7 @@
-"""What a record states about its operation besides its mathematics: facts that the layers above ask for.
+"""Facts that a record states about its operation besides its mathematics, for the layers above.
 
-Each has a default that is right for an operation of which nothing is known, such as one made by `chainrule.custom`. A
-consumer asks the record (`op.moves`), never its name, so an operation is added in one file.
+Each has a default that is right for an operation about which nothing is known, such as one made by `chainrule.custom`.
+Consumers ask the record (`op.moves`) and never compare names, so an operation is added in one file.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 
 class Role(Enum):
-    """What an operation is there for in a network."""
+    """The purpose of an operation in a network."""
 
     DENSE = "the product with a layer's weights"
     CONVOLUTION = "the product with a layer's kernels"
@@ -26,7 +26,7 @@ class Role(Enum):
 
 
 class Moves(Enum):
-    """Where the elements of the result come from, for an operation that only moves them."""
+    """Where the elements of the result come from, for an operation that only moves elements."""
 
     SAME = "every element, in the same order"
     REORDERED = "every element, in another order"
@@ -35,7 +35,7 @@ class Moves(Enum):
 
 
 class Flat(Enum):
-    """On which side the slope of a function of one number dies away."""
+    """The side on which the slope of a function of one number vanishes."""
 
     NOWHERE = "on neither"
     ZERO_LEFT = "on the left, where the function itself goes to zero"
@@ -45,7 +45,7 @@ class Flat(Enum):
 
     @property
     def is_one_sided(self) -> bool:
-        """Whether it is the left side alone: a unit that stays there for every sample is dead."""
+        """Whether it is only the left side: a unit that stays there for every sample is dead."""
         return self in (Flat.LEFT, Flat.ZERO_LEFT)
 
 
@@ -55,15 +55,15 @@ class Facts:
     # In a network
 
     role: ClassVar[Role | None] = None
-    """What the operation is there for in a network; None for no certain purpose."""
+    """The purpose of the operation in a network; None if it has no particular one."""
     moves: ClassVar[Moves | None] = None
-    """How the operation moves elements, if it does nothing else; None where it computes."""
+    """How the operation moves elements, if it does nothing else; None if it computes."""
     picks: ClassVar[bool] = False
-    """Whether it passes the value of one element of several on, and the gradient to that one."""
+    """Whether it selects the value of one of several elements, which alone gets the gradient."""
     flat: ClassVar[Flat] = Flat.NOWHERE
-    """Where its slope dies away: there it saturates, and little gradient passes."""
+    """Where its slope vanishes: there it saturates, and hardly any gradient passes."""
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    """The closed interval that its results lie in."""
+    """The closed interval of its results."""
     poles: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """For an argument, the closed interval in which the result or its derivative is infinite or NaN."""
 
@@ -72,16 +72,16 @@ class Facts:
     is_shaped_by_values: ClassVar[bool] = False
     """Whether the shape of the result depends on the values of the arguments."""
     takes_anything: ClassVar[bool] = False
-    """Whether an argument may be no array at all, as `x == None` may ask."""
+    """Whether an argument may be something other than an array, as in `x == None`."""
 
     # On paper
 
     symbol: ClassVar[str] = ""
-    """What stands for it in a drawing; "" for its name."""
+    """Its symbol in a drawing; "" for its name."""
     is_inlined: ClassVar[bool] = False
-    """Whether it is written inside a longer formula, as a sum and a product are, and needs no line of its own."""
+    """Whether it is written inside a longer formula, like a sum or a product, without a line of its own."""
     letters: ClassVar[Mapping[str, str]] = {}
-    """What a textbook calls the parameters of such a layer, by argument, and under "y" its result, in LaTeX."""
+    """The textbook symbols of such a layer's parameters, by argument, and of its result, under "y", in LaTeX."""
     definitions: ClassVar[Mapping[str, str]] = {}
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
 
@@ -90,15 +90,15 @@ class Facts:
     is_pointwise: ClassVar[bool] = False
     """Whether each element of the result is a function of one element of each argument, with broadcasting."""
     element: ClassVar[Callable[..., Any] | None] = None
-    """A form of `primal` for one number in a generated loop, where that of arrays is slower or cannot be followed."""
+    """A form of `primal` for one number in a generated loop, if that for arrays is slower or cannot be traced."""
     cost: ClassVar[int] = 1
-    """What an element costs relative to a sum, roughly."""
+    """The rough cost per element, relative to an addition."""
     stacked: ClassVar[Callable[..., Any] | None] = None
     """The call on stacks of arguments, a `chainrule.core.transforms.batch.StackRule`.
 
-    Operations on elements need none; others without one are applied to one row after the other.
+    Elementwise operations need none; others without one are applied row by row.
     """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
-    """The cotangents of all differentiable arguments in one pass, where that is faster: `(y_bar, *residuals)`."""
+    """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""
     primal_and_adjoint: ClassVar[Callable[..., Any] | None] = None
     """The result and the cotangent of its one differentiable argument in one pass: `(*arguments, y_bar)`."""

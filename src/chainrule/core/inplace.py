@@ -1,7 +1,7 @@
-"""Writes: a tensor gets another value, and so does every tensor that shares its memory.
+"""In-place writes: a tensor gets a new value, and so does every tensor that shares its memory.
 
-What NumPy allows to be written is allowed here, with three exceptions, each an error: a leaf whose gradient is asked
-for, outside of `no_grad`; a tensor with a gradient inside of it; and a constant that shares the memory of a tensor with
+Whatever NumPy allows to be written is allowed here, with three exceptions, each an error: a leaf that requires a
+gradient, outside `no_grad`; a tensor with a gradient, inside it; and a constant that shares the memory of a tensor with
 a gradient.
 """
 
@@ -23,7 +23,7 @@ from .traces.tape import EAGER
 
 
 def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
-    """Return `op` of `x` with settings, all of them, as a view of it where NumPy's result is one (see `connect`)."""
+    """Return `op` of `x` with all its settings, as a view of `x` if NumPy's result is one (see `connect`)."""
     y = dispatch(op, (x,), settings)
     if isinstance(y, Tensor) and y.is_variable and isinstance(x, Tensor):
         connect(y, x, op, settings, frozen)
@@ -31,9 +31,9 @@ def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = No
 
 
 class Target:
-    """What is about to be written into, after the question whether it may be.
+    """The target of a write that has been found permissible.
 
-    `leaf` is the leaf whose memory is written to, where that is what the write means: inside `no_grad`.
+    `leaf` is the leaf whose memory is written to, if the write is to a leaf, inside `no_grad`.
     """
 
     __slots__ = ("leaf", "root", "x")
@@ -52,8 +52,8 @@ class Target:
         if isinstance(source._link, Leaf) and source._trace is EAGER and not _stands_for_argument(source):
             if modes.floor <= EAGER.level:
                 raise GradientError(
-                    f"{what}: {_named(x, source)} whose gradient is asked for, so it must stay as it is; write into a "
-                    f"copy, y = x.copy(), or y = x.at[index].set(value), or change its values inside cr.no_grad() or "
+                    f"{what}: {_named(x, source)} that requires a gradient, so it must not change; write to a copy, "
+                    f"y = x.copy(), or y = x.at[index].set(value), or change its values inside cr.no_grad() or "
                     f"through x.data"
                 )
             self.leaf = source
@@ -61,7 +61,7 @@ class Target:
             raise GradientError(
                 f"{what}: x is a constant that shares the memory of a tensor with a gradient (it was made by "
                 f"x.detach(), by stop_gradient, or as a view inside cr.no_grad()), whose values would change without "
-                f"its gradient; write into x.copy(), or into the tensor itself"
+                f"its gradient; write to x.copy(), or to the tensor itself"
             )
         elif root.requires_grad and root._trace.level < modes.floor:
             raise GradientError(
@@ -72,16 +72,16 @@ class Target:
             running.capture.writes(root)
 
     def write_values(self, write: Callable[[Any], None]) -> None:
-        """Call `write` with the leaf's memory that belongs to the target."""
+        """Call `write` with the part of the leaf's memory that belongs to the target."""
         assert self.leaf is not None
         self.leaf._looked_at()
         write(Written.over(np.asarray(value_of(self.x)), self.leaf.mark_changed))
 
     def become(self, new: Tensor, fit: Callable[[Any, Any], Any]) -> None:
-        """Give the target the value `new`; `fit(new, old)` is `new` in the memory layout of `old`."""
+        """Set the target to the value `new`; `fit(new, old)` returns `new` in the memory layout of `old`."""
         x, root = self.x, self.root
         if root._trace is EAGER and root._link is None:
-            changes.replaced += 1  # a constant that a compiled function may know
+            changes.replaced += 1  # a compiled function may rely on this constant
         if root is not x:
             new = fit(written(root, alias_of(x), new), root)
         become(root, new)
@@ -90,7 +90,7 @@ class Target:
 
 
 def _stands_for_argument(x: Tensor) -> bool:
-    """Whether a leaf stands for an argument of a function that is captured: inside, arguments are copies."""
+    """Whether a leaf represents an argument of a function being captured, inside which arguments are copies."""
     box = captured_in(x) if running.capture is not None else None
     return box is not None and box._link.kind == "input"
 
@@ -101,10 +101,10 @@ def _named(x: Tensor, source: Tensor) -> str:
 
 
 def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:
-    """Take the values of a trace that has ended out of the boxes into which they were written; return its outputs.
+    """Remove the values of an ended trace from the boxes that they were written to; return its outputs.
 
-    `x[0] = t`, inside a function, may have written a value of its trace into a box from outside. There it goes on as a
-    value of the outer traces. The outputs stay what they were.
+    `x[0] = t`, inside a function, may have written a value of its trace into a box from outside, where it becomes a
+    value of the outer traces. The outputs do not change.
     """
     noted = outliving.pop(level, None)
     if noted is None:

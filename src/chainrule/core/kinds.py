@@ -1,4 +1,4 @@
-"""The kinds of records, from the least to write to the most.
+"""The kinds of records, in increasing order of what has to be written.
 
 =============  =====================================================================================
 `Elementwise`  one `partial` (or `partial_a`, `partial_b`, …) gives both modes
@@ -32,7 +32,7 @@ def _zeros(x: Any) -> Any:
 
 
 class _ByArgument(Operation, abstract=True):
-    """Records with a reverse rule for each argument."""
+    """Records with one reverse rule per argument."""
 
     @classmethod
     def _bind(cls) -> None:
@@ -67,7 +67,7 @@ def _no_rule(op: type[Operation]) -> Callable[..., Any]:
 
 
 class Elementwise(_ByArgument, abstract=True):
-    """Acts on each element alone, with broadcasting: `y_bar * partial` and `partial * x_dot`."""
+    """Acts on each element separately, with broadcasting: `y_bar * partial` and `partial * x_dot`."""
 
     kind = "elementwise"
     is_pointwise = True
@@ -109,7 +109,7 @@ class Linear(_ByArgument, abstract=True):
 
     @classmethod
     def push(cls, y: Any, args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:  # noqa: ARG003
-        """Apply the operation to the tangents; an argument without one has the tangent zero."""
+        """Apply the operation to the tangents; the tangent of an argument without one is zero."""
         moving = cls.differentiable
         names = cls.arguments * len(args) if cls.variadic else cls.arguments
         inputs = [
@@ -142,7 +142,7 @@ class General(_ByArgument, abstract=True):
 
     @classmethod
     def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
-        """Bind a rule as other records do; where there are several arguments it computes in the result's dtype."""
+        """Bind a rule as other records do; with several arguments it computes in the result's dtype."""
         bound = super().call(rule, context, **extra)
         if len(cls.arguments) == 1 and not cls.variadic:
             return bound
@@ -168,16 +168,16 @@ def _filling_zeros(call: Rule) -> Any:
 class Fused(_ByArgument, abstract=True):
     """A fast form of `composite`, a function of other operations, which defines it.
 
-    Its rules see plain arrays only and may be written in NumPy. Derivatives of derivatives go through the composite,
-    and so does forward mode, unless the record has a `jvp` of its own. `primal_keeping`, if there is one, returns
-    `(y, *keeps)`: what the reverse rules can use of the work of the forward pass.
+    Its rules see plain arrays only and may be written in NumPy. Higher derivatives go through the composite, and so
+    does forward mode, unless the record has its own `jvp`. `primal_keeping`, if defined, returns `(y, *keeps)`:
+    intermediate results of the forward pass for the reverse rules.
     """
 
     kind = "fused"
 
     takes_stacks: ClassVar[bool] = False
-    """Whether the reverse rules are written in chainrule's own operations after all, so that they can be called with a
-    whole batch of cotangents."""
+    """Whether the reverse rules are nevertheless written in chainrule's own operations, so that they can be called with
+    a whole batch of cotangents."""
 
     def __init_subclass__(cls, abstract: bool = False, register: bool = True) -> None:
         super().__init_subclass__(abstract, register)
@@ -192,7 +192,7 @@ class Fused(_ByArgument, abstract=True):
 
     @classmethod
     def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
-        """Bind a rule as other records do, and keep batches from rules for plain arrays."""
+        """Bind a rule as other records do, but never pass batches to rules for plain arrays."""
         bound = super().call(rule, context, **extra)
         bound.__name__ = f"{cls.__name__}.{rule.__name__}"
         bound.rule = (cls, rule.__name__)  # type: ignore[attr-defined]  # so that a program knows what it calls
@@ -202,7 +202,7 @@ class Fused(_ByArgument, abstract=True):
 
 
 def _in_plain_arrays(op: type[Fused], jvp: Rule) -> Rule:
-    """Return a `push` that calls `jvp` where all it sees is plain arrays, and else goes through the composite."""
+    """Return a `push` that calls `jvp` if all its arguments are plain arrays, and otherwise uses the composite."""
 
     def rule(dots: Any, y: Any, args: Any, settings: Any) -> Any:
         if any(isinstance(x, Tensor) for x in (*args, *dots)):
@@ -225,7 +225,7 @@ def _along_composite(op: type[Fused], args: Any, dots: Any, settings: Any) -> An
 
 
 class Constant(Operation, abstract=True):
-    """Has no derivative, and says so by its kind: its output is a constant of every trace."""
+    """Has no derivative, as its kind says: its output is a constant for every trace."""
 
     kind = "constant"
     differentiable = ()

@@ -25,10 +25,10 @@ names* say what they need::
 settings        keyword-only, by the name `primal` gives them
 ==============  ==========================================================
 
-and nothing else is kept: what the rules of a record ask for *is* the list of residuals, and of those only what the
-arguments that carry a gradient need. A rule is written in chainrule's own operations, so it runs on plain arrays in a
-first-order pass and on traced values in a higher one. Broadcasting, dtypes and the sum over several uses are the
-engine's business, never a rule's.
+and nothing else is kept: the parameters of a record's rules *are* the list of residuals, and of those only what the
+arguments that carry a gradient need is saved. A rule is written in chainrule's own operations, so it runs on plain
+arrays in a first-order pass and on traced values in a higher one. Broadcasting, dtypes and the sum over several uses
+are the engine's job, never a rule's.
 
 The kinds of records (`Elementwise`, `Linear`, `Bilinear`, `General`, `Fused`, `Constant`) are in `kinds`.
 """
@@ -52,11 +52,11 @@ Array: TypeAlias = Any
 Rule: TypeAlias = Callable[..., Any]
 
 REGISTRY: dict[str, type["Operation"]] = {}
-"""Every operation of chainrule by name. The registry test, the audit and the docs walk it."""
+"""Every operation of chainrule, by name. The registry tests, the audit and the docs iterate over it."""
 
 
 def record_of(name: str) -> type["Operation"]:
-    """Return the operation of a name, or `Operation` itself, of which nothing is known, where there is none.
+    """Return the operation of a name; if there is none, `Operation` itself, about which nothing is known.
 
     >>> record_of("no such operation") is Operation
     True
@@ -66,7 +66,7 @@ def record_of(name: str) -> type["Operation"]:
 
 @dataclass(frozen=True)
 class Kink:
-    """Inputs where the operation has no derivative, the partials its record promises there, and the reason."""
+    """Inputs at which the operation has no derivative, the partials that its record promises there, and the reason."""
 
     at: tuple[Any, ...]
     value: tuple[Any, ...]
@@ -82,11 +82,11 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Step:
+class RuleStep:
     """One line of the derivation of a fused operation's rule.
 
-    `check` takes the record's arguments as plain arrays and returns two arrays that the line says are equal;
-    `applies`, if there is one, says whether the line holds for these arguments at all.
+    `check` takes the record's arguments as plain arrays and returns the two arrays that the line claims to be equal;
+    `applies`, if given, says whether the line applies to these arguments at all.
     """
 
     title: str
@@ -96,7 +96,7 @@ class Step:
 
 
 def case(*inputs: Any, **settings: Any) -> Case:
-    """Return a `Case`; a tuple of ints is a shape to be filled at random, anything else is passed on as it is."""
+    """Return a `Case`; a tuple of ints is a shape to fill at random, anything else is passed as it is."""
     return Case(inputs, settings)
 
 
@@ -106,7 +106,8 @@ _RULE_NAME = re.compile(r"(partial|adjoint)(_\w+)?|vjp|jvp")
 def parameters(rule: Rule, keyword_only: bool = False) -> tuple[str, ...]:
     """Return the names of a rule's positional parameters (also of `*xs`), or of its keyword-only ones.
 
-    Read off the code object: `inspect.signature` takes a tenth of a millisecond, and there are hundreds of rules.
+    They are read from the code object, since `inspect.signature` takes a tenth of a millisecond, and there are hundreds
+    of rules.
     """
     code = _code(rule)
     names, positional, total = code.co_varnames, code.co_argcount, code.co_argcount + code.co_kwonlyargcount
@@ -125,11 +126,11 @@ def _code(rule: Rule) -> CodeType:
 
 
 class Operation(Facts):
-    """The base of every record. See the module's text for how one is written."""
+    """The base of every record. The module's docstring explains how to write one."""
 
     kind: ClassVar[str] = "operation"
     name: ClassVar[str]
-    """The class's name in snake case: NumPy's name for it, or PyTorch's where NumPy has none."""
+    """The class's name in snake case: NumPy's name for the operation, or PyTorch's if NumPy has none."""
     arguments: ClassVar[tuple[str, ...]]
     """The arrays it takes, as `primal` names them."""
     variadic: ClassVar[bool]
@@ -137,30 +138,30 @@ class Operation(Facts):
     defaults: ClassVar[Mapping[str, Any]]
     """Its settings with their defaults."""
     differentiable: ClassVar[tuple[str, ...]]
-    """The arguments that have a derivative: those that a rule is named after, or all of them."""
+    """The arguments that have a derivative: those that rules are named after, or all of them."""
     rules: ClassVar[Mapping[str, Rule]]
     """Its rules by name, without the primal."""
     residuals: ClassVar[tuple[str, ...]]
     """What its reverse rules ask for, in the order in which a node saves it."""
 
     domain: ClassVar[Mapping[str, tuple[float, float]]] = {}
-    """Where each input may lie, as an interval the tests draw from; (-3, 3) by default."""
+    """The domain of each input, as an interval that the tests draw from; (-3, 3) by default."""
     kinks: ClassVar[tuple[Kink, ...]] = ()
     cases: ClassVar[tuple[Case, ...]] = ()
     reference: ClassVar[Rule | None] = None
-    """A plain NumPy form of `primal`, where `primal` is not one itself."""
+    """A plain NumPy form of `primal`, if `primal` is not one itself."""
     composite: ClassVar[Rule | None] = None
     """The same function in terms of other operations (`Fused` only)."""
-    derivation: ClassVar[tuple[Step, ...]] = ()
+    derivation: ClassVar[tuple[RuleStep, ...]] = ()
     """How its rule follows from its composite, line by line (`Fused` only)."""
     keeps: ClassVar[tuple[str, ...]] = ()
-    """What `primal_keeping` returns after the output, for the reverse rules to ask for (`Fused` only)."""
+    """The names of what `primal_keeping` returns after the output, for the reverse rules (`Fused` only)."""
     several: ClassVar[bool] = False
     """Whether `primal` returns a tuple of arrays."""
     foreign: ClassVar[bool] = False
-    """Whether its settings are the user's own objects, which may be changed later."""
+    """Whether its settings are the user's own objects, which may change later."""
     written: ClassVar[Rule | None] = None
-    """Where the output is a view: `written(x, y, **settings)` is x with y in the place of its view."""
+    """If the output is a view: `written(x, y, **settings)` is x with y in place of the view."""
 
     _savers: ClassVar[dict[tuple[bool, ...], Rule]]
     primal: ClassVar[Rule]
@@ -169,7 +170,7 @@ class Operation(Facts):
     adjoints: ClassVar[tuple[Rule, ...]] = ()
     """Reverse mode: for each argument `(y_bar, saved, settings) -> x_bar`."""
     pull: ClassVar[Rule]
-    """Reverse mode where one rule gives the cotangents of all arguments: `(y_bar, saved, settings) -> tuple`."""
+    """Reverse mode if one rule gives the cotangents of all arguments: `(y_bar, saved, settings) -> tuple`."""
     push: ClassVar[Rule]
     """Forward mode: `(y, args, dots, settings) -> y_dot`; a tangent of None is zero."""
 
@@ -217,17 +218,17 @@ class Operation(Facts):
                     continue
                 if name not in allowed:
                     raise TypeError(
-                        f"{cls.__name__}.{rule_name} asks for {name!r}, which is none of y_bar, {sorted(allowed)}"
+                        f"{cls.__name__}.{rule_name} asks for {name!r}, expected y_bar or one of {sorted(allowed)}"
                     )
                 names[name] = None
             unknown = set(parameters(rule, keyword_only=True)) - set(cls.defaults)
             if unknown:
-                raise TypeError(f"{cls.__name__}.{rule_name} asks for {sorted(unknown)}, no settings of its primal")
+                raise TypeError(f"{cls.__name__}.{rule_name} asks for {sorted(unknown)}, not settings of its primal")
         return tuple(names)
 
     @classmethod
     def rule_of(cls, argument: str) -> Rule | None:
-        """Return the reverse rule that answers for `argument`, or None where the operation has no such rule."""
+        """Return the reverse rule for `argument`, or None if the operation has none."""
         if argument not in cls.differentiable:
             return None
         for name in (f"adjoint_{argument}", f"partial_{argument}", "adjoint", "partial", "vjp"):
@@ -241,7 +242,7 @@ class Operation(Facts):
         texts = {"primal": cls.__doc__, **{name: rule.__doc__ for name, rule in cls.rules.items()}}
         return {name: inspect.cleandoc(text).partition("\n\n")[0] for name, text in texts.items() if text}
 
-    # Binding the rules: which residual goes to which parameter is settled once, not at each call
+    # Binding the rules: which residual goes to which parameter is decided once, not at each call
 
     @classmethod
     def _bind(cls) -> None:
@@ -249,11 +250,11 @@ class Operation(Facts):
 
     @classmethod
     def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
-        """Return `lambda <context>: rule(…)` that hands `rule` what its parameters name.
+        """Return `lambda <context>: rule(…)`, which passes `rule` what its parameters name.
 
         `context` is `y_bar, saved, settings` for reverse mode and `y, args, dots, settings` for forward mode. Like
-        `collections.namedtuple`, this writes the one line of Python it needs: a generic way of picking arguments costs
-        more than the small arrays it would pick.
+        `collections.namedtuple`, this generates the one line of Python it needs: picking arguments generically would
+        cost more than computing with small arrays.
         """
         source = f"lambda {context}: rule({cls._call_of(rule, 'saved' in context)})"
         return eval(source, {"rule": rule, **extra})  # type: ignore[no-any-return]
@@ -273,13 +274,13 @@ class Operation(Facts):
 
     @classmethod
     def saver(cls, tracked: tuple[bool, ...]) -> Rule:
-        """Return `save(y, *args)` that gives what the rules of the `tracked` arguments need, and None for the rest.
+        """Return `save(y, *args)`, which returns what the rules of the `tracked` arguments need, and None for the rest.
 
-        Raises MissingRuleError where a tracked argument has no rule.
+        Raises MissingRuleError if a tracked argument has no rule.
         """
         if tracked not in cls._savers:
             if not cls._savers:
-                cls._bind()  # at the first use: an import would pay for hundreds of operations
+                cls._bind()  # at first use: at import, hundreds of operations would have to be bound
             cls._savers[tracked] = cls._make_saver(tracked)
         return cls._savers[tracked]
 
@@ -291,7 +292,7 @@ class Operation(Facts):
             if rule is None:
                 raise MissingRuleError(
                     f"{cls.name}: no rule for the gradient with respect to {argument}; pass it as a plain array, or "
-                    f"through chainrule.stop_gradient, where none is meant"
+                    f"through chainrule.stop_gradient, if none is wanted"
                 )
             needed |= set(parameters(rule))
         values = dict(zip(cls.arguments, cls.arguments, strict=True)) | {"y": "y"}

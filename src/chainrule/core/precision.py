@@ -1,8 +1,8 @@
 """Mixed dtypes: a rule computes in the dtype of the result, whatever the dtypes of the other arguments.
 
-NumPy promotes operands when it applies a function, so `x / b` is float64 where `x` is and `b` is float32. A rule that
-is handed `b` alone would compute `1 / b` in float32, and round a float64 gradient to seven digits. So what a rule is
-handed is widened first: the values are the same, and the arithmetic is that of the result.
+NumPy promotes operands when it applies a function, so `x / b` is float64 if `x` is float64 and `b` float32. A rule that
+gets only `b` would compute `1 / b` in float32, and round a float64 gradient to seven digits. So the arguments of a rule
+are widened first: the values are the same, and the arithmetic is that of the result.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ Rule = Callable[..., Any]
 
 
 def widened(values: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
-    """Return `values` with each narrower floating array in `dtype`; the same tuple where there is none.
+    """Return `values` with each narrower floating-point array in `dtype`; the same tuple if there is none.
 
-    A Python number has no dtype (None): it takes that of the others.
+    A Python number has no dtype (None) and adopts that of the others.
     """
     if dtype is None:
         return values
@@ -39,9 +39,9 @@ def dtype_of(y: Any) -> Any:
 
 
 def in_one_dtype(apply: Rule) -> Rule:
-    """Return `apply` for operands that are promoted before, and not on the way.
+    """Return `apply` with its operands promoted beforehand rather than along the way.
 
-    A fused operation computes things from one argument alone, a mean for example, that belong to the result as well.
+    A fused operation may compute something from one argument alone, such as a mean, that is part of the result as well.
     """
 
     def promoted(*args: Any, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Randomness: one default generator, which `chainrule.seed` fixes."""
+"""Randomness: one global generator, which `chainrule.seed` seeds."""
 
 import copy
 import threading
@@ -14,7 +14,7 @@ _generators: list["np.random.Generator"] = []
 
 
 class _StandIns(threading.local):
-    """Per thread: what is drawn from while it captures, by the id of the generator that it is a copy of."""
+    """Per thread: the copies to draw from while it captures, by the id of the original generator."""
 
     copies: dict[int, tuple[Any, Any, Any]] | None = None
 
@@ -23,17 +23,17 @@ _stand_ins = _StandIns()
 
 
 def default_generator() -> "np.random.Generator":
-    """Return the generator that is used wherever none is passed."""
-    if not _generators:  # at the first use: `numpy.random` takes long to import
+    """Return the generator that is used when none is passed."""
+    if not _generators:  # at first use, since `numpy.random` is slow to import
         _generators.append(np.random.default_rng())
     generator: np.random.Generator = source(_generators[0])
     return generator
 
 
 def source(generator: Any) -> Any:
-    """Return what to draw from for a generator, None for the default one.
+    """Return the generator to draw from in place of a given one (None: the global one).
 
-    While this thread captures it is a copy: other threads may draw from the generator itself meanwhile.
+    While this thread captures, it is a copy, since other threads may draw from the generator itself.
     """
     if generator is None:
         return default_generator()
@@ -48,7 +48,7 @@ def source(generator: Any) -> Any:
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Let this thread draw from copies of all generators, for the time of the block."""
+    """Make this thread draw from copies of all generators, for the duration of the block."""
     before, _stand_ins.copies = _stand_ins.copies, {}
     try:
         yield
@@ -57,13 +57,13 @@ def stand_ins() -> Iterator[None]:
 
 
 def moved() -> list[Any]:
-    """Return the generators of which this thread has moved the copies."""
+    """Return the generators whose copies this thread has drawn from."""
     copies = (_stand_ins.copies or {}).values()
     return [generator for generator, own, state in copies if repr(own.bit_generator.state) != repr(state)]
 
 
 def seed(n: int) -> None:
-    """Fix every default generator: the same seed gives the same numbers from here on.
+    """Seed every global generator: from here on the same seed gives the same numbers.
 
     >>> import chainrule as cr
     >>> cr.seed(0)

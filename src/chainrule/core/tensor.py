@@ -3,13 +3,11 @@
 A trace is one running transform: the tape that `backward()` reads, one `grad`, one `jvp`, one capture. Traces are
 numbered, inner ones higher, and a box holds
 
-- `_value`: a NumPy array, or a box of an outer trace: that is how transforms nest;
-- `_trace`: the trace it belongs to;
-- `_link`: what the trace knows about it: a `Node` of a tape, a tangent, or None for a constant.
+- `_value`: a NumPy array, or a box of an outer trace, which is how transforms nest; - `_trace`: the trace it belongs
+to; - `_link`: what the trace knows about it: a `Node` of a tape, a tangent, or None for a constant.
 
-An operation on boxes is handed to the innermost trace among them, which opens its own boxes, applies the operation to
-what is inside, and records. Because every transform has its own number, derivatives inside derivatives cannot be
-mixed up.
+An operation on boxes is passed to the innermost trace among them, which opens its own boxes, applies the operation to
+their contents, and records it. Because every transform has its own number, nested derivatives cannot be confused.
 
 The operators and methods that are operations themselves (`+`, `@`, `.sum()`, …) are attached by `chainrule.rules`.
 """
@@ -24,8 +22,8 @@ import numpy as np
 from .errors import GradientError
 from .memory.alias import Owner, alias_of, connect_detached, innermost, refresh_values
 from .memory.changes import changes, tick
-from .memory.lending import lent
-from .memory.sealing import lend, shown
+from .memory.loans import lend, lend_to_write
+from .memory.sealing import shown
 from .memory.written import Written
 from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
 from .traces.capturing import captured_in, is_captured, running
@@ -38,11 +36,11 @@ class Trace(Protocol):
     level: int
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` to arguments of which at least one belongs to this trace, and none to an inner one."""
+        """Apply `op` to arguments, at least one of which belongs to this trace and none to an inner one."""
 
 
 def value_of(box: Any) -> Any:
-    """Return the innermost array of a box, or the argument itself where it is no box."""
+    """Return the innermost array of a box, or the argument itself if it is not a box."""
     if running.capture is not None:
         running.capture.looks(box)
     while isinstance(box, Tensor):
@@ -51,7 +49,7 @@ def value_of(box: Any) -> Any:
 
 
 def real_array(what: str, value: Any, dtype: Any) -> Any:
-    """Return a value as a plain array of `dtype`, a TypeError where it is not made of real numbers."""
+    """Return a value as a plain array of `dtype`; raise a TypeError unless it consists of real numbers."""
     array = np.asarray(value_of(value))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what}: got dtype {array.dtype}, expected real numbers")
@@ -59,47 +57,47 @@ def real_array(what: str, value: Any, dtype: Any) -> Any:
 
 
 def _references(box: Any) -> int:
-    """Return how many hold a box's array; each node that saved it, or a view of it, does."""
+    """Return how many references to a box's array exist; each node that saved it, or a view of it, has one."""
     value = value_of(box)
     return sys.getrefcount(value)
 
 
 def _same_elements(a: Any, b: Any) -> bool:
-    """Whether two arrays of one shape and dtype are the same memory, element by element."""
+    """Whether two arrays of the same shape and dtype are the same memory, element by element."""
     return bool(a.strides == b.strides and a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
 def is_array(x: Any) -> bool:
-    """Whether a value is an array, and no box that stands for one: inside a transform a box says it is one."""
+    """Whether a value is really an array: inside a transform a box claims to be one, too."""
     return isinstance(x, np.ndarray) and not isinstance(x, Tensor)
 
 
 def copied(x: Any) -> Any:
-    """Return a box with the same contents, which a write into this one does not change; anything else as it is."""
+    """Return a box with the same contents that is not affected by writes to this one; anything else as it is."""
     if not isinstance(x, Tensor) or not x.is_variable:
         return x
     if running.capture is not None and x._trace.level == 0:
-        return x  # a capture knows these by their identity, and sees to it that they stay what they are
+        return x  # a capture knows these by their identity, and makes sure that they do not change
     return Tensor(x._value, x._trace, x._link)
 
 
 def outer(x: Any) -> Any:
-    """Return an argument that belongs to an outer trace as an inner one keeps it: with what is in it now."""
+    """Return an argument from an outer trace in the form that an inner one keeps: with its current contents."""
     return x._value if isinstance(x, Tensor) and x._trace.level == -1 else copied(x)
 
 
 class Tensor:
     """An array that can be differentiated.
 
-    Made by `chainrule.tensor` and by every function of chainrule. Has the operators, methods and functions of a NumPy
-    array, and PyTorch's `requires_grad`, `backward()` and `grad`.
+    It is made by `chainrule.tensor` and by every function of chainrule, and has the operators, methods and functions of
+    a NumPy array, and PyTorch's `requires_grad`, `backward()` and `grad`.
     """
 
     __slots__ = ("__weakref__", "_alias", "_label", "_link", "_trace", "_value")
     _alias: Any
     _label: str | None
     is_variable: ClassVar[bool] = True
-    """Whether a write may change what is in the box."""
+    """Whether a write may change the contents of the box."""
     __array_priority__: ClassVar[float] = 1000.0
     __hash__ = object.__hash__
 
@@ -109,12 +107,12 @@ class Tensor:
         self._link = link
 
     def _stands_for(self) -> type:
-        """Return the class that `isinstance` takes the box for, besides `Tensor`.
+        """Return the class that `isinstance` accepts for the box, besides `Tensor`.
 
-        Inside a transform a box stands for a plain value, and code that asks for a class means that value's.
+        Inside a transform a box represents a plain value, and code that checks for a class means that of the value.
         """
         level = self._trace.level
-        if level == -1:  # what stands for an array has a capture's box in it, which holds an example
+        if level == -1:  # the box of an array contains a capture's box, which holds an example
             return type(getattr(self._value, "held", self._value))
         return type(innermost(self)) if level > 0 else type(self)
 
@@ -123,7 +121,7 @@ class Tensor:
 
     __class__ = property(_stands_for, _turn_into)
 
-    # What an array says of itself
+    # Attributes of an array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,7 +182,7 @@ class Tensor:
         return number
 
     def _leaves(self, what: str) -> None:
-        """Refuse to become a Python number where a derivative would be lost."""
+        """Refuse to become a Python number if a derivative would be lost."""
         if self.requires_grad:
             if is_written_into_array():
                 refuse_array_write()
@@ -210,27 +208,27 @@ class Tensor:
         grad = ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({body}{dtype}{name}{grad})"
 
-    # The way out of the box
+    # Getting values out of the box
 
     def item(self) -> Any:
-        """Return the only element as a Python number; a ValueError where there is more than one."""
+        """Return the only element as a Python number; raises ValueError if there is more than one."""
         self._looked_at()
         return self._value.item()
 
     def detach(self) -> "Tensor":
         """Return the values as a constant, at every level; they are shared, not copied.
 
-        What is written into the tensor later is seen here too. A write into the constant is an error as long as the
-        tensor is there: take `x.detach().copy()` for values of its own.
+        Later writes to the tensor are seen here, too. A write to the constant is an error as long as the tensor exists:
+        use `x.detach().copy()` to get independent values.
         """
         value = self._value if running.capture is None else running.capture.seen(self)._value
-        inner = value.detach() if isinstance(value, Tensor) else lent(value) if isinstance(self._link, Leaf) else value
+        inner = value.detach() if isinstance(value, Tensor) else lend(value) if isinstance(self._link, Leaf) else value
         detached = Tensor(inner, self._trace, None)
         connect_detached(detached, self)
         return detached
 
     def _looked_at(self) -> None:
-        """Tell a capture that Python is about to see the values."""
+        """Tell a capture that Python is about to look at the values."""
         if running.capture is not None:
             running.capture.looks(self)
 
@@ -239,41 +237,41 @@ class Tensor:
         return value_of(self).tolist()
 
     def numpy(self) -> Any:
-        """Return the values as a read-only NumPy view; nothing done with it is differentiated."""
+        """Return the values as a read-only NumPy view; operations on it are not differentiated."""
         value = np.asarray(value_of(self))
-        return shown(lent(value) if self.is_leaf else value)
+        return shown(lend(value) if self.is_leaf else value)
 
     def __dlpack__(self, **settings: Any) -> Any:
         """Share the values with another library without a copy, as `torch.from_dlpack(x)` asks for."""
         if self.requires_grad:
             raise BufferError("__dlpack__: this tensor requires a gradient, which would end here; pass x.detach()")
         array = np.asarray(value_of(self))
-        # Not every reader asks: PyTorch ends the process at a negative stride, and writes to read-only memory.
+        # Not every consumer checks: PyTorch crashes on a negative stride, and writes to read-only memory.
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             raise BufferError("__dlpack__: read-only memory or a negative stride cannot be shared; pass a copy")
-        return lend(lent(array)).__dlpack__(**settings)
+        return lend_to_write(array).__dlpack__(**settings)
 
     def __dlpack_device__(self) -> Any:
-        """Say that the values are in the CPU's memory."""
+        """Return that the values are in CPU memory."""
         return np.asarray(value_of(self)).__dlpack_device__()
 
-    # PyTorch's way to gradients
+    # Gradients as in PyTorch
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a derivative flows through this tensor."""
+        """Whether gradients flow through this tensor."""
         if running.capture is not None:
             running.capture.reads_link(self)
         return self._link is not None or (isinstance(self._value, Tensor) and self._value.requires_grad)
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no operation made this tensor."""
+        """Whether this tensor was not made by an operation."""
         return self._link is None or isinstance(self._link, Leaf)
 
     @property
     def node(self) -> Node | None:
-        """The tape's node that made this tensor, or None for a constant."""
+        """The node of the tape that made this tensor, or None for a constant."""
         return self._link if isinstance(self._link, Node) else None
 
     @property
@@ -283,7 +281,7 @@ class Tensor:
 
     @property
     def grad(self) -> "Tensor | None":
-        """The gradient that `backward()` has added up here; None before the first."""
+        """The gradient accumulated by `backward()`; None before the first call."""
         if running.capture is not None:
             running.capture.reads_link(self)
             if isinstance(self._link, Leaf):
@@ -294,7 +292,7 @@ class Tensor:
     def grad(self, value: Any) -> None:
         if value is not None:
             if not isinstance(self._link, Leaf):
-                raise GradientError("grad: this tensor is no leaf that requires a gradient, so it cannot hold one")
+                raise GradientError("grad: this tensor is not a leaf that requires a gradient, so it cannot hold one")
             got = np.shape(value)
             if got != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
@@ -306,7 +304,7 @@ class Tensor:
             self._link.grad = value
 
     def retain_grad(self) -> None:
-        """Keep this tensor's gradient in `.grad` during `backward()`, though it is no leaf."""
+        """Keep this tensor's gradient in `.grad` during `backward()`, although it is not a leaf."""
         if self._link is None:
             raise GradientError("retain_grad: this tensor does not require a gradient")
         keep_grad(self._link)
@@ -315,10 +313,10 @@ class Tensor:
     def data(self) -> Any:
         """The values as a NumPy array.
 
-        Writing into it is seen by every tape that still needs the old values: its backward pass then says so, also
-        where the write goes past NumPy's own functions, into `np.asarray(x.data)`, a memoryview or a tensor of PyTorch
-        that shares the memory. Only for a write to its bare address call `x.mark_changed()`. For the result of an
-        operation it is a read-only view.
+        A write to it is noticed by every tape that still needs the old values, whose backward pass then raises an
+        error; this includes writes to `np.asarray(x.data)`, a memoryview or a PyTorch tensor that shares the memory.
+        Only after a write to its raw address call `x.mark_changed()`. For the result of an operation it is a read-only
+        view.
         """
         if not self.is_leaf:
             return self.numpy()
@@ -327,7 +325,7 @@ class Tensor:
         if not isinstance(value, np.ndarray):
             return value
         # What is a view itself may have been saved as another view of the same memory.
-        return Written.over(lend(lent(value), self._link, saved or value.base is not None), self.mark_changed)
+        return Written.over(lend_to_write(value, self._link, saved or value.base is not None), self.mark_changed)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -341,7 +339,7 @@ class Tensor:
         array = real_array("data", value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
-        # `x.data -= …` has already written into the buffer; anything else gets a copy, so old tapes stay right.
+        # `x.data -= …` has already written to the buffer; anything else is copied, so that old tapes stay right.
         if not _same_elements(array, np.asarray(value_of(self))):
             self._value = np.array(array)
             changes.replaced += 1
@@ -351,7 +349,7 @@ class Tensor:
                 refresh_values(self, self._value)
 
     def mark_changed(self) -> None:
-        """Note that the values were changed in place: tapes recorded before can no longer use them."""
+        """Declare that the values were changed in place: tapes recorded earlier can no longer use them."""
         value = value_of(self)
         if isinstance(value, np.ndarray):
             when = changes.mark(value)
@@ -379,4 +377,4 @@ class Tensor:
 
 
 _ALONE = _references(Tensor(np.zeros(1), None, None))
-"""What `_references` says where only the box holds the array."""
+"""What `_references` returns if only the box holds the array."""

@@ -1,7 +1,7 @@
 """Pytrees: arguments and results that are nested dicts, lists, tuples, dataclasses, modules.
 
-The work is done by optree. `None` is an empty tree, as there; dataclasses are registered when first met, with all
-their fields as children.
+The work is done by optree. As there, `None` is an empty tree; dataclasses are registered when first encountered, with
+all their fields as children.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ NAMESPACE = "chainrule"
 _registered: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
 _taught: set[type] = set()
 _lock = threading.RLock()
-"""Held where a class is taught: two threads may meet it at the same moment."""
+"""Held while a class is registered, since two threads may encounter it at the same moment."""
 
 
 @functools.cache
 def _optree() -> Any:
-    """Import optree at the first use, and teach it what was registered before."""
+    """Import optree at first use, and register the classes registered so far."""
     import optree
 
     _teach(optree)
@@ -35,7 +35,7 @@ def _teach(optree: Any) -> None:
 
 
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
-    """Teach trees a class: `flatten(object)` is (children, static part), `unflatten(static, children)` the object."""
+    """Register a class: `flatten(object)` returns (children, static part), `unflatten(static, children)` the object."""
     _registered[cls] = flatten, unflatten
     if _optree.cache_info().currsize:
         _teach(_optree())
@@ -59,14 +59,14 @@ def unflatten(structure: Any, leaves: Iterable[Any]) -> Tree:
 
 
 def paths(tree: Tree) -> list[str]:
-    """Return how each leaf is reached, as `['w'][0]`, in the order of `flatten`."""
+    """Return the path to each leaf, such as `['w'][0]`, in the order of `flatten`."""
     flatten(tree)
     accessors = _optree().tree_accessors(tree, namespace=NAMESPACE)
     return [accessor.codify("") for accessor in accessors]
 
 
 def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """Apply `function` to the leaves of trees of one structure."""
+    """Apply `function` to the leaves of trees of the same structure."""
     leaves, structure = flatten(tree)
     rest = [flatten(other)[0] for other in others]
     return unflatten(structure, [function(*row) for row in zip(leaves, *rest, strict=True)])
@@ -79,7 +79,7 @@ def _register_dataclass(cls: type) -> None:
         return [getattr(value, name) for name in names], None, names
 
     def put_together(_: None, children: Iterable[Any]) -> Any:
-        # Not through __init__, which may convert or check what is now a traced value.
+        # Not through __init__, which may convert or check values that are now traced.
         value: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(value, name, child)

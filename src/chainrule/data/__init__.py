@@ -1,6 +1,6 @@
 """Data sets and loaders.
 
-:func:`load` reads a real set by name or a file; :class:`DataLoader` gives it out in batches.
+:func:`load` reads a named data set or a file; :class:`DataLoader` iterates over it in batches.
 """
 
 from chainrule.data.checks import DataError

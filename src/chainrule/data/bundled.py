@@ -1,4 +1,4 @@
-"""The tables that scikit-learn's wheel holds, read from its files: importing the package would take over a second."""
+"""The tables in scikit-learn's wheel, read from its files, since importing the package would take over a second."""
 
 import gzip
 from importlib.util import find_spec
@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_CELLS = ("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points")
-_CELLS += ("symmetry", "fractal dimension")
+_CELLS = (
+    *("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points"),
+    *("symmetry", "fractal dimension"),
+)
 FILES = {
     "digits": "digits.csv.gz",
     "iris": "iris.csv",
@@ -29,11 +31,11 @@ FEATURES = {
         *(f"worst {cell}" for cell in _CELLS),
     ),
 }
-"""What scikit-learn calls the columns; the files do not say."""
+"""scikit-learn's names of the columns, which are not in the files."""
 
 
 def installed(name: str) -> Path | None:
-    """Return where scikit-learn keeps a set; None where it is not installed, or keeps its files elsewhere."""
+    """Return the file of a data set; None if scikit-learn is not installed, or keeps its files elsewhere."""
     try:
         spec = find_spec("sklearn")
     except ModuleNotFoundError:

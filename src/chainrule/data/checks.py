@@ -1,4 +1,4 @@
-"""What data must be before anything is learned from them."""
+"""What data must be before anything is learned from them, and how much memory a file may ask for."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ from numpy.typing import ArrayLike
 
 
 class DataError(ValueError):
-    """Data that cannot be used as they are; the message says which, where, and what to do."""
+    """Data that cannot be used as they are; the message says which data, where, and what to do."""
 
 
 def check_finite(array: ArrayLike, what: str, names: Sequence[str] | None = None) -> None:
-    """Raise :class:`DataError` where ``array`` (any shape) is not made of finite numbers.
+    """Raise :class:`DataError` unless ``array`` (any shape) contains finite numbers only.
 
-    The message calls it ``what``, counts the NaN and infinite values and places the first of them (row-major
-    order, from 0); ``names`` names the columns of an array of shape [N, n].
+    The message calls it ``what``, counts the NaN and infinite values and locates the first of them (row-major order,
+    from 0); ``names`` names the columns of an array of shape [N, n].
 
     >>> check_finite([[1.0, 2.0], [3.0, float("nan")]], "x", ["width", "height"])
     Traceback (most recent call last):
     chainrule.data.checks.DataError: x: 1 of 4 values is not finite; the first is nan at row 1, column 1
-    ('height'). Remove or fill such values first
+    ('height'). Remove or fill in such values first
     """
     values = np.asarray(array)
     if values.dtype.kind not in "biuf":
@@ -32,7 +32,7 @@ def check_finite(array: ArrayLike, what: str, names: Sequence[str] | None = None
     first = tuple(int(i) for i in bad[0])
     raise DataError(
         f"{what}: {count} of {values.size} values {verb} not finite; the first is {values[first]} at "
-        f"{_place(first, names)}. Remove or fill such values first"
+        f"{_place(first, names)}. Remove or fill in such values first"
     )
 
 
@@ -47,11 +47,11 @@ def _place(index: tuple[int, ...], names: Sequence[str] | None) -> str:
 def check_labels(y: ArrayLike, classes: int) -> None:
     """Raise :class:`DataError` unless ``y`` [N] holds whole numbers from 0 to ``classes`` − 1.
 
-    Their dtype may be an integer or a floating one; the message places the first that is none of them.
+    Their dtype may be an integer or a floating-point one; the message locates the first value that is not valid.
 
     >>> check_labels([0, 2, 3], classes=3)
     Traceback (most recent call last):
-    chainrule.data.checks.DataError: y[2] = 3 is no class index: 3 classes are numbered 0 to 2
+    chainrule.data.checks.DataError: y[2] = 3 is not a class index: 3 classes are numbered 0 to 2
     """
     y = np.asarray(y)
     if y.ndim != 1 or y.dtype.kind not in "iuf":
@@ -63,3 +63,30 @@ def check_labels(y: ArrayLike, classes: int) -> None:
     if wrong.size:
         first = int(wrong[0])
         raise DataError(f"y[{first}] = {y[first]} is no class index: {classes} classes are numbered 0 to {classes - 1}")
+
+
+MOST_INDICATORS = 100_000_000
+"""Zeros and ones that the text columns of a table may become (one-hot): 0.8 GB."""
+FREE_BYTES = 100_000_000
+"""An array of an archive up to this size is unpacked however small it is in the file."""
+MOST_TIMES = 200
+"""How many times as large as in the file a larger one may be."""
+
+
+def check_indicators(name: str, rows: int, categories: int) -> None:
+    """Raise :class:`DataError` where so many categories of text would become too many features."""
+    if rows * categories > MOST_INDICATORS:
+        raise DataError(
+            f"{name}: its text columns have {categories:,} categories in {rows:,} rows, which would become "
+            f"{rows * categories:,} zeros and ones, and at most {MOST_INDICATORS:,} are taken; remove columns that "
+            "identify rows, or turn them into numbers"
+        )
+
+
+def check_unpacked(name: str, array: str, packed: int, unpacked: int) -> None:
+    """Raise :class:`DataError` where an array would be out of proportion to what the file holds of it."""
+    if unpacked > max(FREE_BYTES, MOST_TIMES * packed):
+        raise DataError(
+            f"{name}: array {array!r} would unpack {packed:,} bytes to {unpacked:,}, and at most {MOST_TIMES} times as "
+            f"many are taken above {FREE_BYTES:,}; save it with np.savez, uncompressed"
+        )

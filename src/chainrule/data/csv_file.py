@@ -1,4 +1,4 @@
-"""Tables written as text: comma-, semicolon- or tab-separated values (RFC 4180)."""
+"""Tables in text files: comma-, semicolon- or tab-separated values (RFC 4180)."""
 
 import csv
 import re
@@ -18,27 +18,26 @@ from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
 from chainrule.data.target import Column
 
-Row: TypeAlias = tuple[int, list[str]]  # the line it begins on, and its cells
+Row: TypeAlias = tuple[int, list[str]]  # the line it starts on, and its cells
 
 DELIMITERS = ",;\t"
 MISSING = frozenset({"", "?", "na", "n/a", "null"})  # in lower case
-_SAMPLE = 50  # rows that tell the delimiter
-_PIECE = 2000  # rows that are text at one time
+_SAMPLE = 50  # rows used to detect the delimiter
+_PIECE = 2000  # rows held as text at one time
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def read_csv(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
     r"""Read a table of N rows from a UTF-8 text file; :meth:`Table.to_data` says how it is encoded.
 
-    The delimiter is the one of comma, semicolon and tab that divides the rows most evenly. The first row is a
-    header if none of its cells is a number and one of them stands over a column of numbers; where every
-    column is text, if none of its cells occurs again below it. Without a header the columns are called x0,
-    x1, …. Blank lines and spaces around cells do not count. ``target`` is a column's name or index (default:
-    last).
+    The delimiter is whichever of comma, semicolon and tab divides the rows most evenly. The first row is a header if
+    none of its cells is a number and at least one is the top of a column of numbers; if every column is text, it is a
+    header if none of its cells occurs again below. Without a header the columns are called x0, x1, …. Blank lines and
+    spaces around cells are ignored. ``target`` is a column's name or index (default: last).
 
-    Raises :class:`DataError` naming column and line for a missing value (empty, ?, NA, N/A, null), a cell
-    that is no number among numbers, and a number that is not finite; naming the line for a row of another
-    length and for unreadable text.
+    Raises :class:`DataError` that names the column and the line for a missing value (empty, ?, NA, N/A, null), text in
+    a column of numbers, and a number that is not finite; and that names the line for a row of the wrong length and for
+    unreadable text.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -51,15 +50,14 @@ def read_csv(path: str | Path, target: str | int | None = None, task: str = "aut
 
 
 def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
-    """Read the columns of such a file; :func:`read_csv` says how.
+    """Read the columns of such a file, as described at :func:`read_csv`.
 
-    With a ``schema`` these are the columns that a network was trained on, and with its target or without; what was
-    text then is text, whatever it looks like, and the other columns are not looked at. Raises :class:`DataError`
-    where the file's columns are not those (:meth:`Schema.check_columns`).
+    With a ``schema``, these are the columns that a network was trained on, with or without its target; a column that
+    was text then is read as text, whatever it looks like, and other columns are ignored. Raises :class:`DataError` if
+    the file's columns do not match (:meth:`Schema.check_columns`).
 
-    The file is read in pieces, and what is kept of a column of numbers are the numbers: a table of 10⁶ × 100 is
-    0.8 GB (as a data set, with its features side by side, three times that while it is made). Columns of text take a
-    second pass.
+    The file is read in pieces, and of a column of numbers only the numbers are kept: a table of 10⁶ × 100 takes 0.8 GB
+    (and three times that while the features are put together into a data set). Columns of text take a second pass.
     """
     path = Path(path)
     delimiter = _delimiter(path)
@@ -74,7 +72,7 @@ def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool 
         texts = _texts(path, delimiter, [i for i, column in enumerate(numbers) if column is None], texts)
     names = _checked_names(path.name, first) if has_header else tuple(f"x{i}" for i in range(len(first[1])))
     if len(lines) == 0:
-        raise DataError(f"{path.name}: there is a header but no rows of data")
+        raise DataError(f"{path.name}: has a header but no rows of data")
 
     def place(row: int) -> str:
         return f"line {lines[row]}"
@@ -95,7 +93,7 @@ def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool 
 
 
 def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[NDArray[np.float64] | None]]:
-    """The first row, the lines of those below it, and their columns of numbers, with None for one of text."""
+    """The first row, the line numbers of the rows below it, and their columns of numbers, with None for text."""
     rows = _rows(path, delimiter)
     first = next(rows, None)
     if first is None:
@@ -115,14 +113,14 @@ def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[N
     columns: list[NDArray[np.float64] | None] = []
     for i, known in enumerate(pieces):
         columns.append(None if known is None else np.concatenate([np.empty(0), *known]))
-        pieces[i] = None  # one column at a time is there twice
+        pieces[i] = None  # only one column at a time exists twice
     return first, np.concatenate([np.empty(0, np.int64), *lines]), columns
 
 
 def _texts(
     path: Path, delimiter: str, wanted: Sequence[int], known: Mapping[int, list[str]] | None = None
 ) -> dict[int, list[str]]:
-    """The cells of some columns, the first row's among them; equal cells are one text in memory."""
+    """The cells of some columns, including the first row's; equal cells share one string in memory."""
     texts = dict(known or {})
     new = [i for i in wanted if i not in texts]
     if new:
@@ -152,12 +150,12 @@ def _rows(path: Path, delimiter: str) -> Iterator[Row]:
 def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
-            raise DataError(f"{file}: holds zero bytes, as no text does; save it as CSV in UTF-8")
+            raise DataError(f"{file}: contains zero bytes, so it is not a text file; save it as CSV in UTF-8")
         yield line
 
 
 def _not_utf8(path: Path) -> DataError:
-    """The error for the first byte that is no UTF-8; a line break is never part of another character there."""
+    """The error for the first byte that is not UTF-8, where a line break is never part of another character."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -171,7 +169,9 @@ def _not_utf8(path: Path) -> DataError:
 
 def _delimiter(path: Path) -> str:
     def fit(delimiter: str) -> tuple[float, float, int]:
-        """How evenly it divides the first rows, the share of numbers then, the number of columns."""
+        """How evenly a delimiter divides the first rows, the resulting fraction of numbers, and the number of
+        columns.
+        """
         try:
             sample = [cells for _, cells in islice(_rows(path, delimiter), _SAMPLE)]
         except DataError:
@@ -190,8 +190,8 @@ def _check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
     for line, cells in rows:
         if len(cells) != width:
             raise DataError(
-                f"{file}: line {line} has {len(cells)} cells and the first row {width}; "
-                "every row needs as many, and text with the delimiter in it needs quotes"
+                f"{file}: line {line} has {len(cells)} cells, the first row has {width}; "
+                "every row needs the same number, and text that contains the delimiter needs quotes"
             )
 
 
@@ -209,14 +209,14 @@ def _checked_names(file: str, header: Row) -> tuple[str, ...]:
     line, names = header
     if "" in names:
         raise DataError(
-            f"{file}: column {names.index('') + 1} has no name in the header, line {line}; "
+            f"{file}: column {names.index('') + 1} has no name in the header on line {line}; "
             "name it, or delete it if it only numbers the rows"
         )
     return tuple(names)
 
 
 def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
-    """The cells as numbers, or None where one is no number."""
+    """The cells as numbers, or None if one is not a number."""
     try:
         values = np.array(list(map(float, cells)))
     except ValueError:
@@ -226,12 +226,12 @@ def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
 
 
 def _with_first(column: NDArray[np.float64] | None, cell: str) -> NDArray[np.float64] | None:
-    """A column with the first row's cell on top, where that is no header."""
+    """A column including the first row's cell, if that row is not a header."""
     return None if column is None or not _is_number(cell) else np.concatenate([[float(cell)], column])
 
 
 def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[int], str], is_text: bool) -> Column:
-    """The text of a column that is not made of numbers alone; never a mixture, unless it is known to be text."""
+    """The text of a column that does not contain numbers only; never a mixture, unless it is known to be text."""
     for row, cell in enumerate(cells):
         if cell.lower() in MISSING:
             raise missing_value(file, name, place(row))
@@ -242,7 +242,7 @@ def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[in
     if commas or len(words) < len(cells) / 2:
         advice = "write 1.5, not 1,5" if commas else "correct it, or make every cell text"
         odd, where = cells[words[0]], place(words[0])
-        raise DataError(f"{file}: column {name!r} is made of numbers, but holds {odd!r} at {where}; {advice}")
+        raise DataError(f"{file}: column {name!r} contains numbers, but also {odd!r} at {where}; {advice}")
     return cells
 
 

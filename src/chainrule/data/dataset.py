@@ -1,4 +1,4 @@
-"""Data in memory: a named set, and arrays that run together."""
+"""Data in memory: a data set ready for training, and parallel arrays."""
 
 from dataclasses import dataclass
 from math import prod
@@ -17,21 +17,21 @@ Task: TypeAlias = Literal["classification", "regression"]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """One data set, ready for a network. Checked when made: shapes, finite values, labels in range.
+    """One data set, ready for a network. Shapes, finite values and the range of labels are checked on construction.
 
-    Raises :class:`DataError` where they do not fit together.
+    Raises :class:`DataError` if they are inconsistent.
 
-    - ``x``: features [N, n], float64, in the scale they were published in (see :class:`Standardizer`).
-    - ``y``: [N], int64 class indices, or float64 targets of a regression.
+    - ``x``: features [N, n], float64, in their original scale (see :class:`Standardizer`). - ``y``: [N], int64 class
+    indices, or float64 targets of a regression.
     - ``task``: ``"classification"`` or ``"regression"``.
-    - ``feature_names``: n names, no two alike; ``class_names``: K names, empty for a regression.
-    - ``name`` and ``source``: what it is, and whom to cite.
-    - ``inferred``: what was made of a table's columns, a line for each, to be shown to whoever owns the table.
+    - ``feature_names``: n distinct names; ``class_names``: K names, empty for a regression. - ``name`` and ``source``:
+    what it is, and what to cite. - ``inferred``: how a table's columns were interpreted, one line for each, to be shown
+    to the user.
     - ``image_shape``: (height, width) or (channels, height, width) if the rows of ``x`` are flattened images,
       else ``None``.
-    - ``features``: the column, and the category where that is text, behind each feature (:class:`Feature`); by
-      default each feature is a column of numbers.
-    - ``target``: the name of the column or array that ``y`` comes from, and ``target_is_text``, whether it is text.
+    - ``features``: the column behind each feature, and the category if the column is text (:class:`Feature`); by
+    default each feature is a column of numbers. - ``target``: the name of the column or array that ``y`` comes from;
+    ``target_is_text``: whether it is text.
 
     >>> Data(np.eye(2), np.array([0, 1]), "classification", ("a", "b"), ("no", "yes"), "toy", "by hand")
     Data(toy: 2 samples, 2 features, classification, 2 classes)
@@ -53,7 +53,7 @@ class Data:
     def __post_init__(self) -> None:
         n = len(self.feature_names)
         for name in ("name", "source"):
-            # A file's name may hold bytes that are no text.
+            # A file name may contain bytes that are not text.
             text = getattr(self, name).encode("utf-8", "backslashreplace").decode()
             object.__setattr__(self, name, text)
         if not self.features:
@@ -80,7 +80,7 @@ class Data:
 
     @property
     def schema(self) -> Schema:
-        """By which other data are read as these are."""
+        """The schema by which other data are read in the same way."""
         return Schema(self.name, self.features, self.task, self.class_names, self.target, self.target_is_text)
 
     def __repr__(self) -> str:
@@ -90,11 +90,10 @@ class Data:
 
 
 class ArrayDataset:
-    """Arrays whose first axes run together: sample ``i`` is row ``i`` of each.
+    """Parallel arrays: sample ``i`` is row ``i`` of each.
 
-    Indexing with an integer, a slice, or an array of indices or booleans gives the tuple of those parts of
-    every array (a slice gives views, as in NumPy). Raises ``ValueError`` for no arrays, no samples, or
-    unequal lengths.
+    Indexing with an integer, a slice, or an array of indices or booleans returns a tuple with that part of every array
+    (a slice gives views, as in NumPy). Raises ``ValueError`` for no arrays, no samples, or unequal lengths.
 
     >>> points = ArrayDataset(np.eye(3), np.array([0, 1, 2]))
     >>> len(points)
@@ -131,11 +130,10 @@ class ArrayDataset:
     def split(
         self, held_out: float = 0.2, seed: int = 0, stratify: ArrayLike | None = None
     ) -> tuple["ArrayDataset", "ArrayDataset"]:
-        """Two disjoint parts in random order: the larger share, and the fraction ``held_out`` of it all.
+        """Split into two disjoint parts in random order: the samples to train on, and a fraction ``held_out`` of all.
 
-        With labels in ``stratify`` [N] each class is divided in that proportion, within one sample, and no
-        class is held out whole. The same seed gives the same parts. Raises ``ValueError`` if a part would
-        be empty.
+        With labels in ``stratify`` [N], each class is divided in that proportion, to within one sample, and no class is
+        held out completely. The same seed gives the same parts. Raises ``ValueError`` if a part would be empty.
 
         >>> x, y = np.arange(10), np.array([0] * 5 + [1] * 5)
         >>> kept, held = ArrayDataset(x, y).split(held_out=0.4, stratify=y)
@@ -143,7 +141,7 @@ class ArrayDataset:
         (6, [0, 0, 1, 1])
         """
         if not 0 < held_out < 1:
-            raise ValueError(f"split: held_out must lie between 0 and 1, got {held_out!r}")
+            raise ValueError(f"split: held_out must be between 0 and 1, got {held_out!r}")
         labels = np.zeros(len(self), np.int64) if stratify is None else np.asarray(stratify)
         if labels.shape != (len(self),):
             raise ValueError(
@@ -163,7 +161,7 @@ class ArrayDataset:
 
 
 def _quotas(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
-    """How many of each class to hold out: the method of largest remainders, leaving each class one."""
+    """How many of each class to hold out, by the largest remainder method, leaving each class at least one."""
     exact = counts * fraction
     quotas: NDArray[np.int64] = np.minimum(np.floor(exact).astype(np.int64), counts - 1)
     total = max(1, round(float(exact.sum())))

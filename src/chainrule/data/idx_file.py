@@ -1,7 +1,7 @@
 """Images and labels in the IDX format of the MNIST files.
 
 The format: Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits", section FILE
-FORMATS. Two zero bytes, a code for the type, the number of axes, each axis's length as a big-endian 32-bit
+FORMATS. Two zero bytes, a type code, the number of axes, each axis's length as a big-endian 32-bit
 integer, then the values, big-endian, in C order.
 """
 
@@ -26,7 +26,7 @@ _PARTNER = {"images": "labels", "labels": "images"}
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file's name is one that IDX files have.
+    """Whether a file name looks like that of an IDX file.
 
     >>> is_idx(Path("t10k-labels.idx1-ubyte.gz")), is_idx(Path("idx1.csv"))
     (True, False)
@@ -35,13 +35,13 @@ def is_idx(path: Path) -> bool:
 
 
 def read_idx(path: str | Path) -> Data:
-    """Read a pair of IDX files, of which ``path`` is either; both may be compressed (.gz).
+    """Read a pair of IDX files, either of which may be ``path``; both may be compressed (.gz).
 
-    The other lies in the same folder, with "labels" for "images" in its name and any number after "idx":
+    The other is in the same folder, with "labels" for "images" in its name and any number after "idx":
     train-images-idx3-ubyte and train-labels-idx1-ubyte.gz make a pair. The images [N, height, width] become
-    rows of features in their own scale, 0 to 255 in MNIST; the classes are 0 to the largest label.
+    rows of features in their original scale, 0 to 255 in MNIST; the classes are 0 to the largest label.
 
-    Raises :class:`DataError` for a missing partner, a damaged file, and images and labels that do not fit.
+    Raises :class:`DataError` for a missing partner, a damaged file, and images and labels that do not match.
     """
     images_path, labels_path = pair(Path(path))
     images, labels = read_idx_array(images_path), read_idx_array(labels_path)
@@ -68,17 +68,17 @@ def read_idx(path: str | Path) -> Data:
 
 
 def read_idx_array(path: Path) -> NDArray[Any]:
-    """The array of an IDX file, compressed or not; raises :class:`DataError` if it is not exactly whole."""
+    """The array of an IDX file, compressed or not; raises :class:`DataError` if bytes are missing or left over."""
     try:
         with _opened(path) as file:
             zeros, code, rank = struct.unpack(">HBB", _exactly(file, 4))
             if zeros or code not in _TYPES or rank == 0:
-                raise DataError(f"{path.name}: the first bytes are not those of an IDX file")
+                raise DataError(f"{path.name}: does not start like an IDX file")
             shape = struct.unpack(f">{rank}I", _exactly(file, 4 * rank))
             dtype = np.dtype(_TYPES[code])
             values = np.frombuffer(_exactly(file, prod(shape) * dtype.itemsize), dtype)
             if file.read(1):
-                raise DataError(f"{path.name}: more values than its header's shape {list(shape)} has")
+                raise DataError(f"{path.name}: has more values than the shape {list(shape)} in its header")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path.name}: the file is truncated or damaged: {error}") from error
     return values.reshape(shape)
@@ -89,7 +89,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _exactly(file: IO[bytes], size: int) -> bytes:
-    """Read ``size`` bytes in pieces: a false header cannot make memory be allocated for what is not there."""
+    """Read ``size`` bytes in pieces, so that a false header cannot cause memory to be allocated for missing data."""
     pieces, missing = [], size
     while missing:
         piece = file.read(min(missing, 1 << 20))
@@ -101,7 +101,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
 
 
 def pair(path: Path) -> tuple[Path, Path]:
-    """The files of images and of labels, of which one is given; :class:`DataError` where the other is missing."""
+    """The image file and the label file, of which one is given; :class:`DataError` if the other is missing."""
     word = _WORD.search(path.name)
     if word is None:
         raise DataError(f"{path.name}: an IDX file must have 'images' or 'labels' in its name, to find the other")
@@ -109,10 +109,10 @@ def pair(path: Path) -> tuple[Path, Path]:
     partners = [p for p in sorted(path.parent.iterdir()) if wanted in p.name and _stem(p) == _stem(path)]
     if not partners:
         name = path.name.replace(word.group(), wanted)
-        raise DataError(f"{path.name}: its {wanted} are missing; expected a file such as {name} beside it")
+        raise DataError(f"{path.name}: its {wanted} are missing; expected a file such as {name} next to it")
     return (path, partners[0]) if wanted == "labels" else (partners[0], path)
 
 
 def _stem(path: Path) -> str:
-    """What the names of a pair have in common."""
+    """The common part of a pair's file names."""
     return re.sub(r"idx\d", "idx", _WORD.sub("", path.name.removesuffix(".gz")))

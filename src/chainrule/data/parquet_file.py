@@ -17,18 +17,20 @@ _ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an u
 
 
 def read_parquet(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
-    """Read a table of N rows; :meth:`Table.to_data` says how it is encoded and what ``target`` and ``task`` mean.
+    """Read a table of N rows; :meth:`Table.to_data` describes its encoding and what ``target`` and ``task`` mean.
 
     Integers, floats, decimals and booleans are numbers; strings and dictionaries of strings are text. The
-    index that pandas adds is left out. Raises :class:`DataError` for a damaged file, for a missing value or a
-    number that is not finite (naming column and row, from 0), and for columns of other types; ``ImportError``
-    where pyarrow is not installed.
+    index that pandas adds is left out. Raises :class:`DataError` for a damaged file, for a missing value or a number
+    that is not finite (naming the column and the row, from 0), and for columns of other types; ``ImportError`` if
+    pyarrow is not installed.
     """
     return parquet_table(path).to_data(target, task)
 
 
 def parquet_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
-    """Read the columns of such a file; :func:`read_parquet` says how, and :func:`csv_table` what a ``schema`` does."""
+    """Read the columns of such a file, as in :func:`read_parquet`; ``schema`` means what it does in
+    :func:`csv_table`.
+    """
     path = Path(path)
     parquet = needed("pyarrow.parquet", f"{path.name}: reading Parquet", "pip install pyarrow")
     arrow = needed("pyarrow", "Parquet", "pip install pyarrow")

@@ -1,4 +1,4 @@
-"""Orders in which a loader gives samples out, other than as they are and shuffled."""
+"""Sampling orders for a loader, besides sequential and shuffled."""
 
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ from chainrule.data.checks import DataError, check_finite
 
 
 class Sampler(Protocol):
-    """What a :class:`DataLoader` asks for an epoch's order: ``len`` indices below ``population``."""
+    """What a :class:`DataLoader` takes an epoch's order from: ``len`` indices below ``population``."""
 
     @property
     def population(self) -> int:
@@ -24,11 +24,11 @@ class Sampler(Protocol):
 
 
 class WeightedSampler:
-    """Samples drawn with a probability in proportion to their weights [N], ``num_samples`` (N) in an epoch.
+    """Samples drawn with probabilities proportional to their weights [N], ``num_samples`` (default: N) per epoch.
 
-    With ``replacement`` a sample may come several times; without it the draws are one after the other, each
-    among those that are left. Raises :class:`DataError` for weights that are negative, not finite or all zero,
-    and ``ValueError`` for more draws without replacement than there are samples with a weight.
+    With ``replacement`` a sample may be drawn several times; without it samples are drawn one after the other, each
+    from those that remain. Raises :class:`DataError` for weights that are negative, not finite or all zero,
+    and ``ValueError`` for more draws without replacement than there are samples of positive weight.
 
     Source of the draws without replacement: Efraimidis & Spirakis, "Weighted random sampling with a reservoir"
     (2006), algorithm A.
@@ -70,17 +70,17 @@ class WeightedSampler:
         if self.replacement:
             share = self.weights / self.weights.max()
             return rng.choice(self.population, self.num_samples, p=share / share.sum())
-        # The first of exponential waiting times, whose rates are the weights; as logarithms, none is out of range.
+        # The smallest of exponential waiting times whose rates are the weights; their logarithms cannot overflow.
         with np.errstate(divide="ignore"):
             waiting = np.log(rng.standard_exponential(self.population)) - np.log(self.weights)
         return np.argsort(waiting, kind="stable")[: self.num_samples]
 
 
 class StratifiedSampler:
-    """Every sample once, in a random order in which each stretch, and so each batch, has the classes in proportion.
+    """Every sample once, in a random order that keeps the class proportions in every batch.
 
-    For ``labels`` [N] of K classes with shares p, a batch of B samples holds B p of a class, give or take 1 + K p:
-    the samples of each class, in random order, are spread evenly over the epoch, from a random beginning.
+    For ``labels`` [N] of K classes with proportions p, a batch of B samples contains B p of a class, give or take 1 + K
+    p: the samples of each class, in random order, are spread evenly over the epoch, with a random offset.
 
     >>> sampler = StratifiedSampler([0] * 30 + [1] * 10)
     >>> order = sampler.order(np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""What a network was trained on: the columns behind its features, and its target."""
+"""The schema of a network's training data: the columns behind its features, and its target."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from chainrule.data.checks import DataError
 class Feature(NamedTuple):
     """Where a feature comes from: a column of numbers, or one category of a column of text.
 
-    What a feature is called is made of these (:func:`feature_names`), and never taken apart again: a column of
-    numbers may well be called "a=x".
+    A feature's name is composed of these (:func:`feature_names`) and never parsed again: a column of numbers may well
+    be called "a=x".
     """
 
     column: str
@@ -21,9 +21,9 @@ class Feature(NamedTuple):
 
 
 def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
-    """What the features are called: a column's name, or `column=category`; no two are alike.
+    """The names of the features: a column's name, or `column=category`, all distinct.
 
-    A column of numbers keeps its name. Where a category's would be taken, it is numbered.
+    A column of numbers keeps its name. If a category's name is already taken, it gets a number.
 
     >>> feature_names([Feature("size"), Feature("shape", "o"), Feature("shape=o")])
     ('size', 'shape=o (2)', 'shape=o')
@@ -45,15 +45,14 @@ def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Schema:
-    """By which other data are read as those were that a network was trained on.
+    """Describes a network's training data, so that other data can be read in the same way.
 
-    - ``name``: what the data of the training were called.
-    - ``features``: where each feature comes from, in the order that the network takes them.
-    - ``task``: "classification" or "regression"; ``class_names``: the classes in their order, none for a regression.
-    - ``target``: the column that was learned, or an NPZ file's array; None for a set that has its labels apart.
+    - ``name``: the name of the training data. - ``features``: where each feature comes from, in the network's order. -
+    ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression. -
+    ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
     - ``target_is_text``: whether that column was text.
 
-    Raises :class:`DataError` where these contradict each other.
+    Raises :class:`DataError` if these contradict each other.
 
     >>> schema = Schema("t.csv", (Feature("size"), Feature("shape", "o"), Feature("shape", "x")), "regression")
     >>> schema.columns
@@ -77,18 +76,18 @@ class Schema:
             ("class", _repeated(self.class_names)),
         ):
             if repeated is not None:
-                raise DataError(f"{self.name}: the {what} {repeated!r} is there twice; expected each once")
+                raise DataError(f"{self.name}: the {what} {repeated!r} occurs twice; expected each once")
         if (self.task == "classification") != bool(self.class_names) or (self.target_is_text and not self.class_names):
-            raise DataError(f"{self.name}: a {self.task} of {len(self.class_names)} classes; expected them to agree")
+            raise DataError(f"{self.name}: a {self.task} with {len(self.class_names)} classes; expected them to agree")
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """What the features are called (:func:`feature_names`)."""
+        """The names of the features (:func:`feature_names`)."""
         return feature_names(self.features)
 
     @cached_property
     def columns(self) -> dict[str, tuple[str, ...] | None]:
-        """The columns of the features in order, with the categories of each, and None for one of numbers."""
+        """The columns of the features in order, with the categories of each, or None for a column of numbers."""
         found: dict[str, list[str] | None] = {}
         for column, category in self.features:
             known = found.setdefault(column, None if category is None else [])
@@ -101,15 +100,17 @@ class Schema:
         return self.columns[column] is not None if column in self.columns else self.target_is_text
 
     def is_header(self, cells: Sequence[str]) -> bool:
-        """Whether a table's first row can only be its header: it has the names of all columns, and they are names."""
+        """Whether a table's first row must be its header: it has the names of all columns, and none of them is a
+        number.
+        """
         given = any(column != f"x{i}" for i, column in enumerate(self.columns))
         return given and set(self.columns) <= set(cells)
 
     def check_columns(self, name: str, found: Sequence[str], with_target: bool) -> None:
-        """Raise :class:`DataError` unless data called ``name`` have the network's columns, in whatever order.
+        """Raise :class:`DataError` unless the data called ``name`` have the network's columns, in any order.
 
-        The target may be there, or has to be (``with_target``). What is missing and what the network does not
-        take are named.
+        The target may be present, and must be if ``with_target``. The error names missing columns and those that the
+        network does not take.
         """
         wanted = [*self.columns, *([self.target] if with_target and self.target is not None else [])]
         have, takes = set(found), {*self.columns, self.target}
@@ -117,13 +118,13 @@ class Schema:
         others = [column for column in found if column not in takes]
         if with_target and (self.target is None or self.target in self.columns):
             raise DataError(
-                f"{name}: the network was trained on {self.name}, which has its target apart from the columns; "
+                f"{name}: the network was trained on {self.name}, whose target is not one of the columns; "
                 f"name the target, one of {shortened(others) or 'its columns'}, with --target"
             )
         if missing or others:
             parts = [f"no column {shortened(missing)}"] if missing else []
             if others:
-                parts.append(f"{shortened(others)} is nothing that it takes; remove it from the data")
+                parts.append(f"{shortened(others)} is not one of them; remove it from the data")
             raise DataError(
                 f"{name} does not fit the network, which was trained on {len(self.columns)} columns of {self.name}: "
                 f"{'; '.join(parts)}. Expected {shortened([*self.columns])}"
@@ -136,7 +137,7 @@ def _repeated(values: Sequence[object]) -> object:
 
 
 def shortened(names: Sequence[str], most: int = 12) -> str:
-    """The names in quotes, of many the first ones and how many more there are.
+    """The names in quotes; of many, the first few and how many more there are.
 
     >>> shortened(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"

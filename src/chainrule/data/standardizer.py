@@ -1,4 +1,4 @@
-"""Columns brought to one scale, and back."""
+"""Standardising columns, and undoing it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from chainrule.data.checks import DataError, check_finite
 class Standardizer:
     """Shift and scale that give each column mean 0 and standard deviation 1.
 
-    Made by :meth:`fit` from the training part only, then applied to every part. A column that is constant
-    (up to rounding) keeps the scale 1. ``mean`` and ``scale`` are float64 [n], or scalars for targets [N].
+    Made by :meth:`fit` from the training part only, then applied to every part. A column that is constant (up to
+    rounding) gets the scale 1. ``mean`` and ``scale`` are float64 [n], or scalars for targets [N].
 
     >>> scaling = Standardizer.fit([[1.0, 5.0], [3.0, 5.0]])
     >>> scaling.transform([[1.0, 5.0], [2.0, 6.0]]).tolist()
@@ -29,13 +29,13 @@ class Standardizer:
 
     @classmethod
     def fit(cls, x: ArrayLike) -> Self:
-        """Measure ``x`` [N, n] (or [N]); raises :class:`DataError` where it is empty or not finite."""
+        """Fit to ``x`` [N, n] (or [N]); raises :class:`DataError` if it is empty or not finite."""
         check_finite(x, "Standardizer.fit: x")
         x = np.asarray(x, np.float64)
         if x.ndim == 0 or len(x) == 0:
             raise DataError(f"Standardizer.fit: expected samples [N, n], got shape {list(x.shape)}")
         size = np.abs(x).max(axis=0)
-        unit = np.exp2(np.frexp(size)[1] - 1)  # a power of two: exact, and no square overflows or vanishes
+        unit = np.exp2(np.frexp(size)[1] - 1)  # a power of two: exact, and no square overflows or underflows
         z = x / unit
         float64 = np.finfo(np.float64)
         scale = z.std(axis=0) * unit
@@ -48,7 +48,7 @@ class Standardizer:
         return (self._samples(x, "transform") - self.mean) / self.scale
 
     def inverse(self, z: ArrayLike) -> NDArray[np.float64]:
-        """Undo :meth:`transform`: z · scale + mean, to read predictions in their own unit."""
+        """Undo :meth:`transform`: z · scale + mean, to get predictions in their original unit."""
         return self._samples(z, "inverse") * self.scale + self.mean
 
     def _samples(self, x: ArrayLike, method: str) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ class Standardizer:
         return x
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists for JSON; floats come back exactly."""
+        """Plain lists for JSON; floats are restored exactly."""
         return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
@@ -70,7 +70,7 @@ class Standardizer:
         try:
             mean, scale = np.asarray(state["mean"], np.float64), np.asarray(state["scale"], np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"Standardizer.from_dict: mean and scale are no arrays of numbers: {error}") from error
+            raise DataError(f"Standardizer.from_dict: mean and scale are not arrays of numbers: {error}") from error
         check_finite(mean, "Standardizer.from_dict: mean")
         if mean.shape != scale.shape or not ((scale > 0) & np.isfinite(scale)).all():
             raise DataError(

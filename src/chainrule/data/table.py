@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.checks import DataError
+from chainrule.data.checks import DataError, check_indicators
 from chainrule.data.dataset import Data
-from chainrule.data.limits import check_indicators
 from chainrule.data.schema import Feature, Schema, shortened
 from chainrule.data.target import Column, categories, described_target, encode_as, encode_target
 
@@ -21,8 +20,8 @@ from chainrule.data.target import Column, categories, described_target, encode_a
 class Table:
     """Named columns of equal length: float64 arrays and lists of text.
 
-    ``name`` is the file's; ``place`` says where in the file a row (from 0) stands, such as "line 7". Raises
-    :class:`DataError` for no columns, no rows, names that repeat, and numbers that are not finite.
+    ``name`` is the file's name; ``place`` says where in the file a row (from 0) is, such as "line 7". Raises
+    :class:`DataError` for no columns, no rows, duplicate names, and numbers that are not finite.
     """
 
     name: str
@@ -35,7 +34,7 @@ class Table:
         if repeated:
             raise DataError(f"{self.name}: two columns are called {repeated[0]!r}; rename one")
         if not self.columns or len(self.columns[0]) == 0:
-            raise DataError(f"{self.name}: there are columns but no rows of data")
+            raise DataError(f"{self.name}: has columns but no rows of data")
         for name, column in zip(self.names, self.columns, strict=True):
             if isinstance(column, np.ndarray) and not np.isfinite(column).all():
                 row = int(np.flatnonzero(~np.isfinite(column))[0])
@@ -47,11 +46,11 @@ class Table:
     def to_data(self, target: str | int | None = None, task: str = "auto") -> Data:
         """The features and the target, encoded.
 
-        ``target`` is a column's name or index, by default the last column; :func:`encode_target` says when it
-        makes a classification, and what ``task`` does. Number columns are features as they are. A text column
-        becomes one feature of zeros and ones for each of its K texts (one-hot), called ``column=text``
-        (:func:`feature_names`). Raises :class:`DataError` for fewer than two columns, an unknown or constant
-        target, or text that is no set of categories.
+        ``target`` is a column's name or index, by default the last column; :func:`encode_target` describes when it is a
+        classification, and what ``task`` does. Columns of numbers are features as they are. A text column is one-hot
+        encoded: each of its K texts becomes one feature of zeros and ones, called ``column=text``
+        (:func:`feature_names`). Raises :class:`DataError` for fewer than two columns, an unknown or constant target, or
+        text that is not a set of categories.
 
         >>> table = Table("t", ("size", "shape", "y"), (np.array([1.0, 2.0]), ["o", "x"], ["a", "b"]), str)
         >>> data = table.to_data()
@@ -82,10 +81,10 @@ class Table:
         )
 
     def read_as(self, schema: Schema) -> Data:
-        """The features and the target, encoded as they were for a network that was trained by a schema.
+        """The features and the target, encoded as they were for a network that was trained with a schema.
 
-        Raises :class:`DataError` for a column that is missing, one that the network does not take, one of another
-        type, and a text or class that it was not trained on.
+        Raises :class:`DataError` for a column that is missing, is not one of the network's, or has another type, and
+        for a text or class that the network was not trained on.
         """
         self.check_columns(schema, with_target=True)
         column = self._column(str(schema.target))
@@ -121,8 +120,8 @@ class Table:
     def features(self, schema: Schema) -> NDArray[np.float64]:
         """The features of a schema, [N, n], as :meth:`to_data` made them for training.
 
-        Raises :class:`DataError` for a column that is missing or of another type, and for text that is none of its
-        categories. Other columns are not looked at.
+        Raises :class:`DataError` for a column that is missing or of another type, and for text that is not one of its
+        categories. Other columns are ignored.
         """
         indicators = sum(feature.category is not None for feature in schema.features)
         check_indicators(self.name, len(self.columns[0]), indicators)
@@ -150,21 +149,21 @@ class Table:
             return column
         raise DataError(
             f"{self.name}: column {name!r} is text ({column[0]!r} at {self.place(0)}), "
-            "and the network was trained on numbers; turn it into numbers"
+            "but the network was trained on numbers; turn it into numbers"
         )
 
     def _codes(self, name: str, column: Column, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Number the cells by their place among the texts."""
+        """Encode the cells by their positions among the texts."""
         if isinstance(column, np.ndarray):
             raise DataError(
-                f"{self.name}: column {name!r} is made of numbers, and the network was trained on text; "
+                f"{self.name}: column {name!r} contains numbers, but the network was trained on text; "
                 f"expected {shortened(texts)}"
             )
         position = {text: k for k, text in enumerate(texts)}
         for row, text in enumerate(column):
             if text not in position:
                 raise DataError(
-                    f"{self.name}: column {name!r} holds {text!r} at {self.place(row)}, "
+                    f"{self.name}: column {name!r} contains {text!r} at {self.place(row)}, "
                     f"which the network was not trained on; expected one of {shortened(texts)}"
                 )
         return np.array([position[text] for text in column], np.int64)
@@ -175,12 +174,12 @@ class Table:
         if target in self.names:
             return self.names.index(str(target))
         try:
-            return range(len(self.names))[int(target)]  # a command line gives an index as text
+            return range(len(self.names))[int(target)]  # on the command line an index is text
         except (ValueError, IndexError):
             close = get_close_matches(str(target), self.names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise DataError(
-                f"{self.name}: no column {target!r} to be the target{hint} "
+                f"{self.name}: no column {target!r} to use as the target{hint} "
                 f"Expected an index below {len(self.names)} or one of {shortened(self.names)}"
             ) from None
 
@@ -192,5 +191,5 @@ class Table:
 
 
 def missing_value(table: str, column: str, place: str) -> DataError:
-    """The error for an empty cell; what should stand there is the user's decision."""
+    """The error for an empty cell; what it should contain is the user's decision."""
     return DataError(f"{table}: missing value in column {column!r} at {place}; fill it in or remove the row")

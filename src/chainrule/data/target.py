@@ -1,4 +1,4 @@
-"""What is to be learned: classes or a quantity."""
+"""The target: classes or a quantity."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -13,8 +13,8 @@ Column: TypeAlias = NDArray[np.float64] | Sequence[str]
 Target: TypeAlias = tuple[NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]
 
 TASKS = ("auto", "classification", "regression")
-MOST_CLASSES = 20  # whole numbers that take more values than this measure something
-MOST_TEXTS = 20  # texts that take more values than this, and differ in most rows, identify something
+MOST_CLASSES = 20  # whole numbers with more distinct values than this are a quantity
+MOST_TEXTS = 20  # texts with more distinct values than this, different in most rows, identify something
 
 
 def encode_target(values: Column, what: str, task: str = "auto") -> Target:
@@ -22,7 +22,7 @@ def encode_target(values: Column, what: str, task: str = "auto") -> Target:
 
     Text is a classification. So are numbers that are all whole, at most 20 different, and at most half as
     many as there are rows; their classes are numbered in ascending order. ``task`` "classification" or
-    "regression" decides otherwise. ``what`` names the target in messages. Raises :class:`DataError` for a
+    "regression" overrides this. ``what`` names the target in messages. Raises :class:`DataError` for a
     target that is constant, a regression on text, and classes that differ in most rows; ``ValueError`` for
     another task.
 
@@ -41,7 +41,7 @@ def encode_target(values: Column, what: str, task: str = "auto") -> Target:
         distinct, labels = np.unique(values, return_inverse=True)
         names = tuple(map(_class_name, distinct)) if _are_classes(distinct, len(values), what, task) else ()
     elif task == "regression":
-        raise DataError(f"{what} is text, and a regression needs numbers; choose another target or another task")
+        raise DataError(f"{what} is text, but a regression needs numbers; choose another target or another task")
     else:
         labels, names = categories(values, what)
         distinct = np.asarray(names)
@@ -55,7 +55,7 @@ def encode_as(
 ) -> NDArray[np.int64] | NDArray[np.float64]:
     """Labels int64 [N] by a schema's classes, or a regression's float64 [N].
 
-    Raises :class:`DataError` for a class that is none of them, and for text where the target is a quantity.
+    Raises :class:`DataError` for a class that is not one of them, and for text if the target is a quantity.
 
     >>> from chainrule.data.schema import Feature
     >>> schema = Schema("t.csv", (Feature("a"),), "classification", ("no", "yes"), "y", True)
@@ -80,7 +80,7 @@ def encode_as(
 def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str) -> bool:
     if task == "classification" and len(distinct) > max(MOST_CLASSES, rows / 2):
         raise DataError(
-            f"{what} takes {len(distinct)} different values in {rows} rows, which is no set of classes; "
+            f"{what} takes {len(distinct)} different values in {rows} rows, which is not a set of classes; "
             "treat it as a regression"
         )
     is_whole = bool((distinct == np.floor(distinct)).all())
@@ -116,9 +116,9 @@ def described_target(values: Column, class_names: Sequence[str], task: str = "au
 
 
 def categories(values: Sequence[str], what: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Number the different texts in alphabetical order: indices [N] and the K texts.
+    """Number the distinct texts in alphabetical order: indices [N] and the K texts.
 
-    Raises :class:`DataError` where more than 20 texts differ in more than half of the rows, as names and
+    Raises :class:`DataError` if there are more than 20 texts that differ in more than half of the rows, as names and
     dates do: each would become a column or a class of its own.
 
     >>> categories(["red", "blue", "red"], "colour")
@@ -127,7 +127,7 @@ def categories(values: Sequence[str], what: str) -> tuple[NDArray[np.int64], tup
     names = tuple(sorted(set(values)))
     if len(names) > max(MOST_TEXTS, len(values) / 2):
         raise DataError(
-            f"{what} has {len(names)} different texts in {len(values)} rows, which is no set of categories; "
+            f"{what} has {len(names)} different texts in {len(values)} rows, which is not a set of categories; "
             "remove the column, or turn it into numbers"
         )
     position = {name: k for k, name in enumerate(names)}

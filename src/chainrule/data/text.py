@@ -1,4 +1,4 @@
-"""Text as a sequence of characters, to be learned one after the other."""
+"""Text as a sequence of characters, for character-level models."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from chainrule.data.dataset import ArrayDataset
 
 
 class TextDataset(ArrayDataset):
-    """Pieces of a text for a character model: x [T] are ``length`` characters, y [T] the one after each of them.
+    """Pieces of a text for a character model: x [T] is ``length`` characters, y [T] the character after each of them.
 
-    A piece begins at every ``stride``-th character (each, by default). Characters are numbered by their place in
-    ``vocabulary``, by default all that occur, sorted. Pieces are views of one array: they take no memory.
+    A piece starts at every ``stride``-th character (by default at each). Characters are numbered by their positions in
+    ``vocabulary``, by default all that occur, sorted. Pieces are views of one array, so they take no memory.
 
-    To hold out a part, cut the text and give the second data set the first one's ``vocabulary``.
+    To hold out a part, split the text and give the second data set the ``vocabulary`` of the first.
 
-    Raises :class:`DataError` for a text that is too short, and for a character that the vocabulary has not.
+    Raises :class:`DataError` for a text that is too short, and for a character that is not in the vocabulary.
 
     >>> text = TextDataset("to be or not to be", length=5)
     >>> x, y = text[0]
@@ -32,7 +32,9 @@ class TextDataset(ArrayDataset):
         if length < 1 or stride < 1:
             raise ValueError(f"TextDataset: length and stride must be at least 1, got {length} and {stride}")
         if len(text) <= length:
-            raise DataError(f"TextDataset: a text of {len(text)} characters has no piece of {length} and one after it")
+            raise DataError(
+                f"TextDataset: a text of {len(text)} characters is too short for {length} and one after them"
+            )
         self.vocabulary = tuple(sorted(set(text)) if vocabulary is None else vocabulary)
         self.length = length
         self._place = {character: k for k, character in enumerate(self.vocabulary)}

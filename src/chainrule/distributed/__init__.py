@@ -1,6 +1,5 @@
-"""Several processes that train one model, each on its share of every batch, over MPI."""
+"""Training one model in several processes over MPI, each on its share of every batch."""
 
-from .data_parallel import DataParallel
-from .launch import launched
+from .data_parallel import DataParallel, launched
 
 __all__ = ["DataParallel", "launched"]

@@ -1,4 +1,4 @@
-"""That all ranks train the same model: made so at the start, and looked at afterwards."""
+"""Making sure that all ranks train the same model: arranged at the start, checked afterwards."""
 
 import zlib
 from typing import Any
@@ -10,11 +10,11 @@ from chainrule.train.callbacks import Run
 
 
 def description(run: Run) -> dict[str, str]:
-    """Return what all ranks must have in common, in words by topic."""
+    """Return a description of what all ranks must have in common, by topic."""
     model = {name: f"{array.dtype}{list(array.shape)}" for name, array in run.model.state_dict().items()}
     found = {f"the model's {name}": text for name, text in model.items()}
     loader = run.loader.state_dict() if hasattr(run.loader, "state_dict") else {}
-    # Where the loader stands, and the seed of one that drew its own, are taken over from rank 0.
+    # The loader's position, and its seed if it drew one, come from rank 0.
     fixed = {key: value for key, value in loader.items() if key not in ("seed", "epoch", "batch")}
     return found | {
         "the optimizer": type(run.optimizer).__name__,
@@ -25,7 +25,7 @@ def description(run: Run) -> dict[str, str]:
 
 
 def check_alike(descriptions: list[dict[str, str]]) -> None:
-    """Raise ValueError where a rank's description is another than that of rank 0; every rank raises the same."""
+    """Raise ValueError if a rank's description differs from that of rank 0; every rank raises the same error."""
     first = descriptions[0]
     for rank, other in enumerate(descriptions):
         for topic in [*first, *other]:
@@ -37,7 +37,7 @@ def check_alike(descriptions: list[dict[str, str]]) -> None:
 
 
 def states(run: Run) -> dict[str, Any]:
-    """Return the states of all that a step changes."""
+    """Return the states of everything that a step changes."""
     parts = {"optimizer": run.optimizer, "loader": run.loader, "scheduler": run.scheduler}
     return {"model": run.model.state_dict()} | {
         name: part.state_dict() for name, part in parts.items() if hasattr(part, "state_dict")
@@ -45,7 +45,7 @@ def states(run: Run) -> dict[str, Any]:
 
 
 def take_states(run: Run, found: dict[str, Any]) -> None:
-    """Take over the states of another rank."""
+    """Load the states of another rank."""
     for name, state in found.items():
         getattr(run, name).load_state_dict(state)
 
@@ -59,10 +59,10 @@ def digest(model: Any) -> int:
 
 
 def check_digests(digests: list[int], when: str) -> None:
-    """Raise RuntimeError where a rank's parameters are not those of rank 0; every rank raises the same."""
+    """Raise RuntimeError if a rank's parameters differ from those of rank 0; every rank raises the same error."""
     other = next((rank for rank, one in enumerate(digests) if one != digests[0]), None)
     if other is not None:
         raise RuntimeError(
-            f"DataParallel: {when}, the parameters of rank {other} are not those of rank 0; what changes the model or "
-            f"the optimizer must do so in every rank: a callback with every_rank = True"
+            f"DataParallel: {when}, the parameters of rank {other} are not those of rank 0; whatever changes the model "
+            f"or the optimizer must do so in every rank: use a callback with every_rank = True"
         )

@@ -1,4 +1,4 @@
-"""`DataParallel`: the processes of an MPI communicator as one that trains."""
+"""`DataParallel`: the processes of an MPI communicator training as one."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from chainrule.train.saved.saving import generators
 from .alike import check_alike, check_digests, description, digest, states, take_states
 from .exchange import GradientExchange
 from .failure import SharedFate
-from .mpi import mpi, world
+from .mpi import launched_size, mpi, world
 
 T = TypeVar("T")
 
@@ -31,25 +31,26 @@ class DataParallel(Alone):
     """Several processes that train one model together: `fit(..., parallel=DataParallel())`.
 
     Start the program with `mpiexec -n 4 python program.py`; all processes run it, and make the same model, optimizer
-    and loader. In `fit` each of them then learns from its share of every batch, and the gradients are averaged, so that
-    every step is that of one process with the whole batch, to rounding. `rank` counts from 0 to `size` − 1.
+    and loader. In `fit`, each of them computes gradients on its share of every batch, and the gradients are averaged,
+    so that every step is that of one process with the whole batch, to rounding. `rank` counts from 0 to `size` − 1.
 
-    - At the beginning the states of model, optimizer, loader and scheduler are taken from rank 0.
-    - Gradients are weighed by samples, so that shares may be of different lengths, or empty. They are added up in the
-      order of the ranks: the same run gives the same bits. A loss whose mean is over something else than samples, such
-      as labels that are not ignored, is weighed by samples all the same.
-    - Each process's batch normalisation sees its share alone; the running averages are those of rank 0. Dropout draws
-      in each process, from a generator that the loader's seed, the step and the rank fix.
-    - The loss, the accuracy, the gradient's norm and what `validation` gives are those of all samples. Callbacks are
-      called in rank 0 (`leads`), others with `every_rank` in all of them.
-    - An error that all ranks have is raised in all of them; an error of one rank ends the job with its traceback, as
-      does one that waits for the others for more than `timeout` seconds. Ctrl-C stops all after the same step.
+    - At the start, all ranks take the states of model, optimizer, loader and scheduler from rank 0.
+    - Gradients are weighted by the number of samples, so shares may differ in length, or be empty. They are added up in
+      the order of the ranks: the same run gives the same bits. A loss whose mean is not taken over samples but, say,
+      over the labels that are not ignored is still weighted by the number of samples.
+    - Batch normalisation sees only the share of its own process; the running averages are those of rank 0. Dropout
+      draws in each process, from a generator determined by the loader's seed, the step and the rank.
+    - The loss, the accuracy, the gradient norm and the results of `validation` cover all samples. Callbacks run in rank
+      0 only (`leads`), those with `every_rank` in all ranks.
+    - An error that occurs in all ranks is raised in all of them; an error in one rank ends the job with its traceback,
+      and so does a rank that has waited for the others for more than `timeout` seconds. Ctrl-C stops all ranks after
+      the same step.
 
-    What is saved by rank 0 is gone on with by any number of processes, which then see the same batches.
+    Any number of processes can resume from what rank 0 saved, and see the same batches.
 
-    `comm` is an mpi4py communicator; without it, that of all processes. All of them must call this.
+    `comm` is an mpi4py communicator (default: that of all processes). All of its processes must call this.
 
-    Raises ImportError without mpi4py or without MPI, and RuntimeError where `mpiexec` and mpi4py are of different MPIs.
+    Raises ImportError without mpi4py or MPI, and RuntimeError if `mpiexec` and mpi4py belong to different MPIs.
 
     >>> from chainrule import data, nn, optim, train
     >>> parallel = DataParallel()  # doctest: +SKIP
@@ -73,7 +74,9 @@ class DataParallel(Alone):
         self._stops = False
 
     def together(self) -> AbstractContextManager[None]:
-        """Inside the block, an error of one rank ends the job, and one that all have is raised in all."""
+        """Inside the block, an error in one rank ends the job, and an error that occurs in all ranks is raised in
+        all.
+        """
         return self._fate.together()
 
     @property
@@ -84,11 +87,11 @@ class DataParallel(Alone):
         here.Free()
         return max((os.cpu_count() or 1) // beside, 1)
 
-    # The beginning
+    # The start
 
     @contextmanager
     def training(self, run: Run, interrupts: WholeSteps) -> Iterator[None]:
-        """Make all ranks alike, and train inside the block."""
+        """Put all ranks into the same state; training runs inside the block."""
         self._interrupts, self._run, self._stops = interrupts, run, False
         with self.together():
             if self.size > 1:
@@ -122,7 +125,7 @@ class DataParallel(Alone):
             yield x[mine], y[mine]
 
     def before_step(self) -> None:
-        """Let every generator that the step may draw from be at a place of its own for each rank and step."""
+        """Seed every generator that the step may draw from, differently for each rank and step."""
         if self.size == 1:
             return
         run = self._run
@@ -134,7 +137,7 @@ class DataParallel(Alone):
             bits.state = type(bits)(key).state
 
     def average(self, parameters: Sequence[tuple[str, Any]], part: Part) -> float:
-        """Let every parameter's gradient be the mean over the ranks; return the mean loss."""
+        """Replace every parameter's gradient by the mean over the ranks; return the mean loss."""
         assert self._exchange is not None
         grads = {name: value_of(p.grad) for name, p in parameters if p.grad is not None}
         with self._fate.waiting("a step"):
@@ -145,7 +148,7 @@ class DataParallel(Alone):
         return loss
 
     def safe_point(self) -> None:
-        """Stop after a step where any rank got a Ctrl-C before it."""
+        """Stop after a step if any rank got a Ctrl-C before it."""
         if self.size == 1:
             super().safe_point()
         elif self._stops:
@@ -153,12 +156,12 @@ class DataParallel(Alone):
 
     def _stop(self) -> None:
         self._interrupts.safe_point()
-        raise KeyboardInterrupt  # it came to another rank
+        raise KeyboardInterrupt  # another rank received it
 
     # The end of an epoch
 
     def after_epoch(self) -> None:
-        """Agree on whether the training ends here, and look whether all ranks still have the same parameters."""
+        """Agree on whether training ends here, and check that all ranks still have the same parameters."""
         if self.size == 1:
             super().after_epoch()
             return
@@ -182,7 +185,7 @@ class DataParallel(Alone):
         return score.means()
 
     def evaluate(self, model: Any, loss: Any, data: Any) -> dict[str, Any]:
-        """Measure a model on data, each rank on its share of every batch."""
+        """Evaluate a model on data, each rank on its share of every batch."""
         self._share_buffers(model)
         score, dtype = Score(loss), model_dtype(model)
         with in_mode(model, training=False), no_grad():
@@ -193,7 +196,7 @@ class DataParallel(Alone):
         return self.means(score)
 
     def _share_buffers(self, model: Any) -> None:
-        """Take over rank 0's running averages."""
+        """Copy rank 0's running averages."""
         parameters = {name for name, _ in model.named_parameters()}
         buffers = {name: array for name, array in model.state_dict().items() if name not in parameters}
         if buffers and self.size > 1:
@@ -204,5 +207,25 @@ class DataParallel(Alone):
 
     def agreed(self, value: T) -> T:
         """Return rank 0's value."""
-        with self._fate.waiting("what rank 0 says"):
+        with self._fate.waiting("the value of rank 0"):
             return self._comm.bcast(value)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def launched() -> Iterator[Alone]:
+    """Yield the `DataParallel` of all processes that `mpiexec` started, or what stands for one that is alone.
+
+    Inside the block one rank's error ends the job (`DataParallel`). Unless `NUMBA_NUM_THREADS` is set, the kernels of
+    each process use its share of the machine's cores.
+
+    >>> with launched() as parallel:
+    ...     parallel.size, parallel.leads
+    (1, True)
+    """
+    if launched_size() == 1:
+        yield Alone()
+        return
+    parallel = DataParallel()
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(parallel.cores))
+    with parallel.together():
+        yield parallel

@@ -1,7 +1,7 @@
 """The sum of all gradients over the processes, in one flat buffer and in the order of the ranks.
 
-Every rank owns one piece of the buffer. It gets that piece from all others (all-to-all), adds up what it got in the
-order of the ranks, and gives the sum to all (all-gather). Each rank sends and receives 2 (N − 1)/N of the buffer, as in
+Every rank owns one piece of the buffer. It receives that piece from all others (all-to-all), adds the pieces up in the
+order of the ranks, and sends the sum to all (all-gather). Each rank sends and receives 2 (N − 1)/N of the buffer, as in
 a ring all-reduce, and adds one piece (Thakur, Rabenseifner & Gropp, "Optimization of Collective Communication
 Operations in MPICH", 2005). The order of the additions is fixed here, whereas MPI leaves that of `Allreduce` to the
 library, the network and the number of bytes; and all ranks hold the same bits, because each sum is computed once.
@@ -17,13 +17,13 @@ from chainrule.optim.flat import aligned_zeros
 from chainrule.train.alone import Part
 
 ALIGNED = 64
-"""Bytes at a multiple of which each piece and each row begins."""
+"""The alignment, in bytes, of each piece and each row."""
 _NUMBERS = 4
-"""Float64 numbers beside a piece: samples, loss, its samples, and whether the rank wants to stop."""
+"""How many float64 numbers go with a piece: samples, loss, its samples, and whether the rank wants to stop."""
 
 
 class Sums(NamedTuple):
-    """What came of an exchange, beside the gradients: the mean loss, and whether a rank wants to stop."""
+    """The results of an exchange besides the gradients: the mean loss, and whether a rank wants to stop."""
 
     loss: float
     stops: bool
@@ -36,7 +36,7 @@ class GradientExchange:
         self.comm = comm
         self.places = {name: k for k, name in enumerate(parameters)}
         shapes = [shape for shape, _ in parameters.values()]
-        # Sums in float16 would lose what the gradients have.
+        # Sums in float16 would lose precision.
         self.dtype = np.result_type(np.float32, *(dtype for _, dtype in parameters.values()))
         ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)]).tolist()
         self.slices = [slice(begin, end) for begin, end in pairwise(ends)]
@@ -55,11 +55,11 @@ class GradientExchange:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the buffer."""
+        """The size of the buffer in bytes."""
         return self.size * int(self.dtype.itemsize)
 
     def average(self, grads: Mapping[str, Any], part: Part, stops: bool) -> Sums:
-        """Average the gradients, arrays by name; `mean(name)` then gives each of them."""
+        """Average the gradients, given as arrays by name; `mean(name)` then returns each of them."""
         placed = [None] * len(self.slices)
         for name, grad in grads.items():
             placed[self._place(name)] = grad
@@ -70,7 +70,7 @@ class GradientExchange:
     def mean(self, name: str) -> Any:
         """Return a parameter's mean gradient, in a buffer that the next average overwrites.
 
-        None where no rank had one.
+        None if no rank had one.
         """
         place = self.places.get(name)
         return self._views[place] if place is not None and self._present[place] else None
@@ -78,13 +78,13 @@ class GradientExchange:
     def _place(self, name: str) -> int:
         if name not in self.places:
             raise ValueError(
-                f"DataParallel: {name} has a gradient and had none to expect when the training began; set "
-                f"requires_grad before fit, and call fit anew after it was changed"
+                f"DataParallel: {name} has a gradient, but required none when training started; set requires_grad "
+                f"before fit, and call fit again after changing it"
             )
         return self.places[name]
 
     def _pack(self, where: slice, values: Any, factor: float) -> None:
-        """Put values, times a factor, where they go in the rows that are sent; None are zeros."""
+        """Write values, times a factor, to their places in the rows to send; None counts as zeros."""
         begin = where.start
         while begin < where.stop:
             rank, column = divmod(begin, self.piece)

@@ -1,4 +1,4 @@
-"""One rank's end is the job's: no other waits for what will not come."""
+"""Ending the job when one rank ends, so that no other waits for messages that will never come."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 GRACE = 3.0
-"""Seconds that a rank with an error waits for the same of all others, before it ends the job."""
+"""How many seconds a failing rank waits for all others to fail, too, before it ends the job."""
 FAILED, INTERRUPTED = 1, 130
 
 
 class SharedFate:
     """Ends all processes of a communicator when one of them fails.
 
-    An error that every rank has, as one about the data, is raised in each of them as it is. An error of one rank ends
-    the job with its traceback. Where a rank waits for the others for more than `timeout` seconds, because one of them
-    hangs or is gone and the launcher has not noticed, the job ends, too.
+    An error that occurs in every rank, such as one about the data, is raised in each of them as it is. An error in one
+    rank ends the job with its traceback. The job also ends when a rank has waited for the others for more than
+    `timeout` seconds, because one of them hangs or is gone and the launcher has not noticed.
     """
 
     def __init__(self, comm: Any, timeout: float) -> None:
@@ -32,7 +32,7 @@ class SharedFate:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Leave the block together: each with its result, or each with an error, or the job ends."""
+        """Leave the block together: all ranks with a result, or all with an error; otherwise the job ends."""
         if self._comm.size == 1:
             yield
             return
@@ -47,7 +47,7 @@ class SharedFate:
 
     @contextmanager
     def waiting(self, where: str) -> Iterator[None]:
-        """Let the watchdog know that the block waits for the other ranks."""
+        """Tell the watchdog that the block waits for the other ranks."""
         self._waits = time.monotonic(), where
         try:
             yield
@@ -71,7 +71,7 @@ class SharedFate:
     def _end(self, text: str, error: BaseException | None = None) -> NoReturn:
         print(text, file=sys.stderr, flush=True)
         self._comm.Abort(INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED)
-        os._exit(FAILED)  # where an abort comes back, the launcher sees a process that ended by itself
+        os._exit(FAILED)  # if the abort returns, the launcher sees a process that exited by itself
 
     def _watch(self) -> None:
         while True:
@@ -80,13 +80,13 @@ class SharedFate:
             if waits is not None and time.monotonic() - waits[0] > self.timeout:
                 self._end(
                     f"chainrule: rank {self._comm.rank} of {self._comm.size} has waited for the others for "
-                    f"{self.timeout:g} s at {waits[1]}: one of them hangs or is gone, and the job ends. If they only "
+                    f"{self.timeout:g} s at {waits[1]}: one of them hangs or is gone, and the job ends. If they just "
                     f"need longer, raise DataParallel(timeout=...)"
                 )
 
 
 def _abort_on_uncaught(end: Callable[[str, BaseException | None], NoReturn]) -> None:
-    """Let an error that nobody catches end the job, after its traceback."""
+    """Make an uncaught error end the job, after printing its traceback."""
     before = sys.excepthook
     if getattr(before, "ends_the_job", False):
         return
@@ -94,7 +94,7 @@ def _abort_on_uncaught(end: Callable[[str, BaseException | None], NoReturn]) -> 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.stdout.flush()
         before(kind, error, trace)
-        end("chainrule: nobody caught this error of one rank, and the job ends", error)
+        end("chainrule: an error in one rank was not caught, and the job ends", error)
 
     hook.ends_the_job = True  # type: ignore[attr-defined]
     sys.excepthook = hook

@@ -1,4 +1,4 @@
-"""mpi4py, imported when it is used, and what the launcher says of the processes that it started."""
+"""mpi4py, imported on use, and what the launcher says about the processes that it started."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ from chainrule.base.optional import needed
 
 INSTALL = "pip install 'chainrule[mpi]'"
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""How MPICH and Intel MPI, Open MPI, MVAPICH and Slurm tell a process how many there are."""
+"""The variables by which MPICH and Intel MPI, Open MPI, MVAPICH and Slurm tell a process how many there are."""
 
 
 def mpi() -> Any:
@@ -15,13 +15,13 @@ def mpi() -> Any:
     needed("mpi4py", "chainrule.distributed", INSTALL)
     try:
         return needed("mpi4py.MPI", "chainrule.distributed", INSTALL)
-    except RuntimeError as error:  # mpi4py is there, and no library of MPI
+    except RuntimeError as error:  # mpi4py is installed, but no MPI library
         found = "chainrule.distributed needs an MPI library, which mpi4py does not find"
         raise ImportError(f"{found}; run: {INSTALL}") from error
 
 
 def launched_size() -> int:
-    """Return how many processes the launcher says it started; 1 where nothing is said.
+    """Return how many processes the launcher says it started; 1 if it says nothing.
 
     >>> launched_size()
     1
@@ -32,12 +32,12 @@ def launched_size() -> int:
 def world() -> Any:
     """Return the communicator of all processes.
 
-    Raises RuntimeError where the launcher belongs to another MPI than mpi4py: each process would be alone.
+    Raises RuntimeError if the launcher belongs to a different MPI than mpi4py, as each process would be on its own.
     """
     comm = mpi().COMM_WORLD
     if comm.size == 1 and launched_size() > 1:
         raise RuntimeError(
-            f"DataParallel: the launcher started {launched_size()} processes, and mpi4py sees one alone: mpiexec and "
-            f"the library that mpi4py loads are of two different MPIs; use the mpiexec of this Python's environment"
+            f"DataParallel: the launcher started {launched_size()} processes, but mpi4py sees only one: mpiexec and "
+            f"the library that mpi4py loads belong to different MPIs; use the mpiexec of this Python's environment"
         )
     return comm

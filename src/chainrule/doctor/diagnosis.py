@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from chainrule.base.files import write_text
+from chainrule.present.texts import check_lang
 
 from .found import Found
 from .report.html import fragment_of, html_of
 from .report.text import text_of
-from .report.words import check_lang
 from .watch.event_log import write_diagnosis
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.overlapping import Entry
+from chainrule.base.overlapping import OpenBlock
 from chainrule.base.provenance import Source
 from chainrule.core.errors import Portable
 from chainrule.core.tensor import value_of
@@ -106,13 +106,13 @@ def detect_nonfinite() -> Iterator[None]:
                 _install(_state.record)
 
 
-_silenced: ContextVar[tuple[Entry[Any], ...]] = ContextVar("silenced", default=())
+_silenced: ContextVar[tuple[OpenBlock[Any], ...]] = ContextVar("silenced", default=())
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep NumPy's warnings silent; unlike blocks of `np.errstate`, these may end in any order."""
-    entry = Entry(np.geterr())
+    entry = OpenBlock(np.geterr())
     _silenced.set((*_silenced.get(), entry))
     np.seterr(divide="ignore", over="ignore", invalid="ignore")
     try:

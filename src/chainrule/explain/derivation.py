@@ -1,7 +1,5 @@
 """`Derivation`: the steps of a derivation, and the forms it can be read in."""
 
-from html import escape
-
 from .derive.steps import Account, Step
 from .write.html import write_fragment, write_html
 from .write.latex import write_latex
@@ -37,11 +35,11 @@ class Derivation(Account):
         return write_latex(self)
 
     def to_html(self) -> str:
-        """Return the derivation as one HTML page that needs nothing else: MathML, no script. Needs the extra `app`."""
+        """Return the derivation as one HTML page that needs nothing else: MathML, no script.
+
+        Without the extra `app`, which converts LaTeX, mathematics is set as text.
+        """
         return write_html(self)
 
     def _repr_html_(self) -> str:
-        try:
-            return write_fragment(self)
-        except ImportError:  # a notebook without the extra shows the text
-            return f"<pre>{escape(self.to_text())}</pre>"
+        return write_fragment(self)

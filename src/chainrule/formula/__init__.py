@@ -1,1 +1,1 @@
-"""LaTeX formulas that can be evaluated: tokens, a parser, nodes, and arrays for names."""
+"""LaTeX formulas that can be evaluated: tokens, a parser, nodes, and arrays for their names."""

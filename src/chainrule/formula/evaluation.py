@@ -1,21 +1,20 @@
-r"""Formulas in LaTeX that can be evaluated: so a rule's docstring can be held against its code.
+r"""Evaluating LaTeX formulas, so that a rule's docstring can be compared with its code.
 
-Every rule carries its formula as its docstring. This reads a well-defined subset of LaTeX, refuses anything
-else with the position and what was expected, and evaluates with NumPy in float64, apart from the engine and
-its operations:
+The docstring of every rule is its formula. This module reads a well-defined subset of LaTeX, refuses anything else with
+the position and what was expected, and evaluates with NumPy in float64, independently of the engine and its operations:
 
 - Names are letters, Greek letters, `\mathrm{name}`, with accents and subscripts. `\bar y` is looked up as
   `y_bar`, `\dot x` as `x_dot`, `\hat\beta` as `beta_hat`, `x_{\min}` as `x_min`, `\bar W_1` as `W_1_bar`;
   if that key is missing, in lower case. `e` and `\pi` are constants. `n` (or `N`), if not given, is the
   number of terms of the sums.
-- Side by side, capitals multiply as matrices, in batches, and so does a capital beside a small letter
-  (`x W`); scalars scale; small letters multiply elementwise, as `\odot` and `\cdot` always do.
-- `f`, `g`, primed letters and the letters of built-in functions (`\sigma \Phi \varphi`) are functions where
-  `(` follows at once: `\sigma(x)` is a call, `\sigma\,(x)` a product.
+- Adjacent capitals multiply as matrices, in batches, and so does a capital next to a small letter (`x W`);
+  scalars scale; small letters multiply elementwise, as `\odot` and `\cdot` always do.
+- `f`, `g`, primed letters and the letters of built-in functions (`\sigma \Phi \varphi`) are functions if `(`
+  follows immediately: `\sigma(x)` is a call, `\sigma\,(x)` a product.
 - A subscript is an index if a sum binds it or the left-hand side has it: `C_{ij} = \sum_k A_{ik} B_{kj}`.
-  Indices count from 0 along the last axes; axes in front are batch axes. Elsewhere a subscript is part of
-  the name.
-- What mathematicians read in two ways (`a / b c`, `\log x y`, `A^2`) is refused.
+  Indices count from 0 along the last axes; axes in front are batch axes. Any other subscript is part of the
+  name.
+- Ambiguous notation (`a / b c`, `\log x y`, `A^2`) is refused.
 """
 
 import re
@@ -38,10 +37,10 @@ NO_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Formula:
-    r"""A formula that has been read: `left = alternatives[0] = alternatives[1] …`.
+    r"""A parsed formula: `left = alternatives[0] = alternatives[1] …`.
 
-    `left` is the normalised name on the left-hand side, its LaTeX where that is no name (`\frac{\partial
-    L}{\partial x}`), and empty for a formula without one. `indices` are the indices of the left-hand side,
+    `left` is the normalised name on the left-hand side, its LaTeX if it is not a name (`\frac{\partial L}{\partial
+    x}`), and empty for a formula without one. `indices` are the indices of the left-hand side,
     in order: the axes of the result.
 
     >>> formula = parse(r"\bar A = \bar C\,B^\top")
@@ -59,7 +58,7 @@ class Formula:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names that need values, as they are looked up."""
+        """The names that need values, in the form in which they are looked up."""
         parts = (node for alternative in self.alternatives for node in walk(alternative))
         return frozenset(node.key for node in parts if isinstance(node, Name))
 
@@ -72,9 +71,9 @@ class Formula:
     ) -> Array:
         r"""The value of the first right-hand side, in float64.
 
-        Reduced axes stay, with length 1. With `shape`, they are removed or the result is broadcast until it
-        has that shape; it also gives their lengths to indices that occur on the left-hand side only. Raises
-        FormulaError for a name without a value and for shapes that do not fit.
+        Reduced axes stay, with length 1. With `shape`, they are removed or the result is broadcast until it has that
+        shape; `shape` also determines the lengths of indices that occur only on the left-hand side. Raises FormulaError
+        for a name without a value and for shapes that do not match.
 
         >>> parse(r"y = \sum_{\text{axis}} x^2").evaluate({"x": np.eye(2), "axis": 1}, shape=(2,))
         array([1., 1.])
@@ -104,7 +103,7 @@ class Formula:
     ) -> Array:
         env = Environment(values, functions, root, self.axes)
         try:
-            # Outside its domain a formula gives nan or inf, as the code does: the comparison shows it.
+            # Outside its domain a formula gives nan or inf, as the code does, and the comparison shows it.
             with np.errstate(all="ignore"):
                 env = replace(env, lengths=self._lengths(env, shape))
                 value = self._ordered(root.evaluate(env), root)
@@ -126,7 +125,7 @@ class Formula:
         return found
 
     def _ordered(self, value: Array, root: Node) -> Array:
-        """The axes of the left-hand side, in its order; those of summed indices have length 1 and go."""
+        """The axes of the left-hand side, in its order; those of summed indices have length 1 and are removed."""
         if not root.laid_out:
             return value
         batch = value.ndim - len(self.axes)
@@ -144,7 +143,7 @@ def _fit(value: Array, shape: tuple[int, ...]) -> Array:
 
 
 def parse(latex: str, functions: tuple[str, ...] = ()) -> Formula:
-    r"""Read a formula. Letters in `functions`, by name ("psi"), are calls where `(` follows at once.
+    r"""Parse a formula. Letters in `functions`, by name ("psi"), are calls if `(` follows immediately.
 
     Raises FormulaError, with the position and what was expected, for anything outside the subset.
 
@@ -169,7 +168,7 @@ def formulas_in(docstring: str | None) -> list[str]:
     """
     first = re.split(r"\n[ \t]*\n", (docstring or "").strip(), maxsplit=1)[0]
     joined = " ".join(first.split())
-    # Rows of an environment are separated by \\ as well: those stay together.
+    # Rows of an environment are separated by \\ as well, and must stay together.
     pieces = re.split(r"(\\begin\{.*?\\end\{\w+\})|\\\\|[,;]\s*\\q?quad", joined)
     formulas, current = [], ""
     for piece in pieces:

@@ -1,6 +1,7 @@
-r"""The functions that formulas know by name, in NumPy alone.
+r"""The functions that formulas know by name, in plain NumPy.
 
-`POINTWISE` act on each element, `WHOLE` on an array as a whole. Whoever evaluates a formula may add to both.
+`POINTWISE` functions act on each element, `WHOLE` functions on a whole array. An evaluation may supply further
+functions.
 """
 
 import functools
@@ -32,7 +33,7 @@ def _normal_pdf(x: Array) -> Any:
 
 
 def _logsumexp(x: Array) -> Any:
-    """Over the last axis, which stays with length 1."""
+    """Over the last axis, which is kept with length 1."""
     return np.logaddexp.reduce(x, axis=-1, keepdims=True)
 
 
@@ -41,7 +42,7 @@ def _softmax(x: Array) -> Any:
 
 
 def _diag(x: Array) -> Any:
-    """A vector becomes a diagonal matrix; of a matrix, or a stack of them, the diagonal is taken."""
+    """The diagonal matrix of a vector; the diagonal of a matrix or of a stack of matrices."""
     return np.diag(x) if x.ndim == 1 else np.diagonal(x, axis1=-2, axis2=-1)
 
 
@@ -77,7 +78,7 @@ WHOLE: dict[str, Function] = {
     **{"tr": _trace, "det": np.linalg.det, "diag": _diag},
 }
 ARITY = {"arctan2": 2, "clip": 3}
-"""Arguments of the functions that do not take one; `max` and `min` take any number."""
+"""The number of arguments of functions that do not take one; `max` and `min` take any number."""
 
 REDUCTIONS: dict[str, Function] = {
     **{"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "mean": np.mean, "var": np.var},
@@ -86,4 +87,4 @@ REDUCTIONS: dict[str, Function] = {
     "norminf": lambda x, axis, keepdims: np.max(np.abs(x), axis=axis, keepdims=keepdims),
 }
 NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
-"""What a term that a condition leaves out counts for."""
+"""The value of a term that a condition excludes."""

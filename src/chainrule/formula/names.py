@@ -1,6 +1,6 @@
-r"""Names, subscripts and indices, over a cursor on the tokens.
+r"""Names, subscripts and indices, read with a cursor over the tokens.
 
-A subscript is an index if a sum binds it or the left-hand side has it, else a part of the name: `x_i` under
+A subscript is an index if a sum binds it or the left-hand side has it, else part of the name: `x_i` under
 `\sum_i` is an element of `x`, `W_1` and `x_{\min}` are the names `W_1` and `x_min`.
 """
 
@@ -19,7 +19,7 @@ WORDS = OTHERWISE | {"if", "for", "and", "or"}
 
 
 def group(tokens: list[Token], start: int) -> list[Token]:
-    """The tokens of an argument: one token, or what is between braces."""
+    """The tokens of an argument: one token, or those between braces."""
     if tokens[start].text != "{":
         return tokens[start : start + 1]
     depth = 0
@@ -31,7 +31,7 @@ def group(tokens: list[Token], start: int) -> list[Token]:
 
 
 class Cursor:
-    """A place among the tokens of a formula."""
+    """A position among the tokens of a formula."""
 
     def __init__(self, latex: str) -> None:
         self.latex = latex
@@ -44,24 +44,24 @@ class Cursor:
         return self.tokens[self.at]
 
     def advance(self) -> Token:
-        """The next token, which is then behind."""
+        """Consume and return the next token."""
         token = self.peek
         self.at += token.kind != "end"
         return token
 
     def accept(self, *texts: str) -> bool:
-        """Whether the next token is one of these; if so it is then behind."""
+        """Whether the next token is one of these; if so, consume it."""
         found = self.peek.text in texts and self.peek.kind != "end"
         self.at += found
         return found
 
     def expect(self, text: str) -> None:
-        """Go past a token that must come now."""
+        """Consume a token that must come now."""
         if not self.accept(text):
             self.fail(repr(text))
 
     def fail(self, expected: str) -> NoReturn:
-        """Refuse the next token."""
+        """Raise an error about the next token."""
         raise FormulaError(f"expected {expected}, found {self.peek}", self.latex, self.peek.position)
 
     def split_number(self) -> None:
@@ -73,7 +73,7 @@ class Cursor:
 
 
 class NameParser(Cursor, ABC):
-    """Reads names and their subscripts, with the indices that are bound where they stand."""
+    """Reads names and their subscripts, with the indices that are bound at that point."""
 
     def __init__(self, latex: str, indices: tuple[str, ...]) -> None:
         super().__init__(latex)
@@ -84,10 +84,10 @@ class NameParser(Cursor, ABC):
 
     @abstractmethod
     def expression(self, floor: int = 0) -> Node:
-        """An expression, as a subscript may hold one: `x_{i+k}`."""
+        """An expression, which a subscript may contain: `x_{i+k}`."""
 
     def name(self) -> Node:
-        """A name, an element of an array by its name, a constant, or an index as a number."""
+        """A name, an element of a named array, a constant, or an index used as a number."""
         start = self.at
         base, accents, subscripts = self.symbol()
         key = base + accents
@@ -107,7 +107,7 @@ class NameParser(Cursor, ABC):
         return self.peek.kind == "text" and self.peek.text not in {*WORDS, ""}
 
     def index(self, index: str) -> Index:
-        """An index in use."""
+        """An index where it is used."""
         self.used.add(index)
         return Index(index)
 
@@ -134,7 +134,7 @@ class NameParser(Cursor, ABC):
         return base, accents, subscripts
 
     def subscript(self) -> tuple[str, tuple[Node, ...]]:
-        """What stands after `_`: the end of a name, or indices."""
+        """The subscript after `_`: the end of a name, or indices."""
         self.split_number()
         inside = group(self.tokens, self.at)
         if any(token.text in self.scope for token in inside):
@@ -174,7 +174,7 @@ class NameParser(Cursor, ABC):
         return False
 
     def single_subscript(self) -> Node:
-        """An index, a place, or an element of an array of places (`W_{t_i j}`)."""
+        """An index, a position, or an element of an array of positions (`W_{t_i j}`)."""
         if self.peek.kind == "number":
             return Number(float(self.advance().text))
         if self.peek.text in self.scope and self.tokens[self.at + 1].text != "_":

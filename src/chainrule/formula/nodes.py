@@ -1,10 +1,9 @@
 r"""The parts of a formula, each a small dataclass that evaluates itself to an array.
 
-Two kinds of values meet here. An array written without indices is *whole*: it broadcasts as in NumPy. A
-value written with indices (`x_i`, `\sum_k A_{ik} B_{kj}`) is *laid out*: its last axes are the indices of
-the formula, one axis each and in one fixed order, of length 1 where it does not depend on that index;
-further axes in front are batch axes. Laid out values therefore combine by plain broadcasting, whichever
-order their subscripts have.
+There are two kinds of values. An array written without indices is *whole*: it broadcasts as in NumPy. A value written
+with indices (`x_i`, `\sum_k A_{ik} B_{kj}`) is *laid out*: its last axes are the indices of the formula, one axis each
+in one fixed order, of length 1 if it does not depend on that index; further axes in front are batch axes. Laid-out
+values therefore combine by plain broadcasting, whatever the order of their subscripts.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ ALIASES = {"epsilon": "eps", "lambda": "lambda_"}
 
 @dataclass(frozen=True)
 class Environment:
-    """What a formula is evaluated with: values and functions by name, all indices in order, their lengths."""
+    """The environment of an evaluation: values and functions by name, all indices in order, their lengths."""
 
     values: Mapping[str, Any]
     functions: Mapping[str, Function]
@@ -33,20 +32,20 @@ class Environment:
     lengths: Mapping[str, int] = field(default_factory=dict)
 
     def find(self, key: str) -> Any:
-        """The value of a name: exactly, or in lower case, or by its alias; None if there is none."""
+        """The value of a name, looked up exactly, in lower case, or by its alias; None if there is none."""
         for spelling in (key, key.lower(), ALIASES.get(key, key)):
             if spelling in self.values:
                 return self.values[spelling]
         return None
 
     def length(self, index: str) -> int:
-        """How many values an index runs through."""
+        """How many values an index takes."""
         if index not in self.lengths:
-            raise FormulaError(f"index {letter(index)} is no array's subscript, so its length is unknown: pass `shape`")
+            raise FormulaError(f"index {letter(index)} subscripts no array, so its length is unknown: pass `shape`")
         return self.lengths[index]
 
     def terms(self) -> int | None:
-        """How many terms the formula's sums have, if they agree: what n means when it is not given."""
+        """How many terms the formula's sums have, if they agree: the meaning of n when it is not given."""
         inner = replace(self, values={**self.values, "n": 1.0})
         counts = {node.terms(inner) for node in walk(self.root)} - {None}
         return counts.pop() if len(counts) == 1 else None
@@ -76,7 +75,7 @@ class Node(ABC):
             yield from (part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, Node))
 
     def terms(self, env: Environment) -> int | None:  # noqa: ARG002
-        """How many terms a sum has; None for what is no sum."""
+        """How many terms a sum has; None for other parts."""
         return None
 
     @property
@@ -86,12 +85,12 @@ class Node(ABC):
 
     @property
     def matrix(self) -> bool:
-        """Whether it is written as a matrix, so that what stands beside it is multiplied as matrices are."""
+        """Whether it is written as a matrix, so that writing something next to it is a matrix product."""
         return any(child.matrix for child in self.children)
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """A part and all parts within it."""
+    """A part and all parts inside it."""
     yield node
     for child in node.children:
         yield from walk(child)
@@ -103,7 +102,7 @@ def aligned(env: Environment, nodes: tuple[Node, ...]) -> list[Array]:
     if any(node.laid_out for node in nodes):
         for node, value in zip(nodes, values, strict=True):
             if not node.laid_out and value.ndim:
-                raise FormulaError(f"{label(node)} of shape {value.shape} has no indices but meets indexed terms")
+                raise FormulaError(f"{label(node)} of shape {value.shape} has no indices, but meets terms that have")
     return values
 
 
@@ -115,7 +114,7 @@ def whole(env: Environment, node: Node, what: str) -> Array:
 
 
 def label(node: Node) -> str:
-    """What an error calls a part."""
+    """The name of a part in error messages."""
     return node.key if isinstance(node, Name) else "a term"
 
 
@@ -131,7 +130,7 @@ class Number(Node):
 
 @dataclass(frozen=True)
 class Name(Node):
-    """A value looked up by its normalised name; a capital letter stands for a matrix."""
+    """A value looked up by its normalised name; a capital letter means a matrix."""
 
     key: str
 
@@ -141,7 +140,7 @@ class Name(Node):
             value = env.terms()
         if value is None:
             given = ", ".join(sorted(env.values)) or "nothing"
-            raise FormulaError(f"no value for {self.key}: given are {given}")
+            raise FormulaError(f"no value for {self.key}; the names given are {given}")
         return value
 
     @property
@@ -172,11 +171,11 @@ class Indexed(Node):
     matrix = False
 
     def lengths(self, env: Environment) -> dict[str, int]:
-        """The lengths that this array gives to the plain indices among its subscripts."""
+        """The lengths of this array's plain subscripts."""
         found: dict[str, int] = {}
         for subscript, size in zip(self.subscripts, self._indexed_shape(env), strict=True):
             if isinstance(subscript, Index) and found.setdefault(subscript.index, size) != size:
-                raise FormulaError(f"index {letter(subscript.index)} runs along axes of lengths that differ")
+                raise FormulaError(f"index {letter(subscript.index)} runs along axes of different lengths")
         return found
 
     def _indexed_shape(self, env: Environment) -> tuple[int, ...]:
@@ -190,7 +189,7 @@ class Indexed(Node):
         for subscript, size in zip(self.subscripts, self._indexed_shape(env), strict=True):
             place = subscript.evaluate(env)
             if np.any((place < 0) | (place >= size) | (place != np.floor(place))):
-                raise FormulaError(f"a subscript of {label(self.base)} is outside 0 … {size - 1} or no integer")
+                raise FormulaError(f"a subscript of {label(self.base)} is outside 0 … {size - 1} or not an integer")
             places.append(place.astype(np.intp).reshape((1,) * (len(env.indices) - place.ndim) + place.shape))
         return self.base.evaluate(env)[tuple(places)]
 

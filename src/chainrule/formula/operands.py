@@ -40,7 +40,7 @@ class OperandParser(NameParser):
         }
 
     def primary(self) -> Node:
-        """An operand without sub- and superscripts that is no function's value."""
+        """An operand without sub- and superscripts that is not a function's value."""
         token = self.peek
         if token.kind == "number":
             self.advance()
@@ -56,7 +56,7 @@ class OperandParser(NameParser):
 
     @contextmanager
     def within(self, closing: str) -> Iterator[None]:
-        """Go past an opening bracket, and past its closing one after what is read inside."""
+        """Consume an opening bracket, and the closing one after the contents."""
         self.advance()
         self.open.append(closing)
         yield
@@ -64,7 +64,7 @@ class OperandParser(NameParser):
         self.open.pop()
 
     def argument(self) -> Node:
-        """What is between braces, or a single symbol."""
+        """The contents of braces, or a single symbol."""
         if self.peek.text == "{":
             return self.parentheses()
         self.split_number()
@@ -113,7 +113,7 @@ class OperandParser(NameParser):
         return Pointwise(function, (inner,))
 
     def absolute(self) -> Node:
-        """`|x|`, elementwise; of a matrix it could be the determinant."""
+        """`|x|`, elementwise; for a matrix, it could be the determinant."""
         with self.within(BARS[self.peek.text]):
             inner = self.expression()
             if inner.matrix:

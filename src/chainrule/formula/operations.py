@@ -11,7 +11,7 @@ from .nodes import Environment, Name, Node, aligned, label, letter, walk, whole
 from .tokens import FormulaError
 
 AXES = {"rows": 0, "batch": 0, "columns": -1}
-"""Axes that have a name of their own under a sum sign."""
+"""Axes with names of their own under a sum sign."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Pointwise(Node):
 
 @dataclass(frozen=True)
 class Product(Node):
-    """Two parts side by side: a matrix product if one is a matrix and neither a scalar, else elementwise."""
+    """Two adjacent parts: a matrix product if one is a matrix and neither a scalar, else an elementwise product."""
 
     left: Node
     right: Node
@@ -55,7 +55,7 @@ class Power(Node):
 
 @dataclass(frozen=True)
 class Transpose(Node):
-    r"""`A^\top`: the last two axes change places."""
+    r"""`A^\top`: the last two axes are swapped."""
 
     argument: Node
     matrix = True
@@ -80,14 +80,14 @@ class Inverse(Node):
 
 @dataclass(frozen=True)
 class Call(Node):
-    """A function by name: one that is supplied, or one that is built in."""
+    """A function by name: a supplied or a built-in one."""
 
     name: str
     arguments: tuple[Node, ...]
 
     @property
     def matrix(self) -> bool:
-        """As its arguments, unless the function makes other things of matrices."""
+        """Like its arguments, unless the function turns matrices into something else."""
         return self.name == "diag" or (super().matrix and self.name not in {"tr", "det", "rowsum", "logsumexp"})
 
     def _value(self, env: Environment) -> Any:
@@ -116,7 +116,7 @@ class Reduce(Node):
     matrix = False
 
     def terms(self, env: Environment) -> int | None:
-        """How many elements a sum adds to one result."""
+        """How many elements a sum adds up for each result."""
         if self.kind != "sum":
             return None
         value, result = self.argument.evaluate(env), self.evaluate(env)
@@ -162,7 +162,7 @@ class IndexReduce(Node):
         """A value at its full length along the axes to be reduced."""
         value = node.evaluate(env)
         if not node.laid_out and value.ndim:
-            raise FormulaError(f"{label(node)} of shape {value.shape} stands under \\{self.kind} without indices")
+            raise FormulaError(f"{label(node)} of shape {value.shape} is under \\{self.kind} without indices")
         value = value.reshape((1,) * (len(env.indices) - value.ndim) + value.shape)
         first = value.ndim - len(env.indices)
         lengths = [
@@ -171,12 +171,12 @@ class IndexReduce(Node):
         return np.broadcast_to(value, (*value.shape[:first], *lengths))
 
     def _check_count(self, env: Environment) -> None:
-        """The upper bound of a sum, where it has a value, must be where the axis ends."""
+        """The upper bound of a sum, if it has a value, must be the end of the axis."""
         if self.count is None or any(isinstance(n, Name) and env.find(n.key) is None for n in walk(self.count)):
             return
         count, length = self.count.evaluate(env), env.length(self.over[0])
         if count != length:
-            raise FormulaError(f"index {letter(self.over[0])} has {count:g} values by its bounds, but {length} places")
+            raise FormulaError(f"index {letter(self.over[0])} has {count:g} values by its bounds, but length {length}")
 
 
 @dataclass(frozen=True)
@@ -190,5 +190,5 @@ class Cases(Node):
         values = np.broadcast_arrays(*aligned(env, (*self.results, *self.conditions)))
         results, conditions = values[: len(self.results)], [c != 0 for c in values[len(self.results) :]]
         if not np.all(np.logical_or.reduce(conditions)):
-            raise FormulaError("some elements fall under no case: add a row with \\text{otherwise}")
+            raise FormulaError("some elements match no case: add a row with \\text{otherwise}")
         return np.select(conditions, results)

@@ -1,7 +1,7 @@
 r"""From tokens to the parts of a formula: a Pratt parser.
 
-`expression(floor)` reads an operand and then every operator that binds tighter than `floor`. What could be
-read in two ways is an error, never a guess.
+`expression(floor)` reads an operand and then every operator that binds tighter than `floor`. Anything ambiguous is an
+error, never a guess.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ EULER = Number(np.e)
 
 
 class Parser(OperandParser):
-    """Reads one side after another of a formula; its indices are shared between the sides."""
+    """Reads the sides of a formula one after another; its indices are shared between the sides."""
 
     def __init__(self, latex: str, functions: frozenset[str], indices: tuple[str, ...]) -> None:
         super().__init__(latex, indices)
@@ -76,7 +76,7 @@ class Parser(OperandParser):
                 return left
 
     def check_juxtaposition(self, last: Node, divided: bool) -> None:
-        r"""Refuse what may mean two things: `a / b c`, `\log x y`, `2 3`."""
+        r"""Refuse ambiguous notation: `a / b c`, `\log x y`, `2 3`."""
         if divided:
             self.fail(r"\cdot, or the denominator in a \frac or parentheses")
         if last is self.bare and not (self.peek.spaced or self.at_function() or self.at_big()):
@@ -135,7 +135,7 @@ class Parser(OperandParser):
         return Pointwise(np.exp, (exponent,)) if base == EULER else Power(base, exponent)
 
     def at_operand(self) -> bool:
-        """Whether the next token begins an operand."""
+        """Whether the next token starts an operand."""
         token = self.peek
         if token.text in {"|", r"\|"} and self.open and self.open[-1] == token.text:
             return False
@@ -145,7 +145,7 @@ class Parser(OperandParser):
     # Functions and big operators
 
     def at_function(self) -> bool:
-        """Whether a function comes next: a command, an operator, or a letter at once followed by `(`."""
+        """Whether a function comes next: a command, an operator, or a letter immediately followed by `(`."""
         token = self.peek
         if token.text in COMMANDS or token.kind == "operator":
             return True
@@ -193,12 +193,14 @@ class Parser(OperandParser):
         return tuple(found)
 
     def at_big(self) -> bool:
-        r"""Whether a sum or its like comes next; `\max` and `\min` are that only with a subscript."""
+        r"""Whether a big operator such as a sum comes next; `\max` and `\min` are big operators only with a
+        subscript.
+        """
         text = self.peek.text
         return text in {r"\sum", r"\prod"} or (text in BIG and self.tokens[self.at + 1].text == "_")
 
     def big(self) -> Node:
-        """A sum, product, maximum or minimum over indices or axes; it reaches to the next + or −."""
+        """A sum, product, maximum or minimum over indices or axes; it extends to the next + or −."""
         kind = BIG[self.advance().text]
         if not self.accept("_"):
             return Reduce(kind, None, self.expression(NEGATIVE))
@@ -229,7 +231,7 @@ class Parser(OperandParser):
         return IndexReduce(kind, over, condition, count, self.expression(NEGATIVE))
 
     def bind(self, several: bool) -> tuple[str, ...]:
-        """The letters of a sum, as new indices; without braces there is one."""
+        """The letters of a sum, as new indices; without braces there is only one."""
         over: list[str] = []
         while self.peek.kind == "letter" and (several or not over):
             written = index = self.advance().text
@@ -245,7 +247,7 @@ class Parser(OperandParser):
         return tuple(over)
 
     def lower_bound(self, over: tuple[str, ...]) -> float:
-        """Where a sum starts: 0 or 1, in either case at the first element."""
+        """Where a sum starts: 0 or 1, either of which means the first element."""
         if self.peek.text not in {"0", "1"} or len(over) > 1:
             self.fail("0 or 1 as the lower bound of one index")
         lower = float(self.advance().text)

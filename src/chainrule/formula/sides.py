@@ -1,4 +1,4 @@
-"""The two sides of a formula: where it is cut, and which name and indices the left-hand side has."""
+"""The sides of a formula: where it is split, and which name and indices the left-hand side has."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ CLOSING = frozenset({")", "]", "}", r"\}", r"\end{cases}"})
 
 @dataclass(frozen=True)
 class Sides:
-    """What is on the left, its indices, all indices of the formula in order, and the right-hand sides."""
+    """The left-hand side, its indices, all indices of the formula in order, and the right-hand sides."""
 
     left: str
     indices: tuple[str, ...]
@@ -28,7 +28,7 @@ def read_sides(latex: str, functions: frozenset[str]) -> Sides:
     parser = Parser(latex, functions, indices)
     right = tuple(parser.whole(segment) for segment in others or [first])
     if not parser.used.intersection(indices):
-        # None of them occurs on the right: there, the subscript on the left is a part of the name.
+        # None of them occurs on the right, so the subscript on the left is part of the name.
         parser.axes = [axis for axis in parser.axes if axis not in indices]
         indices = ()
     left = _left_name(latex, first, functions, indices) if others else ""

@@ -1,7 +1,7 @@
-r"""The words of a formula: LaTeX text cut into tokens.
+r"""The tokens of a formula in LaTeX.
 
-Spacing and sizing commands (`\, \; \quad \left \bigl {}` …) are dropped; a token only remembers that a
-spacing command stood before it, because `\sigma(x)` is a call and `\sigma\,(x)` is a product.
+Spacing and sizing commands (`\, \; \quad \left \bigl {}` …) are dropped; a token only remembers that a spacing command
+came before it, because `\sigma(x)` is a call and `\sigma\,(x)` is a product.
 """
 
 import re
@@ -48,9 +48,9 @@ _SAME = {
 
 
 class FormulaError(Portable, ValueError):
-    """A formula is outside the subset that can be read, or cannot be evaluated with the values given.
+    """A formula is outside the supported subset, or cannot be evaluated with the values given.
 
-    `position` is the offset into `latex` where reading stopped; None for an error of evaluation.
+    `position` is the offset into `latex` where parsing stopped; None for an error during evaluation.
     """
 
     def __init__(self, message: str, latex: str = "", position: int | None = None) -> None:
@@ -61,7 +61,7 @@ class FormulaError(Portable, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word of a formula, where it starts, and whether a spacing command stood before it."""
+    """One token of a formula, where it starts, and whether a spacing command came before it."""
 
     kind: Kind
     text: str

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from chainrule.jobs.targets import Source
+    from chainrule.jobs.targets import InputSource
 
 PARTS = ("model", "loss", "batches", "optimizer")
 
 
-def patient_of(target: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+def patient_of(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     """Return model, loss, batches and optimiser (or None).
 
     `FILE.py:NAME` and `module:NAME` name a dict or a tuple of them, or a function without arguments that returns one.
@@ -37,7 +37,7 @@ def patient_of(target: str, source: "Source") -> tuple[Any, Any, Any, Any]:
     return job.model, job.loss, job.loader, job.optimizer
 
 
-def _trained(path: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.data import DataLoader
     from chainrule.optim import AdamW
     from chainrule.train.saved.predictor import Predictor
@@ -53,7 +53,7 @@ def _trained(path: str, source: "Source") -> tuple[Any, Any, Any, Any]:
     return predictor.model.train(), predictor.loss, loader, optimizer
 
 
-def _of_file(target: str, source: "Source") -> tuple[Any, Any, Any, Any]:
+def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
     from chainrule.jobs.criterion import criterion
     from chainrule.nn import Module

@@ -8,7 +8,7 @@ from chainrule.explain.derivation import Derivation
 from chainrule.explain.entry import explain
 from chainrule.explain.why.way import GradientPath, explain_grad
 
-from .targets import Source, call_of
+from .targets import InputSource, call_of
 
 FORMATS: Mapping[str, Callable[[Derivation], str]] = MappingProxyType(
     {
@@ -33,13 +33,13 @@ def format_of(given: str | None, out: Path | None) -> str:
     return given
 
 
-def explained(target: str, source: Source, lang: str, level: str) -> Derivation:
+def explained(target: str, source: InputSource, lang: str, level: str) -> Derivation:
     """Return the derivation of what a target stands for."""
     call = call_of(target, source)
     return explain(call.subject, *call.args, loss=call.loss, target=call.target, lang=lang, level=level)
 
 
-def asked(parameter: str, target: str, source: Source, lang: str) -> GradientPath:
+def asked(parameter: str, target: str, source: InputSource, lang: str) -> GradientPath:
     """Return why a parameter's gradient is what it is."""
     call = call_of(target, source)
     return explain_grad(parameter, call.subject, *call.args, loss=call.loss, target=call.target, lang=lang)

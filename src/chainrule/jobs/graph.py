@@ -3,10 +3,10 @@
 from chainrule.core.tensor import Tensor
 from chainrule.explain.graph.drawing import Graph, graph
 
-from .targets import Source, call_of
+from .targets import InputSource, call_of
 
 
-def graph_of(target: str, source: Source, fold: bool = True, lang: str = "en") -> Graph:
+def graph_of(target: str, source: InputSource, fold: bool = True, lang: str = "en") -> Graph:
     """Return the graph of what a target stands for, with its inputs (`call_of`). A tensor is drawn as it is."""
     call = call_of(target, source)
     if isinstance(call.subject, Tensor):

@@ -13,7 +13,7 @@ from .criterion import criterion
 
 
 @dataclass(frozen=True)
-class Call:
+class ExplainCall:
     """A call of `explain`: its subject and arguments, and for a model its loss and target."""
 
     subject: Any
@@ -23,7 +23,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Source:
+class InputSource:
     """Where the inputs come from: a data set with so many of its rows and its target, or shapes and a seed."""
 
     data: str | None = None
@@ -36,7 +36,7 @@ class Source:
     task: str = "auto"
 
 
-def call_of(target: str, source: Source) -> Call:
+def call_of(target: str, source: InputSource) -> ExplainCall:
     """Return what `FILE.py:NAME`, `module:NAME` or `MODEL.safetensors` stands for, with its inputs.
 
     A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`. A model takes the
@@ -57,25 +57,25 @@ def call_of(target: str, source: Source) -> Call:
     if isinstance(made, Module) and source.data is not None:
         return _on_data(made, load(source.data, source.target, source.task), source.samples)
     if isinstance(made, Tensor):
-        return Call(made, ())
+        return ExplainCall(made, ())
     try:
         args = Inputs(module, name, shapes_of(source.shapes), source.seed).of(made)
     except ValueError as error:
         hint = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
         raise ValueError(f"{error}{hint}") from error
-    return Call(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
+    return ExplainCall(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
 
 
-def _trained(path: str, source: Source) -> Call:
+def _trained(path: str, source: InputSource) -> ExplainCall:
     predictor = Predictor.load(path)
     if source.data is None:
         raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
     x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
-    return Call(predictor.model, (x[: source.samples],), predictor.loss, y[: source.samples])
+    return ExplainCall(predictor.model, (x[: source.samples],), predictor.loss, y[: source.samples])
 
 
-def _on_data(model: Module, data: Data, samples: int) -> Call:
+def _on_data(model: Module, data: Data, samples: int) -> ExplainCall:
     x = Standardizer.fit(data.x).transform(data.x[:samples])
     if data.task == "classification":
-        return Call(model, (x,), CrossEntropyLoss(), data.y[:samples])
-    return Call(model, (x,), MSELoss(), Standardizer.fit(data.y).transform(data.y[:samples])[:, None])
+        return ExplainCall(model, (x,), CrossEntropyLoss(), data.y[:samples])
+    return ExplainCall(model, (x,), MSELoss(), Standardizer.fit(data.y).transform(data.y[:samples])[:, None])

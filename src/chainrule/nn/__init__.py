@@ -1,4 +1,4 @@
-"""Networks: modules that compose chainrule's operations, and the functions behind them."""
+"""Neural networks: modules composed of chainrule's operations, and the functions behind them."""
 
 from . import functional, init
 from .attention import MultiheadAttention, TransformerBlock

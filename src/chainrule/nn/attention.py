@@ -1,4 +1,4 @@
-"""Attention between the rows of sequences, and the block that transformers are made of.
+"""Multi-head attention, and the transformer block built on it.
 
 Source: Vaswani et al., "Attention Is All You Need" (2017).
 """
@@ -21,15 +21,15 @@ from .norms import LayerNorm
 
 
 class MultiheadAttention(Module):
-    """Attention in `num_heads` parts of the features, each with its own queries, keys and values (section 3.2.2).
+    """Attention with `num_heads` heads, each with its own queries, keys and values (section 3.2.2).
 
     Takes `query [..., N, d]` and, unless it attends to itself, `key` and `value` `[..., M, d]`; returns `[..., N, d]`.
-    `mask` broadcasts to the scores `[..., H, N, M]` (True: may attend; floats are added), `causal` hides what comes
-    later. `dropout` drops attention weights in training, drawn from `generator`.
+    `mask` broadcasts to the scores `[..., H, N, M]` (True: may attend; floats are added), `causal` hides later
+    positions. `dropout` drops attention weights in training, drawn from `generator`.
 
     With `num_kv_heads` G, the keys and values have G heads, each shared by `num_heads` / G of the queries: their
     projections give `G d / num_heads` features. Source: Ainslie et al., "GQA: Training Generalized Multi-Query
-    Transformer Models from Multi-Head Checkpoints" (2023). Long sequences are attended to a block at a time; see
+    Transformer Models from Multi-Head Checkpoints" (2023). Attention over long sequences is computed blockwise; see
     `nn.functional.attention_method`.
 
     >>> layer = MultiheadAttention(8, 2)
@@ -67,7 +67,7 @@ class MultiheadAttention(Module):
             setattr(self, name, Linear(embed_dim, size, bias, "xavier", generator, dtype))
 
     def forward(self, query: Any, key: Any = None, value: Any = None, mask: Any = None, causal: bool = False) -> Any:
-        """Return what each query gathers from the values."""
+        """Return the weighted sum of the values for each query."""
         key = query if key is None else key
         value = key if value is None else value
         q = self._heads(self.query, query, self.num_heads)
@@ -98,9 +98,9 @@ class MultiheadAttention(Module):
 class TransformerBlock(Module):
     """`x + attention(norm(x))`, then `x + mlp(norm(x))`, for `[..., N, d]`.
 
-    The normalisation comes first in each branch, which lets gradients pass from the last block to the first
-    unchanged: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). With `norm_first=False`
-    it comes after each sum, `norm(x + attention(x))`, as in the paper of 2017. The mlp has one hidden layer of
+    Each branch starts with its normalisation (pre-norm), which lets gradients pass unchanged from the last block to the
+    first: Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020). With `norm_first=False` it
+    comes after each sum (post-norm), `norm(x + attention(x))`, as in the 2017 paper. The mlp has one hidden layer of
     `hidden` units (4 d by default) with GELU. `num_kv_heads` is that of `MultiheadAttention`.
 
     >>> TransformerBlock(8, num_heads=2)(np.zeros((3, 5, 8)), causal=True).shape

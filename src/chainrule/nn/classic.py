@@ -1,8 +1,8 @@
-r"""Backpropagation written out by hand: layers with a `forward` and a `backward`, and no engine below them.
+r"""Backpropagation written out by hand: layers with a `forward` and a `backward`, without the engine.
 
-Everything here is plain NumPy in float64, to be read beside the derivation: a layer keeps what its backward pass
+Everything here is plain NumPy in float64, to be read alongside the derivation: a layer keeps what its backward pass
 needs, takes ∂L/∂(output), returns ∂L/∂(input), and leaves its parameters' gradients in `dW` and `db`. L is the mean
-over the batch; its factor 1/B is in ∂L/∂(logits) and is carried on from there.
+over the batch; its factor 1/B is in ∂L/∂(logits) and is carried along from there.
 
 `backprop` computes the same gradients for any number of layers with chainrule's engine.
 """
@@ -30,7 +30,7 @@ class Linear:
     r"""$z = x W + b$: $\mathrm{dW} = x^\top\,\mathrm{dout}$, $\mathrm{db} = \sum_\text{rows} \mathrm{dout}$,
     $\mathrm{dx} = \mathrm{dout}\,W^\top$.
 
-    `W [in, out]` begins with He initialisation, √(2/in) (He et al. 2015), `b [out]` with zeros.
+    `W [in, out]` gets He initialisation, √(2/in) (He et al. 2015), and `b [out]` starts at zero.
 
     >>> layer = Linear(2, 3)
     >>> layer.forward(np.ones((4, 2))).shape, layer.backward(np.ones((4, 3))).shape, layer.dW.shape
@@ -131,7 +131,7 @@ class NeuralNetwork:
         self.loss = CrossEntropyLoss()
 
     def logits(self, x: Any) -> Any:
-        """Return what goes into the softmax, `[B, output_dim]`."""
+        """Return the logits, the softmax's input, `[B, output_dim]`."""
         return self.linear2.forward(self.relu.forward(self.linear1.forward(x)))
 
     def forward(self, x: Any) -> Any:
@@ -169,14 +169,14 @@ class NeuralNetwork:
 
 
 def backprop(network: Layers, x: Any, y: Any) -> list[tuple[Any, Any]]:
-    r"""Return `[(dW, db), …]`, the gradients of the mean loss by the layers `[(W, b), …]`.
+    r"""Return `[(dW, db), …]`, the gradients of the mean loss with respect to the layers `[(W, b), …]`.
 
     `W [in, out]`, `b [out]`; ReLU between the layers, softmax and cross-entropy after the last. `x [B, in]`; `y` are
     probabilities (one-hot rows) `[B, out]` or class indices `[B]`. With $\delta^{(L)} = (\hat y - y) / B$ and
     $\delta^{(l)} = \delta^{(l+1)} W^{(l+1)\top} \odot [z^{(l)} > 0]$,
     $\mathrm{dW}^{(l)} = a^{(l-1)\top} \delta^{(l)}$ and $\mathrm{db}^{(l)} = \sum_\text{rows} \delta^{(l)}$.
 
-    Raises ValueError or TypeError, with the number of the layer, for shapes that do not fit.
+    Raises ValueError or TypeError, with the layer's number, for shapes that do not match.
 
     >>> network = [(np.eye(2), np.zeros(2)), (np.eye(2), np.zeros(2))]
     >>> (dW1, db1), (dW2, db2) = backprop(network, np.array([[1.0, 1.0]]), np.array([[1.0, 0.0]]))

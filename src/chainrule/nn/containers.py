@@ -1,4 +1,4 @@
-"""Modules made of modules."""
+"""Modules that contain other modules."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def _check_module(what: str, module: Any) -> None:
 
 
 class ModuleList(Module):
-    """A list of modules that registers them, as "0", "1", …; what is done with them is up to you.
+    """A list that registers its modules as "0", "1", …; how they are called is up to you.
 
     >>> from chainrule import nn
     >>> layers = nn.ModuleList([nn.Linear(3, 3), nn.ReLU()])
@@ -56,7 +56,7 @@ class ModuleList(Module):
 
 
 class Sequential(ModuleList):
-    """Modules one after the other: each takes what the one before returns. A dict of modules gives them names.
+    """A chain of modules: each takes the output of the one before. A dict of modules gives them names.
 
     >>> import numpy as np
     >>> from chainrule import nn
@@ -78,14 +78,14 @@ class Sequential(ModuleList):
             self._add(str(name), module)
 
     def forward(self, x: Any) -> Any:
-        """Return what the last module returns."""
+        """Return the output of the last module."""
         for module in self._modules.values():
             x = module(x)
         return x
 
 
 class Residual(Module):
-    r"""$y = x + \mathrm{inner}(x)$: a way past the inner module on which gradients do not shrink.
+    r"""$y = x + \mathrm{inner}(x)$: a shortcut around the inner module along which gradients do not shrink.
 
     The inner module must keep the shape; ValueError otherwise.
 

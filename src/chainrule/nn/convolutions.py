@@ -14,7 +14,7 @@ from .parameter import Parameter
 
 
 class _Convolution(Module):
-    """What the convolutions share; they differ in how many axes they slide over."""
+    """The base of the convolutions, which differ in how many axes they slide over."""
 
     function: ClassVar[Callable[..., Any]]
     axes: ClassVar[int]
@@ -65,7 +65,7 @@ class _Convolution(Module):
         return type(self).function(x, self.weight, self.bias, *settings)
 
     def extra_repr(self) -> str:
-        """Return the sizes, and the settings that are not the usual ones."""
+        """Return the sizes, and the settings that differ from their defaults."""
         usual = {"stride": (1,) * self.axes, "padding": (0,) * self.axes, "dilation": (1,) * self.axes, "groups": 1}
         other = {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
         if self.bias is None:
@@ -79,7 +79,7 @@ class _Convolution(Module):
 class Conv1d(_Convolution):
     """`functional.conv1d` of `x [B, C, L]` with `weight [O, C / groups, K]` and `bias [O]`.
 
-    `init` is "kaiming", "xavier", "lecun", "orthogonal", or a function of (shape, generator=, dtype=); biases begin at
+    `init` is "kaiming", "xavier", "lecun", "orthogonal", or a function of (shape, generator=, dtype=); biases start at
     zero. Parameters are float32 unless `dtype` says otherwise, and x is converted to their dtype.
 
     >>> Conv1d(4, 8, kernel_size=3, padding="same")(np.zeros((2, 4, 10))).shape
@@ -91,7 +91,7 @@ class Conv1d(_Convolution):
 
 
 class Conv2d(_Convolution):
-    """`functional.conv2d` of images `x [B, C, H, W]` with `weight [O, C / groups, K, L]`; `Conv1d` says more.
+    """`functional.conv2d` of images `x [B, C, H, W]` with `weight [O, C / groups, K, L]`; see `Conv1d` for the rest.
 
     Source: LeCun et al., "Gradient-based learning applied to document recognition" (1998), section II.A.
 

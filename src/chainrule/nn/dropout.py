@@ -19,21 +19,21 @@ from .module import Module
 class DropoutMask(Constant, register=False):
     r"""y = \frac{[u \ge p]}{1 - p}
 
-    u is uniform in [0, 1), drawn anew at each run; y has the shape and dtype of x. It is an operation, not merely an
-    array, so that a program captured from a trace draws again when it is run again.
+    u is uniform in [0, 1), drawn anew in each run; y has the shape and dtype of x. The mask is an operation, not merely
+    an array, so that each replay of a captured program draws a new one.
     """
 
     @staticmethod
     def primal(x: Array, *, p: float = 0.5, generator: Generator = None) -> Array:
-        """Draw the mask; it is made to be multiplied with `x`."""
+        """Draw the mask that `x` is multiplied by."""
         kept = source(generator).random(np.shape(x), np.float32) >= p
         return np.multiply(kept, 1 / (1 - p), dtype=x.dtype)
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
-    """Return `x` with each element zero with probability `p`, the others divided by 1 − p, so the mean stays.
+    """Return `x` with each element set to zero with probability `p` and the others divided by 1 − p, keeping the mean.
 
-    Without `training` it is `x` itself. Raises ValueError unless 0 ≤ p ≤ 1.
+    Without `training`, it returns `x` itself. Raises ValueError unless 0 ≤ p ≤ 1.
 
     >>> dropout(np.ones(6), 0.5, generator=np.random.default_rng(0))
     array([2., 2., 2., 0., 0., 0.])
@@ -52,7 +52,7 @@ def check_probability(what: str, p: float) -> None:
 
 
 class Dropout(Module):
-    """`dropout` in training mode, nothing in evaluation mode; `generator` is a NumPy Generator, or the default one.
+    """`dropout` in training mode, the identity in evaluation mode; `generator` is a NumPy Generator, or None.
 
     >>> from chainrule import nn
     >>> nn.Dropout(0.5).eval()(np.ones(3))
@@ -66,7 +66,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, x: Any) -> Any:
-        """Return `x`, of any shape, with some elements zero."""
+        """Return `x`, of any shape, with some elements set to zero."""
         return dropout(x, self.p, self.training, self.generator)
 
     def extra_repr(self) -> str:

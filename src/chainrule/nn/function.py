@@ -1,4 +1,4 @@
-"""Modules that are a function and its settings: activations, poolings and losses."""
+"""Modules that wrap a function and its settings: activations, pooling and losses."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from .module import Module
 
 
 class Function(Module):
-    """A module without parameters that calls `function`; it is made with the function's settings.
+    """A module without parameters that calls `function`; its constructor takes the function's settings.
 
     >>> from chainrule import nn
     >>> nn.LeakyReLU(negative_slope=0.5)(-2.0).item(), nn.LeakyReLU(0.5)
@@ -18,7 +18,7 @@ class Function(Module):
 
     function: ClassVar[Callable[..., Any]]
     inputs: ClassVar[int] = 1
-    """How many arguments of `function` come at each call; all others are settings."""
+    """How many arguments of `function` are passed at each call; all others are settings."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class LeakyReLU(Function):
 
 
 class GELU(Function):
-    """x Φ(x), Φ the normal distribution function; `approximate="tanh"` for the formula of GPT-2."""
+    """x Φ(x), with Φ the normal distribution function; `approximate="tanh"` for the formula of GPT-2."""
 
     function = functional.gelu
 
@@ -72,21 +72,21 @@ class Sigmoid(Function):
 
 
 class Softplus(Function):
-    """log(1 + exp(βx)) / β, with `beta` 1."""
+    """log(1 + exp(βx)) / β, with β = `beta`, 1 by default."""
 
     function = functional.softplus
 
 
 class ELU(Function):
-    """x where positive, α (exp(x) − 1) elsewhere, with `alpha` 1."""
+    """x where positive, α (exp(x) − 1) elsewhere, with α = `alpha`, 1 by default."""
 
     function = functional.elu
 
 
 class Softmax(Function):
-    """Weights that sum to 1 along `axis`, the last one unless told otherwise; `dim` is accepted as well.
+    """Positive weights that sum to 1 along `axis` (the last by default); `dim` is accepted as well.
 
-    `CrossEntropyLoss` takes logits: put no Softmax before it.
+    `CrossEntropyLoss` takes logits: do not put a Softmax before it.
     """
 
     function = functional.softmax
@@ -102,7 +102,7 @@ class MaxPool1d(Function):
 
 
 class MaxPool2d(Function):
-    """The largest element of each window of `[B, C, H, W]`; `MaxPool1d` names the settings, here also pairs.
+    """The largest element of each window of `[B, C, H, W]`; the settings of `MaxPool1d`, which may also be pairs.
 
     >>> from chainrule import nn
     >>> nn.MaxPool2d(2)([[[[1.0, 2.0], [3.0, 4.0]]]]).item(), nn.MaxPool2d(2, stride=1)
@@ -122,7 +122,7 @@ class AvgPool1d(Function):
 
 
 class AvgPool2d(Function):
-    """The mean of each window of `[B, C, H, W]`; `AvgPool1d` names the settings, and there is `divisor_override`."""
+    """The mean of each window of `[B, C, H, W]`; the settings of `AvgPool1d`, and `divisor_override`."""
 
     function = functional.avg_pool2d
 
@@ -146,7 +146,7 @@ class Loss(Function):
 class CrossEntropyLoss(Loss):
     """Softmax and cross-entropy of logits `[..., K]` and class indices `[...]` or probabilities `[..., K]`.
 
-    Settings: `weight [K]`, `ignore_index`, `reduction`, `label_smoothing`, as in PyTorch, and `axis`, that of the
+    Settings: `weight [K]`, `ignore_index`, `reduction`, `label_smoothing`, as in PyTorch, and `axis`, the axis of the
     classes.
 
     >>> from chainrule import nn
@@ -164,7 +164,7 @@ class MSELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, of one shape.
+    """Sigmoid and binary cross-entropy of logits and targets from 0 to 1, both of the same shape.
 
     Settings: `weight`, `reduction`, `pos_weight`.
     """
@@ -175,7 +175,7 @@ class BCEWithLogitsLoss(Loss):
 class BCELoss(Loss):
     """Binary cross-entropy of probabilities and targets from 0 to 1; settings `weight` and `reduction`.
 
-    `BCEWithLogitsLoss` is more exact where a probability is near 0 or 1.
+    `BCEWithLogitsLoss` is more accurate where a probability is close to 0 or 1.
     """
 
     function = functional.binary_cross_entropy
@@ -194,9 +194,9 @@ class HuberLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """Minus the log-probability `[..., K]` of the class `[...]`; of `log_softmax` it is the cross-entropy.
+    """Minus the log-probability `[..., K]` of the class `[...]`; after `log_softmax`, this is the cross-entropy.
 
-    Settings: `weight [K]`, `ignore_index`, `reduction`, and `axis`, that of the classes.
+    Settings: `weight [K]`, `ignore_index`, `reduction`, and `axis`, the axis of the classes.
     """
 
     function = functional.nll_loss
@@ -205,7 +205,7 @@ class NLLLoss(Loss):
 class KLDivLoss(Loss):
     """The Kullback-Leibler divergence of log-probabilities from target probabilities; also `reduction="batchmean"`.
 
-    With `log_target` the target is logarithms as well.
+    With `log_target`, the targets are log-probabilities as well.
     """
 
     function = functional.kl_div
@@ -219,7 +219,7 @@ class SmoothL1Loss(Loss):
 
 
 class GaussianNLLLoss(Loss):
-    """Minus the log-probability of a target, of a normal distribution's mean, the target and its variance.
+    """Minus the log-probability of a target under a normal distribution, given its mean, the target and its variance.
 
     Settings: `full`, `eps`, `reduction`.
     """
@@ -229,7 +229,7 @@ class GaussianNLLLoss(Loss):
 
 
 class PoissonNLLLoss(Loss):
-    """Minus the log-probability of counts, of the logarithm of a Poisson distribution's mean.
+    """Minus the log-probability of counts under a Poisson distribution, given the logarithm of its mean.
 
     Settings: `log_input`, `full`, `eps`, `reduction`.
     """
@@ -244,7 +244,7 @@ class SoftMarginLoss(Loss):
 
 
 class MultiMarginLoss(Loss):
-    """How far the scores of wrong classes come within `margin` of the right one's, for scores `[B, K]`.
+    """How far the scores of wrong classes come within `margin` of the right class's score, for scores `[B, K]`.
 
     Settings: `p` (1 or 2), `margin`, `weight [K]`, `reduction`.
     """
@@ -253,20 +253,20 @@ class MultiMarginLoss(Loss):
 
 
 class HingeEmbeddingLoss(Loss):
-    """A distance where the target is 1, and what it lacks to `margin` (1) where it is −1."""
+    """The distance where the target is 1, and by how much it falls short of `margin` (1) where it is −1."""
 
     function = functional.hinge_embedding_loss
 
 
 class MarginRankingLoss(Loss):
-    """Of two scores and a target: 1 where the first is to be larger by `margin` (0), −1 where the second is."""
+    """The margin loss of two scores; the target is 1 where the first should be larger by `margin` (0), else −1."""
 
     function = functional.margin_ranking_loss
     inputs = 3
 
 
 class TripletMarginLoss(Loss):
-    """Of anchor, positive and negative: what the negative lacks to being farther away by `margin` (1).
+    """By how much the negative falls short of being farther from the anchor than the positive by `margin` (1).
 
     Settings: `margin`, `p`, `eps`, `swap`, `reduction`.
     """
@@ -276,7 +276,7 @@ class TripletMarginLoss(Loss):
 
 
 class CosineEmbeddingLoss(Loss):
-    """Of two vectors and a target: 1 − cos where it is 1, what cos is above `margin` (0) where it is −1."""
+    """For two vectors: 1 − cos where the target is 1, the excess of cos over `margin` (0) where it is −1."""
 
     function = functional.cosine_embedding_loss
     inputs = 3

@@ -1,7 +1,7 @@
-"""Hooks: functions of the user that a module calls when it has run, and when its gradient has.
+"""Hooks: user functions that a module calls after its forward pass and after its backward pass.
 
-The backward hook is two identity operations with a rule, around the module's inputs and around its outputs: what
-passes through their rules on the way back are the gradients of both.
+A backward hook is made of two identity operations, one on the module's inputs and one on its outputs: the gradients of
+both pass through the rules of these operations in the backward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _numbers = count()
 
 
 class HookHandle:
-    """A registered hook; `remove()`, or the end of a `with` block, takes it away again."""
+    """A registered hook; `remove()`, or the end of a `with` block, removes it."""
 
     def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
         self._hooks, self._number = hooks, next(_numbers)
@@ -30,7 +30,7 @@ class HookHandle:
         changes.replaced += 1
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Remove the hook; doing it twice is harmless."""
         self._hooks.pop(self._number, None)
 
     def __enter__(self) -> Self:
@@ -41,14 +41,14 @@ class HookHandle:
 
 
 class Hooks:
-    """The hooks of one module, in the order in which they were registered."""
+    """The hooks of one module, in order of registration."""
 
     def __init__(self) -> None:
         self.forward: dict[int, Hook] = {}
         self.backward: dict[int, Hook] = {}
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Whether there are any hooks."""
         return bool(self.forward or self.backward)
 
     def call(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -64,7 +64,7 @@ class Hooks:
 
 
 class _Watch:
-    """One call of a module with backward hooks: what its gradients are, while they come in."""
+    """One call of a module with backward hooks, which collects the gradients as they arrive."""
 
     def __init__(self, module: Any, hooks: Sequence[Hook]) -> None:
         self.module, self.hooks = module, hooks
@@ -88,7 +88,7 @@ class _Watch:
         return unflatten(form, _replaced(leaves, places, passed))
 
     def told(self, grads: Sequence[Any]) -> tuple[Any, ...]:
-        """Call the hooks with the gradients of the watched inputs; return what these are afterwards."""
+        """Call the hooks with the gradients of the watched inputs; return these as the hooks left them."""
         grad_input = _replaced((None,) * self.arguments, self.places, grads)
         for hook in self.hooks:
             changed = hook(self.module, grad_input, self.grad_output)
@@ -120,7 +120,7 @@ def _replaced(items: Sequence[Any], places: Sequence[int], by: Sequence[Any]) ->
 
 
 class _Passing(General, abstract=True):
-    """Arrays that pass a `_Watch` unchanged."""
+    """Arrays that pass through a `_Watch` unchanged."""
 
     several = True
 
@@ -156,6 +156,6 @@ class WatchedOutput(_Passing, register=False):
     def vjp(y_bar: tuple[Array, ...], *, watch: Any) -> tuple[Array, ...]:
         r"""\bar x = \bar y"""
         watch.grad_output = tuple(y_bar)
-        if not watch.places:  # no input will tell: this is all there is
+        if not watch.places:  # no input will trigger the hooks, so they run here
             watch.told(())
         return tuple(y_bar)

@@ -1,8 +1,8 @@
 """Initial values of weights: `kaiming`, `xavier`, `lecun`, `orthogonal`.
 
 Each takes a shape and returns a new array, or takes a parameter, fills it in place and returns it. A matrix is
-`[in, out]`; of a shape with more axes, `[out, in, *kernel]`, every place of the kernel counts as an input.
-`distribution` is "normal" or "uniform", of the same variance; `generator` a NumPy Generator, the default one otherwise.
+`[in, out]`; in a shape with more axes, `[out, in, *kernel]`, every kernel position counts as an input. `distribution`
+is "normal" or "uniform", with the same variance; `generator` is a NumPy Generator (default: the global one).
 
 √(2/in) is Kaiming (He) initialisation, √(2/(in + out)) is Xavier (Glorot) initialisation.
 """
@@ -20,7 +20,7 @@ from chainrule.core.traces.tape import check_real
 Distribution: TypeAlias = Literal["normal", "uniform"]
 Target: TypeAlias = Sequence[int] | Tensor
 Generator: TypeAlias = np.random.Generator | None
-"""Where random numbers come from; None is the default generator, which `chainrule.seed` fixes."""
+"""The source of random numbers; None is the global generator, which `chainrule.seed` seeds."""
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -46,7 +46,7 @@ def kaiming(
 ) -> Any:
     r"""Standard deviation $\mathrm{gain} / \sqrt{\mathrm{in}}$, with the gain √2 for ReLU: also called He.
 
-    It keeps the mean square of what flows forward through ReLU layers.
+    It preserves the mean square of activations through ReLU layers.
 
     Source: He, Zhang, Ren & Sun, "Delving Deep into Rectifiers" (2015), equation 10.
 
@@ -65,7 +65,8 @@ def xavier(
 ) -> Any:
     r"""Standard deviation $\mathrm{gain} \sqrt{2 / (\mathrm{in} + \mathrm{out})}$: also called Glorot.
 
-    For tanh and sigmoid; a compromise between the variances that keep what flows forward and what flows backward.
+    For tanh and sigmoid; a compromise between the variance that preserves activations and the one that preserves
+    gradients.
 
     Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
     equations 12 and 16.
@@ -83,7 +84,7 @@ def lecun(
     generator: Generator = None,
     dtype: Any = np.float64,
 ) -> Any:
-    r"""Standard deviation $\mathrm{gain} / \sqrt{\mathrm{in}}$, which keeps the variance through a linear layer.
+    r"""Standard deviation $\mathrm{gain} / \sqrt{\mathrm{in}}$, which preserves the variance through a linear layer.
 
     Source: LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998), equation 16.
 
@@ -96,8 +97,8 @@ def lecun(
 def orthogonal(target: Target, gain: float = 1.0, generator: Generator = None, dtype: Any = np.float64) -> Any:
     r"""Orthonormal rows or columns, whichever are fewer, times `gain`: all singular values are equal.
 
-    Axes after the first count as one. Drawn uniformly among all such matrices: Q of the QR decomposition of a normal
-    matrix, with the diagonal of R made positive.
+    The axes after the first are treated as one. The matrix is drawn uniformly from all such matrices: it is Q of the QR
+    decomposition of a normal matrix, with the diagonal of R made positive.
 
     Sources: Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
     networks" (2014); Mezzadri, "How to generate random matrices from the classical compact groups" (2007).
@@ -143,7 +144,7 @@ def _filled(
 
 
 def _written(name: str, target: Target, draw: Callable[..., Any], generator: Generator, dtype: Any) -> Any:
-    """Draw for a shape, or into a parameter; the errors of `draw` get the function's name."""
+    """Draw an array of a shape, or fill a parameter; errors of `draw` are prefixed with the function's name."""
     if generator is not None and not isinstance(generator, np.random.Generator):
         raise TypeError(
             f"{name}: generator: expected a numpy.random.Generator, as np.random.default_rng(0), got "
@@ -169,7 +170,7 @@ BY_NAME: dict[str, Callable[..., Any]] = {
 
 
 def initialiser(what: str, init: str | Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of this name, or `init` itself where it is a function of (shape, generator=, dtype=)."""
+    """Return the function of this name, or `init` itself if it is a function of (shape, generator=, dtype=)."""
     if callable(init):
         return init
     if init not in BY_NAME:

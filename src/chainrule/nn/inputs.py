@@ -1,4 +1,4 @@
-"""What modules and their functions make of their arguments."""
+"""How modules and their functions convert and check their arguments."""
 
 import functools
 import inspect
@@ -17,11 +17,11 @@ _NUMPYS_NAMES = {"dim": "axis", "start_dim": "start_axis", "end_dim": "end_axis"
 
 
 def in_dtype_of(like: Any, x: Any, what: str) -> Any:
-    """Return `x` as an array or tensor in the dtype of `like`: data never decide what dtype a model computes in.
+    """Return `x` as an array or tensor in the dtype of `like`: the data never decide what dtype a model computes in.
 
-    Where `like` is None, a layer without parameters, the dtype stays.
+    Where `like` is None, in a layer without parameters, the dtype stays.
 
-    Raises TypeError for what are no real numbers.
+    Raises TypeError for anything but real numbers.
     """
     x = as_array(x)
     if like is None or x.dtype == like.dtype:
@@ -39,14 +39,14 @@ def check_last_axes(what: str, x: Any, wanted: Sequence[int]) -> None:
 
 
 def floating(what: str, dtype: Any) -> Any:
-    """Return a dtype for parameters; a TypeError that begins with `what` unless it has gradients."""
+    """Return a dtype for parameters; raise a TypeError that begins with `what` if the dtype has no gradients."""
     found = np.dtype(dtype)
     check_real(f"{what}: dtype", found)
     return found
 
 
 def positive_size(what: str, value: Any) -> int:
-    """Return a size as an int; a TypeError or ValueError that begins with `what` where it is none."""
+    """Return a size as an int; raise a TypeError or ValueError that begins with `what` if it is not a valid size."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{what}: expected an integer, got {type(value).__name__}")
     if value < 1:
@@ -55,7 +55,7 @@ def positive_size(what: str, value: Any) -> int:
 
 
 def numpys_names(what: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with PyTorch's `dim` under NumPy's name, `axis`."""
+    """Return settings with PyTorch's `dim` renamed to NumPy's `axis`."""
     renamed: dict[str, Any] = {}
     for key, value in settings.items():
         name = _NUMPYS_NAMES.get(key, key)
@@ -66,7 +66,7 @@ def numpys_names(what: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepts_dim(function: F) -> F:
-    """Let a function take PyTorch's `dim` where it has an `axis`."""
+    """Let a function with an `axis` accept PyTorch's `dim` as well."""
 
     @functools.wraps(function)
     def accepting(*args: Any, **settings: Any) -> Any:
@@ -77,7 +77,7 @@ def accepts_dim(function: F) -> F:
 
 
 def settings_of(what: str, function: Callable[..., Any], inputs: int, args: Any, settings: Any) -> dict[str, Any]:
-    """Return the arguments of a call, without the first `inputs`, by the names that `function` gives them."""
+    """Return the arguments of a call after the first `inputs`, keyed by their names in `function`."""
     parameters = list(inspect.signature(function).parameters.values())[inputs:]
     try:
         return dict(inspect.Signature(parameters).bind(*args, **numpys_names(what, settings)).arguments)

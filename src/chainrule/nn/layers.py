@@ -1,4 +1,4 @@
-"""Layers with parameters, and those that change shapes."""
+"""Layers with parameters, and layers that change shapes."""
 
 import math
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from .parameter import Parameter
 class Linear(Module):
     r"""$z = x W + b$ for `x [..., in]`, with `weight [in, out]` and `bias [out]`.
 
-    `init` is "kaiming", "xavier", "lecun", "orthogonal", or a function of (shape, generator=, dtype=); biases begin at
+    `init` is "kaiming", "xavier", "lecun", "orthogonal", or a function of (shape, generator=, dtype=); biases start at
     zero. Parameters are float32 unless `dtype` says otherwise, and x is converted to their dtype.
 
-    Raises ValueError where the last axis of x has another length than `in_features`.
+    Raises ValueError if the length of the last axis of x is not `in_features`.
 
     >>> layer = Linear(4, 3)
     >>> layer(np.zeros((2, 4))).shape
@@ -59,13 +59,13 @@ class Linear(Module):
         return functional.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        """Return the sizes, and the dtype where it is not float32."""
+        """Return the sizes, and the dtype if it is not float32."""
         dtype = "" if self.weight.dtype == np.float32 else f", dtype={self.weight.dtype}"
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{dtype}"
 
 
 class Embedding(Module):
-    """A table `weight [num_embeddings, embedding_dim]` whose rows integers pick; standard normal at the beginning.
+    """A table `weight [num_embeddings, embedding_dim]` whose rows are looked up by index; initially standard normal.
 
     Raises IndexError for an index out of range.
 
@@ -92,7 +92,7 @@ class Embedding(Module):
 
 
 class Flatten(Module):
-    """The axes from `start_axis` to `end_axis` laid out as one; `start_dim` and `end_dim` are accepted as well.
+    """Flatten the axes from `start_axis` to `end_axis` into one; `start_dim` and `end_dim` are accepted as well.
 
     >>> Flatten()(np.zeros((5, 8, 8))).shape
     (5, 64)

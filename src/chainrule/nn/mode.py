@@ -1,4 +1,4 @@
-"""The mode of a model for the time of a block."""
+"""The mode of a model, training or evaluation, for the duration of a block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ _open: WeakKeyDictionary[Any, Overlapping[bool]] = WeakKeyDictionary()
 
 @contextmanager
 def in_mode(model: Any, training: bool) -> Iterator[None]:
-    """Put a model and all modules in it into training or evaluation mode; after the block each has its own again.
+    """Put a model and all modules in it into training or evaluation mode, and restore their own modes after the block.
 
-    Blocks of one model may end in any order: its own mode comes back with the last.
+    Blocks on the same model may end in any order: the last one to end restores the modes.
     """
     blocks = [(module, _open.setdefault(module, Overlapping())) for module in model.modules()]
     entries = [(module, open_, open_.enter(module.training)) for module, open_ in blocks]

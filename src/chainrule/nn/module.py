@@ -1,14 +1,14 @@
-"""`Module`: parameters, buffers and other modules, and the function that they make together.
+"""`Module`: parameters, buffers and submodules, and the function that they define together.
 
 A module is a pytree whose leaves are its parameters, each once, so `chainrule.grad(lambda m: loss(m(x)))(model)` is a
-module of gradients. Transforms nest: where the parameters themselves require gradients, that module can be
-differentiated again with `backward()`. Freeze the model with `requires_grad_(False)` where nobody will; it is faster.
+module of gradients. Transforms nest: if the parameters themselves require gradients, that module can be differentiated
+again with `backward()`. If you do not need that, freeze the model with `requires_grad_(False)`, which is faster.
 """
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -21,12 +21,11 @@ from chainrule.core.tree import register
 from .hooks import Hook, HookHandle, Hooks
 from .parameter import Parameter
 
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
 _CALL_INIT = "call super().__init__() first in its __init__"
 
 
 class Mismatch(NamedTuple):
-    """What `load_state_dict(strict=False)` passed over: names without a value, and values without a name."""
+    """What `load_state_dict(strict=False)` skipped: names without a value, and values without a name."""
 
     missing: list[str]
     unexpected: list[str]
@@ -36,7 +35,7 @@ class Module:
     """The base of every layer and network: define `forward`, assign parameters and modules as attributes.
 
     Assigning a `Parameter` or a `Module` registers it under the attribute's name. Layers compute in their parameters'
-    dtype: float64 data that enter a float32 layer are converted to float32, and what comes out is float32.
+    dtype: float64 data passed to a float32 layer are converted to float32, and the output is float32.
 
     >>> import numpy as np
     >>> from chainrule import nn
@@ -53,19 +52,23 @@ class Module:
     """
 
     training: bool
-    """Whether the module is in training mode, which `Dropout` and batch normalisation ask."""
+    """Whether the module is in training mode; `Dropout` and batch normalisation depend on it."""
     _parameters: dict[str, Any]
     _buffers: dict[str, Any]
     _modules: dict[str, "Module"]
     _transient: set[str]
     _hooks: Hooks | None = None
+    _registries: ClassVar[tuple[str, ...]] = ("_parameters", "_buffers", "_modules")
+    """The attributes under which a module keeps what is registered in it; a compiled function asks for them as well."""
+    _bookkeeping: ClassVar[frozenset[str]] = frozenset({*_registries, "_transient", "_hooks"})
+    """Those, and its other attributes that are none of the user's."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls, _take_apart, _put_together)
 
     def __init__(self) -> None:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             self.__dict__[registry] = {}
         self.__dict__["_transient"] = set()
         self.training = True
@@ -96,7 +99,7 @@ class Module:
         self._name_parameters(name, value)
 
     def _set_plain(self, name: str, value: Any) -> None:
-        kept = next((r for r in _REGISTRIES if name in self.__dict__.get(r, ())), None)
+        kept = next((r for r in self._registries if name in self.__dict__.get(r, ())), None)
         if kept is not None and value is not None:
             if kept != "_buffers":
                 kind = kept[1:-1].capitalize()
@@ -120,13 +123,13 @@ class Module:
         changes.replaced += 1
 
     def _forget(self, name: str) -> None:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             self.__dict__.get(registry, {}).pop(name, None)
         self.__dict__.get("_transient", set()).discard(name)
         self.__dict__.pop(name, None)
 
     def _name_parameters(self, name: str, value: Any) -> None:
-        """Give each new parameter the name by which this module knows it, unless it has another one."""
+        """Name each new parameter by its path in this module, unless it already has a name."""
         if isinstance(value, Parameter):
             if value.name is None:
                 value.rename(name)
@@ -136,7 +139,7 @@ class Module:
                 parameter.rename(f"{name}.{path}")
 
     def __getattr__(self, name: str) -> Any:
-        for registry in _REGISTRIES:
+        for registry in self._registries:
             found = self.__dict__.get(registry, {})
             if name in found:
                 return state(found[name], (found, name)) if registry == "_buffers" else found[name]
@@ -144,36 +147,36 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{step}")
 
     def __delattr__(self, name: str) -> None:
-        if not any(name in self.__dict__.get(r, ()) for r in _REGISTRIES):
+        if not any(name in self.__dict__.get(r, ()) for r in self._registries):
             object.__delattr__(self, name)
         self._forget(name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(name for r in _REGISTRIES for name in self.__dict__.get(r, ()))})
+        return sorted({*super().__dir__(), *(name for r in self._registries for name in self.__dict__.get(r, ()))})
 
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
-        """Register an array that is saved with the module but is no parameter; without `persistent`, it is not saved.
+        """Register an array that belongs to the module but is not a parameter; it is saved if `persistent`.
 
-        The attribute is a NumPy array. Assigning to it writes into that array.
+        The attribute is a NumPy array, and assigning to it writes to that array.
         """
         if hasattr(self, name):
-            raise ValueError(f"{type(self).__name__}: register_buffer: there is an attribute {name!r} already")
+            raise ValueError(f"{type(self).__name__}: register_buffer: attribute {name!r} already exists")
         self._buffers[name] = np.array(value_of(value))
         if not persistent:
             self._transient.add(name)
 
-    # What is in it
+    # Contents
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        """Yield the modules that are attributes of this one, with their names."""
+        """Yield the direct submodules of this module, with their names."""
         yield from self._modules.items()
 
     def children(self) -> Iterator["Module"]:
-        """Yield the modules that are attributes of this one."""
+        """Yield the direct submodules of this module."""
         yield from self._modules.values()
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """Yield this module and all below it, each once, with the path by which it is reached."""
+        """Yield this module and all below it, each once, with its path."""
         yield from self._walk(prefix, set())
 
     def _walk(self, path: str, seen: set[int]) -> Iterator[tuple[str, "Module"]]:
@@ -231,13 +234,13 @@ class Module:
         return {name: np.array(value_of(value)) for name, value in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Mismatch:
-        """Write the arrays of a `state_dict` into the parameters and buffers, in place; all of them or none.
+        """Copy the arrays of a `state_dict` into the parameters and buffers, in place; all of them or none.
 
-        Floating values are rounded to the dtype they are written to. Without `strict`, names that only one side has
-        are passed over and returned.
+        Floating-point values are rounded to the dtype they are written to. Without `strict`, names that only one side
+        has are skipped and returned.
 
-        Raises ValueError for missing or unexpected names and for a wrong shape, TypeError for a wrong kind of dtype;
-        nothing has been written then.
+        Raises ValueError for missing or unexpected names and for a wrong shape, TypeError for a wrong kind of dtype; in
+        that case nothing is written.
         """
         what = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
@@ -254,10 +257,10 @@ class Module:
                 targets[name].mark_changed()
         return mismatch
 
-    # Changing all of it
+    # Changing the whole module
 
     def train(self, mode: bool = True) -> Self:
-        """Put this module and all below it into training mode, or out of it."""
+        """Put this module and all below it into training mode, or into evaluation mode with `mode=False`."""
         if not isinstance(mode, bool):
             raise TypeError(f"{type(self).__name__}.train: expected True or False, got {type(mode).__name__}")
         for module in self.modules():
@@ -269,7 +272,7 @@ class Module:
         return self.train(False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients, or set those that exist to zero."""
+        """Clear all gradients, or set those that exist to zero."""
         if set_to_none:
             forgetting(self.parameters())
         for parameter in self.parameters():
@@ -283,7 +286,7 @@ class Module:
         return self
 
     def to(self, dtype: Any) -> Self:
-        """Convert all parameters and floating buffers, in place; the module computes in this dtype from then on."""
+        """Convert all parameters and floating-point buffers, in place; the module then computes in this dtype."""
         dtype = np.dtype(dtype)
         check_real(f"{type(self).__name__}.to", dtype)
         for parameter in self.parameters():
@@ -303,7 +306,7 @@ class Module:
         return self.to(np.float64)
 
     def apply(self, function: Callable[["Module"], Any]) -> Self:
-        """Call `function` on every module, those below first, and return this one."""
+        """Call `function` on every module, submodules first, and return this module."""
         for module in reversed(list(self.modules())):
             function(module)
         return self
@@ -311,9 +314,10 @@ class Module:
     # Hooks
 
     def register_forward_hook(self, hook: Hook) -> HookHandle:
-        """Call `hook(module, args, output)` after each `forward`; unless it returns None, that is the output.
+        """Call `hook(module, args, output)` after each `forward`; a result other than None replaces the output.
 
-        `args` are the positional arguments. `remove()` of what is returned, or a `with` block, takes the hook away.
+        `args` are the positional arguments. Remove the hook with the returned handle's `remove()`, or use the handle in
+        a `with` block.
 
         >>> import numpy as np
         >>> from chainrule import nn
@@ -328,8 +332,8 @@ class Module:
         """Call `hook(module, grad_input, grad_output)` in each backward pass, once the inputs' gradients are known.
 
         `grad_output` has one gradient for each output that depends on a tensor with a gradient, `grad_input` one for
-        each positional argument, None where it has no gradient or is no tensor. The hook may return `grad_input` with
-        other values, which go on in their place. In a first-order pass gradients are plain arrays.
+        each positional argument, which is None if the argument has no gradient or is not a tensor. The hook may return
+        new gradients, which replace `grad_input`. In a first-order pass gradients are plain arrays.
 
         >>> import chainrule as cr
         >>> from chainrule import nn
@@ -346,10 +350,10 @@ class Module:
         assert self._hooks is not None
         return self._hooks
 
-    # How it reads
+    # Display
 
     def extra_repr(self) -> str:
-        """Return what stands between the parentheses of the module's `repr`."""
+        """Return the text between the parentheses of the module's `repr`."""
         return ""
 
     @recursive_repr()
@@ -364,7 +368,7 @@ class Module:
     # As a pytree
 
     def _with(self, replaced: Mapping[int, Any], copies: dict[int, "Module"]) -> "Module":
-        """Return this module with other parameters; everything else, the buffers' arrays too, is shared."""
+        """Return this module with other parameters; everything else is shared, including the buffers' arrays."""
         if id(self) not in copies:
             copy = copies[id(self)] = object.__new__(type(self))
             copy.__dict__.update(self.__dict__)
@@ -374,7 +378,7 @@ class Module:
 
 
 class _Skeleton:
-    """A module without its parameters' values: what a tree keeps of it."""
+    """A module without its parameters' values: its structure in a pytree."""
 
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -404,7 +408,7 @@ def _put_together(skeleton: _Skeleton, parameters: Any) -> Module:
 
 
 def _write_buffer(buffers: dict[str, Any], name: str, value: Any) -> None:
-    # In place, because a copy of the module that a transform works on shares its buffers with the module itself.
+    # In place, because the copy of a module that a transform works on shares its buffers with the module itself.
     old, new = buffers[name], np.asarray(value_of(value))
     if old.shape == new.shape and old.dtype == new.dtype:
         old[...] = new
@@ -413,7 +417,7 @@ def _write_buffer(buffers: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _converted(what: str, value: Any, like: Any) -> Any:
-    """Return a value of a state as an array that can be written over `like`."""
+    """Return a value of a state as an array that can be written to `like`."""
     array = np.asarray(value_of(value))
     if array.shape != like.shape:
         raise ValueError(f"{what}: expected shape {list(like.shape)}, got {list(array.shape)}")

@@ -1,4 +1,4 @@
-"""Normalisation: over the last axes of each sample, over groups of its channels, over the batch.
+"""Normalisation: over the last axes of each sample, over groups of its channels, or over the batch.
 
 Parameters are float32 unless `dtype` says otherwise, and inputs are converted to their dtype.
 """
@@ -24,9 +24,17 @@ def _checked_eps(name: str, eps: float) -> float:
 
 
 class _OverLastAxes(Module):
-    """What the normalisations over the last axes share."""
+    """The base of the normalisations over the last axes."""
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
+    has_bias: ClassVar[bool]
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        dtype: Any = np.float32,
+    ) -> None:
         super().__init__()
         name = type(self).__name__
         sizes = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
@@ -35,9 +43,9 @@ class _OverLastAxes(Module):
         self.normalized_shape = tuple(positive_size(f"{name}: normalized_shape", n) for n in sizes)
         self.eps = _checked_eps(name, eps)
         dtype = floating(name, dtype)
-        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if affine else None
-        if bias:
-            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if affine else None
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        if self.has_bias:
+            self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def _input(self, x: Any) -> Any:
         what = f"{type(self).__name__}({', '.join(map(str, self.normalized_shape))})"
@@ -61,14 +69,7 @@ class LayerNorm(_OverLastAxes):
     [[-1.0, 1.0]]
     """
 
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, True, dtype)
+    has_bias = True
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""
@@ -84,14 +85,7 @@ class RMSNorm(_OverLastAxes):
     [[1.0, -1.0]]
     """
 
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(normalized_shape, eps, elementwise_affine, False, dtype)
+    has_bias = False
 
     def forward(self, x: Any) -> Any:
         """Return the normalised `x`."""
@@ -99,10 +93,10 @@ class RMSNorm(_OverLastAxes):
 
 
 class _OverChannels(Module):
-    """What the normalisations of `[B, C, …]` share: `weight [C]` and `bias [C]`."""
+    """The base of the normalisations of `[B, C, …]`, with `weight [C]` and `bias [C]`."""
 
     axes: ClassVar[tuple[int, ...]] = ()
-    """How many axes the input may have; any number from 2 on where it is empty."""
+    """How many axes the input may have; if empty, any number from 2 on."""
 
     def __init__(self, channels: int, eps: float, affine: bool, dtype: Any) -> None:
         super().__init__()
@@ -151,8 +145,8 @@ class GroupNorm(_OverChannels):
 class BatchNorm1d(_OverChannels):
     """Mean 0 and variance 1 in each channel of `[B, C]` or `[B, C, L]`, then `weight` and `bias`.
 
-    In training with the moments of the batch, which the buffers `running_mean` and `running_var` follow by the share
-    `momentum`; in evaluation with these buffers.
+    Training uses the moments of the batch, and moves the buffers `running_mean` and `running_var` towards them by the
+    fraction `momentum`; evaluation uses these buffers.
 
     Source: Ioffe & Szegedy, "Batch Normalization" (2015), algorithms 1 and 2.
 
@@ -186,7 +180,7 @@ class BatchNorm1d(_OverChannels):
         """Return the normalised `x`."""
         mean, variance = self.running_mean, self.running_var
         x = self._input(x, mean)
-        if recomputing():  # the averages have moved in the first run
+        if recomputing():  # the first run has already updated the running averages
             mean, variance = mean.copy(), variance.copy()
         return functional.batch_norm(x, mean, variance, self.weight, self.bias, self.training, self.momentum, self.eps)
 

@@ -1,4 +1,4 @@
-"""`Parameter`: the tensor that a module registers and an optimiser changes."""
+"""`Parameter`: the tensor that a module registers and an optimiser updates."""
 
 from typing import Any, Self
 
@@ -14,10 +14,11 @@ from chainrule.core.traces.tape import EAGER, check_real
 class Parameter(Tensor):
     """A leaf of the eager tape, with a copy of `data`: an array, a tensor, a number or nested lists.
 
-    The floating dtype of the data is kept unless `dtype` says otherwise; the layers of `chainrule.nn` make theirs
-    float32. A module that it is assigned to names it, unless `name` was given. `p.data = array` replaces the values.
+    The floating-point dtype of the data is kept unless `dtype` says otherwise; the layers of `chainrule.nn` make their
+    parameters float32. The module that it is assigned to names it, unless `name` was given. `p.data = array` replaces
+    the values.
 
-    Raises TypeError for data that are not floating.
+    Raises TypeError for data that are not floating-point.
 
     >>> import numpy as np
     >>> p = Parameter(np.zeros((2, 3)))
@@ -37,7 +38,7 @@ class Parameter(Tensor):
         self._label = name
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Switch the gradient on or off, in place; off, the parameter is frozen and its gradient forgotten."""
+        """Switch the gradient on or off, in place; switching it off freezes the parameter and clears its gradient."""
         if requires_grad != self.requires_grad:
             self._link = Leaf(self.shape, self.dtype, self._label) if requires_grad else None
             changes.replaced += 1
@@ -50,7 +51,7 @@ class Parameter(Tensor):
             self._link.label = name
 
     def convert(self, dtype: Any) -> None:
-        """Change the dtype in place, of the values and of the gradient; tapes recorded before keep the old one."""
+        """Convert the values and the gradient in place; tapes recorded earlier keep the old dtype."""
         dtype = np.dtype(dtype)
         check_real("Parameter", dtype)
         if dtype == self.dtype:

@@ -1,10 +1,11 @@
-r"""Recurrent layers: a state that each step of a sequence changes.
+r"""Recurrent layers: each step of a sequence updates a state.
 
-All three run one recurrence; a layer says only how one step makes the next state. Gates, their order and the equations
-are PyTorch's, with weights as `[in, out]`: a weight of PyTorch's layer is the transpose of ours of the same name.
+All three share one recurrence; each layer defines only how a step makes the next state. The gates, their order and the
+equations are PyTorch's, with weights stored as `[in, out]`: PyTorch's weights are the transposes of ours of the same
+name.
 
-Backpropagation through time reaches back to where the state began. To truncate it, cut the state between two segments
-of a long sequence, `state = chainrule.stop_gradient(state)`: the values go on, the gradient does not (Williams & Peng,
+Backpropagation through time reaches back to the initial state. To truncate it, cut the state between two segments of a
+long sequence, `state = chainrule.stop_gradient(state)`: its values are passed on, gradients are not (Williams & Peng,
 "An efficient gradient-based algorithm for on-line training of recurrent network trajectories", 1990).
 """
 
@@ -33,22 +34,22 @@ _PIECES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(Module):
-    """The recurrence that `RNN`, `LSTM` and `GRU` share: layers on top of each other, forwards or both ways.
+    """The recurrence that `RNN`, `LSTM` and `GRU` share: stacked layers, forward or bidirectional.
 
-    Takes `x [T, B, in]`, `[B, T, in]` with `batch_first`, or one sequence `[T, in]`, and the state to begin with, zeros
-    if none is given; returns the outputs of the last layer `[T, B, D H]`, arranged as `x` is, and the state after the
-    last step. A state is an array `[layers D, B, H]`, without B for one sequence; D is 2 if `bidirectional`, else 1.
+    Takes `x [T, B, in]`, `[B, T, in]` with `batch_first`, or one sequence `[T, in]`, and the initial state (default:
+    zeros); returns the outputs of the last layer `[T, B, D H]`, arranged like `x`, and the state after the last step. A
+    state is an array `[layers D, B, H]`, without B for a single sequence; D is 2 if `bidirectional`, else 1.
 
-    Layer k has `weight_ih_l{k} [in, G H]`, `weight_hh_l{k} [H, G H]` and, with `bias`, `bias_ih_l{k}` and
-    `bias_hh_l{k} [G H]` for the layer's G gates, and the same with `_reverse` for the way back; all begin uniform in
-    ±1/√H. `dropout` drops elements of what one layer hands to the next, in training.
+    Layer k has `weight_ih_l{k} [in, G H]`, `weight_hh_l{k} [H, G H]` and, with `bias`, `bias_ih_l{k}` and `bias_hh_l{k}
+    [G H]` for the layer's G gates, and the same with the suffix `_reverse` for the reverse direction; all are
+    initialised uniformly in ±1/√H. In training, `dropout` drops elements of what one layer passes to the next.
 
-    Raises ValueError for an input or a state of another shape, and for a sequence without steps.
+    Raises ValueError for an input or a state of the wrong shape, and for a sequence without steps.
     """
 
     gates: ClassVar[int]
     states: ClassVar[int] = 1
-    """How many arrays the state is made of; the first is the output."""
+    """How many arrays make up the state; the first is the output."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Recurrent(Module):
 
     @abstractmethod
     def _step(self, from_input: Any, from_state: Any, state: State) -> State:
-        """Return the next state, of `x W_ih + b_ih`, `h W_hh + b_hh` and the state before."""
+        """Return the next state, given `x W_ih + b_ih`, `h W_hh + b_hh` and the previous state."""
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return the outputs and the last state."""
@@ -113,7 +114,7 @@ class Recurrent(Module):
         return y, found[0] if self.states == 1 else tuple(found)
 
     def _beginning(self, name: str, x: Any, state: Any, alone: bool) -> Iterator[State]:
-        """Yield the state that each layer begins with, each way: arrays [1, B, H]."""
+        """Yield the initial state of each layer and direction: arrays [1, B, H]."""
         count = self.num_layers * len(self._ways())
         shape = [count, *([] if alone else [x.shape[1]]), self.hidden_size]
         if state is None:
@@ -141,9 +142,9 @@ class Recurrent(Module):
         return x, last
 
     def _unrolled(self, x: Any, state: State, which: str, backwards: bool) -> tuple[Any, State]:
-        """Run one layer one way over `x [T, B, in]`; return its outputs and its last state."""
+        """Run one layer in one direction over `x [T, B, in]`; return its outputs and its last state."""
         w_ih, w_hh, b_ih, b_hh = (getattr(self, piece + which, None) for piece in _PIECES)
-        # All inputs in one product: only the state has to wait for the step before.
+        # All inputs in one product: only the state has to wait for the previous step.
         steps = _pieces(functional.linear(x, w_ih, b_ih), len(x))
         outputs = []
         for from_input in reversed(steps) if backwards else steps:
@@ -152,7 +153,7 @@ class Recurrent(Module):
         return concatenate(outputs[::-1] if backwards else outputs), state
 
     def extra_repr(self) -> str:
-        """Return the sizes, and the settings that are not the default."""
+        """Return the sizes, and the settings that differ from their defaults."""
         settings = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         told = [f"{key}={getattr(self, key)}" for key, usual in settings.items() if getattr(self, key) != usual]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *told])
@@ -161,7 +162,7 @@ class Recurrent(Module):
 class RNN(Recurrent):
     r"""$h_t = \tanh(x_t W_{ih} + b_{ih} + h_{t-1} W_{hh} + b_{hh})$, or relu with `nonlinearity="relu"`.
 
-    `Recurrent` says what it takes, returns and is made of.
+    `Recurrent` describes its inputs, outputs and parameters.
 
     Source: Elman, "Finding structure in time" (1990).
 
@@ -187,10 +188,10 @@ class LSTM(Recurrent):
 
     $(i, f, g, o) = x_t W_{ih} + b_{ih} + h_{t-1} W_{hh} + b_{hh}$,
     $c_t = \sigma(f) c_{t-1} + \sigma(i) \tanh(g)$, $h_t = \sigma(o) \tanh(c_t)$. The state is `(h, c)`;
-    `Recurrent` says the rest.
+    `Recurrent` describes the rest.
 
-    Sources: Hochreiter & Schmidhuber, "Long short-term memory" (1997); the gate f is of Gers, Schmidhuber & Cummins,
-    "Learning to forget" (2000).
+    Sources: Hochreiter & Schmidhuber, "Long short-term memory" (1997); the forget gate f is due to Gers, Schmidhuber &
+    Cummins, "Learning to forget" (2000).
 
     >>> y, (h, c) = LSTM(4, 8, num_layers=2, bidirectional=True)(np.zeros((5, 3, 4)))
     >>> y.shape, c.shape
@@ -206,7 +207,7 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    r"""Gated recurrent unit: a gate z between the old state and a new one, and a gate r on what the new one sees.
+    r"""Gated recurrent unit: a gate z between the old state and a new one, and a gate r on the new one's input.
 
     With $(r, z, n)$ the parts of $x_t W_{ih} + b_{ih}$ and $(r', z', n')$ those of $h_{t-1} W_{hh} + b_{hh}$:
     $\tilde h = \tanh(n + \sigma(r + r')\,n')$, $h_t = (1 - \zeta)\,\tilde h + \zeta\,h_{t-1}$ with
@@ -230,7 +231,7 @@ class GRU(Recurrent):
 
 
 def _pieces(x: Any, count: int, axis: int = 0) -> Sequence[Any]:
-    """Cut an axis into equal pieces; one operation, whose gradient is one concatenation."""
+    """Split an axis into equal pieces; one operation, whose gradient is one concatenation."""
     width = x.shape[axis] // count
     pieces: Sequence[Any] = Split.apply(x, cuts=tuple(range(width, x.shape[axis], width)), axis=axis)
     return pieces

@@ -1,4 +1,4 @@
-"""What a model is made of, layer by layer, with the shapes that an input has on its way."""
+"""A table of a model's layers, with the shape of each output for a given input."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,10 @@ from .module import Module
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One module: its path and class, the shape of what it returned last, and how many parameters are its own.
+    """One module: its path and class, the shape of its last output, and how many parameters it has itself.
 
     `shape` is None for a module that was not called, a tuple of shapes for one that returns several arrays. A shared
-    parameter counts where it comes first.
+    parameter counts where it first appears.
     """
 
     path: str
@@ -29,7 +29,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What `summary` found; it prints as a table."""
+    """The result of `summary`; it prints as a table."""
 
     layers: tuple[LayerSummary, ...]
     parameters: int
@@ -49,9 +49,9 @@ class Summary:
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
-    """Run a model on `inputs` and say what each module returned, and how many parameters there are.
+    """Run a model on `inputs` and list the shape of each module's output and how many parameters it has.
 
-    It runs in evaluation mode without gradients, and nothing of the model changes. Without inputs no shapes are known.
+    It runs in evaluation mode without gradients, and leaves the model unchanged. Without inputs the shapes are unknown.
 
     >>> import numpy as np
     >>> from chainrule import nn

@@ -1,4 +1,4 @@
-"""Optimisers, schedules, clipping and averages of weights, by PyTorch's names and with its update rules."""
+"""Optimisers, schedules, clipping and weight averaging, with PyTorch's names and update rules."""
 
 from . import lr_scheduler
 from .adaptive import Adagrad, Adam, AdamW, RMSprop

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .checks import BELOW_ONE, NOT_NEGATIVE
-from .optimizer import Optimizer, Pass, Ranges
+from .optimizer import Optimizer, Pass, Ranges, given
 
 
 def _average(mean: Any, new: Any, decay: float) -> None:
@@ -26,12 +26,12 @@ def _root(square: Any, divisor: float, eps: float) -> Any:
 
 
 class Adam(Optimizer):
-    r"""Adam: steps of the gradient's running mean over the root of its running square.
+    r"""Adam: each step is the gradient's running mean over the root of its running mean square.
 
     $m \leftarrow \beta_1 m + (1 - \beta_1) g$, $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$,
     $\theta \leftarrow \theta - \mathrm{lr}\,\frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$. A
-    `weight_decay` λ is added to the gradient, $g = \bar\theta + \lambda\theta$; `AdamW` keeps it apart. With
-    `amsgrad` the root is of the largest v so far. The same as PyTorch's.
+    `weight_decay` λ is added to the gradient, $g = \bar\theta + \lambda\theta$; `AdamW` applies it separately. With
+    `amsgrad`, the root is of the largest v so far. The update is PyTorch's.
 
     Sources: Kingma & Ba, "Adam: A Method for Stochastic Optimization" (2015), algorithm 1; Reddi, Kale & Kumar, "On the
     Convergence of Adam and Beyond" (2018), algorithm 2.
@@ -64,16 +64,16 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         largest = {"max_exp_avg_sq": 0.0} if settings["amsgrad"] else {}
         return {"step": 0, "exp_avg": 0.0, "exp_avg_sq": 0.0, **largest}
 
     def _decays(self, settings: Mapping[str, Any]) -> tuple[float, float]:
-        """Return what of the weights is added to the gradient, and what factor shrinks them before the step."""
+        """Return the multiple of the weights to add to the gradient, and the factor that shrinks them before the
+        step.
+        """
         return settings["weight_decay"], 1.0
 
     def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
@@ -101,7 +101,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     r"""Adam with decoupled weight decay: $\theta \leftarrow (1 - \mathrm{lr}\,\lambda)\,\theta$ before Adam's step.
 
-    The same as PyTorch's.
+    The update is PyTorch's.
 
     Source: Loshchilov & Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2.
     """
@@ -123,12 +123,12 @@ class AdamW(Adam):
 
 
 class RMSprop(Optimizer):
-    r"""RMSprop: steps of the gradient over the root of its running square.
+    r"""RMSprop: each step is the gradient over the root of its running mean square.
 
     $v \leftarrow \alpha v + (1 - \alpha) g^2$, $\theta \leftarrow \theta - \mathrm{lr}\,\frac{g}{\sqrt v + \epsilon}$;
     with `momentum` μ, $b \leftarrow \mu b + \frac{g}{\sqrt v + \epsilon}$ and
     $\theta \leftarrow \theta - \mathrm{lr}\,b$. If `centered`, the root is of v minus the square of the gradient's
-    running mean, which estimates the gradient's variance. The same as PyTorch's.
+    running mean, which estimates the gradient's variance. The update is PyTorch's.
 
     Sources: Tieleman & Hinton, "Neural Networks for Machine Learning", lecture 6.5 (2012); centered: Graves,
     "Generating sequences with recurrent neural networks" (2013), equations 38 to 41.
@@ -154,16 +154,7 @@ class RMSprop(Optimizer):
         centered: bool = False,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            centered=centered,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         slots = {"square_avg": 0.0}
@@ -195,11 +186,11 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    r"""Adagrad: steps of the gradient over the root of the sum of all its squares.
+    r"""Adagrad: each step is the gradient over the root of the sum of all its past squares.
 
     $s \leftarrow s + g^2$,
     $\theta \leftarrow \theta - \frac{\mathrm{lr}}{1 + (t - 1)\,\eta} \frac{g}{\sqrt s + \epsilon}$ with η = `lr_decay`.
-    The same as PyTorch's.
+    The update is PyTorch's.
 
     Source: Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization"
     (2011), figure 1.
@@ -223,15 +214,7 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            lr_decay=lr_decay,
-            weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value,
-            eps=eps,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "sum": settings["initial_accumulator_value"]}

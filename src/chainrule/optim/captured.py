@@ -12,11 +12,11 @@ from chainrule.core.tensor import Tensor
 from .flat import Flat
 
 SEVERAL = 2**18
-"""Elements from which on a step is worth a second core."""
+"""The number of elements from which a step is worth a second core."""
 
 
 class Groups:
-    """The parameters of an optimiser's groups, as they are now."""
+    """The current parameters of an optimiser's groups."""
 
     def __init__(self, optimizer: Any) -> None:
         self.optimizer = optimizer
@@ -29,7 +29,7 @@ class Groups:
             capture.checks.append(self.hold)
 
     def hold(self) -> bool:
-        """Whether the optimiser has the groups and parameters that it had."""
+        """Whether the optimiser still has the same groups and parameters."""
         now = self.optimizer.param_groups
         if len(now) != len(self.lists):
             return False
@@ -41,7 +41,7 @@ class Groups:
 
 
 class OptimizerStep:
-    """The effect that a program notes for `optimizer.step()`: called with the gradients, at each replay.
+    """The effect that a program records for `optimizer.step()`: called with the gradients, at each replay.
 
     `homes` says where the gradients should be computed: in the flat buffers of their groups.
     """
@@ -57,7 +57,7 @@ class OptimizerStep:
         return [home for group in self.groups for home in group.homes()]
 
     def __call__(self, *grads: Any) -> None:
-        """Take the step; raises ValueError, before anything is changed, where a setting has become wrong."""
+        """Take the step; raises ValueError, before anything is changed, if a setting has become invalid."""
         for group in self.groups:
             group.check()
         start = 0
@@ -67,7 +67,7 @@ class OptimizerStep:
             start = end
 
     def snapshot(self) -> Callable[[], None]:
-        """Return what puts parameters and state back to what they are now."""
+        """Return a function that restores the current parameters and state."""
         optimizer = self.optimizer
         values = [(p, p._value.copy()) for p in self.parameters]
         state = optimizer.state_dict()
@@ -90,9 +90,9 @@ class _Group:
         self.flat: Flat | None = None
         self._keys = [key for key in self.group if key not in ("params", "names")]
         self._values: list[Any] = []
-        """The settings that were looked at last, as they stood in the group."""
+        """The settings checked last, as they were in the group."""
         self._is_plain = False
-        """Whether the settings are numbers and the like, which nobody can change in their place."""
+        """Whether the settings are immutable, such as numbers."""
         self._slots: tuple[str, ...] = ()
         self._arrays_of_state: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
@@ -104,7 +104,7 @@ class _Group:
 
     @property
     def group(self) -> dict[str, Any]:
-        """The optimiser's group: loading a state puts another dict in its place."""
+        """The optimiser's group, looked up each time because loading a state replaces the dict."""
         return self.optimizer.param_groups[self.number]  # type: ignore[no-any-return]
 
     def homes(self) -> list[Any]:
@@ -113,7 +113,7 @@ class _Group:
         return [None] * len(self.parameters) if self.flat is None else self.flat.grads
 
     def check(self) -> None:
-        """Look at the settings where they have changed since the last step."""
+        """Check the settings if they have changed since the last step."""
         group = self.group
         values = [group[key] for key in self._keys]
         if not self._is_plain or values != self._values:
@@ -162,9 +162,9 @@ class _Group:
         self._kernel, self._run = kernel, bind(arrays)
 
     def _steps(self) -> int | None:
-        """Return how many steps were taken, −1 where nobody counts, None where it is not the same for all.
+        """Return how many steps were taken, −1 if steps are not counted, None if parameters differ in their number.
 
-        State that somebody else has put in place is taken into the flat buffers first.
+        State that was replaced from outside is first moved into the flat buffers.
         """
         state = self.optimizer.state
         for parameter, mine in zip(self.parameters, self._states, strict=True):
@@ -184,7 +184,7 @@ class _Group:
         return first
 
     def _takes_state(self) -> bool:
-        """Take the state of all parameters into the flat buffers; False where somebody else holds some of it."""
+        """Move the state of all parameters into the flat buffers; False if something else holds a part of it."""
         self._states = [None] * len(self.parameters)
         states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
         if self.flat is not None and not self.flat.take_state(states):
@@ -205,7 +205,7 @@ class _Group:
 
 
 def _cannot_change(setting: Any) -> bool:
-    """Whether a setting stays what it is: a list may get other numbers in its place."""
+    """Whether a setting is immutable: the numbers in a list may be replaced."""
     if isinstance(setting, tuple):
         return all(map(_cannot_change, setting))
     return isinstance(setting, int | float | bool | str | None | np.generic)

@@ -1,10 +1,13 @@
-"""What a setting may be, and what is said where it is not."""
+"""What a setting may be, what parameters are taken, and what is said of anything else."""
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.tape import EAGER
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,9 @@ UP_TO_ONE = Range("a number from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def number(what: str, value: Any, allowed: Range) -> float:
-    """Return a number as a Python float; a TypeError or ValueError that begins with `what` where it is not allowed."""
+    """Return a number as a Python float; raise a TypeError or ValueError that begins with `what` if it is not
+    allowed.
+    """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what}: expected {allowed.words}, got {type(value).__name__}")
     if not allowed.holds(float(value)):
@@ -44,3 +49,38 @@ def choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise a ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{what}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def named(what: str, params: Any) -> dict[str, Tensor]:
+    """Return parameters by name, in order: from `model.parameters()`, `model.named_parameters()` or one tensor.
+
+    A parameter without a name is called by its position. Raises TypeError for anything but leaves, and ValueError
+    where one comes twice; `what` begins their messages.
+    """
+    if isinstance(params, Tensor):
+        params = [params]
+    is_module = hasattr(params, "parameters")
+    if is_module or not isinstance(params, Iterable) or isinstance(params, str | bytes):
+        hint = "; pass model.parameters()" if is_module else ""
+        raise TypeError(f"{what}: expected parameters, got {type(params).__name__}{hint}")
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for position, item in enumerate(params):
+        name, parameter = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
+        name = str(name or getattr(parameter, "name", None) or f"parameter {position}")
+        _check_leaf(f"{what}: {name}", parameter)
+        if id(parameter) in seen:
+            raise ValueError(f"{what}: {name} came twice; pass each parameter once")
+        seen.add(id(parameter))
+        found[name if name not in found else f"{name} (position {position})"] = parameter
+    return found
+
+
+def _check_leaf(what: str, parameter: Any) -> None:
+    if not isinstance(parameter, Tensor):
+        raise TypeError(f"{what}: expected a parameter or a tensor, got {type(parameter).__name__}")
+    if parameter._trace is not EAGER or not parameter.is_leaf:
+        raise TypeError(
+            f"{what}: expected a leaf (a Parameter, or a tensor made with requires_grad=True), got the result of an "
+            f"operation or a value inside a transform"
+        )

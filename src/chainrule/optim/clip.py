@@ -1,6 +1,6 @@
-"""What is done to all gradients before a step.
+"""Clipping and scaling of all gradients before a step.
 
-Clipping is against steps that leave the region where the gradient is worth anything.
+Clipping prevents steps so large that they leave the region where the gradient is meaningful.
 """
 
 import math
@@ -13,23 +13,23 @@ from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import running
 
-from .checks import FINITE, NOT_NEGATIVE, choice, number
+from .checks import FINITE, NOT_NEGATIVE, choice, named, number
 from .flat import joined
-from .parameters import named
 
 EPS = 1e-6
-"""Added to the norm in the quotient, as in PyTorch; a zero gradient stays zero."""
+"""Added to the norm in the denominator, as in PyTorch; a zero gradient stays zero."""
 
 
 def clip_grad_norm_(params: Any, max_norm: float, on_nonfinite: Literal["raise", "zero", "ignore"] = "raise") -> float:
-    r"""Scale all gradients by one factor so that their common norm is at most `max_norm`; return the norm before.
+    r"""Scale all gradients by one factor so that their joint norm is at most `max_norm`; return the norm before
+    scaling.
 
-    $\|g\| = \sqrt{\sum_k \|g_k\|^2}$, computed in float64; every $g_k$ is multiplied by
-    $\min(1, \mathrm{max\_norm} / (\|g\| + 10^{-6}))$. Parameters without a gradient do not count.
+    $\|g\| = \sqrt{\sum_k \|g_k\|^2}$ is computed in float64, and every $g_k$ is multiplied by $\min(1,
+    \mathrm{max\_norm} / (\|g\| + 10^{-6}))$. Parameters without a gradient are ignored.
 
-    Where a gradient holds a NaN or an infinity, "raise" raises GradientError with the name of the first such parameter
-    and changes nothing; "zero" sets all gradients to zero, so that the next step of SGD changes nothing; "ignore"
-    leaves them as they are. With these two the norm is returned as it came out: NaN or infinity.
+    If a gradient contains a NaN or an infinity, "raise" raises GradientError with the name of the first such parameter
+    and changes nothing; "zero" sets all gradients to zero, so that the next step of plain SGD changes nothing; "ignore"
+    leaves them as they are. The last two return the norm as computed: NaN or infinity.
 
     Source: Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks" (2013), algorithm 1.
 
@@ -63,7 +63,7 @@ def clip_grad_norm_(params: Any, max_norm: float, on_nonfinite: Literal["raise",
 
 
 def clip_grad_value_(params: Any, clip_value: float) -> None:
-    """Clip every element of every gradient into [−clip_value, clip_value]; a NaN stays one.
+    """Clip every element of every gradient to [−clip_value, clip_value]; a NaN stays NaN.
 
     >>> import chainrule as cr
     >>> from chainrule import optim
@@ -83,11 +83,11 @@ def clip_grad_value_(params: Any, clip_value: float) -> None:
 
 
 def scale_grads_(params: Any, factor: float) -> None:
-    """Multiply all gradients by a number, as after the loss was scaled, or after gradients were added up.
+    """Multiply all gradients by a number, to undo loss scaling or to average accumulated gradients.
 
-    Multiply the loss by S before `backward()`, so that small gradients do not vanish in float16, and the gradients by
-    1/S before clipping and the step; or add up the gradients of several batches, each weighed by its samples, and
-    divide by the samples of all. A gradient that is not finite stays so, for `clip_grad_norm_` to find.
+    Multiply the loss by S before `backward()`, so that small gradients do not underflow in float16, and the gradients
+    by 1/S before clipping and the step; or accumulate the gradients of several batches, each weighted by its number of
+    samples, and divide by the total number. A gradient that is not finite stays so, for `clip_grad_norm_` to find.
 
     Source of loss scaling: Micikevicius et al., "Mixed Precision Training" (2018), section 3.2.
 
@@ -108,7 +108,7 @@ def scale_grads_(params: Any, factor: float) -> None:
 
 
 class ClipNorm:
-    """`clip_grad_norm_` in a compiled program: called with the gradients, which it changes in place."""
+    """`clip_grad_norm_` in a compiled program: called with the gradients, it changes them in place."""
 
     name = "clip_grad_norm_"
 
@@ -118,7 +118,7 @@ class ClipNorm:
         self._flat: Any = None
 
     def __call__(self, *grads: Any) -> Any:
-        """Return the norm before, as an array without axes."""
+        """Return the norm before clipping, as an array without axes."""
         if self._for is None or any(a is not b for a, b in zip(self._for, grads, strict=True)):
             self._for, self._flat = grads, joined(grads)
         pieces = list(grads) if self._flat is None else [self._flat]
@@ -163,7 +163,7 @@ class Scale:
 
 
 def _captured(change: Any, parameters: dict[str, Tensor]) -> Any:
-    """Note a change of all gradients in the capture that is running; return what it returns."""
+    """Record a change of all gradients in the current capture; return its result."""
     changed, result = running.capture.change(change, [p.grad for p in parameters.values()])
     for parameter, grad in zip(parameters.values(), changed, strict=True):
         parameter.grad = grad
@@ -176,7 +176,7 @@ def _scale(grads: Sequence[Any], factor: float) -> None:
 
 
 def _raise_nonfinite(grads: dict[str, Any]) -> NoReturn:
-    raise GradientError(f"clip_grad_norm_: {_first_nonfinite(grads)}; chainrule.detect_nonfinite finds where it began")
+    raise GradientError(f"clip_grad_norm_: {_first_nonfinite(grads)}; chainrule.detect_nonfinite finds its origin")
 
 
 def _with_gradient(what: str, params: Any) -> dict[str, Tensor]:
@@ -194,7 +194,7 @@ def _norm(grads: list[Any]) -> float:
         total = math.sqrt(sum(float(np.square(grad, dtype=np.float64).sum()) for grad in grads))
     if math.isfinite(total):
         return total
-    # The squares may have overflowed where the norm itself has not.
+    # The squares may overflow where the norm itself does not.
     largest = max(float(np.max(np.abs(grad), initial=0.0)) for grad in grads)
     if not math.isfinite(largest):
         return total
@@ -205,5 +205,5 @@ def _first_nonfinite(grads: dict[str, Any]) -> str:
     for name, grad in grads.items():
         wrong = int(grad.size - np.isfinite(grad).sum())
         if wrong:
-            return f"the gradient of {name} has {wrong} elements of {grad.size} that are NaN or infinite"
-    return f"the common norm of {', '.join(grads)} is larger than any float64"
+            return f"the gradient of {name} is NaN or infinite in {wrong} of {grad.size} elements"
+    return f"the joint norm of {', '.join(grads)} overflows float64"

@@ -1,4 +1,4 @@
-"""Averages of the weights along the way."""
+"""Averages of the weights during training."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,20 +10,19 @@ from chainrule.base.overlapping import Overlapping
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect
 
-from .checks import UP_TO_ONE, count, number
-from .parameters import named
+from .checks import UP_TO_ONE, count, named, number
 
 
 class EMA:
     r"""The exponential moving average of parameters: $\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta$.
 
-    Call `update()` after each step of the optimiser; `with ema.applied():` evaluates or saves the model with the
-    averages, and `copy_to_parameters()` puts them in for good. d is `decay`; the first update takes the parameters as
-    they are, as PyTorch's `AveragedModel` does. Averages are kept in the parameters' dtype, buffers are not averaged:
-    running statistics of batch normalisation are those of the model itself.
+    Call `update()` after each step of the optimiser; evaluate or save the model with the averages inside `with
+    ema.applied():`, or write them to the parameters for good with `copy_to_parameters()`. d is `decay`; the first
+    update copies the parameters, as PyTorch's `AveragedModel` does. The averages have the parameters' dtype. Buffers
+    are not averaged: batch normalisation keeps the model's own running statistics.
 
-    Source: Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992), for the plain mean; the
-    exponential one is of Kingma & Ba, "Adam" (2015), section 7.2.
+    Sources: Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992), for the plain mean;
+    Kingma & Ba, "Adam" (2015), section 7.2.
 
     >>> import chainrule as cr
     >>> from chainrule import optim
@@ -52,7 +51,7 @@ class EMA:
         return {name: np.array(value_of(parameter)) for name, parameter in self._parameters.items()}
 
     def update(self) -> None:
-        """Take the parameters as they are now into the averages."""
+        """Update the averages with the current parameters."""
         effect(self._follow, *self._parameters.values(), writes=())
 
     def _follow(self, *values: Any) -> None:
@@ -62,9 +61,9 @@ class EMA:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the parameters be the averages for the time of the block; afterwards they are what they were.
+        """Set the parameters to the averages for the duration of the block, and restore them afterwards.
 
-        Where blocks overlap, that is after the last.
+        Where blocks overlap, the last one to end restores them.
         """
         entry = self._applied.enter(self._values())
         try:
@@ -88,7 +87,7 @@ class EMA:
         return {"decay": self.decay, "updates": self.updates, "averages": averages}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; raises ValueError or TypeError, with nothing changed, where it does not fit."""
+        """Restore a `state_dict`; raises ValueError or TypeError, with nothing changed, if it does not fit."""
         what = "EMA.load_state_dict"
         if not isinstance(state, Mapping) or set(state) != {"decay", "updates", "averages"}:
             raise TypeError(f"{what}: expected a dict with 'decay', 'updates' and 'averages'")

@@ -1,7 +1,7 @@
 """Parameters, gradients and optimiser state in one buffer each, so that a step is one pass.
 
-A compiled training step lays an optimiser's parameters out so. Each parameter's array, and what the optimiser remembers
-of it, is from then on a view of a flat buffer: code that works on them one by one sees no difference.
+A compiled training step arranges an optimiser's parameters this way. From then on, each parameter's array and its
+optimiser state are views of flat buffers; code that works on them one by one sees no difference.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,22 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.memory.changes import changes
-from chainrule.core.memory.lending import Loan, is_lent
+from chainrule.core.memory.changes import Loan, changes
+from chainrule.core.memory.loans import is_lent
 from chainrule.core.tensor import Tensor
 
 _held = [np.zeros(1)]
 ALONE = getrefcount(_held[0])
-"""The references that `getrefcount` counts of an array which one list or dict holds, and nobody else."""
+"""What `getrefcount` returns for an array that only one list or dict holds."""
 
 
 def can_be_flat(parameters: Sequence[Tensor]) -> bool:
-    """Whether parameters have one dtype, and nobody holds a view of one of them: it would look at the old place."""
+    """Whether all parameters have the same dtype and no views of them exist, which would go on showing the old
+    memory.
+    """
     return len({p.dtype for p in parameters}) == 1 and not any(is_lent(p._value) for p in parameters)
 
 
 class Flat:
-    """Some parameters of one group, with one dtype, and room for their gradients and slots of state."""
+    """Some parameters of one group, all of one dtype, with room for their gradients and state slots."""
 
     def __init__(self, parameters: Sequence[Tensor], slots: Sequence[str]) -> None:
         self.parameters = list(parameters)
@@ -36,14 +38,14 @@ class Flat:
         self.grad = aligned_zeros(ends[-1], dtype)
         self.slots: dict[str, Any] = {}
         self.memory = self.value.base
-        """What owns the values' memory."""
+        """The owner of the values' memory."""
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
         self._taken: set[str] = set()
         self.version = 0
-        """How often state got memory."""
+        """How often memory for state was allocated."""
         self.places: dict[str, list[Any]] = {}
-        """Where each parameter's state lies, by its name."""
+        """Where each parameter's state is stored, keyed by its name."""
         self.add_slots(slots)
         for parameter, view in zip(self.parameters, self.values, strict=True):
             _adopt(parameter, view)
@@ -52,7 +54,7 @@ class Flat:
         return [flat[piece].reshape(p.shape) for piece, p in zip(self.pieces, self.parameters, strict=True)]
 
     def add_slots(self, names: Iterable[str]) -> None:
-        """Make room for state that the optimiser's settings did not ask for before."""
+        """Allocate state slots that the optimiser's settings did not need before."""
         for name in names:
             if name not in self.slots:
                 self._add_slot(name)
@@ -60,18 +62,18 @@ class Flat:
     def _add_slot(self, name: str) -> None:
         self.version += 1
         flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
-        # On loans, so that the number of references to a view counts the views of it.
+        # On loans, so that the reference count of a view counts the views made of it.
         self.places[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
 
     def holds_values(self) -> bool:
-        """Whether every parameter's array is still the view of the buffer."""
+        """Whether every parameter's array is still its view of the buffer."""
         return all(map(_is_in_place, self.parameters, self.values))
 
     def take_state(self, states: Sequence[dict[str, Any]]) -> bool:
-        """Take in the state of each parameter, and make its arrays views.
+        """Take in the state of each parameter, and turn its arrays into views.
 
-        Where some of it was replaced, in new memory: what lay in the old one may be somebody's. Return False, without
-        having done anything, where somebody holds an array that would be left.
+        Where state was replaced, it goes into new memory, since the old memory may be in use elsewhere. Returns False,
+        without having done anything, if something else holds an array that would be left behind.
         """
         moving = {
             name: [state for state in states if name in state]
@@ -108,7 +110,7 @@ def _adopt(parameter: Tensor, view: Any) -> None:
 
 
 def aligned_zeros(size: int, dtype: Any) -> Any:
-    """Return zeros that begin at a multiple of 64 bytes, where vector instructions are fastest."""
+    """Return zeros aligned to 64 bytes, where vector instructions are fastest."""
     itemsize = np.dtype(dtype).itemsize
     raw = np.zeros(size * itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -116,7 +118,7 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
 
 
 def joined(arrays: Sequence[Any]) -> Any:
-    """Return arrays that lie one after the other in one buffer as one flat array; None where they do not."""
+    """Return adjacent arrays of one buffer as one flat array; None if they are not adjacent."""
     if not arrays:
         return None
     first = arrays[0]

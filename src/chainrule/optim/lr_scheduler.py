@@ -1,7 +1,7 @@
-"""Schedules of the learning rate: call `scheduler.step()` after each step or epoch of the optimiser.
+"""Learning rate schedules: call `scheduler.step()` after each step of the optimiser, or after each epoch.
 
 Every schedule but `ReduceLROnPlateau` is a function of the number t of calls and of the group's own learning rate, so
-it can be drawn beforehand, and one that continues from a saved state goes on where it stood.
+it can be plotted in advance, and a schedule restored from a saved state continues where it was.
 """
 
 import math
@@ -31,7 +31,7 @@ class LRScheduler(ABC):
 
     @abstractmethod
     def lr_at(self, t: int, base_lr: float) -> float:
-        """Return the learning rate after `t` calls of `step`, for a group that began with `base_lr`."""
+        """Return the learning rate after `t` calls of `step`, for a group whose initial rate is `base_lr`."""
 
     def step(self) -> None:
         """Count one step and set the learning rate of every group."""
@@ -55,11 +55,11 @@ class LRScheduler(ABC):
             group["lr"] = self.lr_at(self.last_epoch, base_lr)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands, as numbers and lists."""
+        """Return the state of the schedule, as numbers and lists."""
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`, and set the learning rates; nothing is changed where it does not fit."""
+        """Restore a `state_dict` and set the learning rates; nothing is changed if it does not fit."""
         what = f"{type(self).__name__}.load_state_dict"
         _check_keys(what, state, {"last_epoch", "base_lrs"})
         last_epoch = count(f"{what}: last_epoch", state["last_epoch"], 0)
@@ -113,9 +113,10 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LinearWarmup(LRScheduler):
-    """Raise the learning rate in a straight line from `start_factor` times it to all of it, in `steps` steps.
+    """Raise the learning rate linearly from `start_factor` times its value to its full value, in `steps` steps.
 
-    After that it stays, or follows `after`, another schedule on the same optimiser, which then begins with its t = 0.
+    After that it stays constant, or follows `after`, another schedule for the same optimiser, which then starts at t =
+    0.
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017), section 2.2. PyTorch's
     `LinearLR` with `end_factor=1`.
@@ -141,7 +142,7 @@ class LinearWarmup(LRScheduler):
         self.after = after
         super().__init__(optimizer)
         if after is not None:
-            self.base_lrs = list(after.base_lrs)  # what its own t = 0 set is no base
+            self.base_lrs = list(after.base_lrs)  # not the rates that `after` set at its t = 0
             self._set()
 
     def lr_at(self, t: int, base_lr: float) -> float:
@@ -154,9 +155,10 @@ class LinearWarmup(LRScheduler):
 class OneCycleLR(LRScheduler):
     """Up from `max_lr / div_factor` to `max_lr`, then down to `max_lr / div_factor / final_div_factor`.
 
-    The first `pct_start` of `total_steps` steps go up, along half a cosine wave ("cos") or a straight line ("linear").
-    With `cycle_momentum` the optimiser's momentum, or Adam's first beta, moves against it between `max_momentum` and
-    `base_momentum`. The same as PyTorch's. After `total_steps - 1` steps it stays at its end.
+    The fraction `pct_start` of the `total_steps` steps goes up, along half a cosine wave ("cos") or a straight line
+    ("linear"). With `cycle_momentum` the optimiser's momentum, or Adam's first beta, moves the opposite way between
+    `max_momentum` and `base_momentum`. The schedule is PyTorch's. After `total_steps - 1` steps it stays at its final
+    value.
 
     Source: Smith & Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates" (2018).
     """
@@ -223,12 +225,12 @@ class OneCycleLR(LRScheduler):
 
 
 class ReduceLROnPlateau:
-    """Multiply the learning rate by `factor` when a measure has not improved for more than `patience` steps.
+    """Multiply the learning rate by `factor` when a metric has not improved for more than `patience` steps.
 
-    Call `step(measure)` with, for example, the validation loss; `mode` says whether "min" or "max" is better. An
-    improvement is one by more than `threshold`, relative ("rel") or absolute ("abs"). After a reduction, `cooldown`
-    steps do not count; the learning rate does not fall below `min_lr`, nor change by less than `eps`. The same as
-    PyTorch's; NaN is no improvement.
+    Call `step(measure)` with, for example, the validation loss; `mode` says whether "min" or "max" is better. Only a
+    change by more than `threshold`, relative ("rel") or absolute ("abs"), counts as an improvement. After a reduction,
+    `cooldown` steps do not count; the learning rate does not fall below `min_lr`, nor change by less than `eps`. The
+    schedule is PyTorch's; NaN is not an improvement.
     """
 
     def __init__(
@@ -258,7 +260,7 @@ class ReduceLROnPlateau:
         self.num_bad_epochs = self.cooldown_counter = 0
 
     def step(self, measure: Any) -> None:
-        """Take in one measure, a number or a tensor with one element, and reduce the learning rates if it is time."""
+        """Record the metric, a number or a tensor with one element, and reduce the learning rates if it is time."""
         effect(self._take, measure, writes=())
 
     def _take(self, measure: Any) -> None:
@@ -290,11 +292,11 @@ class ReduceLROnPlateau:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands, as numbers."""
+        """Return the state of the schedule, as numbers."""
         return {name: getattr(self, name) for name in ("best", "num_bad_epochs", "cooldown_counter")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`; nothing is changed where it does not fit."""
+        """Restore a `state_dict`; nothing is changed if it does not fit."""
         what = "ReduceLROnPlateau.load_state_dict"
         _check_keys(what, state, {"best", "num_bad_epochs", "cooldown_counter"})
         counts = [count(f"{what}: {name}", state[name], 0) for name in ("num_bad_epochs", "cooldown_counter")]

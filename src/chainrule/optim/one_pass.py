@@ -1,18 +1,18 @@
-"""Steps of large parameters, by the kernels."""
+"""Optimiser steps of large parameters, by compiled kernels."""
 
 from typing import Any
 
 from chainrule.kernels.suitable import LARGE, LARGE_STEP, suitable
 
 FEW_PASSES = ("sgd", "sgd_momentum")
-"""The kernels of steps that NumPy takes in two to four passes: as fast, while all is in the cache."""
+"""Kernels whose step takes NumPy only two to four passes, which is as fast while everything is in the cache."""
 
 
 def in_one_pass(kernel: str, arrays: list[Any], *settings: float) -> bool:
-    """Take a step by a kernel of `chainrule.kernels.optimizers`, and return True, where the arrays are large enough.
+    """If the arrays are large enough, take a step with a kernel of `chainrule.kernels.optimizers` and return True.
 
-    `arrays` are the value, the gradient as it is to be followed down, and the states; all else is the kernel's, in its
-    order, but the sign. With False nothing was done.
+    `arrays` are the value, the gradient to descend, and the states; the settings are the kernel's numbers in its order,
+    without the sign. If it returns False, nothing was done.
     """
     least = LARGE if kernel in FEW_PASSES else LARGE_STEP
     if not suitable(least, *arrays) or not arrays[0].flags.writeable:

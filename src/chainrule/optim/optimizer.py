@@ -1,4 +1,4 @@
-"""`Optimizer`: what all optimisers share; each adds its defaults, their ranges and one update."""
+"""`Optimizer`: the base of all optimisers; each adds its defaults, their ranges and an update."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,35 +10,40 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
 
 from .captured import Groups, OptimizerStep
-from .checks import Range, count, number
+from .checks import Range, count, named, number
 from .flat import Flat, can_be_flat
 from .one_pass import in_one_pass
-from .parameters import named
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
-"""The settings that are numbers, or several, with what they may be."""
+"""The settings that are numbers or tuples of numbers, with their ranges."""
 
 
 Pass: TypeAlias = tuple[str, tuple[str, ...], tuple[float, ...]]
-"""A kernel of `chainrule.kernels.optimizers`, the slots of state that it takes, and its numbers but for the sign."""
+"""A kernel of `chainrule.kernels.optimizers`, the state slots that it takes, and its numbers except the sign."""
+
+
+def given(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an `__init__`, of which these are the local variables."""
+    return {name: value for name, value in names.items() if name not in ("self", "__class__")}
 
 
 class Optimizer(ABC):
     """The base of every optimiser.
 
-    `params` are the tensors to change: `model.parameters()`, `model.named_parameters()`, or a list of groups
-    `{"params": …, "lr": …}` whose settings replace the optimiser's own. `param_groups` is the list of these groups;
-    a setting changed there counts from the next step on.
+    `params` are the tensors to update: `model.parameters()`, `model.named_parameters()`, or a list of groups
+    `{"params": …, "lr": …}` whose settings override the optimiser's. `param_groups` is the list of these groups; a
+    setting changed there takes effect at the next step.
 
-    Raises TypeError for what is no leaf, ValueError for no parameters, one that comes twice, or a setting out of range.
+    Raises TypeError for a tensor that is not a leaf, ValueError if there are no parameters, if one is passed twice, or
+    if a setting is out of range.
     """
 
     ranges: ClassVar[Ranges]
     flags: ClassVar[tuple[str, ...]] = ("maximize",)
-    """The settings that are True or False. With `maximize` the steps go up the gradient."""
+    """The settings that are True or False. With `maximize` the steps ascend the gradient."""
     param_groups: list[dict[str, Any]]
     state: dict[Tensor, dict[str, Any]]
-    """What the updates remember of each parameter."""
+    """The state that the updates keep for each parameter."""
 
     def __init__(self, params: Any, **defaults: Any) -> None:
         self.defaults = self._checked(type(self).__name__, defaults)
@@ -58,7 +63,7 @@ class Optimizer(ABC):
         return [{"params": params}]
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add the parameters `group["params"]`, with the group's own settings where it has any."""
+        """Add the parameters `group["params"]`, with the group's own settings, if any."""
         what = f"{type(self).__name__}: group {len(self.param_groups)}"
         if "params" not in group:
             raise ValueError(f"{what}: expected a dict with 'params', got the keys {sorted(group)}")
@@ -78,7 +83,7 @@ class Optimizer(ABC):
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
     def _checked(self, what: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings with numbers as Python floats; raise where one is out of its range."""
+        """Return the settings with numbers as Python floats; raise an error if one is out of range."""
         checked = dict(settings)
         for name, limits in self.ranges.items():
             value, label = settings[name], f"{what}: {name}"
@@ -94,7 +99,7 @@ class Optimizer(ABC):
         return checked
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or set those that exist to zero."""
+        """Clear the gradients of all parameters, or set those that exist to zero."""
         if running.capture is not None:
             Groups(self).watched_by(running.capture)
         if set_to_none:
@@ -106,7 +111,7 @@ class Optimizer(ABC):
     def step(self) -> None:
         """Update, in place, every parameter that has a gradient.
 
-        Raises ValueError, before anything is changed, where a setting has become wrong.
+        Raises ValueError, before anything is changed, if a setting has become invalid.
         """
         if running.capture is not None:
             self._note_step()
@@ -123,7 +128,7 @@ class Optimizer(ABC):
         parameter.mark_changed()
 
     def _note_step(self) -> None:
-        """Let a capture note the step of the parameters that have a gradient."""
+        """Record, in a capture, the step of the parameters that have a gradient."""
         groups = [(k, [p for p in group["params"] if p.grad is not None]) for k, group in enumerate(self.param_groups)]
         groups = [(k, parameters) for k, parameters in groups if parameters]
         Groups(self).watched_by(running.capture)
@@ -132,7 +137,7 @@ class Optimizer(ABC):
         effect(step, *grads, writes=[p._value for p in step.parameters])
 
     def _flat(self, parameters: list[Tensor], settings: Mapping[str, Any]) -> Flat | None:
-        """Return the flat buffers of these parameters; None where they cannot lie in one."""
+        """Return the flat buffers of these parameters; None if they cannot share one."""
         key = tuple(map(id, parameters))
         if key not in self._flats:
             if not can_be_flat(parameters):
@@ -149,15 +154,15 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """Return what `_update` remembers of a parameter: arrays of its shape, and what they begin as; and "step"."""
+        """Return what `_update` keeps for a parameter: arrays of its shape, with their initial values, and "step"."""
 
     @abstractmethod
     def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
-        """Return the kernel of an update, the slots of state that it takes, and its numbers; `step` counts from 1."""
+        """Return the kernel of an update, the state slots that it takes, and its numbers; `step` counts from 1."""
 
     @abstractmethod
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
-        """Do with NumPy what the kernel does: change `value` and `states` in place; `grad` is not to be written to."""
+        """Do the kernel's work in NumPy: change `value` and `states` in place; `grad` must not be written to."""
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], settings: dict[str, Any]) -> None:
         """Change `value` in place, given its gradient."""
@@ -171,7 +176,7 @@ class Optimizer(ABC):
     # State
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the flat buffers: a copy's parameters are not the ones that lie there."""
+        """Leave out the flat buffers, which do not hold a copy's parameters."""
         return {**self.__dict__, "_flats": {}}
 
     def state_dict(self) -> dict[str, Any]:
@@ -193,9 +198,9 @@ class Optimizer(ABC):
         return {"state": [_copied(self.state.get(p, {})) for p in self._parameters()], "param_groups": groups}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a `state_dict` of an optimiser of this kind over parameters of the same shapes; all or nothing.
+        """Restore a `state_dict` of an optimiser of this kind with parameters of the same shapes; all or nothing.
 
-        Raises ValueError or TypeError where it does not fit; nothing has been changed then.
+        Raises ValueError or TypeError if it does not fit; in that case nothing is changed.
         """
         what = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping) or not {"state", "param_groups"} <= set(state):
@@ -244,7 +249,7 @@ def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _loaded(what: str, state: Mapping[str, Any], like: Tensor, slots: set[str]) -> dict[str, Any]:
-    """Return a copy of one parameter's state; its arrays have the parameter's shape and dtype, `step` counts."""
+    """Return a copy of one parameter's state; its arrays have the parameter's shape and dtype, `step` is a count."""
     if set(state) != slots:
         raise ValueError(f"{what}: got the state {sorted(state)}, expected {sorted(slots)}")
     loaded: dict[str, Any] = {}

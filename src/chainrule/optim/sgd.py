@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from .checks import BELOW_ONE, NOT_NEGATIVE, UP_TO_ONE
-from .optimizer import Optimizer, Pass, Ranges
+from .optimizer import Optimizer, Pass, Ranges, given
 
 
 class SGD(Optimizer):
-    r"""Stochastic gradient descent, with momentum if you like.
+    r"""Stochastic gradient descent, optionally with momentum.
 
     With the gradient $g = \bar\theta + \lambda\theta$ (λ is `weight_decay`), μ = `momentum` and d = `dampening`:
-    $b \leftarrow \mu b + (1 - d)\,g$, except that b begins as g, and $\theta \leftarrow \theta - \mathrm{lr}\,b$; with
-    `nesterov` $\theta \leftarrow \theta - \mathrm{lr}\,(g + \mu b)$. The same as PyTorch's.
+    $b \leftarrow \mu b + (1 - d)\,g$, except that b starts as g, and $\theta \leftarrow \theta - \mathrm{lr}\,b$; with
+    `nesterov` $\theta \leftarrow \theta - \mathrm{lr}\,(g + \mu b)$. The update is PyTorch's.
 
     Sources: Polyak, "Some methods of speeding up the convergence of iteration methods" (1964); Sutskever, Martens, Dahl
     & Hinton, "On the importance of initialization and momentum in deep learning" (2013), whose velocity is −lr · b.
@@ -45,15 +45,7 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            dampening=dampening,
-            maximize=maximize,
-        )
+        super().__init__(**given(locals()))
 
     def _checked(self, what: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         checked = super()._checked(what, settings)

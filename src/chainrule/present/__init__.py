@@ -1,1 +1,1 @@
-"""How results are shown: text made harmless, mathematics in Unicode, pieces of pages."""
+"""How results are shown: pages, tables, charts and formulas, texts in two languages, names of others made harmless."""

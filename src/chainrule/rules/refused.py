@@ -1,4 +1,4 @@
-"""NumPy's functions that have no place here, by the reason: each of them refuses tensors in its words."""
+"""NumPy functions that are not supported, by reason, which each of them gives when it refuses a tensor."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -10,7 +10,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
 
-COMPLEX = "its result is complex, and derivatives here are those of real numbers"
+COMPLEX = "its result is complex, and only real numbers have derivatives here"
 REFUSED = {
     f"{COMPLEX}; eigh and svd have real results": ("linalg.eig", "linalg.eigvals", "roots", "sort_complex"),
     f"{COMPLEX}; write the transform as matrix products with np.cos and np.sin of 2 pi k n / N": (
@@ -44,7 +44,7 @@ def _refusing(name: str, function: Callable[..., Any], reason: str) -> Callable[
     def refuse(*args: Any, **settings: Any) -> Any:
         if any(isinstance(leaf, Tensor) for leaf in flatten((args, settings))[0]):
             raise TypeError(
-                f"np.{name}: chainrule has no derivative for it; use x.numpy() where none is meant ({reason})"
+                f"np.{name}: chainrule has no derivative for it; use x.numpy() if none is needed ({reason})"
             )
         return function(*args, **settings)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from reprlib import repr as short
 from typing import Any
 
-from chainrule.present.notebook import table
+from chainrule.present.page import fragment
+from chainrule.present.table import table
 
 Row = dict[str, Any]
 
@@ -93,7 +94,8 @@ class History:
         return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
 
     def _repr_html_(self) -> str:
-        return table(self.columns, ([_cell(row.get(name)) for name in self.columns] for row in self.rows))
+        rows = ([_cell(row.get(name)) for name in self.columns] for row in self.rows)
+        return fragment("en", table(self.columns, rows, "history"))
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"

@@ -43,10 +43,11 @@ def sample(dtype: Any, seed: int = 0) -> Any:
     return rng.integers(0, 2, 32).astype(dtype) if dtype is np.bool_ else rng.integers(-50, 50, 32).astype(dtype)
 
 
-def same(found: Any, expected: Any) -> None:
+def same(found: Any, expected: Any, atol: float = 0) -> None:
     assert found.dtype == expected.dtype
     if found.dtype.kind == "f":
-        np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(found.dtype).eps, atol=0)
+        eps = np.finfo(found.dtype).eps
+        np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=atol * eps)
     else:
         np.testing.assert_array_equal(found, expected)
 
@@ -66,6 +67,8 @@ def optimised() -> None:
 def test_each_ufunc_is_what_it_is_in_numpy(ufunc: Any) -> None:
     """For each type and pair of types: the same type and numbers, or a refusal."""
     done = 0
+    # Where the logarithm of a sum is near zero, it is the difference of larger numbers.
+    atol = 4 if ufunc in (np.logaddexp, np.logaddexp2) else 0
     pairs = [(a,) for a in TYPES] if ufunc.nin == 1 else [(a, b) for a in TYPES for b in TYPES]
     for types in pairs:
         arrays = [sample(t, seed) for seed, t in enumerate(types)]
@@ -80,7 +83,7 @@ def test_each_ufunc_is_what_it_is_in_numpy(ufunc: Any) -> None:
             found = evaluated(ufunc, *arrays)
         except NotSymbolic:
             continue
-        same(found, expected)
+        same(found, expected, atol)
         done += 1
     assert done
 

@@ -1,1 +1,1 @@
-"""Which of NumPy's functions there are here."""
+"""The audit of NumPy's functions: what each of them is here."""

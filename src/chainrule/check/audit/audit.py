@@ -1,8 +1,8 @@
-"""What becomes of NumPy's functions here, every one of them: the audit, and the page of the documentation it makes.
+"""The audit of all of NumPy's functions, and the documentation page that it generates.
 
-A function is an *operation* (one record answers for it), a *composition* (of operations: it is run, and its tape says
-of which), a *constant* (it takes tensors, its result has no derivative), a *maker* of arrays, *apart* (not a function
-of an array's values), or *refused*, with the reason. One that none of these fits is *unclassified*; a test sees to it
+A function is an *operation* (one record implements it), a *composition* (of operations: it is run, and its tape shows
+which), a *constant* (it takes tensors, but its result has no derivative), a *maker* of arrays, *apart* (not a function
+of an array's values), or *refused*, with the reason. One that fits none of these is *unclassified*; a test makes sure
 that there is none, so that a new release of NumPy is noticed.
 
 `python -m chainrule.check.audit.audit > docs/operations.md` writes the page.
@@ -32,13 +32,13 @@ from chainrule.rules.refused import REASONS
 from .numpy_names import APART, FIRST_TRIES, KNOWN, MAKERS, TENSORS, TRIES
 
 KINDS = {
-    "operation": "a record of its own, with its rules",
+    "operation": "has its own record, with its rules",
     "composition": "made of other operations, and differentiated through them",
-    "constant": "takes tensors; its result is a constant of every derivative",
-    "maker": "makes arrays of numbers, which tensors then meet",
+    "constant": "takes tensors; its result is a constant for every derivative",
+    "maker": "makes arrays of numbers, for use with tensors",
     "apart": "not a function of an array's values: shapes, dtypes, texts, settings",
     "refused": "raises a TypeError on tensors, with the reason",
-    "unclassified": "not looked at yet",
+    "unclassified": "not examined yet",
 }
 ITSELF = "the argument itself"
 EXAMPLE = (
@@ -53,7 +53,7 @@ MODULES = (("", np), ("linalg.", np.linalg), ("fft.", np.fft))
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One function of NumPy: its name without `np.`, its kind, and what there is to say."""
 
     name: str
@@ -62,7 +62,7 @@ class Entry:
 
 
 @functools.cache
-def audit() -> tuple[Entry, ...]:
+def audit() -> tuple[AuditEntry, ...]:
     """Return an entry for each function of `np`, `np.linalg` and `np.fft`, in the installed release of NumPy.
 
     >>> by_name = {entry.name: entry for entry in audit()}
@@ -83,44 +83,44 @@ def summary() -> dict[str, int]:
 
 
 def numpy_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield NumPy's public functions with their names; what is a class is not one of them."""
+    """Yield NumPy's public functions with their names; classes are not among them."""
     for prefix, module in MODULES:
         for name in sorted(dir(module)):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # names that NumPy is giving up say so when they are looked at
+                warnings.simplefilter("ignore")  # looking up a deprecated name gives a warning
                 found = getattr(module, name, None)
             if not name.startswith("_") and callable(found) and not isinstance(found, type):
                 yield prefix + name, found
 
 
-def _entry(name: str, function: Callable[..., Any]) -> Entry:
+def _entry(name: str, function: Callable[..., Any]) -> AuditEntry:
     if function in REASONS:
-        return Entry(name, "refused", REASONS[function])
+        return AuditEntry(name, "refused", REASONS[function])
     if name in KNOWN:
-        return Entry(name, "composition", KNOWN[name])
+        return AuditEntry(name, "composition", KNOWN[name])
     implementation = (ufuncs if isinstance(function, np.ufunc) else functions).get(function)
     if implementation is not None:
         return _implemented(name, function, implementation)
     kind = "maker" if name in MAKERS else "apart" if name in APART else "unclassified"
-    return Entry(name, kind, "")
+    return AuditEntry(name, kind, "")
 
 
-def _implemented(name: str, function: Callable[..., Any], implementation: Callable[..., Any]) -> Entry:
+def _implemented(name: str, function: Callable[..., Any], implementation: Callable[..., Any]) -> AuditEntry:
     for record in REGISTRY.values():
         if record.apply is implementation:
-            return Entry(name, "constant" if record.kind == "constant" else "operation", record.name)
+            return AuditEntry(name, "constant" if record.kind == "constant" else "operation", record.name)
     if function in QUESTIONS:
-        return Entry(name, "constant", "NumPy's own answer")
+        return AuditEntry(name, "constant", "NumPy's own answer")
     found = _operations_of(name, function)
     if found is None:
-        return Entry(name, "unclassified", "no call succeeded: add one to TRIES")
+        return AuditEntry(name, "unclassified", "no call succeeded: add one to TRIES")
     if found == {name.rpartition(".")[2]}:
-        return Entry(name, "operation", *found)
-    return Entry(name, "composition", ", ".join(sorted(found))) if found else Entry(name, "constant", "")
+        return AuditEntry(name, "operation", *found)
+    return AuditEntry(name, "composition", ", ".join(sorted(found))) if found else AuditEntry(name, "constant", "")
 
 
 def _operations_of(name: str, function: Callable[..., Any]) -> set[str] | None:
-    """Return the operations on the tape of a call; none where its result is constant, None where no call succeeds."""
+    """Return the operations on the tape of a call; none if its result is constant, None if no call succeeds."""
     succeeded = None
     for arguments in (TRIES[name],) if name in TRIES else FIRST_TRIES:
         try:
@@ -171,17 +171,17 @@ def operations() -> list[tuple[str, str, str, str]]:
 
 
 def page() -> str:
-    """Return the page of all operations and of all functions of NumPy, as Markdown."""
+    """Return the page of all operations and all NumPy functions, as Markdown."""
     release = ".".join(np.__version__.split(".")[:2])
     rows = operations()
     lines = [
         "# Operations",
         "",
-        "Written by `python -m chainrule.check.audit.audit`; a test holds it against the code.",
+        "Generated by `python -m chainrule.check.audit.audit`; a test compares this page with the code.",
         "",
         "## chainrule's operations",
         "",
-        f"{len(rows)} records. `chainrule info --operations` prints them too; a record has the formulas of its rules.",
+        f"{len(rows)} records. `chainrule info --operations` prints them; each record has the formulas of its rules.",
         "",
         *EXAMPLE,
         "",
@@ -201,7 +201,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _code(formula: str) -> str:
-    """Return LaTeX as code in a cell of a table, where a bar would end the cell."""
+    """Return LaTeX as code in a table cell, with bars escaped, since they would end the cell."""
     text = " ".join(formula.split()).replace("|", r"\|")
     return f"`{text}`" if text else ""
 

@@ -1,4 +1,4 @@
-"""What NumPy's functions are that take no part in derivatives, and how the others are tried out by `audit`."""
+"""NumPy functions that take no part in derivatives, and the arguments that `audit` tries the others with."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MAKERS = frozenset(
         *("diag_indices", "mask_indices", "tril_indices", "triu_indices"),
     )
 )
-"""They make arrays of numbers and take no tensor; what they make meets tensors later. `chainrule.numpy.array` does."""
+"""Functions that make arrays of numbers and take no tensors (`chainrule.numpy.array` does)."""
 APART = frozenset(
     (
         *("broadcast_shapes", "einsum_path", "isdtype", "isfortran", "isscalar", "issubdtype", "iterable"),
@@ -25,7 +25,7 @@ APART = frozenset(
         *("info", "test", "linalg.test", "fft.test"),
     )
 )
-"""They are about shapes, dtypes, texts, settings: not functions of an array's values."""
+"""Functions of shapes, dtypes, texts or settings, not of an array's values."""
 KNOWN = {
     "in1d": "an old name of isin",
     "row_stack": "an old name of vstack",
@@ -37,19 +37,19 @@ KNOWN = {
     "put_along_axis": "index_set",
     "putmask": "where",
 }
-"""Compositions that are not run: old names that NumPy is giving up, and what returns nothing."""
+"""Compositions that are not run: deprecated names, and functions that return nothing."""
 
 M = np.array([[0.80, 0.12, 0.04], [0.12, 0.60, 0.08], [0.04, 0.08, 0.48]])
 """Symmetric, positive definite, its elements and eigenvalues in (0, 1): in the domain of nearly everything."""
 V = np.array([0.3, 0.7, 0.5])
 C = np.stack([M, M])
 TENSORS = (M, V, C)
-"""Where one of these stands among arguments, `audit` puts a tensor of its values."""
+"""Arguments that `audit` replaces by a tensor of their values."""
 FIRST_TRIES: tuple[Any, ...] = (
     *((M,), (V,), (M, M), (V, V), ([M, M],)),
     *((M, 1), (M, 0, 1), (M, (0,))),
 )
-"""Arguments by which most functions can be tried."""
+"""Arguments that most functions accept."""
 TRIES: dict[str, tuple[Any, ...]] = {
     **{name: ([M, M],) for name in ("concat", "concatenate", "column_stack", "dstack", "hstack", "stack", "vstack")},
     **dict.fromkeys(("linalg.lstsq", "linalg.tensorsolve", "matvec", "full_like"), (M, V)),
@@ -78,4 +78,4 @@ TRIES: dict[str, tuple[Any, ...]] = {
     "take_along_axis": (M, np.zeros((1, 3), int), 0),
     "where": (M > 0.5, M, 0.0),
 }
-"""Arguments for the functions that those do not fit, or would show only in part."""
+"""Arguments for the functions that do not accept those, or would be tried only in part."""

@@ -26,22 +26,23 @@ STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (2.8, (partial, lacking, contributions)),
     (3.0, (substituted, right_when_square)),
 )
-"""The families of hypotheses, and before each stage the cost of its simplest one: with an exact explanation that is as
-simple, it is not asked. The last stage evaluates f and the rule elsewhere, the others need gradients and Jacobian."""
+"""The families of hypotheses, each stage with the cost of its simplest member: a stage is skipped once there is an
+exact explanation that is at least as simple. The last stage evaluates f and the rule elsewhere; the others need only
+gradients and the Jacobian."""
 
 ENOUGH = 0.99
-"""The share of the error that a hypothesis must explain to be believed."""
+"""The share of the error that a hypothesis must explain to be accepted."""
 WORTH_SAYING = 0.5
 """The share of the error that it must explain to be mentioned."""
 
 
 def explain(context: Context) -> list[Hypothesis]:
-    """Return hypotheses of why a gradient is wrong, the likeliest first.
+    """Return hypotheses of why a gradient is wrong, most likely first.
 
-    Each is fitted to the data: what it predicts is compared with the analytic gradient, or what it repairs with the
-    measured one. Of those that explain the error entirely, the simplest comes first, and of the others only those are
-    kept that explain nearly all. Where nothing explains 99 % of the
-    squared error, or a gradient is not finite, the first is `unexplained`, and behind it comes what explains half.
+    Each is fitted to the data: its predicted gradient is compared with the analytic one, or its repaired gradient with
+    the measured one. Of those that explain the error completely, the simplest comes first; of the others, only those
+    that explain nearly all of it are kept. If nothing explains 99 % of the squared error, or a gradient is not finite,
+    the first is `unexplained`, followed by those that explain half.
 
     >>> import numpy as np
     >>> x, y_bar = np.array([1.0, 2.0, 4.0]), np.array([0.5, 1.0, -2.0])

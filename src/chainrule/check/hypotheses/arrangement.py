@@ -14,7 +14,7 @@ FARTHEST = 3
 
 
 def rearranged(context: Context) -> Iterator[Candidate]:
-    """Propose that analytic is expected in another order, or the gradient of another argument."""
+    """Propose that analytic is expected in another order, or is the gradient of another argument."""
     n = context.expected
     yield from reordered(n, context)
     for name, x in context.floating.items():
@@ -42,7 +42,7 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
     if a.shape != wanted:
         if a.size == context.analytic.size:
             text = f"the numbers are right, the shape is not{needed(wanted, a.shape)}"
-            cost = 3 if wanted == a.shape[::-1] else 1.5  # of a row for a column, transposed says the same
+            cost = 3 if wanted == a.shape[::-1] else 1.5  # for a row in place of a column, `transposed` says the same
             yield Candidate("axes-swapped", text, cost, predicted=a.reshape(wanted))
         return
     for reversed_axes, flipped in flips(a):
@@ -61,7 +61,7 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
 
 
 def needed(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """Return how a shape differs from the one that is needed, and what to do where only axes of length 1 do."""
+    """Return how a shape differs from the required one, and what to do if they differ only in axes of length 1."""
     text = f": {list(given)} where {list(wanted)} is needed"
     if len(given) == len(wanted) or [n for n in given if n != 1] != [n for n in wanted if n != 1]:
         return text
@@ -69,7 +69,7 @@ def needed(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 
 def transposes(a: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """Yield every other order of the axes (of two axes where there are many)."""
+    """Yield every other order of the axes (if there are many, only swaps of two)."""
     if a.ndim < 2:
         return
     orders = list(permutations(range(a.ndim))) if a.ndim <= 4 else []
@@ -86,7 +86,7 @@ def flips(a: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
 
 
 def shifts(a: Array) -> Iterator[tuple[int, int, Array, str]]:
-    """Yield the array moved along each axis: around the end, and with zeros moving in."""
+    """Yield the array shifted along each axis: wrapping around, and with zeros moving in."""
     for axis in range(a.ndim):
         length = a.shape[axis]
         for by in range(-FARTHEST, FARTHEST + 1):

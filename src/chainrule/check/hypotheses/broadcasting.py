@@ -1,4 +1,4 @@
-"""A sum over broadcast axes that is missing, or over the wrong axis."""
+"""A sum over broadcast axes that is missing, or taken over the wrong axis."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -12,11 +12,11 @@ from .candidate import Candidate, fits
 from .factors import CLOSE, called
 
 TOUCHED = 1e-9
-"""Entries of a Jacobian below this share of the largest are zeros that were measured."""
+"""Entries of a measured Jacobian below this share of the largest count as zeros."""
 
 
 def sums(context: Context) -> Iterator[Candidate]:
-    """Propose that analytic and expected are sums of one array over different axes."""
+    """Propose that analytic and expected are sums of the same array over different axes."""
     g, n = context.analytic, context.expected
     if not context.same_shape:
         for axes, total in axis_sums(g):
@@ -45,7 +45,9 @@ def sums(context: Context) -> Iterator[Candidate]:
 
 
 def _with_a_factor(context: Context) -> Iterator[Candidate]:
-    """Propose a missing sum, or an axis of length 1 too many, behind a factor: any factor fits a single number."""
+    """Propose a missing sum, or an axis of length 1 too many, combined with a factor: any factor fits a single
+    number.
+    """
     g, n = context.analytic, context.expected
     for axes, total in axis_sums(g) if n.size > 1 and norm(n) > context.noise else ():
         if total.size != n.size:
@@ -55,7 +57,7 @@ def _with_a_factor(context: Context) -> Iterator[Candidate]:
         if abs(c) <= CLOSE or abs(c - 1) <= CLOSE or not fits(total / c, n, context):
             continue
         name, meaning, _ = called(c, context)
-        factor = f"what is there is {name} times what it should be" + (f": {meaning}" if meaning else "")
+        factor = f"the rest is {name} times what it should be" + (f": {meaning}" if meaning else "")
         what = {"axes": list(axes), "factor": c, "name": name, "meaning": meaning}
         if total.size < g.size:
             text = f"the sum over axes {list(axes)} of the gradient is missing, and {factor}"
@@ -68,7 +70,7 @@ def _with_a_factor(context: Context) -> Iterator[Candidate]:
 def unsummed(context: Context) -> Array | None:
     """Return the gradient of an argument that is broadcast to the output, before the sum over the broadcast axes.
 
-    There each entry of the output depends on one entry of the argument, as the Jacobian shows.
+    Here each entry of the output depends on one entry of the argument, as the Jacobian shows.
     """
     jacobian = context.jacobian() if context.output.size > context.x.size else None
     if jacobian is None:
@@ -80,12 +82,12 @@ def unsummed(context: Context) -> Array | None:
 
 
 def fits_flat(total: Array, n: Array, context: Context) -> bool:
-    """Say whether a sum is the expected gradient but for its shape."""
+    """Say whether a sum is the expected gradient except for its shape."""
     return total.size == n.size and norm(total.ravel() - n.ravel()) <= context.noise
 
 
 def axis_sums(a: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """Yield the sums of an array over every choice of axes, and itself."""
+    """Yield the sums of an array over every choice of axes, and the array itself."""
     for count in range(a.ndim + 1):
         for axes in combinations(range(a.ndim), count):
             yield axes, a.sum(axis=axes)

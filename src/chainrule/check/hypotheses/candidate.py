@@ -1,4 +1,4 @@
-"""A hypothesis, and how it is held against the data."""
+"""A hypothesis, and how it is compared with the data."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,13 @@ CODES = (
     *("output-for-input", "wrong-point", "partial", "detached", "accumulated-twice", "shifted", "square-only"),
     "unexplained",
 )
-"""What is fitted to the numbers."""
+"""Hypotheses fitted to the numbers."""
 WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal")
-"""What a change of the code under check says, and what is no mistake where it is meant."""
+"""Hypotheses found by changing the code under check, and those that are no mistake if intended."""
 
 
 class Detail(dict[str, Any]):
-    """What a hypothesis says, for programs by key; printed, it is the sentence under "text"."""
+    """The details of a hypothesis, by key for programs; printed, the sentence under "text"."""
 
     def __str__(self) -> str:
         return str(self["text"])
@@ -28,8 +28,8 @@ class Detail(dict[str, Any]):
 class Hypothesis:
     """Why a gradient may be wrong.
 
-    `explained` is the share of the squared error that vanishes if the hypothesis is true, in [0, 1]. `detail` holds a
-    sentence under "text", and beside it what a program may want: "factor", "axes", "rows", "term", "argument".
+    `explained` is the share of the squared error that vanishes if the hypothesis is true, in [0, 1]. `detail` has a
+    sentence under "text", and values for programs: "factor", "axes", "rows", "term", "argument".
     """
 
     code: str
@@ -44,8 +44,9 @@ class Hypothesis:
 class Candidate:
     """A hypothesis to be tried.
 
-    Either `predicted`, the gradient that the rule under test gives if the hypothesis is true, or `repaired`, what a
-    rule without that mistake gives. `cost` is how complicated it is: of two that fit alike the cheaper one wins.
+    It has either `predicted`, the gradient that the rule under test gives if the hypothesis is true, or `repaired`, the
+    gradient of a rule without the mistake. `cost` is its complexity: of two that fit equally well, the cheaper one
+    wins.
     """
 
     code: str
@@ -56,7 +57,7 @@ class Candidate:
     detail: dict[str, Any] = field(default_factory=dict)
 
     def judged(self, context: Context) -> Hypothesis:
-        """Hold the candidate against the data."""
+        """Compare the candidate with the data."""
         return Hypothesis(self.code, Detail(text=self.text, **self.detail), self._explained(context))
 
     def _explained(self, context: Context) -> float:
@@ -66,7 +67,7 @@ class Candidate:
 
 
 def explained(found: Any, target: Array, context: Context) -> float:
-    """Return the share of the error that is gone where `found` stands for `target`."""
+    """Return the share of the error that vanishes if `found` takes the place of `target`."""
     found = np.asarray(found)
     if found.shape != target.shape or not np.all(np.isfinite(found)):
         return 0.0
@@ -80,7 +81,7 @@ def explained(found: Any, target: Array, context: Context) -> float:
 
 
 def fits(found: Any, target: Any, context: Context) -> bool:
-    """Say whether `found` is `target` but for the noise of the measurement."""
+    """Say whether `found` equals `target` up to measurement noise."""
     return explained(found, np.asarray(target), context) == 1.0
 
 

@@ -1,4 +1,4 @@
-"""The gradient is a multiple of what it should be: sign, factor, nothing at all."""
+"""The gradient is a multiple of what it should be: wrong sign, wrong factor, or zero."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,9 +11,9 @@ from chainrule.check.why.context import Context, norm
 from .candidate import Candidate, fits
 
 NOTHING = 1e-12
-"""A gradient of this relative size is zero but for rounding."""
+"""A gradient of this relative size is zero up to rounding."""
 CLOSE = 1e-6
-"""How close a measured factor must be to a number to be called by its name."""
+"""How close a measured factor must be to a number to be identified with it."""
 
 
 def multiples(context: Context) -> Iterator[Candidate]:
@@ -44,7 +44,7 @@ def multiples(context: Context) -> Iterator[Candidate]:
 
 
 def _counted_again(context: Context) -> Iterator[Candidate]:
-    """Tell a doubled gradient from one that grows with each backward pass."""
+    """Distinguish a doubled gradient from one that grows with each backward pass."""
     n = context.expected
     first, second = (context.rerun(context.arguments) for _ in range(2))
     grows = (
@@ -55,7 +55,7 @@ def _counted_again(context: Context) -> Iterator[Candidate]:
 
 
 def called(c: float, context: Context) -> tuple[str, str, bool]:
-    """Return what a factor is called, what that means, and whether it has a name at all."""
+    """Return the name of a factor, its meaning, and whether it has a name at all."""
     if c < 0:
         name, meaning, known = called(-c, context)
         return f"−{name}", f"{meaning}, and the sign is wrong" if meaning else "the sign is wrong", known
@@ -77,14 +77,14 @@ def _named(context: Context) -> Iterator[tuple[str, str, float]]:
     yield "2", "a factor ½ is missing, or everything is counted twice", 2.0
     yield "½", "a factor 2 is missing, or one of two equal contributions", 0.5
     for n, where in sizes.items():
-        yield str(n), f"mean against sum, the division by N = {n} is missing ({where})", float(n)
-        yield f"1/{n}", f"mean against sum, a division by N = {n} too many ({where})", 1 / n
+        yield str(n), f"sum instead of mean, the division by N = {n} is missing ({where})", float(n)
+        yield f"1/{n}", f"mean instead of sum, one division by N = {n} too many ({where})", 1 / n
     for d, where in sizes.items():
-        yield f"√{d}", f"missing scale 1/√d, as attention has it, d = {d} ({where})", d**0.5
+        yield f"√{d}", f"missing scale 1/√d, as in attention, d = {d} ({where})", d**0.5
         yield f"1/√{d}", f"the scale 1/√d enters once too often, d = {d} ({where})", d**-0.5
     for n, where in sizes.items():
-        yield f"{n}/{n - 1}", f"N/(N − 1), biased against unbiased, N = {n} ({where})", n / (n - 1)
-        yield f"{n - 1}/{n}", f"(N − 1)/N, unbiased against biased, N = {n} ({where})", (n - 1) / n
+        yield f"{n}/{n - 1}", f"N/(N − 1), unbiased instead of biased, N = {n} ({where})", n / (n - 1)
+        yield f"{n - 1}/{n}", f"(N − 1)/N, biased instead of unbiased, N = {n} ({where})", (n - 1) / n
     for n, of_n in sizes.items():
         for m, of_m in sizes.items():
             yield f"{n}/{m}", f"divided by {m} ({of_m}) in place of {n} ({of_n})", n / m
@@ -101,7 +101,7 @@ def _forms(argument: str, v: float) -> list[tuple[str, float]]:
 
 
 def dimensions(context: Context) -> dict[int, str]:
-    """Return the numbers that a mean or a scale may divide by, and what each of them is."""
+    """Return the numbers that a mean or a scale may divide by, each with its origin."""
     shapes: dict[str, Any] = {"the output": context.output.shape}
     shapes |= {name: np.shape(x) for name, x in context.arguments.items()}
     found: dict[int, str] = {}
@@ -117,7 +117,7 @@ def dimensions(context: Context) -> dict[int, str]:
 
 
 def square_ratio(c: float, context: Context) -> bool:
-    """Say whether a factor is the ratio of two lengths, and so 1 where they are equal."""
+    """Say whether a factor is the ratio of two lengths, which is 1 if they are equal."""
     lengths = {n for x in (context.output, *context.arguments.values()) for n in np.shape(x) if n > 1}
     simple = {2.0, 0.5, *lengths, *(1 / n for n in lengths)}
     if any(abs(c - s) < CLOSE for s in simple):

@@ -1,7 +1,7 @@
-"""Some places or contributions are right, others are missing, doubled or wrong.
+"""Some elements or contributions are right, others are missing, doubled or wrong.
 
-The expected gradient is the sum of its parts: those of single places, of slices of the argument, of slices of the
-output. What weight each part has in the analytic gradient says which of them went wrong.
+The expected gradient is the sum of its parts: of single elements, of slices of the argument, of slices of the output.
+The weight of each part in the analytic gradient shows which of them went wrong.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from .candidate import Candidate, fits
 from .places import described, listed, patterns, subsets
 
 SAME = 1e-5
-"""How far apart two weights are the same."""
+"""How much two weights may differ and still count as equal."""
 
 
 def partial(context: Context) -> Iterator[Candidate]:
-    """Propose that the gradient is right in some places."""
+    """Propose that the gradient is right in some elements only."""
     g, n = context.analytic, context.expected
     if not context.same_shape or g.size < 2:
         return
@@ -55,7 +55,7 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
 
 
 def _scaled_slices(context: Context) -> Iterator[Candidate]:
-    """Propose a factor of its own for each slice."""
+    """Propose a separate factor for each slice."""
     g, n = context.analytic, context.expected
     for fixed in subsets(n.ndim):
         rest = tuple(k for k in range(n.ndim) if k not in fixed)
@@ -72,7 +72,7 @@ def _scaled_slices(context: Context) -> Iterator[Candidate]:
 
 
 def _same_as(weights: Array, context: Context) -> str:
-    """Name what a factor for each slice is equal to."""
+    """Name the quantity that the factors of the slices equal."""
     x = context.x
     values = {name: np.asarray(a) for name, a in context.arguments.items() if np.asarray(a).dtype.kind == "f"}
     if x.shape != () and x.ndim == weights.ndim:
@@ -90,7 +90,7 @@ def _same_as(weights: Array, context: Context) -> str:
 
 
 def contributions(context: Context) -> Iterator[Candidate]:
-    """Propose that some of the output's entries contribute wrongly, by the Jacobian."""
+    """Propose that some entries of the output contribute wrongly, judged by the Jacobian."""
     jacobian = context.jacobian()
     if jacobian is None or not context.same_shape:
         return
@@ -126,7 +126,7 @@ def _output_masks(context: Context, weighted: Array) -> Iterator[Candidate]:
 
 
 def _overwritten(context: Context, weighted: Array) -> Iterator[Candidate]:
-    """Propose that of several contributions to a place the last, or the first, is kept: = where += is needed."""
+    """Propose that only the last, or the first, of several contributions to an element is kept: = in place of +=."""
     shape, size = context.output.shape, context.x.size
     for axes in _steps(len(shape)) if shape else []:
         rest = tuple(k for k in range(len(shape)) if k not in axes)
@@ -137,12 +137,12 @@ def _overwritten(context: Context, weighted: Array) -> Iterator[Candidate]:
         for which, order in (("last", slice(None, None, -1)), ("first", slice(None))):
             at = np.argmax(touched[order], axis=0)
             kept = np.take_along_axis(steps[order], at[None], axis=0)[0].reshape(context.x.shape)
-            text = f"of several contributions to one place only the {which} is kept: assigned where it must be added"
+            text = f"only the {which} of several contributions to an element is kept: assigned where it must be added"
             yield Candidate("partial", text, 3.8, predicted=kept, detail={"axes": list(axes), "rows": which})
 
 
 def _steps(ndim: int) -> list[tuple[int, ...]]:
-    """Return the axes of the output over which a loop may run: some, the last two (of an image), or all."""
+    """Return the axes of the output that a loop may run over: some, the last two (of an image), or all."""
     return list(dict.fromkeys([*subsets(ndim), *([(ndim - 2, ndim - 1)] if ndim > 2 else []), tuple(range(ndim))]))
 
 

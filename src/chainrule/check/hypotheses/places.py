@@ -13,7 +13,7 @@ FEW = 6
 
 
 def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
-    """Name the set of places `wrong`, seen only where `counts` is true; None where it has no shape one could name."""
+    """Describe the set of elements `wrong`, considered only where `counts` is true; None if no description fits."""
     for name, detail, mask in _known(counts.shape, context):
         if np.array_equal(mask & counts, wrong & counts) and np.any(mask & counts):
             return name, detail
@@ -21,13 +21,13 @@ def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[
 
 
 def listed(wrong: Array) -> str:
-    """Name places one by one."""
+    """List elements one by one."""
     places = [str(list(map(int, place))) for place in np.argwhere(wrong)]
     return ", ".join(places[:FEW]) + (f" and {len(places) - FEW} more" if len(places) > FEW else "")
 
 
 def _slices(wrong: Array, counts: Array) -> tuple[str, dict[str, Any]] | None:
-    """Name whole slices along one axis."""
+    """Describe whole slices along one axis."""
     for axis in range(wrong.ndim):
         rest = tuple(k for k in range(wrong.ndim) if k != axis)
         bad = np.any(wrong & counts, axis=rest)
@@ -72,7 +72,7 @@ def _known(shape: tuple[int, ...], context: Context) -> Iterator[tuple[str, dict
 
 
 def patterns(shape: tuple[int, ...]) -> Mapping[str, Array]:
-    """Return the masks of a shape that have a name: diagonal, triangles, border."""
+    """Return the named masks of a shape: diagonal, triangles, border."""
     if len(shape) < 2:
         return {}
     n, m = shape[-2:]

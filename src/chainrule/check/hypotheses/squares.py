@@ -1,4 +1,4 @@
-"""Right only where two lengths are equal."""
+"""Rules that are right only if two lengths are equal."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ MOST_SUBSETS = 64
 
 
 def right_when_square(context: Context) -> Iterator[Candidate]:
-    """Propose that the rule confuses two lengths: it is right where they are equal."""
+    """Propose that the rule confuses two lengths: it is right if they are equal."""
     if context.backward is None:
         return
     if context.square or agrees(context):
@@ -36,7 +36,7 @@ def right_when_square(context: Context) -> Iterator[Candidate]:
 
 
 def _collapsed(context: Context, moved: Context) -> bool:
-    """Whether the cut leaves so little that many rules are right there: one place where there were several."""
+    """Whether the cut leaves so little that many rules are right: one element where there were several."""
     return any(n == 1 < before for n, before in zip(moved.output.shape, context.output.shape, strict=True))
 
 
@@ -78,7 +78,7 @@ def _shortened(x: Array, name: str, chosen: tuple[tuple[str, int], ...]) -> Arra
 
 
 def cut(context: Context, arguments: Arguments) -> Context | None:
-    """Return the context at arguments of other shapes, or None where f or the rule does not take them."""
+    """Return the context at arguments of other shapes, or None if f or the rule does not take them."""
     output = context.evaluate(arguments)
     if output is None or output.ndim != context.output.ndim or not np.all(np.isfinite(output)):
         return None

@@ -1,8 +1,8 @@
-"""The right rule with something wrong put into it: another point, another array, another cotangent.
+"""The right rule applied to the wrong input: another point, another array, another cotangent.
 
-Each substitution is tried both ways. Either the analytic gradient is the measured one at the substituted point (the
-rule took that for what it needed), or the rule under test, run at the substituted point, gives the gradient that is
-right here (it would have needed that for what it took).
+Each substitution is tried both ways. Either the analytic gradient equals the measured gradient at the substituted point
+(the rule used the substitute where it needed the argument), or the rule under test, run at the substituted point, gives
+the gradient that is right here (it used the argument where it needed the substitute).
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from .arrangement import flips, shifts, transposes
 from .candidate import Candidate, fits
 
 PROBES = 3
-"""Elements in which a substitution is tried before it is measured in all."""
+"""How many elements a substitution is tried on before all are measured."""
 LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
 
 @dataclass(frozen=True)
 class Substitution:
-    """What stands for what, the code it speaks for, and how far-fetched it is."""
+    """What replaces what, the code it supports, and how far-fetched it is."""
 
     code: str
     argument: str
@@ -30,13 +30,13 @@ class Substitution:
     value: Array
     cost: float
     lacks: bool = False
-    """Whether it says that the argument is left out."""
+    """Whether it means that the argument is left out."""
 
     @property
     def sentence(self) -> str:
-        """What is wrong if the rule took this for the argument."""
-        if self.code == "transposed":  # a rule has the transpose where the function has none, and the other way round
-            return f"{self.argument} is transposed once too often, or not where it must be"
+        """What is wrong if the rule used this in place of the argument."""
+        if self.code == "transposed":  # a rule has a transpose where the function has none, and vice versa
+            return f"{self.argument} is transposed where it must not be, or not where it must be"
         return f"{self.text} is missing" if self.lacks else f"{self.text} is used where {self.argument} is needed"
 
 
@@ -59,9 +59,9 @@ def substituted(context: Context) -> Iterator[Candidate]:
 
 
 def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Iterator[Candidate]:
-    """Propose that expected = δ Wᵀ or Wᵀ δ, and analytic the same with something else for W.
+    """Propose that expected = δ Wᵀ or Wᵀ δ, and that analytic has something else in place of W.
 
-    Where W has full column rank, δ is known from the expected gradient: nothing else needs to be known of the function.
+    If W has full column rank, δ follows from the expected gradient, without further knowledge of the function.
     """
     w, n = np.asarray(context.arguments[s.argument]), context.expected
     if w.ndim != 2 or n.ndim != 2 or s.argument == context.argument or s.value.shape != w.shape:
@@ -94,7 +94,7 @@ def _agrees_in_some(context: Context, arguments: Arguments) -> bool:
 
 
 def substitutions(context: Context) -> Iterator[Substitution]:
-    """Yield what may have stood in place of each argument."""
+    """Yield what may have been used in place of each argument."""
     for name, x in context.arguments.items():
         x = np.asarray(x)
         if x.dtype.kind in "iu":
@@ -175,7 +175,7 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
 
 
 def recotangented(context: Context) -> Iterator[Candidate]:
-    """Propose that another cotangent than the one that arrives was multiplied with the Jacobian."""
+    """Propose that the Jacobian was multiplied by a cotangent other than the one that arrives."""
     jacobian, y_bar = context.jacobian(), context.y_bar
     if jacobian is None or not context.same_shape:
         return
@@ -209,7 +209,7 @@ def _cotangents(context: Context) -> Iterator[tuple[str, str, Array, float]]:
 
 
 def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, float]]:
-    """Yield cotangents that undo or spoil the derivative of an activation that ends the function."""
+    """Yield cotangents that undo or repeat the derivative of an activation at the end of the function."""
     with np.errstate(all="ignore"):
         ends = {
             "tanh": (1 - y * y, 1 - np.arctanh(y) ** 2, 1 - np.tanh(y) ** 2),

@@ -1,7 +1,8 @@
 """A term of the rule is missing, has the wrong sign, or is taken over the wrong axis.
 
-What lacks, expected − analytic, is held against terms that rules are made of: products of the cotangent with an input,
-the output, the normalised input x̂; sums and means of them over some axes; and anything that is constant along an axis.
+The missing part, expected − analytic, is compared with the terms that rules are made of: products of the cotangent with
+an input, the output or the normalised input x̂; their sums and means over some axes; and anything that is constant
+along an axis.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,13 +18,13 @@ from .factors import called
 from .places import subsets
 
 NEARLY = 0.9999
-"""The share that a term with x̂ explains although the small ε under the root is not known."""
+"""The share that a term with x̂ explains even though the small ε under the root is unknown."""
 SIMPLE = (1.0, 2.0, -1.0)
-"""A term with one of these weights lacks, has the wrong sign, or, where it is a path of its own, stands there twice."""
+"""A term with one of these weights is missing, has the wrong sign or, if it is a path of its own, is counted twice."""
 
 
 def lacking(context: Context) -> Iterator[Candidate]:
-    """Propose what the term is that the analytic gradient lacks."""
+    """Propose which term the analytic gradient lacks."""
     if not context.same_shape or agrees(context):
         return
     values = known_values(context)
@@ -37,7 +38,7 @@ def lacking(context: Context) -> Iterator[Candidate]:
 
 
 def known_values(context: Context) -> dict[str, Array]:
-    """Return arrays that rules multiply with, by name."""
+    """Return arrays that rules multiply by, keyed by name."""
     x, y = context.x, context.output
     found = {"1": np.ones(()), "x" if len(context.arguments) == 1 else context.argument: x}
     found |= {name: a for name, a in context.floating.items() if name != context.argument}
@@ -66,7 +67,7 @@ def _softmax(x: Array) -> Array:
 
 
 def _elementwise(context: Context, values: Mapping[str, Array]) -> dict[str, Array]:
-    """Return ȳ ⊙ u, summed to the argument's shape where it is larger."""
+    """Return ȳ ⊙ u, summed to the argument's shape if it is larger."""
     found = {}
     for name, u in values.items():
         try:
@@ -111,7 +112,7 @@ def _turned(a: Array) -> Array:
 
 
 def _single(context: Context, terms: Mapping[str, Array], cost: float) -> Iterator[Candidate]:
-    """Propose each term, with the weight that fits best; or that the term is all that there is."""
+    """Propose that each term, with its best-fitting weight, is missing, or that it is all there is."""
     g, n, lack = context.analytic, context.expected, context.error
     for name, term in terms.items():
         square = float(np.vdot(term, term))
@@ -127,14 +128,14 @@ def _single(context: Context, terms: Mapping[str, Array], cost: float) -> Iterat
 
 
 def _with_rest(context: Context, name: str, weight: float, predicted: Array, cost: float) -> Iterator[Candidate]:
-    """Propose that a term is right, and that all the others together have a wrong weight."""
+    """Propose that one term is right, and that all others together have a wrong weight."""
     detail = {"term": name, "factor": weight}
     if abs(weight) < 1e-6:
         text = f"the gradient is {name} alone; all other terms are missing"
         if _is_path(name):
             yield Candidate("detached", text + ": their paths are cut off", cost - 0.1, predicted, detail=detail)
         elif context.x.shape != context.output.shape and "⊙" in name:
-            text = f"the gradient is the sum of {name}, but another value than that is needed"
+            text = f"the gradient is the sum of {name}, but another value is needed"
             yield Candidate("output-for-input", text, cost - 0.1, predicted, detail=detail)
         else:
             yield Candidate("missing-term", text, cost - 0.1, predicted, detail=detail)
@@ -147,7 +148,7 @@ def _with_rest(context: Context, name: str, weight: float, predicted: Array, cos
 
 
 def _pairs(context: Context, products: Mapping[str, Array]) -> Iterator[Candidate]:
-    """Propose that one product stands in the place of another."""
+    """Propose that one product is used in place of another."""
     for (needed, a), (taken, b) in permutations(products.items(), 2):
         if fits(a - b, context.error, context) and not fits(a, b, context):
             text = f"the path that contributes {needed} is cut off, and {taken} is counted in its place"
@@ -155,12 +156,12 @@ def _pairs(context: Context, products: Mapping[str, Array]) -> Iterator[Candidat
 
 
 def _is_path(name: str) -> bool:
-    """Say whether a term is what comes along a path of its own: ȳ itself, or a matrix product with it."""
+    """Say whether a term can be the contribution of one path: ȳ itself, or a matrix product with it."""
     return name == "ȳ" or ("⊙" not in name and " " in name)
 
 
 def _parallel(a: Array, b: Array) -> bool:
-    """Say whether one array is a multiple of the other, so that a term is a mere factor."""
+    """Say whether one array is a multiple of the other, so that a term is merely a factor."""
     return abs(float(np.vdot(a, b))) >= (1 - 1e-12) * norm(a) * norm(b)
 
 
@@ -182,7 +183,7 @@ def _weighted(context: Context, name: str, weight: float, predicted: Array, cost
 
 
 def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
-    """Propose that one value stands where another is needed, in a term that is linear in it."""
+    """Propose that one value is used in place of another, in a term that is linear in it."""
     usual = {"x", context.argument, "y", "y²", "softmax(x)", "softmax(softmax(x))", "σ(x)", "tanh(x)"}
     chosen = {k: v for k, v in values.items() if k in usual or k.startswith(("x̂", "y/"))}
     for taken, u in chosen.items():
@@ -211,7 +212,7 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
 
 
 def _one_hot(context: Context) -> Iterator[Candidate]:
-    """Propose that the one-hot term of class labels is missing, or one place off."""
+    """Propose that the one-hot term of class labels is missing, or off by one."""
     n, lack = context.expected, context.error
     if n.ndim < 1 or n.shape[-1] < 3:
         return
@@ -233,7 +234,9 @@ def _one_hot(context: Context) -> Iterator[Candidate]:
 
 
 def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
-    """Propose sums u ⊙ Σ(ȳ ⊙ v) that are taken over the wrong axes: of a softmax, or the two of a normalisation."""
+    """Propose that sums u ⊙ Σ(ȳ ⊙ v) are taken over the wrong axes: that of a softmax, or the two of a
+    normalisation.
+    """
     n = context.expected
     if context.y_bar.shape != n.shape or n.ndim < 2:
         return
@@ -277,7 +280,7 @@ def _over_axes(
         return
     weights = np.linalg.lstsq(columns, lack.ravel(), rcond=None)[0]
     term = (columns @ weights).reshape(n.shape)
-    # Rules subtract these sums: what lacks is the wrong one, too much subtracted, minus the right one.
+    # Rules subtract these sums, so the missing part is the wrong sum, subtracted in excess, minus the right one.
     if max(weights) < -1e-6 and explained(n - term, context.analytic, context) > NEARLY:
         text = f"the sum of {name} is taken over axes {list(wrong)} in place of {list(right)}"
         yield Candidate("axes-swapped", text, 4.4, predicted=n - term, detail={"axes": list(wrong), "term": name})

@@ -1,1 +1,1 @@
-"""One gradient held against numerical derivatives."""
+"""Comparing one gradient with numerical derivatives."""

@@ -1,4 +1,4 @@
-"""What a gradient costs, measured: the forward pass, the backward pass, and numerical differentiation instead."""
+"""The measured cost of a gradient: the forward pass, the backward pass, and numerical differentiation instead."""
 
 import statistics
 import time
@@ -10,14 +10,15 @@ import numpy as np
 
 from chainrule.core.transforms.derivatives import no_grad, value_and_grad
 from chainrule.core.tree import flatten
-from chainrule.present.notebook import paragraph, table
+from chainrule.present.page import fragment, paragraphs
+from chainrule.present.table import table
 
 
 @dataclass(frozen=True)
 class Cost:
     """Seconds, each the median of several runs.
 
-    `forward` is the function alone; `gradient` its value and gradient together, one forward and one backward pass.
+    `forward` is the function alone; `gradient` is its value and gradient together, one forward and one backward pass.
     """
 
     numbers: int
@@ -31,12 +32,12 @@ class Cost:
 
     @property
     def numerical(self) -> float:
-        """Central differences: two evaluations for each number, 2N · `forward`."""
+        """Central differences: two evaluations per number, 2N · `forward`."""
         return 2 * self.numbers * self.forward
 
     @property
     def ratio(self) -> float:
-        """Value and gradient over the value alone."""
+        """The time of value and gradient over that of the value alone."""
         return self.gradient / self.forward
 
     def _repr_html_(self) -> str:
@@ -46,7 +47,9 @@ class Cost:
             ("value and gradient", _seconds(self.gradient), f"{self.ratio:.1f}"),
             ("numerical differentiation", _seconds(self.numerical), f"{self.numerical / self.forward:.1f}"),
         )
-        return paragraph(f"{self.numbers} numbers") + table(("pass", "time", "× forward"), rows)
+        return fragment(
+            "en", paragraphs(f"{self.numbers} numbers"), table(("pass", "time", "× forward"), rows, "costs")
+        )
 
     def __str__(self) -> str:
         return (
@@ -57,13 +60,14 @@ class Cost:
 
 
 def cost(f: Callable[..., Any], *args: Any, seconds: float = 0.3) -> Cost:
-    """Measure what the gradient of a scalar `f` with respect to all its arguments costs.
+    """Measure the cost of the gradient of a scalar `f` with respect to all its arguments.
 
-    That O(2 · forward) is the price of backpropagation is a slogan: the backward pass of a matrix product alone is two
-    products. Theory bounds the operations of value and gradient by about 4 times those of the value (Baur & Strassen
-    1983; Griewank & Walther 2008, §3.3); time also pays for memory and for the engine, which shows on small arrays.
+    That backpropagation costs O(2 · forward) is only a rule of thumb: the backward pass of a matrix product alone is
+    two products. Theory bounds the operations for value and gradient by about 4 times those for the value (Baur &
+    Strassen 1983; Griewank & Walther 2008, §3.3); the time also includes memory traffic and the engine's overhead,
+    which shows on small arrays.
 
-    `seconds` is about how long to measure. Raises what `value_and_grad` raises.
+    `seconds` is roughly how long to measure. Raises what `value_and_grad` raises.
 
     >>> import chainrule as cr
     >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Where to look: random projections of every argument and single elements spread over it; and what was found there."""
+"""What to measure: random projections of every argument and single elements spread over it; and the results."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,13 +15,13 @@ from .measure import SMALLEST_WEIGHT, Measurement, Probe, measure, random_direct
 PROJECTIONS = 2
 LARGEST = 2
 SPREAD = 4
-"""Of each argument are looked at: the elements with the largest gradients, one with the smallest, the first, the last,
-and one at random in each of as many equal parts."""
+"""The elements measured in each argument: those with the largest gradients, one with the smallest, the first, the last,
+and a random one in each of as many equal parts."""
 
 
 @dataclass
 class Covered:
-    """What was measured in one argument."""
+    """The measurements of one argument."""
 
     name: str
     entries: list[Measurement] = field(default_factory=list)
@@ -31,28 +31,28 @@ class Covered:
 
     @property
     def all(self) -> list[Measurement]:
-        """Everything measured."""
+        """All measurements."""
         return [*self.entries, *self.projections]
 
     def with_status(self, status: str) -> list[Measurement]:
-        """Return what came out in one way."""
+        """Return the measurements with one status."""
         return [m for m in self.all if m.status == status]
 
     @property
     def verdict(self) -> str:
-        """The gravest of what was measured: wrong, unclear, kink or right."""
+        """The worst status measured: wrong, unclear, kink or right."""
         statuses = {m.status for m in self.all}
         return next((s for s in ("wrong", "unclear", "kink") if s in statuses), "right")
 
     def row(self, probe: Probe, verdict: str, full: bool) -> ArgumentRow:
-        """Sum up."""
+        """Summarise."""
         x = probe.at[self.name]
         usable = [m for m in self.all if m.status in ("right", "wrong")]
         worst = max((m.relative_error for m in usable), default=0.0)
         size = rms(probe.gradients[self.name])
         share = 1.0 if full else SMALLEST_WEIGHT
-        # A projection lets an error in one element through only if the error, weighted, stays below its limit. What
-        # the first one says holds for the cotangent whose gradient is reported; the others repeat it with another.
+        # A projection misses an error in one element only if the weighted error is below its limit. The first one uses
+        # the cotangent whose gradient is reported; the others repeat it with other cotangents.
         seen = [
             m for m in (self.entries if full else self.projections or self.entries) if m.status in ("right", "kink")
         ]
@@ -66,7 +66,7 @@ class Covered:
 
 
 def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool) -> Covered:
-    """Measure one argument: along a random direction for each probe, and in single elements for the first."""
+    """Measure one argument: along one random direction per probe, and in single elements with the first probe."""
     covered = Covered(name)
     first = probes[0]
     x = first.at[name]
@@ -88,7 +88,7 @@ def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool) 
 
 
 def spread(gradient: Array, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
-    """Yield the indices of the single elements to look at."""
+    """Yield the indices of the single elements to measure."""
     flat = np.abs(gradient).ravel()
     n = flat.size
     largest = np.argpartition(-flat, min(LARGEST, n - 1))[:LARGEST]
@@ -99,7 +99,7 @@ def spread(gradient: Array, rng: np.random.Generator) -> Iterator[tuple[int, ...
 
 
 def _at_kinks(probe: Probe, directions: dict[str, Array], typical: float, index: Any, rng: Any) -> Measurement:
-    """Measure; where the point lies on a kink or nothing can be decided, ask a little aside."""
+    """Measure; if the point is at a kink or nothing can be decided, measure at a point nearby."""
     found = measure(probe, directions, typical, index)
     if found.status not in ("kink", "unclear"):
         return found
@@ -121,10 +121,10 @@ def _at_kinks(probe: Probe, directions: dict[str, Array], typical: float, index:
 
 
 def _outside(probe: Probe, found: Measurement, directions: dict[str, Array]) -> bool:
-    """Whether an element's gradient is no slope of its kink, where that can be said.
+    """Whether an element's gradient is not a slope of its kink, if that can be decided.
 
-    It can where the element moves one output only. Where it moves several, each has a kink of its own, and any mixture
-    of their sides may be meant.
+    It can if the element affects one output only. If it affects several, each has its own kink, and any mixture of
+    their sides may be intended.
     """
     e = found.estimate
     moved = probe.along(directions)(e.step) != probe.output

@@ -1,4 +1,4 @@
-"""The derivative of a function of one number at 0, from its values alone, with what is known about the error."""
+"""The derivative of a function of one number at 0, from its values alone, with an error estimate."""
 
 import math
 from collections.abc import Callable
@@ -10,10 +10,10 @@ import numpy as np
 ORDER = 3
 """Columns of the extrapolation: errors of order h², h⁴ and h⁶."""
 ROWS = 16
-"""Halvings of the step at most."""
+"""The most times the step is halved."""
 FIRST_STEP = 2.0**-6
 ENOUGH = 1e-9
-"""A relative error estimate at which no smaller step is tried."""
+"""The relative error estimate at which no smaller step is tried."""
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """The relative error of one evaluation: half an ulp for each of the few roundings that do not average out."""
 
@@ -22,9 +22,9 @@ ROUNDING = 16 * float(np.finfo(np.float64).eps)
 class Estimate:
     """A derivative with its error.
 
-    `error` is the disagreement of the extrapolations (infinite before there are enough of them), `noise` what rounding
-    alone contributes, `step` the step they belong to. `left` and `right` are the one-sided derivatives at that step,
-    extrapolated to 0: they differ by `jump` where the function has a kink at 0. `sweep` is the plain central
+    `error` is the disagreement of the extrapolations (infinite until there are enough of them), `noise` the
+    contribution of rounding alone, `step` the step they belong to. `left` and `right` are the one-sided derivatives at
+    that step, extrapolated to 0: they differ by `jump` if the function has a kink at 0. `sweep` is the plain central
     difference at each step tried.
     """
 
@@ -44,7 +44,7 @@ class Estimate:
 
 
 def accurate(estimate: Estimate) -> bool:
-    """Whether no smaller step needs to be tried."""
+    """Whether smaller steps are unnecessary."""
     return estimate.error <= ENOUGH * abs(estimate.value)
 
 
@@ -57,17 +57,17 @@ def derivative(
     settled: Callable[[Estimate], bool] = accurate,
     rows: int = ROWS,
 ) -> Estimate:
-    """Return the derivative of `f` at 0; of the sum of `weights * f` where `f` returns an array.
+    """Return the derivative of `f` at 0; if `f` returns an array, that of the sum of `weights * f`.
 
     Central differences (f(h) − f(−h)) / 2h for h, h/2, h/4, … are extrapolated to h = 0 (Richardson), each estimate of
-    order h⁶ from three steps, and the estimate whose extrapolations agree best is taken: large steps err by truncation
-    and by kinks in their reach, small ones by rounding. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
-    Advances in Engineering Software 4(2), 1982; we give up his growing table, so that a kink in the reach of a large
-    step is forgotten with that step.
+    order h⁶ using three steps, and the estimate whose extrapolations agree best is chosen: large steps suffer from
+    truncation and from kinks within their reach, small ones from rounding. The method is Ridders', "Accurate
+    computation of F'(x) and F'(x)F''(x)", Advances in Engineering Software 4(2), 1982, without his growing table, so
+    that a kink within the reach of a large step is forgotten with that step.
 
-    Arrays are subtracted before they are summed, so what does not move adds no rounding error. `rounding` is the
-    relative error of one evaluation. The first estimate that is `settled` is returned at once; its `row` holds the
-    extrapolations of each order. Steps at which `f` is not finite are passed over.
+    Arrays are subtracted before they are summed, so that elements that do not change add no rounding error. `rounding`
+    is the relative error of one evaluation. The first estimate that is `settled` is returned at once; its `row` has the
+    extrapolations of each order. Steps at which `f` is not finite are skipped.
 
     >>> import math
     >>> abs(derivative(lambda t: math.exp(2 * t)).value - 2) < 1e-12
@@ -104,14 +104,16 @@ def derivative(
 
 
 def _size(weights: Any, values: Any) -> float:
-    """Return how large the rounding errors of the weighted sum are, in units of a relative rounding error."""
+    """Return the size of the weighted sum's rounding errors, in units of a relative rounding error."""
     if isinstance(values, float):
         return float(abs(weights * values))
     return float(np.sqrt(np.sum(np.square(weights * values))))
 
 
 def _extrapolated(difference: float, previous: list[float]) -> list[float]:
-    """Return one row of the table: the difference, and what it gives with the rows of twice and four times its step."""
+    """Return one row of the table: the difference, and its extrapolations with the rows of twice and four times the
+    step.
+    """
     row = [difference]
     for order, coarser in enumerate(previous[: ORDER - 1], 1):
         row.append(row[-1] + (row[-1] - coarser) / (4**order - 1))

@@ -16,11 +16,11 @@ from .preliminary import preliminary
 from .shapes import explained_shape, square_only
 
 ENGINES = frozenset({"dtype", "overlapping-memory"})
-"""What the engine puts right on its own: gradients get the dtype of their argument, and operations may share inputs."""
+"""What the engine corrects by itself: gradients get the dtype of their argument, and operations may share inputs."""
 
 
 def inside(subject: Subject, seed: int) -> list[Finding]:
-    """Return what is wrong with the behaviour of the first `custom` operation of a run of which anything is."""
+    """Return what is wrong with the first misbehaving `custom` operation of a run."""
     for one, source in _custom_operations(subject):
         with np.errstate(all="ignore"):
             y = np.asarray(one.forward({name: np.array(x) for name, x in one.arguments.items()}))
@@ -32,7 +32,7 @@ def inside(subject: Subject, seed: int) -> list[Finding]:
 
 
 def square_inside(subject: Subject, seed: int) -> Finding | None:
-    """Return what `square_only` says of the subject, or else of the first `custom` operation in it."""
+    """Return the findings of `square_only` on the subject, or else on the first `custom` operation in it."""
     found = square_only(subject, seed)
     for one, source in _custom_operations(subject):
         if found is not None:
@@ -43,11 +43,11 @@ def square_inside(subject: Subject, seed: int) -> Finding | None:
 
 
 def _custom_operations(subject: Subject) -> Iterator[tuple[FunctionSubject, Source | None]]:
-    """Yield each `custom` operation of a run, as a pair of functions at the inputs it had, with its line."""
+    """Yield each `custom` operation of a run, as a pair of functions at its inputs in the run, with its line."""
     with np.errstate(all="ignore"):
         try:
             operations = subject.operations({name: np.array(x) for name, x in subject.arguments.items()})
-        except Exception:  # code that takes no boxes of ours: the check goes on without
+        except Exception:  # code that does not accept our boxes: the check continues without them
             return
     for recorded in operations:
         if isinstance(recorded.op, Custom) and "vjp" in recorded.op.rules:
@@ -55,7 +55,7 @@ def _custom_operations(subject: Subject) -> Iterator[tuple[FunctionSubject, Sour
 
 
 def merged(outer: list[Finding], inner: list[Finding]) -> list[Finding]:
-    """Return the findings on a function and on an operation inside it; the latter say the same more precisely."""
+    """Return the findings on a function and on an operation inside it, of which the latter are more precise."""
     known = {finding.verdict for finding in inner}
     raised = {"shape", "signature", "missing"} if known & {"shape", "signature"} else set()
     return [*inner, *(finding for finding in outer if finding.verdict not in known | raised)]

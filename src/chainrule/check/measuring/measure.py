@@ -1,4 +1,4 @@
-"""One gradient held against one numerical derivative, in one direction, and what the comparison is worth."""
+"""The comparison of a gradient with a numerical derivative in one direction, and how much it can detect."""
 
 import time
 from collections.abc import Mapping
@@ -12,31 +12,32 @@ from chainrule.check.subjects.subject import Array, Subject, eps_of, rms
 from .directional import FIRST_STEP, Estimate, accurate, derivative
 
 CLOSE = 1e-7
-"""The relative disagreement that is none: numerical derivatives of smooth float64 code are right to 1e-9 or so."""
+"""The relative disagreement that is tolerated: numerical derivatives of smooth float64 code are right to 1e-9 or so."""
 CLOSE_COARSE = 2e-3
-"""The same where the code computes in float32 or float16 only, beside its own rounding."""
+"""The same for code that computes only in float32 or float16, in addition to its own rounding."""
 COARSE = 1e-2
-"""A comparison that would miss an error of this share of the gradient decides nothing."""
+"""A comparison that would miss an error of this fraction of the gradient is inconclusive."""
 NOTHING = 1e-9
-"""A slope of this size is none, beside a cotangent times an argument of size 1."""
+"""A slope of this size counts as zero, relative to a cotangent times an argument of size 1."""
 SAFETY = 10.0
 """By how much the disagreement of extrapolations may underestimate their error."""
 CHANCE = 2.0
-"""An error of twice what agreement tolerates cannot agree twice in a row."""
+"""An error of twice the tolerance cannot pass as agreement twice in a row."""
 ASIDE = 1e-3
-"""How far to go, relative to each argument's size, from a point at which the function has a kink."""
+"""How far to move away from a kink, relative to the size of each argument."""
 ZERO_SCALE = 0.1
-"""What is taken for the size of an argument that is zero throughout, as biases are in the beginning."""
+"""The size assumed for an argument of zeros, such as a fresh bias."""
 SMALLEST_WEIGHT = 0.5
-"""Each element of a random direction is ± something from 0.5 to 1.5: no single error can hide, no two cancel surely."""
+"""Each element of a random direction is ±0.5 to ±1.5: no single error can hide, and no two cancel systematically."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came of one comparison, in units of the derivative along the direction.
+    """The result of one comparison, in units of the derivative along the direction.
 
-    `status` is right, wrong, kink or unclear; `limit` the disagreement that would have been noticed, `scale` the step's
-    length that corresponds to 1, `typical` the size a single direction's derivative has in this argument.
+    `status` is right, wrong, kink or unclear; `limit` is the smallest disagreement that would have been detected,
+    `scale` the step length that corresponds to 1, `typical` the usual size of a derivative in one direction of this
+    argument.
     """
 
     argument: str
@@ -57,7 +58,9 @@ class Measurement:
 
     @property
     def relative_error(self) -> float:
-        """The disagreement over the larger derivative; where it is within the limit, over what makes that `CLOSE`."""
+        """The disagreement over the larger derivative; if it is within the limit, scaled so that the limit is
+        `CLOSE`.
+        """
         if not np.isfinite(self.analytic):
             return float("inf")
         seen = self.limit / CLOSE if self.status == "right" else self.limit
@@ -78,10 +81,10 @@ class Probe:
         self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
         self.eps = max(eps_of(a) for a in (self.output, *self.at.values()))
         self.careful = True
-        """Whether the function may change its arguments, so that it needs copies of all."""
+        """Whether the function may change its arguments, so that it needs copies."""
         self.raised: Exception | None = None
         self.repairs: list[Any] = []
-        """What changes of the backward pass made one of its gradients right."""
+        """The changes to the backward pass that made one of its gradients right."""
         self.evaluations = 0
 
     @property
@@ -90,7 +93,7 @@ class Probe:
         return self.eps < 1e-12
 
     def rounding(self) -> float:
-        """Return a derivative, for steps of the arguments' size, below which there is only rounding."""
+        """Return the derivative, for steps of the arguments' size, below which everything is rounding."""
         return 100 * self.eps * float(np.linalg.norm(np.ravel(self.weights * self.output)))
 
     def fresh(self) -> dict[str, Array]:
@@ -98,15 +101,15 @@ class Probe:
         return {name: np.array(x) for name, x in self.at.items()}
 
     def scale(self, name: str) -> float:
-        """Return how large an argument's elements are, so that steps can be relative to it.
+        """Return the size of an argument's elements, so that steps can be relative to it.
 
-        Small ones count as larger: what they are added to, inside, rounds to its own size.
+        Small elements count as larger, since whatever they are added to inside the function rounds to its own size.
         """
         size = rms(self.at[name])
         return size if size >= ZERO_SCALE else float(np.sqrt(size * ZERO_SCALE)) or ZERO_SCALE
 
     def along(self, directions: Mapping[str, Array]) -> Any:
-        """Return f as a function of a step along directions in some arguments; NaN where it raises."""
+        """Return f as a function of a step along directions in some arguments; NaN if it raises."""
 
         def moved(t: float) -> Any:
             if t == 0:
@@ -140,7 +143,7 @@ class Probe:
         return derivative(self.along(directions), weights=self.weights, **options)
 
     def shifted(self, rng: np.random.Generator) -> "Probe | None":
-        """Return a probe a little aside, or None where the function does not live there."""
+        """Return a probe at a nearby point, or None if the function is not defined there."""
         for distance in (ASIDE, ASIDE / 100, ASIDE / 10_000):
             at = {
                 name: np.asarray(x + distance * self.scale(name) * rng.standard_normal(x.shape), x.dtype)
@@ -159,14 +162,14 @@ class Probe:
 def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index: Any = None) -> Measurement:
     """Compare along directions.
 
-    Numerical derivatives that agree twice in a row end the comparison. Where none do, the one whose extrapolations
-    agree best is taken, and a second one with other steps must confirm it before the gradient is called wrong.
+    The comparison ends as soon as numerical derivatives agree twice in a row. If none do, the one whose extrapolations
+    agree best is used, and a second one with other steps must confirm it before the gradient is called wrong.
     """
     return _Comparison(probe, directions, typical, index).result()
 
 
 class _Comparison:
-    """The analytic derivative along directions beside the numerical ones."""
+    """The analytic derivative along directions, together with the numerical ones."""
 
     def __init__(self, probe: Probe, directions: Mapping[str, Array], typical: float, index: Any) -> None:
         self.probe, self.directions, self.index = probe, directions, index
@@ -179,16 +182,16 @@ class _Comparison:
         self.agreed: Estimate | None = None
 
     def tolerance(self, e: Estimate) -> float:
-        # The rounding of the argument itself counts as well: it is a step not taken.
+        # The rounding of the argument itself counts as well: it changes the step.
         rounded = 2 * self.probe.eps * self.size / e.step
         return self.close * max(abs(self.analytic), min(abs(e.value), 1e300), self.size) + 4 * e.noise + rounded
 
     def agrees(self, e: Estimate) -> bool:
-        """Whether an extrapolation and the same one with steps twice as long are both what the gradient says.
+        """Whether an extrapolation, and the same one with steps twice as long, both agree with the gradient.
 
-        One alone may be so by chance: with shorter and shorter steps, estimates pass through all values on their way.
-        The error of an estimate falls to a quarter or less with each step, so a gradient that differs from its limit by
-        twice the tolerance cannot agree with two in a row.
+        One of them may agree by chance, since with ever shorter steps the estimates pass through many values. The error
+        of an estimate falls to a quarter or less with each step, so a gradient that differs from the limit by twice the
+        tolerance cannot agree with two in a row.
         """
         tolerance = self.tolerance(e)
         self.finest = min(self.finest, tolerance)
@@ -201,12 +204,12 @@ class _Comparison:
         return self.agreed is not None
 
     def decided(self, e: Estimate) -> bool:
-        """Whether more steps would change nothing: the derivatives agree, or are clearly another."""
+        """Whether more steps would change nothing: the derivatives agree, or clearly differ."""
         apart = abs(self.analytic - e.value)
         return self.agrees(e) or (1e3 * max(e.error, e.noise) < apart and e.jump < 0.01 * apart)
 
     def result(self) -> Measurement:
-        """Compare, with other steps where the first ones do not decide."""
+        """Compare, with other steps if the first ones are inconclusive."""
         best = self.probe.slope(self.directions, settled=self.decided)
         if not np.isfinite(self.analytic):
             return self.measured("wrong", best, 0.0, "the gradient is not finite")
@@ -222,11 +225,11 @@ class _Comparison:
         return self.judged(best)
 
     def sees(self, e: Estimate) -> bool:
-        """Whether an estimate is good enough to go on with."""
+        """Whether an estimate is good enough to use."""
         return np.isfinite(e.value) and e.error <= 1e-3 * max(abs(self.analytic), abs(e.value), self.size)
 
     def judged(self, best: Estimate) -> Measurement:
-        """Decide on an estimate that does not agree at once."""
+        """Decide on an estimate that does not agree immediately."""
         limit = self.tolerance(best) + SAFETY * min(best.error, 1e300)
         mismatch = abs(self.analytic - best.value)
         if mismatch <= limit:
@@ -252,7 +255,7 @@ class _Comparison:
 
 
 def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float, mismatch: float) -> bool:
-    """Whether steps too short for precision, but enough to see so large a mismatch, see none: a kink is that near."""
+    """Whether steps too short for precision, but long enough to show so large a mismatch, show none: a kink is near."""
     for halvings in (18, 22, 26, 30):
         e = probe.slope(directions, first_step=2.0**-halvings, rows=1, settled=lambda _: True)
         if e.noise <= 0.01 * mismatch and abs(e.value - analytic) <= 0.02 * mismatch:
@@ -261,7 +264,7 @@ def _right_nearby(probe: Probe, directions: Mapping[str, Array], analytic: float
 
 
 def _sharp(probe: Probe, found: Measurement) -> Measurement:
-    """Call a right comparison unclear where its limit would hide an error as large as a part of the gradient itself."""
+    """Call a right comparison unclear if its limit could hide an error comparable to the gradient itself."""
     value = max(abs(found.analytic), abs(found.numeric), found.typical)
     if found.limit <= COARSE * value:
         return found
@@ -271,7 +274,7 @@ def _sharp(probe: Probe, found: Measurement) -> Measurement:
 
 
 def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch: float) -> bool:
-    """Whether the one-sided slopes differ, and still do so for a much shorter step: curvature alone would vanish."""
+    """Whether the one-sided slopes differ, and still do for a much shorter step, where curvature would vanish."""
     if not np.isfinite(e.jump):
         return True
     if e.jump <= max(0.1 * mismatch, 20 * e.noise):
@@ -282,12 +285,12 @@ def _kinked(probe: Probe, directions: Mapping[str, Array], e: Estimate, mismatch
 
 def _where_undefined(probe: Probe) -> str:
     if probe.raised is not None:
-        return f"the function raises beside this point ({type(probe.raised).__name__}: {probe.raised})"
-    return "the function is not finite beside this point"
+        return f"the function raises near this point ({type(probe.raised).__name__}: {probe.raised})"
+    return "the function is not finite near this point"
 
 
 def random_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Return a direction in which every element has its part, and no two parts are equal."""
+    """Return a direction that involves every element, with no two weights equal."""
     return rng.uniform(SMALLEST_WEIGHT, 2 - SMALLEST_WEIGHT, shape) * rng.choice((-1.0, 1.0), shape)
 
 

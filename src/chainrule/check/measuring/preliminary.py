@@ -1,4 +1,4 @@
-"""What is wrong with a gradient before its values are looked at."""
+"""What is wrong with a gradient even before its values are compared."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -10,14 +10,14 @@ from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, first_place
 
 REPEATABLE = 8
-"""Two runs that differ by this many rounding errors of the largest value are the same: threads may reorder sums."""
+"""Two runs that differ by this many rounding errors of the largest value count as equal: threads may reorder sums."""
 
 BLOCKING = frozenset({"raises", "signature", "shape", "non-deterministic", "not-finite"})
-"""After these verdicts there is nothing to compare; what `blocks` says of a wrong shape is the exception."""
+"""After these verdicts there is nothing left to compare; for a wrong shape, see `blocks`."""
 
 
 def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
-    """Return what is wrong with how the passes behave, apart from the numbers in the gradients."""
+    """Return what is wrong with the behaviour of the passes, apart from the gradients' values."""
     found = list(_overlaps(subject.given()))
     arguments = {name: np.array(x) for name, x in subject.arguments.items()}
     with np.errstate(all="ignore"):

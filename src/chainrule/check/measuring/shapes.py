@@ -1,4 +1,4 @@
-"""Gradients of a wrong shape, and gradients that are right for square shapes only."""
+"""Gradients of the wrong shape, and gradients that are right for square shapes only."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ TRIALS = 40
 
 
 def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
-    """Add to a finding on the shape of a gradient why it is wrong."""
+    """Add the reason to a finding on the shape of a gradient."""
     if finding.verdict in ("signature", "raises"):
         return _mended(finding, subject, y_bar)
     if finding.verdict != "shape" or finding.argument not in subject.arguments:
@@ -40,7 +40,7 @@ def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding
 
 
 def _mended(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
-    """Return the finding with the change of the code that makes the pass run and its gradient right."""
+    """Return the finding with the code change that makes the pass run and its gradient right."""
     name = finding.argument if finding.argument in subject.arguments else ""
     hypotheses = tuple(runs_again(subject, y_bar, name, 0))
     if not hypotheses:
@@ -50,9 +50,9 @@ def _mended(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
 
 
 def square_only(subject: Subject, seed: int) -> Finding | None:
-    """Return a finding where a gradient that is right at these shapes is wrong once two equal axes differ.
+    """Return a finding if a gradient that is right at these shapes is wrong once two equal axes differ.
 
-    Axes that have the same length are cut by one, alone or two together, as far as the function still runs.
+    Axes of equal length are shortened by one, singly or in pairs, as long as the function still runs.
     """
     for number, cuts in enumerate(_cuts(subject)):
         if number == TRIALS:

@@ -1,4 +1,4 @@
-"""Which one change of a backward pass that somebody wrote makes it right: the mistake, by its line."""
+"""Finding the one change that makes a hand-written backward pass right, and with it the line of the mistake."""
 
 from .search import repaired, runs_again
 

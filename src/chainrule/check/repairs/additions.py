@@ -1,4 +1,4 @@
-"""What is missing, or another one than is needed: a variable, a factor, a term, a sum, a stride."""
+"""Things that are missing, or not the ones needed: a variable, a factor, a term, a sum, a stride."""
 
 import ast
 import copy
@@ -9,7 +9,7 @@ from .sites import Edit, Place, Site, below, calls, edit_at, text_of
 
 
 def variables(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Put another variable in the place of one."""
+    """Replace a variable by another."""
     node = site.node
     text = text_of(node)
     known = {text_of(atom) for atom in atoms}
@@ -23,7 +23,7 @@ def variables(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
 
 
 def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Put in what may be missing: a factor, a term, a sum, a square."""
+    """Insert what may be missing: a factor, a term, a sum, a square."""
     node = site.node
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword):
         return
@@ -65,9 +65,7 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield edit_at(site, "missing-term", f"the square of {text_of(node)} is needed", 1.9, squared)
         opposite = ast.BinOp(ast.Constant(1), ast.Sub(), node)
-        yield edit_at(
-            site, "missing-term", f"1 - {text_of(node)} is needed where {text_of(node)} stands", 1.9, opposite
-        )
+        yield edit_at(site, "missing-term", f"1 - {text_of(node)} is needed in place of {text_of(node)}", 1.9, opposite)
     if site.is_value:
         for number, name in ((2, "2"), (0.5, "0.5")):
             yield edit_at(
@@ -90,7 +88,7 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
 
 
 def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Change where a window begins: by a stride, a dilation, a padding, or one place."""
+    """Change where a window starts: by a stride, a dilation, a padding, or one element."""
     node = site.node
     if isinstance(node, ast.Slice):
         yield from _slices(site, node)
@@ -122,7 +120,7 @@ def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
     one, minus = ast.Constant(1), ast.UnaryOp(ast.USub(), ast.Constant(1))
     if node.upper is None and node.step is None and isinstance(node.lower, ast.Constant):
         yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(None, minus, None))
-        yield edit_at(site, "shifted", "the slice begins too late", 1.4, ast.Slice(None, None, None))
+        yield edit_at(site, "shifted", "the slice starts too late", 1.4, ast.Slice(None, None, None))
     if node.lower is None and node.step is None and isinstance(node.upper, ast.UnaryOp):
         yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(one, None, None))
         yield edit_at(site, "shifted", "the slice ends too early", 1.4, ast.Slice(None, None, None))

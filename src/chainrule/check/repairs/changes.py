@@ -1,4 +1,4 @@
-"""What stands there and is the wrong one: a comparison, a transpose, a sign, an axis, a number, an operator."""
+"""Things that are there but wrong: a comparison, a transpose, a sign, an axis, a number, an operator."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ COMPARISONS = {
 
 
 def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Change which side of a mask is taken, whether the boundary is, and what is compared."""
+    """Change which side of a mask is taken, whether it includes the boundary, and what is compared."""
     node = site.node
     if not isinstance(node, ast.Compare) or len(node.ops) != 1:
         return
@@ -25,7 +25,7 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))
     for atom in atoms:
         if text_of(atom) != text_of(node.left):
-            what = f"the mask is taken of {text_of(node.left)} where {text_of(atom)} is needed"
+            what = f"the mask is computed from {text_of(node.left)} where {text_of(atom)} is needed"
             yield edit_at(site, "mask", what, 1.2, ast.Compare(atom, node.ops, node.comparators))
 
 
@@ -36,7 +36,7 @@ def _turned(node: Any) -> ast.expr:
 
 
 def transposes(site: Site) -> Iterator[Edit]:
-    """Turn a factor of a product, or change the order of axes."""
+    """Transpose a factor of a product, or change the order of axes."""
     node, parent = site.node, site.parent
     in_product = (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.MatMult)) or calls(
         parent, "dot", "matmul"
@@ -61,7 +61,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         )
         value = value or (node.func.value if isinstance(node.func, ast.Attribute) else None)
         if value is not None:
-            yield edit_at(site, "axes-swapped", "the axes are exchanged where they must not be", 1.5, value)
+            yield edit_at(site, "axes-swapped", "the axes are swapped where they must not be", 1.5, value)
     if calls(node, "transpose") and any(isinstance(a, ast.Tuple) for a in node.args):
         k = next(k for k, a in enumerate(node.args) if isinstance(a, ast.Tuple))
         yield from _other_orders(site, node, k)
@@ -79,7 +79,7 @@ def _other_orders(site: Site, node: ast.Call, k: int) -> Iterator[Edit]:
 
 
 def signs(site: Site) -> Iterator[Edit]:
-    """Change the sign of a term, or of all."""
+    """Change the sign of one term or of all."""
     node = site.node
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
         yield edit_at(site, "sign", f"the sign of {text_of(node.operand)} is wrong", 0.9, node.operand)
@@ -123,7 +123,7 @@ SUMS = (
 
 
 def axes(site: Site) -> Iterator[Edit]:
-    """Take a reduction over other axes, and keep them or not."""
+    """Reduce over other axes, or change whether they are kept."""
     node = site.node
     if not isinstance(node, ast.Call):
         return
@@ -164,7 +164,7 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
 
 
 def numbers(site: Site) -> Iterator[Edit]:
-    """Put another number in the place of one: off by one in an index, another factor or exponent elsewhere."""
+    """Replace a number by another: off by one in an index, another factor or exponent elsewhere."""
     node = site.node
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
@@ -185,21 +185,19 @@ def numbers(site: Site) -> Iterator[Edit]:
 
 
 def roots(site: Site) -> Iterator[Edit]:
-    """Change where a small number stands: under the root, or beside it."""
+    """Move a small number into the root, or out of it."""
     node = site.node
     if calls(node, "sqrt") and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
         inner = node.args[0]
         if isinstance(inner.op, ast.Add):
             new = ast.BinOp(ast.Call(node.func, [inner.left], []), ast.Add(), inner.right)
             yield edit_at(
-                site, "epsilon", f"{text_of(inner.right)} stands under the root where it must stand beside it", 1.0, new
+                site, "epsilon", f"{text_of(inner.right)} is inside the root where it must be outside", 1.0, new
             )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and calls(node.left, "sqrt"):
         root: Any = node.left
         moved = ast.Call(root.func, [ast.BinOp(root.args[0], ast.Add(), node.right)], [])
-        yield edit_at(
-            site, "epsilon", f"{text_of(node.right)} stands beside the root where it must stand under it", 1.0, moved
-        )
+        yield edit_at(site, "epsilon", f"{text_of(node.right)} is outside the root where it must be inside", 1.0, moved)
 
 
 OTHER_OPERATORS: dict[type, tuple[type, ...]] = {
@@ -213,7 +211,7 @@ OTHER_OPERATORS: dict[type, tuple[type, ...]] = {
 
 
 def operators(site: Site) -> Iterator[Edit]:
-    """Change an operation, or leave out one of its sides."""
+    """Change an operator, or drop one of its operands."""
     node = site.node
     if not isinstance(node, ast.BinOp):
         return
@@ -260,7 +258,7 @@ FUNCTIONS = (
 
 
 def calls_changed(site: Site) -> Iterator[Edit]:
-    """Call the opposite function, or none, or with the arguments the other way round."""
+    """Call the opposite function, or none, or swap the arguments."""
     node = site.node
     if not isinstance(node, ast.Call):
         return
@@ -276,7 +274,7 @@ def calls_changed(site: Site) -> Iterator[Edit]:
             yield edit_at(
                 site,
                 "factor" if name in ("sum", "mean") else "wrong-point",
-                f"{name} is taken where {other} is needed",
+                f"{name} is used where {other} is needed",
                 1.4,
                 ast.Call(func, node.args, node.keywords),
             )
@@ -289,4 +287,4 @@ def calls_changed(site: Site) -> Iterator[Edit]:
         yield edit_at(site, "other-argument", f"the arguments of {name} are in the wrong order", 1.8, swapped)
     if len(node.args) == 3 and name == "where":
         a, b, c = node.args
-        yield edit_at(site, "mask", "the branches are exchanged", 1.2, ast.Call(node.func, [a, c, b], node.keywords))
+        yield edit_at(site, "mask", "the branches are swapped", 1.2, ast.Call(node.func, [a, c, b], node.keywords))

@@ -1,4 +1,4 @@
-"""The changes of one expression that undo what is often written wrong."""
+"""Changes to one expression that undo common mistakes."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from .sites import Edit, Place, Site, atoms_of, sites
 
 
 def edits(tree: Any) -> list[Edit]:
-    """Return every change that is tried, the likeliest first."""
+    """Return every change to try, most likely first."""
     atoms = atoms_of(tree)
     found = [edit for site in sites(tree) for edit in _of_site(site, atoms)]
     found += [edit for statement in _statements(tree) for edit in additions.of_statement(statement)]

@@ -1,4 +1,4 @@
-"""A function as its syntax tree, and the function that a changed tree makes."""
+"""A function's syntax tree, and the function compiled from a changed tree."""
 
 import ast
 import dis
@@ -9,10 +9,10 @@ from typing import Any
 Definition = ast.FunctionDef | ast.Lambda
 
 
-class Program:
+class FunctionSource:
     """The source of one Python function, which can be compiled again after its tree was changed.
 
-    Raises ValueError where there is no source, or where it does not give this very function.
+    Raises ValueError if there is no source, or if it does not compile to this very function.
     """
 
     def __init__(self, function: FunctionType) -> None:
@@ -40,7 +40,7 @@ class Program:
         raise ValueError(f"{code.co_name}: its source is not that of the function")
 
     def _code_of(self, node: Definition) -> CodeType | None:
-        """Compile a definition inside a function that has its free variables."""
+        """Compile a definition inside an outer function that has its free variables."""
         free = self.function.__code__.co_freevars
         inner: list[ast.stmt] = [node] if isinstance(node, ast.FunctionDef) else [ast.Expr(node)]
         outer = ast.FunctionDef(
@@ -58,7 +58,7 @@ class Program:
         return next((c for c in wrapper.co_consts if isinstance(c, CodeType)), None)
 
     def compiled(self, space: dict[str, Any] | None = None) -> FunctionType | None:
-        """Return the function that the tree makes now, with other globals if some are given, or None."""
+        """Return the function compiled from the current tree, with other globals if given, or None."""
         code, old = self._code_of(self.tree), self.function
         if code is None:
             return None
@@ -72,14 +72,14 @@ class Program:
 
 
 def _signature(code: CodeType) -> Any:
-    """Return what two compilations of one source agree in; how a call is laid out depends on what stands around."""
+    """Return what two compilations of one source have in common; the code of a call depends on its surroundings."""
     operators = [i.argrepr for i in dis.get_instructions(code) if i.opname in ("BINARY_OP", "COMPARE_OP")]
     constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
     return operators, code.co_names, code.co_varnames, repr(constants)
 
 
 def _bare(node: Definition) -> Definition:
-    """Take away what is evaluated where a function is defined: it is there already."""
+    """Remove what is evaluated at definition time, which has already happened."""
     if isinstance(node, ast.FunctionDef):
         node.decorator_list, node.returns = [], None
         for one in ast.walk(node.args):

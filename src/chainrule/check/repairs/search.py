@@ -1,4 +1,4 @@
-"""The search: every change is tried on the gradient that was measured, and what repairs it is tried elsewhere."""
+"""The search: every change is tried against the measured gradient, and those that repair it are tried elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +16,20 @@ from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
-from .program import Program
+from .program import FunctionSource
 from .sites import Edit
 
 SECONDS = 2.0
-"""How long changes are tried."""
+"""How long to try changes."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
-"""Costs below which a change says what the mistake is; of dearer ones, which put in or take out, several may do."""
+"""The cost below which a change identifies the mistake; of costlier ones, which insert or remove, several may work."""
 MOST = 3
 NEAR = 0.3
-"""How much dearer a second repair may be to be named beside the first."""
+"""How much costlier a second repair may be to be named along with the first."""
 LARGEST = 2000
-"""Elements up to which a gradient is measured to mend a pass that does not run."""
+"""The most elements for which a gradient is measured to repair a pass that does not run."""
 """How many repairs are named."""
 
 
@@ -38,16 +38,16 @@ class Repair:
     """A change that makes a gradient right here, with the subject that has it."""
 
     edit: Edit
-    program: Program
+    program: FunctionSource
     subject: Subject
 
 
 def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
-    """Return what single changes of the backward pass under check make the gradient right, the likeliest first.
+    """Return the single changes to the backward pass under check that make the gradient right, most likely first.
 
-    Each was tried at other points and cotangents as well: what repairs the gradient at one point only is not named.
-    None where there is no source, or no one change repairs it. A change that repaired another argument's gradient is
-    tried first.
+    Each was also tried at other points and cotangents, so a change that repairs the gradient at one point only is not
+    named. Returns None if there is no source, or no single change repairs it. A change that repaired another argument's
+    gradient is tried first.
     """
     found: list[tuple[int, Repair]] = []
     with np.errstate(all="ignore"):
@@ -57,7 +57,7 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
-                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
+                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first those that make all gradients right
             if len(found) >= MOST and not found[0][0]:
                 break
     named = [repair for _, repair in found[:MOST]]
@@ -66,7 +66,7 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
 
 
 def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
-    """Return what single changes mend a backward pass that raises, or returns an array of a wrong shape."""
+    """Return the single changes that repair a backward pass that raises, or returns an array of the wrong shape."""
     with np.errstate(all="ignore"):
         try:
             output = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
@@ -117,11 +117,13 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterat
             yield Repair(edit, program, changed)
 
 
-def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[FunctionType], Subject | None], list[Edit]]]:
+def _programs(
+    subject: Subject,
+) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
     """Yield the functions that a backward pass is made of: itself, and those of the user's that it calls."""
     for function, rebuilt in subject.editable():
         try:
-            program = Program(function)
+            program = FunctionSource(function)
         except ValueError:
             continue
         yield program, rebuilt, edits(program.tree)
@@ -137,9 +139,9 @@ def _fits(subject: Subject, context: Context) -> bool:
 
 
 def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: int) -> int | None:
-    """Return how many of the other arguments' gradients are wrong; None where the change is no repair.
+    """Return how many of the other arguments' gradients are wrong; None if the change is not a repair.
 
-    It is one where the gradient is right at other points too, and no other gradient that was right is wrong now.
+    It is one if the gradient is right at other points, too, and no other gradient that was right is wrong now.
     """
     rng, name = np.random.default_rng(seed + 1), context.argument
     seen, wrong = 0, 0

@@ -1,4 +1,4 @@
-"""The expressions of a function in their places, and what a change of one of them is."""
+"""The expressions of a function in their places, and changes to them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 LONG = 60
 """The most characters of an expression that is shown whole."""
 Place = tuple[ast.AST, str, int | None]
-"""Where a node stands: its parent, the field, and the position in a list."""
+"""The place of a node: its parent, the field, and the position in a list."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One change: new nodes for some places, what it says of the mistake, and how far-fetched that is."""
+    """One change: new nodes for some places, what it says about the mistake, and how far-fetched that is."""
 
     code: str
     what: str
@@ -25,11 +25,11 @@ class Edit:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells it from other changes of a function, whichever tree it belongs to."""
+        """What distinguishes it from other changes to a function, whichever tree it belongs to."""
         return self.line, self.written, self.wanted
 
     def apply(self) -> "Edit":
-        """Make the change, and return the one that takes it back."""
+        """Make the change, and return the one that undoes it."""
         before = [(place, _at(place)) for place, _ in self.changes]
         for place, new in self.changes:
             _put(place, new)
@@ -52,7 +52,7 @@ def _put(place: Place, new: Any) -> None:
 
 @dataclass
 class Site:
-    """An expression in its place, with what stands around it."""
+    """An expression in its place, with its surroundings."""
 
     node: Any
     place: Place
@@ -66,7 +66,7 @@ class Site:
 
     @property
     def in_index(self) -> bool:
-        """Whether it counts places: within an index, a slice or the arguments of `range`."""
+        """Whether it is a position: within an index, a slice or the arguments of `range`."""
         child = self.node
         for node in self.above:
             if isinstance(node, ast.Slice) or (isinstance(node, ast.Subscript) and node.slice is child):
@@ -92,7 +92,7 @@ def sites(tree: ast.AST) -> Iterator[Site]:
 
 
 def below(node: ast.AST, above: list[ast.AST], statement: ast.AST) -> Iterator[Site]:
-    """Yield every expression below a node, with what stands above it."""
+    """Yield every expression below a node, with its ancestors."""
     own = node if isinstance(node, ast.stmt) else statement
     chain = [node, *above]
     for name, value in ast.iter_fields(node):
@@ -139,7 +139,7 @@ def atoms_of(tree: Any) -> list[ast.expr]:
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:
-    """Return the change that puts a new expression in a place, with both texts."""
+    """Return the change that puts a new expression into a place, with both texts."""
     new = ast.copy_location(new, site.node)
     shown = _shown(site)
     before = ast.unparse(shown)
@@ -150,7 +150,7 @@ def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edi
 
 
 def _shown(site: Site) -> ast.AST:
-    """Return the expression around a change that says enough, and is short: up to what a statement assigns."""
+    """Return a short but sufficient expression around a change, at most the value that a statement assigns."""
     shown: ast.AST = site.node
     for above in site.above:
         if isinstance(above, ast.stmt | ast.Tuple | ast.Lambda | ast.comprehension):

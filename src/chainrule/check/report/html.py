@@ -1,107 +1,160 @@
 """A report of `check` as HTML: a page of its own, or a part of another page, without scripts."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.present.escape import CSP
-from chainrule.present.escape import page as written
+from chainrule.present.chart import line_chart
+from chainrule.present.figure import shape_text
+from chainrule.present.heat_map import heat_map
+from chainrule.present.html import Markup, join, tag
+from chainrule.present.page import fragment, heading, page, pairs, paragraphs, preformatted
+from chainrule.present.table import table
+from chainrule.present.texts import Words
 
 from .found import Finding, Found
-from .words import TEXT, reason, said, verdict
+from .verdicts import ACCEPTED
+from .words import TEXT, code_name, reason, said
 
-WIDTH = 640
-"""The width of a plot, in pixels of its own; a page that is narrower shrinks it."""
 WRAP = 40
 """Elements of a vector in one row of its heat map."""
-DECADES = (-8, 0)
-"""Relative errors from white (1e-8 and less) to dark red (1 and more)."""
+CELLS = 64
+"""Rows and columns of a heat map at most; of more, each cell is the worst of several elements."""
+ENDS = (1e-8, 1.0)
+"""Relative errors of the palest and of the strongest shade."""
+LARGEST = 20
 
 
-def check_lang(lang: str) -> None:
-    """Raise a ValueError unless the report is written in `lang`."""
-    if lang not in TEXT:
-        raise ValueError(f"lang: expected one of {', '.join(TEXT)}, got {lang!r}")
+def html_of(report: Found, lang: str = "en") -> str:
+    """Return the report as a page in English or Korean (`lang` "en" or "ko")."""
+    t = Words(TEXT, lang)
+    return page(f"{t['title']}: {report.name}", lang, *_content(report, t, 1))
 
 
-def html_of(report: Found, lang: str = "en", *, page: bool = True) -> str:
-    """Return the report in English or Korean (`lang` "en" or "ko"), as a page or as one element. Needs jinja2."""
-    import jinja2
-    from markupsafe import Markup
-
-    check_lang(lang)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    findings = [(f, Markup(heat_map(f, lang)), Markup(sweep_plot(f, lang))) for f in report.findings]
-    template = environment.get_template("report.html.jinja")
-    text = template.render(
-        lang=lang,
-        t=TEXT[lang],
-        report=report,
-        findings=findings,
-        page=page,
-        isnan=math.isnan,
-        said=said,
-        reason=reason,
-        verdict=verdict,
-        csp=Markup(CSP),
-    )
-    return written(text)
+def fragment_of(report: Found, lang: str = "en") -> str:
+    """Return the report as one element for a notebook."""
+    return fragment(lang, *_content(report, Words(TEXT, lang), 2))
 
 
-def heat_map(finding: Finding, lang: str = "en") -> str:
-    """Return an SVG of the relative error of each element, or an empty string where it was not measured.
+def _content(report: Found, t: Words, level: int) -> Iterator[Markup]:
+    state = "good" if report.verdict in ACCEPTED else "bad"
+    verdict = tag("span", t[f"verdict {report.verdict}"].upper(), class_=state)
+    yield heading(level, verdict, " ", report.name)
+    yield tag("p", t[f"meaning {report.verdict}"])
+    for finding in report.findings:
+        yield tag("section", _finding(finding, t, level + 1))
+    if report.rows:
+        yield tag("section", _covered(report, t, level + 1))
+
+
+def _finding(finding: Finding, t: Words, level: int) -> Iterator[Markup]:
+    name = finding.argument + (f"[{', '.join(map(str, finding.index))}]" if finding.index else "")
+    yield heading(level, [tag("code", name), ": "] if name else None, t[f"verdict {finding.verdict}"])
+    yield tag("p", said(finding.message, t.lang))
+    yield pairs(_facts(finding, t))
+    if finding.hypotheses:
+        rows = [
+            (code_name(h.code, t), reason(h, t.lang), t("explains", share=f"{h.explained:.0%}"))
+            for h in finding.hypotheses[:3]
+        ]
+        yield join(heading(level + 1, t["why"]), table((), rows, t("why_of", name=name or finding.verdict)))
+    yield error_map(finding, t)
+    yield sweep_plot(finding, t)
+    if finding.reproduction:
+        yield join(heading(level + 1, t["reproduce"]), preformatted(finding.reproduction))
+
+
+def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
+    if not math.isnan(finding.analytic):
+        yield t["analytic"], f"{finding.analytic:.6g}"
+    if not math.isnan(finding.numeric):
+        yield t["numeric"], f"{finding.numeric:.6g}"
+        yield t["error"], f"{finding.relative_error:.1e}"
+    yield t["expected"], finding.detail.get("formula")
+    if finding.detail.get("written"):
+        yield t["written"], join(tag("code", finding.detail["written"]), f", {t('line', n=finding.detail['line'])}")
+    source = finding.source
+    place = [tag("span", " ", str(source), class_="soft"), tag("br"), tag("code", source.text)] if source else []
+    yield t["where"], join(finding.operation, place) if finding.operation or source else ""
+
+
+def error_map(finding: Finding, t: Words) -> Markup:
+    """Return the relative error of each element as a heat map, nothing where it was not measured.
 
     A matrix lies as it is printed; of more than two axes, all but the last run downwards; a vector is wrapped.
     """
     if finding.error_map is None or np.size(finding.error_map) < 2:
-        return ""
+        return Markup("")
     errors = np.asarray(finding.error_map, np.float64)
-    columns = errors.shape[-1] if errors.ndim > 1 else min(errors.size, WRAP)
-    rows = math.ceil(errors.size / max(columns, 1))
-    cell = max(3, min(28, WIDTH // columns, 420 // rows))
-    cells = []
-    for k, index in enumerate(np.ndindex(errors.shape)):
-        row, column = divmod(k, columns)
-        name = f"[{', '.join(map(str, index))}]"
-        cells.append(
-            f'<rect x="{column * cell}" y="{row * cell}" width="{cell - 0.5}" height="{cell - 0.5}" '
-            f'fill="{colour(float(errors[index]))}"><title>{name}: {errors[index]:.1e}</title></rect>'
-        )
-    label = f"{TEXT[lang]['heat_map']}, {' × '.join(map(str, errors.shape))}"
-    return _svg(columns * cell, rows * cell, label, "".join(cells))
+    title = t("heat_map", name=finding.argument, shape=shape_text(errors.shape))
+    lines, rows, columns = _lines_of(errors)
+    down, across = (max(1, math.ceil(n / CELLS)) for n in lines.shape)
+    pooled = _worst_of(lines, down, across)
+    note = t("pooled", rows=down, columns=across) if max(down, across) > 1 else ""
+    drawn = heat_map(
+        title,
+        [[v for v in line if v >= 0] for line in pooled.tolist()],
+        rows[::down],
+        columns[::across],
+        t.lang,
+        ends=ENDS,
+        widest=28,
+        numbers=_largest(errors, title, t),
+    )
+    return join(drawn, paragraphs(note, soft=True))
 
 
-def colour(error: float) -> str:
-    """Return the colour of a relative error."""
-    low, high = DECADES
-    exponent = math.log10(error) if 0 < error < math.inf else (low if error == 0 else high)
-    share = min(max((exponent - low) / (high - low), 0.0), 1.0)
-    ends = ((238, 241, 246), (246, 190, 110), (176, 22, 44))
-    first, second, part = (ends[0], ends[1], 2 * share) if share < 0.5 else (ends[1], ends[2], 2 * share - 1)
-    mixed = (round(a + part * (b - a)) for a, b in zip(first, second, strict=True))
-    return "#" + "".join(f"{value:02x}" for value in mixed)
+def _lines_of(errors: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[str], list[str]]:
+    """Return errors as rows, with the names of the rows and columns; what fills up the last row is −1."""
+    if errors.ndim < 2:
+        wide = min(errors.size, WRAP)
+        starts = range(0, errors.size, wide)
+        filled = np.append(errors, np.full(-errors.size % wide, -1.0))
+        return filled.reshape(-1, wide), [f"{k} +" for k in starts] if len(starts) > 1 else [], _numbers(wide)
+    rows = [", ".join(map(str, index)) for index in np.ndindex(errors.shape[:-1])]
+    return errors.reshape(len(rows), -1), rows, _numbers(errors.shape[-1])
 
 
-def sweep_plot(finding: Finding, lang: str = "en") -> str:
-    """Return an SVG of the numerical derivative at each step h: how far it is from its limit, on logarithmic axes."""
-    points = [(h, d) for h, d in finding.sweep if h > 0 and math.isfinite(d)]
+def _numbers(count: int) -> list[str]:
+    return [str(k) for k in range(count)]
+
+
+def _worst_of(lines: np.ndarray[Any, Any], down: int, across: int) -> np.ndarray[Any, Any]:
+    """Return the worst of each block; NaN is worst."""
+    known = np.where(np.isnan(lines), np.inf, lines)
+    by_rows = np.maximum.reduceat(known, np.arange(0, len(lines), down), axis=0)
+    return np.maximum.reduceat(by_rows, np.arange(0, lines.shape[1], across), axis=1)
+
+
+def _largest(errors: np.ndarray[Any, Any], label: str, t: Words) -> Markup:
+    order = np.argsort(-np.nan_to_num(errors, nan=np.inf), axis=None, kind="stable")[:LARGEST]
+    indices = (np.unravel_index(int(k), errors.shape) for k in order)
+    rows = [(f"[{', '.join(map(str, map(int, index)))}]", f"{errors[index]:.1e}") for index in indices]
+    note = t("largest", shown=len(rows), total=errors.size) if len(rows) < errors.size else ""
+    return join(table((t["element"], t["error"]), rows, label), paragraphs(note, soft=True))
+
+
+def sweep_plot(finding: Finding, t: Words) -> Markup:
+    """Return a chart of the numerical derivative at each step h: how far it is from its limit, on logarithmic axes."""
+    points = sorted((h, d) for h, d in finding.sweep if h > 0 and math.isfinite(d))
     if len(points) < 3:
-        return ""
-    limit = _limit([d for _, d in points])
+        return Markup("")
+    limit = _limit([d for _, d in finding.sweep if math.isfinite(d)])
     scale = abs(limit) or max(abs(d) for _, d in points) or 1.0
-    distances = [(math.log10(h), math.log10(max(abs(d - limit) / scale, 1e-16))) for h, d in points]
     told = abs(finding.sweep_analytic - limit) / scale
-    level = math.log10(told) if 1e-16 < told < 1e16 else None
-    return _lines(distances, level, TEXT[lang])
+    return line_chart(
+        t("distance", name=finding.argument),
+        [h for h, _ in points],
+        [(t["distance_line"], [abs(d - limit) / scale for _, d in points])],
+        t.lang,
+        x_label=t["step"],
+        log_x=True,
+        log_y=True,
+        level=(t["given"], told) if 1e-16 < told < 1e16 else None,
+    )
 
 
 def _limit(values: list[float]) -> float:
@@ -111,45 +164,17 @@ def _limit(values: list[float]) -> float:
     return extrapolated[int(np.argmin(apart)) + 1]
 
 
-def _lines(points: list[tuple[float, float]], level: float | None, text: dict[str, Any]) -> str:
-    """Return a plot of points, and of the distance of the gradient itself as a dashed line."""
-    height, left, bottom, top = 240, 64, 42, 14
-    ys = [y for _, y in points] + ([level] if level is not None else [])
-    x_low, x_high = math.floor(min(x for x, _ in points)), math.ceil(max(x for x, _ in points))
-    y_low, y_high = math.floor(min(ys)), math.ceil(max(ys))
-    y_high = max(y_high, y_low + 1)
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = left + (x - x_low) / (x_high - x_low) * (WIDTH - left - 16)
-        return round(across, 1), round(top + (y_high - y) / (y_high - y_low) * (height - top - bottom), 1)
-
-    parts = []
-    for x in range(x_low, x_high + 1):
-        across, _ = place(x, y_low)
-        parts.append(f'<text x="{across}" y="{height - bottom + 16}" text-anchor="middle">1e{x}</text>')
-        parts.append(f'<line x1="{across}" x2="{across}" y1="{top}" y2="{height - bottom}" stroke="#dfe3ea"/>')
-    for y in range(y_low, y_high + 1, max(1, (y_high - y_low) // 5)):
-        _, down = place(x_low, y)
-        parts.append(f'<text x="{left - 8}" y="{down + 4}" text-anchor="end">1e{y}</text>')
-        parts.append(f'<line x1="{left}" x2="{WIDTH - 16}" y1="{down}" y2="{down}" stroke="#dfe3ea"/>')
-    path = " ".join("{},{}".format(*place(*point)) for point in points)
-    parts.append(f'<polyline points="{path}" fill="none" stroke="#2563eb" stroke-width="2"/>')
-    for point in points:
-        across, down = place(*point)
-        parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="#2563eb"/>')
-    if level is not None:
-        _, down = place(x_low, level)
-        line = f'<line x1="{left}" x2="{WIDTH - 16}" y1="{down}" y2="{down}" stroke="#b0162c" stroke-dasharray="6 4"/>'
-        beside = down + 16 if down < top + 24 else down - 6
-        parts.append(
-            f'{line}<text x="{WIDTH - 20}" y="{beside}" text-anchor="end" fill="#b0162c">{text["given"]}</text>'
-        )
-    parts.append(f'<text x="{(WIDTH + left) / 2}" y="{height - 6}" text-anchor="middle">{text["step"]}</text>')
-    return _svg(WIDTH, height, text["distance"], "".join(parts))
-
-
-def _svg(width: float, height: float, label: str, inside: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" font-size="12" fill="#5b6472"><title>{label}</title>{inside}</svg>'
-    )
+def _covered(report: Found, t: Words, level: int) -> Iterator[Markup]:
+    """Yield the table of what was checked, each column explained below it."""
+    keys = ("argument", "shape", "dtype", "entries", "projections", "worst", "limit", "verdict")
+    rows = [
+        (tag("code", r.name), shape_text(r.shape) or t["number"], r.dtype, r.entries, r.projections,
+         f"{r.worst:.1e}", f"{r.limit:.1e}", t[f"verdict {r.verdict}"])
+        for r in report.rows
+    ]  # fmt: skip
+    yield heading(level, t["checked"])
+    yield table([key if key == "dtype" else t[key] for key in keys], rows, t["checked"])
+    yield pairs((t[key], t[f"{key}_text"]) for key in keys if f"{key}_text" in t)
+    modes = f"{t['modes']}: {said(report.modes, t.lang)}." if report.modes else ""
+    notes = (said(note, t.lang) for note in report.notes)
+    yield paragraphs(" ".join(filter(None, (modes, t("evaluations", n=f"{report.evaluations:,}"), *notes))), soft=True)

@@ -8,23 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-VERDICTS = {
-    "right": "맞음",
-    "wrong": "틀림",
-    "kink": "꺾인 점",
-    "step-size-noise": "판단 불가(간격)",
-    "dtype-too-coarse": "판단 불가(정밀도)",
-    "non-deterministic": "실행마다 다름",
-    "mutates-input": "입력을 바꿈",
-    "overlapping-memory": "메모리 공유",
-    "shape": "모양이 틀림",
-    "dtype": "dtype이 틀림",
-    "missing": "기울기 없음",
-    "signature": "호출 형식이 틀림",
-    "raises": "예외 발생",
-    "not-finite": "유한하지 않음",
-}
-"""What a verdict is called."""
+from chainrule.present.texts import filled
 
 REASONS: Mapping[str, str] = {
     "sign": "기울기의 부호가 반대입니다",
@@ -84,7 +68,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"(.*) raised (\w+): (.*)", "{0}에서 {1} 예외가 발생했습니다: {2}"),
     (
         r"computed in (\w+): (.*); make the code .*",
-        "{0}으로 계산되어 정밀도가 부족합니다. float64를 받게 하거나 작은 예로 검사하십시오",
+        "{0}{으로} 계산되어 정밀도가 부족합니다. float64를 받게 하거나 작은 예로 검사하십시오",
     ),
     (r"rounding hides an error as large as .*", "반올림 오차가 기울기의 100분의 1보다 큰 오차를 가립니다"),
     (r"no step shows the derivative well enough", "어떤 간격에서도 미분값이 충분히 뚜렷하지 않습니다"),
@@ -112,14 +96,14 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"the (forward|backward) pass changes it in place \(from (\S+) to (\S+)\).*",
-        "계산 중에 이 값이 제자리에서 바뀝니다 ({1}에서 {2}(으)로). 복사본을 쓰십시오",
+        "계산 중에 이 값이 제자리에서 바뀝니다 ({1}에서 {2}{으로}). 복사본을 쓰십시오",
     ),
     (r"it is written to in place, .*", "제자리에서 쓰입니다(여기서는 값이 그대로입니다). 복사본을 쓰십시오"),
     (
         r"several of its elements are one number in memory .*",
         "여러 원소가 메모리의 한 수입니다(브로드캐스트 뷰). 복사본을 주십시오",
     ),
-    (r"it shares memory with (.*): a change .*", "{0}와(과) 메모리를 공유합니다. 복사본을 주십시오"),
+    (r"it shares memory with (.*): a change .*", "{0}{과} 메모리를 공유합니다. 복사본을 주십시오"),
     (
         r"forward mode \(jvp\) disagrees with reverse mode and with numerical differentiation",
         "순방향 모드(jvp)가 역방향 모드 및 수치 미분과 다릅니다",
@@ -130,17 +114,17 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(.*) returned (\d+) gradients?, expected one for each of the (\d+) .*",
-        "{0}이(가) 기울기를 {1}개 돌려주었습니다. 필요한 수는 {2}개입니다",
+        "{0}{이} 기울기를 {1}개 돌려주었습니다. 필요한 수는 {2}개입니다",
     ),
     (r"the adjoint identity holds", "수반 항등식 성립"),
     (r"the two modes disagree", "두 모드가 서로 다름"),
     (
         r"The arguments are (.*); the same code was checked in float64\.",
-        "인수는 {0}이며, 같은 코드를 float64로 검사했습니다.",
+        "인수는 {0}{이며}, 같은 코드를 float64로 검사했습니다.",
     ),
     (
         r"The code computes in (.*) only, so errors .*",
-        "코드가 {0}으로만 계산하므로 그 반올림보다 작은 오차는 볼 수 없습니다.",
+        "코드가 {0}{으로}만 계산하므로 그 반올림보다 작은 오차는 볼 수 없습니다.",
     ),
     (r"As expected: (.*): (.*)\.", "의도한 대로: {0}: {1}."),
 )
@@ -152,7 +136,7 @@ def sentence(text: str) -> str:
     """Return a finding's message, or a note, in Korean; what no pattern knows, an exception's text, stays as it is."""
     for pattern, korean in _COMPILED:
         if match := pattern.fullmatch(text):
-            return korean.format(*match.groups())
+            return filled(korean, *match.groups())
     return text
 
 
@@ -160,8 +144,8 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
     """Return what a reason says in Korean, with its place in the code where a change of it is known."""
     factor = detail.get("name") or detail.get("factor")
     shown = factor if isinstance(factor, str) else f"{factor:.6g}" if isinstance(factor, float) else "상수"
-    text = REASONS[code].format(factor=shown)
+    text = filled(REASONS[code], factor=shown)
     if detail.get("written"):
-        return f"{text}. {detail['line']}행의 `{detail['written']}` 대신 `{detail['wanted']}`을(를) 쓰면 맞습니다"
+        return text + filled(". {line}행의 `{written}` 대신 `{wanted}`{을} 쓰면 맞습니다", **detail)
     data = [words.format(detail[key]) for key, words in DATA if detail.get(key) not in (None, "", [])]
     return f"{text} ({', '.join(data)})" if data else text

@@ -1,4 +1,4 @@
-"""The functions of the user's that a backward pass is made of, each to be replaced by a changed one."""
+"""The user's functions that make up a backward pass, each replaceable by a changed one."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,14 +7,14 @@ from typing import Any, TypeGuard, TypeVar
 
 Subject = TypeVar("Subject")
 DEPTH = 2
-"""How far calls are followed."""
+"""How deep calls are followed."""
 _LIBRARIES = ("site-packages", "dist-packages")
 
 
 def with_helpers(
     rule: Any, rebuilt: Callable[[FunctionType], Subject]
 ) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject]]]:
-    """Yield a function and those that it calls by name, each with how the whole is made of another one."""
+    """Yield a function and those that it calls by name, each with a way to rebuild the whole with another one."""
     if isinstance(rule, MethodType):
         owner = rule.__self__
         yield from with_helpers(rule.__func__, lambda f: rebuilt(MethodType(f, owner)))  # type: ignore[arg-type]

@@ -45,8 +45,8 @@ def subject_of(
 ) -> "FunctionSubject":
     """Return `f` at `args` as a subject.
 
-    With no `backward`, chainrule's own gradient is checked, and the parameters of the modules that `f` is, is a method
-    of, or refers to are arguments as well.
+    Without `backward`, chainrule's own gradient is checked, and the parameters of modules that `f` is, is a method of,
+    or refers to are arguments as well.
     """
     if not callable(f):
         raise TypeError(f"check: expected a function, got {type(f).__name__}")
@@ -73,9 +73,9 @@ def _backward_of(op: Custom, rule: Function | None = None) -> Function:
 class FunctionSubject(Subject):
     """A Python function at given arguments, which may be pytrees.
 
-    Everything that `f` depends on is one tree: the modules it refers to, then its arguments. The leaves that are
-    floating are the arguments of the check; modules are copied, so that running statistics of the user's stay as they
-    are.
+    Everything that `f` depends on forms one tree: the modules it refers to, then its arguments. The floating-point
+    leaves are the arguments of the check; modules are copied, so that the running statistics of the user's modules do
+    not change.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class FunctionSubject(Subject):
         return outputs
 
     def _like(self, name: str, value: Array) -> Any:
-        """Return an array in the form in which the argument came: array, tensor, parameter or number."""
+        """Return an array in the original form of the argument: array, tensor, parameter or number."""
         like = self.leaves[self.positions[name]]
         if isinstance(like, Tensor):
             return tensor(value)
@@ -189,7 +189,7 @@ class FunctionSubject(Subject):
         return dict(zip(self.arguments, (value_of(g) for g in found), strict=True))
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
-        """Run forward mode: the user's, or chainrule's where every operation has it."""
+        """Run forward mode: the user's, or chainrule's if every operation has it."""
         primals = self._dressed(arguments)
         if self.user_jvp is not None:
             _, positional = self._assembled(primals)
@@ -217,11 +217,11 @@ class FunctionSubject(Subject):
         return FunctionSubject(called, f, args, self.rule, self.user_jvp, self.written, self.settings)
 
     def given(self) -> dict[str, Any]:
-        """Return the floating leaves as they came."""
+        """Return the floating-point leaves as they were passed."""
         return {name: value_of(self.leaves[k]) for name, k in self.positions.items()}
 
     def named_arguments(self) -> dict[str, Any]:
-        """Return all arguments as they came, by name."""
+        """Return all arguments as they were passed, by name."""
         return dict(zip(argument_names(self.f, len(self.args)), self.args, strict=True))
 
     def widened(self) -> "FunctionSubject | None":
@@ -240,14 +240,14 @@ class FunctionSubject(Subject):
         return {n for x in flatten(list(self.args))[0] for n in np.shape(x)}
 
     def reduced(self, sizes: Mapping[int, int]) -> "FunctionSubject | None":
-        """Return the function at arguments whose axes are cut."""
+        """Return the function at arguments with shortened axes."""
         if any(_modules_in(list(self.args))):
             return None
         leaves, structure = flatten(list(self.args))
         return self._with(self.called, unflatten(structure, [cut(x, sizes) for x in leaves]))
 
     def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "FunctionSubject | None":
-        """Return the function at arrays of which some axes are shorter; only where the backward pass is given."""
+        """Return the function at arrays with some axes shortened; only if the backward pass is given."""
         if self.rule is None or not all(isinstance(self.leaves[self.positions[name]], np.ndarray) for name in cuts):
             return None
         leaves = list(self.leaves)
@@ -256,7 +256,7 @@ class FunctionSubject(Subject):
         return self._with(self.called, unflatten(self.structure, leaves)[1])
 
     def formula(self, name: str) -> str:
-        """Return the formula of an argument's gradient where the function is one operation of chainrule's."""
+        """Return the formula of an argument's gradient if the function is a single chainrule operation."""
         names = list(self.arguments)
 
         def run(*leaves: Any) -> list[Any]:
@@ -265,7 +265,7 @@ class FunctionSubject(Subject):
         return formula_of(run, self.arguments, name) if self.rule is not None else ""
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
-        """Yield the rule, and the functions of the user's that it calls."""
+        """Yield the rule, and the user's functions that it calls."""
         called = self.called
 
         def with_rule(rule: FunctionType) -> Subject:
@@ -291,7 +291,7 @@ class FunctionSubject(Subject):
 
 
 def holders_of(f: Function) -> dict[str, Any]:
-    """Return the modules and parameters that a function is, is bound to, or refers to, by the name it has for them."""
+    """Return the modules and parameters that a function is, is bound to, or refers to, keyed by its names for them."""
     if isinstance(f, Module):
         return {"": f}
     if isinstance(f, MethodType) and isinstance(f.__self__, Module):
@@ -324,7 +324,7 @@ def rebound(f: Function, names: Sequence[str], held: Sequence[Any]) -> Function:
 
 
 def argument_names(f: Function, count: int) -> list[str]:
-    """Return the names of the first `count` positional parameters, numbered where the signature has none."""
+    """Return the names of the first `count` positional parameters, numbered if the signature has none."""
     f = f.forward if isinstance(f, Module) else f
     names: list[str] = []
     try:
@@ -339,7 +339,7 @@ def argument_names(f: Function, count: int) -> list[str]:
 
 
 def _leaf_names(labels: Sequence[str], trees: Sequence[Any]) -> list[str]:
-    """Return a name for each leaf: that of its argument, with the way to the leaf where the argument is a tree."""
+    """Return a name for each leaf: that of its argument, with the path to the leaf if the argument is a tree."""
     names: list[str] = []
     for label, tree in zip(labels, trees, strict=True):
         if isinstance(tree, Module):
@@ -360,7 +360,7 @@ def _floating_leaves(tree: Any) -> list[Any]:
 
 
 def _gradients_of(argument: Any, gradient: Any, what: str) -> list[Any]:
-    """Return a gradient for each floating leaf of an argument."""
+    """Return a gradient for each floating-point leaf of an argument."""
     leaves = flatten(argument)[0]
     count = sum(map(is_floating, leaves))
     if len(leaves) == 1:

@@ -1,4 +1,4 @@
-"""Layers written by hand under check: `forward(x)`, `backward(dout)`, parameters known by the names of gradients."""
+"""Hand-written layers under check: `forward(x)`, `backward(dout)`, parameters found by the names of their gradients."""
 
 import copy
 import inspect
@@ -28,9 +28,9 @@ from .subject import (
 )
 
 GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "{}_bar", "g{}", "delta_{}")
-"""What a parameter's gradient may be called."""
+"""The possible names of a parameter's gradient."""
 STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
-"""The dictionaries in which parameters and gradients may lie."""
+"""The dictionaries that may hold parameters and gradients."""
 
 
 def check_layer(
@@ -41,14 +41,14 @@ def check_layer(
     seed: int = 0,
     expected: str | Collection[str] = (),
 ) -> CheckReport:
-    """Say whether the backward pass of a layer written by hand is right; `check` says what comes back.
+    """Say whether the backward pass of a hand-written layer is right; see `check` for the report.
 
     `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
-    for each floating input. Its parameters are its floating arrays whose gradient lies beside them after the backward
-    pass: `W` and `dW`, `b` and `db`, `gamma` and `dgamma`, `W` and `grad_W` or `W_grad`, `params["W"]` and
-    `grads["W"]`. The layer itself is not changed: copies run.
+    for each floating-point input. Its parameters are those of its floating-point arrays that have a gradient next to
+    them after the backward pass: `W` and `dW`, `b` and `db`, `gamma` and `dgamma`, `W` and `grad_W` or `W_grad`,
+    `params["W"]` and `grads["W"]`. The layer itself does not change: copies of it run.
 
-    Raises TypeError where there is no forward or backward method, and what `forward` raises.
+    Raises TypeError if there is no forward or backward method, and what `forward` raises.
 
     >>> import numpy as np
     >>> class Linear:
@@ -73,7 +73,7 @@ def check_layer(
 
 
 class LayerSubject(Subject):
-    """A layer at given inputs. Every run is that of a fresh copy, so nothing is carried from one to the next."""
+    """A layer at given inputs. Every run uses a fresh copy, so that nothing carries over from one to the next."""
 
     def __init__(self, layer: Any, inputs: tuple[Any, ...]) -> None:
         self.layer = layer
@@ -90,9 +90,7 @@ class LayerSubject(Subject):
             try:
                 self._call_backward(twin, np.ones(y.shape, y.dtype))
             except Exception:
-                twin = (
-                    layer  # the check itself will meet the error and report it; what is known is the layer as it came
-                )
+                twin = layer  # the check itself will run into the error and report it; only the original layer is known
         self.parameters = {p.name: p for p in parameters_of(twin)}
         clash = set(self.parameters) & set(self.input_names)
         self.parameters = {(f"layer.{n}" if n in clash else n): p for n, p in self.parameters.items()}
@@ -100,7 +98,7 @@ class LayerSubject(Subject):
         self.arguments |= {n: np.array(p.read(layer)) for n, p in self.parameters.items()}
 
     def given(self) -> dict[str, Any]:
-        """Return inputs and parameters as they came."""
+        """Return inputs and parameters as they were passed."""
         inputs = {n: self.inputs[k] for n, k in self.input_names.items()}
         return {**inputs, **{n: p.read(self.layer) for n, p in self.parameters.items()}}
 
@@ -120,11 +118,13 @@ class LayerSubject(Subject):
         return joined(self._run(arguments)[1])
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
-        """Run a copy forwards and backwards, and collect what came back and what lies beside the parameters."""
+        """Run a copy forwards and backwards, and collect the returned gradients and those stored next to the
+        parameters.
+        """
         layer, outputs = self._run(arguments)
         scale = 1.0
         if not self.takes_cotangent:
-            scale = float(np.ravel(y_bar)[0])  # a loss whose backward() stands for a cotangent of 1
+            scale = float(np.ravel(y_bar)[0])  # a loss whose backward() implies a cotangent of 1
         bars = parted(y_bar, outputs)
         try:
             result = self._call_backward(layer, y_bar if len(bars) == 1 else tuple(bars))
@@ -184,7 +184,7 @@ class LayerSubject(Subject):
         return {n for x in (*self.inputs, *self.arguments.values()) for n in np.shape(x)}
 
     def reduced(self, sizes: Mapping[int, int]) -> "LayerSubject":
-        """Return the layer with inputs and parameters cut."""
+        """Return the layer with inputs and parameters shortened."""
         layer = copy.deepcopy(self.layer)
         for parameter in self.parameters.values():
             parameter.write(layer, cut(np.array(parameter.read(layer)), sizes))
@@ -201,7 +201,7 @@ class LayerSubject(Subject):
         return LayerSubject(layer, tuple(inputs))
 
     def code(self) -> str:
-        """Return Python text that makes the layer again."""
+        """Return Python text that recreates the layer."""
         kind = type(self.layer)
         lines = ["import numpy as np", "import chainrule as cr"]
         if kind.__module__ != "__main__" and kind.__qualname__.isidentifier():
@@ -217,7 +217,7 @@ class LayerSubject(Subject):
 
 
 class LayerParameter:
-    """A parameter of a layer: where it lies, and where its gradient does."""
+    """A parameter of a layer: where it is stored, and where its gradient is."""
 
     def __init__(self, name: str, store: str | None, gradient_store: str | None, gradient_name: str) -> None:
         self.name, self.store = name, store

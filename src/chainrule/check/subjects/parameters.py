@@ -14,15 +14,15 @@ from chainrule.core.transforms.derivatives import no_grad
 from chainrule.nn import Dropout
 
 THRESHOLD = 1e-6
-"""A relative error above this is a wrong gradient.
+"""A relative error above this means a wrong gradient.
 
-The differences, extrapolated in float64, are right to 1e-9 or so where the loss is smooth, and a wrong rule errs by
-about 1: this is the middle between them. In a random direction one wrong element among n weighs 1/√n, still a thousand
-times the threshold for a million elements."""
+The differences, extrapolated in float64, are right to 1e-9 or so if the loss is smooth, and a wrong rule is off by
+about 1; this lies between the two. In a random direction one wrong element among n has a weight of 1/√n, which is still
+a thousand times the threshold for a million elements."""
 ASIDE = 1e-3
-"""How far to go, relative to each parameter's size, from a point at which the loss has a kink."""
+"""How far to move away from a kink of the loss, relative to the size of each parameter."""
 ZERO_SCALE = 0.1
-"""What is taken for the size of zeros, as biases are in the beginning."""
+"""The size assumed for a parameter of zeros, such as a fresh bias."""
 ROUGH = "the loss is not smooth here"
 ZERO = "the gradient is zero"
 ASIDE_NOTE = "checked a little aside"
@@ -32,10 +32,10 @@ Vector = Any
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """What was found for one parameter, in the direction where analytic and numerical derivative differ most.
+    """The result for one parameter, in the direction where analytic and numerical derivative differ most.
 
-    `analytic` is the gradient's component in that direction, `numeric` the measured one; `where` says which direction
-    it was, and `note` what else is to be known.
+    `analytic` is the gradient's component in that direction, `numeric` the measured one; `where` names the direction,
+    and `note` has further remarks.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ParameterRow:
 
 @dataclass(frozen=True)
 class ParameterCheck:
-    """The result of `check_parameters`: a row for each parameter. Printed, it is a table."""
+    """The result of `check_parameters`: a row for each parameter. It prints as a table."""
 
     rows: tuple[ParameterRow, ...]
     loss: float
@@ -103,23 +103,23 @@ def check_parameters(
     training: bool = False,
     seed: int = 0,
 ) -> ParameterCheck:
-    """Compare the gradient of `loss(model(x), y)` in every parameter with numerical derivatives.
+    """Compare the gradient of `loss(model(x), y)` with respect to every parameter with numerical derivatives.
 
     Works on a deep copy of the model in float64, in evaluation mode: no dropout, and normalisation with its running
-    statistics. With `training` the copy is in training mode, but for its Dropout. The model itself is not touched.
+    statistics. With `training` the copy is in training mode, except for Dropout. The model itself does not change.
 
     For each parameter, the gradient's component in `directions` random directions is compared with the derivative of
     the loss along it (`directional.derivative`: central differences of order h⁶), and so are single elements: those of
     the `coordinates` largest gradients, and as many random ones. The relative error is |analytic − numeric| over the
-    larger of them; where both are too small to be seen in a loss that is rounded to float64, over what can be seen.
+    larger of them; if both are too small to show in a loss rounded to float64, over the smallest value that would.
 
-    A kink (ReLU at 0) in the reach of a step is avoided by smaller steps. One at the very point, as in a layer of
-    zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention, not to be
-    measured. A gradient that is zero throughout, as behind a layer of zeros, says little about its rule. In both cases
-    the parameter is checked a little aside, with all parameters moved at random by a thousandth of their size.
+    A kink (ReLU at 0) within the reach of a step is avoided by smaller steps. A kink at the point itself, as in a layer
+    of zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention that cannot
+    be measured. A gradient of zeros, as behind a layer of zeros, says little about its rule. In both cases the
+    parameter is checked at a point nearby, with all parameters moved at random by a thousandth of their size.
 
-    Costs 7 to 33 forward passes for each direction. Raises ValueError for a model without parameters, a loss that is
-    no finite number, or one that differs from call to call.
+    Costs 7 to 33 forward passes per direction. Raises ValueError for a model without parameters, for a loss that is not
+    a finite number, and for one that differs from call to call.
 
     >>> from chainrule import nn
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
@@ -167,7 +167,7 @@ class _Probe:
             return float(value_of(self.loss(self.model(self.x), self.y)))
 
     def along(self, parameter: Any, direction: Vector) -> Callable[[float], float]:
-        """Return the loss as a function of a step in one parameter; afterwards it has its value again."""
+        """Return the loss as a function of a step in one parameter, whose value is restored afterwards."""
         start = np.array(parameter.data)
 
         def moved(t: float) -> float:
@@ -201,7 +201,7 @@ def _copied(model: Any, training: bool) -> Any:
 
 
 def _size(value: Vector) -> float:
-    """Return how large a parameter's elements are, so that steps can be relative to it."""
+    """Return the size of a parameter's elements, so that steps can be relative to it."""
     return float(np.sqrt(np.mean(np.square(value)))) or ZERO_SCALE
 
 
@@ -228,7 +228,7 @@ class _Subject:
         return np.zeros(self.parameter.shape) if found is None else found
 
     def check(self, rng: np.random.Generator, directions: int, coordinates: int) -> ParameterRow:
-        """Check in all directions, and return the row of the worst."""
+        """Check in all directions, and return the worst row."""
         if self.parameter.size == 0:
             return self.row(0.0, 0.0, 0.0, "nowhere", "has no element")
         rows = [self.compare(*one) for one in self.directions(rng, directions, coordinates)]
@@ -236,7 +236,7 @@ class _Subject:
         return replace(worst, note=ZERO) if worst.ok and not self.gradient.any() else worst
 
     def directions(self, rng: np.random.Generator, directions: int, coordinates: int) -> Iterator[tuple[str, Vector]]:
-        """Yield what a direction is called, and the direction."""
+        """Yield the name of each direction, and the direction."""
         shape, size, scale = self.parameter.shape, self.parameter.size, _size(self.parameter.data)
         for _ in range(directions):
             yield "a random direction", scale * rng.standard_normal(shape)

@@ -1,4 +1,4 @@
-"""What is under check, as the checker sees it: values in, values out, gradients. A framework is an adapter of it."""
+"""The subject of a check, as the checker sees it: values in, values out, gradients. Each framework has an adapter."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -14,11 +14,11 @@ from chainrule.core.errors import Portable
 Array = Any
 Arrays = Mapping[str, Array]
 DECORATORS = 20
-"""Lines of decorators above a function at most."""
+"""The most lines of decorators above a function."""
 
 
 class BackwardError(Portable, Exception):
-    """What a backward pass returned, or raised, does not fit; `verdict` says in which way."""
+    """A backward pass raised, or returned something that does not fit; `verdict` says in which way."""
 
     def __init__(self, verdict: str, detail: str, argument: str = "") -> None:
         super().__init__(detail)
@@ -29,11 +29,11 @@ class BackwardError(Portable, Exception):
 class Subject(ABC):
     """A function with a derivative to be checked, at one point.
 
-    An adapter sets `name` (of the function), `arguments` (each floating argument by name, a plain NumPy array in the
-    dtype in which it came) and, where it knows them, `backward_name` and `source` (where the backward pass is
-    written), and defines the methods. `others` says of each further argument what it is, for the report.
+    An adapter sets `name` (of the function), `arguments` (each floating-point argument by name, a plain NumPy array in
+    its original dtype) and, if known, `backward_name` and `source` (where the backward pass is written), and defines
+    the methods. `others` describes each further argument, for the report.
 
-    The checker never changes the arrays it is given and always passes its own, which a method may keep or change.
+    The checker never changes the arrays it is given and always passes copies, which a method may keep or change.
     """
 
     name: str
@@ -43,48 +43,49 @@ class Subject(ABC):
 
     @abstractmethod
     def forward(self, arguments: Arrays) -> Array:
-        """Return the output as one array; several outputs are joined to one vector by `joined`."""
+        """Return the output as one array; `joined` joins several outputs into one vector."""
 
     @abstractmethod
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
         """Return the gradient of each argument as the code under check returned it, None included.
 
-        `y_bar` has the shape of what `forward` returned. Raises BackwardError where their number does not fit.
+        `y_bar` has the shape of what `forward` returned. Raises BackwardError if there are too many or too few
+        gradients.
         """
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:  # noqa: ARG002
-        """Return the tangent of the output, or None where the subject has no forward mode."""
+        """Return the tangent of the output, or None if the subject has no forward mode."""
         return None
 
     def given(self) -> Mapping[str, Any]:
-        """Return the arguments as the caller passed them: whether they share memory is looked at."""
+        """Return the arguments as the caller passed them, to check whether they share memory."""
         return {}
 
     def widened(self) -> "Subject | None":
-        """Return this subject in float64, or None where its code does not take float64."""
+        """Return this subject in float64, or None if its code does not take float64."""
         return None
 
     def reduced(self, sizes: Mapping[int, int]) -> "Subject | None":  # noqa: ARG002
-        """Return this subject with every axis of length n cut to `sizes[n]`, or None where that is not possible."""
+        """Return this subject with every axis of length n shortened to `sizes[n]`, or None if that is not possible."""
         return None
 
     def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "Subject | None":  # noqa: ARG002
-        """Return this subject with some axes of some arguments shorter by one, or None where that is not possible.
+        """Return this subject with some axes of some arguments shorter by one, or None if that is not possible.
 
-        Only asked of backward passes written by hand: one that confuses two axes is right while their lengths agree.
+        Used only for hand-written backward passes: one that confuses two axes is right as long as their lengths agree.
         """
         return None
 
     def sizes(self) -> set[int]:
-        """Return the lengths of axes that `reduced` may cut."""
+        """Return the lengths of axes that `reduced` may shorten."""
         return set()
 
     def operations(self, arguments: Arrays) -> "list[Recorded]":  # noqa: ARG002
-        """Return what the function did, operation by operation, where that can be recorded."""
+        """Return what the function did, operation by operation, if that can be recorded."""
         return []
 
     def parts(self) -> "list[Subject]":
-        """Return smaller subjects, in the order in which they run: the first wrong one is where the error is."""
+        """Return smaller subjects, in the order in which they run: the error is in the first wrong one."""
         return []
 
     def formula(self, name: str) -> str:  # noqa: ARG002
@@ -92,11 +93,13 @@ class Subject(ABC):
         return ""
 
     def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
-        """Yield the Python functions that the backward pass is written in, each with what this is with another one."""
+        """Yield the Python functions that make up the backward pass, each with a way to rebuild this with another
+        one.
+        """
         yield from ()
 
     def code(self) -> str:
-        """Return Python text that checks this subject again, or an empty string where it cannot be written."""
+        """Return Python text that checks this subject again, or an empty string if that cannot be written."""
         return ""
 
 
@@ -123,14 +126,14 @@ class Recorded:
 
 
 def joined(outputs: list[Any]) -> Array:
-    """Return several arrays as one vector, a single one as it is."""
+    """Return several arrays as one vector, a single array as it is."""
     if len(outputs) == 1:
         return np.asarray(outputs[0])
     return np.concatenate([np.ravel(y) for y in outputs]) if outputs else np.zeros(0)
 
 
 def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
-    """Undo `joined`: return the part of each output, in its shape and dtype."""
+    """Undo `joined`: return each output, in its shape and dtype."""
     if len(outputs) == 1:
         return [np.asarray(y_bar, np.asarray(outputs[0]).dtype)]
     ends = np.cumsum([np.size(y) for y in outputs])
@@ -139,31 +142,31 @@ def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
 
 
 def eps_of(a: Any) -> float:
-    """Return the distance of 1 from the next number of an array's dtype; for what is no float that of float64."""
+    """Return the machine epsilon of an array's dtype, or that of float64 if it is not floating-point."""
     dtype = np.asarray(a).dtype
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
 def first_place(mask: Array) -> tuple[int, ...]:
-    """Return where a mask is True for the first time."""
+    """Return the first position at which a mask is True."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))
 
 
 def located(function: Any) -> Source | None:
-    """Return where a function is defined, or None where it is not written in Python."""
+    """Return where a function is defined, or None if it is not written in Python."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     if code is None:
         return None
     first = Source(code.co_filename, code.co_firstlineno, code.co_qualname)
     below = (first._replace(line=first.line + k) for k in range(DECORATORS))
-    # Python counts a function from its first decorator on; the reader looks for `def`.
+    # For Python a function starts at its first decorator; the reader looks for `def`.
     return (
         next((s for s in below if s.text.startswith(("def ", "async def "))), first) if first.text[:1] == "@" else first
     )
 
 
 def rms(x: Array) -> float:
-    """Return the root of the mean square: how large the elements of an array are."""
+    """Return the root mean square: the size of an array's elements."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if np.size(x) else 0.0
 
 
@@ -173,7 +176,7 @@ def shortened(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def cut(x: Any, sizes: Mapping[int, int]) -> Any:
-    """Return an array with every axis of length n cut to `sizes[n]`; anything else as it is."""
+    """Return an array with every axis of length n shortened to `sizes[n]`; anything else as it is."""
     if not isinstance(x, np.ndarray) or not x.ndim:
         return x
     return x[tuple(slice(sizes.get(n, n)) for n in x.shape)]

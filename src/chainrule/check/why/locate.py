@@ -104,7 +104,7 @@ class OperationSubject(Subject):
 
 
 @dataclass(frozen=True)
-class Place:
+class Located:
     """What was found on the tape: a wrong operation, or one that cuts the gradient, or kinks."""
 
     kind: str
@@ -113,7 +113,7 @@ class Place:
     subject: Subject | None = None
 
 
-def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Place | None:
+def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Located | None:
     """Return the first operation whose own gradient is wrong.
 
     Where there is none: the first that cuts the gradient, if it is `missing`, or the first at a kink.
@@ -121,23 +121,23 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Pla
     with np.errstate(all="ignore"):
         for part in subject.parts():
             if verdict_on(part, seed) in ("wrong", "raises"):
-                return Place("wrong", part.backward_name or part.name, part.source, part)
+                return Located("wrong", part.backward_name or part.name, part.source, part)
         operations = subject.operations({name: np.array(x) for name, x in arguments.items()})
-        cutting: Place | None = None
-        kink: Place | None = None
+        cutting: Located | None = None
+        kink: Located | None = None
         for recorded in operations:
             if recorded.op.kind == "constant":
                 if cutting is None and is_floating(recorded.output):
-                    cutting = Place("cut", str(recorded.op.name), recorded.source)
+                    cutting = Located("cut", str(recorded.op.name), recorded.source)
                 continue
             one = OperationSubject(recorded)
             verdict = verdict_on(one, seed)
             if verdict == "wrong" and not isinstance(one.op, Custom) and verdict_on(one.aside(seed), seed) == "right":
                 verdict = "kink"  # only at this very point, where the record's convention holds
             if verdict in ("wrong", "raises"):
-                return Place("wrong", one.name, recorded.source, one)
+                return Located("wrong", one.name, recorded.source, one)
             if verdict == "kink" and kink is None:
-                kink = Place("kink", one.name, recorded.source, one)
+                kink = Located("kink", one.name, recorded.source, one)
     return cutting if missing and cutting is not None else kink
 
 

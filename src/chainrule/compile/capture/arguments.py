@@ -25,7 +25,7 @@ class Key:
         return hash(self.leaves)
 
 
-class Call:
+class CallArguments:
     """The arguments of one call, taken apart."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

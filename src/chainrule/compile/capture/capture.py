@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from chainrule.base.provenance import users_line
+from chainrule.compile.program.elements import can_follow
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
 from chainrule.core.operands.plain import NUMPY
@@ -321,6 +322,10 @@ class Capture:
         replaced(result, _check_array)
         return self._noted(made, result)
 
+    def follows(self, f: Callable[..., Any], args: Any, settings: Mapping[str, Any]) -> bool:
+        """Whether a rule of the user's may be noted operation by operation: it does not look at values or shapes."""
+        return can_follow(f, replaced(args, _held), settings)
+
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
@@ -365,7 +370,7 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        # The compiler knows the package's operations by their names; one of the user's may have the same.
+        # For whoever reads a plan: an operation of the user's may have the name of one of the package's.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from chainrule.compile.plan.plan import Plan
 from chainrule.core.memory.changes import changes
-from chainrule.core.memory.lending import is_lent
+from chainrule.core.memory.loans import is_lent
 
 from .capture import Capture, is_unchanged
 from .modules import ModuleState

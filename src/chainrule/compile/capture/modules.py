@@ -7,8 +7,6 @@ from typing import Any
 from .read_names import is_of_package
 from .watch import same_plain
 
-REGISTRIES = ("_parameters", "_modules", "_buffers")
-
 
 class ModuleState:
     """What a module was at the capture: its mode, what is registered in it, and its plain attributes."""
@@ -26,11 +24,11 @@ class ModuleState:
         found = {
             k: v
             for k, v in own.items()
-            if k not in (*REGISTRIES, "_transient", "_hooks")
+            if k not in self.module._bookkeeping
             and (read is None or k in read or k == "training" or hasattr(type(self.module), k))
         }
         found = {k: v.copy() if isinstance(v, list | dict | set) else v for k, v in found.items()}
-        for name in REGISTRIES:
+        for name in self.module._registries:
             # The arrays of buffers may be replaced: where that matters, the capture has noted the buffer.
             found[name] = tuple(own[name]) if name == "_buffers" else dict(own[name])
         return found
@@ -46,7 +44,7 @@ class ModuleState:
         """Return the name of an attribute that was assigned anew, be it the same number, or None."""
         now, before = self._now(), self._before
         copied = (k for k in now if isinstance(now[k], list | dict | set))
-        anew = (k for k in now.keys() - {*copied, *REGISTRIES} if now[k] is not before.get(k))
+        anew = (k for k in now.keys() - {*copied, *self.module._registries} if now[k] is not before.get(k))
         return self.changed() or next(anew, None)
 
     def holds(self) -> bool:

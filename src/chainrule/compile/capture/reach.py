@@ -286,7 +286,7 @@ class Reach:
                     done.add(name)
                     self._todo += [(f"{path}.{name}", f) for f in _callables(value)]
             return
-        own = {name: value for name, value in vars(x).items() if name not in REGISTRIES}
+        own = {name: value for name, value in vars(x).items() if name not in x._bookkeeping}
         for name in sorted(own):
             if name not in done and (self.is_wide or name in self.names):
                 done.add(name)
@@ -312,7 +312,7 @@ class Reach:
 
 def is_module(x: Any) -> bool:
     """Whether an object is one of `chainrule.nn`'s modules, which stand above this package."""
-    return isinstance(getattr(x, "__dict__", None), dict) and "_parameters" in vars(x) and "_modules" in vars(x)
+    return hasattr(type(x), "_registries") and "_modules" in vars(x)
 
 
 def is_opened(x: Any) -> bool:
@@ -327,7 +327,6 @@ def _file_of(cls: type) -> str:
 
 
 _CONTAINER: dict[str, Any] = {"list": (list, deque), "dict": dict, "set": set}
-REGISTRIES = frozenset({"_parameters", "_buffers", "_modules", "_transient", "_hooks"})
 
 
 def _owner_of(path: str) -> str:

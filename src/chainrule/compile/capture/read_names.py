@@ -29,7 +29,7 @@ LIBRARIES = frozenset(
 _STANDARD = {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "platstdlib")}
 
 
-class Names(NamedTuple):
+class CodeNames(NamedTuple):
     """What a function's code, with the functions written inside it, names."""
 
     variables: tuple[str, ...]
@@ -44,7 +44,7 @@ class Names(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def names_of(code: CodeType) -> Names:
+def names_of(code: CodeType) -> CodeNames:
     """Return what a code object names."""
     variables: dict[str, None] = {}
     attributes: dict[str, None] = {}
@@ -64,7 +64,7 @@ def names_of(code: CodeType) -> Names:
     is_wide = not COMPUTED.isdisjoint((*variables, *attributes))
     if is_wide:
         attributes.update(dict.fromkeys(texts))
-    return Names(
+    return CodeNames(
         tuple(dict.fromkeys([*variables, *(n for x in inner for n in x.variables)])),
         tuple(dict.fromkeys([*attributes, *(n for x in inner for n in x.attributes)])),
         tuple(dict.fromkeys([*imports, *(n for x in inner for n in x.imports)])),

@@ -51,4 +51,4 @@ def _bound(loop: Loop, arrays: dict[Value, Any]) -> Run:
 
 def work_of(loop: Loop) -> int:
     """Return how much a loop has to do, as sums."""
-    return loop.group.size * sum(i.op.cost for i in loop.group.members)
+    return loop.group.size * sum(int(i.op.cost) for i in loop.group.members)

@@ -29,8 +29,10 @@ def has_task(i: Instruction) -> bool:
 
 
 def _key(i: Instruction) -> Any:
-    """Return what an instruction does: a record's operation, one of its rules, or a function."""
-    return i.rule or (i.op if i.kind == "op" and i.op is not None else i.function)
+    """Return what an instruction does: a record's operation, one of its rules, or a function of a pass; else None."""
+    if i.kind == "op":
+        return i.function if i.op is None else i.op
+    return i.rule
 
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:

@@ -15,7 +15,7 @@ from chainrule.compile.program.groups import Group, grouped, reduction_of
 from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
-from chainrule.present.notebook import text
+from chainrule.present.page import fragment, preformatted
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
@@ -23,7 +23,7 @@ from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, 
 from . import by_numpy
 from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
-from .report import Line, profile_table, program_table
+from .report import PlanLine, profile_table, program_table
 from .single import can_be_single, single
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
@@ -35,7 +35,7 @@ FEW_PRODUCTS = 2**28
 
 
 @dataclass(eq=False)
-class Step:
+class PlanStep:
     """One line of a plan."""
 
     node: Instruction | Group
@@ -89,7 +89,7 @@ class Plan:
     """What array a state is now: tensors may have got another one since the capture."""
     barrier: Instruction | None = None
     """Where `run` stops and `run_rest` begins; at the end where it is None."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     buffers: dict[Value, Any] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
     final_grads: set[Any] = field(default_factory=set)
@@ -106,7 +106,7 @@ class Plan:
         check_written(self.program, self.buffers, self.steps[:place], self.steps[place + 1 :], self.barrier)
         self.calls, self.rest = self._calls(self.steps[:place]), self._calls(self.steps[place + 1 :])
 
-    def _calls(self, steps: Sequence[Step]) -> list[Run]:
+    def _calls(self, steps: Sequence[PlanStep]) -> list[Run]:
         """Return the calls of a replay: those of the steps, with runs of small ones put together."""
         calls: list[Run] = []
         for is_small, run in itertools.groupby((s for s in steps if s.run), key=_can_be_single):
@@ -154,11 +154,11 @@ class Plan:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return text(str(self))
+        return fragment("en", preformatted(str(self)))
 
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[PlanLine]:
         return [
-            Line(
+            PlanLine(
                 step.name,
                 [f"{v!r} {v.dtype}{list(v.shape)}" for v in step.outputs],
                 [repr(v) for v in step.inputs],
@@ -202,7 +202,7 @@ class Plan:
         return profile_table(self._lines(), medians)
 
 
-def _can_be_single(step: Step) -> bool:
+def _can_be_single(step: PlanStep) -> bool:
     return not by_numpy.is_wanted() and can_be_single(step)
 
 
@@ -216,7 +216,7 @@ def _acting(plan: Plan, run: Run | None) -> Run:
     return act
 
 
-def _snapshot(step: Step) -> Callable[[], None] | None:
+def _snapshot(step: PlanStep) -> Callable[[], None] | None:
     """Return what undoes an effect, where it can be undone: one that names what it writes, or says how."""
     if not step.is_effect:
         return None
@@ -298,20 +298,20 @@ class _Builder:
         home = self.plan.homes.get(value)
         self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
 
-    def _single(self, k: int, i: Instruction) -> Step:
+    def _single(self, k: int, i: Instruction) -> PlanStep:
         view = view_of(i, self._buffer)
         if view is not None:
             out, source = i.outputs[0], i.inputs[0]
             self.buffers[out] = view
             root = self.base[out] = self.base.get(source, source)
             self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
-            return Step(i, None, [out])
+            return PlanStep(i, None, [out])
         copies = self._changed_in_place(k, i) if i.kind == "change" else []
         for value in i.outputs:
             if value not in self.buffers:
                 self._allocate(value)
         run = step_of(i, self._buffer) if i.kind != "change" else _changing(i, self._buffer, copies)
-        return Step(i, run, i.outputs)
+        return PlanStep(i, run, i.outputs)
 
     def _changed_in_place(self, k: int, i: Instruction) -> list[Run]:
         """Let the outputs of a change be in the buffers of its inputs, or in copies where those are read later."""
@@ -327,7 +327,7 @@ class _Builder:
                 copies.append(partial(np.copyto, self.buffers[out], buffer))
         return copies
 
-    def _loop(self, k: int, group: Group) -> Step:
+    def _loop(self, k: int, group: Group) -> PlanStep:
         outside = {v for v in group.made if self.last.get(v, -1) > k}
         loop = loop_of(group, outside)
         for out, source in aliases(group).items():
@@ -351,7 +351,7 @@ class _Builder:
                 self.buffers[out] = self.buffers[source].reshape(out.shape)
                 root = self.base[out] = self.base.get(source, source)
                 self.last[root] = max(self.last.get(root, -1), self.last[out])
-        return Step(group, self._loop_call(loop), [*loop.stored], loop)
+        return PlanStep(group, self._loop_call(loop), [*loop.stored], loop)
 
     def _ends_here(self, value: Value, k: int) -> bool:
         root = self.base.get(value, value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Line:
+class PlanLine:
     """One line of a plan in words."""
 
     name: str
@@ -18,7 +18,7 @@ class Line:
     fused: int
 
 
-def program_table(lines: Sequence[Line], memory: int) -> str:
+def program_table(lines: Sequence[PlanLine], memory: int) -> str:
     """Return the program: a line for each call, then what it adds up to."""
     rows = [("", "operation", "result", "from", "FLOP", "bytes")]
     for k, line in enumerate(lines):
@@ -33,7 +33,7 @@ def program_table(lines: Sequence[Line], memory: int) -> str:
     return _aligned(rows) + "\n" + total
 
 
-def profile_table(lines: Sequence[Line], seconds: Sequence[float | None]) -> str:
+def profile_table(lines: Sequence[PlanLine], seconds: Sequence[float | None]) -> str:
     """Return the program with the time of each line."""
     total = sum(s for s in seconds if s is not None)
     rows = [("", "operation", "µs", "share", "GFLOP/s", "line")]
@@ -48,7 +48,7 @@ def profile_table(lines: Sequence[Line], seconds: Sequence[float | None]) -> str
     return _aligned(rows) + f"\ntotal {total * 1e6:.1f} µs"
 
 
-def _name(line: Line) -> str:
+def _name(line: PlanLine) -> str:
     name = line.name if len(line.name) <= 60 else f"{line.name[:57]}..."
     return f"[{name}]" if line.fused > 1 else f"{name} (view)" if line.is_view else name
 

@@ -5,7 +5,7 @@ returns is copied into place.
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,10 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
 def _special(i: Instruction, args: tuple[Any, ...], settings: dict[str, Any], outs: list[Any]) -> Run | None:
     if i.op is None:
         return None
-    if not settings and all(x is not None for x in args) and (ufunc := ufunc_of(i.op)) is not None:
-        return partial(ufunc, *args, out=outs[0])
+    if i.op.is_pointwise and not settings and all(x is not None for x in args):
+        ufunc = ufunc_of(i.op)
+        if ufunc is not None:
+            return partial(ufunc, *args, out=outs[0])
     if i.op is Matmul:
         a, b = args
         return _matmul(a, b, outs[0])
@@ -78,7 +80,7 @@ class _Asking:
         return made
 
 
-@cache
+@lru_cache(4096)
 def ufunc_of(op: Any) -> Any:
     """Return the universal function of NumPy that an operation's `primal` calls and does nothing else, or None.
 
@@ -86,7 +88,7 @@ def ufunc_of(op: Any) -> Any:
     >>> ufunc_of(REGISTRY["exp"]), ufunc_of(REGISTRY["gelu"])
     (<ufunc 'exp'>, None)
     """
-    if not op.is_pointwise or not reads_only_functions(op.primal):
+    if not reads_only_functions(op.primal):
         return None
     arguments = tuple(_Asking() for _ in op.arguments)
     try:

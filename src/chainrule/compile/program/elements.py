@@ -7,10 +7,12 @@ or can be followed where that cannot.
 
 import contextlib
 import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.custom import Custom
 from chainrule.kernels.native.symbol import LLVM, Symbol
 from chainrule.kernels.native.tasks import Function
 
@@ -20,15 +22,26 @@ from .purity import reads_only_functions
 
 def element_of(i: Instruction, operands: list[Any]) -> Symbol:
     """Return what an instruction makes of one element of each argument."""
-    own = i.op.element
-    is_floating = all(isinstance(x, Symbol) and x.dtype.kind == "f" for x in operands)
-    made: Symbol = (own if own is not None and is_floating else i.function)(*operands, **i.settings)
+    made: Symbol = _function_of(i)(*operands, **i.settings)
     return made
+
+
+def _function_of(i: Instruction) -> Any:
+    """Return what makes an element of an instruction's result: the record's `element` of floats, or its primal.
+
+    Of a custom operation it is the function that it was made of.
+    """
+    if isinstance(i.op, Custom):
+        return i.op.function if i.function == i.op.primal else i.function
+    own = i.op.element
+    is_floating = all(x.dtype.kind == "f" if isinstance(x, Value) else isinstance(x, float) for x in i.args)
+    return own if own is not None and is_floating else i.function
 
 
 def is_known(i: Instruction) -> bool:
     """Whether an instruction can stand in a loop: it acts on elements, and its record can be followed symbolically."""
-    if i.op is None or not isinstance(i.args, tuple) or not i.op.is_pointwise:
+    # Symbols know arithmetic on elements alone, so a function of the user's that can be followed is such.
+    if i.op is None or not isinstance(i.args, tuple) or not (i.op.is_pointwise or isinstance(i.op, Custom)):
         return False
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):
@@ -36,9 +49,26 @@ def is_known(i: Instruction) -> bool:
     args = tuple(("value", x.dtype) if isinstance(x, Value) else (type(x), repr(x)) for x in i.args)
     try:
         settings = tuple(sorted((key, repr(value)) for key, value in i.settings.items()))
-        return reads_only_functions(i.function) and _found(_Key(i, (i.op, i.function, args, settings, out)))
+        return reads_only_functions(_function_of(i)) and _found(_Key(i, (i.op, i.function, args, settings, out)))
     except TypeError:  # something that has no hash
         return False
+
+
+def can_follow(function: Any, arguments: Sequence[Any], settings: Mapping[str, Any]) -> bool:
+    """Whether a function depends on its arguments alone and makes symbols, one or several, of symbols.
+
+    What it does with arrays is then arithmetic on their elements, whatever their values and shapes are.
+    """
+    if not reads_only_functions(function):
+        return False
+    code = Function([]).code
+    made: Any = None
+    with contextlib.suppress(Exception):
+        symbols = [Symbol(code, np.dtype(x.dtype), "%x") if hasattr(x, "dtype") else x for x in arguments]
+        if all(x.dtype in LLVM for x in symbols if isinstance(x, Symbol)):
+            made = function(*symbols, **settings)
+    parts = made if isinstance(made, tuple | list) else (made,)
+    return all(isinstance(part, Symbol) for part in parts)
 
 
 class _Key:

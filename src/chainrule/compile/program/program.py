@@ -78,7 +78,8 @@ class Instruction:
     @property
     def rule(self) -> tuple[Any, str] | None:
         """The record and the name of the rule that a call carries out, or None where it is no rule of a record."""
-        return getattr(self.function, "rule", None) if self.kind == "call" else None
+        found = getattr(self.function, "rule", None) if self.kind == "call" else None
+        return found if isinstance(found, tuple) else None
 
     @property
     def is_fixed(self) -> bool:

@@ -1,6 +1,6 @@
 """Whether a function's result depends on its arguments alone, as far as its code tells.
 
-A record of the user's that is written into a loop is called no more, so what it reads beside its arguments must not be
+A record of the user's that is written into a loop is called no more, so what it reads besides its arguments must not be
 able to change: a number in a module, a list in a closure, an attribute of a class. The functions, classes and modules
 of NumPy and of this package count as fixed, and the user's functions if all that they read does.
 """
@@ -14,6 +14,15 @@ import numpy as np
 
 TRUSTED = ("chainrule", "numpy", "math", "builtins")
 """The packages whose functions depend on their arguments alone."""
+
+
+ACTING = frozenset(
+    (
+        *("print", "input", "open", "exec", "eval", "setattr", "delattr", "globals", "vars", "breakpoint"),
+        *("__import__", "random", "seed", "default_rng"),
+    )
+)
+"""Names of what draws random numbers or acts on the world: who says one of them is called at each replay."""
 
 
 @functools.lru_cache(4096)
@@ -38,7 +47,9 @@ def _is_fixed(x: Any, seen: set[int]) -> bool:
     if not isinstance(x, FunctionType):
         return False
     seen.add(id(x))
-    return _is_trusted(x.__module__) or all(_is_fixed(value, seen) for value in _read_by(x))
+    if _is_trusted(x.__module__):
+        return True
+    return not _names_in(x) & ACTING and all(_is_fixed(value, seen) for value in _read_by(x))
 
 
 def _is_trusted(module: str | None) -> bool:
@@ -46,7 +57,7 @@ def _is_trusted(module: str | None) -> bool:
 
 
 def _read_by(f: FunctionType) -> list[Any]:
-    """Return what a function reads beside its arguments; defaults that are numbers do not count."""
+    """Return what a function reads besides its arguments; defaults that are numbers do not count."""
     defaults = [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
     found = [value for value in defaults if not isinstance(value, int | float | bool | str | type(None))]
     for cell in f.__closure__ or ():
@@ -57,6 +68,10 @@ def _read_by(f: FunctionType) -> list[Any]:
     reads = (i for code in _codes(f.__code__) for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
     names = {i.argval for i in reads if i.argval in f.__globals__}
     return [*found, *(f.__globals__[name] for name in names)]
+
+
+def _names_in(f: FunctionType) -> set[str]:
+    return {name for code in _codes(f.__code__) for name in code.co_names}
 
 
 def _codes(code: CodeType) -> list[CodeType]:

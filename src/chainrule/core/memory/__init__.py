@@ -1,1 +1,1 @@
-"""Memory: who shares it, who wrote to it, and what was saved of it."""
+"""Memory: what shares it, what wrote to it, and what was saved of it."""

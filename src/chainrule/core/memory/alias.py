@@ -1,13 +1,12 @@
-"""Which tensors share memory: what NumPy's views are to arrays.
+"""Tensors that share memory, as NumPy's views share memory with arrays.
 
-A write changes no array, since a tape may hold it: the tensor that is written into gets another value. So what NumPy
-gets for nothing has to be done: the other tensors that share this memory must get new values as well. A tensor that
-others are views of has an `Owner`, which lists them, weakly; a view has a `View`, which says how it is read from the
-owner. After a write into any of them the owner gets a new value, and all views that are still
-alive are read again. Reading costs nothing.
+A write changes no array, since a tape may hold it: the tensor that is written to gets a new value. So what NumPy gets
+for free has to be done explicitly: the other tensors that share this memory must get new values as well. A tensor that
+has views has an `Owner`, which lists them, weakly; a view has a `View`, which says how it is read from the owner. After
+a write to any of them the owner gets a new value, and all views that are still alive are read again. Reading costs
+nothing.
 
-Which results are views is what NumPy says of the innermost arrays: an operation's result is one where it shares their
-memory.
+NumPy decides which results are views: an operation's result is one if it shares the memory of the innermost arrays.
 """
 
 import weakref
@@ -20,9 +19,9 @@ from chainrule.core.traces.capturing import example
 
 
 class View:
-    """Where a view lies: in the memory of `root`, read by an operation from what `above` is (None: from the root).
+    """Where a view is: in the memory of `root`, read by an operation from the view `above` (None: from the root).
 
-    `frozen` says why nothing can be written here, where that is so.
+    `frozen` says why the view is read-only, if it is.
     """
 
     __slots__ = ("above", "frozen", "op", "root", "settings")
@@ -38,16 +37,16 @@ class View:
         self.frozen = frozen
 
     def without_root(self) -> "View":
-        """Return the same, of which the root is not kept alive."""
+        """Return the same view without keeping the root alive."""
         above = None if self.above is None else self.above.without_root()
         return View(None, above, self.op, self.settings, self.frozen)
 
 
 class Owner:
-    """What the owner of memory knows: its views, in the order in which they were made.
+    """The record of an owner of memory: its views, in the order in which they were made.
 
-    A constant that shares the memory of a tensor with a gradient (`x.detach()`, a view made inside `no_grad`) owns that
-    of its own views, and knows its `source`, the other owner, weakly: it must not keep a tape alive.
+    A constant that shares the memory of a tensor with a gradient (`x.detach()`, a view made inside `no_grad`) owns the
+    memory of its own views, and refers to its `source`, the other owner, weakly: it must not keep a tape alive.
     """
 
     __slots__ = ("limit", "members", "place", "source")
@@ -59,7 +58,7 @@ class Owner:
         self.place = place
 
     def add(self, view: Any) -> None:
-        """Note a view; those that are gone are forgotten from time to time."""
+        """Add a view; dead ones are removed from time to time."""
         members = self.members
         if len(members) >= self.limit:
             members[:] = [reference for reference in members if reference() is not None]
@@ -68,35 +67,35 @@ class Owner:
 
     @property
     def origin(self) -> Any:
-        """The tensor whose memory this one shares without its gradient, or None where there is none or it is gone."""
+        """The tensor whose memory this one shares without its gradient; None if there is none or it is gone."""
         return None if self.source is None else self.source()
 
 
 def alias_of(x: Any) -> Any:
-    """Return what a tensor knows of its memory: a `View`, an `Owner`, or None."""
+    """Return the record of a tensor's memory: a `View`, an `Owner`, or None."""
     return getattr(x, "_alias", None)
 
 
 def innermost(x: Any) -> Any:
-    """Return the array in a box, in a capture its example: for its memory, never for its values."""
+    """Return the array in a box (in a capture, the example), for its memory and never for its values."""
     value = x._value
     return value if type(value) is np.ndarray or issubclass(type(value), np.generic) else example(x)
 
 
 def _memory(array: Any) -> Any:
-    """Return what owns an array's memory."""
+    """Return the owner of an array's memory."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
 def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | None = None) -> None:
-    """Note that `y`, which is `op` of `x`, is a view of it, if it is; `frozen` says why none can be written into."""
+    """If `y`, which is `op` of `x`, is a view of `x`, record that; `frozen` says why it is read-only, if it is."""
     array = y._value
     if type(array) is not np.ndarray:
         array = innermost(y)
         if not isinstance(array, np.ndarray):
-            return  # a scalar: NumPy's have no memory to write into
+            return  # a scalar: in NumPy these have no memory to write to
     if array.base is None:
         return
     owner = x._value
@@ -120,7 +119,7 @@ def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | 
 
 
 def connect_detached(y: Any, x: Any) -> None:
-    """Note that `y` is `x` without its gradient."""
+    """Record that `y` is `x` without its gradient."""
     alias = getattr(x, "_alias", None)
     _share(y, *((alias.root, alias) if type(alias) is View else (x, None)))
 
@@ -131,7 +130,7 @@ def _share(y: Any, root: Any, place: View | None) -> None:
 
 
 def owner_of(x: Any) -> Owner:
-    """Return the `Owner` of a tensor that is no view."""
+    """Return the `Owner` of a tensor that is not a view."""
     alias: Owner | None = getattr(x, "_alias", None)
     if alias is None:
         alias = x._alias = Owner()
@@ -139,14 +138,14 @@ def owner_of(x: Any) -> Owner:
 
 
 outliving: dict[int, list[tuple[weakref.ref[Any], Any]]] = {}
-"""By level: boxes of outer traces into which values of this one were written, and what trace each belonged to."""
+"""By level: boxes of outer traces that values of this one were written to, with the trace each belonged to."""
 
 
 # Reading and writing
 
 
 def read(root: Any, place: View | None, known: dict[View, Any]) -> Any:
-    """Return what lies at a place in a value of the owner; `known` collects what lies at each place on the way."""
+    """Return the part of the owner's value at a view; `known` collects the parts at each view on the way."""
     steps = []
     while place is not None and place not in known:
         steps.append(place)
@@ -158,7 +157,7 @@ def read(root: Any, place: View | None, known: dict[View, Any]) -> Any:
 
 
 def written(root: Any, place: View, value: Any) -> Any:
-    """Return a value of the owner that has `value` at a place."""
+    """Return the owner's value with `value` in place of a view."""
     known: dict[View, Any] = {}
     read(root, place.above, known)
     at: View | None = place
@@ -175,7 +174,7 @@ def _place_of(alias: Any) -> View | None:
 
 
 def refresh(root: Any) -> None:
-    """Read all views of a tensor again, after it got another value."""
+    """Read all views of a tensor again, after it got a new value."""
     known: dict[View, Any] = {}
     for y, alias in _alive(root):
         if type(alias) is View:
@@ -186,7 +185,7 @@ def refresh(root: Any) -> None:
 
 
 def refresh_values(root: Any, value: Any) -> None:
-    """Read all views of a leaf again whose values were replaced by `value`: how they depend on it stays the same."""
+    """Read again all views of a leaf whose values were replaced by `value`; their dependence on it does not change."""
     known: dict[View, Any] = {}
     for y, alias in _alive(root):
         y._value = read(value, _place_of(alias), known)
@@ -203,7 +202,7 @@ def _alive(root: Any) -> Sequence[tuple[Any, Any]]:
 
 
 def become(x: Any, new: Any, connected: bool = True) -> None:
-    """Let the tensor `x` be what `new` is, a tensor that nobody else has."""
+    """Turn the tensor `x` into `new`, a tensor that nothing else refers to."""
     before = x._trace
     if connected and new._trace.level > before.level:
         outliving.setdefault(new._trace.level, []).append((weakref.ref(x), before))

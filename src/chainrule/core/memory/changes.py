@@ -1,7 +1,7 @@
 """Which arrays were changed in place, and when.
 
-A tape keeps references to the values its rules need. After a write into one of them the backward pass would give a
-wrong gradient and no error, so writes are noted here, and `reverse` asks before it uses what an older node saved.
+A tape keeps references to the values its rules need. After a write to one of them the backward pass would silently give
+a wrong gradient, so writes are recorded here, and `reverse` checks before it uses what an older node saved.
 """
 
 import itertools
@@ -10,17 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from .lending import Loan
-
 tick = itertools.count(1).__next__
-"""The one clock of all tapes. It numbers nodes in the order they were made, and changes in place between them."""
+"""The one clock of all tapes. It numbers nodes, and in-place changes between them, in order."""
 
 Bounds = tuple[int, int] | None
-"""The addresses of an array's first byte and of the one after its last; None for all of the owner's memory."""
+"""The addresses of an array's first byte and of the byte after its last; None for all of the owner's memory."""
+
+
+class Loan:
+    """An array as the owner of the views that were handed out; NumPy lets every view of a view keep it alive."""
+
+    __slots__ = ("__array_interface__", "__weakref__", "array")
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
 
 
 class _Changes:
-    """The changes of all arrays. Each is filed under the array that owns its memory, and forgotten with it."""
+    """The changes of all arrays. Each is filed under the array that owns the memory, and dropped with it."""
 
     __slots__ = ("_owners", "last", "replaced")
 
@@ -28,16 +36,17 @@ class _Changes:
         self.last = 0
         """When any array was last changed. A node made later than that needs no further check."""
         self.replaced = 0
-        """How often a tensor got another array, or a module another setting: compiled programs look again then."""
+        """How often a tensor got another array, or a module another setting, after which compiled programs check
+        again."""
         self._owners: dict[int, tuple[weakref.ref[Any], dict[Bounds, int]]] = {}
 
     def mark(self, array: Any) -> int:
-        """Note that an array was changed in place; return when."""
+        """Record that an array was changed in place; return when."""
         self.last = now = tick()
         owner = owner_of(array)
         entry = self._owners.get(id(owner))
         if entry is None:
-            # The callback holds the dictionary and the key, and so keeps nothing alive.
+            # The callback holds only the dictionary and the key, so it keeps nothing else alive.
             forget, key = self._owners.pop, id(owner)
             entry = self._owners[key] = (weakref.ref(owner, lambda _: forget(key, None)), {})
         entry[1][_bounds(array)] = now
@@ -61,7 +70,7 @@ class _Changes:
 
 
 def base_of(array: Any) -> Any:
-    """Return the array that this one is a view of, also where a memoryview or a loan stands between; None if none."""
+    """Return the array that this one is a view of, even through a memoryview or a loan; None if there is none."""
     base = array.base
     while type(base) is memoryview or isinstance(base, Loan):
         base = base.obj if type(base) is memoryview else base.array

@@ -1,9 +1,9 @@
-"""Fingerprints of arrays: has this memory been written to since?
+"""Fingerprints of arrays, which show whether memory has been written to.
 
-An array of up to `SMALL` bytes is compared byte by byte. Of a larger one, 509 sums of its 64-bit words are kept, in
-pieces of a quarter of a megabyte: that reads memory as fast as it comes, a write to any one element always changes a
-sum, and values that change places change others. Beyond `WHOLE` bytes only 64 pieces are read, evenly spread and with
-both ends among them, unless the caller pays for all.
+An array of up to `SMALL` bytes is compared byte by byte. For a larger one, 509 sums of its 64-bit words are kept, in
+pieces of a quarter of a megabyte: that runs at memory speed, a write to any one element always changes a sum, and
+values that swap places change others. Beyond `WHOLE` bytes only 64 pieces are read, evenly spread and including both
+ends, unless the caller asks for all.
 """
 
 from typing import Any
@@ -13,17 +13,17 @@ import numpy as np
 SMALL = 4096
 WHOLE = 1 << 24
 _LANES = 509
-"""A prime: rows of a table are no multiple of it, so that rows that change places change other sums."""
+"""A prime: row lengths are hardly ever a multiple of it, so rows that swap places change the sums."""
 _ROWS = 64
 _PIECE = _LANES * _ROWS
 _MIXER = 0x9E3779B97F4A7C15
-"""Odd, so that multiplying by it loses nothing; it makes pieces that change places visible."""
+"""Odd, so that multiplying by it loses no information; it makes swapped pieces detectable."""
 
 
 def fingerprint(array: Any, whole: bool = False) -> Any:
-    """Return something that stays the same while the array does and, but for chance, no longer.
+    """Return a value that stays the same as long as the array does and, except by coincidence, no longer.
 
-    Equal arrays in other memory may have another one.
+    Equal arrays in other memory may have a different fingerprint.
     """
     if array.nbytes <= SMALL:
         return array.tobytes()

@@ -1,7 +1,7 @@
-"""A view of a tensor's values that tells when it is written to.
+"""A view of a tensor's values that reports writes to it.
 
-A tape keeps references, not copies, of the values its rules need. Were a tensor's array handed out bare,
-`x.data[0] = 5` between a forward and a backward pass would give a wrong gradient and no error.
+A tape keeps references to the values its rules need, not copies. If a tensor's array were handed out bare, `x.data[0] =
+5` between a forward and a backward pass would silently give a wrong gradient.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,13 @@ import numpy as np
 
 _WRITERS = (np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis)
 _TARGETS = ("out", "dst", "a", "arr")
-"""The names under which those, and `out=` of all others, take what they write to."""
+"""The parameter names under which those functions, and `out=` of all others, take the array they write to."""
 
 
 class Written(np.ndarray[Any, Any]):
-    """An array like any other, but every write through it, or through a view of it, calls `on_write`.
+    """An array like any other, except that every write through it, or through a view of it, calls `on_write`.
 
-    Copies of it are free: what counts is whether the memory is still that of `watched`.
+    Copies of it are unrestricted: what counts is whether the memory is still that of `watched`.
     """
 
     on_write: Callable[[], None] | None
@@ -45,7 +45,7 @@ class Written(np.ndarray[Any, Any]):
 
     @property
     def flat(self) -> Any:
-        """An iterator over the elements; what is written through it cannot be seen, so it counts as a write."""
+        """An iterator over the elements; writes through it cannot be seen, so asking for it counts as a write."""
         self._wrote()
         return super().flat
 
@@ -86,7 +86,7 @@ def _writing(name: str) -> Any:
         self._wrote()
         return result
 
-    write.__name__, write.__doc__ = name, f"What `np.ndarray.{name}` does, told to the tensor."
+    write.__name__, write.__doc__ = name, f"Do what `np.ndarray.{name}` does, and report it to the tensor."
     return write
 
 

@@ -1,1 +1,1 @@
-"""What stands beside a tensor: NumPy's protocols, other libraries, plain numbers."""
+"""The other operands of operations with tensors: NumPy's protocols, other libraries, plain numbers."""

@@ -1,9 +1,9 @@
-"""Operands of other libraries beside a tensor: made plain at the door, or refused by name.
+"""Operands from other libraries, converted to plain arrays on entry or refused by name.
 
-An array of JAX or PyTorch, a table of pandas and a Fraction are numbers to NumPy, so they become NumPy's before an
-operation sees them: the values, the promotion and the derivatives are then NumPy's as well. What has a meaning of its
-own that would be lost (the mask of a masked array, the names of an xarray DataArray, the gaps of a sparse matrix) is
-refused with the way out.
+JAX and PyTorch arrays, pandas tables and Fractions are numbers to NumPy, so they are converted to NumPy arrays before
+an operation sees them: the values, the promotion and the derivatives are then NumPy's as well. An operand whose special
+meaning would be lost (the mask of a masked array, the names of an xarray DataArray, the sparsity of a matrix) is
+refused, with advice on what to pass instead.
 """
 
 import sys
@@ -26,7 +26,7 @@ PLAIN: set[type] = set(
         *(np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128),
     }
 )
-"""The types of operands that need no look."""
+"""The types of operands that need no conversion."""
 
 STEPS = {
     "masked": "use array.filled(value), or np.where(mask, ..., ...) for the mask",
@@ -38,15 +38,17 @@ STEPS = {
 }
 
 joined: list[Callable[[Any], Any]] = []
-"""How nested lists with tensors among them become one tensor: `chainrule.rules` puts its function here."""
+"""Turns nested lists that contain tensors into one tensor; `chainrule.rules` sets this function."""
 
-# pandas and NumPy ask these who answers for an operator of both.
+# pandas and NumPy use these to decide which of the two operands handles an operator.
 Tensor.__array_priority__ = 10_000.0
 Tensor.__pandas_priority__ = 10_000  # type: ignore[attr-defined]
 
 
 def operand(what: str, x: Any) -> Any:
-    """Return an operand as NumPy has it; a TypeError that begins with `what` where that would change its meaning."""
+    """Return an operand as a NumPy array; raise a TypeError that begins with `what` if that would change its
+    meaning.
+    """
     if type(x) in PLAIN or isinstance(x, Tensor | np.generic | int | float | complex):
         return x
     if isinstance(x, Fraction | Decimal):
@@ -71,7 +73,7 @@ def operand(what: str, x: Any) -> Any:
 
 
 def numbers(x: Any) -> Any:
-    """Return what a function takes as an array: lists, numbers and other libraries' arrays; None is not one."""
+    """Return an array argument of a function as NumPy has it: lists, numbers, other libraries' arrays, but not None."""
     if x is None:
         _refuse("an argument", x, "", "numbers")
     found = operand("an argument", x)
@@ -79,7 +81,7 @@ def numbers(x: Any) -> Any:
 
 
 def operands(op: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of an operation as NumPy has them, the same tuple where they are."""
+    """Return the arguments of an operation as NumPy has them; the same tuple if they already are."""
     for x in args:
         if type(x) not in PLAIN and not isinstance(x, Tensor):
             return tuple(one_of(op, k, x) for k, x in enumerate(args))
@@ -87,7 +89,7 @@ def operands(op: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def without_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return arguments with each list that has tensors in it as one tensor; the same tuple where there is none."""
+    """Return arguments with each list that contains tensors as one tensor; the same tuple if there is none."""
     if not any(isinstance(x, list | tuple) and _holds_tensor(x) for x in args):
         return args
     return tuple(joined[0](x) if isinstance(x, list | tuple) and _holds_tensor(x) else x for x in args)
@@ -107,7 +109,7 @@ def _listed(what: str, x: Any) -> Any:
     try:
         array = np.asarray(x)
     except ValueError:
-        _refuse(what, x, "of rows that have different lengths", "numbers")
+        _refuse(what, x, "of rows of different lengths", "numbers")
     if array.dtype.kind in "OUS":
         _refuse(what, x, f"that NumPy reads as dtype {array.dtype}", "numbers")
     return array
@@ -118,7 +120,7 @@ def _holds_tensor(x: Any) -> bool:
 
 
 def _of_numbers(what: str, x: Any) -> Any:
-    """Return what another library can say in NumPy's words."""
+    """Return another library's value as a NumPy array."""
     if hasattr(x, "to_numpy"):  # pandas, polars, pyarrow
         array = np.asarray(x.to_numpy())
     elif hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
@@ -151,14 +153,14 @@ def without_rule(ufunc: Any, method: str, known: dict[Any, Any]) -> str:
     """Return the error for a universal function that has no operation; `known` has those that do."""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if getattr(np, ufunc.__name__, None) is ufunc:
-        return f"np.{call}: chainrule has no derivative for it; use x.numpy() where none is meant"
+        return f"np.{call}: chainrule has no derivative for it; use x.numpy() if none is needed"
     special = sys.modules.get("scipy.special")
     of_scipy = getattr(special, ufunc.__name__, None) is ufunc
     there = sorted({u.__name__ for u in known if isinstance(u, np.ufunc) and getattr(np, u.__name__, None) is not u})
     has = f"; of scipy.special it has {', '.join(there)}" if of_scipy else ""
     return (
         f"{'scipy.special.' if of_scipy else ''}{call}: chainrule has no derivative for it{has}; give it one with "
-        f"chainrule.custom, or use x.numpy() where none is meant"
+        f"chainrule.custom, or use x.numpy() if none is needed"
     )
 
 
@@ -166,7 +168,7 @@ ASKERS = {"numpy.ma": "masked", "scipy.sparse": "sparse", "xarray": "named", "pa
 
 
 def asker(depth: int = 2) -> str:
-    """Return what to add to an error about a tensor that was asked for its plain values: who asked, and the way out.
+    """Return the end of an error about a tensor that was asked for its plain values: who asked, and what to do instead.
 
     `depth` counts from here to the code that asked.
     """

@@ -1,7 +1,7 @@
-"""Calls that PyTorch reads in another way: one warning for each line, which names the difference and the way out.
+"""Calls that mean something else in PyTorch: one warning per line, which names the difference and what to write.
 
-Methods that NumPy has mean here what they mean in NumPy. Where the same words mean something else in PyTorch, without
-an error that would tell, who came from there is told.
+Methods that NumPy has mean here what they mean in NumPy. If the same call means something else in PyTorch, without an
+error that would show it, users coming from PyTorch are warned.
 """
 
 import bisect
@@ -18,19 +18,19 @@ from chainrule.base.provenance import is_users, users_frame
 class PyTorchMeaningWarning(UserWarning):
     """A call has NumPy's meaning here, and another one in PyTorch.
 
-    Shown once for each line. `warnings.filterwarnings("ignore", category=chainrule.PyTorchMeaningWarning)` silences it,
-    and so does the spelling that the message names.
+    Shown once per line. `warnings.filterwarnings("ignore", category=chainrule.PyTorchMeaningWarning)` silences it, and
+    so does the spelling that the message suggests.
     """
 
 
 def caller(depth: int) -> FrameType | None:
-    """Return the frame `depth` calls up where that is the user's code; None where this package called itself."""
+    """Return the frame `depth` calls up if that is user code; None if this package called itself."""
     frame = sys._getframe(depth)
     return frame if is_users(frame.f_code.co_filename) else None
 
 
 def warn(message: str) -> None:
-    """Warn of a meaning, at the first line outside this package."""
+    """Warn about a meaning, at the first line outside this package."""
     users, level = users_frame(), 1
     while sys._getframe(level - 1) is not users:
         level += 1
@@ -38,19 +38,19 @@ def warn(message: str) -> None:
 
 
 def spreads(frame: FrameType) -> bool:
-    """Whether the call that a frame is in takes its arguments from a list, `f(*axes)`: computed, and not written."""
+    """Whether the current call of a frame unpacks its arguments, `f(*axes)`: they are computed, not written."""
     return _call_in(frame)[0] == "CALL_FUNCTION_EX"
 
 
 def unpacks_two(frame: FrameType) -> bool:
-    """Whether the result of the call that a frame is in goes to two names, `values, indices = f()`."""
+    """Whether the result of the current call of a frame is unpacked to two names, `values, indices = f()`."""
     return _call_in(frame)[1:] == ("UNPACK_SEQUENCE", 2)
 
 
 def _call_in(frame: FrameType) -> tuple[str, str, Any]:
-    """Return the name of the instruction that a frame is in, and name and argument of the next."""
+    """Return the name of a frame's current instruction, and the name and argument of the next."""
     offsets, every = _instructions(frame.f_code)
-    # A call has its caches behind it, and where in them a frame stands differs from release to release of Python.
+    # A call is followed by its caches, and Python releases differ in where among them a frame's position is.
     k = bisect.bisect_right(offsets, frame.f_lasti) - 1
     after = every[k + 1] if k + 1 < len(every) else every[k]
     return every[k].opname, after.opname, after.arg

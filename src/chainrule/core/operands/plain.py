@@ -1,4 +1,4 @@
-"""Where a value with a gradient would become a plain number: the errors that say so, at which line, and what to do."""
+"""Errors for values with a gradient that would become plain numbers: what, at which line, and what to do."""
 
 import sys
 from opcode import opmap
@@ -20,20 +20,20 @@ INTO_PLAIN = (
 )
 
 INSTEAD = {
-    "float": "use NumPy's functions (np.sin, not math.sin), or x.item() where no gradient is meant",
-    "int": "use np.trunc(x), or int(x.item()) where no gradient is meant",
-    "complex": "use real numbers, or complex(x.item()) where no gradient is meant",
-    "round": "use np.round(x), or round(x.item()) where no gradient is meant",
-    "math.floor": "use np.floor(x), or math.floor(x.item()) where no gradient is meant",
-    "math.ceil": "use np.ceil(x), or math.ceil(x.item()) where no gradient is meant",
-    "math.trunc": "use np.trunc(x), or math.trunc(x.item()) where no gradient is meant",
+    "float": "use NumPy's functions (np.sin, not math.sin), or x.item() if no gradient is wanted",
+    "int": "use np.trunc(x), or int(x.item()) if no gradient is wanted",
+    "complex": "use real numbers, or complex(x.item()) if no gradient is wanted",
+    "round": "use np.round(x), or round(x.item()) if no gradient is wanted",
+    "math.floor": "use np.floor(x), or math.floor(x.item()) if no gradient is wanted",
+    "math.ceil": "use np.ceil(x), or math.ceil(x.item()) if no gradient is wanted",
+    "math.trunc": "use np.trunc(x), or math.trunc(x.item()) if no gradient is wanted",
 }
 
 
 def is_written_into_array() -> bool:
-    """Whether the user's line is at `something[index] = value`: then it is NumPy that asks for a plain value.
+    """Whether the user's line is at `something[index] = value`, in which case NumPy asks for the plain value.
 
-    Of several lines that a function of NumPy's has on the way, one that is so is enough.
+    If several lines of NumPy's own Python are in between, it is enough that one of them is.
     """
     users, frame = users_frame(NUMPY), sys._getframe(1)
     while frame is not users and frame.f_back is not None:

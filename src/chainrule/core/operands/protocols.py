@@ -1,6 +1,6 @@
-"""NumPy's protocols: `np.exp(x)` of a tensor is chainrule's `exp`.
+"""NumPy's protocols: `np.exp(x)` of a tensor calls chainrule's `exp`.
 
-Two tables say which operation answers for which NumPy function. The rules fill them with `implements`.
+Two tables map NumPy functions to the operations that implement them. The rules fill them with `implements`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,20 +17,20 @@ from .plain import is_written_into_array, refuse_array_write
 ufuncs: dict[Any, Callable[..., Any]] = {}
 """NumPy's universal functions, and `(ufunc, "reduce")` and the like for their methods."""
 functions: dict[Any, Callable[..., Any]] = {}
-"""All other functions of NumPy."""
+"""All other NumPy functions."""
 
 
 writers: dict[str, Callable[..., Any]] = {}
-"""What writes: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`."""
+"""The functions that write: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`."""
 
 late: list[Callable[[], None]] = []
-"""Called before a universal function is given up: they add those of libraries that are imported by then."""
+"""Called before giving up on a universal function: they add the functions of libraries imported since."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def implements(*names: Any) -> Callable[[F], F]:
-    """Let a function answer for NumPy functions, or for methods of ufuncs such as `(np.add, "reduce")`."""
+    """Make a function the implementation of NumPy functions, or of ufunc methods such as `(np.add, "reduce")`."""
 
     def register(function: F) -> F:
         for name in names:
@@ -69,9 +69,7 @@ def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
 def _array_function(_self: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
     implementation = functions.get(function)
     if implementation is None:
-        raise TypeError(
-            f"np.{function.__name__}: chainrule has no derivative for it; use x.numpy() where none is meant"
-        )
+        raise TypeError(f"np.{function.__name__}: chainrule has no derivative for it; use x.numpy() if none is needed")
     if kwargs.get("out") is not None:
         out = kwargs["out"]
         result = implementation(*args, **{key: value for key, value in kwargs.items() if key != "out"})
@@ -85,7 +83,7 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
             refuse_array_write()
         raise GradientError(
             "a tensor that requires a gradient was passed to code that asked for a plain NumPy array, so its gradient "
-            "would be lost; use chainrule.numpy's function of that name, or x.detach() where no gradient is meant"
+            "would be lost; use chainrule.numpy's function of that name, or x.detach() if no gradient is wanted"
             + asker()
         )
     return np.array(self.numpy(), dtype=dtype, copy=copy)

@@ -1,7 +1,7 @@
-"""Arrays that are more than arrays: what a subclass of NumPy's arrays means by an operation is not what a record means.
+"""Subclasses of NumPy arrays, whose operations may not mean what a record means.
 
-A masked array would lose its mask beside a tensor, and `*` of two matrices is no product of elements. They are refused
-by name; subclasses that compute as arrays do, such as `np.memmap`, are taken as arrays.
+A masked array would lose its mask in an operation with a tensor, and `*` of two matrices is not an elementwise product.
+These are refused by name; subclasses that compute like arrays, such as `np.memmap`, are treated as arrays.
 """
 
 from typing import Any
@@ -11,18 +11,18 @@ import numpy as np
 from chainrule.core.memory.written import Written
 
 _TELLING = ("__array_ufunc__", "__array_wrap__", "__array_function__", "__mul__", "__add__")
-"""Methods by which a subclass computes in its own way."""
+"""The methods by which a subclass computes in its own way."""
 
 _known: dict[type, bool] = {np.ndarray: False, Written: False, np.recarray: False, np.memmap: False}
 
 
 def as_plain(cls: type) -> None:
-    """Note that a class of arrays computes as arrays do, though it has methods of its own for it."""
+    """Register a subclass that computes like plain arrays although it defines such methods."""
     _known[cls] = False
 
 
 def computes_otherwise(cls: type) -> bool:
-    """Whether a class is a subclass of arrays with operators of its own."""
+    """Whether a class is an array subclass with its own operators."""
     found = _known.get(cls)
     if found is None:
         found = issubclass(cls, np.ndarray) and any(getattr(cls, m) is not getattr(np.ndarray, m) for m in _TELLING)
@@ -31,7 +31,7 @@ def computes_otherwise(cls: type) -> bool:
 
 
 def check_plain(where: str, x: Any) -> None:
-    """Raise a TypeError for a masked array, a matrix, or another array with operators of its own."""
+    """Raise a TypeError for a masked array, a matrix, or another array with its own operators."""
     cls = type(x)
     if not computes_otherwise(cls):
         return
@@ -42,10 +42,9 @@ def check_plain(where: str, x: Any) -> None:
         )
     if issubclass(cls, np.matrix):
         raise TypeError(
-            f"{where}: got a np.matrix, whose * is a matrix product; pass np.asarray(x), and write @ where that is "
-            f"meant"
+            f"{where}: got a np.matrix, whose * is a matrix product; pass np.asarray(x), and use @ for its product"
         )
     raise TypeError(
         f"{where}: got an array of the class {cls.__module__}.{cls.__qualname__}, which computes in its own way; pass "
-        f"np.asarray(x) where its numbers are meant"
+        f"np.asarray(x) for its numbers"
     )

@@ -1,1 +1,1 @@
-"""The traces: how an operation finds them, what they record, and how they are walked."""
+"""The traces: how an operation finds them, what they record, and how they are traversed."""

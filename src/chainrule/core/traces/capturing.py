@@ -1,9 +1,9 @@
-"""What a capture has to see besides operations: effects, values that change between calls, and who was asked.
+"""What a capture must see besides operations: effects, values that change between calls, and settings that are read.
 
-A capture is a trace of level −1, below the eager tape, so everything that runs on boxes of its values is recorded by
-itself. Three things do not: what Python code does to the world (an optimiser's step, a running average), arrays that it
-reads but did not get as arguments (parameters, buffers), and settings that it looks at (a module's `training`). Code
-that does them says so here; without a capture these functions cost a look at one variable.
+A capture is a trace of level −1, below the eager tape, so every operation on boxes of its values is recorded
+automatically. Three things are not: side effects of Python code (an optimiser's step, a running average), arrays that
+it reads but did not get as arguments (parameters, buffers), and settings that it reads (a module's `training`). Code
+that does any of these reports it here; without a capture these functions only check one variable.
 """
 
 import threading
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class _Running(threading.local):
-    """Per thread: the capture that is running, if any."""
+    """Per thread: the current capture, if any."""
 
     capture: Any = None
 
@@ -23,7 +23,7 @@ running = _Running()
 
 
 class _Observed:
-    """How many blocks look at each operation as it runs: compiled functions run as they are written then."""
+    """How many open blocks observe each operation as it runs, while which compiled functions run uncompiled."""
 
     blocks: int = 0
 
@@ -34,7 +34,7 @@ observed = _Observed()
 def effect(f: Callable[..., Any], *args: Any, writes: Iterable[Any] | None = None) -> None:
     """Call `f` with the arrays in `args`; inside a capture not now, but at this point of every replay.
 
-    `writes` lists the arrays and tensors that `f` changes in place, where that is known: what does not read them may be
+    `writes` lists the arrays and tensors that `f` changes in place, if known: operations that do not read them may be
     moved past the call.
     """
     if running.capture is None:
@@ -44,23 +44,23 @@ def effect(f: Callable[..., Any], *args: Any, writes: Iterable[Any] | None = Non
 
 
 def as_array(x: Any) -> Any:
-    """Return anything but an array or a tensor as an array.
+    """Convert anything but an array or a tensor to an array.
 
-    Unlike `np.asarray` it leaves an array what it is: in a capture one of the user's tells when it is looked at.
+    Unlike `np.asarray`, it leaves arrays alone: in a capture, an array of the user's reports when it is looked at.
     """
     return x if isinstance(x, np.ndarray) or _is_box(x) else np.asarray(x)
 
 
 def state(array: Any, holder: tuple[dict[str, Any], str] | None = None) -> Any:
-    """Return an array that changes in place between calls as something that every replay reads anew.
+    """Return an array that changes in place between calls in a form that every replay reads again.
 
-    `holder` is a dict and the key under which the array stands there: a replay sees when it was replaced.
+    `holder` is a dict and the array's key in it, by which a replay notices when it was replaced.
     """
     return array if running.capture is None else running.capture.state(array, holder)
 
 
 def forgetting(tensors: Iterable[Any]) -> None:
-    """Tell a capture that the gradients of these are about to be forgotten: what they were before does not matter."""
+    """Tell a capture that the gradients of these are about to be cleared, so their previous values do not matter."""
     if running.capture is not None:
         running.capture.forgets(tensors)
 
@@ -76,21 +76,21 @@ def _opened(x: Any) -> Any:
 
 
 def captured_in(x: Any) -> Any:
-    """Return the capture's own box inside `x`, or None where there is none."""
+    """Return the capture's own box inside `x`, or None if there is none."""
     while _is_box(x):
-        if x._trace.level < -1:  # at −1 stands the box of a plain array, which has the capture's in it
+        if x._trace.level < -1:  # at −1 is the box of a plain array, which contains the capture's
             return x
         x = x._value
     return None
 
 
 def is_captured(x: Any) -> bool:
-    """Whether the values of `x` are those of a capture, which nothing may look at."""
+    """Whether the values of `x` belong to a capture and must not be looked at."""
     return running.capture is not None and captured_in(x) is not None
 
 
 def known(x: Any) -> Any:
-    """Return the array in `x`, but leave what a capture does not know in its box."""
+    """Return the array in `x`, but leave values that a capture does not know in their box."""
     if running.capture is not None and _is_box(x):
         if getattr(x, "_link", None) is not None:
             x = running.capture.seen(x)  # a parameter, which differs from call to call
@@ -100,9 +100,9 @@ def known(x: Any) -> Any:
 
 
 def plain(f: Callable[..., Any], *args: Any) -> Any:
-    """Return `f(*args)` of plain arrays, constants for every derivative; in a capture a call that each replay makes.
+    """Return `f(*args)` for plain arrays, as constants for every derivative; in a capture, each replay makes the call.
 
-    For checks and preparations that look at values: of targets, indices, masks.
+    For checks and preparations that look at the values of targets, indices or masks.
     """
     if running.capture is not None:
         args = replaced(args, running.capture.seen)
@@ -112,15 +112,15 @@ def plain(f: Callable[..., Any], *args: Any) -> Any:
 
 
 def refuse(what: str, step: str) -> NoReturn:
-    """Say that a capture cannot follow; only called while one runs."""
+    """Report that a capture cannot continue; only called during one."""
     running.capture.refuse(what, step)
     raise AssertionError
 
 
 def example(x: Any) -> Any:
-    """Return the array in `x`; in a capture, its values in the call that is captured.
+    """Return the array in `x`; in a capture, its values in the captured call.
 
-    Only to choose between ways of computing of which a replay that takes the wrong one raises an error.
+    Only for choosing between algorithms if a replay with the wrong one raises an error.
     """
     box = captured_in(x) if running.capture is not None else None
     return _opened(x) if box is None else box.held
@@ -138,7 +138,7 @@ def boxes_in(tree: Any) -> Iterator[Any]:
 
 
 def replaced(tree: Any, replace: Callable[[Any], Any]) -> Any:
-    """Return nested tuples, lists and dicts with `replace` of every leaf."""
+    """Return nested tuples, lists and dicts with `replace` applied to every leaf."""
     if isinstance(tree, tuple | list):
         items = [replaced(item, replace) for item in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)

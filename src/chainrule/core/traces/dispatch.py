@@ -1,7 +1,7 @@
 """From a call to the innermost trace among its arguments.
 
-`applier(op)` makes the function that runs an operation. On plain arrays it is the primal and nothing else. Operations
-of one or two arrays and no settings, which make up most of a tape, get a shorter way that does what `process` does.
+`applier(op)` makes the function that runs an operation. On plain arrays it just calls the primal. Operations of one or
+two arrays without settings, which make up most of a tape, get a shortcut that does what `process` does.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def applier(op: Any) -> Callable[..., Any]:
 
 
 def innermost(args: tuple[Any, ...]) -> Trace | None:
-    """Return the trace with the highest level among the arguments, or None where none is a box."""
+    """Return the trace with the highest level among the arguments, or None if none is a box."""
     found: Trace | None = None
     for x in args:
         if isinstance(x, Tensor) and (found is None or x._trace.level > found.level):
@@ -49,14 +49,14 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
                 trace = innermost(args)
                 break
     if trace is None and running.capture is not None:
-        # An index whose values differ from call to call, or random numbers, which do so of themselves.
+        # An index whose values differ from call to call, or random numbers, which do so anyway.
         draws = op.kind == "constant" and "generator" in settings
         if draws or any(True for _ in boxes_in(dict(settings))):
             trace = running.capture
         else:
-            # What is computed of plain arrays is computed once: a look at what is in them.
+            # A result computed from plain arrays is computed only once, so this looks at their values.
             args = tuple(map(value_of, args))
-    if trace is not None and isinstance(op, type):  # what a custom operation takes is its own affair
+    if trace is not None and isinstance(op, type):  # a custom operation decides itself what it takes
         args = operands(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
@@ -140,7 +140,7 @@ def _binary(op: Any) -> Callable[..., Any]:
 
 
 def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
-    """Raise the error anew with the operation's name and what its arguments were."""
+    """Raise the error again, with the operation's name and a description of its arguments."""
     if str(error).startswith(f"{op.name}:"):
         raise error
     names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
@@ -154,7 +154,7 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
 
 
 def described(x: Any) -> str:
-    """Say of an argument what matters in an error: shape and dtype, or its type."""
+    """Describe an argument for an error message: its shape and dtype, or its type."""
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{x.dtype}{list(x.shape)}"
     return type(x).__name__

@@ -1,4 +1,4 @@
-"""Forward mode: each value carries its tangent along."""
+"""Forward mode: each value carries its tangent."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from .tape import check_real
 
 
 class Forward:
-    """Forward mode's trace. A box's link is its tangent, or None where that is zero."""
+    """Forward mode's trace. A box's link is its tangent, or None if that is zero."""
 
     __slots__ = ("level",)
 
@@ -20,7 +20,7 @@ class Forward:
         self.level = level
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` to what is inside this trace's boxes, and its derivative to their tangents."""
+        """Apply `op` to the contents of this trace's boxes, and its derivative to their tangents."""
         mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
         dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
         values = tuple(x._value if own else outer(x) for x, own in zip(args, mine, strict=True))
@@ -33,7 +33,7 @@ class Forward:
         if moving:
             for part in outputs:
                 check_real(op.name, part.dtype)
-            # A rule that is missing says so as reverse mode does.
+            # A missing rule gives the same error as in reverse mode.
             op.saver(tuple(dot is not None for dot in dots))
             links = self.tangents(op, outputs, values, dots, settings)
         boxes = tuple(Tensor(part, self, link) for part, link in zip(outputs, links, strict=True))
@@ -42,7 +42,7 @@ class Forward:
     def tangents(
         self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
     ) -> Sequence[Any]:
-        """Return what to link to each output."""
+        """Return the link of each output."""
         return pushed(op, outputs, args, dots, settings)
 
 
@@ -56,7 +56,7 @@ def pushed(
 
 
 def match(y_dot: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Give a tangent the shape and dtype of what it belongs to."""
+    """Give a tangent the shape and dtype of its primal."""
     if not hasattr(y_dot, "shape"):
         y_dot = np.asarray(y_dot)
     if y_dot.shape != shape:

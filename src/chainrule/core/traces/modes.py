@@ -1,8 +1,8 @@
-"""Below which level nothing is recorded: what `no_grad` changes.
+"""The level below which nothing is recorded, which `no_grad` changes.
 
-Blocks need not end in the order in which they began: two tasks of asyncio take turns, a generator is closed when the
-collector finds it, in whatever thread. So each block has an entry of its own, which it removes when it is left, and
-what counts is the latest entry that is left. A context variable holds it: other threads and tasks have their own.
+Blocks need not end in the order in which they began: asyncio tasks take turns, and a generator is closed whenever the
+garbage collector finds it, in any thread. So each block has its own entry, which is removed when the block is left, and
+the latest remaining entry counts. It is in a context variable, so other threads and tasks have their own.
 """
 
 from contextvars import ContextVar
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Block:
-    """A block that is open: while it is the latest, traces below `level` record nothing."""
+    """An open block: while it is the latest, traces below `level` record nothing."""
 
     __slots__ = ("below", "level")
 
@@ -20,7 +20,7 @@ class Block:
 
 
 class Closed(Block):
-    """A block that was left. Where it is still the latest, in another context, the one below it counts."""
+    """A block that has been left. If it is still the latest in another context, the one below it counts."""
 
     __slots__ = ()
 
@@ -40,7 +40,7 @@ def _open_from(block: Any) -> Any:
 
 
 class Modes:
-    """What holds here and now."""
+    """The current state."""
 
     __slots__ = ()
 
@@ -54,7 +54,7 @@ modes = Modes()
 
 
 class Floor:
-    """Sets the floor for the time of a block; a block that is never left ends with this object."""
+    """Sets the floor for the duration of a block; a block that is never left ends with this object."""
 
     __slots__ = ("_blocks", "_level")
 
@@ -72,7 +72,7 @@ class Floor:
 
     def __exit__(self, *_: object) -> None:
         if self._blocks:
-            here: Any = latest.get()  # of several that this object has opened, the one of this context
+            here: Any = latest.get()  # of several blocks that this object has opened, that of this context
             while here is not None and here not in self._blocks:
                 here = here.below
             self._close(here if here is not None else self._blocks[-1])
@@ -83,5 +83,5 @@ class Floor:
         self._blocks.remove(block)
 
     def __del__(self) -> None:
-        for block in list(getattr(self, "_blocks", ())):  # an interrupt or a wrong argument may leave it without any
+        for block in list(getattr(self, "_blocks", ())):  # missing after an interrupt or a wrong argument
             self._close(block)

@@ -12,13 +12,13 @@ from chainrule.core.memory.changes import tick
 class Node:
     """An operation on a tape.
 
-    `op` is its record; `parents` holds a node for each argument, or None for a constant; `saved` holds what the
-    record's rules ask for (`op.residuals` names it) and is None once a backward pass has freed it; `order` is when it
-    was made, later than its parents.
+    `op` is its record; `parents` has a node for each argument, or None for a constant; `saved` has what the record's
+    rules ask for (named by `op.residuals`), and is None once a backward pass has freed it; `order` is when the node was
+    made, always later than its parents.
     """
 
     grad: Any
-    """The gradient kept here: on leaves, and on nodes that `retain_grad()` was asked for."""
+    """The gradient kept here: for leaves, and for nodes with `retain_grad()`."""
 
     __slots__ = ("_code", "_offset", "dtype", "grad", "op", "order", "parents", "saved", "settings", "shape")
 
@@ -59,7 +59,7 @@ class Node:
 
 
 class Retained(Node):
-    """An operation whose cotangent is kept: what `retain_grad()` makes of a node."""
+    """An operation whose cotangent is kept; `retain_grad()` turns a node into one."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class Item(Node):
 
 
 class Leaf(Node):
-    """Where a tape begins: a value that asked for its gradient. `changed` is when it was last changed or replaced."""
+    """The start of a tape: a value that requires a gradient. `changed` is when it was last changed or replaced."""
 
     __slots__ = ("changed", "label")
 
@@ -102,7 +102,7 @@ class Leaf(Node):
 
 
 def keep_grad(node: Node) -> None:
-    """Let `node` keep its cotangent in the next backward pass."""
+    """Make `node` keep its cotangent in the next backward pass."""
     if isinstance(node, Item):
         raise GradientError(
             f"retain_grad: one of several outputs of {node.name} cannot keep its gradient; use a function of it"

@@ -1,7 +1,8 @@
-"""Reverse mode: cotangents walk the tape from the outputs to the leaves.
+"""Reverse mode: cotangents travel along the tape from the outputs to the leaves.
 
-Nodes are numbered in the order they were made, so the latest node that still has a cotangent waiting has received all
-of them: a heap of numbers is the whole schedule. Nothing recurses, and each cotangent is dropped once it is used.
+Nodes are numbered in the order in which they were made, so the latest node with a waiting cotangent has received all
+its contributions: a heap of numbers is the whole schedule. Nothing recurses, and each cotangent is dropped once it is
+used.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,8 @@ import numpy as np
 
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
-from chainrule.core.memory.sealing import Found, Sealed, arrays_in, loans, look_at_loans
+from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, real_array
 
 from .capturing import captured_in, is_captured
@@ -23,17 +25,15 @@ Arrive = Callable[[Leaf, Any], None]
 
 
 def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
-    """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` takes them.
+    """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` receives them.
 
-    With `free`, each node's saved values are dropped once used. Raises FreedTapeError where they already were, and
-    InPlaceError where they have been changed since.
+    With `free`, each node's saved values are dropped once used. Raises FreedTapeError if they already were, and
+    InPlaceError if they have changed since.
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
-    if loans:
-        look_at_loans()
-    last_change = changes.last
-    found: Found = {}
+    usable = Usable()
+    last_change = usable.last_change
     for node, cotangent in seeds:
         _send(waiting, heap, node, cotangent)
     while heap:
@@ -49,7 +49,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
             _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
-            _check_usable(node, last_change, found)
+            usable.check(node)
         op = node.op
         adjoints = op.adjoints
         if not adjoints:
@@ -64,7 +64,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                     x_bar = adjoints[k](y_bar, saved, node.settings)
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    # `_send`, written out: most tapes spend most of their time here.
+                    # `_send`, inlined: most tapes spend most of their time here.
                     order = parent.order
                     if order in waiting:
                         entry = waiting[order]
@@ -79,7 +79,7 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
 def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
     """Return the gradient of each leaf that the cotangents of `seeds` reach; no two share memory.
 
-    All or nothing: where the walk fails, no leaf has been touched.
+    All or nothing: if the pass fails, no leaf has been touched.
     """
     found: dict[Leaf, Any] = {}
     seeds = list(seeds)
@@ -87,7 +87,7 @@ def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
     seen = {id(cotangent) for _, cotangent in seeds}
     for leaf, x_bar in found.items():
         if type(x_bar) is np.ndarray:
-            # A rule such as that of `a + b` hands one array to both, and a sum's a read-only view.
+            # A rule such as that of `a + b` returns one array for both, and that of a sum a read-only view.
             if x_bar.base is not None or id(x_bar) in seen:
                 found[leaf] = x_bar.copy()
             seen.add(id(x_bar))
@@ -95,7 +95,7 @@ def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
 
 
 def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: Any) -> None:
-    """Add a cotangent to what waits for `node`, and put the node on the schedule if it is not there."""
+    """Add a cotangent to those waiting for `node`, and schedule the node if it is not scheduled yet."""
     entry = waiting.get(node.order)
     if entry is None:
         waiting[node.order] = [node, cotangent]
@@ -107,7 +107,7 @@ def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: 
 
 
 class _Parts:
-    """The cotangents of an operation with several outputs, while they are collected."""
+    """The cotangents of an operation with several outputs, as they are being collected."""
 
     def __init__(self, node: Node, index: int, cotangent: Any) -> None:
         self.node = node
@@ -117,13 +117,13 @@ class _Parts:
         self.parts |= other.parts  # each item of a node sends once
 
     def whole(self) -> tuple[Any, ...]:
-        """Return one cotangent for each output, zero where none came."""
+        """Return one cotangent for each output, zero if none arrived."""
         shapes = zip(self.node.shape, self.node.dtype, strict=True)
         return tuple(self.parts[k] if k in self.parts else np.zeros(*like) for k, like in enumerate(shapes))
 
 
 def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Give a cotangent the shape and dtype of what it belongs to: broadcasting is undone here and nowhere else."""
+    """Give a cotangent the shape and dtype of its variable: broadcasting is undone here and nowhere else."""
     if not hasattr(x_bar, "shape"):
         x_bar = np.asarray(x_bar)
     if x_bar.shape != shape:
@@ -138,28 +138,39 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return x_bar if x_bar.dtype == dtype else x_bar.astype(dtype)
 
 
-def _check_usable(node: Node, last_change: int, found: Found) -> None:
-    """Raise where the saved values are gone, or are no longer what they were."""
-    saved = node.saved
-    if saved is None:
-        raise FreedTapeError(
-            f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
-            f"call the first one with retain_graph=True, or compute the loss again"
-        )
-    if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
-        found.clear()
-        argument = saved.changed() if type(saved) is Sealed else None
-    else:
-        argument = saved.changed(found) if type(saved) is Sealed else None
-    if argument is None and node.order < last_change:
-        argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
-    if argument is not None:
-        parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
-        what = parent.name if isinstance(parent, Leaf) else "a value"
-        raise InPlaceError(
-            f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
-            f"change it after the backward pass, or give {node.name} a copy"
-        )
+class Usable:
+    """Whether what nodes saved is still what it was, asked in one backward pass."""
+
+    __slots__ = ("_found", "last_change")
+
+    def __init__(self) -> None:
+        if watches:
+            look_at_loans()
+        self.last_change = changes.last
+        self._found: Found = {}
+
+    def check(self, node: Node) -> None:
+        """Raise where the saved values are gone, or are no longer what they were."""
+        saved = node.saved
+        if saved is None:
+            raise FreedTapeError(
+                f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
+                f"call the first one with retain_graph=True, or compute the loss again"
+            )
+        if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+            self._found.clear()
+            argument = saved.changed() if type(saved) is Sealed else None
+        else:
+            argument = saved.changed(self._found) if type(saved) is Sealed else None
+        if argument is None and node.order < self.last_change:
+            argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
+        if argument is not None:
+            parent = dict(zip(node.op.arguments, node.parents, strict=False)).get(argument)
+            what = parent.name if isinstance(parent, Leaf) else "a value"
+            raise InPlaceError(
+                f"backward: {what} was changed in place after {node.name} ({node.source}) saved it as {argument}; "
+                f"change it after the backward pass, or give {node.name} a copy"
+            )
 
 
 def _named_arrays(node: Node) -> Iterator[tuple[str, Any]]:
@@ -176,11 +187,11 @@ def _accumulate(node: Node, y_bar: Any) -> None:
 def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
     """Add the gradient of this tensor with respect to every leaf to the leaf's `grad`.
 
-    `cotangent` has this tensor's shape and weighs its elements; it may be left out where there is only one. A second
-    pass over the same tape needs `retain_graph=True` in the first.
+    `cotangent` has this tensor's shape and weights its elements; it may be omitted if there is only one. A second pass
+    over the same tape needs `retain_graph=True` in the first.
 
-    Raises GradientError where the tensor does not require a gradient, has several elements and no cotangent came, or
-    the tape was freed or its values changed.
+    Raises GradientError if the tensor does not require a gradient, if it has several elements and no cotangent was
+    passed, or if the tape was freed or its values changed.
 
     >>> import chainrule as cr
     >>> x = cr.tensor([1.0, 2.0], requires_grad=True)

@@ -1,7 +1,7 @@
-"""The tape: reverse mode's trace. It records; `reverse` walks what it recorded.
+"""The tape: reverse mode's trace. It records operations; `reverse` traverses the record.
 
 `EAGER` is the one tape that is always running, at level 0: the tape of `requires_grad=True` and `backward()`. Each
-`grad` or `vjp` opens one of its own, at a higher level.
+`grad` or `vjp` opens its own, at a higher level.
 """
 
 import itertools
@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.base.provenance import PACKAGE
 from chainrule.core.memory.changes import tick
-from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
+from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor, copied
 
 from .capturing import running
@@ -26,12 +27,12 @@ next_level = itertools.count(1).__next__
 
 
 def check_real(what: str, dtype: Any) -> None:
-    """Raise a TypeError unless `dtype` is one that a derivative is defined for."""
+    """Raise a TypeError unless derivatives are defined for `dtype`."""
     if dtype not in (FLOAT64, FLOAT32, FLOAT16):
         if dtype.kind == "c":
             raise TypeError(
-                f"{what}: got dtype {dtype}, and derivatives here are those of real numbers; keep the real "
-                f"and the imaginary part as two arrays, for a + 1j * b the two a and b, and |z| is np.hypot(a, b)"
+                f"{what}: got dtype {dtype}, but only real numbers have derivatives here; keep the real and the "
+                f"imaginary part as two arrays, a and b for a + 1j * b, and write |z| as np.hypot(a, b)"
             )
         raise TypeError(
             f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
@@ -49,7 +50,7 @@ def record(
     frame = sys._getframe(depth)
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
-    if loans:
+    if watches:
         look_at_loans(saved)
     return Node(op, parents, saved, settings, y.shape, dtype, tick(), frame.f_code, frame.f_lasti)
 
@@ -63,11 +64,11 @@ class Tape:
         self.level = level
 
     def leaf(self, value: Any, label: str | None = None) -> Tensor:
-        """Box a value whose gradient is wanted."""
+        """Box a value that requires a gradient."""
         return Tensor(value, self, Leaf(value.shape, value.dtype, label))
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` to what is inside this tape's boxes, and record it."""
+        """Apply `op` to the contents of this tape's boxes, and record it."""
         values, parents, tracked = [], [], []
         nested = False
         for x in args:
@@ -78,7 +79,7 @@ class Tape:
                 elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None and running.capture is not None):
                     x = x._value
                 else:
-                    x = copied(x)  # it may be saved, and written into later
+                    x = copied(x)  # it may be saved, and written to later
                 if isinstance(x, Tensor):
                     nested = True
             values.append(x)
@@ -121,12 +122,12 @@ def _capture_in(values: Iterable[Any]) -> Any:
 
 
 class Watched(Tape):
-    """What the eager tape is while any thread captures: parameters enter the capture before they are used."""
+    """The eager tape while any thread captures: parameters enter the capture before they are used."""
 
     __slots__ = ()
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` as `Tape` does, with this thread's capture, if any, in on it."""
+        """Apply `op` as `Tape` does, involving this thread's capture, if any."""
         if running.capture is not None:
             args = tuple(map(running.capture.seen, args))
         return super().process(op, args, settings)
@@ -134,5 +135,5 @@ class Watched(Tape):
 
 EAGER = Tape(0)
 ARRAYS = Tape(-1)
-"""The trace of what stands for plain arrays while a function is captured. It records nothing: an array that meets a
-tensor makes a tensor, one that meets an array an array, as outside of a capture."""
+"""The trace of boxes that represent plain arrays while a function is captured. It records nothing: an operation of an
+array with a tensor gives a tensor, one with an array gives an array, as outside a capture."""

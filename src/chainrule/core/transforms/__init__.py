@@ -1,1 +1,1 @@
-"""Functions that take a function and return its derivative."""
+"""Transforms: functions that take a function and return its derivative."""

@@ -1,12 +1,12 @@
-"""Many directions at once: the stacks in which Jacobians are computed.
+"""Batches of directions, with which Jacobians are computed.
 
-The rows of a Jacobian are pullbacks of unit cotangents, its columns push-forwards of unit tangents. Both run the same
-rules on the same saved values, so a `Batch` lets one pass carry many directions: a box of it holds a stack of them
-along a leading axis that the box's shape does not show, and rules work on the box as on one direction.
+The rows of a Jacobian are pullbacks of unit cotangents, its columns are push-forwards of unit tangents. All of them run
+the same rules on the same saved values, so a `Batch` lets one pass carry many directions: a box holds a stack of them
+along a leading axis that the box's shape does not show, and rules work on the box as on a single direction.
 
-What an operation does with stacks its record says as `stacked`: the same operation, with its arguments and settings
-changed to go past the leading axis. Operations on elements need no such rule. Where there is none, or it does not know
-the case, the operation is applied to one row after the other: slower, and always right.
+The record's `stacked` says how an operation handles stacks: the same operation, with its arguments and settings changed
+to skip the leading axis. Elementwise operations need no such rule. Where there is none, or it does not cover the case,
+the operation is applied row by row: slower, but always right.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,11 @@ Values: TypeAlias = tuple[Any, ...]
 Mine: TypeAlias = tuple[bool, ...]
 Settings: TypeAlias = Mapping[str, Any]
 StackRule: TypeAlias = Callable[[Values, Mine, Settings], Call | None]
-"""From values, which of them are stacks, and settings, to the call on whole stacks; None where there is no such."""
+"""From values, which of them are stacks, and settings, to the call on whole stacks; None if there is none."""
 
 
 class Batched(Tensor):
-    """A stack of values, in the guise of one of them."""
+    """A stack of values that looks like one of them."""
 
     __slots__ = ()
     is_variable = False
@@ -50,7 +50,7 @@ class Batched(Tensor):
 
     @property
     def requires_grad(self) -> bool:
-        """True: these are never constants, and code that wants a plain array has to say so."""
+        """True: these are never constants, and code that wants a plain array must say so."""
         return True
 
     def __len__(self) -> int:
@@ -80,11 +80,11 @@ class Batch:
         return isinstance(x, Tensor) and x._trace is self
 
     def stack(self, x: Any) -> Any:
-        """Return the stack in a box, or that of a value which is the same in each row."""
+        """Return the stack in a box, or a stack of equal rows for any other value."""
         return x._value if self.holds(x) else np.stack([x] * self.size)
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` to whole stacks where it is known how, and else to one row after the other."""
+        """Apply `op` to whole stacks if possible, and otherwise row by row."""
         mine = tuple(map(self.holds, args))
         values = tuple(x._value if own else x for x, own in zip(args, mine, strict=True))
         rule: StackRule | None = op.stacked or (along_last_axes if op.is_pointwise else None)
@@ -103,7 +103,9 @@ class Batch:
 
 
 def along_last_axes(values: Values, mine: Mine, settings: Settings) -> Call:
-    """Give all values equally many axes, for operations that broadcast those in front: the leading one stays first."""
+    """Give all values the same number of axes, for operations that broadcast on the left: the leading one stays
+    first.
+    """
     ndim = max(np.ndim(x) - own for x, own in zip(values, mine, strict=True))
     return [lifted(x, ndim) if own else x for x, own in zip(values, mine, strict=True)], settings
 
@@ -114,16 +116,17 @@ def past_leading(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:
 
 
 def lifted(stack: Any, ndim: int) -> Any:
-    """Return a stack whose values have `ndim` axes, with axes of length 1 in front of what they had."""
+    """Return a stack whose values have `ndim` axes, by adding axes of length 1 in front."""
     missing = ndim + 1 - stack.ndim
     return stack.reshape((stack.shape[0], *(1,) * missing, *stack.shape[1:])) if missing > 0 else stack
 
 
 def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
-    """Call `linear(parts, *rest)`, a rule for plain arrays; where `parts` is batched, once for each row.
+    """Call `linear(parts, *rest)`, a rule for plain arrays; if `parts` is batched, once for each row.
 
-    `parts` may be a tuple, of which some are batched. In a capture the rule becomes one instruction, and gets plain
-    arrays at each replay, unless an outer derivative follows the parts: then the capture sees each of its operations.
+    `parts` may be a tuple, some of whose items are batched. In a capture the rule becomes one instruction, and gets
+    plain arrays at each replay, unless an outer derivative traces the parts: then the capture sees each of its
+    operations.
     """
     if running.capture is not None and not _is_followed(parts) and any(True for _ in boxes_in((parts, rest))):
         return running.capture.call(linear, (parts, *rest))

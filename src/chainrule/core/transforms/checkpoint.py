@@ -1,4 +1,4 @@
-"""`checkpoint`: save a function's inputs instead of everything in between, and compute that again when it is needed."""
+"""`checkpoint`: save only a function's inputs, and recompute its intermediate values when they are needed."""
 
 import functools
 import threading
@@ -11,7 +11,8 @@ from chainrule.core.errors import GradientError, InPlaceError
 from chainrule.core.facts import Facts
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.fingerprint import fingerprint
-from chainrule.core.memory.sealing import loans, look_at_loans, sealed_all
+from chainrule.core.memory.loans import look_at_loans, watches
+from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import is_captured
@@ -24,7 +25,7 @@ from chainrule.core.tree import flatten, unflatten
 
 
 class _Runs(threading.local):
-    """Per thread: whether a checkpoint is running its function again."""
+    """Per thread: whether a checkpoint is recomputing its function."""
 
     again: bool = False
 
@@ -35,20 +36,20 @@ _runs = _Runs()
 def recomputing() -> bool:
     """Whether this is the second run of a checkpoint's function, where side effects must not happen again.
 
-    Batch normalisation asks, before it moves its running averages.
+    Batch normalisation checks this before it updates its running averages.
     """
     return _runs.again
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f` with less memory: the backward pass runs it a second time instead of keeping what it computed.
+    """Return `f` with less memory: the backward pass runs it again instead of keeping its intermediate values.
 
-    `f` may take and return pytrees, may use tensors that it does not take as arguments (a module's parameters), may
-    itself contain checkpoints, and gives the same derivatives in every transform. It must compute the same when it
-    runs again; the default generator is put back to where it stood, generators of its own are not. What it does besides
-    happens twice, except for batch normalisation's running averages, which move in the first run alone.
+    `f` may take and return pytrees, may use tensors that are not its arguments (a module's parameters), may itself
+    contain checkpoints, and has the same derivatives in every transform. It must compute the same when it runs again;
+    the global generator is restored for that, but its own generators are not. Its side effects happen twice, except for
+    batch normalisation's running averages, which are updated only in the first run.
 
-    Cutting a chain of n equal steps into √n checkpoints needs memory for about 2√n of them, at the price of a second
+    Splitting a chain of n equal steps into √n checkpoints needs memory for about 2√n of them, at the price of a second
     forward pass (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
 
     >>> import chainrule as cr
@@ -72,7 +73,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Segment:
-    """A call that can be made again, with the boxes that its arguments were the first time."""
+    """A call that can be repeated, with the boxes of its original arguments."""
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f = f
@@ -80,17 +81,17 @@ class _Segment:
         self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
         self.random_state = default_generator().bit_generator.state
-        if loans:  # what was written before now is no change
+        if watches:  # what was written before now is no change
             look_at_loans()
         self.began = tick()
 
     def check_unwritten(self, leaves: Sequence[Any]) -> None:
-        """Raise a GradientError where the function wrote into an argument: the second run would write again."""
+        """Raise a GradientError if the function wrote to an argument, since the second run would write again."""
         for x, before in zip(leaves, self.leaves, strict=True):
             if isinstance(x, Tensor) and x is not before and x.is_variable and x._value is not before._value:
                 raise GradientError(
-                    "checkpoint: the function writes into one of its arguments, and would do so again when it runs "
-                    "again; let it write into a copy, x.copy(), and return that"
+                    "checkpoint: the function writes to one of its arguments, and would do so again when it is "
+                    "recomputed; let it write to a copy, x.copy(), and return that"
                 )
 
     def run_again(self) -> tuple[Any, int]:
@@ -104,13 +105,13 @@ class _Segment:
                 generator.state, _runs.again = self.random_state, True
                 return self.f(*args, **kwargs), began
         finally:
-            # The generator last: setting its state runs code, which an interrupt may end.
+            # The generator last: setting its state runs Python code, which may be interrupted.
             _runs.again, generator.state = before, now
 
 
 def _copied(x: Any) -> Any:
-    """Return a box with the same contents: `x[0] = 1` and `x.data = …` change a box, not what is in it."""
-    if not isinstance(x, Tensor) or x._trace.level < 0:  # what a capture knows as an array
+    """Return a box with the same contents: `x[0] = 1` and `x.data = …` change a box, not its contents."""
+    if not isinstance(x, Tensor) or x._trace.level < 0:  # a capture knows it as an array
         return x
     box = Tensor.__new__(type(x))
     Tensor.__init__(box, x._value, x._trace, x._link)
@@ -118,7 +119,7 @@ def _copied(x: Any) -> Any:
 
 
 def _boxes(outputs: Sequence[Any]) -> Iterator[Tensor]:
-    """Yield every box in the outputs, at every level, in an order that depends on the function alone."""
+    """Yield every box in the outputs, at every level, in an order that depends only on the function."""
     for y in outputs:
         while isinstance(y, Tensor) and y._trace.level >= 0:
             yield y
@@ -128,7 +129,7 @@ def _boxes(outputs: Sequence[Any]) -> Iterator[Tensor]:
 
 
 def _collapse(segment: _Segment, tape: Tape, boxes: list[Tensor]) -> None:
-    """Replace what the segment recorded on one tape by a single node, in place in its output boxes."""
+    """Replace the segment's record on one tape by a single node, in place in its output boxes."""
     places = [k for k, box in enumerate(boxes) if box._trace is tape and _is_new(box._link, segment.began)]
     if not places:
         return
@@ -164,7 +165,7 @@ def _inside(links: Sequence[Node], began: int) -> Iterator[Node]:
 
 
 def _border(links: Sequence[Node], began: int) -> list[Node]:
-    """Return the older nodes that those made since `began` stand on."""
+    """Return the older nodes that those made since `began` depend on."""
     found = {}
     for node in _inside(links, began):
         if isinstance(node, Leaf):
@@ -174,10 +175,10 @@ def _border(links: Sequence[Node], began: int) -> list[Node]:
 
 
 class _Result:
-    """What a segment's result was, as far as it takes to notice that the second run gives another.
+    """A digest of a segment's result, enough to notice that the second run gives another.
 
-    Every byte is compared first. Where that differs, it may be by rounding (a product on several threads), so up to
-    `KEPT` evenly spread elements and the mean size of all are compared as numbers.
+    Every byte is compared first. If they differ, it may be due to rounding (a product on several threads), so up to
+    `KEPT` evenly spread elements and the mean magnitude of all are compared as numbers.
     """
 
     KEPT = 1024
@@ -215,7 +216,7 @@ def _innermost(box: Any) -> Any:
 
 
 class _Rerun(Facts):
-    """The operation of a checkpoint's node: its rule runs the segment again and walks what that records."""
+    """The operation of a checkpoint's node: its rule runs the segment again and traverses what that records."""
 
     name = "checkpoint"
     kind = "general"
@@ -242,25 +243,25 @@ class _Rerun(Facts):
         for leaf in self.leaves:
             if leaf.changed > self.segment.began:
                 raise InPlaceError(
-                    f"backward: {leaf.name} was changed after a checkpoint used it, which would now compute something "
-                    f"else; change it after the backward pass"
+                    f"backward: {leaf.name} was changed after a checkpoint used it, so the checkpoint would now "
+                    f"compute something else; change it after the backward pass"
                 )
         result, began = self.segment.run_again()
         boxes = list(_boxes(flatten(result)[0]))
         links = [boxes[k]._link for k in self.places] if len(boxes) > max(self.places) else []
         if not all(_is_new(link, began) for link in links) or _signature(links) != self.signature:
-            raise GradientError("checkpoint: the function took another path when it ran again; it must not change")
+            raise GradientError("checkpoint: the function took another path when rerun; it must be deterministic")
         stand_ins: dict[int, Leaf] = {}
         for node in _inside(links, began):
             node.parents = tuple(
                 _stand_in(stand_ins, p) if p is not None and p.order <= began else p for p in node.parents
             )
         if set(stand_ins) - set(self.border):
-            raise GradientError("checkpoint: the function used other tensors when it ran again; it must not change")
+            raise GradientError("checkpoint: the function used other tensors when rerun; it must be deterministic")
         if not all(before.like(boxes[k]) for before, k in zip(self.results, self.places, strict=True)):
             raise InPlaceError(
                 "backward: a checkpoint's function computed other values when it ran again: an array that it uses was "
-                "changed in place, or it draws random numbers from a generator of its own; pass what changes as an "
+                "changed in place, or it draws random numbers from its own generator; pass what changes as an "
                 "argument, and change it after the backward pass"
             )
         found: dict[Leaf, Any] = {}

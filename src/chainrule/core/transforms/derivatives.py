@@ -1,7 +1,7 @@
 """The transforms: functions that take a function and return its derivative.
 
-Each opens a trace with a level of its own, boxes the arguments, runs the function, and opens the boxes. That is all
-that nesting needs: a transform inside a transform sees the outer one's boxes as ordinary values.
+Each opens a trace with its own level, boxes the arguments, runs the function, and opens the boxes. That is all nesting
+needs: a transform inside a transform sees the outer one's boxes as ordinary values.
 """
 
 import functools
@@ -30,10 +30,10 @@ Argnums = int | Sequence[int]
 class no_grad(Floor):
     """Record nothing inside the `with` block (or in the decorated function): results are constants.
 
-    Holds for both modes and for every transform that is open at that point; one that begins inside works as usual. It
-    holds until the block is left, in this thread or task of asyncio and in the tasks that it starts meanwhile. Blocks
-    may overlap: each one ends by itself. A generator that stops inside such a block leaves gradients off for whoever
-    goes on, until it is resumed or closed; decorated with `@no_grad()`, it does not.
+    This applies to both modes and to every transform that is open at that point; one that begins inside works as usual.
+    It lasts until the block is left, in this thread or asyncio task and in the tasks started meanwhile. Blocks may
+    overlap: each one ends on its own. A generator that yields inside such a block leaves gradients off for its caller,
+    until it is resumed or closed; one decorated with `@no_grad()` does not.
 
     >>> import chainrule as cr
     >>> x = cr.tensor(2.0, requires_grad=True)
@@ -52,7 +52,7 @@ class no_grad(Floor):
         self._open(next_level())  # above every trace that is open now
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that runs in such a block; of a generator or a coroutine, every piece of it does."""
+        """Return a function that runs in such a block; for a generator or a coroutine, every part of it does."""
         return in_blocks(no_grad, f)
 
 
@@ -62,14 +62,14 @@ def called(level: int, f: Function, args: Sequence[Any]) -> Any:
         return f(*args)
     except BaseException as error:
         ended(level)
-        # NumPy replaces the error of a write into a plain array by one that says nothing of the way out.
+        # NumPy replaces our error about a write to a plain array by one that does not say what to do.
         cause = error.__cause__
         if type(error) is ValueError and isinstance(cause, GradientError):
             raise GradientError(str(cause)) from error
         raise
 
 
-class Run:
+class TransformRun:
     """One run of a function on a tape of its own."""
 
     def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
@@ -78,7 +78,7 @@ class Run:
         self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
         self.given = Given(self.inputs)
         boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
-        # The boxes are the function's own: what it writes into them is not what came in.
+        # The boxes belong to the function: what it writes to them does not change the inputs.
         self.links = [[box._link for box in row] for row in boxes]
         traced = list(args)
         for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
@@ -104,11 +104,11 @@ class Run:
         return unflatten(structure, [self._open(y) for y in leaves])
 
     def value(self) -> Any:
-        """The function's result, out of this tape's boxes."""
+        """The function's result, taken out of this tape's boxes."""
         return unflatten(self.structure, [self._open(y) for y in self.outputs])
 
     def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
-        """Return a tree of cotangents for each differentiated argument, given one (None for zero) for each output."""
+        """Return a tree of cotangents for each differentiated argument, given one (None for zero) per output."""
         seeds = [
             (y._link, opened(bar))
             for y, bar in zip(self.outputs, cotangents, strict=True)
@@ -126,7 +126,7 @@ class Run:
         return leaving(np.zeros(leaf.shape, leaf.dtype) if gradient is None else gradient, like)
 
     def scalar(self) -> Any:
-        """The function's only output, which must be a scalar with a floating dtype."""
+        """The function's only output, which must be a floating-point scalar."""
         if len(self.outputs) != 1 or not hasattr(self.outputs[0], "shape"):
             got = "a tree of outputs" if len(self.outputs) > 1 else type(self.value()).__name__
             if isinstance(self.value(), float):
@@ -147,12 +147,12 @@ def _ones(y: Any) -> Any:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """Return a function that gives `(f(*args), gradient)` for a scalar `f`.
+    """Return a function that returns `(f(*args), gradient)` for a scalar `f`.
 
     The gradient has the structure, shapes and dtypes of argument `argnums`, a pytree; for a tuple of positions it is a
     tuple. With `has_aux`, `f` returns `(value, auxiliary)` and the result is `((value, auxiliary), gradient)`.
 
-    Raises TypeError for arguments that are no floats, and ValueError where `f` returns no scalar.
+    Raises TypeError for arguments that are not floats, and ValueError if `f` does not return a scalar.
 
     >>> import chainrule as cr
     >>> value, gradient = cr.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": np.ones(2), "b": np.full(2, 3.0)})
@@ -165,7 +165,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("grad", args, argnums)
-        run = Run("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        run = TransformRun("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
         gradients = run.pull([_ones(run.scalar())], free=True)
         value = (run.value(), run.aux) if has_aux else run.value()
         return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
@@ -174,7 +174,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """Return the gradient of a scalar function, as a function; `value_and_grad` says more.
+    """Return the gradient of a scalar function, as a function; see `value_and_grad` for details.
 
     With `has_aux` the result is `(gradient, auxiliary)`.
 
@@ -195,15 +195,15 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     r"""Return `f(*primals)` and its pullback: `pullback(y_bar)` is the tuple of $\bar x = J^\top \bar y$.
 
-    `y_bar` has the structure of the result. The pullback may be called any number of times. It raises InPlaceError
-    where an array that it needs was changed in place meanwhile; the result is the caller's own, and may be.
+    `y_bar` has the structure of the result. The pullback may be called any number of times. It raises InPlaceError if
+    an array that it needs was changed in place in the meantime; the result belongs to the caller, who may change it.
 
     >>> import chainrule as cr
     >>> y, pullback = cr.vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     >>> pullback(np.array([1.0, 10.0]))
     (array([ 3., 40.]), array([ 1., 20.]))
     """
-    run = Run("vjp", f, primals, range(len(primals)), aux=False)
+    run = TransformRun("vjp", f, primals, range(len(primals)), aux=False)
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         return tuple(run.pull(matching("pullback", y_bar, run.outputs, run.structure), free=False))
@@ -212,13 +212,13 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 
 
 def owned(tree: Any) -> Any:
-    """Return a result whose arrays are the caller's: a rule may need those that the function computed."""
+    """Return a result whose arrays belong to the caller, since a rule may need those that the function computed."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [x.copy() if is_array(x) else x for x in leaves])
 
 
 def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[Any]:
-    """Return the leaves of a tree of (co)tangents, checked against what they belong to."""
+    """Return the leaves of a tree of (co)tangents, checked against their values."""
     leaves, got = flatten(tree)
     if got != structure:
         raise ValueError(f"{what}: expected the structure {structure}, got {got}")
@@ -273,7 +273,7 @@ class ForwardRun:
         return unflatten(self.structure, map(self.leaving, parts))
 
     def value(self) -> Any:
-        """The function's result, out of this trace's boxes."""
+        """The function's result, taken out of this trace's boxes."""
         return self.tree(self.values)
 
     def filled(self, dots: Sequence[Any]) -> list[Any]:
@@ -282,12 +282,12 @@ class ForwardRun:
         return [zero if dot is None else dot for zero, dot in zip(zeros, dots, strict=True)]
 
     def tangents(self, dots: Sequence[Any]) -> Any:
-        """Return the tangent of the result, given that of each output, or None where it is zero."""
+        """Return the tangent of the result, given that of each output, or None if it is zero."""
         return self.tree(self.filled(dots))
 
 
 def matching_all(what: str, tangents: Sequence[Any], inputs: Sequence[Argument]) -> list[list[Any]]:
-    """Return the leaves of each tangent, checked against the input that it belongs to."""
+    """Return the leaves of each tangent, checked against its input."""
     if len(inputs) != len(tangents):
         raise ValueError(f"{what}: expected a tangent for each of {len(inputs)} primals, got {len(tangents)}")
     return [
@@ -297,7 +297,7 @@ def matching_all(what: str, tangents: Sequence[Any], inputs: Sequence[Argument])
 
 
 def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
-    """Return the derivative of a function that acts on each element alone; it has the argument's shape.
+    """Return the derivative of a function that acts on each element separately; it has the argument's shape.
 
     >>> import chainrule as cr
     >>> cr.elementwise_grad(np.tanh)(np.array([0.0]))
@@ -307,7 +307,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("elementwise_grad", args, argnums)
-        run = Run("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        run = TransformRun("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
         gradients = run.pull([_ones(y) for y in run.outputs], free=True)
         return gradients[0] if isinstance(argnums, int) else tuple(gradients)
 

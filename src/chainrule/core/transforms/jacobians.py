@@ -1,7 +1,7 @@
 """Whole Jacobians and Hessians: one forward pass, then unit directions through it, many at once.
 
-The directions travel in batches (`batch`), as large as `BATCH_ELEMENTS` allows: memory stays bounded and the stacks in
-the processor's cache. Through a large function goes one direction at a time, through a small one hundreds.
+The directions are passed in batches (`batch`), as large as `BATCH_ELEMENTS` allows, so that memory is bounded and the
+stacks stay in the processor's cache: one direction at a time for a large function, hundreds for a small one.
 """
 
 import functools
@@ -17,16 +17,16 @@ from chainrule.core.traces.tape import next_level
 from chainrule.core.tree import flatten, unflatten
 
 from .batch import Batch
-from .derivatives import Argnums, Function, Run, grad, jvp
+from .derivatives import Argnums, Function, TransformRun, grad, jvp
 from .linearize import Linearized
 from .values import leaving, opened, select
 
 BATCH_ELEMENTS = 2**18
-"""How many elements the stack of the largest value on the way may have: 2 MiB of float64."""
+"""How many elements the stack of the largest intermediate value may have: 2 MiB of float64."""
 
 
 def _units(like: Any, count: int) -> Iterator[Any]:
-    """Yield the unit arrays of a shape in stacks of at most `count`, the last axis of the shape fastest."""
+    """Yield the unit arrays of a shape in stacks of at most `count`, the last axis of the shape varying fastest."""
     shape, size = np.shape(like), prod(np.shape(like))
     for first in range(0, size, count):
         rows = min(count, size - first)
@@ -38,7 +38,7 @@ def _units(like: Any, count: int) -> Iterator[Any]:
 def _of_units(linear: Callable[[Any], Sequence[Any]], like: Any, largest: int) -> list[Any]:
     """Apply a linear map of arrays like `like` to each unit array, and return its results, stacked along axis 0.
 
-    `largest` is the size of the largest value on the way. The list is empty where `like` has no elements.
+    `largest` is the size of the largest intermediate value. The list is empty if `like` has no elements.
     """
     rooms: list[_Room] = []
     for units in _units(like, max(1, BATCH_ELEMENTS // max(largest, 1))):
@@ -54,7 +54,7 @@ def _of_units(linear: Callable[[Any], Sequence[Any]], like: Any, largest: int) -
 
 
 class _Room:
-    """Room for all rows of a result: one array, or a list of tensors where an outer transform follows them."""
+    """Room for all rows of a result: one array, or a list of tensors if an outer transform traces them."""
 
     def __init__(self, size: int, first: Any) -> None:
         self.tensors: list[Any] = []
@@ -82,11 +82,11 @@ def _allocated(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _empty(y: Any, x: Any, like: Any) -> Any:
-    """Return the derivative of `y` by `x` where one of them has no elements, with the dtype of `like`."""
+    """Return the derivative of `y` by `x` if one of them has no elements, with the dtype of `like`."""
     return np.zeros(np.shape(y) + np.shape(x), getattr(like, "dtype", np.float64))
 
 
-def _of_tape(run: Run, args: tuple[Any, ...], single: bool) -> Any:
+def _of_tape(run: TransformRun, args: tuple[Any, ...], single: bool) -> Any:
     """Return the Jacobian by the arguments `args` of what a tape recorded."""
     leaves, structure = flatten(args)
 
@@ -103,7 +103,7 @@ def _of_tape(run: Run, args: tuple[Any, ...], single: bool) -> Any:
     return unflatten(run.structure, blocks)
 
 
-def _largest(run: Run) -> int:
+def _largest(run: TransformRun) -> int:
     """Return the size of the largest value on a tape."""
     stack = [y.node for y in run.outputs if isinstance(y, Tensor) and y._trace is run.tape]
     seen: set[int] = set()
@@ -121,7 +121,7 @@ def _largest(run: Run) -> int:
 
 
 def _of_line(line: Linearized, args: tuple[Any, ...], single: bool) -> Any:
-    """Return the Jacobian by the arguments `args` of what was linearized at them."""
+    """Return the Jacobian of a linearized function with respect to the arguments `args`."""
     leaves, structure = flatten(args)
 
     def pushed(j: int, unit: Any) -> list[Any]:
@@ -154,11 +154,11 @@ class _Call:
             args[k] = value
         return self.f(*args)
 
-    def record(self) -> Run:
+    def record(self) -> TransformRun:
         """Run the function on a tape."""
-        return Run(self.transform, self.f, self.args, self.numbers, aux=False)
+        return TransformRun(self.transform, self.f, self.args, self.numbers, aux=False)
 
-    def reverse(self, run: Run) -> Any:
+    def reverse(self, run: TransformRun) -> Any:
         """Return the Jacobian from a tape."""
         return _of_tape(run, self.chosen, self.single)
 
@@ -167,7 +167,7 @@ class _Call:
         return _of_line(Linearized(self.transform, self._of_chosen, self.chosen), self.chosen, self.single)
 
     def by_fewer_passes(self) -> Any:
-        """Return the Jacobian by the mode with fewer passes. The tape that shows the size serves reverse mode."""
+        """Return the Jacobian by the mode with fewer passes. The tape that shows the sizes is used for reverse mode."""
         run = self.record()
         smaller = sum(map(np.size, flatten(self.chosen)[0])) < sum(map(np.size, run.outputs))
         return self.forward() if smaller else self.reverse(run)
@@ -177,8 +177,8 @@ def jacrev(f: Function, argnums: Argnums = 0) -> Function:
     """Return the Jacobian by reverse mode: `f` runs once, then one backward pass carries many rows.
 
     For an output of shape S and an argument of shape T it has shape S + T. Pytrees give a tree of the output's
-    structure whose leaves have the argument's structure. Rows that go together are those of separate passes up to
-    rounding: a sum may add its terms in another order.
+    structure whose leaves have the argument's structure. Rows that share a pass agree with those of separate passes to
+    rounding, since a sum may add its terms in another order.
 
     >>> import chainrule as cr
     >>> cr.jacrev(lambda x: x**2)(np.array([1.0, 2.0]))
@@ -213,8 +213,8 @@ def jacfwd(f: Function, argnums: Argnums = 0) -> Function:
 def jacobian(f: Function, argnums: Argnums = 0, mode: Literal["auto", "forward", "reverse"] = "auto") -> Function:
     """Return the Jacobian by the mode that needs fewer passes, or by the one named.
 
-    `"auto"` takes forward mode where the input is smaller than the output, and reverse mode otherwise. To learn the
-    sizes it records `f` for reverse mode; forward mode then runs `f` once more.
+    `"auto"` uses forward mode if the input is smaller than the output, and reverse mode otherwise. To find the sizes it
+    records `f` for reverse mode; forward mode then runs `f` once more.
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"jacobian: mode must be 'auto', 'forward' or 'reverse', got {mode!r}")
@@ -250,7 +250,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     r"""Return the Hessian of a scalar function times a vector, $H \dot x$: one forward pass over one gradient.
 
-    The result has the structure of `primals`, or of the only primal where there is one.
+    The result has the structure of `primals`, or that of the primal if there is only one.
 
     >>> import chainrule as cr
     >>> cr.hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))

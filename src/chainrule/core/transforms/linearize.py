@@ -1,9 +1,9 @@
-"""`linearize`: one forward pass, then tangents through it as often as one likes.
+"""`linearize`: one forward pass, then any number of tangents through it.
 
-A forward trace that keeps, instead of a tangent, what is to be done with it: each operation with its arguments and
-output. Later passes read this list from the start. They use the rules of forward mode themselves, so the results are
-those of `jvp` to the last bit; transposing the pullback (Griewank & Walther's adjoint of the adjoint) would need no new
-trace, but a derivative of every reverse rule, and a longer tape.
+The trace is a forward trace that keeps the operations to apply to a tangent instead of the tangent itself: each
+operation with its arguments and output. Later passes run through this list from the start. They use the rules of
+forward mode themselves, so the results are those of `jvp` to the last bit; transposing the pullback (Griewank &
+Walther's adjoint of the adjoint) would need no new trace, but a derivative of every reverse rule, and a longer tape.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.core.errors import InPlaceError
 from chainrule.core.memory.changes import changes, tick
-from chainrule.core.memory.sealing import Found, Sealed, arrays_in, loans, look_at_loans, sealed_all
+from chainrule.core.memory.loans import arrays_in, look_at_loans, watches
+from chainrule.core.memory.sealing import Found, Sealed, sealed_all
 from chainrule.core.tensor import is_array
 from chainrule.core.traces.forward import Forward, pushed
 from chainrule.core.traces.tape import next_level
@@ -23,7 +24,7 @@ from .values import Argument, Given
 
 
 class _Step(NamedTuple):
-    """One operation; tangents have numbers, in `dots` those that come in (None for zero), in `links` those it makes."""
+    """One operation; tangents are numbered: `dots` has those of its inputs (None for zero), `links` those it makes."""
 
     op: Any
     outputs: tuple[Any, ...]
@@ -33,11 +34,11 @@ class _Step(NamedTuple):
     links: tuple[int, ...]
     order: int
     constants: tuple[Any, ...]
-    """The arguments that do not move, sealed where others can write to them."""
+    """The constant arguments, sealed if others can write to them."""
 
 
 class _Recorder(Forward):
-    """Forward mode's trace for tangents that come later. A box's link is the number of its tangent."""
+    """Forward mode's trace for tangents that are given later. A box's link is the number of its tangent."""
 
     __slots__ = ("number", "steps")
 
@@ -54,14 +55,14 @@ class _Recorder(Forward):
     def tangents(
         self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]
     ) -> Sequence[Any]:
-        """Note the operation."""
+        """Record the operation."""
         if op.kind in ("linear", "bilinear") or (op.kind == "elementwise" and "y" not in op.residuals):
             # The tangent does not depend on the output.
             outputs = tuple(map(_blank, outputs))
         if op.kind == "linear":  # nor on what moves
             args = tuple(x if dot is None else _blank(x) for x, dot in zip(args, dots, strict=True))
         links = self.numbers(len(outputs))
-        if loans:
+        if watches:
             look_at_loans((outputs, args))
         names = op.arguments * len(args) if op.variadic else op.arguments
         counts = [
@@ -80,7 +81,7 @@ def _blank(x: Any) -> Any:
 
 
 class Linearized:
-    """A function at a point, as the linear map of its tangents."""
+    """A function at a point, as a linear map of tangents."""
 
     def __init__(self, transform: str, f: Function, primals: Sequence[Any]) -> None:
         recorder = _Recorder(next_level())
@@ -94,7 +95,7 @@ class Linearized:
         self.done = tick()
 
     def push(self, dots: Iterable[Any]) -> list[Any]:
-        """Return the tangent of each output, given one for each leaf of the primals; None stands for zero."""
+        """Return the tangent of each output, given one for each leaf of the primals; None means zero."""
         self.arguments.look()
         look_at_loans()
         self._check_unchanged()
@@ -125,7 +126,7 @@ class Linearized:
 
 
 def _needed(steps: Sequence[_Step], wanted: Iterable[int | None]) -> list[tuple[_Step, set[int]]]:
-    """Return the steps that lead to the tangents `wanted`, each with the tangents that none after it needs."""
+    """Return the steps that lead to the tangents `wanted`, each with the tangents that no later step needs."""
     later = {number for number in wanted if number is not None}
     kept = []
     for step in reversed(steps):
@@ -139,11 +140,11 @@ def _needed(steps: Sequence[_Step], wanted: Iterable[int | None]) -> list[tuple[
 def linearize(f: Function, *primals: Any) -> tuple[Any, Callable[..., Any]]:
     r"""Return `f(*primals)` and its derivative there: `f_jvp(*tangents)` is $\dot y = J \dot x$.
 
-    `f` runs once, here; `f_jvp` may be called any number of times, each at the price of the derivatives alone, and
-    takes one tangent for each primal, of its structure and shapes. Until it is dropped it holds the values that `f`
-    computed: for one tangent, `jvp` needs less memory.
+    `f` runs once, here; `f_jvp` may be called any number of times, each at the cost of the derivatives alone, and takes
+    one tangent per primal, of the same structure and shapes. As long as it exists it holds the values that `f`
+    computed: for a single tangent, `jvp` needs less memory.
 
-    `f_jvp` raises InPlaceError where one of these values was changed in place meanwhile.
+    `f_jvp` raises InPlaceError if one of these values was changed in place in the meantime.
 
     >>> import chainrule as cr
     >>> y, f_jvp = cr.linearize(lambda a, b: a * b, 2.0, 3.0)

@@ -1,10 +1,10 @@
-r"""The transpose of a linear map that is written in operations: the other mode of an operation with one rule.
+r"""The transpose of a linear map written in operations: the other mode of an operation that has only one rule.
 
 Reverse mode is $\bar x = J^\top \bar y$, linear in $\bar y$. Its derivative with respect to $\bar y$, applied to
-$\dot x$, is $J \dot x$: forward mode, from the rule of reverse mode; and the other way round.
+$\dot x$, is $J \dot x$: forward mode, from the rule of reverse mode; and vice versa.
 
-Where the map is written in something that a tape does not see, the transpose would be wrong. So the map is applied to
-random numbers r on the way, and $\langle f(r), c \rangle = \langle r, f^\top(c) \rangle$ is checked.
+If the map uses something that a tape does not see, the transpose would be wrong. So the map is also applied to random
+numbers r, and $\langle f(r), c \rangle = \langle r, f^\top(c) \rangle$ is checked.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,17 +21,17 @@ Linear = Callable[[list[Any]], Sequence[Any]]
 
 
 TOLERANCE = {8: 1e-9, 4: 1e-3, 2: 5e-2}
-"""How far the two sides of the check may lie apart, by the bytes of the narrowest number."""
+"""How far apart the two sides of the check may be, by the size in bytes of the narrowest number."""
 
 
 class NotTransposed(Exception):
-    """A map whose transpose cannot be had from it; the text says why."""
+    """A map that cannot be transposed; the text says why."""
 
 
 def transposed(linear: Linear, like: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
-    """Return the transpose of `linear`, applied to a cotangent for each of its outputs; None stands for zero.
+    """Return the transpose of `linear`, applied to a cotangent for each of its outputs; None means zero.
 
-    `like` has the shapes and dtypes of the inputs, and so has the result. Raises NotTransposed where `linear` is not
+    `like` has the shapes and dtypes of the inputs, and so has the result. Raises NotTransposed if `linear` is not
     linear, or not written in operations.
     """
     rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def _dtype(x: Any) -> Any:
 
 
 def _check(outputs: Sequence[Any], cotangents: Sequence[Any], drawn: Sequence[Any], result: Sequence[Any]) -> None:
-    """Raise NotTransposed unless ⟨f(r), c⟩ = ⟨r, fᵀ(c)⟩, as far as there are numbers to look at."""
+    """Raise NotTransposed unless ⟨f(r), c⟩ = ⟨r, fᵀ(c)⟩, as far as there are numbers to compare."""
     forward = [(y, bar) for y, bar in zip(outputs, cotangents, strict=True) if y is not None and bar is not None]
     backward = list(zip(drawn, result, strict=True))
     values = [[(_seen(a), _seen(b)) for a, b in pairs] for pairs in (forward, backward)]
@@ -68,11 +68,11 @@ def _check(outputs: Sequence[Any], cotangents: Sequence[Any], drawn: Sequence[An
     size = sum((np.sum(np.abs(a * b)) for pairs in values for a, b in pairs), start=0.0)
     tolerance = TOLERANCE[min(_dtype(x).itemsize for pairs in (forward, backward) for pair in pairs for x in pair)]
     if np.isfinite(size) and abs(one - other) > tolerance * size:
-        raise NotTransposed("it is not linear, or takes values out of their tensors on the way")
+        raise NotTransposed("it is not linear, or takes values out of their tensors")
 
 
 def _seen(x: Any) -> Any:
-    """Return the numbers in a value, in float64; None where they are not known, or stand for several."""
+    """Return the numbers in a value, in float64; None if they are unknown, or are a batch."""
     if is_captured(x):
         return None
     array = np.asarray(value_of(x), np.float64)

@@ -16,12 +16,12 @@ from chainrule.core.tree import flatten, paths
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value is an array or one of NumPy's scalars, and no box that stands for one."""
+    """Whether a value is really an array or a NumPy scalar, and not a box that represents one."""
     return isinstance(value, np.ndarray | np.generic) and not isinstance(value, Tensor)
 
 
 def opened(value: Any) -> Any:
-    """Return a constant eager tensor's array, what stands for an array in a capture; anything else as it is."""
+    """Return a constant eager tensor's array, or in a capture its representation; anything else as it is."""
     if isinstance(value, Tensor) and (value._trace is ARRAYS or (value._trace is EAGER and not value.requires_grad)):
         return value._value
     return value
@@ -33,17 +33,19 @@ def boxed(value: Any) -> Tensor:
 
 
 def arrayed(value: Any) -> Any:
-    """Return a value that the caller may write into; what a capture knows as an array stands for one."""
+    """Return a value that the caller may write to; a value that a capture knows as an array counts as one."""
     return Tensor(value, ARRAYS, None) if isinstance(value, Tensor) and value._trace.level < -1 else copied(value)
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether a value is a tensor to the user: what a capture has put in a box of its own is an array."""
+    """Whether a value is a tensor to the user, rather than an array that a capture has put in a box."""
     return isinstance(x, Tensor) and x._trace.level >= 0
 
 
 def entering(value: Any, where: str) -> Any:
-    """Return what a transform puts in its box for `value`. Raises TypeError unless it is real and floating."""
+    """Return what a transform puts in its box for `value`. Raises TypeError unless it is a real floating-point
+    value.
+    """
     value = opened(value)
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
@@ -52,14 +54,14 @@ def entering(value: Any, where: str) -> Any:
         # A subclass such as np.matrix may have operators of its own: the rules expect an array's.
         check_plain(where, value)
         if running.capture is not None and np.ndim(value) == 0:
-            value_of(value)  # a number: a look at it
+            value_of(value)  # as a number: this looks at its value
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
     check_real(where, value.dtype)
     return copied(value)
 
 
 def leaving(value: Any, like: Any) -> Any:
-    """Return a derivative in the form of what it belongs to: a tensor, an array or a scalar."""
+    """Return a derivative in the form of its variable: a tensor, an array or a scalar."""
     value = opened(value)
     if is_tensor(value):
         return copied(value)
@@ -87,14 +89,14 @@ class Argument:
 
 
 class Given:
-    """The arrays that a transform was called with: its caller, or the function itself, may write to them."""
+    """The arrays that a transform was called with, which its caller or the function itself may write to."""
 
     def __init__(self, inputs: Sequence[Argument]) -> None:
         arrays = [x for one in inputs for x in one.values if is_array(x)]
         self.seen = [[array, fingerprint(array, True)] for array in arrays]
 
     def look(self) -> None:
-        """Note which of them were changed since."""
+        """Record which of them have changed since."""
         for pair in self.seen:
             array, before = pair
             now = fingerprint(array, True)
@@ -104,9 +106,9 @@ class Given:
 
 
 def by_name(decorated: Any) -> str | None:
-    """Return the name under which a module holds what a decorator made of a function; None where it holds none.
+    """Return the module attribute that holds the decorated form of a function; None if there is none.
 
-    Pickle would look for the function there, and find another object.
+    Pickle would look up the function there, and find another object.
     """
     f = decorated.function
     name, found = getattr(f, "__qualname__", None), sys.modules.get(getattr(f, "__module__", ""))
@@ -116,7 +118,7 @@ def by_name(decorated: Any) -> str | None:
 
 
 def select(transform: str, args: Sequence[Any], argnums: int | Sequence[int]) -> tuple[int, ...]:
-    """Return `argnums` as a tuple of positions in `args`; a ValueError where one is out of range."""
+    """Return `argnums` as a tuple of positions in `args`; raise ValueError if one is out of range."""
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for k in numbers:
         if not -len(args) <= k < len(args):

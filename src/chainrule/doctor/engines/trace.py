@@ -29,12 +29,12 @@ class Box(ABC):
 
     @property
     @abstractmethod
-    def grad(self) -> Any:
+    def gradient(self) -> Any:
         """∂L/∂(value) as an array, or None where the loss does not reach it."""
 
     @property
     @abstractmethod
-    def needs_grad(self) -> bool:
+    def tracked(self) -> bool:
         """Whether it leads to a parameter that asks for a gradient."""
 
     @property
@@ -96,12 +96,12 @@ class Event(ABC):
         return np.asarray(plain(self.output))
 
     @property
-    def grad(self) -> Any:
+    def gradient(self) -> Any:
         """∂L/∂(result), or None where the loss does not reach it."""
-        return self.output.grad if isinstance(self.output, Box) else None
+        return self.output.gradient if isinstance(self.output, Box) else None
 
 
-class Call:
+class ModuleCall:
     """One call of a module: its path, what came in, what went out."""
 
     __slots__ = ("args", "module", "output", "path")
@@ -123,7 +123,7 @@ class Record(ABC):
     """All that was seen in one pass. `failed` is the path of the module in which an exception was raised."""
 
     events: list[Event]
-    calls: list[Call]
+    calls: list[ModuleCall]
     cuts: list[Cut]
     in_loss: bool
     failed: str

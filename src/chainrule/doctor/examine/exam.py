@@ -13,7 +13,7 @@ from chainrule.doctor.engines.trace import Box, Record, boxes_in, plain
 
 from .case import Batch, Case, classes_last
 from .measure import Layer, Meter, Noise, norm, weights
-from .steps import Reader, Step
+from .steps import Reader, WeightUse
 from .structure import (
     Attention,
     Ending,
@@ -76,7 +76,7 @@ def examine(case: Case, batches: list[Batch]) -> Exam:
     exam = Exam()
     meters: dict[Key, Meter] = defaultdict(Meter)
     rows: dict[Key, Layer] = {}
-    steps: dict[Key, Step] = {}
+    steps: dict[Key, WeightUse] = {}
     parameters = dict(own.model.named_parameters())
     exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
     totals: dict[str, Any] = {}
@@ -110,7 +110,7 @@ def examine(case: Case, batches: list[Batch]) -> Exam:
     return exam
 
 
-def _row(step: Step, use: int) -> Layer:
+def _row(step: WeightUse, use: int) -> Layer:
     shape = tuple(step.weight.shape)
     return Layer(step.name, step.kind, step.function, use, shape, step.normalised, step.recurrent)
 
@@ -120,7 +120,7 @@ def _ratios(layers: list[Layer]) -> None:
         layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
 
 
-def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[Step], dict[str, Any]]:
+def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[WeightUse], dict[str, Any]]:
     """Watch one batch; return its steps and the parameters' gradients."""
     engine = case.engine
     with engine.watched(case.model, case.patches) as record:
@@ -163,9 +163,9 @@ def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
             exam.queries[attention.path] = maker
 
 
-def data_of(steps: list[Step]) -> list[Any]:
+def data_of(steps: list[WeightUse]) -> list[Any]:
     """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
-    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.needs_grad):
+    if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.tracked):
         return []
     return [np.asarray(plain(steps[0].x))]
 

@@ -14,7 +14,7 @@ from chainrule.core.transforms.derivatives import grad
 from chainrule.doctor.engines.trace import Box
 from chainrule.rules.network.activation import LeakyRelu
 
-from .steps import Step
+from .steps import WeightUse
 
 FLAT = 0.05
 """A slope under this share of the steepest counts as flat."""
@@ -84,7 +84,7 @@ class Meter:
         self.histogram: Counts | None = None
         self.gradient_histogram: Counts | None = None
 
-    def add(self, step: Step) -> None:
+    def add(self, step: WeightUse) -> None:
         """Take in one batch."""
         value = step.out.value
         if value.dtype.kind != "f":
@@ -99,13 +99,13 @@ class Meter:
             self._units(step, value)
             if first and self.not_finite == 0:
                 self.rank = effective_rank(value, step.units)
-                self.histogram, self.gradient_histogram = counted(value), counted(step.z.grad)
+                self.histogram, self.gradient_histogram = counted(value), counted(step.z.gradient)
 
     def _put(self, name: str, value: float) -> None:
         self.sums.setdefault(name, []).append(value)
 
-    def _flow(self, step: Step) -> None:
-        z_grad, out_grad = step.z.grad, step.out.grad
+    def _flow(self, step: WeightUse) -> None:
+        z_grad, out_grad = step.z.gradient, step.out.gradient
         if z_grad is None:  # frozen up to here, or cut off from the loss
             return
         gradient = norm(z_grad)
@@ -113,14 +113,14 @@ class Meter:
         self._put("gradient", gradient)
         if step.activation is not None and out_grad is not None:
             self._put("activation_factor", _quotient(gradient, norm(out_grad)))
-        x_grad = step.x.grad if isinstance(step.x, Box) else None
+        x_grad = step.x.gradient if isinstance(step.x, Box) else None
         if x_grad is not None:
             self._put("weight_factor", _quotient(norm(x_grad), gradient))
 
-    def _units(self, step: Step, value: Any) -> None:
+    def _units(self, step: WeightUse, value: Any) -> None:
         if step.activation is None:
             return
-        record = step.record
+        record: Any = step.record
         derivative = value if record.flat is Flat.ZERO_LEFT else step.activation.slope()
         if derivative is None:
             return
@@ -145,7 +145,7 @@ class Meter:
         return layer
 
 
-def weights(layer: Layer, step: Step, gradient: Any) -> None:
+def weights(layer: Layer, step: WeightUse, gradient: Any) -> None:
     """Measure a layer's weights: singular values, gain, and whether its units are copies of each other."""
     matrix = step.matrix()
     if not np.isfinite(matrix).all() or matrix.size == 0:
@@ -167,7 +167,7 @@ def wanted_gain(record: type[Operation]) -> float:
 
 
 @cache
-def steepest(record: type[Operation]) -> float:
+def steepest(record: Any) -> float:
     """Return the largest slope of an activation that is flat on both sides: that at zero.
 
     >>> from chainrule.core.operation import REGISTRY

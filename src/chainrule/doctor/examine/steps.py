@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.core.facts import Role
 from chainrule.core.operation import Operation
-from chainrule.doctor.engines.trace import Box, Call, Event, Record, boxes_in, plain
+from chainrule.doctor.engines.trace import Box, Event, ModuleCall, Record, boxes_in, plain
 from chainrule.rules.arrays.index import GetItem
 from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.elementary.selection import Maximum
@@ -19,7 +19,7 @@ NORMS = ("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm")
 
 
 @dataclass
-class Step:
+class WeightUse:
     """One use of a weight in one pass: `z` is what it makes of `x`, `activation` what follows, if anything does."""
 
     name: str
@@ -42,7 +42,7 @@ class Step:
     @property
     def record(self) -> type[Operation]:
         """The activation's record, or `Operation` for none."""
-        return Operation if self.activation is None else self.activation.record  # type: ignore[no-any-return]
+        return Operation if self.activation is None else self.activation.record
 
     @property
     def function(self) -> str:
@@ -79,21 +79,21 @@ class Reader:
         for event in record.events:
             for box in boxes_in(event.args):
                 self.consumers[id(box)].append(event)
-        self.norms: dict[int, Call] = {
+        self.norms: dict[int, ModuleCall] = {
             id(box): call
             for call in record.calls
             if type(call.module).__name__ in NORMS
             for box in boxes_in(call.args[:1])
         }
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[WeightUse]:
         """Return all steps, in the order in which they ran."""
         found = [step for event in self.events if not event.in_loss for step in [self._step(event)] if step]
         used: dict[str, int] = defaultdict(int)
         for step in found:
             used[step.parameter] += 1
         for step in found:
-            made = isinstance(step.x, Box) and step.x.needs_grad and id(step.x) in self.makers
+            made = isinstance(step.x, Box) and step.x.tracked and id(step.x) in self.makers
             step.recurrent = used[step.parameter] > 1 and made
         return found
 
@@ -109,14 +109,14 @@ class Reader:
             box = id(event.args[0])
         return None
 
-    def _step(self, event: Event) -> Step | None:
+    def _step(self, event: Event) -> WeightUse | None:
         kind = KINDS.get(event.record.role)
         if event.record is GetItem:
             table = event.args[0]
             name = self.name_of(table) if isinstance(table, Box) else None
             if name is None or table.ndim < 2:
                 return None
-            return Step(layer_name(name), name, "embedding", table, None, event, None, False)
+            return WeightUse(layer_name(name), name, "embedding", table, None, event, None, False)
         if kind is None:
             return None
         for k in (1, 0) if len(event.args) > 1 else ():
@@ -124,7 +124,7 @@ class Reader:
             name, turned = self._origin(weight)
             if name is not None and weight.ndim >= 2:
                 found = self._after(event)
-                return Step(layer_name(name), name, kind, weight, x, event, *found, turned=turned)
+                return WeightUse(layer_name(name), name, kind, weight, x, event, *found, turned=turned)
         return None
 
     def _origin(self, box: Any) -> tuple[str | None, bool]:

@@ -151,7 +151,7 @@ def constant_in(record: Record) -> tuple[str, str] | None:
     for event in record.events:
         if event.constant and event.record is not StopGradient and "generator" not in event.settings:
             for x in event.args:
-                if isinstance(x, Box) and x.needs_grad and not event.in_loss:
+                if isinstance(x, Box) and x.tracked and not event.in_loss:
                     return event.name, f" (after {x.source})" if x.source else ""
     return None
 
@@ -168,11 +168,11 @@ def first_not_finite(record: Record, inputs: Any) -> FirstNotFinite | None:
         ):
             return _made_by(event, False)
     for event in reversed(record.events):
-        if event.grad is not None and not _finite(event.grad):
+        if event.gradient is not None and not _finite(event.gradient):
             users = [e for e in record.events if any(x is event.output for x in e.args)]
             return _made_by(users[-1] if users else event, True)
     for event in reversed(record.events):
-        if any(isinstance(x, Box) for x in event.args) and event.grad is not None:
+        if any(isinstance(x, Box) for x in event.args) and event.gradient is not None:
             return _made_by(event, True)
     return None
 

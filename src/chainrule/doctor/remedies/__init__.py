@@ -1,1 +1,1 @@
-"""What could help, and trying it on copies."""
+"""Remedies, and trying them on copies."""

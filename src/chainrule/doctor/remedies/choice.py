@@ -1,4 +1,4 @@
-"""Which remedies are tried against which verdict."""
+"""The remedies to try for each verdict."""
 
 from collections.abc import Mapping
 
@@ -31,11 +31,11 @@ SAID: Mapping[Maker, str] = {
     network.residual: "residual",
     training.inputs: "inputs",
 }
-"""Remedies that one would expect a word on where a model leaves no way to try them."""
+"""Remedies that the report should mention even if they cannot be applied to the model."""
 
 
 def proposals(complaint: Complaint) -> tuple[list[Proposal], tuple[str, ...]]:
-    """Return what could help against a verdict, the likeliest first, and the remedies that could not be tried."""
+    """Return the remedies for a verdict, most promising first, and those that cannot be tried."""
     found: list[Proposal] = []
     untried = []
     for make in BY_CODE.get(complaint.verdict.code, ()):

@@ -1,4 +1,4 @@
-"""Where remedies are tried: each on copies, from the same seeds and on the same batches, and measured."""
+"""Trying remedies: each on copies, from the same seeds and on the same batches, and measured."""
 
 import math
 from dataclasses import replace
@@ -17,13 +17,13 @@ from .choice import proposals
 from .proposal import Complaint, Proposal
 
 RATES = (0.1, 0.3, 3.0, 10.0)
-"""Other learning rates that a changed network is tried with, over the present one."""
+"""Other learning rates to try a changed network with, relative to the present one."""
 LEAST = 0.02
-"""A remedy helped where the loss ends lower by at least this share, and by more than the spread over seeds."""
+"""A remedy helped if the final loss is lower by at least this fraction, and by more than the spread over seeds."""
 
 
 class Clinic:
-    """Tries proposals, each once, and remembers the trials without a change."""
+    """Tries each proposal once, and remembers the trials without a change."""
 
     def __init__(self, f: Findings, seeds: int, clock: Budget) -> None:
         self.f, self.clock = f, clock
@@ -35,14 +35,14 @@ class Clinic:
         self._tried: dict[tuple[str, str], Remedy] = {}
 
     def treat(self, verdict: Verdict) -> Verdict:
-        """Return the verdict with what was tried against it, best first, and what could not be."""
+        """Return the verdict with the remedies that were tried, best first, and those that could not be."""
         found, untried = proposals(Complaint(self.f, self.case, verdict))
         remedies = [r for p in found if (r := self._try(p)) is not None]
         remedies.sort(key=lambda r: (not r.helped, -self._effects.get(id(r), -math.inf)))
         return replace(verdict, remedies=tuple(remedies), untried=untried)
 
     def _try(self, proposal: Proposal) -> Remedy | None:
-        """Return what a proposal did, None where there is no time to try it."""
+        """Return the result of a proposal; None if there is no time to try it."""
         key = proposal.key, said(f"remedy {proposal.key}", "en", proposal.values)
         if key not in self._tried:
             if not self.clock.allows(self._cost):
@@ -82,7 +82,7 @@ class Clinic:
         return replace(remedy, change=remedy.text())
 
     def _at_another_rate(self, proposal: Proposal, after: list[Trial]) -> tuple[float | None, list[Trial]]:
-        """Return the learning rate and the trials that go best: another network may want another rate."""
+        """Return the best learning rate and its trials, since a changed network may need another rate."""
         window, seed = self.f.window, self.seeds[0]
         best, rate = after[0].final(window), None
         for factor in RATES:
@@ -102,14 +102,16 @@ class Clinic:
             return after.accuracy > before.accuracy + 0.01
         if rescales:
             return True
-        if self.f.chance > 0 and not after.loss < 0.99 * self.f.chance:  # no better than a constant answer
+        if self.f.chance > 0 and not after.loss < 0.99 * self.f.chance:  # no better than a constant prediction
             return False
         gain = before.loss - after.loss
         return gain > LEAST * abs(before.loss) and gain > max(before.spread, after.spread)
 
 
 def _effect(remedy: Remedy, rescales: bool) -> float:
-    """Return by how much a remedy improved the end: a share of the loss, or accuracy where the loss is another."""
+    """Return by how much a remedy improved the result: a fraction of the loss, or accuracy if the loss itself
+    changed.
+    """
     before, after = remedy.measured_before, remedy.measured_after
     if not math.isfinite(after.loss):
         return -math.inf

@@ -16,7 +16,7 @@ from .proposal import Complaint, Proposal, on_model
 
 
 def activation(c: Complaint) -> Iterator[Proposal]:
-    """Yield: activations with a slope where the present ones have none."""
+    """Yield: activations that have a slope where the present ones have none."""
     last, nn = c.f.start.ending.path, c.case.engine.nn
     dead = c.verdict.code == "dead-units"
     old = surgery.kinds(c.case.engine, ("ReLU",) if dead else surgery.SATURATING)
@@ -52,7 +52,7 @@ def norm(c: Complaint) -> Iterator[Proposal]:
 
 
 def residual(c: Complaint) -> Iterator[Proposal]:
-    """Yield: ways past the layers."""
+    """Yield: residual connections around the layers."""
     yield from on_model(c.case, "residual", lambda model, _: surgery.residual(model))
 
 
@@ -77,7 +77,7 @@ def renorm(c: Complaint) -> Iterator[Proposal]:
 
 
 def scores(c: Complaint) -> Iterator[Proposal]:
-    """Yield: smaller queries: at the beginning the same as dividing the scores."""
+    """Yield: smaller queries, which initially has the same effect as dividing the scores."""
     attention = next((a for a in c.f.start.attention if a.path == c.verdict.layer), None)
     parameter = c.f.start.queries.get(c.verdict.layer)
     if attention is None or parameter is None:

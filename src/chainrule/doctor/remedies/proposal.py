@@ -1,4 +1,4 @@
-"""A remedy before it is tried."""
+"""Proposals: remedies before they are tried."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from . import surgery
 
 @dataclass(frozen=True)
 class Complaint:
-    """A verdict to find remedies against, with the case, which has an optimiser, and all that was seen."""
+    """A verdict to find remedies for, with the case, which has an optimiser, and all findings."""
 
     f: Findings
     case: Case
@@ -23,7 +23,9 @@ class Complaint:
 
 @dataclass
 class Proposal:
-    """A change to try: `make(seed)` returns the changed case. `rescales` says that the loss is another one then."""
+    """A change to try: `make(seed)` returns the changed case. `rescales` means that it also changes the loss
+    function.
+    """
 
     key: str
     make: Callable[[int], Case]
@@ -31,19 +33,19 @@ class Proposal:
     values: dict[str, Any] = field(default_factory=dict)
     rescales: bool = False
     at_this_rate: bool = False
-    """Whether the change is tried with the present learning rate only."""
+    """Whether to try the change with the present learning rate only."""
     works: Callable[[Exam], bool] | None = None
-    """What else than a lower loss shows that it helped: the examination of the changed network."""
+    """What shows that it helped, besides a lower loss: an examination of the changed network."""
 
 
 Maker: TypeAlias = Callable[[Complaint], Iterator[Proposal]]
-"""Yields what could help."""
+"""Yields proposals."""
 
 
 def on_model(
     case: Case, key: str, change: Callable[[Any, int], Any], init_name: str = "", **values: Any
 ) -> Iterator[Proposal]:
-    """Yield a change of the model's modules, `change(model, seed)`, if it changes anything."""
+    """Yield a change to the model's modules, `change(model, seed)`, if it changes anything."""
 
     def make(seed: int) -> Case:
         model = case.engine.copied(case.model)[0]

@@ -13,19 +13,19 @@ from chainrule.doctor.engines.engine import Engine
 SATURATING = ("Sigmoid", "Tanh", "Softplus")
 ACTIVATIONS = ("ReLU", "LeakyReLU", "GELU", "SiLU", "ELU", *SATURATING)
 LINES = 40
-"""How many lines of a change are shown."""
+"""The most lines of a change to show."""
 
 Replace = Callable[[Any], Any]
-"""Returns a module for another one, or None to leave it."""
+"""Returns a replacement for a module, or None to keep it."""
 
 
 def kinds(engine: Engine, names: Sequence[str]) -> tuple[type, ...]:
-    """Return an engine's module classes by their names."""
+    """Return an engine's module classes, by name."""
     return tuple(getattr(engine.nn, name) for name in names)
 
 
 def replaced(model: Any, change: Replace) -> int:
-    """Put what `change` returns in the place of each child module it returns something for; return how many."""
+    """Replace each child module for which `change` returns a module; return how many were replaced."""
     count = 0
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -37,13 +37,13 @@ def replaced(model: Any, change: Replace) -> int:
 
 
 def activations(model: Any, old: tuple[type, ...], new: Callable[[], Any], last: str = "") -> int:
-    """Replace activations of some kinds, but for the one at the path `last`, the model's output."""
+    """Replace activations of some kinds, except for the one at the path `last`, the model's output."""
     kept = dict(model.named_modules()).get(last) if last else None
     return replaced(model, lambda child: new() if isinstance(child, old) and child is not kept else None)
 
 
 def initialised(model: Any, name: str, generator: np.random.Generator, zero_bias: bool = True) -> int:
-    """Initialise every weight with at least two axes anew, and set biases to zero; embeddings stay."""
+    """Re-initialise every weight with at least two axes, and set biases to zero; embeddings stay."""
     engine, count = engine_of(model), 0
     tables = {id(m.weight) for m in model.modules() if isinstance(m, engine.nn.Embedding)}
     normed = {id(p) for m in model.modules() if hasattr(m, "eps") for p in m._parameters.values()}
@@ -60,7 +60,7 @@ def initialised(model: Any, name: str, generator: np.random.Generator, zero_bias
 
 
 def normalised(model: Any) -> int:
-    """Put a normalisation after each linear layer that an activation follows, or that a module of its own calls."""
+    """Put a normalisation after each linear layer that is followed by an activation or called by a custom module."""
     engine, ends = engine_of(model), _last_linear(model)
 
     def change(child: Any) -> Any:
@@ -74,8 +74,8 @@ def normalised(model: Any) -> int:
 def residual(model: Any) -> int:
     """Wrap each linear layer with as many outputs as inputs, together with its activation, into a `Residual`.
 
-    Of n blocks each gets weights 1/√n as large, so that the branches together add about the variance of one: compare
-    Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
+    The weights of each of n blocks are scaled by 1/√n, so that all branches together add about the variance of one:
+    compare Zhang, Dauphin & Ma, "Fixup Initialization" (2019), section 3.
     """
     engine = engine_of(model)
     made: list[Any] = []
@@ -91,7 +91,7 @@ def residual(model: Any) -> int:
 
 
 def _grouped(engine: Engine, children: list[Any], made: list[Any]) -> list[Any]:
-    """Return a sequence's modules with blocks in it; what was made is added to `made`."""
+    """Return a sequence's modules with blocks inserted; new modules are appended to `made`."""
     grouped: list[Any] = []
     while children:
         child = children.pop(0)
@@ -104,7 +104,7 @@ def _grouped(engine: Engine, children: list[Any], made: list[Any]) -> list[Any]:
 
 
 def removed(model: Any, path: str) -> bool:
-    """Take the module at a path out of its `Sequential`, or let it pass its input on."""
+    """Remove the module at a path from its `Sequential`, or make it the identity."""
     sequential = engine_of(model).nn.Sequential
     parent_path, _, name = path.rpartition(".")
     parent = dict(model.named_modules()).get(parent_path)
@@ -118,7 +118,7 @@ def removed(model: Any, path: str) -> bool:
 
 
 def renormalised(model: Any) -> int:
-    """Replace batch normalisation by one over each sample."""
+    """Replace batch normalisation by normalisation over each sample."""
     engine = engine_of(model)
 
     def change(child: Any) -> Any:
@@ -136,7 +136,7 @@ def _last_linear(model: Any) -> Any:
 
 
 def scaled(model: Any, parameter: str, factor: float) -> None:
-    """Multiply a weight and its bias: of queries, that scales the scores."""
+    """Multiply a weight and its bias; for queries, this scales the scores."""
     engine, named = engine_of(model), dict(model.named_parameters())
     bias = named.get(f"{parameter.rpartition('.')[0]}.bias")
     for p in (named[parameter], bias):
@@ -148,7 +148,7 @@ def scaled(model: Any, parameter: str, factor: float) -> None:
 
 
 def code_of(module: Any, init_name: str = "", indent: str = "") -> list[str]:
-    r"""Return a model as lines of Python: its modules, with their settings.
+    r"""Return a model as lines of Python: its modules with their settings.
 
     >>> from chainrule import nn
     >>> print(*code_of(nn.Sequential(nn.Linear(2, 3), nn.ReLU())), sep="\n")
@@ -182,12 +182,12 @@ def code_of(module: Any, init_name: str = "", indent: str = "") -> list[str]:
 
 
 def _repeated(codes: list[list[str]], indent: str) -> list[str]:
-    """Return modules one after the other; one, two or three of them that come again and again as a generator."""
+    """Return the lines of consecutive modules; one, two or three that repeat become a generator expression."""
     lines: list[str] = []
     while codes:
         period, times = _period(codes)
         later = _period(codes[1:])
-        if later[0] * later[1] >= period * times > 0:  # the same, begun one later: with a layer, not its activation
+        if later[0] * later[1] >= period * times > 0:  # the same shifted by one: start with a layer, not its activation
             times = 0
         if times > 2:
             one = [_in_one_line(code) for code in codes[:period]]
@@ -201,13 +201,13 @@ def _repeated(codes: list[list[str]], indent: str) -> list[str]:
 
 
 def _period(codes: list[list[str]]) -> tuple[int, int]:
-    """Return how many modules come again first, and how often: what covers most."""
+    """Return how many of the first modules repeat, and how often: the choice that covers most."""
     found = [(p, _times(codes, p)) for p in (1, 2, 3)]
     return max(found, key=lambda pair: (pair[0] * pair[1], -pair[0]))
 
 
 def _times(codes: list[list[str]], period: int) -> int:
-    """Return how often the first modules come one after the other; 1 counts for nothing."""
+    """Return how often the first modules repeat in a row; a single occurrence counts as 0."""
     times = 1
     while codes[:period] == codes[times * period : (times + 1) * period] and len(codes) >= (times + 1) * period:
         times += 1
@@ -219,14 +219,14 @@ def _in_one_line(code: list[str]) -> str:
 
 
 def diff(before: list[str], after: list[str]) -> str:
-    """Return what changed, as a unified diff without file names; a long one is cut."""
+    """Return the changes as a unified diff without file names; a long one is truncated."""
     lines = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
     lines = [line for line in lines if not line.startswith("@@")]
     return "\n".join(lines if len(lines) <= LINES else [*lines[:LINES], f"… {len(lines) - LINES} more lines"])
 
 
 def model_diff(before: Any, after: Any, init_name: str = "") -> str:
-    """Return how one model's code differs from another's."""
+    """Return the diff of two models' code."""
     changed = diff(code_of(before), code_of(after, init_name))
     further = [f"+{line}" for line in engine_of(after).lines_after(after, init_name)]
     return "\n".join([*([changed] if changed else []), *further])

@@ -1,4 +1,4 @@
-"""Remedies that change what surrounds the network: data, loss, learning rate; and cuts and domains inside it."""
+"""Remedies outside the layers: data, loss, learning rate; and for cut gradients and domains of operations."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ def clip(c: Complaint) -> Iterator[Proposal]:
 
 
 def warmup(c: Complaint) -> Iterator[Proposal]:
-    """Yield: small steps at first."""
+    """Yield: small steps at first (warm-up)."""
     steps = max(c.f.steps // 2, 1)
     shown = "+" + c.case.engine.code["warmup"].format(steps=steps)
     yield Proposal("warmup", lambda _: replace(c.case, warmup=steps), shown, {"steps": steps}, at_this_rate=True)
 
 
 def rate(*factors: float) -> Maker:
-    """Return a maker of other learning rates; of the one that the verdict names, if it does."""
+    """Return a proposer of other learning rates, or of the one that the verdict names, if any."""
 
     def make(c: Complaint) -> Iterator[Proposal]:
         best = c.verdict.values.get("factor")
@@ -51,7 +51,7 @@ def rate(*factors: float) -> Maker:
 
 
 def inputs(c: Complaint) -> Iterator[Proposal]:
-    """Yield: inputs with mean 0 and deviation 1."""
+    """Yield: inputs with mean 0 and standard deviation 1."""
     arrays = [x for x, _ in c.case.batches]
     if not all(len(x) == 1 and isinstance(x[0], np.ndarray) and x[0].ndim >= 2 for x in arrays):
         return
@@ -68,7 +68,7 @@ def inputs(c: Complaint) -> Iterator[Proposal]:
 
 
 def loss(c: Complaint) -> Iterator[Proposal]:
-    """Yield: the loss that the outputs ask for."""
+    """Yield: the loss that suits the outputs."""
     inner = c.case.loss
     name = getattr(inner, "__name__", type(inner).__name__)
     if c.verdict.key == "loss-mismatch sum":
@@ -109,7 +109,7 @@ def _all_reached(case: Case) -> Callable[[Exam], bool]:
 
 
 def straight(c: Complaint) -> Iterator[Proposal]:
-    """Yield: a gradient that passes the operation unchanged."""
+    """Yield: a gradient that passes through the operation unchanged."""
     if c.f.start.constants is None:
         return
     how, where = c.f.start.constants
@@ -120,7 +120,7 @@ def straight(c: Complaint) -> Iterator[Proposal]:
 
 
 def guard(c: Complaint) -> Iterator[Proposal]:
-    """Yield: an argument that stays inside the domain."""
+    """Yield: an argument kept inside the domain."""
     how = str(c.verdict.values.get("operation"))
     if not record_of(how).poles:
         return
@@ -129,7 +129,7 @@ def guard(c: Complaint) -> Iterator[Proposal]:
 
 
 def _instead(case: Case, name: str, how: str) -> str:
-    """Show a call of a function, and what to write instead."""
+    """Return a diff of a function call and its replacement."""
     code = case.engine.code
     if record_of(how) is Divide:
         return surgery.diff([code["divide"]], [code["divided"]])
@@ -155,7 +155,7 @@ def clean(c: Complaint) -> Iterator[Proposal]:
 
 
 def batch(c: Complaint) -> Iterator[Proposal]:
-    """Yield: all batches as one."""
+    """Yield: all batches combined into one."""
     if len(c.case.batches) < 2 or not all(isinstance(part, np.ndarray) for x, _ in c.case.batches for part in x):
         return
     xs = tuple(np.concatenate(parts) for parts in zip(*(x for x, _ in c.case.batches), strict=True))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from chainrule.doctor.examine.measure import Layer, named_use
 from chainrule.doctor.found import Found, Remedy, Verdict
+from chainrule.present.columns import set_left, set_right, width_of
 from chainrule.present.escape import terminal
 
 from .words import said
@@ -68,13 +69,9 @@ def table(layers: Sequence[Layer], lang: str) -> list[str]:
     cells = [cells_of(row) for row in rows]
     used = [k for k, _ in enumerate(COLUMNS) if any(row[k] for row in cells)]
     grid = [[said(COLUMNS[k], lang) for k in used], *([row[k] for k in used] for row in cells)]
-    widths = [max(len(row[k]) for row in grid) for k in range(len(used))]
-    lines = [
-        "  ".join(
-            c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in grid
-    ]
+    widths = [max(map(width_of, column)) for column in zip(*grid, strict=True)]
+    sides = [set_left if k < 2 else set_right for k in range(len(used))]
+    lines = ["  ".join(side(c, w) for side, c, w in zip(sides, row, widths, strict=True)).rstrip() for row in grid]
     if left_out > 0:
         lines.insert(1 + ROWS // 2, said("more", lang, {"count": left_out}))
     return lines

@@ -3,291 +3,328 @@
 from collections.abc import Mapping
 from typing import Any
 
-TEXT: Mapping[str, tuple[str, str]] = {
+from chainrule.present.texts import Texts, Words
+
+TEXT: Texts = {
     # Evidence, by the key of the verdict
-    "healthy": (
-        "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss goes from {loss:.4g} "
+    "healthy": {
+        "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss goes from {loss:.4g} "
         "to {final:.4g} in {steps} steps",
-        "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실이 {steps}단계 동안 "
-        "{loss:.4g}에서 {final:.4g}(으)로 변합니다",
-    ),
-    "healthy untrained": (
-        "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss is {loss:.4g}",
-        "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실은 {loss:.4g}입니다",
-    ),
-    "not-finite": (
-        "the first value that is not finite is made by {operation}{where}, in the {direction} pass, from "
+        "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실이 {steps}단계 동안 "
+        "{loss:.4g}에서 {final:.4g}{으로} 변합니다",
+    },
+    "healthy untrained": {
+        "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss is {loss:.4g}",
+        "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실은 {loss:.4g}입니다",
+    },
+    "not-finite": {
+        "en": "the first value that is not finite is made by {operation}{where}, in the {direction} pass, from "
         "arguments of the shapes {shapes} that were finite",
-        "유한하지 않은 첫 값은 {direction}의 {operation}{where}에서, 유한한 인수(모양 {shapes})로부터 생겼습니다",
-    ),
-    "not-finite input": (
-        "the input itself holds NaN or infinite values (shapes {shapes})",
-        "입력 자체에 NaN 또는 무한대가 있습니다(모양 {shapes})",
-    ),
-    "not-finite later": (
-        "the loss is finite at first and no longer after {steps} steps",
-        "손실이 처음에는 유한하지만 {steps}단계 뒤에는 유한하지 않습니다",
-    ),
-    "gradient-cut": (
-        "no gradient reaches {names}: {how}{where} cuts the path to the loss",
-        "{names}에 기울기가 닿지 않습니다: {how}{where}이(가) 손실로 가는 경로를 끊습니다",
-    ),
-    "gradient-cut unused": (
-        "no gradient reaches {names}: the forward pass does not use it, or nothing that the loss sees depends on it",
-        "{names}에 기울기가 닿지 않습니다: 순전파가 쓰지 않거나, 손실이 보는 값이 이것에 의존하지 않습니다",
-    ),
-    "normalisation-misplaced": (
-        "{type} takes its moments over {count} value(s): samples differ by {before:.2g} before it and by "
+        "ko": "유한하지 않은 첫 값은 {direction}의 {operation}{where}에서, 유한한 인수(모양 {shapes})로부터 생겼습니다",
+    },
+    "not-finite input": {
+        "en": "the input itself holds NaN or infinite values (shapes {shapes})",
+        "ko": "입력 자체에 NaN 또는 무한대가 있습니다(모양 {shapes})",
+    },
+    "not-finite later": {
+        "en": "the loss is finite at first and no longer after {steps} steps",
+        "ko": "손실이 처음에는 유한하지만 {steps}단계 뒤에는 유한하지 않습니다",
+    },
+    "gradient-cut": {
+        "en": "no gradient reaches {names}: {how}{where} cuts the path to the loss",
+        "ko": "{names}에 기울기가 닿지 않습니다: {how}{where}{이} 손실로 가는 경로를 끊습니다",
+    },
+    "gradient-cut unused": {
+        "en": "no gradient reaches {names}: the forward pass does not use it, or nothing that the loss sees depends "
+        "on it",
+        "ko": "{names}에 기울기가 닿지 않습니다: 순전파에서 쓰이지 않거나, 손실이 쓰는 값 가운데 여기에 의존하는 것이 "
+        "없습니다",
+    },
+    "normalisation-misplaced": {
+        "en": "{type} takes its moments over {count} value(s): samples differ by {before:.2g} before it and by "
         "{after:.2g} after it, so what they had to say is gone",
-        "{type}이(가) 값 {count}개에서 평균과 분산을 구합니다: 표본 간 차이가 {before:.2g}에서 {after:.2g}(으)로 "
-        "줄어 정보가 사라집니다",
-    ),
-    "normalisation-misplaced error": ("{type} cannot run: {error}", "{type}을(를) 실행할 수 없습니다: {error}"),
-    "normalisation-misplaced last": (
-        "{type} is the last operation before the loss: it fixes the outputs' size, which the loss needs free; "
+        "ko": "{type}{이} 값 {count}개만으로 평균과 분산을 구합니다: 표본 간 차이가 {before:.2g}에서 "
+        "{after:.2g}{으로} 줄어 정보가 사라집니다",
+    },
+    "normalisation-misplaced error": {
+        "en": "{type} cannot run: {error}",
+        "ko": "{type}{을} 실행할 수 없습니다: {error}",
+    },
+    "normalisation-misplaced last": {
+        "en": "{type} is the last operation before the loss: it fixes the outputs' size, which the loss needs free; "
         "the loss stays at {ratio:.0%} of chance",
-        "{type}이(가) 손실 바로 앞의 마지막 연산입니다: 손실이 필요로 하는 출력의 크기를 고정하며, 손실이 무작위 "
-        "수준의 {ratio:.0%}에 머뭅니다",
-    ),
-    "loss-mismatch twice": (
-        "the outputs are probabilities already (made by {operation}; rows sum to 1), and the loss applies {own} again",
-        "출력이 이미 확률({operation}의 결과)인데 손실이 {own}을(를) 다시 적용합니다",
-    ),
-    "loss-mismatch probabilities": (
-        "the loss takes log-probabilities and gets probabilities: it is {loss:.3g}, and no log-likelihood is negative",
-        "손실은 로그 확률을 받아야 하는데 확률을 받습니다: 값이 {loss:.3g}(음수)입니다",
-    ),
-    "loss-mismatch sum": (
-        "the loss is a sum over the batch, so a step grows with the batch size (batches of {sizes} samples); the "
-        "optimiser's steps follow the gradient's size",
-        "손실이 배치에 대한 합이어서 배치 크기({sizes})에 비례해 걸음이 커집니다",
-    ),
-    "loss-mismatch range": (
-        "{share:.0%} of the targets lie outside what {operation} can give ({low:g} to {high:g}): they run from "
+        "ko": "{type}{이} 손실 바로 앞의 마지막 연산입니다: 손실을 줄이려면 자유로워야 할 출력의 크기를 고정하며, "
+        "손실이 무작위 수준의 {ratio:.0%}에 머뭅니다",
+    },
+    "loss-mismatch twice": {
+        "en": "the outputs are probabilities already (made by {operation}; rows sum to 1), and the loss applies {own} "
+        "again",
+        "ko": "출력이 이미 확률({operation}의 결과)인데 손실이 {own}{을} 다시 적용합니다",
+    },
+    "loss-mismatch probabilities": {
+        "en": "the loss takes log-probabilities and gets probabilities: it is {loss:.3g}, and no log-likelihood is "
+        "negative",
+        "ko": "손실은 로그 확률을 받아야 하는데 확률을 받습니다: 값이 {loss:.3g}(음수)입니다",
+    },
+    "loss-mismatch sum": {
+        "en": "the loss is a sum over the batch, so a step grows with the batch size (batches of {sizes} samples); "
+        "the optimiser's steps follow the gradient's size",
+        "ko": "손실이 배치에 대한 합이어서 한 단계의 이동량이 배치 크기(표본 {sizes}개)에 비례해 커집니다. 이 "
+        "최적화기의 이동량은 기울기의 크기를 따릅니다",
+    },
+    "loss-mismatch range": {
+        "en": "{share:.0%} of the targets lie outside what {operation} can give ({low:g} to {high:g}): they run from "
         "{least:.3g} to {most:.3g}",
-        "목표값의 {share:.0%}이(가) {operation}이(가) 낼 수 있는 범위({low:g}–{high:g}) 밖에 있습니다: "
+        "ko": "목표값의 {share:.0%}{이} {operation}{이} 낼 수 있는 범위({low:g}–{high:g}) 밖에 있습니다: "
         "{least:.3g}–{most:.3g}",
-    ),
-    "loss-mismatch clipped": (
-        "the outputs end with {operation}, which cuts off every logit below 0, and the loss is a cross-entropy",
-        "출력이 {operation}(으)로 끝나 0보다 작은 로짓이 모두 잘리는데, 손실은 교차 엔트로피입니다",
-    ),
-    "bad-input-scale size": (
-        "the inputs' root mean square (zeros apart) is {size:.3g}; about 1 is expected",
-        "입력의 제곱평균제곱근(0 제외)이 {size:.3g}입니다. 1 정도여야 합니다",
-    ),
-    "bad-input-scale spread": (
-        "the largest feature is {spread:.3g} times the smallest (features {large} and {small})",
-        "가장 큰 특징이 가장 작은 특징의 {spread:.3g}배입니다(특징 {large}, {small})",
-    ),
-    "bad-input-scale offset": (
-        "the typical feature lies {offset:.3g} of its standard deviations from zero",
-        "특징이 보통 0에서 표준편차의 {offset:.3g}배 떨어져 있습니다",
-    ),
-    "bad-initialisation symmetric": (
-        "all {units} units of the layer are equal, in weights and gradient (difference {symmetric:.1e}): they "
+    },
+    "loss-mismatch clipped": {
+        "en": "the outputs end with {operation}, which cuts off every logit below 0, and the loss is a cross-entropy",
+        "ko": "출력이 {operation}{으로} 끝나 0보다 작은 로짓이 모두 잘리는데, 손실은 교차 엔트로피입니다",
+    },
+    "bad-input-scale size": {
+        "en": "the inputs' root mean square (zeros apart) is {size:.3g}; about 1 is expected",
+        "ko": "입력의 제곱평균제곱근(0 제외)이 {size:.3g}입니다. 1 정도여야 합니다",
+    },
+    "bad-input-scale spread": {
+        "en": "the largest feature is {spread:.3g} times the smallest (features {large} and {small})",
+        "ko": "가장 큰 특성이 가장 작은 특성의 {spread:.3g}배입니다(특성 {large}, {small})",
+    },
+    "bad-input-scale offset": {
+        "en": "the typical feature lies {offset:.3g} of its standard deviations from zero",
+        "ko": "특성이 보통 0에서 표준편차의 {offset:.3g}배 떨어져 있습니다",
+    },
+    "bad-initialisation symmetric": {
+        "en": "all {units} units of the layer are equal, in weights and gradient (difference {symmetric:.1e}): they "
         "stay copies of each other",
-        "층의 유닛 {units}개가 가중치와 기울기 모두 같습니다(차이 {symmetric:.1e}): 계속 서로의 복사본으로 남습니다",
-    ),
-    "bad-initialisation large": (
-        "the weights are {gain:.3g} times as large as {function} asks for (largest singular value "
+        "ko": "층의 유닛 {units}개가 가중치도 기울기도 모두 같습니다(차이 {symmetric:.1e}): 학습해도 서로의 "
+        "복사본으로 남습니다",
+    },
+    "bad-initialisation large": {
+        "en": "the weights are {gain:.3g} times as large as {function} asks for (largest singular value "
         "{largest:.3g}); what follows: {effect}",
-        "가중치가 {function}에 알맞은 크기의 {gain:.3g}배입니다(최대 특잇값 {largest:.3g}). 그 결과: {effect}",
-    ),
-    "bad-initialisation small": (
-        "the weights are {gain:.3g} times as large as {function} asks for (largest singular value "
+        "ko": "가중치가 {function}에 알맞은 크기의 {gain:.3g}배입니다(최대 특잇값 {largest:.3g}). 그 결과: {effect}",
+    },
+    "bad-initialisation small": {
+        "en": "the weights are {gain:.3g} times as large as {function} asks for (largest singular value "
         "{largest:.3g}); what follows: {effect}",
-        "가중치가 {function}에 알맞은 크기의 {gain:.3g}배밖에 되지 않습니다(최대 특잇값 {largest:.3g}). 그 결과: "
-        "{effect}",
-    ),
-    "exploding": (
-        "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "
+        "ko": "가중치가 {function}에 알맞은 크기의 {gain:.3g}배밖에 되지 않습니다(최대 특잇값 {largest:.3g}). 그 "
+        "결과: {effect}",
+    },
+    "exploding": {
+        "en": "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "
         "(activation {activation:.3g}, weights {weight:.3g}; largest singular value {largest:.3g})",
-        "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
+        "ko": "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
         "가중치 {weight:.3g}, 최대 특잇값 {largest:.3g})가 됩니다",
-    ),
-    "exploding forward": (
-        "the values grow {ratio:.2g}-fold from the first layer to {last}, {step:.3g}-fold in each (largest "
+    },
+    "exploding forward": {
+        "en": "the values grow {ratio:.2g}-fold from the first layer to {last}, {step:.3g}-fold in each (largest "
         "singular value {largest:.3g})",
-        "값이 첫 층에서 {last}까지 {ratio:.2g}배, 층마다 {step:.3g}배 커집니다(최대 특잇값 {largest:.3g})",
-    ),
-    "vanishing": (
-        "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "
+        "ko": "값이 첫 층에서 {last}까지 {ratio:.2g}배, 층마다 {step:.3g}배로 커집니다(최대 특잇값 {largest:.3g})",
+    },
+    "vanishing": {
+        "en": "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "
         "(activation {activation:.3g}, weights {weight:.3g}; largest singular value {largest:.3g})",
-        "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
+        "ko": "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
         "가중치 {weight:.3g}, 최대 특잇값 {largest:.3g})가 됩니다",
-    ),
-    "left out": (
-        "{count} remedies were left out, which the budget of {budget:.3g} s had no time for: {names}",
-        "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
-    ),
-    "fewer steps": (
-        "{steps} steps were taken in place of {wanted}: the budget of {budget:.3g} s had no time for more",
-        "{budget:.3g}초의 예산(budget)이 모자라 {wanted}단계 대신 {steps}단계만 학습했습니다",
-    ),
-    "dead-units": (
-        "{dead:.0%} of the layer's {units} units are flat ({function} gives slope 0) for every sample of "
+    },
+    "left out": {
+        "en": "{count} remedies were left out, which the budget of {budget:.3g} s had no time for: {names}",
+        "ko": "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
+    },
+    "fewer steps": {
+        "en": "{steps} steps were taken in place of {wanted}: the budget of {budget:.3g} s had no time for more",
+        "ko": "{budget:.3g}초의 예산(budget)이 모자라 {wanted}단계 대신 {steps}단계만 학습했습니다",
+    },
+    "dead-units": {
+        "en": "{dead:.0%} of the layer's {units} units are flat ({function} gives slope 0) for every sample of "
         "{batches} batches: they get no gradient",
-        "층의 유닛 {units}개 중 {dead:.0%}이(가) {batches}개 배치의 모든 표본에서 죽어 있습니다({function}의 기울기 0)",
-    ),
-    "saturated": (
-        "{saturated:.0%} of the values lie where {function} is flat (slope under 5 % of its largest); the "
+        "ko": "층의 유닛 {units}개 중 {dead:.0%}{이} {batches}개 배치의 모든 표본에서 죽어 있습니다({function}의 "
+        "기울기 0)",
+    },
+    "saturated": {
+        "en": "{saturated:.0%} of the values lie where {function} is flat (slope under 5 % of its largest); the "
         "activation alone multiplies the gradient by {factor:.2g}",
-        "값의 {saturated:.0%}이(가) {function}의 평평한 부분에 있습니다(기울기가 최대의 5 % 미만). 활성화만으로 "
+        "ko": "값의 {saturated:.0%}{이} {function}의 평평한 부분에 있습니다(기울기가 최대의 5 % 미만). 활성화만으로 "
         "기울기가 {factor:.2g}배가 됩니다",
-    ),
-    "saturated attention": (
-        "the attention scores have a standard deviation of {spread:.3g}{scale}: on average a row gives "
+    },
+    "saturated attention": {
+        "en": "the attention scores have a standard deviation of {spread:.3g}{scale}: on average a row gives "
         "{peaked:.0%} of its weight to one place, where softmax is flat",
-        "어텐션 점수의 표준편차가 {spread:.3g}{scale}입니다: 한 행이 평균 가중치의 {peaked:.0%}을(를) 한 곳에 "
+        "ko": "어텐션 점수의 표준편차가 {spread:.3g}{scale}입니다: 한 행이 평균 가중치의 {peaked:.0%}{을} 한 곳에 "
         "주며, 거기서 소프트맥스는 평평합니다",
-    ),
-    "learning-rate-too-high": (
-        "a step moves the weights by {update:.2g} of their size, and the loss goes from {loss:.4g} to "
+    },
+    "learning-rate-too-high": {
+        "en": "a step moves the weights by {update:.2g} of their size, and the loss goes from {loss:.4g} to "
         "{final:.4g}; with a rate of {lr:.2g} it goes to {better:.4g}",
-        "한 걸음이 가중치를 그 크기의 {update:.2g}배만큼 움직이고 손실이 {loss:.4g}에서 {final:.4g}(으)로 "
-        "갑니다. 학습률 {lr:.2g}에서는 {better:.4g}(으)로 갑니다",
-    ),
-    "learning-rate-too-low": (
-        "a step moves the weights by {update:.2g} of their size, and the loss goes from {loss:.4g} to "
+        "ko": "한 단계마다 가중치가 그 크기의 {update:.2g}배만큼 움직이고, 손실이 {loss:.4g}에서 {final:.4g}{으로} "
+        "변합니다. 학습률이 {lr:.2g}일 때는 {better:.4g}{으로} 변합니다",
+    },
+    "learning-rate-too-low": {
+        "en": "a step moves the weights by {update:.2g} of their size, and the loss goes from {loss:.4g} to "
         "{final:.4g} only; with a rate of {lr:.2g} it goes to {better:.4g}",
-        "한 걸음이 가중치를 그 크기의 {update:.2g}배만큼만 움직이고 손실이 {loss:.4g}에서 {final:.4g}(으)로 갈 "
-        "뿐입니다. 학습률 {lr:.2g}에서는 {better:.4g}(으)로 갑니다",
-    ),
-    "noise-dominates": (
-        "the gradient noise scale is {scale:.3g} samples, {ratio:.3g} times the batch of {batch:.0f}: batches "
+        "ko": "한 단계마다 가중치가 그 크기의 {update:.2g}배만큼만 움직이고, 손실이 {loss:.4g}에서 {final:.4g}{으로} "
+        "변할 뿐입니다. 학습률이 {lr:.2g}일 때는 {better:.4g}{으로} 변합니다",
+    },
+    "noise-dominates": {
+        "en": "the gradient noise scale is {scale:.3g} samples, {ratio:.3g} times the batch of {batch:.0f}: batches "
         "disagree about the direction, and the loss stays at {level:.0%} of chance",
-        "기울기 잡음 규모가 표본 {scale:.3g}개로 배치 {batch:.0f}의 {ratio:.3g}배입니다: 배치마다 방향이 다르고, "
-        "손실이 무작위 수준의 {level:.0%}에 머뭅니다",
-    ),
-    "loss-at-chance": (
-        "after {steps} steps the loss is {final:.4g}, {level:.0%} of what the best constant answer has ({chance:.4g})",
-        "{steps}단계 뒤의 손실이 {final:.4g}로, 가장 좋은 상수 답의 손실({chance:.4g})의 {level:.0%}입니다",
-    ),
+        "ko": "기울기 잡음 규모가 표본 {scale:.3g}개로 배치 {batch:.0f}의 {ratio:.3g}배입니다: 배치마다 방향이 "
+        "다르고, 손실이 무작위 수준의 {level:.0%}에 머뭅니다",
+    },
+    "loss-at-chance": {
+        "en": "after {steps} steps the loss is {final:.4g}, {level:.0%} of what the best constant answer has "
+        "({chance:.4g})",
+        "ko": "{steps}단계 뒤의 손실이 {final:.4g}{으로}, 상수만 답할 때 가능한 가장 작은 손실({chance:.4g})의 "
+        "{level:.0%}입니다",
+    },
     # Remedies
-    "remedy activation": (
-        "replace {old} by {new}, with {init} initialisation",
-        "{old}을(를) {new}(으)로 바꾸고 {init} 초기화",
-    ),
-    "remedy init": ("initialise the weights with {init}", "가중치를 {init}(으)로 초기화"),
-    "remedy norm": ("add {kind} after each linear layer", "각 선형층 뒤에 {kind} 추가"),
-    "remedy residual": (
-        "add residual connections around layers that keep the shape",
-        "모양을 유지하는 층에 잔차 연결 추가",
-    ),
-    "remedy clip": ("clip the gradient's norm at {value:g}", "기울기 노름을 {value:g}에서 클리핑"),
-    "remedy warmup": ("warm the learning rate up over {steps} steps", "{steps}단계 동안 학습률 예열"),
-    "remedy lr": (
-        "set the learning rate to {lr:.3g} ({factor:g} × as large)",
-        "학습률을 {lr:.3g}(으)로({factor:g}배)",
-    ),
-    "remedy inputs": ("standardise the inputs", "입력을 표준화"),
-    "remedy drop": ("remove {kind} ({path})", "{kind} 제거({path})"),
-    "remedy straight": (
-        "let the gradient pass {how}{where} unchanged (straight-through)",
-        "{how}{where}에서 기울기를 그대로 통과(straight-through)",
-    ),
-    "remedy guard": (
-        "keep the argument of {how}{where} inside its domain",
-        "{how}{where}의 인수를 정의역 안에 두기",
-    ),
-    "remedy clean": ("leave out the {count} samples that are not finite", "유한하지 않은 표본 {count}개 제외"),
-    "with rate": ("{change}, with a learning rate of {lr:.3g}", "{change}, 학습률 {lr:.3g}"),
-    "remedy loss": ("use {loss}", "{loss} 사용"),
-    "remedy renorm": ("replace {old} by {new}", "{old}을(를) {new}(으)로 교체"),
-    "remedy attach": ("keep the gradient: remove {how}{where}", "기울기 유지: {how}{where} 제거"),
-    "remedy scores": (
-        "divide the attention scores by √d = {root:.3g}",
-        "어텐션 점수를 √d = {root:.3g}(으)로 나누기",
-    ),
-    "remedy bias": ("set the biases to zero", "편향을 0으로"),
-    "remedy batch": ("use batches of {size} samples", "배치를 표본 {size}개로"),
+    "remedy activation": {
+        "en": "replace {old} by {new}, with {init} initialisation",
+        "ko": "{old}{을} {new}{으로} 바꾸고 {init} 초기화",
+    },
+    "remedy init": {"en": "initialise the weights with {init}", "ko": "가중치를 {init}{으로} 초기화"},
+    "remedy norm": {"en": "add {kind} after each linear layer", "ko": "각 선형층 뒤에 {kind} 추가"},
+    "remedy residual": {
+        "en": "add residual connections around layers that keep the shape",
+        "ko": "모양을 유지하는 층에 잔차 연결 추가",
+    },
+    "remedy clip": {"en": "clip the gradient's norm at {value:g}", "ko": "기울기 노름을 {value:g}에서 클리핑"},
+    "remedy warmup": {"en": "warm the learning rate up over {steps} steps", "ko": "{steps}단계 동안 학습률 예열"},
+    "remedy lr": {
+        "en": "set the learning rate to {lr:.3g} ({factor:g} × as large)",
+        "ko": "학습률을 {lr:.3g}{으로}({factor:g}배)",
+    },
+    "remedy inputs": {"en": "standardise the inputs", "ko": "입력을 표준화"},
+    "remedy drop": {"en": "remove {kind} ({path})", "ko": "{kind} 제거({path})"},
+    "remedy straight": {
+        "en": "let the gradient pass {how}{where} unchanged (straight-through)",
+        "ko": "{how}{where}에서 기울기를 그대로 통과(straight-through)",
+    },
+    "remedy guard": {
+        "en": "keep the argument of {how}{where} inside its domain",
+        "ko": "{how}{where}의 인수를 정의역 안에 두기",
+    },
+    "remedy clean": {
+        "en": "leave out the {count} samples that are not finite",
+        "ko": "유한하지 않은 표본 {count}개 제외",
+    },
+    "with rate": {"en": "{change}, with a learning rate of {lr:.3g}", "ko": "{change}, 학습률 {lr:.3g}"},
+    "remedy loss": {"en": "use {loss}", "ko": "{loss} 사용"},
+    "remedy renorm": {"en": "replace {old} by {new}", "ko": "{old}{을} {new}{으로} 교체"},
+    "remedy attach": {"en": "keep the gradient: remove {how}{where}", "ko": "기울기 유지: {how}{where} 제거"},
+    "remedy scores": {
+        "en": "divide the attention scores by √d = {root:.3g}",
+        "ko": "어텐션 점수를 √d = {root:.3g}{으로} 나누기",
+    },
+    "remedy bias": {"en": "set the biases to zero", "ko": "편향을 0으로"},
+    "remedy batch": {"en": "use batches of {size} samples", "ko": "배치를 표본 {size}개로"},
     # Remedies that could not be tried
-    "untried activation": (
-        "another activation (no module of a kind that it would replace; a function called in forward is not swapped)",
-        "다른 활성화(바꿀 종류의 모듈이 없습니다. forward에서 부르는 함수는 바꾸지 않습니다)",
-    ),
-    "untried init": (
-        "another initialisation (no trainable weight with two axes or more)",
-        "다른 초기화(축이 둘 이상인 학습 가능한 가중치가 없습니다)",
-    ),
-    "untried norm": (
-        "a normalisation after each linear layer (no linear layer but the last one, or none with four outputs)",
-        "각 선형층 뒤의 정규화(마지막 층 말고는 선형층이 없거나 출력이 넷 이상인 층이 없습니다)",
-    ),
-    "untried residual": (
-        "residual connections (no Sequential with a linear layer of as many outputs as inputs before its activation)",
-        "잔차 연결(입력과 출력의 수가 같은 선형층과 그 활성화가 이어진 Sequential이 없습니다)",
-    ),
-    "untried inputs": (
-        "standardised inputs (the model takes several inputs, or none with a sample axis and features)",
-        "표준화한 입력(입력이 여럿이거나, 표본 축과 특징 축이 있는 입력이 없습니다)",
-    ),
-    "not tried": ("not tried: {change}", "시도하지 않음: {change}"),
+    "untried activation": {
+        "en": "another activation (no module of a kind that it would replace; a function called in forward is not "
+        "swapped)",
+        "ko": "다른 활성화(바꿀 종류의 모듈이 없습니다. forward에서 부르는 함수는 바꾸지 않습니다)",
+    },
+    "untried init": {
+        "en": "another initialisation (no trainable weight with two axes or more)",
+        "ko": "다른 초기화(축이 둘 이상인 학습 가능한 가중치가 없습니다)",
+    },
+    "untried norm": {
+        "en": "a normalisation after each linear layer (no linear layer but the last one, or none with four outputs)",
+        "ko": "각 선형층 뒤의 정규화(마지막 층 말고는 선형층이 없거나 출력이 넷 이상인 층이 없습니다)",
+    },
+    "untried residual": {
+        "en": "residual connections (no Sequential with a linear layer of as many outputs as inputs before its "
+        "activation)",
+        "ko": "잔차 연결(입력과 출력의 수가 같은 선형층과 그 활성화가 이어진 Sequential이 없습니다)",
+    },
+    "untried inputs": {
+        "en": "standardised inputs (the model takes several inputs, or none with a sample axis and features)",
+        "ko": "표준화한 입력(입력이 여럿이거나, 표본 축과 특성 축이 있는 입력이 없습니다)",
+    },
+    "not tried": {"en": "not tried: {change}", "ko": "시도하지 않음: {change}"},
     # The reports
-    "title": ("Gradient flow of {name}", "{name}의 기울기 흐름"),
-    "sick": ("SICK", "이상"),
-    "well": ("HEALTHY", "정상"),
-    "loss": ("loss", "손실"),
-    "accuracy": ("accuracy", "정확도"),
-    "flow": ("flow", "흐름"),
-    "layer": ("layer", "층"),
-    "activation": ("activation", "활성화"),
-    "mean": ("mean", "평균"),
-    "spread": ("spread", "표준편차"),
-    "flat": ("flat", "포화"),
-    "dead": ("dead", "죽은 유닛"),
-    "gradient": ("‖∂L/∂z‖", "‖∂L/∂z‖"),
-    "ratio": ("ratio", "비율"),
-    "slope": ("× slope", "× 활성화"),
-    "weights": ("× weights", "× 가중치"),
-    "singular": ("σ max/min", "특잇값 최대/최소"),
-    "update": ("update/weight", "갱신/가중치"),
-    "noise": ("noise", "잡음"),
-    "rank": ("rank", "유효 계수"),
-    "limit": ("limit {value:g}; source: {source}", "기준 {value:g}; 출처: {source}"),
-    "tried": ("tried: {change}: {before} → {after}", "시도: {change}: {before} → {after}"),
-    "helped": ("helped", "효과 있음"),
-    "no help": ("did not help", "효과 없음"),
-    "failed": ("did not run: {error}", "실행되지 않음: {error}"),
-    "winner": ("The change that helped most:", "가장 효과가 큰 변경:"),
-    "summary": (
-        "loss {loss:.4g} (chance {chance:.4g}), {steps} steps later {final:.4g}; noise scale {noise:.3g}, batch "
+    "title": {"en": "Gradient flow of {name}", "ko": "{name}의 기울기 흐름"},
+    "sick": {"en": "SICK", "ko": "이상"},
+    "well": {"en": "HEALTHY", "ko": "정상"},
+    "loss": {"en": "loss", "ko": "손실"},
+    "accuracy": {"en": "accuracy", "ko": "정확도"},
+    "flow": {"en": "flow", "ko": "흐름"},
+    "layer": {"en": "layer", "ko": "층"},
+    "activation": {"en": "activation", "ko": "활성화"},
+    "mean": {"en": "mean", "ko": "평균"},
+    "spread": {"en": "spread", "ko": "표준편차"},
+    "flat": {"en": "flat", "ko": "포화"},
+    "dead": {"en": "dead", "ko": "죽은 유닛"},
+    "gradient": {"en": "‖∂L/∂z‖", "ko": "‖∂L/∂z‖"},
+    "ratio": {"en": "ratio", "ko": "비율"},
+    "slope": {"en": "× slope", "ko": "× 활성화 기울기"},
+    "weights": {"en": "× weights", "ko": "× 가중치"},
+    "singular": {"en": "σ max/min", "ko": "특잇값 최대/최소"},
+    "update": {"en": "update/weight", "ko": "갱신/가중치"},
+    "noise": {"en": "noise", "ko": "잡음"},
+    "rank": {"en": "rank", "ko": "유효 랭크"},
+    "limit": {"en": "limit {value:g}; source: {source}", "ko": "기준 {value:g}; 출처: {source}"},
+    "tried": {"en": "tried: {change}: {before} → {after}", "ko": "시도: {change}: {before} → {after}"},
+    "helped": {"en": "helped", "ko": "효과 있음"},
+    "no help": {"en": "did not help", "ko": "효과 없음"},
+    "failed": {"en": "did not run: {error}", "ko": "실행되지 않음: {error}"},
+    "winner": {"en": "The change that helped most:", "ko": "가장 효과가 큰 변경:"},
+    "summary": {
+        "en": "loss {loss:.4g} (chance {chance:.4g}), {steps} steps later {final:.4g}; noise scale {noise:.3g}, batch "
         "{batch:.0f}",
-        "손실 {loss:.4g}(무작위 {chance:.4g}), {steps}단계 뒤 {final:.4g}; 잡음 규모 {noise:.3g}, 배치 {batch:.0f}",
-    ),
-    "figure depth": ("Norm of ∂L/∂z across depth", "깊이에 따른 ∂L/∂z의 노름"),
-    "figure time": ("Norm of ∂L/∂z over the training (log)", "학습에 따른 ∂L/∂z의 노름(로그)"),
-    "figure values": ("Values of each layer", "층별 값의 분포"),
-    "step": ("step", "단계"),
-    "forward": ("forward", "순전파"),
-    "backward": ("backward", "역전파"),
-    "more": ("… {count} more", "… {count}개 더"),
+        "ko": "손실 {loss:.4g}(무작위 {chance:.4g}), {steps}단계 뒤 {final:.4g}; 잡음 규모 {noise:.3g}, 배치 "
+        "{batch:.0f}",
+    },
+    "figure depth": {"en": "Norm of ∂L/∂z across depth", "ko": "깊이에 따른 ∂L/∂z의 노름"},
+    "figure time": {"en": "Norm of ∂L/∂z over the training", "ko": "학습에 따른 ∂L/∂z의 노름"},
+    "figure values": {"en": "Values of each layer", "ko": "층별 값의 분포"},
+    "step": {"en": "step", "ko": "단계"},
+    "forward": {"en": "forward", "ko": "순전파"},
+    "backward": {"en": "backward", "ko": "역전파"},
+    "more": {"en": "… {count} more", "ko": "… {count}개 더"},
+    # What a column of the table of layers says, and the pictures
+    "activation text": {"en": "the function that follows the layer", "ko": "층 다음에 오는 함수"},
+    "mean text": {"en": "mean of the layer's outputs", "ko": "층 출력의 평균"},
+    "spread text": {"en": "standard deviation of the layer's outputs", "ko": "층 출력의 표준편차"},
+    "flat text": {
+        "en": "share of the values at which the activation is flat",
+        "ko": "활성화 함수가 평평한 곳에 있는 값의 비율",
+    },
+    "dead text": {"en": "share of the units that are flat for every sample", "ko": "모든 표본에서 평평한 유닛의 비율"},
+    "gradient text": {"en": "norm of the gradient before the activation", "ko": "활성화 앞에서 잰 기울기의 노름"},
+    "ratio text": {"en": "that norm relative to the next layer's", "ko": "다음 층의 노름에 대한 비율"},
+    "slope text": {
+        "en": "factor by which the activation's slope changes the norm on the way back",
+        "ko": "역전파에서 활성화 함수의 기울기가 노름에 곱하는 배율",
+    },
+    "weights text": {
+        "en": "factor by which the weights change it on the way back",
+        "ko": "역전파에서 가중치가 노름에 곱하는 배율",
+    },
+    "singular text": {
+        "en": "largest and smallest singular value of the weights",
+        "ko": "가중치의 최대 특잇값과 최소 특잇값",
+    },
+    "update text": {"en": "size of one step relative to the weights", "ko": "가중치 크기에 대한 한 단계의 이동량"},
+    "noise text": {
+        "en": "gradient noise scale, in samples: a batch of this size is as much signal as noise",
+        "ko": "기울기 잡음 규모(표본 수): 배치가 이 크기일 때 신호와 잡음이 비슷합니다",
+    },
+    "rank text": {
+        "en": "effective rank of the outputs: how many directions they use",
+        "ko": "출력의 유효 랭크: 출력이 실제로 쓰는 방향의 수",
+    },
+    "layers": {"en": "The layers", "ko": "층"},
+    "from": {"en": "from", "ko": "최솟값"},
+    "to": {"en": "to", "ko": "최댓값"},
+    "counts": {"en": "number of values in each bin", "ko": "구간별 값의 개수"},
 }
-LANGS = ("en", "ko")
 
 
 def said(key: str, lang: str, values: Mapping[str, Any] | None = None) -> str:
     """Return a text in a language, with values in it."""
-    text = TEXT[key][LANGS.index(lang)]
     values = dict(values or {})
     if "direction" in values:
         values["direction"] = said(values["direction"], lang)
-    return text.format(**{k: _Unmeasured(lang) if x != x else x for k, x in values.items()})
-
-
-class _Unmeasured:
-    """What stands in a sentence for a figure that there is none of."""
-
-    def __init__(self, lang: str) -> None:
-        self.lang = lang
-
-    def __format__(self, _: str) -> str:
-        return "not measured" if self.lang == "en" else "측정 안 됨"
-
-
-def check_lang(lang: str) -> str:
-    """Return `lang`; a ValueError unless it is "en" or "ko"."""
-    if lang not in LANGS:
-        raise ValueError(f"lang: expected one of {', '.join(map(repr, LANGS))}, got {lang!r}")
-    return lang
+    return Words(TEXT, lang)(key, **values)

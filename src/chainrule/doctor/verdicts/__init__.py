@@ -1,1 +1,1 @@
-"""What the measurements mean."""
+"""Verdicts: what the measurements mean."""

@@ -1,4 +1,4 @@
-"""Verdicts on what the layers do to values and gradients: initialisation, exploding, vanishing, dead, saturated."""
+"""Verdicts on values and gradients in the layers: bad initialisation, exploding, vanishing, dead, saturated."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from chainrule.doctor.found import Verdict
 
 
 def bad_initialisation(f: Findings) -> Verdict | None:
-    """Units that are copies of each other, or weights of a wrong size that show in what flows."""
+    """Units that are copies of each other, or weights whose wrong size shows in values or gradients."""
     rows = [row for row in f.start.flow if row.use == 0]
     for row in rows:
         if row.symmetric < f.limit("symmetric"):
@@ -36,7 +36,7 @@ def bad_initialisation(f: Findings) -> Verdict | None:
 
 
 def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
-    """Return the verdict on the first of the layers that are about as wrong as the worst."""
+    """Return the verdict on the first layer that is about as bad as the worst."""
     most = max(abs(math.log(row.gain)) for row in wrong)
     worst = next(row for row in wrong if abs(math.log(row.gain)) > most / 2)
     return f.verdict(
@@ -52,7 +52,7 @@ def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
 
 
 def _effect(f: Findings, large: bool) -> str:
-    """Return what weights that are too large, or too small, do; nothing where it does no harm."""
+    """Return the effect of weights that are too large or too small; empty if they do no harm."""
     flow = f.start.flow
     smallest, largest = flow_range(f.start)
     growth = _growth(flow)
@@ -69,7 +69,7 @@ def _effect(f: Findings, large: bool) -> str:
 
 
 def exploding(f: Findings) -> Verdict | None:
-    """Gradients, or values, that grow from layer to layer."""
+    """Gradients or values that grow from layer to layer."""
     flow = f.start.flow
     if len(flow) < 2:
         return None
@@ -97,7 +97,7 @@ def exploding(f: Findings) -> Verdict | None:
 
 
 def vanishing(f: Findings) -> Verdict | None:
-    """Gradients that hardly reach the layers near the input, at first and still after a short training."""
+    """Gradients that hardly reach the layers near the input, both at first and after a short training."""
     flow = f.start.flow
     if len(flow) < 2 or flow[-1].gradient == 0:
         return None
@@ -114,10 +114,10 @@ def vanishing(f: Findings) -> Verdict | None:
 
 
 def flow_range(exam: Exam) -> tuple[float, float]:
-    """Return the smallest flow that reaches a beginning of the network, and the largest anywhere.
+    """Return the smallest flow that reaches a start of the network, and the largest anywhere.
 
-    Both over the last layer's. A branch with little gradient beside one with much, as queries and keys beside values,
-    is no vanishing: the largest of all layers up to each counts.
+    Both are relative to the last layer's. A branch with little gradient parallel to one with much, such as queries and
+    keys next to values, is not vanishing: what counts is the largest among all layers up to each.
     """
     flow = exam.flow
     if len(flow) < 2 or flow[-1].gradient == 0:
@@ -132,7 +132,7 @@ def _reach(flow: Sequence[Layer], limit: float) -> int:
 
 
 def culprit(flow: Sequence[Layer], first: int, growing: bool) -> Layer:
-    """Return the layer that does most of it, where one does more than half; a recurrent one, or the first."""
+    """Return the layer that contributes more than half of it, if there is one; else a recurrent layer, or the first."""
     sign = 1.0 if growing else -1.0
     shares = [0.0] * len(flow)
     for k in range(first, len(flow)):
@@ -171,8 +171,8 @@ def _flow_verdict(f: Findings, code: str, named: Layer, row: Layer, k: int) -> V
 def dead_units(f: Findings) -> Verdict | None:
     """Units that are flat for every sample.
 
-    Deep in a network all samples look alike, and a sound layer has about as many units that are always on as always
-    off. So what counts is by how many more are off.
+    Deep in a network all samples look alike, and a healthy layer has about as many units that are always on as are
+    always off. So what counts is the excess of those that are off.
     """
     if f.learned:
         return None
@@ -193,7 +193,7 @@ def dead_units(f: Findings) -> Verdict | None:
 
 
 def saturated(f: Findings) -> Verdict | None:
-    """Values on the flat part of their activation, or attention that looks at one place only."""
+    """Values on the flat part of their activation, or attention to a single position."""
     if f.learned:
         return None
     rows = [row for row in f.start.flow[:-1] if row.saturated > f.limit("saturated")]
@@ -236,7 +236,7 @@ def _logs(values: Sequence[float]) -> list[float]:
 
 
 def _outlier(logs: Sequence[float]) -> int:
-    """Return the place of the step that makes up more than half of all growth, or 0."""
+    """Return the index of the step that makes up more than half of all growth, or 0."""
     k, total = int(np.argmax(logs)), sum(x for x in logs if x > 0)
     return k if total > 0 and logs[k] > 0.5 * total else 0
 

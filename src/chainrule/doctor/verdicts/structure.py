@@ -1,4 +1,4 @@
-"""Verdicts on what is built or fed wrongly: values that are not finite, cut gradients, norms, losses, inputs."""
+"""Verdicts on wrong structure or data: values that are not finite, cut gradients, normalisations, losses, inputs."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def not_finite(f: Findings) -> Verdict | None:
 
 
 def gradient_cut(f: Findings) -> Verdict | None:
-    """A parameter that asks for a gradient and never gets one."""
+    """A parameter that requires a gradient and never gets one."""
     if f.start.error is not None or f.start.not_finite is not None:
         return None
     wanted = [name for name, p in f.case.model.named_parameters() if p.requires_grad]
@@ -51,7 +51,7 @@ def gradient_cut(f: Findings) -> Verdict | None:
 
 
 def normalisation(f: Findings) -> Verdict | None:
-    """A normalisation that has one value to normalise, or that stands where the loss needs free outputs."""
+    """A normalisation over a single value, or one that restricts the outputs that the loss needs."""
     modules = dict(f.case.model.named_modules())
     if f.start.error is not None:
         kind = type(modules.get(f.start.error_path)).__name__
@@ -63,7 +63,7 @@ def normalisation(f: Findings) -> Verdict | None:
     for use in f.start.norms:
         one_value = use.values <= f.limit("values per channel")
         if not one_value and _starts_at_zero(modules.get(use.path)):
-            continue  # a residual branch that begins as nothing, as in Goyal et al. (2017), section 5.1
+            continue  # a residual branch that starts as zero, as in Goyal et al. (2017), section 5.1
         if one_value or (use.before > 0 and use.after < 1e-6 * use.before):
             return f.verdict(
                 "normalisation-misplaced",
@@ -82,13 +82,13 @@ def normalisation(f: Findings) -> Verdict | None:
 
 
 def _starts_at_zero(module: Any) -> bool:
-    """Whether a normalisation multiplies by zero, as the last one of a residual branch may at the start."""
+    """Whether a normalisation multiplies by zero, as the last one of a residual branch may do at first."""
     scale = next((p for name, p in module.named_parameters() if name in ("weight", "gamma")), None) if module else None
     return scale is not None and not bool((abs(scale) > 0).any())
 
 
 def loss_mismatch(f: Findings) -> Verdict | None:
-    """Outputs or targets that are not what the loss expects."""
+    """Outputs or targets that the loss does not expect."""
     if not f.start.outputs or f.start.not_finite is not None:
         return None
     end, code = f.start.ending, "loss-mismatch"
@@ -133,7 +133,9 @@ def _out_of_range(f: Findings) -> Verdict | None:
 
 
 def _summed(f: Findings) -> Verdict | None:
-    """A sum matters where the size of the gradient does: without Adam's division, or with batches of several sizes."""
+    """A summed loss matters if the size of the gradient does: without Adam's division, or with batches of several
+    sizes.
+    """
     sizes = sorted({len(y) for _, y in f.case.batches if np.ndim(y)})
     optimizer = f.case.optimizer
     scaled = type(optimizer).__name__ in ("SGD",) or (len(sizes) > 1 and min(sizes) * 2 <= max(sizes))
@@ -147,7 +149,7 @@ def _summed(f: Findings) -> Verdict | None:
 
 
 def input_scale(f: Findings) -> Verdict | None:
-    """Inputs that are far from the size of one, of very unlike sizes, or far from zero."""
+    """Inputs of a size far from one, of very different sizes, or far from zero."""
     if not f.start.inputs or any(use.of_input for use in f.start.norms):
         return None
     if len({x.shape[1:] for x in f.start.inputs}) != 1 or f.start.inputs[0].ndim < 2:

@@ -1,4 +1,4 @@
-"""What counts as sick: every number that a verdict depends on, with its source. All can be replaced."""
+"""What counts as sick: every threshold that a verdict depends on, with its source. All can be replaced."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit, what it is a limit of, and who gave it or the reason for it."""
+    """A limit, what it limits, and its source or the reason for it."""
 
     value: float
     meaning: str
@@ -89,7 +89,7 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
 
 
 def chosen(changes: Mapping[str, float] | None) -> dict[str, Threshold]:
-    """Return the defaults with some values replaced; ValueError for a name that there is not."""
+    """Return the defaults with some values replaced; raises ValueError for an unknown name."""
     found = dict(DEFAULTS)
     for name, value in (changes or {}).items():
         if name not in found:

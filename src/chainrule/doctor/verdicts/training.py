@@ -1,4 +1,4 @@
-"""Verdicts on the training: the learning rate, noise, and a loss that stays at chance. Each is backed by a trial."""
+"""Verdicts on training: the learning rate, noise, and a loss that stays at chance. Each is backed by a trial."""
 
 import math
 
@@ -7,15 +7,15 @@ from chainrule.doctor.found import Verdict
 
 LOWER = (0.1, 0.01, 0.001)
 USUAL = (1e-3, 1e-2, 1e-1)
-"""Relative sizes of a step that larger rates are chosen for; the first is what CS231n calls usual."""
+"""Relative step sizes that larger rates are chosen to reach; the first is the usual one according to CS231n."""
 ENOUGH = 6
-"""From fewer batches the noise scale is too rough an estimate to call a network sick by."""
+"""With fewer batches, the noise scale is too rough an estimate for a verdict."""
 BETTER = 0.9
-"""Another rate is better where the loss ends at less than this share of what it ends at with the present one."""
+"""Another rate is better if its final loss is less than this fraction of that of the present one."""
 
 
 def too_high(f: Findings) -> Verdict | None:
-    """Steps so large that the loss does not fall, and falls with smaller ones."""
+    """Steps so large that the loss does not fall, although it falls with smaller ones."""
     if f.case.optimizer is None or f.trial is None:
         return None
     update = f.trial.update(largest=True)
@@ -29,7 +29,7 @@ def too_high(f: Findings) -> Verdict | None:
 
 
 def too_low(f: Findings) -> Verdict | None:
-    """Steps so small that nothing happens, where larger ones would learn."""
+    """Steps so small that nothing happens, although larger ones would learn."""
     if f.case.optimizer is None or f.trial is None or not f.trial.finite or f.learned:
         return None
     update = f.trial.update()
@@ -50,7 +50,7 @@ def _rate_verdict(f: Findings, code: str, limit: str, factor: float, better: flo
 
 
 def noise(f: Findings) -> Verdict | None:
-    """Batches that disagree about the direction, and a loss that does not get off chance."""
+    """Batches that disagree about the direction, and a loss that stays at chance."""
     if f.end is None or f.trial is None or not f.trial.finite or not f.level > 0.9:
         return None
     if len(f.end.noise.sizes) < ENOUGH:
@@ -59,13 +59,13 @@ def noise(f: Findings) -> Verdict | None:
     limit = f.limit("noise") * batch
     if not scale > limit or f.varies == 0:
         return None
-    if f.recovers and f.quietest <= limit:  # a plateau that it leaves
+    if f.recovers and f.quietest <= limit:  # a plateau that training leaves
         return None
     return f.verdict("noise-dominates", "", "noise", scale=scale, batch=batch, ratio=scale / batch, level=f.level)
 
 
 def at_chance(f: Findings) -> Verdict | None:
-    """A loss that, after training, is no better than that of a constant answer."""
+    """A loss that, after training, is no better than that of a constant prediction."""
     if f.trial is None or not f.trial.finite or not f.level > f.limit("chance"):
         return None
     if f.recovers:

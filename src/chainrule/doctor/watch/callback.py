@@ -9,7 +9,8 @@ from chainrule.doctor.examine.case import Batch, Case, collected, untouched
 from chainrule.doctor.examine.exam import Exam, examine
 from chainrule.doctor.examine.measure import named_use
 from chainrule.doctor.found import titled
-from chainrule.present import notebook
+from chainrule.present.page import fragment, paragraphs
+from chainrule.present.table import table
 from chainrule.train.callbacks import Callback, Run
 
 
@@ -134,10 +135,9 @@ class GradientWatch(Beside):
         return f"<GradientWatch: {said}; {len(self._rows)} looks>"
 
     def _repr_html_(self) -> str:
-        parts = [notebook.paragraph(repr(self).strip("<>"))]
-        parts += [notebook.paragraph(f"{what}: {evidence}") for what, evidence, _ in self.verdicts()]
+        said = paragraphs(repr(self).strip("<>"), *(f"{what}: {evidence}" for what, evidence, _ in self.verdicts()))
         rows = ((step, f"{loss:.4g}", *(f"{n:.2g}" for n in norms)) for step, loss, norms in self.history)
-        return "".join(parts) + (notebook.table(("step", "loss", *self.names), rows) if self._rows else "")
+        return fragment("en", said, table(("step", "loss", *self.names), rows, "gradients") if self._rows else None)
 
     def on_train_start(self, run: Run) -> None:
         """Begin anew."""

@@ -10,12 +10,12 @@ from chainrule.explain.laws.blockwise import blockwise_lines
 from chainrule.explain.laws.fusion import derivation_lines, simplified
 from chainrule.explain.laws.proofs import proof_lines
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.observe.entry import Entry
 
 from .confirm import confirm
 from .equations import Equation
 from .evaluated import Book
 from .naming import name_all
-from .recorder import Entry
 from .steps import Line, Step, SymbolRow
 from .subject import Recording
 from .symbols import Symbol

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import Tensor
+from chainrule.explain.derive.recorder import DoubleRecorder
+from chainrule.observe.backward import pull_back
+from chainrule.observe.entry import Entry
 
-from .recorder import Entry, Recorder, pull_back
 from .units import Unit
 
 
@@ -14,7 +16,7 @@ def values_of(unit: Unit) -> list[Any]:
     """Return every value and every gradient on the composite's tape; none where there is no composite."""
     if unit.record.composite is None or unit.output.gradient is None:
         return []
-    tape = Recorder()
+    tape = DoubleRecorder()
     plain = [x.value if isinstance(x, Entry) else x for x in unit.inputs]
     boxes = [_boxed(tape, x, k) for k, x in enumerate(plain)]
     y = unit.record.composite(*boxes, **unit.settings)
@@ -25,6 +27,6 @@ def values_of(unit: Unit) -> list[Any]:
     return [a for e in tape.entries for a in (e.value, e.gradient) if isinstance(a, np.ndarray)]
 
 
-def _boxed(tape: Recorder, x: Any, k: int) -> Any:
+def _boxed(tape: DoubleRecorder, x: Any, k: int) -> Any:
     is_floating = getattr(x, "dtype", None) is not None and x.dtype.kind == "f"
     return tape.enter(x, f"x{k}", tracked=True) if is_floating else x

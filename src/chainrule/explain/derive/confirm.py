@@ -7,9 +7,9 @@ import numpy as np
 
 from chainrule.check.measuring.directional import Estimate, derivative
 from chainrule.check.subjects.parameters import THRESHOLD
+from chainrule.observe.entry import Entry, leading_to
 
 from .evaluated import Book
-from .recorder import Entry, leading_to
 from .steps import Confirmation
 from .subject import Recording
 
@@ -23,7 +23,7 @@ def confirm(recording: Recording, book: Book) -> list[Confirmation]:
     """Compare each wanted gradient with a numerical derivative along a random direction."""
     wanted = [e for e in recording.parameters if e.tracked and e.gradient is not None and e.value.size]
     needed = _needed(recording)
-    replay = Replay(needed, recording.loss)
+    replay = PrimalReplay(needed, recording.loss)
     rng = np.random.default_rng(0)
     cost = sum(np.size(e.value) for e in needed) * RUNS * len(wanted)
     directions = {e: rng.standard_normal(e.shape) * _size(e.value) for e in wanted}
@@ -32,7 +32,7 @@ def confirm(recording: Recording, book: Book) -> list[Confirmation]:
     return [_compared(replay, {e: directions[e]}, e.name, book.symbol(e).latex()) for e in wanted]
 
 
-def _compared(replay: "Replay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
+def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
     analytic = float(sum(np.sum(e.gradient * d) for e, d in directions.items()))
     found = derivative(replay.along(directions), settled=_precise)
     larger = max(abs(analytic), abs(found.value))
@@ -64,7 +64,7 @@ def _needed(recording: Recording) -> list[Entry]:
     return [e for e in recording.entries if e in reached and e.tracked and not e.is_leaf]
 
 
-class Replay:
+class PrimalReplay:
     """The recorded operations, without any rule: primal after primal, from other leaves.
 
     What carries no gradient (masks, comparisons, detached values) keeps its value.

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.laws.laws import Law, times
+from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
-from .recorder import Entry, array_of
 from .template import sides, without_brackets
 from .units import Unit
-from .verify import Verdict
+from .verify import Deviation
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Equation:
 
     latex: str
     numbers: str | None
-    verdict: Verdict
+    verdict: Deviation
 
 
 def unbracketed(latex: str) -> str:

@@ -17,6 +17,7 @@ from chainrule.explain.laws.special import (
     special_forward,
 )
 from chainrule.formula.evaluation import FormulaError
+from chainrule.observe.entry import Entry, array_of
 from chainrule.present.escape import in_math
 from chainrule.rules.arrays.join import Split
 from chainrule.rules.elementary.arithmetic import Square
@@ -37,12 +38,11 @@ from .equations import (
 from .naming import Names
 from .numerals import fraction
 from .operands import Expression, Literal, Named, Operand
-from .recorder import Entry, array_of
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
 from .units import Unit
-from .verify import Verdict, deviation, evaluate, verify
+from .verify import Deviation, deviation, evaluate, verify
 
 LONG = 240
 """The most LaTeX that a sum of several parts may have as one equation."""
@@ -95,7 +95,7 @@ class Book:
 
     def plain(self, latex: str, error: float) -> Equation:
         """Return an equation that was verified elsewhere."""
-        return Equation(latex, None, Verdict(error))
+        return Equation(latex, None, Deviation(error))
 
     def bar(self, entry: Entry) -> Operand:
         """Return what stands for the derivative of the loss by a value."""
@@ -178,9 +178,9 @@ class Book:
             extra[name] = Named(symbol, value)
             equation = self._judged(law, rendered, value)
             if not held:  # the rules that ran do not need it; what they need is defined by it, and verifies it
-                equation = replace(equation, verdict=Verdict(None, name))
+                equation = replace(equation, verdict=Deviation(None, name))
             found.append((symbol, equation, value))
-        last = found[-1][1].verdict if found else Verdict(None)
+        last = found[-1][1].verdict if found else Deviation(None)
         return [(s, replace(e, verdict=last) if e.verdict.error is None else e, v) for s, e, v in found]
 
     def _kept_symbol(self, name: str, unit: Unit) -> Symbol:
@@ -324,7 +324,7 @@ class Book:
 
     def _unstated(self, left: str, unit: Unit) -> Equation:
         name = in_math(unit.record.name.replace("_", " "))
-        return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Verdict(None, "the record states no formula"))
+        return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Deviation(None, "the record states no formula"))
 
 
 def _value_of(rendered: Rendered, law: Law) -> Any:
@@ -342,11 +342,11 @@ def _settled(step: Equation, result: Equation) -> Equation:
     return replace(step, verdict=result.verdict) if step.verdict.reason == BY_RESULT else step
 
 
-def _nearest(value: Any, candidates: Sequence[Any]) -> Verdict:
+def _nearest(value: Any, candidates: Sequence[Any]) -> Deviation:
     """An intermediate value is verified where the composite's own tape has it."""
     errors = [deviation(value, c) for c in candidates if np.shape(c) == np.shape(value)]
     if not candidates:
-        return Verdict(None, BY_RESULT)
+        return Deviation(None, BY_RESULT)
     if not errors:
-        return Verdict(None, "no value of the composite has this shape")
-    return Verdict(min(errors), "", value=value)
+        return Deviation(None, "no value of the composite has this shape")
+    return Deviation(min(errors), "", value=value)

@@ -12,7 +12,7 @@ SHORTEST = 3
 
 
 @dataclass(frozen=True)
-class Block:
+class RepeatedSteps:
     """Steps that come `times` times in a row; `hidden` is how many of them are not shown."""
 
     steps: tuple[Step, ...]
@@ -20,19 +20,19 @@ class Block:
     hidden: int = 0
 
 
-def fold(steps: Sequence[Step]) -> list[Block]:
+def fold(steps: Sequence[Step]) -> list[RepeatedSteps]:
     """Return the steps in blocks, the longest repeated run first wherever one begins."""
     keys = [step.key for step in steps]
-    blocks: list[Block] = []
+    blocks: list[RepeatedSteps] = []
     position = 0
     while position < len(steps):
         period, times = _best(keys, position)
         hidden = period * (times - 1)
         if times >= LEAST and hidden >= SHORTEST:
-            blocks.append(Block(tuple(steps[position : position + period]), times, hidden))
+            blocks.append(RepeatedSteps(tuple(steps[position : position + period]), times, hidden))
             position += period * times
         else:
-            blocks.append(Block((steps[position],)))
+            blocks.append(RepeatedSteps((steps[position],)))
             position += 1
     return blocks
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.core.facts import Moves, Role
+from chainrule.observe.entry import Entry
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 from chainrule.rules.elementary.arithmetic import Add, Multiply, Square
 from chainrule.rules.elementary.powers import Power
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.softmax import Softmax
 
-from .recorder import Entry
 from .subject import Recording
 from .symbols import Symbol, from_name, word_label
 from .units import Unit, is_drawn

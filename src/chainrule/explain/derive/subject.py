@@ -13,10 +13,12 @@ from chainrule.core.errors import GradientError
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
+from chainrule.explain.derive.recorder import DoubleRecorder
 from chainrule.nn.module import Module
+from chainrule.observe.backward import pull_back
+from chainrule.observe.entry import Entry
 
 from .lifting import Reach
-from .recorder import Entry, Recorder, pull_back
 
 HOW = (
     "pass its loss and target: cr.explain(model, x, loss=nn.CrossEntropyLoss(), target=y), or --loss and --target on "
@@ -101,7 +103,7 @@ def record(
 
 
 def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]) -> Recording:
-    tape = Recorder()
+    tape = DoubleRecorder()
     reach = Reach(tape.enter)
     is_model = isinstance(subject, Module)
     if not is_model:
@@ -113,7 +115,7 @@ def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any
         inputs = _traced_arguments(tape, reach, subject, args, argnums, wanted=False)
     criterion = reach.subject(loss)
     for path, _, twin in reach.paths():
-        twin.__dict__["forward"] = _announced(twin, path, tape)
+        twin.__dict__["forward"] = tape.announced(path, twin)
     try:
         output = function(*inputs)
     except TypeError as error:
@@ -138,7 +140,7 @@ def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any
     return Recording(title, entries, last, output_entry, inside, modules, caller, _visible(function), used, names)
 
 
-def _named_weights(tape: Recorder, reach: Reach) -> dict[str, Entry]:
+def _named_weights(tape: DoubleRecorder, reach: Reach) -> dict[str, Entry]:
     """Call each parameter of the modules that were reached by its path in them, and return them so."""
     found: dict[str, Entry] = {}
     for path, _, twin in reach.paths():
@@ -150,7 +152,7 @@ def _named_weights(tape: Recorder, reach: Reach) -> dict[str, Entry]:
     return found
 
 
-def _without_unused(tape: Recorder, reach: Reach) -> tuple[list[Entry], list[Module]]:
+def _without_unused(tape: DoubleRecorder, reach: Reach) -> tuple[list[Entry], list[Module]]:
     """Return the entries without the tensors that were reached and not used, and the modules of which none was."""
     used = {x for entry in tape.entries for x in entry.inputs if isinstance(x, Entry)}
     found = {tape.entry_of(box) for box in reach.boxes.values()}
@@ -184,13 +186,13 @@ def _described(output: Any) -> str:
     return f"a {type(output).__name__} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
 
 
-def _box(tape: Recorder, value: Any, name: str) -> Any:
+def _box(tape: DoubleRecorder, value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
         return tape.enter(value, name, tracked=False)
     return value
 
 
-def _scalar(tape: Recorder, y: Any, title: str, is_bare: bool) -> Entry:
+def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
     leaves = [y] if isinstance(y, Tensor) else flatten(y)[0]
     if len(leaves) > 1:  # (logits, loss) is how many models return it
         numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
@@ -232,7 +234,7 @@ def _double(value: Any) -> Any:
 
 
 def _traced_arguments(
-    tape: Recorder, reach: Reach, subject: Any, args: Sequence[Any], argnums: Any, wanted: bool
+    tape: DoubleRecorder, reach: Reach, subject: Any, args: Sequence[Any], argnums: Any, wanted: bool
 ) -> list[Any]:
     names = _argument_names(subject, len(args))
     chosen = _chosen(args, argnums, wanted)
@@ -259,7 +261,7 @@ def _chosen(args: Sequence[Any], argnums: Any, wanted: bool) -> Callable[[int], 
     return positions.__contains__
 
 
-def _traced_tree(tape: Recorder, reach: Reach, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
+def _traced_tree(tape: DoubleRecorder, reach: Reach, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
     if isinstance(tree, float | list):
         tree = _double(tree) if not isinstance(tree, list) or _is_plain(tree) else tree
     leaves, structure = flatten(tree)
@@ -306,16 +308,3 @@ def _visible(subject: Any) -> list[tuple[str, Any]]:
 def _name(subject: Any) -> str:
     name = getattr(subject, "__name__", type(subject).__name__)
     return "f" if name == "<lambda>" else name
-
-
-# Modules that say when they run
-
-
-def _announced(module: Module, path: str, tape: Recorder) -> Callable[..., Any]:
-    forward = module.forward
-
-    def announced(*args: Any, **kwargs: Any) -> Any:
-        with tape.inside(path):
-            return forward(*args, **kwargs)
-
-    return announced

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import Role
+from chainrule.observe.entry import Entry, array_of, leading_to
 from chainrule.rules.arrays.reduce import Mean, Sum
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.blockwise import BlockwiseAttention
@@ -19,7 +20,6 @@ from chainrule.rules.network.activation import Relu
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
-from .recorder import Entry, array_of, leading_to
 from .subject import Recording
 from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
 

@@ -18,7 +18,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Deviation:
     """The deviation of a formula's value from the tape's: None where it could not be evaluated, for this `reason`.
 
     `summed` are the axes of the formula's value that had to be summed over, as broadcasting and batches ask for.
@@ -87,21 +87,21 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic | int | float)
 
 
-def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Verdict:
+def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Deviation:
     """Evaluate a formula and compare all its right-hand sides with what the tape holds."""
     if isinstance(expected, tuple):
-        return Verdict(None, "several outputs")
+        return Deviation(None, "several outputs")
     shape = np.shape(expected)
     try:
         got = evaluate(reading, values, law, shape)
         summed = _summed(np.shape(got[0]), shape)
         fitted = [_fitted(side, shape) for side in got]
     except FormulaError as error:
-        return Verdict(None, str(error))
+        return Deviation(None, str(error))
     except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
-        return Verdict(None, f"{type(error).__name__}: {error}")
+        return Deviation(None, f"{type(error).__name__}: {error}")
     worst = max(deviation(side, expected, values) for side in fitted)
-    return Verdict(worst, "" if worst <= TOLERANCE else "deviates", summed, fitted[0])
+    return Deviation(worst, "" if worst <= TOLERANCE else "deviates", summed, fitted[0])
 
 
 def _fitted(side: Any, shape: tuple[int, ...]) -> Any:

@@ -7,11 +7,14 @@ from typing import Any
 from chainrule.base.files import write_text
 from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.subject import calling_line, record
+from chainrule.present.html import Markup, tag
+from chainrule.present.page import fragment, page
+from chainrule.present.texts import Words, check_lang
 
-from .page import page, sections
+from .page import content
 from .scene import Scene, stage
 from .svg import draw
-from .texts import TEXT, check_lang
+from .texts import TEXT
 from .vertices import Vertex, read_recording, read_tensor
 
 
@@ -48,13 +51,13 @@ class Graph:
         return self._scene.left_out
 
     def _heading(self) -> str:
-        words = TEXT[self.lang]
-        summary = words["summary"].format(operations=f"{self.operations:,}", parameters=f"{self.parameters:,}")
+        words = Words(TEXT, self.lang)
+        summary = words("summary", operations=f"{self.operations:,}", parameters=f"{self.parameters:,}")
         return f"{self.title}: {summary}" if self.title else summary
 
     def _notes(self) -> list[str]:
-        words, output = TEXT[self.lang], self.vertices[-1]
-        notes = [words["left_out"].format(n=f"{self.left_out:,}")] if self.left_out else []
+        words, output = Words(TEXT, self.lang), self.vertices[-1]
+        notes = [words("left_out", n=f"{self.left_out:,}")] if self.left_out else []
         return notes if output.gradient is not None else [*notes, words["no_gradient"]]
 
     def to_svg(self, animate: bool = False) -> str:
@@ -63,7 +66,11 @@ class Graph:
 
     def to_html(self, animate: bool = False) -> str:
         """Return a page with the drawing, each folded block opened, and the formulas of the operations."""
-        return page(self.to_svg(animate), self.vertices, self._scene, self.lang)
+        title = TEXT["title"][self.lang]
+        return page(title, self.lang, tag("h1", title), self._content(animate))
+
+    def _content(self, animate: bool = False) -> Markup:
+        return content(self.to_svg(animate), self.vertices, self._scene, self.lang)
 
     def save(self, path: str | Path, animate: bool = False) -> None:
         """Write the drawing to a file: `.svg` or `.html`."""
@@ -77,7 +84,7 @@ class Graph:
         return self.to_svg()
 
     def _repr_html_(self) -> str:
-        return sections(self.to_svg(), self.vertices, self._scene, self.lang)
+        return fragment(self.lang, self._content())
 
     def __repr__(self) -> str:
         folded = f", folded {', '.join(f'×{n}' for n in self.folds)}" if self.folds else ""
@@ -118,7 +125,7 @@ def graph(
     <Graph of 6 operations and 2 parameters>
     >>> g.save("neuron.svg")
     """
-    check_lang(lang)
+    check_lang(lang, "graph: ")
     if isinstance(subject, Tensor):
         if args or any(x is not None for x in (loss, target, argnums)):
             raise TypeError(

@@ -13,12 +13,12 @@ STEP = 0.35
 LONGEST = 12.0
 
 _LIGHT = {
-    "paper": "#ffffff", "ink": "#1b1f24", "quiet": "#57606a", "line": "#8c959f", "grad": "#a8410a", "down": "#00598c",
+    "ground": "#ffffff", "ink": "#1b1f24", "quiet": "#57606a", "line": "#8c959f", "grad": "#a8410a", "down": "#00598c",
     "op": "#f6f8fa", "parameter": "#fdeccb", "parameter-line": "#b57600", "input": "#dceffa", "input-line": "#2a7db0",
     "output": "#d6f2e7", "output-line": "#007a58", "block": "#f7e3ee", "block-line": "#a4557f", "focus": "#0050b3",
 }  # fmt: skip
 _DARK = {
-    "paper": "#14181d", "ink": "#f0f3f6", "quiet": "#a9b4bf", "line": "#768390", "grad": "#ff9a62", "down": "#7cc7f2",
+    "ground": "#14171d", "ink": "#f0f3f6", "quiet": "#a9b4bf", "line": "#768390", "grad": "#ff9a62", "down": "#7cc7f2",
     "op": "#222a32", "parameter": "#4a3505", "parameter-line": "#e6a625", "input": "#12374d", "input-line": "#56b4e9",
     "output": "#0b3d2f", "output-line": "#2fc79b", "block": "#45243a", "block-line": "#dd8fb9", "focus": "#9ecbff",
 }  # fmt: skip
@@ -26,7 +26,7 @@ _DARK = {
 _RULES = """
 .cr-graph{font-family:system-ui,"Segoe UI",Roboto,"Noto Sans","Noto Sans CJK KR",sans-serif}
 .cr-graph text{fill:var(--ink);text-anchor:middle}
-.cr-graph .paper{fill:var(--paper)}
+.cr-graph .paper{fill:var(--paper,var(--ground))}
 .cr-graph text.heading{font-size:16px;font-weight:600;text-anchor:start}
 .cr-graph text.hint,.cr-graph text.tip,.cr-graph text.note{font-size:12px;fill:var(--quiet);text-anchor:start}
 .cr-graph text.note{fill:var(--grad);font-weight:600}
@@ -43,11 +43,11 @@ _RULES = """
 .cr-graph .edge.flows{stroke-width:1.5;stroke-dasharray:none}
 .cr-graph .arrow{fill:var(--line)}
 .cr-graph .rule{stroke:var(--line);stroke-width:.5}
-.cr-graph .back{fill:var(--paper)}
+.cr-graph .back{fill:var(--paper,var(--ground))}
 .cr-graph .shape{fill:var(--op);stroke:var(--ink);stroke-width:1.3}
 .cr-graph .parameter .shape{fill:var(--parameter);stroke:var(--parameter-line)}
 .cr-graph .input .shape{fill:var(--input);stroke:var(--input-line)}
-.cr-graph .constant .shape{fill:var(--paper);stroke:var(--line);stroke-dasharray:3 2}
+.cr-graph .constant .shape{fill:var(--paper,var(--ground));stroke:var(--line);stroke-dasharray:3 2}
 .cr-graph .output .shape{fill:var(--output);stroke:var(--output-line)}
 .cr-graph .block .shape{fill:var(--block);stroke:var(--block-line)}
 .cr-graph .earlier .shape{fill:none;stroke:var(--line);stroke-dasharray:3 3}
@@ -69,9 +69,13 @@ def turns(item: Item) -> tuple[int, int]:
 
 
 def style() -> str:
-    """Return the style sheet; all of it concerns elements inside `.cr-graph` only."""
-    light, dark = ("".join(f"--{k}:{v};" for k, v in colours.items()) for colours in (_LIGHT, _DARK))
-    return f".cr-graph{{{light}}}@media (prefers-color-scheme:dark){{.cr-graph{{{dark}}}}}{_RULES}"
+    """Return the style sheet; all of it concerns elements inside `.cr-graph` only.
+
+    A file of its own follows the reader's preference; inside a page or a notebook, the drawing follows these and takes
+    their paper.
+    """
+    colours = "".join(f"--{key}:light-dark({_LIGHT[key]},{_DARK[key]});" for key in _LIGHT)
+    return f"svg.cr-graph:root{{color-scheme:light dark}}.cr-graph{{{colours}}}{_RULES}"
 
 
 def animation(scene: Scene) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.present.escape import html as escape
+from chainrule.present.texts import Words
 
 from .folding import Fold
 from .layout import Edge, Layout, Place, lay_out
@@ -82,7 +83,7 @@ def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: b
     top = HEAD + 17.0 * len(notes)
     height = layout.height + top + LEGEND + MARGIN
     shift = ((width - layout.width) / 2, top)
-    words = TEXT[lang]
+    words = Words(TEXT, lang)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document" lang="{lang}" '
@@ -106,10 +107,10 @@ def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: b
 
 
 def _shape(item: Item, lang: str) -> Shape:
-    words = TEXT[lang]
+    words = Words(TEXT, lang)
     if isinstance(item, Earlier):
-        lines = [Line("⋮", "name", 14.0), Line(words["earlier_short"].format(n=item.operations), "small", 11.0)]
-        return Shape(item, "earlier", lines, ("", ""), words["earlier"].format(n=item.operations), "")
+        lines = [Line("⋮", "name", 14.0), Line(words("earlier_short", n=item.operations), "small", 11.0)]
+        return Shape(item, "earlier", lines, ("", ""), words("earlier", n=item.operations), "")
     if isinstance(item, Fold):
         return _block(item, lang)
     title = _title(item, lang)
@@ -132,11 +133,11 @@ def _leaf_lines(item: Vertex) -> list[Line]:
 
 
 def _block(fold: Fold, lang: str) -> Shape:
-    words, operations = TEXT[lang], fold.operations
+    words, operations = Words(TEXT, lang), fold.operations
     chain = [symbol_of(v.op, v.name) for v in operations]
     if len(chain) > 6:
         chain = [*chain[:3], "…", *chain[-2:]]
-    contents = words["contents"].format(operations=len(operations), parameters=fold.parameters)
+    contents = words("contents", operations=len(operations), parameters=fold.parameters)
     name = block_name(fold, lang)
     lines = [
         Line(f"×{len(fold.copies)}", "times", 18.0),
@@ -163,11 +164,11 @@ def _range(mark: str, numbers: Sequence[int]) -> str:
 def block_name(fold: Fold, lang: str) -> str:
     """Return the paths of the first and the last copy, or the word for a block where there are none."""
     paths = fold.paths()
-    return f"{paths[0]} … {paths[-1]}" if all(paths) and paths[0] != paths[-1] else TEXT[lang]["block"]
+    return f"{paths[0]} … {paths[-1]}" if all(paths) and paths[0] != paths[-1] else TEXT["block"][lang]
 
 
 def _title(vertex: Vertex, lang: str) -> str:
-    words = TEXT[lang]
+    words = Words(TEXT, lang)
     lines = [f"{words[vertex.kind]} {vertex.name}".strip()]
     if vertex.op is not None:
         lines += [formula_text(vertex.op), *(f"{k} = {v!r}" for k, v in vertex.settings.items() if _is_short(v))]
@@ -197,7 +198,7 @@ def source_text(vertex: Vertex) -> str:
 
 
 def _tip(vertex: Vertex, lang: str) -> str:
-    words = TEXT[lang]
+    words = Words(TEXT, lang)
     parts = [f"{words[vertex.kind]} {vertex.name}".strip(), formula_text(vertex.op) if vertex.op is not None else ""]
     parts.append(source_text(vertex))
     parts.append(f"{words['value']} {describe(vertex.value, lang)}")
@@ -245,7 +246,7 @@ def _labels(scene: Scene, labels: Sequence[list[Line]], layout: Layout, lang: st
 
 
 def _label_title(join: Join, lang: str) -> str:
-    words, link = TEXT[lang], join.links[0]
+    words, link = Words(TEXT, lang), join.links[0]
     lines = [f"{words['argument']} {link.argument}"] if link.argument else []
     lines += [
         f"{words['shape']}: {shape_text(link.source.shape, lang)}",
@@ -376,7 +377,7 @@ def _heading(heading: str, notes: Sequence[str], hint: str) -> Iterator[str]:
 
 
 def _legend(scene: Scene, lang: str, top: float, width: float) -> Iterator[str]:
-    words = TEXT[lang]
+    words = Words(TEXT, lang)
     kinds = dict.fromkeys("block" if isinstance(i, Fold) else getattr(i, "kind", "earlier") for i in scene.items)
     x = MARGIN
     yield f'<g class="legend"><path class="rule" d="M{MARGIN:g} {top:.1f}H{width - MARGIN:.1f}"/>'

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Item, Leaf, Node
 from chainrule.core.traces.tape import EAGER
-from chainrule.explain.derive.recorder import Entry
+from chainrule.observe.entry import Entry
 
 
 class _Unknown:

@@ -10,10 +10,10 @@ from chainrule.base.provenance import Source
 from chainrule.core.errors import FreedTapeError, GradientError
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Item, Leaf, Node
-from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
-from chainrule.explain.derive.recorder import Entry, pull_back
 from chainrule.explain.derive.subject import Recording
+from chainrule.observe.backward import pull_back
+from chainrule.observe.entry import Entry
 
 from .values import UNKNOWN, fill_in, kept_argument
 
@@ -70,7 +70,6 @@ def read_tensor(loss: Tensor) -> list[Vertex]:
     last = entries[-1]
     if loss.size == 1:
         with np.errstate(all="ignore"):
-            gradients([(node, np.ones(loss.shape, loss.dtype))], free=False)  # raises where a saved value was changed
             pull_back(entries, last)
     return _vertices(entries, last, loss.name or "L")
 

@@ -12,13 +12,13 @@ from chainrule.core.facts import Role
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Literal, Named, Operand
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.reduce import Mean
 from chainrule.rules.network.cross_entropy import SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy, one_hot
 

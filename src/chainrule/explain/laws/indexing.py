@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.units import Unit
+from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
 from chainrule.rules.arrays.join import Concatenate, Split, Stack
 from chainrule.rules.linalg.einsum import Einsum

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.template import is_sum, sides
 from chainrule.explain.derive.units import Unit
 from chainrule.formula.evaluation import formulas_in
+from chainrule.observe.entry import Entry
 from chainrule.rules.elementary.powers import Power
 
 

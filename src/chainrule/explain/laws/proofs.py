@@ -14,13 +14,13 @@ import numpy as np
 
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
-from chainrule.explain.derive.recorder import Entry, array_of
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
+from chainrule.observe.entry import Entry, array_of
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.linear import LinearMap
 
@@ -52,7 +52,7 @@ LEFT = {
 }
 
 
-class Written(Derivative):
+class WrittenDerivative(Derivative):
     r"""A derivative that the proof writes out: its $\delta$ is Kronecker's."""
 
     @property
@@ -100,10 +100,10 @@ def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Op
         operand = book.operand(x)
         symbol = operand.symbol if isinstance(operand, Named) else Symbol(name)
         found[name] = Named(symbol, values[name])
-        found[f"{name}_bar"] = Named(Written(symbol.base, symbol.label), 0.0)
+        found[f"{name}_bar"] = Named(WrittenDerivative(symbol.base, symbol.label), 0.0)
     z = book.symbol(unit.output)
     found["z"] = Named(z, _rows(unit.output.value))
-    found["z_bar"] = Named(Written(z.base, z.label), _rows(unit.output.gradient))
+    found["z_bar"] = Named(WrittenDerivative(z.base, z.label), _rows(unit.output.gradient))
     return found
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from chainrule.core.facts import Role
 from chainrule.explain.derive.operands import Literal, Named, Operand
-from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.units import Unit
+from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import Role
-from chainrule.explain.derive.recorder import array_of
 from chainrule.explain.derive.units import Unit
 from chainrule.explain.derive.views import ConvolutionMap
+from chainrule.observe.entry import array_of
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.pooling import MaxPool, SumPool
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.core.facts import Flat, Role
 from chainrule.core.tensor import value_of
-from chainrule.explain.derive.recorder import Detached, Entry, array_of
+from chainrule.observe.entry import Detached, Entry, array_of
 from chainrule.rules.elementary.compare import StopGradient
 from chainrule.rules.elementary.selection import Clip, Where
 from chainrule.rules.network.activation import Relu

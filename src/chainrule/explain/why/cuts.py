@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.memory.changes import base_of
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.subject import Recording
+from chainrule.observe.entry import Entry
 
 
 def where_cut(recording: Recording, entry: Entry) -> tuple[Entry | None, bool]:

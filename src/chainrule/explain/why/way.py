@@ -11,15 +11,16 @@ from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import name_all
 from chainrule.explain.derive.numerals import number
-from chainrule.explain.derive.recorder import Entry
 from chainrule.explain.derive.subject import Recording, calling_line, record
 from chainrule.explain.derive.units import units_of
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.explain.write.sections import Table
 from chainrule.explain.write.text import table_lines
 from chainrule.nn.module import Module
-from chainrule.present import notebook
+from chainrule.observe.entry import Entry
 from chainrule.present.escape import terminal
+from chainrule.present.page import fragment, paragraphs
+from chainrule.present.table import table
 from chainrule.present.unicode_math import to_unicode
 
 from .causes import Cause, constant_cause, cut_cause, pole_cause
@@ -73,20 +74,21 @@ class GradientPath:
 
     def to_text(self) -> str:
         """Return the sentence and the way as a table."""
-        words = Catalogue(self.lang)
-        head = tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
-        table = table_lines(Table(head, tuple(map(self._row, self.steps)))) if self.steps else []
-        place = [words["in_line"].format(line=self.source.line, text=self.source.text)] if self.source else []
-        return terminal("\n".join([f"{self.name}: {self.sentence}", *place, *table]) + "\n")
+        table = table_lines(Table(self._head(), tuple(map(self._row, self.steps)))) if self.steps else []
+        return terminal("\n".join([f"{self.name}: {self.sentence}", *self._place(), *table]) + "\n")
 
     def _repr_html_(self) -> str:
+        rows = table(self._head(), map(self._row, self.steps), self.name) if self.steps else None
+        return fragment(self.lang, paragraphs(f"{self.name}: {self.sentence}", *self._place()), rows)
+
+    def _head(self) -> tuple[str, ...]:
         words = Catalogue(self.lang)
-        head = tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
-        parts = [notebook.paragraph(f"{self.name}: {self.sentence}")]
-        if self.source:
-            parts.append(notebook.paragraph(words["in_line"].format(line=self.source.line, text=self.source.text)))
-        shown = notebook.table(head, map(self._row, self.steps)) if self.steps else ""
-        return f'<div lang="{self.lang}">{"".join(parts)}{shown}</div>'
+        return tuple(words[key] for key in ("value", "used_by", "shape", "size", "factor", "zeros"))
+
+    def _place(self) -> list[str]:
+        if self.source is None:
+            return []
+        return [Catalogue(self.lang)("in_line", line=self.source.line, text=self.source.text)]
 
     def _row(self, step: PathStep) -> tuple[str, ...]:
         factor = "" if np.isnan(step.factor) else f"{step.factor:.3g}"
@@ -223,7 +225,7 @@ class _Inquiry:
     def _said(self, verdict: str, cause: Cause, at: Entry | None, steps: tuple[PathStep, ...]) -> GradientPath:
         facts = {key: number(x) if isinstance(x, float) else x for key, x in cause.facts.items()}
         first = self.words[f"verdict_{verdict.replace('-', '_')}"]
-        second = self.words[f"cause_{cause.code.replace('-', '_')}"].format(**facts) if cause.code else ""
+        second = self.words(f"cause_{cause.code.replace('-', '_')}", **facts) if cause.code else ""
         sentence = " ".join(part for part in (first, to_unicode_numbers(second)) if part)
         where = at.module if at is not None else ""
         name = at.op.name if at is not None and at.op is not None else ""

@@ -1,110 +1,91 @@
-"""A derivation as one HTML page: MathML, no script, nothing from elsewhere."""
+"""A derivation as HTML: MathML, no script, nothing from elsewhere."""
 
-import re
-from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from collections.abc import Iterator
 
 from chainrule.explain.derive.steps import Account
-from chainrule.present.escape import CSP, html, page
+from chainrule.present.html import Markup, join, tag
+from chainrule.present.mathematics import formula
+from chainrule.present.page import fragment, heading, page, paragraphs
+from chainrule.present.table import table
 
-from .sections import MATH, footer, heading, parts, sections
+from .sections import MATH, Item, Section, footer, parts, sections
+from .sections import heading as title_of
 
 
 def write_html(derivation: Account) -> str:
-    """Return the whole page. Needs the extra `app`."""
-    return _render(derivation, "page.html.jinja")
+    """Return the whole page."""
+    return page(title_of(derivation), derivation.lang, content(derivation, 1))
 
 
 def write_fragment(derivation: Account) -> str:
-    """Return what a notebook shows: the page's content in a block with its own style."""
-    return _render(derivation, "fragment.html.jinja")
+    """Return what a notebook shows: the page's content in an element with its own style."""
+    return fragment(derivation.lang, content(derivation, 2))
 
 
-def _render(derivation: Account, template: str) -> str:
-    try:
-        import jinja2
-        import latex2mathml.converter
-        from markupsafe import Markup
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"explain: HTML needs {error.name}; run: python -m pip install 'chainrule[app]', or use to_markdown()"
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def content(derivation: Account, level: int) -> Markup:
+    """Return a derivation for a page, under a heading of this level."""
+    brief = derivation.level == "brief"
+    return join(
+        heading(level, title_of(derivation)),
+        (_section(k, section, brief, level + 1) for k, section in enumerate(sections(derivation), 1)),
+        paragraphs(footer(derivation), soft=True),
     )
-    convert = _converter(latex2mathml.converter.convert)
-    environment.filters |= {"math": convert, "cell": lambda cell: _cell(cell, convert)}
-    text = environment.get_template(template).render(
-        lang=derivation.lang,
-        title=heading(derivation),
-        sections=sections(derivation),
-        footer=footer(derivation),
-        parts=parts,
-        brief=derivation.level == "brief",
-        ok=derivation.ok,
-        csp=Markup(CSP),
+
+
+def _section(number: int, section: Section, brief: bool, level: int) -> Markup:
+    label = f"derivation-{section.key}"
+    steps = (tag("li", _step(item, brief), class_=None if item.latex else "soft") for item in section.items)
+    tables = (
+        table(one.head, ([_cell(cell) for cell in row] for row in one.rows), f"{section.heading} ({k})", named=True)
+        for k, one in enumerate(section.tables, 1)
     )
-    return page(text)
+    return tag(
+        "section",
+        heading(level, f"{number}. {section.heading}", id=label),
+        paragraphs(*section.paragraphs),
+        tag("ol", steps, class_="steps brief" if brief else "steps") if section.items else None,
+        tables,
+        aria_labelledby=label,
+    )
 
 
-def _converter(convert: Callable[[str], str]) -> Callable[[str], Any]:
-    from markupsafe import Markup
-
-    @lru_cache(maxsize=4096)
-    def converted(latex: str) -> Any:
-        return Markup(mathml(convert, latex))
-
-    return converted
-
-
-_WORD = re.compile(r"\\mathrm\{([A-Za-z][^{}]+)\}")
-_NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
-_NUMERIC = re.compile(r"&#x0*([0-9A-Fa-f]+);")
-_ELEMENTS = frozenset(
-    {"math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle", "mpadded"}
-    | {"mphantom", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd"}
-)
-_ATTRIBUTES = frozenset(
-    {"display", "mathvariant", "stretchy", "fence", "form", "largeop", "movablelimits", "lspace", "rspace", "minsize"}
-    | {"maxsize", "symmetric", "width", "height", "depth", "linethickness", "scriptlevel", "displaystyle", "accent"}
-    | {"columnalign", "columnspacing", "rowspacing", "separator", "notation"}
-)
-_KEPT = frozenset("<>&\"'")
+def _step(item: Item, brief: bool) -> Iterator[Markup | str]:
+    if not item.latex:
+        yield item.note
+        return
+    value = item.value if brief or item.value != item.numbers else ""
+    equation = tag("div", _equation(item.latex), _equals(item.numbers), _equals(value), class_="equation")
+    if brief:
+        yield equation
+        yield tag("span", item.shape, " ", _verdict(item), " ", item.note, class_="soft")
+        return
+    if item.lines:
+        yield tag("ol", (tag("li", _line(line)) for line in item.lines), class_="lines")
+    yield equation
+    where = [" ", tag("code", item.where)] if item.where else None
+    yield tag("div", item.shape, " ", _verdict(item), where, " ", item.note, class_="soft")
 
 
-def mathml(convert: Callable[[str], str], latex: str) -> str:
-    """Return MathML for LaTeX, as short as it gets: half of the converter's output is spelt-out characters.
-
-    Brackets around a matrix are drawn by the style sheet: without a font for mathematics none would grow with it.
-    """
-    text = convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, "")
-    text = _NUMERIC.sub(_character, text)
-    if not _is_mathml(text):
-        return f"<code>{html(latex)}</code>"
-    return text.replace("<mo>(</mo><mtable>", '<mtable class="matrix">').replace("</mtable><mo>)</mo>", "</mtable>")
+def _line(line: Item) -> Iterator[Markup]:
+    if line.title:
+        pieces = (formula(p) if k % 2 else p for k, p in enumerate(line.title.split("$")))
+        yield tag("div", pieces, class_="soft")
+    note = tag("span", _verdict(line), " ", line.note, class_="soft")
+    yield tag("div", _equation(line.latex), note, class_="equation")
 
 
-def _is_mathml(text: str) -> bool:
-    """Whether it is made of elements of mathematics alone: the converter lets markup through that stands in a text."""
-    try:
-        elements = [*ElementTree.fromstring(text).iter()]
-    except ElementTree.ParseError:
-        return False
-    attributes = {key for element in elements for key in element.attrib}
-    return {element.tag for element in elements} <= _ELEMENTS and attributes <= _ATTRIBUTES
+def _equation(latex: str) -> Iterator[Markup]:
+    for part in parts(latex):
+        yield tag("span", formula(part), class_="scroll")
 
 
-def _character(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16))
-    return match[0] if character in _KEPT else character
+def _equals(latex: str) -> Markup | None:
+    return tag("span", formula(f"= {latex}"), class_="scroll") if latex else None
 
 
-def _cell(cell: str, convert: Callable[[str], Any]) -> Any:
-    return convert(cell.removeprefix(MATH)) if cell.startswith(MATH) else cell
+def _verdict(item: Item) -> Markup:
+    return tag("span", f"{'✓' if item.is_good else '✗'} {item.verdict}", class_="good" if item.is_good else "bad")
+
+
+def _cell(cell: str) -> Markup | str:
+    return formula(cell.removeprefix(MATH)) if cell.startswith(MATH) else cell

@@ -75,12 +75,12 @@ def sections(derivation: Account) -> list[Section]:
 
 def heading(derivation: Account) -> str:
     """Return the title."""
-    return Catalogue(derivation.lang)["derivation_of"].format(title=in_text(derivation.title))
+    return Catalogue(derivation.lang)("derivation_of", title=in_text(derivation.title))
 
 
 def footer(derivation: Account) -> str:
     """Return the last line."""
-    return Catalogue(derivation.lang)["made_by"].format(version=__version__)
+    return Catalogue(derivation.lang)("made_by", version=__version__)
 
 
 def _network(derivation: Account, words: Catalogue) -> Section:
@@ -112,14 +112,14 @@ def _items(steps: Sequence[Step], derivation: Account, words: Catalogue) -> Iter
     for block in fold(steps):
         yield from (_item(step, words, brief=True) for step in block.steps)
         if block.hidden:
-            note = words["folded"].format(count=block.hidden, times=block.times)
+            note = words("folded", count=block.hidden, times=block.times)
             yield Item("", "", "", "", "", True, "", note=f"× {block.times}: {note}")
 
 
 def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
-    places = [words["in_module"].format(name=in_text(step.module))] if step.module else []
+    places = [words("in_module", name=in_text(step.module))] if step.module else []
     if step.source is not None:
-        places.append(words["in_line"].format(line=step.source.line, text=in_text(step.source.text)))
+        places.append(words("in_line", line=step.source.line, text=in_text(step.source.text)))
     lines = () if brief else tuple(_line(line, words) for line in step.lines)
     value = "" if brief and np.size(step.value) > 1 else shown(step.value)
     left, right = ends(step.formula)
@@ -171,7 +171,7 @@ def _verdict(step: Step | Line, words: Catalogue, brief: bool = False) -> str:
     if step.error is None or not (good or step.reason):
         return words["not_verified"]
     text = error_text(step.error)
-    return text if good and brief else words["verified" if good else "wrong"].format(error=text)
+    return text if good and brief else words("verified" if good else "wrong", error=text)
 
 
 def error_text(error: float) -> str:
@@ -213,13 +213,13 @@ def _check(derivation: Account, words: Catalogue) -> Section:
     count, verified = derivation.equations(), derivation.equations_verified()
     good = verified == count
     sentence = (
-        words["verdict_good"].format(count=count, worst=error_text(derivation.worst))
+        words("verdict_good", count=count, worst=error_text(derivation.worst))
         if good
-        else words["verdict_bad"].format(count=count, verified=verified, missing=count - verified)
+        else words("verdict_bad", count=count, verified=verified, missing=count - verified)
     )
     paragraphs = [words["intro_check"], sentence]
     if derivation.unused:
-        paragraphs.append(words["unused"].format(names=", ".join(map(in_text, derivation.unused))))
+        paragraphs.append(words("unused", names=", ".join(map(in_text, derivation.unused))))
     rows = derivation.confirmations
     if rows:
         paragraphs.append(words["confirm_all" if not rows[0].name else "confirm_intro"])

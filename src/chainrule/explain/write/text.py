@@ -1,10 +1,10 @@
 """A derivation as plain text for a terminal, its mathematics in Unicode."""
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
 from chainrule.explain.derive.steps import Account
+from chainrule.present.columns import set_left, width_of
 from chainrule.present.escape import terminal
 from chainrule.present.unicode_math import to_unicode
 
@@ -20,11 +20,6 @@ def write_text(derivation: Account) -> str:
     for number, section in enumerate(sections(derivation), 1):
         lines += _section(number, section, derivation.level == "brief")
     return terminal("\n".join([*lines, footer(derivation)]) + "\n")
-
-
-def width_of(text: str) -> int:
-    """Return how many columns a text takes: Korean letters take two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _section(number: int, section: Section, brief: bool) -> Iterator[str]:
@@ -80,7 +75,7 @@ def table_lines(table: Table) -> Iterator[str]:
     rows = [table.head, *(tuple(cell_text(cell, to_unicode) for cell in row) for row in table.rows)]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     for k, row in enumerate(rows):
-        cells = (cell + " " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True))
+        cells = map(set_left, row, widths)
         yield ("  " + "   ".join(cells)).rstrip()
         if k == 0:
             yield "  " + "   ".join("─" * width for width in widths)

@@ -6,7 +6,7 @@ from typing import Any
 from chainrule.base.optional import needed
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport
-from chainrule.interop.precision import with_note
+from chainrule.interop.reports import with_note
 
 from .parts import DissectedJax
 

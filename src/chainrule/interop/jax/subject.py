@@ -18,7 +18,7 @@ from chainrule.check.subjects.subject import (
     located,
     shortened,
 )
-from chainrule.interop.reproduction import reproduction
+from chainrule.interop.reports import reproduction
 
 EAGER_RUNS = 4
 """Runs before a function is compiled: by then it is known to give the same twice."""

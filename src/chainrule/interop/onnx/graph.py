@@ -235,7 +235,7 @@ def _written(graph: Graph, i: Instruction, args: Any, settings: Mapping[str, Any
     else:
         writer = WRITERS.get(i.op)
     if writer is None:
-        known = ", ".join(sorted(record.name for record in WRITERS if isinstance(record, type)))
+        known = ", ".join(sorted(record.name for record in WRITERS if not isinstance(record, str)))
         raise ValueError(
             f"export: {i.source}: there is no way to write the operation {i.name} in ONNX; compute it with other "
             f"operations, or outside of the exported function (written are {known})"

@@ -54,7 +54,7 @@ class Varying:
 
 
 @dataclass
-class Trace:
+class CapturedRun:
     """One capture: its program, the boxes' values, and the arrays behind them."""
 
     capture: Capture
@@ -137,7 +137,7 @@ def _boxed(tree: Any) -> Any:
     return tuple(map(_boxed, tree)) if isinstance(tree, tuple) else Tensor(tree, EAGER, None)
 
 
-def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping[str, Any]) -> Trace:
+def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping[str, Any]) -> CapturedRun:
     """Capture one call of a model."""
     capture = Capture()
     inputs = [capture.program.value("input", x) for x in examples]
@@ -156,7 +156,7 @@ def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping
     training = [type(m).__name__ for m in called if m.training and m is not model]
     if training and not isinstance(model, nn.Module):
         raise ValueError(f"export: {training[0]} is in training mode; call eval() on the model first")
-    return Trace(capture, inputs, [box._link for box in found], list(examples), [box.held for box in found])
+    return CapturedRun(capture, inputs, [box._link for box in found], list(examples), [box.held for box in found])
 
 
 class Traces:
@@ -188,7 +188,7 @@ class Traces:
         examples: Sequence[Any],
         lengths: Mapping[str, int],
         settings: Mapping[str, Any],
-    ) -> Trace:
+    ) -> CapturedRun:
         given = self._resized(examples, lengths)
         try:
             return traced(model, given, settings)
@@ -233,7 +233,7 @@ class Traces:
                     "of dynamic=, which fixes its length"
                 )
 
-    def _values(self, trace: Trace) -> Iterator[Value]:
+    def _values(self, trace: CapturedRun) -> Iterator[Value]:
         yield from trace.inputs
         for i in trace.instructions:
             yield from i.inputs

@@ -12,12 +12,11 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from chainrule import nn
 
-from .lbfgs import minimise
-from .losses import Loss, activated
+from .losses import RowLoss, activated
 from .network import Network
 from .settings import check_settings, hidden_sizes
 from .solver import Solver
-from .training import Rows, Training, dense
+from .training import Samples, Training, dense, minimise
 from .versions import Callbacks, CallbackSupportMixin, validate
 
 Array: TypeAlias = Any
@@ -44,7 +43,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
     # What a subclass says
 
     @abstractmethod
-    def _criterion(self) -> Loss:
+    def _criterion(self) -> RowLoss:
         """Return the loss, for targets that are known by now."""
 
     @abstractmethod
@@ -52,7 +51,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Return what the loss takes for the targets `y`; with `known` there may be no new kind of them."""
 
     @abstractmethod
-    def _score_of(self, outputs: Array, rows: Rows) -> float:
+    def _score_of(self, outputs: Array, rows: Samples) -> float:
         """Return accuracy or R² of outputs before the output activation."""
 
     @abstractmethod
@@ -75,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         begins = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         x, y_checked = self._arrays(X, y, begins)
         targets = self._targets(y_checked, x.dtype, known=not begins or (incremental and hasattr(self, "classes_")))
-        rows = Rows(x, targets, self._weights(x, y_checked, sample_weight, incremental))
+        rows = Samples(x, targets, self._weights(x, y_checked, sample_weight, incremental))
         random = check_random_state(self.random_state)
         self._prepare(begins, incremental, rows, random)
         epochs = 0 if incremental else self.max_iter
@@ -107,7 +106,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError("Sample weights must contain at least one non-zero number; got zero for every sample")
         return weight
 
-    def _prepare(self, begins: bool, incremental: bool, rows: Rows, random: Any) -> None:
+    def _prepare(self, begins: bool, incremental: bool, rows: Samples, random: Any) -> None:
         """Make the parameters, or take up those that there are."""
         sizes = [rows.x.shape[1], *hidden_sizes(self.hidden_layer_sizes), self.n_outputs_]
         if begins:
@@ -160,7 +159,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
             generator = self._dropout_generator = np.random.default_rng(self.random_state)
         return Network(self.activation, self._criterion(), self.dropout, generator)
 
-    def _train(self, rows: Rows, given: Rows | None, random: Any, callbacks: Callbacks, incremental: bool) -> None:
+    def _train(
+        self, rows: Samples, given: Samples | None, random: Any, callbacks: Callbacks, incremental: bool
+    ) -> None:
         validation = given
         if self.early_stopping and given is None:
             rows, validation = self._split(rows, random)
@@ -169,7 +170,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         training = Training(self, self._network(), self._solver, rows, validation, watched, self._score_of)
         training.run(random, 1 if incremental else self.max_iter, callbacks, to_the_end=not incremental)
 
-    def _given(self, X_val: Any, y_val: Any, dtype: Any) -> Rows | None:
+    def _given(self, X_val: Any, y_val: Any, dtype: Any) -> Samples | None:
         """Return the validation samples that were given to `fit`."""
         if X_val is None and y_val is None:
             return None
@@ -178,17 +179,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         x = validate(self, X_val, accept_sparse="csr", dtype=dtype, reset=False)
         check_consistent_length(x, y_val)
         y = np.asarray(dense(y_val))
-        return Rows(x, self._targets(y, dtype, known=True), None)
+        return Samples(x, self._targets(y, dtype, known=True), None)
 
-    def _split(self, rows: Rows, random: Any) -> tuple[Rows, Rows]:
+    def _split(self, rows: Samples, random: Any) -> tuple[Samples, Samples]:
         """Set validation samples aside, the same as scikit-learn's estimators do."""
         arrays = [array for array in (rows.x, rows.targets, rows.weight) if array is not None]
         parts = train_test_split(
             *arrays, random_state=random, test_size=self.validation_fraction, stratify=self._strata(rows)
         )
         weighted = rows.weight is not None
-        train = Rows(parts[0], parts[2], parts[4] if weighted else None)
-        held_out = Rows(parts[1], parts[3], parts[5] if weighted else None)
+        train = Samples(parts[0], parts[2], parts[4] if weighted else None)
+        held_out = Samples(parts[1], parts[3], parts[5] if weighted else None)
         if len(held_out) < 2:
             raise ValueError(
                 f"validation_fraction: {self.validation_fraction} of {len(rows)} samples leaves {len(held_out)} to "
@@ -196,11 +197,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
             )
         return train, held_out
 
-    def _strata(self, rows: Rows) -> Array | None:  # noqa: ARG002
+    def _strata(self, rows: Samples) -> Array | None:  # noqa: ARG002
         """Return the targets by which the split is stratified, if it is."""
         return None
 
-    def _minimise(self, rows: Rows) -> None:
+    def _minimise(self, rows: Samples) -> None:
         minimise(self, self._network(), self._solver, rows)
 
     def _snapshot(self) -> dict[str, Any]:
@@ -225,7 +226,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Its outputs are those before the output activation. Raises scikit-learn's NotFittedError before `fit`.
         """
-        from .module import sequential
+        from .network import sequential
 
         check_is_fitted(self)
         return sequential(self.coefs_, self.intercepts_, self.activation, self.dropout)

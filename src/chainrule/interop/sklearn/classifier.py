@@ -10,9 +10,9 @@ from sklearn.utils.metaestimators import available_if
 
 from .base import BaseMLP
 from .labels import Labels
-from .losses import CLASS_LOSSES, LOG_LOSS, LOG_LOSS_OF_EACH, Loss, activated, other_loss
+from .losses import CLASS_LOSSES, LOG_LOSS, LOG_LOSS_OF_EACH, RowLoss, activated, other_loss
 from .settings import class_losses
-from .training import Rows, dense
+from .training import Samples, dense
 from .versions import with_callbacks
 
 Array: TypeAlias = Any
@@ -149,7 +149,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _losses(self) -> Sequence[str]:
         return class_losses()
 
-    def _criterion(self) -> Loss:
+    def _criterion(self) -> RowLoss:
         if self.loss == "log_loss":
             return LOG_LOSS_OF_EACH if self._labels.multilabel or self.n_outputs_ == 1 else LOG_LOSS
         if self.loss in CLASS_LOSSES and self._labels.multilabel:
@@ -167,7 +167,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return indices.astype(dtype)
         return indices[:, None].astype(dtype) if one_output else indices
 
-    def _strata(self, rows: Rows) -> Array | None:
+    def _strata(self, rows: Samples) -> Array | None:
         return rows.targets if self.n_outputs_ == 1 else None
 
     def _class_weight_of(self, y: Array, incremental: bool) -> Array | None:
@@ -183,7 +183,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         weight: Array = compute_sample_weight(self.class_weight, y)
         return weight
 
-    def _score_of(self, outputs: Array, rows: Rows) -> float:
+    def _score_of(self, outputs: Array, rows: Samples) -> float:
         decided = self._labels.decided(activated(outputs, self.out_activation_))
         truth = rows.targets
         if not self._labels.multilabel:

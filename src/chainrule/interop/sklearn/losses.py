@@ -26,7 +26,7 @@ VALUE_LOSSES = (
 
 
 @dataclass(frozen=True)
-class Loss:
+class RowLoss:
     """A loss of outputs `[B, K]` and targets: one number for each row, or for each of its outputs."""
 
     rows: Rows
@@ -93,20 +93,20 @@ def _poisson(outputs: Array, targets: Array) -> Array:
     return functional.poisson_nll_loss(outputs, targets, reduction="none") + offset
 
 
-LOG_LOSS = Loss(_cross_entropy, "softmax")
-LOG_LOSS_OF_EACH = Loss(_binary, "logistic")
+LOG_LOSS = RowLoss(_cross_entropy, "softmax")
+LOG_LOSS_OF_EACH = RowLoss(_binary, "logistic")
 REGRESSION = {
-    "squared_error": Loss(_squares, "identity", factor=0.5, reports_mean=True),
-    "poisson": Loss(_poisson, "exp"),
+    "squared_error": RowLoss(_squares, "identity", factor=0.5, reports_mean=True),
+    "poisson": RowLoss(_poisson, "exp"),
 }
 
 
-def other_loss(loss: str | Rows, activation: str) -> Loss:
+def other_loss(loss: str | Rows, activation: str) -> RowLoss:
     """Return a loss by a name from `chainrule.nn.functional`, or of the user's own."""
     if callable(loss):
-        return Loss(loss, activation, averages=True)
+        return RowLoss(loss, activation, averages=True)
     function = getattr(functional, loss)
-    return Loss(lambda outputs, targets: function(outputs, targets, reduction="none"), activation, averages=True)
+    return RowLoss(lambda outputs, targets: function(outputs, targets, reduction="none"), activation, averages=True)
 
 
 def activated(outputs: Array, activation: str) -> Array:

@@ -5,11 +5,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule import nn
 from chainrule.core.tensor import value_of
 from chainrule.nn import functional
 from chainrule.nn.dropout import dropout
 
-from .losses import Loss
+from .losses import RowLoss
 
 Array: TypeAlias = Any
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -35,7 +36,7 @@ class Network:
     `drop` is the probability with which each hidden unit is dropped in training, by `generator`.
     """
 
-    def __init__(self, activation: str | Callable[[Array], Array], loss: Loss, drop: float, generator: Any) -> None:
+    def __init__(self, activation: str | Callable[[Array], Array], loss: RowLoss, drop: float, generator: Any) -> None:
         self.activation = activation if callable(activation) else ACTIVATIONS[activation]
         self.criterion = loss
         self.drop = drop
@@ -79,3 +80,47 @@ def loss_and_gradients(network: Network, parameters: Sequence[Array], batch: Bat
         gradients.append(value_of(parameter.grad))
         parameter.grad = None
     return float(np.asarray(value_of(loss))), gradients
+
+
+class Activation(nn.Module):
+    """An activation by its name in `chainrule.nn.functional`, or a function of the user's own."""
+
+    def __init__(self, activation: str | Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, x: Any) -> Any:
+        """Return the activation of `x`."""
+        return (self.activation if callable(self.activation) else ACTIVATIONS[self.activation])(x)
+
+    def extra_repr(self) -> str:
+        """Return what it calls."""
+        return self.activation if isinstance(self.activation, str) else repr(self.activation)
+
+
+MODULES: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "elu": nn.ELU,
+    "leaky_relu": nn.LeakyReLU,
+    "softplus": nn.Softplus,
+}
+
+
+def sequential(weights: Sequence[Any], biases: Sequence[Any], activation: Any, dropout: float) -> nn.Sequential:
+    """Return linear layers with the activation between them, in evaluation mode."""
+    modules: list[nn.Module] = []
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if k:
+            known = MODULES.get(activation) if isinstance(activation, str) else None
+            modules += [known() if known else Activation(activation), *([nn.Dropout(dropout)] if dropout else [])]
+        layer = nn.Linear(w.shape[0], w.shape[1], dtype=w.dtype)
+        layer.load_state_dict({"weight": w, "bias": b})
+        modules.append(layer)
+    model = nn.Sequential(*modules)
+    model.eval()
+    return model

@@ -10,9 +10,9 @@ from sklearn.utils.metaestimators import available_if
 
 from .base import BaseMLP
 from .classifier import _has_epochs
-from .losses import REGRESSION, Loss, activated, other_loss
+from .losses import REGRESSION, RowLoss, activated, other_loss
 from .settings import regression_losses
-from .training import Rows
+from .training import Samples
 from .versions import with_callbacks
 
 Array: TypeAlias = Any
@@ -91,7 +91,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _losses(self) -> Sequence[str]:
         return regression_losses()
 
-    def _criterion(self) -> Loss:
+    def _criterion(self) -> RowLoss:
         if isinstance(self.loss, str) and self.loss in REGRESSION:
             return REGRESSION[self.loss]
         return other_loss(self.loss, "exp" if self.loss == "poisson_nll_loss" else "identity")
@@ -106,7 +106,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self.n_outputs_ = targets.shape[1]
         return targets
 
-    def _score_of(self, outputs: Array, rows: Rows) -> float:
+    def _score_of(self, outputs: Array, rows: Samples) -> float:
         found = activated(outputs, self.out_activation_)
         return float(r2_score(rows.targets, found, sample_weight=rows.weight))
 

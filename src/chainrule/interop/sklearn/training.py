@@ -1,4 +1,4 @@
-"""The epochs of a training: batches, the curves, when to stop, and scikit-learn's callbacks."""
+"""A training: its epochs, batches, curves and callbacks, and when to stop; or the whole set at once, by L-BFGS."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def dense(array: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Samples:
     """Inputs `[N, n]`, dense or sparse by rows, their targets, and their weights if they have some."""
 
     x: Array
@@ -48,10 +48,10 @@ class Training:
         estimator: Any,
         network: Network,
         solver: Solver,
-        rows: Rows,
-        validation: Rows | None,
+        rows: Samples,
+        validation: Samples | None,
         watched: str,
-        score: Callable[[Array, Rows], float],
+        score: Callable[[Array, Samples], float],
     ) -> None:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.rows, self.validation, self.watched, self.score = rows, validation, watched, score
@@ -134,7 +134,7 @@ class Training:
             stop = start + size
             yield order[start:stop] if self.estimator.shuffle else slice(start, min(stop, len(order)))
 
-    def _validate(self, rows: Rows) -> None:
+    def _validate(self, rows: Samples) -> None:
         one = self.estimator
         parameters = [np.asarray(p.numpy()) for p in self.solver.parameters]
         outputs = np.asarray(self.network.outputs(parameters, rows.x))
@@ -211,3 +211,43 @@ def _warn_not_converged(epochs: int) -> None:
         ConvergenceWarning,
         stacklevel=6,
     )
+
+
+def minimise(estimator: Any, network: Network, solver: Solver, rows: Samples) -> None:
+    """Minimise the loss with its penalty over all samples; write the fitted attributes.
+
+    Raises ValueError where the minimum is not finite.
+    """
+    from scipy.optimize import minimize
+    from sklearn.exceptions import ConvergenceWarning
+
+    batch = rows.batch(slice(None))
+
+    def objective(vector: Any) -> tuple[float, Any]:
+        solver.flat[...] = vector
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            loss = sum(solver.differentiate(network, batch, estimator.alpha))
+        return loss, solver.gradient.astype(np.float64)
+
+    options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
+    start = solver.flat.astype(np.float64)
+    found = minimize(objective, start, method="L-BFGS-B", jac=True, options=options)
+    solver.flat[...] = found.x
+    loss, penalty = solver.differentiate(network, batch, estimator.alpha)
+    estimator.n_iter_ = int(found.nit)
+    estimator.loss_ = network.criterion.reported(loss, estimator.n_outputs_) + penalty
+    estimator.t_ += len(rows) * estimator.n_iter_
+    if not np.isfinite(found.fun) or not np.isfinite(solver.flat).all():
+        raise ValueError(
+            f"lbfgs: the loss is {found.fun}, not finite: the inputs may be large; scale them with StandardScaler"
+        )
+    estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
+    if estimator.verbose:
+        print(f"lbfgs: {estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}: {found.message}")
+    if not found.success:
+        warnings.warn(
+            f"lbfgs has not converged after {found.nit} iterations ({found.message}): raise max_iter, or scale the "
+            "inputs with StandardScaler",
+            ConvergenceWarning,
+            stacklevel=5,
+        )

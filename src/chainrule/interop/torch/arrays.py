@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.base.optional import needed
 from chainrule.core.errors import GradientError
-from chainrule.core.memory.sealing import lend
+from chainrule.core.memory.loans import lend_to_write
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.tape import EAGER
 
@@ -79,7 +79,7 @@ def tensor_to_torch(x: Any) -> Torch:
     if not array.flags.writeable:
         raise ValueError("tensor_to_torch: this array is read-only, and PyTorch would write to it; pass a copy")
     check_numpy_dtype("tensor_to_torch", array.dtype)
-    return torch.from_dlpack(lend(array) if isinstance(x, Tensor) else array)
+    return torch.from_dlpack(lend_to_write(array) if isinstance(x, Tensor) else array)
 
 
 def check_torch_tensor(what: str, t: Torch) -> None:

@@ -10,7 +10,7 @@ from chainrule.check.checker import examine
 from chainrule.check.report.found import Finding
 from chainrule.check.report.report import CheckReport
 from chainrule.check.report.verdicts import verdict_of
-from chainrule.interop.precision import with_note
+from chainrule.interop.reports import with_note
 
 from .parts import DissectedTorch
 from .subject import TorchSubject

@@ -13,7 +13,7 @@ from . import layers as torch_layers
 from .arrays import Torch
 from .composites import block_from_torch, block_to_torch
 from .pairs import PAIRS, Pair, identical, made_from_torch, made_to_torch
-from .state import Entry, entries, load_state_dict, reached
+from .state import StateName, entries, load_state_dict, reached
 
 WRAPPERS = {"DistributedDataParallel": "module", "DataParallel": "module", "OptimizedModule": "_orig_mod"}
 """Modules that hold another, and where."""
@@ -259,7 +259,7 @@ _SEPARATE = "give each its own first, with a copy of the values"
 
 def _share_in_torch(model: nn.Module, made: Torch) -> None:
     """Freeze what is frozen here, and make one parameter of what is one parameter here."""
-    first: dict[int, Entry] = {}
+    first: dict[int, StateName] = {}
     there = dict(made.named_parameters(remove_duplicate=False))
     for entry in entries(model):
         if entry.theirs not in there or not entry.ours:
@@ -279,7 +279,7 @@ def _share_in_torch(model: nn.Module, made: Torch) -> None:
 
 def _share_here(module: Torch, made: nn.Module) -> None:
     """Freeze what is frozen there, and make one parameter of what is one parameter there."""
-    first: dict[int, Entry] = {}
+    first: dict[int, StateName] = {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for entry in entries(made):
         if entry.theirs not in parameters:
@@ -294,7 +294,7 @@ def _share_here(module: Torch, made: nn.Module) -> None:
                 _put(made, path, reached(made, other_path))
 
 
-def _check_layouts(what: str, one: Entry, other: Entry) -> None:
+def _check_layouts(what: str, one: StateName, other: StateName) -> None:
     if one.layout is not other.layout or len(one.ours) != len(other.ours):
         raise ValueError(
             f"{what}: {one.theirs} and {other.theirs} are one parameter, which the other library holds in two layouts; "

@@ -15,7 +15,7 @@ from chainrule.nn.function import Function
 
 from . import layers as torch_layers
 from .arrays import Torch
-from .state import Entry, load_state_dict, state_dict
+from .state import StateName, load_state_dict, state_dict
 
 EXACT_SOFTPLUS = 40.0
 """From here on log(1 + exp(x)) is x in float64, so a threshold there changes nothing."""
@@ -163,7 +163,7 @@ def _dtype(dtypes: set[Any], what: str) -> Any:
     return np.dtype(names.pop())
 
 
-def identical(what: str, entry: Entry) -> None:
+def identical(what: str, entry: StateName) -> None:
     """Raise a ValueError where some arrays that PyTorch holds as one are frozen and others are not."""
     if len({value.requires_grad for value in entry.values}) > 1:
         raise ValueError(

@@ -23,7 +23,7 @@ WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before each name."""
 
 
-class Layout(NamedTuple):
+class WeightLayout(NamedTuple):
     """How PyTorch holds some of our arrays: `into` makes one array of them, `back` takes it apart again."""
 
     into: Callable[..., Any]
@@ -36,33 +36,35 @@ def _thirds(x: Any) -> list[Any]:
     return [x[k * size : (k + 1) * size] for k in range(3)]
 
 
-SAME = Layout(lambda x: x, lambda x: (x,))
-TRANSPOSED = Layout(lambda x: x.T, lambda x: (x.T,))
-STACKED = Layout(lambda *xs: np.concatenate(xs), _thirds)
-STACKED_TRANSPOSED = Layout(lambda *xs: np.concatenate([x.T for x in xs]), lambda x: [part.T for part in _thirds(x)])
-COUNT = Layout(lambda: np.zeros((), np.int64), lambda x: ())  # noqa: ARG005
+SAME = WeightLayout(lambda x: x, lambda x: (x,))
+TRANSPOSED = WeightLayout(lambda x: x.T, lambda x: (x.T,))
+STACKED = WeightLayout(lambda *xs: np.concatenate(xs), _thirds)
+STACKED_TRANSPOSED = WeightLayout(
+    lambda *xs: np.concatenate([x.T for x in xs]), lambda x: [part.T for part in _thirds(x)]
+)
+COUNT = WeightLayout(lambda: np.zeros((), np.int64), lambda x: ())  # noqa: ARG005
 """The batches that a normalisation has seen, which only PyTorch's `momentum=None` reads."""
 
 
-class Entry(NamedTuple):
+class StateName(NamedTuple):
     """One name of PyTorch's: what it stands for here, by name and by value, and in which layout it is."""
 
     theirs: str
     ours: tuple[str, ...]
     values: tuple[Any, ...]
-    layout: Layout
+    layout: WeightLayout
 
 
-def entries(module: Module, theirs: str = "", ours: str = "") -> Iterator[Entry]:
+def entries(module: Module, theirs: str = "", ours: str = "") -> Iterator[StateName]:
     """Yield all parameters and persistent buffers of a model; what it holds twice, twice."""
     if isinstance(module, MultiheadAttention):
         yield from _attention_entries(module, theirs, ours)
         return
     kept = [*module._parameters.items(), *((n, b) for n, b in module._buffers.items() if n not in module._transient)]
     for name, value in kept:
-        yield Entry(theirs + name, (ours + name,), (value,), _layout_of(module, name))
+        yield StateName(theirs + name, (ours + name,), (value,), _layout_of(module, name))
     if isinstance(module, BatchNorm1d):
-        yield Entry(f"{theirs}num_batches_tracked", (), (), COUNT)
+        yield StateName(f"{theirs}num_batches_tracked", (), (), COUNT)
     if isinstance(module, TransformerBlock):
         for name, their_name in BLOCK.items():
             yield from entries(reached(module, name), f"{theirs}{their_name}.", f"{ours}{name}.")
@@ -71,17 +73,17 @@ def entries(module: Module, theirs: str = "", ours: str = "") -> Iterator[Entry]
         yield from entries(child, f"{theirs}{name}.", f"{ours}{name}.")
 
 
-def _layout_of(module: Module, name: str) -> Layout:
+def _layout_of(module: Module, name: str) -> WeightLayout:
     turned = isinstance(module, Linear | RNN | LSTM | GRU) and name.startswith("weight")
     return TRANSPOSED if turned else SAME
 
 
-def _attention_entries(module: MultiheadAttention, theirs: str, ours: str) -> Iterator[Entry]:
+def _attention_entries(module: MultiheadAttention, theirs: str, ours: str) -> Iterator[StateName]:
     for name, layout in (("weight", STACKED_TRANSPOSED), ("bias", STACKED)):
         values = tuple(getattr(getattr(module, part), name) for part in PROJECTIONS)
         if all(value is not None for value in values):
             names = tuple(f"{ours}{part}.{name}" for part in PROJECTIONS)
-            yield Entry(f"{theirs}in_proj_{name}", names, values, layout)
+            yield StateName(f"{theirs}in_proj_{name}", names, values, layout)
     yield from entries(module.output, f"{theirs}out_proj.", f"{ours}output.")
 
 
@@ -92,7 +94,7 @@ def reached(module: Any, path: str) -> Any:
     return module
 
 
-def array_in_torch(entry: Entry) -> Any:
+def array_in_torch(entry: StateName) -> Any:
     """Return the values as one array in PyTorch's layout."""
     return entry.layout.into(*map(value_of, entry.values))
 
@@ -170,7 +172,7 @@ def _told(mismatch: Mismatch) -> str:
     return "; ".join([*parts, "pass strict=False to load the rest"])
 
 
-def _checked(torch: Any, name: str, value: Any, entry: Entry) -> Any:
+def _checked(torch: Any, name: str, value: Any, entry: StateName) -> Any:
     """Return a value of a state dict as an array of the expected shape."""
     if not isinstance(value, torch.Tensor):
         step = f"; pass its {name!r}" if isinstance(value, Mapping) else ""

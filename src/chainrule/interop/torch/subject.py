@@ -23,7 +23,7 @@ from chainrule.check.subjects.subject import (
     shortened,
 )
 from chainrule.core.tree import flatten, paths, unflatten
-from chainrule.interop.reproduction import reproduction
+from chainrule.interop.reports import reproduction
 
 from .functions import has_setup_context
 

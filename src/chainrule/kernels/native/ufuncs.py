@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import functions
+from chainrule.kernels import elementary, functions
+from chainrule.kernels.numbers import constant
 
 from .code import CONTRACT, Code
 from .symbol import BOOL, FUNCTIONS, UFUNCS, NotSymbolic, Symbol, kind_of, operand
@@ -177,6 +178,72 @@ def _own(function: Callable[[Any], Any]) -> Emit:
     return emit
 
 
+def _own_of_two(function: Callable[[Any, Any], Any]) -> Emit:
+    """Return a function of two numbers as what writes it."""
+
+    def emit(_: Code, a: Symbol, b: Symbol) -> Symbol:
+        if a.dtype.kind != "f":
+            raise NotSymbolic(f"a function of {a.dtype}")
+        made: Symbol = function(a, b)
+        return made
+
+    return emit
+
+
+def _left(code: Code, a: Symbol, b: Symbol) -> Symbol:
+    """Return what is left of a after as many b as fit in, with the sign of a."""
+    return code.made(a.dtype, f"frem {a.type} {a}, {b}")
+
+
+def _is_turned(left: Symbol, b: Symbol) -> Any:
+    """Whether what is left is on the other side of zero than the divisor."""
+    zero = constant(left, 0)
+    return (left != zero) & ((left < zero) ^ (b < zero))
+
+
+def _remainder(a: Symbol, b: Symbol) -> Any:
+    left, zero = _left(a.code, a, b), constant(a, 0)
+    turned = np.where(_is_turned(left, b), left + b, left)
+    return np.where(left == zero, a.code.intrinsic("copysign", zero, b), turned)
+
+
+def _floor_divide(a: Symbol, b: Symbol) -> Any:
+    left, zero, one = _left(a.code, a, b), constant(a, 0), constant(a, 1)
+    exact: Any = (a - left) / b
+    exact = np.where(_is_turned(left, b), exact - one, exact)
+    whole = np.floor(exact)
+    whole = np.where(exact - whole > constant(a, 0.5), whole + one, whole)
+    whole = np.where(exact == zero, a.code.intrinsic("copysign", zero, a / b), whole)
+    return np.where(b == zero, a / b, whole)
+
+
+def _or_the_other(of_two: Any) -> Callable[[Any, Any], Any]:
+    """Return an extremum for which NaN is no number."""
+
+    def extremum(a: Any, b: Any) -> Any:
+        return np.where(np.isnan(a), b, np.where(np.isnan(b), a, of_two(a, b)))
+
+    return extremum
+
+
+def _heaviside(a: Any, b: Any) -> Any:
+    zero, one = constant(a, 0), constant(a, 1)
+    return np.where(a > zero, one, np.where(a < zero, zero, np.where(np.isnan(a), a, b)))
+
+
+def _round(x: Any, decimals: int = 0) -> Any:
+    if decimals == 0:
+        return np.rint(x)
+    scale = 10.0 ** abs(decimals)
+    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+
+
+def _sign_bit(_: Code, x: Symbol) -> Symbol:
+    if x.dtype.kind != "f":
+        raise NotSymbolic(f"the sign bit of {x.dtype}")
+    return x.view(np.int32 if x.dtype.itemsize == 4 else np.int64) < 0
+
+
 UFUNCS |= {
     np.add: _arithmetic("fadd", "add", "or"),
     np.subtract: _arithmetic("fsub", "sub"),
@@ -198,6 +265,34 @@ UFUNCS |= {
     np.exp: _own(functions.exp),
     np.expm1: _own(functions.expm1),
     np.tanh: _own(functions.tanh),
+    np.log: _own(elementary.log),
+    np.log2: _own(elementary.log2),
+    np.log10: _own(elementary.log10),
+    np.log1p: _own(elementary.log1p),
+    np.exp2: _own(elementary.exp2),
+    np.sinh: _own(elementary.sinh),
+    np.cosh: _own(elementary.cosh),
+    np.arcsinh: _own(elementary.arcsinh),
+    np.arccosh: _own(elementary.arccosh),
+    np.arctanh: _own(elementary.arctanh),
+    np.arctan: _own(elementary.arctan),
+    np.arcsin: _own(elementary.arcsin),
+    np.arccos: _own(elementary.arccos),
+    np.cbrt: _own(elementary.cbrt),
+    np.deg2rad: _own(lambda x: x * (np.pi / 180)),
+    np.rad2deg: _own(lambda x: x * (180 / np.pi)),
+    np.arctan2: _own_of_two(elementary.arctan2),
+    np.hypot: _own_of_two(elementary.hypot),
+    np.logaddexp: _own_of_two(elementary.logaddexp),
+    np.logaddexp2: _own_of_two(elementary.logaddexp2),
+    np.fmax: _own_of_two(_or_the_other(np.maximum)),
+    np.fmin: _own_of_two(_or_the_other(np.minimum)),
+    np.heaviside: _own_of_two(_heaviside),
+    np.copysign: _own_of_two(lambda a, b: a.code.intrinsic("copysign", a, b)),
+    np.fmod: _own_of_two(lambda a, b: _left(a.code, a, b)),
+    np.remainder: _own_of_two(_remainder),
+    np.floor_divide: _own_of_two(_floor_divide),
+    np.signbit: _sign_bit,
     np.less: _compare("olt", "slt"),
     np.less_equal: _compare("ole", "sle"),
     np.greater: _compare("ogt", "sgt"),
@@ -220,4 +315,4 @@ UFUNCS |= {
     np.left_shift: _shift("shl", "shl"),
     np.right_shift: _shift("ashr", "lshr"),
 }
-FUNCTIONS |= {np.where: _where, np.copy: lambda x: x, np.clip: _clip}
+FUNCTIONS |= {np.where: _where, np.copy: lambda x: x, np.clip: _clip, np.round: _round}

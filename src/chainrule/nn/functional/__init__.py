@@ -41,7 +41,6 @@ from .classification import (
     nll_loss,
 )
 from .convolutions import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, fold, unfold
-from .distances import bilinear, cosine_similarity, normalize, pairwise_distance
 from .embedding_losses import cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss
 from .lookup import embedding
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
@@ -60,7 +59,7 @@ from .pooling import (
     max_pool2d,
     max_pool3d,
 )
-from .products import linear
+from .products import bilinear, cosine_similarity, linear, normalize, pairwise_distance
 from .regression import (
     gaussian_nll_loss,
     hinge_embedding_loss,

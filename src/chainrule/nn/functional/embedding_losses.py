@@ -11,7 +11,7 @@ from chainrule.core.tensor import value_of
 from chainrule.rules.elementary.selection import clip, minimum, where
 
 from .arguments import compared
-from .distances import pairwise_distance
+from .products import pairwise_distance
 from .reduction import Reduction, reduced
 
 

@@ -203,7 +203,7 @@ METHODS = {
     "put": lambda self, indices, values, mode="raise": put(self, indices, values, mode),
     "resize": _refused("resize", "write x = np.resize(x, shape), which returns a copy"),
     "setfield": _refused("setfield", "write x[...] = value"),
-    "byteswap": _refused("byteswap", "use x.numpy().byteswap() where no gradient is meant"),
+    "byteswap": _refused("byteswap", "use x.numpy().byteswap() if no gradient is wanted"),
 }
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)

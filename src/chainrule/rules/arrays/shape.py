@@ -101,6 +101,10 @@ class BroadcastTo(Linear):
         return [lifted(values[0], len(shape))], {"shape": (values[0].shape[0], *shape)}
 
 
+def _converted(x: Array, dtype: Any) -> Array:
+    return (x if hasattr(x, "astype") else np.asarray(x)).astype(dtype)
+
+
 class Astype(Linear):
     r"""y = x
 
@@ -113,7 +117,7 @@ class Astype(Linear):
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.float64) -> Array:
-        return shaped(x).astype(dtype)
+        return _converted(x, dtype)
 
     @staticmethod
     def adjoint(y_bar: Array) -> Array:
@@ -131,7 +135,7 @@ class AstypeDiscrete(Constant):
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.int64) -> Array:
-        return shaped(x).astype(dtype)
+        return _converted(x, dtype)
 
 
 class Copy(Linear):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.operation import Array, Step
+from chainrule.core.operation import Array, RuleStep
 
 WIDTH = 2
 """Columns in a block of the checks: few, so that small examples have several."""
@@ -111,45 +111,45 @@ def _attends(q: Array, k: Array, v: Array, mask: Array, *_: Any) -> bool:  # noq
 
 
 DERIVATION = (
-    Step(
+    RuleStep(
         "The running maximum: after the last block it is the row's",
         r"m^{(b)}_i = \max(m^{(b-1)}_i, \max_{j \in b} S_{ij})",
         _maximum,
         _attends,
     ),
-    Step(
+    RuleStep(
         "The running sum, rescaled where the maximum has grown",
         r"l^{(b)}_i = e^{m^{(b-1)}_i - m^{(b)}_i} l^{(b-1)}_i + \sum_{j \in b} e^{S_{ij} - m^{(b)}_i}",
         _sum,
         _attends,
     ),
-    Step(
+    RuleStep(
         "The output is rescaled alike, and divided once",
         r"A^{(b)}_i = e^{m^{(b-1)}_i - m^{(b)}_i} A^{(b-1)}_i + \sum_{j \in b} e^{S_{ij} - m^{(b)}_i} V_j,"
         r" \quad Y_i = \frac{A_i}{l_i}",
         _output,
         _attends,
     ),
-    Step(
+    RuleStep(
         "What is kept of a row: the logarithm of its sum",
         r"L_i = m_i + \log l_i = \log \sum_j e^{S_{ij}}",
         _log_sum,
         _attends,
     ),
-    Step("It gives any block of weights again", r"P_{ij} = e^{S_{ij} - L_i}", _weights, _attends),
-    Step(
+    RuleStep("It gives any block of weights again", r"P_{ij} = e^{S_{ij} - L_i}", _weights, _attends),
+    RuleStep(
         "The row sums of softmax's adjoint need no weights",
         r"D_i = \sum_e \bar Y_{ie} Y_{ie} = \sum_j \bar P_{ij} P_{ij}",
         _row_sums,
         _attends,
     ),
-    Step(
+    RuleStep(
         "The cotangent of a block of scores",
         r"\bar S_{ij} = P_{ij} (\bar P_{ij} - D_i)",
         _scores_bar,
         _attends,
     ),
-    Step(
+    RuleStep(
         "The blocks' contributions add up",
         r"\bar Q_i = \text{scale} \sum_b \sum_{j \in b} \bar S_{ij} K_j",
         _blocks_add_up,

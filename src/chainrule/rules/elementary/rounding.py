@@ -155,6 +155,13 @@ class NanToNum(Elementwise):
         return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
     @staticmethod
+    def element(x: Array, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+        low, high = (np.finfo(x.dtype).min, np.finfo(x.dtype).max)
+        y = np.where(x == np.inf, high if posinf is None else posinf, x)
+        y = np.where(x == -np.inf, low if neginf is None else neginf, y)
+        return np.where(np.isnan(x), nan, y)
+
+    @staticmethod
     def partial(x: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = [|x| < \infty]"""
         return np.isfinite(x)

@@ -11,7 +11,7 @@ from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain, running
 
-from .compare import logical_and
+from .compare import equal, logical_and
 
 TIE = "ties share the gradient equally: the mean of the derivatives on the two sides, as in PyTorch and JAX"
 
@@ -65,12 +65,14 @@ class _Extremum(Elementwise, abstract=True):
 
 def _share(mine: Array, other: Array, y: Array) -> Array:
     """Return 1 where `mine` is the extreme and ½ where both are: a plain array, constant wherever there is a slope."""
+    if running.capture is not None:  # whether there are ties may change from call to call
+        won = equal(mine, y)
+        return won - y.dtype.type(0.5) * logical_and(won, equal(other, y))
 
     def shared(mine: Array, other: Array, y: Array) -> Array:
         won = np.equal(mine, y)
         tied = won & np.equal(other, y)
-        # A capture takes the general way: whether there are ties may change from call to call.
-        return won - y.dtype.type(0.5) * tied if running.capture is not None or tied.any() else won
+        return won - y.dtype.type(0.5) * tied if tied.any() else won
 
     return plain(shared, mine, other, y)
 

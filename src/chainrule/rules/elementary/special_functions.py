@@ -16,10 +16,10 @@ from chainrule.core.operation import Array, Kink
 from chainrule.rules.network.activation import sigmoid
 
 from .compare import logical_and
+from .error_function import erf, erfc
 from .exponential import exp, log, log1p
 from .rounding import sign
 from .selection import where
-from .special import erf, erfc
 
 POSITIVE = {"x": (0.3, 4.0)}
 
@@ -145,11 +145,14 @@ class Logit(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        x = np.asarray(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Logit.element(np.asarray(x))[()]
+
+    @staticmethod
+    def element(x: Array) -> Array:
         # Around 1/2 the quotient rounds to 1; 2x - 1 is exact there, and this series is in it.
         near = np.abs(x - 0.5) < 0.25
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(near, 2 * np.arctanh(np.where(near, 2 * x - 1, 0)), np.log(x / (1 - x)))[()]
+        return np.where(near, 2 * np.arctanh(np.where(near, 2 * x - 1, 0)), np.log(x / (1 - x)))
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -171,8 +174,12 @@ class Xlogy(Elementwise):
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
-        absent = (np.asarray(a) == 0) & ~np.isnan(b)
-        return np.where(absent, 0, a * np.log(np.where(absent, 1, b)))[()]
+        return Xlogy.element(a, b)[()]
+
+    @staticmethod
+    def element(a: Array, b: Array) -> Array:
+        absent = np.equal(a, 0) & ~np.isnan(b)
+        return np.where(absent, 0, a * np.log(np.where(absent, 1, b)))
 
     @staticmethod
     def partial_a(a: Array, b: Array) -> Array:
@@ -198,8 +205,12 @@ class Xlog1py(Elementwise):
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
-        absent = (np.asarray(a) == 0) & ~np.isnan(b)
-        return np.where(absent, 0, a * np.log1p(np.where(absent, 0, b)))[()]
+        return Xlog1py.element(a, b)[()]
+
+    @staticmethod
+    def element(a: Array, b: Array) -> Array:
+        absent = np.equal(a, 0) & ~np.isnan(b)
+        return np.where(absent, 0, a * np.log1p(np.where(absent, 0, b)))
 
     @staticmethod
     def partial_a(a: Array, b: Array) -> Array:

@@ -11,9 +11,9 @@ import numpy as np
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
+from chainrule.rules.elementary.error_function import erfc
 from chainrule.rules.elementary.exponential import exp
 from chainrule.rules.elementary.selection import minimum, where
-from chainrule.rules.elementary.special import erfc
 from chainrule.rules.elementary.trigonometric import tanh
 
 

@@ -4,7 +4,7 @@ Two records share it: the target is a row of probabilities, or the index of a cl
 sample; `loss.cross_entropy` chooses between them and takes the mean. What is kept is $\hat y$, from which the backward
 pass is one pass over the logits.
 
-`derivation` is the algebra between the two rules that everybody knows and the one that is used: a tuple of `Step`s,
+`derivation` is the algebra between the two rules that everybody knows and the one that is used: a tuple of `RuleStep`s,
 each with a check that returns both of its sides as numbers.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
-from chainrule.core.operation import Array, Step, case
+from chainrule.core.operation import Array, RuleStep, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example, plain
 from chainrule.kernels.suitable import LARGE, suitable
@@ -141,31 +141,31 @@ def _sums_to_one(z: Array, t: Array) -> bool:  # noqa: ARG001
 
 
 DERIVATION = (
-    Step(
+    RuleStep(
         "The loss",
         r"L = -\sum_i t_i \log \hat y_i = \left(\log \sum_k e^{z_k}\right) \sum_i t_i - \sum_i t_i z_i",
         _loss,
     ),
-    Step(
+    RuleStep(
         "Its derivative by the probabilities", r"\frac{\partial L}{\partial \hat y_i} = -\frac{t_i}{\hat y_i}", _outer
     ),
-    Step(
+    RuleStep(
         "The Jacobian of softmax",
         r"\frac{\partial \hat y_i}{\partial z_j} = \hat y_i ([i = j] - \hat y_j)",
         _inner,
     ),
-    Step(
+    RuleStep(
         "The chain rule: substitute both; each probability cancels",
         r"\frac{\partial L}{\partial z_j} = -\sum_i \frac{t_i}{\hat y_i} \hat y_i ([i = j] - \hat y_j)"
         r" = -\sum_i t_i ([i = j] - \hat y_j)",
         _expanded,
     ),
-    Step(
+    RuleStep(
         "Only i = j is left of the sum",
         r"\frac{\partial L}{\partial z_j} = \hat y_j \sum_i t_i - t_j",
         _collected,
     ),
-    Step(
+    RuleStep(
         "The target sums to one",
         r"\frac{\partial L}{\partial z_j} = \hat y_j - t_j",
         _normalised,
@@ -224,9 +224,9 @@ class SoftmaxCrossEntropy(Fused):
         return -np.expand_dims(y_bar, -1) * np.where(_impossible(log_p, t), 0.0, log_p)
 
 
-def _by_classes(step: Step) -> Step:
+def _by_classes(step: RuleStep) -> RuleStep:
     """Return a step whose check takes classes where the given one takes probabilities."""
-    return Step(step.title, step.latex, lambda z, t: step.check(z, one_hot(t, z.shape[-1])), None)
+    return RuleStep(step.title, step.latex, lambda z, t: step.check(z, one_hot(t, z.shape[-1])), None)
 
 
 def _flat_classes(t: Array) -> Array:

@@ -16,7 +16,7 @@ from chainrule.nn import Module, init
 from chainrule.optim import Adam, clip_grad_norm_
 from chainrule.train.batches import cast, model_dtype
 
-from .probe import Probe, watching
+from .probe import ProbeTape, watching
 
 CODE = {
     "clip": "optim.clip_grad_norm_(model.parameters(), 1.0)",
@@ -88,9 +88,9 @@ class OwnEngine(Engine):
         clip_grad_norm_(model.parameters(), most)
 
     @contextmanager
-    def watched(self, model: Any, patches: frozenset[str] = frozenset(), keep: bool = True) -> Iterator[Probe]:
+    def watched(self, model: Any, patches: frozenset[str] = frozenset(), keep: bool = True) -> Iterator[ProbeTape]:
         """Give a record of what a model does in the block."""
-        probe = Probe(patches, keep)
+        probe = ProbeTape(patches, keep)
         with watching(model, probe):
             yield probe
 

@@ -1,73 +1,40 @@
 """One forward and backward pass that is watched: what every operation computed, and the gradient it received.
 
-A probe is a tape of its own. The parameters of a copy of the model are put on it, so every operation on them comes by;
-the model's code is not touched, and the eager tape's fast way is not made longer.
+A probe is a recorder. The parameters of a copy of the model are put on it, so every operation on them comes by; the
+model's code is not touched, and the eager tape's fast way is not made longer.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.provenance import Source, users_line
 from chainrule.core.facts import Role
-from chainrule.core.tensor import Tensor, copied, value_of
-from chainrule.core.traces.node import Leaf, Node, keep_grad
+from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.reverse import walk
-from chainrule.core.traces.tape import EAGER, Tape, next_level
+from chainrule.core.traces.tape import EAGER, Tape
 from chainrule.doctor.engines.patches import guarded
-from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
+from chainrule.doctor.engines.trace import Box, Cut, Event, Gradients, ModuleCall, Record, mapped
+from chainrule.observe.backward import pull_back
+from chainrule.observe.entry import Entry
+from chainrule.observe.recorder import Recorder
 from chainrule.rules.elementary.compare import StopGradient
 from chainrule.rules.elementary.selection import Maximum
 
-
-class OwnBox(Box):
-    """A tensor of chainrule."""
-
-    __slots__ = ("tensor",)
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-
-    @property
-    def value(self) -> Any:
-        """The values as an array."""
-        return np.asarray(value_of(self.tensor))
-
-    @property
-    def grad(self) -> Any:
-        """∂L/∂(value), or None where the loss does not reach it."""
-        grad = getattr(self.tensor._link, "grad", None)
-        return None if grad is None else value_of(grad)
-
-    @property
-    def needs_grad(self) -> bool:
-        """Whether it leads to a parameter that asks for a gradient."""
-        return self.tensor.requires_grad
-
-    @property
-    def source(self) -> Source | None:
-        """The line of the user's that made it."""
-        node = self.tensor.node
-        return None if node is None else node.source
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape."""
-        return self.tensor.shape
+Box.register(Entry)
 
 
 class OwnEvent(Event):
-    """An operation of chainrule, with its record."""
+    """An operation of chainrule, with its record; arguments and result are entries of the recorder."""
 
-    __slots__ = ("_record", "_source")
+    __slots__ = ("_record",)
 
     def __init__(self, op: Any, args: Any, output: Any, settings: Any, path: str, in_loss: bool) -> None:
         super().__init__(str(op.name), args, output, settings, path, in_loss, op.kind == "constant")
         self._record = op
-        node = self.node
-        self._source = node.source if node is not None else None
 
     @property
     def record(self) -> Any:
@@ -75,19 +42,14 @@ class OwnEvent(Event):
         return self._record
 
     @property
-    def node(self) -> Node | None:
-        """The tape's node, where the result leads to a parameter."""
-        link = self.output.tensor._link if isinstance(self.output, OwnBox) else None
-        return link if isinstance(link, Node) else None
-
-    @property
     def source(self) -> Source | None:
         """The line of the user's that called it."""
-        return self._source
+        made = self.output[0] if isinstance(self.output, tuple) else self.output
+        return made.source if isinstance(made, Entry) else None
 
     def slope(self) -> Any:
         """Return the derivative at every element, or None where it was not kept."""
-        node = self.node
+        node = self.output.node if isinstance(self.output, Entry) else None
         if self.record is Maximum:
             return (self.value > 0).astype(self.value.dtype)
         if node is None or node.saved is None or not node.op.adjoints:
@@ -115,8 +77,8 @@ class Watched(Tensor):
         return super().numpy()
 
 
-class Probe(Tape, Record):
-    """A tape that keeps what it sees.
+class ProbeTape(Recorder, Record):
+    """A recorder that sees cuts and the calls of modules as well, and can do some things otherwise.
 
     `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
     "straight": the gradient passes operations that have none unchanged (Bengio, Léonard & Courville, "Estimating or
@@ -124,21 +86,12 @@ class Probe(Tape, Record):
     """
 
     def __init__(self, patches: frozenset[str] = frozenset(), keep: bool = True) -> None:
-        super().__init__(next_level())
+        super().__init__()
         self.patches, self.keep = patches, keep
         self.events: list[Event] = []
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.cuts: list[Cut] = []
-        self.stack: list[str] = []
         self.in_loss = False
-        self.failed = ""
-        self._boxes: dict[int, tuple[Tensor, OwnBox]] = {}
-        self._names: dict[int, str] = {}
-
-    @property
-    def path(self) -> str:
-        """The path of the module that is running."""
-        return self.stack[-1] if self.stack else ""
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Any) -> Any:
         """Apply and record as every tape does, then keep the operation."""
@@ -148,7 +101,8 @@ class Probe(Tape, Record):
                 return args[0]
         if "guard" in self.patches and op.poles:
             args = guarded(op, args)
-        output = self.boxed(super().process(op, args, settings))
+        record = super().process if self.keep else partial(Tape.process, self)
+        output = self.boxed(record(op, args, settings))
         if "straight" in self.patches and op.role is Role.STEP:
             output = args[0] + (value_of(output) - value_of(args[0]))
         if self.keep:
@@ -157,32 +111,12 @@ class Probe(Tape, Record):
         return output
 
     def box(self, value: Any) -> Any:
-        """Return the box of a tensor, the same each time; anything else as it is."""
-        if isinstance(value, tuple | list):
-            return mapped(self.box, value)
-        if not isinstance(value, Tensor):
-            return value
-        _, found = self._boxes.get(id(value), (None, None))  # kept alive, so no other one gets its identity
-        if found is None or found.tensor._link is not value._link:
-            # What is written into the tensor later is not what the operation saw.
-            is_result = isinstance(value._link, Node) and not isinstance(value._link, Leaf)
-            found = OwnBox(copied(value) if is_result else value)
-            self._boxes[id(value)] = value, found
-        return found
-
-    def named(self, parameters: Mapping[str, Any]) -> None:
-        """Take note of the parameters' names."""
-        for name, p in parameters.items():
-            self._names[id(p)] = name
-            if p._link is not None:
-                self._names[id(p._link)] = name
+        """Return the entry of a tensor, the same each time; anything else as it is."""
+        return mapped(self.entry_of, value)
 
     def name_of(self, box: Box) -> str | None:
-        """Return the name of the parameter that a box is, or stands for; None for any other box."""
-        tensor = box.tensor if isinstance(box, OwnBox) else None
-        if tensor is None:
-            return None
-        return self._names.get(id(tensor)) or self._names.get(id(tensor._link))
+        """Return the name of the parameter that an entry is; None for any other one."""
+        return (isinstance(box, Entry) and box.name) or None
 
     def boxed(self, y: Any) -> Any:
         """Let boxes of this tape tell where they are detached."""
@@ -192,56 +126,44 @@ class Probe(Tape, Record):
             y.__class__ = Watched
         return y
 
+    def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
+        """Take note of a module's call."""
+        self.calls.append(ModuleCall(path, module, self.box(args), self.box(output)))
+
     def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
         """Walk back from the loss; return each parameter's gradient, where there is one."""
         node = loss.node if isinstance(loss, Tensor) else None
         if node is None:
             return {}
-        for event in self.events:
-            node_of = event.node if isinstance(event, OwnEvent) else None
-            if type(node_of) is Node:
-                keep_grad(node_of)
-        found: dict[Leaf, Any] = {}
+        found: dict[Any, Any] = {}
         seed = np.ones(loss.shape, loss.dtype)
-        walk([(node, seed)], found.__setitem__, free=not self.keep)
+        if self.keep:
+            pull_back(self.entries, self.entry_of(loss), seed)
+            found = {e.node: e.gradient for e in self.entries if e.is_leaf and e.gradient is not None}
+        else:
+            walk([(node, seed)], found.__setitem__, free=True)
         links = {name: p._link for name, p in parameters.items()}
         return {name: np.asarray(value_of(found[link])) for name, link in links.items() if link in found}
 
 
 @contextmanager
-def watching(model: Any, probe: Probe) -> Iterator[None]:
+def watching(model: Any, probe: ProbeTape) -> Iterator[None]:
     """Put a model's parameters on a probe and note its modules' calls, for the time of a block. Give it a copy."""
-    parameters = list(model.parameters())
-    probe.named(dict(model.named_parameters()))
-    before = [p._trace for p in parameters]
+    parameters = dict(model.named_parameters())
+    before = [p._trace for p in parameters.values()]
     inner = [(module, module.__dict__.get("forward")) for module in model.modules()]
     try:
-        for p in parameters:
+        for name, p in parameters.items():
             p._trace = probe
+            probe.adopt(p, name, is_parameter=True)
         if probe.keep:
             for path, module in model.named_modules():
-                module.__dict__["forward"] = _noted(probe, path, module, module.forward)
+                module.__dict__["forward"] = probe.announced(path, module)
         yield
     finally:
-        for p, trace in zip(parameters, before, strict=True):
+        for p, trace in zip(parameters.values(), before, strict=True):
             p._trace = trace if trace is not probe else EAGER
         for module, own in inner:
             module.__dict__.pop("forward", None)
             if own is not None:
                 module.__dict__["forward"] = own
-
-
-def _noted(probe: Probe, path: str, module: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
-    def noted(*args: Any, **kwargs: Any) -> Any:
-        probe.stack.append(path)
-        try:
-            output = forward(*args, **kwargs)
-        except Exception:
-            probe.failed = probe.failed or path
-            raise
-        finally:
-            probe.stack.pop()
-        probe.calls.append(Call(path, module, probe.box(args), probe.box(output)))
-        return output
-
-    return noted

@@ -54,12 +54,12 @@ class TorchBox(Box):
         return array_of(self.now)
 
     @property
-    def grad(self) -> Any:
+    def gradient(self) -> Any:
         """∂L/∂(value), or None where the loss does not reach it."""
         return None if self.arrived is None else array_of(self.arrived)
 
     @property
-    def needs_grad(self) -> bool:
+    def tracked(self) -> bool:
         """Whether it leads to a parameter that asks for a gradient."""
         return bool(self.tensor.requires_grad)
 

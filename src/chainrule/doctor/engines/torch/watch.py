@@ -15,7 +15,7 @@ from chainrule.base.provenance import Source, folder_of, locate, users_frame
 from chainrule.core.facts import Role
 from chainrule.core.operation import Operation, record_of
 from chainrule.doctor.engines.patches import SMALL, pole_of
-from chainrule.doctor.engines.trace import Box, Call, Cut, Event, Gradients, Record, mapped
+from chainrule.doctor.engines.trace import Box, Cut, Event, Gradients, ModuleCall, Record, mapped
 from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.network.linear import LinearMap
 
@@ -32,7 +32,7 @@ class TorchRecord(Record):
     def __init__(self, torch: Any, model: Any, patches: frozenset[str], keep: bool) -> None:
         self.torch, self.patches, self.keep = torch, patches, keep
         self.events: list[Event] = []
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
         self.cuts: list[Cut] = []
         self.stack: list[str] = []
         self.in_loss = self.closed = False
@@ -161,7 +161,7 @@ class TorchRecord(Record):
         if not isinstance(weight, TorchBox):
             return weight
         with self.torch.no_grad():
-            box = TorchBox(weight.tensor.detach().t().requires_grad_(weight.needs_grad), weight.where)
+            box = TorchBox(weight.tensor.detach().t().requires_grad_(weight.tracked), weight.where)
         parts: tuple[Any, ...] = (Transpose.name, (weight,), box, {}, self.path, self.in_loss, False)
         self.events.append(TorchEvent(*parts, where=weight.where))
         return box
@@ -218,7 +218,7 @@ class TorchRecord(Record):
 
         def end(module: Any, args: Any, output: Any) -> None:
             self.stack.pop()
-            self.calls.append(Call(path, module, self.box(args), self.box(output)))
+            self.calls.append(ModuleCall(path, module, self.box(args), self.box(output)))
 
         return end
 

@@ -10,7 +10,7 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.interop.onnx.call import Call, reads
 from chainrule.nn import functional
 from chainrule.rules.arrays.shape import reshape
-from chainrule.rules.elementary.special import erf
+from chainrule.rules.elementary.error_function import erf
 
 ELEMENT_TYPES = {
     **{1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool"},

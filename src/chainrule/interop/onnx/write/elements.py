@@ -1,6 +1,7 @@
 """Operations of one element at a time, in ONNX."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,11 @@ from chainrule.rules.elementary.compare import (
     NotEqual,
     StopGradient,
 )
+from chainrule.rules.elementary.error_function import Erf, Erfc
 from chainrule.rules.elementary.exponential import Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, Logaddexp
 from chainrule.rules.elementary.powers import Absolute, Cbrt, Hypot, Positive, Power, Reciprocal, Sqrt
 from chainrule.rules.elementary.rounding import Ceil, Floor, FloorDivide, Fmod, Remainder, Round, Sign, Trunc
 from chainrule.rules.elementary.selection import Clip, Maximum, Minimum, Where
-from chainrule.rules.elementary.special import Erf, Erfc
 from chainrule.rules.elementary.trigonometric import (
     Arccos,
     Arccosh,
@@ -66,7 +67,7 @@ from chainrule.rules.network.activation import (
 from chainrule.rules.network.piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Threshold
 
 # One node of ONNX for one operation, with the same meaning.
-ONE_NODE = {
+ONE_NODE: dict[Any, str] = {
     **{Absolute: "Abs", Negative: "Neg", Exp: "Exp", Log: "Log", Sqrt: "Sqrt", Reciprocal: "Reciprocal"},
     **{Sin: "Sin", Cos: "Cos", Tan: "Tan", Arcsin: "Asin", Arccos: "Acos", Arctan: "Atan"},
     **{Sinh: "Sinh", Cosh: "Cosh", Tanh: "Tanh", Arcsinh: "Asinh", Arccosh: "Acosh", Arctanh: "Atanh"},
@@ -74,8 +75,15 @@ ONE_NODE = {
     **{Relu: "Relu", Sigmoid: "Sigmoid", Softsign: "Softsign", Hardswish: "HardSwish", Mish: "Mish"},
     **{LogicalNot: "Not", Positive: "Identity", Copy: "Identity", StopGradient: "Identity"},
 }
-TWO_INPUTS = {Add: "Add", Subtract: "Sub", Multiply: "Mul", Maximum: "Max", Minimum: "Min", Power: "Pow"}
-COMPARISONS = {Equal: "Equal", Less: "Less", LessEqual: "LessOrEqual"} | {
+TWO_INPUTS = {
+    Add: "Add",
+    Subtract: "Sub",
+    Multiply: "Mul",
+    Maximum: "Max",
+    Minimum: "Min",
+    Power: "Pow",
+}
+COMPARISONS: dict[Any, str] = {Equal: "Equal", Less: "Less", LessEqual: "LessOrEqual"} | {
     **{Greater: "Greater", GreaterEqual: "GreaterOrEqual"},
     **{LogicalAnd: "And", LogicalOr: "Or", LogicalXor: "Xor"},
 }
@@ -174,7 +182,7 @@ def of_one(graph: Graph, i: Instruction, x: Any) -> str:
 
     sign = node("Sign", x) if i.op in (Cbrt, Trunc) else ""
     size = node("Abs", x) if sign else ""
-    forms = {
+    forms: dict[Any, Callable[[], Any]] = {
         Square: lambda: node("Mul", x, x),
         Cbrt: lambda: node("Mul", sign, node("Pow", size, c(1 / 3))),
         Exp2: lambda: node("Exp", node("Mul", x, c(math.log(2)))),

@@ -12,7 +12,7 @@ from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain
 from chainrule.interop.torch.traced.call import Call, arrayed, carries, cast, kind_of
 from chainrule.rules.elementary.compare import stop_gradient
-from chainrule.rules.elementary.special import erf, erfc
+from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, i0, logit, xlogy
 
 ONE: dict[str, Callable[..., Any]] = {

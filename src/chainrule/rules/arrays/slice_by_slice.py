@@ -1,0 +1,73 @@
+"""Functions of the user's applied to slices, axes or parts of an array."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from chainrule.core.operands.protocols import implements
+from chainrule.core.operation import Array
+from chainrule.core.tensor import value_of
+
+from .index import At
+from .join import stack
+from .layout import laid_as
+from .shape import axis_of, expand_dims, moveaxis, reshape, shaped
+
+
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Callable[..., Array], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
+    """Return `func1d(vector, …)` of each vector of `arr` along `axis`; the axes of its results take that one's place.
+
+    >>> apply_along_axis(np.sum, 0, np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([4., 6.])
+    """
+    arr = shaped(arr)
+    axis = axis_of("apply_along_axis", axis, arr.ndim)
+    vectors = moveaxis(arr, axis, -1)
+    lead = vectors.shape[:-1]
+    results = [shaped(func1d(vectors[place], *args, **kwargs)) for place in np.ndindex(lead)]
+    if not results:
+        raise ValueError(f"apply_along_axis: got no vectors along axis {axis} of an array of shape {arr.shape}")
+    new = results[0].ndim
+    y = reshape(stack(results), (*lead, *results[0].shape))
+    return moveaxis(y, tuple(range(len(lead), len(lead) + new)), tuple(range(axis, axis + new)))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[int]) -> Array:
+    """Return `func(a, axis)` for one axis after the other; a result without that axis gets it back, of length 1."""
+    y = shaped(a)
+    for axis in normalize_axis_tuple(axes, y.ndim):
+        found = shaped(func(y, axis))
+        y = found if found.ndim == y.ndim else expand_dims(found, axis)
+    return y
+
+
+@implements(np.piecewise)
+def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
+    """Return each element by the function (or constant) of the last condition that holds for it, else zero.
+
+    Each function sees only its own elements. One function more than conditions is for where none holds.
+
+    >>> piecewise(np.array([-1.0, 2.0]), [np.array([True, False])], [lambda x: -x, lambda x: x * x])
+    array([1., 4.])
+    """
+    x = shaped(x)
+    conditions = value_of(condlist)
+    alone = not isinstance(conditions, list | tuple | np.ndarray) or np.ndim(conditions) == 0
+    if alone or (np.ndim(conditions[0]) == 0 and x.ndim):
+        conditions = [conditions]
+    masks = [np.asarray(value_of(condition), bool) for condition in conditions]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"piecewise: got {len(funclist)} functions for {len(conditions)} conditions, expected as many, or one more"
+        )
+    y = np.zeros(x.shape, x.dtype)
+    for mask, function in zip(masks, funclist, strict=True):
+        if mask.any():
+            y = At(y)[mask].set(function(x[mask], *args, **kw) if callable(function) else function)
+    return laid_as(y, x)
