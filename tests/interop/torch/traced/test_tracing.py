@@ -9,11 +9,19 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.interop.torch import from_torch, load_state_dict, state_dict
+from chainrule.interop.torch.traced import tracing
 from chainrule.interop.torch.traced.from_module import graph_of
 from chainrule.interop.torch.traced.module import TracedModule
 from chainrule.interop.torch.traced.tracing import traced_by_fx
 
 X = np.random.default_rng(0).normal(size=(3, 4))
+
+
+@pytest.fixture(autouse=True)
+def fixed(request, monkeypatch):
+    """Leave no axis open, which takes PyTorch a third of the time, but where a test is about that."""
+    if "lengths" not in request.node.name:
+        monkeypatch.setattr(tracing, "_free_axes", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

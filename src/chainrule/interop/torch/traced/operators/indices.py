@@ -3,7 +3,7 @@
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -224,8 +224,7 @@ def one_hot(call: Call, x: Any, num_classes: int = -1) -> Any:
 @carries("bucketize.Tensor")
 def bucketize(call: Call, x: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Return between which boundaries each element lies."""
-    side = "right" if right else "left"
-    return plain(lambda x, boundaries: np.searchsorted(boundaries, x, side=side), x, boundaries)
+    return _between(boundaries, x, right)
 
 
 @carries("searchsorted.Tensor")
@@ -234,8 +233,12 @@ def searchsorted(call: Call, sorted_sequence: Any, x: Any, **settings: Any) -> A
     if sorted_sequence.ndim != 1:
         call.refuse(f"expected one sequence in order, got shape {list(sorted_sequence.shape)}")
     right = settings.get("right", False) or settings.get("side") == "right"
-    side = "right" if right else "left"
-    return plain(lambda line, x: np.searchsorted(line, x, side=side), sorted_sequence, x)
+    return _between(sorted_sequence, x, right)
+
+
+def _between(line: Any, x: Any, right: bool) -> Any:
+    side: Literal["left", "right"] = "right" if right else "left"
+    return plain(lambda line, x: np.searchsorted(line, x, side=side), line, x)
 
 
 @carries("unfold")

@@ -4,7 +4,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -174,7 +174,8 @@ def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:
 @carries("rot90")
 def rot90(call: Call, x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """Return x turned by right angles in a plane of two axes."""
-    return np.rot90(x, k, tuple(dims))
+    first, second = dims
+    return np.rot90(x, k, (first, second))
 
 
 @carries("diagonal", "diagonal_copy")
@@ -287,6 +288,6 @@ def broadcast_tensors(call: Call, tensors: Sequence[Any]) -> Any:
 
 
 @carries("meshgrid")
-def meshgrid(call: Call, tensors: Sequence[Any], *, indexing: str = "ij") -> Any:
+def meshgrid(call: Call, tensors: Sequence[Any], *, indexing: Literal["ij", "xy"] = "ij") -> Any:
     """Return the coordinates of a grid."""
     return tuple(np.meshgrid(*tensors, indexing=indexing))
