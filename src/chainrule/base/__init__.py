@@ -1,1 +1,1 @@
-"""What stands under everything and knows nothing of mathematics: files, blocks, calls, the user's line."""
+"""The bottom layer, free of mathematics: files, blocks, calls, the user's line."""

@@ -1,4 +1,4 @@
-"""Modules that can be called: `chainrule.check` is a package and also the function that one calls."""
+"""Callable modules: `chainrule.check` is both a package and a function."""
 
 import inspect
 import sys
@@ -14,9 +14,9 @@ class CallableModule(ModuleType):
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
-        """Return what the function says of itself: `help(chainrule.check)` is asked about what one calls.
+        """Return the function's docstring: `help(chainrule.check)` should describe the call.
 
-        Its examples are left out: they stand, and are run, with the function itself.
+        Examples are left out: they are in the function's own docstring, and run from there.
         """
         own = str(self.__dict__.get("__doc__") or "")
         try:
@@ -30,11 +30,11 @@ class CallableModule(ModuleType):
         return "\n\n".join([own.splitlines()[0], called, *paragraphs, more])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call what the module is named after."""
+        """Call the function of the module's name."""
         return getattr(self, self._called)(*args, **kwargs)
 
     def __reduce__(self) -> Any:
-        """Pickle and copy it as what it is: the one module of its name."""
+        """Pickle and copy it as the one module of its name."""
         return import_module, (self.__name__,)
 
     @property

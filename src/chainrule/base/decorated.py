@@ -1,4 +1,4 @@
-"""A block around a whole function: also around each piece of a generator, and around a coroutine."""
+"""A block around a whole function, including each step of a generator, and coroutines."""
 
 import functools
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 def in_blocks(block: Callable[[], AbstractContextManager[Any]], f: Callable[..., Any]) -> Callable[..., Any]:
     """Return `f` run inside `block()`.
 
-    A generator, of either kind, is inside only while it runs, and not while its caller does.
+    A generator, synchronous or not, is inside only while it runs itself, not while its caller does.
     """
 
     @functools.wraps(f)

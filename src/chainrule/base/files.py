@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, and outputs that are looked at before the work.
+"""Files that are written atomically, and outputs that are checked before the work starts.
 
-A file is written beside its target, under a name of the target's own, and takes its place once it is safe on disk.
-Whoever writes holds a lock on that name. What a killed process leaves there has no lock: the next save takes it away,
-and so does `drop_stale`, which reading calls. The file of a process that still writes, and of any other target, is left
+A file is written next to its target, under a name derived from the target's, and replaces it once it is safe on disk.
+The writer holds a lock on that name. What a killed process leaves there is unlocked: the next save removes it, and so
+does `drop_stale`, which readers call. The file of a process that is still writing, or of any other target, is left
 alone.
 """
 
@@ -29,11 +29,11 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
 def write_text(path: StrPath, text: str) -> None:
-    r"""Write text in UTF-8, whole or not at all; into a pipe or a device straight.
+    r"""Write text in UTF-8, atomically; to a pipe or a device, directly.
 
     A symbolic link stays, and the file that it points to is replaced; an existing file's mode is kept. What UTF-8
-    cannot hold, half of a surrogate pair from a file's name, becomes an escape such as `\udcff`. Raises OSError where
-    it cannot be written.
+    cannot hold, half of a surrogate pair from a file's name, becomes an escape such as `\udcff`. Raises OSError if it
+    cannot be written.
 
     >>> write_text("report.txt", "Hallo")
     >>> Path("report.txt").read_text()
@@ -47,7 +47,7 @@ def write_text(path: StrPath, text: str) -> None:
 
 
 def replace_file(target: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Put the parts, joined, in the place of the target, once they are safe on disk under another name."""
+    """Replace the target by the joined parts, once they are safe on disk under another name."""
     mode = None
     with suppress(FileNotFoundError):
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -62,7 +62,7 @@ def replace_file(target: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 
 def drop_stale(path: StrPath) -> None:
-    """Remove what a process that was killed while it saved `path` has left beside it; never what one still writes."""
+    """Remove what a process killed while saving `path` has left next to it, but nothing that is still being written."""
     with suppress(OSError):
         _take_away(temporary_of(Path(os.path.realpath(path))), wait=False)
 
@@ -75,7 +75,7 @@ def temporary_of(target: Path) -> Path:
 
 @contextmanager
 def _own_place(target: Path) -> Iterator[tuple[Path, io.BufferedWriter]]:
-    """Yield a new file beside the target that no other process writes to; what is left of it at the end goes."""
+    """Yield a new file next to the target that no other process writes to; it is removed at the end if still there."""
     temporary, handle = _opened(target)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - a handle is no path
@@ -107,13 +107,13 @@ def _opened(target: Path) -> tuple[Path, int]:
         if has_no_locks:
             temporary.unlink()
             break
-        # Another one took it for left behind, in the moment between.
+        # Another process took it for stale in between.
     temporary = target.with_name(f".chainrule-{secrets.token_hex(8)}.tmp")
     return temporary, os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
 def _take_away(temporary: Path, wait: bool) -> bool:
-    """Remove a file that nobody writes to, waiting for one who does if `wait`; return whether the name may be free."""
+    """Remove a file that no process is writing, waiting for a writer if `wait`; return whether the name may be free."""
     if not HAS_LOCKS:
         return False
     try:
@@ -136,7 +136,7 @@ def _take_away(temporary: Path, wait: bool) -> bool:
 
 
 def _is_locked(handle: int, temporary: Path, wait: bool) -> bool:
-    """Lock a file; return whether it then still has the name that it was opened by."""
+    """Lock a file; return whether it still has the name under which it was opened."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -178,7 +178,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def check_output(path: Path, inputs: Mapping[str, Path], whole: bool = False) -> None:
-    """Fail before the work, not after it: a ValueError where `path` cannot be written, or is one of the inputs.
+    """Fail before the work, not after it: a ValueError if `path` cannot be written or is one of the inputs.
 
     The inputs are files by what they are to the command. A file is the same under whatever name: a link, hard or
     symbolic, makes no difference. Pipes and devices are written to, unless the output has to be a `whole` file. What
@@ -207,14 +207,14 @@ def check_output(path: Path, inputs: Mapping[str, Path], whole: bool = False) ->
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, by whatever links; of files that are not there yet, whether they will be."""
+    """Whether two paths are one file, through any links; for files that do not exist yet, whether they will be."""
     with suppress(OSError):
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _is_stream(path: StrPath) -> bool:
-    """Whether there is something at the path that is neither a file nor a folder."""
+    """Whether the path exists and is neither a file nor a folder."""
     with suppress(OSError):
         mode = Path(path).stat().st_mode
         return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

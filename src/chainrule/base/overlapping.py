@@ -1,8 +1,8 @@
-"""Blocks that put something in place of what was there, and may end in any order.
+"""Blocks that replace something and restore it, and may end in any order.
 
-Each remembers what it found. Blocks that end in the order of a stack put that back. One that ends while a later one is
-open leaves what it found to that one, to be put back then: tasks of asyncio take turns, and generators are closed when
-somebody finds them.
+Each remembers what it replaced. Blocks that end in stack order restore it. One that ends while a later one is open
+hands what it replaced over to that one, to be restored then: asyncio tasks take turns, and generators are closed
+whenever they are collected.
 """
 
 import threading
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class OpenBlock(Generic[T]):
-    """One open block, and what it found."""
+    """One open block, and what it replaced."""
 
     __slots__ = ("before",)
 
@@ -34,14 +34,14 @@ class Overlapping(Generic[T]):
         return Overlapping, ()  # a copy is in no block
 
     def enter(self, before: T) -> OpenBlock[T]:
-        """Note a block that begins, and what it found."""
+        """Record a block that begins, and what it replaced."""
         entry = OpenBlock(before)
         with self._lock:
             self._open.append(entry)
         return entry
 
     def leave(self, entry: OpenBlock[T]) -> tuple[T, ...]:
-        """Note that a block ends; return what to put back, or nothing where that is left to a later block."""
+        """Record that a block ends; return what to restore, or nothing if that is left to a later block."""
         with self._lock:
             place = self._open.index(entry)
             self._open.remove(entry)

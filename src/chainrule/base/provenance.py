@@ -14,7 +14,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import NamedTuple
 
 PACKAGE = str(Path(__file__).parents[1]) + os.sep
-"""What the file names of this package's own frames begin with. Links are not followed: frames do not follow them."""
+"""The path prefix of this package's own frames. Links are not resolved: frames do not resolve them."""
 
 
 class Source(NamedTuple):
@@ -40,17 +40,17 @@ class Source(NamedTuple):
 
 @functools.cache
 def folder_of(module: ModuleType) -> str:
-    """Return what the file names of a package's own frames begin with."""
+    """Return the path prefix of a package's own frames."""
     return str(Path(str(module.__file__)).parent) + os.sep
 
 
 def is_users(file: str, libraries: tuple[str, ...] = ()) -> bool:
-    """Whether a file is neither this package's nor of the libraries, given by what their file names begin with."""
+    """Whether a file belongs neither to this package nor to the libraries with these path prefixes."""
     return not file.startswith((PACKAGE, *libraries))
 
 
 def users_frame(*libraries: str) -> FrameType:
-    """Return the innermost frame that `is_users` on the stack; the outermost frame where there is none."""
+    """Return the innermost frame on the stack that `is_users`; the outermost frame if there is none."""
     ours = (PACKAGE, *libraries)
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(ours) and frame.f_back is not None:
@@ -59,13 +59,13 @@ def users_frame(*libraries: str) -> FrameType:
 
 
 def users_line(*libraries: str) -> Source:
-    """Return the line that `users_frame` is at."""
+    """Return the line at which `users_frame` is."""
     frame = users_frame(*libraries)
     return locate(frame.f_code, frame.f_lasti)
 
 
 def locate(code: CodeType, offset: int) -> Source:
-    """Return the source line of an instruction: a frame's code, and where in it the frame stands."""
+    """Return the source line of an instruction, given a frame's code and its instruction offset."""
     line = code.co_firstlineno
     for start, end, number in code.co_lines():
         if start <= offset < end and number is not None:

@@ -1,4 +1,4 @@
-"""Threads of chainrule's own, and whether anybody else's may be running."""
+"""chainrule's own threads, and whether any others may be running."""
 
 import threading
 
@@ -8,7 +8,7 @@ class OwnThread(threading.Thread):
 
 
 def others_run() -> bool:
-    """Return whether a thread besides this one is alive that could run the user's code.
+    """Return whether another thread is alive that could run the user's code.
 
     >>> others_run()
     False

@@ -1,4 +1,4 @@
-"""`compile`: a function that is captured at its first call, and replayed at the later ones."""
+"""`compile`: capture a function at its first call and replay it at later calls."""
 
 import copy
 import threading
@@ -17,30 +17,31 @@ from .plan.plan import Plan
 from .replay import Replay
 
 LIMIT = 16
-"""How many plans one function may have before it says that something changes at each call."""
+"""The most plans one function may have; beyond it, an error says that something changes at every call."""
 
 ATTEMPTS = 3
-"""How often a function is captured until nothing moved that it may not move, in a program with several threads."""
+"""How many captures are tried in a program with several threads, where another thread may disturb one."""
 
 
 def compile(f: Callable[..., Any]) -> "Compiled":
-    """Return `f` as a function that is captured once and then replayed, without Python's work in between.
+    """Return `f` as a function that is captured once and then replayed without Python overhead.
 
     `f` may do whatever a training step does: compute, call `loss.backward()`, clip gradients, step an optimiser and a
-    schedule, drop out, move running averages. The first call with arguments of certain shapes and dtypes runs `f` once
-    to see what it does, without changing anything, makes a plan of it, and replays that; later calls replay it at
-    once. Arrays and tensors among the arguments (also in tuples, lists, dicts) may change from call to call; numbers,
-    strings and other objects belong to what is fixed: another value makes another plan.
+    schedule, apply dropout, update running averages. The first call with arguments of given shapes and dtypes runs `f`
+    once without side effects, builds a plan from it, and replays that plan; later calls replay it directly. Arrays and
+    tensors among the arguments (also in tuples, lists, dicts) may change from call to call; numbers, strings and other
+    objects are fixed: another value needs another plan.
 
-    Results are arrays of their own, equal to those of `f` to rounding, and equal to each other bit for bit with the
-    same seed and number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites.
-    Arguments are copied in: writing into one inside `f` does not change the caller's array.
+    Results are new arrays, equal to those of `f` up to rounding, and bit-for-bit reproducible for the same seed and
+    number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites. Arguments are
+    copied in, so writing to one inside `f` does not change the caller's array.
 
-    Raises CaptureError where `f` does what a replay would not repeat: branches on a value of an array, turns it into a
-    Python number, prints it, changes an attribute of a module; it says at which line, and what to do instead.
+    Raises CaptureError if `f` does something that a replay would not repeat: it branches on a value of an array, turns
+    it into a Python number, prints it, or changes an attribute of a module. The error gives the line and says what to
+    do instead.
 
-    `compiled.plans` are the plans by what they were made for; `print(compiled.plan)` shows the last one, and
-    `compiled.plan.profile()` the time of each of its lines.
+    `compiled.plans` maps the arguments each plan was made for to the plan; `print(compiled.plan)` shows the last one,
+    and `compiled.plan.profile()` times each of its lines.
 
     >>> import chainrule as cr
     >>> import numpy as np
@@ -64,7 +65,7 @@ def compile(f: Callable[..., Any]) -> "Compiled":
 
 
 class Compiled:
-    """What `compile` returns: call it like the function it was made of."""
+    """What `compile` returns: call it like the original function."""
 
     def __init__(self, f: Callable[..., Any]) -> None:
         if not callable(f):
@@ -77,7 +78,7 @@ class Compiled:
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Replay the plan for such arguments, after making it where there is none."""
+        """Replay the plan for these arguments, making it first if there is none."""
         if running.capture is not None or observed.blocks:
             return self.function(*args, **kwargs)
         with self._lock:
@@ -103,12 +104,12 @@ class Compiled:
                 f"shape, or call clear() and go on"
             )
         replay = self._undisturbed(call)
-        # A plan whose guards failed for such arguments may fit again: training and evaluation alternate.
+        # A plan whose guards failed may fit again: training and evaluation alternate.
         self.plans.setdefault(call.key, []).append(replay)
         return replay
 
     def _undisturbed(self, call: "CallArguments") -> "Replay":
-        """Capture; where another thread may have been in the way, again: a capture changes nothing."""
+        """Capture, and retry if another thread may have interfered: a capture has no side effects."""
         for left in reversed(range(ATTEMPTS)):
             try:
                 return Replay(self.function, call)
@@ -134,7 +135,7 @@ class Compiled:
         return self._last.plan
 
     def clear(self) -> None:
-        """Forget all plans; the next call captures anew."""
+        """Drop all plans; the next call captures again."""
         with self._lock:
             self.plans.clear()
             self._last = None
@@ -142,7 +143,7 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
-    # Copies: plans belong to the memory that they were made for, so a copy captures anew
+    # Copies: plans belong to the memory that they were made for, so a copy captures again
 
     def __copy__(self) -> "Compiled":
         return Compiled(self.function)
@@ -151,7 +152,7 @@ class Compiled:
         return Compiled(copy.deepcopy(self.function, memo))
 
     def __reduce__(self) -> Any:
-        """Pickle what was compiled; what `@compile` decorated is found again by its name, as every function is."""
+        """Pickle the function; one decorated with `@compile` is looked up by name, as any function is."""
         return by_name(self) or (Compiled, (self.function,))
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """Compiled functions that are differentiated from outside: `compiled(x).backward()`.
 
-Where results have a gradient, the backward pass is captured behind the forward pass, with the cotangents as inputs of
-their own. The two parts are one plan, cut in two where the cotangents arrive. On the eager tape a call is one node.
+If results have a gradient, the backward pass is captured after the forward pass, with the cotangents as extra inputs.
+Both are one plan, split where the cotangents arrive. On the eager tape a call is one node.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .program.program import Instruction, Value
 
 
 class Pullback(Facts):
-    """The captured backward pass of a function: what comes in, what goes out, and to whom."""
+    """The captured backward pass of a function: its inputs, its outputs, and where they go."""
 
     kind = "general"
     composite = None
@@ -53,14 +53,14 @@ class Pullback(Facts):
         self.replay: Any = None
 
     def node(self, arguments: Sequence[Node], shapes: list[Any], dtypes: list[Any], token: int) -> Node:
-        """Return the tape's node of one call."""
+        """Return the tape node of one call."""
         given = dict(zip(self.inputs, arguments, strict=True))
         parents = tuple(given.get(leaf, leaf) for leaf in self.leaves)
         frame = users_frame()
         return Node(self, parents, (token,), {}, tuple(shapes), tuple(dtypes), tick(), frame.f_code, frame.f_lasti)
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], settings: Any) -> tuple[Any, ...]:  # noqa: ARG002
-        """Run the second part of the plan."""
+        """Run the second half of the plan."""
         if any(isinstance(part, Tensor) for part in y_bar):
             raise GradientError(
                 f"{self.name}: a compiled function has first derivatives only; take higher ones of the function itself"
@@ -69,7 +69,7 @@ class Pullback(Facts):
 
 
 def _barrier(capture: Capture, before: Sequence[Tensor]) -> Instruction:
-    """Note the place where the cotangents arrive: all that the call itself hands out has been computed there."""
+    """Mark where the cotangents arrive: by then everything the call itself returns has been computed."""
     references = tuple(capture._reference(y) for y in before)
     made = Instruction("results", "effect", lambda *_: None, references, {}, [], writes=())
     capture.program.add(made)
@@ -82,7 +82,7 @@ def _value_of(capture: Capture, x_bar: Any) -> Value:
 
 
 def pending(outputs: Sequence[Any]) -> list[Tensor]:
-    """Return the results that have a gradient and a tape that no backward pass has freed any of."""
+    """Return the results that have a gradient and whose tape no backward pass has freed."""
     return [
         y
         for y in outputs
@@ -95,7 +95,7 @@ def pending(outputs: Sequence[Any]) -> list[Tensor]:
 
 
 def _is_freed(node: Node) -> bool:
-    """Whether a backward pass has gone through a node or what leads to it: another one would raise an error."""
+    """Whether a backward pass has already gone through a node or its ancestors: another one would raise an error."""
     waiting, seen = [node], {id(node)}
     while waiting:
         one = waiting.pop()

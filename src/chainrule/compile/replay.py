@@ -1,4 +1,4 @@
-"""`Replay`: a plan bound to a function: what goes in, what comes out, what becomes of gradients."""
+"""`Replay`: a plan bound to a function's inputs, outputs and gradients."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,13 +28,13 @@ from .program.program import Value
 
 
 class Replay:
-    """A plan with its guards, what goes in and what comes out."""
+    """A plan with its guards, inputs and outputs."""
 
     def __init__(self, f: Callable[..., Any], call: CallArguments) -> None:
         self.function = f
         plain = not call.kwargs and all(type(x) is np.ndarray and is_data(x) for x in call.args)
         self.arrays = len(call.args) if plain else -1
-        """How many arguments there are, if they are arrays one by one."""
+        """The number of arguments, if each of them is an array."""
         self.without_grad = modes.floor > EAGER.level
         watch = Watch(f, [(name, x) for name, x in zip(call.names(f), call.leaves, strict=True) if not is_data(x)])
         self.capture = capture = Capture(watch.reach.generators)
@@ -96,7 +96,7 @@ class Replay:
         return made
 
     def _check_unchanged_outside(self, watch: Watch) -> None:
-        """Raise where the function changed a variable outside of itself, which a replay would not repeat."""
+        """Raise if the function changed a variable outside itself, which a replay would not repeat."""
         if (path := watch.changed()) is not None:
             raise Disturbed(
                 f"compile: {path} was changed by the function while it was captured: a replay runs no Python code and "
@@ -104,7 +104,7 @@ class Replay:
             )
 
     def _outputs(self, result: Any) -> None:
-        """Note what goes out, and what of it is a tensor."""
+        """Record the outputs, and which of them are tensors."""
         leaves, self.structure = flatten(result)
         self.results: list[Any] = []
         self.kinds: list[bool] = []
@@ -128,11 +128,11 @@ class Replay:
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
-        # The capture's boxes and examples have done their work.
+        # The capture's boxes and examples are no longer needed.
         self.plan.program.forget_examples()
 
     def _source(self, y: Any, wraps: bool) -> tuple[Any, bool, bool]:
-        """Return where a result is found after a replay, whether it is to be copied, and whether it is a tensor."""
+        """Return where a result is after a replay, whether to copy it, and whether it is a tensor."""
         if isinstance(y, Value):
             return self._array_of(y), True, wraps
         if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
@@ -140,10 +140,10 @@ class Replay:
         return y, isinstance(y, np.ndarray), False
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:
-        """Give each gradient that the function changes the array that `.grad` is after a replay, its own alone."""
+        """Give each gradient that the function changes its own array, which is `.grad` after a replay."""
         self.grads: list[tuple[Leaf, Tensor | None]] = []
         self.copied: list[tuple[Any, Any]] = []
-        """Gradients that are no buffers of their own, such as a constant, and where each replay copies them to."""
+        """Gradients without a buffer of their own, such as constants, and where each replay copies them."""
         taken: list[Any] = []
         for leaf, grad in self.final:
             value = values[leaf]
@@ -159,7 +159,7 @@ class Replay:
             self.grads.append((leaf, grad))
 
     def _array_of(self, value: Value) -> Any:
-        """Return where a value of the capture is found after a replay."""
+        """Return where a value of the capture is after a replay."""
         value = self.plan.program.now(value)
         if value in self.plan.buffers:
             return self.plan.buffers[value]
@@ -167,7 +167,7 @@ class Replay:
         return self._current(value)
 
     def fits(self, args: tuple[Any, ...]) -> bool:
-        """Whether positional arguments are the arrays that this plan was made for, seen quickly."""
+        """A quick check whether the positional arguments are arrays that this plan was made for."""
         if len(args) != self.arrays or (modes.floor > EAGER.level) is not self.without_grad:
             return False
         for x, (_, buffer) in zip(args, self.input_buffers, strict=True):
@@ -190,11 +190,11 @@ class Replay:
         try:
             self.plan.run()
         except (ValueError, IndexError, TypeError):
-            # Something that this plan took for granted is not so. If nothing has happened yet, the function itself
-            # does what is right, or says what is wrong.
+            # An assumption of this plan does not hold. If nothing has been changed yet, the function itself does the
+            # right thing or raises the right error.
             if self.plan.has_acted:
                 raise
-            for leaf, buffer in self.entry:  # which may have been written over by then
+            for leaf, buffer in self.entry:  # which may have been overwritten by then
                 leaf.grad._value[...] = buffer
             rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
             return self.function(*rebuilt[0], **rebuilt[1])
@@ -233,7 +233,7 @@ class Replay:
         return tuple(np.array(self._array_of(value)) for value in self.pullback.gradients)
 
     def _check_unchanged(self, token: int) -> None:
-        """Raise where a parameter was changed in place since the forward pass, as the eager tape would."""
+        """Raise if a parameter was changed in place since the forward pass, as the eager tape would."""
         assert self.pullback is not None
         if changes.last <= token:
             return
@@ -256,7 +256,7 @@ def _is_leaf(structure: Any) -> bool:
 
 
 def _given(source: Any, copies: bool, wraps: bool) -> Any:
-    """Return an output: a copy of its buffer, as a tensor where the function would have returned one."""
+    """Return an output: a copy of its buffer, as a tensor if the function would have returned one."""
     if not copies:
         return source
     array = np.array(source)

@@ -1,1 +1,1 @@
-"""From a function to a program, and whether what was read in between is still so."""
+"""From a function to a program, and the guards on everything read on the way."""

@@ -41,7 +41,7 @@ class CallArguments:
         self.is_traced = any(map(_is_traced, self.leaves))
 
     def names(self, f: Any) -> list[str]:
-        """Return what to call each leaf: the parameter of `f` that it belongs to."""
+        """Return a name for each leaf: the parameter of `f` that it belongs to."""
         code = getattr(inspect.unwrap(getattr(f, "__func__", f)), "__code__", None)
         known = code.co_varnames[: code.co_argcount] if code is not None else ()
         known = known[1:] if getattr(f, "__self__", None) is not None else known
@@ -62,7 +62,7 @@ def _taken_apart(x: Any) -> tuple[list[Any], Any]:
 
 
 def _is_traced(x: Any) -> bool:
-    """Whether a value belongs to a transform that is running, or is more than an array: then `f` itself runs."""
+    """Whether a value belongs to a running transform, or is more than an array: then `f` itself runs."""
     if isinstance(x, Tensor):
         return x._trace is not EAGER or isinstance(x._value, Tensor)
     return isinstance(x, np.ndarray) and type(x) is not np.ndarray

@@ -1,8 +1,7 @@
-"""`Capture`: the trace that writes down what a function does, down to the optimiser's step.
+"""`Capture`: the trace that records what a function does, down to the optimiser's step.
 
-It runs the function once, on the example it was called with. Operations are carried out, so shapes and dtypes are what
-they are; effects are only noted, and random numbers are drawn from generators that are put back. So a capture leaves
-the world as it found it.
+It runs the function once, on the arguments of its first call. Operations are executed, so shapes and dtypes are real;
+effects are only recorded, and the random generators are restored. So a capture has no side effects.
 """
 
 import random
@@ -38,29 +37,29 @@ class Capture:
     def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
         self.program = Program()
         self.generators = dict(generators or {})
-        """Generators that the function can reach: it must not draw from them by itself."""
+        """Generators that the function can reach: it must not draw from them directly."""
         self.modules: dict[int, ModuleState] = {}
-        """Each module that the function reaches or calls, as it was."""
+        """Each module that the function reaches or calls, with its state at capture."""
         self.tensors: dict[int, tuple[Tensor, Any, Any]] = {}
         """Each tensor from outside that was used, with its array and its leaf."""
         self.holders: dict[int, tuple[dict[str, Any], str, Any]] = {}
-        """Each buffer that was used: where it stands, and the array."""
+        """Each buffer that was used: its location and the array."""
         self.grads: dict[int, tuple[Leaf, Any]] = {}
-        """Each leaf that was met, with its gradient from before."""
+        """Each leaf that was used, with its previous gradient."""
         self.entry_grads: list[tuple[Leaf, Value]] = []
-        """The gradients from before that the program may read."""
+        """The previous gradients that the program may read."""
         self.entered: dict[int, Any] = {}
-        """What stands for each leaf's gradient from before while the function is captured."""
+        """The placeholder for each leaf's previous gradient during the capture."""
         self.made: list[Value] = []
-        """What was made a tensor inside, by `cr.tensor` or `cr.randn`."""
+        """Tensors made inside, by `cr.tensor` or `cr.randn`."""
         self.born: list[Tensor] = []
         """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
         self.checks: list[Callable[[], bool]] = []
-        """What effects ask before each replay: whether they are still what was noted."""
+        """What effects check before each replay: whether they are unchanged."""
         self.forgotten: set[int] = set()
         self.read_grads: set[int] = set()
         self.looked: list[tuple[Any, Any]] = []
-        """Arrays whose values were looked at, with what was seen."""
+        """Arrays whose values were read, with what was seen."""
         self._looked_at: set[Any] = set()
         self._states: dict[int, Captured] = {}
         self._constants: dict[Any, Value] = {}
@@ -100,7 +99,7 @@ class Capture:
         self.made.append(x._value._link)
 
     def state(self, array: Any, holder: Any = None) -> Any:
-        """Return the box of an array that changes between calls."""
+        """Box an array that changes between calls."""
         if holder is not None:
             self.holders.setdefault(id(array), (*holder, array))
         key = id(array)
@@ -111,7 +110,7 @@ class Capture:
         return self._states[key]
 
     def looks(self, box: Any) -> None:
-        """Refuse a look at the values of a parameter; note one at those of a constant, which must stay as they are."""
+        """Refuse to show the values of a parameter; record a read of a constant, which must then stay unchanged."""
         if type(box) is Looked:
             box.looked_at()
         if not isinstance(box, Tensor):
@@ -124,14 +123,14 @@ class Capture:
         self.looks_at(box._value)
 
     def looks_at(self, array: Any) -> None:
-        """Note that Python sees what is in an array: the plan holds as long as it stays that."""
+        """Record that Python reads an array: the plan holds as long as its content stays the same."""
         key = memory_of(array) if isinstance(array, np.ndarray) and running.capture is self else None
         if key is not None and key not in self._looked_at:
             self._looked_at.add(key)
             self.looked.append((array, content(array)))
 
     def refuses_write(self, path: str) -> None:
-        """Refuse that Python writes into an array from outside, which a replay would not repeat."""
+        """Refuse a write by Python into an array from outside, which a replay would not repeat."""
         if running.capture is self:
             refuse(
                 f"the function wrote into {path}, an array from outside of it,",
@@ -139,20 +138,20 @@ class Capture:
             )
 
     def index(self, part: Any) -> Any:
-        """Return an array by which something is indexed; which elements a mask picks is fixed by the capture."""
+        """Return an array used as an index; which elements a mask picks is fixed by the capture."""
         array = np.asarray(plain(part) if type(part) is Looked else value_of(part))
         if type(part) is Looked and array.dtype == np.bool_:
             self.looks_at(array)
         return array
 
     def reads_link(self, tensor: Tensor) -> None:
-        """Note that Python may decide by whether a tensor from outside has a gradient."""
+        """Record that Python may branch on whether a tensor from outside has a gradient."""
         link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
         if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
             self.tensors.setdefault(id(tensor), (tensor, value, link))
 
     def reads_grad(self, leaf: Leaf) -> None:
-        """Note that the gradient of a leaf was asked for."""
+        """Record that the gradient of a leaf was read."""
         self._meets(leaf)
         if id(leaf) not in self.forgotten:
             self.read_grads.add(id(leaf))
@@ -161,7 +160,7 @@ class Capture:
             self.made.append(box._link)
 
     def enters(self, module: Any) -> None:
-        """Note that a module was called, and what its attributes were."""
+        """Record that a module was called, and what its attributes were."""
         if module._hooks is not None and module._hooks:
             refuse(f"a hook of {type(module).__name__} would be called", "remove the hooks, or do not compile")
         if id(module) not in self.modules:
@@ -171,7 +170,7 @@ class Capture:
                 self.generators[f"{type(module).__name__}.{name}"] = value
 
     def forgets(self, tensors: Iterable[Any]) -> None:
-        """Note that the gradients of these do not matter from here on."""
+        """Record that the gradients of these leaves no longer matter."""
         for tensor in tensors:
             leaf = tensor._link
             if isinstance(leaf, Leaf):
@@ -189,7 +188,7 @@ class Capture:
         self.entered[id(leaf)] = leaf.grad
 
     def changed_grads(self) -> list[tuple[Leaf, Any]]:
-        """Return the leaves whose gradients the function has changed, with what they are now."""
+        """Return the leaves whose gradients the function has changed, with the new gradients."""
         return [
             (leaf, leaf.grad)
             for key, (leaf, _) in self.grads.items()
@@ -197,7 +196,7 @@ class Capture:
         ]
 
     def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:
-        """Note a call that changes the world."""
+        """Record a call that has side effects."""
         arrays = None if writes is None else tuple(map(self._array_of, writes))
         made = Instruction(_name_of(f), "effect", f, replaced(args, self._reference), {}, [], writes=arrays)
         made.source = user_line()
@@ -209,7 +208,7 @@ class Capture:
             self._states.pop(key, None)
 
     def assigns(self, tensor: Tensor, value: Any) -> None:
-        """Note that `tensor.data = value`."""
+        """Record `tensor.data = value`."""
         self.seen(tensor)
         target = tensor._value
 
@@ -231,7 +230,7 @@ class Capture:
         return self._noted(made, result)
 
     def follows(self, f: Callable[..., Any], args: Any, settings: Mapping[str, Any]) -> bool:
-        """Whether a rule of the user's may be noted operation by operation: it does not look at values or shapes."""
+        """Whether a user's rule may be recorded operation by operation: it does not look at values or shapes."""
         return can_follow(f, replaced(args, _held), settings)
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
@@ -242,7 +241,7 @@ class Capture:
         return self._noted(made, result)
 
     def change(self, f: Callable[..., Any], boxes: list[Any]) -> tuple[list[Any], Any]:
-        """Note a call that changes arrays in place; return the boxes of what they become, and of what it returns."""
+        """Record a call that changes arrays in place; return boxes of their new values and of what it returns."""
         made = Instruction(_name_of(f), "change", f, tuple(map(self._reference, boxes)), {}, [])
         made.source = user_line()
         with np.errstate(all="ignore"):
@@ -268,7 +267,7 @@ class Capture:
     # What dispatch asks of a trace
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` to the arrays in the boxes, and write it down."""
+        """Apply `op` to the boxed arrays, and record it."""
         return self._run(op, op.primal, args, settings)
 
     def _run(self, op: Any, function: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
@@ -278,7 +277,7 @@ class Capture:
         kind = "draw" if draws else "op"
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
-        # For whoever reads a plan: an operation of the user's may have the name of one of the package's.
+        # For readers of a plan: a user's operation may have the name of a built-in one.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"
@@ -331,7 +330,7 @@ class Capture:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Let this thread's operations be seen by this capture for the time of the block."""
+        """Let this capture see this thread's operations inside the block."""
         generators = dict(self.generators)
         before = {name: generator.bit_generator.state for name, generator in generators.items()}
         global_states = _global_states()
@@ -351,12 +350,12 @@ class Capture:
             running.capture = None
             self.born.clear()
             _watch(-1)
-            if not others_run():  # what another thread has drawn must not come a second time
+            if not others_run():  # what another thread has drawn must not be drawn again
                 for name, generator in generators.items():
                     generator.bit_generator.state = before[name]
 
     def restore_grads(self) -> None:
-        """Put the gradients back that were there before."""
+        """Restore the previous gradients."""
         for leaf, grad in self.grads.values():
             leaf.grad = grad
 
@@ -373,7 +372,7 @@ class Capture:
 
 
 class Disturbed(CaptureError):
-    """Something moved during the capture, by the function or by another thread: only another capture can tell."""
+    """Something changed during the capture, by the function or by another thread: only another capture can tell."""
 
 
 def _hidden_draw(name: str) -> CaptureError:
@@ -401,9 +400,9 @@ def _held(x: Any) -> Any:
 
 
 def _check_array(x: Any) -> None:
-    """Refuse what no buffer holds: texts, dtypes."""
+    """Refuse what no buffer can hold: strings, dtypes."""
     if x is not None and np.asarray(x).dtype.kind not in "fiub":
-        refuse("the values of an array were made into something else than numbers")
+        refuse("the values of an array were turned into something other than numbers")
 
 
 def _name_of(f: Callable[..., Any]) -> str:
@@ -411,7 +410,7 @@ def _name_of(f: Callable[..., Any]) -> str:
 
 
 def _global_states() -> Any:
-    """Return where the global generators of `random` and `numpy.random` stand."""
+    """Return the state of the global generators of `random` and `numpy.random`."""
     _, keys, *rest = np.random.get_state()  # noqa: NPY002
     return random.getstate(), np.asarray(keys).tobytes(), rest
 

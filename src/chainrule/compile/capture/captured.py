@@ -1,4 +1,4 @@
-"""`Captured`: the box of an array in a capture, and the error where something looks at what is in it."""
+"""`Captured`: the box around an array in a capture, and the error for code that looks inside it."""
 
 import sys
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ from chainrule.core.traces.capturing import running
 
 
 class Captured(Tensor):
-    """An array whose values differ from call to call: nothing may look at them while a function is captured."""
+    """An array whose values differ from call to call, so nothing may read them while a function is captured."""
 
     __slots__ = ("held",)
     is_variable = False
@@ -65,7 +65,7 @@ class Captured(Tensor):
         refuse("a value was turned into a Python number", "return the array, and take the number of what is returned")
 
     def detach(self) -> "Captured":
-        """Return the same: it has no gradient of its own."""
+        """Return itself: it has no gradient of its own."""
         return self
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ def refuse(what: str, step: str = "") -> NoReturn:
 
 
 def _by() -> str:
-    """Return the function of NumPy in which it happened, in words."""
+    """Return the NumPy function in which it happened, in words."""
     frame: Any = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "_array_function":

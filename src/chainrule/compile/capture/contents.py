@@ -1,4 +1,4 @@
-"""What an array held when Python looked at it, and whether it still does: to the bit, since the plan depends on it."""
+"""What an array held when Python read it, and whether it still does, bit for bit, since the plan depends on it."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import numpy as np
 
 
 def memory_of(array: Any) -> Any:
-    """Return what tells an array's elements from those of others."""
+    """Return a key that distinguishes an array's elements from others'."""
     return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
 
 
 FEW = 4096
-"""Bytes up to which an array's content is compared as a string."""
+"""The size in bytes up to which an array's content is compared as a byte string."""
 
 
 def content(array: Any) -> Any:
-    """Return what `is_unchanged` compares with later."""
+    """Return what `is_unchanged` will compare with."""
     if array.nbytes <= FEW or not array.flags.c_contiguous or array.nbytes % 8:
         return array.tobytes()
     return array.reshape(-1).view(np.uint64).copy()
 
 
 def is_unchanged(array: Any, before: Any) -> bool:
-    """Whether an array holds the bits that it held when `content` was called."""
+    """Whether an array still holds the bits it held when `content` was called."""
     if isinstance(before, bytes):
         return bool(array.tobytes() == before)
     return np.array_equal(array.reshape(-1).view(np.uint64), before)

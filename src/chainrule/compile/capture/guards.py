@@ -1,4 +1,4 @@
-"""What a plan took for fixed, and whether it still is."""
+"""What a plan assumed to be fixed, and whether it still is."""
 
 from dataclasses import dataclass, field
 
@@ -38,7 +38,7 @@ class Guards:
         self.looked = self.capture.looked
 
     def hold(self) -> bool:
-        """Whether the plan still fits; arrays that were replaced by others of the same kind are taken in."""
+        """Whether the plan still fits; arrays replaced by others of the same shape and dtype are accepted."""
         if not self.watch.hold():
             return False
         if self.without_grad and any(leaf.grad is not None for leaf in self.without_grad):
@@ -58,7 +58,7 @@ class Guards:
         return True
 
     def changed(self) -> str | None:
-        """Return what is not as it was, in words, or None."""
+        """Return what has changed, in words, or None."""
         if (path := self.watch.changed()) is not None:
             return path
         for module in self.modules:
@@ -90,5 +90,5 @@ class Guards:
                     return False
                 home[...] = value
                 tensor._value = home
-                changes.replaced += 1  # another plan may have had it in a place of its own
+                changes.replaced += 1  # another plan may have moved it
         return True

@@ -1,9 +1,8 @@
-"""Arrays of the user's that tell when code looks at what is in them.
+"""Views of the user's arrays that report when code reads their elements.
 
-What a program computes with an array of the user's it reads anew at each replay. What Python computed of it during the
-capture (`float(a)`, `if a[0] > 0`, `a.max()`, `a + b` of two plain arrays) is fixed, so the plan holds only as long as
-those elements are what they were. For the time of a capture each array that the function can reach is therefore
-replaced by a view that tells the two apart.
+A program rereads a user's array at each replay. What Python computed from it during the capture (`float(a)`, `if a[0] >
+0`, `a.max()`, `a + b` of two plain arrays) is fixed, so the plan holds only as long as those elements stay the same.
+During a capture each array that the function can reach is therefore replaced by a view that tells the two apart.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +29,7 @@ VIEWS = frozenset(
         *("__iter__", "__hash__", "__getstate__", "__reduce_ex__"),
     ]
 )
-"""Methods that do not look at elements, or have a way of their own below."""
+"""Methods that do not read elements, or are handled separately below."""
 WRITERS = frozenset(
     [
         *(
@@ -53,18 +52,18 @@ OPERATORS = frozenset(f"__{r}{name}__" for name in ("add", "sub", "mul", "truedi
     "and", "or", "xor", "lshift", "rshift", "divmod") for r in ("", "r")) | {
     *("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__neg__", "__pos__", "__abs__", "__invert__"),
 }  # fmt: skip
-"""Universal functions: `__array_ufunc__` hears of them, and knows whether a tensor is among the operands."""
+"""Universal functions: `__array_ufunc__` receives them, and knows whether a tensor is among the operands."""
 
 
 class Looked(np.ndarray[Any, Any]):
-    """A view of an array that tells `notice` which of its elements are looked at, and `refuse` of writes."""
+    """A view of an array that reports reads of its elements to `notice`, and writes to `refuse`."""
 
     notice: Notice | None
     refuse: Callable[[], None] | None
 
     @classmethod
     def over(cls, array: Any, notice: Notice, refuse: Callable[[], None]) -> "Looked":
-        """Return such a view."""
+        """Return a view that reports its reads and writes."""
         view = array.view(cls)
         view.notice, view.refuse = notice, refuse
         return view  # type: ignore[no-any-return]
@@ -74,7 +73,7 @@ class Looked(np.ndarray[Any, Any]):
         self.refuse = getattr(source, "refuse", None)
 
     def looked_at(self) -> Any:
-        """Note that somebody looks at all elements; return them as a plain array."""
+        """Report that all elements are read; return them as a plain array."""
         array = plain(self)
         if self.notice is not None:
             self.notice(array)
@@ -120,7 +119,7 @@ class Looked(np.ndarray[Any, Any]):
 
     @property
     def flat(self) -> Any:
-        """The elements, all looked at."""
+        """The elements, all of them reported as read."""
         return self.looked_at().flat
 
     @flat.setter
@@ -129,17 +128,17 @@ class Looked(np.ndarray[Any, Any]):
 
     @property
     def data(self) -> Any:
-        """The memory, all looked at."""
+        """The memory, all of it reported as read."""
         return self.looked_at().data
 
     @property
     def ctypes(self) -> Any:
-        """The address, through which all may be looked at."""
+        """The address, through which everything may be read."""
         return self.looked_at().ctypes
 
 
 def plain(x: Any) -> Any:
-    """Return the array under such a view, anything else as it is."""
+    """Return the array under such a view, anything else unchanged."""
     return x.view(np.ndarray) if type(x) is Looked else x
 
 
@@ -168,7 +167,7 @@ def _method(name: str) -> Any:
     return method
 
 
-PLAIN.add(Looked)  # beside a tensor it stays what it is: the capture knows it
+PLAIN.add(Looked)  # combined with a tensor it stays as it is: the capture knows it
 as_plain(Looked)
 
 for _name in dir(np.ndarray):
@@ -178,7 +177,7 @@ for _name in dir(np.ndarray):
 
 @contextmanager
 def watched(reads: Iterable[Read], notice: Notice, refuse: Callable[[str], None]) -> Iterator[None]:
-    """Put such views in the place of the arrays among what was read, for the time of the block."""
+    """Replace the arrays among what was read with such views inside the block."""
     placed: list[tuple[Read, Any, Any]] = []
     views: dict[int, Any] = {}
     is_over = False
@@ -211,7 +210,7 @@ def watched(reads: Iterable[Read], notice: Notice, refuse: Callable[[str], None]
 
 
 def _arrays_at(read: Read, kind: type = np.ndarray) -> list[tuple[Any, Any]]:
-    """Return the arrays that stand where something was read, each with its key in a container."""
+    """Return the arrays found where something was read, each with its key in a container."""
     now = read.now()
     if isinstance(read.owner, type | MappingProxyType):
         return []

@@ -1,4 +1,4 @@
-"""What a module was when a function was captured. Modules tell when they are changed: only then is this asked."""
+"""The state of a module at capture. Modules announce changes, so this is checked only after one."""
 
 from collections.abc import Container
 from operator import is_
@@ -9,7 +9,7 @@ from .watch import same_plain
 
 
 class ModuleState:
-    """What a module was at the capture: its mode, what is registered in it, and its plain attributes."""
+    """The state of a module at capture: its mode, what is registered in it, and its plain attributes."""
 
     def __init__(self, module: Any, names: Container[str] | None = None) -> None:
         self.module = module
@@ -34,21 +34,21 @@ class ModuleState:
         return found
 
     def changed(self) -> str | None:
-        """Return the name of an attribute that is not what it was, or None."""
+        """Return the name of an attribute that has changed, or None."""
         now, before = self._now(), self._before
         if now.keys() != before.keys():
             return next(iter(now.keys() ^ before.keys()))
         return next((k for k in now if not same_plain(now[k], before[k], _same_inside)), None)
 
     def assigned(self) -> str | None:
-        """Return the name of an attribute that was assigned anew, be it the same number, or None."""
+        """Return the name of an attribute that was reassigned, even to an equal number, or None."""
         now, before = self._now(), self._before
         copied = (k for k in now if isinstance(now[k], list | dict | set))
         anew = (k for k in now.keys() - {*copied, *self.module._registries} if now[k] is not before.get(k))
         return self.changed() or next(anew, None)
 
     def holds(self) -> bool:
-        """Whether it is what it was, and calls no hooks."""
+        """Whether it is unchanged and calls no hooks."""
         return not self.module._hooks and self.changed() is None
 
 

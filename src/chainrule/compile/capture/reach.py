@@ -1,9 +1,9 @@
 """What a function reaches: every variable, attribute and item outside of it that its code may read.
 
-A replay runs no Python, so whatever Python read during the capture has to be what it was. This walk finds it before
-the capture, from the function's own variables on: an attribute counts where some function on the way names it, an item
-of a container always. It errs on the wide side; a change of something that was not read costs a second capture, one
-that was missed would cost the truth.
+A replay runs no Python, so whatever Python read during the capture must not have changed. This walk finds it before the
+capture, starting from the function's own variables: an attribute counts if some function on the way names it, an item
+of a container always. It errs on the safe side: a change of something that was never read costs a second capture, a
+missed change would make the result wrong.
 """
 
 import enum
@@ -37,13 +37,13 @@ TOOLS = frozenset(
         *("warnings", "time", "datetime", "pathlib", "re", "weakref", "decimal", "fractions", "tqdm", "rich"),
     ]
 )
-"""Packages of objects that a function uses and does not compute with, or that never change."""
+"""Packages whose objects a function does not compute with, or that never change."""
 MOST = 20_000
-"""How many things are watched at most."""
+"""The most variables that are watched."""
 
 
 class Missing:
-    """Stands for a variable that does not exist."""
+    """Placeholder for a variable that does not exist."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -67,7 +67,7 @@ class Read:
     value: Any
 
     def now(self) -> Any:
-        """Return what it is now."""
+        """Return its current value."""
         return LOOKS[self.kind](self.owner, self.key)
 
 
@@ -100,20 +100,20 @@ class Reach:
 
     reads: list[Read] = field(default_factory=list)
     generators: dict[str, Any] = field(default_factory=dict)
-    """The generators of random numbers that were met."""
+    """The random number generators that were found."""
     modules: dict[int, tuple[Any, str]] = field(default_factory=dict)
-    """The modules that were met, with their paths. They tell when they change, and are watched elsewhere."""
+    """The modules that were found, with their paths. They announce changes, and are watched elsewhere."""
     arrays: list[Any] = field(default_factory=list)
-    """Arrays that stand where nothing can be put in their place, as in a tuple."""
+    """Arrays that cannot be replaced where they are, as in a tuple."""
     names: dict[str, None] = field(default_factory=dict)
     """The attributes that code on the way names, in order."""
     is_wide: bool = False
-    """Whether code on the way picks attributes by names that are computed."""
+    """Whether code on the way looks up attributes by computed names."""
     copies: bool = False
-    """Whether code on the way may copy arrays unseen."""
+    """Whether code on the way may copy arrays without notice."""
     _seen: dict[int, Any] = field(default_factory=dict)
     _open: list[tuple[str, Any, set[str]]] = field(default_factory=list)
-    """Objects and classes, with the names that have been looked up on them."""
+    """Objects and classes, with the names already looked up on them."""
     _todo: list[tuple[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -125,7 +125,7 @@ class Reach:
         return made
 
     def unwatched(self) -> list[Any]:
-        """Return the arrays whose content counts as looked at: nothing would tell if it was."""
+        """Return the arrays whose content counts as read, since nothing would report a read."""
         found = [read.value for read in self.reads] if self.copies else []
         return [*self.arrays, *(x for x in found if isinstance(x, np.ndarray))]
 
@@ -133,7 +133,7 @@ class Reach:
         while self._todo:
             while self._todo:
                 self._visit(*self._todo.pop(0))
-            # What was found has named new attributes: look for them on what is already there.
+            # What was found names new attributes: look for them on what was found earlier.
             for path, x, done in list(self._open):
                 self._attributes(path, x, done)
 
@@ -251,7 +251,7 @@ class Reach:
             for raw in (getattr(x, name, None) for name in ("fget", "__func__", "func", "__wrapped__")):
                 self._todo += [(path, f) for f in _callables(raw)]
             if not is_module(x) and isinstance(getattr(x, "__dict__", None), dict):
-                # An attribute that is new may hide one of the class.
+                # A new attribute may hide one of the class.
                 self._read(path, "size", vars(x))
 
     def _attributes(self, path: str, x: Any, done: set[str]) -> None:
@@ -265,7 +265,7 @@ class Reach:
         else:
             fields = getattr(x, "__dict__", None)
             if isinstance(fields, dict):
-                # The code of Python's own classes is not read: it may use whatever is there.
+                # The code of Python's own classes cannot be read: it may use anything.
                 self._named(path, fields, done, self.is_wide or not is_opened(x))
             for name in _slots(type(x)):
                 if name not in done and (self.is_wide or name in self.names) and hasattr(x, name):
@@ -279,7 +279,7 @@ class Reach:
                 self._read(f"{path}.{name}", "item", fields, name)
 
     def _module(self, path: str, x: Any, done: set[str]) -> None:
-        """Look at the attributes that a user's class may read; layers of this package tell of theirs."""
+        """Visit the attributes that a user's class may read; layers of this package report theirs."""
         if is_of_package(type(x)):
             for name, value in vars(x).items():
                 if name not in done and not name.startswith("_"):
@@ -293,8 +293,8 @@ class Reach:
                 self._read(f"{path}.{name}", "item", vars(x), name)
 
     def _class(self, path: str, x: type, done: set[str]) -> None:
-        """Look at a class's functions and attributes that code names, and at what operators call."""
-        # What a class overrides of one of this package's, this package may call by itself.
+        """Visit the functions and attributes of a class that code names, and those that operators call."""
+        # This package may itself call what a class overrides of one of its own.
         overrides = not is_of_package(x) and any(map(is_of_package, x.__mro__))
         for cls in x.__mro__:
             for name, raw in list(vars(cls).items()) if is_of_user(_file_of(cls)) else ():
@@ -311,12 +311,12 @@ class Reach:
 
 
 def is_module(x: Any) -> bool:
-    """Whether an object is one of `chainrule.nn`'s modules, which stand above this package."""
+    """Whether an object is one of `chainrule.nn`'s modules, which this package must not import."""
     return hasattr(type(x), "_registries") and "_modules" in vars(x)
 
 
 def is_opened(x: Any) -> bool:
-    """Whether all that matters of an object are the attributes that code names: that of its class has been read."""
+    """Whether only the attributes that code names matter: the code of the object's class has been read."""
     if type(x) in (SimpleNamespace, Namespace):
         return True
     return isinstance(getattr(x, "__dict__", None), dict) and is_of_user(_file_of(type(x))) and not callable(x)
@@ -334,7 +334,7 @@ def _owner_of(path: str) -> str:
 
 
 def _callables(x: Any) -> Iterator[Any]:
-    """Yield what may be called in a value, or in the containers that it is."""
+    """Yield the callables in a value, also inside containers."""
     if isinstance(x, dict | list | tuple) and len(x) < 1000:
         for item in dict.values(x) if isinstance(x, dict) else x:
             yield from _callables(item)

@@ -1,4 +1,4 @@
-"""Which variables and attributes a function's code names, and whose code it is."""
+"""Which variables and attributes a function's code names, and who owns the code."""
 
 import dis
 import functools
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from chainrule.base.provenance import PACKAGE
 
 COMPUTED = frozenset({"getattr", "vars", "__dict__", "attrgetter", "methodcaller", "asdict", "astuple"})
-"""Names with which code picks attributes by names that need not stand in it."""
+"""Functions through which code can reach attributes that it does not name."""
 COPIES = frozenset(
     [
         *("asarray", "array", "ascontiguousarray", "asfortranarray", "require", "frombuffer", "nditer"),
         *("memoryview", "from_numpy", "as_tensor", "from_dlpack", "Series", "DataFrame"),
     ]
 )
-"""Names with which code may copy an array without the array hearing of it."""
+"""Functions through which code may copy an array without notifying it."""
 LIBRARIES = frozenset(
     [
         *("numpy", "numba", "llvmlite", "scipy", "jax", "jaxlib", "torch", "pandas", "sklearn", "matplotlib", "optree"),
@@ -25,27 +25,27 @@ LIBRARIES = frozenset(
         *("pytest", "hypothesis", "pyarrow", "tensorboard"),
     ]
 )
-"""Packages whose own variables are taken as fixed."""
+"""Packages whose module variables are assumed constant."""
 _STANDARD = {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "platstdlib")}
 
 
 class CodeNames(NamedTuple):
-    """What a function's code, with the functions written inside it, names."""
+    """What the code of a function and its nested functions names."""
 
     variables: tuple[str, ...]
     """Global variables."""
     attributes: tuple[str, ...]
     imports: tuple[tuple[str, str], ...]
-    """Modules and what is taken from them at each call."""
+    """Modules, and what is looked up in them at each call."""
     is_wide: bool
-    """Whether it picks attributes by computed names."""
+    """Whether it looks up attributes by computed names."""
     copies: bool
     """Whether it may copy an array unseen."""
 
 
 @functools.lru_cache(maxsize=4096)
 def names_of(code: CodeType) -> CodeNames:
-    """Return what a code object names."""
+    """Return the names that a code object uses."""
     variables: dict[str, None] = {}
     attributes: dict[str, None] = {}
     imports: dict[tuple[str, str], None] = {}

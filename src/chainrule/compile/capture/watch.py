@@ -1,8 +1,8 @@
-"""Whether what a function reaches is still what it was, asked before each replay.
+"""Whether what a function reaches has changed, checked before each replay.
 
-Nearly always everything is the same object as before, so one function is generated that asks just this, some twenty
-nanoseconds a variable. Where it says no, values are compared; where they differ as objects only (a list that was made
-anew with the same numbers), the walk is repeated and held against the old one.
+Nearly always everything is the same object as before, so one function is generated that checks just identity, at some
+twenty nanoseconds per variable. If that fails, values are compared; if only identities differ (a rebuilt list of the
+same numbers), the walk is repeated and compared with the old one.
 """
 
 import functools
@@ -19,12 +19,12 @@ from chainrule.core.tensor import Tensor
 from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened
 
 MANY = 400
-"""Variables from which on a loop looks at them: to generate a function for more takes too long."""
+"""Above this many variables a loop checks them: generating a function for more takes too long."""
 IMMUTABLE = (*PLAIN, tuple, frozenset)
 
 
 class Watch:
-    """The variables of one function, and of its arguments that are objects, at the time of a capture."""
+    """The variables of one function, and of arguments that are objects, at the time of a capture."""
 
     def __init__(self, f: Callable[..., Any], arguments: Sequence[tuple[str, Any]] = ()) -> None:
         self._f, self._arguments = f, arguments
@@ -35,11 +35,11 @@ class Watch:
         self._is_as_it_was = _generated(reach.reads)
 
     def hold(self) -> bool:
-        """Whether all of them are what they were."""
+        """Whether all of them are unchanged."""
         try:
             if self._is_as_it_was():
                 return True
-        except (AttributeError, KeyError, TypeError, ValueError):  # a variable is gone, or is another thing now
+        except (AttributeError, KeyError, TypeError, ValueError):  # a variable is gone, or has another type
             pass
         if all(map(_is_same, self.reach.reads)):
             return True
@@ -50,9 +50,9 @@ class Watch:
         return True
 
     def changed(self) -> str | None:
-        """Return the path of the first variable that is not what it was, or None."""
+        """Return the path of the first variable that has changed, or None."""
         changed = [read for read in self.reach.reads if not _is_same(read)]
-        # The variable itself says more than the number of those beside it.
+        # The variable itself says more than the size of its container.
         changed.sort(key=lambda read: read.kind == "size")
         return changed[0].path if changed else None
 
@@ -63,7 +63,7 @@ def _is_same(read: Read) -> bool:
 
 
 def same_plain(now: Any, before: Any, otherwise: Callable[[Any, Any], bool]) -> bool:
-    """Whether two values that cannot change are equal, 0.0 and −0.0 told apart; `otherwise` answers for others."""
+    """Whether two immutable values are equal, distinguishing 0.0 from −0.0; `otherwise` decides for other values."""
     if now is before:
         return True
     if type(now) is not type(before):
@@ -78,7 +78,7 @@ def same_plain(now: Any, before: Any, otherwise: Callable[[Any, Any], bool]) -> 
 
 
 def _are_alike(old: Reach, new: Reach) -> bool:
-    """Whether two walks found the same values under the same paths, in objects that need not be the same."""
+    """Whether two walks found equal values under the same paths, whatever the objects' identities."""
     if len(old.reads) != len(new.reads) or old.modules.keys() != new.modules.keys():
         return False
     return all(
@@ -88,7 +88,7 @@ def _are_alike(old: Reach, new: Reach) -> bool:
 
 
 def _stand_for_each_other(now: Any, before: Any) -> bool:
-    """Whether an object can take another one's place: what it holds is compared on its own."""
+    """Whether an object can replace another one: their contents are compared separately."""
     if isinstance(now, CONTAINERS):
         return True
     if isinstance(now, FunctionType):
@@ -105,7 +105,7 @@ def _generated(reads: Sequence[Read]) -> Callable[[], bool]:
         return lambda: all(half() for half in halves)
     space: dict[str, Any] = {"is_": is_, "values": dict.values, "MISSING": MISSING}
     parts = [_question(read, k, space) for k, read in enumerate(reads)]
-    # As a closure: what a function finds in its closure it finds faster than global variables.
+    # As a closure: closure variables are faster to look up than globals.
     names = ", ".join(space)
     text = f"def make({names}):\n    return lambda: {' and '.join(parts) or 'True'}\n"
     made: dict[str, Any] = {}

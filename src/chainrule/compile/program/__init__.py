@@ -1,1 +1,1 @@
-"""What a capture writes down, and its simplifications."""
+"""The program that a capture records, and its simplifications."""

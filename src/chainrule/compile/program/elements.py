@@ -1,8 +1,8 @@
-"""What elementwise operations are inside a generated loop: their records, called with symbols.
+"""Elementwise operations inside a generated loop: their records, called with symbols.
 
-A record's `primal` is NumPy on arrays; on symbols the same Python writes instructions. So there is no table of what can
-stand in a loop: it is tried. A record may have another form for one number, `element`, which is faster than its primal
-or can be followed where that cannot.
+A record's `primal` is NumPy code on arrays; called with symbols, the same code emits instructions. So no table says
+what a loop can contain: it is tried. A record may have a scalar form, `element`, which is faster than its primal or can
+be traced where the primal cannot.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ def element_of(i: Instruction, operands: list[Any]) -> Symbol:
 
 
 def _function_of(i: Instruction) -> Any:
-    """Return what makes an element of an instruction's result: the record's `element` of floats, or its primal.
+    """Return the function for one element of an instruction's result: the record's `element` for floats, or its primal.
 
-    Of a custom operation it is the function that it was made of.
+    For a custom operation it is the function it was made from.
     """
     if isinstance(i.op, Custom):
         return i.op.function if i.function == i.op.primal else i.function
@@ -39,8 +39,8 @@ def _function_of(i: Instruction) -> Any:
 
 
 def is_known(i: Instruction) -> bool:
-    """Whether an instruction can stand in a loop: it acts on elements, and its record can be followed symbolically."""
-    # Symbols know arithmetic on elements alone, so a function of the user's that can be followed is such.
+    """Whether an instruction can run in a loop: it acts on elements, and its record can be traced symbolically."""
+    # Symbols only support elementwise arithmetic, so a user's function that can be traced is elementwise.
     if i.op is None or not isinstance(i.args, tuple) or not (i.op.is_pointwise or isinstance(i.op, Custom)):
         return False
     out = i.outputs[0].dtype
@@ -50,12 +50,12 @@ def is_known(i: Instruction) -> bool:
     try:
         settings = tuple(sorted((key, repr(value)) for key, value in i.settings.items()))
         return reads_only_functions(_function_of(i)) and _found(_Key(i, (i.op, i.function, args, settings, out)))
-    except TypeError:  # something that has no hash
+    except TypeError:  # something unhashable
         return False
 
 
 def can_follow(function: Any, arguments: Sequence[Any], settings: Mapping[str, Any]) -> bool:
-    """Whether a function depends on its arguments alone and makes symbols, one or several, of symbols.
+    """Whether a function depends only on its arguments and maps symbols to one or more symbols.
 
     What it does with arrays is then arithmetic on their elements, whatever their values and shapes are.
     """
@@ -72,7 +72,7 @@ def can_follow(function: Any, arguments: Sequence[Any], settings: Mapping[str, A
 
 
 class _Key:
-    """An instruction that counts as equal to others that do the same with the same types."""
+    """An instruction that compares equal to others that do the same with the same types."""
 
     def __init__(self, i: Instruction, key: Any) -> None:
         self.instruction, self.key, self.hash = i, key, hash(key)
@@ -91,7 +91,7 @@ def _found(key: _Key) -> bool:
     if any(isinstance(x, Symbol) and x.dtype not in LLVM for x in operands):
         return False
     key.instruction = None  # type: ignore[assignment]  # the cache is not to keep a program alive
-    with contextlib.suppress(Exception):  # whatever its Python does not like about symbols
+    with contextlib.suppress(Exception):  # whatever its code raises when given symbols
         made = element_of(i, operands)
         return isinstance(made, Symbol) and made.code is code and made.dtype == i.outputs[0].dtype
     return False

@@ -1,4 +1,4 @@
-"""Which instructions become one loop: elementwise operations over the same elements, and sums of what they make."""
+"""Which instructions fuse into one loop: elementwise operations over the same elements, and sums of their results."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -18,9 +18,9 @@ LOADABLE = (*FLOATS, np.dtype(np.bool_))
 
 @dataclass(eq=False)
 class Group:
-    """Instructions that run as one loop over `rows` times `columns` elements.
+    """Instructions that run as one loop over `rows` × `columns` elements.
 
-    `columns` is None while nothing asks for a certain split: every operand is full or a single number.
+    `columns` is None while nothing requires a particular split: every operand is full or a single number.
     """
 
     size: int
@@ -36,7 +36,7 @@ class Group:
 def reduction_of(i: Instruction) -> str | None:
     """Return how a sum or mean reduces, or None.
 
-    "all", "columns" (one sum for each column), "rows", or "middle": over all axes but a block of neighbours, as over
+    "all", "columns" (one sum per column), "rows", or "middle": over all axes except a block of adjacent ones, as over
     the batch and the pixels of each channel.
     """
     if i.kind != "op" or i.op not in (Sum, Mean) or i.outputs[0].dtype not in FLOATS:
@@ -57,7 +57,7 @@ def reduction_of(i: Instruction) -> str | None:
 
 
 def layout(value: Value, shape: Sequence[int]) -> tuple[str, int | None] | None:
-    """Return how a value lies over elements of `shape`, and the number of columns that asks for.
+    """Return how a value broadcasts over elements of `shape`, and the number of columns that requires.
 
     "full" (an element for each), "one", "row" (the same for each row), "column" (one for each row), "cycle" (one for
     each row, again and again, as a channel's bias over images); None where it is none of these.
@@ -84,7 +84,7 @@ def layout(value: Value, shape: Sequence[int]) -> tuple[str, int | None] | None:
 
 
 def is_renaming(i: Instruction) -> bool:
-    """Whether an instruction gives the same elements in the same order another shape."""
+    """Whether an instruction only changes the shape, keeping the order of elements."""
     return i.kind == "op" and i.op is Reshape and i.outputs[0].dtype in LOADABLE and i.outputs[0].size > 0
 
 
@@ -113,7 +113,7 @@ def space_of(i: Instruction) -> tuple[int, int | None] | None:
 
 
 def _behind(i: Instruction) -> int:
-    """Return how many elements lie behind the axes that a "middle" sum keeps."""
+    """Return how many elements lie after the axes that a "middle" sum keeps."""
     x, axis = i.inputs[0], i.settings.get("axis")
     axes = {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)) if a is not None}
     last = max(set(range(x.ndim)) - axes, default=-1)
@@ -121,13 +121,13 @@ def _behind(i: Instruction) -> int:
 
 
 def grouped(program: Program) -> list[Instruction | Group]:
-    """Return the instructions in an order in which they can run, with loops put together."""
+    """Return the instructions in an order in which they can run, with loops fused."""
     order = program.instructions
     return _Grouping(order).result() if order else []
 
 
 class _Grouping:
-    """Puts instructions together as long as no other would have to run in their midst.
+    """Fuses instructions as long as no other would have to run between them.
 
     `before[k]` is the set, as bits, of what must have run before instruction k, with groups counted as one.
     """
@@ -159,7 +159,7 @@ class _Grouping:
         own = Group(size, [i], columns)
         self.group_of[k] = own
         if is_renaming(i):
-            # In the loop that makes what it renames, or nowhere: elsewhere it is a view.
+            # Fused into the loop that makes its operand, or not at all: elsewhere it is a view.
             maker = i.inputs[0].maker
             assert maker is not None
             source = self.group_of[self.place[maker]]
@@ -215,7 +215,7 @@ class _Grouping:
                 self.before[x] |= earlier | mine
 
     def _sorted(self) -> list[Instruction | Group]:
-        """Sort by what must run before, and else by where the last member stood."""
+        """Sort topologically, with ties broken by the position of the last member."""
         last = {id(g): max(self.place[i] for i in g.members) for g in self.group_of.values()}
         nodes: list[tuple[int, Instruction | Group, int]] = []
         for k, i in enumerate(self.order):
@@ -240,7 +240,7 @@ class _Grouping:
 
 
 def _read_in_step(a: Group, b: Group) -> bool:
-    """Whether each reads what the other makes element by element: not broadcast, for its rows are not complete yet."""
+    """Whether one reads the other's result element by element: not broadcast, since its rows are not complete yet."""
     for one, other in ((a, b), (b, a)):
         for i in one.members:
             for value in i.inputs:

@@ -1,6 +1,6 @@
-"""Simplifications of a program, one function each: leave out, share, split and join instructions.
+"""Simplifications of a program, one function each: remove, share, split and fuse instructions.
 
-Each takes a program and changes it; what the program computes stays the same to rounding.
+Each modifies a program; what it computes stays the same up to rounding.
 """
 
 import math
@@ -32,9 +32,9 @@ def simplify(program: Program) -> None:
 
 
 def check_first(program: Program) -> None:
-    """Look at labels and indices among the arguments before anything is done to the world.
+    """Check labels and indices among the arguments before any side effect.
 
-    Where one is not what the plan was made for, the function itself is called, which must find the world as it was.
+    If one is not what the plan was made for, the function itself is called, which must find everything unchanged.
     """
     before: list[Instruction] = []
     ready = {v for v in program.inputs if v.after is None}
@@ -64,7 +64,7 @@ def _reads_classes(i: Instruction) -> bool:
 
 
 def join_adjoints(program: Program) -> None:
-    """Compute the gradients by all arguments of an operation in one pass, where its record says how."""
+    """Compute the gradients for all arguments of an operation in one pass, if its record says how."""
     groups: dict[Any, list[Instruction]] = {}
     for i in program.instructions:
         if i.rule is not None and i.rule[0].all_adjoints is not None:
@@ -97,7 +97,7 @@ def _of_saved(record: type[Operation]) -> Any:
 
 
 def join_primal_and_adjoint(program: Program) -> None:
-    """Compute a loss and its gradient in one pass, where its record says how and the loss's weights are constants."""
+    """Compute a loss and its gradient in one pass, if its record says how and the loss's weights are constants."""
     users = program.users()
     new: list[Instruction] = []
     skipped: set[Instruction] = set()
@@ -137,7 +137,7 @@ def _joined(i: Instruction, all_users: dict[Value, list[Instruction]], program: 
 
 
 def example(x: Any) -> Any:
-    """Return the array that stands for a value."""
+    """Return the example array of a value."""
     return x.array if isinstance(x, Value) else x
 
 
@@ -151,7 +151,7 @@ def applied(program: Program, op: Any, args: tuple[Any, ...], settings: dict[str
 
 
 def split_linear(program: Program) -> None:
-    """Make a product and a sum of each linear map: the sum then joins the activation that follows it."""
+    """Split each linear map into a product and a sum: the sum then fuses with the activation that follows."""
     instructions: list[Instruction] = []
     new: dict[Value, Value] = {}
     for i in program.instructions:
@@ -176,7 +176,7 @@ def split_linear(program: Program) -> None:
 
 
 def drop_casts(program: Program) -> None:
-    """Leave out conversions to the dtype that a value has already, and reshapes to its own shape."""
+    """Remove conversions to the dtype a value already has, and reshapes to its own shape."""
     new = {}
     for i in program.instructions:
         if i.kind == "op" and len(i.inputs) == 1 and i.op is not None and i.op.moves is Moves.SAME:
@@ -188,7 +188,7 @@ def drop_casts(program: Program) -> None:
 
 
 def share_common(program: Program) -> None:
-    """Compute once what would be computed twice from the same values."""
+    """Compute common subexpressions once."""
     seen: dict[Any, Instruction] = {}
     new: dict[Value, Value] = {}
     kept = []
@@ -206,7 +206,7 @@ def share_common(program: Program) -> None:
 
 
 def _key(i: Instruction) -> Any:
-    """Return what tells a call from others; None where it must not be shared."""
+    """Return a key that identifies a call; None if it must not be shared."""
     if i.kind != "op":
         return None
     try:
@@ -224,12 +224,12 @@ def _frozen(tree: Any) -> Any:
         return tuple((k, _frozen(v)) for k, v in sorted(tree.items()))
     if isinstance(tree, Value):
         return ("value", tree.number)
-    # By its text: 0.0 and -0.0 are equal, and not the same.
+    # By its text: 0.0 and -0.0 compare equal but differ.
     return (type(tree), repr(tree) if isinstance(tree, float | np.floating) else tree)
 
 
 def drop_unused(program: Program) -> None:
-    """Leave out what nobody uses; effects and draws stay."""
+    """Remove unused instructions; effects and draws stay."""
     needed = set(program.outputs)
     kept = []
     for i in reversed(program.instructions):

@@ -1,4 +1,4 @@
-"""What a capture writes down: values, and the instructions that make them, in the order in which they ran."""
+"""What a capture records: values, and the instructions that make them, in execution order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from chainrule.core.traces.capturing import replaced
 class Value:
     """An array of a program.
 
-    `kind` is "input" (an argument), "state" (an array that the program reads but did not get: a parameter, a buffer),
-    "constant", or "result". `array` holds the array itself for state and constants; for the others an example of what
-    it may be, until the plan is made.
+    `kind` is "input" (an argument), "state" (an array that the program reads but was not passed: a parameter, a
+    buffer), "constant", or "result". `array` holds the array itself for state and constants; for the others an example
+    of what it may be, until the plan is made.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Value:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that it takes."""
+        """Its size in bytes."""
         return self.size * int(self.dtype.itemsize)
 
     def __repr__(self) -> str:
@@ -49,11 +49,11 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Instruction:
-    """One call: `function(*args, **settings)` makes `outputs`; `args` and `settings` are trees that hold values.
+    """One call: `function(*args, **settings)` makes `outputs`; `args` and `settings` are trees of values.
 
     `kind` is "op" (an operation's primal), "call" (a rule or another function on plain arrays), "draw" (random numbers:
-    drawn in the order in which they stand), "change" (its first outputs are its inputs, changed in place) or "effect"
-    (it changes the world, so it is never dropped or moved past another one).
+    drawn in program order), "change" (its first outputs are its inputs, changed in place) or "effect" (it has side
+    effects, so it is never dropped or moved past another one).
     """
 
     name: str
@@ -63,7 +63,7 @@ class Instruction:
     settings: dict[str, Any]
     outputs: list[Value]
     structure: Any = None
-    """How the outputs stand in what the function returns: a tree with their positions, or None for just one array."""
+    """How the outputs are nested in the function's result: a tree of their positions, or None for a single array."""
     op: Any = None
     writes: tuple[Any, ...] | None = ()
     """The state that an effect changes, as arrays; None where it may be any."""
@@ -77,17 +77,17 @@ class Instruction:
 
     @property
     def rule(self) -> tuple[Any, str] | None:
-        """The record and the name of the rule that a call carries out, or None where it is no rule of a record."""
+        """The record and the name of the rule that a call runs, or None if it is not a record's rule."""
         found = getattr(self.function, "rule", None) if self.kind == "call" else None
         return found if isinstance(found, tuple) else None
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it has to stay though nobody uses its outputs."""
+        """Whether it must stay even if its outputs are unused."""
         return self.kind in ("effect", "draw")
 
     def substitute(self, new: dict[Value, Value]) -> None:
-        """Let it use other values in place of some."""
+        """Replace some of the values it uses."""
         if any(value in new for value in self.inputs):
             self.args = replaced(self.args, lambda x: new.get(x, x) if isinstance(x, Value) else x)
             self.settings = replaced(self.settings, lambda x: new.get(x, x) if isinstance(x, Value) else x)
@@ -110,15 +110,15 @@ def values_in(tree: Any) -> Iterator[Value]:
 
 
 class Program:
-    """Instructions in order, and which values come in and go out."""
+    """Instructions in order, with the program's inputs and outputs."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
-        """What has to be there at the end: results and gradients."""
+        """What must exist at the end: results and gradients."""
         self.renamed: dict[Value, Value] = {}
-        """What took the place of values that passes have left out."""
+        """The replacements of values that passes have removed."""
         self.values: list[Value] = []
 
     def value(self, kind: str, array: Any, maker: Instruction | None = None) -> Value:
@@ -129,7 +129,7 @@ class Program:
         return made
 
     def forget_examples(self) -> None:
-        """Let go of the arrays that stood for inputs and results while the plan was made."""
+        """Free the example arrays of inputs and results that the plan was made from."""
         for value in self.values:
             if value.kind in ("input", "result"):
                 value.array = None
@@ -149,7 +149,7 @@ class Program:
         return found
 
     def substitute(self, new: dict[Value, Value]) -> None:
-        """Use other values in place of some, everywhere."""
+        """Replace some values everywhere."""
         for old in list(new):
             while new[old] in new:
                 new[old] = new[new[old]]
@@ -159,7 +159,7 @@ class Program:
         self.renamed = {old: new.get(value, value) for old, value in self.renamed.items()} | new
 
     def now(self, value: Value) -> Value:
-        """Return the value that stands for one of the capture's."""
+        """Return the current replacement of one of the capture's values."""
         return self.renamed.get(value, value)
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""Whether a function's result depends on its arguments alone, as far as its code tells.
+"""Whether a function's result depends only on its arguments, as far as its code shows.
 
-A record of the user's that is written into a loop is called no more, so what it reads besides its arguments must not be
-able to change: a number in a module, a list in a closure, an attribute of a class. The functions, classes and modules
-of NumPy and of this package count as fixed, and the user's functions if all that they read does.
+A user's record that is compiled into a loop is never called again, so whatever else it reads must not change: a number
+in a module, a list in a closure, an attribute of a class. The functions, classes and modules of NumPy and of this
+package count as fixed; so do the user's functions if everything they read does.
 """
 
 import dis
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 TRUSTED = ("chainrule", "numpy", "math", "builtins")
-"""The packages whose functions depend on their arguments alone."""
+"""The packages whose functions depend only on their arguments."""
 
 
 ACTING = frozenset(
@@ -22,7 +22,7 @@ ACTING = frozenset(
         *("__import__", "random", "seed", "default_rng"),
     )
 )
-"""Names of what draws random numbers or acts on the world: who says one of them is called at each replay."""
+"""Names that draw random numbers or have side effects: a function that uses one is called at each replay."""
 
 
 @functools.lru_cache(4096)
