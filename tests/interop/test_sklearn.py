@@ -489,7 +489,7 @@ def test_wrong_samples_are_named():
         MLPClassifier(**SMALL, loss="cross_entropy").fit(X, LABELS)
     with pytest.raises(ValueError, match="class_weight: expected None where a sample has several labels"):
         MLPClassifier(**SMALL, class_weight="balanced").fit(X, LABELS)
-    with pytest.raises(ValueError, match="partial_fit sees a part"):
+    with pytest.raises(ValueError, match="partial_fit sees only part"):
         MLPClassifier(**SMALL, class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match=r"activation: expected an array of the shape \(150, 8\)"):
         MLPClassifier(**SMALL, activation=lambda x: x.sum()).fit(X, Y)
@@ -497,7 +497,7 @@ def test_wrong_samples_are_named():
         MLPRegressor(early_stopping=True).fit(X[:5], Y[:5])
     with pytest.raises(ValueError, match="early_stopping=True does not go with"):
         MLPRegressor(early_stopping=True).partial_fit(X, Y)
-    with pytest.raises(ValueError, match="solver='lbfgs' needs a loss without chance"):
+    with pytest.raises(ValueError, match="solver='lbfgs' needs a deterministic loss"):
         MLPRegressor(solver="lbfgs", dropout=0.5).fit(X, Y)
     assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
 

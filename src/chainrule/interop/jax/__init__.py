@@ -1,7 +1,7 @@
-"""chainrule and JAX: functions of the one in the other.
+"""chainrule functions in JAX, and JAX functions in chainrule.
 
-`as_jax_function(f)` is a function of chainrule for JAX, `from_jax_function(f)` one of JAX for chainrule. JAX is
-imported when one of them is called; without it they say what to install.
+`as_jax_function(f)` turns a chainrule function into a JAX function, `from_jax_function(f)` the other way round. JAX is
+imported on the first call; without it, they say what to install.
 """
 
 from .as_function import as_jax_function

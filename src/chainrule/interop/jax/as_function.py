@@ -1,7 +1,7 @@
-"""`as_jax_function`: a function of chainrule as one that JAX can compile and differentiate.
+"""`as_jax_function`: a chainrule function that JAX can compile and differentiate.
 
-The computation is a callback on the host (`jax.pure_callback`) under `jax.custom_vjp`; its pullback is a callback of
-the same kind, so it has a pullback as well, as often as one likes.
+The computation is a host callback (`jax.pure_callback`) under `jax.custom_vjp`; its pullback is wrapped in the same
+way, so it can be differentiated to any order.
 """
 
 import functools
@@ -18,22 +18,22 @@ from chainrule.nn import Module
 
 WHAT = "as_jax_function"
 Program = Callable[..., list[Any]]
-"""From arrays to arrays, by chainrule's operations."""
+"""A function from arrays to arrays, in chainrule operations."""
 
 
 def as_jax_function(f: Callable[..., Any], result: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """Return `f`, a function of arrays written with NumPy or chainrule, as a function of JAX's arrays.
+    """Return `f`, a function of arrays written with NumPy or chainrule, as a function of JAX arrays.
 
-    Positional arguments are pytrees of arrays and come to `f` as NumPy arrays; keyword arguments are passed on as they
-    are. It works under `jax.jit`, `jax.grad` and `jax.vjp` (by chainrule's rules, to any order) and `jax.vmap` (one row
-    after the other); JAX has no forward mode through a callback. What `f` refers to besides its arguments is constant.
+    Positional arguments are pytrees of arrays and reach `f` as NumPy arrays; keyword arguments are passed through. It
+    works under `jax.jit`, `jax.grad` and `jax.vjp` (by chainrule's rules, to any order) and `jax.vmap` (row by row);
+    JAX has no forward mode through a callback. Anything `f` refers to besides its arguments is constant.
 
     JAX must know the shapes of the result before it runs. `result(*args)` returns them for arguments that have a
     `shape` and a `dtype`: `jax.ShapeDtypeStruct`s in the structure of the result. Without it `f` runs once at ones for
     each new set of shapes, so it must take ones.
 
-    Raises TypeError for a module whose parameters would be constants, and at the call for complex arguments and for
-    results that are no arrays of real numbers.
+    Raises TypeError for a module whose parameters would be constants and, at the call, for complex arguments and
+    results that are not arrays of real numbers.
 
     >>> import jax
     >>> import numpy as np
@@ -87,7 +87,7 @@ def _called(f: Callable[..., Any], result: Any, shapes: dict[Any, Any], args: An
 
 
 def _hashable(settings: dict[str, Any]) -> Any:
-    """Return settings as a key, or None where they are none."""
+    """Return settings as a key, or None if there are none."""
     key = tuple(sorted(settings.items()))
     try:
         hash(key)
@@ -104,12 +104,12 @@ def _checked(y: Any) -> Any:
 
 
 def _kept(jax: Any, dtype: Any) -> Any:
-    """Return the dtype in which JAX holds an array of this one: float32 for float64, unless it is told otherwise."""
+    """Return the dtype in which JAX holds an array of this dtype: float32 for float64 unless x64 is enabled."""
     return jax.dtypes.canonicalize_dtype(dtype)
 
 
 def _shapes(jax: Any, program: Program, abstract: Sequence[Any]) -> list[Any]:
-    """Return the shapes and dtypes of the outputs, by a run at ones."""
+    """Return the shapes and dtypes of the outputs, found by a run at ones."""
     try:
         with no_grad(), np.errstate(all="ignore"):
             outputs = program(*(np.ones(x.shape, x.dtype) for x in abstract))
@@ -132,7 +132,7 @@ def apply(program: Program, wanted: Sequence[Any], arrays: Sequence[Any]) -> lis
             outputs = program(*map(np.asarray, plain))
         return tuple(_fitting(y, like) for y, like in zip(outputs, wanted, strict=True))
 
-    # Before JAX 0.4.34 there was no other way than row by row, and no setting.
+    # Before JAX 0.4.34 the only way was row by row, and there was no setting.
     named = "vmap_method" in inspect.signature(jax.pure_callback).parameters
     by_rows = {"vmap_method": "sequential"} if named else {}
 

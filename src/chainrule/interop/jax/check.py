@@ -1,4 +1,4 @@
-"""`check_jax`: is the gradient right that JAX gives for this `custom_vjp`, `custom_jvp` or ordinary function?"""
+"""`check_jax`: does JAX compute the right gradient for this `custom_vjp`, `custom_jvp` or ordinary function?"""
 
 from collections.abc import Collection
 from typing import Any
@@ -19,19 +19,19 @@ def check_jax(
     expected: str | Collection[str] = (),
     **settings: Any,
 ) -> CheckReport:
-    """Say whether the gradient that JAX computes is right, and if it is not, why and where.
+    """Say whether the gradient that JAX computes is right and, if not, why and where it is wrong.
 
     `f` is a function under `jax.custom_vjp` or `jax.custom_jvp`, or any function of arrays, and is called with `*args`,
-    which may be pytrees, and `**settings`. Checked are the gradients of the floating arrays in `args` but those in
-    `nondiff_argnums`, and of Python floats where there is no array. Closed-over arrays are constants: pass what is to
-    be checked.
+    which may be pytrees, and `**settings`. It checks the gradients of the floating arrays in `args` except those in
+    `nondiff_argnums`, or of Python floats if there is no array. Closed-over arrays are constants: pass what is to be
+    checked.
 
     The method, and `expected`, are those of `chainrule.check`.
-    Without `jax_enable_x64`, JAX computes in float32; the same code is then
-    checked in float64, if it takes it. A wrong gradient is followed to the first custom rule or `stop_gradient` that is
-    to blame. JAX's two modes are no witnesses of each other, as reverse mode is its transposed forward mode.
+    Without `jax_enable_x64`, JAX computes in float32; the same code is then checked in float64, if it accepts float64.
+    A wrong gradient is traced to the first custom rule or `stop_gradient` that causes it. JAX's two modes cannot check
+    each other, since its reverse mode is the transposed forward mode.
 
-    Raises what `f` raises at `args`, TypeError where there is nothing to check or a value is bfloat16, and ImportError
+    Raises what `f` raises at `args`, TypeError if there is nothing to check or a value is bfloat16, and ImportError
     without JAX.
 
     >>> import jax, numpy as np

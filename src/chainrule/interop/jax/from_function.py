@@ -1,4 +1,4 @@
-"""`from_jax_function`: a function of JAX as an operation of chainrule."""
+"""`from_jax_function`: a JAX function as a chainrule operation."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,18 +12,18 @@ from chainrule.interop.foreign import Function, Library, is_array, operation
 
 WHAT = "from_jax_function"
 Jax = Any
-"""An array of JAX."""
+"""A JAX array."""
 
 
 def from_jax_function(f: Function, several: bool = False) -> Custom:
-    """Return `f`, a function of JAX's arrays, as an operation of chainrule: a `cr.custom` with both rules.
+    """Return `f`, a function of JAX arrays, as a chainrule operation: a `cr.custom` with both rules.
 
-    `f(*args, **settings)` gets arrays of JAX and returns one, or a tuple of them with `several`. JAX differentiates it:
-    the floating arguments, in both modes and to any order. Keyword arguments are passed on as they are. What `f` refers
-    to besides its arguments is constant. Where an argument is float64, JAX computes in float64 for the time of the
-    call, `jax_enable_x64` or not. Pass `jax.jit(f)` to have it compiled.
+    `f(*args, **settings)` gets JAX arrays and returns one, or a tuple of them with `several`. JAX differentiates it
+    with respect to the floating arguments, in both modes and to any order. Keyword arguments are passed through.
+    Anything `f` refers to besides its arguments is constant. If an argument is float64, JAX computes the call in
+    float64 even without `jax_enable_x64`. Pass `jax.jit(f)` to have it compiled.
 
-    Raises TypeError at the call for a result that is no array of real numbers that NumPy has.
+    Raises TypeError at the call if the result is not an array of a real dtype that NumPy has.
 
     >>> import chainrule as cr
     >>> import jax, numpy as np
@@ -38,7 +38,7 @@ def from_jax_function(f: Function, several: bool = False) -> Custom:
 
 
 class JAX(Library):
-    """JAX, as a library of operations."""
+    """JAX as a provider of operations."""
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
@@ -99,20 +99,20 @@ class JAX(Library):
         return fewer
 
     def cotangents(self, outputs: Sequence[Jax], bars: Sequence[Any]) -> tuple[Any, ...]:
-        """Return cotangents in the dtypes of the outputs; those of whole numbers are of the dtype without values."""
+        """Return cotangents in the dtypes of the outputs; those of integers have JAX's dtype without values, float0."""
         return tuple(
             self.jax.numpy.asarray(bar, y.dtype) if is_floating(y) else np.zeros(y.shape, self.jax.dtypes.float0)
             for y, bar in zip(outputs, bars, strict=True)
         )
 
     def filled(self, y_dot: Any) -> Any:
-        """Return a tangent, zeros for the dtype without values."""
+        """Return a tangent, zeros for float0."""
         return np.zeros(y_dot.shape) if y_dot.dtype == self.jax.dtypes.float0 else y_dot
 
     # Arrays
 
     def precision(self, args: Sequence[Any]) -> AbstractContextManager[Any]:
-        """Return a context in which JAX keeps float64, where there is any."""
+        """Return a context in which JAX keeps float64, if any array has it."""
         if not any(isinstance(x, float) or getattr(x, "dtype", None) == np.float64 for x in args):
             return nullcontext()
         modern = hasattr(self.jax, "enable_x64")  # before JAX 0.8 it was in jax.experimental
@@ -121,11 +121,11 @@ class JAX(Library):
         return context
 
     def given(self, x: Any) -> Any:
-        """Return an array as one of JAX; anything else as it is."""
+        """Return an array as a JAX array; anything else unchanged."""
         return self.jax.numpy.asarray(x) if is_array(x) else x
 
     def array(self, y: Jax) -> Any:
-        """Return an array of JAX as a new one of NumPy, or a scalar."""
+        """Return a JAX array as a new NumPy array or scalar."""
         array = np.array(y)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"the result is {array.dtype}, expected real numbers that NumPy has")

@@ -1,4 +1,4 @@
-"""Where to look for a wrong gradient in JAX: the custom rules and the cuts of one run, in the order of time."""
+"""Where to look for a wrong gradient in JAX: the custom rules and gradient cuts of one run, in execution order."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -17,27 +17,27 @@ CUT = "stop_gradient"
 
 
 class DissectedJax(JaxSubject):
-    """A function of JAX that can be taken apart: the checker then says in which part a gradient is wrong."""
+    """A JAX function that can be taken apart, so that the checker can say in which part a gradient is wrong."""
 
     def parts(self) -> list[Subject]:
-        """Return the custom rules and the cuts that a run comes by, in this order of time."""
+        """Return the custom rules and the cuts that a run passes, in execution order."""
         return self._parts
 
     @functools.cached_property
     def _parts(self) -> list[Subject]:
         try:
             return parts_of(self)
-        except Exception:  # code that cannot be watched: the verdict stands without a place
+        except Exception:  # code that cannot be traced: the verdict gives no place
             return []
 
 
 def parts_of(subject: JaxSubject) -> list[Subject]:
-    """Run a function once, operation by operation, and return the parts of it that can be checked alone."""
+    """Run a function once, operation by operation, and return the parts that can be checked on their own."""
     with subject.precision(), subject.jax.disable_jit():
         return [*_custom_calls(subject), *_cuts(subject)]
 
 
-# Custom rules: their calls with values, as they are made
+# Custom rules: their calls with values, as they happen
 
 
 def _custom_calls(subject: JaxSubject) -> list[Subject]:
@@ -61,7 +61,7 @@ def _custom_calls(subject: JaxSubject) -> list[Subject]:
 
 @contextmanager
 def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iterator[None]:
-    """Tell `note` of each call of a function that has a custom rule."""
+    """Report each call of a function with a custom rule to `note`."""
     call = kind.__call__
 
     @functools.wraps(call)
@@ -81,7 +81,7 @@ def _watched(kind: Any, note: Callable[[Any, Sequence[Any], Any], None]) -> Iter
 
 
 def _cuts(subject: JaxSubject) -> list[Subject]:
-    """Return each `stop_gradient` that changes a gradient which is whole otherwise: a softmax's maximum does not."""
+    """Return each `stop_gradient` that changes an otherwise correct gradient, unlike that on a softmax's maximum."""
     values = subject.values(subject.arguments)
     program = subject.jax.make_jaxpr(subject.outputs)(values)
     flat = subject.jax.tree_util.tree_leaves(values)
@@ -111,7 +111,7 @@ def _cut(subject: JaxSubject, step: Any, x: Any) -> Subject:
 def _run(
     program: Any, args: Sequence[Any], joined_up: Sequence[int], inputs: dict[int, Any] | None = None
 ) -> list[Any]:
-    """Return the outputs of a traced program, of which some steps let their input pass; note what cuts get."""
+    """Return a traced program's outputs with some steps passing their input through; record the inputs of cuts."""
     known = dict(zip(program.jaxpr.constvars, program.consts, strict=True))
     known.update(zip(program.jaxpr.invars, args, strict=True))
 

@@ -1,4 +1,4 @@
-"""Functions of JAX under check: with a custom rule, or ordinary ones."""
+"""JAX functions under check, with or without a custom rule."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +24,13 @@ from chainrule.check.subjects.subject import (
 from chainrule.interop.reports import reproduction
 
 EAGER_RUNS = 4
-"""Runs before a function is compiled: by then it is known to give the same twice."""
+"""How often a function runs before it is compiled: by then it is known to be deterministic."""
 Jax = Any
-"""An array or another object of JAX."""
+"""A JAX array or other JAX object."""
 
 
 class JaxSubject(Subject):
-    """A function of JAX at given arguments, which may be pytrees. `wide` is whether it runs in float64."""
+    """A JAX function at given arguments, which may be pytrees. `wide` says whether it runs in float64."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class JaxSubject(Subject):
             self.arguments = {name: self._array(name, self.leaves[k]) for name, k in self.positions.items()}
 
     def _rule(self) -> Any:
-        """Return the user's rule: what `defvjp` or `defjvp` was given."""
+        """Return the user's rule, as passed to `defvjp` or `defjvp`."""
         for kind, rule in ((self.jax.custom_vjp, "bwd"), (self.jax.custom_jvp, "jvp")):
             if isinstance(self.f, kind):
                 return getattr(self.f, rule)
@@ -73,10 +73,10 @@ class JaxSubject(Subject):
         context: AbstractContextManager[Any] = home.enable_x64(True)
         return context
 
-    # What there is to differentiate
+    # What can be differentiated
 
     def _as_array(self, leaf: Any) -> Any:
-        """Return an array as JAX sees it; anything else as it is."""
+        """Return an array as JAX sees it; anything else unchanged."""
         if not self._is_floating(leaf):
             return leaf
         return self.jax.numpy.asarray(leaf, np.float64 if self.wide else None)
@@ -116,7 +116,7 @@ class JaxSubject(Subject):
         return outputs
 
     def values(self, arguments: Arrays) -> dict[str, Jax]:
-        """Return the arguments as arrays of JAX."""
+        """Return the arguments as JAX arrays."""
         return {name: self.jax.numpy.asarray(x) for name, x in arguments.items()}
 
     def outputs(self, values: Mapping[str, Any]) -> list[Any]:
@@ -131,7 +131,7 @@ class JaxSubject(Subject):
         return joined([self._array("the output", y) for y in outputs])
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
-        """Run JAX's reverse mode, in which the user's rule is called."""
+        """Run JAX's reverse mode, which calls the user's rule."""
         with self.precision():
             try:
                 gradients = self._run(self._gradients, self.values(arguments), self.jax.numpy.asarray(y_bar))
@@ -139,13 +139,13 @@ class JaxSubject(Subject):
                 untraceable = isinstance(error, self.jax.errors.JAXTypeError)
                 verdict = "shape" if "shape" in str(error) and not untraceable else "signature"
                 if verdict == "shape" and (raw := self._raw(arguments, y_bar)) is not None:
-                    return raw  # the checker says in which of them the shape is wrong, and why
+                    return raw  # the checker says whose shape is wrong, and why
                 said = f"{type(error).__name__}: {error}"
                 raise BackwardError(verdict, f"{self.backward_name or 'the backward pass'} raised {said}") from error
         return {name: np.array(g) for name, g in gradients.items()}
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
-        """Yield the backward pass of a custom_vjp, and the functions of the user's that it calls."""
+        """Yield the backward pass of a custom_vjp, and the user's functions that it calls."""
 
         def with_rule(rule: FunctionType) -> Subject:
             twin: JaxSubject = copy.copy(self)
@@ -157,7 +157,7 @@ class JaxSubject(Subject):
             yield from with_helpers(self.f.bwd, with_rule)
 
     def _raw(self, arguments: Arrays, y_bar: Array) -> dict[str, Any] | None:
-        """Return what a custom_vjp's own backward pass gives, or None where it cannot be called by itself."""
+        """Return what a custom_vjp's own backward pass gives, or None if it cannot be called on its own."""
         if not isinstance(self.f, self.jax.custom_vjp) or self.f.nondiff_argnums or len(self.leaves) != len(self.args):
             return None
         values = self.values(arguments)
@@ -166,7 +166,7 @@ class JaxSubject(Subject):
             y, saved = self.f.fwd(*args, **self.settings)
             gradients = self.f.bwd(saved, self.jax.numpy.asarray(y_bar, y.dtype))
             return {name: np.array(gradients[k]) for name, k in self.positions.items()}
-        except Exception:  # then what JAX said has to do
+        except Exception:  # then JAX's own message has to do
             return None
 
     def _gradients(self, values: Mapping[str, Jax], y_bar: Jax) -> dict[str, Jax]:
@@ -181,7 +181,7 @@ class JaxSubject(Subject):
         return found
 
     def _run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of JAX: at first as it is, and compiled when it was called a few times, if it can be."""
+        """Call a JAX function: as it is for the first few calls, then compiled if possible."""
         runs, compiled = self.runs.get(function.__name__, (0, None))
         if runs == EAGER_RUNS:
             compiled = self.jax.jit(function)
@@ -191,8 +191,8 @@ class JaxSubject(Subject):
         try:
             return compiled(*args)
         except Exception:
-            result = function(*args)  # where this raises as well, it is the arguments
-            self.runs[function.__name__] = runs + 1, None  # Python code that looks at values: never compiled
+            result = function(*args)  # if this raises as well, the arguments are to blame
+            self.runs[function.__name__] = runs + 1, None  # Python code that reads values: never compile it
             return result
 
     # The same function elsewhere
@@ -206,16 +206,16 @@ class JaxSubject(Subject):
         return self._twin(self.leaves, wide=True)
 
     def sizes(self) -> set[int]:
-        """Return the lengths of all axes of the arrays."""
+        """Return the lengths of all the arrays' axes."""
         return {n for x in self.leaves for n in np.shape(x)}
 
     def reduced(self, sizes: Mapping[int, int]) -> "JaxSubject":
-        """Return the function at arguments whose axes are cut."""
+        """Return the function at arguments with shortened axes."""
         leaves = [cut(np.array(x), sizes) if hasattr(x, "dtype") and np.ndim(x) else x for x in self.leaves]
         return self._twin(leaves, wide=self.wide)
 
     def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "JaxSubject | None":
-        """Return the function at arrays of which some axes are shorter; the rules of JAX itself are not asked."""
+        """Return the function at arrays with some axes shortened; JAX's own rules are not consulted."""
         if self._rule() is None:
             return None
         leaves = list(self.leaves)
@@ -224,7 +224,7 @@ class JaxSubject(Subject):
         return self._twin(leaves, wide=self.wide)
 
     def code(self) -> str:
-        """Return Python text that checks this again, where all arguments are arrays and short."""
+        """Return Python code that repeats this check, if all arguments are short arrays."""
         if self.settings or not all(hasattr(x, "dtype") for x in self.args):
             return ""
         texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]

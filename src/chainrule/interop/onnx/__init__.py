@@ -1,11 +1,11 @@
-"""chainrule and ONNX: models written to files that other programs run, and files of theirs as models to train.
+"""chainrule and ONNX: models exported to files for other programs, and ONNX files loaded as trainable models.
 
 | from chainrule to ONNX | from ONNX to chainrule |
 |---|---|
 | `export(model, path, *examples)` | `load(path)` |
 
-onnx is imported when one of them is called, and onnxruntime when `export` compares the file with the model; without
-them they say what to install.
+onnx is imported on the first call, and onnxruntime when `export` compares the file with the model; without them, an
+error says what to install.
 """
 
 from .export import export

@@ -1,4 +1,4 @@
-"""`Call`: one node of an ONNX graph, as the functions that carry out operators see it."""
+"""`Call`: one node of an ONNX graph, as the functions that run operators see it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy as np
 Reader = Callable[..., Any]
 
 READERS: dict[str, Reader] = {}
-"""How each operator is carried out: `(call, *inputs)` returns one array, or a list of them."""
+"""The function for each operator: `(call, *inputs)` returns one array, or a list of them."""
 ATTRIBUTES: dict[str, frozenset[str]] = {}
-"""The attributes that each of them heeds."""
+"""The attributes that each of them supports."""
 LARGEST = 2**31
-"""How many elements an array may have whose shape a file says."""
+"""The most elements in an array whose shape comes from a file."""
 
 
 def reads(*names: str, attributes: str = "") -> Callable[[Reader], Reader]:
-    """Register a function that carries out the operators of these names, with the attributes that it heeds."""
+    """Register a function that runs the operators of these names, with the attributes that it supports."""
 
     def register(reader: Reader) -> Reader:
         for name in names:
@@ -39,28 +39,28 @@ class Call:
     inputs: Sequence[str]
     outputs: Sequence[str]
     module: Any = None
-    """The module that is running, while it is."""
+    """The running module, or None."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an attribute."""
         return self.attributes.get(name, default)
 
     def ints(self, name: str, given: Any = None) -> list[int] | None:
-        """Return integers that stand in an attribute, or since a later opset in an input; None for neither."""
+        """Return integers from an attribute or, since a later opset, an input; None if neither is given."""
         if given is None:
             found = self.attributes.get(name)
             return None if found is None else [int(n) for n in np.atleast_1d(found)]
         return self.known(name, given)
 
     def known(self, name: str, given: Any) -> list[int]:
-        """Return the integers of an input that shapes depend on."""
+        """Return the integers of an input that determines shapes."""
         array = np.asarray(given)
         if array.dtype.kind not in "iu":
             self.refuse(f"{name}: expected integers, got {array.dtype}")
         return [int(n) for n in array.reshape(-1)]
 
     def bounded(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return a shape that the file says; a ValueError for a negative or an enormous one."""
+        """Return a shape given in the file; a ValueError if it is negative or enormous."""
         size = 1
         for n in shape:
             size *= int(n)

@@ -28,15 +28,15 @@ from .write import (
 )
 
 FAMILIES = (onnx_write_elements, onnx_write_shapes, onnx_write_layers, onnx_write_modules)
-"""Where the writers of operations stand; importing them registers them."""
+"""The modules with the writers of operations; importing them registers them."""
 
 OPSET, OLDEST_OPSET = 23, 20
 IR_VERSIONS = {20: 9, 21: 10, 22: 10, 23: 11}
-"""The version of the file format that came with each opset; the last one holds from there on."""
+"""The file format version introduced with each opset; the last one applies to all later opsets."""
 LARGEST = 2**31 - 2**20
-"""How many bytes of parameters one file can hold, by the limit of Protocol Buffers."""
+"""The most bytes of parameters one file can hold, limited by Protocol Buffers."""
 PARAMETERS = "chainrule.parameters"
-"""The key of a file's metadata under which the names of what can be trained stand, one a line."""
+"""The key of a file's metadata that lists the names of trainable parameters, one per line."""
 
 Dynamic = Literal["batch"] | Sequence[Mapping[int, str]] | None
 
@@ -53,26 +53,26 @@ def export(
     check: bool = True,
     tolerance: float = 1e-5,
 ) -> Any:
-    """Write what a model computes in evaluation mode to an ONNX file at `path` (None: no file); return the ModelProto.
+    """Export a model in evaluation mode to an ONNX file at `path` (None: no file); return the ModelProto.
 
-    The model is called on `examples`, and the operations that it does are written down, so a module of your own or any
-    function of chainrule's operations can be exported as well as the layers of `chainrule.nn`. Python code is not: a
-    branch on a value is an error, and a loop is unrolled. Recurrent layers, BatchNorm and GroupNorm become the one node
-    that ONNX has for them. Parameters keep their names and layout. Floating examples are converted to the dtype of the
-    parameters, and so are the inputs of the file.
+    The model is traced on `examples`, so your own modules and any function of chainrule operations can be exported as
+    well as the layers of `chainrule.nn`. Python control flow is not traced: a branch on a value is an error, and a loop
+    is unrolled. Recurrent layers, BatchNorm and GroupNorm become the single node that ONNX has for each. Parameters
+    keep their names and layout. Floating examples are converted to the dtype of the parameters, and so are the inputs
+    of the file.
 
-    `dynamic` says which axes may have another length when the file is run: "batch", the first axis of every input;
-    None for none of them; or for each input a dict of axes and names, as in `({0: "batch", 1: "time"},)`. The model is
-    traced at several lengths to find what follows them. `settings` are keywords of the model's call, such as
+    `dynamic` says which axes may change in length when the file is run: "batch", the first axis of every input; None
+    for no axis; or for each input a dict of axes and names, as in `({0: "batch", 1: "time"},)`. The model is traced at
+    several lengths to find what depends on them. `settings` are keyword arguments of the model's call, such as
     `{"causal": True}`. Inputs are called `input_names` ("x", or "x0", "x1", …), outputs `output_names` ("y", …).
 
-    `opset` is the version of ONNX's operators, from 20. With `check`, the file is run by onnxruntime at two lengths of
-    the dynamic axes, and each output must differ from the model's by at most `tolerance` times its largest value, or
-    times 1 if that is larger.
+    `opset` is the version of ONNX's operators, from 20. With `check`, onnxruntime runs the file at two lengths of the
+    dynamic axes, and each output may differ from the model's by at most `tolerance` times the larger of 1 and its
+    largest value.
 
-    Raises ValueError, with the line of the code, for an operation that has no form in ONNX, for one that draws random
-    numbers, for operations that differ with a dynamic length, and for a file that computes something else;
-    CaptureError for a branch on a value; ImportError, with what to install, without onnx or onnxruntime.
+    Raises ValueError, with the line of code, for an operation that ONNX cannot express, for one that draws random
+    numbers, for operations that depend on a dynamic length, and for a file whose results differ; CaptureError for a
+    branch on a value; ImportError, with what to install, without onnx or onnxruntime.
 
     Source: the ONNX specification, https://onnx.ai/onnx/operators/.
 
@@ -159,7 +159,7 @@ def _axes(dynamic: Any, arrays: Sequence[Any]) -> Axes:
 
 
 def _names(model: Any, traces: Traces) -> dict[int, str]:
-    """Return the names of the arrays that a model holds, by the identity of the array."""
+    """Return the names of a model's arrays, keyed by the identity of the array."""
     tensors = traces.first.capture.tensors.values()
     found = {id(array): tensor.name or "tensor" for tensor, array, _ in tensors}
     if isinstance(model, nn.Module):
@@ -214,7 +214,7 @@ def _model(onnx: Any, graph: Graph, inputs: list[str], outputs: list[str], opset
 
 
 def _join_outputs(graph: Graph, outputs: list[str]) -> None:
-    """Let the node that makes an output give it its name, instead of an Identity behind it."""
+    """Rename the output of the node that makes it, instead of adding an Identity."""
     behind = graph.nodes[-len(outputs) :]
     before = graph.nodes[: -len(outputs)]
     makers = {name: node for node in before for name in node.output}
@@ -230,7 +230,7 @@ def _join_outputs(graph: Graph, outputs: list[str]) -> None:
 
 
 def _compare(made: Any, traces: Traces, inputs: list[str], tolerance: float) -> None:
-    """Run a file by onnxruntime on the examples, at the first lengths and at others, and compare the outputs."""
+    """Run a file in onnxruntime on the examples, at the original and at other lengths, and compare the outputs."""
     install = "python -m pip install 'chainrule[onnx]', or pass check=False"
     runtime = needed("onnxruntime", "export: comparing the file with the model", install)
     options = runtime.SessionOptions()

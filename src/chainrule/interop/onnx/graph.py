@@ -1,4 +1,4 @@
-"""`Graph`: the ONNX graph that is being written, and how the values of a capture stand in it."""
+"""`Graph`: the ONNX graph being written, and how the values of a capture appear in it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from .tracing import Size, Traces
 Writer = Callable[..., Any]
 
 WRITERS: dict[Any, Writer] = {}
-"""How each operation is written, by its record: `(graph, instruction, *args, **settings)` returns the outputs' names.
+"""The writer of each operation, by its record: `(graph, instruction, *args, **settings)` returns the outputs' names.
 
-Modules written as a whole, and functions that are no operations, stand here by their names.
+Modules written as a whole, and functions that are not operations, are keyed by name.
 """
 
 
@@ -34,7 +34,7 @@ def writes(*records: type[Operation]) -> Callable[[Writer], Writer]:
 
 @dataclass(frozen=True)
 class Ref:
-    """An argument of an operation as a writer sees it: its name in the graph, its dtype, its shape with sizes."""
+    """An argument of an operation as a writer sees it: its name in the graph, dtype, and shape with symbolic sizes."""
 
     name: str
     dtype: Any
@@ -48,7 +48,7 @@ class Ref:
 
 
 class Graph:
-    """Nodes and initializers; every method returns the name of what it has added."""
+    """Nodes and initializers; every method returns the name of what it adds."""
 
     def __init__(self, traces: Traces, opset: int, names: Mapping[int, str]) -> None:
         self.onnx = needed("onnx", "export")
@@ -59,7 +59,7 @@ class Graph:
         self.initializers: dict[str, np.ndarray[Any, Any]] = {}
         self.parameters: list[str] = []
         self.averages: dict[int, str] = {}
-        """Means over windows whose sums are values of the program."""
+        """Means over windows whose sums are also used by the program."""
         self._refs: dict[int, Ref] = {}
         self._constants: dict[Any, str] = {}
         self._lengths: dict[str, tuple[str, int]] = {}
@@ -69,7 +69,7 @@ class Graph:
     # Names
 
     def fresh(self, hint: str) -> str:
-        """Return a name that nothing has yet."""
+        """Return an unused name."""
         name, count = hint, 0
         while name in self._used:
             count += 1
@@ -78,26 +78,26 @@ class Graph:
         return name
 
     def reserve(self, names: Sequence[str]) -> None:
-        """Keep names for the outputs; a ValueError where an input has one of them."""
+        """Reserve names for the outputs; a ValueError if an input has one of them."""
         if taken := self._used & set(names):
             raise ValueError(f"export: {min(taken)!r} is the name of an input and of an output")
         self._used |= set(names)
 
     def input(self, value: Value, name: str, axes: Mapping[int, str]) -> None:
-        """Let an argument of the model be an input of the graph."""
+        """Make an argument of the model an input of the graph."""
         self._used.add(name)
         self._refs[value.number] = Ref(name, value.dtype, self.traces.shapes[value.number], value)
         for axis, length in axes.items():
             self._lengths.setdefault(length, (name, axis))
 
     def bind(self, value: Value, name: str) -> None:
-        """Say under which name a value of the program stands in the graph."""
+        """Set the name of a program value in the graph."""
         self._refs[value.number] = Ref(name, value.dtype, self.traces.shapes[value.number], value)
 
     # Nodes
 
     def node(self, kind: str, *inputs: Any, outputs: int = 1, hint: str = "", **attributes: Any) -> Any:
-        """Add a node; an input is a name, a `Ref` or None for one that is left out."""
+        """Add a node; an input is a name, a `Ref`, or None if omitted."""
         names = [getattr(x, "name", x) or "" for x in inputs]
         while names and not names[-1]:
             names.pop()
@@ -107,7 +107,7 @@ class Graph:
         return made[0] if outputs == 1 else made
 
     def constant(self, array: Any, dtype: Any = None, name: str = "constant") -> str:
-        """Return an array or number that the graph holds."""
+        """Return the name of a constant array or number."""
         array = np.asarray(array, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -116,7 +116,7 @@ class Graph:
         return self._constants[key]
 
     def parameter(self, value: Value) -> Ref:
-        """Return an array of the model, under the name that it has there."""
+        """Return an array of the model, under its name in the model."""
         name = self.fresh(self.names.get(id(value.array), "constant"))
         self.initializers[name] = np.array(value.array)
         if id(value.array) in self.leaves:
@@ -157,7 +157,7 @@ class Graph:
         return self._refs[value.number]
 
     def _range(self, value: Value) -> str:
-        """Return a constant array whose shape follows lengths."""
+        """Return a constant array whose shape depends on dynamic lengths."""
         made = self.traces.varying[value.number]
         if not made.step:
             return str(self.node("Expand", self.constant(made.first, made.dtype), self.sizes(made.shape)))
@@ -172,7 +172,7 @@ class Graph:
         return str(shaped if made.dtype == np.int64 else self.cast(shaped, made.dtype))
 
     def sizes(self, numbers: Sequence[Any]) -> str:
-        """Return numbers, of which some may follow lengths, as one array of int64."""
+        """Return numbers, some of which may depend on dynamic lengths, as one int64 array."""
         if not any(isinstance(n, Size) for n in numbers):
             return self.constant(np.array(numbers, np.int64))
         parts = [self._size(n) if isinstance(n, Size) else self.constant(np.array([n], np.int64)) for n in numbers]
@@ -194,18 +194,18 @@ class Graph:
         return str(self.node("Add", made, self.constant(np.array([size.offset], np.int64))) if size.offset else made)
 
     def shape_of(self, value: Value) -> tuple[Any, ...]:
-        """Return a value's shape, with sizes in it."""
+        """Return a value's shape, with symbolic sizes."""
         return self.traces.shapes[value.number]
 
     def reshape(self, x: Any, shape: Sequence[Any], hint: str = "") -> str:
-        """Return `x` in another shape; the one length that moves needs no arithmetic."""
+        """Return `x` in another shape; a single dynamic length needs no arithmetic."""
         moving = [k for k, n in enumerate(shape) if isinstance(n, Size)]
         if len(moving) == 1 and 0 not in shape and -1 not in shape:
             shape = [-1 if k == moving[0] else n for k, n in enumerate(shape)]
         return str(self.node("Reshape", x, self.sizes(shape), hint=hint))
 
     def prune(self, outputs: Sequence[str]) -> None:
-        """Leave out the nodes and arrays that no output needs."""
+        """Remove the nodes and arrays that no output needs."""
         used, kept = set(outputs), []
         for node in reversed(self.nodes):
             if used & set(node.output):

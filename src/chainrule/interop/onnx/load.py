@@ -28,25 +28,25 @@ from .read import (
 from .read.elements import ELEMENT_TYPES
 
 FAMILIES = (onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
-"""Where the functions that carry out operators stand; importing them registers them."""
+"""The modules with the functions that run operators; importing them registers them."""
 
 MOST_NODES, MOST_NESTED = 100_000, 100
-"""How many nodes a file may have when its functions are inlined, and how deep these and graphs may nest."""
+"""The most nodes a file may have after inlining, and how deep functions and graphs may nest."""
 OLDEST_OPSET = 7
-"""Before it, arrays of different shapes met by attributes."""
+"""Before it, broadcasting was set by attributes."""
 
 
 def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str], bool] | None = None) -> OnnxModule:
-    """Return an ONNX file, its bytes or a ModelProto as a model, in evaluation mode, that can be trained further.
+    """Return an ONNX file, its bytes or a ModelProto as a trainable model, in evaluation mode.
 
-    Its outputs are those that onnxruntime gives, to rounding. Floating initializers become parameters under their
-    names. Constants stay constants: integers, what Constant nodes hold, and floating scalars, unless the file was
-    written by `export`, which says what its parameters are. `trainable`, a function of the name, decides in place of
-    that; the running moments of a BatchNormalization are buffers in any case. Functions in the file are inlined.
+    Its outputs agree with onnxruntime's up to rounding. Floating initializers become parameters under their names.
+    Integers, the values of Constant nodes, and floating scalars stay constants, unless the file was written by
+    `export`, which lists its parameters. `trainable`, a function of the name, overrides this choice; the running
+    moments of a BatchNormalization are always buffers. Functions in the file are inlined.
 
-    Raises FileNotFoundError; ValueError for a file that is not of ONNX, is damaged or breaks the specification, for an
-    operator, an attribute or a dtype that chainrule does not have, with the node's name, and for an opset before 7;
-    TypeError for another kind of source; ImportError, with what to install, without onnx.
+    Raises FileNotFoundError; ValueError for a file that is not ONNX, is damaged or violates the specification, for an
+    unsupported operator, attribute or dtype, with the node's name, and for an opset before 7; TypeError for another
+    kind of source; ImportError, with what to install, without onnx.
 
     >>> import numpy as np
     >>> import onnx
@@ -65,7 +65,7 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     file = _inlined(onnx, _read(onnx, source))
     try:
         return _made(onnx, file, trainable).eval()
-    except (TypeError, AttributeError, UnicodeError) as error:  # names that are no text come as bytes
+    except (TypeError, AttributeError, UnicodeError) as error:  # names that are not text arrive as bytes
         raise ValueError(f"load: the file is damaged: {_first_lines(error)}") from error
 
 
@@ -94,7 +94,7 @@ def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> Onnx
 
 
 def _read(onnx: Any, source: Any) -> Any:
-    """Return a ModelProto that the checker of onnx finds right."""
+    """Return a ModelProto that onnx's checker accepts."""
     if isinstance(source, onnx.ModelProto):
         name, file = "the model", source
     elif isinstance(source, bytes):
@@ -111,7 +111,7 @@ def _read(onnx: Any, source: Any) -> Any:
     _check_functions(name, file)
     try:
         onnx.checker.check_model(file)
-    except Exception as error:  # the checker has several kinds
+    except Exception as error:  # the checker raises several types
         raise ValueError(f"load: {name}: breaks the ONNX specification: {_first_lines(error)}") from error
     return file
 
@@ -119,7 +119,7 @@ def _read(onnx: Any, source: Any) -> Any:
 def _parsed(name: str, parse: Callable[[], Any]) -> Any:
     try:
         return parse()
-    except Exception as error:  # of Protocol Buffers, of the file system, of onnx
+    except Exception as error:  # from Protocol Buffers, the file system, onnx
         raise ValueError(
             f"load: {name}: expected an ONNX file, got one that cannot be read: {_first_lines(error)}"
         ) from error
@@ -130,7 +130,7 @@ def _first_lines(error: Exception) -> str:
 
 
 def _check_functions(name: str, file: Any) -> None:
-    """Raise ValueError where the functions of a file, inlined, would become too many nodes."""
+    """Raise ValueError if inlining a file's functions would make too many nodes."""
     functions = {(f.domain, f.name): f.node for f in file.functions}
     sizes: dict[tuple[str, str], int] = {}
 
@@ -156,7 +156,7 @@ def _check_functions(name: str, file: Any) -> None:
 
 
 def _inlined(onnx: Any, file: Any) -> Any:
-    """Return a model without functions of its own."""
+    """Return a model with its functions inlined."""
     if not file.functions:
         return file
     try:
@@ -178,7 +178,7 @@ def _opset(file: Any) -> int:
 
 
 def _array(onnx: Any, one: Any) -> Any:
-    """Return the array of an initializer; one whose data do not fit its shape is refused before it is made."""
+    """Return the array of an initializer; data that do not fit its shape are refused before allocating it."""
     what = f"load: initializer {one.name}"
     if one.data_type not in ELEMENT_TYPES:
         raise ValueError(f"{what}: there is no dtype in NumPy for ONNX's element type {one.data_type}")
@@ -190,7 +190,7 @@ def _array(onnx: Any, one: Any) -> Any:
 
 
 def _calls(onnx: Any, nodes: Iterable[Any], opset: int) -> Iterator[Call]:
-    """Yield the nodes; a ValueError that lists all those with an operator that there is not."""
+    """Yield the nodes; a ValueError that lists all unsupported operators."""
     nodes = list(nodes)
     unknown = [n for n in nodes if n.op_type not in READERS or n.domain not in ("", "ai.onnx")]
     if unknown:

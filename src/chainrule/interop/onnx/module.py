@@ -14,7 +14,7 @@ from .call import READERS, Call
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a graph: its name, its dtype, its lengths (a name or None where any will do; None for any shape)."""
+    """An input of a graph: its name, dtype and lengths (a name or None for any length; None for any shape)."""
 
     name: str
     dtype: Any
@@ -23,7 +23,7 @@ class Input:
 
 @dataclass
 class Contents:
-    """What a file holds, apart from what is trained."""
+    """What a file holds besides the parameters."""
 
     inputs: Sequence[Input]
     outputs: Sequence[str]
@@ -32,26 +32,26 @@ class Contents:
 
 
 class Part(Module):
-    """Parameters whose names in the file begin alike."""
+    """Parameters whose names in the file share a prefix."""
 
 
 class OnnxModule(Module):
-    """A graph of ONNX operators, carried out by chainrule's operations.
+    """A graph of ONNX operators, run by chainrule operations.
 
     It is called with the inputs of the graph, in their order or by name, and returns its output, or a tuple of them.
-    Floating initializers are parameters, or buffers where they are the running moments of a BatchNormalization, under
-    their names in the file; a dot in a name makes a part: `model.layers.weight`. In training mode Dropout drops, and
-    BatchNormalization takes the moments of the batch. `contents` holds the rest.
+    Floating initializers are parameters, or buffers if they are the running moments of a BatchNormalization, under
+    their names in the file; a dot in a name makes a submodule: `model.layers.weight`. In training mode Dropout is
+    active, and BatchNormalization uses the batch's moments. `contents` holds the rest.
 
-    Raises TypeError or ValueError, with the input's name, for arguments that do not fit; ValueError, with the node's
-    name, for what a node cannot do.
+    Raises TypeError or ValueError, with the input's name, for arguments that do not fit, and ValueError, with the
+    node's name, if a node cannot process its inputs.
     """
 
     def __init__(self, contents: Contents, parameters: Mapping[str, Any], buffers: Mapping[str, Any]) -> None:
         super().__init__()
         self.contents = contents
         self.places: dict[str, tuple[str, ...]] = {}
-        """Where each array stands: the names of parts, then that of the attribute."""
+        """The location of each array: the names of submodules, then of the attribute."""
         for name, array in parameters.items():
             holder, *_, last = self._place(name)
             setattr(holder, last, Parameter(array, name=name))
@@ -63,7 +63,7 @@ class OnnxModule(Module):
         self.last_uses = _last_uses(contents)
 
     def _place(self, name: str) -> tuple[Module, str]:
-        """Return the module that is to hold an array, and the attribute's name; note them."""
+        """Return the module for an array and the attribute's name; record both."""
         holder: Module = self
         *parts, last = name.split(".") if 0 < name.count(".") < 16 else [name.replace(".", "_")]
         for k, part in enumerate(parts):
@@ -83,7 +83,7 @@ class OnnxModule(Module):
 
     @property
     def dtype_now(self) -> tuple[Any, Any] | None:
-        """The dtype that the first parameter had in the file, and the one that it has now; None without parameters."""
+        """The dtype of the first parameter in the file and now; None without parameters."""
         first = next(self.parameters(), None)
         return None if first is None or self.first_dtype is None else (self.first_dtype, first.dtype)
 
@@ -132,13 +132,13 @@ class OnnxModule(Module):
         return x if x.dtype == dtype else x.astype(dtype)
 
     def extra_repr(self) -> str:
-        """Return the inputs and outputs, and how many nodes there are."""
+        """Return the inputs, the outputs and the number of nodes."""
         names = ", ".join(one.name for one in self.contents.inputs)
         return f"{names} → {', '.join(self.contents.outputs)}, {len(self.contents.calls)} nodes"
 
 
 def _carried_out(call: Call, given: list[Any]) -> Any:
-    """Return what a node makes; a ValueError that names it, where its arrays do not fit."""
+    """Return a node's outputs; a ValueError that names the node if its arrays do not fit."""
     try:
         return READERS[call.kind](call, *given)
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError, OverflowError) as error:
@@ -149,7 +149,7 @@ def _carried_out(call: Call, given: list[Any]) -> Any:
 
 
 def _last_uses(contents: Contents) -> list[list[str]]:
-    """Return after which node each value is not needed any more."""
+    """Return the node after which each value is no longer needed."""
     last: dict[str, int] = {}
     made = {name for call in contents.calls for name in call.outputs if name}
     for k, call in enumerate(contents.calls):

@@ -1,8 +1,8 @@
-"""What a model computes, as a program whose sizes may follow the lengths of some axes of its inputs.
+"""A model as a program whose sizes may depend on the lengths of some input axes.
 
-A capture writes down numbers: a reshape to (3, 20), a slice up to 7. Which of them follow the batch is found by
-capturing at several batches. A number that moves is fitted by `coefficient × (product of lengths) + offset`, and the
-fit is tried at one more set of lengths.
+A capture records plain numbers: a reshape to (3, 20), a slice up to 7. Capturing at several batch sizes shows which of
+them depend on the batch. A number that varies is fitted by `coefficient × (product of lengths) + offset`, and the fit
+is verified at one more set of lengths.
 """
 
 import math
@@ -26,14 +26,14 @@ from chainrule.nn.norms import BatchNorm1d, GroupNorm
 from chainrule.nn.recurrent import Recurrent
 
 WHOLE = (BatchNorm1d, GroupNorm, Recurrent)
-"""Modules for which ONNX has one node, where a capture would see many operations."""
+"""Modules for which ONNX has a single node, while a capture would see many operations."""
 
 Axes = Sequence[Mapping[int, str]]
 
 
 @dataclass(frozen=True)
 class Size:
-    """A number that follows lengths: `coefficient × product of names + offset`."""
+    """A number that depends on lengths: `coefficient × product of names + offset`."""
 
     coefficient: int
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Varying:
-    """A constant array whose shape follows lengths: all its elements are `first + step × place`."""
+    """A constant array whose shape depends on lengths, with the elements `first + step × position`."""
 
     shape: tuple[Any, ...]
     first: Any
@@ -71,14 +71,14 @@ class CapturedRun:
 
 
 class WholeModule:
-    """The call of one module as one instruction; `arguments` tells the writer what its parts are called."""
+    """The call of one module as one instruction; `arguments` gives the writer the names of its parts."""
 
     def __init__(self, module: nn.Module, forward: Callable[..., Any], has_state: bool) -> None:
         self.module, self.forward, self.has_state = module, forward, has_state
         self.name = type(module).__name__
 
     def __call__(self, *arrays: Any) -> Any:
-        """Run the module on plain arrays, outside of the capture; its parameters only stand among the arguments."""
+        """Run the module on plain arrays, outside the capture; its parameters are arguments only for the record."""
         capture, running.capture = running.capture, None
         try:
             found = self.forward(*self.given(arrays))
@@ -104,7 +104,7 @@ def _opened(tree: Any) -> Any:
 
 @contextmanager
 def _whole_modules(model: Any) -> Iterator[None]:
-    """Let the modules of `WHOLE` enter a capture as one instruction each, for the time of the block."""
+    """Capture each module of `WHOLE` as one instruction inside the block."""
     found = [m for m in model.modules() if isinstance(m, WHOLE)] if isinstance(model, nn.Module) else []
     for module in found:
         module.__dict__["forward"] = _as_one(module)
@@ -161,9 +161,9 @@ def traced(model: Callable[..., Any], examples: Sequence[Any], settings: Mapping
 
 
 class Traces:
-    """Captures of one model at several lengths, read as one program.
+    """Captures of one model at several lengths, merged into one program.
 
-    `shapes` gives each value its shape with sizes in it, `merged` the tree of an instruction's arguments.
+    `shapes` gives each value its shape with symbolic sizes, `merged` an instruction's argument tree.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class Traces:
         return tuple(self.number(sizes, "a shape") for sizes in zip(*(p.shape for p in parts), strict=True))
 
     def number(self, found: Sequence[Any], where: str) -> Any:
-        """Return what one number is at all lengths: itself, or a `Size`."""
+        """Return one number as a function of the lengths: itself, or a `Size`."""
         if all(f is found[0] or f == found[0] for f in found):
             return found[0]
         if not all(isinstance(f, int | np.integer) for f in found):
@@ -263,7 +263,7 @@ class Traces:
         return size
 
     def merged(self, trees: Sequence[Any], where: str) -> Any:
-        """Return the arguments of an instruction, with a `Size` for each number that moves."""
+        """Return the arguments of an instruction, with a `Size` for each number that varies."""
         one = trees[0]
         if isinstance(one, Value):
             if one.kind == "constant":
@@ -281,7 +281,7 @@ class Traces:
         return one
 
     def _check_constant(self, values: Sequence[Value], where: str) -> None:
-        """Find how a constant array follows the lengths: not at all, as one number, or as a range."""
+        """Find how a constant array depends on the lengths: not at all, as one repeated number, or as a range."""
         arrays = [value.array for value in values]
         shape = self.shapes[values[0].number]
         if not any(isinstance(n, Size) for n in shape):
@@ -299,7 +299,7 @@ class Traces:
         self.varying[values[0].number] = Varying(shape, first, step, arrays[0].dtype)
 
     def instructions(self) -> Iterator[tuple[Instruction, Any, Any]]:
-        """Yield each instruction that the outputs need, with its arguments and settings as they are at any lengths."""
+        """Yield each instruction that the outputs need, with its arguments and settings in symbolic sizes."""
         every = list(zip(*(trace.instructions for trace in self.all), strict=True))
         needed = {value.number for value in self.first.outputs}
         kept = []

@@ -1,7 +1,7 @@
 """Multi-layer perceptrons as scikit-learn estimators: `MLPClassifier` and `MLPRegressor`.
 
-They take scikit-learn's own parameters and more, and stand wherever an estimator does. scikit-learn is imported when
-one of them is used; without it, that raises an ImportError which says how to get it.
+They take scikit-learn's own parameters and more, and work wherever an estimator does. scikit-learn is imported on first
+use; without it, an ImportError says how to install it.
 
 >>> from sklearn.datasets import load_iris
 >>> from sklearn.pipeline import make_pipeline

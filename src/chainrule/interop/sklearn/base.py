@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: parameters, fitting, and the way to a chainrule module."""
+"""What the classifier and the regressor share: parameters, fitting, and conversion to a chainrule module."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Array: TypeAlias = Any
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """The network of an estimator, and its training; what a target is, the subclass says."""
+    """The network of an estimator and its training; subclasses define the targets."""
 
     coefs_: list[Array]
     intercepts_: list[Array]
@@ -35,20 +35,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
     _dropout_generator: np.random.Generator
 
     def _keep(self, given: dict[str, Any]) -> None:
-        """Keep the parameters of `__init__`, of which these are the local variables."""
+        """Store the parameters of `__init__`, given its local variables."""
         for name, value in given.items():
             if name != "self":
                 setattr(self, name, value)
 
-    # What a subclass says
+    # What a subclass defines
 
     @abstractmethod
     def _criterion(self) -> RowLoss:
-        """Return the loss, for targets that are known by now."""
+        """Return the loss; the targets are known by now."""
 
     @abstractmethod
     def _targets(self, y: Array, dtype: Any, known: bool) -> Array:
-        """Return what the loss takes for the targets `y`; with `known` there may be no new kind of them."""
+        """Convert the targets `y` to what the loss takes; with `known`, no new classes are allowed."""
 
     @abstractmethod
     def _score_of(self, outputs: Array, rows: Samples) -> float:
@@ -56,10 +56,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _losses(self) -> Sequence[str]:
-        """Return the names that `loss` may be."""
+        """Return the names that `loss` accepts."""
 
     def _class_weight_of(self, y: Array, incremental: bool) -> Array | None:  # noqa: ARG002
-        """Return the weight of each sample that comes from its class."""
+        """Return the weight of each sample due to its class."""
         return None
 
     # Fitting
@@ -107,7 +107,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return weight
 
     def _prepare(self, begins: bool, incremental: bool, rows: Samples, random: Any) -> None:
-        """Make the parameters, or take up those that there are."""
+        """Create the parameters, or reuse existing ones."""
         sizes = [rows.x.shape[1], *hidden_sizes(self.hidden_layer_sizes), self.n_outputs_]
         if begins:
             self._begin(sizes)
@@ -144,7 +144,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return settings
 
     def _draw(self, random: Any) -> None:
-        """Draw the parameters as scikit-learn does: Glorot's uniform, of the weights and of the biases."""
+        """Draw weights and biases as scikit-learn does, by Glorot's uniform distribution."""
         factor = 2.0 if self.activation in ("logistic", "sigmoid") else 6.0
         for w, b in zip(self._solver.weights, self._solver.biases, strict=True):
             bound = np.sqrt(factor / sum(w.shape))
@@ -171,7 +171,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         training.run(random, 1 if incremental else self.max_iter, callbacks, to_the_end=not incremental)
 
     def _given(self, X_val: Any, y_val: Any, dtype: Any) -> Samples | None:
-        """Return the validation samples that were given to `fit`."""
+        """Return the validation samples passed to `fit`."""
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
@@ -182,7 +182,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return Samples(x, self._targets(y, dtype, known=True), None)
 
     def _split(self, rows: Samples, random: Any) -> tuple[Samples, Samples]:
-        """Set validation samples aside, the same as scikit-learn's estimators do."""
+        """Set validation samples aside, as scikit-learn's estimators do."""
         arrays = [array for array in (rows.x, rows.targets, rows.weight) if array is not None]
         parts = train_test_split(
             *arrays, random_state=random, test_size=self.validation_fraction, stratify=self._strata(rows)
@@ -198,14 +198,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return train, held_out
 
     def _strata(self, rows: Samples) -> Array | None:  # noqa: ARG002
-        """Return the targets by which the split is stratified, if it is."""
+        """Return the targets by which to stratify the split, or None."""
         return None
 
     def _minimise(self, rows: Samples) -> None:
         minimise(self, self._network(), self._solver, rows)
 
     def _snapshot(self) -> dict[str, Any]:
-        """Return what a callback needs to have the network as it is now."""
+        """Return what a callback needs to reconstruct the current network."""
         return {
             "coefs_": [w.copy() for w in self._solver.weights],
             "intercepts_": [b.copy() for b in self._solver.biases],

@@ -20,37 +20,37 @@ Array: TypeAlias = Any
 
 def _has_epochs(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit: solver='lbfgs' has no single steps; choose 'adam' or another solver")
+        raise AttributeError("partial_fit: solver='lbfgs' cannot take single steps; choose 'adam' or another solver")
     return True
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    r"""A multi-layer perceptron for classes, or for several labels of each sample, as a scikit-learn estimator.
+    r"""A multi-layer perceptron for classification, single- or multilabel, as a scikit-learn estimator.
 
-    The parameters of `sklearn.neural_network.MLPClassifier` mean what they mean there, and with the same `random_state`
-    the fitted network is the same up to rounding. It minimises the mean log loss with the penalty
+    The parameters of `sklearn.neural_network.MLPClassifier` have the same meaning as there, and with the same
+    `random_state` the fitted network is the same up to rounding. It minimises the mean log loss with the penalty
     $\frac{\alpha}{2N} \sum_l \lVert W_l \rVert^2$, N the samples of the batch or the sum of their weights. float32
     inputs are computed in float32.
 
-    Beyond scikit-learn's:
+    Additions to scikit-learn's parameters:
 
-    - `activation` may also be the name of an elementwise function of `chainrule.nn.functional`, such as "gelu", or a
-      function of an array.
+    - `activation` may also name an elementwise function of `chainrule.nn.functional`, such as "gelu", or be a function
+    of an array.
     - `solver` may also be "adamw" (with `weight_decay`, of the weights alone), "rmsprop" or "adagrad". `learning_rate`,
       `power_t`, `momentum` are for "sgd", `beta_1`, `beta_2`, `epsilon` for "adam" and "adamw", `max_fun` for "lbfgs".
     - `loss`: "log_loss", a loss of `chainrule.nn.functional`, or a function of the outputs `[B, K]` and the targets
-      that returns one number for each sample (or one for each output, of which the mean counts). There is an output
-      for each class, also where there are two, and the targets are class indices `[B]`; with several labels for each
-      sample they are 0 and 1 `[B, K]`.
+      that returns one number for each sample (or one for each output, which are averaged). There is one output per
+      class, even for two classes, and the targets are class indices `[B]`; in multilabel problems they are 0 and 1 `[B,
+      K]`.
     - `dropout` (0): the probability with which a hidden unit is dropped in training.
     - `class_weight`: a dict of weights by class, or "balanced"; they multiply `sample_weight`.
-    - `monitor`: what early stopping watches, "score" or "loss" of the validation samples; "auto" is the loss where
-      they are given to `fit`, and the score, as in scikit-learn, where they are split off.
+    - `monitor`: what early stopping watches, "score" or "loss" of the validation samples; "auto" is the loss if they
+    are passed to `fit`, and the score, as in scikit-learn, if they are split off.
 
-    Attributes are scikit-learn's, and `validation_loss_curve_`, `best_validation_loss_`; `best_loss_` is always there.
+    Attributes are scikit-learn's plus `validation_loss_curve_` and `best_validation_loss_`; `best_loss_` is always set.
 
-    `fit` raises ValueError or TypeError for a parameter that is out of its range, and ValueError for samples or targets
-    that do not fit, or where the loss does not stay finite.
+    `fit` raises ValueError or TypeError for a parameter out of range, and ValueError for samples or targets that do not
+    fit, or if the loss does not stay finite.
 
     Sources: the losses and the optimisers name theirs; the initialisation is that of Glorot & Bengio, "Understanding
     the difficulty of training deep feedforward neural networks" (2010), equation 16, with $\sqrt{2/(m+n)}$ for the
@@ -101,9 +101,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit to samples `X [N, n]`, dense or sparse, and their classes `y [N]`, or labels of 0 and 1 `[N, K]`.
 
-        `sample_weight [N]` are the weights of the samples. `X_val` and `y_val`, where they are given, are the
-        validation samples: the curves show what the network makes of them, and with `early_stopping` they say when to
-        stop, and no samples of `X` are set aside.
+        `sample_weight [N]` are the weights of the samples. `X_val` and `y_val`, if given, are the validation samples:
+        the curves report them, `early_stopping` uses them to decide when to stop, and no samples of `X` are set aside.
         """
         return self._fit(X, y, sample_weight, X_val, y_val)
 
@@ -144,7 +143,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    # What the base asks for
+    # What the base class requires
 
     def _losses(self) -> Sequence[str]:
         return class_losses()
@@ -177,7 +176,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError("class_weight: expected None where a sample has several labels; use sample_weight")
         if incremental and self.class_weight == "balanced":
             raise ValueError(
-                "class_weight: 'balanced' needs all samples at once, partial_fit sees a part; pass a dict, for example "
+                "class_weight: 'balanced' needs all samples, and partial_fit sees only part; pass a dict, for example "
                 "from sklearn.utils.class_weight.compute_class_weight"
             )
         weight: Array = compute_sample_weight(self.class_weight, y)
@@ -191,7 +190,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         right = decided == truth
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=rows.weight))
 
-    # What scikit-learn asks for
+    # What scikit-learn requires
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -34,7 +34,7 @@ class CompiledStep:
         self._steps = _BoundSteps(solver)
 
     def __call__(self, batch: Batch) -> tuple[float, float]:
-        """Change the parameters by the gradient of a batch's loss and penalty; return the two."""
+        """Update the parameters with the gradient of a batch's loss and penalty; return both."""
         x, targets, weight = batch
         found = self._unweighted(x, targets) if weight is None else self._weighted(x, targets, weight)
         self._steps.take()
@@ -64,7 +64,7 @@ class CompiledStep:
 
 
 def compiled_step(solver: Solver, network: Network, alpha: float, batch: Batch, steps: int) -> CompiledStep | None:
-    """Return the step of a network, compiled; None where so few steps do not pay for that.
+    """Return the compiled step of a network; None if so few steps would not pay for it.
 
     >>> from .losses import LOG_LOSS
     >>> solver, network = Solver([2, 3, 2], np.float64, "sgd", {"lr": 0.1}), Network("relu", LOG_LOSS, 0.0, None)
@@ -77,7 +77,7 @@ def compiled_step(solver: Solver, network: Network, alpha: float, batch: Batch, 
 
 
 def taken(step: CompiledStep, batch: Batch) -> tuple[float, float] | None:
-    """Take the first step; return loss and penalty, or None where it cannot be captured and nothing has happened."""
+    """Take the first step; return loss and penalty, or None, with nothing changed, if it cannot be captured."""
     try:
         return step(batch)
     except CaptureError:
@@ -92,7 +92,7 @@ class _BoundSteps:
         self._bound: list[tuple[str, Callable[[Sequence[float]], None]]] = []
 
     def take(self) -> None:
-        """Change the parameters by what is in `gradient`."""
+        """Update the parameters with `gradient`."""
         optimiser = self.solver.optimiser
         assert optimiser is not None
         self.solver.prepare_step()
@@ -112,7 +112,7 @@ class _BoundSteps:
 
 
 def _nothing(numbers: Sequence[float]) -> None:
-    """Stand for a step that is not bound yet."""
+    """A placeholder for a step that is not bound yet."""
 
 
 def _bind(kernel: str, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
@@ -123,7 +123,7 @@ def _bind(kernel: str, arrays: Sequence[Array]) -> Callable[[Sequence[float]], N
 
 
 class _Store:
-    """The effect of putting gradients into their places: they are computed there where that is possible."""
+    """The effect that stores the gradients; they are computed in place if possible."""
 
     name = "store gradients"
 
@@ -140,7 +140,7 @@ class _Store:
                 place[...] = gradient.reshape(place.shape)
 
     def snapshot(self) -> Callable[[], None]:
-        """Return what puts the gradients back to what they are now."""
+        """Return a function that restores the current gradients."""
         before = [place.copy() for place in self.places]
 
         def back() -> None:

@@ -1,4 +1,4 @@
-"""Class labels as what a loss takes, and back."""
+"""Conversion between class labels and a loss's targets."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,16 +12,16 @@ Array: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of the samples: one of several, or with `multilabel` any of them."""
+    """The classes of the samples: one per sample, or with `multilabel` any number."""
 
     classes: Array
     multilabel: bool
 
     @classmethod
     def of(cls, y: Array) -> "Labels":
-        """Return the labels that occur in `y`: `[N]`, or `[N, K]` of 0 and 1 for several labels of each sample.
+        """Return the labels that occur in `y`: `[N]`, or `[N, K]` of 0 and 1 for multilabel targets.
 
-        Raises ValueError for what are no labels.
+        Raises ValueError for targets that are not labels.
         """
         check_classification_targets(y)
         if type_of_target(y) == "multilabel-indicator":
@@ -31,7 +31,7 @@ class Labels:
     def indices(self, y: Array) -> Array:
         """Return the index of each sample's class `[N]`, or the labels as 0 and 1 `[N, K]`.
 
-        Raises ValueError for a class that is not known, or labels of another kind.
+        Raises ValueError for an unknown class, or labels of another kind.
         """
         if self.multilabel:
             if y.ndim != 2 or y.shape[1] != len(self.classes):

@@ -1,7 +1,7 @@
-"""What is minimised: a loss for each row, how rows make a mean, and the output activation that belongs to it.
+"""What is minimised: a loss per row, the mean over rows, and the matching output activation.
 
-The standard losses are scikit-learn's: log loss, half the squared error, half the Poisson deviance. Its gradients are
-those of the sum over the outputs; so are these.
+The standard losses are scikit-learn's: log loss, half the squared error, half the Poisson deviance. As there, gradients
+are those of the sum over the outputs.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Array: TypeAlias = Any
 Rows: TypeAlias = Callable[[Array, Array], Array]
 
 CLASS_LOSSES = ("cross_entropy", "multi_margin_loss", "nll_loss")
-"""The losses of `chainrule.nn.functional` whose target is the index of a class."""
+"""The losses of `chainrule.nn.functional` whose target is a class index."""
 VALUE_LOSSES = (
     *("binary_cross_entropy_with_logits", "hinge_embedding_loss", "huber_loss", "l1_loss", "mse_loss"),
     *("poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss"),
@@ -27,21 +27,21 @@ VALUE_LOSSES = (
 
 @dataclass(frozen=True)
 class RowLoss:
-    """A loss of outputs `[B, K]` and targets: one number for each row, or for each of its outputs."""
+    """A loss of outputs `[B, K]` and targets: one number per row, or per output."""
 
     rows: Rows
     activation: str
     """The output activation: "softmax", "logistic", "exp" or "identity"."""
     factor: float = 1.0
     averages: bool = False
-    """Whether a row's loss is the mean over its outputs; else it is their sum."""
+    """Whether a row's loss is the mean over its outputs; otherwise it is their sum."""
     reports_mean: bool = False
-    """Whether the loss that is reported is the mean over the outputs where the gradient is that of the sum."""
+    """Whether the reported loss is the mean over the outputs although the gradient is that of the sum."""
 
     def mean(self, outputs: Array, targets: Array, weight: Array | None = None) -> Array:
-        """Return the mean over the rows, each as often as its weight says: a scalar.
+        """Return the weighted mean over the rows, a scalar.
 
-        Raises ValueError where the loss is one number and rows have weights, or its shape is not that of the rows.
+        Raises ValueError if the loss is one number and rows have weights, or its shape does not match the rows.
         """
         losses = self.rows(outputs, targets)
         shape = np.shape(losses)
@@ -53,7 +53,7 @@ class RowLoss:
             )
         count: Any = shape[0]
         if weight is not None:
-            count = np.sum(weight)  # an array, not a float: a compiled step gets other weights each time
+            count = np.sum(weight)  # an array, not a float: a compiled step gets new weights each time
             losses = losses * (weight if len(shape) == 1 else weight[:, None])
         if self.averages and len(shape) == 2:
             count = count * shape[1]
@@ -75,7 +75,7 @@ class RowLoss:
 
 
 def _cross_entropy(outputs: Array, targets: Array) -> Array:
-    # The operation itself, which does not look at the targets' values: a compiled step may take them as an argument.
+    # The bare operation, which does not inspect the targets' values: a compiled step may take them as an argument.
     return SparseSoftmaxCrossEntropy.apply(outputs, targets)
 
 
@@ -102,7 +102,7 @@ REGRESSION = {
 
 
 def other_loss(loss: str | Rows, activation: str) -> RowLoss:
-    """Return a loss by a name from `chainrule.nn.functional`, or of the user's own."""
+    """Return a loss, given by its name in `chainrule.nn.functional` or as a user's function."""
     if callable(loss):
         return RowLoss(loss, activation, averages=True)
     function = getattr(functional, loss)

@@ -14,7 +14,7 @@ from .losses import RowLoss
 
 Array: TypeAlias = Any
 Batch: TypeAlias = tuple[Array, Array, Array | None]
-"""The rows `[B, n]`, their targets, and the weight of each row, or None where all count the same."""
+"""The rows `[B, n]`, their targets, and the weight of each row, or None if all weights are equal."""
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
@@ -31,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Network:
-    """Linear layers with one activation between them; its parameters, `[W1, b1, W2, b2, …]`, come with each call.
+    """Linear layers with one activation between them; the parameters, `[W1, b1, W2, b2, …]`, are passed to each call.
 
     `drop` is the probability with which each hidden unit is dropped in training, by `generator`.
     """
@@ -43,14 +43,14 @@ class Network:
         self.generator = generator
 
     def outputs(self, parameters: Sequence[Array], x: Array, training: bool = False) -> Array:
-        """Return what the last layer gives for the rows `x`, before the output activation."""
+        """Return the last layer's result for the rows `x`, before the output activation."""
         for k in range(0, len(parameters), 2):
             if k:
                 x = self._activated(x)
                 if training and self.drop:
                     x = dropout(x, self.drop, True, self.generator)
             w, b = parameters[k : k + 2]
-            x = x @ w + b if hasattr(x, "tocsr") else functional.linear(x, w, b)  # sparse rows have their own product
+            x = x @ w + b if hasattr(x, "tocsr") else functional.linear(x, w, b)  # sparse rows need their own product
         return x
 
     def _activated(self, x: Array) -> Array:
@@ -69,9 +69,9 @@ class Network:
 
 
 def loss_and_gradients(network: Network, parameters: Sequence[Array], batch: Batch) -> tuple[float, list[Array]]:
-    """Return a batch's loss and its gradient by each parameter: one function for all that a step differentiates.
+    """Return a batch's loss and its gradient with respect to each parameter, from one function per step.
 
-    `parameters` are leaves of the eager tape, which costs less for each step than a transform.
+    `parameters` are leaves of the eager tape, which costs less per step than a transform.
     """
     loss = network.loss(parameters, batch)
     loss.backward()
@@ -83,7 +83,7 @@ def loss_and_gradients(network: Network, parameters: Sequence[Array], batch: Bat
 
 
 class Activation(nn.Module):
-    """An activation by its name in `chainrule.nn.functional`, or a function of the user's own."""
+    """An activation, given by its name in `chainrule.nn.functional` or as a user's function."""
 
     def __init__(self, activation: str | Callable[[Any], Any]) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Activation(nn.Module):
         return (self.activation if callable(self.activation) else ACTIVATIONS[self.activation])(x)
 
     def extra_repr(self) -> str:
-        """Return what it calls."""
+        """Return the function it calls."""
         return self.activation if isinstance(self.activation, str) else repr(self.activation)
 
 

@@ -19,12 +19,12 @@ Array: TypeAlias = Any
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
-    r"""A multi-layer perceptron for numbers, as a scikit-learn estimator.
+    r"""A multi-layer perceptron for regression, as a scikit-learn estimator.
 
-    The parameters of `sklearn.neural_network.MLPRegressor` mean what they mean there, and `MLPClassifier` says what
-    there is beyond them and what is raised. `loss` is "squared_error" (half of it), "poisson" (half the deviance, with
-    the exponential function as output activation), a loss of `chainrule.nn.functional`, or a function of the outputs
-    and the targets, both `[B, K]`.
+    The parameters of `sklearn.neural_network.MLPRegressor` have the same meaning as there; `MLPClassifier` describes
+    the additional ones and the errors raised. `loss` is "squared_error" (half of it), "poisson" (half the deviance,
+    with the exponential function as output activation), a loss of `chainrule.nn.functional`, or a function of the
+    outputs and the targets, both `[B, K]`.
 
     With several outputs scikit-learn descends the sum of their squared errors and reports the mean; so does this.
 
@@ -82,11 +82,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
-        """Return the prediction for each sample: `[N]`, or `[N, K]` where there are several targets."""
+        """Return the prediction for each sample: `[N]`, or `[N, K]` for several targets."""
         found = self._outputs(X)
         return found[:, 0] if found.shape[1] == 1 else found
 
-    # What the base asks for
+    # What the base class requires
 
     def _losses(self) -> Sequence[str]:
         return regression_losses()
@@ -110,7 +110,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         found = activated(outputs, self.out_activation_)
         return float(r2_score(rows.targets, found, sample_weight=rows.weight))
 
-    # What scikit-learn asks for
+    # What scikit-learn requires
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be. They are looked at when `fit` is called, as scikit-learn asks."""
+"""The allowed values of the estimators' parameters, checked in `fit`, as scikit-learn requires."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from .solver import OPTIMISERS
 
 SOLVERS = (*OPTIMISERS, "lbfgs")
 FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
-# name: (least, most, whether each of them is allowed)
+# name: (minimum, maximum, whether each is itself allowed)
 NUMBERS: dict[str, tuple[float, float, str]] = {
     "alpha": (0, math.inf, "[)"),
     "learning_rate_init": (0, math.inf, "()"),
@@ -34,7 +34,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def check_settings(estimator: Any, losses: Sequence[str]) -> None:
-    """Raise TypeError or ValueError, with the name and what is expected, where a parameter is not what it may be."""
+    """Raise TypeError or ValueError, with the name and what is expected, for a parameter that is not allowed."""
     for name, choices in CHOICES.items():
         _check_choice(name, getattr(estimator, name), choices)
     _check_function("activation", estimator.activation, tuple(ACTIVATIONS))
@@ -57,7 +57,7 @@ def check_settings(estimator: Any, losses: Sequence[str]) -> None:
 def _check_together(estimator: Any) -> None:
     if estimator.solver == "lbfgs":
         if estimator.dropout:
-            raise ValueError(f"dropout: solver='lbfgs' needs a loss without chance, got dropout={estimator.dropout}")
+            raise ValueError(f"dropout: solver='lbfgs' needs a deterministic loss, got dropout={estimator.dropout}")
         if estimator.early_stopping:
             raise ValueError("early_stopping: solver='lbfgs' has no epochs; choose one of " + ", ".join(OPTIMISERS))
 
@@ -72,12 +72,12 @@ def hidden_sizes(sizes: Any) -> list[int]:
 
 
 def class_losses() -> tuple[str, ...]:
-    """The names of the losses of a classifier."""
+    """The names of a classifier's losses."""
     return ("log_loss", *CLASS_LOSSES, *VALUE_LOSSES)
 
 
 def regression_losses() -> tuple[str, ...]:
-    """The names of the losses of a regressor."""
+    """The names of a regressor's losses."""
     return (*REGRESSION, *VALUE_LOSSES)
 
 

@@ -1,6 +1,6 @@
-"""The parameters of a network in one piece of memory, and the optimiser that changes them.
+"""The parameters of a network in one contiguous array, and the optimiser that updates them.
 
-One array for all weights, then all biases: a step of the optimiser is a few passes over one array, not over each
+All weights come first, then all biases: an optimiser step is a few passes over one array instead of over each
 parameter.
 """
 
@@ -27,13 +27,13 @@ OPTIMISERS = {
     "adagrad": optim.Adagrad,
 }
 SMALLEST_RATE = 1e-6
-"""Where `learning_rate="adaptive"` ends, as in scikit-learn."""
+"""The smallest rate of `learning_rate="adaptive"`, as in scikit-learn."""
 
 
 class Solver:
-    """Parameters of the given sizes `[n, …, outputs]` in one dtype, and an optimiser by its name and settings.
+    """Parameters for the given layer sizes `[n, …, outputs]` in one dtype, and an optimiser given by name and settings.
 
-    `weights` and `biases` are views, one of each for a layer; writing into them changes the network.
+    `weights` and `biases` are views, one of each per layer; writing to them changes the network.
     """
 
     def __init__(self, sizes: Sequence[int], dtype: Any, name: str, settings: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Solver:
         self._arrange()
 
     def _arrange(self) -> None:
-        """Lay the views over the memory; the optimiser begins anew."""
+        """Create the views of the memory and a fresh optimiser."""
         self.weights: list[Array] = []
         self.biases: list[Array] = []
         start, bias = 0, self.split
@@ -64,7 +64,7 @@ class Solver:
             leaf = _leaf(self.flat[part])
             leaf.grad = self.gradient[part]  # the same memory from here on
             groups.append({"params": [leaf]} if decays else {"params": [leaf], "weight_decay": 0.0})
-        if self.name != "adamw":  # nothing tells weights and biases apart, so one array does
+        if self.name != "adamw":  # weights and biases are treated alike, so one array will do
             leaf = _leaf(self.flat)
             leaf.grad = self.gradient
             groups = [{"params": [leaf]}]
@@ -76,9 +76,9 @@ class Solver:
     # Steps
 
     def differentiate(self, network: Network, batch: Batch, alpha: float) -> tuple[float, float]:
-        """Put the gradient of the batch's loss, with its penalty, into `gradient`; return the two.
+        """Write the gradient of the batch's loss and penalty to `gradient`; return loss and penalty.
 
-        The penalty is scikit-learn's: ½ α ‖W‖² over the batch's rows, or the sum of their weights.
+        The penalty is scikit-learn's: ½ α ‖W‖² divided by the batch's rows, or by the sum of their weights.
         """
         loss, gradients = loss_and_gradients(network, self.parameters, batch)
         np.concatenate([g.reshape(-1) for g in (*gradients[::2], *gradients[1::2])], out=self.gradient)
@@ -91,7 +91,7 @@ class Solver:
         return loss, 0.5 * strength * float(np.dot(weights, weights))
 
     def gradient_parts(self) -> list[Array]:
-        """Return the views of `gradient` that belong to each of the parameters."""
+        """Return the view of `gradient` for each parameter."""
         pieces = (self.gradient[: self.split], self.gradient[self.split :])
         ends = [np.cumsum([view.size for view in views])[:-1] for views in (self.weights, self.biases)]
         of_weights, of_biases = (np.split(piece, end) for piece, end in zip(pieces, ends, strict=True))
@@ -99,18 +99,18 @@ class Solver:
         return [part for pair in zip(of_weights, of_biases, strict=True) for part in pair]
 
     def step(self) -> None:
-        """Change the parameters by the gradient."""
+        """Update the parameters with the gradient."""
         assert self.optimiser is not None
         self.prepare_step()
         self.optimiser.step()
 
     def prepare_step(self) -> None:
-        """Set what changes from step to step."""
+        """Set what varies from step to step."""
         if "epsilon" in self.settings:
             self._set_epsilon()
 
     def _set_epsilon(self) -> None:
-        """Let Adam's ε be that of scikit-learn, added to √v before v is corrected: the "epsilon hat" of its paper."""
+        """Use scikit-learn's ε in Adam, added to √v before v is bias-corrected: the "epsilon hat" of its paper."""
         assert self.optimiser is not None
         for group in self.optimiser.param_groups:
             done = self.optimiser.state.get(group["params"][0], {}).get("step", 0)
@@ -125,8 +125,8 @@ class Solver:
     def set_rate(self, rate: float) -> None:
         """Set the learning rate.
 
-        The momentum of scikit-learn's gradient descent is a sum of steps, that of `SGD` one of gradients: it is scaled
-        so that the former stays what it is.
+        The momentum of scikit-learn's gradient descent accumulates steps, that of `SGD` gradients: it is rescaled so
+        that the accumulated steps stay the same.
         """
         assert self.optimiser is not None
         before = self.rate
@@ -140,20 +140,20 @@ class Solver:
     # Copies
 
     def take(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Copy other parameters of the same shapes into this memory, where they are not there already."""
+        """Copy other parameters of the same shapes into this memory, unless they are already in it."""
         for view, new in zip((*self.weights, *self.biases), (*weights, *biases), strict=True):
             if view is not new:
                 view[...] = new
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy needs: the values and the optimiser's memory, not the views."""
+        """Return what a copy needs: the values and the optimiser's state, not the views."""
         kept = {key: getattr(self, key) for key in ("sizes", "name", "settings", "split", "flat")}
         return {**kept, "optimiser": self.optimiser and self.optimiser.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         memory = state.pop("optimiser")
         self.__dict__.update(state)
-        self.flat = np.array(self.flat)  # it may have come as a read-only map of a file
+        self.flat = np.array(self.flat)  # it may be a read-only memory map of a file
         self._arrange()
         if self.optimiser is not None:
             self.optimiser.load_state_dict(memory)

@@ -1,4 +1,4 @@
-"""A training: its epochs, batches, curves and callbacks, and when to stop; or the whole set at once, by L-BFGS."""
+"""A training run: its epochs, batches, curves and callbacks, and when to stop; or L-BFGS on the whole set."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ Array: TypeAlias = Any
 
 
 def dense(array: Any) -> Any:
-    """Return a sparse matrix as an array, anything else as it is."""
+    """Return a sparse matrix as an array, anything else unchanged."""
     return array.toarray() if hasattr(array, "toarray") else array
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs `[N, n]`, dense or sparse by rows, their targets, and their weights if they have some."""
+    """Inputs `[N, n]`, dense or CSR, their targets, and their weights if there are any."""
 
     x: Array
     targets: Array
@@ -31,16 +31,16 @@ class Samples:
         return int(self.x.shape[0])
 
     def batch(self, which: Any) -> Batch:
-        """Return some of the rows, dense."""
+        """Return some rows, dense."""
         x = self.x[which]
         weight = None if self.weight is None else self.weight[which]
         return dense(x), self.targets[which], weight
 
 
 class Training:
-    """One run of the epochs of an estimator, whose fitted attributes it writes.
+    """One training run of an estimator, whose fitted attributes it writes.
 
-    `score(outputs, rows)` is what early stopping compares, of outputs before the output activation.
+    `score(outputs, rows)` is what early stopping compares; the outputs are those before the output activation.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Training:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.rows, self.validation, self.watched, self.score = rows, validation, watched, score
         self._ahead: int | None = None
-        """How many steps lie ahead, until it was decided whether they are compiled."""
+        """The number of steps ahead, until it is decided whether to compile them."""
         self._compiled: CompiledStep | None = None
         self.best: Array | None = solver.flat.copy() if estimator.early_stopping else None
 
     def run(self, random: Any, epochs: int, callbacks: Any, to_the_end: bool) -> None:
-        """Train for at most so many epochs. With `to_the_end`, warn where the last one comes before it has converged.
+        """Train for at most so many epochs. With `to_the_end`, warn if they run out before convergence.
 
-        Raises ValueError where the loss or a parameter is not finite.
+        Raises ValueError if the loss or a parameter is not finite.
         """
         one = self.estimator
         one.n_iter_ = 0
@@ -72,7 +72,7 @@ class Training:
         try:
             for _ in range(epochs):
                 if one.shuffle:
-                    # As scikit-learn draws it, so that one seed gives both the same batches.
+                    # Drawn as in scikit-learn, so that the same seed gives the same batches.
                     drawn = np.arange(len(order))
                     random.shuffle(drawn)
                     order = order[drawn]
@@ -94,7 +94,7 @@ class Training:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for which in self._batches(order):
                 batch = self.rows.batch(which)
-                if batch[2] is None or batch[2].any():  # rows that do not count teach nothing
+                if batch[2] is None or batch[2].any():  # rows of weight zero contribute nothing
                     loss, penalty = self._learned(batch)
                     loss = self.network.criterion.reported(loss, one.n_outputs_)
                     total += (loss + penalty) * batch[0].shape[0]
@@ -113,7 +113,7 @@ class Training:
             self._validate(self.validation)
 
     def _learned(self, batch: Batch) -> tuple[float, float]:
-        """Take the step of a batch; return loss and penalty."""
+        """Take one step on a batch; return loss and penalty."""
         alpha = self.estimator.alpha
         if self._ahead is not None:
             self._compiled = compiled_step(self.solver, self.network, alpha, batch, self._ahead)
@@ -147,7 +147,7 @@ class Training:
     # When to stop
 
     def _is_over(self) -> bool:
-        """Count the epochs without progress; return whether there were too many, and no smaller step is left."""
+        """Count the epochs without progress; return whether there were too many and no smaller step is left."""
         one = self.estimator
         value, best, sign = self._watched()
         one._no_improvement_count = 0 if sign * value >= sign * best + one.tol else one._no_improvement_count + 1
@@ -159,7 +159,7 @@ class Training:
         return one._no_improvement_count > one.n_iter_no_change and not self._goes_on_slower()
 
     def _goes_on_slower(self) -> bool:
-        """Divide the step by 5 where the schedule says so and it is not too small yet."""
+        """Divide the step by 5 if the schedule says so and it is not too small yet."""
         one = self.estimator
         slower = one.solver == "sgd" and one.learning_rate == "adaptive" and self.solver.rate > SMALLEST_RATE
         if slower:
@@ -171,7 +171,7 @@ class Training:
         return slower
 
     def _watched(self) -> tuple[float, float, int]:
-        """Return the last value of what is watched, the best before, and 1 where larger is better, else −1."""
+        """Return the last monitored value, the best one before, and 1 if larger is better, else −1."""
         one = self.estimator
         if self.watched == "score":
             return one.validation_scores_[-1], one.best_validation_score_, 1
@@ -180,7 +180,7 @@ class Training:
         return one.loss_curve_[-1], one.best_loss_, -1
 
     def _note_best(self) -> None:
-        """Keep the best values; a NaN is none."""
+        """Keep the best values, ignoring NaN."""
         one = self.estimator
         one.best_loss_ = min(one.best_loss_, one.loss_)
         if self.validation is not None:
@@ -214,9 +214,9 @@ def _warn_not_converged(epochs: int) -> None:
 
 
 def minimise(estimator: Any, network: Network, solver: Solver, rows: Samples) -> None:
-    """Minimise the loss with its penalty over all samples; write the fitted attributes.
+    """Minimise loss plus penalty over all samples; write the fitted attributes.
 
-    Raises ValueError where the minimum is not finite.
+    Raises ValueError if the minimum is not finite.
     """
     from scipy.optimize import minimize
     from sklearn.exceptions import ConvergenceWarning

@@ -1,4 +1,4 @@
-"""What differs between the versions of scikit-learn: 1.5 to 1.9 are known; callbacks come with 1.9."""
+"""Differences between scikit-learn versions, 1.5 to 1.9; callbacks are new in 1.9."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +13,10 @@ try:  # from 1.9 on
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands for scikit-learn's class of that name where there is none: there are no callbacks then."""
+        """Replaces scikit-learn's class of that name in versions without it: there are no callbacks then."""
 
     def with_callbacks(method: Any) -> Any:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -24,16 +24,16 @@ __all__ = ["CallbackSupportMixin", "Callbacks", "validate", "with_callbacks"]
 
 
 def validate(estimator: Any, X: Any, y: Any = "no_validation", **settings: Any) -> Any:
-    """Return `X`, or `(X, y)`, as arrays, checked and counted as scikit-learn does it for its own estimators."""
+    """Return `X`, or `(X, y)`, as arrays, validated as in scikit-learn's own estimators."""
     if _validate_data is None:
         return estimator._validate_data(X, y, **settings)
     return _validate_data(estimator, X, y, **settings)
 
 
 class Callbacks:
-    """scikit-learn's own callbacks in one fit, around each epoch; there are none where it has no epochs of its own.
+    """scikit-learn's own callbacks in one fit, called around each epoch; none for a solver without epochs.
 
-    `reconstruct` returns the fitted attributes of the network as it is at that moment.
+    `reconstruct` returns the fitted attributes of the network in its current state.
     """
 
     def __init__(self, estimator: Any, epochs: int, reconstruct: Callable[[], dict[str, Any]], **data: Any) -> None:
@@ -45,17 +45,17 @@ class Callbacks:
                 self.context = context
 
     def begin(self) -> None:
-        """Tell them that the fit begins."""
+        """Notify them that the fit begins."""
         if self.context is not None:
             self.context.call_on_fit_task_begin(**{**self.data, "reconstruction_attributes": None})
 
     def end(self) -> None:
-        """Tell them that it has ended."""
+        """Notify them that it has ended."""
         if self.context is not None:
             self.context.call_on_fit_task_end(**self.data)
 
     def epoch(self) -> Callable[[], bool]:
-        """Tell them that an epoch begins; the function returned tells them of its end, and says whether to stop."""
+        """Notify them that an epoch begins; the returned function notifies them of its end and says whether to stop."""
         if self.context is None:
             return lambda: False
         task = self.context.subcontext(task_name="epoch")

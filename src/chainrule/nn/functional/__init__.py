@@ -1,7 +1,7 @@
-"""The functions behind the modules, by PyTorch's names and with its arguments, without those it has deprecated.
+"""The functions behind the modules, with PyTorch's names and arguments, except those it has deprecated.
 
-An axis is called `axis`; PyTorch's `dim` is accepted as well. `linear` has its weights as `[in, out]`. Losses compute
-in the dtype of the prediction: a float64 target beside float32 predictions is converted.
+An axis is called `axis`; PyTorch's `dim` is accepted as well. `linear` takes weights as `[in, out]`. Losses compute in
+the dtype of the prediction: a float64 target for float32 predictions is converted.
 """
 
 from chainrule.rules.elementary.trigonometric import tanh

@@ -1,4 +1,4 @@
-"""Activation functions, and softmax with its relatives; PyTorch's `dim` is accepted for `axis`."""
+"""Activation functions, including the softmax family; PyTorch's `dim` is accepted for `axis`."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ glu = accepts_dim(activation.glu)
 
 @accepts_dim
 def softmax(input: Any, axis: int | None = None) -> Any:
-    """Return non-negative weights that sum to 1 along `axis`, the last one unless it is named.
+    """Return non-negative weights that sum to 1 along `axis`, by default the last one.
 
-    PyTorch goes along axis 0 or 1 of three axes or more where none is named: there is a `PyTorchMeaningWarning` then.
+    Without `axis`, PyTorch may take axis 0 or 1 instead: in that case there is a `PyTorchMeaningWarning`.
 
     >>> import numpy as np
     >>> softmax(np.array([0.0, np.log(3.0)]))
@@ -30,13 +30,13 @@ def softmax(input: Any, axis: int | None = None) -> Any:
 
 @accepts_dim
 def log_softmax(input: Any, axis: int | None = None) -> Any:
-    """Return the logarithm of `softmax(input, axis)`, exact for numbers of any size."""
+    """Return the logarithm of `softmax(input, axis)`, accurate for inputs of any size."""
     return softmax_rules.log_softmax(input, _named("log_softmax", input, axis))
 
 
 def _named(name: str, input: Any, axis: int | None) -> int:
-    """Return the axis, the last one where none is named; a warning where PyTorch would take another."""
-    if axis is None and np.ndim(input) > 2 and caller(4):  # not by a module, which may have been made long ago
+    """Return the axis, by default the last one; warn if PyTorch would take another."""
+    if axis is None and np.ndim(input) > 2 and caller(4):  # not by a module, which may have been created long ago
         implicit = 0 if np.ndim(input) == 3 else 1
         warn(
             f"{name}: no axis is named; the last one is taken, and PyTorch takes {implicit} of {np.ndim(input)}: write "
@@ -49,7 +49,7 @@ logsumexp = accepts_dim(softmax_rules.logsumexp)
 
 
 def prelu(input: Any, weight: Any) -> Any:
-    """Return `input` where positive, else `weight` times it: one weight, or one for each channel of `[B, C, …]`.
+    """Return `input` where positive, else `weight` times it: one weight, or one per channel of `[B, C, …]`.
 
     Source: He, Zhang, Ren & Sun, "Delving Deep into Rectifiers" (2015), equation 1.
 

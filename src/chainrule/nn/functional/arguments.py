@@ -1,4 +1,4 @@
-"""What the functions make of their arguments."""
+"""How the functions convert and check their arguments."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Ints = tuple[int, ...]
 
 
 def arrayed(x: Any) -> Any:
-    """Return a list or number as an array; arrays and tensors as they are."""
+    """Return a list or number as an array; arrays and tensors unchanged."""
     return as_array(x)
 
 
@@ -26,7 +26,7 @@ def compared(name: str, input: Any, **others: Any) -> list[Any]:
 
 
 def ints(name: str, key: str, value: Any, axes: int, least: int) -> Ints:
-    """Return one integer for each axis; an error that begins with `name` unless there are as many, none too small."""
+    """Return one integer per axis; an error starting with `name` if their number is wrong or one is too small."""
     each = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
     if len(each) == 1:
         each *= axes
@@ -38,7 +38,7 @@ def ints(name: str, key: str, value: Any, axes: int, least: int) -> Ints:
 
 
 def batched(name: str, input: Any, axes: int) -> tuple[Any, bool]:
-    """Return `[B, C, …]` with this many more axes, and whether the batch was missing and has been added."""
+    """Return `[B, C, …]` with this many more axes, and whether a missing batch axis was added."""
     input = arrayed(input)
     if input.ndim not in (axes + 1, axes + 2):
         places = ", ".join("DHW"[3 - axes :]) if axes > 1 else "L"
@@ -47,7 +47,7 @@ def batched(name: str, input: Any, axes: int) -> tuple[Any, bool]:
 
 
 def check_reach(name: str, windows: Windows, size: Ints) -> None:
-    """Raise a ValueError that begins with `name` unless the windows fit into an input of a size."""
+    """Raise a ValueError starting with `name` unless the windows fit into an input of this size."""
     try:
         windows.count(size)
     except ValueError as error:

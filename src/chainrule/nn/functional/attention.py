@@ -1,4 +1,4 @@
-"""Attention, with dropout of its weights."""
+"""Attention, with dropout on its weights."""
 
 import functools
 from typing import Any
@@ -21,8 +21,8 @@ from ..init import Generator
 class DropoutSeed(Constant, register=False):
     r"""y = \text{seed}
 
-    A whole number of 64 bits, drawn anew at each run. It is an operation, not merely a number, so that a program
-    captured from a trace draws again when it is run again.
+    A 64-bit integer, redrawn at each run. It is an operation rather than a number so that a captured program draws
+    again when it is replayed.
     """
 
     @staticmethod
@@ -47,14 +47,14 @@ def scaled_dot_product_attention(
 
     `q [..., N, d]`, `k [..., M, d]`, `v [..., M, e]`. `mask` broadcasts to `[..., N, M]`: booleans (True: may attend),
     or floats that are added to the scores. With `causal`, row i attends to j ≤ i. `dropout` is the probability with
-    which each weight is zero, drawn from `generator`; pass 0 in evaluation.
+    which each weight is zeroed, drawn from `generator`; pass 0 in evaluation.
 
     With `enable_gqa`, k and v `[..., G, M, d]` may have fewer heads than q `[..., H, N, d]`, as long as G divides H.
-    `method` is how it is computed: "plain" keeps the weights, `[..., N, M]`, "blockwise" makes them a block at a time
-    and needs memory for the rows alone, and "auto" takes what `attention_method(q.shape, k.shape)` says.
+    `method` is how it is computed: "plain" keeps the weights, `[..., N, M]`; "blockwise" computes them block by block
+    and only needs memory for the rows; "auto" chooses by `attention_method(q.shape, k.shape)`.
 
-    Raises ValueError for shapes that do not fit, a dropout outside 0 to 1 and a method that there is not, and
-    TypeError for a mask of integers.
+    Raises ValueError for shapes that do not fit, a dropout outside 0 to 1 and an unknown method, and TypeError for an
+    integer mask.
 
     Source: Vaswani et al., "Attention Is All You Need" (2017), equation 1; for the blocks, Dao et al.,
     "FlashAttention" (2022).

@@ -21,13 +21,13 @@ from .arguments import arrayed, compared
 from .reduction import Reduction, alike, reduced, weighted
 
 IGNORED = -100
-"""The class that does not count unless another is named: PyTorch's."""
+"""The class that is ignored by default, as in PyTorch."""
 
 
 def _classes_last(name: str, input: Any, target: Any, axis: int | None) -> tuple[Any, Any]:
-    """Return scores with their classes along the last axis, and targets that go with them.
+    """Return scores with their classes along the last axis, and matching targets.
 
-    Where no axis is named and the targets fit PyTorch's, axis 1, as well, there is a warning.
+    Without an axis there is a warning if the targets also fit PyTorch's choice, axis 1.
     """
     input, target = arrayed(input), arrayed(target)
     probabilities = target.dtype.kind == "f"
@@ -74,15 +74,15 @@ def cross_entropy(
     r"""Return the cross-entropy $-\sum_k t_k \log \operatorname{softmax}(z)_k$ of scores and targets, reduced.
 
     `input` are scores `[..., K]`; `target` is classes `[...]` (integers) or probabilities `[..., K]` (floats). Finite
-    and exact for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`. Where none is
-    named the last axis is taken, with a `PyTorchMeaningWarning` if the shapes would fit PyTorch's as well.
+    and accurate for scores of any size. PyTorch has the classes along axis 1, `[B, K, …]`: pass `axis=1`. The default
+    is the last axis, with a `PyTorchMeaningWarning` if the shapes would also fit PyTorch's.
 
     - `weight [K]` multiplies each class's term; the mean over classes is then the weighted one.
-    - `ignore_index`: targets of that class count neither in the loss nor in the mean.
+    - `ignore_index`: targets of that class are left out of both the loss and the mean.
     - `label_smoothing` $\epsilon$: the target becomes $(1 - \epsilon)\,t + \epsilon / K$.
 
-    Raises IndexError for a class out of range, with its place and value, and ValueError or TypeError for targets that
-    do not fit the scores.
+    Raises IndexError for a class out of range, with its position and value, and ValueError or TypeError for targets
+    that do not fit the scores.
 
     >>> float(cross_entropy(np.array([[0.0, 0.0]]), np.array([[0.5, 0.5]]))) == float(np.log(2))
     True
@@ -105,8 +105,8 @@ def nll_loss(
 ) -> Any:
     """Return minus the log-probability `[..., K]` of each class `[...]`, reduced.
 
-    `cross_entropy` of scores is this of `log_softmax`, and says what the settings are. Raises IndexError for a class
-    out of range.
+    `cross_entropy` of scores is this loss of their `log_softmax`; it documents the settings. Raises IndexError for a
+    class out of range.
 
     >>> nll_loss(np.log(np.array([[0.25, 0.75]])), np.array([1])) == -np.log(0.75)
     np.True_
@@ -127,10 +127,10 @@ def nll_loss(
 
 
 def _may_ignore(input: Any, target: Any, ignore_index: int) -> bool:
-    """Whether some targets are not to count.
+    """Whether some targets are ignored.
 
-    Where a capture has seen none, one that comes later must be an error, so that the function itself is called then:
-    it is out of range. For a class in range a capture takes the way on which it does not count.
+    If a capture has seen none, a later one must raise an error, out of range, so that the function itself is called
+    again. For a class in range, a capture takes the path that ignores it.
     """
     if is_captured(target) and 0 <= ignore_index < input.shape[-1]:
         return True
@@ -138,7 +138,7 @@ def _may_ignore(input: Any, target: Any, ignore_index: int) -> bool:
 
 
 def _checked(name: str, input: Any, classes: Any) -> Any:
-    """Return classes that are in range; raise an error that begins with `name` where one is not."""
+    """Return the classes if all are in range; otherwise raise an error starting with `name`."""
     try:
         check_classes(input, np.asarray(classes))
     except (IndexError, TypeError, ValueError) as error:
@@ -162,7 +162,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     The logarithms stop at −100, and the gradient $(x - t) / (x (1 - x))$ at a denominator of $10^{-12}$, as in
     PyTorch; `binary_cross_entropy_with_logits` needs neither. `weight` multiplies the losses.
 
-    Raises ValueError where the shapes differ, or a probability is not from 0 to 1.
+    Raises ValueError if the shapes differ or a probability is outside 0 to 1.
 
     >>> binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 1.0]), reduction="none")
     array([  0.69314718, 100.        ])
@@ -183,7 +183,7 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     r"""Return $-p t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$ for logits x and targets t from 0 to 1, reduced.
 
-    `weight` multiplies the losses; `pos_weight` p, 1 unless given, the terms of positive targets. Both broadcast.
+    `weight` multiplies the losses; `pos_weight` p, by default 1, the terms of positive targets. Both broadcast.
 
     >>> binary_cross_entropy_with_logits(np.array([1e4, 0.0]), np.array([0.0, 1.0]), reduction="none")
     array([1.00000000e+04, 6.93147181e-01])
@@ -193,7 +193,7 @@ def binary_cross_entropy_with_logits(
     if pos_weight is None:
         losses = loss.binary_cross_entropy_with_logits(input, target, "none")
     else:
-        # The loss without weights, and p − 1 times the positive part once more.
+        # The unweighted loss plus p − 1 times its positive part.
         positive = (1 - target) * input - (1 - target) * logsigmoid(input)
         losses = positive - weighted(name, target * logsigmoid(input), pos_weight)
     return reduced(name, weighted(name, losses, weight), reduction)

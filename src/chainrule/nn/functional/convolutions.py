@@ -1,4 +1,4 @@
-"""Convolutions and their transposes; windows laid out as columns, and columns added up."""
+"""Convolutions and their transposes; unfold and fold."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from .padding import pad
 
 
 def _same(name: str, kernel: Ints, stride: Ints, dilation: Ints) -> tuple[tuple[int, int], ...]:
-    """Return the padding that keeps the size; an odd element more comes after, as in PyTorch."""
+    """Return the padding that keeps the size; if it is odd, the extra element goes after, as in PyTorch."""
     if any(s != 1 for s in stride):
         raise ValueError(f"{name}: padding='same' keeps the size, which a stride of {stride} cannot; pass numbers")
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
@@ -32,7 +32,7 @@ def _windows(name: str, kernel: Ints, stride: Any, padding: Any, dilation: Any) 
 
 
 def _check(name: str, input: Any, weight: Any, bias: Any, groups: Any, transposed: bool) -> None:
-    """Raise an error unless channels, groups and bias fit each other."""
+    """Raise an error unless channels, groups and bias match."""
     if weight.ndim != input.ndim or 0 in weight.shape:
         what = "C, O / groups" if transposed else "O, C / groups"
         raise ValueError(f"{name}: expected weight [{what}, *kernel] with {input.ndim} axes, got {list(weight.shape)}")
@@ -88,7 +88,7 @@ def _conv_transpose(
     size = tuple(n - 2 * p + e for n, p, e in zip(reached, padding, extra, strict=True))
     if min(size) < 1:
         raise ValueError(f"{name}: the output would have the size {size}; use less padding or a larger input")
-    # What lies so far out that one more position would fit is zero, and is added afterwards.
+    # Positions that the kernel does not reach are zero, and are added afterwards.
     beyond = [max(e - s + 1, 0) for e, s in zip(extra, windows.stride, strict=True)]
     near = tuple(n - m for n, m in zip(size, beyond, strict=True))
     y = ConvolutionTranspose.apply(input, weight, windows=windows, groups=groups, size=near)
@@ -104,9 +104,9 @@ def conv1d(
 
     `input [B, C, L]` (or `[C, L]`, without a batch), `weight [O, C / groups, K]`, `bias [O]`. `stride` s, `dilation` d
     and `padding` p, the number of zeros on both sides, are numbers; `padding="same"` keeps the length, "valid" is 0.
-    With `groups`, channels fall into as many groups that do not see each other. PyTorch's arguments and layout.
+    With `groups`, channels are split into that many independent groups. Arguments and layout are PyTorch's.
 
-    Raises ValueError where shapes do not fit each other, or the kernel the padded input.
+    Raises ValueError if the shapes do not match, or the kernel does not fit the padded input.
 
     Source: Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016).
 
@@ -153,10 +153,10 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Return what `conv1d` with these settings would send back to its input, and so larger images from smaller ones.
+    """Return the adjoint of `conv1d` with these settings, which makes longer signals from shorter ones.
 
     `input [B, C, L]`, `weight [C, O / groups, K]`, `bias [O]`; the result is `[B, O, (L - 1) stride - 2 padding +
-    dilation (K - 1) + output_padding + 1]`. `output_padding` chooses among the lengths that `conv1d` maps to L.
+    dilation (K - 1) + output_padding + 1]`. `output_padding` selects among the lengths that `conv1d` maps to L.
 
     >>> import numpy as np
     >>> conv_transpose1d(np.array([[[1.0, 2.0]]]), np.array([[[1.0, 10.0]]]), stride=2)
@@ -224,7 +224,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Return columns `[B, C K L, positions]` as windows of images `[B, C, *output_size]`, added up where they overlap.
+    """Return columns `[B, C K L, positions]` as windows of images `[B, C, *output_size]`, summed where they overlap.
 
     >>> import numpy as np
     >>> fold(np.array([[[1.0, 2.0], [3.0, 4.0]]]), (1, 3), (1, 2))

@@ -1,4 +1,4 @@
-"""Losses of vectors that are to be near to each other, or far.
+"""Losses that pull vectors together or push them apart.
 
 `reduction` is "mean" (the default), "sum" or "none".
 """
@@ -18,7 +18,7 @@ from .reduction import Reduction, reduced
 def margin_ranking_loss(
     input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Any:
-    """Return max(0, −t (x₁ − x₂) + `margin`): where t is 1 the first is to be larger, where −1 the second; reduced.
+    """Return max(0, −t (x₁ − x₂) + `margin`): the first should be larger where t is 1, the second where −1; reduced.
 
     >>> margin_ranking_loss(np.array([1.0, 1.0]), np.array([3.0, 3.0]), np.array([1, -1]), reduction="none")
     array([2., 0.])
@@ -80,7 +80,7 @@ def cosine_embedding_loss(
             f"{name}: expected input1 and input2 [B, D] and target [B], or [D] and a number, got "
             f"{list(input1.shape)}, {list(input2.shape)} and {list(target.shape)}"
         )
-    # PyTorch's guard against vectors of length zero.
+    # PyTorch's guard against zero vectors.
     squares = ((input1 * input1).sum(axis=-1) + 1e-12) * ((input2 * input2).sum(axis=-1) + 1e-12)
     cosine = (input1 * input2).sum(axis=-1) / np.sqrt(squares)
     losses = where(target == 1, 1 - cosine, 0.0) + where(target == -1, clip(cosine - margin, 0.0), 0.0)

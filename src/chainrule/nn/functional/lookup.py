@@ -1,4 +1,4 @@
-"""Rows picked from a table."""
+"""Rows looked up in a table."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from chainrule.rules.elementary.selection import where
 
 
 def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
-    """Return the rows of `weight [n, d]` that integers `[...]` from 0 to n − 1 pick, `[..., d]`.
+    """Return the rows of `weight [n, d]` at integer indices `[...]` from 0 to n − 1, `[..., d]`.
 
     The row `padding_idx`, counted from the end where negative, gets no gradient.
 
-    Raises TypeError for indices that are no integers and IndexError, with its place, for one out of range.
+    Raises TypeError for indices that are not integers, and IndexError, with its position, for one out of range.
 
     >>> embedding(np.array([1, 1, 0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[3., 4.], [3., 4.], [1., 2.]])

@@ -24,7 +24,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
     """Return `input` with mean square 1 over its last axes, which have `normalized_shape`, then scaled.
 
-    `eps` is, where none is given, the spacing of numbers at 1 in the dtype of `input`.
+    `eps` defaults to the machine epsilon of the dtype of `input`.
 
     >>> rms_norm(np.array([3.0, 3.0]), 2)
     array([1., 1.])
@@ -63,8 +63,8 @@ def instance_norm(
 ) -> Any:
     """Return `input [B, C, …]` with mean 0 and variance 1 over each channel of each sample, then scaled and shifted.
 
-    Running moments, where given, move towards the mean of the samples' own; without `use_input_stats` they take their
-    place. `batch_norm` says more.
+    Running moments, if given, move towards the mean of the samples' own; without `use_input_stats` they replace them.
+    See `batch_norm`.
 
     Source: Ulyanov, Vedaldi & Lempitsky, "Instance Normalization" (2016), equation 3.
 
@@ -94,11 +94,11 @@ def batch_norm(
 ) -> Any:
     """Return `input [B, C, …]` with mean 0 and variance 1 in each channel over all else, then scaled and shifted.
 
-    In training these are the batch's moments, and the arrays `running_mean` and `running_var`, `[C]` or None, move
-    towards them by the share `momentum` (the variance with n − 1 in its denominator, as in PyTorch); otherwise these
-    arrays take their place.
+    In training it uses the batch's moments, and the arrays `running_mean` and `running_var`, `[C]` or None, move
+    towards them by the fraction `momentum` (the variance with n − 1 in its denominator, as in PyTorch); otherwise it
+    uses these arrays.
 
-    Raises ValueError in training where a channel has fewer than two values.
+    Raises ValueError in training if a channel has fewer than two values.
 
     Source: Ioffe & Szegedy, "Batch Normalization" (2015), algorithms 1 and 2.
 
@@ -133,7 +133,7 @@ def _check_several(name: str, count: int, x: Any) -> None:
 
 
 def _follow(running: Any, flat: Any, moment: Any, momentum: float) -> None:
-    """Move a running moment, where there is one, towards that of the input."""
+    """Move a running moment, if there is one, towards that of the input."""
 
     def move(running: Any, values: Any) -> None:
         running += momentum * (moment(np.asarray(values)) - running)

@@ -11,7 +11,7 @@ _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "ci
 
 
 def _check(mode: str, n: int, before: int, after: int) -> None:
-    """Raise a ValueError where an axis of length n is too short to be continued that far."""
+    """Raise a ValueError if an axis of length n is too short to be extended that far."""
     most = {"reflect": n - 1, "circular": n, "replicate": n and before + after}.get(mode)
     if most is not None and max(before, after) > most:
         raise ValueError(f"pad: mode {mode!r} can add at most {most} to an axis of length {n}, got {(before, after)}")
@@ -20,9 +20,9 @@ def _check(mode: str, n: int, before: int, after: int) -> None:
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """Return `input` with elements before and after its last axes.
 
-    `pad` lists (before, after) for the last axis, then for the last but one, and so on, as in PyTorch; a negative
-    number cuts. `mode` is "constant" (`value`, 0 by default), "reflect" (about the first and last element, which are
-    not repeated), "replicate" (these elements) or "circular" (the other end).
+    `pad` lists (before, after) for the last axis, then the second to last, and so on, as in PyTorch; a negative number
+    crops. `mode` is "constant" (`value`, 0 by default), "reflect" (about the first and last element, which are not
+    repeated), "replicate" (these elements) or "circular" (the other end).
 
     Raises ValueError for more pairs than axes, an unknown mode, and an axis too short for it.
 

@@ -1,4 +1,4 @@
-"""Pooling over windows of a size, or over as many windows as the result is to have elements."""
+"""Pooling over windows of a given size, or to a given output size."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .arguments import Ints, batched, check_reach, ints
 def _windows(
     name: str, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, axes: int
 ) -> Windows:
-    """Return the windows of a pooling; in ceil mode they reach further after the end than the padding."""
+    """Return the windows of a pooling; in ceil mode they extend past the padding at the end."""
     kernel = ints(name, "kernel_size", kernel_size, axes, 1)
     steps = ints(name, "stride", kernel if stride is None else stride, axes, 1)
     margin, dilation = ints(name, "padding", padding, axes, 0), ints(name, "dilation", dilation, axes, 1)
@@ -35,7 +35,7 @@ def _windows(
 
 
 def _overhang(n: int, stride: int, padding: int, span: int) -> int:
-    """Return how far a last window that is not whole reaches past the padding: it must begin before the end of x."""
+    """Return how far an incomplete last window reaches past the padding: it must start before the end of x."""
     count = -(-(n + 2 * padding - span) // stride) + 1
     if (count - 1) * stride >= n + padding:
         count -= 1
@@ -87,9 +87,9 @@ def max_pool1d(
 ) -> Any:
     """Return the largest element of each window of `input [B, C, L]` (or `[C, L]`).
 
-    `stride` is `kernel_size` unless given; padding, at most half a kernel, is −∞. With `ceil_mode` there is one more
-    window where the last would reach past the end. The first of equal elements receives the gradient.
-    With `return_indices` the result is a pair: the elements, and where each is in its row, as integers.
+    `stride` defaults to `kernel_size`; padding, at most half a kernel, is −∞. With `ceil_mode` there is one more window
+    if it would reach past the end. The first of equal elements receives the gradient. With `return_indices` the result
+    is a pair: the elements, and the index of each in its row.
 
     >>> max_pool1d(np.array([[[1.0, 3.0, 2.0, 2.0, 5.0]]]), 2, ceil_mode=True)
     array([[[3., 2., 5.]]])
@@ -136,7 +136,7 @@ def max_pool3d(
 
 
 def _counts(windows: Windows, size: Ints, count_include_pad: bool) -> Any:
-    """Return how many elements each window is over, without what only `ceil_mode` has added."""
+    """Return how many elements each window covers, not counting what only `ceil_mode` adds."""
     factors = []
     for k, (n, out) in enumerate(zip(size, windows.count(size), strict=True)):
         before = windows.padding[k][0]
@@ -178,8 +178,8 @@ def avg_pool1d(
 ) -> Any:
     """Return the mean of each window of `input [B, C, L]` (or `[C, L]`).
 
-    `stride` is `kernel_size` unless given. Padding, at most half a kernel, is zeros, which count as elements unless
-    `count_include_pad` is False; what lies past it in `ceil_mode` never does.
+    `stride` defaults to `kernel_size`. Padding, at most half a kernel, is zeros, which count as elements unless
+    `count_include_pad` is False; what lies beyond it in `ceil_mode` never counts.
 
     >>> avg_pool1d(np.array([[[1.0, 3.0, 2.0, 4.0]]]), 2, padding=1, count_include_pad=False)
     array([[[1. , 2.5, 4. ]]])
@@ -198,7 +198,7 @@ def avg_pool2d(
 ) -> Any:
     """Return the mean of each window of `input [B, C, H, W]` (or `[C, H, W]`); `avg_pool1d` says more.
 
-    `divisor_override` takes the place of the number of elements.
+    `divisor_override` replaces the number of elements.
 
     >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[[[ 2.5,  4.5], [10.5, 12.5]]]])
@@ -224,7 +224,7 @@ def avg_pool3d(
 
 
 def _bounds(n: int, out: int) -> tuple[Any, Any]:
-    """Return where each of `out` windows over n elements begins and ends: at ⌊i n / out⌋ and ⌈(i + 1) n / out⌉."""
+    """Return the start and end of each of `out` windows over n elements: ⌊i n / out⌋ and ⌈(i + 1) n / out⌉."""
     i = np.arange(out)
     return i * n // out, -(-(i + 1) * n // out)
 
@@ -237,7 +237,7 @@ def _mean_of_axis(x: Any, out: int, axis: int) -> Any:
 
 
 def _adaptive(name: str, axes: int, input: Any, output_size: Any, pool: Callable[[Any, Ints], Any]) -> Any:
-    """Pool to a size, of which None stands for the input's own."""
+    """Pool to a size; None in it keeps the input's own."""
     input, alone = batched(name, input, axes)
     each = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
     size = input.shape[2:]
@@ -259,7 +259,8 @@ def _adaptive_max_pool(input: Any, sizes: Ints) -> Any:
     axes = len(sizes)
     for axis, out in enumerate(sizes):
         begin, end = _bounds(input.shape[2 + 2 * axis], out)
-        # All windows as long as the longest: a shorter one names its last element again, and the first is chosen.
+        # All windows are as long as the longest: a shorter one repeats its last element, and the first maximum is
+        # chosen.
         places = np.minimum(begin[:, None] + np.arange((end - begin).max()), end[:, None] - 1)
         input = take(input, places, 2 + 2 * axis)
     input = moveaxis(input, range(3, 3 + 2 * axes, 2), range(-axes, 0))

@@ -1,4 +1,4 @@
-"""Products of vectors and weights, and how vectors lie to each other; PyTorch's `dim` is accepted for `axis`."""
+"""Products with weights, and distances and similarities of vectors; PyTorch's `dim` is accepted for `axis`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from .arguments import arrayed
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     r"""Return $z = x W + b$ for `input [..., in]`, `weight [in, out]` and `bias [out]`; without one, $x W$.
 
-    PyTorch has `[out, in]`. Square weights fit both and give a `PyTorchMeaningWarning`; `x @ W + b` gives none.
+    PyTorch has `[out, in]`. Square weights fit both, so they raise a `PyTorchMeaningWarning`; `x @ W + b` does not.
 
     Raises ValueError for shapes that do not fit.
 
@@ -30,7 +30,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         rows, columns = weight.shape
         if rows == columns > 1 and caller(2):
             warn(
-                "linear: weight is square and taken as [in, out], where PyTorch takes [out, in]: write x @ W + b for "
+                "linear: weight is square and taken as [in, out], while PyTorch takes [out, in]: write x @ W + b for "
                 "this, or x @ W.T + b for PyTorch's"
             )
         if columns == input.shape[-1] != rows:
@@ -43,7 +43,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 @accepts_dim
 def normalize(input: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
-    """Return `input` divided by its `p`-norm along `axis`, or by `eps` where that is larger.
+    """Return `input` divided by its `p`-norm along `axis`, or by `eps` if that is larger.
 
     >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([[0.6, 0.8], [0. , 0. ]])

@@ -1,4 +1,4 @@
-"""What is left of many losses."""
+"""Reduction of many losses to one."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
 def reduced(name: str, losses: Any, reduction: Reduction, count: Any = None) -> Any:
-    """Return the losses, their sum, or the sum over `count`, which is their number unless given."""
+    """Return the losses, their sum, or their sum divided by `count`, by default their number."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'{name}: expected reduction "mean", "sum" or "none", got {reduction!r}')
     if reduction == "none":
@@ -18,9 +18,7 @@ def reduced(name: str, losses: Any, reduction: Reduction, count: Any = None) -> 
     if reduction == "sum":
         return np.sum(losses)
     if (np.size(losses) if count is None else count) == 0:
-        raise ValueError(
-            f'{name}: the mean of no losses is not defined; use reduction="sum" where a batch may be empty'
-        )
+        raise ValueError(f'{name}: the mean of no losses is not defined; use reduction="sum" if a batch may be empty')
     return np.mean(losses) if count is None else np.sum(losses) / count
 
 

@@ -1,7 +1,7 @@
-"""Losses of numbers against numbers.
+"""Regression losses.
 
-Each computes in the dtype of its first argument, and refuses another shape than its target's: broadcasting `[B, 1]`
-against `[B]` is a mistake that trains. `reduction` is "mean" (the default), "sum" or "none".
+Each computes in the dtype of its first argument, and requires the target's shape: broadcasting `[B, 1]` against `[B]`
+is a mistake that goes unnoticed in training. `reduction` is "mean" (the default), "sum" or "none".
 """
 
 import math
@@ -32,7 +32,7 @@ def mse_loss(input: Any, target: Any, reduction: Reduction = "mean", weight: Any
 
 
 def l1_loss(input: Any, target: Any, reduction: Reduction = "mean", weight: Any = None) -> Any:
-    """Return the absolute error of each element, reduced; its gradient is 0 where the error is.
+    """Return the absolute error of each element, reduced; its gradient is 0 where the error is 0.
 
     With `weight`, the mean is over the sum of the weights.
 
@@ -114,7 +114,7 @@ def gaussian_nll_loss(
     r"""Return $\frac{1}{2} \left(\log v + \frac{(x - t)^2}{v}\right)$ with v = max(`var`, `eps`), reduced.
 
     `var` has the shape of `input`, lacks its last axis or has length 1 in one axis, or is a number. Where it is below
-    `eps`, its gradient is that at `eps`, as in PyTorch: a gradient of 0 could never raise it again. `full` adds the
+    `eps`, its gradient is that at `eps`, as in PyTorch: with a gradient of 0 it could never rise again. `full` adds the
     constant $\frac{1}{2} \log 2 \pi$.
 
     Source: Nix & Weigend, "Estimating the mean and variance of the target probability distribution" (1994).
@@ -125,7 +125,7 @@ def gaussian_nll_loss(
     name = "gaussian_nll_loss"
     input, target = alike(name, input, target)
     var = _variance(name, input, var)
-    # Its value is the larger of both, its derivative that of `var` everywhere.
+    # The value is the larger of the two, the derivative that of `var` everywhere.
     var = var + stop_gradient(maximum(eps - var, 0.0))
     losses = 0.5 * (log(var) + np.square(input - target) / var)
     return reduced(name, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

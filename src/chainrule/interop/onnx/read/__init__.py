@@ -1,1 +1,1 @@
-"""ONNX's operators, by this package's operations."""
+"""ONNX operators in terms of chainrule's."""

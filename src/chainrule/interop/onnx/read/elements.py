@@ -1,4 +1,4 @@
-"""ONNX's operators of one element at a time, by chainrule's operations."""
+"""ONNX's elementwise operators, in terms of chainrule's."""
 
 import functools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ELEMENT_TYPES = {
     **{1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool"},
     **{10: "float16", 11: "float64", 12: "uint32", 13: "uint64"},
 }
-"""ONNX's numbers of the dtypes that NumPy has."""
+"""ONNX's codes of the dtypes that NumPy has."""
 
 ONE: dict[str, Callable[..., Any]] = {
     **{"Abs": np.abs, "Neg": np.negative, "Exp": np.exp, "Log": np.log, "Sqrt": np.sqrt, "Reciprocal": np.reciprocal},
@@ -76,15 +76,15 @@ def div(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
 
 @reads("Mod", attributes="fmod")
 def mod(call: Call, a: Any, b: Any) -> Any:
-    """Return what is left of a division."""
+    """Return the remainder of a division."""
     return np.fmod(a, b) if call.get("fmod", 0) else np.mod(a, b)
 
 
 @reads("Pow")
 def power(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
-    """Return a power in the dtype of its base; one that is a plain number keeps exact derivatives at 0."""
+    """Return a power in the dtype of its base; a plain number as exponent keeps derivatives exact at 0."""
     b = value_of(b) if not getattr(b, "requires_grad", False) else b
-    if type(b) is np.ndarray and b.ndim == 0:  # a box that stands for one keeps its gradient
+    if type(b) is np.ndarray and b.ndim == 0:  # a traced exponent keeps its gradient
         b = float(b) if dtype_of(a).kind == "f" else int(b)
     y = a**b
     return y if dtype_of(y) == dtype_of(a) else y.astype(dtype_of(a))
@@ -100,7 +100,7 @@ def of_many(call: Call, *xs: Any) -> Any:
 
 @reads("IsInf", attributes="detect_negative detect_positive")
 def isinf(call: Call, x: Any) -> Any:
-    """Say where x is infinite."""
+    """Return where x is infinite."""
     below, above = bool(call.get("detect_negative", 1)), bool(call.get("detect_positive", 1))
     if below and above:
         return np.isinf(x)
@@ -109,7 +109,7 @@ def isinf(call: Call, x: Any) -> Any:
 
 @reads("Where")
 def where(call: Call, condition: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
-    """Return one of two."""
+    """Choose elementwise between two."""
     return np.where(condition, a, b)
 
 
@@ -146,13 +146,13 @@ def cast_like(call: Call, x: Any, like: Any) -> Any:  # noqa: ARG001
 
 @reads("LeakyRelu", attributes="alpha")
 def leaky_relu(call: Call, x: Any) -> Any:
-    """Return a ReLU that leaks."""
+    """Return a leaky ReLU."""
     return functional.leaky_relu(x, call.get("alpha", 0.01))
 
 
 @reads("PRelu")
 def prelu(call: Call, x: Any, slope: Any) -> Any:  # noqa: ARG001
-    """Return a ReLU that leaks by a parameter."""
+    """Return a leaky ReLU whose slope is an input."""
     return np.where(x > 0, x, slope * x)
 
 
@@ -194,14 +194,14 @@ def swish(call: Call, x: Any) -> Any:
 
 @reads("Shrink", attributes="bias lambd")
 def shrink(call: Call, x: Any) -> Any:
-    """Return zero between −λ and λ, and x moved towards zero elsewhere."""
+    """Return zero between −λ and λ, and x shrunk towards zero elsewhere."""
     bias, limit = call.get("bias", 0.0), call.get("lambd", 0.5)
     return np.where(x < -limit, x + bias, np.where(x > limit, x - bias, x * 0))
 
 
 @reads("Softmax", "LogSoftmax", attributes="axis")
 def softmax(call: Call, x: Any) -> Any:
-    """Return weights that sum to one, or their logarithms; over all axes from `axis` on before opset 13."""
+    """Return softmax or log-softmax; before opset 13, over all axes from `axis` on."""
     function = {"Softmax": functional.softmax, "LogSoftmax": functional.log_softmax}[call.kind]
     if call.opset >= 13:
         return function(x, axis=call.get("axis", -1))
@@ -212,7 +212,7 @@ def softmax(call: Call, x: Any) -> Any:
 
 @reads("Dropout", attributes="ratio seed is_test")
 def dropout(call: Call, x: Any, ratio: Any = None, training: Any = None) -> Any:  # noqa: ARG001
-    """Return x; in training mode with elements dropped."""
+    """Return x; in training mode with dropout."""
     if len(call.outputs) > 1 and call.outputs[1]:
         call.refuse("the mask is used as an output, and there is none here")
     p = float(call.get("ratio", 0.5) if ratio is None else value_of(ratio))

@@ -1,4 +1,4 @@
-"""ONNX's products, windows, normalisations and attention, by chainrule's operations."""
+"""ONNX's products, windows, normalisations and attention, in terms of chainrule's."""
 
 import math
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ WINDOW = "auto_pad dilations kernel_shape pads strides"
 
 
 def _windows(call: Call, size: Sequence[int], kernel: Sequence[int]) -> Windows:
-    """Return the windows that the attributes say, over images of a size."""
+    """Return the windows that the attributes describe, over images of a size."""
     axes = len(kernel)
     stride, dilation = call.get("strides", [1] * axes), call.get("dilations", [1] * axes)
     pads, way = call.get("pads", [0] * 2 * axes), call.get("auto_pad", "NOTSET")
@@ -99,7 +99,7 @@ def conv_transpose(call: Call, x: Any, w: Any, bias: Any = None) -> Any:
 
 
 def _pooling(call: Call, x: Any) -> tuple[Windows, Windows]:
-    """Return the windows, and the same with what a last window that is not whole needs besides."""
+    """Return the windows, and the same with the extra padding that an incomplete last window needs."""
     kernel = call.get("kernel_shape") or call.refuse("kernel_shape is missing")
     windows = _windows(call, x.shape[2:], kernel)
     if not call.get("ceil_mode", 0):
@@ -122,7 +122,7 @@ def max_pool(call: Call, x: Any) -> Any:
 
 @reads("AveragePool", attributes=f"{WINDOW} ceil_mode count_include_pad")
 def average_pool(call: Call, x: Any) -> Any:
-    """Return the mean of each window: of the elements in the image, or of the padding as well."""
+    """Return the mean of each window, with or without the padding."""
     windows, reaching = _pooling(call, x)
     inside = np.ones((1, 1, *x.shape[2:]), x.dtype)
     if call.get("count_include_pad", 0):
@@ -148,7 +148,7 @@ def global_pool(call: Call, x: Any) -> Any:
 
 @reads("BatchNormalization", attributes="epsilon momentum training_mode spatial")
 def batch_norm(call: Call, x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
-    """Return each channel normalised: by running moments, or in training by those of the batch, which they follow."""
+    """Normalise each channel: by running moments or, in training, by those of the batch, which update them."""
     if any(call.outputs[1:]):
         call.refuse("the moments are used as outputs, and there are none here")
     if call.get("spatial", 1) != 1:
@@ -160,7 +160,7 @@ def batch_norm(call: Call, x: Any, scale: Any, bias: Any, mean: Any, variance: A
 
 @reads("InstanceNormalization", attributes="epsilon")
 def instance_norm(call: Call, x: Any, scale: Any, bias: Any) -> Any:
-    """Return each channel of each sample normalised."""
+    """Normalise each channel of each sample."""
     flat = reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
     y = reshape(normalized(flat, eps=call.get("epsilon", 1e-5)), x.shape)
     return _with_bias(y * reshape(scale, (-1, *[1] * (x.ndim - 2))), bias)
@@ -168,7 +168,7 @@ def instance_norm(call: Call, x: Any, scale: Any, bias: Any) -> Any:
 
 @reads("GroupNormalization", attributes="epsilon num_groups stash_type")
 def group_norm(call: Call, x: Any, scale: Any, bias: Any) -> Any:
-    """Return groups of channels normalised."""
+    """Normalise groups of channels."""
     groups = call.get("num_groups") or call.refuse("num_groups is missing")
     if x.ndim < 2 or groups < 1 or x.shape[1] % groups:
         call.refuse(f"num_groups {groups}: expected a divisor of the channels of {list(x.shape)}")
@@ -177,7 +177,7 @@ def group_norm(call: Call, x: Any, scale: Any, bias: Any) -> Any:
 
 @reads("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type")
 def layer_norm(call: Call, x: Any, scale: Any, bias: Any = None) -> Any:
-    """Return the last axes normalised."""
+    """Normalise over the last axes."""
     if any(call.outputs[1:]):
         call.refuse("the moments are used as outputs, and there are none here")
     axis = call.get("axis", -1)
@@ -194,7 +194,7 @@ def layer_norm(call: Call, x: Any, scale: Any, bias: Any = None) -> Any:
 
 @reads("LpNormalization", attributes="axis p")
 def lp_norm(call: Call, x: Any) -> Any:
-    """Return x divided by its length along an axis."""
+    """Return x divided by its norm along an axis."""
     axis = call.get("axis", -1)
     if call.get("p", 2) == 1:
         return x / np.sum(np.abs(x), axis=axis, keepdims=True)

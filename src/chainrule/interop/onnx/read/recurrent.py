@@ -1,4 +1,4 @@
-"""ONNX's recurrent layers, by chainrule's operations.
+"""ONNX's recurrent layers, in terms of chainrule's operations.
 
 The equations and the order of the gates, iofc in LSTM and zrh in GRU, are those of the specification,
 https://onnx.ai/onnx/operators/.
@@ -24,7 +24,7 @@ State = tuple[Any, ...]
 
 @reads("RNN", "GRU", "LSTM", attributes="activations direction hidden_size layout linear_before_reset input_forget")
 def recurrent(call: Call, x: Any, w: Any, r: Any, b: Any = None, lengths: Any = None, *more: Any) -> list[Any]:
-    """Return all states, the last one, and the last cell of an LSTM."""
+    """Return all states, the last state, and the last cell of an LSTM."""
     layer = _Layer(call, x, w, r, b)
     states = 2 if call.kind == "LSTM" else 1
     begins, peepholes = more[:states], more[states:]
@@ -74,7 +74,7 @@ class _Layer:
             yield [ACTIVATIONS[name] for name in names[way * each : (way + 1) * each]]
 
     def run(self, way: int, begin: list[Any]) -> tuple[Any, State]:
-        """Return the states of one way over the sequence, in its order, and the last one."""
+        """Return the states of one direction over the sequence, in sequence order, and the last one."""
         backwards = self.direction == "reverse" or way == 1
         step = {"RNN": self._rnn, "GRU": self._gru, "LSTM": self._lstm}[self.call.kind]
         batch = self.x.shape[1]

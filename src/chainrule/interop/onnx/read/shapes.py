@@ -1,4 +1,4 @@
-"""ONNX's operators that move, pick, make or reduce elements, by chainrule's operations."""
+"""ONNX's operators that move, select, create or reduce elements, in terms of chainrule's."""
 
 import math
 from typing import Any
@@ -39,7 +39,7 @@ def size(call: Call, x: Any) -> Any:  # noqa: ARG001
 
 @reads("Reshape", attributes="allowzero shape")
 def reshape(call: Call, x: Any, given: Any = None) -> Any:
-    """Return x in another shape; 0 stands for the length that the axis has."""
+    """Return x in another shape; 0 keeps the length of the axis."""
     wanted = call.ints("shape", given) or []
     if not call.get("allowzero", 0):
         if any(n == 0 and k >= x.ndim for k, n in enumerate(wanted)):
@@ -53,7 +53,7 @@ def reshape(call: Call, x: Any, given: Any = None) -> Any:
 
 @reads("Flatten", attributes="axis")
 def flatten(call: Call, x: Any) -> Any:
-    """Return x as rows: the axes before `axis`, and those from it on."""
+    """Return x as a matrix: the axes before `axis`, and those from it on."""
     axis = call.get("axis", 1)
     axis = axis + x.ndim if axis < 0 else axis
     return reshaped(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
@@ -105,13 +105,13 @@ def tile(call: Call, x: Any, given: Any) -> Any:
 
 @reads("Concat", attributes="axis")
 def concat(call: Call, *xs: Any) -> Any:
-    """Return arrays one after the other."""
+    """Return arrays concatenated."""
     return concatenate(list(xs), axis=call.get("axis", 0))
 
 
 @reads("Split", attributes="axis split num_outputs")
 def split(call: Call, x: Any, given: Any = None) -> Any:
-    """Return pieces of the lengths that are given, or equal ones of which the last may be shorter."""
+    """Return pieces of given lengths, or equal pieces of which the last may be shorter."""
     axis = _axis(call, call.get("axis", 0), x.ndim)
     lengths, total, count = call.ints("split", given), x.shape[axis], len(call.outputs)
     if lengths is None:
@@ -140,7 +140,7 @@ def slice_(call: Call, x: Any, *given: Any) -> Any:
         n = x.shape[axis]
         if step == 0:
             call.refuse("a step of 0")
-        # As the specification clamps them: behind the first element stands no index, so that is None.
+        # Clamped as in the specification: no index lies before the first element, so that end is None.
         low, high = (0, n) if step > 0 else (0, n - 1)
         first = min(max(first + n if first < 0 else first, low), high)
         last = min(max(last + n if last < 0 else last, -1 if step < 0 else 0), n)
@@ -168,7 +168,7 @@ def _in_range(call: Call, indices: Any, n: int) -> Any:
 
 @reads("GatherElements", attributes="axis")
 def gather_elements(call: Call, x: Any, indices: Any) -> Any:
-    """Return one element for each index, at its own place along the other axes."""
+    """Return one element per index, at the index's own position along the other axes."""
     axis = _axis(call, call.get("axis", 0), x.ndim)
     found = _in_range(call, indices, x.shape[axis])
     cut = tuple(slice(None) if k == axis else slice(n) for k, n in enumerate(indices.shape))
@@ -177,7 +177,7 @@ def gather_elements(call: Call, x: Any, indices: Any) -> Any:
 
 @reads("GatherND", attributes="batch_dims")
 def gather_nd(call: Call, x: Any, indices: Any) -> Any:
-    """Return what rows of indices name."""
+    """Return the elements that rows of indices select."""
     if call.get("batch_dims", 0):
         call.refuse("batch_dims: expected 0, there are no others here")
     return getitem(x, _places(call, x, indices))
@@ -191,7 +191,7 @@ def _places(call: Call, x: Any, indices: Any) -> tuple[Any, ...]:
 
 @reads("ScatterND", attributes="reduction")
 def scatter_nd(call: Call, x: Any, indices: Any, updates: Any) -> Any:
-    """Return x with new elements, or with sums, where rows of indices say."""
+    """Return x with elements replaced or added to at rows of indices."""
     operation = {"none": IndexSet, "add": IndexAdd}.get(call.get("reduction", "none"))
     if operation is None:
         call.refuse(f"reduction: expected 'none' or 'add', got {call.get('reduction')!r}")
@@ -200,7 +200,7 @@ def scatter_nd(call: Call, x: Any, indices: Any, updates: Any) -> Any:
 
 @reads("Pad", attributes="mode pads value")
 def pad(call: Call, x: Any, given: Any = None, value: Any = None, axes: Any = None) -> Any:
-    """Return x with elements around it: of one value, of the edge, or mirrored."""
+    """Return x padded with a constant, its edge, or its reflection."""
     widths = call.ints("pads", given) or []
     where = range(x.ndim) if axes is None else [_axis(call, a, x.ndim) for a in call.known("axes", axes)]
     pairs = [(0, 0)] * x.ndim
@@ -220,7 +220,7 @@ def pad(call: Call, x: Any, given: Any = None, value: Any = None, axes: Any = No
 
 @reads("Trilu", attributes="upper")
 def trilu(call: Call, x: Any, k: Any = 0) -> Any:
-    """Return zeros on one side of a diagonal."""
+    """Return x with zeros on one side of a diagonal."""
     return (np.triu if call.get("upper", 1) else np.tril)(x, int(value_of(k)))
 
 
@@ -229,7 +229,7 @@ def trilu(call: Call, x: Any, k: Any = 0) -> Any:
 
 @reads("Constant", attributes="value value_float value_floats value_int value_ints")
 def constant(call: Call) -> Any:
-    """Return an array of the file."""
+    """Return a constant array from the file."""
     for name, dtype in (("value", None), ("value_float", np.float32), ("value_floats", np.float32)):
         if call.get(name) is not None:
             return np.asarray(call.get(name), dtype)
@@ -245,7 +245,7 @@ def constant_of_shape(call: Call, given: Any) -> Any:
 
 @reads("Range")
 def range_(call: Call, start: Any, limit: Any, delta: Any) -> Any:
-    """Return numbers at equal distances."""
+    """Return evenly spaced numbers."""
     first, last, step = (np.asarray(value_of(x)).reshape(()) for x in (start, limit, delta))
     if step == 0 or not np.isfinite([first, last, step]).all():
         call.refuse(f"from {first} to {last} by {step}")
@@ -255,7 +255,7 @@ def range_(call: Call, start: Any, limit: Any, delta: Any) -> Any:
 
 @reads("OneHot", attributes="axis")
 def one_hot(call: Call, indices: Any, depth: Any, values: Any) -> Any:
-    """Return one of two numbers: where the place is the index, and elsewhere."""
+    """Return one of two numbers: one at the index, the other elsewhere."""
     n = int(np.asarray(value_of(depth)).reshape(-1)[0])
     found, (off, on) = np.asarray(value_of(indices)), np.asarray(value_of(values))
     axis = _axis(call, call.get("axis", -1), found.ndim + 1)
@@ -293,7 +293,7 @@ def reduce(call: Call, x: Any, given: Any = None) -> Any:
 
 @reads("ArgMax", "ArgMin", attributes="axis keepdims select_last_index")
 def arg(call: Call, x: Any) -> Any:
-    """Return the place of the largest or smallest element along an axis."""
+    """Return the position of the largest or smallest element along an axis."""
     axis = _axis(call, call.get("axis", 0), x.ndim)
     find = {"ArgMax": np.argmax, "ArgMin": np.argmin}[call.kind]
     if call.get("select_last_index", 0):

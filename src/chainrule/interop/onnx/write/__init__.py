@@ -1,1 +1,1 @@
-"""Operations of chainrule, in ONNX."""
+"""chainrule operations in ONNX."""

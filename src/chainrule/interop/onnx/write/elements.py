@@ -1,4 +1,4 @@
-"""Operations of one element at a time, in ONNX."""
+"""Elementwise operations in ONNX."""
 
 import math
 from collections.abc import Callable
@@ -66,7 +66,7 @@ from chainrule.rules.network.activation import (
 )
 from chainrule.rules.network.piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Threshold
 
-# One node of ONNX for one operation, with the same meaning.
+# Operations that correspond to one ONNX node each.
 ONE_NODE: dict[Any, str] = {
     **{Absolute: "Abs", Negative: "Neg", Exp: "Exp", Log: "Log", Sqrt: "Sqrt", Reciprocal: "Reciprocal"},
     **{Sin: "Sin", Cos: "Cos", Tan: "Tan", Arcsin: "Asin", Arccos: "Acos", Arctan: "Atan"},
@@ -90,7 +90,7 @@ COMPARISONS: dict[Any, str] = {Equal: "Equal", Less: "Less", LessEqual: "LessOrE
 
 
 def common(graph: Graph, *args: Any) -> list[Ref]:
-    """Return arguments in the one dtype that NumPy computes in; plain numbers follow the arrays."""
+    """Return arguments in the common dtype that NumPy computes in; plain numbers follow the arrays."""
     arrays = [graph.ref(x) for x in args if hasattr(x, "dtype") or hasattr(x, "names")]
     dtype = np.result_type(*(x.dtype for x in arrays), *(x for x in args if isinstance(x, int | float)))
     return [graph.ref(x, dtype) for x in args]
@@ -143,14 +143,14 @@ def compare(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
 
 @writes(Isfinite)
 def isfinite(graph: Graph, _: Instruction, x: Any) -> str:
-    """Write neither NaN nor infinite."""
+    """Write isfinite."""
     x = graph.ref(x)
     return str(graph.node("Not", graph.node("Or", graph.node("IsNaN", x), graph.node("IsInf", x))))
 
 
 @writes(Where)
 def where(graph: Graph, i: Instruction, condition: Any, a: Any, b: Any) -> str:
-    """Write a choice."""
+    """Write where."""
     return str(graph.node("Where", graph.ref(condition, np.bool_), *in_dtype(graph, i, a, b)))
 
 
@@ -171,7 +171,7 @@ def astype(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
 
 @writes(Square, Cbrt, Exp2, Expm1, Log1p, Log2, Log10, Erfc, Trunc, Deg2rad, Rad2deg)
 def of_one(graph: Graph, i: Instruction, x: Any) -> str:
-    """Write a function of one number by those that ONNX has."""
+    """Write a unary function in terms of those that ONNX has."""
     (x,) = in_dtype(graph, i, x)
 
     def c(value: float) -> str:
@@ -210,7 +210,7 @@ def round_(graph: Graph, i: Instruction, x: Any, *, decimals: int = 0) -> str:
 
 @writes(Remainder, Fmod, FloorDivide)
 def remainder(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
-    """Write what is left of a division, and the division itself rounded down."""
+    """Write the remainder, and floor division."""
     a, b = in_dtype(graph, i, a, b)
     is_floating = i.outputs[0].dtype.kind == "f"
     if i.op is Fmod:
@@ -242,13 +242,13 @@ def hypot(graph: Graph, i: Instruction, a: Any, b: Any) -> str:
 
 @writes(LeakyRelu)
 def leaky_relu(graph: Graph, i: Instruction, x: Any, *, negative_slope: float = 0.01) -> str:
-    """Write a ReLU that leaks."""
+    """Write a leaky ReLU."""
     return str(graph.node("LeakyRelu", *in_dtype(graph, i, x), alpha=float(negative_slope)))
 
 
 @writes(Prelu)
 def prelu(graph: Graph, i: Instruction, x: Any, w: Any) -> str:
-    """Write a ReLU that leaks by a parameter."""
+    """Write a leaky ReLU with a learned slope."""
     return str(graph.node("PRelu", *in_dtype(graph, i, x, w)))
 
 
@@ -272,7 +272,7 @@ def gelu(graph: Graph, i: Instruction, x: Any) -> str:
 
 @writes(Silu, Logsigmoid, Tanhshrink)
 def silu(graph: Graph, i: Instruction, x: Any) -> str:
-    """Write products and sums of an activation and its argument."""
+    """Write activations of the form x · f(x)."""
     (x,) = in_dtype(graph, i, x)
     if i.op is Silu:
         return str(graph.node("Mul", x, graph.node("Sigmoid", x)))
@@ -293,7 +293,7 @@ def softplus(graph: Graph, i: Instruction, x: Any, *, beta: float = 1.0) -> str:
 
 @writes(Hardsigmoid)
 def hardsigmoid(graph: Graph, i: Instruction, x: Any) -> str:
-    """Write a line from 0 to 1."""
+    """Write a hard sigmoid."""
     return str(graph.node("HardSigmoid", *in_dtype(graph, i, x), alpha=1 / 6, beta=0.5))
 
 

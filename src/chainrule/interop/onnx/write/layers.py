@@ -45,7 +45,7 @@ def einsum(graph: Graph, i: Instruction, *xs: Any, subscripts: str) -> str:
 
 @writes(Softmax, LogSoftmax)
 def softmax(graph: Graph, i: Instruction, x: Any, *, axis: Any = -1) -> str:
-    """Write weights that sum to one, or their logarithms: one node for one axis."""
+    """Write softmax or log-softmax: one node for one axis."""
     (x,) = in_dtype(graph, i, x)
     if isinstance(axis, int) and x.ndim:
         return str(graph.node({Softmax: "Softmax", LogSoftmax: "LogSoftmax"}[i.op], x, axis=axis))
@@ -72,7 +72,7 @@ def convolution(graph: Graph, i: Instruction, x: Any, w: Any, *, windows: Window
 def convolution_transpose(
     graph: Graph, i: Instruction, z: Any, w: Any, *, windows: Windows, groups: int = 1, size: Any = ()
 ) -> str:
-    """Write the adjoint of a convolution; what the windows do not reach is padding of the output."""
+    """Write the adjoint of a convolution; positions that no window reaches become output padding."""
     z, w = in_dtype(graph, i, z, w)
     lengths = z.shape[2:]
     if not all(isinstance(n, int) for n in (*lengths, *size)):
@@ -96,7 +96,7 @@ def max_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
 
 @writes(SumPool)
 def sum_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
-    """Write the sum of each window: the mean of it, as many times as the kernel has places."""
+    """Write the sum of each window: its mean times the kernel's size."""
     (x,) = in_dtype(graph, i, x)
     dilated = list(windows.dilation) if max(windows.dilation) > 1 else None
     settings = {**_window(windows), "dilations": dilated, "count_include_pad": 1}
@@ -106,7 +106,7 @@ def sum_pool(graph: Graph, i: Instruction, x: Any, *, windows: Windows) -> str:
 
 
 def _images(graph: Graph, x: Ref, windows: Windows) -> Any:
-    """Return `x [B, C, …]`, as poolings of ONNX take it; all axes before those of the windows become B."""
+    """Return `x` as `[B, C, …]`, the shape ONNX's pooling takes; all axes before the windows' become B."""
     return x if x.ndim == windows.axes + 2 else graph.reshape(x, (-1, 1, *x.shape[x.ndim - windows.axes :]))
 
 
@@ -179,7 +179,7 @@ def _composed(graph: Graph, i: Instruction, qkv: Sequence[Any], mask: Any, causa
 
 
 def checked_indices(graph: Graph, _: Instruction, x: Any) -> str:
-    """Write the indices of an embedding; that they are in range is for whoever runs the file to see to."""
+    """Write the indices of an embedding; the file does not check that they are in range."""
     return str(graph.node("Cast", graph.ref(x), to=graph.onnx.TensorProto.INT64))
 
 

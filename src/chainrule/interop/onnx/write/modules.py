@@ -1,4 +1,4 @@
-"""Modules that ONNX has as one node: recurrent layers, and normalisations over the batch or over groups."""
+"""Modules that are a single ONNX node: recurrent layers, and batch and group normalisation."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ for _cls in (*BatchNorm1d.__subclasses__(), BatchNorm1d, GroupNorm, RNN, LSTM, G
 
 
 def _affine(graph: Graph, module: Any, x: Ref, parts: dict[str, Ref]) -> list[Any]:
-    """Return weight and bias, ones and zeros where the module has none."""
+    """Return weight and bias, defaulting to ones and zeros."""
     usual = {"weight": np.ones(module.channels, x.dtype), "bias": np.zeros(module.channels, x.dtype)}
     return [parts[name] if name in parts else graph.constant(value) for name, value in usual.items()]
 
@@ -60,7 +60,7 @@ def _group_norm(graph: Graph, module: Any, x: Ref, parts: dict[str, Ref]) -> str
 
 
 class _Recurrence:
-    """A recurrent layer with its levels, one node of ONNX for each."""
+    """A stacked recurrent layer, one ONNX node per level."""
 
     def __init__(self, graph: Graph, module: Any, parts: dict[str, Ref]) -> None:
         self.graph, self.module, self.parts = graph, module, parts
@@ -110,7 +110,7 @@ class _Recurrence:
         return [graph.node("Reshape", turned, graph.constant(ints(0, 0, -1))), *ends]
 
     def _both(self, name: str) -> str:
-        """Return a weight of ONNX, [D, G H, in] or [D, G H] with the gates in its order, made of ours."""
+        """Return an ONNX weight, [D, G H, in] or [D, G H] with the gates in its order, built from ours."""
         graph, rows = self.graph, []
         for way in self.ways:
             part: Any = self.parts[name + way]

@@ -1,4 +1,4 @@
-"""Operations that move, pick or reduce elements, in ONNX."""
+"""Operations that move, select or reduce elements, in ONNX."""
 
 import math
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from chainrule.rules.network.softmax import LogSumExp
 from .elements import in_dtype, number
 
 LAST = np.iinfo(np.int64).max
-"""An end of a slice that lies behind every axis."""
+"""An end of a slice that lies past the end of any axis."""
 
 
 def ints(*values: int) -> Any:
-    """Return an array of int64."""
+    """Return an int64 array."""
     return np.array(values, np.int64)
 
 
@@ -61,13 +61,13 @@ def broadcast_to(graph: Graph, i: Instruction, x: Any, **_: Any) -> str:
 
 @writes(Concatenate)
 def concatenate(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
-    """Write arrays one after the other."""
+    """Write a concatenation."""
     return str(graph.node("Concat", *in_dtype(graph, i, *xs), axis=axis))
 
 
 @writes(Stack)
 def stack(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
-    """Write arrays along a new axis."""
+    """Write a stack along a new axis."""
     place = axis % i.outputs[0].ndim
     rows = [graph.node("Unsqueeze", x, graph.constant(ints(place))) for x in in_dtype(graph, i, *xs)]
     return str(graph.node("Concat", *rows, axis=place))
@@ -75,14 +75,14 @@ def stack(graph: Graph, i: Instruction, *xs: Any, axis: int = 0) -> str:
 
 @writes(Split)
 def split(graph: Graph, i: Instruction, x: Any, *, axis: int = 0, **_: Any) -> list[str]:
-    """Write cuts along an axis."""
+    """Write a split along an axis."""
     lengths = graph.sizes([graph.shape_of(value)[axis] for value in i.outputs])
     made = graph.node("Split", graph.ref(x), lengths, outputs=len(i.outputs), axis=axis)
     return [made] if isinstance(made, str) else list(made)
 
 
 def sliced(graph: Graph, x: Any, parts: Sequence[tuple[int, Any, Any, int]]) -> str:
-    """Cut `x`: for each part an axis, its start, its end and its step."""
+    """Slice `x`: for each part an axis, a start, an end and a step."""
     axes, starts, ends, steps = zip(*parts, strict=True)
     lists = (graph.sizes(starts), graph.sizes(ends), graph.constant(ints(*axes)), graph.constant(ints(*steps)))
     return str(graph.node("Slice", x, *lists))
@@ -90,7 +90,7 @@ def sliced(graph: Graph, x: Any, parts: Sequence[tuple[int, Any, Any, int]]) -> 
 
 @writes(Flip)
 def flip(graph: Graph, _: Instruction, x: Any, *, axis: Any = None) -> str:
-    """Write an order reversed."""
+    """Write a flip."""
     x = graph.ref(x)
     axes = axes_of(axis, x.ndim)
     return sliced(graph, x, [(a, -1, -LAST, -1) for a in axes]) if axes else str(graph.node("Identity", x))
@@ -98,7 +98,7 @@ def flip(graph: Graph, _: Instruction, x: Any, *, axis: Any = None) -> str:
 
 @writes(Pad)
 def pad(graph: Graph, _: Instruction, x: Any, *, widths: Any = ()) -> str:
-    """Write zeros around."""
+    """Write zero padding."""
     if not widths:
         return str(graph.node("Identity", graph.ref(x)))
     return str(
@@ -108,7 +108,7 @@ def pad(graph: Graph, _: Instruction, x: Any, *, widths: Any = ()) -> str:
 
 @writes(Tril, Triu)
 def tril(graph: Graph, i: Instruction, x: Any, *, k: int = 0) -> str:
-    """Write zeros on one side of a diagonal."""
+    """Write a triangle, with zeros on the other side of a diagonal."""
     return str(graph.node("Trilu", graph.ref(x), graph.constant(np.int64(k)), upper=int(i.op is Triu)))
 
 
@@ -142,7 +142,7 @@ def reduction(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, keepdim
 
 @writes(AnyTrue, All, CountNonzero)
 def questions(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, keepdims: bool = False) -> str:
-    """Write whether some or all elements are true, or how many."""
+    """Write any, all or count_nonzero."""
     x = graph.ref(x, np.bool_)
     kind = {AnyTrue: "ReduceMax", All: "ReduceMin", CountNonzero: "ReduceSum"}[i.op]
     found = reduced(graph, kind, graph.cast(x, np.int64), x.ndim, axis, keepdims)
@@ -151,7 +151,7 @@ def questions(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, keepdim
 
 @writes(Var, Std)
 def variance(graph: Graph, i: Instruction, x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> str:
-    """Write the mean square of what differs from the mean."""
+    """Write a variance."""
     (x,) = in_dtype(graph, i, x)
     apart = graph.node("Sub", x, reduced(graph, "ReduceMean", x, x.ndim, axis, True))
     total = reduced(graph, "ReduceSum", graph.node("Mul", apart, apart), x.ndim, axis, keepdims)
@@ -169,7 +169,7 @@ def _count(graph: Graph, i: Instruction, lengths: Sequence[Any], ddof: float) ->
 
 @writes(Argmax, Argmin)
 def argmax(graph: Graph, i: Instruction, x: Any, *, axis: int | None = None) -> str:
-    """Write the place of the largest or smallest element."""
+    """Write argmax or argmin."""
     x = graph.ref(x)
     given = graph.reshape(x, (-1,)) if axis is None else x
     kind = {Argmax: "ArgMax", Argmin: "ArgMin"}[i.op]
@@ -181,7 +181,7 @@ def argmax(graph: Graph, i: Instruction, x: Any, *, axis: int | None = None) -> 
 
 @writes(GetItem)
 def getitem(graph: Graph, i: Instruction, x: Any, *, index: Any = (), **_: Any) -> str:
-    """Write an index: slices and numbers first, then at most one group of arrays."""
+    """Write indexing: slices and integers first, then at most one group of arrays."""
     x = graph.ref(x)
     parts = _without_ellipsis(index if isinstance(index, tuple) else (index,), x.ndim)
     cuts: list[tuple[int, Any, Any, int]] = []
@@ -223,7 +223,7 @@ def getitem(graph: Graph, i: Instruction, x: Any, *, index: Any = (), **_: Any) 
 
 
 def _without_ellipsis(index: Sequence[Any], ndim: int) -> list[Any]:
-    """Return an index with a part for each axis that it names."""
+    """Return an index with one part for each axis it covers."""
     places = [k for k, part in enumerate(index) if part is Ellipsis]
     if not places:
         return list(index)
@@ -252,7 +252,7 @@ def _indices(graph: Graph, i: Instruction, part: Any) -> Ref:
 
 
 def _picked(graph: Graph, i: Instruction, x: Any, ndim: int, arrays: dict[int, Ref]) -> str:
-    """Pick by arrays of integers: one axis by Gather, several by GatherND."""
+    """Index with integer arrays: one axis by Gather, several by GatherND."""
     axes = list(arrays)
     if len(axes) == 1:
         return str(graph.node("Gather", x, arrays[axes[0]], axis=axes[0]))
@@ -279,7 +279,7 @@ def _picked(graph: Graph, i: Instruction, x: Any, ndim: int, arrays: dict[int, R
 
 @writes(IndexSet, IndexAdd)
 def index_set(graph: Graph, i: Instruction, x: Any, v: Any, *, index: Any = ()) -> str:
-    """Write new values for, or sums in, whole rows that integers name."""
+    """Write assignment to, or addition into, whole rows picked by integers."""
     x, v = in_dtype(graph, i, x, v)
     parts = index if isinstance(index, tuple) else (index,)
     if len(parts) != 1 or not isinstance(parts[0], Value | int | np.integer):
