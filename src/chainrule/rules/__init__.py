@@ -1,4 +1,4 @@
-"""The mathematics: one file for each topic, one class for each operation, in rooms of related topics.
+"""The mathematics: one file per topic, one class per operation, in packages of related topics.
 
 Importing this package registers every operation and gives `Tensor` its operators and methods.
 """
@@ -12,5 +12,5 @@ for room in ROOMS:
     for found in walk_packages([f"{path}/{room}" for path in __path__], f"{__name__}.{room}."):
         import_module(found.name)
 
-for last in ("refused", "attach", "meanings.habits"):  # they know what the others registered
+for last in ("refused", "attach", "meanings.habits"):  # these look up what the others registered
     import_module(f"{__name__}.{last}")

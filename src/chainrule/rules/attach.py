@@ -1,4 +1,4 @@
-"""What a tensor has as operators and methods: one table of each, by the NumPy function that they are."""
+"""The operators and methods of tensors: a table of each, by the NumPy function they call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +76,7 @@ def _in_place(operation: Callable[..., Any], sign: str) -> Callable[..., Any]:
     def update(self: Tensor, other: Any) -> Any:
         if is_rebound(self):
             return operation(self, other)
-        # `with no_grad(): w -= lr * w.grad` is how an update is written by hand: w stays the leaf that it is.
+        # `with no_grad(): w -= lr * w.grad` is the usual manual update: w stays the same leaf.
         if modes.floor > EAGER.level and self._trace is EAGER and isinstance(self._link, Leaf):
             self.data = operation(self.detach(), other)
         else:

@@ -1,4 +1,4 @@
-"""NumPy functions that are not supported, by reason, which each of them gives when it refuses a tensor."""
+"""Unsupported NumPy functions, grouped by the reason that they give when called with a tensor."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -17,7 +17,7 @@ REFUSED = {
         *(f"fft.{inverse}{kind}fft{axes}" for inverse in ("", "i") for kind in ("", "r") for axes in ("", "2", "n")),
         *("fft.hfft", "fft.ihfft"),
     ),
-    "it is for whole numbers and their bits, which have no derivative; for conditions use logical_and and the like": (
+    "it works on integers and their bits, which have no derivative; for conditions use logical_and and the like": (
         *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_count", "invert"),
         *("left_shift", "right_shift", "bitwise_invert", "bitwise_left_shift", "bitwise_right_shift"),
         *("gcd", "lcm", "packbits", "unpackbits"),
@@ -32,7 +32,7 @@ REFUSED = {
 
 
 def _functions(names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """Return those of the names that this release of NumPy has, with their functions."""
+    """Return the functions of those names that this NumPy release has."""
     for name in names:
         try:
             yield name, attrgetter(name)(np)

@@ -1,1 +1,1 @@
-"""Shapes, places, reductions."""
+"""Shapes, indexing, reductions."""

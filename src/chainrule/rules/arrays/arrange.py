@@ -1,4 +1,4 @@
-"""The same elements in other places, repeated, or beside new ones."""
+"""Elements rearranged, repeated or padded."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -98,7 +98,7 @@ class Triu(Linear):
 class Pad(Linear):
     r"""y = \operatorname{pad}(x)
 
-    Zeros before and after each axis, as many as `widths` says.
+    Zeros before and after each axis, as many as `widths` gives.
     """
 
     cases = (case((2, 3), widths=((1, 0), (0, 2))), case((0,), widths=((1, 1),)), case((), widths=()))
@@ -135,7 +135,7 @@ def fliplr(x: Array) -> Array:
 
 @implements(np.rot90)
 def rot90(x: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
-    """Return `x` turned `k` times by a right angle, from the first of two axes towards the second."""
+    """Return `x` rotated `k` times by 90 degrees, from the first of two axes towards the second."""
     x = shaped(x)
     first, second = axes_of("rot90", tuple(axes), x.ndim)
     if k % 2 == 0:
@@ -145,10 +145,10 @@ def rot90(x: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
 
 @implements(np.roll)
 def roll(x: Array, shift: Axes, axis: Axes | None = None) -> Array:
-    """Return `x` shifted along `axis`, or in one line without it; what leaves at one end enters at the other."""
+    """Return `x` shifted cyclically along `axis`, or flattened for the shift without it."""
     x = shaped(x)
     shift = shift if isinstance(shift, int | np.integer) else tuple(shift)
-    # An axis may be named twice: its shifts then add up.
+    # An axis may be given twice: its shifts then add up.
     if axis is not None:
         axis = tuple(axis_of("roll", k, x.ndim) for k in (axis if isinstance(axis, Sequence) else (axis,)))
     return Roll.apply(x, shift=shift, axis=axis)
@@ -174,7 +174,7 @@ def tile(x: Array, reps: Axes) -> Array:
 
 @implements(np.repeat)
 def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
-    """Return `x` with each slice along `axis`, or each element, repeated; `repeats` may name a number for each.
+    """Return `x` with each slice along `axis`, or each element, repeated; `repeats` may give one number for each.
 
     >>> repeat(np.array([1.0, 2.0]), [1, 3])
     array([1., 2., 2., 2.])
@@ -223,7 +223,7 @@ def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: An
         )
     for axis, width in enumerate(widths):
         if width != (0, 0):
-            # Where each element comes from: the same padding, of the places themselves.
+            # Where each element comes from: the same padding applied to the indices.
             x = take(x, np.pad(np.arange(x.shape[axis]), width, mode=mode), axis)  # type: ignore[call-overload]
     return x if any(map(any, widths)) else Copy.apply(x)
 

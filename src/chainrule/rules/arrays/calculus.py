@@ -1,4 +1,4 @@
-"""Functions given by samples: differences, derivatives, integrals, interpolation, convolution."""
+"""Sampled functions: differences, derivatives, integrals, interpolation, convolution."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Array = None, append: Ar
 
 
 def _joinable(part: Array, a: Array, axis: int) -> Array:
-    """Return what is joined to `a` along an axis; a number becomes one slice of it."""
+    """Return what to join to `a` along an axis; a number becomes one slice."""
     if part is None:
         return None
     part = arrayed(part)
@@ -53,7 +53,7 @@ def _joinable(part: Array, a: Array, axis: int) -> Array:
 
 @implements(np.gradient)
 def gradient(f: Array, *varargs: Array, axis: Any = None, edge_order: int = 1) -> Any:
-    """Return the derivative of sampled values along each axis, by differences of second order in the interior.
+    """Return the derivative of sampled values along each axis, by second-order differences in the interior.
 
     `varargs` gives the spacing: nothing (1), one number, or for each axis a number or the coordinates of its samples;
     spacings are differentiable too. `edge_order` 1 or 2 is the order at both ends. Returns an array of the shape of
@@ -117,7 +117,7 @@ def trapezoid(y: Array, x: Array = None, dx: Array = 1.0, axis: int = -1) -> Arr
     if x is not None:
         x = arrayed(x)
         dx = diff(x) if x.ndim == 1 else _last(diff(x, axis=axis), axis)
-    # Along a last axis of length 1, so that the axes left keep their order.
+    # Along a last axis of length 1, so that the remaining axes keep their order.
     total = sum((y[..., 1:] + y[..., :-1]) * dx / 2, axis=-1, keepdims=True)
     result = _last(total, axis).reshape(_without(_last(total, axis).shape, axis))
     return result if result.shape else result[()]  # a scalar, as NumPy's is
@@ -131,7 +131,7 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Array:
     """Return `p` with multiples of `period` added so that neighbours along `axis` differ by half of it at most.
 
-    What is added is a constant: the derivative is the identity.
+    The added multiples are constant: the derivative is the identity.
     """
     p = arrayed(p)
     return p + plain(lambda p: np.unwrap(p, discont, axis, period=period) - p, p)
@@ -143,8 +143,8 @@ def interp(
 ) -> Array:
     """Return the piecewise linear function through the points (`xp`, `fp`), both [N] with `xp` increasing, at `x`.
 
-    Outside it is constant, `left` and `right` or the values at the ends; with `period` it repeats. `x`, `xp` and `fp`
-    are differentiable; at a point of `xp` the slope is that of the segment on its right.
+    Outside, it is constant: `left` and `right`, or the values at the ends; with `period` it repeats. `x`, `xp` and `fp`
+    are differentiable; at a point of `xp` the slope is that of the segment to its right.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> float(grad(interp)(0.5, np.array([0.0, 1.0, 2.0]), np.array([0.0, 3.0, 4.0])))
@@ -169,7 +169,7 @@ def interp(
 
 
 def _unrolled(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Array, Array]:
-    """Return one period of a periodic function, with one point of the periods before and after."""
+    """Return one period of a periodic function, with one point from the periods before and after."""
     if period == 0:
         raise ValueError("interp: got period=0, expected another number")
     x, xp = (p - period * np.floor(known(p) / period) for p in (x, xp))
@@ -182,7 +182,7 @@ def _unrolled(x: Array, xp: Array, fp: Array, period: float) -> tuple[Array, Arr
 class Convolve(Bilinear):
     r"""y_i = \sum_k a_k v_{i - k}
 
-    Of vectors, over all places where they overlap; `convolve` cuts out what its mode asks for.
+    Of vectors, over all positions where they overlap; `convolve` cuts out what its mode selects.
     """
 
     cases = (case((5,), (3,)), case((2,), (4,)), case((3,), (1,)))
@@ -207,8 +207,8 @@ class Convolve(Bilinear):
 class Correlate(Bilinear):
     r"""y_i = \sum_k a_{i + k} v_k
 
-    Of vectors, over the places where the shorter `v` lies wholly within `a`. It is what the adjoint of a convolution
-    needs, and no more: the full one of two long vectors would take their product in time.
+    Of vectors, over the positions where the shorter `v` lies entirely within `a`. The adjoint of a convolution needs no
+    more; the full correlation of two long vectors would take time proportional to the product of their lengths.
     """
 
     cases = (case((5,), (3,)), case((4,), (4,)), case((3,), (1,)))
@@ -234,7 +234,7 @@ class Correlate(Bilinear):
 def convolve(a: Array, v: Array, mode: str = "full") -> Array:
     """Return the discrete convolution of two vectors, [N] and [M].
 
-    `mode` "full" gives all N + M - 1 places where they overlap, "same" the max(N, M) in the middle, "valid" those where
+    `mode` "full" gives all N + M - 1 positions where they overlap, "same" the middle max(N, M), "valid" those where
     they overlap completely.
 
     >>> convolve(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0]))

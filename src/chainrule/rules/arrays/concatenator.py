@@ -1,4 +1,4 @@
-"""`r_` and `c_`: arrays from what stands between brackets."""
+"""`r_` and `c_`: arrays concatenated by indexing."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .shape import atleast_1d, shaped
 
 
 class Concatenator:
-    """Joins what stands between its brackets: arrays, tensors, numbers, and slices `start:stop:step`.
+    """Joins the items in its brackets: arrays, tensors, numbers, and slices `start:stop:step`.
 
     An imaginary step is a number of points, as in NumPy.
     """
@@ -25,7 +25,7 @@ class Concatenator:
         if not any(isinstance(item, Tensor) for item in (items if isinstance(items, tuple) else (items,))):
             return getattr(np, self._name)[items]
         parts = [self._part(item) for item in (items if isinstance(items, tuple) else (items,))]
-        # A Python number has no dtype of its own: it takes that of the arrays beside it.
+        # A Python number has no dtype of its own: it takes that of the arrays next to it.
         dtype = np.result_type(*(getattr(part, "dtype", part) for part in parts))
         return self._join([atleast_1d(part if hasattr(part, "dtype") else np.asarray(part, dtype)) for part in parts])
 

@@ -1,7 +1,7 @@
 r"""Products over axes, and running sums and products.
 
-No rule here divides by an element, so all of them are right where elements are zero, to any order: a product without
-one factor comes from a tree of products, a running product's derivative from the recurrence that it obeys.
+No rule here divides by an element, so all of them hold at zeros, to any order: products without one factor come from a
+tree of products, the derivative of a running product from its recurrence.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ RUNNING_CASES = (case((4,)), case((3, 4)), case((2, 1)), case((0, 3)), case((3, 
 
 
 def products_of_others(x: Array) -> Array:
-    """Return for each element the product of all the others along the last axis, in O(n) operations.
+    """Return, for each element, the product of all others along the last axis, in O(n) operations.
 
-    Neighbours are multiplied in pairs until one is left; on the way back each element receives its pair's result times
-    its neighbour.
+    Neighbours are multiplied pairwise until one is left; on the way back each element gets its pair's result times its
+    neighbour.
     """
     n = x.shape[-1]
     if n <= 1:
@@ -33,7 +33,7 @@ def products_of_others(x: Array) -> Array:
 
 
 def _others(x: Array, axis: Axis) -> Array:
-    """Return for each element the product of all the others along any axes, in the shape of `x`."""
+    """Return, for each element, the product of all others along any axes, in the shape of `x`."""
     axes = axes_of(x.shape, axis)
     order = [k for k in range(len(x.shape)) if k not in axes] + list(axes)
     moved = np.transpose(x, order)
@@ -91,7 +91,7 @@ class Cumsum(Linear):
 
 
 def delayed(x: Array, steps: int) -> Array:
-    """Return `x` moved `steps` places along its last axis, with zeros in front."""
+    """Return `x` shifted by `steps` along its last axis, with zeros in front."""
     steps = min(steps, x.shape[-1])
     zeros = np.zeros((*x.shape[:-1], steps), x.dtype)
     return np.concatenate([zeros, x[..., : x.shape[-1] - steps]], axis=-1)
@@ -100,9 +100,9 @@ def delayed(x: Array, steps: int) -> Array:
 def recurrence(a: Array, b: Array) -> Array:
     r"""Return the solution of $s_k = a_k s_{k-1} + b_k$, $s_{-1} = 0$, along the last axis, in O(n log n) operations.
 
-    After the step of width d, (a, b) at place k stand for 2d steps of the recurrence that end there. (W. D. Hillis and
-    G. L. Steele, "Data parallel algorithms", 1986; G. E. Blelloch, "Prefix sums and their applications", 1990, for
-    first-order recurrences.)
+    After the step of width d, (a, b) at position k represent the 2d steps of the recurrence that end there. (W. D.
+    Hillis and G. L. Steele, "Data parallel algorithms", 1986; G. E. Blelloch, "Prefix sums and their applications",
+    1990, for first-order recurrences.)
     """
     width = 1
     while width < b.shape[-1]:
@@ -137,7 +137,7 @@ class Cumprod(General):
     def jvp(x: Array, x_dot: Array, y: Array) -> Array:
         r"""\dot y_i = \sum_{k \le i} \dot x_k \prod_{j \le i, j \ne k} x_j
 
-        That is the recurrence $\dot y_i = x_i \dot y_{i-1} + y_{i-1} \dot x_i$.
+        This is the recurrence $\dot y_i = x_i \dot y_{i-1} + y_{i-1} \dot x_i$.
         """
         return recurrence(x, _before(y) * x_dot)
 
@@ -153,7 +153,7 @@ def _before(y: Array) -> Array:
 def prod(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
-    """Return the product over `axis`. Its gradient is right where elements are zero.
+    """Return the product over `axis`. Its gradient is also right at zeros.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(prod)(np.array([0.0, 2.0, 3.0]))
@@ -164,7 +164,7 @@ def prod(
 
 
 def _along(operation: type[Operation], a: Array, axis: int | None) -> Array:
-    """Apply an operation of the last axis along another one; None means the flattened array."""
+    """Apply an operation on the last axis along another one; None means the flattened array."""
     a = arrayed(a)
     if axis is None or a.ndim < 2:
         return operation.apply(a.reshape((a.size,)))

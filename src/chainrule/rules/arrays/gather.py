@@ -1,4 +1,4 @@
-"""Elements picked by indices, conditions and diagonals: all of them are cases of `x[index]`."""
+"""Elements selected by indices, conditions and diagonals: all are cases of `x[index]`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from .join import stack
 from .shape import Copy, axis_of, broadcast_arrays, moveaxis, ravel, shaped
 
 DIAGONAL = "it is a diagonal of another array; write with np.fill_diagonal, or into a copy of it"
-"""Why nothing can be written into a diagonal."""
+"""Why a diagonal cannot be written to."""
 SPARSE = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
 
 
@@ -68,7 +68,7 @@ flatnonzero = implements(np.flatnonzero)(Flatnonzero.apply)
 
 @implements(np.take)
 def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise") -> Array:
-    """Return the elements at `indices` along `axis`, of the array in one line without it.
+    """Return the elements at `indices` along `axis`, or of the flattened array without it.
 
     `mode` says what an index out of range does: "raise" an IndexError, "wrap" around, or "clip" to the ends.
     """
@@ -87,11 +87,11 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
     y = getitem(x, (slice(None),) * axis + (indices,))
     return (
         Copy.apply(y, order="C") if isinstance(y, Tensor) and y.shape and indices.ndim == 0 else y
-    )  # NumPy's is no view
+    )  # NumPy's is not a view
 
 
 def along_axis(function: str, shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Array, ...]:
-    """Return the index that takes `indices` along `axis` and pairs them with their own places elsewhere."""
+    """Return the index that takes `indices` along `axis`, paired with their own positions along the other axes."""
     indices = known(indices)
     indices = indices if is_captured(indices) else as_array(indices)
     if indices.ndim != len(shape):
@@ -126,7 +126,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> None:
 
 @implements(np.choose)
 def choose(which: Array, choices: Sequence[Array]) -> Array:
-    """Return, place by place, the element of the array of `choices` that `which` names by its number."""
+    """Return, elementwise, the element of the array in `choices` whose number is in `which`."""
     number, *arrays = broadcast_arrays(known(which), *choices)
     return getitem(stack(arrays), (number, *np.indices(number.shape)))
 
@@ -139,7 +139,7 @@ def compress(condition: Array, x: Array, axis: int | None = None) -> Array:
 
 @implements(np.extract)
 def extract(condition: Array, x: Array) -> Array:
-    """Return the elements of `x`, in one line, where `condition` holds."""
+    """Return the elements of `x`, flattened, where `condition` holds."""
     return take(x, np.flatnonzero(value_of(condition)))
 
 
@@ -159,7 +159,7 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
 
 
 def diagonal_view(x: Array, axis1: int, axis2: int, offset: int = 0, frozen: str | None = None) -> Array:
-    """Return a diagonal as a view, as NumPy's is; `frozen` says why nothing can be written into it."""
+    """Return a diagonal as a view, like NumPy's; `frozen` says why it cannot be written to."""
     if x.ndim > 2 or (axis1, axis2) != (0, 1):
         x = moveaxis(x, (axis1, axis2), (-2, -1))
     index = DiagonalIndex((..., *_on_diagonal(x.shape[-2], x.shape[-1], offset)))

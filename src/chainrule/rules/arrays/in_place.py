@@ -1,7 +1,7 @@
-"""Functions and methods that change an array: NumPy's writes by other names than `x[index] = value`.
+"""Functions and methods that change an array: NumPy's writes other than `x[index] = value`.
 
-Each is a write of the whole tensor, so that whatever shares its memory sees it, and derivatives pass it. Into a plain
-array nothing can be written that has a gradient: the error says what to use instead.
+Each writes the whole tensor, so that everything sharing its memory sees it and derivatives pass through it. Into a
+plain array nothing can be written that has a gradient: the error says what to use instead.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,9 @@ from .shape import Reshape, astype, flatten
 
 
 def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_kind") -> None:
-    """Let the tensor `x` have the value that `make` returns, broadcast to its shape and in its dtype.
+    """Set the tensor `x` to the value that `make` returns, broadcast to its shape and in its dtype.
 
-    Raises ValueError where the shapes do not fit, and TypeError where `casting` forbids the dtype, as NumPy does.
+    Raises ValueError if the shapes do not fit, and TypeError if `casting` forbids the dtype, as NumPy does.
     """
     if not isinstance(innermost(x), np.ndarray):
         raise TypeError(
@@ -77,7 +77,7 @@ def _chosen(condition: Any, new: Array, old: Array) -> Array:
 
 @implements(np.putmask)
 def putmask(a: Array, mask: Any, values: Array) -> None:
-    """Write `values`, repeated to the size of `a`, where the mask holds."""
+    """Write `values`, repeated to the size of `a`, where the mask is true."""
     _refuse_plain("putmask", a)
     if not np.size(values):
         return  # as NumPy does
@@ -86,7 +86,7 @@ def putmask(a: Array, mask: Any, values: Array) -> None:
 
 @implements(np.place)
 def place(arr: Array, mask: Any, vals: Array) -> None:
-    """Write the elements of `vals`, one after the other and repeated, where the mask holds."""
+    """Write the elements of `vals`, in order and repeated as needed, where the mask is true."""
     _refuse_plain("place", arr)
     chosen = np.flatnonzero(value_of(mask))
     _put(arr, "np.place", chosen, vals)
@@ -94,7 +94,7 @@ def place(arr: Array, mask: Any, vals: Array) -> None:
 
 @implements(np.put)
 def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
-    """Write the elements of `v`, repeated, at the places `ind` of `a` read in one line."""
+    """Write the elements of `v`, repeated as needed, at the flat indices `ind` of `a`."""
     _refuse_plain("put", a)
     places = np.asarray(value_of(ind)).ravel()
     if mode == "wrap":
@@ -107,7 +107,7 @@ def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
 
 
 def _put(x: Tensor, what: str, places: Any, values: Array) -> None:
-    """Write values at places of a tensor read in one line."""
+    """Write values at flat indices of a tensor."""
     if not places.size:
         Target(x, what)
         return
@@ -119,7 +119,7 @@ def _put(x: Tensor, what: str, places: Any, values: Array) -> None:
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Array, val: Array, wrap: bool = False) -> None:
-    """Write `val` on the main diagonal of an array whose axes have one length, or of a matrix; see NumPy's `wrap`."""
+    """Write `val` on the main diagonal of a matrix, or of an array with equal axes; `wrap` is NumPy's."""
     _refuse_plain("fill_diagonal", a)
     if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) != 1):
         raise ValueError(f"fill_diagonal: expected a matrix, or axes of one length, got shape {a.shape}")
@@ -139,21 +139,21 @@ def fill(self: Tensor, value: Any) -> None:
 def sort_in_place(
     self: Tensor, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None
 ) -> None:
-    """Put the elements along an axis in ascending order, in place, as NumPy's method does; `np.sort` gives a copy."""
+    """Sort the elements along an axis in place, as NumPy's method does; `np.sort` gives a copy."""
     if order is not None:
         raise TypeError("x.sort: order= is for fields, which tensors do not have; leave it out")
     overwrite(self, "x.sort", lambda: sort(self, axis, kind, stable=stable))
 
 
 def partition_in_place(self: Tensor, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
-    """Put element `kth` along an axis where sorting would put it, in place; `np.partition` gives a copy."""
+    """Move element `kth` along an axis to its sorted position, in place; `np.partition` gives a copy."""
     if kind != "introselect":
         raise ValueError(f"x.partition: got kind={kind!r}, expected 'introselect'")
     overwrite(self, "x.partition", lambda: partition(self, kth, axis))
 
 
 def at(ufunc: Any, x: Array, indices: Any, *values: Any) -> None:
-    """Do what `ufunc.at(x, indices, values)` does: the operation at places, again where an index names one twice."""
+    """Do what `ufunc.at(x, indices, values)` does: an unbuffered operation, repeated for repeated indices."""
     what = f"np.{ufunc.__name__}.at"
     _refuse_plain(f"{ufunc.__name__}.at", x)
     if ufunc is np.add or ufunc is np.subtract:
@@ -164,7 +164,7 @@ def at(ufunc: Any, x: Array, indices: Any, *values: Any) -> None:
 
 
 def into(out: Any, what: str, y: Any, condition: Any = True) -> Any:
-    """Write a result into the tensor that was passed as `out=`, and return that; of several, those that were passed."""
+    """Write a result to the tensor passed as `out=`, and return it; of several, those that were passed."""
     if not isinstance(out, tuple):
         out, y = (out,), (y,)
     results = y if isinstance(y, tuple) else (y,)
@@ -182,7 +182,7 @@ def _written_out(out: Any, what: str, y: Any, condition: Any) -> None:
 
 
 def is_rebound(x: Tensor) -> bool:
-    """Whether `x += 1` gives the name a new value: NumPy's scalars do not change, and inner boxes never do."""
+    """Whether `x += 1` rebinds the name: NumPy's scalars are immutable, and so are the boxes of transforms."""
     return not x.is_variable or not isinstance(innermost(x), np.ndarray)
 
 

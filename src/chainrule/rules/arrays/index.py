@@ -1,4 +1,4 @@
-"""Indexing: `x[i]`, its adjoint, and changes of elements that leave the old array as it was."""
+"""Indexing: `x[i]`, its adjoint, and updates of elements that leave the old array unchanged."""
 
 import math
 from typing import Any
@@ -27,7 +27,7 @@ BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
 
 
 class DiagonalIndex(tuple[Any, ...]):
-    """The index of a diagonal of the last two axes, by rows and columns: what it takes is a view, as in NumPy."""
+    """The index of a diagonal of the last two axes, by rows and columns: its result is a view, as in NumPy."""
 
     def of(self, x: Array) -> Array:
         """Return the diagonal of a plain array."""
@@ -42,7 +42,7 @@ class DiagonalIndex(tuple[Any, ...]):
 class GetItem(Linear):
     r"""y = x[\mathrm{index}]
 
-    `unique` says that no element is taken twice, so that the adjoint may write instead of add.
+    `unique` promises that no element is taken twice, so the adjoint may write instead of add.
     """
 
     name = "getitem"
@@ -83,7 +83,7 @@ class GetItem(Linear):
 class Scatter(Linear):
     r"""y = \operatorname{scatter}(x, \mathrm{index}, \mathrm{shape})
 
-    Zeros of a shape, to which x is added at an index; elements that the index names twice receive two terms.
+    Zeros of a shape, with x added at an index; elements that occur twice in the index receive two terms.
     """
 
     cases = (
@@ -115,9 +115,9 @@ class Scatter(Linear):
 
 
 def _stays_in_place(index: tuple[Any, ...]) -> bool:
-    """Whether the axes of the result stand where the index has them.
+    """Whether the axes of the result are in the order of the index.
 
-    NumPy moves those of separated arrays to the front, before the leading axis.
+    NumPy moves those of separated index arrays to the front, before the leading axis.
     """
     basic = [isinstance(part, BASIC) for part in index]
     return all(basic) or (len(index) == 1 and not basic[0])
@@ -126,7 +126,7 @@ def _stays_in_place(index: tuple[Any, ...]) -> bool:
 class IndexSet(Linear):
     r"""y = \operatorname{set}(x, \mathrm{index}, v)
 
-    A copy of x with v at an index. Where the index names an element twice, the later value stays.
+    A copy of x with v at an index. If an element occurs twice in the index, the later value wins.
     """
 
     cases = (
@@ -184,7 +184,7 @@ class IndexAdd(Linear):
 
 
 def _copy_for(x: Array, v: Array) -> Array:
-    """Return a copy of `x` into which `v` can be written; a TypeError where `x` could not hold it."""
+    """Return a copy of `x` into which `v` can be written; a TypeError if `x` cannot hold it."""
     y, value = in_layout(np.asarray(x)), np.asarray(v)
     if not np.can_cast(value.dtype, y.dtype, "same_kind"):
         raise TypeError(f"{value.dtype} cannot be written into {y.dtype}; convert one of them with astype first")
@@ -192,7 +192,7 @@ def _copy_for(x: Array, v: Array) -> Array:
 
 
 def _with_leading_axes(x: Array, shape: tuple[int, ...]) -> Array:
-    """Give `x` as many axes as `shape` has: what is written may have axes of length 1 too many."""
+    """Drop leading axes until `x` has as many as `shape`: a written value may have extra axes of length 1."""
     missing = len(shape) - x.ndim
     return x.reshape((1,) * missing + x.shape) if missing > 0 else x
 
@@ -201,7 +201,7 @@ def _with_leading_axes(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _entry(part: Any) -> Any:
-    """Return one part of an index in NumPy's terms; arrays are copied, so that changing them later changes no tape."""
+    """Return one part of an index in NumPy's terms; arrays are copied, so that later changes do not affect the tape."""
     if isinstance(part, BASIC):
         return part
     if isinstance(part, list | tuple) and not len(part):
@@ -216,19 +216,19 @@ def _entry(part: Any) -> Any:
                 "use np.where(mask, x, 0), and divide sums by mask.sum()",
             )
         return box
-    # In a capture an array stays the array that it is: what is in it at a replay counts.
+    # A capture keeps the array itself: its content at the replay counts.
     capture = running.capture
     part = np.array(value_of(part)) if capture is None else capture.index(part)
     return int(part) if part.ndim == 0 and np.issubdtype(part.dtype, np.integer) else part
 
 
 def index_of(index: Any) -> tuple[Any, ...]:
-    """Return an index as a tuple of what NumPy takes, with copies of its arrays."""
+    """Return an index as a tuple of parts that NumPy takes, with copies of its arrays."""
     return tuple(map(_entry, index if isinstance(index, tuple) else (index,)))
 
 
 def plainly_once(index: tuple[Any, ...]) -> bool:
-    """Whether it is certain, without a look at values, that an index takes no element twice."""
+    """Whether it is certain, without reading values, that an index takes no element twice."""
     arrays = [part for part in index if isinstance(part, np.ndarray | Tensor)]
     return not arrays or (len(arrays) == 1 and arrays[0].dtype == np.bool_)
 
@@ -246,17 +246,17 @@ def _takes_rows(index: tuple[Any, ...]) -> bool:
 
 
 def places(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
-    """Return the position, in an array of `shape` read in one line, of each element that an index takes."""
+    """Return the flat position, in an array of `shape`, of each element that an index takes."""
     if not _takes_rows(index):
         return np.arange(math.prod(shape)).reshape(shape)[index]
-    # A table of embeddings has far more elements than the rows taken from it.
+    # An embedding table has far more elements than the rows taken from it.
     row = math.prod(shape[1:])
     rows = np.arange(shape[0])[index[0]]
     return (rows[..., None] * row + np.arange(row)).reshape(rows.shape + shape[1:])
 
 
 def last_writes(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
-    """Return, for each element that an index takes, whether it is the last one at its place."""
+    """Return, for each element that an index takes, whether it is the last one at its position."""
     taken = places(shape, index)
     order = np.arange(taken.size).reshape(taken.shape)
     last = np.empty(math.prod(shape), np.intp)
@@ -267,7 +267,7 @@ def last_writes(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
 def accumulated(x: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
     """Return zeros of `shape` with `x` added at an index, in the order of `x`."""
     y = np.zeros(math.prod(shape), x.dtype)
-    # On one axis `np.add.at` runs several times as fast as on more.
+    # `np.add.at` is several times faster on one axis than on several.
     np.add.at(y, places(shape, index).ravel(), x.ravel())
     return y.reshape(shape)
 
@@ -278,7 +278,7 @@ def accumulated(x: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Arr
 def getitem(x: Array, index: Any) -> Array:
     """Return `x[index]`: NumPy's basic and advanced indexing, with arrays, lists and tensors as indices.
 
-    The gradient of an element that is taken twice is the sum of two cotangents.
+    The gradient of an element taken twice is the sum of two cotangents.
 
     >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
@@ -290,30 +290,30 @@ def getitem(x: Array, index: Any) -> Array:
 
 
 class Place:
-    """The elements of an array at an index, to be read or changed in a copy: `x.at[index]`."""
+    """The elements of an array at an index, to read or to change in a copy: `x.at[index]`."""
 
     def __init__(self, x: Array, index: Any) -> None:
         self._x = shaped(x)
         self._index = index_of(index)
 
     def get(self) -> Array:
-        """Return `x[index]`, for good: a copy."""
+        """Return a copy of `x[index]`."""
         return GetItem.apply(self._x, index=self._index, unique=plainly_once(self._index))
 
     def set(self, value: Array) -> Array:
-        """Return a copy with `value` there; where the index names an element twice, the later value stays."""
+        """Return a copy with `value` there; if an element occurs twice in the index, the later value wins."""
         return IndexSet.apply(self._x, value, index=self._index)
 
     def add(self, value: Array) -> Array:
-        """Return a copy with `value` added there, twice where the index names an element twice."""
+        """Return a copy with `value` added there, twice for an element that occurs twice in the index."""
         return IndexAdd.apply(self._x, value, index=self._index)
 
     def subtract(self, value: Array) -> Array:
-        """Return a copy with `value` subtracted there, twice where the index names an element twice."""
+        """Return a copy with `value` subtracted there, twice for an element that occurs twice in the index."""
         return self.add(np.negative(value))
 
     def multiply(self, value: Array) -> Array:
-        """Return a copy with the elements there times `value`."""
+        """Return a copy with the elements there multiplied by `value`."""
         return self.apply(lambda x: x * value)
 
     def divide(self, value: Array) -> Array:
@@ -321,19 +321,19 @@ class Place:
         return self.apply(lambda x: x / value)
 
     def power(self, value: Array) -> Array:
-        """Return a copy with the elements there to the power `value`."""
+        """Return a copy with the elements there raised to the power `value`."""
         return self.apply(lambda x: x**value)
 
     def min(self, value: Array) -> Array:
-        """Return a copy with the smaller one of the elements there and `value`."""
+        """Return a copy with the elementwise minimum of the elements there and `value`."""
         return self.apply(lambda x: np.minimum(x, value))
 
     def max(self, value: Array) -> Array:
-        """Return a copy with the larger one of the elements there and `value`."""
+        """Return a copy with the elementwise maximum of the elements there and `value`."""
         return self.apply(lambda x: np.maximum(x, value))
 
     def apply(self, function: Any) -> Array:
-        """Return a copy with `function(x[index])` there. Raises ValueError where an element is named twice."""
+        """Return a copy with `function(x[index])` there. Raises ValueError if an element occurs twice in the index."""
         if not selects_once(self._x.shape, self._index):
             raise ValueError(
                 "at: the index names an element twice, so which result should stay is not defined; make the indices "
@@ -360,13 +360,13 @@ class At:
 
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
-    """Write `value` into `x` at an index, as NumPy does: whatever shares the memory of `x` sees it.
+    """Write `value` into `x` at an index, as NumPy does: everything that shares the memory of `x` sees it.
 
-    What was computed from `x` before keeps the old values, and derivatives pass the write. Inside `no_grad` the values
-    of a leaf are overwritten, as by `x.data[index] = value`.
+    What was computed from `x` before keeps the old values, and derivatives pass through the write. Inside `no_grad` the
+    values of a leaf are overwritten, as by `x.data[index] = value`.
 
-    Raises GradientError for a leaf whose gradient is asked for, inside `no_grad` for any other tensor whose gradient
-    would be lost, and for a constant that shares memory with a tensor that has one.
+    Raises GradientError for a leaf that requires a gradient, inside `no_grad` for any other tensor whose gradient would
+    be lost, and for a constant that shares memory with a tensor that has one.
     """
     target = Target(x, "x[index] = value")
     parts = index_of(index)
@@ -379,13 +379,13 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 
 
 def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:
-    """Whether an index takes all of an array, each element at its place."""
+    """Whether an index takes the whole array, each element at its own position."""
     everything = all(part is Ellipsis or (isinstance(part, slice) and part == EVERYTHING) for part in index)
     return everything and 0 < len(index) <= x.ndim and isinstance(innermost(x), np.ndarray)
 
 
 def _replaced(x: Tensor, value: Any) -> Tensor:
-    """Return what `x[...] = value` makes of `x`, of which nothing is left: no gradient reaches it, not even a NaN."""
+    """Return the value of `x` after `x[...] = value`; no gradient, not even NaN, reaches the old one."""
     value = shaped(value)
     if not np.can_cast(value.dtype, x.dtype, "same_kind"):
         raise TypeError(

@@ -1,7 +1,7 @@
-"""Elements inserted, left out, repeated to fill a shape.
+"""Elements inserted, deleted, or repeated to fill a shape.
 
-What NumPy moves without looking at values is done by NumPy once, to the places of the elements: the result is then a
-selection, `x[places]`, whose derivative is known.
+NumPy moves these elements without looking at values, so it is applied once to their indices: the result is then a
+selection, `x[indices]`, whose derivative is known.
 """
 
 from typing import Any
@@ -35,14 +35,14 @@ def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
 
 
 def _in_order(y: Array, like: Array) -> Array:
-    """Return a tensor with its first axis fastest in memory where that of `like` is so, as NumPy makes it."""
+    """Return a tensor in Fortran order if `like` is, as NumPy does."""
     is_reversed = isinstance(like, Tensor) and innermost(like).flags.fnc
     return Copy.apply(y, order="F") if is_reversed and isinstance(y, Tensor) else y
 
 
 @implements(np.insert)
 def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
-    """Return `arr` with `values` before the places `obj` along `axis`; `values` broadcast, in the dtype of `arr`.
+    """Return `arr` with `values` inserted before the indices `obj` along `axis`, broadcast and in the dtype of `arr`.
 
     >>> insert(np.array([1.0, 2.0]), 1, 9.0)
     array([1., 9., 2.])
@@ -56,7 +56,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
 
 @implements(np.resize)
 def resize(a: Array, new_shape: Any) -> Array:
-    """Return the elements of `a` in a new shape, repeated from the beginning where there are not enough.
+    """Return the elements of `a` in a new shape, repeated from the beginning if there are too few.
 
     >>> resize(np.array([1.0, 2.0, 3.0]), (2, 2))
     array([[1., 2.],
@@ -68,7 +68,7 @@ def resize(a: Array, new_shape: Any) -> Array:
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
-    """Return `filt` without the zeros at its front ("f"), its back ("b"), or both, along one axis, several or all.
+    """Return `filt` without leading ("f") or trailing ("b") zeros, or both, along one axis, several or all.
 
     >>> trim_zeros(np.array([0.0, 1.0, 0.0, 2.0, 0.0]))
     array([1., 0., 2.])

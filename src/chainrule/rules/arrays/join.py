@@ -1,4 +1,4 @@
-"""Several arrays into one, and one into several."""
+"""Joining and splitting arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def _along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
 class Concatenate(Linear):
     r"""y = \operatorname{concatenate}(x)
 
-    One after the other along an axis that exists.
+    One after the other along an existing axis.
     """
 
     cases = (
@@ -78,7 +78,7 @@ class Stack(Linear):
 class Split(Linear):
     r"""y = \operatorname{split}(x)
 
-    Cut along an axis before each of the places `cuts`.
+    Cut along an axis before each of the indices `cuts`.
     """
 
     several = True
@@ -96,7 +96,7 @@ class Split(Linear):
 
 @implements(np.concatenate)
 def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
-    """Return the arrays one after the other along `axis`; with None, their elements in one axis.
+    """Return the arrays joined along `axis`; with None, flattened and joined.
 
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1)
     array([[0., 1., 1.],
@@ -112,7 +112,7 @@ def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
 
 @implements(np.stack)
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """Return arrays of one shape one after the other along a new axis, at the place `axis` of the result.
+    """Return arrays of one shape joined along a new axis, at position `axis` of the result.
 
     >>> stack([np.zeros(2), np.ones(2)], axis=-1)
     array([[0., 1.],
@@ -155,13 +155,13 @@ def column_stack(arrays: Sequence[Array]) -> Array:
 
 @implements(np.append)
 def append(x: Array, values: Array, axis: int | None = None) -> Array:
-    """Return `x` with `values` after it; without an axis, as one axis."""
+    """Return `x` with `values` after it; without an axis, both flattened."""
     return concatenate([x, values], axis)
 
 
 @implements(np.block)
 def block(arrays: Any) -> Array:
-    """Return an array put together from blocks: nested lists, the innermost along the last axis."""
+    """Return an array assembled from blocks: nested lists, the innermost along the last axis."""
     depth = _depth(arrays)
     blocks = _leaves(arrays)
     ndim = max([depth, *(np.ndim(x) for x in blocks)])
@@ -190,9 +190,9 @@ def _block(arrays: Any, ndim: int, axis: int) -> Array:
 
 @implements(np.array_split)
 def array_split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """Return `x` cut into `parts` pieces, the first ones longer by one where that does not come out even.
+    """Return `x` cut into `parts` pieces, the first ones longer by one if the division is uneven.
 
-    `parts` may also list the places before which to cut.
+    `parts` may also list the indices before which to cut.
     """
     x = shaped(x)
     axis = axis_of("array_split", axis, x.ndim)
@@ -201,7 +201,7 @@ def array_split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Arr
 
 @implements(np.split)
 def split(x: Array, parts: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """Return `x` cut into `parts` pieces of one length, or before each of the places listed.
+    """Return `x` cut into `parts` pieces of equal length, or before each of the listed indices.
 
     >>> [piece.tolist() for piece in split(np.arange(6), [2, 3])]
     [[0, 1], [2], [3, 4, 5]]
@@ -222,7 +222,7 @@ def _pieces(x: Array, cuts: tuple[int, ...], axis: int) -> list[Array]:
 
 
 def _cuts(function: str, parts: Any, length: int, even: bool = False) -> tuple[int, ...]:
-    """Return the places before which to cut an axis, given those or a number of pieces."""
+    """Return the indices before which to cut an axis, given those or a number of pieces."""
     if np.ndim(parts):
         return tuple(int(place) for place in parts)
     count = int(parts)
@@ -275,7 +275,7 @@ if hasattr(np, "unstack"):  # NumPy 2.1
 
 
 def nested(values: Any) -> Array:
-    """Return nested lists of numbers, arrays and tensors as one array; a tensor where one is among them."""
+    """Return nested lists of numbers, arrays and tensors as one array; a tensor if one is among them."""
     if isinstance(values, Tensor):
         return values
     if isinstance(values, list | tuple) and any(isinstance(x, Tensor) for x in flatten(values)[0]):

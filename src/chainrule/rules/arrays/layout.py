@@ -1,7 +1,7 @@
-"""The same elements in another memory layout: what a write leaves as it is.
+"""The same elements in another memory layout, which a write must preserve.
 
-Whether `x.reshape(shape)` is a view or a copy depends on how the elements of `x` lie in memory. NumPy's writes do not
-move them, so a new value that takes the place of an old one is laid out as that was.
+Whether `x.reshape(shape)` is a view or a copy depends on the memory layout of `x`. NumPy's writes do not change it, so
+a new value that replaces an old one gets the same layout.
 """
 
 import math
@@ -16,7 +16,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example
 
 LARGEST_GAP = 8
-"""How many times the memory of its elements an array may span to be laid out with the gaps of another."""
+"""An array's layout is copied, gaps included, if it spans at most this many times its elements' memory."""
 
 
 class Laid(Linear):
@@ -46,7 +46,7 @@ class Laid(Linear):
 
 
 def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Array:
-    """Return an array of a shape and dtype with these strides, its elements not yet set."""
+    """Return an uninitialised array of a shape and dtype with these strides."""
     ends = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     first = -sum(min(end, 0) for end in ends)
     span = first + sum(max(end, 0) for end in ends) + dtype.itemsize
@@ -57,7 +57,7 @@ def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Array
 
 
 def in_layout(x: Array) -> Array:
-    """Return a copy of a plain array, its elements as far apart as there."""
+    """Return a copy of a plain array with the same strides."""
     y = np.array(x, order="C" if 0 in x.strides else "K")
     if y.strides == x.strides or y.size < 2 or 0 in x.strides:
         return y
@@ -67,14 +67,14 @@ def in_layout(x: Array) -> Array:
 
 
 def laid_as(new: Array, x: Array) -> Array:
-    """Return a tensor with its axes in memory in the order in which those of `x` are, of the same shape."""
+    """Return a tensor with the same axis order in memory as `x`, of the same shape."""
     if not isinstance(new, Tensor) or new.ndim < 2 or np.shape(x) != new.shape:
         return new
     return relaid_to(new, np.empty_like(example(x), new.dtype))
 
 
 def relaid(new: Tensor, old: Tensor) -> Tensor:
-    """Return `new` with the shape, the dtype and the memory layout of `old`; itself where it has them."""
+    """Return `new` with the shape, dtype and memory layout of `old`; `new` itself if it already has them."""
     return relaid_to(new, innermost(old))
 
 

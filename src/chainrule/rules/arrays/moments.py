@@ -19,7 +19,7 @@ CASES = (
 
 
 def _freedom(x_shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
-    """Return n - ddof, or NaN where that leaves nothing: NumPy's variance is then not a number either."""
+    """Return n - ddof, or NaN if that is not positive: NumPy's variance is then NaN, too."""
     n = count(x_shape, axis) - ddof
     return n if n > 0 else float("nan")
 
@@ -95,7 +95,7 @@ class Std(General):
 
 
 def degrees(name: str, ddof: float, correction: float | None) -> float:
-    """Return `ddof`, which may be given by its other name."""
+    """Return `ddof`, which may be given as `correction`."""
     if correction is not None and ddof:
         raise ValueError(f"{name}: got both ddof={ddof} and correction={correction}, two names for one thing; give one")
     return ddof if correction is None else correction

@@ -1,4 +1,4 @@
-"""Reductions that leave out what is NaN: their elements that are NaN receive no gradient."""
+"""Reductions that ignore NaN: elements that are NaN receive no gradient."""
 
 import warnings
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from .reduce import Axis, arrayed, known, max, min, refuse, sum
 
 
 def _warn(nothing: Array, said: str) -> None:
-    """Warn as NumPy does where a slice has no elements left."""
+    """Warn, as NumPy does, about a slice with no elements left."""
     if not is_captured(nothing) and np.any(nothing):
         warnings.warn(said, RuntimeWarning, stacklevel=4)
 
@@ -38,7 +38,7 @@ def _nanextreme(name: str, extreme: Callable[..., Array], worst: float, a: Array
 
 @implements(np.nanmax)
 def nanmax(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
-    """Return the largest element along `axis` that is not NaN; NaN, with a warning, where there is none.
+    """Return the largest element along `axis`, ignoring NaN; NaN, with a warning, if there is none.
 
     >>> float(nanmax(np.array([1.0, np.nan, 3.0])))
     3.0
@@ -49,7 +49,7 @@ def nanmax(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = Fals
 
 @implements(np.nanmin)
 def nanmin(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
-    """Return the smallest element along `axis` that is not NaN; NaN, with a warning, where there is none."""
+    """Return the smallest element along `axis`, ignoring NaN; NaN, with a warning, if there is none."""
     refuse("nanmin", out=out, **refused)
     return _nanextreme("nanmin", min, np.inf, a, axis, keepdims)
 
@@ -58,14 +58,14 @@ def nanmin(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = Fals
 def nanprod(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
-    """Return the product over `axis` of what is not NaN, one where nothing is."""
+    """Return the product over `axis`, ignoring NaN; one if nothing is left."""
     refuse("nanprod", dtype=dtype, out=out, **refused)
     return prod(known(a, 1)[1], axis=axis, keepdims=keepdims)
 
 
 @implements(np.nancumsum)
 def nancumsum(a: Array, axis: int | None = None, dtype: Array = None, out: Array = None) -> Array:
-    """Return the running sum of what is not NaN.
+    """Return the running sum, treating NaN as zero.
 
     >>> nancumsum(np.array([1.0, np.nan, 2.0]))
     array([1., 1., 3.])
@@ -76,13 +76,13 @@ def nancumsum(a: Array, axis: int | None = None, dtype: Array = None, out: Array
 
 @implements(np.nancumprod)
 def nancumprod(a: Array, axis: int | None = None, dtype: Array = None, out: Array = None) -> Array:
-    """Return the running product of what is not NaN."""
+    """Return the running product, treating NaN as one."""
     refuse("nancumprod", dtype=dtype, out=out)
     return cumprod(known(a, 1)[1], axis=axis)
 
 
 def _spread(a: Array, axis: Axis, ddof: float, keepdims: bool) -> Array:
-    """Return the variance of what is not NaN."""
+    """Return the variance, ignoring NaN."""
     is_known, filled = known(a)
     counts = is_known.sum(axis=axis, keepdims=True)
     total = sum(filled, axis=axis, keepdims=True)
@@ -90,9 +90,9 @@ def _spread(a: Array, axis: Axis, ddof: float, keepdims: bool) -> Array:
     deviation = np.where(is_known, filled - mean, 0)
     freedom = counts - ddof
     _warn(freedom <= 0, "Degrees of freedom <= 0 for slice.")
-    # Where that leaves nothing NumPy's variance is not a number either.
+    # If nothing is left, NumPy's variance is NaN, too.
     y = sum(deviation * deviation, axis=axis, keepdims=True) / np.where(freedom > 0, freedom, np.nan).astype(mean.dtype)
-    return y if keepdims else sum(y, axis=axis)  # over axes of length 1: it takes them away
+    return y if keepdims else sum(y, axis=axis)  # over axes of length 1: this removes them
 
 
 @implements(np.nanvar)
@@ -107,7 +107,7 @@ def nanvar(
     correction: float | None = None,
     **refused: Array,
 ) -> Array:
-    """Return the variance over `axis` of what is not NaN; NaN, with a warning, where `ddof` leaves no degrees.
+    """Return the variance over `axis`, ignoring NaN; NaN, with a warning, if `ddof` leaves no degrees of freedom.
 
     >>> float(nanvar(np.array([1.0, np.nan, 3.0])))
     1.0
@@ -152,7 +152,7 @@ def _nanquantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdim
     place = place_of(q.reshape((q.size, 1)), last + 1, method)
     below = np.floor(opened(place)).astype(np.intp)
     above = np.minimum(below + 1, last)
-    # What is NaN comes last.
+    # NaN sorts last.
     order, line = plain(lambda values: np.argsort(values, axis=1), lines), np.arange(lines.shape[0])
     low, high = lines[line, order[line, below]], lines[line, order[line, above]]
     return placed_back(low + real_like(place - below, a.dtype) * (high - low), q.shape, a.shape, axis, keepdims)
@@ -169,7 +169,7 @@ def nanquantile(
     keepdims: bool = False,
     **refused: Any,
 ) -> Array:
-    """Return the quantiles `q`, from 0 to 1, of what is not NaN along `axis`; `quantile` says more.
+    """Return the quantiles `q`, from 0 to 1, along `axis`, ignoring NaN; see `quantile`.
 
     >>> float(nanquantile(np.array([1.0, np.nan, 3.0]), 0.25))
     1.5
@@ -189,7 +189,7 @@ def nanpercentile(
     keepdims: bool = False,
     **refused: Any,
 ) -> Array:
-    """Return the percentiles `q`, from 0 to 100, of what is not NaN along `axis`; `quantile` says more."""
+    """Return the percentiles `q`, from 0 to 100, along `axis`, ignoring NaN; see `quantile`."""
     refuse("nanpercentile", out=out, **refused)
     return _nanquantile("nanpercentile", a, arrayed(q) / 100, axis, method, keepdims)
 
@@ -202,7 +202,7 @@ def nanmedian(
     overwrite_input: bool = False,  # noqa: ARG001
     keepdims: bool = False,
 ) -> Array:
-    """Return the median of what is not NaN along `axis`.
+    """Return the median along `axis`, ignoring NaN.
 
     >>> float(nanmedian(np.array([1.0, np.nan, 3.0])))
     2.0

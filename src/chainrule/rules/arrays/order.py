@@ -1,4 +1,4 @@
-"""Elements in order."""
+"""Sorting and searching."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -55,19 +55,19 @@ class Searchsorted(Constant):
 
 @implements(np.argsort)
 def argsort(x: Array, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Array:
-    """Return the indices that put `x` in ascending order along `axis`: a constant of every derivative."""
+    """Return the indices that sort `x` along `axis`, which are constant in every derivative."""
     return Argsort.apply(x, axis=axis, kind="stable" if stable else kind)
 
 
 @implements(np.argpartition)
 def argpartition(x: Array, kth: int | Sequence[int], axis: int | None = -1) -> Array:
-    """Return the indices that `partition` takes."""
+    """Return the indices that would partition `x`."""
     return Argpartition.apply(x, kth=kth, axis=axis)
 
 
 @implements(np.sort)
 def sort(x: Array, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Array:
-    """Return `x` in ascending order along `axis`, or all elements in one axis with None.
+    """Return `x` sorted along `axis`, or flattened and sorted with None.
 
     The gradient goes back to where each element came from; among equal ones, in the order of `argsort`.
     """
@@ -76,7 +76,7 @@ def sort(x: Array, axis: int | None = -1, kind: Any = None, *, stable: bool | No
 
 @implements(np.partition)
 def partition(x: Array, kth: int | Sequence[int], axis: int | None = -1) -> Array:
-    """Return `x` with element `kth` where sorting would put it, smaller ones before it and larger ones after."""
+    """Return `x` with element `kth` in its sorted position, smaller ones before it and larger ones after."""
     return _picked(x, axis, "partition", lambda flat, along: argpartition(flat, kth, along))
 
 
@@ -90,5 +90,5 @@ def _picked(x: Array, axis: int | None, function: str, order: Any) -> Array:
 
 @implements(np.searchsorted)
 def searchsorted(a: Array, v: Array, side: str = "left", sorter: Array | None = None) -> Array:
-    """Return where each `v` would be inserted to keep the vector `a` in order: a constant of every derivative."""
+    """Return where each `v` would be inserted to keep the vector `a` sorted: constant in every derivative."""
     return Searchsorted.apply(a, v, side=side, sorter=value_of(sorter))

@@ -1,4 +1,4 @@
-"""Medians and quantiles: which elements lie at the place asked for is a constant, their values are differentiated."""
+"""Medians and quantiles: which elements are selected is constant, their values are differentiated."""
 
 from collections.abc import Callable
 
@@ -27,11 +27,11 @@ ROUNDED: dict[str, Callable[[Array], Array]] = {
     "nearest": np.rint,
     "midpoint": lambda place: (np.floor(place) + np.ceil(place)) / 2,
 }
-"""The methods that round the place of `"linear"`."""
+"""The methods that round the position of `"linear"`."""
 
 
 def place_of(q: Array, n: Array, method: str) -> Array:
-    """Return where among n sorted elements the quantiles lie, counted from 0, in fractions."""
+    """Return the fractional positions, counted from 0, of the quantiles among n sorted elements."""
     if method in ROUNDED:
         return ROUNDED[method](known(q) * (n - 1))
     if method not in CONTINUOUS:
@@ -43,7 +43,7 @@ def place_of(q: Array, n: Array, method: str) -> Array:
 
 
 def lines_of(a: Array, axis: Axis) -> Array:
-    """Return a matrix whose rows are what is reduced to one."""
+    """Return a matrix whose rows are each reduced to one number."""
     axes = axes_of(a.shape, axis)
     rest = [k for k in range(a.ndim) if k not in axes]
     n = int(np.prod([a.shape[k] for k in axes]))
@@ -51,7 +51,7 @@ def lines_of(a: Array, axis: Axis) -> Array:
 
 
 def asked(name: str, a: Array, q: Array, axis: Axis) -> tuple[Array, Array, Array]:
-    """Return an array, places from 0 to 1 and the lines to choose from; raise an error where that cannot be done."""
+    """Return an array, quantiles from 0 to 1 and the rows to select from; raise an error if that is impossible."""
     a, q = arrayed(a), arrayed(q)
     if np.any(~((value_of(q) >= 0) & (value_of(q) <= 1))):
         raise ValueError(f"{name}: got {value_of(q)} as place, expected it within the range from least to largest")
@@ -82,7 +82,7 @@ def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: 
 
 
 def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
-    """Return one row for each q, with one element for each line, in the shape of NumPy's result."""
+    """Return one row per q, with one element per reduced row, in the shape of NumPy's result."""
     axes = axes_of(a_shape, axis)
     rest = tuple(1 if k in axes else m for k, m in enumerate(a_shape) if keepdims or k not in axes)
     result = y.reshape((*q_shape, *rest))
@@ -90,7 +90,7 @@ def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], ax
 
 
 def real_like(x: Array, dtype: Array) -> Array:
-    """Return `x` in a dtype, or in float64 where that is not floating."""
+    """Return `x` in a dtype, or in float64 if that is not floating."""
     floating = dtype if np.issubdtype(dtype, np.floating) else np.dtype(np.float64)
     return x if x.dtype == floating else x.astype(floating)
 
@@ -105,13 +105,13 @@ def quantile(
     method: str = "linear",
     keepdims: bool = False,
 ) -> Array:
-    """Return the quantiles `q`, from 0 to 1, along `axis`: shape of `q` + the shape that is left of `a`.
+    """Return the quantiles `q`, from 0 to 1, along `axis`: shape of `q` + the remaining shape of `a`.
 
     `a` is differentiable, and `q` with the methods that are continuous in it: "linear", "weibull", "hazen",
     "interpolated_inverted_cdf", "median_unbiased", "normal_unbiased". The others are "lower", "higher", "nearest" and
     "midpoint". Among equal elements one is chosen to receive the gradient.
 
-    Raises ValueError for a `q` outside [0, 1], an unknown method, and where there are no elements.
+    Raises ValueError for a `q` outside [0, 1], an unknown method, or an empty array.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(quantile)(np.array([4.0, 1.0, 3.0]), 0.25)
@@ -131,7 +131,7 @@ def percentile(
     method: str = "linear",
     keepdims: bool = False,
 ) -> Array:
-    """Return the percentiles `q`, from 0 to 100, along `axis`; `quantile` says more."""
+    """Return the percentiles `q`, from 0 to 100, along `axis`; see `quantile`."""
     refuse("percentile", out=out)
     return _quantile("percentile", a, arrayed(q) / 100, axis, method, keepdims)
 

@@ -1,4 +1,4 @@
-"""Polynomials given by their coefficients, the highest power first: NumPy's `poly…` functions of plain arrays."""
+"""Polynomials as coefficients, highest power first: NumPy's `poly…` functions for plain arrays."""
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def polyder(p: Array, m: int = 1) -> Array:
 
 @implements(np.polyint)
 def polyint(p: Array, m: int = 1, k: Array = None) -> Array:
-    """Return the coefficients of an `m`-fold integral, with the constants `k`: one number, or one for each.
+    """Return the coefficients of the `m`-fold integral with constants `k`: one number, or one per integration.
 
     >>> polyint(np.array([2.0, 5.0]))
     array([1., 5., 0.])
@@ -100,7 +100,7 @@ def polyint(p: Array, m: int = 1, k: Array = None) -> Array:
 
 @implements(np.poly)
 def poly(seq_of_zeros: Array) -> Array:
-    """Return the coefficients of the polynomial with these zeros [N], which are real.
+    """Return the coefficients of the polynomial with these real zeros [N].
 
     >>> poly(np.array([1.0, 2.0]))
     array([ 1., -3.,  2.])
@@ -114,7 +114,7 @@ def poly(seq_of_zeros: Array) -> Array:
 
 @implements(np.polydiv)
 def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
-    """Return quotient and remainder of two polynomials; leading zeros of the remainder are left out, as in NumPy.
+    """Return quotient and remainder of two polynomials; leading zeros of the remainder are dropped, as in NumPy.
 
     >>> polydiv(np.array([1.0, 0.0, -4.0]), np.array([1.0, 1.0]))
     (array([ 1., -1.]), array([-3.]))
@@ -152,10 +152,10 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
 
 @implements(np.polyfit)
 def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, *, w: Array = None) -> Array:
-    """Return the coefficients, [deg + 1] or [deg + 1, K], of the polynomial nearest to `y` [M] or [M, K] at `x` [M].
+    """Return the coefficients, [deg + 1] or [deg + 1, K], of the best fit to `y` [M] or [M, K] at `x` [M].
 
-    Nearest is least squares, weighted by `w` [M] before squaring. `x`, `y` and `w` are differentiable; where NumPy
-    gives more, asked by `full` or `cov`, use `lstsq`.
+    The fit is by least squares, with residuals multiplied by `w` [M] before squaring. `x`, `y` and `w` are
+    differentiable; for NumPy's `full` and `cov`, use `lstsq`.
 
     >>> polyfit(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]), 1).round(6)
     array([2., 1.])

@@ -1,4 +1,4 @@
-"""Functions that only look: at values, shapes or dtypes. NumPy itself answers, and every answer is a constant."""
+"""Functions that only inspect values, shapes or dtypes. NumPy itself computes them; every result is a constant."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,15 +20,15 @@ NAMES = (
     *("array2string", "array_repr", "array_str"),
 )
 ABOUT_SHAPES = ("zeros_like", "ones_like", "empty_like", "can_cast", "common_type", "result_type", "iscomplexobj")
-"""Those whose answer does not depend on values, so that a capture may ask them."""
+"""Those whose result does not depend on values, so that a capture may call them."""
 MADE_TO_WRITE = ("zeros_like", "ones_like", "empty_like")
-"""Those that make an array: inside a transform one that values with a gradient can be written into."""
+"""Those that create an array: inside a transform, one that values with a gradient can be written into."""
 QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
-"""The functions that are answered so. What they return is NumPy's own: arrays, numbers, dtypes, texts."""
+"""All such functions. They return NumPy's own results: arrays, numbers, dtypes, strings."""
 
 
 def boxed_beside(x: Any, array: Any) -> Any:
-    """Return a new array as a constant of the trace of `x`, where that is a transform's; else as it is."""
+    """Return a new array as a constant of the trace of `x` if that is a transform's; otherwise unchanged."""
     inside = isinstance(x, Tensor) and x._trace.level > 0 and not isinstance(array, Tensor)
     return Tensor(array, x._trace, None) if inside else array
 

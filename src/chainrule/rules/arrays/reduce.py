@@ -1,4 +1,4 @@
-"""Reductions: sums, means and extremes over axes, and the questions that have no derivative.
+"""Reductions: sums, means and extremes over axes, and those without a derivative.
 
 Every function here takes NumPy's arguments: `axis` is None (all axes), an int or a tuple of ints, negative ones
 counted from the end; `keepdims` keeps the reduced axes with length 1.
@@ -29,7 +29,7 @@ CASES = (
     case((2, 3), axis=()),
     case(()),
 )
-"""The ways of reducing that every reduction is tested with."""
+"""The arguments that every reduction is tested with."""
 EMPTY_CASES = (case((0, 3)), case((0, 3), axis=0), case((3, 0), axis=0, keepdims=True))
 
 HINTS = {
@@ -42,7 +42,7 @@ HINTS = {
 
 
 def refuse(name: str, **settings: Array) -> None:
-    """Raise a TypeError that names the first of NumPy's arguments that was given but has no derivative here."""
+    """Raise a TypeError that names the first of NumPy's arguments that is given but not supported."""
     for key, value in settings.items():
         if key not in HINTS:
             raise TypeError(f"{name}: got an unexpected argument {key!r}")
@@ -51,12 +51,12 @@ def refuse(name: str, **settings: Array) -> None:
 
 
 def arrayed(x: Array) -> Array:
-    """Return a list or number as an array; arrays and tensors as they are."""
+    """Return a list or number as an array; arrays and tensors unchanged."""
     return x if isinstance(x, (Tensor, np.ndarray)) else numbers(x)
 
 
 def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
-    """Return the axes that are reduced, none of them negative."""
+    """Return the axes to reduce, as non-negative numbers."""
     return tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
 
 
@@ -72,14 +72,14 @@ def count(x_shape: tuple[int, ...], axis: Axis) -> int:
 
 
 def widened(reduction: Callable[..., Array], x: Array, **settings: Array) -> Array:
-    """Apply a NumPy reduction; float16 is added up in float32, since its own sums stop growing at 2048 ones."""
+    """Apply a NumPy reduction; float16 is accumulated in float32, since its own sums of ones stop growing at 2048."""
     if getattr(x, "dtype", None) != np.float16:
         return reduction(x, **settings)
     return reduction(x, dtype=np.float32, **settings).astype(np.float16)
 
 
 def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Return a ufunc's `reduce` or `accumulate`, which goes along axis 0 where a function takes all axes."""
+    """Return a ufunc's `reduce` or `accumulate`, whose default is axis 0 while a function's is all axes."""
 
     def reduce(a: Array, axis: Axis = 0, **settings: Array) -> Array:
         return function(a, axis=axis, **settings)
@@ -88,7 +88,7 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    """Reduce each value of a stack alone."""
+    """Reduce each value of a stack separately."""
     shape, axis = values[0].shape[1:], settings["axis"]
     return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
 
@@ -132,7 +132,7 @@ class Mean(Linear):
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
-    """Return each element's share in the extreme y of x: 1 for the only one, equal parts for ties.
+    """Return each element's share in the extreme y of x: 1 if it is unique, equal parts for ties.
 
     A plain array: the shares are constant wherever the extreme has a derivative.
     """
@@ -150,7 +150,7 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
 
 
 class _Extreme(General, abstract=True):
-    """What `Max` and `Min` share: the derivative goes to the elements that attain the extreme."""
+    """Common base of `Max` and `Min`: the derivative goes to the elements that attain the extreme."""
 
     picks = True
     cases = CASES
@@ -241,7 +241,7 @@ class CountNonzero(Constant):
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-        # NumPy returns a plain int where all axes are counted.
+        # NumPy returns a plain int for a count over all axes.
         return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))[()]
 
 
@@ -249,7 +249,7 @@ class CountNonzero(Constant):
 def sum(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
-    """Return the sum over `axis`; float16 is added up in float32.
+    """Return the sum over `axis`; float16 is accumulated in float32.
 
     `dtype`, `out`, `initial` and `where` raise a TypeError.
 
@@ -276,7 +276,7 @@ def mean(
 
 @implements(np.max, np.amax)
 def max(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
-    """Return the largest element along `axis`, NaN where one is NaN. Ties share the gradient equally.
+    """Return the largest element along `axis`, NaN if one is NaN. Ties share the gradient equally.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(max)(np.array([1.0, 3.0, 3.0]))
@@ -288,14 +288,14 @@ def max(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, 
 
 @implements(np.min, np.amin)
 def min(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
-    """Return the smallest element along `axis`, NaN where one is NaN. Ties share the gradient equally."""
+    """Return the smallest element along `axis`, NaN if one is NaN. Ties share the gradient equally."""
     refuse("min", out=out, **refused)
     return Min.apply(a, axis=axis, keepdims=keepdims)
 
 
 @implements(np.ptp)
 def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) -> Array:
-    """Return the range along `axis`: the largest element less the smallest.
+    """Return the range along `axis`: the largest element minus the smallest.
 
     >>> float(ptp(np.array([1.0, 5.0, 2.0])))
     4.0
@@ -305,7 +305,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 
 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
-    """Return which elements are not NaN, and the array with `filling` in the place of the others."""
+    """Return which elements are not NaN, and the array with the others replaced by `filling`."""
     a = arrayed(a)
     is_known = plain(lambda a: ~np.isnan(a), a)
     return is_known, np.where(is_known, a, filling)
@@ -315,7 +315,7 @@ def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
 def nansum(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
-    """Return the sum over `axis` of what is not NaN, zero where nothing is.
+    """Return the sum over `axis`, ignoring NaN; zero if nothing is left.
 
     >>> float(nansum(np.array([1.0, np.nan, 2.0])))
     3.0
@@ -328,7 +328,7 @@ def nansum(
 def nanmean(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
-    """Return the mean over `axis` of what is not NaN; NaN, with NumPy's warning, where nothing is."""
+    """Return the mean over `axis`, ignoring NaN; NaN, with NumPy's warning, if nothing is left."""
     refuse("nanmean", dtype=dtype, out=out, **refused)
     is_known, filled = known(a)
     total = sum(filled, axis=axis, keepdims=keepdims)

@@ -1,4 +1,4 @@
-"""The different elements of arrays: they are selections, so their derivatives are known."""
+"""Unique elements and set operations: they are selections, so their derivatives are known."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +23,10 @@ def unique(
     axis: int | None = None,
     **settings: Any,
 ) -> Any:
-    """Return the different elements of `ar` in order, or its different slices along `axis`.
+    """Return the sorted unique elements of `ar`, or its unique slices along `axis`.
 
-    They are a selection: the first of equal elements receives the gradient. What else NumPy returns on request, the
-    indices and the counts, is constant.
+    They are a selection: the first of equal elements receives the gradient. The indices and counts that NumPy returns
+    on request are constant.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(lambda x: unique(x).sum())(np.array([2.0, 1.0, 2.0]))
@@ -55,25 +55,25 @@ def _unique_as(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @implements(np.union1d)
 def union1d(ar1: Array, ar2: Array) -> Array:
-    """Return the different elements of both arrays, in order."""
+    """Return the sorted unique elements of both arrays."""
     return unique(concatenate([ar1, ar2], axis=None))
 
 
 @implements(np.setdiff1d)
 def setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
-    """Return the different elements of `ar1` that are not in `ar2`, in order; as they stand with `assume_unique`."""
+    """Return the sorted unique elements of `ar1` that are not in `ar2`; in their own order with `assume_unique`."""
     return _those_in(ar1, ar2, assume_unique, others=True)
 
 
 @implements(np.intersect1d)
 def intersect1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
-    """Return the different elements of `ar1` that are in `ar2` too, in order: those of `ar1` receive the gradient."""
+    """Return the sorted unique elements of `ar1` that are also in `ar2`: those of `ar1` receive the gradient."""
     return _those_in(unique(ar1) if assume_unique else ar1, ar2, assume_unique, others=False)
 
 
 @implements(np.setxor1d)
 def setxor1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:  # noqa: ARG001
-    """Return the different elements that are in one of the arrays only, in order."""
+    """Return the sorted unique elements that are in only one of the arrays."""
     return unique(concatenate([setdiff1d(ar1, ar2), setdiff1d(ar2, ar1)]))
 
 

@@ -18,7 +18,7 @@ from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted
 Axes = int | Sequence[int]
 
 BROADCAST = "it repeats elements of another array (np.broadcast_to, broadcast_arrays); write into a copy of it"
-"""Why nothing can be written into what is broadcast."""
+"""Why a broadcast array cannot be written to."""
 
 
 class Reshape(Linear):
@@ -160,17 +160,17 @@ class Copy(Linear):
 
 
 def as_tuple(numbers: Any) -> tuple[int, ...]:
-    """Return the numbers of a shape or of axes, of which there may be one by itself, as a tuple."""
+    """Return the numbers of a shape or of axes, which may be a single number, as a tuple."""
     return (int(numbers),) if np.ndim(numbers) == 0 else tuple(numbers)
 
 
 def shaped(x: Any) -> Array:
-    """Return `x` as something with a shape: arrays and tensors as they are, numbers and lists as arrays."""
+    """Return `x` as something with a shape: arrays and tensors unchanged, numbers and lists as arrays."""
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
 def axis_of(function: str, axis: int, ndim: int) -> int:
-    """Return `axis` counted from the front; a ValueError that names `function` where it is out of range."""
+    """Return `axis` counted from the front; a ValueError that names `function` if it is out of range."""
     return normalize_axis_index(axis, ndim, function)
 
 
@@ -180,7 +180,7 @@ def axes_of(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
 
 
 def _listed(first: Any, more: tuple[Any, ...]) -> Any:
-    """Return what was passed as one tuple, or written out as several numbers."""
+    """Return arguments passed either as one tuple or as several numbers."""
     return (first, *more) if more else first
 
 
@@ -202,7 +202,7 @@ def reshape(x: Array, shape: Any, *more: int, order: str = "C") -> Array:
 
 @implements(np.ravel)
 def ravel(x: Array, order: str = "C") -> Array:
-    """Return the elements in one axis, the last one fastest: a view where they lie so in memory, else a copy."""
+    """Return the elements flattened, last axis fastest: a view if they are contiguous, else a copy."""
     _in_c_order("ravel", order)
     if isinstance(x, Tensor) and not is_contiguous(x):
         return flatten(x)
@@ -210,25 +210,25 @@ def ravel(x: Array, order: str = "C") -> Array:
 
 
 def is_contiguous(x: Tensor) -> bool:
-    """Whether the elements lie in memory one after the other, the last axis fastest."""
+    """Whether the elements are contiguous in memory, last axis fastest."""
     array = innermost(x)
     return not isinstance(array, np.ndarray) or array.flags.c_contiguous
 
 
 def contiguous(x: Array) -> Array:
-    """Return a tensor with its elements in memory one after the other, the last axis fastest; an array as it is."""
+    """Return a tensor that is contiguous in memory, last axis fastest; an array unchanged."""
     return Copy.apply(x, order="C") if isinstance(x, Tensor) and not is_contiguous(x) else x
 
 
 def flatten(x: Array, order: str = "C") -> Array:
-    """Return a copy of the elements in one axis, the last one fastest."""
+    """Return a flattened copy of the elements, last axis fastest."""
     _in_c_order("flatten", order)
     return Reshape.apply(contiguous(x), shape=-1)
 
 
 @implements(np.transpose, np.permute_dims)
 def transpose(x: Array, axes: Any = None, *more: int) -> Array:
-    """Return `x` with its axes in another order: reversed, or as `axes` lists them.
+    """Return `x` with its axes permuted: reversed, or as `axes` lists them.
 
     >>> import chainrule as cr
     >>> cr.zeros(2, 3, 4).transpose(1, 0, 2).shape
@@ -240,7 +240,7 @@ def transpose(x: Array, axes: Any = None, *more: int) -> Array:
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Array) -> Array:
-    """Return `x` with its last two axes exchanged."""
+    """Return `x` with its last two axes swapped."""
     if np.ndim(x) < 2:
         raise ValueError(f"matrix_transpose: expected two axes or more, got shape {np.shape(x)}")
     return swapaxes(x, -1, -2)
@@ -248,7 +248,7 @@ def matrix_transpose(x: Array) -> Array:
 
 @implements(np.swapaxes)
 def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
-    """Return `x` with two axes exchanged."""
+    """Return `x` with two axes swapped."""
     x = shaped(x)
     i, j = axis_of("swapaxes", axis1, x.ndim), axis_of("swapaxes", axis2, x.ndim)
     order = list(range(x.ndim))
@@ -258,7 +258,7 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
 
 @implements(np.moveaxis)
 def moveaxis(x: Array, source: Axes, destination: Axes) -> Array:
-    """Return `x` with the axes `source` at the places `destination`; the others keep their order."""
+    """Return `x` with the axes `source` moved to `destination`; the others keep their order."""
     x = shaped(x)
     origins = axes_of("moveaxis: source", source, x.ndim)
     places = axes_of("moveaxis: destination", destination, x.ndim)
@@ -272,7 +272,7 @@ def moveaxis(x: Array, source: Axes, destination: Axes) -> Array:
 
 @implements(np.rollaxis)
 def rollaxis(x: Array, axis: int, start: int = 0) -> Array:
-    """Return `x` with `axis` moved back until it stands before axis `start`."""
+    """Return `x` with `axis` moved back until it is before axis `start`."""
     x = shaped(x)
     axis = axis_of("rollaxis", axis, x.ndim)
     start = axis_of("rollaxis: start", start, x.ndim + 1)
@@ -281,7 +281,7 @@ def rollaxis(x: Array, axis: int, start: int = 0) -> Array:
 
 @implements(np.expand_dims)
 def expand_dims(x: Array, axis: Axes) -> Array:
-    """Return `x` with axes of length 1 that stand at the places `axis` of the result.
+    """Return `x` with new axes of length 1 at positions `axis` of the result.
 
     >>> expand_dims(np.zeros((2, 3)), (0, -1)).shape
     (1, 2, 3, 1)
@@ -331,7 +331,7 @@ def broadcast_to(x: Array, shape: Any) -> Array:
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
-    """Return the arguments, all with the shape that they broadcast to together."""
+    """Return the arguments, broadcast to their common shape."""
     arrays = [shaped(x) for x in xs]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
     return tuple(x if x.shape == shape else viewed(BroadcastTo, x, {"shape": shape}, BROADCAST) for x in arrays)
@@ -339,7 +339,7 @@ def broadcast_arrays(*xs: Array) -> tuple[Array, ...]:
 
 @implements(np.meshgrid)
 def meshgrid(*xs: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
-    """Return coordinate arrays of the grid over vectors, views of them without `copy`."""
+    """Return coordinate arrays of the grid over vectors; without `copy`, as views."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: got indexing={indexing!r}, expected 'xy' or 'ij'")
     order = list(range(len(xs)))
@@ -370,14 +370,14 @@ if hasattr(np, "astype"):  # NumPy 2.1
 
 @implements(np.copy)
 def copy(x: Array, order: str = "K", subok: bool = False) -> Array:  # noqa: ARG001
-    """Return a copy, its elements in memory in the `order` of NumPy's; `subok` has no meaning for tensors."""
+    """Return a copy in NumPy's memory `order`; `subok` has no meaning for tensors."""
     return Copy.apply(x, order=order)
 
 
 def method_copy(x: Tensor, order: str = "C") -> Array:
-    """Return a copy, its elements in memory in the `order` of NumPy's: by default the last axis fastest."""
+    """Return a copy in NumPy's memory `order`: by default the last axis fastest."""
     if not isinstance(innermost(x), np.ndarray):
-        return np.positive(x)  # that of a scalar is a scalar
+        return np.positive(x)  # a scalar's copy is a scalar
     return Copy.apply(x, order=order)
 
 

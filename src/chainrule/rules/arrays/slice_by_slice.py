@@ -1,4 +1,4 @@
-"""Functions of the user's applied to slices, axes or parts of an array."""
+"""User functions applied to slices, axes or parts of an array."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from .shape import axis_of, expand_dims, moveaxis, reshape, shaped
 
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Array], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:
-    """Return `func1d(vector, …)` of each vector of `arr` along `axis`; the axes of its results take that one's place.
+    """Return `func1d(vector, …)` of each vector of `arr` along `axis`, which the axes of the results replace.
 
     >>> apply_along_axis(np.sum, 0, np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
@@ -37,7 +37,7 @@ def apply_along_axis(func1d: Callable[..., Array], axis: int, arr: Array, *args:
 
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[int]) -> Array:
-    """Return `func(a, axis)` for one axis after the other; a result without that axis gets it back, of length 1."""
+    """Apply `func(a, axis)` for each axis in turn; a result that lacks the axis gets it back with length 1."""
     y = shaped(a)
     for axis in normalize_axis_tuple(axes, y.ndim):
         found = shaped(func(y, axis))
@@ -47,9 +47,9 @@ def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[i
 
 @implements(np.piecewise)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
-    """Return each element by the function (or constant) of the last condition that holds for it, else zero.
+    """Evaluate each element by the function (or constant) of the last condition that holds for it, else zero.
 
-    Each function sees only its own elements. One function more than conditions is for where none holds.
+    Each function sees only its own elements. An extra function covers the elements where no condition holds.
 
     >>> piecewise(np.array([-1.0, 2.0]), [np.array([True, False])], [lambda x: -x, lambda x: x * x])
     array([1., 4.])

@@ -22,7 +22,7 @@ from .shape import atleast_2d, ravel, squeeze, transpose
 
 @implements(np.correlate)
 def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
-    r"""Return $c_k = \sum_n a_{n+k} v_n$ for two vectors; `mode` says at which places, as for `convolve`.
+    r"""Return $c_k = \sum_n a_{n+k} v_n$ for two vectors; `mode` selects the positions, as in `convolve`.
 
     >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5]), mode="same")
     array([2. , 3.5, 3. ])
@@ -30,7 +30,7 @@ def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
     a, v = arrayed(a), arrayed(v)
     if mode != "same" or a.ndim != 1 or v.ndim != 1 or a.size >= v.size:
         return convolve(a, v[::-1] if v.ndim else v, mode)
-    start = a.size // 2  # NumPy turns the shorter one round, and with it where the middle is
+    start = a.size // 2  # NumPy swaps the arguments if the second is longer, which moves the middle
     return convolve(a, v[::-1])[start : start + v.size]
 
 
@@ -48,8 +48,8 @@ def cov(
 ) -> Array:
     """Return the covariance matrix of variables, the rows of `m` and `y` (the columns without `rowvar`).
 
-    Divided by n - 1, with `bias` by n, or by n - `ddof`. `fweights` counts each observation, `aweights` weighs it;
-    `m`, `y` and `aweights` are differentiable.
+    The divisor is n - 1, with `bias` n, or n - `ddof`. `fweights` are repeat counts, `aweights` weights of
+    observations; `m`, `y` and `aweights` are differentiable.
 
     >>> cov(np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     array([[ 1., -1.],
@@ -79,7 +79,7 @@ def _variables(name: str, m: Array, rowvar: bool) -> Array:
 
 
 def _weighing(x: Array, fweights: Array, aweights: Array, freedom: int) -> tuple[Array, Array, Array]:
-    """Return the weights of the observations, their sum, and what the degrees of freedom take from it."""
+    """Return the observations' weights, their sum, and the correction for degrees of freedom."""
     if fweights is None and aweights is None:
         return None, x.shape[1], freedom
     counts = np.ones(x.shape[1], x.dtype) if fweights is None else np.asarray(value_of(fweights)).astype(x.dtype)
@@ -92,7 +92,7 @@ def _weighing(x: Array, fweights: Array, aweights: Array, freedom: int) -> tuple
 
 @implements(np.corrcoef)
 def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
-    """Return the correlation coefficients of variables, as `cov` takes them; rounding takes none beyond ±1.
+    """Return the correlation coefficients of variables, given as to `cov`, clipped to ±1.
 
     >>> corrcoef(np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     array([[ 1., -1.],
@@ -108,7 +108,7 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 
 @implements(np.ediff1d)
 def ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
-    """Return the differences of neighbours of the flattened array, with `to_begin` before and `to_end` after them.
+    """Return the differences of neighbours in the flattened array, with `to_begin` before and `to_end` after them.
 
     >>> ediff1d(np.array([1.0, 4.0, 9.0]), to_begin=0.0)
     array([0., 3., 5.])
@@ -120,7 +120,7 @@ def ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
 
 @implements(np.bincount)
 def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
-    """Return how often each number from 0 occurs among the integers `x` [N], or the sum of its `weights` [N].
+    """Return how often each integer from 0 on occurs in `x` [N], or the sum of its `weights` [N].
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(lambda w: bincount(np.array([0, 2, 2]), w)[2])(np.array([1.0, 1.0, 1.0]))
@@ -131,7 +131,7 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
 
     def counted(x: Array) -> Array:
         counts = np.bincount(x, minlength=minlength)
-        if len(counts) != length:  # then the function itself is called, unless it has done something by then
+        if len(counts) != length:  # the function itself is called then, unless there have been side effects
             raise ValueError(f"bincount: got {len(counts)} bins, of {length} when compiled; give it a minlength=")
         return counts
 
@@ -157,7 +157,7 @@ def histogram(
 ) -> tuple[Array, Array]:
     """Return how many elements of `a` each bin holds, or the sum of their `weights`, and the edges of the bins.
 
-    Counts jump where an element crosses an edge, so only `weights` has a derivative; with `density`, too.
+    Counts jump where an element crosses an edge, so only `weights` has a derivative, also with `density`.
     """
     a = arrayed(a)
     if weights is None:

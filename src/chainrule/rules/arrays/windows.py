@@ -1,14 +1,14 @@
-r"""Windows: the places of a small kernel that slides over the last axes of an array.
+r"""Windows: the positions of a small kernel that slides over the last axes of an array.
 
-Along an axis of length N with padding (p, q), a kernel of K places with dilation d and stride s has
+Along an axis of length N with padding (p, q), a kernel of K taps with dilation d and stride s has
 
 $$n = \lfloor \frac{N + p + q - d (K - 1) - 1}{s} \rfloor + 1$$
 
-positions, and at position i its place k lies over the element $s i + d k - p$; elements outside are padding.
+positions, and at position i its tap k lies over the element $s i + d k - p$; elements outside are padding.
 (Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016, relationships 14 and 15.)
 
-What every operation on windows needs is, for one place k of the kernel, the element under it at all positions at once:
-that is a strided slice, so a sum over the kernel is a handful of passes over whole arrays.
+Every operation on windows needs, for one tap k of the kernel, the elements under it at all positions at once. That is a
+strided slice, so a sum over the kernel takes only a few passes over whole arrays.
 """
 
 import functools
@@ -33,7 +33,7 @@ def _each(value: Any, axes: int) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Windows:
-    """A kernel's shape, stride, padding (before, after) and dilation, one entry for each of the last axes."""
+    """A kernel's shape, stride, padding (before, after) and dilation, one entry per windowed axis."""
 
     kernel: Ints
     stride: Ints
@@ -42,7 +42,7 @@ class Windows:
 
     @classmethod
     def of(cls, kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> "Windows":
-        """Make windows of a tuple `kernel`; where another entry is one number, it holds for all axes.
+        """Make windows from a tuple `kernel`; any other entry may be one number for all axes.
 
         >>> Windows.of((3, 3), padding=1).count((5, 7))
         (5, 7)
@@ -53,26 +53,26 @@ class Windows:
 
     @property
     def axes(self) -> int:
-        """How many axes the kernel has."""
+        """The number of kernel axes."""
         return len(self.kernel)
 
     @property
     def places(self) -> int:
-        """How many places the kernel has."""
+        """The number of taps of the kernel."""
         return math.prod(self.kernel)
 
     @property
     def offsets(self) -> Iterator[Ints]:
-        """The places of the kernel, the last axis fastest."""
+        """The taps of the kernel, last axis fastest."""
         return itertools.product(*map(range, self.kernel))
 
     @property
     def span(self) -> Ints:
-        """How far the kernel reaches along each axis."""
+        """The extent of the kernel along each axis."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def count(self, size: Ints) -> Ints:
-        """Return how many positions there are along each axis; a ValueError where there is not one."""
+        """Return the number of positions along each axis; a ValueError if there is none."""
         full = self.full(size)
         if any(n < span for n, span in zip(full, self.span, strict=True)):
             raise ValueError(f"a kernel that reaches over {self.span} does not fit into {full}, the padded size")
@@ -83,16 +83,16 @@ class Windows:
         return tuple(n + before + after for n, (before, after) in zip(size, self.padding, strict=True))
 
     def at(self, offset: Ints, out: Ints) -> tuple[Any, ...]:
-        """Return the index of what lies under one place of the kernel in a padded array, for `out` positions."""
+        """Return the index of what lies under one tap in a padded array, at `out` positions."""
         each = zip(offset, out, self.stride, self.dilation, strict=True)
         return (..., *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in each))
 
     def under(self, offset: Ints) -> tuple[Any, ...]:
-        """Return the index of one place of the kernel in an array `[…, kernel, positions]`."""
+        """Return the index of one tap in an array `[…, kernel, positions]`."""
         return (..., *offset, *(slice(None),) * self.axes)
 
     def padded(self, x: Array, value: float = 0.0) -> Array:
-        """Return a plain array with its padding; the array itself where there is none."""
+        """Return a plain array with its padding; the array itself if there is none."""
         if not any(map(any, self.padding)):
             return x
         size = x.shape[-self.axes :]
@@ -110,14 +110,14 @@ class Windows:
 
 @functools.lru_cache(256)
 def geometry(windows: Windows) -> Any:
-    """Return windows as the kernels have them: over three axes, the first of length one where there are fewer."""
+    """Return windows as the compiled kernels take them: over three axes, padded in front with length one."""
     from chainrule.kernels.convolution.flat import Geometry
 
     return Geometry.of(windows.kernel, windows.stride, windows.padding, windows.dilation)
 
 
 def wide(x: Array) -> Array:
-    """Return a plain array, float16 as float32: sums are not to lose digits on the way, and squares overflow at 256."""
+    """Return a plain array, float16 as float32: float16 sums lose digits, and squares overflow from 256 on."""
     x = np.asarray(x)
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
@@ -129,7 +129,7 @@ CASES = (
     case((5,), windows=Windows.of((2,), stride=3)),
     case((0, 3, 3), windows=Windows.of((2, 2))),
 )
-"""The windows that every operation on them is tested with."""
+"""The windows that every window operation is tested with."""
 
 
 class Unfold(Linear):
@@ -156,7 +156,7 @@ class Unfold(Linear):
 
 
 def _folded_case(one: Any) -> Any:
-    """Return the case of the adjoint that belongs to a case in `CASES`."""
+    """Return the adjoint's case for a case in `CASES`."""
     (shape,), windows = one.inputs, one.settings["windows"]
     size = shape[-windows.axes :]
     return case((*shape[: -windows.axes], *windows.kernel, *windows.count(size)), windows=windows, size=size)
@@ -165,7 +165,7 @@ def _folded_case(one: Any) -> Any:
 class Fold(Linear):
     r"""y_j = \sum_{k, i: s i + d k - p = j} x_{k, i}
 
-    Windows `[…, kernel, positions]` added up where they overlap, to `[…, size]`; the adjoint of `Unfold`.
+    Windows `[…, kernel, positions]` summed where they overlap, to `[…, size]`; the adjoint of `Unfold`.
     """
 
     cases = tuple(map(_folded_case, CASES))

@@ -1,1 +1,1 @@
-"""Attention, plain and in blocks."""
+"""Attention, plain and blockwise."""

@@ -1,7 +1,7 @@
 """How attention is cut into blocks: which heads share keys, which task computes what, and in which order.
 
-Everything here is about plain arrays; the mathematics is in `chainrule.kernels.attention.blocks`, imported when it is
-first used.
+Everything here works on plain arrays; the mathematics is in `chainrule.kernels.attention.blocks`, imported on first
+use.
 """
 
 import math
@@ -17,7 +17,7 @@ ROWS, COLUMNS = 256, 256
 
 
 def frozen(x: Array, dtype: Array) -> Array:
-    """Return x as the one kind of array that the kernels are compiled for: contiguous, aligned and read-only."""
+    """Return x in the one layout that the kernels are compiled for: contiguous, aligned and read-only."""
     view = np.require(x, dtype, ["C", "A"]).view()
     view.flags.writeable = False
     return view
@@ -36,7 +36,7 @@ def keys_of_heads(seed: Array, count: int) -> Array:
 
 
 class Blocks:
-    """One call of attention: its arrays with three axes each, and the rows of them that each head uses."""
+    """One call of attention: its arrays with three axes each, and the rows that each head uses."""
 
     def __init__(
         self, q: Array, k: Array, v: Array, mask: Array, causal: bool, scale: float | None, dropout: float, seed: Array
@@ -61,7 +61,7 @@ class Blocks:
         self.alpha = float(q.shape[-1]) ** -0.5 if scale is None else float(scale)
 
     def stacked(self, x: Array, lead: tuple[int, ...]) -> Array:
-        """Return `x` with its leading axes broadcast and made into one."""
+        """Return `x` with its leading axes broadcast and merged."""
         whole = np.broadcast_to(x, (*lead, *x.shape[-2:]))
         return frozen(frozen(whole, self.dtype).reshape(math.prod(lead), *x.shape[-2:]), self.dtype)
 
@@ -75,7 +75,7 @@ class Blocks:
         return np.ascontiguousarray(np.stack(columns, axis=1), np.int64)
 
     def empty(self) -> bool:
-        """Whether there is nothing to attend to, nowhere to, or nobody who does."""
+        """Whether any axis is empty, so that there is nothing to compute."""
         return 0 in (*self.q.shape, *self.k.shape, *self.v.shape)
 
     def row_tasks(self) -> list[tuple[Any, int, int]]:
@@ -86,22 +86,22 @@ class Blocks:
         return [(place, start, min(start + ROWS, rows)) for start in ordered for place in self.places]
 
     def groups(self) -> list[Any]:
-        """Return the places of heads by the keys that they share."""
+        """Return the heads grouped by the keys that they share."""
         order = np.argsort(self.places[:, 2], kind="stable")
         ends = np.flatnonzero(np.diff(self.places[order, 2])) + 1
         return [self.places[rows] for rows in np.split(order, ends) if rows.size]
 
     def zeros(self, lead: tuple[int, ...], *matrix: int) -> tuple[Array, Array]:
-        """Return zeros of a result's shape, and the same memory with the leading axes as one, for the kernels.
+        """Return zeros of a result's shape, and a view with the leading axes merged, for the kernels.
 
-        It is the first that owns the memory: what the engine gets as a view, it copies.
+        The first owns the memory, because the engine copies views.
         """
         whole = np.zeros((*lead, *matrix), self.dtype)
         return whole, whole.reshape(math.prod(lead), *matrix)
 
 
 def attend(blocks: Blocks) -> tuple[Array, Array]:
-    """Return attention's output and the logarithms of its rows' sums of exponentials."""
+    """Return attention's output and the log-sum-exp of its rows."""
     from chainrule.kernels.attention.blocks import forward
     from chainrule.kernels.blas import address_of_gemm, one_thread
     from chainrule.kernels.pool import run_all
@@ -134,11 +134,11 @@ def pull(blocks: Blocks, y: Array, lse: Array, y_bar: Array, with_bias: bool) ->
     y, y_bar = b.stacked(y, b.heads), b.stacked(y_bar, b.heads)
     lse = frozen(lse.reshape(b.q.shape[:2]), b.dtype)
     groups = b.groups()
-    # A number added to a whole row of scores changes no weight, so a bias with a single column has the gradient 0.
+    # Adding a number to a whole row of scores changes no weight, so a bias with a single column has gradient 0.
     bias_bar = np.zeros(b.bias.shape, b.dtype)
     columns = bias_bar if with_bias and b.bias.shape[2] > 1 else bias_bar[:0]
-    # Few groups: each is cut into several sets of keys, and every such set has its own sum for the gradient of q.
-    # Heads may share a mask, and then no two tasks may have the same columns.
+    # Few groups: each is split into several sets of keys, and each set accumulates its own gradient of q.
+    # Heads may share a mask, in which case no two tasks may have the same columns.
     whole = len(groups) % threads() == 0 or len(groups) > 4 * threads()
     parts = 1 if whole and not columns.size else threads()
     q_bars = [b.zeros(b.heads, *b.q.shape[1:]) for _ in range(parts)]

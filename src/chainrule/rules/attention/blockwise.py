@@ -1,12 +1,12 @@
-r"""Attention in memory that grows with the length of the sequences, and not with its square.
+r"""Attention in memory linear, not quadratic, in the length of the sequences.
 
-The scores are computed a block at a time (`chainrule.kernels.attention.blocks`), and no array of N × M is made, in
-either mode. Of the forward pass the log-sum-exp L of each row is kept, from which the backward pass makes every block
-of weights again. The composite, which defines the operation and through which derivatives of derivatives go, is the
-plain formula and needs the memory of it.
+The scores are computed block by block (`chainrule.kernels.attention.blocks`), and no N × M array is allocated in either
+mode. The forward pass keeps the log-sum-exp L of each row, from which the backward pass recomputes each block of
+weights. The composite, which defines the operation and serves higher derivatives, is the plain formula and needs its
+memory.
 
-Dropout keeps or drops a weight by a hash of seed, head, row and column, so that no mask is stored: forward, reverse and
-forward mode draw the same, and so does the composite.
+Dropout decides on each weight by a hash of seed, head, row and column, so no mask is stored: the forward pass, both
+modes of differentiation and the composite draw the same.
 
 Sources: Milakov & Gimelshein, "Online normalizer calculation for softmax" (2018); Rabe & Staats, "Self-attention does
 not need O(n²) memory" (2021); Dao, Fu, Ermon, Rudra & Ré, "FlashAttention" (2022); Dao, "FlashAttention-2" (2023);
@@ -48,7 +48,7 @@ def draws(seed: Array, shape: tuple[int, ...]) -> Array:
 class AttentionDropout(Constant):
     r"""y = \frac{[u \ge p]}{1 - p}
 
-    u is uniform in [0, 1) and depends on the seed and on the place of an element of x alone; y has the shape and dtype
+    u is uniform in [0, 1) and depends only on the seed and the position of an element of x; y has the shape and dtype
     of x.
     """
 
@@ -124,7 +124,7 @@ class BlockwiseAttention(Fused):
         \quad \bar V = (P \odot R)^\top\,\bar Y,
         \quad \bar{\text{mask}} = \bar S
 
-        Of a boolean mask there is no derivative; without `mask_moves` that of any mask is left out.
+        A boolean mask has no derivative; without `mask_moves`, no mask gets one.
         """
         if isinstance(y_bar, Tensor):  # the pullback itself is being differentiated
             p = softmax(scores_of(q, k, v, mask, causal, scale))
@@ -155,10 +155,10 @@ def blockwise_attention(
     dropout: float = 0.0,
     seed: Array = 0,
 ) -> Array:
-    """Return what `scaled_dot_product_attention` does, with its arguments, a block of scores at a time.
+    """Return what `scaled_dot_product_attention` returns for these arguments, a block of scores at a time.
 
-    `dropout`, from 0 to below 1, is the probability with which a weight counts as 0, and `seed` a whole number of 64
-    bits that says which do: the same seed, the same weights.
+    `dropout`, from 0 to below 1, is the probability with which a weight is zeroed, and `seed` a 64-bit integer that
+    determines which ones.
 
     Raises ValueError for shapes that do not fit and TypeError for a mask of integers.
 

@@ -1,7 +1,7 @@
-r"""Why attention can be computed a block at a time: the algebra, line by line, each line checked by number.
+r"""Why attention can be computed block by block: the algebra, line by line, each line checked numerically.
 
-In the forward pass the columns come in blocks $b = 1, 2, \ldots$; $m^{(b)}$, $l^{(b)}$ and $A^{(b)}$ are what is known
-of a row after b of them, from $m^{(0)} = -\infty$ and $l^{(0)} = A^{(0)} = 0$ on.
+In the forward pass the columns come in blocks $b = 1, 2, \ldots$; $m^{(b)}$, $l^{(b)}$ and $A^{(b)}$ are the state of a
+row after b of them, from $m^{(0)} = -\infty$ and $l^{(0)} = A^{(0)} = 0$ on.
 
 Sources: Milakov & Gimelshein, "Online normalizer calculation for softmax" (2018), algorithm 3; Dao, Fu, Ermon, Rudra &
 Ré, "FlashAttention" (2022), section 3.1 and appendix B.
@@ -14,9 +14,9 @@ import numpy as np
 from chainrule.core.operation import Array, RuleStep
 
 WIDTH = 2
-"""Columns in a block of the checks: few, so that small examples have several."""
+"""Columns per block in the checks: few, so that small examples have several blocks."""
 TINY = 1e-100
-"""A complex step, which gives derivatives to rounding: Squire & Trapp (1998)."""
+"""A complex step, which gives derivatives up to rounding: Squire & Trapp (1998)."""
 
 
 def _scores(q: Array, k: Array, mask: Array) -> Array:
@@ -46,7 +46,7 @@ def _running(s: Array, v: Array) -> tuple[Array, Array, Array]:
 
 
 def _cotangent(y: Array) -> Array:
-    """Return some cotangent: the lines hold for every one."""
+    """Return an arbitrary cotangent: the lines hold for any."""
     return np.cos(np.arange(y.size)).reshape(y.shape)
 
 

@@ -2,7 +2,7 @@ r"""Scaled dot-product attention.
 
 $S = \alpha\,Q K^\top$, $P = \operatorname{softmax}(S)$ by rows, $Y = P V$, with $\alpha = 1/\sqrt d$ by default. The
 plain form is in this file: it keeps the weights P, `[..., N, M]`, for the backward pass. The blockwise form, in
-`blockwise_attention`, makes them again; `attention_method` says which is taken.
+`blockwise_attention`, recomputes them; `attention_method` says which is used.
 
 Source: Vaswani et al., "Attention Is All You Need" (2017), equation 1; the adjoints are those of two matrix products
 and of softmax.
@@ -26,7 +26,7 @@ Method: TypeAlias = Literal["plain", "blockwise"]
 
 WEIGHTS = r"P = \operatorname{softmax}(\text{scale}\,Q K^\top + M)"
 LARGE, LARGE_HEAD = 2**20, 2**14
-"""From this many weights on, with this many in each head, attention is blockwise by default.
+"""With at least this many weights, and this many per head, attention is blockwise by default.
 
 In float32 they take 4 MiB. Heads of fewer than 128 × 128 weights gain nothing: their rows take as much as the weights.
 """
@@ -79,7 +79,7 @@ class ScaledDotProductAttention(Fused):
         \quad \bar V = P^\top\,\bar Y,
         \quad \bar{\text{mask}} = \bar S
 
-        Of a boolean mask there is no derivative.
+        A boolean mask has no derivative.
         """
         return pulled(y_bar, q, k, v, mask, p, scale)
 
@@ -87,8 +87,8 @@ class ScaledDotProductAttention(Fused):
 def attention_method(q_shape: tuple[int, ...], k_shape: tuple[int, ...]) -> Method:
     """Return how attention is computed by default for these shapes, `[..., N, d]` and `[..., M, d]`.
 
-    `"plain"` keeps the weights of the forward pass, `[..., N, M]`; `"blockwise"` makes them again in the backward pass
-    and needs memory for a few blocks of them alone. It is taken from 2²⁰ weights on, if each head has at least 2¹⁴.
+    `"plain"` keeps the weights of the forward pass, `[..., N, M]`; `"blockwise"` recomputes them in the backward pass
+    and needs memory for only a few blocks. It is used from 2²⁰ weights on, if each head has at least 2¹⁴.
 
     >>> attention_method((8, 128, 64), (8, 128, 64)), attention_method((8, 2048, 64), (8, 2048, 64))
     ('plain', 'blockwise')
@@ -99,7 +99,7 @@ def attention_method(q_shape: tuple[int, ...], k_shape: tuple[int, ...]) -> Meth
 
 
 def chosen(method: str, q: Array, k: Array) -> Method:
-    """Return `method`, or what `attention_method` says where it is "auto"; a ValueError where it is neither."""
+    """Return `method`, or for "auto" the choice of `attention_method`; a ValueError for an unknown method."""
     if method == "plain":
         return "plain"
     if method == "blockwise":
@@ -108,7 +108,7 @@ def chosen(method: str, q: Array, k: Array) -> Method:
         raise ValueError(f"method: expected 'auto', 'plain' or 'blockwise', got {method!r}")
     try:
         return attention_method(q.shape, k.shape)
-    except ValueError:  # shapes that do not fit: the operation says so
+    except ValueError:  # shapes that do not fit: the operation raises the error
         return "plain"
 
 
@@ -118,7 +118,7 @@ def grouped(q: Array, k: Array, v: Array, mask: Array | None) -> tuple[Array, Ar
     They become `[..., G, H/G, N, d]` and `[..., G, 1, M, d]`, which broadcast: no head of k and v is repeated in
     memory. Source: Ainslie et al., "GQA" (2023).
 
-    Raises ValueError where there are no heads, k and v have different numbers of them, or G does not divide H.
+    Raises ValueError if there are no heads, k and v have different numbers of them, or G does not divide H.
     """
     heads, groups = (x.shape[-3] if x.ndim > 2 else 0 for x in (q, k))
     if v.ndim < 3 or v.shape[-3] != groups or groups == 0 or heads % groups:
@@ -157,14 +157,14 @@ def scaled_dot_product_attention(
 ) -> Array:
     r"""Return $\operatorname{softmax}(\alpha\,Q K^\top)\,V$, `[..., N, e]`, with $\alpha = 1/\sqrt d$ or `scale`.
 
-    `q [..., N, d]`, `k [..., M, d]`, `v [..., M, e]`; the axes in front broadcast. `mask` broadcasts to the scores
+    `q [..., N, d]`, `k [..., M, d]`, `v [..., M, e]`; leading axes broadcast. `mask` broadcasts to the scores
     `[..., N, M]`: booleans (True: row i may attend to j), or floats that are added to the scores (−inf hides; they are
     differentiable as well). With `causal`, row i attends to j ≤ i, counted from the first row and column as in
-    PyTorch, and within the mask if there is one. A row that may attend to nothing gets 0, and so does its gradient.
+    PyTorch, and within the mask if there is one. A row that may attend to nothing gets 0, and its gradient is 0.
 
-    With `enable_gqa`, k and v may have fewer heads than q, in the third axis from the right: each serves as many of q
-    in a row. `method` is "plain", "blockwise", or "auto": what `attention_method` says for the shapes. Both give the
-    same to rounding, and blockwise needs memory for N + M rows instead of N × M weights, in either mode.
+    With `enable_gqa`, k and v may have fewer heads than q, in the third axis from the right: each serves an equal
+    number of consecutive heads of q. `method` is "plain", "blockwise", or "auto", the choice of `attention_method`.
+    Both agree up to rounding; blockwise needs memory for N + M rows instead of N × M weights, in either mode.
 
     Raises ValueError for shapes that do not fit and TypeError for a mask of integers.
 

@@ -1,4 +1,4 @@
-"""What plain and blockwise attention have in common: the scores, the masks, and what they ask of shapes."""
+"""What plain and blockwise attention share: scores, masks, and shape checks."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ OPEN = np.True_
 
 
 def scale_of(q: Array, scale: float | None) -> float:
-    """Return the factor of the scores: 1/√d where none is given."""
+    """Return the scale of the scores: by default 1/√d."""
     return float(q.shape[-1]) ** -0.5 if scale is None else scale
 
 
 def check(q: Array, k: Array, v: Array, mask: Array) -> None:
-    """Raise an error unless the shapes fit each other, and the mask is one."""
+    """Raise an error unless the shapes match and the mask is valid."""
     shapes = f"got q {q.shape}, k {k.shape}, v {v.shape}"
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         raise ValueError(f"expected q [..., N, d], k [..., M, d] and v [..., M, e], {shapes}")
@@ -34,7 +34,7 @@ def check(q: Array, k: Array, v: Array, mask: Array) -> None:
 
 
 def allowed(mask: Array, causal: bool, shape: tuple[int, ...]) -> Array | None:
-    """Return where scores of this shape count, as a boolean array, or None where all do."""
+    """Return which scores of this shape count, as a boolean array, or None if all do."""
     mask = value_of(mask)
     given = mask if mask.dtype.kind == "b" and not (mask.ndim == 0 and mask) else None
     if not causal:
@@ -56,7 +56,7 @@ def scores_of(q: Array, k: Array, v: Array, mask: Array, causal: bool, scale: fl
 def pulled(
     y_bar: Array, q: Array, k: Array, v: Array, mask: Array, p: Array, scale: float | None, kept: Array | None = None
 ) -> tuple[Array, Array, Array, Array | None]:
-    """Return the cotangents of q, k, v and an added mask, given the weights P, and what dropout multiplied them by."""
+    """Return the cotangents of q, k, v and an added mask, given the weights P and the dropout factors."""
     p_bar = y_bar @ transposed(v)
     if kept is not None:
         p_bar = p_bar * kept

@@ -1,1 +1,1 @@
-"""Functions of each element alone."""
+"""Elementwise functions."""

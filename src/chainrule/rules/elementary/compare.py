@@ -1,4 +1,4 @@
-"""Questions about values: comparisons, logic, tests. Their answers are constants, and so is a stopped gradient."""
+"""Comparisons, logic and tests of values. Their results are constants, and so is a stopped gradient."""
 
 import numpy as np
 

@@ -55,7 +55,7 @@ TAIL: Coefficients = (
 UNDERFLOW = 30.0
 """erfc is 0 in double precision from 27.3 on; larger arguments would only overflow when squared."""
 BLOCK = 1 << 14
-"""Elements worked on at a time: the temporaries stay in the cache."""
+"""Elements processed at a time: the temporaries stay in cache."""
 
 
 def _horner(coefficients: tuple[float, ...], x: Array) -> Array:
@@ -79,14 +79,14 @@ def _erf_near_zero(x: Array) -> Array:
 
 
 def _erfc_away_from_zero(x: Array) -> Array:
-    """Return erfc(x) for x ≥ 0.46875; a smaller x counts as that."""
-    # All elements go through the middle range, where most lie: cheaper than to pick those that belong there.
+    """Return erfc(x) for x ≥ 0.46875; smaller x are raised to that."""
+    # All elements go through the middle range, where most lie: cheaper than selecting those that belong there.
     scaled = _ratio(MIDDLE, np.clip(x, SMALL, LARGE))
     in_tail = x > LARGE
     if in_tail.any():
         scaled[in_tail] = _scaled_tail(np.minimum(x[in_tail], UNDERFLOW))
-    # The square of x rounds, and exp would make of that a relative error of x² units in the last place. The square of
-    # x rounded to sixteenths does not.
+    # The square of x is rounded, and exp would turn that into a relative error of x² units in the last place. The
+    # square of x rounded to sixteenths is exact.
     x = np.clip(x, SMALL, UNDERFLOW)
     rounded = np.trunc(16 * x) / 16
     scaled *= np.exp(-rounded * rounded)
@@ -113,7 +113,7 @@ def _erfc_block(x: Array) -> Array:
 
 
 def _in_blocks(function: Array, x: Array) -> Array:
-    """Apply a function of one axis to an array of any shape; integers become float64, float16 goes by float32."""
+    """Apply a function of one axis to an array of any shape; integers become float64, float16 uses float32."""
     x = np.asarray(x)
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     flat = x.ravel().astype(np.promote_types(dtype, np.float32), copy=False)
@@ -178,7 +178,7 @@ def erf(x: Array) -> Array:
 
 
 def erfc(x: Array) -> Array:
-    """Return 1 - erf(x) of each element, with full relative precision where that is small.
+    """Return 1 - erf(x) of each element, with full relative precision even if that is small.
 
     >>> print(f"{erfc(10.0):.6e}")
     2.088488e-45

@@ -1,4 +1,4 @@
-"""Exponential functions, logarithms, and what is made of them."""
+"""Exponential functions, logarithms, and their combinations."""
 
 import math
 
@@ -155,7 +155,7 @@ class Logaddexp2(Elementwise):
 
 @np.errstate(invalid="ignore")
 def _difference(a: Array, y: Array) -> Array:
-    """Return `a - y`, or zero where both are the same infinity."""
+    """Return `a - y`, or zero if both are the same infinity."""
     difference = a - y
     return np.where(np.isnan(difference) & (a == y), 0, difference)
 

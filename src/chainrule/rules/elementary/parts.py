@@ -1,4 +1,4 @@
-"""Parts of numbers: whole and fractional, real and imaginary, times a power of two."""
+"""Parts of numbers: integer and fractional, real and imaginary; scaling by powers of two."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ SHIFTS = np.array([1, -2, 0])
 class Ldexp(Linear):
     r"""y = a 2^b
 
-    The exponents b are whole numbers.
+    The exponents b are integers.
     """
 
     is_pointwise = True
@@ -45,14 +45,14 @@ ldexp = implements(np.ldexp)(Ldexp.apply)
 
 @implements(np.around)
 def around(a: Array, decimals: int = 0, out: Array = None) -> Array:
-    """Return `round(a, decimals)`, its other name."""
+    """Return `round(a, decimals)`, under its other name."""
     refuse("around", out=out)
     return round(a, decimals)
 
 
 @implements(np.divmod)
 def divmod(a: Array, b: Array) -> tuple[Array, Array]:
-    """Return the whole quotient, which is constant, and the remainder.
+    """Return the integer quotient, which is constant, and the remainder.
 
     >>> divmod(np.array([7.0]), 3.0)
     (array([2.]), array([1.]))
@@ -62,7 +62,7 @@ def divmod(a: Array, b: Array) -> tuple[Array, Array]:
 
 @implements(np.modf)
 def modf(x: Array) -> tuple[Array, Array]:
-    """Return what stands behind the point, and the whole part, which is constant; both have the sign of `x`.
+    """Return the fractional part, and the integer part, which is constant; both have the sign of `x`.
 
     >>> modf(np.array([2.5, -0.25]))
     (array([ 0.5 , -0.25]), array([ 2., -0.]))
@@ -111,7 +111,7 @@ def _cumulative(name: str, function: Any, first: float, x: Array, axis: int | No
 def cumulative_sum(
     x: Array, *, axis: int | None = None, dtype: Any = None, out: Array = None, include_initial: bool = False
 ) -> Array:
-    """Return `cumsum(x, axis)`, with `include_initial` after a zero."""
+    """Return `cumsum(x, axis)`; with `include_initial`, preceded by a zero."""
     refuse("cumulative_sum", dtype=dtype, out=out)
     return _cumulative("cumulative_sum", cumsum, 0, x, axis, include_initial)
 
@@ -119,7 +119,7 @@ def cumulative_sum(
 def cumulative_prod(
     x: Array, *, axis: int | None = None, dtype: Any = None, out: Array = None, include_initial: bool = False
 ) -> Array:
-    """Return `cumprod(x, axis)`, with `include_initial` after a one."""
+    """Return `cumprod(x, axis)`; with `include_initial`, preceded by a one."""
     refuse("cumulative_prod", dtype=dtype, out=out)
     return _cumulative("cumulative_prod", cumprod, 1, x, axis, include_initial)
 
@@ -136,13 +136,13 @@ def _halves(x: Array, axes: Any, up: bool) -> tuple[tuple[int, ...], tuple[int, 
 
 @implements(np.fft.fftshift)
 def fftshift(x: Array, axes: Any = None) -> Array:
-    """Return `x` with the element of frequency zero in the middle of each of `axes`."""
+    """Return `x` with the zero-frequency element in the middle of each of `axes`."""
     x = arrayed(x)
     return roll(x, *_halves(x, axes, True))
 
 
 @implements(np.fft.ifftshift)
 def ifftshift(x: Array, axes: Any = None) -> Array:
-    """Return `x` as it was before `fftshift`."""
+    """Undo `fftshift`."""
     x = arrayed(x)
     return roll(x, *_halves(x, axes, False))

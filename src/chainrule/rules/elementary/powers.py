@@ -20,13 +20,13 @@ INFINITE = "the derivative grows without bound towards 0, and its limit is given
 POSITIVE = {"x": (0.2, 3.0)}
 
 to_infinity = np.errstate(divide="ignore")
-"""For partials that are infinite where the function itself is finite: no reason for a warning."""
+"""For partials that are infinite where the function itself is finite: no warning is needed."""
 
 
 class Power(Elementwise):
     r"""y = a^b
 
-    Negative bases have real powers at whole exponents only. At base 0 the partial for the base is infinite where the
+    Negative bases have real powers only at integer exponents. At base 0 the partial for the base is infinite if the
     exponent is below 1.
     """
 
@@ -41,14 +41,14 @@ class Power(Elementwise):
         Kink(
             (-2.0, 3.0),
             (12.0, 0.0),
-            "beside a whole exponent a negative base has no real power, so there is nothing to differentiate; 0 keeps "
+            "near an integer exponent a negative base has no real power, so there is nothing to differentiate; 0 keeps "
             "one negative base from spoiling the gradient of a shared exponent, where PyTorch and JAX give NaN",
         ),
     )
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
-        # Unlike np.power, the operator knows quick ways for exponents such as 2 and 0.5.
+        # Unlike np.power, the operator has fast paths for exponents such as 2 and 0.5.
         return a**b if hasattr(a, "dtype") else np.power(a, b)
 
     @staticmethod
@@ -67,7 +67,7 @@ class Power(Elementwise):
 
 
 def _one_less(a: Array, b: Array) -> Array:
-    """Return `b - 1`, but 0 where that would make 0 · 0⁻¹ of the derivative of a⁰ at 0."""
+    """Return `b - 1`, but 0 where the derivative of a⁰ at 0 would become 0 · 0⁻¹."""
     if type(b) in (int, float):
         return b - 1 if b else 0
     return where(logical_and(a == 0, b == 0), 0, b - 1)
@@ -208,7 +208,7 @@ positive = implements(np.positive)(Positive.apply)
 
 @implements(np.float_power)
 def float_power(a: Array, b: Array) -> Array:
-    """Return `a ** b`, computed in float64 whatever the dtypes of the two.
+    """Return `a ** b`, computed in float64 whatever the dtypes.
 
     >>> float_power(np.array([2, 4]), -1)
     array([0.5 , 0.25])

@@ -1,4 +1,4 @@
-"""Rounding, signs and remainders: functions that jump."""
+"""Rounding, signs and remainders: functions with jumps."""
 
 import numpy as np
 
@@ -136,13 +136,13 @@ class Fmod(Elementwise):
     @staticmethod
     def partial_b(a: Array, b: Array, y: Array) -> Array:
         r"""\frac{\partial y}{\partial b} = \operatorname{round}(\frac{y - a}{b})"""
-        return round((y - a) / b)  # whole but for rounding; the quotient itself could round up to a whole number
+        return round((y - a) / b)  # an integer up to rounding; the quotient itself could round up to the next integer
 
 
 class NanToNum(Elementwise):
     r"""y = x
 
-    Except that NaN and infinities become numbers.
+    Except that NaN and infinities become finite numbers.
     """
 
     kinks = (

@@ -44,7 +44,7 @@ class Where(Linear):
 
 
 class _Extremum(Elementwise, abstract=True):
-    """The larger or the smaller of two."""
+    """The larger or smaller of two."""
 
     picks = True
     kinks = (
@@ -64,7 +64,7 @@ class _Extremum(Elementwise, abstract=True):
 
 
 def _share(mine: Array, other: Array, y: Array) -> Array:
-    """Return 1 where `mine` is the extreme and ½ where both are: a plain array, constant wherever there is a slope."""
+    """Return 1 where `mine` is the extreme and ½ at ties: a plain array, constant wherever a derivative exists."""
     if running.capture is not None:  # whether there are ties may change from call to call
         won = equal(mine, y)
         return won - y.dtype.type(0.5) * logical_and(won, equal(other, y))
@@ -99,7 +99,7 @@ class Minimum(_Extremum):
 class Fmax(_Extremum):
     r"""y = \max(a, b)
 
-    Where one of the two is NaN, it is the other, and the gradient goes there.
+    Where one of the two is NaN, the result is the other one, which gets the gradient.
     """
 
     @staticmethod
@@ -110,7 +110,7 @@ class Fmax(_Extremum):
 class Fmin(_Extremum):
     r"""y = \min(a, b)
 
-    Where one of the two is NaN, it is the other, and the gradient goes there.
+    Where one of the two is NaN, the result is the other one, which gets the gradient.
     """
 
     @staticmethod
@@ -121,7 +121,7 @@ class Fmin(_Extremum):
 class Clip(Elementwise):
     r"""y = \min(\max(x, \mathrm{low}), \mathrm{high})
 
-    A bound of None is none at all.
+    A bound of None is no bound.
     """
 
     domain = {"low": (-1.5, -0.5), "high": (0.5, 1.5)}

@@ -1,4 +1,4 @@
-"""Numbers between two ends, which may be tensors: arithmetic and geometric sequences."""
+"""Arithmetic and geometric sequences between two ends, which may be tensors."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def linspace(
     *,
     device: Any = None,  # noqa: ARG001
 ) -> Any:
-    """Return `num` numbers at equal distances from `start` to `stop`, along a new `axis`; both ends may be arrays.
+    """Return `num` evenly spaced numbers from `start` to `stop`, along a new `axis`; both ends may be arrays.
 
-    Without `endpoint` the last is left out; with `retstep` the distance is returned too. `device` is NumPy's.
+    Without `endpoint`, `stop` is left out; with `retstep`, the spacing is returned too. `device` is NumPy's.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> float(grad(lambda stop: linspace(0.0, stop, 5).sum())(1.0))
@@ -85,9 +85,9 @@ def logspace(
 def geomspace(
     start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
-    """Return `num` numbers from `start` to `stop`, each the same multiple of the one before.
+    """Return `num` numbers from `start` to `stop` in geometric progression.
 
-    Raises ValueError where an end is zero or their signs differ.
+    Raises ValueError if an end is zero or the signs differ.
 
     >>> geomspace(1.0, 8.0, 4)
     array([1., 2., 4., 8.])
@@ -102,7 +102,7 @@ def geomspace(
 
     sign = plain(common, start, stop)
     y = sign * logspace(np.log10(sign * start), np.log10(sign * stop), num, endpoint)
-    # The ends themselves, not what rounding made of them.
+    # The exact ends, without rounding error.
     if num:
         y = At(y)[0].set(broadcast_to(start, y.shape[1:]))
     if num > 1 and endpoint:
@@ -113,7 +113,7 @@ def geomspace(
 
 @implements(np.full_like)
 def full_like(a: Array, fill_value: Array, dtype: Any = None, **settings: Any) -> Array:
-    """Return an array like `a`, all elements of which are `fill_value`, which is differentiable.
+    """Return an array like `a` filled with `fill_value`, which is differentiable.
 
     >>> full_like(np.zeros(2), 3.0)
     array([3., 3.])

@@ -1,7 +1,7 @@
 r"""Special functions: gamma, Bessel, inverse error function, logit, and products with logarithms.
 
-Values that NumPy cannot give come from SciPy, which is imported when the first of them is asked for. The derivatives
-are those of the NIST Digital Library of Mathematical Functions (DLMF): 5.2.2, 5.15.1, 7.17.1, 10.29.1.
+Values that NumPy cannot compute come from SciPy, which is imported on first use. The derivatives are those of the NIST
+Digital Library of Mathematical Functions (DLMF): 5.2.2, 5.15.1, 7.17.1, 10.29.1.
 """
 
 import math
@@ -25,7 +25,7 @@ POSITIVE = {"x": (0.3, 4.0)}
 
 
 def scipy_special(asked: str) -> Any:
-    """Return `scipy.special`, whose ufuncs then take tensors; an ImportError says how it is installed."""
+    """Return `scipy.special`, whose ufuncs then take tensors; an ImportError says how to install it."""
     try:
         import scipy.special
     except ModuleNotFoundError as error:
@@ -35,7 +35,7 @@ def scipy_special(asked: str) -> Any:
 
 
 def let_scipy_take_tensors() -> None:
-    """Let the ufuncs of `scipy.special`, where it is imported, take tensors."""
+    """Make the ufuncs of `scipy.special`, if it is imported, take tensors."""
     special = sys.modules.get("scipy.special")
     if special is not None and special.erf not in ufuncs:
         ufuncs.update({getattr(special, name): function for name, function in OF_SCIPY.items()})
@@ -45,7 +45,7 @@ late.append(let_scipy_take_tensors)
 
 
 def _computed(name: str, x: Array, *orders: int) -> Array:
-    """Return SciPy's function of `x`, in the dtype of `x` where that is floating."""
+    """Return SciPy's function of `x`, in the dtype of `x` if that is floating."""
     x = np.asarray(x)
     y = getattr(scipy_special(name), name)(*orders, x)
     return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
@@ -105,7 +105,7 @@ class Polygamma(Elementwise):
 class Iv(Elementwise):
     r"""y = \operatorname{iv}(n, x)
 
-    The modified Bessel function of the first kind, of a whole order n.
+    The modified Bessel function of the first kind, of integer order n.
     """
 
     @staticmethod
@@ -121,7 +121,7 @@ class Iv(Elementwise):
 class Ive(Elementwise):
     r"""y = \operatorname{ive}(n, x)
 
-    That is `iv(n, x)` times $e^{-|x|}$: it does not overflow.
+    This is `iv(n, x)` times $e^{-|x|}$, which does not overflow.
     """
 
     kinks = (Kink((0.0,), (0.0,), "the mean of the slopes on both sides, 1 and -1"),)
@@ -150,7 +150,7 @@ class Logit(Elementwise):
 
     @staticmethod
     def element(x: Array) -> Array:
-        # Around 1/2 the quotient rounds to 1; 2x - 1 is exact there, and this series is in it.
+        # Around 1/2 the quotient rounds to 1; 2x - 1 is exact there, so this series in it is used.
         near = np.abs(x - 0.5) < 0.25
         return np.where(near, 2 * np.arctanh(np.where(near, 2 * x - 1, 0)), np.log(x / (1 - x)))
 
@@ -245,7 +245,7 @@ def digamma(x: Array) -> Array:
 
 
 def polygamma(n: int, x: Array) -> Array:
-    """Return the `n`-th derivative of `digamma`, for a whole `n` of 0 or more and positive `x`.
+    """Return the `n`-th derivative of `digamma`, for an integer `n` ≥ 0 and positive `x`.
 
     >>> print(f"{polygamma(1, 1.0):.12f}")  # π² / 6
     1.644934066848
@@ -254,7 +254,7 @@ def polygamma(n: int, x: Array) -> Array:
 
 
 def iv(n: int, x: Array) -> Array:
-    """Return the modified Bessel function of the first kind, of a whole order `n` of 0 or more."""
+    """Return the modified Bessel function of the first kind, of integer order `n` ≥ 0."""
     return Iv.apply(x, n=_order("iv", n))
 
 
@@ -284,4 +284,4 @@ OF_SCIPY = {
     **{"expit": expit, "logit": logit, "xlogy": xlogy, "xlog1py": xlog1py},
     **{"i0": i0, "i1": i1, "i0e": i0e, "i1e": i1e, "iv": iv, "ive": ive},
 }
-"""SciPy's ufuncs and what answers for them. Its `polygamma` is no ufunc, so NumPy does not ask here."""
+"""SciPy's ufuncs and their replacements. Its `polygamma` is not a ufunc, so NumPy does not dispatch it."""

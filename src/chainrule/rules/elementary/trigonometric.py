@@ -132,7 +132,7 @@ class Arctan2(Elementwise):
 
 
 def _distance(a: Array, b: Array) -> Array:
-    """Return the distance from the origin, or 1 there. Its square could overflow."""
+    """Return the distance from the origin, or 1 at the origin. Its square could overflow."""
     r = hypot(a, b)
     return where(r == 0, 1, r)
 

@@ -1,8 +1,8 @@
 r"""Decompositions of matrices: Cholesky, QR, eigenvalues of symmetric matrices, singular values.
 
-Eigenvectors and singular vectors have a derivative only where their values differ from all others. Where two are equal
-the term that would divide by their difference is left out: functions that do not depend on the choice of vectors within
-the common space, such as sums of functions of the values, keep their right gradient.
+Eigenvectors and singular vectors are differentiable only if their values are distinct. If two are equal, the term that
+would divide by their difference is dropped: functions that do not depend on the choice of vectors within the common
+subspace, such as sums of functions of the values, still get the right gradient.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from .matmul import matmul, transposed
 
 
 def lower(x: Array, diagonal: float = 1.0) -> Array:
-    """Return the lower triangles of matrices, their diagonals times a number."""
+    """Return the lower triangles of matrices, with their diagonals scaled."""
     n = x.shape[-1]
     mask = np.tril(np.ones((n, n), x.dtype), -1) + np.eye(n, dtype=x.dtype) * x.dtype.type(diagonal)
     return x * mask
@@ -45,7 +45,7 @@ def gaps(x: Array) -> Array:
 class Cholesky(General):
     r"""Y = \operatorname{cholesky}(A)
 
-    The lower triangular Y with $A = Y Y^\top$. Of A, the symmetric part is taken, so that the gradient is symmetric.
+    The lower triangular Y with $A = Y Y^\top$. The symmetric part of A is used, so that the gradient is symmetric.
     (I. Murray, "Differentiation of the Cholesky decomposition", 2016, equations 8 and 10.)
     """
 
@@ -75,7 +75,7 @@ class Cholesky(General):
 class Eigh(General):
     r"""A V = V \operatorname{diag}(w)
 
-    For symmetric A; the symmetric part is taken. (M. Giles, "Collected matrix derivative results", 2008, section 3.1.)
+    For symmetric A; the symmetric part is used. (M. Giles, "Collected matrix derivative results", 2008, section 3.1.)
     """
 
     several = True
@@ -107,7 +107,7 @@ class Eigh(General):
 class Qr(General):
     r"""A = Q R
 
-    Of matrices with no more columns than rows, of full rank. (S. F. Walter and L. Lehmann, "Algorithmic differentiation
+    For full-rank matrices with no more columns than rows. (S. F. Walter and L. Lehmann, "Algorithmic differentiation
     of linear algebra functions with application in optimum experimental design", 2010.)
     """
 
@@ -123,7 +123,7 @@ class Qr(General):
     def vjp(y_bar: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
         r"""\bar A = (\bar Q + Q \operatorname{copied}(R \bar R^\top - \bar Q^\top Q)) R^{-\top}
 
-        where copied writes the lower triangle over the upper one.
+        where copied mirrors the lower triangle to the upper one.
         """
         (q_bar, r_bar), (q, r) = y_bar, y
         m = r @ transposed(r_bar) - transposed(q_bar) @ q
@@ -201,7 +201,7 @@ class Svd(General):
 
 
 def _square_gaps(s: Array) -> Array:
-    """Return $1 / (s_j^2 - s_i^2)$ as a product, which does not cancel."""
+    """Return $1 / (s_j^2 - s_i^2)$ as a product, which avoids cancellation."""
     return gaps(s) * reciprocal(s[..., None, :] + s[..., :, None])
 
 
@@ -213,7 +213,7 @@ class EighResult(NamedTuple):
 
 
 class QRResult(NamedTuple):
-    """Orthonormal columns and an upper triangle."""
+    """Orthonormal columns and an upper triangular matrix."""
 
     Q: Array
     R: Array
@@ -229,7 +229,7 @@ class SVDResult(NamedTuple):
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Array, /, *, upper: bool = False) -> Array:
-    """Return the lower (or upper) triangle whose product with its transpose is `a` [..., n, n], positive definite.
+    """Return the lower (or upper) Cholesky factor of positive definite matrices `a` [..., n, n].
 
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 2.0]]))
     array([[2., 0.],
@@ -276,7 +276,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
 def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:  # noqa: ARG001
     """Return U [..., n, k], the singular values [..., k] and Vᵀ [..., k, m]; only the values without `compute_uv`.
 
-    `full_matrices=True` is possible for square matrices only: the vectors that it adds are not determined by `a`.
+    `full_matrices=True` works for square matrices only: the vectors it adds are not determined by `a`.
 
     >>> svd(np.array([[3.0, 0.0], [0.0, -2.0]]), compute_uv=False)
     array([3., 2.])

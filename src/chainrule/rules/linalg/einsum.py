@@ -1,8 +1,8 @@
-"""Einstein summation: any number of operands, as pairwise contractions that each run as one matrix product.
+"""Einstein summation of any number of operands, as pairwise contractions that each run as one matrix product.
 
-What concerns one operand alone is done first: diagonals where an index is repeated, sums over indices that occur
-nowhere else. Then every index of a pair is in the other operand or in the result, and the adjoint of a contraction is
-a contraction of the same kind: of the cotangent with the other operand.
+Steps on a single operand come first: diagonals for repeated indices, sums over indices that occur nowhere else. Then
+every index of a pair is in the other operand or in the result, and the adjoint of a contraction is again a contraction,
+of the cotangent with the other operand.
 """
 
 import math
@@ -32,7 +32,7 @@ def _split(subscripts: str) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=1024)
 def _layout(subscripts: str) -> tuple[Any, ...]:
-    """Return how a contraction becomes a product of matrices: axis orders, and how many axes are of each sort."""
+    """Return how a contraction becomes a matrix product: axis orders, and the number of axes of each kind."""
     a, b, result = _split(subscripts)
     batch = [i for i in result if i in a and i in b]
     summed = [i for i in a if i in b and i not in result]
@@ -44,7 +44,7 @@ def _layout(subscripts: str) -> tuple[Any, ...]:
 
 
 def contract(a: Array, b: Array, subscripts: str) -> Array:
-    """Return a contraction of two plain arrays. Indices of both that stay are a batch; that needs no copy."""
+    """Contract two plain arrays. Shared indices that stay are batch axes, which need no copy."""
     order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
     a, b = a.transpose(order_a), b.transpose(order_b)
     left = a.shape[n_batch : a.ndim - n_summed]
@@ -64,9 +64,9 @@ def contract(a: Array, b: Array, subscripts: str) -> Array:
 
 
 def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array, Array, Array] | None:
-    """Return views of plain arrays of which the third is the matrix product of the others where it is the contraction.
+    """Return views of plain arrays such that the third is the matrix product of the others if it is their contraction.
 
-    None where nothing is summed, something is broadcast, or one of them could not be laid out so without a copy.
+    None if nothing is summed, something is broadcast, or one of them would need a copy.
     """
     order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
     a, b, y = a.transpose(order_a), b.transpose(order_b), out.transpose(np.argsort(order))
@@ -83,8 +83,8 @@ def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array,
 class Einsum(Bilinear):
     r"""y = \operatorname{einsum}(a, b)
 
-    Over the indices that are not in the result. No index is repeated in one operand, and each is in the other operand
-    or in the result; `einsum` sees to that.
+    Summed over the indices that are not in the result. No index is repeated in one operand, and each is in the other
+    operand or in the result; `einsum` ensures that.
     """
 
     role = Role.DENSE
@@ -128,11 +128,11 @@ class Einsum(Bilinear):
 def einsum(*operands: Any, out: Array = None, optimize: Any = True, **refused: Array) -> Array:  # noqa: ARG001
     """Return the sum of products of the operands' elements that the subscripts describe, as `np.einsum` does.
 
-    Takes every form of subscripts that NumPy takes: repeated and summed indices, an ellipsis, an implicit result, any
-    number of operands, and operands alternating with lists of axis numbers. Several operands are contracted pairwise
-    in an order chosen for least work, whatever `optimize` says.
+    Accepts all of NumPy's forms of subscripts: repeated and summed indices, an ellipsis, an implicit result, any number
+    of operands, and operands alternating with lists of axis numbers. Several operands are contracted pairwise in an
+    order chosen to minimise work, whatever `optimize` says.
 
-    Raises ValueError where subscripts and shapes do not fit.
+    Raises ValueError if subscripts and shapes do not match.
 
     >>> einsum("ij,ij->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 1.0], [2.0, 2.0]]))
     array([ 3., 14.])
@@ -158,7 +158,7 @@ def einsum(*operands: Any, out: Array = None, optimize: Any = True, **refused: A
 
 
 def _in_letters(operands: Sequence[Any]) -> tuple[str, list[Array]]:
-    """Return subscripts as a string, and the operands, from either of the two ways to call."""
+    """Return subscripts as a string, and the operands, from either calling convention."""
     if not operands:
         raise ValueError("einsum: got no operands, expected subscripts such as 'ij,jk->ik' and an array for each term")
     if isinstance(operands[0], str):
@@ -175,7 +175,7 @@ def _in_letters(operands: Sequence[Any]) -> tuple[str, list[Array]]:
 
 @lru_cache(maxsize=1024)
 def _read(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
-    """Return each operand's indices and the result's, checked, with letters for what an ellipsis stands for."""
+    """Return each operand's indices and the result's, checked, with letters in place of an ellipsis."""
     written, arrow, result = subscripts.partition("->")
     inputs = written.split(",")
     if len(inputs) != len(shapes):
@@ -197,7 +197,7 @@ def _read(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
 
 
 def _check(inputs: Sequence[str], result: str, shapes: Sequence[Shape]) -> None:
-    """Raise a ValueError where indices are no letters, or the lengths they stand for differ."""
+    """Raise a ValueError if indices are not letters, or the lengths they denote differ."""
     lengths: dict[str, int] = {}
     for own, shape in zip(inputs, shapes, strict=True):
         for i, n in zip(own, shape, strict=True):
@@ -210,7 +210,7 @@ def _check(inputs: Sequence[str], result: str, shapes: Sequence[Shape]) -> None:
 
 
 def _alone(x: Array, own: str, others: set[str]) -> tuple[Array, str]:
-    """Return an operand with its diagonals taken, and summed over the indices that nothing else has."""
+    """Return an operand reduced to its diagonals and summed over the indices that nothing else has."""
     while len(set(own)) < len(own):
         i = next(i for i in own if own.count(i) > 1)
         first = own.index(i)
@@ -223,7 +223,7 @@ def _alone(x: Array, own: str, others: set[str]) -> tuple[Array, str]:
 
 @lru_cache(maxsize=256)
 def _path(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], ...]:
-    """Return which operands are contracted one after the other."""
+    """Return the order in which operands are contracted."""
     if len(shapes) < 3:
         return ((0, 1),) * (len(shapes) - 1)
     likes = [np.broadcast_to(0.0, shape) for shape in shapes]

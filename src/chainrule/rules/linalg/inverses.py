@@ -1,7 +1,7 @@
 r"""NumPy's linear algebra: inverses, systems of equations, determinants, least squares.
 
-All of it is for matrices along the last two axes; the axes in front are batches. The formulas are those of M. Giles,
-"Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008), where no other
+Everything works on matrices in the last two axes; leading axes are batches. The formulas are those of M. Giles,
+"Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008), unless another
 source is named.
 """
 
@@ -25,7 +25,7 @@ TALL = np.array([[1.0, 0.4], [-0.5, 2.0], [0.3, 0.7]])
 
 
 def squares(name: str, a: Array) -> Array:
-    """Return `a` as an array of square matrices. Raises ValueError where it is none."""
+    """Return `a` as an array of square matrices. Raises ValueError if it is not one."""
     a = arrayed(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"{name}: got {described(a)}, expected square matrices [..., n, n]")
@@ -89,7 +89,7 @@ def cofactors(a: Array, y: Array) -> Array:
     There they come from the recurrence $M_k = A M_{k-1} + c_k I$, $c_k = -\operatorname{tr}(A M_k) / k$ (U. Le Verrier,
     1840; D. K. Faddeev, 1949): it divides by no element, so it can be differentiated again.
     """
-    if np.all(example(y) != 0):  # where a captured call meets a zero later, the inverse refuses
+    if np.all(example(y) != 0):  # if a captured call meets a zero later, the inverse raises an error
         return y[..., None, None] * transposed(Inv.apply(a))
     n, eye = a.shape[-1], identity(a)
     m = a * 0 + eye
@@ -112,7 +112,7 @@ class Det(General):
     def adjoint(y_bar: Array, a: Array, y: Array) -> Array:
         r"""\bar A = \bar y \operatorname{cofactors}(A)
 
-        That is $\bar y\,y\,A^{-\top}$ where A has an inverse.
+        This is $\bar y\,y\,A^{-\top}$ if A is invertible.
         """
         return y_bar[..., None, None] * cofactors(a, y)
 
@@ -184,7 +184,7 @@ class SlogdetResult(NamedTuple):
 
 
 class LstsqResult(NamedTuple):
-    """What `lstsq` gives; the last two are constants."""
+    """The result of `lstsq`; the last two are constants."""
 
     x: Array
     residuals: Array
@@ -194,7 +194,7 @@ class LstsqResult(NamedTuple):
 
 @implements(np.linalg.inv)
 def inv(a: Array) -> Array:
-    """Return the inverses of square matrices [..., n, n]. Raises LinAlgError where one has none.
+    """Return the inverses of square matrices [..., n, n]. Raises LinAlgError if one is singular.
 
     >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
     array([[0.5 , 0.  ],
@@ -219,7 +219,7 @@ def solve(a: Array, b: Array) -> Array:
 
 @implements(np.linalg.det)
 def det(a: Array) -> Array:
-    """Return the determinants of square matrices [..., n, n]. The gradient is right where they are zero.
+    """Return the determinants of square matrices [..., n, n]. The gradient is right even where they are zero.
 
     >>> from chainrule.core.transforms.derivatives import grad
     >>> grad(det)(np.array([[1.0, 2.0], [2.0, 4.0]]))
@@ -239,8 +239,8 @@ def slogdet(a: Array) -> SlogdetResult:
 def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> Array:
     """Return the pseudoinverses of matrices [..., n, m].
 
-    Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds
-    where the rank does not change.
+    Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds as
+    long as the rank does not change.
     """
     if rcond is not None and rtol is not None:
         raise ValueError(f"pinv: got both rcond={rcond} and rtol={rtol}, two names for one thing; give one")
@@ -248,17 +248,17 @@ def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> 
 
 
 def _check_rank(is_full: bool, was_full: bool) -> None:
-    """Raise where a call that was compiled would have another number of residuals than this one."""
+    """Raise if a compiled call would have a different number of residuals from this one."""
     if is_full != was_full:
         raise ValueError("lstsq: the matrix has full rank in some calls only, and the residuals' shape depends on it")
 
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
-    """Return the x that makes `a x - b` least, for `a` [n, m] and `b` [n] or [n, k]; of several, the shortest.
+    """Return the least-squares solution x of `a x = b`, for `a` [n, m] and `b` [n] or [n, k]; of several, the shortest.
 
-    Also the sums of squares of what remains (empty where the rank is less than m, or n is m or less), and as constants
-    the rank and the singular values of `a`.
+    Also the sums of squared residuals (empty if the rank is less than m, or n is at most m) and, as constants, the rank
+    and the singular values of `a`.
 
     >>> lstsq(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0])).x.round(6)
     array([1., 2.])

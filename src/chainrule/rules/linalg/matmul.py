@@ -1,9 +1,9 @@
 r"""The matrix product.
 
 Its adjoints are $\bar A = \bar Y B^\top$ and $\bar B = A^\top \bar Y$ (M. Giles, "Collected matrix derivative results
-for forward and reverse mode algorithmic differentiation", 2008, section 2.2.1), for each matrix of a batch. Where one
-matrix serves a whole batch, the batch is laid out as the rows of one tall matrix: one large product instead of many
-small ones and a sum.
+for forward and reverse mode algorithmic differentiation", 2008, section 2.2.1), for each matrix of a batch. If one
+matrix serves a whole batch, the batch is stacked into one tall matrix: one large product instead of many small ones and
+a sum.
 """
 
 import math
@@ -23,7 +23,7 @@ FLOAT16 = np.dtype(np.float16)
 
 
 def transposed(x: Array) -> Array:
-    """Return the matrices of `x` transposed: the last two axes change places."""
+    """Return the matrices of `x` transposed: the last two axes are swapped."""
     return x.swapaxes(-1, -2)
 
 
@@ -33,7 +33,7 @@ def rows(x: Array) -> Array:
 
 
 def product(a: Array, b: Array) -> Array:
-    """Return `a @ b` of plain arrays: one product where `b` serves a whole batch, float16 computed in float32."""
+    """Return `a @ b` of plain arrays: one product if `b` serves a whole batch, float16 computed in float32."""
     if a.dtype is FLOAT16 and b.dtype is FLOAT16:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
@@ -44,7 +44,7 @@ def product(a: Array, b: Array) -> Array:
 class Matmul(Bilinear):
     r"""Y = A B
 
-    Of matrices or batches of them; `matmul` makes matrices of vectors.
+    Of matrices or batches of them; `matmul` turns vectors into matrices.
     """
 
     role = Role.DENSE
@@ -90,7 +90,7 @@ class Matmul(Bilinear):
 def matmul(a: Array, b: Array) -> Array:
     """Return the matrix product of `a` [..., n, k] and `b` [..., k, m]; the axes in front broadcast.
 
-    A vector stands for a row on the left and for a column on the right, and that axis is not in the result.
+    A vector counts as a row on the left and as a column on the right, and that axis is dropped from the result.
 
     >>> matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])

@@ -61,7 +61,7 @@ def cond(x: Array, p: Any = None) -> Array:
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Array, ind: int = 2) -> Array:
-    """Return the inverse of `a` as a map from its last axes to its first `ind`: their products must be equal."""
+    """Return the inverse of `a` as a map from its last axes to its first `ind`; the two must have equal sizes."""
     a = arrayed(a)
     if ind <= 0:
         raise ValueError(f"tensorinv: got ind={ind}, expected 1 or more")
@@ -71,7 +71,7 @@ def tensorinv(a: Array, ind: int = 2) -> Array:
 
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Array, b: Array, axes: Any = None) -> Array:
-    """Return the x with `tensordot(a, x, x.ndim) = b`; `axes` of `a` are moved to its end first."""
+    """Return the x with `tensordot(a, x, x.ndim) = b`; `axes` of `a` are moved to the end first."""
     a, b = arrayed(a), arrayed(b)
     if axes is not None:
         axes = tuple(axes)

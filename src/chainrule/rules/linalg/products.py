@@ -18,7 +18,8 @@ from .matmul import matmul
 
 @implements(np.tensordot, np.linalg.tensordot)
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
-    """Return the sum of products over `axes`: a pair of (lists of) axes, or how many last ones of `a` and first of `b`.
+    """Return the sum of products over `axes`: a pair of (lists of) axes, or a number of trailing axes of `a` and
+    leading axes of `b`.
 
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)
@@ -43,7 +44,7 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
 
 @implements(np.dot)
 def dot(a: Array, b: Array, out: Array = None) -> Array:
-    """Return the product of matrices or vectors; else sum over the last axis of `a`, the last but one of `b`.
+    """Return the product of matrices or vectors; otherwise sum over the last axis of `a` and the second to last of `b`.
 
     >>> float(dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
@@ -80,7 +81,7 @@ def vecdot(a: Array, b: Array, axis: int = -1) -> Array:
 
 @implements(np.outer, np.linalg.outer)
 def outer(a: Array, b: Array, out: Array = None) -> Array:
-    """Return all products of an element of `a` and one of `b`, [N, M]; both are flattened.
+    """Return the products of each element of `a` with each of `b`, [N, M]; both are flattened.
 
     >>> outer(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     array([[ 1., 10.],
@@ -98,7 +99,7 @@ implements((np.multiply, "outer"))(
 
 @implements(np.kron)
 def kron(a: Array, b: Array) -> Array:
-    """Return the Kronecker product: each element of `a` times the whole of `b`, as blocks.
+    """Return the Kronecker product: blocks of each element of `a` times all of `b`.
 
     >>> kron(np.array([1.0, 10.0]), np.array([1.0, 2.0]))
     array([ 1.,  2., 10., 20.])
@@ -157,14 +158,14 @@ def linalg_cross(a: Array, b: Array, *, axis: int = -1) -> Array:
 
 @implements(np.linalg.multi_dot)
 def multi_dot(arrays: Sequence[Array], *, out: Array = None) -> Array:
-    """Return the product of several matrices, multiplied in an order of little work; vectors may be at the ends.
+    """Return the product of several matrices, multiplied in a cheap order; vectors may be at the ends.
 
     >>> multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones(4)])
     array([12., 12.])
     """
     refuse("multi_dot", out=out)
     matrices = [arrayed(x) for x in arrays]
-    # A vector at the front has no first index, one at the end no last.
+    # A vector at the front lacks the first index, one at the end the last.
     terms = [ascii_letters[k : k + 2] for k in range(len(matrices))]
     terms[0] = terms[0][-matrices[0].ndim :]
     terms[-1] = terms[-1][: matrices[-1].ndim]
@@ -173,7 +174,7 @@ def multi_dot(arrays: Sequence[Array], *, out: Array = None) -> Array:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Array, n: int) -> Array:
-    """Return the square matrices `a` to the power `n`, by repeated squaring; a negative one of the inverse.
+    """Return the square matrices `a` to the power `n`, by repeated squaring; a negative `n` uses the inverse.
 
     >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 5)
     array([[1., 5.],

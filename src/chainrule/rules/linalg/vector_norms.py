@@ -13,7 +13,7 @@ from chainrule.rules.arrays.reduce import CASES, EMPTY_CASES, Axis, arrayed, axe
 from .decompositions import svdvals
 
 LINEAR_ORDERS = {1: (0, max), -1: (0, min), np.inf: (1, max), -np.inf: (1, min)}
-"""The orders of matrix norms that are an extreme of sums: the axis that is summed, of two, and the extreme."""
+"""The orders of matrix norms that are an extreme of sums: which of the two axes is summed, and the extreme."""
 
 
 class Norm(General):
@@ -32,7 +32,7 @@ class Norm(General):
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
         x = np.asarray(x)
-        # Scaled, so that no square overflows or vanishes.
+        # Scaled, so that no square overflows or underflows.
         largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
         scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(np.result_type(x, np.float16))
         total = np.sum(np.square(x / scale), axis=axis, keepdims=True, dtype=_sum_type(scale.dtype))
@@ -126,7 +126,7 @@ def _matrix_norm(x: Array, order: Any, axes: tuple[int, ...], keepdims: bool) ->
 
 @implements(np.linalg.vector_norm)
 def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
-    """Return norms of what lies along `axis`, several axes taken as one, all of them by default."""
+    """Return vector norms along `axis`, several axes flattened into one, all of them by default."""
     x = arrayed(x)
     axes = axes_of(x.shape, axis)
     rest = tuple(k for k in range(x.ndim) if k not in axes)
@@ -138,5 +138,5 @@ def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: 
 
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
-    """Return norms of the matrices along the last two axes."""
+    """Return norms of the matrices in the last two axes."""
     return norm(x, ord, (-2, -1), keepdims)

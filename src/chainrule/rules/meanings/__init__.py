@@ -1,1 +1,1 @@
-"""Calls that PyTorch means in another way than NumPy."""
+"""Calls that mean something else in PyTorch than in NumPy."""

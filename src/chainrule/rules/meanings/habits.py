@@ -1,8 +1,8 @@
-"""Habits from PyTorch: what its users write that has another name here, or another meaning.
+"""PyTorch habits: what its users write that has another name or another meaning here.
 
-A method that NumPy has means what it means in NumPy. Where PyTorch's words fail, the error says what to write; where
-they run and mean something else, there is a `PyTorchMeaningWarning`, on tensors made for `backward()` only: a function
-of NumPy under `chainrule.grad` or `chainrule.compile` is NumPy's business.
+A method that NumPy has means what it means in NumPy. If PyTorch code fails, the error says what to write; if it runs
+but means something else, there is a `PyTorchMeaningWarning`, only on tensors made for `backward()`: a NumPy function
+under `chainrule.grad` or `chainrule.compile` keeps NumPy's meaning.
 """
 
 import functools
@@ -30,21 +30,21 @@ WORDS = {
     "dims": "PyTorch's dims are called axis here",
     "out": "use the returned value",
 }
-"""What PyTorch's keywords are here."""
+"""The equivalents of PyTorch's keywords."""
 
 
 def _numbered(values: Sequence[Any]) -> bool:
-    """Whether these are whole numbers, written out."""
+    """Whether these are integers."""
     return all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in values)
 
 
 def _eager(x: Tensor) -> FrameType | None:
-    """Return the frame of the user's code that called a method of a tensor made for `backward()`, else None."""
+    """Return the user's frame that called a method of a tensor made for `backward()`, else None."""
     return caller(3) if x._trace is EAGER and running.capture is None else None
 
 
 def _told(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method whose errors know PyTorch's keywords, and that its third argument is not `keepdim`."""
+    """Return a method whose errors explain PyTorch's keywords, and that the third argument is not `keepdim`."""
 
     @functools.wraps(method)
     def told(self: Tensor, *args: Any, **settings: Any) -> Any:
@@ -62,7 +62,7 @@ def _told(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _values_only(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `max` or `min`, which give values here and pairs in PyTorch."""
+    """Return `max` or `min`, which give values here and (values, indices) in PyTorch."""
     method = _told(name, method)
     instead = f"x.arg{name}(axis)"
 
@@ -156,7 +156,7 @@ def _flatten(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Size(int):
-    """The number of elements: an int that says, where it is called as in PyTorch, what to write."""
+    """The number of elements: an int that, if called as in PyTorch, says what to write."""
 
     def __call__(self, *axis: Any) -> Any:
         """Raise the TypeError that names the shape."""
@@ -170,7 +170,7 @@ def _size(self: Tensor) -> Size:
 
 
 def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `sort`, which sorts in place as NumPy's does, and gives a pair in PyTorch."""
+    """Return `sort`, which sorts in place as in NumPy, and returns a pair in PyTorch."""
     method = _told("sort", method)
 
     @functools.wraps(method)
@@ -186,7 +186,7 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _missing(self: Tensor, name: str) -> Any:
-    """Raise the AttributeError of a name that there is not, with what to write for PyTorch's and NumPy's."""
+    """Raise the AttributeError for a missing name, with the replacement for one of PyTorch's or NumPy's."""
     hint = "" if name.startswith("__") else habits_names.hint(name)
     raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}", name=name, obj=self)
 
@@ -195,7 +195,7 @@ TOLD = (
     *("sum", "mean", "prod", "cumsum", "cumprod", "argmax", "argmin", "argsort", "any", "all", "ptp", "squeeze"),
     *("take", "diagonal", "trace", "clip", "round"),
 )
-"""Methods whose values are the same in PyTorch, if they run."""
+"""Methods that give the same values in PyTorch, if they run."""
 WITH_MEANINGS: dict[str, Callable[..., Any]] = {
     **{name: functools.partial(_told, name) for name in TOLD},
     **{name: functools.partial(_values_only, name) for name in ("max", "min")},

@@ -1,4 +1,4 @@
-"""Names that PyTorch's tensors have, or NumPy's arrays, and these have not: what to write for each."""
+"""Names that PyTorch's tensors or NumPy's arrays have and these tensors lack, with replacements."""
 
 import numpy as np
 
@@ -111,7 +111,7 @@ NAMES = {
 
 
 def hint(name: str) -> str:
-    """Return what to add to the error for a name that tensors lack; an empty string where there is nothing to say."""
+    """Return the hint for a name that tensors lack; an empty string if there is none."""
     if name in NAMES:
         return f"; write {NAMES[name]}"
     if name.endswith("_") and not name.startswith("_"):

@@ -1,7 +1,7 @@
-"""Activation functions, by PyTorch's names.
+"""Activation functions, under PyTorch's names.
 
-Two sides of zero are added, each zero on the other's ground, where that can be exact: it is several times faster than
-to choose between them.
+Where it is exact, the two branches around zero are added, each vanishing on the other's side: several times faster than
+selecting between them.
 """
 
 import math
@@ -166,7 +166,7 @@ class Selu(Elementwise):
 class Gelu(Elementwise):
     r"""y = x\,\Phi(x)
 
-    Φ is the distribution function of the standard normal distribution.
+    Φ is the standard normal cumulative distribution function.
     """
 
     role = Role.ACTIVATION
@@ -256,7 +256,7 @@ class Silu(Elementwise):
 
 
 def _softplus(x: Array) -> Array:
-    """Return log(1 + eˣ), on both sides without overflow and with full relative precision."""
+    """Return log(1 + eˣ), without overflow and with full relative precision for both signs."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -406,7 +406,7 @@ def selu(x: Array) -> Array:
 
 
 def gelu(x: Array, approximate: str = "none") -> Array:
-    """Return `x` times the standard normal distribution function, or, with "tanh", an approximation of it.
+    """Return `x` times the standard normal CDF or, with "tanh", an approximation of it.
 
     Hendrycks, Gimpel: Gaussian error linear units (2016).
 
@@ -430,7 +430,7 @@ def softplus(x: Array, beta: float = 1.0) -> Array:
 
 
 def glu(x: Array, axis: int = -1) -> Array:
-    """Cut `x` into halves `a`, `b` along an axis and return `a * sigmoid(b)`. Dauphin et al. (2016).
+    """Split `x` into halves `a`, `b` along an axis and return `a * sigmoid(b)`. Dauphin et al. (2016).
 
     >>> glu(np.array([1.0, 2.0, 0.0, 0.0]))
     array([0.5, 1. ])

@@ -1,4 +1,4 @@
-"""The cross-entropy of a probability, as PyTorch limits it where the probability is 0 or 1."""
+"""The cross-entropy of a probability, limited as in PyTorch at probabilities of 0 and 1."""
 
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
@@ -6,9 +6,9 @@ from chainrule.rules.elementary.exponential import log
 from chainrule.rules.elementary.selection import maximum, where
 
 LEAST_LOG = -100.0
-"""Where the logarithms stop: those of all float32 numbers but zero and a few of the smallest are larger."""
+"""The lower limit of the logarithms: all float32 numbers but zero and a few of the smallest are above it."""
 LEAST_VARIANCE = 1e-12
-"""The least that x (1 − x) counts as in the gradient."""
+"""The lower limit of x (1 − x) in the gradient."""
 
 
 class BinaryCrossEntropy(Elementwise):
@@ -39,5 +39,5 @@ class BinaryCrossEntropy(Elementwise):
 
 
 def _log(p: Array) -> Array:
-    """Return the logarithm where there is one, and at least the least."""
+    """Return the logarithm, limited from below."""
     return maximum(where(p > 0, log(where(p > 0, p, 1)), LEAST_LOG), LEAST_LOG)

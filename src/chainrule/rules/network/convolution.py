@@ -5,15 +5,15 @@ form
 
 $$F(x, w, z) = \sum_{b, o, i, c, k} x_{b, c, s i + d k - p}\,w_{o, c, k}\,z_{b, o, i}$$
 
-that is linear in each of three arrays. Its derivatives with respect to z, x and w are the three operations here, so
-each one's adjoints are the two others, to any order of derivative. With G groups, output channel o sees only the input
+that is linear in each of three arrays. Its derivatives with respect to z, x and w are the three operations here, so the
+adjoints of each are the other two, to any order of derivative. With G groups, output channel o sees only the input
 channels of its group.
 
-Each is a product of matrices with the columns that `Unfold` would make, but those are written block by block into one
-buffer that stays in the cache. (Chellapilla, Puri & Simard, "High performance convolutional neural networks for
-document processing", 2006, section 3.)
+Each is a matrix product with the columns that `Unfold` would make, but these are written block by block into one buffer
+that stays in cache. (Chellapilla, Puri & Simard, "High performance convolutional neural networks for document
+processing", 2006, section 3.)
 
-Where there is enough to compute, `chainrule.kernels.convolution.passes` does the same without columns.
+For large enough problems, `chainrule.kernels.convolution.passes` does the same without columns.
 """
 
 import functools
@@ -29,14 +29,14 @@ from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.windows import Ints, Windows, geometry
 
 BUFFER = 2**19
-"""How many elements of columns are made at once, unless one row of positions needs more."""
+"""How many column elements are made at once, unless one row of positions needs more."""
 FEW = 64
 """With fewer positions than this in an image, the images of a batch share one matrix product."""
 KERNEL_FROM = 2**22
-"""From how many multiplications on kernels are used: NumPy takes less than half a millisecond for fewer, and a program
-that never has more does not wait for Numba, whose import takes about as long as a thousand of them."""
+"""Kernels are used from this many multiplications on: NumPy takes less than half a millisecond for fewer, and a program
+that never has more does not wait for Numba, whose import takes as long as about a thousand such calls."""
 FILLED = 0.6
-"""Which part of what a kernel computes must be used, for it to be faster than a product of matrices for the batch."""
+"""The fraction of a kernel's work that must be useful for it to beat a matrix product over the batch."""
 SHAPES = (
     ((2, 3, 6), (4, 3, 2), Windows.of((2,)), 1),
     ((2, 4, 7), (2, 2, 3), Windows.of((3,), stride=2, padding=1), 2),
@@ -68,8 +68,8 @@ def _check_output(z_shape: Ints, x_shape: Ints, w_shape: Ints, windows: Windows,
         raise ValueError(f"expected {list(expected)}, which such kernels make of images {list(x_shape)}")
 
 
-# A product for all images at once, or one for each: batch and channels change places, and the batch becomes an axis
-# along which the kernel has one place.
+# One product for all images, or one each: batch and channels are swapped, and the batch becomes an axis along which the
+# kernel has one tap.
 
 
 def _with_batch(windows: Windows) -> Windows:
@@ -86,7 +86,7 @@ def _as_batch(x: Array) -> Array:
     return x[0].swapaxes(0, 1)
 
 
-# The three operations on plain arrays. In the products, the rows of one matrix are channels, its columns positions.
+# The three operations on plain arrays. In the products, matrix rows are channels and columns positions.
 
 
 def _blocks(windows: Windows, samples: int, channels: int, out: Ints) -> Iterator[tuple[slice, slice, slice]]:
@@ -116,7 +116,7 @@ def _columns(x: Array, groups: int) -> Array:
 
 
 class _Buffer:
-    """Memory for the columns of one block, `[B, C, places of the kernel, *out]`, used again for the next."""
+    """Memory for the columns of one block, `[B, C, taps, *out]`, reused for the next."""
 
     def __init__(self, dtype: Array) -> None:
         self._memory = np.empty(0, dtype)
@@ -167,7 +167,7 @@ def spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Arr
 
 
 def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
-    """Return the kernels `[O, C / groups, kernel]` with each element's sum of products of images and z."""
+    """Return kernels `[O, C / groups, kernel]`, each element a sum of products of images and z."""
     if len(x) > 1 and x.shape[1] * windows.places * math.prod(z.shape[2:]) <= BUFFER:
         return weigh(_as_axis(x), _as_axis(z), _with_batch(windows), groups)[:, :, 0]
     padded, buffer, channels = windows.padded(x), _Buffer(x.dtype), x.shape[1] // groups
@@ -184,7 +184,7 @@ def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
 
 @functools.lru_cache(256)
 def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows) -> bool:
-    """Whether kernels may be used, and are faster: there is enough to compute, and images are larger than kernels."""
+    """Whether compiled kernels apply and are faster: there is enough work, and images are larger than kernels."""
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
     if products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False

@@ -1,11 +1,11 @@
 r"""Softmax and cross-entropy as one operation, whose gradient is $\hat y - t$.
 
-Two records share it: the target is a row of probabilities, or the index of a class. Both return one loss for each
-sample; `loss.cross_entropy` chooses between them and takes the mean. What is kept is $\hat y$, from which the backward
-pass is one pass over the logits.
+Two records share it: the target is a row of probabilities, or the index of a class. Both return one loss per sample;
+`loss.cross_entropy` chooses between them and takes the mean. Only $\hat y$ is kept, and the backward pass is one pass
+over the logits.
 
-`derivation` is the algebra between the two rules that everybody knows and the one that is used: a tuple of `RuleStep`s,
-each with a check that returns both of its sides as numbers.
+`derivation` is the algebra from the two textbook rules to the one used here: a tuple of `RuleStep`s, each with a check
+that evaluates both of its sides.
 """
 
 from collections.abc import Callable
@@ -66,12 +66,12 @@ def _check_probabilities(z: Array, t: Array) -> None:
 
 
 def _impossible(log_p: Array, t: Array) -> Array:
-    """Where a class has no probability and is not asked for: 0 log 0, which counts as 0."""
+    """Where a class has probability 0 and target 0: 0 log 0, which counts as 0."""
     return np.logical_and(t == 0, log_p == -np.inf)
 
 
-# The derivation, by numbers. Derivatives on the other side of a check are complex steps, exact to rounding: Squire &
-# Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998).
+# The derivation, numerically. Derivatives on the other side of a check are complex steps, exact up to rounding: Squire
+# & Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 
 TINY = 1e-100
 
@@ -83,7 +83,7 @@ def _softmax(z: Array) -> Array:
 
 
 def _derivatives(f: Callable[[Array], Array], z: Array) -> Array:
-    """Return the derivatives of `f` by each entry of the last axis of its argument, along a new last axis."""
+    """Return the derivatives of `f` with respect to each entry of its argument's last axis, along a new last axis."""
     steps = TINY * 1j * np.eye(z.shape[-1])
     return np.stack([f(z + step).imag / TINY for step in steps], axis=-1)
 
@@ -237,7 +237,7 @@ class SparseSoftmaxCrossEntropy(Fused):
     r"""y_i = \log \sum_k e^{z_{ik}} - z_{i t_i}
 
     Logits z `[..., K]` and the index t `[...]` of each row's class; one loss for each row. This is
-    `SoftmaxCrossEntropy` with a 1 at the class and 0 elsewhere, without writing those down.
+    `SoftmaxCrossEntropy` for one-hot targets, without materialising them.
     """
 
     role = Role.SOFTMAX_LOSS

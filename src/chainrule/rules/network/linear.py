@@ -1,4 +1,4 @@
-"""The linear map of a layer, one matrix product for each of its gradients."""
+"""The linear map of a layer, with one matrix product per gradient."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Losses: how far a prediction is from its target.
 
-All take `reduction`: "mean" (the default) over what there is one loss for, "sum", or "none". A mean over nothing is
-an error, not NaN.
+All take `reduction`: "mean" (the default) over the individual losses, "sum", or "none". A mean over nothing is an
+error, not NaN.
 """
 
 from typing import Literal, TypeAlias
@@ -35,14 +35,12 @@ def _reduced(name: str, losses: Array, reduction: Reduction) -> Array:
     if reduction != "mean":
         raise ValueError(f'{name}: expected reduction "mean", "sum" or "none", got {reduction!r}')
     if np.size(losses) == 0:
-        raise ValueError(
-            f'{name}: the mean of no losses is not defined; use reduction="sum" where a batch may be empty'
-        )
+        raise ValueError(f'{name}: the mean of no losses is not defined; use reduction="sum" if a batch may be empty')
     return np.mean(losses)
 
 
 def _same_shape(name: str, prediction: Array, target: Array) -> tuple[Array, Array]:
-    """Return both as arrays; broadcasting [B, 1] against [B] is a mistake that trains, so it is refused."""
+    """Return both as arrays; broadcasting [B, 1] against [B] would go unnoticed in training, so it is refused."""
     prediction, target = arrayed(prediction), arrayed(target)
     if prediction.shape != target.shape:
         raise ValueError(
@@ -55,7 +53,7 @@ def _same_shape(name: str, prediction: Array, target: Array) -> tuple[Array, Arr
 class BinaryCrossEntropyWithLogits(Elementwise):
     r"""y = \max(x, 0) - x t + \log(1 + e^{-|x|})
 
-    That is $-t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$, without overflow and exact for all x.
+    This is $-t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$, without overflow and accurate for all x.
     """
 
     role = Role.SIGMOID_LOSS
@@ -88,13 +86,14 @@ def cross_entropy(
     r"""Return the cross-entropy $-\sum_k t_k \log \operatorname{softmax}(z)_k$ of each row of logits, reduced.
 
     `logits` are `[..., K]`; `target` is class indices `[...]` (integers) or probabilities `[..., K]` (floats). The
-    gradient of the mean over B rows by the logits is $(\hat y - t) / B$. Finite and exact for logits of any size.
+    gradient of the mean over B rows with respect to the logits is $(\hat y - t) / B$. Finite and accurate for logits of
+    any size.
 
     - `weight [K]` multiplies each class's term; the mean over class indices is then the weighted one.
-    - `ignore_index`: rows of that class count neither in the loss nor in the mean.
+    - `ignore_index`: rows of that class are left out of both the loss and the mean.
     - `label_smoothing` $\epsilon$: the target becomes $(1 - \epsilon)\,t + \epsilon / K$.
 
-    All three do what they do in PyTorch. Raises IndexError for a class out of range, with its place and value, and
+    All three behave as in PyTorch. Raises IndexError for a class out of range, with its position and value, and
     ValueError or TypeError for targets that do not fit the logits.
 
     >>> logits = np.array([[1e4, -1e4], [1.0, 1.0]])
@@ -124,14 +123,14 @@ def _check_share(share: Array) -> None:
 
 
 def _plain_classes(target: Array) -> Array:
-    """Integers have no gradient, so they leave their box."""
+    """Unbox integers, which have no gradient."""
     return known(target) if isinstance(target, Tensor) and target.dtype.kind in "iu" else target
 
 
 def _prepared(
     logits: Array, target: Array, weight: Array | None, ignore_index: int | None, smoothing: float
 ) -> tuple[Array, Array]:
-    """Return the target as probabilities with all three options in it, and what the mean divides by."""
+    """Return the target as probabilities with all three options applied, and the divisor of the mean."""
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: expected label_smoothing from 0 to 1, got {smoothing}")
     count = logits.shape[-1] if logits.ndim else 0
@@ -159,7 +158,7 @@ def _prepared(
 def nll_loss(log_probabilities: Array, target: Array, reduction: Reduction = "mean") -> Array:
     """Return minus the log-probability `[..., K]` of each row's class `[...]`, reduced.
 
-    `cross_entropy` of logits is this of `log_softmax`. Raises IndexError for a class out of range.
+    `cross_entropy` of logits is this loss of their `log_softmax`. Raises IndexError for a class out of range.
 
     >>> nll_loss(np.log(np.array([[0.25, 0.75]])), np.array([1])) == -np.log(0.75)
     np.True_
@@ -202,7 +201,7 @@ def mse_loss(prediction: Array, target: Array, reduction: Reduction = "mean") ->
 
 
 def l1_loss(prediction: Array, target: Array, reduction: Reduction = "mean") -> Array:
-    """Return the absolute error of each element, reduced; its gradient is 0 where the error is.
+    """Return the absolute error of each element, reduced; its gradient is 0 where the error is 0.
 
     Raises ValueError where the shapes differ.
 
@@ -216,7 +215,7 @@ def l1_loss(prediction: Array, target: Array, reduction: Reduction = "mean") -> 
 def huber_loss(prediction: Array, target: Array, reduction: Reduction = "mean", delta: float = 1.0) -> Array:
     r"""Return $\frac{1}{2} d^2$ for errors d up to `delta` and $\delta (|d| - \frac{1}{2} \delta)$ beyond, reduced.
 
-    Raises ValueError where the shapes differ or `delta` is not positive.
+    Raises ValueError if the shapes differ or `delta` is not positive.
 
     Source: Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35 (1964).
 
@@ -230,7 +229,7 @@ def huber_loss(prediction: Array, target: Array, reduction: Reduction = "mean", 
 def smooth_l1_loss(prediction: Array, target: Array, reduction: Reduction = "mean", beta: float = 1.0) -> Array:
     """Return the Huber loss with `delta=beta`, divided by `beta`: beyond `beta` its slope is 1.
 
-    Raises ValueError where the shapes differ or `beta` is not positive; `l1_loss` is the limit for `beta` to 0.
+    Raises ValueError if the shapes differ or `beta` is not positive; `l1_loss` is the limit as `beta` goes to 0.
 
     >>> smooth_l1_loss(np.array([0.5, -3.0]), np.zeros(2), reduction="none", beta=0.5)
     array([0.25, 2.75])
@@ -243,7 +242,7 @@ def smooth_l1_loss(prediction: Array, target: Array, reduction: Reduction = "mea
 def _huber(name: str, d: Array, setting: str, delta: float) -> Array:
     if not delta > 0:
         raise ValueError(f"{name}: expected {setting} > 0, got {delta}")
-    # With c = d cut off at ±δ both branches are c (d − c/2), and its derivative is c: no kink and no branch at 0.
+    # With c = d clipped to ±δ, both branches are c (d − c/2), whose derivative is c: no kink and no branch at 0.
     c = np.clip(d, -delta, delta)
     return c * (d - 0.5 * c)
 
@@ -252,8 +251,8 @@ def kl_div(log_prediction: Array, target: Array, reduction: Reduction | Literal[
     r"""Return the Kullback-Leibler divergence, $t (\log t - \log p)$ for each element, reduced; 0 where t is 0.
 
     `log_prediction` and the probabilities `target` are `[B, …, K]`. "batchmean", which is the mathematical mean,
-    divides the sum by B; "mean" divides it by the number of elements, as PyTorch does by default. Raises ValueError
-    where the shapes differ.
+    divides the sum by B; "mean" divides it by the number of elements, as PyTorch does by default. Raises ValueError if
+    the shapes differ.
 
     >>> p = np.array([[0.5, 0.5]])
     >>> float(kl_div(np.log(p), np.array([[1.0, 0.0]]))) == float(np.log(2))

@@ -38,12 +38,12 @@ def _mean(x: Array) -> Array:
 
 
 def _mean_product(a: Array, b: Array) -> Array:
-    """Return the mean of `a * b` along the last axis, without the product in memory."""
+    """Return the mean of `a * b` along the last axis, without storing the product."""
     return np.einsum("...i,...i->...", a, b) / a.shape[-1]
 
 
 def _by_kernel(x: Array, *parameters: Array) -> bool:
-    """Whether the kernels of `chainrule.kernels.normalization` are for these: large rows, one parameter a feature."""
+    """Whether the kernels of `chainrule.kernels.normalization` apply: large rows, one parameter per feature."""
     return suitable(LARGE, x, *parameters) and all(p.shape == x.shape[-1:] for p in parameters)
 
 
@@ -89,8 +89,8 @@ class LayerNorm(Fused):
     r"""y_{ij} = \gamma_j \frac{x_{ij} - \frac{1}{n} \sum_k x_{ik}}
     {\sqrt{\frac{1}{n} \sum_k (x_{ik} - \frac{1}{n} \sum_l x_{il})^2 + \text{eps}}} + \beta_j
 
-    What is kept are the normalised values $\hat x$ and the deviation $\sigma$ of each row, the root in the
-    denominator; x itself can be freed.
+    Kept are the normalised values $\hat x$ and the deviation $\sigma$ of each row, the root in the denominator; x
+    itself can be freed.
     """
 
     role = Role.NORM
@@ -167,7 +167,7 @@ class LayerNorm(Fused):
 class RMSNorm(Fused):
     r"""y_{ij} = \gamma_j \frac{x_{ij}}{\sqrt{\frac{1}{n} \sum_k x_{ik}^2 + \text{eps}}}
 
-    What is kept are the normalised values $\hat x$ and the root in the denominator, $\sigma$, of each row.
+    Kept are the normalised values $\hat x$ and the root in the denominator, $\sigma$, of each row.
     """
 
     name = "rms_norm"
@@ -223,7 +223,7 @@ class RMSNorm(Fused):
 def _over(
     record: type[Fused], x: Array, shape: int | Sequence[int] | None, parameters: dict[str, Array], eps: float
 ) -> Array:
-    """Apply a record to the trailing axes of x, laid out as one; a parameter that is a number stays one."""
+    """Apply a record to the trailing axes of x, flattened into one; a parameter that is a number stays one."""
     name = record.name
     x = arrayed(x)
     wanted = x.shape[-1:] if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
@@ -248,9 +248,9 @@ def layer_norm(
 ) -> Array:
     r"""Return $\gamma \odot \frac{x - \mu}{\sqrt{v + \epsilon}} + \beta$ over the last axis of x.
 
-    With `normalized_shape`, mean and (biased) variance are taken over as many trailing axes, which must have that
-    shape. `gamma` and `beta` have the shape that is normalised over; without them they are 1 and 0. A constant row
-    becomes `beta`, as long as `eps` is positive. Raises ValueError for shapes that do not fit.
+    With `normalized_shape`, mean and (biased) variance are taken over that many trailing axes, which must have that
+    shape. `gamma` and `beta` have the normalised shape; they default to 1 and 0. A constant row becomes `beta`, as long
+    as `eps` is positive. Raises ValueError for shapes that do not fit.
 
     Source: Ba, Kiros & Hinton, "Layer Normalization" (2016), equation 4.
 
@@ -269,7 +269,7 @@ def rms_norm(
 ) -> Array:
     r"""Return $\gamma \odot \frac{x}{\sqrt{\frac{1}{n} \sum_i x_i^2 + \epsilon}}$ over the last axis of x.
 
-    `gamma` and `normalized_shape` are those of `layer_norm`. Raises ValueError for shapes that do not fit.
+    `gamma` and `normalized_shape` are as in `layer_norm`. Raises ValueError for shapes that do not fit.
 
     Source: Zhang & Sennrich, "Root Mean Square Layer Normalization" (2019), equation 4.
 

@@ -1,4 +1,4 @@
-"""Activation functions made of straight pieces, by PyTorch's names."""
+"""Piecewise activation functions, under PyTorch's names."""
 
 import numpy as np
 
@@ -120,7 +120,7 @@ hardswish = Hardswish.apply
 
 
 def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
-    """Limit each element to `min_val` … `max_val`. Unlike `clip`, the bounds themselves have slope zero.
+    """Limit each element to `min_val` … `max_val`. Unlike `clip`, it has slope zero at the bounds themselves.
 
     >>> hardtanh(np.array([-2.0, 0.5, 2.0]))
     array([-1. ,  0.5,  1. ])
@@ -140,7 +140,7 @@ def relu6(x: Array) -> Array:
 
 
 def softshrink(x: Array, lambd: float = 0.5) -> Array:
-    """Move each element towards zero by `lambd`, and to zero where it is nearer than that.
+    """Shrink each element towards zero by `lambd`, and to zero if it is closer than that.
 
     >>> softshrink(np.array([-2.0, 0.25, 2.0]))
     array([-1.5,  0. ,  1.5])
@@ -149,7 +149,7 @@ def softshrink(x: Array, lambd: float = 0.5) -> Array:
 
 
 def hardshrink(x: Array, lambd: float = 0.5) -> Array:
-    """Set to zero what is no farther from it than `lambd`.
+    """Set elements within `lambd` of zero to zero.
 
     >>> hardshrink(np.array([-2.0, 0.25, 2.0]))
     array([-2.,  0.,  2.])
@@ -164,7 +164,7 @@ def _threshold_of(name: str, lambd: float) -> float:
 
 
 def threshold(x: Array, threshold: float, value: float) -> Array:
-    """Keep what is above `threshold`, and put `value` for the rest.
+    """Keep elements above `threshold`, and replace the rest by `value`.
 
     >>> threshold(np.array([0.1, 0.9]), 0.5, -1.0)
     array([-1. ,  0.9])

@@ -1,9 +1,8 @@
-"""Pooling: one number for each window, its sum or its largest element; `windows` says where they are.
+"""Pooling: one number per window, its sum or its largest element, over the windows of `windows.py`.
 
-Averages are sums over a number that nothing depends on, so they need no operation of their own.
+Averages are sums divided by a constant, so they need no operation of their own.
 
-From as many elements on as take NumPy a tenth of a millisecond, `chainrule.kernels.pooling.passes` does the same in
-one pass.
+Above the size that takes NumPy a tenth of a millisecond, `chainrule.kernels.pooling.passes` does the same in one pass.
 """
 
 import functools
@@ -21,11 +20,11 @@ from chainrule.rules.arrays.windows import CASES, Fold, Ints, Unfold, Windows, g
 
 PAIRS = Windows.of((2,), stride=2)
 KERNEL_FROM = 2**16
-"""From how many elements of images on kernels are used: a program with less never waits for Numba's import."""
+"""Kernels are used from this many image elements on: a program with fewer never waits for Numba's import."""
 
 
 def _kernels(dtype: Any, elements: int, windows: Windows) -> Any:
-    """Return the module of kernels where there is enough to do and they apply, otherwise None."""
+    """Return the kernel module if it applies and there is enough work, otherwise None."""
     if elements < KERNEL_FROM or dtype not in (np.float32, np.float64) or windows.axes > 3 or windows.places > 255:
         return None
     from chainrule.kernels.pooling import passes as pooling
@@ -96,8 +95,8 @@ class SumUnpool(Linear):
 class MaxPool(Fused):
     r"""y_i = \max_k x_{s i + d k - p}
 
-    Of x `[…, size]`, the largest element of each window, `[…, positions]`; elements outside of x are −∞. What is kept
-    is which place of the kernel it was under, one byte where the kernel is small.
+    Of x `[…, size]`, the largest element of each window, `[…, positions]`; elements outside of x are −∞. Only the tap
+    of the kernel that it was under is kept, in one byte for small kernels.
     """
 
     picks = True
@@ -139,7 +138,7 @@ class MaxPool(Fused):
         padded = windows.padded(x, -np.inf)
         candidates = [padded[windows.at(offset, out)] for offset in windows.offsets]
         y = functools.reduce(np.maximum, candidates[1:], candidates[0].copy())
-        # Where its place is still to come counts as one: the sum is the place. NaN is no more than itself.
+        # Each tap before its own counts as one, so the sum is the tap. NaN is never greater than itself.
         unknown = bool(np.isnan(y).any())
         winner = np.zeros(y.shape, np.min_scalar_type(windows.places))
         found = np.zeros(y.shape, bool)

@@ -1,8 +1,8 @@
-"""Softmax and its logarithms, along any axes.
+"""Softmax and its logarithm, along any axes.
 
-An entry of −inf is a masked score: its weight is 0 and no gradient reaches it. A row of −inf throughout has no largest
-entry; its softmax is 0 everywhere (nothing may be chosen), its log-softmax and log-sum-exp are −inf, and the gradient
-through softmax and log-sum-exp is 0. PyTorch and JAX return NaN for such a row.
+An entry of −inf is a masked score: its weight is 0 and no gradient reaches it. A row that is −inf throughout has no
+largest entry; its softmax is 0 everywhere (nothing may be chosen), its log-softmax and log-sum-exp are −inf, and the
+gradient through softmax and log-sum-exp is 0. PyTorch and JAX return NaN for such a row.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ MASKED = np.array([[0.5, -np.inf, -1.0], [2.0, 0.0, -np.inf]])
 def exponentials(x: Array, axis: Axis) -> tuple[Array, Array, Array, Array]:
     """Return `x - m`, its exponential, the sum of that, and `m`, the largest entry along `axis`, for a plain array.
 
-    No exponential overflows, and the sum is at least 1. Where `m` is −inf, 0 is subtracted in its place and the sum of
-    zeros is given as 1, so that quotients and logarithms of it are defined.
+    No exponential overflows, and the sum is at least 1. If `m` is −inf, 0 is subtracted instead and the sum of zeros is
+    replaced by 1, so that quotients and logarithms of it are defined.
     """
     x = np.asarray(x)
     if x.dtype.kind != "f":
@@ -34,7 +34,7 @@ def exponentials(x: Array, axis: Axis) -> tuple[Array, Array, Array, Array]:
 
 
 def _by_kernel(axis: Axis, x: Array, *others: Array) -> bool:
-    """Whether the kernels of `chainrule.kernels.softmax` are for these: large, of one shape, and along rows."""
+    """Whether the kernels of `chainrule.kernels.softmax` apply: large arrays of one shape, along rows."""
     return suitable(LARGE, x, *others) and axis in (-1, x.ndim - 1) and all(a.shape == x.shape for a in others)
 
 
@@ -64,7 +64,7 @@ class LogSumExp(General):
     def vjp(y_bar: Array, x: Array, *, axis: Axis) -> Array:
         r"""\bar x = \bar y \odot \frac{e^x}{\sum_{\text{axis}} e^x}
 
-        Not as $e^{x - y}$ with the saved y, whose rounding error grows with the size of x.
+        Not computed as $e^{x - y}$ from the saved y, whose rounding error grows with the size of x.
         """
         return kept(y_bar, x.shape, axis) * Softmax.apply(x, axis=axis)
 
@@ -173,7 +173,7 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """Return non-negative weights that sum to 1 along `axis`; the shape is that of `x`.
 
-    An entry of −inf gets the weight 0; where all are −inf, all weights are 0. Raises IndexError for an axis that `x`
+    An entry of −inf gets weight 0; if all are −inf, all weights are 0. Raises IndexError for an axis that `x`
     does not have.
 
     Source: Bridle, "Probabilistic interpretation of feedforward classification network outputs" (1990).
@@ -185,7 +185,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
 
 
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
-    """Return the logarithm of `softmax(x, axis)`, exact where the softmax itself underflows.
+    """Return the logarithm of `softmax(x, axis)`, accurate even where the softmax itself underflows.
 
     >>> log_softmax(np.array([0.0, -1e4]))
     array([     0., -10000.])
