@@ -19,6 +19,15 @@ class Mutant:
     before: str
     after: str
     function: Callable[..., Any]
+    text: str
+    original: str
+
+    @property
+    def statements(self) -> int:
+        """How many statements the function has."""
+        body = [n for n in ast.walk(ast.parse(self.text)) if isinstance(n, ast.stmt)]
+        is_text = [isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) for n in body]
+        return len(body) - 1 - sum(is_text)
 
 
 def mutants(f: Callable[..., Any]) -> list[Mutant]:
@@ -40,16 +49,16 @@ def mutants(f: Callable[..., Any]) -> list[Mutant]:
 
 
 def _compiled(f: Callable[..., Any], number: int, kind: str, before: str, after: str, text: str) -> Mutant:
-    name = f"<mutant {f.__name__} {number}>"
+    name = f"<mutant {number} of {f.__module__}.{f.__qualname__}, line {f.__code__.co_firstlineno}>"
     lines = text.splitlines(keepends=True)
     linecache.cache[name] = (len(text), None, lines, name)
     space = dict(f.__globals__)
     exec(compile(text, name, "exec"), space)
     original = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(f)))).splitlines()
     line = next((k for k, (a, b) in enumerate(zip(original, text.splitlines(), strict=False), 1) if a != b), 0)
-    made = space[f.__name__]
+    made = getattr(space[f.__name__], "__func__", space[f.__name__])
     made.__module__ = f.__module__
-    return Mutant(kind, line, before, after, made)
+    return Mutant(kind, line, before, after, made, text, "\n".join(original))
 
 
 def _variables(tree: ast.AST) -> list[str]:

@@ -13,11 +13,17 @@ Array = Any
 
 @dataclass(frozen=True)
 class Pass:
-    """A function with its gradient, and how its arguments are drawn: a shape, or a function of a generator."""
+    """A function with its gradient, and how its arguments are drawn: a shape, or a function of a generator.
+
+    Where the mistakes are put into another function than the backward pass itself, that is `rule`, and `made` makes the
+    backward pass of it.
+    """
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     arguments: tuple[Any, ...]
+    rule: Callable[..., Any] | None = None
+    made: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda rule: rule
 
     def drawn(self, seed: int) -> list[Any]:
         """Return arguments drawn at random."""

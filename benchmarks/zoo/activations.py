@@ -81,7 +81,11 @@ GELU = Operation(
         bug("product rule half done", "missing-term", lambda c, x: gelu_rule(c, x, second=0)),
         bug("sign of the second term", "missing-term", lambda c, x: gelu_rule(c, x, second=-1)),
         bug("derivative at the output", "output-for-input", lambda c, x: gelu_rule(c, gelu(x))),
-        bug("derivative of the inner cube", "unexplained missing-term", lambda c, x: gelu_rule(c, x, inner=1)),
+        bug(
+            "derivative of the inner cube",
+            "unexplained missing-term other-argument",
+            lambda c, x: gelu_rule(c, x, inner=1),
+        ),
         bug("constant mistyped", "unexplained missing-term", lambda c, x: gelu_rule(c, x, cubic=0.0044715)),
         bug("factor ½ forgotten", "factor", lambda c, x: 2 * gelu_rule(c, x)),
     ),
@@ -106,7 +110,7 @@ RELU = Operation(
     (
         bug("slope forgotten", "partial", lambda c, x: np.where(x > 0, c, 0)),
         bug("mask ignored", "partial", lambda c, x: c + 0 * x),
-        bug("sides exchanged", "wrong-point", lambda c, x: np.where(x > 0, 0.1 * c, c)),
+        bug("sides exchanged", "wrong-point mask", lambda c, x: np.where(x > 0, 0.1 * c, c)),
         bug("mask of the wrong sign", "partial", lambda c, x: np.where(x > 0, c, -0.1 * c)),
     ),
 )

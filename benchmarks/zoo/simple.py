@@ -46,7 +46,7 @@ DROPOUT = Operation(
     (
         bug("mask not applied", "partial", lambda c, x, mask: c / KEEP),
         bug("scale forgotten", "factor", lambda c, x, mask: c * mask),
-        bug("mask inverted", "partial unexplained", lambda c, x, mask: c * (1 - mask) / KEEP),
+        bug("mask inverted", "partial unexplained mask other-argument", lambda c, x, mask: c * (1 - mask) / KEEP),
         bug("a new mask", "", lambda c, x, mask: c * (_DRAWS.random(x.shape) < KEEP) / KEEP, "non-deterministic", "x"),
         bug(
             "another mask, the same each time",

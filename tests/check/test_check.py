@@ -241,8 +241,8 @@ def test_a_factor_behind_a_missing_sum_is_named_and_so_are_all_other_arguments()
     assert first.detail["axes"] == [0]
     assert first.detail["factor"] == pytest.approx(5)
     assert "division by N = 5 is missing" in first.detail["text"]
-    assert [(f.argument, f.code) for f in others] == [(name, "factor") for name in ("x", "W1", "b1", "W2", "t")]
-    assert "and 2 more in .findings: W2, t" in str(report)
+    assert [(f.code, f.detail["arguments"]) for f in others] == [("factor", ["x", "W1", "b1", "W2", "t"])]
+    assert "for the same reason, so are those of W1, b1, W2, t" in str(report)
 
 
 @pytest.mark.parametrize("factor", [1, 5])

@@ -18,6 +18,7 @@ from .subjects.functions import subject_of
 from .subjects.subject import Array, Subject, rms
 from .why.designed import accepted, expectations
 from .why.diagnosis import branches, diagnose
+from .why.shared import shared
 
 ADJOINT = 1e-9
 """The relative disagreement of the two modes that rounding explains, in float64."""
@@ -143,6 +144,7 @@ class Examination:
             found = self.finding(c, verdicts[c.name], seed, explain)
             verdicts[c.name] = found.verdict
             findings.append(found)
+        findings = shared(findings)
         if not findings and (square := square_inside(self.subject, seed)) is not None:
             findings.append(square)
         rows = tuple(c.row(self.first, verdicts[c.name], full) for c in covered)

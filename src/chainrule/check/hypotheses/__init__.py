@@ -9,7 +9,7 @@ from chainrule.check.why.context import Context
 from .arrangement import rearranged
 from .broadcasting import sums
 from .candidate import CODES, Candidate, Detail, Hypothesis
-from .factors import multiples
+from .factors import elementwise, multiples
 from .parts import contributions, partial
 from .squares import right_when_square
 from .substitutions import recotangented, substituted
@@ -24,7 +24,7 @@ STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (2.0, (rearranged,)),
     (2.0, (sums, recotangented)),
     (2.8, (partial, lacking, contributions)),
-    (3.0, (substituted, right_when_square)),
+    (3.0, (substituted, right_when_square, elementwise)),
 )
 """The families of hypotheses, each stage with the cost of its simplest member: a stage is skipped once there is an
 exact explanation that is at least as simple. The last stage evaluates f and the rule elsewhere; the others need only

@@ -123,3 +123,26 @@ def square_ratio(c: float, context: Context) -> bool:
     if any(abs(c - s) < CLOSE for s in simple):
         return False
     return any(abs(c - n / m) < CLOSE for n in lengths for m in lengths if n != m)
+
+
+def elementwise(context: Context) -> Iterator[Candidate]:
+    """Propose that an argument, its square, or the output is a factor too many, or too few."""
+    g, n = context.analytic, context.expected
+    if not context.same_shape or g.size < 4 or not np.all(n) or norm(n) <= context.noise:
+        return
+    for name, value in {**context.floating, "y": context.output}.items():
+        if value.size < 2 or not np.all(value) or not _spreads(value, n.shape):
+            continue
+        for shown, form in ((name, value), (f"{name}²", value * value)):
+            for text, predicted in (
+                (f"the factor {shown} is missing", n / form),
+                (f"the division by {shown} is missing", n * form),
+            ):
+                yield Candidate("missing-term", text, 4.8, predicted=predicted, detail={"term": shown})
+
+
+def _spreads(value: Any, shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(np.shape(value), shape) == shape
+    except ValueError:
+        return False

@@ -33,7 +33,8 @@ def partial(context: Context) -> Iterator[Candidate]:
 def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Candidate]:
     g, n = context.analytic, context.expected
     found = described(wrong, counts, context)
-    where, detail = found or (f"at {listed(wrong)}", {"rows": np.argwhere(wrong).tolist()})
+    # Places without a name are others at another point; that what arrives there is wrong in one way holds at each.
+    where, detail = found or (f"at {listed(wrong)}", {"entries": np.argwhere(wrong).tolist()})
     named = found is not None
     few = wrong.sum() <= max(1, 0.25 * counts.sum())
     for weight, code, what in (
@@ -51,6 +52,7 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
     right = (counts & ~wrong & ~nothing).sum()
     if (named and right >= 3) or few:
         text = f"the gradient is wrong only at: {where}"
+        detail = {"rows": np.argwhere(wrong).tolist(), **detail}
         yield Candidate("partial", text, 3.85 if named and wrong.sum() >= 3 else 6.5, predicted=g, detail=detail)
 
 

@@ -190,6 +190,7 @@ def _cotangents(context: Context) -> Iterator[tuple[str, str, Array, float]]:
     if y_bar.size > 1:
         text = "the gradient that arrives from above, ȳ, is ignored"
         yield "missing-term", text, np.ones_like(y_bar), 2
+        yield "missing-term", f"{text}, and the sign is wrong", -np.ones_like(y_bar), 3
         yield "factor", "ȳ enters as its square", y_bar * y_bar, 4
         yield "other-argument", "the output is used where ȳ is needed", y, 4
         yield "wrong-point", "only the sum of ȳ is used", np.full_like(y_bar, y_bar.sum()), 4

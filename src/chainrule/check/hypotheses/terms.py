@@ -6,13 +6,14 @@ along an axis.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from chainrule.check.why.context import Array, Context, norm
 
+from .averages import averaged
 from .candidate import Candidate, agrees, explained, fits
 from .factors import called
 from .places import subsets
@@ -32,6 +33,7 @@ def lacking(context: Context) -> Iterator[Candidate]:
     yield from _single(context, {**_elementwise(context, values), **products}, 4.0)
     yield from _pairs(context, products)
     yield from _instead(context, values)
+    yield from averaged(context)
     yield from _one_hot(context)
     yield from _moments(context, values)
     yield from _along_axes(context, values)
@@ -71,10 +73,10 @@ def _elementwise(context: Context, values: Mapping[str, Array]) -> dict[str, Arr
     found = {}
     for name, u in values.items():
         try:
-            product = context.y_bar * u
+            value = context.y_bar * u
         except ValueError:
             continue
-        summed = _unbroadcast(product, context.x.shape)
+        summed = _unbroadcast(value, context.x.shape)
         if summed is not None:
             found["ȳ" if name == "1" else f"ȳ ⊙ {name}"] = summed
     return found
@@ -99,11 +101,28 @@ def _products(context: Context) -> dict[str, Array]:
                 for text, left, right in ((f"{of_y} {of_a}", c, b), (f"{of_a} {of_y}", b, c)):
                     if left.ndim >= 1 and right.ndim >= 1 and left.ndim + right.ndim >= 3:
                         try:
-                            product = left @ right
+                            value = left @ right
                         except ValueError:
                             continue
-                        if product.shape == context.x.shape:
-                            found[text] = product
+                        if value.shape == context.x.shape:
+                            found[text] = value
+    if context.y_bar.size == 1:
+        found |= _of_two(context)
+    return found
+
+
+def _of_two(context: Context) -> dict[str, Array]:
+    """Return the products of two arguments that have the argument's shape, times the one number that arrives."""
+    sides = {name: a for name, a in context.floating.items() if a.ndim}
+    sides |= {f"{name}ᵀ": a.T for name, a in sides.items() if a.ndim == 2}
+    found = {}
+    for (left, a), (right, b) in product(sides.items(), repeat=2):
+        try:
+            value = np.outer(a, b) if a.ndim == b.ndim == 1 else a @ b
+        except ValueError:
+            continue
+        if value.shape == context.x.shape:
+            found[f"ȳ {left} {right}"] = float(context.y_bar.ravel()[0]) * value
     return found
 
 
@@ -195,7 +214,8 @@ def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidat
 
 def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Array]) -> Iterator[Candidate]:
     lack, n, u, v = context.error, context.expected, taken[1], needed[1]
-    for above in (np.ones(()), context.y_bar):
+    # What arrives belongs to every term; of a single number it is known only here that it stands for itself.
+    for above in (context.y_bar,) if context.y_bar.size == 1 else (np.ones(()), context.y_bar):
         try:
             term = _unbroadcast(np.broadcast_to((v - u) * above, np.broadcast(v, u, context.y_bar).shape), n.shape)
         except ValueError:
@@ -204,7 +224,8 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
             continue
         square = float(np.vdot(term, term))
         weight = float(np.vdot(term, lack)) / square if square > context.noise**2 else 0.0
-        if weight and fits(weight * term, lack, context):
+        # A negative weight says the same of the two values the other way round.
+        if weight > 0 and fits(weight * term, lack, context):
             text = f"{taken[0]} is used where {needed[0]} is needed"
             detail = {"term": taken[0], "factor": weight}
             code = "missing-term" if {taken[0], needed[0]} == {"y", "y²"} else "output-for-input"
@@ -219,18 +240,25 @@ def _one_hot(context: Context) -> Iterator[Candidate]:
     rows = np.where(abs(lack) > context.noise, lack, 0.0).reshape(-1, n.shape[-1])
     hits = np.count_nonzero(rows, axis=1)
     values = rows[rows != 0]
+    bar = float(context.y_bar.ravel()[0]) if context.y_bar.size == 1 else 1.0
     if len(rows) >= 2 and np.all(hits == 1) and np.allclose(values, values[0]):
         at = [int(k) for k in np.argmax(rows != 0, axis=1)]
-        text = (
-            f"one entry in each row lacks {values[0]:.6g}: a one-hot term (the target) is missing or has a wrong factor"
-        )
-        detail = {"term": "one-hot", "factor": float(values[0]), "rows": at}
+        text = f"one entry in each row lacks {values[0]:.6g}: {_labels(at, context)} is missing or has a wrong factor"
+        detail = {"term": "one-hot", "factor": float(values[0]) / bar, "entries": at}
         yield Candidate("missing-term", text, 2.8, predicted=n - rows.reshape(n.shape), detail=detail)
     for by in (1, -1):
         for hot in (np.maximum(rows, 0), np.minimum(rows, 0)):
             if np.all(hits == 2) and np.allclose(rows, hot - np.roll(hot, by, axis=1)):
                 text = f"a one-hot term (the target) is off by {by} along the last axis"
                 yield Candidate("shifted", text, 2.8, predicted=n - rows.reshape(n.shape), detail={"shift": by})
+
+
+def _labels(at: list[int], context: Context) -> str:
+    """Say what has a 1 in one place of each row: the one-hot form of an argument, where it is one."""
+    for name, labels in context.arguments.items():
+        if np.asarray(labels).dtype.kind in "iu" and np.ravel(labels).tolist() == at:
+            return f"the one-hot term of {name}"
+    return "a one-hot term (the target)"
 
 
 def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:

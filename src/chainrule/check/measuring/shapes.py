@@ -22,7 +22,7 @@ TRIALS = 40
 
 def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
     """Add the reason to a finding on the shape of a gradient."""
-    if finding.verdict in ("signature", "raises"):
+    if finding.verdict in ("signature", "raises", "not-finite"):
         return _mended(finding, subject, y_bar)
     if finding.verdict != "shape" or finding.argument not in subject.arguments:
         return _mended(finding, subject, y_bar) if finding.verdict == "shape" else finding

@@ -1,22 +1,27 @@
-"""Things that are missing, or not the ones needed: a variable, a factor, a term, a sum, a stride."""
+"""Things that are missing, or not the ones needed: a variable, a factor, a term, a sum."""
 
 import ast
+import builtins
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from .changes import AXES
-from .sites import Edit, Place, Site, below, calls, edit_at, text_of
+from .sites import OWNERS, Edit, Place, Site, edit_at, text_of
 
 
-def variables(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Replace a variable by another."""
+def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -> Iterator[Edit]:
+    """Replace a variable, or a name that stands for nothing, by another."""
     node = site.node
     text = text_of(node)
-    known = {text_of(atom) for atom in atoms}
-    if text not in known or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
+    known = {text_of(atom) for atom in atoms} | set(OWNERS)
+    nothing = isinstance(node, ast.Name) and node.id not in space and not hasattr(builtins, node.id)
+    if (text not in known and not nothing) or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
         return
     in_mask = isinstance(site.parent, ast.Compare)
-    for atom in atoms:
+    # What an attribute is taken of may be the object itself; nowhere else it stands for a value.
+    owners = [ast.Name(name, ast.Load()) for name in OWNERS] if isinstance(site.parent, ast.Attribute) else []
+    for atom in [*atoms, *owners]:
         if text_of(atom) != text and not in_mask:
             code = "shifted" if site.in_index else "other-argument"
             yield edit_at(site, code, f"{text} is used where {text_of(atom)} is needed", 1.6, atom)
@@ -29,7 +34,9 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         return
     if isinstance(node, ast.Constant) and not isinstance(node.value, int | float):
         return
-    if isinstance(site.parent, ast.Attribute) or (isinstance(site.parent, ast.Call) and site.place[1] == "func"):
+    if (isinstance(site.parent, ast.Attribute) and not site.in_sum) or (
+        isinstance(site.parent, ast.Call) and site.place[1] == "func"
+    ):
         return
     is_factor = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult | ast.Div)
     if is_factor or site.is_value:
@@ -42,7 +49,12 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 2.4,
                 ast.BinOp(node, ast.Sub(), squared),
             )
-    if site.is_value or is_factor or isinstance(node, ast.BinOp):
+    in_product = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.MatMult)
+    if site.is_value or in_product:
+        turned = ast.Attribute(node, "T", ast.Load())
+        what = f"the term {text_of(turned)} is missing: {text_of(node)} counts once where it enters twice"
+        yield edit_at(site, "missing-term", what, 1.65, ast.BinOp(node, ast.Add(), turned))
+    if site.is_value or is_factor or site.in_sum or isinstance(node, ast.BinOp):
         for atom in atoms:
             name = text_of(atom)
             if name == text_of(node) and not site.is_value:
@@ -53,6 +65,13 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             )
             yield edit_at(site, "missing-term", f"the term {name} is missing", 2.2, ast.BinOp(node, ast.Add(), atom))
             yield edit_at(site, "missing-term", f"the term {name} is missing", 2.2, ast.BinOp(node, ast.Sub(), atom))
+            square = ast.BinOp(atom, ast.Pow(), ast.Constant(2))
+            what = f"the division by {text_of(square)} is missing"
+            yield edit_at(site, "missing-term", what, 2.35, ast.BinOp(node, ast.Div(), square))
+            if site.is_value:
+                negative = ast.BinOp(node, ast.Mult(), ast.UnaryOp(ast.USub(), atom))
+                yield edit_at(site, "missing-term", f"the factor -{name} is missing", 2.25, negative)
+            yield edit_at(site, "missing-term", f"the term {name} is missing", 2.25, ast.BinOp(atom, ast.Sub(), node))
             one_less = ast.BinOp(ast.Constant(1), ast.Sub(), atom)
             yield edit_at(
                 site, "missing-term", f"the factor 1 - {name} is missing", 2.3, ast.BinOp(node, ast.Mult(), one_less)
@@ -61,11 +80,11 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             yield edit_at(
                 site, "factor", f"the division by {name}.shape[0] is missing", 2.2, ast.BinOp(node, ast.Div(), length)
             )
-    if is_factor or isinstance(site.parent, ast.BinOp):
+    in_call = isinstance(site.parent, ast.Call) and site.place[1] == "args" and len(site.parent.args) == 1
+    if is_factor or in_call or isinstance(site.parent, ast.BinOp):
         squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield edit_at(site, "missing-term", f"the square of {text_of(node)} is needed", 1.9, squared)
-        opposite = ast.BinOp(ast.Constant(1), ast.Sub(), node)
-        yield edit_at(site, "missing-term", f"1 - {text_of(node)} is needed in place of {text_of(node)}", 1.9, opposite)
+        yield _opposite(site)
     if site.is_value:
         for number, name in ((2, "2"), (0.5, "0.5")):
             yield edit_at(
@@ -87,51 +106,13 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             yield edit_at(site, "broadcast-sum", f"the sum over axis {axis} is missing", 1.8, kept)
 
 
-def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Change where a window starts: by a stride, a dilation, a padding, or one element."""
+def _opposite(site: Site) -> Edit:
+    """Replace a by 1 - a, or 1 - a by a."""
     node = site.node
-    if isinstance(node, ast.Slice):
-        yield from _slices(site, node)
-    if not isinstance(node, ast.Name) or not site.in_index:
-        return
-    index = next(n for n in site.above if isinstance(n, ast.Subscript) or calls(n, "range"))
-    same = [s for s in below(index, [], site.statement) if getattr(s.node, "id", "") == node.id]
-    if isinstance(index, ast.Subscript):
-        same = [s for s in same if s.node is not index.value]
-    if not same or same[0].node is not node:
-        return
-    factors = [ast.Constant(2), ast.Constant(3), *(a for a in atoms if text_of(a) != node.id)]
-    for factor in factors:
-        changes = [(s.place, ast.copy_location(ast.BinOp(s.node, ast.Mult(), factor), s.node)) for s in same]
-        name = text_of(factor)
-        what = f"the window moves by 1 where it must move by {name}: the stride is missing"
-        yield Edit("stride", what, 1.7, changes, node.id, f"{node.id} * {name}", node.lineno)
-    for atom in [ast.Constant(1), *(a for a in atoms if text_of(a) != node.id)]:
-        for kind in (ast.Add, ast.Sub):
-            new = ast.BinOp(node, kind(), atom)
-            code = "shifted" if isinstance(atom, ast.Constant) else "padding"
-            what = (
-                "the place is off by one" if isinstance(atom, ast.Constant) else f"the window is off by {text_of(atom)}"
-            )
-            yield edit_at(site, code, what, 1.8, new)
-
-
-def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
-    one, minus = ast.Constant(1), ast.UnaryOp(ast.USub(), ast.Constant(1))
-    if node.upper is None and node.step is None and isinstance(node.lower, ast.Constant):
-        yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(None, minus, None))
-        yield edit_at(site, "shifted", "the slice starts too late", 1.4, ast.Slice(None, None, None))
-    if node.lower is None and node.step is None and isinstance(node.upper, ast.UnaryOp):
-        yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(one, None, None))
-        yield edit_at(site, "shifted", "the slice ends too early", 1.4, ast.Slice(None, None, None))
-    if node.step is not None:
-        yield edit_at(
-            site,
-            "axes-swapped",
-            "the order is reversed where it must not be",
-            1.4,
-            ast.Slice(node.lower, node.upper, None),
-        )
+    is_one_less = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and text_of(node.left) == "1"
+    new = node.right if is_one_less else ast.BinOp(ast.Constant(1), ast.Sub(), node)
+    code = "other-argument" if is_one_less else "missing-term"
+    return edit_at(site, code, f"{text_of(node)} is used where {text_of(new)} is needed", 1.9, new)
 
 
 def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
@@ -154,6 +135,7 @@ def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Subscript):
+            yield made("partial", "the statement does not belong there", 1.05, ast.Pass())
             what = "a contribution is assigned where it must be added"
             yield made("partial", what, 1.1, ast.AugAssign(target, ast.Add(), statement.value))
             what = "a contribution is assigned where it must be subtracted"

@@ -1,12 +1,19 @@
 """Things that are there but wrong: a comparison, a transpose, a sign, an axis, a number, an operator."""
 
 import ast
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
 from .sites import Edit, Site, calls, edit_at, text_of
 
+AXIS = ("axis", "axes", "dim", "dims")
+"""How a parameter that chooses axes is called."""
+KEPT = ("keepdims", "keepdim")
+"""How a parameter that keeps summed axes is called."""
+LIBRARIES = ("np", "numpy", "cr", "torch", "jnp", "F")
+"""What libraries are called: a call by these names is no method of a value."""
 COMPARISONS = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
@@ -20,6 +27,10 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     node = site.node
     if not isinstance(node, ast.Compare) or len(node.ops) != 1:
         return
+    if isinstance(node.ops[0], (ast.Eq, ast.NotEq, *COMPARISONS)):
+        for operator, value in ((ast.BitAnd(), False), (ast.BitOr(), True)):
+            what = f"the mask {text_of(node)} does not belong there"
+            yield edit_at(site, "mask", what, 0.7, ast.BinOp(node, operator, ast.Constant(value)))
     for k, kind in enumerate(COMPARISONS.get(type(node.ops[0]), ())):
         what = "the mask takes the boundary wrongly" if k == 0 else "the mask takes the wrong side"
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))
@@ -27,6 +38,24 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         if text_of(atom) != text_of(node.left):
             what = f"the mask is computed from {text_of(node.left)} where {text_of(atom)} is needed"
             yield edit_at(site, "mask", what, 1.2, ast.Compare(atom, node.ops, node.comparators))
+
+
+SMALL = (1e-5, 1e-8, 1e-6, 1e-3, 1e-12)
+"""What is usually added under a root."""
+
+
+def sides(site: Site, small: Sequence[float] = ()) -> Iterator[Edit]:
+    """Give a mask the side that it lacks: `x < 1` where `-1 < x < 1` is needed."""
+    node = site.node
+    if not isinstance(node, ast.Compare) or type(node.ops[0]) not in COMPARISONS or len(node.ops) != 1:
+        return
+    bound, opposite = node.comparators[0], COMPARISONS[type(node.ops[0])][1]
+    others = [ast.Constant(value) for value in (0, 1, *small)] + [ast.UnaryOp(ast.USub(), bound)]
+    for other in others:
+        if text_of(other) != text_of(bound):
+            side = ast.Compare(node.left, [opposite()], [other])
+            what = f"the mask lacks its other side, {text_of(side)}"
+            yield edit_at(site, "mask", what, 1.9, ast.BinOp(node, ast.BitAnd(), side))
 
 
 def _turned(node: Any) -> ast.expr:
@@ -42,7 +71,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         parent, "dot", "matmul"
     )
     is_turned = isinstance(node, ast.Attribute) and node.attr == "T"
-    if isinstance(node, ast.Name) and node.id in ("np", "numpy"):
+    if isinstance(node, ast.Name) and node.id in LIBRARIES:
         return
     if is_turned or (in_product and site.place[1] != "func"):
         new = _turned(node)
@@ -54,11 +83,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         swapped = ast.BinOp(node.right, ast.MatMult(), node.left)
         yield edit_at(site, "transposed", "the factors of the product are in the wrong order", 1.5, swapped)
     if isinstance(node, ast.Call) and calls(node, "transpose", "swapaxes", "moveaxis", "permute"):
-        value = (
-            node.args[0]
-            if isinstance(node.func, ast.Attribute) and text_of(node.func.value) in ("np", "numpy")
-            else None
-        )
+        value = node.args[0] if isinstance(node.func, ast.Attribute) and text_of(node.func.value) in LIBRARIES else None
         value = value or (node.func.value if isinstance(node.func, ast.Attribute) else None)
         if value is not None:
             yield edit_at(site, "axes-swapped", "the axes are swapped where they must not be", 1.5, value)
@@ -81,7 +106,9 @@ def _other_orders(site: Site, node: ast.Call, k: int) -> Iterator[Edit]:
 def signs(site: Site) -> Iterator[Edit]:
     """Change the sign of one term or of all."""
     node = site.node
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+    is_factor = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult | ast.Div)
+    is_number = isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and (is_factor or not is_number):
         yield edit_at(site, "sign", f"the sign of {text_of(node.operand)} is wrong", 0.9, node.operand)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
@@ -129,21 +156,21 @@ def axes(site: Site) -> Iterator[Edit]:
         return
     if calls(node, *SUMS):
         yield from _other_axes(site, node)
-    if not any(k.arg == "keepdims" for k in node.keywords):
+    if not any(k.arg in KEPT for k in node.keywords):
         if calls(node, *SUMS[:6]):
             with_kept = [*node.keywords, ast.keyword("keepdims", ast.Constant(True))]
             yield edit_at(
                 site, "broadcast-sum", "the summed axis is not kept", 1.4, ast.Call(node.func, node.args, with_kept)
             )
     else:
-        without = [k for k in node.keywords if k.arg != "keepdims"]
+        without = [k for k in node.keywords if k.arg not in KEPT]
         yield edit_at(site, "broadcast-sum", "the summed axis is kept", 1.4, ast.Call(node.func, node.args, without))
 
 
 def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
-    is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in ("np", "numpy", "cr")
-    position = 0 if is_method else 1
-    given = next((k.value for k in node.keywords if k.arg == "axis"), None)
+    is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in LIBRARIES
+    position = (0 if is_method else 1) + calls(node, "roll")
+    given = next((k.value for k in node.keywords if k.arg in AXIS), None)
     positional = given is None and len(node.args) > position
     old = node.args[position] if positional else given
     what = "it is taken over the wrong axis" if old is not None else "it is taken over all axes"
@@ -155,7 +182,7 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         )
         if old is not None and text_of(new) == text_of(old):
             continue
-        args, keywords = list(node.args), [k for k in node.keywords if k.arg != "axis"]
+        args, keywords = list(node.args), [k for k in node.keywords if k.arg not in AXIS]
         if positional:
             args[position] = new
         else:
@@ -163,12 +190,15 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         yield edit_at(site, "axes-swapped", what, 1.2, ast.Call(node.func, args, keywords))
 
 
-def numbers(site: Site) -> Iterator[Edit]:
-    """Replace a number by another: off by one in an index, another factor or exponent elsewhere."""
+def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
+    """Replace a number by another: off by one in an index, another factor or exponent elsewhere.
+
+    `space` are the globals of the function, which say what the parameters of those that it calls are.
+    """
     node = site.node
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
-    if isinstance(site.parent, ast.keyword) and site.parent.arg in ("axis", "keepdims", "ddof"):
+    if isinstance(site.parent, ast.keyword) and site.parent.arg in (*AXIS, *KEPT, "ddof"):
         return
     value = node.value
     if site.in_index:
@@ -176,28 +206,78 @@ def numbers(site: Site) -> Iterator[Edit]:
         for new in (value + 1, value - 1):
             yield edit_at(site, "shifted", what, 1.2, ast.Constant(new))
         return
-    is_power = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Pow)
-    what = "the exponent is wrong" if is_power else "the number is wrong"
+    operator = site.parent.op if isinstance(site.parent, ast.BinOp) else None
     others = (value + 1, value - 1, 2 * value, value / 2, 1, 2, 3, 4, 0.5, 0, -value)
     for new in dict.fromkeys(int(n) if n == int(n) else n for n in others):
-        if new != value:
-            yield edit_at(site, "factor", what, 1.3 + 0.02 * abs(new - value), ast.Constant(new))
+        if new == value or (new == 1 and isinstance(operator, ast.Mult | ast.Div | ast.Pow)):
+            continue  # a factor 1 is none: `operators` leaves the number out
+        code, what = _of_number(site, space, value, new)
+        broken = isinstance(value, int) and not isinstance(new, int)
+        yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value) + 0.2 * broken, ast.Constant(new))
 
 
-def roots(site: Site) -> Iterator[Edit]:
-    """Move a small number into the root, or out of it."""
+def _of_number(site: Site, space: Mapping[str, Any], value: float, new: float) -> tuple[str, str]:
+    """Return what kind of mistake a wrong number is, and how it is said."""
+    if site.in_mask:
+        return "mask", "the bound of the mask is wrong"
+    if isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Pow):
+        return "factor", "the exponent is wrong"
+    called = next((n for n in site.above[:2] if isinstance(n, ast.Call)), None)
+    if called is None or site.place[0] not in (called, *called.keywords):
+        return "factor", "the number is wrong"
+    name = _parameter(site, called, space)
+    if calls(called, "roll") and name in ("", "shift"):
+        return "shifted", "the shift is wrong"
+    if name in AXIS:
+        return "axes-swapped", "the axis is wrong"
+    what = f"{text_of(called.func)} is called with {name + ' = ' if name else ''}{value} where {new} is needed"
+    return ("missing-term", f"{what}: a term is left out") if value == 0 else ("other-argument", what)
+
+
+def _parameter(site: Site, called: ast.Call, space: Mapping[str, Any]) -> str:
+    """Return the name of the parameter for which an expression is given, or an empty string."""
+    if isinstance(site.parent, ast.keyword):
+        return site.parent.arg or ""
+    try:
+        names = list(inspect.signature(space[text_of(called.func)]).parameters)
+        return names[site.place[2] or 0]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ""
+
+
+def roots(site: Site, small: Sequence[float] = SMALL) -> Iterator[Edit]:
+    """Move a small number into a root or out of it, or add one that is missing there."""
     node = site.node
-    if calls(node, "sqrt") and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
-        inner = node.args[0]
-        if isinstance(inner.op, ast.Add):
-            new = ast.BinOp(ast.Call(node.func, [inner.left], []), ast.Add(), inner.right)
-            yield edit_at(
-                site, "epsilon", f"{text_of(inner.right)} is inside the root where it must be outside", 1.0, new
-            )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and calls(node.left, "sqrt"):
-        root: Any = node.left
-        moved = ast.Call(root.func, [ast.BinOp(root.args[0], ast.Add(), node.right)], [])
-        yield edit_at(site, "epsilon", f"{text_of(node.right)} is outside the root where it must be inside", 1.0, moved)
+    under = _under_root(node)
+    if isinstance(under, ast.BinOp) and isinstance(under.op, ast.Add):
+        what = f"{text_of(under.right)} is inside the root where it must be outside"
+        yield edit_at(site, "epsilon", what, 1.0, ast.BinOp(_root_of(node, under.left), ast.Add(), under.right))
+    elif under is not None:
+        for value in small:
+            padded = ast.BinOp(under, ast.Add(), ast.Constant(value))
+            yield edit_at(site, "epsilon", f"{value:g} is missing inside the root", 1.9, _root_of(node, padded))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        inverse = isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Div)
+        root: Any = node.left.right if inverse else node.left  # type: ignore[attr-defined]
+        under = _under_root(root)
+        if under is not None:
+            moved = _root_of(root, ast.BinOp(under, ast.Add(), node.right))
+            what = f"{text_of(node.right)} is outside the root where it must be inside"
+            new = ast.BinOp(node.left.left, ast.Div(), moved) if inverse else moved  # type: ignore[attr-defined]
+            yield edit_at(site, "epsilon", what, 1.0, new)
+
+
+def _under_root(node: Any) -> Any:
+    """Return what a root is taken of, written as `sqrt(a)`, `a**0.5` or `a**-0.5`; None where there is no root."""
+    if calls(node, "sqrt", "rsqrt") and len(node.args) == 1:
+        return node.args[0]
+    is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+    return node.left if is_power and text_of(node.right).lstrip("-(").rstrip(")") in ("0.5", "1 / 2", ".5") else None
+
+
+def _root_of(node: Any, under: ast.expr) -> ast.expr:
+    """Return the same root of something else."""
+    return ast.BinOp(under, node.op, node.right) if isinstance(node, ast.BinOp) else ast.Call(node.func, [under], [])
 
 
 OTHER_OPERATORS: dict[type, tuple[type, ...]] = {
@@ -223,7 +303,7 @@ def operators(site: Site) -> Iterator[Edit]:
     if isinstance(node.op, ast.Mult | ast.MatMult):
         for gone, kept in ((right, node.left), (left, node.right)):
             code = place or "factor"
-            yield edit_at(site, code, f"the factor {gone} does not belong there", 1.5, kept)
+            yield edit_at(site, code, f"the factor {gone} does not belong there", 1.65, kept)
     elif isinstance(node.op, ast.Div | ast.Pow):
         what = (
             f"the division by {right} does not belong there"

@@ -1,17 +1,20 @@
 """Changes to one expression that undo common mistakes."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import additions, changes
+from . import additions, changes, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
-def edits(tree: Any) -> list[Edit]:
-    """Return every change to try, most likely first."""
+def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | None = None) -> list[Edit]:
+    """Return every change to try, most likely first.
+
+    `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
+    """
     atoms = atoms_of(tree)
-    found = [edit for site in sites(tree) for edit in _of_site(site, atoms)]
+    found = [edit for site in sites(tree) for edit in _of_site(site, atoms, small, space or {})]
     found += [edit for statement in _statements(tree) for edit in additions.of_statement(statement)]
     return sorted(found, key=lambda e: e.cost)
 
@@ -23,15 +26,16 @@ def _statements(tree: Any) -> Iterator[tuple[ast.stmt, Place]]:
                 yield from ((s, (node, name, k)) for k, s in enumerate(value) if isinstance(s, ast.stmt))
 
 
-def _of_site(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
+def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], space: Mapping[str, Any]) -> Iterator[Edit]:
     yield from changes.comparisons(site, atoms)
     yield from changes.transposes(site)
     yield from changes.signs(site)
     yield from changes.axes(site)
-    yield from changes.numbers(site)
-    yield from changes.roots(site)
+    yield from changes.numbers(site, space)
+    yield from changes.roots(site, tuple(dict.fromkeys((*small, *changes.SMALL))))
+    yield from changes.sides(site, small)
     yield from changes.operators(site)
     yield from changes.calls_changed(site)
-    yield from additions.variables(site, atoms)
+    yield from additions.variables(site, atoms, space)
     yield from additions.added(site, atoms)
-    yield from additions.windows(site, atoms)
+    yield from windows.windows(site, atoms)

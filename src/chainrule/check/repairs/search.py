@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
 from chainrule.check.measuring.coverage import cover
 from chainrule.check.measuring.measure import Probe, random_direction
+from chainrule.check.subjects.editing import with_helpers
 from chainrule.check.subjects.subject import Subject
 from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
@@ -20,17 +21,32 @@ from .program import FunctionSource
 from .sites import Edit
 
 SECONDS = 2.0
-"""How long to try changes."""
+"""How much of the processor's time the changes may take: on a busy machine as many are tried as on an idle one."""
+LONGEST = 20.0
+"""Seconds by the clock after which no further change is tried."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
 """The cost below which a change identifies the mistake; of costlier ones, which insert or remove, several may work."""
 MOST = 3
+"""How many repairs are named."""
 NEAR = 0.3
 """How much costlier a second repair may be to be named along with the first."""
+FARTHER = 1.0
+"""How much costlier it may be where the first leaves another gradient wrong: one change may still repair both."""
 LARGEST = 2000
 """The most elements for which a gradient is measured to repair a pass that does not run."""
-"""How many repairs are named."""
+
+
+@dataclass
+class Limit:
+    """The cost above which no further change is worth trying, as far as the search knows by now."""
+
+    cost: float = float("inf")
+
+    def lower(self, cost: float) -> None:
+        """Lower the limit, if the cost is below it."""
+        self.cost = min(self.cost, cost)
 
 
 @dataclass
@@ -50,14 +66,15 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     gradient is tried first.
     """
     found: list[tuple[int, Repair]] = []
+    # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
+    limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
     with np.errstate(all="ignore"):
-        for repair in _repairs(probe.subject, context, probe.repairs):
-            if any(not wrong for wrong, _ in found) and repair.edit.cost > found[0][1].edit.cost + NEAR:
-                break
+        for repair in _repairs(probe.subject, context, probe.repairs, limit):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
-                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first those that make all gradients right
+                found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
+                limit.lower(repair.edit.cost + (FARTHER if wrong else NEAR))
             if len(found) >= MOST and not found[0][0]:
                 break
     named = [repair for _, repair in found[:MOST]]
@@ -78,7 +95,9 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypot
             return []
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
-        for repair in _repairs(subject, context, []):
+        for repair in _repairs(subject, context, [], Limit()):
+            if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise: that says little
+                continue
             if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
                 return [_hypothesis(repair)]
     return []
@@ -100,33 +119,60 @@ def _hypothesis(repair: Repair) -> Hypothesis:
     return Hypothesis(edit.code, detail, 1.0)
 
 
-def _repairs(subject: Subject, context: Context, known: Sequence[Any]) -> Iterator[Repair]:
+def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Limit) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     programs = list(_programs(subject))
-    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in programs for edit in all_edits]
+    # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
+    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
     tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
-    end = time.perf_counter() + SECONDS
+    end, latest = time.thread_time() + SECONDS, time.perf_counter() + LONGEST
     for edit, program, rebuilt in tried:
-        if time.perf_counter() > end:
+        if time.thread_time() > end or time.perf_counter() > latest:
             return
-        undo = edit.apply()
-        function = program.compiled()
-        undo.apply()
-        changed = None if function is None else rebuilt(function)
-        if changed is not None and _fits(changed, context):
-            yield Repair(edit, program, changed)
+        if edit.cost > limit.cost:
+            if edit.key in known:
+                continue
+            return
+        changed = _changed(edit, program, rebuilt)
+        if changed is None or not _fits(changed, context):
+            continue
+        # Where twice the negative does as well, what was wrong is not the sign: the value no longer counts at all.
+        twice = edit.times(2.5) if edit.code == "sign" else None
+        if twice is not None and (other := _changed(twice, program, rebuilt)) is not None and _fits(other, context):
+            continue
+        yield Repair(edit, program, changed)
+
+
+def _changed(edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]) -> Subject | None:
+    """Return the subject with a change made, or None where that is no function."""
+    undo = edit.apply()
+    function = program.compiled()
+    undo.apply()
+    return None if function is None else rebuilt(function)
 
 
 def _programs(
     subject: Subject,
 ) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
     """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
+    small = _small_numbers(subject)
     for function, rebuilt in subject.editable():
         try:
             program = FunctionSource(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree)
+        yield program, rebuilt, edits(program.tree, small, function.__globals__)
+
+
+def _small_numbers(subject: Subject) -> tuple[float, ...]:
+    """Return the numbers below 1 in the source of a forward pass: what its backward pass may have left out."""
+    held = getattr(subject, "layer", getattr(subject, "called", None))
+    forward = getattr(held, "forward", held)
+    found: list[float] = []
+    for function, _ in with_helpers(forward, lambda f: f):
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        found += [c for c in (*function.__code__.co_consts, *defaults) if isinstance(c, float) and 0 < c < 1]
+    return tuple(dict.fromkeys(found))
 
 
 def _fits(subject: Subject, context: Context) -> bool:

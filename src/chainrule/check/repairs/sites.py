@@ -1,12 +1,15 @@
 """The expressions of a function in their places, and changes to them."""
 
 import ast
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 LONG = 60
 """The most characters of an expression that is shown whole."""
+OWNERS = ("self", "ctx")
+"""What holds the values that a backward pass keeps: its own attributes are values, itself it is none."""
 Place = tuple[ast.AST, str, int | None]
 """The place of a node: its parent, the field, and the position in a list."""
 
@@ -27,6 +30,14 @@ class Edit:
     def key(self) -> tuple[Any, ...]:
         """What distinguishes it from other changes to a function, whichever tree it belongs to."""
         return self.line, self.written, self.wanted
+
+    def times(self, factor: float) -> "Edit | None":
+        """Return the change with all that it puts in multiplied; None where that is no expression."""
+        if not all(isinstance(new, ast.expr) for _, new in self.changes):
+            return None
+        by = ast.Constant(factor)
+        changes = [(place, ast.copy_location(ast.BinOp(new, ast.Mult(), by), new)) for place, new in self.changes]
+        return Edit(self.code, self.what, self.cost, changes, self.written, self.wanted, self.line)
 
     def apply(self) -> "Edit":
         """Make the change, and return the one that undoes it."""
@@ -75,6 +86,25 @@ class Site:
                 return True
             child = node
         return False
+
+    @property
+    def in_sum(self) -> bool:
+        """Whether it is what a sum or a mean is taken of, in `a.sum()` or `np.sum(a)`."""
+        call = self.above[1] if isinstance(self.parent, ast.Attribute) and len(self.above) > 1 else self.parent
+        if not calls(call, "sum", "mean"):
+            return False
+        return self.parent is not call or (self.place[1] == "args" and self.place[2] == 0)
+
+    @property
+    def in_mask(self) -> bool:
+        """Whether it is compared: a bound of a mask, or a part of one."""
+        return any(isinstance(node, ast.Compare) for node in self.above) and not self.in_index
+
+    @property
+    def loops(self) -> list[str]:
+        """The variables of the loops around it, the outermost first."""
+        found = [node.target for node in self.above if isinstance(node, ast.For | ast.comprehension)]
+        return [target.id for target in reversed(found) if isinstance(target, ast.Name)]
 
     @property
     def is_value(self) -> bool:
@@ -127,7 +157,7 @@ def atoms_of(tree: Any) -> list[ast.expr]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = ast.Name(node.id, ast.Load())
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in calls:
-            if node.value.id == "self":
+            if node.value.id in OWNERS:
                 found[ast.unparse(node)] = ast.Attribute(node.value, node.attr, ast.Load())
         elif (
             isinstance(node, ast.Subscript)
@@ -135,7 +165,8 @@ def atoms_of(tree: Any) -> list[ast.expr]:
             and isinstance(node.slice.value, str)
         ):
             found[ast.unparse(node)] = ast.Subscript(node.value, node.slice, ast.Load())
-    return [node for name, node in found.items() if name != "self"]
+    # Copies: a change inside the tree must not change what is put into it.
+    return [copy.deepcopy(node) for name, node in found.items() if name not in OWNERS]
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:

@@ -51,6 +51,10 @@ NUMBER = r"(\S+?)"
 SENTENCES: tuple[tuple[str, str], ...] = (
     (r"the gradient is wrong", "기울기가 틀립니다"),
     (r"the gradient is wrong in (.*) of (\d+): (.*)", "원소 {1}개 가운데 다음에서 기울기가 틀립니다: {2}"),
+    (
+        r"the gradient is wrong(?: .*)?; for the same reason, so (?:is that|are those) of (.*)",
+        "기울기가 틀립니다. 같은 이유로 {0}의 기울기도 틀립니다",
+    ),
     (r"the gradient is wrong (.*)", "기울기가 틀립니다 ({0})"),
     (
         r"the gradient is zero or None, but the function changes along (?:this element|a random direction)",

@@ -1,12 +1,15 @@
 """Functions of JAX under check: with a custom rule, or ordinary ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.optional import needed
+from chainrule.check.subjects.editing import with_helpers
 from chainrule.check.subjects.functions import argument_names
 from chainrule.check.subjects.subject import (
     Array,
@@ -140,6 +143,18 @@ class JaxSubject(Subject):
                 said = f"{type(error).__name__}: {error}"
                 raise BackwardError(verdict, f"{self.backward_name or 'the backward pass'} raised {said}") from error
         return {name: np.array(g) for name, g in gradients.items()}
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the backward pass of a custom_vjp, and the functions of the user's that it calls."""
+
+        def with_rule(rule: FunctionType) -> Subject:
+            twin: JaxSubject = copy.copy(self)
+            twin.f, twin.runs = self.jax.custom_vjp(self.f.fun, nondiff_argnums=self.f.nondiff_argnums), {}
+            twin.f.defvjp(self.f.fwd, rule)
+            return twin
+
+        if isinstance(self.f, self.jax.custom_vjp):
+            yield from with_helpers(self.f.bwd, with_rule)
 
     def _raw(self, arguments: Arrays, y_bar: Array) -> dict[str, Any] | None:
         """Return what a custom_vjp's own backward pass gives, or None where it cannot be called by itself."""

@@ -89,7 +89,9 @@ def from_torch(module: Torch, inputs: Any = None, trace: bool = False) -> nn.Mod
             return _traced(module, inputs)
         if "this wraps a module" in str(error):
             raise
-        raise type(error)(f"{error}; or pass an example of its inputs, from_torch(module, inputs), to trace it") from None
+        raise type(error)(
+            f"{error}; or pass an example of its inputs, from_torch(module, inputs), to trace it"
+        ) from None
     _share_here(module, made)
     return made
 

@@ -1,5 +1,6 @@
 """Functions, modules and functions of PyTorch under check."""
 
+import copy
 import functools
 import inspect
 import warnings
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.optional import needed
+from chainrule.check.subjects.editing import with_helpers
 from chainrule.check.subjects.functions import argument_names, rebound
 from chainrule.check.subjects.subject import (
     Array,
@@ -236,6 +238,18 @@ class TorchSubject(Subject):
                 return raw  # the checker says in which of them the shape is wrong, and why
             raise BackwardError(_verdict_of(str(error)), _said(self.backward_name, error)) from error
         return {name: None if g is None else self._array(name, g) for name, g in gradients.items()}
+
+    def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
+        """Yield the backward pass of a Function, and the functions of the user's that it calls."""
+
+        def with_rule(rule: FunctionType) -> Subject:
+            twin = copy.copy(self)
+            twin.f = type(self.f)(self.f.__name__, (self.f,), {"backward": staticmethod(rule)})
+            twin._describe()
+            return twin
+
+        if self.is_function:
+            yield from with_helpers(self.f.backward, with_rule)
 
     @contextmanager
     def _listening(self, returned: list[Any]) -> Iterator[None]:

@@ -33,7 +33,9 @@ class TracedModule(Module):
     arguments than those of the trace; ValueError, with operator and module, where an operator cannot be carried out.
     """
 
-    def __init__(self, name: str, graphs: Mapping[bool, Graph], names: Sequence[str], pattern: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, graphs: Mapping[bool, Graph], names: Sequence[str], pattern: Mapping[str, Any]
+    ) -> None:
         super().__init__()
         self.model_name = name
         self.graphs = dict(graphs)

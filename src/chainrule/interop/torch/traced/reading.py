@@ -18,8 +18,10 @@ from .tracing import Traced
 Torch = Any
 
 IDLE = frozenset(
-    ["_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_functional_assert_async"]
-    + ["sym_constrain_range_for_size", "_functional_sym_constrain_range"]
+    [
+        *("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range"),
+        *("_functional_assert_async", "sym_constrain_range_for_size", "_functional_sym_constrain_range"),
+    ]
 )
 """Assertions of the trace: they hold for the shapes that a model of ours accepts."""
 
@@ -114,7 +116,9 @@ class _Reader:
     def _dtype(self, dtype: Any, place: str) -> Any:
         name = str(dtype).removeprefix("torch.")
         if name in ("bfloat16", "complex32", "complex64", "complex128") or name.startswith("float8"):
-            raise TypeError(f"from_torch: {place}: computes in {name}, which chainrule does not have; call .float() first")
+            raise TypeError(
+                f"from_torch: {place}: computes in {name}, which chainrule does not have; call .float() first"
+            )
         return np.dtype(name)
 
     def _dtypes(self, node: Torch, place: str) -> Any:

@@ -1,0 +1,161 @@
+"""The sums that norms, softmax and projections subtract: u ⊙ Σ(ȳ ⊙ v) over some axes, each by its name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from chainrule.check.why.context import Array, Context, norm
+
+from .candidate import Candidate, fits
+from .places import subsets
+
+PARALLEL = 1e-6
+"""How far from 1 the squared cosine of two arrays may be for one to be tried as a multiple of the other."""
+LEAST = 4
+"""Elements from which on one weight says something."""
+
+
+@dataclass(frozen=True)
+class Average:
+    """A term u ⊙ Σ(c) / d, with the axes of its sum; or what two of them with other divisors differ by."""
+
+    text: str
+    axes: tuple[int, ...]
+    length: int
+    value: Array
+    taken: str = ""
+
+
+def averaged(context: Context) -> Iterator[Candidate]:
+    """Propose that such a term is missing, has the wrong sign, or is a sum where the mean is needed."""
+    n, lack = context.expected, context.error
+    if context.y_bar.shape != n.shape or n.size < LEAST or not n.ndim:
+        return
+    square = float(np.vdot(lack, lack))
+    for term in _averages(context):
+        own = float(np.vdot(term.value, term.value))
+        inner = float(np.vdot(term.value, lack))
+        if own <= context.noise**2 or inner * inner < (1 - PARALLEL) * own * square:
+            continue
+        weight = inner / own
+        if fits(weight * term.value, lack, context):
+            yield from _said(context, term, weight)
+
+
+def _said(context: Context, term: Average, weight: float) -> Iterator[Candidate]:
+    """Say what a weight means, where the term is subtracted: the rule has it with −1 − weight."""
+    instead = {1.0: f"the term −{term.taken} stands where −{term.text} is needed"}
+    names = instead if term.taken else _weights(term)
+    for known, text in names.items():
+        if abs(weight - known) < 1e-5 * max(1.0, abs(known)):
+            detail = {"term": term.text, "axes": list(term.axes), "factor": weight}
+            predicted = context.expected - weight * term.value
+            yield Candidate("missing-term", text, 3.85, predicted=predicted, detail=detail)
+            return
+
+
+def _weights(term: Average) -> dict[float, str]:
+    """Return what the weights mean that such a term may lack with."""
+    return {
+        -1.0: f"the term −{term.text} is missing",
+        -2.0: f"the term −{term.text} has the wrong sign",
+        1.0: f"the term −{term.text} is counted twice",
+        1 / term.length - 1: f"of the term −{term.text} the mean is taken where the sum is needed",
+        term.length - 1.0: f"of the term −{term.text} the sum is taken where the mean is needed",
+    }
+
+
+def _averages(context: Context) -> Iterator[Average]:
+    """Yield the terms, the simplest first."""
+    shape = context.expected.shape
+    for axes in dict.fromkeys([*subsets(len(shape)), tuple(range(len(shape)))]):
+        length = int(np.prod([shape[k] for k in axes]))
+        if length < 2:
+            continue
+        fields = _fields(context, axes)
+        for above, c in _above(context).items():
+            for v_name, v in fields.items():
+                inside = above if v_name == "1" else f"{above} ⊙ {v_name}"
+                total = np.sum(c * v, axis=axes, keepdims=True)
+                divisors = [
+                    (by, d)
+                    for by, d in _divisors(context, axes, length, v_name, v)
+                    if np.all(np.isfinite(d)) and np.all(d != 0)
+                ]
+                for u_name, u in fields.items():
+                    front = "" if u_name == "1" else f"{u_name} ⊙ "
+                    terms = [(_text(front, inside, by, axes), u * total / d) for by, d in divisors]
+                    for text, value in terms:
+                        yield Average(text, axes, length, value)
+                    for (needed, a), (taken, b) in permutations(terms, 2):
+                        yield Average(needed, axes, length, b - a, taken)
+
+
+def _text(front: str, inside: str, by: str, axes: tuple[int, ...]) -> str:
+    if by.startswith("n"):
+        return f"{front}mean({inside}){by.removeprefix('n')} over axes {list(axes)}"
+    return f"{front}Σ({inside}){by} over axes {list(axes)}"
+
+
+def _above(context: Context) -> dict[str, Array]:
+    """Return what is averaged: the gradient that arrives, by itself and with a scale."""
+    found = {"ȳ": context.y_bar}
+    for name, a in context.floating.items():
+        if name != context.argument and a.size > 1 and _spreads(a, context.y_bar.shape):
+            found[f"ȳ ⊙ {name}"] = context.y_bar * a
+    return found
+
+
+def _fields(context: Context, axes: tuple[int, ...]) -> dict[str, Array]:
+    """Return the arrays that stand before and under such a sum."""
+    x, y = context.x, context.output
+    found = {"1": np.ones(x.shape)}
+    found["y"] = y
+    if np.all(y >= 0) and np.any(y == 0):
+        found["[y > 0]"] = (y > 0).astype(float)
+    if np.all(y >= 0):
+        found["√y"] = np.sqrt(y)
+    spread = x.std(axis=axes, keepdims=True)
+    if np.all(spread > 0):
+        found["x̂"] = (x - x.mean(axis=axes, keepdims=True)) / spread
+    return found
+
+
+def _divisors(
+    context: Context, axes: tuple[int, ...], length: int, v_name: str, v: Array
+) -> Iterator[tuple[str, Array]]:
+    """Yield what such a sum is divided by: nothing, the length, the sum of v, and each by the scale of a norm."""
+    yield "", np.ones(())
+    yield "n", np.asarray(float(length))
+    if v_name != "1":
+        yield f"/Σ({v_name})", v.sum(axis=axes, keepdims=True)
+    scale = _scale(context, axes)
+    if scale is not None:
+        yield "/σ", scale
+        yield "n/σ", scale * length
+
+
+def _scale(context: Context, axes: tuple[int, ...]) -> Array | None:
+    """Return σ where the output is (x − μ)/σ or x/σ along the axes, whatever ε σ has; else None."""
+    for x, y in (
+        (context.x, context.output),
+        (
+            context.x - context.x.mean(axis=axes, keepdims=True),
+            context.output - context.output.mean(axis=axes, keepdims=True),
+        ),
+    ):
+        size = np.sum(y * y, axis=axes, keepdims=True)
+        if np.all(size > 0):
+            found = np.sum(x * y, axis=axes, keepdims=True) / size
+            if norm(x - found * y) <= 1e-9 * norm(x):
+                return np.asarray(found)
+    return None
+
+
+def _spreads(a: Array, shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(a.shape, shape) == shape
+    except ValueError:
+        return False
