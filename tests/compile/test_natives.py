@@ -91,3 +91,34 @@ def test_classes_of_any_integer_and_out_of_range(integer: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
     with pytest.raises(IndexError):
         compiled(z, np.array([0, 3, 4, 2, 3], integer))
+
+
+@pytest.mark.parametrize(
+    "subscripts", ["bi,ih->bh", "bi,ih->hb", "bhtd,bhsd->bhts", "bthd,bshd->bhts", "ij,ji->", "i,j->ij"]
+)
+def test_contractions_that_are_products_are_computed_as_such(subscripts: str, machine_code: None) -> None:
+    lengths = {"b": 3, "i": 20, "h": 4, "t": 6, "s": 5, "d": 7, "j": 9}
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=[lengths[c] for c in part]) for part in subscripts.split("->")[0].split(","))
+
+    def f(a: Any, b: Any) -> Any:
+        return np.einsum(subscripts, a, b) * 2
+
+    compiled = cr.compile(f)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(a, b), f(a, b), rtol=1e-12, atol=1e-14)
+
+
+def test_a_gradient_of_a_contraction_is_one_call(machine_code: None) -> None:
+    w = cr.tensor(np.random.default_rng(0).normal(size=(20, 30)), requires_grad=True)
+
+    def f(x: Any) -> Any:
+        y = np.einsum("bi,ih->bh", x, w)
+        (y * y).sum().backward()
+        return y
+
+    compiled = cr.compile(f)
+    x = np.ones((5, 20))
+    y = compiled(x)
+    np.testing.assert_allclose(w.grad.numpy(), x.T @ (2 * y.numpy()))
+    assert len(compiled.plan.calls) == 1

@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.core.random import default_generator
+from chainrule.kernels.pool import crew
 
 FIXED = np.random.default_rng(5)
 
@@ -195,3 +196,23 @@ def test_two_threads_that_capture_at_once() -> None:
     thread.join()
     assert np.all((np.asarray(found[0]) >= 0) & (np.asarray(found[0]) < 1))
     assert step() == 6.0  # the eager tape is what it was
+
+
+def test_threads_of_the_kernels_own_are_not_others() -> None:
+    """They draw nothing and write no variable, so a capture restores generators and refuses writes as if alone."""
+    crew.gather()
+    drop = cr.compile(nn.Dropout(0.5))
+    cr.seed(3)
+    compiled = [drop(np.ones(64)) for _ in range(3)]
+    cr.seed(3)
+    np.testing.assert_array_equal(compiled, [nn.Dropout(0.5)(np.ones(64)) for _ in range(3)])
+
+    class Scale:
+        value = 2.0
+
+    def writes(x: Any) -> Any:
+        setattr(Scale, "value", 3.0)  # noqa: B010 - as a library would
+        return x * Scale.value
+
+    with pytest.raises(cr.CaptureError, match="value"):
+        cr.compile(writes)(1.0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
+from chainrule.base.threads import others_run
 from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import observed, running
 from chainrule.core.transforms.values import by_name
@@ -112,7 +113,7 @@ class Compiled:
             try:
                 return Replay(self.function, call)
             except Disturbed as error:
-                if left == 0 or threading.active_count() == 1:
+                if left == 0 or not others_run():
                     raise CaptureError(str(error)) from None
         raise AssertionError
 

@@ -19,6 +19,8 @@ from itertools import pairwise
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from chainrule.base.threads import OwnThread
+
 Task = TypeVar("Task")
 
 LEAST = 2**21
@@ -44,7 +46,7 @@ class Crew:
         self.address = ctypes.c_void_p(None)
         """What a list of machine code is given: the memory of the crew, or nothing before there is one."""
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[OwnThread] = []
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._memory: Any = None
         self._call: Any = None
@@ -75,7 +77,7 @@ class Crew:
         shared = ctypes.c_void_p(ctypes.addressof(self._memory))
         for k in range(threads() - 1):
             name = f"chainrule-{k + 1}"
-            self._threads.append(threading.Thread(target=self._serve, args=(serve, shared), name=name, daemon=True))
+            self._threads.append(OwnThread(target=self._serve, args=(serve, shared), name=name, daemon=True))
             self._threads[-1].start()
         self.address.value = shared.value
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.base.threads import others_run
 from chainrule.compile.program.elements import can_follow
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
@@ -350,7 +351,7 @@ class Capture:
             running.capture = None
             self.born.clear()
             _watch(-1)
-            if threading.active_count() == 1:  # what another thread has drawn must not come a second time
+            if not others_run():  # what another thread has drawn must not come a second time
                 for name, generator in generators.items():
                     generator.bit_generator.state = before[name]
 

@@ -9,6 +9,7 @@ from chainrule.compile.program.program import Instruction, Value, values_in
 from chainrule.kernels import cross_entropy, normalization, softmax
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
+from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
@@ -42,6 +43,16 @@ def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
     if fits(a, b, out):
         return product(a, b, out)
     return products(a, b, out) if stacks_fit(a, b, out) else None
+
+
+def _einsum(i: Instruction, buffer: Buffer) -> Task | None:
+    a, b = map(buffer, i.args)
+    views = as_matrices(a, b, buffer(i.outputs[0]), i.settings["subscripts"])
+    if views is None:
+        return None
+    if fits(*views):
+        return product(*views)
+    return products(*views) if stacks_fit(*views) else None
 
 
 def _cross_entropy(name: str, order: tuple[int, ...]) -> Callable[[Instruction, Buffer], Task | None]:
@@ -107,6 +118,7 @@ def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) ->
 
 TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
     Matmul: _matmul,
+    Einsum: _einsum,
     SparseSoftmaxCrossEntropy: _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
     (SparseSoftmaxCrossEntropy, "adjoint_z"): _cross_entropy("gradient", (2, 1, 0, 3)),
     SparseSoftmaxCrossEntropy.primal_and_adjoint: _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),

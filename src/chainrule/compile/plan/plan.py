@@ -29,8 +29,8 @@ from .verified import check_written
 
 CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
 """What has threads of its own."""
-LARGE = 2**18
-"""Floating-point operations of a line from which on BLAS would use threads of its own."""
+LARGE = 2**19
+"""Floating-point operations of a line up to which BLAS uses one thread anyway."""
 
 
 @dataclass(eq=False)
@@ -145,7 +145,7 @@ class Plan:
     @functools.cached_property
     def is_large(self) -> bool:
         """Whether a line may be worth several cores: a large product or loop, or what is not known to be small."""
-        return any(step.flops >= LARGE or step.op in CONVOLUTIONS for step in self.steps)
+        return any(step.flops > LARGE or step.op in CONVOLUTIONS for step in self.steps)
 
     # What it looks like
 

@@ -4,6 +4,7 @@
 returns is copied into place.
 """
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -18,6 +19,7 @@ from chainrule.core.traces.capturing import replaced
 from chainrule.kernels.native.tasks import LONG_WORK, run_all
 from chainrule.kernels.outputs import offering
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
+from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
 
 from .natives import task_of
@@ -174,6 +176,14 @@ def operations(i: Instruction) -> int:
     out = i.outputs[0]
     if i.op is Matmul:
         return 2 * out.size * i.inputs[0].shape[-1]
+    if i.op is Einsum:
+        letters = i.settings["subscripts"].split("->")[0].split(",")
+        lengths = {
+            letter: n
+            for x, some in zip(i.args, letters, strict=True)
+            for letter, n in zip(some, np.shape(x), strict=True)
+        }
+        return 2 * int(math.prod(lengths.values()))
     if i.op in (Sum, Mean, Max, Min):
         return i.inputs[0].size
     return out.size if i.op is not None and i.op.kind in ("elementwise", "bilinear", "linear") else 0

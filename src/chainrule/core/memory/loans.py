@@ -1,12 +1,11 @@
-"""Views of tensors' memory that are out: who can see it, and who may write to it without telling.
+"""Views of tensors' memory that were handed out: who can see it, and who may write to it without reporting it.
 
 A view is lent on a *loan*, which is the base of it and of every view made from it (`np.asarray(x.data)`, a memoryview,
-a tensor of PyTorch), so it lives exactly as long as any of them. Two questions follow:
+a PyTorch tensor), so it lives exactly as long as any of them. Loans answer two questions:
 
-- may a compiled program move the array to another place? Not while it is lent: the view would look at a place that
-  nobody uses any more;
-- is what a tape saved still what it was? A borrower who may write is watched: the memory's fingerprint is compared at
-  the next look. While no such loan is out, which is nearly always, nobody can write, and nothing is looked at.
+- May a compiled program move the array? Not while it is lent, since the view would show memory that is not in use.
+- Has anything that a tape saved changed? A borrower that may write is watched: the memory's fingerprint is compared at
+  the next check. While no such loan exists, which is nearly always the case, nothing can be written or needs checking.
 """
 
 import weakref
@@ -21,11 +20,11 @@ from .changes import Loan, changes, owner_of, tick
 from .fingerprint import fingerprint
 
 _out: weakref.WeakValueDictionary[int, Loan] = weakref.WeakValueDictionary()
-"""By the number of the array, which the loan keeps alive: no other array can have that number meanwhile."""
+"""Keyed by the array's id; the loan keeps the array alive, so no other array can have that id meanwhile."""
 
 
 def lend(array: Any) -> Any:
-    """Return a view of an array to hand out; `is_lent` knows of it as long as anybody holds it or a view of it."""
+    """Return a view of an array to hand out; `is_lent` is true as long as it, or any view of it, exists."""
     if type(array) is not np.ndarray or array.dtype.hasobject:
         return array
     loan = _out.get(id(array))
@@ -35,12 +34,12 @@ def lend(array: Any) -> Any:
 
 
 def is_lent(array: Any) -> bool:
-    """Whether a view of an array that was handed out is still held by somebody."""
+    """Whether a view of an array that was handed out still exists."""
     return id(array) in _out
 
 
 class Borrowed:
-    """What the memory of a loan was at the last look; None as long as no tape has saved it."""
+    """The state of a loan's memory at the last check; None as long as no tape has saved it."""
 
     __slots__ = ("array", "leaf", "loan", "order", "seen")
     loan: weakref.ref[Loan]
@@ -52,7 +51,7 @@ class Borrowed:
         self.order = tick()
 
     def look(self, saves: bool = False) -> None:
-        """Note a change if the memory is not what it was at the last look, and nobody has told."""
+        """Record a change if the memory differs from the last check and no change has been reported."""
         if self.seen is None and not saves:
             return  # no tape has saved it yet
         now = fingerprint(self.array, True)
@@ -66,17 +65,17 @@ class Borrowed:
 
 
 borrowed: dict[int, list[Borrowed]] = {}
-"""Those of all loans to somebody who may write, by the id of the array that owns the memory (which they keep alive)."""
+"""All loans to code that may write, by the id of the array that owns the memory (which they keep alive)."""
 
 
 def lend_to_write(array: Any, leaf: Any = None, saved: bool = True) -> Any:
-    """Return a view of a tensor's array for somebody who may write to it without telling.
+    """Return a view of a tensor's array for code that may write to it without reporting it.
 
-    `leaf` is the tensor's link. Without `saved` it is certain that no tape has saved the array so far.
+    `leaf` is the tensor's link. Without `saved`, it is certain that no tape has saved the array yet.
     """
     if not array.flags.writeable:
         return array
-    loan = Loan(lend(array))  # one of its own: it is watched no longer than this borrower has it
+    loan = Loan(lend(array))  # a separate one, which is watched only as long as this borrower has it
     one, key = Borrowed(array, leaf if hasattr(leaf, "changed") else None, saved), id(owner_of(array))
     borrowed.setdefault(key, []).append(one)
     one.loan = weakref.ref(loan, lambda _: _back(key, one))
@@ -93,7 +92,7 @@ def _back(key: int, one: Borrowed) -> None:
 
 
 def look_at_loans(saved: Any = None) -> None:
-    """Note what was written through views that are out: of the arrays about to be saved, or of all."""
+    """Record what was written through lent views: of the arrays about to be saved, or of all."""
     if saved is None:
         out = [one for some in list(borrowed.values()) for one in list(some)]
     else:

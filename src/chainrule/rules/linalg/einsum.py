@@ -63,6 +63,23 @@ def contract(a: Array, b: Array, subscripts: str) -> Array:
     return y.reshape((*y.shape[:n_batch], *left, *right)).transpose(order)
 
 
+def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array, Array, Array] | None:
+    """Return views of plain arrays of which the third is the matrix product of the others where it is the contraction.
+
+    None where nothing is summed, something is broadcast, or one of them could not be laid out so without a copy.
+    """
+    order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
+    a, b, y = a.transpose(order_a), b.transpose(order_b), out.transpose(np.argsort(order))
+    left, right = a.shape[n_batch : a.ndim - n_summed], b.shape[n_batch + n_summed :]
+    lengths, batch = a.shape[a.ndim - n_summed :], a.shape[:n_batch]
+    if not n_summed or b.shape[: n_batch + n_summed] != (*batch, *lengths) or y.shape != (*batch, *left, *right):
+        return None
+    m, k, n = map(math.prod, (left, lengths, right))
+    views = a.reshape(*batch, m, k), b.reshape(*batch, k, n), y.reshape(*batch, m, n)
+    same = all(np.may_share_memory(view, array) for view, array in zip(views, (a, b, out), strict=True))
+    return views if same and out.size and k else None
+
+
 class Einsum(Bilinear):
     r"""y = \operatorname{einsum}(a, b)
 

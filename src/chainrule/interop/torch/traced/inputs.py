@@ -1,4 +1,4 @@
-"""The arguments of a traced model: what the trace was made with, and how those of a later call are put in their places."""
+"""The arguments of a traced model: those of the trace, and how those of a later call are put in their places."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Matching:
                 raise TypeError(f"TracedModule: {what}: expected {len(pattern)} items, got {_told(given)}")
             for k, (one, value) in enumerate(zip(pattern, given, strict=True)):
                 self.match(one, value, f"{what}[{k}]")
-        elif isinstance(given, Tensor | np.ndarray) or given is not pattern and given != pattern:
+        elif isinstance(given, Tensor | np.ndarray) or (given is not pattern and given != pattern):
             raise TypeError(
                 f"TracedModule: {what}: expected {pattern!r}, with which the model was traced, got {_told(given)}; "
                 "convert the module again with other inputs"

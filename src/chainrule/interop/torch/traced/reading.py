@@ -18,8 +18,10 @@ from .tracing import Traced
 Torch = Any
 
 IDLE = frozenset(
-    ["_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_functional_assert_async"]
-    + ["sym_constrain_range_for_size", "_functional_sym_constrain_range"]
+    [
+        *("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range"),
+        *("_functional_assert_async", "sym_constrain_range_for_size", "_functional_sym_constrain_range"),
+    ]
 )
 """Assertions of the trace: they hold for the shapes that a model of ours accepts."""
 

@@ -9,7 +9,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,14 +70,21 @@ class Traced:
 def _tracing(torch: Torch) -> Iterator[None]:
     """Let PyTorch trace without the warnings that its own files give about its own files.
 
-    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Random generators stay as they are.
+    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Whether a mask of `nn.Transformer`
+    is causal is not looked at, which would only choose a kernel. Random generators stay as they are.
     """
 
     class Data(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return args[0].detach() if func == torch.Tensor.data.__get__ else func(*args, **(kwargs or {}))
 
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), Data():
+    transformer = torch.nn.modules.transformer
+    detect = transformer._detect_is_causal_mask
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True  # noqa: ARG005
+    with ExitStack() as stack:
+        stack.callback(setattr, transformer, "_detect_is_causal_mask", detect)
+        for context in (warnings.catch_warnings(), torch.random.fork_rng(devices=[]), Data()):
+            stack.enter_context(context)
         for category in (FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")
@@ -102,8 +109,7 @@ def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Tr
         except Exception as error:  # PyTorch raises a hundred kinds of them here
             errors.append(_first_lines(error))
     try:
-        with _tracing(torch):
-            return traced_by_fx(module, args, settings)
+        return traced_by_fx(module, args, settings)
     except Exception as error:
         raise TracingError(errors[-1]) from error
 
@@ -253,14 +259,18 @@ def traced_by_fx(module: Torch, args: tuple[Any, ...], settings: dict[str, Any])
             filled[k] = tensor
         there = dict(zip(state, values, strict=True))
         own_args, own_settings = pytree.tree_unflatten(filled, form)
+        results: list[Any]
         results, after = pytree.tree_flatten(torch.func.functional_call(module, there, own_args, own_settings))
         found[:] = [after]
         return results
 
     given = [list(state.values()), [leaves[k].clone() for k in places]]
-    written = make_fx(run, pre_dispatch=True)(*given)
-    _mark_regions(torch, written)
-    exported = torch.export.export(written, ([t.clone() for t in given[0]], given[1])).run_decompositions(_table(torch))
+    _library()
+    with _tracing(torch):
+        written = make_fx(run, pre_dispatch=True)(*given)
+        _mark_regions(torch, written)
+        exported = torch.export.export(written, ([t.clone() for t in given[0]], given[1]))
+        exported = exported.run_decompositions(_table(torch))
     return _of_arguments(torch, exported, list(state), leaves, found[0])
 
 

@@ -1,5 +1,7 @@
 """ATen's activations and softmax, by chainrule's."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from typing import Any
 
 import numpy as np
@@ -35,25 +37,25 @@ for _name, _function in PLAIN.items():
 
 
 @carries("log_sigmoid_forward")
-def log_sigmoid_forward(call: Call, x: Any) -> Any:  # noqa: ARG001
+def log_sigmoid_forward(call: Call, x: Any) -> Any:
     """Return log σ(x), and what only PyTorch's backward pass needs."""
     return functional.logsigmoid(x), None
 
 
 @carries("gelu")
-def gelu(call: Call, x: Any, *, approximate: str = "none") -> Any:  # noqa: ARG001
+def gelu(call: Call, x: Any, *, approximate: str = "none") -> Any:
     """Return x Φ(x), or its approximation by tanh."""
     return functional.gelu(x, approximate=approximate)
 
 
 @carries("leaky_relu")
-def leaky_relu(call: Call, x: Any, negative_slope: float = 0.01) -> Any:  # noqa: ARG001
+def leaky_relu(call: Call, x: Any, negative_slope: float = 0.01) -> Any:
     """Return a ReLU that leaks."""
     return functional.leaky_relu(x, negative_slope)
 
 
 @carries("elu")
-def elu(call: Call, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:  # noqa: ARG001
+def elu(call: Call, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """Return s x where x is positive, s α (exp(i x) − 1) elsewhere."""
     if input_scale == 1:
         y = functional.elu(x, alpha)
@@ -63,7 +65,7 @@ def elu(call: Call, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale:
 
 
 @carries("celu")
-def celu(call: Call, x: Any, alpha: float = 1.0) -> Any:  # noqa: ARG001
+def celu(call: Call, x: Any, alpha: float = 1.0) -> Any:
     """Return a smooth exponential linear unit."""
     return functional.celu(x, alpha)
 
@@ -77,38 +79,38 @@ def prelu(call: Call, x: Any, weight: Any) -> Any:
 
 
 @carries("softplus")
-def softplus(call: Call, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:  # noqa: ARG001
+def softplus(call: Call, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """Return log(1 + exp(βx)) / β, and x itself beyond the threshold."""
     y = functional.softplus(x) if beta == 1 else functional.softplus(x * beta) / beta
     return np.where(x * beta > threshold, x, y)
 
 
 @carries("hardtanh")
-def hardtanh(call: Call, x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:  # noqa: ARG001
+def hardtanh(call: Call, x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Return x within bounds."""
     return functional.hardtanh(x, min_val, max_val)
 
 
 @carries("threshold")
-def threshold(call: Call, x: Any, threshold: float, value: float) -> Any:  # noqa: ARG001
+def threshold(call: Call, x: Any, threshold: float, value: float) -> Any:
     """Return x where it is above a number, else a value."""
     return functional.threshold(x, threshold, value)
 
 
 @carries("hardshrink")
-def hardshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:  # noqa: ARG001
+def hardshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:
     """Return x outside of [−λ, λ], else 0."""
     return functional.hardshrink(x, lambd)
 
 
 @carries("softshrink")
-def softshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:  # noqa: ARG001
+def softshrink(call: Call, x: Any, lambd: float = 0.5) -> Any:
     """Return x moved towards 0 by λ, 0 within."""
     return functional.softshrink(x, lambd)
 
 
 @carries("glu")
-def glu(call: Call, x: Any, dim: int = -1) -> Any:  # noqa: ARG001
+def glu(call: Call, x: Any, dim: int = -1) -> Any:
     """Return one half of x times the sigmoid of the other."""
     return functional.glu(x, axis=dim)
 

@@ -1,5 +1,7 @@
 """ATen's operators of one element at a time, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -32,9 +34,11 @@ TWO: dict[str, Callable[..., Any]] = {
     **{"xlogy": xlogy, "logaddexp": np.logaddexp, "logaddexp2": np.logaddexp2, "heaviside": np.heaviside},
 }
 FLOATING = frozenset(
-    ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan"]
-    + ["sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "reciprocal", "sinc"]
-    + ["deg2rad", "rad2deg", "rsqrt", "sigmoid", "erfinv", "special_i0"]
+    [
+        *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan"),
+        *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "lgamma", "digamma", "reciprocal", "sinc"),
+        *("deg2rad", "rad2deg", "erfinv", "special_i0"),
+    ]
 )
 """Operators that take integers, and compute in floats."""
 
@@ -52,7 +56,7 @@ def _of_one(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_two(function: Callable[..., Any]) -> Callable[..., Any]:
-    def carry_out(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+    def carry_out(call: Call, a: Any, b: Any) -> Any:
         return function(a, b)
 
     return carry_out
@@ -65,18 +69,18 @@ for _name, _function in TWO.items():
 
 
 @carries("alias", "clone", "lift_fresh_copy", "lift_fresh", "contiguous", "lift", "view_as", "_conj", "resolve_neg")
-def same(call: Call, x: Any, *_: Any, **__: Any) -> Any:  # noqa: ARG001
+def same(call: Call, x: Any, *_: Any, **__: Any) -> Any:
     """Return x."""
     return x
 
 
 @carries("stop_gradient", "detach")
-def stopped(call: Call, x: Any) -> Any:  # noqa: ARG001
+def stopped(call: Call, x: Any) -> Any:
     """Return x as a constant: what `detach`, `data` and `no_grad` are in PyTorch."""
     return stop_gradient(arrayed(x))
 
 
-@carries("_to_copy", "to", "type_as")
+@carries("_to_copy")
 def to_copy(call: Call, x: Any, *_: Any, **__: Any) -> Any:
     """Return x in another dtype; on which device and in which layout says nothing here."""
     return cast(x, call.dtype)
@@ -89,7 +93,7 @@ def convert_element_type(call: Call, x: Any, dtype: Any) -> Any:
 
 
 @carries("copy")
-def copy(call: Call, x: Any, source: Any, non_blocking: bool = False) -> Any:  # noqa: ARG001
+def copy(call: Call, x: Any, source: Any, non_blocking: bool = False) -> Any:
     """Return what is written over x, in its shape and dtype."""
     return cast(np.broadcast_to(arrayed(source), x.shape), x.dtype)
 
@@ -108,13 +112,13 @@ def _times(alpha: Any, x: Any) -> Any:
 
 
 @carries("add")
-def add(call: Call, a: Any, b: Any, *, alpha: Any = 1) -> Any:  # noqa: ARG001
+def add(call: Call, a: Any, b: Any, *, alpha: Any = 1) -> Any:
     """Return a + α b."""
     return np.add(a, _times(alpha, b))
 
 
 @carries("sub")
-def sub(call: Call, a: Any, b: Any, *, alpha: Any = 1) -> Any:  # noqa: ARG001
+def sub(call: Call, a: Any, b: Any, *, alpha: Any = 1) -> Any:
     """Return a − α b."""
     return np.subtract(a, _times(alpha, b))
 
@@ -139,19 +143,19 @@ def div(call: Call, a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
 
 
 @carries("floor_divide")
-def floor_divide(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def floor_divide(call: Call, a: Any, b: Any) -> Any:
     """Return a quotient rounded down."""
     return np.floor_divide(a, b)
 
 
 @carries("remainder")
-def remainder(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def remainder(call: Call, a: Any, b: Any) -> Any:
     """Return what is left of a division, with the sign of the divisor."""
     return np.remainder(a, b)
 
 
 @carries("fmod")
-def fmod(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def fmod(call: Call, a: Any, b: Any) -> Any:
     """Return what is left of a division, with the sign of the dividend."""
     return np.fmod(a, b)
 
@@ -172,43 +176,43 @@ def rsqrt(call: Call, x: Any) -> Any:
 
 
 @carries("round")
-def round_(call: Call, x: Any, *, decimals: int = 0) -> Any:  # noqa: ARG001
+def round_(call: Call, x: Any, *, decimals: int = 0) -> Any:
     """Return x rounded to whole numbers, or to decimals; ties to the even one."""
     return np.round(x, decimals)
 
 
 @carries("copysign")
-def copysign(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def copysign(call: Call, a: Any, b: Any) -> Any:
     """Return |a| with the sign of b, which has no gradient."""
     return np.copysign(a, stop_gradient(arrayed(b)))
 
 
 @carries("frac")
-def frac(call: Call, x: Any) -> Any:  # noqa: ARG001
+def frac(call: Call, x: Any) -> Any:
     """Return x without its whole part."""
     return x - np.trunc(x)
 
 
 @carries("lerp")
-def lerp(call: Call, a: Any, b: Any, weight: Any) -> Any:  # noqa: ARG001
+def lerp(call: Call, a: Any, b: Any, weight: Any) -> Any:
     """Return a + w (b − a)."""
     return a + weight * (b - a)
 
 
 @carries("addcmul")
-def addcmul(call: Call, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:  # noqa: ARG001
+def addcmul(call: Call, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:
     """Return x + v a b."""
     return x + _times(value, a * b)
 
 
 @carries("addcdiv")
-def addcdiv(call: Call, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:  # noqa: ARG001
+def addcdiv(call: Call, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:
     """Return x + v a / b."""
     return x + _times(value, a / b)
 
 
 @carries("logit")
-def logits(call: Call, x: Any, eps: float | None = None) -> Any:  # noqa: ARG001
+def logits(call: Call, x: Any, eps: float | None = None) -> Any:
     """Return log(x / (1 − x)), with x kept from 0 and 1 by eps."""
     return logit(x if eps is None else np.clip(x, eps, 1 - eps))
 
@@ -257,7 +261,7 @@ def clamp_max(call: Call, x: Any, max: Any) -> Any:
 
 
 @carries("nan_to_num")
-def nan_to_num(call: Call, x: Any, nan: Any = None, posinf: Any = None, neginf: Any = None) -> Any:  # noqa: ARG001
+def nan_to_num(call: Call, x: Any, nan: Any = None, posinf: Any = None, neginf: Any = None) -> Any:
     """Return x with numbers for NaN and the infinities."""
     return np.nan_to_num(x, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 

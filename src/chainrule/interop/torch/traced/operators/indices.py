@@ -1,7 +1,9 @@
 """ATen's operators that take or write elements at indices, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from .shapes import along
 
 
 @carries("select.int", "select_copy.int")
-def select(call: Call, x: Any, dim: int, index: int) -> Any:  # noqa: ARG001
+def select(call: Call, x: Any, dim: int, index: int) -> Any:
     """Return one slice along an axis."""
     return along(x, dim, index)
 
@@ -29,38 +31,38 @@ def _sliced(x: Any, dim: int, start: Any, end: Any, step: int) -> slice:
 
 
 @carries("slice.Tensor", "slice_copy.Tensor")
-def slice_(call: Call, x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:  # noqa: ARG001
+def slice_(call: Call, x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     """Return a part of an axis."""
     part = _sliced(x, dim, start, end, step)
     return x if part == slice(0, x.shape[dim], 1) else along(x, dim, part)
 
 
 @carries("narrow")
-def narrow(call: Call, x: Any, dim: int, start: int, length: int) -> Any:  # noqa: ARG001
+def narrow(call: Call, x: Any, dim: int, start: int, length: int) -> Any:
     """Return a part of an axis, of a length."""
     return along(x, dim, slice(start, start + length))
 
 
 @carries("index.Tensor", "_unsafe_index.Tensor")
-def index(call: Call, x: Any, indices: Sequence[Any]) -> Any:  # noqa: ARG001
+def index(call: Call, x: Any, indices: Sequence[Any]) -> Any:
     """Return the elements that arrays of indices name; None takes a whole axis."""
     return getitem(x, tuple(slice(None) if part is None else part for part in indices))
 
 
 @carries("index_select")
-def index_select(call: Call, x: Any, dim: int, index: Any) -> Any:  # noqa: ARG001
+def index_select(call: Call, x: Any, dim: int, index: Any) -> Any:
     """Return slices along an axis."""
     return take(x, index, axis=dim)
 
 
 @carries("take")
-def take_flat(call: Call, x: Any, index: Any) -> Any:  # noqa: ARG001
+def take_flat(call: Call, x: Any, index: Any) -> Any:
     """Return elements of x read in one line."""
     return take(reshape(x, (-1,)), index, axis=0)
 
 
 @carries("gather")
-def gather(call: Call, x: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:  # noqa: ARG001
+def gather(call: Call, x: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """Return one element for each index, at its own place along the other axes."""
     if x.ndim == 0:
         return broadcast_to(x, index.shape)
@@ -76,7 +78,7 @@ def _cut(x: Any, dim: int, shape: tuple[int, ...]) -> Any:
 @carries("embedding")
 def embedding(
     call: Call, weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return rows of a table; the padding row gets no gradient."""
     if scale_grad_by_freq:
         call.refuse("scale_grad_by_freq: expected False; chainrule adds the gradients of a row up")
@@ -92,13 +94,13 @@ def _at(x: Any, place: tuple[Any, ...]) -> Any:
 
 
 @carries("select_scatter")
-def select_scatter(call: Call, x: Any, src: Any, dim: int, index: int) -> Any:  # noqa: ARG001
+def select_scatter(call: Call, x: Any, src: Any, dim: int, index: int) -> Any:
     """Return x with one slice written."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(cast(arrayed(src), x.dtype))
 
 
 @carries("slice_scatter")
-def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:  # noqa: ARG001
+def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     """Return x with a part of an axis written."""
     part = _sliced(x, dim, start, end, step)
     return _at(x, (slice(None),) * (dim % x.ndim) + (part,)).set(cast(arrayed(src), x.dtype))
@@ -107,7 +109,7 @@ def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None,
 @carries("index_put", "_unsafe_index_put", "_index_put_impl")
 def index_put(
     call: Call, x: Any, indices: Sequence[Any], values: Any, accumulate: bool = False, unsafe: bool = False
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return x with values written, or added, where arrays of indices say."""
     place = _at(x, tuple(slice(None) if part is None else part for part in indices))
     values = cast(arrayed(values), x.dtype)
@@ -115,19 +117,19 @@ def index_put(
 
 
 @carries("index_add")
-def index_add(call: Call, x: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:  # noqa: ARG001
+def index_add(call: Call, x: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
     """Return x with slices added."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).add(source if alpha == 1 else source * alpha)
 
 
 @carries("index_copy")
-def index_copy(call: Call, x: Any, dim: int, index: Any, source: Any) -> Any:  # noqa: ARG001
+def index_copy(call: Call, x: Any, dim: int, index: Any, source: Any) -> Any:
     """Return x with slices written."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(source)
 
 
 @carries("index_fill")
-def index_fill(call: Call, x: Any, dim: int, index: Any, value: Any) -> Any:  # noqa: ARG001
+def index_fill(call: Call, x: Any, dim: int, index: Any, value: Any) -> Any:
     """Return x with one value in slices."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(cast(arrayed(value), x.dtype))
 
@@ -167,7 +169,7 @@ def scatter_reduce(
 
 
 @carries("masked_scatter")
-def masked_scatter(call: Call, x: Any, mask: Any, source: Any) -> Any:  # noqa: ARG001
+def masked_scatter(call: Call, x: Any, mask: Any, source: Any) -> Any:
     """Return x with the elements of the source, one after the other, where the mask holds."""
     mask = np.broadcast_to(mask, x.shape)
     order = plain(lambda mask: np.maximum(np.cumsum(np.asarray(mask).ravel()) - 1, 0).reshape(mask.shape), mask)
@@ -178,7 +180,7 @@ def masked_scatter(call: Call, x: Any, mask: Any, source: Any) -> Any:  # noqa: 
 
 
 @carries("topk")
-def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: ARG001
+def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """Return the largest elements along an axis, and where they are."""
     order = np.argsort(-x if largest else x, axis=dim, kind="stable")
     places = along(order, dim, slice(k))
@@ -186,26 +188,26 @@ def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted
 
 
 @carries("sort", "sort.stable")
-def sort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:  # noqa: ARG001
+def sort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
     """Return the elements in order along an axis, and where they were."""
     places = np.argsort(-x if descending else x, axis=dim, kind="stable")
     return take_along_axis(x, places, dim), places
 
 
 @carries("argsort", "argsort.stable")
-def argsort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:  # noqa: ARG001
+def argsort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
     """Return where the elements are that come in order along an axis."""
     return np.argsort(-x if descending else x, axis=dim, kind="stable")
 
 
 @carries("nonzero")
-def nonzero(call: Call, x: Any) -> Any:  # noqa: ARG001
+def nonzero(call: Call, x: Any) -> Any:
     """Return the places of elements that are not zero."""
     return plain(lambda values: np.argwhere(values), x)
 
 
 @carries("masked_select")
-def masked_select(call: Call, x: Any, mask: Any) -> Any:  # noqa: ARG001
+def masked_select(call: Call, x: Any, mask: Any) -> Any:
     """Return, in one line, the elements where the mask holds."""
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return getitem(broadcast_to(x, shape), (np.broadcast_to(mask, shape),))
@@ -220,10 +222,9 @@ def one_hot(call: Call, x: Any, num_classes: int = -1) -> Any:
 
 
 @carries("bucketize.Tensor")
-def bucketize(call: Call, x: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:  # noqa: ARG001
+def bucketize(call: Call, x: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Return between which boundaries each element lies."""
-    side = "right" if right else "left"
-    return plain(lambda x, boundaries: np.searchsorted(boundaries, x, side=side), x, boundaries)
+    return _between(boundaries, x, right)
 
 
 @carries("searchsorted.Tensor")
@@ -232,12 +233,16 @@ def searchsorted(call: Call, sorted_sequence: Any, x: Any, **settings: Any) -> A
     if sorted_sequence.ndim != 1:
         call.refuse(f"expected one sequence in order, got shape {list(sorted_sequence.shape)}")
     right = settings.get("right", False) or settings.get("side") == "right"
-    side = "right" if right else "left"
-    return plain(lambda line, x: np.searchsorted(line, x, side=side), sorted_sequence, x)
+    return _between(sorted_sequence, x, right)
+
+
+def _between(line: Any, x: Any, right: bool) -> Any:
+    side: Literal["left", "right"] = "right" if right else "left"
+    return plain(lambda line, x: np.searchsorted(line, x, side=side), line, x)
 
 
 @carries("unfold")
-def unfold(call: Call, x: Any, dimension: int, size: int, step: int) -> Any:  # noqa: ARG001
+def unfold(call: Call, x: Any, dimension: int, size: int, step: int) -> Any:
     """Return the windows along an axis, as a new last axis."""
     axis = dimension % x.ndim
     count = (x.shape[axis] - size) // step + 1

@@ -1,5 +1,7 @@
 """ATen's normalisations and dropout, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +20,7 @@ Outputs = tuple[Any, ...]
 def layer_norm(
     call: Call, x: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enable: bool = True,
-) -> Any:  # fmt: skip  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Return x with mean 0 and variance 1 over the last axes, scaled and shifted."""
     return functional.layer_norm(x, tuple(normalized_shape), weight, bias, eps)
 
@@ -55,7 +57,7 @@ def fused_rms_norm(call: Call, x: Any, normalized_shape: Sequence[int], weight: 
 def group_norm(
     call: Call, x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
-) -> Any:  # fmt: skip  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Return x with mean 0 and variance 1 over each group of channels."""
     return functional.group_norm(x, num_groups, weight, bias, eps)
 
@@ -63,7 +65,7 @@ def group_norm(
 @carries("native_group_norm")
 def native_group_norm(
     call: Call, x: Any, weight: Any, bias: Any, n: int, c: int, size: int, group: int, eps: float
-) -> Outputs:  # noqa: ARG001
+) -> Outputs:
     """Return the group norm; its moments are not kept."""
     return functional.group_norm(x, group, weight, bias, eps), None, None
 
@@ -74,7 +76,7 @@ def native_group_norm(
 @carries("_native_batch_norm_legit_no_training")
 def batch_norm_inference(
     call: Call, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float
-) -> Outputs:  # noqa: ARG001
+) -> Outputs:
     """Return x normalised by running moments."""
     return functional.batch_norm(x, mean, variance, weight, bias, False, momentum, eps), None, None
 
@@ -96,7 +98,7 @@ def batch_norm_functional(
 @carries("_native_batch_norm_legit.no_stats")
 def batch_norm_without(
     call: Call, x: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
-) -> Outputs:  # noqa: ARG001
+) -> Outputs:
     """Return x normalised by its own moments, where none are kept."""
     return functional.batch_norm(x, None, None, weight, bias, True, momentum, eps), None, None
 
@@ -105,7 +107,7 @@ def batch_norm_without(
 
 
 @carries("dropout")
-def dropout(call: Call, x: Any, p: float, train: bool) -> Any:  # noqa: ARG001
+def dropout(call: Call, x: Any, p: float, train: bool) -> Any:
     """Return x with elements dropped, where the trace was one of training."""
     return dropped(x, p, bool(train))
 

@@ -1,5 +1,7 @@
 """ATen's operators that make arrays of numbers, or draw them."""
 
+# ATen's arguments, also those that say nothing here
+
 from collections.abc import Sequence
 from typing import Any
 

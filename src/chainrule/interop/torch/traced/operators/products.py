@@ -1,5 +1,7 @@
 """ATen's products of matrices, and attention, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from chainrule.rules.network.linear import linear as linear_map
 
 
 @carries("mm", "bmm", "matmul", "mv", "dot", "vdot", "inner")
-def matmul(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def matmul(call: Call, a: Any, b: Any) -> Any:
     """Return a matrix product."""
     if kind_of(a) != "f":
         return np.matmul(a, b)
@@ -20,7 +22,7 @@ def matmul(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
 
 
 @carries("linear")
-def linear(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:  # noqa: ARG001
+def linear(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:
     """Return x Wᵀ + b: PyTorch's weights are [out, in]."""
     return linear_map(x, transpose(weight), bias) if bias is not None else x @ transpose(weight)
 
@@ -42,26 +44,26 @@ def addmm(call: Call, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) 
 
 
 @carries("addr")
-def addr(call: Call, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:  # noqa: ARG001
+def addr(call: Call, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """Return β x + α a bᵀ."""
     return _mixed(x, np.outer(a, b), beta, alpha)
 
 
 @carries("outer", "ger")
-def outer(call: Call, a: Any, b: Any) -> Any:  # noqa: ARG001
+def outer(call: Call, a: Any, b: Any) -> Any:
     """Return all products of two vectors."""
     return np.outer(a, b)
 
 
 @carries("einsum")
-def einsum(call: Call, equation: str, tensors: Sequence[Any], *, path: Any = None) -> Any:  # noqa: ARG001
+def einsum(call: Call, equation: str, tensors: Sequence[Any], *, path: Any = None) -> Any:
     """Return a sum of products."""
     return np.einsum(equation, *tensors)
 
 
 @carries("_trilinear")
 def trilinear(call: Call, a: Any, b: Any, c: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any,
-              unroll_dim: int = 1) -> Any:  # fmt: skip  # noqa: ARG001
+              unroll_dim: int = 1) -> Any:  # fmt: skip
     """Return the sum over axes of the product of three arrays, each with new axes."""
     for k, axes in enumerate((expand1, expand2, expand3)):
         part = (a, b, c)[k]
@@ -72,33 +74,33 @@ def trilinear(call: Call, a: Any, b: Any, c: Any, expand1: Any, expand2: Any, ex
 
 
 @carries("bilinear")
-def bilinear(call: Call, a: Any, b: Any, weight: Any, bias: Any = None) -> Any:  # noqa: ARG001
+def bilinear(call: Call, a: Any, b: Any, weight: Any, bias: Any = None) -> Any:
     """Return aᵀ W b for each output."""
     return functional.bilinear(a, b, weight, bias)
 
 
 @carries("_cdist_forward", "_euclidean_dist", "cdist")
-def cdist(call: Call, a: Any, b: Any, p: float = 2.0, compute_mode: Any = None) -> Any:  # noqa: ARG001
+def cdist(call: Call, a: Any, b: Any, p: float = 2.0, compute_mode: Any = None) -> Any:
     """Return the distances of all pairs of rows."""
     apart = np.expand_dims(a, -2) - np.expand_dims(b, -3)
     return np.linalg.norm(apart, ord=p, axis=-1)
 
 
 @carries("linalg_inv_ex", "linalg_inv", "inverse")
-def inverse(call: Call, a: Any, *, check_errors: bool = False) -> Any:  # noqa: ARG001
+def inverse(call: Call, a: Any, *, check_errors: bool = False) -> Any:
     """Return the inverse of matrices, and that it went well."""
     y = np.linalg.inv(a)
     return (y, np.zeros(a.shape[:-2], np.int32)) if isinstance(call.step.dtypes, tuple) else y
 
 
 @carries("linalg_det", "det")
-def determinant(call: Call, a: Any) -> Any:  # noqa: ARG001
+def determinant(call: Call, a: Any) -> Any:
     """Return the determinant of matrices."""
     return np.linalg.det(a)
 
 
 @carries("linalg_solve", "_linalg_solve_ex")
-def solve(call: Call, a: Any, b: Any, *, left: bool = True, check_errors: bool = False) -> Any:  # noqa: ARG001
+def solve(call: Call, a: Any, b: Any, *, left: bool = True, check_errors: bool = False) -> Any:
     """Return the solution of A x = b."""
     if not left:
         call.refuse("left: expected True; transpose the equation")
@@ -107,7 +109,7 @@ def solve(call: Call, a: Any, b: Any, *, left: bool = True, check_errors: bool =
 
 
 @carries("linalg_cholesky_ex", "linalg_cholesky", "cholesky")
-def cholesky(call: Call, a: Any, *, upper: bool = False, check_errors: bool = False) -> Any:  # noqa: ARG001
+def cholesky(call: Call, a: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Return the Cholesky factor of matrices."""
     y = np.linalg.cholesky(a)
     y = swapaxes(y, -1, -2) if upper else y

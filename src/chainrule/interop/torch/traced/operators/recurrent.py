@@ -1,5 +1,7 @@
 """ATen's recurrent layers, by chainrule's operations: one step after the other, as `chainrule.nn.recurrent` does."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +37,7 @@ def _gru_step(from_input: Any, from_state: Any, state: State) -> State:
 
 
 def _plain_step(function: Callable[[Any], Any]) -> Stepping:
-    def step(from_input: Any, from_state: Any, state: State) -> State:  # noqa: ARG001
+    def step(from_input: Any, from_state: Any, state: State) -> State:
         return (function(from_input + from_state),)
 
     return step
@@ -104,12 +106,12 @@ def rnn_relu(call: Call, x: Any, hx: Any, params: Sequence[Any], *settings: Any)
 
 
 @carries("lstm_cell")
-def lstm_cell(call: Call, x: Any, hx: Sequence[Any], w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:  # noqa: ARG001
+def lstm_cell(call: Call, x: Any, hx: Sequence[Any], w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """Return the next state and cell of a long short-term memory."""
     return _lstm_step(_map(x, w_ih, b_ih), _map(hx[0], w_hh, b_hh), tuple(hx))
 
 
 @carries("gru_cell")
-def gru_cell(call: Call, x: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:  # noqa: ARG001
+def gru_cell(call: Call, x: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """Return the next state of a gated recurrent unit."""
     return _gru_step(_map(x, w_ih, b_ih), _map(hx, w_hh, b_hh), (hx,))[0]

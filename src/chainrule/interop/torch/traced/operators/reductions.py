@@ -1,5 +1,7 @@
 """ATen's reductions and running sums, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 import math
 from typing import Any
 
@@ -26,37 +28,37 @@ def _summed(call: Call, x: Any) -> Any:
 
 
 @carries("sum")
-def sum_(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:  # noqa: ARG001
+def sum_(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return a sum."""
     return np.sum(_summed(call, x), axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("mean")
-def mean(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:  # noqa: ARG001
+def mean(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return a mean."""
     return np.mean(_summed(call, x), axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("prod")
-def prod(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:  # noqa: ARG001
+def prod(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return a product."""
     return np.prod(_summed(call, x), axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("amax")
-def amax(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:  # noqa: ARG001
+def amax(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the largest element; equal ones share the gradient."""
     return np.max(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("amin")
-def amin(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:  # noqa: ARG001
+def amin(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Return the smallest element; equal ones share the gradient."""
     return np.min(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("aminmax")
-def aminmax(call: Call, x: Any, *, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: ARG001
+def aminmax(call: Call, x: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the smallest and the largest element."""
     return np.min(x, axis=dim, keepdims=keepdim), np.max(x, axis=dim, keepdims=keepdim)
 
@@ -72,7 +74,6 @@ def _extreme(call: Call, x: Any, dim: Any, keepdim: bool, largest: bool) -> Any:
     values = take_along_axis(x, places, dim)
     if keepdim:
         return values, places
-    del call
     shape = tuple(n for k, n in enumerate(values.shape) if k != dim % x.ndim)
     return reshape(values, shape), reshape(places, shape)
 
@@ -90,7 +91,7 @@ def min_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _place(find: Any) -> Any:
-    def carry_out(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: ARG001
+    def carry_out(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         if dim is None:
             found = find(reshape(x, (-1,)), axis=0)
             return reshape(found, (1,) * x.ndim) if keepdim else found
@@ -105,25 +106,25 @@ carries("argmin")(_place(np.argmin))
 
 
 @carries("any")
-def any_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: ARG001
+def any_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Say whether some element is not zero."""
     return np.any(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("all")
-def all_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: ARG001
+def all_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Say whether no element is zero."""
     return np.all(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("count_nonzero")
-def count_nonzero(call: Call, x: Any, dim: Any = None) -> Any:  # noqa: ARG001
+def count_nonzero(call: Call, x: Any, dim: Any = None) -> Any:
     """Return how many elements are not zero."""
     return np.count_nonzero(x, axis=axes_of(dim))
 
 
 @carries("logsumexp", "special_logsumexp")
-def logsumexp(call: Call, x: Any, dim: Any, keepdim: bool = False) -> Any:  # noqa: ARG001
+def logsumexp(call: Call, x: Any, dim: Any, keepdim: bool = False) -> Any:
     """Return the logarithm of a sum of exponentials."""
     return log_sum_exp(x, axis=axes_of(dim), keepdims=keepdim)
 
@@ -143,7 +144,7 @@ def _freedom(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
 @carries("var")
 def var(
     call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return a variance."""
     axes, ddof = _freedom(dim, unbiased, correction)
     return np.var(x, axis=axes, ddof=ddof, keepdims=keepdim)
@@ -152,7 +153,7 @@ def var(
 @carries("std")
 def std(
     call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return a standard deviation."""
     axes, ddof = _freedom(dim, unbiased, correction)
     return np.std(x, axis=axes, ddof=ddof, keepdims=keepdim)
@@ -175,7 +176,7 @@ def std_mean(call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim:
 @carries("linalg_vector_norm")
 def vector_norm(
     call: Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return the norm of vectors; those over several axes are laid out along one first."""
     x = _summed(call, x)
     axes = tuple(range(x.ndim)) if axes_of(dim) is None else axes_of(dim)
@@ -196,25 +197,25 @@ def norm(call: Call, x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False,
 
 
 @carries("cumsum")
-def cumsum(call: Call, x: Any, dim: int, *, dtype: Any = None) -> Any:  # noqa: ARG001
+def cumsum(call: Call, x: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return running sums."""
     return x if x.ndim == 0 else np.cumsum(_summed(call, x), axis=dim)
 
 
 @carries("cumprod")
-def cumprod(call: Call, x: Any, dim: int, *, dtype: Any = None) -> Any:  # noqa: ARG001
+def cumprod(call: Call, x: Any, dim: int, *, dtype: Any = None) -> Any:
     """Return running products."""
     return x if x.ndim == 0 else np.cumprod(_summed(call, x), axis=dim)
 
 
 @carries("cummax")
-def cummax(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
+def cummax(call: Call, x: Any, dim: int) -> Any:
     """Return running maxima and where each is; of equal ones the last, as in PyTorch."""
     return _running(x, dim, np.maximum)
 
 
 @carries("cummin")
-def cummin(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
+def cummin(call: Call, x: Any, dim: int) -> Any:
     """Return running minima and where each is; of equal ones the last, as in PyTorch."""
     return _running(x, dim, np.minimum)
 
@@ -231,7 +232,7 @@ def _running(x: Any, dim: int, extreme: Any) -> Any:
 
 
 @carries("logcumsumexp")
-def logcumsumexp(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
+def logcumsumexp(call: Call, x: Any, dim: int) -> Any:
     """Return the logarithms of running sums of exponentials."""
     top = plain(lambda values: np.max(values, axis=dim, keepdims=True), x)
     return np.log(np.cumsum(np.exp(x - top), axis=dim)) + top

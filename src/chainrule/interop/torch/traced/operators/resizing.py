@@ -4,6 +4,8 @@ Source: the sampling positions are those of PyTorch's `interpolate`; the cubic w
 interpolation for digital image processing" (1981), with a = −0.75.
 """
 
+# ATen's arguments, also those that say nothing here
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any

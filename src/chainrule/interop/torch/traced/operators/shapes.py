@@ -1,8 +1,10 @@
 """ATen's operators that change shapes, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,13 +22,13 @@ def along(x: Any, axis: int, part: Any) -> Any:
 
 
 @carries("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy")
-def view(call: Call, x: Any, size: Sequence[int]) -> Any:  # noqa: ARG001
+def view(call: Call, x: Any, size: Sequence[int]) -> Any:
     """Return x in another shape."""
     return reshaped(x, tuple(size))
 
 
 @carries("flatten.using_ints")
-def flatten(call: Call, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:  # noqa: ARG001
+def flatten(call: Call, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Return x with some axes as one."""
     if x.ndim == 0:
         return reshaped(x, (1,))
@@ -35,49 +37,49 @@ def flatten(call: Call, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:  
 
 
 @carries("unflatten.int")
-def unflatten(call: Call, x: Any, dim: int, sizes: Sequence[int]) -> Any:  # noqa: ARG001
+def unflatten(call: Call, x: Any, dim: int, sizes: Sequence[int]) -> Any:
     """Return x with one axis as several."""
     return reshaped(x, (*x.shape[: dim % x.ndim], *sizes, *x.shape[dim % x.ndim + 1 :]))
 
 
 @carries("permute", "permute_copy")
-def permute(call: Call, x: Any, dims: Sequence[int]) -> Any:  # noqa: ARG001
+def permute(call: Call, x: Any, dims: Sequence[int]) -> Any:
     """Return x with its axes in another order."""
     return transpose(x, tuple(dims))
 
 
 @carries("transpose.int", "transpose_copy.int")
-def swapped(call: Call, x: Any, dim0: int, dim1: int) -> Any:  # noqa: ARG001
+def swapped(call: Call, x: Any, dim0: int, dim1: int) -> Any:
     """Return x with two axes exchanged."""
     return np.swapaxes(x, dim0, dim1)
 
 
 @carries("t")
-def turned(call: Call, x: Any) -> Any:  # noqa: ARG001
+def turned(call: Call, x: Any) -> Any:
     """Return the transpose of a matrix."""
     return transpose(x)
 
 
 @carries("numpy_T")
-def turned_whole(call: Call, x: Any) -> Any:  # noqa: ARG001
+def turned_whole(call: Call, x: Any) -> Any:
     """Return x with its axes in the reverse order."""
     return transpose(x)
 
 
 @carries("movedim.int", "movedim.intlist")
-def movedim(call: Call, x: Any, source: Any, destination: Any) -> Any:  # noqa: ARG001
+def movedim(call: Call, x: Any, source: Any, destination: Any) -> Any:
     """Return x with axes at other places."""
     return moveaxis(x, source, destination)
 
 
 @carries("unsqueeze", "unsqueeze_copy")
-def unsqueeze(call: Call, x: Any, dim: int) -> Any:  # noqa: ARG001
+def unsqueeze(call: Call, x: Any, dim: int) -> Any:
     """Return x with a new axis of length 1."""
     return np.expand_dims(x, dim)
 
 
 @carries("squeeze", "squeeze_copy")
-def squeeze(call: Call, x: Any, dim: Any = None) -> Any:  # noqa: ARG001
+def squeeze(call: Call, x: Any, dim: Any = None) -> Any:
     """Return x without axes of length 1; one of another length stays."""
     axes = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     gone = {axis % x.ndim for axis in axes} if x.ndim else set()
@@ -85,26 +87,26 @@ def squeeze(call: Call, x: Any, dim: Any = None) -> Any:  # noqa: ARG001
 
 
 @carries("expand", "expand_copy", "broadcast_to")
-def expand(call: Call, x: Any, size: Sequence[int], *, implicit: bool = False) -> Any:  # noqa: ARG001
+def expand(call: Call, x: Any, size: Sequence[int], *, implicit: bool = False) -> Any:
     """Return x repeated along axes; −1 stands for the length that an axis has."""
     new = len(size) - x.ndim
     return broadcast_to(x, tuple(x.shape[k - new] if n == -1 else n for k, n in enumerate(size)))
 
 
 @carries("expand_as")
-def expand_as(call: Call, x: Any, other: Any) -> Any:  # noqa: ARG001
+def expand_as(call: Call, x: Any, other: Any) -> Any:
     """Return x repeated to the shape of another array."""
     return broadcast_to(x, other.shape)
 
 
 @carries("repeat", "tile")
-def repeat(call: Call, x: Any, repeats: Sequence[int]) -> Any:  # noqa: ARG001
+def repeat(call: Call, x: Any, repeats: Sequence[int]) -> Any:
     """Return x repeated as a whole."""
     return np.tile(x, tuple(repeats))
 
 
 @carries("repeat_interleave.self_int", "repeat_interleave.self_Tensor")
-def repeat_interleave(call: Call, x: Any, repeats: Any, dim: int | None = None, **_: Any) -> Any:  # noqa: ARG001
+def repeat_interleave(call: Call, x: Any, repeats: Any, dim: int | None = None, **_: Any) -> Any:
     """Return x with each element repeated."""
     return np.repeat(x, repeats, axis=dim)
 
@@ -134,7 +136,7 @@ def split(call: Call, x: Any, split_size: Any, dim: int = 0) -> Any:
 
 
 @carries("split_with_sizes", "split_with_sizes_copy")
-def split_with_sizes(call: Call, x: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:  # noqa: ARG001
+def split_with_sizes(call: Call, x: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
     """Return pieces of lengths that are listed."""
     ends = np.cumsum(split_sizes)
     return tuple(along(x, dim, slice(int(end) - n, int(end))) for n, end in zip(split_sizes, ends, strict=True))
@@ -147,19 +149,19 @@ def chunk(call: Call, x: Any, chunks: int, dim: int = 0) -> Any:
 
 
 @carries("unbind.int")
-def unbind(call: Call, x: Any, dim: int = 0) -> Any:  # noqa: ARG001
+def unbind(call: Call, x: Any, dim: int = 0) -> Any:
     """Return the slices along an axis."""
     return tuple(along(x, dim, k) for k in range(x.shape[dim]))
 
 
 @carries("flip")
-def flip(call: Call, x: Any, dims: Sequence[int]) -> Any:  # noqa: ARG001
+def flip(call: Call, x: Any, dims: Sequence[int]) -> Any:
     """Return x with axes reversed."""
     return np.flip(x, tuple(dims))
 
 
 @carries("roll")
-def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:  # noqa: ARG001
+def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:
     """Return x shifted along axes; what leaves at one end enters at the other."""
     shifts = [shifts] if isinstance(shifts, int) else shifts
     if not dims:
@@ -170,19 +172,20 @@ def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:  # noqa: ARG00
 
 
 @carries("rot90")
-def rot90(call: Call, x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:  # noqa: ARG001
+def rot90(call: Call, x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """Return x turned by right angles in a plane of two axes."""
-    return np.rot90(x, k, tuple(dims))
+    first, second = dims
+    return np.rot90(x, k, (first, second))
 
 
 @carries("diagonal", "diagonal_copy")
-def diagonal(call: Call, x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:  # noqa: ARG001
+def diagonal(call: Call, x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """Return a diagonal as the last axis."""
     return diagonal_of(x, offset, dim1, dim2)
 
 
 @carries("diag_embed")
-def diag_embed(call: Call, x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:  # noqa: ARG001
+def diag_embed(call: Call, x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Return matrices with x on a diagonal."""
     n = x.shape[-1] + abs(offset)
     eye = np.eye(x.shape[-1], n, max(offset, 0), dtype=x.dtype)
@@ -197,13 +200,13 @@ def diag_embed(call: Call, x: Any, offset: int = 0, dim1: int = -2, dim2: int = 
 
 
 @carries("tril")
-def tril(call: Call, x: Any, diagonal: int = 0) -> Any:  # noqa: ARG001
+def tril(call: Call, x: Any, diagonal: int = 0) -> Any:
     """Return x with zeros above a diagonal."""
     return np.tril(x, diagonal)
 
 
 @carries("triu")
-def triu(call: Call, x: Any, diagonal: int = 0) -> Any:  # noqa: ARG001
+def triu(call: Call, x: Any, diagonal: int = 0) -> Any:
     """Return x with zeros below a diagonal."""
     return np.triu(x, diagonal)
 
@@ -230,7 +233,7 @@ def pad(call: Call, x: Any, pad: Sequence[int], mode: str = "constant", value: A
 
 
 def _border(mode: str) -> Any:
-    def carry_out(call: Call, x: Any, padding: Sequence[int]) -> Any:  # noqa: ARG001
+    def carry_out(call: Call, x: Any, padding: Sequence[int]) -> Any:
         return functional.pad(x, padding, mode)
 
     return carry_out
@@ -246,7 +249,7 @@ carries("_pad_circular")(_border("circular"))
 
 
 @carries("pixel_shuffle")
-def pixel_shuffle(call: Call, x: Any, upscale_factor: int) -> Any:  # noqa: ARG001
+def pixel_shuffle(call: Call, x: Any, upscale_factor: int) -> Any:
     """Return `[..., C, H r, W r]` of `[..., C r², H, W]`: channels become squares of pixels."""
     r, (channels, height, width) = upscale_factor, x.shape[-3:]
     parts = reshaped(x, (*x.shape[:-3], channels // (r * r), r, r, height, width))
@@ -260,7 +263,7 @@ def _interleaved(parts: Any) -> Any:
 
 
 @carries("pixel_unshuffle")
-def pixel_unshuffle(call: Call, x: Any, downscale_factor: int) -> Any:  # noqa: ARG001
+def pixel_unshuffle(call: Call, x: Any, downscale_factor: int) -> Any:
     """Return `[..., C r², H, W]` of `[..., C, H r, W r]`: squares of pixels become channels."""
     r, (channels, height, width) = downscale_factor, x.shape[-3:]
     parts = reshaped(x, (*x.shape[:-3], channels, height // r, r, width // r, r))
@@ -271,20 +274,20 @@ def pixel_unshuffle(call: Call, x: Any, downscale_factor: int) -> Any:  # noqa: 
 
 
 @carries("channel_shuffle", "native_channel_shuffle")
-def channel_shuffle(call: Call, x: Any, groups: int) -> Any:  # noqa: ARG001
+def channel_shuffle(call: Call, x: Any, groups: int) -> Any:
     """Return `[B, C, …]` with the channels of the groups dealt out in turn."""
     parts = reshaped(x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
     return reshaped(np.swapaxes(parts, 1, 2), x.shape)
 
 
 @carries("broadcast_tensors")
-def broadcast_tensors(call: Call, tensors: Sequence[Any]) -> Any:  # noqa: ARG001
+def broadcast_tensors(call: Call, tensors: Sequence[Any]) -> Any:
     """Return arrays in their common shape."""
     shape = np.broadcast_shapes(*(x.shape for x in tensors))
     return tuple(broadcast_to(arrayed(x), shape) for x in tensors)
 
 
 @carries("meshgrid")
-def meshgrid(call: Call, tensors: Sequence[Any], *, indexing: str = "ij") -> Any:  # noqa: ARG001
+def meshgrid(call: Call, tensors: Sequence[Any], *, indexing: Literal["ij", "xy"] = "ij") -> Any:
     """Return the coordinates of a grid."""
     return tuple(np.meshgrid(*tensors, indexing=indexing))

@@ -1,5 +1,7 @@
 """Arithmetic on lengths, and parts of results: what Python code does between ATen's operators."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 import math
 import operator
 from collections.abc import Callable
@@ -22,7 +24,7 @@ OF_NUMBERS: dict[str, Callable[..., Any]] = {
 
 
 def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
-    def carry_out(call: Call, *numbers: Any) -> Any:  # noqa: ARG001
+    def carry_out(call: Call, *numbers: Any) -> Any:
         return function(*numbers)
 
     return carry_out
@@ -33,12 +35,12 @@ for _name, _function in OF_NUMBERS.items():
 
 
 @carries("sym_size.int", "size.int")
-def size(call: Call, x: Any, dim: int) -> int:  # noqa: ARG001
+def size(call: Call, x: Any, dim: int) -> int:
     """Return the length of an axis."""
     return int(x.shape[dim])
 
 
 @carries("sym_numel", "numel")
-def count(call: Call, x: Any) -> int:  # noqa: ARG001
+def count(call: Call, x: Any) -> int:
     """Return the number of elements."""
     return math.prod(x.shape)

@@ -1,5 +1,7 @@
 """ATen's convolutions and poolings, by chainrule's operations."""
 
+# ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +65,7 @@ def _transposed(axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding:
 def convolution(
     call: Call, x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, transposed: bool,
     output_padding: Ints, groups: int,
-) -> Any:  # fmt: skip  # noqa: ARG001
+) -> Any:  # fmt: skip
     """Return a convolution, or the transpose of one."""
     axes = weight.ndim - 2
     if transposed:
@@ -77,7 +79,6 @@ def convolution(
 
 def _max(call: Call, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
          with_indices: bool) -> Any:  # fmt: skip
-    del call
     return MAX_POOL[axes](
         x, numbers(kernel, axes), numbers(stride, axes), numbers(padding, axes, 0), numbers(dilation, axes, 1),
         ceil_mode, with_indices,
@@ -135,7 +136,7 @@ def adaptive_max_pool(call: Call, x: Any, output_size: Ints) -> Any:
 
 
 @carries("im2col")
-def im2col(call: Call, x: Any, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints) -> Any:  # noqa: ARG001
+def im2col(call: Call, x: Any, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints) -> Any:
     """Return the windows of images as columns."""
     return functional.unfold(x, tuple(kernel_size), tuple(dilation), tuple(padding), tuple(stride))
 
@@ -143,7 +144,7 @@ def im2col(call: Call, x: Any, kernel_size: Ints, dilation: Ints, padding: Ints,
 @carries("col2im")
 def col2im(
     call: Call, x: Any, output_size: Ints, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints
-) -> Any:  # noqa: ARG001
+) -> Any:
     """Return columns as windows of images, added up where they overlap."""
     size, kernel = tuple(output_size), tuple(kernel_size)
     return functional.fold(x, size, kernel, tuple(dilation), tuple(padding), tuple(stride))

@@ -1,0 +1,239 @@
+"""Models of torchvision, timm, transformers and segmentation_models_pytorch, converted by tracing, against PyTorch.
+
+    python benchmarks/torch_models.py [--only TEXT] [--quick]
+
+Each model, with random weights and a small configuration, is converted in float64: the largest difference of its
+outputs, and of the gradients of its parameters, relative to the largest value; then whether `explain`, `graph` and
+`compile` work on it (one model of each package with --quick). The bar is 1e-8; a model that computes a part in float32
+whatever its dtype, as rotary angles are, is marked with * and held to 1e-6. Packages that are not there are named and
+skipped: `python -m pip install torchvision timm transformers segmentation-models-pytorch`.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from timing import machine, table
+
+import chainrule as cr
+from chainrule.interop.torch import from_torch
+
+BAR, BAR_IN_SINGLE = 1e-8, 1e-6
+Made = tuple[Callable[[], Any], Any]
+
+
+def torchvision_models(torch: Any) -> Iterator[tuple[str, Made]]:
+    """Yield names, and how each model and its input are made."""
+    package = imported("torchvision")
+    names = "resnet18 mobilenet_v2 mobilenet_v3_small squeezenet1_0 densenet121 efficientnet_b0 shufflenet_v2_x0_5 "
+    names += "regnet_y_400mf convnext_tiny googlenet mnasnet0_5 vgg11_bn alexnet swin_t"
+    for name in names.split():
+        settings = {"init_weights": False} if name == "googlenet" else {}
+        yield name, (lambda n=name, s=settings: getattr(package.models, n)(weights=None, **s), images(torch, 64))
+    yield "vit", (lambda: package.models.VisionTransformer(32, 8, 2, 4, 32, 64), images(torch, 32))
+    segmentation = {"weights": None, "weights_backbone": None, "num_classes": 3}
+    for name in ("fcn_resnet50", "deeplabv3_mobilenet_v3_large"):
+        yield name, (lambda n=name: getattr(package.models.segmentation, n)(**segmentation), images(torch, 64))
+
+
+def timm_models(torch: Any) -> Iterator[tuple[str, Made]]:
+    """Yield names, and how each model and its input are made."""
+    package = imported("timm")
+    names = "ghostnet_100 hrnet_w18_small seresnet50 poolformer_s12 edgenext_xx_small mobilevit_xxs convnextv2_atto "
+    names += "eca_nfnet_l0 repvgg_a0 tf_efficientnetv2_b0"
+    for name in names.split():
+        yield name, (lambda n=name: package.create_model(n, pretrained=False, num_classes=5), images(torch, 64))
+
+
+def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
+    """Yield names, and how each model and its input are made."""
+    package = imported("transformers")
+    ids = torch.randint(3, 50, (2, 8))
+    mask = torch.ones_like(ids)
+    mask[1, 6:] = 0
+    text = {"input_ids": ids, "attention_mask": mask}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    common = {**sizes, "vocab_size": 50, "max_position_embeddings": 32}
+    shared = {**common, "num_key_value_heads": 1, "use_cache": False}
+    heads = {**shared, "head_dim": 8}
+    gpt = {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 50, "n_positions": 32, "use_cache": False}
+    bloom = {"hidden_size": 16, "n_layer": 2, "n_head": 2, "vocab_size": 50, "use_cache": False}
+    t5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 50, "use_cache": False}
+    bart = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "use_cache": False}
+    bart |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": 50}
+    vit = {**sizes, "image_size": 32, "patch_size": 8}
+    segformer = {"hidden_sizes": [8, 16, 16, 16], "depths": [1] * 4, "num_attention_heads": [1, 2, 2, 2]}
+    both = {**text, "decoder_input_ids": ids}
+    pixels = {"pixel_values": images(torch, 32)}
+    for cls, config, settings, inputs in (
+        ("GPT2LMHeadModel", "GPT2Config", gpt, text),
+        ("BertForSequenceClassification", "BertConfig", common, text),
+        ("RobertaForTokenClassification", "RobertaConfig", common, text),
+        ("DistilBertForMaskedLM", "DistilBertConfig", {"dim": 16, "n_layers": 2, "n_heads": 2, "vocab_size": 50}, text),
+        ("ElectraForPreTraining", "ElectraConfig", {**common, "embedding_size": 16}, text),
+        ("AlbertModel", "AlbertConfig", {**common, "embedding_size": 8}, text),
+        ("DebertaV2Model", "DebertaV2Config", common, text),
+        ("LlamaForCausalLM", "LlamaConfig", shared, text),
+        ("MistralForCausalLM", "MistralConfig", heads, text),
+        ("Qwen2ForCausalLM", "Qwen2Config", shared, text),
+        ("GemmaForCausalLM", "GemmaConfig", heads, text),
+        ("PhiForCausalLM", "PhiConfig", {**common, "use_cache": False}, text),
+        ("GPTNeoXForCausalLM", "GPTNeoXConfig", {**common, "use_cache": False}, text),
+        ("BloomForCausalLM", "BloomConfig", bloom, text),
+        ("MambaForCausalLM", "MambaConfig", {**bloom, "state_size": 4, "num_hidden_layers": 1}, {"input_ids": ids}),
+        ("T5ForConditionalGeneration", "T5Config", t5, both),
+        ("BartModel", "BartConfig", {**bart, "max_position_embeddings": 32}, both),
+        ("ViTForImageClassification", "ViTConfig", vit, pixels),
+        ("CLIPVisionModel", "CLIPVisionConfig", vit, pixels),
+        ("SegformerForSemanticSegmentation", "SegformerConfig", segformer, {"pixel_values": images(torch, 64)}),
+    ):
+        yield cls, (lambda c=cls, k=config, s=settings: getattr(package, c)(getattr(package, k)(**s)), inputs)
+
+
+def segmentation_models(torch: Any) -> Iterator[tuple[str, Made]]:
+    """Yield names, and how each model and its input are made."""
+    package = imported("segmentation_models_pytorch")
+    for name in ("Unet", "UnetPlusPlus", "FPN", "PSPNet", "Linknet", "DeepLabV3Plus", "MAnet"):
+        make = getattr(package, name)
+        yield name, (lambda m=make: m("resnet18", encoder_weights=None, classes=2), images(torch, 64))
+
+
+PACKAGES = {
+    "torchvision": torchvision_models,
+    "timm": timm_models,
+    "transformers": transformers_models,
+    "segmentation": segmentation_models,
+}
+
+
+def imported(name: str) -> Any:
+    """Return a package; torchvision's operators that need its compiled part are declared, and not run."""
+    import torch
+
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        imported.kept = library  # type: ignore[attr-defined]
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return importlib.import_module(name)
+
+
+def images(torch: Any, size: int) -> Any:
+    """Return two images."""
+    return torch.randn(2, 3, size, size, dtype=torch.float64)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Return the outputs that have a gradient."""
+    if isinstance(tree, Mapping):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        return [leaf for item in tree for leaf in leaves(item)]
+    return [tree] if getattr(tree, "requires_grad", False) else []
+
+
+def called(model: Any, inputs: Any, convert: Callable[[Any], Any]) -> Any:
+    """Return the outputs of a model at inputs of PyTorch."""
+    if isinstance(inputs, Mapping):
+        return model(**{name: convert(x) for name, x in inputs.items()})
+    return model(convert(inputs))
+
+
+def apart(ours: Any, theirs: Any) -> float:
+    """Return the largest difference, relative to the largest value or 1."""
+    return float(np.abs(ours - theirs).max(initial=0.0)) / max(1.0, float(np.abs(theirs).max(initial=0.0)))
+
+
+def compared(torch: Any, make: Callable[[], Any], inputs: Any) -> tuple[Any, float, float]:
+    """Return a converted model, and how far outputs and gradients are from PyTorch's."""
+    torch.manual_seed(0)
+    module = make().double().eval()
+    model = from_torch(module, inputs, trace=True)
+    expected = leaves(called(module, inputs, lambda x: x))
+    found = leaves(called(model, inputs, lambda x: x.numpy()))
+    bars = [np.random.default_rng(k).normal(size=y.shape) for k, y in enumerate(found)]
+    sum((y * torch.from_numpy(bar).to(y)).sum() for y, bar in zip(expected, bars, strict=True)).backward()
+    sum((y * bar.astype(y.dtype)).sum() for y, bar in zip(found, bars, strict=True)).backward()
+    outputs = max(apart(y.numpy(), t.detach().numpy()) for y, t in zip(found, expected, strict=True))
+    gradients = [0.0]
+    ours = dict(model.named_parameters())
+    for name, parameter in module.named_parameters():
+        grad = 0.0 if ours[name].grad is None else ours[name].grad.numpy()
+        gradients.append(apart(grad, np.zeros(1) if parameter.grad is None else parameter.grad.numpy()))
+    return model, outputs, max(gradients)
+
+
+def used(model: Any, inputs: Any) -> list[str]:
+    """Return whether explain, graph and compile work on a model."""
+
+    def loss(model: Any) -> Any:
+        return sum((y * y).mean() for y in leaves(called(model, inputs, lambda x: x.numpy())))
+
+    def same() -> None:
+        compiled = cr.compile(loss)
+        values = [float(compiled(model)) for _ in range(3)]
+        if not np.allclose(values, float(loss(model)), rtol=1e-8):
+            raise ValueError("the compiled loss is another one")
+
+    said = []
+    for use in (lambda: str(cr.explain(loss, model)), lambda: cr.graph(loss, model), same):
+        try:
+            use()
+            said.append("yes")
+        except Exception as error:  # the others are to be heard
+            said.append(f"no: {type(error).__name__}: {str(error)[:60]}")
+    return said
+
+
+def row(torch: Any, name: str, made: Made, uses: bool) -> tuple[list[str], bool]:
+    """Return a line of the table, and whether all is well."""
+    began = time.perf_counter()
+    try:
+        model, outputs, gradients = compared(torch, *made)
+    except Exception as error:  # the others are to be heard
+        return [name, f"{type(error).__name__}: {str(error)[:90]}", "", "", "", "", ""], False
+    single = any(step.dtypes == np.float32 for step in model.graphs[False].steps)
+    good = max(outputs, gradients) <= (BAR_IN_SINGLE if single else BAR)
+    said = used(model, made[1]) if uses else ["-"] * 3
+    mark = "*" if single else ""
+    seconds = f"{time.perf_counter() - began:.0f}"
+    return [name, f"{outputs:.0e}{mark}", f"{gradients:.0e}{mark}", *said, seconds], good and "no" not in " ".join(said)
+
+
+def main(only: str, quick: bool) -> int:
+    """Print the table; return how many models failed."""
+    import torch
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    print(machine())
+    rows, failed = [], 0
+    for package, models in PACKAGES.items():
+        uses = True
+        try:
+            for name, made in models(torch):
+                if only in f"{package}.{name}":
+                    line, good = row(torch, f"{package}.{name}", made, uses)
+                    print("  ".join(line), flush=True)
+                    rows.append(line)
+                    failed += not good
+                    uses = not quick
+        except ImportError as error:
+            print(f"SKIPPED {package}: {error}", file=sys.stderr)
+    print(table(["model", "outputs", "gradients", "explain", "graph", "compile", "seconds"], rows))
+    print(f"{len(rows) - failed} of {len(rows)} models are PyTorch's")
+    return failed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="models whose name contains this")
+    parser.add_argument("--quick", action="store_true", help="explain, graph and compile one model of each package")
+    given = parser.parse_args()
+    sys.exit(min(1, main(given.only, given.quick)))
