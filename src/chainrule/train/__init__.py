@@ -1,4 +1,4 @@
-"""Training: the loop, its callbacks and history, evaluation, and files that hold a model whole."""
+"""Training: the loop, its callbacks and history, evaluation, and complete model files."""
 
 from .callbacks import (
     AverageWeights,

@@ -1,4 +1,4 @@
-"""What `fit` asks of the processes that train together, and the answers where there is only one."""
+"""The interface through which `fit` talks to cooperating processes, implemented for a single one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Part(NamedTuple):
-    """What one process has of a step.
+    """One process's share of a step.
 
-    The step's gradient is Σ factor · gradient / Σ samples over the processes, and its loss Σ loss / Σ loss_samples; a
-    sum of nothing divides by 1, as for a loss that is a sum.
+    The step's gradient is Σ factor · gradient / Σ samples over the processes, and its loss Σ loss / Σ loss_samples; an
+    empty sum divides by 1, as for a loss that is a sum.
     """
 
     factor: float
@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Alone:
-    """One process that trains by itself. `chainrule.distributed.DataParallel` answers for several."""
+    """A single training process. `chainrule.distributed.DataParallel` is the counterpart for several."""
 
     rank = 0
     size = 1
@@ -44,7 +44,7 @@ class Alone:
 
     @contextmanager
     def training(self, run: Run, interrupts: WholeSteps) -> Iterator[None]:  # noqa: ARG002
-        """Train inside the block; at its beginning all processes are made alike."""
+        """Train inside the block; on entry all processes are synchronised."""
         self._interrupts = interrupts
         yield
 
@@ -53,10 +53,10 @@ class Alone:
         return batches(source, "fit")
 
     def before_step(self) -> None:
-        """Called before each step, when its batches have been fetched."""
+        """Called before each step, after its batches have been fetched."""
 
     def average(self, parameters: Sequence[tuple[str, Any]], part: Part) -> float:  # noqa: ARG002
-        """Let every parameter's gradient be the mean over the processes; return the mean loss."""
+        """Average every parameter's gradient over the processes; return the mean loss."""
         return part.loss
 
     def safe_point(self) -> None:
@@ -64,7 +64,7 @@ class Alone:
         self._interrupts.safe_point()
 
     def after_epoch(self) -> None:
-        """Let a Ctrl-C take effect after an epoch, and agree on whether it was the last one."""
+        """Let a Ctrl-C take effect after an epoch, and agree on whether this was the last one."""
         self._interrupts.safe_point()
 
     def means(self, score: Score) -> dict[str, float]:

@@ -18,7 +18,7 @@ EVALUATION_BATCH = 256
 
 
 def batches(source: Any, what: str) -> Iterator[Batch]:
-    """Yield the batches of a loader or another iterable, as arrays. Raises TypeError for what is no (x, y)."""
+    """Yield the batches of a loader or another iterable, as arrays. Raises TypeError for anything but (x, y)."""
     for item in source:
         if not isinstance(item, tuple | list) or len(item) != 2:
             got = f"{len(item)} of them" if isinstance(item, tuple | list) else f"one {type(item).__name__}"
@@ -36,9 +36,9 @@ def batches(source: Any, what: str) -> Iterator[Batch]:
 
 
 def in_order(source: Any) -> Any:
-    """Return what gives a set's batches in its own order: a loader's data set, a pair (x, y), or the batches given.
+    """Return a source of batches in the data's own order: from a loader's data set, a pair (x, y), or given batches.
 
-    Evaluating a loader neither shuffles nor moves it on, and leaves no sample out.
+    Evaluating a loader neither shuffles nor advances it, and skips no sample.
     """
     if isinstance(source, DataLoader):
         return DataLoader(source.dataset, source.batch_size, seed=0)
@@ -51,7 +51,7 @@ def in_order(source: Any) -> Any:
 
 
 def model_dtype(model: Any) -> Any:
-    """Return the dtype of the model's parameters, or None where it has none."""
+    """Return the dtype of the model's parameters, or None if it has none."""
     return next((parameter.dtype for parameter in model.parameters()), None)
 
 
@@ -61,7 +61,7 @@ def cast(array: Any, dtype: Any) -> Any:
 
 
 def setting(loss: Any, name: str, default: Any = None) -> Any:
-    """Return a setting of a loss: an attribute, or what chainrule's own losses keep in `settings`."""
+    """Return a setting of a loss: an attribute, or an entry of the `settings` of chainrule's own losses."""
     return getattr(loss, name, getattr(loss, "settings", {}).get(name, default))
 
 
@@ -71,9 +71,9 @@ def are_classes(y: Any, output: Any) -> bool:
 
 
 def check_set(model: Any, loss: Any, loader: Any) -> bool:
-    """Check all data of a loader before the first step, if they are in memory; return whether they were.
+    """Check all data of a loader before the first step, if they are in memory; return whether they are.
 
-    Raises DataError, which places the first value that is not finite or the first label that is out of range.
+    Raises DataError, which locates the first value that is not finite or the first label out of range.
     """
     dataset = getattr(loader, "dataset", None)
     if not isinstance(dataset, ArrayDataset) or len(dataset.arrays) != 2:
@@ -89,7 +89,7 @@ def check_set(model: Any, loss: Any, loader: Any) -> bool:
 
 
 def check_classes(loss: Any, output: Any, y: Any, output_of: int | None = None) -> None:
-    """Raise DataError for a label that no output belongs to; `output` may be of the first `output_of` samples only.
+    """Raise DataError for a label without an output; `output` may cover only the first `output_of` samples.
 
     Labels that the loss ignores (its `ignore_index`) may be anything.
     """

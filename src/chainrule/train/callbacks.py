@@ -1,4 +1,4 @@
-"""Callbacks: what else happens while `fit` trains."""
+"""Callbacks: hooks into `fit`."""
 
 import os
 import time
@@ -21,7 +21,7 @@ from .saved.saving import save
 class Run:
     """A training run as its callbacks see it, and the state that `fit` keeps up to date.
 
-    `epoch` and `batch` count from 1; `batch_loss` and `grad_norm` are of the last step, the norm before clipping.
+    `epoch` and `batch` count from 1; `batch_loss` and `grad_norm`, before clipping, are those of the last step.
     """
 
     model: Any
@@ -38,7 +38,7 @@ class Run:
     stopping: bool = False
 
     def stop(self, reason: str) -> None:
-        """End the training after the epoch that is under way."""
+        """End the training after the current epoch."""
         self.stopping = True
         self.history.stopped = reason
 
@@ -50,9 +50,9 @@ class Callback:
     ...     def on_epoch_end(self, run):
     ...         print(run.epoch, run.history.last["loss"])
 
-    Where several processes train together (`chainrule.distributed`), a callback is called in the first of them alone,
-    so that nothing is printed or written twice; with `every_rank = True` in each of them, as what changes the model,
-    the optimiser or the end of the training has to be.
+    If several processes train together (`chainrule.distributed`), a callback runs only in the first of them, so that
+    nothing is printed or written twice. With `every_rank = True` it runs in each, which is required of callbacks that
+    change the model or the optimiser, or end the training.
     """
 
     every_rank = False
@@ -64,22 +64,22 @@ class Callback:
         """Called after each step, whose last batch is `run.batch`."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called when the row of an epoch stands in `run.history.last`."""
+        """Called once the row of an epoch is in `run.history.last`."""
 
     def on_train_end(self, run: Run) -> None:
-        """Called once, after the last epoch; not after an error or Ctrl-C, which leave the model as it is."""
+        """Called once, after the last epoch, but not after an error or Ctrl-C, which leave the model as it is."""
 
     def on_close(self, run: Run) -> None:
-        """Called once, at the very end, also after an error or Ctrl-C: to close what is open."""
+        """Called once, at the very end, even after an error or Ctrl-C, to close what is open."""
 
 
 class BestWeights(Callback):
-    """Puts the weights of the best epoch back when the training ends.
+    """Restores the weights of the best epoch when the training ends.
 
     `monitor` is a column of the history: the highest accuracy, or the lowest of anything else. `best` is its value,
-    `epoch` where it was.
+    `epoch` where it occurred.
 
-    The first epoch counts anew in each `fit`.
+    Each `fit` starts afresh.
     """
 
     every_rank = True
@@ -102,7 +102,7 @@ class BestWeights(Callback):
             self.best, self.epoch, self._weights = value, run.epoch, run.model.state_dict()
 
     def on_train_end(self, run: Run) -> None:
-        """Put the best weights back."""
+        """Restore the best weights."""
         if self._weights is not None:
             run.model.load_state_dict(self._weights)
 
@@ -110,7 +110,7 @@ class BestWeights(Callback):
 class EarlyStopping(BestWeights):
     """Ends the training once `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
-    With `restore_best` the weights of the best epoch are put back, also where all epochs were run.
+    With `restore_best` the weights of the best epoch are restored, even if all epochs ran.
 
     Prechelt, "Early stopping, but when?", 1998, compares such criteria.
     """
@@ -138,16 +138,16 @@ class EarlyStopping(BestWeights):
             run.stop(f"{self.monitor} has not improved for {self._bad_epochs} epochs; best {self.best} in {self.epoch}")
 
     def on_train_end(self, run: Run) -> None:
-        """Put the best weights back, if that is wanted."""
+        """Restore the best weights, if requested."""
         if self.restore_best:
             super().on_train_end(run)
 
 
 class AverageWeights(Callback):
-    """Keeps an exponential moving average of the weights, and puts it in when the training ends.
+    """Keeps an exponential moving average of the weights, and installs it when the training ends.
 
-    `ema` is an `optim.EMA` of the model's parameters; it is updated after each step. Epochs are validated with the
-    weights that are trained. To measure the average, use `with ema.applied():`.
+    `ema` is an `optim.EMA` of the model's parameters; it is updated after each step. Validation uses the trained
+    weights. To measure the average, use `with ema.applied():`.
     """
 
     every_rank = True
@@ -156,19 +156,19 @@ class AverageWeights(Callback):
         self.ema = ema
 
     def on_batch_end(self, run: Run) -> None:  # noqa: ARG002
-        """Take the weights into the average."""
+        """Add the weights to the average."""
         self.ema.update()
 
     def on_train_end(self, run: Run) -> None:  # noqa: ARG002
-        """Let the weights be the average."""
+        """Set the weights to the average."""
         self.ema.copy_to_parameters()
 
 
 class GradientFlow(Callback):
-    """Keeps how large the gradient of each parameter is: `rows` has its norm in the last step of each epoch, by name.
+    """Records gradient norms: `rows` has the norm of each parameter's gradient, by name, in each epoch's last step.
 
-    Side by side they show where a gradient dies on its way to the first layers, or explodes. They are the gradients
-    that the optimiser got; clipping has scaled all of them by one factor.
+    Together they show where gradients vanish or explode on their way to the first layers. They are the gradients passed
+    to the optimiser, after clipping, which scales all of them by one factor.
     """
 
     def __init__(self) -> None:
@@ -186,22 +186,22 @@ class CheckpointWarning(UserWarning):
 
 
 class SaveCheckpoint(Callback):
-    """Saves model, optimizer, loader, scheduler and history every `every` epochs; training can go on from the file.
+    """Saves model, optimizer, loader, scheduler and history every `every` epochs; training can resume from the file.
 
-    With `every_batches` or `every_seconds` it saves also in the middle of an epoch, after the first step at which so
-    many batches or seconds have passed since it last did: a run that is killed loses no more than that. It goes on to
-    the bit from the file, where the loader stands in the epoch that was under way. `every=None` saves by these alone.
+    With `every_batches` or `every_seconds` it also saves in the middle of an epoch, after the first step by which that
+    many batches or seconds have passed since the last save: a killed run loses no more than that. It resumes bit for
+    bit from the file, at the loader's position in the interrupted epoch. `every=None` saves by these alone.
 
     In `path`, `{epoch}` stands for the epoch's number; without it the file is replaced. With `monitor` an epoch is
     saved only when that column is the best so far. The file's meta, `chainrule.load(path).meta`, is the epoch's row, or
-    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history. A run that goes on takes up the
-    history itself, `load(..., history=history)` and then `fit(..., history=history)`.
+    `epoch`, `batch` and `loss` of the last step; and `rows`, those of the history. A resumed run takes over the history
+    itself, `load(..., history=history)` and then `fit(..., history=history)`.
 
-    A checkpoint that cannot be written, on a full disk, is a CheckpointWarning: the one before stays as it is, the
-    training goes on, and the next one is tried when it is due.
+    A checkpoint that cannot be written, say on a full disk, raises a CheckpointWarning: the previous one is kept,
+    training continues, and the next one is tried when it is due.
 
-    Raises ValueError for a setting out of range, and, when the training starts, for a loader without a position that
-    could be saved in the middle of an epoch.
+    Raises ValueError for a setting out of range, and, when the training starts, for a loader whose position cannot be
+    saved in the middle of an epoch.
 
     >>> import numpy as np
     >>> from chainrule import data, nn, optim, train
@@ -240,7 +240,7 @@ class SaveCheckpoint(Callback):
         self._since = 0.0
 
     def on_train_start(self, run: Run) -> None:
-        """Forget an earlier training's best value, and count from here."""
+        """Forget an earlier training's best value, and start counting from here."""
         self._best = None
         self._batches = self._seen = 0
         self._since = time.monotonic()
@@ -252,14 +252,14 @@ class SaveCheckpoint(Callback):
             )
 
     def on_batch_end(self, run: Run) -> None:
-        """Save, if enough has passed; after an epoch's last batch its end is waited for."""
+        """Save, if due; after an epoch's last batch, wait for the epoch's end."""
         self._batches += run.batch - self._seen
         self._seen = run.batch
         if self._is_due() and run.loader.batches_left:
             self._save(run, {"epoch": run.epoch, "batch": run.batch, "loss": run.batch_loss})
 
     def on_epoch_end(self, run: Run) -> None:
-        """Save, if this epoch is one to save."""
+        """Save, if this epoch is due."""
         self._seen = 0
         row = run.history.last
         if self.monitor is not None:
@@ -277,7 +277,7 @@ class SaveCheckpoint(Callback):
         save(path, run.model, run.optimizer, loader, scheduler=run.scheduler, history=run.history, **meta)
 
     def not_written(self, error: Exception) -> None:
-        """Warn that a checkpoint could not be written; the training goes on, and the one before is still there."""
+        """Warn that a checkpoint could not be written; training continues, and the previous one is kept."""
         warnings.warn(f"SaveCheckpoint: {error} The training goes on", CheckpointWarning, stacklevel=2)
 
     def _is_due(self) -> bool:
@@ -291,14 +291,14 @@ class SaveCheckpoint(Callback):
             self.write(path, run, **meta, rows=run.history.rows)
         except ModelFileError as error:
             if not isinstance(error.__cause__, OSError) or (isinstance(error, ModelFileMissing) and self.saved is None):
-                raise  # no disk is full: it was asked for what cannot be
+                raise  # not a full disk but an invalid request
             self.not_written(error)
         else:
             self.saved = path
 
 
 def monitored(who: str, monitor: str, row: Row) -> float:
-    """Return a row's value of a column; a KeyError that says what there is."""
+    """Return a row's value in a column; a KeyError that lists the columns."""
     if monitor not in row:
         hint = "; pass validation=… to fit" if monitor.startswith("val_") and "val_loss" not in row else ""
         raise KeyError(f"{who}: there is no column {monitor!r} to monitor, only {sorted(row)}{hint}")

@@ -1,4 +1,4 @@
-"""How good a model is on data that it does not learn from."""
+"""Evaluation of a model on data."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .batches import EVALUATION_BATCH, Batch, are_classes, batches, cast, check_
 
 
 class Score:
-    """The loss and, where targets are class indices, the accuracy, each a mean over samples."""
+    """The loss and, for class indices as targets, the accuracy, each a mean over samples."""
 
     def __init__(self, loss: Any) -> None:
         self._is_sum = setting(loss, "reduction") == "sum"
@@ -32,16 +32,16 @@ class Score:
             self._right += int(np.sum(counted & (output.argmax(axis=-1) == y)))
 
     def sums(self) -> tuple[float, float, float, float]:
-        """Return what is added up: samples, their losses, labels, and how many of these were right."""
+        """Return the running sums: samples, losses, labels, and correct labels."""
         return self.samples, self._total, self._labels, self._right
 
     def set_sums(self, samples: float, total: float, labels: float, right: float) -> None:
-        """Go on from these sums, such as those of several processes."""
+        """Continue from these sums, such as those over several processes."""
         self.samples, self._labels, self._right = int(samples), int(labels), int(right)
         self._total = total
 
     def means(self, prefix: str = "") -> dict[str, float]:
-        """Return `loss` and, where there were class indices, `accuracy`."""
+        """Return `loss` and, if there were class indices, `accuracy`."""
         found = {f"{prefix}loss": self._total / self.samples}
         if self._labels:
             found[f"{prefix}accuracy"] = self._right / self._labels
@@ -51,12 +51,12 @@ class Score:
 def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:
     """Measure a model on data, in evaluation mode, without learning from them.
 
-    `data` is a DataLoader, a pair of arrays (x, y), a data set, or an iterable of batches (x, y). A loader's data come
-    in their own order, all of them, and the loader does not move.
+    `data` is a DataLoader, a pair of arrays (x, y), a data set, or an iterable of batches (x, y). All of a loader's
+    data are read in their own order, without advancing the loader.
 
-    Returns `loss`, the mean over samples; `samples`, how many there were; `predictions` [N, …], in the data's order:
-    the classes where the targets are class indices, else the model's outputs; and in the first case `accuracy` and
-    `confusion` [K, K] (see `confusion_matrix`).
+    Returns `loss`, the mean over samples; `samples`, their number; `predictions` [N, …], in the data's order: classes
+    if the targets are class indices, else the model's outputs; and in the first case `accuracy` and `confusion` [K, K]
+    (see `confusion_matrix`).
 
     Raises DataError for a label out of range, and ValueError for no data.
 
@@ -93,7 +93,7 @@ def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:
 
 
 def forward(model: Any, loss: Any, batch: Batch, dtype: Any, what: str, checked: bool = False) -> tuple[Any, Any, Any]:
-    """Return the loss of a batch, the model's output as an array, and the targets as the loss had them.
+    """Return the loss of a batch, the model's output as an array, and the targets as passed to the loss.
 
     Labels are checked before the loss sees them, unless all of them were `checked`.
     """
@@ -123,7 +123,7 @@ def predict(model: Any, x: ArrayLike, batch_size: int = EVALUATION_BATCH) -> NDA
 
 
 def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Count, in row i and column j, the samples of class i for which class j was predicted [K, K].
+    """Count, in row i and column j of [K, K], the samples of class i for which class j was predicted.
 
     Raises DataError for a class out of range, and ValueError for unequal lengths.
 

@@ -88,7 +88,7 @@ def _field(number: int, wire: int, content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Values, counted: `counts[k]` of them lie between `edges[k]` and `edges[k + 1]`.
+    """Binned values: `counts[k]` of them lie between `edges[k]` and `edges[k + 1]`.
 
     `number`, `sum` and `squares` are how many there are, their sum and the sum of their squares.
     """
@@ -108,7 +108,7 @@ class Histogram:
 
     @classmethod
     def of(cls, values: Any, buckets: int = 30) -> "Histogram | None":
-        """Count an array's finite values in buckets of equal width; None where there is none.
+        """Count an array's finite values in buckets of equal width; None if there are none.
 
         >>> import numpy as np
         >>> found = Histogram.of(np.array([0.0, 0.1, 0.9, 1.0, np.nan]), buckets=2)
@@ -147,7 +147,7 @@ def event(
 
 
 def _float(value: float) -> bytes:
-    """Return a number as float32; one that is too large for it is infinite there."""
+    """Return a number as float32; one too large for it becomes infinite."""
     try:
         return struct.pack("<f", value)
     except OverflowError:
@@ -169,7 +169,7 @@ def _text(text: str) -> bytes:
 
 
 class EventFile:
-    """A new event file in a folder, which is made if it is not there. Each `write` is on disk when it returns.
+    """A new event file in a folder, created if needed. Each `write` is on disk when it returns.
 
     >>> with EventFile("runs/a") as file:
     ...     file.write(1, {"loss": 0.5})
@@ -195,7 +195,7 @@ class EventFile:
     ) -> None:
         """Write one number for each tag, at a step (an epoch, a batch) of at least 0; at `wall_time`, or now.
 
-        `histograms` and `texts` (Markdown) are written beside them, under tags of their own.
+        `histograms` and `texts` (Markdown) are written along with them, under tags of their own.
         """
         now = time.time() if wall_time is None else wall_time
         self._append([event(step, values, now, None, histograms, texts)])

@@ -1,4 +1,4 @@
-"""`History`: what a training run measured, one row for each epoch."""
+"""`History`: the measurements of a training run, one row per epoch."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _HIGHER_IS_BETTER = ("accuracy",)
 class History:
     """The rows of a training run, in order; `history["loss"]` is one column.
 
-    A column that a row does not have is None there. `interrupted` says whether the run ended by an error or Ctrl-C.
+    A column that a row lacks is None there. `interrupted` says whether the run ended with an error or Ctrl-C.
 
     >>> history = History([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.4}])
     >>> history["loss"], history.last["epoch"], history.best("loss")["epoch"]
@@ -34,12 +34,12 @@ class History:
         self.stopped: str | None = None
         """Why a callback ended the run early, or None."""
         self.compiled: str | None = None
-        """Whether the last step was a compiled program, and else why not; None before the first step."""
+        """Whether the last step was a compiled program and, if not, why; None before the first step."""
         self.decided: str | None = None
-        """How the steps of this run are taken, "compiled" or "as written"; None while that is open.
+        """How the steps of this run are taken, "compiled" or "as written"; None while undecided.
 
-        It is decided at the first step, and kept: a run that goes on elsewhere, or with fewer epochs left, ends with
-        the numbers of one that was never stopped.
+        It is decided at the first step and kept: a run resumed elsewhere, or with fewer epochs left, gives the same
+        numbers as an uninterrupted one.
         """
 
     @property
@@ -55,7 +55,7 @@ class History:
     def best(self, monitor: str) -> Row:
         """Return the row where a column is best: highest for an accuracy, lowest for anything else.
 
-        Raises KeyError for an unknown column, and ValueError where it holds no finite number.
+        Raises KeyError for an unknown column, and ValueError if it holds no finite number.
         """
         rows = [row for row, value in zip(self.rows, self[monitor], strict=True) if value is not None]
         rows = [row for row in rows if math.isfinite(row[monitor])]
@@ -64,11 +64,11 @@ class History:
         return (max if higher_is_better(monitor) else min)(rows, key=lambda row: row[monitor])
 
     def state_dict(self) -> Row:
-        """Return what a run that goes on needs of it: the rows, and how steps are taken."""
+        """Return what a resumed run needs: the rows, and how steps are taken."""
         return {"rows": [dict(row) for row in self.rows], "compiled": self.compiled, "decided": self.decided}
 
     def load_state_dict(self, state: Row) -> None:
-        """Take up what `state_dict` returned. Raises ValueError, and changes nothing, for anything else."""
+        """Restore what `state_dict` returned. Raises ValueError, and changes nothing, for anything else."""
         rows, compiled, decided = (state.get(key) for key in ("rows", "compiled", "decided"))
         if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_row(row) for row in rows):
             raise ValueError(f"History: expected rows of values by name, each with its epoch, got {short(rows)}")
@@ -106,7 +106,7 @@ def _is_row(row: Row) -> bool:
 
 
 def higher_is_better(monitor: str) -> bool:
-    """Whether a column is to grow: an accuracy is, anything else is taken for a loss."""
+    """Whether larger is better in a column: for an accuracy; anything else is taken for a loss."""
     return monitor.endswith(_HIGHER_IS_BETTER)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class WholeSteps:
-    """Lets a Ctrl-C take effect only where training can be gone on with: at `safe_point()`.
+    """Lets a Ctrl-C take effect only where training can be resumed: at `safe_point()`.
 
     Python raises KeyboardInterrupt at any line, and so between the updates of two parameters, or between a batch that
     the loader has counted and the step that learns from it. Inside `watching()` the first Ctrl-C waits for a safe
@@ -23,7 +23,7 @@ class WholeSteps:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Stand in front of the program's own handler of Ctrl-C for the time of the block."""
+        """Intercept Ctrl-C ahead of the program's own handler inside the block."""
         handler = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or not callable(handler):
             yield
@@ -38,11 +38,11 @@ class WholeSteps:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a Ctrl-C is waiting."""
+        """Whether a Ctrl-C is pending."""
         return self._waiting is not None
 
     def safe_point(self) -> None:
-        """Let a Ctrl-C that is waiting take effect."""
+        """Let a pending Ctrl-C take effect."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._handler(*waiting)

@@ -1,4 +1,4 @@
-"""Callbacks that tell what a training run measures: into a CSV file, for TensorBoard, on the screen."""
+"""Callbacks that report a training run: to a CSV file, to TensorBoard, on the screen."""
 
 import csv
 import io
@@ -14,10 +14,10 @@ from .history import Row
 
 
 class CSVLog(Callback):
-    """Writes the history to a CSV file, one row for each epoch, anew after every epoch.
+    """Writes the history to a CSV file, one row per epoch, rewritten after every epoch.
 
-    The file is replaced whole, so that it can be read at any time, and a run that goes on with an earlier history has
-    that history's rows as well. A column that a row does not have is empty there.
+    The file is replaced atomically, so it can be read at any time, and a run resumed with an earlier history has that
+    history's rows as well. A column that a row lacks is empty there.
 
     >>> import numpy as np
     >>> from chainrule import nn, optim, train
@@ -80,9 +80,9 @@ class TensorBoard(Callback):
 
 
 class ProgressBar(Callback):
-    """Shows the epochs as a bar that fills, with the last epoch's figures. Needs rich, of the extra `app`.
+    """Shows a progress bar over the epochs, with the last epoch's figures. Needs rich, from the extra `app`.
 
-    `console` is the `rich.console.Console` to draw on, the standard output's unless given.
+    `console` is the `rich.console.Console` to draw on, by default on standard output.
     """
 
     def __init__(self, console: Any = None) -> None:
@@ -91,7 +91,7 @@ class ProgressBar(Callback):
         self._task: Any = None
 
     def on_train_start(self, run: Run) -> None:
-        """Begin the bar, where the history ends."""
+        """Start the bar where the history ends."""
         progress = needed("rich.progress", "ProgressBar", "pip install 'chainrule[app]'")
         columns = (
             progress.TextColumn("epoch {task.completed}/{task.total}"),
@@ -109,13 +109,13 @@ class ProgressBar(Callback):
         self._progress.update(self._task, advance=1, figures=figures(run.history.last))
 
     def on_close(self, run: Run) -> None:  # noqa: ARG002
-        """Leave the bar as it is, and the screen to others."""
+        """Leave the bar as it is and release the screen."""
         if self._progress is not None:
             self._progress.stop()
 
 
 def figures(row: Row) -> str:
-    """Return the losses and the best known accuracy of a row, to be read.
+    """Format the losses and the best known accuracy of a row.
 
     >>> figures({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
     'loss 0.2500  val loss 0.5000  val accuracy 75.00 %'

@@ -38,44 +38,43 @@ def fit(
     compile: bool | Literal["auto"] = "auto",
     parallel: Alone | None = None,
 ) -> History:
-    """Train a model, and return what was measured, one row for each epoch.
+    """Train a model, and return its history, one row per epoch.
 
     - `loss(output, y)` gives one number, the mean over the batch (or a sum, if its `reduction` says so).
     - `loader` is a DataLoader or another iterable of batches (x, y), iterated once in each epoch. Floating data are
       converted to the dtype of the model's parameters.
-    - `validation` is measured after each epoch, by `evaluate`, which says what it may be.
+    - `validation` is measured after each epoch by `evaluate`, which documents the accepted forms.
     - `clip_norm` bounds the norm of each step's gradient (`optim.clip_grad_norm_`).
-    - `scheduler` is stepped after each epoch or, with `schedule_by="batch"`, after each batch, as `OneCycleLR` and
-      `LinearWarmup` are mostly counted. `ReduceLROnPlateau` gets the validation's loss, or the training's without one;
-      with `mode="max"` the accuracy; by batches, the batch's loss.
-    - `accumulate` batches are learned from in one step: their gradients are added up, each weighed by its samples, so
-      that the step is that of one batch of all of them (batch normalisation still sees each batch alone). What an
-      epoch has left over makes a smaller step. A `schedule_by="batch"` counts steps.
-    - `history` is filled while the training runs; pass an earlier run's to go on with its rows and its count of
-      epochs. `epochs` is how many are run now. A loader restored by `load` begins with the rest of its epoch.
+    - `scheduler` is stepped after each epoch or, with `schedule_by="batch"`, after each batch, as is usual for
+    `OneCycleLR` and `LinearWarmup`. `ReduceLROnPlateau` gets the validation loss, or without validation the training
+    loss; with `mode="max"` the accuracy; by batches, the batch's loss.
+    - `accumulate` batches make one step: their gradients are summed, weighted by their numbers of samples, so that the
+    step equals that of one large batch (batch normalisation still sees each batch separately). Batches left over at the
+    end of an epoch make a smaller step. A `schedule_by="batch"` counts steps.
+    - `history` is filled while the training runs; pass an earlier run's to continue its rows and its count of epochs.
+    `epochs` is how many to run now. A loader restored by `load` begins with the rest of its epoch.
 
-    - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) where the model can be captured,
+    - `compile`: with "auto", each step is one compiled program (`chainrule.compile`) if the model can be captured,
       unless the run is so short that compiling would cost more than it saves, by an estimate from the model, the first
-      batch and the number of steps; `history.compiled` says which it was and why. What was decided is kept in the
-      `history`, also where it is saved, loaded and passed again: a run that is gone on with ends with the numbers of
-      one that was never stopped, or raises CaptureError where its steps were compiled and cannot be here. True compiles
-      in any case, or raises CaptureError; False does not. Both give the same to rounding. Steps of several batches are
-      never compiled.
-    - `parallel`: a `chainrule.distributed.DataParallel`, where several processes learn from a share of each batch.
+      batch and the number of steps; `history.compiled` says which it was and why. The decision is kept in the
+      `history`, even if that is saved, loaded and passed again: a resumed run gives the same numbers as an
+      uninterrupted one, or raises CaptureError if its steps were compiled and cannot be here. True always compiles, or
+      raises CaptureError; False never does. Both agree up to rounding. Steps of several batches are never compiled.
+    - `parallel`: a `chainrule.distributed.DataParallel`, with which several processes each take a share of every batch.
 
-    A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` where the targets
+    A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` if the targets
     are class indices, `val_loss` and `val_accuracy`, `grad_norm` and `grad_norm_max` (mean and maximum over the steps,
     before clipping), `lr` (of the first group, in the epoch's last step) and `seconds`.
 
-    The model trains in training mode, is validated in evaluation mode, and afterwards has the mode it had.
+    The model is trained in training mode, validated in evaluation mode, and returned to its previous mode.
 
-    Ctrl-C: the step that is under way is finished, the whole epoch where it is the last one of a DataLoader's epoch,
-    then KeyboardInterrupt is raised. What is saved then goes on to the bit, and the rows so far are in `history`, if
-    you passed one. A second Ctrl-C does not wait.
+    Ctrl-C: the current step is finished (and the epoch, if it is the last step of a DataLoader's epoch), then
+    KeyboardInterrupt is raised. What is saved then resumes bit for bit, and the rows so far are in `history`, if you
+    passed one. A second Ctrl-C does not wait.
 
     Raises DataError, before the first step, for data in memory that are not finite or labels out of range, else for
-    the first such batch; NonFiniteError where the loss or a gradient is not finite, naming epoch, batch and parameter;
-    ValueError where the loader gives no batch.
+    the first such batch; NonFiniteError if the loss or a gradient is not finite, naming epoch, batch and parameter;
+    ValueError if the loader gives no batch.
 
     >>> import chainrule as cr
     >>> from chainrule import data, nn, optim
@@ -131,7 +130,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
         _advance(trainer.step_scheduler, {"loss": run.batch_loss})
         norms.append(run.grad_norm)
         trainer.tell("on_batch_end")
-        # After an epoch's last batch its end follows: a loader restored in between would have nothing to give.
+        # After an epoch's last batch wait for its end: a loader restored in between would be empty.
         if len(group) == accumulate and getattr(run.loader, "batches_left", True):
             trainer.parallel.safe_point()
     if not norms:
@@ -151,7 +150,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
 
 
 class _Trainer:
-    """What does the steps of a run, and tells its callbacks."""
+    """Takes the steps of a run, and notifies its callbacks."""
 
     def __init__(self, run: Run, callbacks: Iterable[Callback], step_scheduler: Any, parallel: Alone) -> None:
         self.run = run

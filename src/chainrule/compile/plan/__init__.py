@@ -1,1 +1,1 @@
-"""From a program to machine code that is bound to memory."""
+"""From a program to machine code bound to memory."""

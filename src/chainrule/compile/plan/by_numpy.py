@@ -1,7 +1,7 @@
-"""Loops carried out by NumPy, one operation after the other: no machine code has to be made for a plan.
+"""Loops run by NumPy, one operation after the other, without compiling machine code for a plan.
 
-For tests that run thousands of small programs: what a capture notes, in which order a plan's steps run, where values
-lie and what a replay does with the world is the same, and a compiled loop takes a second.
+For tests that run thousands of small programs: captures, the order of steps, memory and side effects are the same,
+while compiling one loop takes a second.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _blocks = 0
 
 @contextmanager
 def loops_by_numpy() -> Iterator[None]:
-    """Let plans that are made in the block carry out their loops by NumPy."""
+    """Make plans built in the block run their loops in NumPy."""
     global _blocks
     _blocks += 1
     try:

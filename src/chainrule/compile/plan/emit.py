@@ -1,4 +1,4 @@
-"""A group's loop as a call: compiled, bound to the buffers, on several cores where it is large."""
+"""A group's loop as a call: compiled, bound to the buffers, on several cores if it is large."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from .loops import CUT, Loop
 from .steps import Buffer, Run
 
 COLUMNS = 64
-"""How many columns a part has at least where a loop is cut along them: a few vectors."""
+"""The fewest columns in a part of a loop that is cut along columns: a few vectors."""
 
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
@@ -39,7 +39,7 @@ def loop_call(loop: Loop, buffer: Buffer) -> Run:
 
 
 def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
-    """Return a loop over flat arrays as a task, in parts where it is large and may be cut."""
+    """Return a loop over flat arrays as a task, in parts if it is large and may be cut."""
     task = loop.task(arrays)
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
@@ -48,5 +48,5 @@ def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
 
 
 def work_of(loop: Loop) -> int:
-    """Return how much a loop has to do, as sums."""
+    """Return the work of a loop, counted in additions."""
     return loop.group.size * sum(int(i.op.cost) for i in loop.group.members)

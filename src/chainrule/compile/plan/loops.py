@@ -20,31 +20,31 @@ from chainrule.rules.arrays.reduce import Mean
 Range = tuple[Index, Index]
 
 LONG = 4096
-"""The longest sums that float32 numbers are added up in as they are."""
+"""The longest float32 sums that are accumulated in float32."""
 SMALL = 2**16
-"""Elements up to which a loop is made for its very size; larger ones of any size share their code."""
+"""Up to this many elements a loop is compiled for its exact size; larger ones share code."""
 CUT = 2**14
-"""Elements from which on a loop may be cut into parts for several cores."""
+"""From this many elements on a loop may be split for several cores."""
 
 
 @dataclass(eq=False)
 class Loop:
-    """A group, with what it reads and what of it is kept."""
+    """A group, with its inputs and the results it keeps."""
 
     group: Group
     stored: list[Value]
-    """What it makes that is needed outside."""
+    """Its results that are needed outside."""
     loaded: list[Value]
-    """What it reads that others made."""
+    """Its inputs from outside."""
 
     def task(self, arrays: dict[Value, Any]) -> Task:
         """Return the call over all elements, given a flat array for each value that is loaded or stored."""
         return _Writer(self, arrays).task()
 
     def cut(self) -> str | None:
-        """Return along what it can be cut into parts that run at the same time: "rows", "columns", or None.
+        """Return the direction in which it can be split into parallel parts: "rows", "columns", or None.
 
-        Along rows, unless each column is added up; then along columns. No sum is ever cut, so that the result does not
+        Along rows, unless columns are summed; then along columns. No sum is ever cut, so that the result does not
         depend on the number of parts.
         """
         kinds = {reduction_of(i) for i in self.group.members}
@@ -172,7 +172,7 @@ class _Writer:
                 self.totals[i] = self.code.variable(self._wide(i), 0)
 
     def _elements(self, i: Symbol, c: Symbol) -> None:
-        # All loads first: what is stored may go where something that was read stood.
+        # All loads first: a store may overwrite something that is read.
         self._load("row", c)
         self._load("full", i)
         for member in self.group.members:
@@ -217,7 +217,7 @@ class _Writer:
     def _wide(self, i: Instruction) -> Any:
         """Return the type to add up in.
 
-        Many float32 are added up in float64: the lanes of a vector are too few for NumPy's precision.
+        Long float32 sums accumulate in float64: a vector's few lanes do not reach NumPy's precision.
         """
         out, x = i.outputs[0], i.inputs[0]
         return out.dtype if self.sums[i] == "rows" and x.size <= LONG * out.size else DOUBLE
@@ -228,7 +228,7 @@ def _share(i: Instruction) -> float:
 
 
 def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
-    """Return the arrays, each place in memory once, and which of them each value is.
+    """Return the arrays without aliases, and which of them each value is.
 
     Two names for the same memory would keep the loop from running on vectors.
     """

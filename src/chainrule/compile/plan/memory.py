@@ -1,11 +1,11 @@
-"""The memory of a plan: buffers that are used again once nothing reads them any more."""
+"""The memory of a plan: buffers that are reused once nothing reads them any more."""
 
 from typing import Any
 
 import numpy as np
 
 ALIGNMENT = 64
-"""Bytes: a line of the cache, and the longest vector."""
+"""In bytes: a cache line, and the longest vector."""
 
 
 class Pool:
@@ -19,8 +19,8 @@ class Pool:
         """The bytes that were allocated, by the object that owns them."""
 
     def take(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Return an array that nobody else uses; what is in it is not defined."""
-        if np.dtype(dtype).hasobject:  # what a user's operation keeps, which no buffer can hold
+        """Return an uninitialised array that nothing else uses."""
+        if np.dtype(dtype).hasobject:  # something a user's operation keeps, which no buffer can hold
             return np.empty(shape, dtype)
         nbytes = _bytes(shape, dtype)
         fitting = [raw for raw in self._free if nbytes <= raw.size <= 2 * nbytes + 4096]
@@ -34,7 +34,7 @@ class Pool:
         return raw[:nbytes].view(dtype).reshape(shape)
 
     def give_back(self, array: Any) -> None:
-        """Let the memory of an array that was taken here be used again."""
+        """Release the memory of an array allocated here for reuse."""
         if array.dtype.hasobject:
             return
         while isinstance(array.base, np.ndarray):

@@ -19,13 +19,13 @@ Buffer = Callable[[Value], Any]
 
 
 def task_of(i: Instruction, buffer: Buffer) -> Task | None:
-    """Return an instruction as a task on its buffers, or None where it has none or they are not such as it takes."""
+    """Return an instruction as a task on its buffers, or None if there is no code for it or for such buffers."""
     maker = TASKS.get(_key(i))
     return None if maker is None else maker(i, buffer)
 
 
 def has_task(i: Instruction) -> bool:
-    """Whether there is code for an instruction, if its buffers are such as it takes."""
+    """Whether there is code for an instruction, given suitable buffers."""
     return _key(i) in TASKS
 
 
@@ -60,7 +60,7 @@ def _cross_entropy(name: str, order: tuple[int, ...]) -> Callable[[Instruction, 
 
     def made(i: Instruction, buffer: Buffer) -> Task | None:
         arrays = [buffer(x) for x in (*values_in(i.args), *i.outputs)]
-        if len(arrays) != len(order):  # nobody asked for what is kept for the gradient
+        if len(arrays) != len(order):  # nothing needs the residuals of the gradient
             return None
         arrays = [arrays[k] for k in order]
         z = arrays[0]

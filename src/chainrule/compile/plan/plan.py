@@ -28,7 +28,7 @@ from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
 CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
-"""What has threads of its own."""
+"""Instructions that have threads of their own."""
 LARGE = 2**19
 """Floating-point operations of a line up to which BLAS uses one thread anyway."""
 
@@ -45,7 +45,7 @@ class PlanStep:
 
     @property
     def is_effect(self) -> bool:
-        """Whether it changes the world."""
+        """Whether it has side effects."""
         return isinstance(self.node, Instruction) and self.node.kind == "effect"
 
     @property
@@ -55,7 +55,7 @@ class PlanStep:
 
     @property
     def op(self) -> Any:
-        """The operation that it carries out by itself, or None."""
+        """The single operation that it runs, or None."""
         return self.node.op if isinstance(self.node, Instruction) else None
 
     @property
@@ -85,7 +85,7 @@ class Plan:
 
     program: Program
     current: Callable[[Value], Any]
-    """What array a state is now: tensors may have got another one since the capture."""
+    """The current array of each state: tensors may have been given another one since the capture."""
     barrier: Instruction | None = None
     """Where `run` stops and `run_rest` begins; at the end where it is None."""
     steps: list[PlanStep] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Plan:
     final_grads: set[Any] = field(default_factory=set)
     """The leaves that have a gradient at the end."""
     has_acted: bool = False
-    """Whether the replay that is running has changed the world already."""
+    """Whether the running replay has already had side effects."""
 
     def __post_init__(self) -> None:
         simplify(self.program)
@@ -119,7 +119,7 @@ class Plan:
         return calls
 
     def run_rest(self) -> None:
-        """Run what is behind the cut."""
+        """Run the part after the cut."""
         with self._one_pool():
             for call in self.rest:
                 call()
@@ -132,7 +132,7 @@ class Plan:
                 call()
 
     def _one_pool(self) -> AbstractContextManager[None]:
-        """Keep BLAS to one thread where there is work for several: the cores belong to the threads of the plan then.
+        """Limit BLAS to one thread if there is work for several: the cores then belong to the plan's threads.
 
         After a product OpenBLAS's own threads look for the next one for 26 ms without sleeping.
         """
@@ -144,7 +144,7 @@ class Plan:
 
     @functools.cached_property
     def is_large(self) -> bool:
-        """Whether a line may be worth several cores: a large product or loop, or what is not known to be small."""
+        """Whether a line may be worth several cores: a large product or loop, or one not known to be small."""
         return any(step.flops > LARGE or step.op in CONVOLUTIONS for step in self.steps)
 
     # What it looks like
@@ -175,8 +175,8 @@ class Plan:
     def profile(self, repeats: int = 20) -> str:
         """Return the table of the program with the median time of each line, over some replays of the last call.
 
-        What the replays change (parameters, running averages) is put back afterwards; an effect that cannot be put
-        back is not run, and says so.
+        What the replays change (parameters, running averages) is restored afterwards; an effect that cannot be undone
+        is not run, and is marked so.
         """
         times: list[list[float]] = [[] for _ in self.steps]
         undo = [_snapshot(step) for step in self.steps]
@@ -215,14 +215,14 @@ def _acting(plan: Plan, run: Run | None) -> Run:
 
 
 def _snapshot(step: PlanStep) -> Callable[[], None] | None:
-    """Return what undoes an effect, where it can be undone: one that names what it writes, or says how."""
+    """Return a function that undoes an effect, if it can be undone: if it names what it writes, or says how."""
     if not step.is_effect:
         return None
     assert isinstance(step.node, Instruction)
     function, writes = step.node.function, step.node.writes
     if hasattr(function, "snapshot"):
         return function.snapshot()  # type: ignore[no-any-return]
-    if not writes:  # what it changes is its own affair, and cannot be put back
+    if not writes:  # what it changes is unknown, and cannot be restored
         return None
     before = [(array, array.copy()) for array in writes]
 
@@ -234,7 +234,7 @@ def _snapshot(step: PlanStep) -> Callable[[], None] | None:
 
 
 def _homes(program: Program) -> dict[Value, Any]:
-    """Return where effects want what they read to be computed."""
+    """Return where effects want their inputs to be computed."""
     found: dict[Value, Any] = {}
     taken: set[int] = set()
     for i in program.instructions:
@@ -332,7 +332,7 @@ class _Builder:
             if out in outside:
                 self.last[source] = max(self.last.get(source, k), self.last[out])
         roots = Counter(self.base.get(v, v) for v in loop.loaded)
-        # What is read in two ways, as itself and broadcast, must not change while the loop runs.
+        # A value read both directly and broadcast must not change while the loop runs.
         reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)

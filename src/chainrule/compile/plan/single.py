@@ -1,8 +1,7 @@
 """Runs of steps as one call each.
 
-In a small network a call from Python costs more than the work that it does. Loops, matrix products, norms and
-cross-entropy become a list of tasks that machine code goes through; large ones are cut into parts there, which all
-cores take.
+In a small network a call from Python costs more than its work. Loops, matrix products, norms and cross-entropy become a
+list of tasks that machine code runs; it splits large ones into parts for all cores.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +36,7 @@ def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[tuple[Sequence[Any
 
 
 def task_of_step(step: Any, buffer: Buffer) -> Task | None:
-    """Return a step as a task, or None where it has to be called from Python."""
+    """Return a step as a task, or None if it has to be called from Python."""
     if step.loop is not None:
         return _loop(step.loop, buffer)
     return task_of(step.node, buffer) if has_task(step.node) else None

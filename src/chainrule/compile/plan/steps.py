@@ -1,7 +1,7 @@
 """How one instruction runs in a plan: as a call bound to its buffers.
 
-`step_of` has a way of its own for what NumPy can write into a buffer; everything else is called as it is, and what it
-returns is copied into place.
+`step_of` treats specially what NumPy can write into a buffer; everything else is called as it is, and its result is
+copied into place.
 """
 
 import math
@@ -95,7 +95,7 @@ def ufunc_of(op: Any) -> Any:
     arguments = tuple(_Asking() for _ in op.arguments)
     try:
         made = op.primal(*arguments)
-    except Exception:  # whatever its Python does not like about them
+    except Exception:  # whatever its code raises when given them
         return None
     return made.met[0] if isinstance(made, _Asking) and made.met[1:] == ("__call__", arguments, {}) else None
 

@@ -1,4 +1,4 @@
-"""What must hold of every plan: nothing is read that no step has written, or that another step has written over."""
+"""The invariant of every plan: nothing is read before a step has written it, or after another has overwritten it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -76,7 +76,7 @@ class _Memory:
                 )
 
     def write(self, value: Value) -> None:
-        """Note that a value is there now, and nothing else that lay where it lies."""
+        """Record that a value is now in its buffer, and that it overwrote what was there."""
         if value in self.made:
             raise CaptureError(f"compile: {value!r} would be written twice; {FAULT}")
         self.made.add(value)

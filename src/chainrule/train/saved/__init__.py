@@ -1,1 +1,1 @@
-"""Files that hold a model whole, and what is read from them."""
+"""Complete model files, and reading them."""

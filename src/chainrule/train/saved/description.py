@@ -1,7 +1,7 @@
-"""What a model file of `chainrule train` says of its network, and the check of that before anything is built.
+"""The description of a network in a model file of `chainrule train`, and its validation before anything is built.
 
-The description stands in the file's metadata, which anyone can write. So every entry is held against what it may be,
-and against the shapes of the file's own arrays: no number in it makes memory be allocated that the file does not fill.
+The description stands in the file's metadata, which anyone can write. So every entry is validated, also against the
+shapes of the file's own arrays: no number in it can cause an allocation that the file does not fill.
 """
 
 import math
@@ -26,7 +26,7 @@ ENTRIES = frozenset(
     {"format", "task", "data", "source", "features", "class_names", "target", "target_is_text", "scaling"}
     | {"target_scaling", "recipe", "held_out", "loss"}
 )
-"""What the description says."""
+"""The entries of the description."""
 LOSSES: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"CrossEntropyLoss": nn.CrossEntropyLoss, "MSELoss": nn.MSELoss}
 )
@@ -34,7 +34,7 @@ _OF_TASK = {"classification": "CrossEntropyLoss", "regression": "MSELoss"}
 
 
 def result(samples: int, accuracy: float | None, rmse: float | None) -> str:
-    """Say how a network does on the samples that were held out."""
+    """Describe how a network does on held-out samples."""
     if accuracy is not None:
         return f"held-out accuracy {100 * accuracy:.2f} % on {samples} samples"
     return f"held-out root mean square error {rmse:.4g} on {samples} samples"
@@ -42,7 +42,7 @@ def result(samples: int, accuracy: float | None, rmse: float | None) -> str:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How the network did on the samples that it was not trained on."""
+    """The network's results on held-out samples."""
 
     samples: int
     loss: float
@@ -83,7 +83,7 @@ class Description:
 
     @classmethod
     def from_meta(cls, path: Any, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> Self:
-        """Return what the metadata of a file say, once they agree with themselves and with the file's arrays.
+        """Return the description in a file's metadata, after checking it for consistency with itself and the arrays.
 
         Raises ModelFileError, which names the entry, what it is and what was expected.
         """
@@ -99,7 +99,7 @@ class Description:
         return found
 
     def lines(self) -> list[str]:
-        """Say in words, a line each, what network it is."""
+        """Describe the network in words, one fact per line."""
         schema, recipe = self.schema, self.recipe
         widths = ", ".join(map(str, recipe.hidden)) or "none"
         return [
@@ -128,7 +128,7 @@ def _counted(names: tuple[str, ...], most: int = 6) -> str:
 
 
 class _Wrong(Exception):
-    """An entry that is not what it may be."""
+    """An invalid entry."""
 
     def __init__(self, entry: str, value: object, expected: str) -> None:
         super().__init__(f"{entry}: expected {expected}, got {short(value)}")
@@ -172,7 +172,7 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_arrays(found: Description, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Hold the widths against the arrays that the file has: the network is built only then."""
+    """Check the widths against the file's arrays, before the network is built."""
     hidden = found.recipe.hidden
     if len(arrays) != 2 * (len(hidden) + 1):
         raise _Wrong("recipe.hidden", list(hidden), f"as many layers as the file's {len(arrays)} arrays make")
@@ -210,7 +210,7 @@ def _held_out(entry: Any, is_classification: bool) -> HeldOut:
     measured, other = ("accuracy", "rmse") if is_classification else ("rmse", "accuracy")
     if values[other] is not None:
         raise _Wrong(f"held_out.{other}", values[other], f"none beside {measured}")
-    # A network may be infinitely wrong on what it was not trained on: these need only be numbers.
+    # Errors on held-out samples may be infinite: these only need to be numbers.
     return HeldOut(
         samples=_whole(values["samples"], "held_out.samples", 1),
         loss=_real(values["loss"], "held_out.loss"),

@@ -1,4 +1,4 @@
-"""Named arrays and text metadata in one file that is either whole or refused.
+"""Named arrays and text metadata in one file that is either complete or rejected.
 
 A model file is a plain safetensors file (https://huggingface.co/docs/safetensors/index#format), which any
 safetensors reader opens: eight bytes with the header's length N, N bytes of JSON that give each array's
@@ -51,7 +51,7 @@ _DTYPES = {
 }  # fmt: skip
 _CODES = {spec: code for code, spec in _DTYPES.items()}
 
-# What files that are often met in place of a model begin with, and what to do with them.
+# Signatures of files often mistaken for a model, and what to do with them.
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive, such as .npz or PyTorch's .pt",
     b"PK\x05\x06": "an empty zip archive",
