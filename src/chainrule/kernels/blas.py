@@ -23,8 +23,8 @@ Array: TypeAlias = Any
 
 
 def address_of_gemm(dtype: Any) -> int:
-    """Return where the matrix product for float32 or float64 is in memory; 0 where that is not known."""
-    if getattr(numba.config, "DISABLE_JIT", 0):  # Python has no way to call it
+    """Return the address of the matrix product for float32 or float64; 0 if unknown."""
+    if getattr(numba.config, "DISABLE_JIT", 0):  # cannot be called from Python
         return 0
     return openblas.address_of_gemm(np.dtype(dtype))
 

@@ -1,4 +1,4 @@
-"""How kernels are compiled: lazily, with one set of flags, and kept on disk.
+"""How kernels are compiled: lazily, with one set of flags, and cached on disk.
 
 `error_model="numpy"`: a division by zero gives infinity, as NumPy's does; Python's check would keep a loop from being
 vectorised. The flags of fast mathematics let sums be reordered and products be fused with sums, which vectorising
@@ -28,8 +28,8 @@ FLAGS = frozenset({"reassoc", "contract", "nsz"})
 def kernel(f: F) -> F:
     """Compile `f` at its first call for the types it is called with; the Python function stays in `f.py_func`.
 
-    What was compiled is kept on disk: beside the source if that can be written to, else in Numba's folder of the user
-    (`NUMBA_CACHE_DIR` sets another). Where neither can be written, each process compiles for itself.
+    Compiled code is cached on disk: next to the source if that is writable, else in Numba's user folder
+    (`NUMBA_CACHE_DIR` sets another). If neither is writable, each process compiles for itself.
     """
     try:
         return _compiled(f, cache=True)

@@ -1,4 +1,4 @@
-"""What arithmetic on one number needs beside operators, so that one source serves numbers, arrays, symbols and Numba.
+"""What scalar arithmetic needs besides operators, so that one source serves numbers, arrays, symbols and Numba.
 
 The functions of `chainrule.kernels.functions` are written with these. On NumPy's scalars and arrays they compute; on
 symbols (`chainrule.kernels.native`) they write instructions; `chainrule.kernels.jit` says what they are inside Numba's

@@ -1,8 +1,8 @@
-"""The BLAS that NumPy ships: where its matrix product is in memory, and how many threads it may use.
+"""The BLAS that NumPy ships: the address of its matrix product, and its number of threads.
 
 NumPy's wheels hold OpenBLAS with 64-bit integers and the prefix and suffix of `scipy_cblas_sgemm64_`:
-https://github.com/MacPython/openblas-libs. Its pool of threads does not go together with threads of one's own, so
-products inside these run inside `one_thread()`. Where NumPy was built with another BLAS, nothing here is known.
+https://github.com/MacPython/openblas-libs. Its thread pool does not mix with other threads, so products inside those
+run in `one_thread()`. If NumPy was built with another BLAS, none of this is available.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def _library() -> Any:
 
 @functools.cache
 def address_of_gemm(dtype: Any) -> int:
-    """Return where the matrix product for float32 or float64 is in memory; 0 where that is not known."""
+    """Return the address of the matrix product for float32 or float64; 0 if unknown."""
     library, name = _library(), f"scipy_cblas_{'s' if np.dtype(dtype) == np.float32 else 'd'}gemm64_"
     return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 if hasattr(library, name) else 0
 

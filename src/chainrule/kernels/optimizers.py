@@ -2,9 +2,9 @@ r"""The steps of the optimisers, each in one pass over flat arrays of one dtype.
 
 A step is a formula for one element: given the value, its gradient and the states, it returns the new value and the new
 states. `FlatStep` makes machine code of it, which changes `value` and the states in place and reads `grad`. All
-settings are numbers, so that a learning rate that changes compiles nothing anew; they are converted to the arrays'
+settings are numbers, so that changing a learning rate does not recompile anything; they are converted to the arrays'
 dtype, as NumPy converts a Python number that meets a float32 array. `weight_decay` λ adds λ · value to the gradient.
-`sign` is −1 to go up the gradient and else 1. The mathematics and its sources are those of the classes in
+`sign` is −1 for gradient ascent and 1 otherwise. The mathematics and its sources are those of the classes in
 `chainrule.optim`. Nothing checks that lengths agree.
 """
 

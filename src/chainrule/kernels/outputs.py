@@ -1,4 +1,4 @@
-"""Where results are written: a new array, or the one that the caller has for it.
+"""Where results are written: a new array, or one offered by the caller.
 
 A compiled program knows beforehand where each result belongs. What it calls makes its own result, in an array from
 `empty`; if the program has offered one that fits, that is it, and nothing has to be copied. Offers hold for one call,
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class _Offer(threading.local):
-    """The arrays that are offered in this thread."""
+    """The arrays offered in this thread."""
 
     arrays: tuple[Any, ...] = ()
 
@@ -21,7 +21,7 @@ _offer = _Offer()
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return an array of a shape, with anything in it: an offered one with as many elements, or a new one."""
+    """Return an uninitialised array of a shape: an offered one with as many elements, or a new one."""
     if _offer.arrays:
         size = int(np.prod(shape, dtype=np.int64))
         for array in _offer.arrays:

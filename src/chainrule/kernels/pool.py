@@ -99,7 +99,7 @@ class Crew:
                 thread.join(1.0)
 
     def forget(self) -> None:
-        """Begin anew in a process that was forked: it has the memory, and none of the threads."""
+        """Start over in a forked process: it has the memory but none of the threads."""
         self.address.value = None  # lists that are there already have this very object
         self.__dict__.update({**Crew().__dict__, "address": self.address})
 
@@ -133,7 +133,7 @@ class _Job:
 def _together(calls: list[Callable[[], object]]) -> None:
     """Call all of these at the same time, the first in this thread, and return when all have ended.
 
-    What no thread has begun by then, this one does: the others may be busy with the work of another caller. Raises what
+    Whatever no thread has started by then runs in this one: the others may be busy for another caller. Raises what
     the first of them to fail raised.
     """
     others = [_Job(call) for call in calls[1:]]
@@ -167,7 +167,7 @@ def run_all(work: Callable[[Task], object], tasks: Iterable[Task]) -> None:
 
     Each thread takes the next one when it is done with the last. They begin in the order given, so put the longest
     first. What one raises is raised here, once all threads have stopped; tasks that had not begun are left. As long as
-    no two tasks write to the same place, results do not depend on how many threads there are.
+    no two tasks write to the same memory, results do not depend on the number of threads.
 
     >>> found = [0] * 4
     >>> run_all(lambda k: found.__setitem__(k, k * k), range(4))

@@ -1,4 +1,4 @@
-"""chainrule and PyTorch: models, state dicts, tensors and functions of the one in the other.
+"""chainrule and PyTorch: exchange of models, state dicts, tensors and functions.
 
 | in chainrule | in PyTorch |
 |---|---|
@@ -7,7 +7,7 @@
 | `tensor_from_torch(t)` | `tensor_to_torch(x)` |
 | `from_torch_function(f)` | `as_torch_function(f)` |
 
-PyTorch is imported when one of them is called; without it they say what to install.
+PyTorch is imported on the first call; without it, they say what to install.
 """
 
 from .arrays import tensor_from_torch, tensor_to_torch

@@ -1,4 +1,4 @@
-"""Arrays of PyTorch and of chainrule: the same memory, seen from both sides."""
+"""Sharing memory between PyTorch tensors and chainrule arrays."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.tape import EAGER
 
 Torch = Any
-"""A tensor or a module of PyTorch."""
+"""A PyTorch tensor or module."""
 
 
 def tensor_from_torch(t: Torch) -> Tensor:
-    """Return a chainrule tensor that shares the memory of a tensor of PyTorch, by DLPack; nothing is copied.
+    """Return a chainrule tensor that shares the memory of a PyTorch tensor, by DLPack; nothing is copied.
 
     Shape, dtype and strides stay. What one side writes in place the other side reads; after PyTorch has written, call
     `x.mark_changed()` if a backward pass is still to use the old values.
 
-    Raises GradientError where `t` requires a gradient, which would end here, TypeError for a dtype or a layout that
+    Raises GradientError if `t` requires a gradient, which would end here, TypeError for a dtype or a layout that
     NumPy does not have (bfloat16, sparse), ValueError for a tensor that is not in the CPU's memory.
 
     >>> import torch
@@ -43,12 +43,12 @@ def tensor_from_torch(t: Torch) -> Tensor:
 
 
 def tensor_to_torch(x: Any) -> Torch:
-    """Return a tensor of PyTorch that shares the memory of a chainrule tensor or a NumPy array; nothing is copied.
+    """Return a PyTorch tensor that shares the memory of a chainrule tensor or a NumPy array; nothing is copied.
 
     Shape, dtype and strides stay. What one side writes in place the other side reads; after PyTorch has written, call
     `x.mark_changed()` if a backward pass is still to use the old values.
 
-    Raises GradientError where `x` requires a gradient, which would end here, TypeError for a dtype that PyTorch does
+    Raises GradientError if `x` requires a gradient, which would end here, TypeError for a dtype that PyTorch does
     not have, ValueError for memory that cannot be shared: read-only, or with a negative stride.
 
     >>> import torch
@@ -70,7 +70,7 @@ def tensor_to_torch(x: Any) -> Torch:
             f"tensor_to_torch: expected a tensor of chainrule or an array, got {type(array).__name__}, which has no "
             "memory of its own; use torch.tensor(value)"
         )
-    # PyTorch ends the whole process at a negative stride, and writes to read-only memory.
+    # PyTorch aborts the process at a negative stride, and writes to read-only memory.
     if any(stride < 0 for stride in array.strides):
         raise ValueError(
             f"tensor_to_torch: the strides {array.strides} are negative, which PyTorch does not have; pass "
@@ -83,7 +83,7 @@ def tensor_to_torch(x: Any) -> Torch:
 
 
 def check_torch_tensor(what: str, t: Torch) -> None:
-    """Raise an error that begins with `what` unless NumPy can see this tensor's memory."""
+    """Raise an error starting with `what` unless NumPy can access this tensor's memory."""
     torch = needed("torch", what)
     if t.layout is not torch.strided:
         raise TypeError(f"{what}: got a tensor with the layout {t.layout}, expected a dense one; pass t.to_dense()")
@@ -97,7 +97,7 @@ def check_torch_tensor(what: str, t: Torch) -> None:
 
 
 def check_numpy_dtype(what: str, dtype: Any) -> None:
-    """Raise a TypeError that begins with `what` unless PyTorch has this dtype."""
+    """Raise a TypeError starting with `what` unless PyTorch has this dtype."""
     if dtype.kind not in "fiub" or dtype.itemsize > 8 or not dtype.isnative:
         raise TypeError(
             f"{what}: got dtype {dtype}, which PyTorch does not have; convert it first, as .astype(np.float64)"
@@ -113,7 +113,7 @@ def array_of(what: str, t: Torch) -> Any:
 
 
 def copied_to_torch(what: str, array: Any) -> Torch:
-    """Return a tensor of PyTorch with a copy of an array: what it is written into later is its own memory."""
+    """Return a PyTorch tensor with a copy of an array, so that later writes only affect its own memory."""
     array = np.asarray(value_of(array))
     check_numpy_dtype(what, array.dtype)
     return needed("torch", what).from_numpy(np.array(array, order="C"))

@@ -1,4 +1,4 @@
-"""`as_torch_function`: a function of chainrule as one that PyTorch can differentiate.
+"""`as_torch_function`: a chainrule function that PyTorch can differentiate.
 
 One `torch.autograd.Function` runs programs: functions of arrays that return arrays. Its backward pass runs another
 program, the pullback, in the same way, so it can be differentiated as well, as often as one likes; so can its forward
@@ -21,17 +21,17 @@ from chainrule.nn import Module
 from .arrays import Torch, array_of, copied_to_torch
 
 Program = Callable[..., list[Any]]
-"""From arrays to arrays, by chainrule's operations."""
+"""A function from arrays to arrays, in chainrule operations."""
 
 
 def as_torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f`, a function of arrays written with NumPy or chainrule, as a function of PyTorch's tensors.
+    """Return `f`, a function of arrays written with NumPy or chainrule, as a function of PyTorch tensors.
 
-    Tensors in the arguments (also in tuples, lists and dicts) come to `f` as read-only arrays in the same memory, its
-    results go out as new tensors; keyword arguments are passed on as they are. PyTorch differentiates it by chainrule's
-    rules: `backward()`, second and higher derivatives (`create_graph=True`), forward mode and `torch.func`, whose
-    `vmap` runs one row after the other. `torch.compile` leaves it as it is, between compiled parts. What `f` refers to
-    besides its arguments is constant.
+    Tensors in the arguments (also in tuples, lists and dicts) reach `f` as read-only arrays in the same memory, and its
+    results are new tensors; keyword arguments are passed through. PyTorch differentiates it by chainrule's rules:
+    `backward()`, second and higher derivatives (`create_graph=True`), forward mode and `torch.func`, whose `vmap` runs
+    row by row. `torch.compile` leaves it uncompiled between compiled parts. Anything `f` refers to besides its
+    arguments is constant.
 
     Raises TypeError for a module whose parameters would be constants, and at the call for complex and bfloat16 tensors;
     ValueError for tensors that are not in the CPU's memory.
@@ -60,8 +60,8 @@ def as_torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _caller() -> Callable[..., Any]:
-    """Return `_called`; where there may be compiled code, in a form that torch.compile does not look into."""
-    # Asking for that form loads the compiler, which takes a second: not before torch.compile has.
+    """Return `_called`, in a form opaque to torch.compile if compiled code may be involved."""
+    # That form loads the compiler, which takes a second: only once torch.compile has done so.
     if "torch._dynamo" not in sys.modules:
         return _called
     if not _uncompiled:
@@ -102,7 +102,7 @@ def _checked(torch: Any, y: Any) -> Any:
 
 
 class Call:
-    """One call of a program: what `forward` is to do, and what it leaves for `backward`.
+    """One call of a program: what `forward` has to do, and what it leaves for `backward`.
 
     `recording` is whether a gradient may be asked for; `ready` runs the program at the very arguments of this call, if
     an earlier call has left that.
@@ -113,7 +113,7 @@ class Call:
         self.pullback: Callable[..., Any] | None = None
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
-        """Return the outputs; keep the pullback where there may be a use for it."""
+        """Return the outputs; keep the pullback if it may be needed."""
         with no_grad():  # parameters that the function refers to are constants
             floating = [k for k, x in enumerate(arrays) if x.dtype.kind == "f"]
             if self.recording and floating:
@@ -171,7 +171,7 @@ def _function() -> Any:
     torch = needed("torch", "as_torch_function")
 
     class ChainruleFunction(torch.autograd.Function):  # type: ignore[misc, name-defined]
-        """A program of chainrule in PyTorch's graph."""
+        """A chainrule program in PyTorch's graph."""
 
         @staticmethod
         def forward(call: Call, *tensors: Torch) -> tuple[Torch, ...]:
@@ -182,7 +182,7 @@ def _function() -> Any:
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Torch, ...]) -> None:
             ctx.call, *tensors = inputs
-            # Saved by PyTorch, though the tape has them: it notices where they are changed before the backward pass.
+            # Saved by PyTorch although the tape has them: it notices changes before the backward pass.
             ctx.save_for_backward(*tensors)
             ctx.save_for_forward(*tensors)
             ctx.whole = [not y.is_floating_point() for y in output]

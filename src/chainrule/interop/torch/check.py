@@ -1,4 +1,4 @@
-"""`check_torch`: is the gradient right that PyTorch gives for this `autograd.Function`, module or function?"""
+"""`check_torch`: does PyTorch compute the right gradient for this `autograd.Function`, module or function?"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from .parts import DissectedTorch
 from .subject import TorchSubject
 
 FEW = 100_000
-"""Elements up to which one thread is faster than several, which wait for each other at each small operation."""
+"""Up to this many elements one thread is faster than several, which synchronise at each small operation."""
 
 
 def check_torch(
@@ -27,20 +27,20 @@ def check_torch(
     expected: str | Collection[str] = (),
     **settings: Any,
 ) -> CheckReport:
-    """Say whether the gradient that PyTorch computes is right, and if it is not, why and where.
+    """Say whether the gradient that PyTorch computes is right and, if not, why and where it is wrong.
 
     `f_or_function` is a class derived from `torch.autograd.Function`, a module, or any function of tensors, and is
-    called with `*args` and `**settings`, which may hold tensors in tuples, lists and dicts. Checked are the gradients
-    of all parameters (of the module, or of the modules and leaves that a function refers to), and of the floating
-    tensors in the arguments: of those with `requires_grad`, or of all where none has it.
+    called with `*args` and `**settings`, which may hold tensors in tuples, lists and dicts. It checks the gradients of
+    all parameters (of the module, or of the modules and leaves that a function refers to), and of the floating tensors
+    in the arguments: those with `requires_grad`, or all of them if none has it.
 
     The method, and `expected`, are those of `chainrule.check`.
-    Code that takes float64 is checked in float64, whatever its dtype. A wrong
-    gradient is followed to the first `Function`, submodule or `detach` that is to blame. The module, its buffers, the
-    tensors and the state of the random generators are afterwards as they were.
+    Code that accepts float64 is checked in float64, whatever its dtype. A wrong gradient is traced to the first
+    `Function`, submodule or `detach` that causes it. The module, its buffers, the tensors and the random generators are
+    left unchanged.
 
-    Raises what the function raises at `args`, TypeError where there is nothing to check or a value is complex or
-    bfloat16, and ImportError without PyTorch.
+    Raises what the function raises at `args`, TypeError if there is nothing to check or a value is complex or bfloat16,
+    and ImportError without PyTorch.
 
     >>> import torch
     >>> class Square(torch.autograd.Function):
@@ -70,7 +70,7 @@ def check_torch(
 
 @contextmanager
 def _state_kept(torch: Any) -> Iterator[None]:
-    """Leave the random generators and the number of threads as they were."""
+    """Restore the random generators and the number of threads afterwards."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() and torch.cuda.is_initialized() else []
     threads = torch.get_num_threads()
     try:
@@ -81,7 +81,7 @@ def _state_kept(torch: Any) -> Iterator[None]:
 
 
 def _with_silent_changes(report: CheckReport, subject: TorchSubject) -> CheckReport:
-    """Add the changes in place that left every value as it was, as `relu_` does to positive numbers."""
+    """Add the in-place writes that changed no value, such as `relu_` of positive numbers."""
     said = {finding.argument for finding in report.findings if finding.verdict == "mutates-input"}
     text = "it is written to in place, here without a change of its values; work on a copy"
     new = [Finding("mutates-input", name, text, "mutates-input") for name in sorted(subject.written - said)]

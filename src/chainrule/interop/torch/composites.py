@@ -1,4 +1,4 @@
-"""A `TransformerBlock` and a `TransformerEncoderLayer`: the same sums, with the parts under other names."""
+"""`TransformerBlock` and `TransformerEncoderLayer`: the same computation, with differently named parts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Convert = Callable[[Any, str], Any]
 
 
 def block_to_torch(block: nn.TransformerBlock, what: str, convert: Convert) -> Torch:
-    """Return PyTorch's layer for a block whose parts are of the kinds that it was made with."""
+    """Return PyTorch's layer for a block whose parts have their original types."""
     torch = needed("torch", "to_torch")
     names = list(block.mlp._modules)
     if names not in (["0", "1", "2"], ["0", "1", "dropout", "2"]):
@@ -78,7 +78,7 @@ def block_from_torch(layer: Torch, what: str, convert: Convert) -> nn.Transforme
 
 
 def _activation(torch: Any, module: Torch) -> Any:
-    """Return a module, or the function behind it where PyTorch has a fast way for that."""
+    """Return a module, or the function behind it if PyTorch has a fast path for that."""
     if type(module) is torch.nn.ReLU:
         return torch.nn.functional.relu
     if type(module) is torch.nn.GELU and module.approximate == "none":

@@ -1,4 +1,4 @@
-"""`to_torch` and `from_torch`: a model of the one library as a model of the other."""
+"""`to_torch` and `from_torch`: conversion of models between the two libraries."""
 
 import copy
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ WRAPPERS = {"DistributedDataParallel": "module", "DataParallel": "module", "Opti
 def to_torch(model: nn.Module, wrap: bool = False) -> Torch:
     """Return a chainrule model as a `torch.nn.Module` with copies of its parameters and buffers.
 
-    Outputs and gradients are the same to rounding. Kept are names (those of `state_dict`), dtypes, training or
-    evaluation mode, frozen parameters, and modules and parameters that are shared. Converted are the layers that both
-    libraries have, in any nesting of `Sequential`, `ModuleList` and `Residual`; a `TransformerBlock` becomes a
-    `TransformerEncoderLayer`, called as PyTorch's, and a `MultiheadAttention` a subclass of PyTorch's that is called as
-    chainrule's and returns one tensor. The random state of both libraries stays; dropout draws PyTorch's numbers.
+    Outputs and gradients agree up to rounding. Names (those of `state_dict`), dtypes, training or evaluation mode,
+    frozen parameters, and shared modules and parameters are kept. It converts the layers that both libraries have, in
+    any nesting of `Sequential`, `ModuleList` and `Residual`; a `TransformerBlock` becomes a `TransformerEncoderLayer`,
+    called as PyTorch's, and a `MultiheadAttention` a subclass of PyTorch's that is called as chainrule's and returns
+    one tensor. The random state of both libraries is unchanged; dropout draws PyTorch's numbers.
 
     With `wrap`, a layer that PyTorch does not have, or a module of your own, becomes one that holds its parameters for
     PyTorch and computes by chainrule, on the CPU. It may have no buffers; all in it is in one mode.
@@ -52,17 +52,17 @@ def to_torch(model: nn.Module, wrap: bool = False) -> Torch:
 def from_torch(module: Torch, inputs: Any = None, trace: bool = False) -> nn.Module:
     """Return a `torch.nn.Module` as a chainrule model with copies of its parameters and buffers.
 
-    Layers that both libraries have become ours, in any nesting of containers: the other way of `to_torch`, which says
-    what is converted and kept. `torch.nn.Identity` becomes an empty `Sequential`. A `MultiheadAttention` returns its
-    output alone. A Softplus with PyTorch's threshold, 20, differs from ours by at most 2e-9 beyond it.
+    Layers that both libraries have become chainrule's, in any nesting of containers: the inverse of `to_torch`, which
+    says what is converted and kept. `torch.nn.Identity` becomes an empty `Sequential`. A `MultiheadAttention` returns
+    its output alone. A Softplus with PyTorch's threshold, 20, differs from ours by at most 2e-9 beyond it.
 
     Any other model is converted by tracing if `inputs` are given, an example of its arguments: one array or tensor, a
-    tuple of them, or a dict of keyword arguments. PyTorch (`torch.export`) runs `forward` once and notes each operator;
-    the `TracedModule` that is returned carries them out by chainrule's operations. It takes inputs of the example's
-    shapes, where the first axis may have another length if it is more than 1 in the example and the model allows it.
-    Its parameters have PyTorch's names and layout. A model in training mode is traced in both modes, one in evaluation
-    mode in that alone. What it returns at the example is compared with PyTorch. With `trace`, it is traced even if all
-    its layers are known.
+    tuple of them, or a dict of keyword arguments. PyTorch (`torch.export`) runs `forward` once and records each
+    operator; the returned `TracedModule` runs them as chainrule operations. It takes inputs of the example's shapes;
+    the first axis may have another length if it is longer than 1 in the example and the model allows it. Its parameters
+    have PyTorch's names and layout. A model in training mode is traced in both modes, one in evaluation mode only in
+    that mode. Its results at the example are compared with PyTorch's. With `trace`, it is traced even if all its layers
+    are known.
 
     Raises TypeError, with its place, for a layer, a module of your own or an operator that chainrule does not have, and
     for a model that PyTorch cannot trace; ValueError for a setting that does not exist here.
@@ -104,7 +104,7 @@ def _traced(module: Torch, inputs: Any) -> nn.Module:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Layers draw initial values as they are made; here they are replaced, and the draws are taken back."""
+    """Restore the random state after layers have drawn initial values, which are replaced here."""
     generator = default_generator().bit_generator
     before = generator.state
     try:
@@ -114,12 +114,12 @@ def _random_state_kept() -> Iterator[None]:
 
 
 def place(path: str, module: Any) -> str:
-    """Say which module of a model an error is about."""
+    """Describe which module of a model an error is about."""
     return f"{path or 'the model'} ({type(module).__name__})"
 
 
 class _ToTorch:
-    """One conversion; a module that is met again is the one that was made of it before."""
+    """One conversion; a module that occurs again gives the same converted module."""
 
     def __init__(self, wrap: bool) -> None:
         self.torch, self.wrap = needed("torch", "to_torch"), wrap
@@ -197,7 +197,7 @@ class _FromTorch:
 
     def _made(self, module: Torch, path: str) -> nn.Module:
         if container := self._container(module):
-            # named_children() would leave out a module that comes a second time.
+            # named_children() would skip a module that occurs a second time.
             children = {name: self.module(child, _join(path, name)) for name, child in module._modules.items()}
             made: nn.Module = container(children)
             return made
@@ -222,7 +222,7 @@ class _FromTorch:
         return made_from_torch(pair, module, what)
 
     def _container(self, module: Torch) -> Any:
-        """Return what makes a container of the children, or None where the module does more than hold them."""
+        """Return a constructor of the container from its children, or None if the module does more than hold them."""
         forward = type(module).forward
         if module._parameters or module._buffers:
             return None
@@ -252,13 +252,13 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-# Parameters: which are frozen, and which are one
+# Parameters: which are frozen, and which are shared
 
 _SEPARATE = "give each its own first, with a copy of the values"
 
 
 def _share_in_torch(model: nn.Module, made: Torch) -> None:
-    """Freeze what is frozen here, and make one parameter of what is one parameter here."""
+    """Freeze and share the same parameters as in the chainrule model."""
     first: dict[int, StateName] = {}
     there = dict(made.named_parameters(remove_duplicate=False))
     for entry in entries(model):
@@ -278,7 +278,7 @@ def _share_in_torch(model: nn.Module, made: Torch) -> None:
 
 
 def _share_here(module: Torch, made: nn.Module) -> None:
-    """Freeze what is frozen there, and make one parameter of what is one parameter there."""
+    """Freeze and share the same parameters as in the PyTorch model."""
     first: dict[int, StateName] = {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for entry in entries(made):

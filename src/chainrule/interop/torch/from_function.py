@@ -1,4 +1,4 @@
-"""`from_torch_function`: a function of PyTorch as an operation of chainrule."""
+"""`from_torch_function`: a PyTorch function as a chainrule operation."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,15 +16,16 @@ WHAT = "from_torch_function"
 
 
 def from_torch_function(f: Function, several: bool = False) -> Custom:
-    """Return `f`, a function of PyTorch's tensors, as an operation of chainrule: a `cr.custom` with both rules.
+    """Return `f`, a function of PyTorch tensors, as a chainrule operation: a `cr.custom` with both rules.
 
     `f(*args, **settings)` gets tensors with copies of the arrays and returns one tensor, or a tuple of tensors with
-    `several`. PyTorch differentiates it: the floating arguments, in reverse and, by `torch.func.jvp` or else by two
-    backward passes, in forward mode, to any order that its operations have. Keyword arguments are passed on as they
-    are. What `f` refers to besides its arguments is constant. It may move tensors to another device; results come back.
+    `several`. PyTorch differentiates it with respect to the floating arguments, in reverse mode and, by
+    `torch.func.jvp` or else two backward passes, in forward mode, to any order that its operations support. Keyword
+    arguments are passed through. Anything `f` refers to besides its arguments is constant. It may move tensors to
+    another device; results come back.
 
-    Raises TypeError for a module whose parameters would be constants, and at the call for a result that is no tensor of
-    real numbers that NumPy has.
+    Raises TypeError for a module whose parameters would be constants, and at the call if the result is not a tensor of
+    a real dtype that NumPy has.
 
     >>> import chainrule as cr
     >>> import torch, numpy as np
@@ -45,13 +46,13 @@ def from_torch_function(f: Function, several: bool = False) -> Custom:
 
 
 class PyTorch(Library):
-    """PyTorch, as a library of operations."""
+    """PyTorch as a provider of operations."""
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
 
     def run(self, f: Function, args: Sequence[Any], settings: dict[str, Any]) -> list[Any]:
-        """Return the outputs; no graph is made."""
+        """Return the outputs, without a graph."""
         with self.torch.no_grad():
             return [self.array(y) for y in self.outputs(f(*map(self.tensor, args), **settings))]
 
@@ -105,7 +106,7 @@ class PyTorch(Library):
     def gradients(
         self, outputs: Sequence[Torch], inputs: Sequence[Torch], bars: Sequence[Torch], create_graph: bool
     ) -> list[Torch]:
-        """Return the cotangents of the inputs, zeros where there is no way to one."""
+        """Return the cotangents of the inputs, zeros for unreachable ones."""
         pairs = [(y, bar.to(y)) for y, bar in zip(outputs, bars, strict=True) if y.requires_grad]
         if not pairs:
             return [self.torch.zeros_like(x) for x in inputs]
@@ -116,7 +117,7 @@ class PyTorch(Library):
         return [self.torch.zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
 
     def tangents(self, f: Function, xs: tuple[Torch, ...], dots: tuple[Torch, ...]) -> Any:
-        """Return the tangents of the outputs by forward mode, or by the adjoint of the adjoint where it is missing."""
+        """Return the tangents of the outputs by forward mode, or by the adjoint of the adjoint if that is missing."""
         create_graph = any(t.requires_grad for t in (*xs, *dots))
         try:
             # PyTorch's forward mode loads a part of itself that warns of another part's age.
@@ -133,7 +134,7 @@ class PyTorch(Library):
         return isinstance(x, self.torch.Tensor) and bool(x.is_floating_point())
 
     def tensor(self, x: Any) -> Any:
-        """Return an array as a new tensor: the function may write to it. Anything else as it is."""
+        """Return an array as a new tensor, which the function may write to; anything else unchanged."""
         if not is_array(x):
             return x
         array = np.array(x, order="C")

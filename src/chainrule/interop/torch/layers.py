@@ -1,4 +1,4 @@
-"""Modules of PyTorch for layers that chainrule has and PyTorch has not, or has with another call.
+"""PyTorch modules for layers that only chainrule has, or that PyTorch calls differently.
 
 The classes are made when they are first asked for, so that this file can be imported without PyTorch. They are
 attributes of it, so that a model that holds them can be pickled.

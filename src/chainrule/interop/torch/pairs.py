@@ -1,4 +1,4 @@
-"""The layers that chainrule and PyTorch both have, under one name, and how the settings of one are those of the other.
+"""The layers that chainrule and PyTorch share under one name, and how their settings correspond.
 
 Both are made with the same keywords, PyTorch's, which chainrule accepts as well.
 """
@@ -18,7 +18,7 @@ from .arrays import Torch
 from .state import StateName, load_state_dict, state_dict
 
 EXACT_SOFTPLUS = 40.0
-"""From here on log(1 + exp(x)) is x in float64, so a threshold there changes nothing."""
+"""From here on log(1 + exp(x)) equals x in float64, so a threshold there changes nothing."""
 LEAST_THRESHOLD = 20.0
 
 
@@ -107,9 +107,9 @@ def made_to_torch(pair: Pair, module: Any, what: str) -> Torch:
     if pair.ours is nn.MultiheadAttention:
         cls = torch_layers.MultiheadAttention
         settings |= {"bias": module.query.bias is not None, "batch_first": True}
-    # A recurrent layer with one level has no place for dropout, and PyTorch's would warn.
+    # A recurrent layer with one level cannot use dropout, and PyTorch's would warn.
     late = {"dropout": settings.pop("dropout")} if settings.get("num_layers") == 1 else {}
-    with torch.device("meta"):  # neither drawn nor allocated: the state dict brings all
+    with torch.device("meta"):  # neither drawn nor allocated: the state dict provides all
         made = cls(**settings)
     made.__dict__.update(late)
     try:

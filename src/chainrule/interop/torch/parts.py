@@ -1,4 +1,4 @@
-"""Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in their order."""
+"""Where to look for a wrong gradient in PyTorch: the Functions, submodules and cuts of one run, in execution order."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -21,22 +21,22 @@ CUTTING = {"data": "Tensor.data", "detach": "Tensor.detach"}
 
 
 class DissectedTorch(TorchSubject):
-    """A function of PyTorch that can be taken apart: the checker then says in which part a gradient is wrong."""
+    """A PyTorch function that can be taken apart, so that the checker can say in which part a gradient is wrong."""
 
     def parts(self) -> list[Subject]:
-        """Return the Functions, the submodules and the cuts that a run comes by, in this order of time."""
+        """Return the Functions, submodules and cuts that a run passes, in execution order."""
         return self._parts
 
     @functools.cached_property
     def _parts(self) -> list[Subject]:
         try:
             return parts_of(self)
-        except Exception:  # compiled code, which cannot be watched: the verdict stands without a place
+        except Exception:  # compiled code, which cannot be observed: the verdict gives no place
             return []
 
 
 def parts_of(subject: TorchSubject) -> list[Subject]:
-    """Run a function once and return what it did in parts that can be checked alone."""
+    """Run a function once and return its parts that can be checked on their own."""
     run = Run(subject)
     run.record()
     return run.parts()
@@ -44,7 +44,7 @@ def parts_of(subject: TorchSubject) -> list[Subject]:
 
 @dataclass(frozen=True)
 class Cut:
-    """A call that loses the gradient: the how manieth of the run, whether gradients were off, and the call itself."""
+    """A call that loses the gradient: its number in the run, whether gradients were off, and the call itself."""
 
     number: int
     silent: bool
@@ -52,7 +52,7 @@ class Cut:
 
 
 class Run:
-    """One run, watched."""
+    """One observed run."""
 
     def __init__(self, subject: TorchSubject) -> None:
         self.subject, self.torch = subject, subject.torch
@@ -61,7 +61,7 @@ class Run:
         self.cuts: list[Cut] = []
         self.calls = 0
         self.inside = 0
-        """How many calls are running in which nothing is watched: those of a Function's forward, and our own."""
+        """The number of running calls inside which nothing is observed: a Function's forward, and our own."""
         at = {name: subject.tensor(x, subject.original(name)) for name, x in subject.arguments.items()}
         self.leaves = {name: x.requires_grad_() for name, x in at.items()}
 
@@ -72,7 +72,7 @@ class Run:
     # Watching
 
     def record(self) -> None:
-        """Run with everything watched: first to learn which Functions take part, then to see what they get."""
+        """Run with everything observed: first to learn which Functions take part, then to see their inputs."""
         self.functions = functions_behind(self.subject.outputs(self.values()))
         root = self.subject.f if self.subject.is_module else self.subject.holder
         modules = [m for m in self.subject.holder.modules() if m not in (root, self.subject.holder)]
@@ -201,7 +201,7 @@ class Run:
         return [part for part in self.found if id(part) not in idle]
 
     def _decisive(self) -> list[Subject]:
-        """Return the cuts that change a gradient which is whole otherwise."""
+        """Return the cuts that change an otherwise correct gradient."""
         stretches = self._stretches()
         if not stretches:
             return []
@@ -259,7 +259,7 @@ class Joining:
 
 
 def name_of(function: Any) -> str:
-    """Return what a function of PyTorch is called."""
+    """Return the name of a PyTorch function."""
     name = getattr(function, "__name__", type(function).__name__)
     return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else str(name)
 

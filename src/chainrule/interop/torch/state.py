@@ -24,7 +24,7 @@ WRAPPERS = ("module.", "_orig_mod.")
 
 
 class WeightLayout(NamedTuple):
-    """How PyTorch holds some of our arrays: `into` makes one array of them, `back` takes it apart again."""
+    """How PyTorch stores some of our arrays: `into` merges them into one array, `back` splits it again."""
 
     into: Callable[..., Any]
     back: Callable[[Any], Sequence[Any]]
@@ -47,7 +47,7 @@ COUNT = WeightLayout(lambda: np.zeros((), np.int64), lambda x: ())  # noqa: ARG0
 
 
 class StateName(NamedTuple):
-    """One name of PyTorch's: what it stands for here, by name and by value, and in which layout it is."""
+    """One of PyTorch's names: what it corresponds to here, by name and value, and its layout."""
 
     theirs: str
     ours: tuple[str, ...]
@@ -56,7 +56,7 @@ class StateName(NamedTuple):
 
 
 def entries(module: Module, theirs: str = "", ours: str = "") -> Iterator[StateName]:
-    """Yield all parameters and persistent buffers of a model; what it holds twice, twice."""
+    """Yield all parameters and persistent buffers of a model, shared ones repeatedly."""
     if isinstance(module, MultiheadAttention):
         yield from _attention_entries(module, theirs, ours)
         return
@@ -118,14 +118,13 @@ def state_dict(model: Module) -> dict[str, Torch]:
 
 
 def load_state_dict(model: Module, state: Mapping[str, Torch], strict: bool = True) -> Mismatch:
-    """Write a state dict of PyTorch into a chainrule model, in place; all of it or nothing.
+    """Load a PyTorch state dict into a chainrule model, in place; all of it or nothing.
 
-    It is the other way of `state_dict`. Values may be on any device and of any floating dtype, and are rounded to the
-    dtype of the parameter they are written to. Without `strict`, names that only one side has are passed over and
-    returned.
+    It is the inverse of `state_dict`. Values may be on any device and of any floating dtype, and are rounded to the
+    dtype of the parameter they are written to. Without `strict`, names that only one side has are skipped and returned.
 
     Raises ValueError for missing or unexpected names, a wrong shape, or two values for one shared parameter; TypeError
-    for what is no tensor. Nothing has been written then.
+    for values that are not tensors. In these cases nothing has been written.
 
     >>> import torch
     >>> from chainrule import nn

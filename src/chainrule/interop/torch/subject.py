@@ -1,4 +1,4 @@
-"""Functions, modules and functions of PyTorch under check."""
+"""PyTorch `Function`s, modules and functions under check."""
 
 import copy
 import functools
@@ -34,7 +34,7 @@ Torch = Any
 
 
 class TorchSubject(Subject):
-    """A Function, module or function of PyTorch at given arguments.
+    """A PyTorch `Function`, module or function at given arguments.
 
     Modules are never copied: `torch.func.functional_call` puts other parameters, and copies of the buffers, in their
     place for the time of a call. `state` has values for them, by name, that stand in for the module's own; `tracked`
@@ -130,7 +130,7 @@ class TorchSubject(Subject):
     # Arrays and tensors
 
     def original(self, name: str) -> Torch:
-        """Return an argument of the check as the caller has it."""
+        """Return an argument of the check as the caller passed it."""
         kind, key = self.places[name]
         if kind == "state":
             return self.state[key]
@@ -346,14 +346,14 @@ class TorchSubject(Subject):
         return {n for x in self.leaves if isinstance(x, self.torch.Tensor) for n in x.shape}
 
     def reduced(self, sizes: Mapping[int, int]) -> "TorchSubject | None":
-        """Return the function at arguments whose axes are cut."""
+        """Return the function at arguments with shortened axes."""
         if self.state or self.loose:
             return None
         leaves = [self._cut(x, sizes) if isinstance(x, self.torch.Tensor) else x for x in self.leaves]
         return self._twin(leaves)
 
     def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "TorchSubject | None":
-        """Return the Function at tensors of which some axes are shorter; the rules of PyTorch itself are not asked."""
+        """Return the Function at tensors with some axes shortened; PyTorch's own rules are not consulted."""
         places = {name: self.places[name] for name in cuts}
         if not self.is_function or any(kind != "leaf" for kind, _ in places.values()):
             return None
@@ -366,7 +366,7 @@ class TorchSubject(Subject):
         return x[tuple(slice(sizes.get(n, n)) for n in x.shape)].clone() if x.ndim else x
 
     def code(self) -> str:
-        """Return Python text that checks this again, where all arguments are tensors and short."""
+        """Return Python code that repeats this check, if all arguments are short tensors."""
         if self.settings or self.state or self.loose or not all(isinstance(x, self.torch.Tensor) for x in self.args):
             return ""
         names = self._leaf_names()
@@ -375,7 +375,7 @@ class TorchSubject(Subject):
 
 
 def _is_whole(y: Torch) -> bool:
-    """Whether a tensor holds whole numbers or truth values: nothing to differentiate."""
+    """Whether a tensor holds integers or booleans: nothing to differentiate."""
     return not y.dtype.is_floating_point and not y.dtype.is_complex
 
 

@@ -1,1 +1,1 @@
-"""Attention a block of scores at a time."""
+"""Blockwise attention."""

@@ -1,10 +1,10 @@
 r"""Attention a block of scores at a time: forward, reverse and forward mode.
 
 A block is a few hundred rows of queries against as many keys: its scores stay in the cache, and no array of N × M ever
-exists. Scores are in units of $\log 2$, so that powers of two do for exponentials.
+exists. Scores are in units of $\log 2$, so that powers of two replace exponentials.
 
 All arrays have three axes, heads first, and contiguous rows; `place` holds the rows of `q`, `k` (and `v`) and the masks
-that belong to one head of the result. A mask with no elements is none; one with a single row or column stands for all.
+that belong to one head of the result. An empty mask means no mask; one with a single row or column broadcasts.
 
 Sources: Milakov & Gimelshein, "Online normalizer calculation for softmax" (2018); Rabe & Staats, "Self-attention does
 not need O(n²) memory" (2021); Dao, Fu, Ermon, Rudra & Ré, "FlashAttention" (2022); Dao, "FlashAttention-2" (2023).
@@ -22,12 +22,12 @@ from .elements import LOG2_E, draw, exp2, ordered, threshold_of, unordered
 Array: TypeAlias = Any
 """An array, or an element of one, of float32 or float64; a number of that type."""
 
-# Rows are named by a block and a number: a view of each would cost as much as the work on it.
+# Rows are given by a block and a number: a view of each would cost as much as the work on it.
 
 
 @inline
 def _block(memory: Array, rows: int, columns: int) -> Array:
-    """Return a block in memory that is used again and again; a part of a larger one would not be contiguous."""
+    """Return a block in reused memory; a part of a larger one would not be contiguous."""
     return memory[: rows * columns].reshape(rows, columns)
 
 

@@ -1,4 +1,4 @@
-"""What the kernels of attention do to single elements: powers of two, and the random numbers of dropout."""
+"""Elementwise helpers of the attention kernels: powers of two, and random numbers for dropout."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -132,7 +132,7 @@ PHILOX_MULTIPLIER, PHILOX_WEYL, ROUNDS = np.uint64(0xD256D193), np.uint64(0x9E37
 
 @inline
 def draw(key: Array, row: int, column: int) -> Array:
-    """Return 32 random bits that depend on key, row and column alone.
+    """Return 32 random bits that depend only on key, row and column.
 
     Philox2x32 with seven rounds, of whose two words this is the first: Salmon, Moraes, Dror & Shaw, "Parallel random
     numbers: as easy as 1, 2, 3" (2011).

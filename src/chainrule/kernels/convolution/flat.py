@@ -1,4 +1,4 @@
-r"""Where a convolution finds things when images are laid out flat, so that every position is one index.
+r"""Index arithmetic for a convolution over flattened images, where every position is one index.
 
 Rows of an image one after another, with zeros between them for the padding, make one long axis. Under element k of a
 kernel, at position i, then lies the element $i + o_k$ of that axis, and the offset $o_k$ is the same for all positions:

@@ -18,9 +18,9 @@ from pathlib import Path
 MARK = b"chainrule machine code 1\n"
 DIGEST = 32
 LIMIT = 256 * 2**20
-"""Bytes that are kept; the files that were used least recently go first."""
+"""The size limit in bytes; the least recently used files are removed first."""
 SPARED = 0.75
-"""What part of that stays when some have to go."""
+"""The fraction that is kept when files have to be removed."""
 
 
 def cache_folder() -> Path:
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
         return Path(os.environ["CHAINRULE_CACHE_DIR"])
     try:
         home = Path.home()
-    except RuntimeError:  # no HOME, and nobody who knows the user
+    except RuntimeError:  # no HOME, and an unknown user
         home = Path(tempfile.gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home) / "chainrule" / "cache"
@@ -44,7 +44,7 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.reason = ""
-        """Why nothing is kept, if so."""
+        """Why nothing is cached, if so."""
         self._is_open: bool | None = None
         self._written = 0
 
@@ -88,7 +88,7 @@ class Cache:
         self._written += 1
 
     def trim(self) -> None:
-        """Remove the files that were used least recently, where there are too many bytes."""
+        """Remove the least recently used files if the cache is too large."""
         files = sorted(self.files(), key=lambda file: file[2])
         total = sum(size for _, size, _ in files)
         if total <= LIMIT:

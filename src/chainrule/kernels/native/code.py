@@ -33,7 +33,7 @@ class Code:
         self._count = 0
 
     def fresh(self) -> str:
-        """Return a name that nothing has yet."""
+        """Return an unused name."""
         self._count += 1
         return f"v{self._count}"
 
@@ -65,7 +65,7 @@ class Code:
         return number if isinstance(number, Symbol) else self.constant(number, LONG)
 
     def remainder(self, number: Symbol, divisor: int) -> Symbol:
-        """Return what is left of an index after division by a number."""
+        """Return the remainder of an index divided by a number."""
         return self.made(LONG, f"urem i64 {number}, {divisor}")
 
     def intrinsic(self, name: str, *args: Symbol) -> Symbol:
@@ -162,11 +162,11 @@ class Variable:
         code.first.append(f"  {self.name} = alloca {LLVM[dtype]}")
 
     def get(self) -> Symbol:
-        """Return what it is now."""
+        """Return its current value."""
         return self.code.made(self.dtype, f"load {LLVM[self.dtype]}, ptr {self.name}")
 
     def set(self, x: float | Symbol) -> None:
-        """Let it be something else."""
+        """Assign a new value."""
         x = self.code.converted(x, self.dtype) if isinstance(x, Symbol) else self.code.constant(x, self.dtype)
         self.code.write(f"store {x.type} {x}, ptr {self.name}")
 

@@ -20,9 +20,9 @@ LOCK, UNLOCK, WAIT, WAKE, YIELD = range(26, 31)
 """Where the system's functions are, for the lock and for sleeping; `YIELD` lets another thread have the core."""
 MUTEX, CONDITION, SIZE = 32, 48, 64
 SPINS = 4000
-"""How often a thread looks before it sleeps: about 50 µs."""
+"""How often a thread polls before it sleeps: about 50 µs."""
 PATIENCE = 20_000
-"""How often the caller looks whether the others have ended before it lets them have its core."""
+"""How often the caller polls for the others to finish before it yields its core."""
 
 POSIX = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast", "sched_yield")
 WINDOWS = (

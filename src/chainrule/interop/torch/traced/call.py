@@ -1,4 +1,4 @@
-"""`Step` and `Call`: one operator of a traced graph, as it is kept and as the functions that carry it out see it."""
+"""`Step` and `Call`: one operator of a traced graph, as stored and as seen by the functions that run it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ import numpy as np
 Carrier = Callable[..., Any]
 
 CARRIERS: dict[str, Carrier] = {}
-"""How each operator is carried out: `(call, *args, **settings)`, with ATen's arguments, returns its result.
+"""The function for each operator: `(call, *args, **settings)`, with ATen's arguments, returns its result.
 
 A name with an overload (`max.dim`) is that overload; one without stands for all that have no entry of their own.
 """
 
 
 def carries(*names: str) -> Callable[[Carrier], Carrier]:
-    """Register a function that carries out the ATen operators of these names."""
+    """Register a function that runs the ATen operators of these names."""
 
     def register(carrier: Carrier) -> Carrier:
         for name in names:
