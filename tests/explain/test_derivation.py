@@ -287,7 +287,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
             r"expected a scalar loss; pass its loss and target",
         ),
         (lambda: cr.explain(mlp(3, 2)), TypeError, r"needs data: cr\.explain\(model, x"),
-        (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), target=np.ones((4, 2))), ValueError, "a target and no loss"),
+        (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), target=np.ones((4, 2))), ValueError, "a target but no loss"),
         (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), loss=nn.MSELoss()), TypeError, r"pass target="),
         (lambda: cr.explain(3), TypeError, "expected a model or a function, got int"),
         (lambda: cr.explain(lambda x: 3.0, 1.0), ValueError, "depends on no argument that has a gradient"),

@@ -40,7 +40,7 @@ def check_target(
         args = Inputs(module, name, sizes, seed, _converter(library)).of(f)
         library = library or next((found for x in args if (found := _home(x))), "")
         if library and (layer or rule is not None):
-            raise ValueError(f"{name} is of {library}: its backward pass is part of it; leave --layer, --backward out")
+            raise ValueError(f"{name} is {library} code, with its own backward pass; omit --layer and --backward")
         checker = _checker(library, layer, rule)
         return checker(f, *args, full=full, seed=seed)
     except (ValueError, ImportError) as error:

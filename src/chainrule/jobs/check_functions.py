@@ -102,9 +102,9 @@ class Inputs:
     def of(self, f: Any) -> tuple[Any, ...]:
         """Return the inputs of a function; raise ValueError if nothing determines them.
 
-        If shapes are given, they and the annotations decide. Otherwise these are tried in turn: the function's attribute
-        `example` or `inputs`, `NAME_inputs` in its file, the annotations, and `inputs` in its file. The inputs are a
-        tuple, or a function or generator that yields one and may take a random number generator.
+        If shapes are given, they and the annotations decide. Otherwise these are tried in turn: the function's
+        attribute `example` or `inputs`, `NAME_inputs` in its file, the annotations, and `inputs` in its file. The
+        inputs are a tuple, or a function or generator that yields one and may take a random number generator.
         """
         if self.shapes:
             return self._from_signature(f)

@@ -88,7 +88,7 @@ def record(
     if loss is not None and not callable(loss):
         raise TypeError(f"explain: loss: expected a function of (output, target), got {type(loss).__name__}")
     if loss is None and target is not None:
-        raise ValueError("explain: got a target and no loss; pass loss=nn.CrossEntropyLoss() or another one")
+        raise ValueError("explain: got a target but no loss; pass loss=nn.CrossEntropyLoss() or another one")
     state = default_generator().bit_generator.state
     try:
         recording = _run(subject, args, loss, target, argnums, caller)

@@ -146,7 +146,7 @@ class Job:
         Raises ModelFileError, leaving everything unchanged, for any other file, and for a job with other data or
         another recipe.
         """
-        wanted = "--resume wants the checkpoint that Ctrl-C left, such as model.checkpoint.safetensors"
+        wanted = "--resume expects the checkpoint left by Ctrl-C, such as model.checkpoint.safetensors"
         try:
             found = load(path)
         except ModelFileError as error:
@@ -154,22 +154,22 @@ class Job:
         meta = found.meta
         if meta.get("checkpoint") != FORMAT:
             raise ModelFileError(
-                f"{path}: no checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to begin anew"
+                f"{path}: not a checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to start over"
             )
         mine, saved = plain(self._identity(), "job"), meta.get("job")
         if not isinstance(saved, dict):
-            raise ModelFileError(f"{path}: the checkpoint does not say of which job it is; {wanted}")
+            raise ModelFileError(f"{path}: the checkpoint does not identify its job; {wanted}")
         for name, value in mine.items():
             if saved.get(name) != value:
                 raise ModelFileError(
-                    f"{path}: was saved with {name} {saved.get(name)}, and here it is {value}; repeat the "
-                    f"command as it was, with --resume added"
+                    f"{path}: was saved with {name} {saved.get(name)}, but here it is {value}; repeat the "
+                    f"original command with --resume added"
                 )
         flow = meta.get("flow")
         rows = found.history.get("rows") if isinstance(found.history, dict) else None
         columns = {"epoch", *(f"{part}{name}" for part in ("", "val_") for name in self._measured())}
         if not _are_rows(flow, {"epoch"}) or not _are_rows(rows, columns):
-            raise ModelFileError(f"{path}: the rows of its history are damaged; {wanted}")
+            raise ModelFileError(f"{path}: its history is damaged; {wanted}")
         load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule, history=self.history)
         self.flow.rows[:] = list(flow or ())
 

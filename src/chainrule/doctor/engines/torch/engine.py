@@ -117,7 +117,7 @@ class TorchEngine(Engine):
         try:
             return super().copied(*parts)
         except RuntimeError as error:
-            raise ValueError(f"doctor: the model cannot be copied, and nothing else is examined: {error}") from error
+            raise ValueError(f"doctor: the model cannot be copied, and only copies are examined: {error}") from error
 
     def run(self, model: Any, loss: Any, batch: tuple[tuple[Any, ...], Any]) -> tuple[Any, Any]:
         """Return the loss of a batch of arrays, and the model's output, on the model's device."""
