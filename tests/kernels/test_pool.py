@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from chainrule.kernels import pool
+from chainrule.kernels import normalization, pool
 from chainrule.kernels.native.tasks import Function, Task, run_all
 
 
@@ -108,7 +108,7 @@ def test_a_process_that_was_forked_makes_its_own_threads():
     code = """
 import os
 import numpy as np
-from chainrule.kernels import pool
+from chainrule.kernels import normalization, pool
 pool.threads = lambda: 2
 seen = []
 pool.split(lambda a, b: seen.append(b - a), 8, 1e9)
@@ -120,3 +120,14 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "0\n", done.stderr
+
+
+def test_rows_are_cut_only_where_they_are_apart():
+    x, gamma = np.random.default_rng(0).normal(size=(3000, 700)), np.ones(700)
+    y, x_hat, sigma = np.empty_like(x), np.empty_like(x), np.empty(3000)
+    forward = normalization.layer_norm.task([x, gamma, gamma, 1e-5, y, x_hat, sigma])
+    backward = normalization.layer_norm_backward.task([x, gamma, x_hat, sigma, y, gamma.copy(), gamma.copy()])
+    assert (forward.parts, backward.parts) == (8, 1)
+    run_all([forward])()
+    np.testing.assert_allclose(y.mean(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(sigma, np.sqrt(x.var(axis=1) + 1e-5))

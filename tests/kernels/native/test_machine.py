@@ -26,7 +26,7 @@ def elementwise(dtype):
 TEXTS = {
     "a loop": elementwise,
     "Adam": lambda dtype: optimizers.adam._text(np.dtype(dtype)),
-    "LayerNorm": lambda dtype: normalization.layer_norm._text(64, (np.dtype(dtype),) * 6),
+    "LayerNorm": lambda dtype: normalization.layer_norm._text(64, (np.dtype(dtype),) * 6)[0],
 }
 
 

@@ -165,8 +165,13 @@ def atoms_of(tree: Any) -> list[ast.expr]:
             and isinstance(node.slice.value, str)
         ):
             found[ast.unparse(node)] = ast.Subscript(node.value, node.slice, ast.Load())
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    # What is nowhere used comes first: of several that would do, it is the one that was forgotten.
+    names = sorted(
+        (name for name in found if name not in OWNERS), key=lambda name: not name.isidentifier() or name in used
+    )
     # Copies: a change inside the tree must not change what is put into it.
-    return [copy.deepcopy(node) for name, node in found.items() if name not in OWNERS]
+    return [copy.deepcopy(found[name]) for name in names]
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:

@@ -10,8 +10,10 @@ import numpy as np
 
 from .code import Variable
 from .symbol import DOUBLE, Symbol
-from .tasks import Function, Task, run_once
+from .tasks import Function, Task, parts_of, run_once
 
+EACH = 8
+"""About how many operations there are for each element."""
 NUMBERS = ("eps",)
 """What the parameters are called that are numbers; all others are arrays."""
 
@@ -21,6 +23,8 @@ class Rows:
 
     def __init__(self, function: Function, n: int, dtype: Any) -> None:
         self.function, self.code, self.n, self.dtype = function, function.code, n, dtype
+        self.are_apart = True
+        """Whether no row needs what another made, so that they may be worked on at the same time."""
 
     @contextmanager
     def each(self) -> Iterator[tuple[Symbol, Symbol]]:
@@ -38,6 +42,7 @@ class Rows:
 
     def clear(self, *places: Any) -> None:
         """Set rows of zeros."""
+        self.are_apart = False
         for place in places:
             with self.columns() as j:
                 place[j] = self.code.constant(0, self.dtype)
@@ -61,16 +66,19 @@ class ByRows:
         named = dict(zip(self.parameters, args, strict=True))
         numbers = np.array([named.pop(name) for name in NUMBERS if name in named], np.float64)
         arrays = list(named.values())
-        text = self._text(arrays[0].shape[1], tuple(a.dtype for a in arrays))
-        return Task(text, [*arrays, numbers], begin=0, end=arrays[0].shape[0])
+        text, are_apart = self._text(arrays[0].shape[1], tuple(a.dtype for a in arrays))
+        rows = arrays[0].shape[0]
+        parts = parts_of(EACH * arrays[0].size, rows) if are_apart else 1
+        return Task(text, [*arrays, numbers], begin=0, end=rows, parts=parts)
 
-    def _written(self, n: int, dtypes: tuple[Any, ...]) -> str:
+    def _written(self, n: int, dtypes: tuple[Any, ...]) -> tuple[str, bool]:
         function = Function([*dtypes, DOUBLE])
         *places, given = function.places
         # Each parameter in its turn: the next number, or the next array.
         numbers, arrays = (given[k].astype(dtypes[0]) for k in range(len(NUMBERS))), iter(places)
-        self.write(Rows(function, n, dtypes[0]), *(next(numbers if p in NUMBERS else arrays) for p in self.parameters))
-        return function.text()
+        rows = Rows(function, n, dtypes[0])
+        self.write(rows, *(next(numbers if p in NUMBERS else arrays) for p in self.parameters))
+        return function.text(), rows.are_apart
 
 
 by_rows = ByRows
