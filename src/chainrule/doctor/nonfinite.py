@@ -49,7 +49,7 @@ class NonFiniteOperation(Portable, FloatingPointError):
         self.operation, self.direction, self.source, self.kind = operation, direction, source, kind
         self.index, self.inputs, self.history = index, inputs, history
         place = f"[{', '.join(map(str, index))}]" if index else ""
-        verb = note or ("made" if direction == "forward" else "made in its backward pass")
+        verb = note or ("made" if direction == "forward" else "its backward pass made")
         lines = [f"{operation}: {verb} the first {kind}{', in element ' + place if place else ''}"]
         if source is not None:
             lines.append(f"  at {source}" + (f": {source.text}" if source.text else ""))
