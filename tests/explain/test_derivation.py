@@ -300,7 +300,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
         (lambda: cr.explain(lambda x: x, 1.0, lang="fr"), ValueError, "lang: expected one of en, ko"),
         (lambda: cr.explain(lambda x: x, 1.0, level="long"), ValueError, "level: expected one of brief, full, proof"),
         (lambda: cr.explain(lambda x: x, 1.0, argnums=2), ValueError, "out of range"),
-        (lambda: cr.explain(neuron, 2.0, 0.5, 0.1, 1.0)["q"], KeyError, "no step computes 'q'; the symbols are"),
+        (lambda: cr.explain(neuron, 2.0, 0.5, 0.1, 1.0)["q"], KeyError, "no step for 'q'; expected one of"),
     ],
 )
 def test_a_wrong_call_says_what_to_do(call, error, message):

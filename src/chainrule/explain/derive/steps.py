@@ -140,7 +140,7 @@ class Account:
         for step in self.steps:
             if symbol in (step.symbol, step.parameter, to_unicode(step.symbol)):
                 return step
-        raise KeyError(f"no step computes {symbol!r}; the symbols are {', '.join(to_unicode(s.symbol) for s in self.steps)}")
+        raise KeyError(f"no step for {symbol!r}; expected one of {', '.join(to_unicode(s.symbol) for s in self.steps)}")
 
     def __bool__(self) -> bool:
         return self.ok

@@ -220,7 +220,7 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
 
 
 def _double(value: Any) -> Any:
-    """Return a plain array in float64, integers as they are; anything else as it is."""
+    """Return a floating-point array in float64; integers and anything else unchanged."""
     value = value_of(value) if isinstance(value, Tensor) else value
     if isinstance(value, bool | int | str) or value is None:
         return value
