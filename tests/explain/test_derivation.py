@@ -287,7 +287,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
             r"expected a scalar loss; pass its loss and target",
         ),
         (lambda: cr.explain(mlp(3, 2)), TypeError, r"needs data: cr\.explain\(model, x"),
-        (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), target=np.ones((4, 2))), ValueError, "a target and no loss"),
+        (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), target=np.ones((4, 2))), ValueError, "a target but no loss"),
         (lambda: cr.explain(mlp(3, 2), np.ones((4, 3)), loss=nn.MSELoss()), TypeError, r"pass target="),
         (lambda: cr.explain(3), TypeError, "expected a model or a function, got int"),
         (lambda: cr.explain(lambda x: 3.0, 1.0), ValueError, "depends on no argument that has a gradient"),
@@ -300,7 +300,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
         (lambda: cr.explain(lambda x: x, 1.0, lang="fr"), ValueError, "lang: expected one of en, ko"),
         (lambda: cr.explain(lambda x: x, 1.0, level="long"), ValueError, "level: expected one of brief, full, proof"),
         (lambda: cr.explain(lambda x: x, 1.0, argnums=2), ValueError, "out of range"),
-        (lambda: cr.explain(neuron, 2.0, 0.5, 0.1, 1.0)["q"], KeyError, "no step gives 'q'; there are"),
+        (lambda: cr.explain(neuron, 2.0, 0.5, 0.1, 1.0)["q"], KeyError, "no step for 'q'; expected one of"),
     ],
 )
 def test_a_wrong_call_says_what_to_do(call, error, message):

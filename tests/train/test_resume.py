@@ -161,9 +161,9 @@ def test_a_checkpoint_of_another_job_changes_nothing(tmp_path):
     save(tmp_path / "other", nn.Linear(2, 2))
     other_data = Data(data().x + 1, data().y, "classification", tuple("abcd"), ("no", "yes"), "points", "drawn")
     for job, path, message in (
-        (Job(data(), Recipe(hidden=(8,), epochs=2, lr=0.5)), "m", "was saved with lr 0.002, and here it is 0.5"),
+        (Job(data(), Recipe(hidden=(8,), epochs=2, lr=0.5)), "m", "was saved with lr 0.002, but here it is 0.5"),
         (Job(other_data, recipe), "m", "was saved with content"),
-        (Job(data(), recipe), "other", "no checkpoint of an interrupted"),
+        (Job(data(), recipe), "other", "not a checkpoint of an interrupted"),
     ):
         before = job.model.state_dict()
         with pytest.raises(ModelFileError, match=message):

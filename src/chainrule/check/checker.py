@@ -1,4 +1,4 @@
-"""`check`: is this gradient right, and if not, why and where."""
+"""`check`: is this gradient right, and if not, why and where?"""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from .why.diagnosis import branches, diagnose
 from .why.shared import shared
 
 ADJOINT = 1e-9
-"""The relative disagreement of the two modes that rounding explains, in float64."""
+"""The relative disagreement between the two modes that rounding can explain, in float64."""
 HOLDS = "the adjoint identity holds"
 SILENT = 1e-9
-"""A gradient this small beside the measured one is missing."""
+"""A gradient this small relative to the measured one counts as missing."""
 COTANGENTS = 2
-"""With how many cotangents the backward pass is tried."""
+"""The number of cotangents that the backward pass is tested with."""
 
 
 def check(
@@ -41,21 +41,24 @@ def check(
 ) -> CheckReport:
     r"""Say whether a gradient is right, and if it is not, why and where.
 
-    `f` is any function of NumPy or chainrule code, a `chainrule.custom` operation, a module, or a loss, and is called
-    as `f(*args)`. What is checked is `backward(y_bar, *args)`, which returns one gradient for each floating argument (a
-    single one need not be in a tuple), or chainrule's own gradient of `f`; then also those of all parameters of the
-    modules that `f` is or refers to. `jvp(primals, tangents)` returns the tangent of the output, or `(y, y_dot)`.
+    `f` is a function in NumPy or chainrule code, a `chainrule.custom` operation, a module or a loss, called as
+    `f(*args)`. The gradient under test is `backward(y_bar, *args)`, which returns one gradient per floating-point
+    argument (a single one need not be in a tuple). Without `backward`, it is chainrule's own gradient of `f`, including
+    those of all parameters of the modules that `f` is or refers to. `jvp(primals, tangents)` returns the tangent of
+    the output, or `(y, y_dot)`.
 
-    First come the behaviour of both passes (shapes, dtypes, repeatability, changes in place), then the adjoint identity
-    $\langle\bar y, J\dot x\rangle = \langle J^\top\bar y, \dot x\rangle$ where there are both modes, then numerical
-    derivatives of $\langle\bar y, f\rangle$ along random directions and in single elements of every argument, in
-    float64 if `f` computes in it; `full` looks at every element. Without `explain` a wrong gradient is only found, not
-    explained, which is faster. `seed` fixes all random choices. A gradient that is no derivative by design is found as
-    `straight-through` (of a step, or a surrogate of its slope) or `gradient-reversal`; `expected` names those that are
-    meant, and they are right then.
+    The check covers, in this order: the behaviour of both passes (shapes, dtypes, repeatability, in-place changes); if
+    there are both modes, the adjoint identity
+    $\langle\bar y, J\dot x\rangle = \langle J^\top\bar y, \dot x\rangle$; and numerical derivatives of
+    $\langle\bar y, f\rangle$ along random directions and in single elements of every argument, in float64 if `f`
+    supports it. `full` checks every element. `explain=False` only detects a wrong gradient and does not explain it,
+    which is faster. `seed` fixes all random choices.
 
-    Raises what `f` raises at `args`, TypeError where there is no floating argument, and ValueError for another name in
-    `expected`.
+    A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
+    of its slope) or `gradient-reversal`; those named in `expected` count as right.
+
+    Raises whatever `f` raises at `args`, TypeError if there is no floating-point argument, and ValueError for an
+    unknown name in `expected`.
 
     >>> import numpy as np
     >>> report = check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: y_bar * (1 - np.tanh(x) ** 2))
@@ -76,7 +79,7 @@ def examine(
     seed: int = 0,
     expected: str | Collection[str] = (),
 ) -> CheckReport:
-    """Check a subject of any framework; `check` says how."""
+    """Check a subject from any framework, as described in `check`."""
     codes = expectations(expected)
     report = _examined(subject, full, explain or bool(codes), seed)
     return accepted(report, codes)
@@ -103,7 +106,7 @@ def _cotangent(rng: np.random.Generator, y: Array) -> Array:
 
 @dataclass
 class Examination:
-    """The numerical part of a check, in the widest dtype that the code takes."""
+    """The numerical part of a check, in the widest dtype that the code supports."""
 
     subject: Subject
     native: Subject
@@ -112,7 +115,7 @@ class Examination:
 
     @classmethod
     def of(cls, native: Subject, bars: list[Array], rng: np.random.Generator) -> "Examination":
-        """Choose the dtype: float64, unless the code refuses it, rounds to less, or computes something else then."""
+        """Choose the dtype: float64, unless the code rejects it, rounds to a narrower one, or gives other results."""
         subject, probes = native, [Probe(native, bar) for bar in bars]
         if not probes[0].exact and (wide := native.widened()) is not None:
             with np.errstate(all="ignore"):
@@ -126,11 +129,11 @@ class Examination:
 
     @property
     def first(self) -> Probe:
-        """The probe whose gradients are shown."""
+        """The probe whose gradients are reported."""
         return self.probes[0]
 
     def report(self, findings: list[Finding], full: bool, seed: int, explain: bool) -> CheckReport:
-        """Measure everything and put the report together."""
+        """Measure everything and assemble the report."""
         for probe in self.probes:
             probe.careful = any(finding.verdict == "mutates-input" for finding in findings)
         modes, mode_findings = self.modes()
@@ -171,12 +174,12 @@ class Examination:
             if raised:
                 return "not-finite" if self.first.raised is None else "raises"
             if modes_agree:
-                return "right"  # too small to be measured, but two independent passes give it
+                return "right"  # too small to measure, but two independent passes agree on it
             return "step-size-noise" if self.first.exact else "dtype-too-coarse"
         return covered.verdict
 
     def finding(self, covered: Covered, verdict: str, seed: int, explain: bool) -> Finding:
-        """Say what is not right in one argument."""
+        """Return the finding for one argument."""
         status = {"missing": "wrong", "wrong": "wrong", "kink": "kink"}.get(verdict, "unclear")
         bad = covered.with_status(status)
         worst = max(bad, key=lambda m: (m.index is not None, min(m.relative_error, 1e300), m.difference))
@@ -201,10 +204,10 @@ class Examination:
         return found
 
     def modes(self) -> tuple[str, list[Finding]]:
-        """Hold the two modes against each other by the adjoint identity, and forward mode against numbers if needed."""
+        """Compare the two modes by the adjoint identity, and forward mode with numerical derivatives if needed."""
         probe = self.first
         if probe.gradients.keys() != probe.at.keys():
-            return "", []  # the identity needs all gradients, and one has a wrong shape
+            return "", []  # the identity needs all gradients, but one has a wrong shape
         tangents = {
             n: probe.scale(n) * random_direction(self.rng, x.shape).astype(x.dtype) for n, x in probe.at.items()
         }
@@ -228,7 +231,7 @@ class Examination:
             return HOLDS, []
         measured = measure(probe, tangents, 0.0)
         if measured.status != "right":
-            return "", []  # reverse mode is wrong, or the point is on a kink: what follows says so
+            return "", []  # reverse mode is wrong, or the point is on a kink: reported later
         detail = "forward mode (jvp) disagrees with reverse mode and with numerical differentiation"
         apart = abs(forward - measured.numeric) / max(abs(forward), abs(measured.numeric))
         finding = Finding("wrong", "", detail, "unexplained", None, forward, measured.numeric, apart, "jvp")

@@ -1,4 +1,4 @@
-"""For test suites: a gradient check that fails the test and says why."""
+"""`assert_gradients`: a gradient check for test suites, which fails the test and says why."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from .subjects.layers import check_layer
 
 
 def assert_gradients(f: Callable[..., Any], *args: Any, **settings: Any) -> CheckReport:
-    """Fail with the whole report unless the gradient of `f` at `args` is right; return the report.
+    """Assert that the gradient of `f` at `args` is right, and return the report; AssertionError contains the report.
 
-    Takes what `check` takes; an object with `forward` and `backward` is checked as by `check_layer`.
+    Takes the arguments of `check`; an object with `forward` and `backward` is checked by `check_layer`.
 
     >>> import numpy as np
     >>> assert_gradients(np.sin, np.ones(3), backward=lambda y_bar, x: y_bar * np.cos(x)).verdict

@@ -1,17 +1,17 @@
-"""How long `doctor` may take, and what was left out because of it."""
+"""The time budget of `doctor`, and what was left out because of it."""
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
 SHARE = 0.3
-"""The share of the time that the training of the network as it is may take."""
+"""The share of the budget for training the unmodified network."""
 FEWEST = 5
-"""Steps that are taken in any case."""
+"""The minimum number of steps."""
 
 
 class Budget:
-    """Seconds from now on."""
+    """A number of seconds, counted from now."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -21,11 +21,11 @@ class Budget:
 
     @property
     def used(self) -> float:
-        """How many seconds have gone by."""
+        """The seconds elapsed so far."""
         return time.perf_counter() - self._began
 
     def steps(self, wanted: int, batches: int) -> int:
-        """Return how many steps there is time for, going by how long it took to examine some batches."""
+        """Return how many steps there is time for, estimated from the time that examining the batches took."""
         one = self.used / max(batches, 1)
         affordable = max(FEWEST, int(SHARE * self.seconds / one)) if one > 0 else wanted
         if affordable < wanted:
@@ -33,16 +33,16 @@ class Budget:
         return min(wanted, affordable)
 
     def allows(self, seconds: float) -> bool:
-        """Whether something that takes so long still fits."""
+        """Whether something that takes this many seconds still fits."""
         return self.used + seconds <= self.seconds
 
     def leave_out(self, name: str) -> None:
-        """Note what was not done."""
+        """Record something as left out."""
         if name not in self._left_out:
             self._left_out.append(name)
 
     def said(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-        """Return what was left out, as the key of a sentence and what stands in it."""
+        """Return what was left out, as pairs of a sentence's key and its values."""
         found: list[tuple[str, Mapping[str, Any]]] = [("fewer steps", self._steps)] if self._steps else []
         if self._left_out:
             names = ", ".join(self._left_out)

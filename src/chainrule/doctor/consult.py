@@ -1,4 +1,4 @@
-"""`doctor`: examine, train a little, judge, and try what could help."""
+"""`doctor`: examine, train briefly, judge, and try remedies."""
 
 import math
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ from .verdicts.flow import flow_range
 from .verdicts.thresholds import chosen
 
 SEEDS = 3
-"""Over how many seeds a remedy is measured."""
+"""The number of seeds that a remedy is measured over."""
 MOSTLY = 0.9
-"""The share of dead units above which a gradient that vanishes is their consequence."""
+"""The share of dead units above which a vanishing gradient is put down to them."""
 OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-"""Parameters, `*args` and `**kwargs`, that nothing need be given for."""
+"""The kinds of parameters that may be left empty: `*args` and `**kwargs`."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a training is, at how many moments it is looked at, and over how many batches at its end."""
+    """The length of a training run, how often it is examined, and over how many batches at its end."""
 
     steps: int
     moments: int
@@ -55,27 +55,27 @@ def doctor(
 ) -> Diagnosis:
     """Say whether gradients flow through a model, what is wrong if they do not, and which remedy helps.
 
-    - `loss(output, y)` gives one number; `batches` are `(x, y)`, or `(x1, x2, …, y)` for a model of several inputs: a
-      list or a DataLoader, of which the first 8 are used. Several are needed to tell dead units and noise.
-    - `optimizer` is the one you train with: only then the learning rate can be judged. Trials without one use Adam.
-    - A copy is trained for `steps` steps (60, or 20 for more than 200,000 parameters), to see how the flow moves. With
-      `try_remedies`, copies with one change each are trained from the same three seeds on the same batches, and
-      measured against copies without it.
-    - `budget` is about how many seconds it may take. Where they are not enough, the training is shorter and remedies
-      are left out; the report says so.
-    - `thresholds` replaces limits by name; `chainrule.doctor.DEFAULTS` has all of them with their sources.
+    - `loss(output, y)` returns a scalar. `batches` is a list or a DataLoader of `(x, y)`, or `(x1, x2, …, y)` for a
+      model with several inputs; the first 8 are used. Several are needed to detect dead units and noise.
+    - `optimizer` is the one you train with; without it, the learning rate cannot be judged and trials use Adam.
+    - A copy is trained for `steps` steps (by default 60, or 20 for more than 200,000 parameters) to see how the
+      gradient flow develops. With `try_remedies`, further copies with one change each are trained from the same three
+      seeds on the same batches and compared with copies without it.
+    - `budget` is the approximate time limit in seconds. If it is too short, the training is cut and remedies are left
+      out; the report says so.
+    - `thresholds` overrides limits by name; `chainrule.doctor.DEFAULTS` lists all of them with their sources.
 
-    Ratios count more than absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in a layer is
-    compared with that in the last one, the size of a step with that of the weights.
+    Verdicts rest on ratios rather than on absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in
+    a layer relative to that in the last one, the size of a step relative to that of the weights.
 
-    Nothing of yours is changed: neither parameters and gradients, nor modes, buffers, hooks, the optimiser's state or
+    Nothing of yours is changed: not the parameters and gradients, nor modes, buffers, hooks, the optimiser's state or
     the default generators.
 
-    A `torch.nn.Module` is examined the same way, with a loss, an optimiser and batches of PyTorch; what `doctor` tries
-    and shows is then PyTorch's.
+    A `torch.nn.Module` is examined the same way, with a loss, an optimiser and batches from PyTorch; remedies are then
+    tried and shown in PyTorch.
 
-    Raises TypeError and ValueError for a model, batches or an optimiser that are none, for a model that cannot be
-    copied or watched, for an optimiser whose step asks for a closure, and what the model itself raises.
+    Raises TypeError or ValueError for an invalid model, batches or optimiser, for a model that cannot be copied or
+    watched, and for an optimiser whose step requires a closure, and whatever the model itself raises.
 
     >>> import numpy as np
     >>> from chainrule import nn
@@ -108,7 +108,7 @@ def doctor(
 
 
 def _check_step(optimizer: Any) -> None:
-    """Raise a TypeError for what is no optimiser, or one whose step asks for more than the gradients."""
+    """Raise TypeError for something other than an optimiser, or for one whose step takes required arguments."""
     step = getattr(optimizer, "step", None)
     if optimizer is None:
         return
@@ -154,7 +154,7 @@ def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget)
 
 
 def judge(f: Findings) -> list[Verdict]:
-    """Return all verdicts, worst first. The training is judged only where nothing else explains how it goes."""
+    """Return all verdicts, worst first. The training is judged only if nothing else explains its course."""
     for rule in (*rules_structure.RULES, *rules_flow.RULES):
         verdict = rule(f)
         if verdict is not None:
@@ -176,7 +176,7 @@ def judge(f: Findings) -> list[Verdict]:
 
 
 def without_consequences(verdicts: list[Verdict]) -> list[Verdict]:
-    """Leave out what only follows from another verdict: where most units are dead, no gradient arrives before them."""
+    """Drop verdicts that merely follow from another: if most units are dead, no gradient reaches earlier layers."""
     dead = max((v.values["dead"] for v in verdicts if v.code == "dead-units"), default=0.0)
     return [v for v in verdicts if not (v.code == "vanishing" and dead > MOSTLY)]
 

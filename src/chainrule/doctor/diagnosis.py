@@ -1,4 +1,4 @@
-"""What `doctor` returns: verdicts, the remedies that were tried, the table of layers; as text, HTML and plain data."""
+"""The result of `doctor`: verdicts, the remedies tried, the table of layers; as text, HTML and plain data."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from .watch.event_log import write_diagnosis
 
 
 class Diagnosis(Diagnosed):
-    """The answer of `doctor`. True where `.ok`; printed, a table of the layers and the verdicts."""
+    """The result of `doctor`: true if `.ok`; prints as a table of the layers and the verdicts."""
 
     def __str__(self) -> str:
         return self.to_text()
@@ -26,7 +26,7 @@ class Diagnosis(Diagnosed):
         print(self.to_text(lang))
 
     def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
-        """Return the report as an HTML page that needs nothing else, its plots as SVG; write it to `path` if given."""
+        """Return the report as a self-contained HTML page with SVG plots; write it to `path` if given."""
         page = html_of(self, check_lang(lang))
         if path is not None:
             write_text(path, page)
@@ -35,7 +35,7 @@ class Diagnosis(Diagnosed):
     def to_tensorboard(self, folder: str | Path, lang: str = "en") -> Path:
         """Write the table, the histograms, the short training and the report as an event file into a folder.
 
-        Return its path. What was measured before the training is at step 0. TensorBoard need not be installed.
+        Return its path. Measurements from before the training are at step 0. TensorBoard need not be installed.
         """
         return write_diagnosis(self, folder, check_lang(lang))
 

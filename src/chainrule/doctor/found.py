@@ -1,4 +1,4 @@
-"""What `doctor` found, as plain data: the renderers read it, and `Diagnosis` adds the ways of showing it."""
+"""The findings of `doctor` as plain data: renderers read them, and `Diagnosis` adds the output formats."""
 
 import math
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ CODES = (
     *("bad-initialisation", "exploding", "dead-units", "saturated", "vanishing", "learning-rate-too-high"),
     *("learning-rate-too-low", "noise-dominates", "loss-at-chance", "healthy"),
 )
-"""All verdicts, worst first: what makes the others meaningless, then causes, then what follows from them."""
+"""All verdicts, worst first: those that make the others meaningless, then causes, then consequences."""
 
 
 @dataclass(frozen=True)
 class Measured:
     """A trial's outcome over the seeds: the mean loss at its end, with the standard deviation over seeds.
 
-    `flow` is the smallest norm of ∂L/∂z near the input over that in the last layer; infinity is a training that broke
-    down.
+    `flow` is the smallest norm of ∂L/∂z near the input divided by that in the last layer; infinite values mean that the
+    training broke down.
     """
 
     loss: float
@@ -44,7 +44,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change that was tried on a copy, from the same seeds and on the same batches as without it."""
+    """A change tried on a copy, with the same seeds and batches as the copy without it."""
 
     change: str
     measured_before: Measured
@@ -55,7 +55,7 @@ class Remedy:
     key: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     lr: float | None = None
-    """The learning rate that the change was tried with, where it is another one."""
+    """The learning rate that the change was tried with, if it differs."""
 
     def text(self, lang: str = "en") -> str:
         """Return the change in words."""
@@ -72,11 +72,11 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One thing that is wrong, or `healthy`.
+    """One problem, or `healthy`.
 
-    `layer` is where ("" for the whole network), `evidence` a sentence with the figures, `threshold` the limit that
-    they pass, `source` who gave it, `remedies` what was tried against it, best first, `untried` the names of remedies
-    that the model's modules leave no way to try.
+    `layer` is its location ("" for the whole network), `evidence` a sentence with the figures, `threshold` the limit
+    that they exceed, `source` the reference for it, `remedies` those that were tried, best first, `untried` the names
+    of remedies that cannot be tried with the model's modules.
     """
 
     code: str
@@ -90,7 +90,7 @@ class Verdict:
 
     @property
     def evidence(self) -> str:
-        """What was measured, in a sentence."""
+        """The measurements in a sentence."""
         return self.text("en")
 
     def text(self, lang: str = "en") -> str:
@@ -115,10 +115,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """All that an examination found. True where `.ok`.
+    """All that an examination found: true if `.ok`.
 
-    `history` has the gradients' norms at some moments of a short training, `(step, loss, norm of each layer)`.
-    `cut` is what the budget had no time for; `left_out()` says it.
+    `history` has the gradients' norms at some steps of a short training, `(step, loss, norm of each layer)`.
+    `cut` is what the budget left no time for; `left_out()` puts it in words.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Diagnosed:
     cut: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def left_out(self, lang: str = "en") -> tuple[str, ...]:
-        """Return what the budget had no time for, in sentences."""
+        """Return what the budget left no time for, in sentences."""
         return tuple(said(key, lang, values) for key, values in self.cut)
 
     @property
@@ -150,7 +150,7 @@ class Diagnosed:
 
     @property
     def winner(self) -> Remedy | None:
-        """The remedy that helped most against the worst verdict that any helped against, or None."""
+        """The best remedy for the worst verdict that any remedy helped with, or None."""
         return next((v.winner for v in self.verdicts if v.winner), None)
 
     def __bool__(self) -> bool:
@@ -172,7 +172,7 @@ class Diagnosed:
 
 
 def titled(code: str, layer: str) -> str:
-    """Return a verdict's code with the layer that it is about."""
+    """Return a verdict's code with its layer."""
     return f"{code} [{layer}]" if layer else code
 
 

@@ -1,8 +1,8 @@
-"""`detect_nonfinite`: the first operation, forward or backward, that makes a NaN or an infinity.
+"""`detect_nonfinite`: the first operation, forward or backward, that produces a NaN or an infinity.
 
-Nothing of this costs anything while it is off: the engine calls `record` for each operation that it puts on a tape,
-and only for the time of a block that function is replaced by one that looks at the result first. An operation recorded
-in such a block answers with rules that look at what they return.
+It costs nothing while it is off: the engine calls `record` for each operation that it puts on a tape, and only within
+a block is that function replaced by one that inspects the result first. An operation recorded in such a block gets
+rules that inspect what they return.
 """
 
 import math
@@ -24,15 +24,15 @@ from chainrule.core.traces.capturing import observed
 from chainrule.core.traces.node import Item, Leaf, Node
 
 STEPS_BACK = 8
-"""How many operations before the offending one are named."""
+"""How many operations leading to the offending one are named."""
 
 
 class NonFiniteOperation(Portable, FloatingPointError):
-    """An operation made a NaN or an infinity.
+    """An operation produced a NaN or an infinity.
 
-    `operation` is its name, `direction` "forward" or "backward", `source` the line of yours that called it, `kind`
-    "NaN" or "infinity", `index` the first such element. `inputs` has, for each argument, its name, shape and the value
-    that went into that element, where it can be said. `history` names the operations that led to it, the latest first.
+    `operation` is its name, `direction` "forward" or "backward", `source` your line that called it, `kind` "NaN" or
+    "infinity", `index` the first such element. `inputs` has, for each argument, its name, its shape and, if it can be
+    determined, the value that went into that element. `history` names the operations that led to it, latest first.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class NonFiniteOperation(Portable, FloatingPointError):
         self.operation, self.direction, self.source, self.kind = operation, direction, source, kind
         self.index, self.inputs, self.history = index, inputs, history
         place = f"[{', '.join(map(str, index))}]" if index else ""
-        verb = note or ("made" if direction == "forward" else "made in its backward pass")
+        verb = note or ("made" if direction == "forward" else "its backward pass made")
         lines = [f"{operation}: {verb} the first {kind}{', in element ' + place if place else ''}"]
         if source is not None:
             lines.append(f"  at {source}" + (f": {source.text}" if source.text else ""))
@@ -59,7 +59,7 @@ class NonFiniteOperation(Portable, FloatingPointError):
 
 
 class _State:
-    """How many blocks are open, in all threads, and the engine's own function."""
+    """The number of open blocks, over all threads, and the engine's own function."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -72,13 +72,15 @@ _state = _State()
 
 @contextmanager
 def detect_nonfinite() -> Iterator[None]:
-    """Raise NonFiniteOperation at the first operation in the block that makes a NaN or an infinity.
+    """Raise NonFiniteOperation at the first operation in the block that produces a NaN or an infinity.
 
-    Forward: an operation whose result has a NaN that none of its arguments had, or an infinity where they were finite;
-    also the first that takes a NaN in as data. An infinity that was put in, as in a mask of −∞, is none that was made.
-    Backward: an operation whose gradient is not finite though what came in was; the forward pass must have run in the
-    block too. Only operations on tensors that require a gradient are seen. Compiled functions run as they are written
-    in the block. NumPy's own warnings are silent in it. It applies to all threads.
+    Forward, this is an operation whose result has a NaN that none of its arguments had, or an infinity although they
+    were finite; also the first operation that takes a NaN as data. An infinity passed in, as in a mask of −∞, does not
+    count. Backward, it is an operation whose gradient is not finite although the incoming one was; the forward pass
+    must have run in the block too.
+
+    Only operations on tensors that require a gradient are seen. In the block, compiled functions run uncompiled and
+    NumPy's own warnings are silenced. It applies to all threads.
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -111,7 +113,7 @@ _silenced: ContextVar[tuple[OpenBlock[Any], ...]] = ContextVar("silenced", defau
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep NumPy's warnings silent; unlike blocks of `np.errstate`, these may end in any order."""
+    """Silence NumPy's warnings; unlike `np.errstate` blocks, these may end in any order."""
     entry = OpenBlock(np.geterr())
     _silenced.set((*_silenced.get(), entry))
     np.seterr(divide="ignore", over="ignore", invalid="ignore")
@@ -119,7 +121,7 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         here = _silenced.get()
-        if entry in here:  # and not in another thread, which has a state of its own
+        if entry in here:  # not in another thread, which has its own state
             place = here.index(entry)
             _silenced.set(here[:place] + here[place + 1 :])
             if place == len(here) - 1:
@@ -129,13 +131,13 @@ def _silent() -> Iterator[None]:
 
 
 def _install(record: Any) -> None:
-    """Let the engine record with this function."""
+    """Make the engine record with this function."""
     for module in (dispatch, tape):
         vars(module)["record"] = record
 
 
 def _checking(op: Any, y: Any, parents: Any, saved: Any, settings: Any, depth: int) -> Node:
-    """Record an operation as the engine does, after a look at its result."""
+    """Record an operation as the engine does, after inspecting its result."""
     node = _state.record(op, y, parents, saved, settings, depth + 1)
     if not _finite(y):
         _judge_forward(node, y, _arguments(sys._getframe(1), saved))
@@ -144,14 +146,14 @@ def _checking(op: Any, y: Any, parents: Any, saved: Any, settings: Any, depth: i
 
 
 def _finite(x: Any) -> bool:
-    """Whether all elements are finite. The sum says so nearly always: one pass, and no array of booleans."""
+    """Whether all elements are finite. The sum nearly always decides it: one pass, without a boolean array."""
     x = value_of(x)
     total = np.add.reduce(x, axis=None) if isinstance(x, np.ndarray) else x
     return math.isfinite(total) or bool(np.isfinite(x).all())
 
 
 def _arguments(frame: Any, saved: Any) -> tuple[Any, ...]:
-    """Return what the operation was applied to: the engine's own frame holds it."""
+    """Return the operation's arguments, read from the engine's frame."""
     local = frame.f_locals
     if "values" in local:
         return tuple(local["values"])
@@ -161,7 +163,7 @@ def _arguments(frame: Any, saved: Any) -> tuple[Any, ...]:
 
 
 def _judge_forward(node: Node, y: Any, arguments: tuple[Any, ...]) -> None:
-    """Raise, unless the values that are not finite came in."""
+    """Raise, unless the non-finite values came from the arguments."""
     arrays = [np.asarray(value_of(x)) for x in arguments]
     floats = [x for x in arrays if x.dtype.kind == "f"]
     result = np.asarray(value_of(y))
@@ -184,7 +186,7 @@ def _raise(node: Node, direction: str, kind: str, bad: Any, arrays: list[Any], n
 
 
 def _described(x: Any, index: tuple[int, ...]) -> str:
-    """Return the element that broadcasting takes for `index`, or the range where the shapes do not go together."""
+    """Return the element that broadcasts to `index`, or the range of values if the shapes do not match."""
     if x.ndim == 0:
         return str(x.item())
     if x.ndim <= len(index):
@@ -195,7 +197,7 @@ def _described(x: Any, index: tuple[int, ...]) -> str:
 
 
 def _history(node: Node) -> tuple[str, ...]:
-    """Return the operations that led to a node, by its first argument that has any."""
+    """Return the operations that led to a node, following the first argument that has any."""
     found: list[str] = []
     current: Any = node
     while len(found) < STEPS_BACK:
@@ -212,7 +214,7 @@ def _history(node: Node) -> tuple[str, ...]:
 
 
 class _Looking:
-    """An operation's record whose reverse rules look at what they return."""
+    """An operation's record whose reverse rules inspect what they return."""
 
     __slots__ = ("node", "op")
 

@@ -1,4 +1,4 @@
-"""`Derivation`: the steps of a derivation, and the forms it can be read in."""
+"""`Derivation`: the steps of a derivation, and its output as text, Markdown, LaTeX and HTML."""
 
 from .derive.steps import Account, Step
 from .write.html import write_fragment, write_html
@@ -10,9 +10,9 @@ __all__ = ["Derivation", "Step"]
 
 
 class Derivation(Account):
-    """How the gradient of one computation comes about, step by step, each step verified.
+    """The derivation of one computation's gradient, step by step, each step verified.
 
-    Prints as text; `to_markdown()`, `to_latex()` and `to_html()` give the same in other forms.
+    Prints as text; `to_markdown()`, `to_latex()` and `to_html()` return it in other formats.
     """
 
     def __str__(self) -> str:
@@ -35,9 +35,9 @@ class Derivation(Account):
         return write_latex(self)
 
     def to_html(self) -> str:
-        """Return the derivation as one HTML page that needs nothing else: MathML, no script.
+        """Return the derivation as one self-contained HTML page: MathML, no scripts.
 
-        Without the extra `app`, which converts LaTeX, mathematics is set as text.
+        Without the extra `app`, which converts LaTeX, mathematics is written as text.
         """
         return write_html(self)
 

@@ -1,4 +1,4 @@
-"""`explain`: where the gradient of a computation comes from, step by step."""
+"""`explain`: the derivation of a computation's gradient, step by step."""
 
 from typing import Any
 
@@ -19,21 +19,23 @@ def explain(
 ) -> Derivation:
     """Return the derivation of a network's gradient, from the tape that computed it, with every step verified.
 
-    `model_or_f` is a module, called with `args` (then `loss(output, target)` makes the scalar), or a function of `args`
-    that returns one. The gradients are those of the module's parameters; of a function, those of its floating arguments
-    (tensors: those with `requires_grad`; or those that `argnums` picks), pytrees too, and those of the modules and
-    tensors that it finds outside: in closures, globals, attributes, containers. All of it is computed in float64, on
-    copies: the user's objects, buffers and random numbers stay what they were. Of several results, (logits, loss) or a
-    dict, the one scalar is the loss.
+    `model_or_f` is a module, called with `args`, whose output `loss(output, target)` reduces to a scalar, or a function
+    of `args` that returns a scalar. If it returns several results, such as (logits, loss) or a dict, the only scalar
+    among them is the loss.
 
-    `level` "brief" gives the formulas and folds what repeats, "full" adds the numbers and the algebra of fused
-    operations, "proof" the index proof of matrix products. `lang` is "en" or "ko".
+    Gradients are derived for a module's parameters. For a function they are derived for its floating-point arguments,
+    pytrees included (if some are tensors with `requires_grad`, for those; if `argnums` is given, for the ones it
+    selects), and for the modules and tensors that it uses from closures, globals, attributes and containers.
+    Everything is computed in float64 on copies: your objects, buffers and random state are left unchanged.
 
-    Each formula is evaluated by itself and compared with the tape; `Derivation.ok` says whether all agree and whether
+    `level` "brief" gives the formulas and folds repeated blocks, "full" (the default) adds the numbers and the algebra
+    of fused operations, "proof" adds the index proof of matrix products. `lang` is "en" or "ko".
+
+    Each formula is evaluated on its own and compared with the tape; `Derivation.ok` says whether all agree and whether
     numerical differentiation confirms the gradients.
 
-    Raises TypeError for what is no model or function, and ValueError for a result that is no finite scalar or depends
-    on nothing that has a gradient.
+    Raises TypeError if `model_or_f` is neither a module nor a function, and ValueError if the result is not a finite
+    scalar or does not depend on anything that has a gradient.
 
     >>> import chainrule as cr
     >>> def neuron(x, w, b, y):

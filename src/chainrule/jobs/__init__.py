@@ -1,1 +1,1 @@
-"""What a command does: it finds its target, works, and reports."""
+"""The work behind each command: finding its target, running, reporting."""

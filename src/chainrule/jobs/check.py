@@ -1,4 +1,4 @@
-"""The check of a function in a file, whichever library it is written for."""
+"""Checking a function in a file, whichever library it is written for."""
 
 import inspect
 import sys
@@ -24,9 +24,9 @@ def check_target(
     full: bool = False,
     seed: int = 0,
 ) -> CheckReport:
-    """Check `FILE.py:NAME` or `module:NAME` by `check`, `check_layer`, `check_torch` or `check_jax`.
+    """Check `FILE.py:NAME` or `module:NAME` with `check`, `check_layer`, `check_torch` or `check_jax`.
 
-    Raises ValueError, in one line, for everything that is wrong with the call or raised by the function.
+    Raises ValueError, with a one-line message, if the call is invalid or the function raises.
     """
     sizes = shapes_of(shapes)
     module, name = load_name(target)
@@ -40,7 +40,7 @@ def check_target(
         args = Inputs(module, name, sizes, seed, _converter(library)).of(f)
         library = library or next((found for x in args if (found := _home(x))), "")
         if library and (layer or rule is not None):
-            raise ValueError(f"{name} is of {library}: its backward pass is part of it; leave --layer, --backward out")
+            raise ValueError(f"{name} is {library} code, with its own backward pass; omit --layer and --backward")
         checker = _checker(library, layer, rule)
         return checker(f, *args, full=full, seed=seed)
     except (ValueError, ImportError) as error:
@@ -52,7 +52,7 @@ def check_target(
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether an error came from reading the call, and says all itself."""
+    """Whether an error came from reading the call, so that its message is enough."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -72,7 +72,7 @@ def _checker(library: str, layer: bool, rule: Any) -> Callable[..., CheckReport]
 
 
 def _layer(f: Any) -> Any:
-    """Return a layer: the object itself, or what its class or a function without arguments makes."""
+    """Return a layer: the object itself, or the result of calling a class or a function without arguments."""
     if inspect.isclass(f) or (inspect.isfunction(f) and not hasattr(f, "backward")):
         return f()
     return f
@@ -98,7 +98,7 @@ def _library_of(f: Any) -> str:
 
 
 def _named(f: Any) -> str:
-    """Return the library that a function is of, or that its annotations or its text name."""
+    """Return the library that a function belongs to, or that its annotations or source mention."""
     said = [str(getattr(f, "__module__", "")), *map(str, getattr(f, "__annotations__", {}).values())]
     if inspect.isfunction(f):
         used = inspect.getclosurevars(f).globals.values()

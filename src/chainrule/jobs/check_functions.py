@@ -1,4 +1,4 @@
-"""What the command line checks: a function in a file or a module, and inputs for it."""
+"""The subject of `chainrule check`: a function in a file or a module, and inputs for it."""
 
 import difflib
 import importlib
@@ -17,16 +17,16 @@ import numpy as np
 from chainrule.base.provenance import is_users
 
 SIZES = (3, 4, 5, 2, 6, 7)
-"""The lengths of axes known by a letter: all different, so that a gradient right only for square shapes is found."""
+"""The lengths of axes named by letters: all different, so as to catch a gradient that is right only if square."""
 MakeArray = Callable[[Any], Any]
-"""Makes of a NumPy array what the function takes: itself, or a tensor of another library."""
+"""Converts a NumPy array to what the function takes: the array itself, or a tensor of another library."""
 
 
 def load_name(target: str) -> tuple[ModuleType, str]:
-    """Return the module and the name in it that `FILE.py:NAME` or `module:NAME` stands for.
+    """Return the module and the name in it that `FILE.py:NAME` or `module:NAME` refers to.
 
-    Raises ValueError where the target is not of this form, there is no such file, module or name, or the file itself
-    raises.
+    Raises ValueError if the target does not have this form, if there is no such file, module or name, or if the file
+    itself raises.
     """
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
@@ -37,7 +37,7 @@ def load_name(target: str) -> tuple[ModuleType, str]:
 
 
 def find(module: ModuleType, name: str) -> Any:
-    """Return what a module has under a name, which may have dots."""
+    """Return a module's object by name, which may be dotted."""
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -79,7 +79,7 @@ def _module_of_name(name: str) -> ModuleType:
 
 
 def told(error: Exception) -> str:
-    """Return an error of the user's code in one line, with the line that raised it."""
+    """Describe an error in the user's code in one line, with the source line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     users = [f for f in frames if is_users(f.filename, ("<frozen",))] or frames
     place = f" ({users[-1].filename}:{users[-1].lineno})" if users else ""
@@ -91,7 +91,7 @@ def told(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the inputs of a function come from: sizes given by hand, or what its file says."""
+    """The source of a function's inputs: shapes given explicitly, or its file."""
 
     module: ModuleType
     name: str
@@ -100,11 +100,11 @@ class Inputs:
     convert: MakeArray = np.asarray
 
     def of(self, f: Any) -> tuple[Any, ...]:
-        """Return the inputs of a function; raises ValueError where nothing says what they are.
+        """Return the inputs of a function; raise ValueError if nothing determines them.
 
-        With shapes by hand, they and the annotations decide. Otherwise its attribute `example` or `inputs`, then
-        `NAME_inputs` in its file, the annotations, and `inputs` in its file. The inputs are a tuple, or a function or
-        generator that gives one and may take a generator of random numbers.
+        If shapes are given, they and the annotations decide. Otherwise these are tried in turn: the function's
+        attribute `example` or `inputs`, `NAME_inputs` in its file, the annotations, and `inputs` in its file. The
+        inputs are a tuple, or a function or generator that yields one and may take a random number generator.
         """
         if self.shapes:
             return self._from_signature(f)
@@ -150,16 +150,16 @@ class Inputs:
 
 
 class Letters:
-    """Reads shapes from annotations; a letter stands for the same length wherever it comes."""
+    """Reads shapes from annotations; a letter means the same length wherever it occurs."""
 
     def __init__(self) -> None:
         self.lengths: dict[str, int] = {}
 
     def shape(self, annotation: Any) -> tuple[int, ...] | None:
-        """Return the shape that an annotation says, () for a number, or None.
+        """Return the shape given by an annotation, () for a number, or None.
 
-        Read are `float`, `Annotated[X, (3, 4)]`, `Annotated[X, "B D"]`, the text "B D" itself, and types with a
-        `dim_str`, as those of jaxtyping.
+        Supported are `float`, `Annotated[X, (3, 4)]`, `Annotated[X, "B D"]`, the string "B D" itself, and types with a
+        `dim_str`, such as those of jaxtyping.
 
         >>> from typing import Annotated
         >>> Letters().shape(Annotated[np.ndarray, "B D"]), Letters().shape("[4, N, N]"), Letters().shape(int)
@@ -190,7 +190,7 @@ class Letters:
 
 
 def parameters_of(f: Any) -> list[inspect.Parameter]:
-    """Return the positional parameters of what is to be called."""
+    """Return the positional parameters of a callable."""
     called = getattr(f, "forward", f) if not inspect.isfunction(f) else f
     try:
         found = inspect.signature(called).parameters.values()

@@ -1,4 +1,4 @@
-"""The loss and the target that the command line gives a model: `--loss mse --target y`."""
+"""A model's loss and target on the command line: `--loss mse --target y`."""
 
 import ast
 import difflib
@@ -23,17 +23,17 @@ LOSSES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "bce_logits": functional.binary_cross_entropy_with_logits,
     }
 )
-"""What `--loss` knows by name; any other name is one of the file's own."""
+"""The losses that `--loss` knows by name; any other name is looked up in the file."""
 
 
 def criterion(module: ModuleType, loss: str | None, target: str | None, seed: int = 0) -> tuple[Any, Any]:
-    """Return the loss and the target that two options stand for, None for what was not given.
+    """Return the loss and the target given by the two options, None for an option not given.
 
-    A loss is a name of `LOSSES`, or what the file has under the name: a function of (output, target), of the output
-    alone where no target is given, or a class without arguments. A target is a number or a list in Python's notation,
-    or what the file has under the name: an array, or a function, which may take a generator of random numbers.
+    A loss is a name in `LOSSES`, or a name in the file: a function of (output, target), of the output alone if no
+    target is given, or a class without arguments. A target is a number or a list in Python notation, or a name in the
+    file: an array, or a function, which may take a random number generator.
 
-    Raises ValueError for a target without a loss, and for a name that is none of these.
+    Raises ValueError for a target without a loss, and for a name that is not found.
 
     >>> import types
     >>> loss, y = criterion(types.ModuleType("net"), "mse", "[0.0, 1.0]")

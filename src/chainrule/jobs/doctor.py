@@ -1,4 +1,4 @@
-"""What the command line examines: a network in a file, or the one that `chainrule train` would train."""
+"""The subject of `chainrule doctor`: a network in a file, or the one that `chainrule train` would train."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ PARTS = ("model", "loss", "batches", "optimizer")
 def patient_of(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     """Return model, loss, batches and optimiser (or None).
 
-    `FILE.py:NAME` and `module:NAME` name a dict or a tuple of them, or a function without arguments that returns one.
-    They may name a model alone, where the source says its loss and target, and its shapes, or the file, its inputs.
-    `MODEL.safetensors` is a network that `chainrule train` wrote, on the source's data, whose columns it finds by their
-    names; anything else is a data set, a name or a file, for which the network of `chainrule train` is made.
+    `FILE.py:NAME` and `module:NAME` refer to a dict or a tuple of them, or to a function without arguments that returns
+    one. They may also refer to a model alone if the source gives its loss and target; the inputs then follow from the
+    source's shapes or from the file. `MODEL.safetensors` is a network written by `chainrule train`, examined on the
+    source's data, whose columns are matched by name. Anything else is a data set, by name or file, for which the
+    network of `chainrule train` is created.
 
-    Raises ValueError for what is none of these, and where data do not fit the network.
+    Raises ValueError for any other target, and if the data do not fit the network.
     """
     if target.endswith(".safetensors"):
         return _trained(target, source)

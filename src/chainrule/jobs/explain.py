@@ -1,4 +1,4 @@
-"""The forms in which `chainrule explain` gives its answer."""
+"""The output formats of `chainrule explain`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ ENDINGS = {".html": "html", ".htm": "html", ".tex": "latex", ".md": "markdown", 
 
 
 def format_of(given: str | None, out: Path | None) -> str:
-    """Return the format: the one asked for, or what the file's ending says, or text; ValueError for another one."""
+    """Return the format: as requested, else by the file's extension, else text; ValueError if it is unknown."""
     if given is None:
         ending = "" if out is None else out.suffix.lower()
         if ending and ending not in ENDINGS:
@@ -34,7 +34,7 @@ def format_of(given: str | None, out: Path | None) -> str:
 
 
 def explained(target: str, source: InputSource, lang: str, level: str) -> Derivation:
-    """Return the derivation of what a target stands for."""
+    """Return the derivation for a target."""
     call = call_of(target, source)
     return explain(call.subject, *call.args, loss=call.loss, target=call.target, lang=lang, level=level)
 

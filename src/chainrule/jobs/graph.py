@@ -1,4 +1,4 @@
-"""What the command line draws: a function or model in a file, or a network that `chainrule train` wrote."""
+"""The subject of `chainrule graph`: a function or model in a file, or a network written by `chainrule train`."""
 
 from chainrule.core.tensor import Tensor
 from chainrule.explain.graph.drawing import Graph, graph
@@ -7,7 +7,7 @@ from .targets import InputSource, call_of
 
 
 def graph_of(target: str, source: InputSource, fold: bool = True, lang: str = "en") -> Graph:
-    """Return the graph of what a target stands for, with its inputs (`call_of`). A tensor is drawn as it is."""
+    """Return the graph of a target with its inputs (`call_of`). A tensor is drawn directly."""
     call = call_of(target, source)
     if isinstance(call.subject, Tensor):
         return graph(call.subject, fold=fold, lang=lang)

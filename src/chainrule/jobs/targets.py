@@ -1,4 +1,4 @@
-"""What the command line explains: a function or model in a file, or a network that `chainrule train` wrote."""
+"""The subject of `chainrule explain`: a function or model in a file, or a network written by `chainrule train`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class ExplainCall:
 
 @dataclass(frozen=True)
 class InputSource:
-    """Where the inputs come from: a data set with so many of its rows and its target, or shapes and a seed."""
+    """The source of the inputs: a data set with a number of rows and a target, or shapes and a seed."""
 
     data: str | None = None
     samples: int = 2
@@ -32,20 +32,20 @@ class InputSource:
     seed: int = 0
     loss: str | None = None
     target: str | None = None
-    """The column that the model learnt, or with `loss` what it compares the output with."""
+    """The column that the model was trained on, or with `loss` the target to compare the output with."""
     task: str = "auto"
 
 
 def call_of(target: str, source: InputSource) -> ExplainCall:
-    """Return what `FILE.py:NAME`, `module:NAME` or `MODEL.safetensors` stands for, with its inputs.
+    """Return what `FILE.py:NAME`, `module:NAME` or `MODEL.safetensors` refers to, with its inputs.
 
     A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`. A model takes the
-    first rows of the data set. One that `chainrule train` wrote finds its columns and its target by their names, and
-    has the scaling and the loss that it was trained with; any other takes them standardised, with cross-entropy for
-    classes and the mean squared error for numbers.
+    first rows of the data set. One written by `chainrule train` finds its columns and its target by name, and keeps the
+    scaling and the loss that it was trained with; any other gets standardised columns, with cross-entropy for classes
+    and the mean squared error for numbers.
 
-    Raises ValueError where the target is not to be found, nothing says what its inputs are, and where the data are not
-    those that a trained model takes.
+    Raises ValueError if the target is not found, if nothing determines its inputs, and if the data do not match the
+    columns of a trained model.
     """
     if source.samples < 1:
         raise ValueError(f"--samples: expected at least 1, got {source.samples}")

@@ -1,1 +1,1 @@
-"""One run of a function or a model, seen from inside: what ran, with inputs, values, gradients, modules and lines."""
+"""A run of a function or a model seen from inside: operations with inputs, values, gradients, modules and lines."""

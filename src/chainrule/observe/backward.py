@@ -1,7 +1,7 @@
-"""The backward pass of a run that was observed: the engine's walk with every edge kept.
+"""The backward pass of an observed run: the engine's own traversal, with every edge kept.
 
-What it shows was computed by the rules that `backward()` uses, in the same order, on the values that the forward pass
-saved; nothing is computed a second time for the eye.
+The gradients are computed by the rules that `backward()` uses, in the same order, from the values that the forward pass
+saved; nothing is recomputed for display.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from .entry import Entry
 def pull_back(entries: Sequence[Entry], loss: Entry, seed: Any = None) -> None:
     """Fill in the gradient of every entry that the loss depends on, with the adjoints of the records.
 
-    `seed` is the loss's own gradient, ones by default. Raises what `backward()` raises where saved values were freed or
-    have been changed since.
+    `seed` is the loss's own gradient, ones by default. Raises what `backward()` raises if saved values were freed or
+    have been modified since.
     """
     by_order = {e.node.order: e for e in entries if e.node is not None}
     parts: dict[Entry, dict[int, Any]] = {}

@@ -1,4 +1,4 @@
-"""`Entry`: one value of a run that was observed, and how it came about."""
+"""`Entry`: one value of an observed run, and how it was computed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from chainrule.core.traces.node import Node
 
 @dataclass(eq=False)
 class Entry:
-    """One value of a run: a leaf (`op` is None), or what an operation made.
+    """One value of a run: a leaf (`op` is None), or the result of an operation.
 
-    `inputs` are entries, or plain values where a constant was passed. `node` is None for what carries no gradient.
-    `arrived` holds what came back from each use, as (user, position, cotangent); `gradient` is their sum: `pull_back`
-    fills them in.
+    `inputs` are entries, or plain values for constants. `node` is None if the value carries no gradient. `arrived`
+    holds the contributions of all uses, as (user, position, cotangent); `gradient` is their sum. `pull_back` fills in
+    both.
     """
 
     op: Any
@@ -35,11 +35,11 @@ class Entry:
     where: tuple[CodeType, int] | None = None
 
     def takes(self, other: "Entry") -> bool:
-        """Whether an entry is among its inputs: by identity, since an array next to it has an equality of its own."""
+        """Whether an entry is among its inputs, compared by identity: arrays among them compare elementwise."""
         return any(x is other for x in self.inputs)
 
     def is_part_of(self, whole: "Entry") -> bool:
-        """Whether it is one of the results of an operation with several."""
+        """Whether it is one of the results of an operation with several results."""
         return "part" in self.settings and self.inputs[0] is whole
 
     @property
@@ -64,14 +64,14 @@ class Entry:
 
     @property
     def source(self) -> Source | None:
-        """The line of the user's code that made it; None for a leaf."""
+        """The user's line that made it; None for a leaf."""
         if self.where is not None:
             return locate(*self.where)
         return None if self.node is None else self.node.source
 
 
 class Detached(Facts):
-    """What stands for `x.detach()`, which is no operation."""
+    """The pseudo-operation for `x.detach()`."""
 
     name = "detach"
     kind = "constant"
@@ -89,7 +89,7 @@ def array_of(x: Any) -> Any:
 
 
 def leading_to(loss: Entry) -> set[Entry]:
-    """Return every entry that a value was computed from, and its own."""
+    """Return an entry and every entry that it was computed from."""
     found, stack = {loss}, [loss]
     while stack:
         for x in stack.pop().inputs:

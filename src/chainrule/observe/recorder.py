@@ -1,7 +1,8 @@
-"""`Recorder`: the tape that keeps what it computed, as entries in their order.
+"""`Recorder`: a tape that keeps what it computed, as entries in order.
 
-It is an ordinary tape, so a run on it is the run itself. `check` asks it which operation has a wrong gradient,
-`explain` how a gradient came about, `doctor` what flows through a network; each has its own view of the entries.
+It is an ordinary tape, so recording does not alter the run. `check` uses it to find the operation with a wrong
+gradient, `explain` to derive a gradient, `doctor` to measure the flow through a network; each has its own view of the
+entries.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from .entry import Detached, Entry
 
 
 class Recorder(Tape):
-    """A tape that notes an `Entry` for each input and each operation, constant ones included.
+    """A tape that records an `Entry` for each input and each operation, constant ones included.
 
     >>> import numpy as np
     >>> tape = Recorder()
@@ -37,26 +38,26 @@ class Recorder(Tape):
         self._stack: list[str] = []
         self._by_node: dict[int, Entry] = {}
         self._by_box: dict[int, Entry] = {}
-        self._boxes: list[Any] = []  # kept alive: what is found by its id must not be replaced by another
+        self._boxes: list[Any] = []  # kept alive, so that no id is reused
 
-    # What goes in
+    # Inputs
 
     def enter(self, value: Any, name: str, tracked: bool, is_parameter: bool = False) -> Tensor:
-        """Box an input of the run."""
+        """Box an input of the run and record it."""
         box = self.leaf(value, name) if tracked else Tensor(value, self, None)
         self.adopt(box, name, is_parameter)
         return box
 
     def adopt(self, box: Tensor, name: str, is_parameter: bool = False) -> Entry:
-        """Note a box that is on this tape already as an input of the run."""
+        """Record a box already on this tape as an input of the run."""
         entry = Entry(None, (), {}, value_of(box), box._link, name=name, is_parameter=is_parameter)
         self._keep(entry, box)
         return entry
 
-    # What is done
+    # Operations
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply `op` as every tape does, and note what went in and what came out."""
+        """Apply `op` as any tape does, and record its inputs and its output."""
         y = super().process(op, args, settings)
         inputs = tuple(map(self.entry_of, args))
         if not isinstance(y, tuple):
@@ -84,7 +85,7 @@ class Recorder(Tape):
             self._by_box[id(box)] = entry
             self._boxes.append(box)
 
-    # Asked for
+    # Lookup
 
     def entry_of(self, x: Any) -> Any:
         """Return the entry of a box of this tape, or the plain value of anything else."""
@@ -94,13 +95,13 @@ class Recorder(Tape):
             return value_of(x)
         found = self._by_node.get(x._link.order) if isinstance(x._link, Node) else self._by_box.get(id(x))
         if found is not None and found.node is None and found.value is not value_of(x):
-            found = None  # it was written into
+            found = None  # it was modified in place
         if found is None and isinstance(x._link, Leaf):
             return self.adopt(x, x.name or "")
         return self._same_values(x) if found is None else found
 
     def _same_values(self, x: Tensor) -> Any:
-        """Return the entry that a detached box shares its values with, as one without a gradient; else the values."""
+        """Return a gradient-free entry for the one whose values a detached box shares; else the values."""
         value = value_of(x)
         for entry in reversed(self.entries):
             if entry.value is value:
@@ -118,7 +119,7 @@ class Recorder(Tape):
 
     @contextmanager
     def inside(self, path: str) -> Iterator[None]:
-        """Note for each entry which module made it, and for an exception which one raised it."""
+        """Record the module that makes each entry, and the one that raises an exception."""
         self._stack.append(path)
         try:
             yield
@@ -129,7 +130,7 @@ class Recorder(Tape):
             self._stack.pop()
 
     def announced(self, path: str, module: Any) -> Callable[..., Any]:
-        """Return a module's `forward`, to be put in its place, that says here when it runs."""
+        """Return a replacement for a module's `forward` that reports when it runs."""
         forward = module.forward
 
         def announced(*args: Any, **kwargs: Any) -> Any:
@@ -141,4 +142,4 @@ class Recorder(Tape):
         return announced
 
     def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
-        """Take note of a module's call that has ended; a recorder that asks for more than entries defines it."""
+        """Called after each module call; a hook for subclasses that record more than entries."""

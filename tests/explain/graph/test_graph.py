@@ -445,12 +445,12 @@ def changed():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: cr.graph(cr.tensor(1.0)), cr.GradientError, "no gradient, so no tape was kept"),
+        (lambda: cr.graph(cr.tensor(1.0)), cr.GradientError, "this tensor has no tape"),
         (lambda: cr.graph(freed()), cr.FreedTapeError, r"multiply .*test_graph\.py.* cr.graph\(loss\) before"),
         (lambda: cr.graph(changed()), cr.InPlaceError, "changed in place after multiply"),
         (lambda: cr.graph(3.0), TypeError, "expected a tensor with a tape, a function or a model, got float"),
         (lambda: cr.grad(lambda x: cr.graph(x * x))(2.0), cr.GradientError, "belongs to a transform"),
-        (lambda: cr.graph(changed(), 1.0), TypeError, "a tensor and further arguments"),
+        (lambda: cr.graph(changed(), 1.0), TypeError, "a tensor and more arguments"),
         (lambda: cr.graph(neuron, 2.0, 0.5, 0.1, 1.0, lang="fr"), ValueError, "expected one of en, ko, got 'fr'"),
         (lambda: cr.graph(nn.Linear(2, 2), np.ones((1, 2))), ValueError, "^graph: .*expected a scalar loss"),
     ],

@@ -289,5 +289,5 @@ def test_damaged_bytes_are_an_error_soon():
 
 def test_without_onnx_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"load needs onnx .*chainrule\[onnx\]"):
+    with pytest.raises(ImportError, match=r"load needs onnx, .*chainrule\[onnx\]"):
         load("model.onnx")

@@ -1,4 +1,4 @@
-"""What `check` found, as plain data: the renderers read it, and `CheckReport` adds the ways of showing it."""
+"""The findings of `check` as plain data: renderers read them, and `CheckReport` adds the output formats."""
 
 import math
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from .verdicts import ACCEPTED
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
-    `argument` and `index` say where (the worst element), `analytic` and `numeric` what the gradient is there and what
-    it should be. `code` is the likeliest reason (api: the hypotheses; the verdict itself for everything but a wrong
-    gradient), `message` says in words what was seen, `detail` what the
-    likeliest reason is: a sentence under "text", and the "factor", "axes", "rows", "term" or "argument" of it;
-    `explained` is the share of the error that it explains. `operation` and `source` are
-    the first operation whose own gradient is wrong. `hypotheses` has all reasons, `reproduction` Python text.
+    `argument` and `index` are its location (the worst element), `analytic` and `numeric` the gradient's value there and
+    the measured one. `code` is the likeliest reason (the code of a hypothesis, or the verdict itself for anything but a
+    wrong gradient), `message` describes the observation, and `detail` the likeliest reason: a sentence under "text",
+    and its "factor", "axes", "rows", "term" or "argument". `explained` is the share of the error that it explains.
+    `operation` and `source` give the first operation whose own gradient is wrong. `hypotheses` has all reasons,
+    `reproduction` the Python code that reproduces the problem.
     """
 
     verdict: str
@@ -38,9 +38,9 @@ class Finding:
     hypotheses: tuple[Any, ...] = ()
     reproduction: str = ""
     sweep: tuple[tuple[float, float], ...] = ()
-    """Central differences by step, along the direction in which the disagreement was met."""
+    """Central differences by step, along the direction in which the disagreement was found."""
     sweep_analytic: float = math.nan
-    """What the gradient says the derivative along that direction is."""
+    """The derivative along that direction according to the gradient."""
     error_map: Any = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,10 +70,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class ArgumentRow:
-    """How one argument was covered.
+    """The coverage of one argument.
 
-    `worst` is the largest relative error met; `limit` the smallest error in one element, as a share of the gradient's
-    root mean square, that would have been found wherever it is.
+    `worst` is the largest relative error found; `limit` is the smallest error that would have been detected in any one
+    element, as a share of the gradient's root mean square.
     """
 
     name: str
@@ -88,7 +88,7 @@ class ArgumentRow:
 
 @dataclass(frozen=True)
 class Checked:
-    """All that a check found. True where `.ok`."""
+    """All that a check found: true if `.ok`."""
 
     name: str
     verdict: str
@@ -102,7 +102,7 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing needs to be done: the verdict is `right`, or `kink`, where any slope between is right."""
+        """Whether no action is needed: the verdict is `right`, or `kink`, where any slope in between is right."""
         return self.verdict in ACCEPTED
 
     @property
@@ -138,7 +138,7 @@ class Checked:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON knows it."""
+    """Return a value in a form that JSON supports."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | np.ndarray):

@@ -1,4 +1,4 @@
-"""A report of `check` as HTML: a page of its own, or a part of another page, without scripts."""
+"""A report of `check` as HTML: a standalone page, or a part of another page, without scripts."""
 
 import math
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from .verdicts import ACCEPTED
 from .words import TEXT, code_name, reason, said
 
 WRAP = 40
-"""Elements of a vector in one row of its heat map."""
+"""The number of vector elements in one row of its heat map."""
 CELLS = 64
-"""Rows and columns of a heat map at most; of more, each cell is the worst of several elements."""
+"""The most rows and columns of a heat map; beyond, each cell shows the worst of several elements."""
 ENDS = (1e-8, 1.0)
-"""Relative errors of the palest and of the strongest shade."""
+"""The relative errors of the lightest and the darkest shade."""
 LARGEST = 20
 
 
@@ -82,9 +82,9 @@ def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
 
 
 def error_map(finding: Finding, t: Words) -> Markup:
-    """Return the relative error of each element as a heat map, nothing where it was not measured.
+    """Return the relative error of each element as a heat map, empty if it was not measured.
 
-    A matrix lies as it is printed; of more than two axes, all but the last run downwards; a vector is wrapped.
+    A matrix is drawn as printed; with more than two axes, all but the last run downwards; a vector is wrapped.
     """
     if finding.error_map is None or np.size(finding.error_map) < 2:
         return Markup("")
@@ -108,7 +108,7 @@ def error_map(finding: Finding, t: Words) -> Markup:
 
 
 def _lines_of(errors: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[str], list[str]]:
-    """Return errors as rows, with the names of the rows and columns; what fills up the last row is −1."""
+    """Return errors as rows, with the names of the rows and columns; the last row is padded with −1."""
     if errors.ndim < 2:
         wide = min(errors.size, WRAP)
         starts = range(0, errors.size, wide)
@@ -123,7 +123,7 @@ def _numbers(count: int) -> list[str]:
 
 
 def _worst_of(lines: np.ndarray[Any, Any], down: int, across: int) -> np.ndarray[Any, Any]:
-    """Return the worst of each block; NaN is worst."""
+    """Return the worst error of each block; NaN counts as the worst."""
     known = np.where(np.isnan(lines), np.inf, lines)
     by_rows = np.maximum.reduceat(known, np.arange(0, len(lines), down), axis=0)
     return np.maximum.reduceat(by_rows, np.arange(0, lines.shape[1], across), axis=1)
@@ -138,7 +138,7 @@ def _largest(errors: np.ndarray[Any, Any], label: str, t: Words) -> Markup:
 
 
 def sweep_plot(finding: Finding, t: Words) -> Markup:
-    """Return a chart of the numerical derivative at each step h: how far it is from its limit, on logarithmic axes."""
+    """Return a chart of the numerical derivative's distance from its limit at each step h, on logarithmic axes."""
     points = sorted((h, d) for h, d in finding.sweep if h > 0 and math.isfinite(d))
     if len(points) < 3:
         return Markup("")
@@ -158,14 +158,14 @@ def sweep_plot(finding: Finding, t: Words) -> Markup:
 
 
 def _limit(values: list[float]) -> float:
-    """Return the limit by one extrapolation, (4 D(h/2) − D(h)) / 3, where two of them agree best."""
+    """Return the limit by Richardson extrapolation, (4 D(h/2) − D(h)) / 3, where two successive values agree best."""
     extrapolated = [(4 * b - a) / 3 for a, b in pairwise(values)]
     apart = [abs(b - a) for a, b in pairwise(extrapolated)]
     return extrapolated[int(np.argmin(apart)) + 1]
 
 
 def _covered(report: Checked, t: Words, level: int) -> Iterator[Markup]:
-    """Yield the table of what was checked, each column explained below it."""
+    """Yield the coverage table, followed by an explanation of each column."""
     keys = ("argument", "shape", "dtype", "entries", "projections", "worst", "limit", "verdict")
     rows = [
         (tag("code", r.name), shape_text(r.shape) or t["number"], r.dtype, r.entries, r.projections,

@@ -137,7 +137,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), text) for pattern, text in SE
 
 
 def sentence(text: str) -> str:
-    """Return a finding's message, or a note, in Korean; what no pattern knows, an exception's text, stays as it is."""
+    """Return a finding's message, or a note, in Korean; text that matches no pattern, such as an exception's, as is."""
     for pattern, korean in _COMPILED:
         if match := pattern.fullmatch(text):
             return filled(korean, *match.groups())

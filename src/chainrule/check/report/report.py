@@ -1,4 +1,4 @@
-"""The answer of `check`: what was found, as text, as HTML and as plain data."""
+"""The result of `check`: the findings as text, HTML and plain data."""
 
 from .found import Checked
 from .html import fragment_of, html_of
@@ -6,7 +6,7 @@ from .text import text_of
 
 
 class CheckReport(Checked):
-    """The answer of `check`. True where `.ok`; printed, one screen of text."""
+    """The result of `check`: true if `.ok`; prints as one screen of text."""
 
     def __str__(self) -> str:
         return text_of(self)
@@ -16,7 +16,7 @@ class CheckReport(Checked):
         return text_of(self, lang)
 
     def to_html(self, lang: str = "en") -> str:
-        """Return the report as a page of HTML in English or Korean (`lang` "en" or "ko")."""
+        """Return the report as an HTML page in English or Korean (`lang` "en" or "ko")."""
         return html_of(self, lang)
 
     def _repr_html_(self) -> str:

@@ -10,11 +10,11 @@ from .found import Checked, Finding
 from .words import TEXT, code_name, reason, said
 
 LINES = 24
-"""How many lines of a reproduction are shown."""
+"""The most lines of a reproduction that are shown."""
 
 
 def text_of(report: Checked, lang: str = "en") -> str:
-    """Return the report's text: one line where all is right."""
+    """Return the report's text: a single line if all is right."""
     t = Words(TEXT, lang)
     head = f"{t[f'verdict {report.verdict}'].upper()}  {report.name}: "
     if report.verdict == "right":

@@ -15,12 +15,12 @@ VERDICTS = (
     ),
     *("wrong", "dtype", "dtype-too-coarse", "step-size-noise", "kink", "right"),
 )
-"""All verdicts, the gravest first: a report's verdict is the first that any finding has."""
+"""All verdicts, most severe first: a report's verdict is the most severe of its findings."""
 ACCEPTED = ("right", "kink")
-"""The verdicts under which nothing needs to be done."""
+"""The verdicts that call for no action."""
 
 
 def verdict_of(findings: Any) -> str:
-    """Return the gravest verdict of some findings."""
+    """Return the most severe verdict of some findings."""
     found = {finding.verdict for finding in findings}
     return next((verdict for verdict in VERDICTS if verdict in found), "right")

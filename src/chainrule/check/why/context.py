@@ -1,4 +1,4 @@
-"""What is known about one wrong gradient: the material that hypotheses are tried on."""
+"""The context of one wrong gradient: the data that hypotheses are tested on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ Array: TypeAlias = NDArray[Any]
 Arguments: TypeAlias = dict[str, Array]
 
 LARGEST_JACOBIAN = 1 << 20
-"""Entries up to which a Jacobian is measured; beyond, the hypotheses that need one are left out."""
+"""The most entries of a Jacobian that is measured; beyond that, hypotheses that need one are skipped."""
 NOISE = 1e-8
-"""The relative error of numerical gradients of float64 code, with a wide margin."""
+"""The relative error of numerical gradients of float64 code, erring wide."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """One argument's wrong gradient, and all that was measured around it.
+    """One argument's wrong gradient, and all related measurements.
 
-    `gradients` are the analytic gradients of ⟨ȳ, f⟩ by argument, `numeric` the measured ones, of which those that are
-    missing are measured when they are needed. `forward` evaluates f at other arguments; `backward(y_bar, arguments)` is
-    the rule under test, to be run at other points, cotangents and shapes, or None where it cannot be. `square` says
-    that the shapes at hand are square, so that a rule that is right only there seems right.
+    `gradients` are the analytic gradients of ⟨ȳ, f⟩ by argument; `numeric` are the measured ones, where missing entries
+    are measured on demand. `forward` evaluates f at other arguments; `backward(y_bar, arguments)` is the rule under
+    test, for running at other points, cotangents and shapes, or None if that is impossible. `square` means that the
+    shapes are square, so that a rule that is right only for square shapes seems right.
     """
 
     y_bar: Array
@@ -47,12 +47,12 @@ class Context:
 
     @cached_property
     def analytic(self) -> Array:
-        """Its gradient, as the rule under test gives it."""
+        """Its gradient according to the rule under test."""
         return np.asarray(self.gradients[self.argument])
 
     @cached_property
     def expected(self) -> Array:
-        """Its measured gradient: the given one, or it is measured now. NaN where f is not defined around the point."""
+        """Its measured gradient: the given one, or measured now. NaN where f is not defined around the point."""
         found = self.gradient_of(self.argument)
         if found is None:
             found = self.measured(self.arguments)
@@ -60,7 +60,7 @@ class Context:
 
     @cached_property
     def error(self) -> Array:
-        """What the rule under test lacks: expected − analytic, of one shape only."""
+        """The error of the rule under test: expected − analytic, which must have the same shape."""
         return self.expected - self.analytic
 
     @cached_property
@@ -70,7 +70,7 @@ class Context:
 
     @cached_property
     def noise(self) -> float:
-        """A norm of gradients below which a difference means nothing."""
+        """The norm below which a difference of gradients is insignificant."""
         coarsest = max(eps_of(a) for a in (self.analytic, self.output, self.x))
         relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
         return relative * max(norm(self.expected), norm(self.analytic))
@@ -81,7 +81,7 @@ class Context:
         return {name: x for name, x in self.arguments.items() if np.asarray(x).dtype.kind == "f"}
 
     def evaluate(self, arguments: Arguments) -> Array | None:
-        """Return f at other arguments, or None where it does not take them."""
+        """Return f at other arguments, or None if it rejects them."""
         with np.errstate(all="ignore"):
             try:
                 return np.asarray(self.forward({name: np.array(x) for name, x in arguments.items()}))
@@ -89,7 +89,7 @@ class Context:
                 return None
 
     def rerun(self, arguments: Arguments, y_bar: Array | None = None) -> Array | None:
-        """Return what the rule under test gives for the argument elsewhere, or None where it gives nothing."""
+        """Return the rule's gradient for the argument at another point, or None if it gives none."""
         if self.backward is None:
             return None
         y_bar = self.y_bar if y_bar is None else y_bar
@@ -102,7 +102,7 @@ class Context:
                 return None
 
     def jacobian(self, name: str | None = None) -> Array | None:
-        """Return ∂f/∂argument, measured, as [output.size, argument.size]; None where it is too large or undefined."""
+        """Return the measured ∂f/∂argument as [output.size, argument.size]; None if it is too large or undefined."""
         name = self.argument if name is None else name
         if name not in self._jacobians:
             size = np.size(self.arguments[name]) * self.output.size
@@ -119,7 +119,7 @@ class Context:
         return np.stack(columns, axis=1)
 
     def column(self, arguments: Arguments, name: str, k: int) -> Array | None:
-        """Return ∂f/∂(element k of an argument) by central differences of order h⁴, or None where f is not defined."""
+        """Return ∂f/∂(element k of an argument) by central differences of order h⁴, or None if f is not defined."""
         x = np.asarray(arguments[name])
         step = float(max(eps_of(self.output), eps_of(x)) ** 0.25 * max(1.0, abs(x.flat[k])))
         values = []
@@ -141,7 +141,7 @@ class Context:
         return None if jacobian is None else (self.y_bar.ravel() @ jacobian).reshape(np.shape(self.arguments[name]))
 
     def measured(self, arguments: Arguments, only: list[int] | None = None) -> Array | None:
-        """Return the numerical gradient of ⟨ȳ, f⟩ at other arguments: in all elements, or in some by flat index."""
+        """Return the numerical gradient of ⟨ȳ, f⟩ at other arguments, in all elements or only at some flat indices."""
         which = range(np.size(arguments[self.argument])) if only is None else only
         found = []
         for k in which:

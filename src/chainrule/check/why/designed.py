@@ -1,4 +1,4 @@
-"""Gradients that are no derivative by design: straight through a step, a surrogate of it, a reversal."""
+"""Gradients that deliberately differ from the derivative: straight-through, surrogate and reversed gradients."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -15,13 +15,13 @@ from .context import Context, norm
 DESIGNED = ("straight-through", "gradient-reversal")
 """The codes that `expected` accepts."""
 FLAT = 1e-9
-"""A measured gradient this small beside the written one is that of a function which is flat here."""
+"""A measured gradient this small relative to the written one means that the function is flat here."""
 FAR = 3.0
-"""How far to go, relative to an argument, to see that a flat function is no constant."""
+"""How far to move, relative to an argument, to see that a flat function is not constant."""
 
 
 def expectations(expected: str | Collection[str]) -> tuple[str, ...]:
-    """Return the codes that are accepted. Raises ValueError for one that is none of `DESIGNED`."""
+    """Return the accepted codes. Raises ValueError for a code that is not in `DESIGNED`."""
     codes = (expected,) if isinstance(expected, str) else tuple(expected)
     unknown = [code for code in codes if code not in DESIGNED]
     if unknown:
@@ -30,10 +30,10 @@ def expectations(expected: str | Collection[str]) -> tuple[str, ...]:
 
 
 def by_design(context: Context) -> Hypothesis | None:
-    """Return what a gradient that disagrees with every derivative is meant to be, or None.
+    """Return the intended meaning of a gradient that is not the derivative, or None.
 
-    The function is flat here and moves elsewhere, and a gradient is passed through all the same; or the function is the
-    identity, and its gradient a negative multiple of the one that arrives.
+    Either the function is flat here but not elsewhere, and a gradient is passed through nevertheless; or the function
+    is the identity, and its gradient a negative multiple of the incoming one.
     """
     g, n, bar = context.analytic, context.expected, context.y_bar
     if not context.same_shape or not np.all(np.isfinite(g)) or not np.all(np.isfinite(n)) or not np.any(g):
@@ -66,7 +66,7 @@ def _through(context: Context) -> Hypothesis:
 
 
 def _multiple(g: np.ndarray, bar: np.ndarray) -> float | None:
-    """Return c where g = c · ȳ, element by element."""
+    """Return c if g = c · ȳ, element by element, else None."""
     if g.shape != bar.shape or not np.any(bar):
         return None
     c = float(np.vdot(bar, g) / np.vdot(bar, bar))
@@ -74,7 +74,7 @@ def _multiple(g: np.ndarray, bar: np.ndarray) -> float | None:
 
 
 def _moves(context: Context) -> bool:
-    """Whether the output changes where the argument goes far."""
+    """Whether the output changes if the argument moves far."""
     rng = np.random.default_rng(0)
     size = float(np.max(np.abs(context.x), initial=0.0)) or 1.0
     for _ in range(4):
@@ -86,7 +86,7 @@ def _moves(context: Context) -> bool:
 
 
 def accepted(report: CheckReport, codes: Collection[str]) -> CheckReport:
-    """Return the report without the findings that were expected, which become notes."""
+    """Return the report with the expected findings turned into notes."""
     meant = [f for f in report.findings if f.code in codes]
     if not meant:
         return report

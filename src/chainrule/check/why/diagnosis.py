@@ -23,25 +23,25 @@ from .locate import flipped, locate, verdict_on
 from .reproduce import smallest, text_of
 
 STEP_OVER = 1e-6
-"""How far, relative to each argument's size, branches are looked for that flip at the very point."""
+"""The step, relative to each argument's size, for finding branches that flip exactly at the point."""
 EVALUATIONS = 8
-"""About how many evaluations a derivative takes."""
+"""The approximate number of evaluations per derivative."""
 SECONDS = 5.0
-"""How long measuring one whole gradient may take."""
+"""The time limit for measuring one whole gradient, in seconds."""
 RETIMED = 6
-"""How often a function that seems slow is timed again."""
+"""How often a function that seems slow is retimed."""
 FEW = 3
-"""In how many single elements of a large argument a mistake is looked for."""
+"""The most single wrong elements of a large argument that are searched for."""
 REMAINING = 1e-3
-"""The share of the disagreement that may remain when they are put right: more is a mistake in other elements."""
+"""The share of the disagreement that may remain once they are corrected; more means that other elements are wrong."""
 OBSERVED = ("partial", "wrong-point")
-"""What is said of places and points: less than a change of the code that is sure."""
+"""Reasons that only name places or points: they rank below a certain change of the code."""
 SMALL = 2000
-"""Elements up to which a whole gradient is measured, element by element."""
+"""The most elements of a gradient that is always measured element by element."""
 
 
 def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
-    """Add to a finding where, and if wanted why and how to see it again; or call it a kink, where it is one."""
+    """Add to a finding where and, if wanted, why and how to reproduce it; or make it a kink if it is one."""
     name = finding.argument
     place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
     if place is None or place.kind == "kink":
@@ -66,18 +66,18 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
             return explained(finding, probe, name, numeric, seed)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
-    # Of an operation that is to blame the reasons are sought there: behind others its mistake is hard to recognise.
+    # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
     return replace(finding, code="unexplained") if why is None else explained(finding, *why, seed)
 
 
 def affordable(probe: Probe, name: str) -> bool:
-    """Whether a whole gradient can be measured, element by element, in reasonable time."""
+    """Whether a whole gradient can be measured element by element in reasonable time."""
     size = probe.at[name].size
     for _ in range(RETIMED):
         if size > SMALL or EVALUATIONS * size * probe.seconds <= SECONDS:
             break
-        # The first runs may have compiled the function, or waited for another process.
+        # The first runs may have included compilation, or waiting for another process.
         began = time.perf_counter()
         probe.subject.forward(probe.fresh())
         probe.seconds = min(probe.seconds, time.perf_counter() - began)
@@ -87,18 +87,18 @@ def affordable(probe: Probe, name: str) -> bool:
 def few_wrong(probe: Probe, name: str, seed: int) -> Any:
     """Return the measured gradient of a large argument if only a few of its elements are wrong, or None.
 
-    Each is found by halving: of two halves of a random direction, the one that disagrees more has it. When the
-    gradient with these elements put right agrees along a direction, so do all others.
+    Each is found by bisection: of two halves of a random direction, the one that disagrees more contains it. If the
+    gradient with these elements corrected agrees along a random direction, all other elements are right too.
     """
     rng = np.random.default_rng(seed)
     x, mended = probe.at[name], probe.gradients[name].copy()
-    if x.size <= 10 * FEW:  # so many would be no few
+    if x.size <= 10 * FEW:  # too small for `FEW` to be few
         return None
     direction = probe.scale(name) * random_direction(rng, x.shape).ravel()
     enough = 0.0
 
     def gap(low: int, high: int) -> float:
-        """Return numeric less analytic derivative along a stretch of the direction."""
+        """Return the numeric minus the analytic derivative along a slice of the direction."""
         part = np.zeros(x.shape)
         part.reshape(-1)[low:high] = direction[low:high]
         found = probe.slope({name: part}, rows=8, settled=lambda e: accurate(e) or e.error <= enough)
@@ -119,7 +119,7 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
         mended.flat[low] += gap(low, high) / direction[low]
         enough, rest = 0.01 * abs(whole), gap(0, x.size)
         if abs(rest) <= REMAINING * abs(whole):
-            direction = probe.scale(name) * random_direction(rng, x.shape).ravel()  # by chance along one: not two
+            direction = probe.scale(name) * random_direction(rng, x.shape).ravel()  # one may agree by chance, not two
             return mended if abs(gap(0, x.size)) <= 10 * REMAINING * abs(whole) else None
         if abs(rest) > 0.7 * abs(before):
             return None
@@ -137,7 +137,7 @@ def _in_few(finding: Finding, wrong: Any) -> Finding:
 
 
 def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | None:
-    """Return what the hypotheses need for another subject than the one checked, or None where it is too large."""
+    """Return the hypotheses' inputs for a subject other than the one checked, or None if it is too large."""
     rng = np.random.default_rng(seed)
     y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
     probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
@@ -147,7 +147,7 @@ def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | 
 
 
 def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int = 0) -> Finding:
-    """Add the hypotheses on a gradient: that of the argument itself, or of the operation that is to blame."""
+    """Add the hypotheses on a gradient: the argument's own, or that of the operation to blame."""
     context = context_of(probe, name, numeric)
     if (designed := by_design(context)) is not None:
         return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
@@ -168,10 +168,10 @@ def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
 
 
 def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
-    """Put first what says most.
+    """Rank the hypotheses, the most informative first.
 
-    A reason that was fitted says what is wrong with the mathematics, a change of the code where it is written; where
-    there are both, the first hypothesis has both. A mask or a stride is named by the code alone.
+    A fitted reason says what is wrong with the mathematics, a change of the code says where that is written; if there
+    are both, the first hypothesis combines them. A mask or a stride is named by the code alone.
     """
     known = [h for h in fitted if h.code != "unexplained"]
     if not repairs:
@@ -189,12 +189,12 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
 
 
 def _observed(fitted: Hypothesis) -> bool:
-    """Whether a reason says only in which places, or at which point, the gradient is wrong, and how much there."""
+    """Whether a reason says only in which places, or at which point, the gradient is wrong, and by how much."""
     return fitted.code in OBSERVED or (fitted.code == "factor" and bool(fitted.detail.get("axes")))
 
 
 def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
-    """Add the worst element, and the map of relative errors."""
+    """Add the worst element and the map of relative errors."""
     analytic = probe.gradients[finding.argument]
     error = np.abs(analytic - numeric)
     relative = error / np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-300)
@@ -210,7 +210,7 @@ def mapped(finding: Finding, probe: Probe, numeric: Any) -> Finding:
 
 
 def context_of(probe: Probe, name: str, numeric: Any) -> Context:
-    """Return what the hypotheses are tried on."""
+    """Return the context that the hypotheses are tested on."""
 
     def backward(y_bar: Any, arguments: Any) -> Any:
         return probe.subject.backward(arguments, y_bar)
@@ -228,7 +228,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
 
 
 def _branch_at(probe: Probe, finding: Finding, seed: int) -> Finding | None:
-    """Return the finding as a kink, if a branch of our own tape flips at this very point; every operation is right."""
+    """Return the finding as a kink if a branch on our own tape flips exactly here and every operation is right."""
     rng = np.random.default_rng(seed)
     for _ in range(4):
         moves = {n: STEP_OVER * probe.scale(n) * random_direction(rng, x.shape) for n, x in probe.at.items()}
@@ -246,7 +246,7 @@ def _branch_at(probe: Probe, finding: Finding, seed: int) -> Finding | None:
 
 
 def branches(finding: Finding, probe: Probe, worst: Measurement) -> Finding:
-    """Say of a kink what the slopes of the function are and, on our own tape, which operation's branch flips where."""
+    """Describe a kink: the function's slopes and, on our own tape, which operation's branch flips at which element."""
     name, x = finding.argument, probe.at[finding.argument]
     if worst.index is None:
         return finding

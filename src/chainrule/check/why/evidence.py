@@ -1,4 +1,4 @@
-"""Does a reason hold elsewhere? A hypothesis that fits one point by chance fits no other one."""
+"""Does a reason hold at other points? A hypothesis that fits one point by chance fits no other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,28 +12,28 @@ from chainrule.check.hypotheses.candidate import Detail, agrees
 from .context import Context
 
 POINTS = 2
-"""At how many other points a hypothesis must hold."""
+"""The number of other points at which a hypothesis must hold."""
 TRIES = 4
 UNEXPLAINED = "no known mistake explains the error at several points"
 SAME = 1e-4
-"""How far apart two factors are the same."""
+"""The largest relative difference at which two factors count as equal."""
 
 
 def elsewhere(x: Any, rng: np.random.Generator) -> Any:
-    """Return other values of the same kind: those there are, in other places and a little moved."""
+    """Return other values of the same kind: the given ones, permuted and slightly perturbed."""
     moved = rng.permutation(np.ravel(x)).reshape(np.shape(x))
     kind = np.asarray(x).dtype
     values = len(np.unique(x))
-    if kind.kind != "f" or values == 2:  # what has two values only is a mask or a label: it stays one
+    if kind.kind != "f" or values == 2:  # two distinct values: a mask or labels, not perturbed
         return moved
     size = np.abs(moved) if values > 2 else np.abs(moved) + (moved == 0)
     return np.asarray(moved + 0.1 * size * rng.standard_normal(np.shape(x)), kind)
 
 
 def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> list[Hypothesis]:
-    """Return the hypotheses that hold at other points too; `unexplained` where none of them does.
+    """Return the hypotheses that also hold at other points; `unexplained` if none does.
 
-    Where the gradient is wrong at no other point, or f is not defined there, they are judged by the one point.
+    If the gradient is right at the other points, or f is not defined there, they are judged by the one point alone.
     """
     named = [h for h in hypotheses if h.code != "unexplained"]
     rng = np.random.default_rng(seed + 2)
@@ -54,7 +54,7 @@ def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> li
 
 
 def _moved(context: Context, rng: np.random.Generator) -> Context | None:
-    """Return the same question at other arguments and another cotangent, or None where it cannot be asked there."""
+    """Return the context at other arguments and another cotangent, or None if there is none."""
     if context.backward is None:
         return None
     arguments = {name: elsewhere(x, rng) for name, x in context.arguments.items()}
@@ -82,7 +82,7 @@ def _moved(context: Context, rng: np.random.Generator) -> Context | None:
 
 
 def _same(a: Hypothesis, b: Hypothesis) -> bool:
-    """Whether two hypotheses say the same of two points."""
+    """Whether two hypotheses say the same about two points."""
     if a.code != b.code or min(a.explained, b.explained) < ENOUGH:
         return False
     for key in ("argument", "term", "name", "axes", "rows", "shift"):

@@ -1,4 +1,4 @@
-"""The formula that a gradient should have, from the record of the one operation that a function is."""
+"""The correct formula of a gradient, for a function that is a single operation: taken from its record."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from chainrule.present.unicode_math import to_unicode
 def formula_of(run: Callable[..., Any], arguments: Mapping[str, Any], name: str) -> str:
     """Return the formula of an argument's gradient in Unicode, or an empty string.
 
-    There is one where the function is a single operation of chainrule, such as `np.tanh` or `x @ W`.
+    There is one only if the function is a single chainrule operation, such as `np.tanh` or `x @ W`.
     """
     try:
         with np.errstate(all="ignore"):
             done = record(run, [np.asarray(x) for x in arguments.values()])
-    except Exception:  # code that takes no boxes of ours
+    except Exception:  # code that does not accept our boxes
         return ""
     if len(done) != 1 or not isinstance(done[0].op, type):
         return ""

@@ -1,4 +1,4 @@
-"""Where a gradient is wrong: the first operation whose own gradient is, and the branches that flip at kinks."""
+"""Where a gradient is wrong: the first operation whose own gradient is wrong, and branches that flip at kinks."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ class OperationSubject(Subject):
         return joined([np.asarray(value_of(y)) for y in self._run(arguments)])
 
     def backward(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
-        """Run its rules of reverse mode."""
+        """Run its reverse-mode rules."""
         names = list(arguments)
 
         def run(*values: Any) -> list[Any]:
@@ -68,7 +68,7 @@ class OperationSubject(Subject):
         return {name: value_of(g) for name, g in zip(names, pullback(parts), strict=True)}
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
-        """Yield the rule of an operation of the user's own, and the functions that it calls."""
+        """Yield the rule of a user-defined operation, and the functions that it calls."""
         op = self.op
 
         def with_rule(rule: FunctionType) -> Subject:
@@ -82,7 +82,7 @@ class OperationSubject(Subject):
             yield from with_helpers(op.rules["vjp"], with_rule)
 
     def aside(self, seed: int) -> "OperationSubject":
-        """Return the operation at inputs that are a little shifted."""
+        """Return the operation at slightly shifted inputs."""
         rng = np.random.default_rng(seed)
 
         def shifted(name: str, x: Any) -> Any:
@@ -99,13 +99,13 @@ class OperationSubject(Subject):
         return {n for x in self.inputs for n in np.shape(x)}
 
     def reduced(self, sizes: Mapping[int, int]) -> "OperationSubject":
-        """Return the operation at inputs whose axes are cut."""
+        """Return the operation at inputs with shortened axes."""
         return OperationSubject(self.recorded, [cut(x, sizes) for x in self.inputs])
 
 
 @dataclass(frozen=True)
 class Located:
-    """What was found on the tape: a wrong operation, or one that cuts the gradient, or kinks."""
+    """The result of a search on the tape: a wrong operation, or one that cuts the gradient, or kinks."""
 
     kind: str
     operation: str
@@ -116,7 +116,7 @@ class Located:
 def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Located | None:
     """Return the first operation whose own gradient is wrong.
 
-    Where there is none: the first that cuts the gradient, if it is `missing`, or the first at a kink.
+    If there is none, return the first that cuts the gradient, if it is `missing`, or else the first at a kink.
     """
     with np.errstate(all="ignore"):
         for part in subject.parts():
@@ -133,7 +133,7 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
             one = OperationSubject(recorded)
             verdict = verdict_on(one, seed)
             if verdict == "wrong" and not isinstance(one.op, Custom) and verdict_on(one.aside(seed), seed) == "right":
-                verdict = "kink"  # only at this very point, where the record's convention holds
+                verdict = "kink"  # only exactly here, where the record's convention applies
             if verdict in ("wrong", "raises"):
                 return Located("wrong", one.name, recorded.source, one)
             if verdict == "kink" and kink is None:
@@ -142,9 +142,9 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
 
 
 def verdict_on(subject: Subject, seed: int, only: str | None = None) -> str:
-    """Return wrong, kink, unclear or right for a subject, or for one of its arguments.
+    """Return "wrong", "kink", "unclear" or "right" for a subject, or for one of its arguments.
 
-    It is "raises" where the backward pass does or returns a wrong shape, and "unclear" where the function does not run.
+    It is "raises" if the backward pass raises or returns a wrong shape, and "unclear" if the function does not run.
     """
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
@@ -165,7 +165,7 @@ def verdict_on(subject: Subject, seed: int, only: str | None = None) -> str:
 
 
 def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, tuple[int, ...]] | None:
-    """Return the first operation with kinks whose slopes differ between two near points, and at which element."""
+    """Return the first operation with kinks whose slopes differ between two nearby points, and the element."""
     with np.errstate(all="ignore"):
         pairs = zip(subject.operations(below), subject.operations(above), strict=False)
         for left, right in pairs:
@@ -191,7 +191,7 @@ def flipped(subject: Subject, below: Arrays, above: Arrays) -> tuple[Recorded, t
 
 
 def _choices(value: Any) -> list[Array]:
-    """Return the masks and indices in what an operation took and gave: they choose the branch."""
+    """Return the masks and indices among an operation's inputs and outputs, which determine the branch."""
     if isinstance(value, np.ndarray | np.generic):
         return [np.asarray(value)] if value.dtype.kind in "biu" else []
     return [array for item in value for array in _choices(item)] if isinstance(value, tuple | list) else []

@@ -1,4 +1,4 @@
-"""The smallest input at which a gradient is still wrong, as Python text."""
+"""The smallest input at which a gradient is still wrong, as Python code."""
 
 import time
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from chainrule.core.operation import REGISTRY
 from .locate import OperationSubject, verdict_on
 
 SMALL_SIZES = (1, 2, 3, 4, 5, 8)
-"""The lengths of axes that are tried, the smallest first."""
+"""The axis lengths to try, smallest first."""
 SECONDS = 3.0
-"""After this time no shorter axis is tried."""
+"""After this many seconds no shorter axis is tried."""
 DIGITS = 60
-"""Elements up to which an array is written out."""
+"""The most elements of an array that is written out."""
 
 
 def smallest(subject: Subject, argument: str, seed: int) -> Subject:
-    """Cut the axes of a subject, the longest first, as long as the gradient of the argument stays wrong."""
+    """Shorten the axes of a subject, longest first, as long as the gradient of the argument stays wrong."""
     sizes: dict[int, int] = {}
     best = subject
     end = time.perf_counter() + SECONDS
@@ -42,7 +42,7 @@ def smallest(subject: Subject, argument: str, seed: int) -> Subject:
 
 
 def text_of(subject: Subject, seed: int) -> str:
-    """Return Python text that checks the subject, or an empty string where it cannot be written."""
+    """Return Python code that checks the subject, or an empty string if it cannot be written."""
     if isinstance(subject, OperationSubject):
         call, imports, args = _of_operation(subject)
     elif isinstance(subject, FunctionSubject):
@@ -83,7 +83,7 @@ def _of_function(subject: FunctionSubject) -> tuple[str, list[str], dict[str, An
 
 
 def _imported(function: Callable[..., Any], name: str, otherwise: str = "f") -> tuple[list[str], str]:
-    """Return the lines that bring a function, and the name it then has."""
+    """Return the lines that import a function, and its name there."""
     module, path = getattr(function, "__module__", ""), getattr(function, "__qualname__", name)
     if module and module != "__main__" and path.isidentifier():
         return [f"from {module} import {path}"], path
@@ -98,7 +98,7 @@ def _identifier(name: str) -> str:
 
 
 def _literal(x: Any) -> str | None:
-    """Return a value as Python text, or None where it is too long or has no text."""
+    """Return a value as Python code, or None if it is too long or cannot be written."""
     if isinstance(x, np.ndarray | np.generic):
         if x.size > DIGITS:
             return None

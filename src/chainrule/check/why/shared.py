@@ -1,4 +1,4 @@
-"""One mistake in the code that makes several gradients wrong is one finding."""
+"""A single mistake in the code that makes several gradients wrong is a single finding."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,9 +9,9 @@ from chainrule.check.report.found import Finding
 
 
 def shared(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with those that one change of the code mends put together, at the first of them.
+    """Merge findings that are fixed by the same change of the code, at the position of the first.
 
-    Its detail names all their arguments under "arguments". Findings of which no change is known stay as they are.
+    The merged finding's detail lists all arguments under "arguments". Findings without a known change are unchanged.
     """
     kept: dict[Any, Finding] = {}
     names: dict[Any, list[str]] = {}
@@ -23,7 +23,7 @@ def shared(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _place(finding: Finding) -> tuple[Any, ...] | None:
-    """Return which change of which line mends a gradient, or None where none is known."""
+    """Return which change of which line fixes a gradient, or None if none is known."""
     detail = finding.detail
     if finding.verdict != "wrong" or not detail.get("written"):
         return None

@@ -1,1 +1,1 @@
-"""Libraries whose networks the doctor can examine."""
+"""Engines: one for each library whose networks the doctor can examine."""

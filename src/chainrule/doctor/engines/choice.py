@@ -1,4 +1,4 @@
-"""Which library a model is of."""
+"""Choosing the engine by a model's library."""
 
 from functools import cache
 from typing import Any
@@ -11,13 +11,13 @@ from .torch.engine import TorchEngine
 def engine_of(model: Any) -> Engine:
     """Return the engine that runs a model: PyTorch's for its modules, chainrule's for anything else.
 
-    PyTorch is imported only for a model of its own.
+    PyTorch is imported only for a PyTorch model.
     """
     return _torch() if is_of_torch(model) else _own()
 
 
 def is_of_torch(thing: Any) -> bool:
-    """Whether an object is of a class of PyTorch or of one derived from it; PyTorch is not imported to find out."""
+    """Whether an object's class is, or derives from, a PyTorch class; this does not import PyTorch."""
     return any(c.__module__.partition(".")[0] == "torch" for c in type(thing).__mro__)
 
 

@@ -1,4 +1,4 @@
-"""What a pass can do otherwise, to try a remedy inside a model without touching its code."""
+"""Patches to a pass that try a remedy inside a model without touching its code."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SMALL = 1e-6
 
 
 def pole_of(op: Any) -> tuple[int, bool] | None:
-    """Return which argument of an operation has to be kept from a pole, and whether it may lie on both sides of it.
+    """Return which argument of an operation must avoid a pole, and whether it may lie on both sides of it.
 
     >>> from chainrule.core.operation import REGISTRY
     >>> pole_of(REGISTRY["divide"]), pole_of(REGISTRY["log"]), pole_of(REGISTRY["exp"])
@@ -22,7 +22,7 @@ def pole_of(op: Any) -> tuple[int, bool] | None:
 
 
 def guarded(op: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of an operation that has a pole at zero, with the one that matters kept away from there."""
+    """Return the arguments of an operation with a pole at zero, with the critical one kept away from it."""
     found = pole_of(op)
     assert found is not None
     k, both_sides = found

@@ -1,7 +1,7 @@
-"""What a watched pass leaves: values, operations, calls of modules, places where a gradient was cut off.
+"""The record of a watched pass: values, operations, module calls, places where a gradient was cut off.
 
-Nothing here belongs to one library. `probe` writes such records from a model of chainrule, `torch_watch` from one of
-PyTorch; whatever reads them does not know which of the two ran.
+Nothing here is specific to a library. `numpy.probe` writes such records for chainrule models, `torch.watch` for
+PyTorch models; their readers do not know which of the two ran.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ Gradients: TypeAlias = dict[str, Any]
 
 
 class Box(ABC):
-    """A value on the way to the loss: a parameter, or what an operation made of one."""
+    """A value on the path to the loss: a parameter, or an operation's result that depends on one."""
 
     __slots__ = ()
 
@@ -35,12 +35,12 @@ class Box(ABC):
     @property
     @abstractmethod
     def tracked(self) -> bool:
-        """Whether it leads to a parameter that asks for a gradient."""
+        """Whether it depends on a parameter that requires a gradient."""
 
     @property
     @abstractmethod
     def source(self) -> Source | None:
-        """The line of the user's that made it, where it is known."""
+        """The user's line that made it, if known."""
 
     @property
     @abstractmethod
@@ -54,9 +54,9 @@ class Box(ABC):
 
 
 class Event(ABC):
-    """One operation: its name among chainrule's, its arguments and result, and the module it ran in.
+    """One operation: its chainrule name, its arguments and result, and the module it ran in.
 
-    Arguments and result are boxes where they lead to a parameter, in tuples as well; else they are constants.
+    Arguments and results that depend on a parameter are boxes, also within tuples; the others are constants.
     """
 
     __slots__ = ("args", "constant", "in_loss", "name", "output", "path", "settings")
@@ -78,17 +78,17 @@ class Event(ABC):
 
     @property
     def record(self) -> Any:
-        """The operation's record; `Operation` where the library has one that chainrule does not."""
+        """The operation's record; `Operation` if chainrule has no counterpart."""
         return record_of(self.name)
 
     @property
     @abstractmethod
     def source(self) -> Source | None:
-        """The line of the user's that called it."""
+        """The user's line that called it."""
 
     @abstractmethod
     def slope(self) -> Any:
-        """Return the derivative at every element, where the operation is elementwise; None where it is not known."""
+        """Return the elementwise derivative, or None if the operation is not elementwise or it is unknown."""
 
     @property
     def value(self) -> Any:
@@ -102,7 +102,7 @@ class Event(ABC):
 
 
 class ModuleCall:
-    """One call of a module: its path, what came in, what went out."""
+    """One call of a module: its path, inputs and output."""
 
     __slots__ = ("args", "module", "output", "path")
 
@@ -120,7 +120,7 @@ class Cut:
 
 
 class Record(ABC):
-    """All that was seen in one pass. `failed` is the path of the module in which an exception was raised."""
+    """All observations of one pass. `failed` is the path of the module in which an exception was raised."""
 
     events: list[Event]
     calls: list[ModuleCall]
@@ -130,7 +130,7 @@ class Record(ABC):
 
     @abstractmethod
     def box(self, value: Any) -> Any:
-        """Return what stands for a value in this record: its box, or the value itself where it is a constant."""
+        """Return a value's box in this record, or the value itself if it is a constant."""
 
     @abstractmethod
     def name_of(self, box: Box) -> str | None:
@@ -138,18 +138,18 @@ class Record(ABC):
 
     @abstractmethod
     def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
-        """Walk back from the loss; return each parameter's gradient, where there is one."""
+        """Backpropagate from the loss; return the gradients of the parameters that have one."""
 
 
 def plain(value: Any) -> Any:
-    """Return a box's array, in tuples as well; anything else as it is."""
+    """Return a box's array, also within tuples; anything else unchanged."""
     if isinstance(value, Box):
         return value.value
     return tuple(plain(item) for item in value) if isinstance(value, tuple) else value
 
 
 def boxes_in(args: Any) -> list[Box]:
-    """Return the boxes among some arguments, in tuples as well."""
+    """Return the boxes among the arguments, also within tuples."""
     found: list[Box] = []
     for x in args:
         if isinstance(x, Box):
@@ -160,5 +160,5 @@ def boxes_in(args: Any) -> list[Box]:
 
 
 def mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """Return a value, or a tuple or list of values as a tuple, each changed."""
+    """Return `change` applied to a value, or to each element of a tuple or list, as a tuple."""
     return tuple(mapped(change, item) for item in value) if isinstance(value, tuple | list) else change(value)

@@ -1,1 +1,1 @@
-"""What is measured of a network, and what was seen."""
+"""Measurements of a network, and the findings from them."""

@@ -1,4 +1,4 @@
-"""What is examined: a model, its loss, batches, an optimiser. Everything happens on copies, under a seed of its own."""
+"""The subject of an examination: a model, its loss, batches, an optimiser. All work is on copies, separately seeded."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -16,14 +16,14 @@ from .measure import norm
 from .steps import layer_name
 
 MOST = 8
-"""How many batches are looked at."""
+"""The most batches that are examined."""
 
 Batch = tuple[tuple[Any, ...], Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model with its loss, batches `((x, …), y)` and optimiser, and how its trials differ from a plain training."""
+    """A model with its loss, batches `((x, …), y)` and optimiser, and how its trials differ from plain training."""
 
     model: Any
     loss: Any
@@ -35,26 +35,26 @@ class Case:
 
     @property
     def engine(self) -> Engine:
-        """What runs the model."""
+        """The engine that runs the model."""
         return engine_of(self.model)
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model learns."""
+        """The number of trainable values."""
         return sum(math.prod(p.shape) for p in self.model.parameters())
 
     @property
     def is_small(self) -> bool:
-        """Whether a step costs so little that more of them are taken."""
+        """Whether steps are cheap enough to take more of them."""
         return self.parameters <= FEW
 
     def copied(self) -> "Case":
-        """Return a copy whose model, loss and optimiser are its own and belong together."""
+        """Return an independent copy, whose optimiser refers to the copied model and loss."""
         model, loss, optimizer = self.engine.copied(self.model, self.loss, self.optimizer)
         return replace(self, model=model, loss=loss, optimizer=optimizer)
 
     def with_optimizer(self) -> "Case":
-        """Return this case with Adam where no optimiser was given."""
+        """Return this case, with Adam if no optimiser was given."""
         return self if self.optimizer is not None else replace(self, optimizer=self.engine.adam(self.model))
 
     def changed(self, model: Any) -> "Case":
@@ -63,7 +63,7 @@ class Case:
         return replace(self, model=model, optimizer=rebuilt)
 
     def with_rate(self, factor: float) -> "Case":
-        """Return this case with another learning rate; what the optimiser remembers begins anew."""
+        """Return this case with the learning rate scaled; the optimiser's state is reset."""
         lr = float(self.optimizer.param_groups[0]["lr"]) * factor
         return replace(self, optimizer=self.engine.rebuilt(self.optimizer, self.model, lr=lr))
 
@@ -74,7 +74,7 @@ class Case:
 
 @dataclass
 class Trial:
-    """What a short training gave: the loss at each step, the accuracy, the relative size of the steps."""
+    """The result of a short training: the loss at each step, the accuracy, the relative size of the steps."""
 
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
@@ -88,20 +88,20 @@ class Trial:
         return self.error is None and bool(self.losses) and math.isfinite(self.losses[-1])
 
     def final(self, window: int) -> float:
-        """Return the mean loss over the last steps, infinity where the training broke down."""
+        """Return the mean loss over the last steps, infinity if the training broke down."""
         return float(np.mean(self.losses[-window:])) if self.finite else math.inf
 
     def accuracy(self, window: int) -> float:
-        """Return the mean accuracy over the last steps, nan where targets are no classes."""
+        """Return the mean accuracy over the last steps, nan if the targets are not classes."""
         return float(np.mean(self.accuracies[-window:])) if self.finite and self.accuracies else math.nan
 
     def update_of(self, layer: str) -> float:
-        """Return the typical relative size of a layer's steps, nan where none was measured."""
+        """Return the typical relative size of a layer's steps, nan if none was measured."""
         found = [u for name, us in self.updates.items() if layer_name(name) == layer for u in us]
         return float(np.median(found)) if found else math.nan
 
     def update(self, largest: bool = False) -> float:
-        """Return the typical relative size of a step: the median over layers and steps, or over the largest of each."""
+        """Return the median relative size of a step over layers and steps, or over the largest layer of each step."""
         found = (
             [max(us) for us in self.updates.values()] if largest else [u for us in self.updates.values() for u in us]
         )
@@ -109,15 +109,15 @@ class Trial:
 
 
 def classes_last(output: Any, y: Any) -> Any:
-    """Return logits [N, K, …] of classes [N, …], the layout of PyTorch's losses, as [N, …, K]; others as they are."""
+    """Return logits [N, K, …] of classes [N, …], the layout of PyTorch's losses, as [N, …, K]; others unchanged."""
     second = output.ndim > 2 and isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape != output.shape[:-1]
     return np.moveaxis(output, 1, -1) if second and y.shape == (len(output), *output.shape[2:]) else output
 
 
 def collected(batches: Any, plain: Callable[[Any], Any], most: int = MOST) -> list[Batch]:
-    """Return the first batches as arrays, by `plain`; a loader that can say where it stands is put back there.
+    """Return the first batches, made arrays by `plain`; a loader that can report its position is restored to it.
 
-    Raises TypeError for what is no batch and ValueError for none at all.
+    Raises TypeError for an invalid batch and ValueError if there is none.
     """
     state = batches.state_dict() if hasattr(batches, "state_dict") else None
     if not isinstance(batches, Iterable):
@@ -139,14 +139,14 @@ def collected(batches: Any, plain: Callable[[Any], Any], most: int = MOST) -> li
 
 @contextmanager
 def untouched(model: Any, seed: int, batches: Any = None) -> Iterator[Engine]:
-    """Leave generators, gradients and modes as they were; inside, the default generators start from `seed`."""
+    """Restore generators, gradients and modes on exit; inside, the default generators start from `seed`."""
     engine = engine_of(model)
     with engine.untouched(engine.unwrapped(model), batches, seed):
         yield engine
 
 
 def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] | None = None) -> Trial:
-    """Train a copy for some steps and return what came of it; `seed` fixes the order of batches and all draws."""
+    """Train a copy for some steps and return the result; `seed` fixes the order of batches and all random draws."""
     engine = case.engine
     engine.reseed(seed)
     own = case.copied().with_optimizer()
@@ -193,7 +193,7 @@ def _step(case: Case, batch: Batch, trial: Trial) -> None:
 
 
 def _patched(case: Case, batch: Batch) -> tuple[Any, Any]:
-    """Set the gradients that would be there with the case's patches."""
+    """Set the gradients that the case's patches would produce."""
     parameters = dict(case.model.named_parameters())
     with case.engine.watched(case.model, case.patches, keep=False) as record:
         loss, output = case.value(batch)

@@ -1,4 +1,4 @@
-"""The loss that a model has without looking at its input: that of the best constant answer."""
+"""The loss of a model that ignores its input: that of the best constant prediction."""
 
 import math
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from chainrule.train.batches import are_classes
 
 Outputs = list[tuple[Any, Any]]
 LossOf = Callable[[Any, Any], float]
-"""Gives the loss of an output and a target, both arrays."""
+"""Computes the loss of an output and a target, both arrays."""
 
 
 def chance_level(loss: LossOf, outputs: Outputs) -> float:
-    """Return the smallest mean loss of some constant answers, nan where none can be had.
+    """Return the smallest mean loss over several constant predictions, nan if none can be computed.
 
-    For classes: their frequencies, as logits, log-probabilities and probabilities. For numbers: their mean, and the
-    logits of it. Of cross-entropy it is the entropy of the labels, of the squared error their variance.
+    For classes these are the class frequencies, as logits, log-probabilities and probabilities; for numbers the mean,
+    and its logit. With cross-entropy the result is the entropy of the labels, with the squared error their variance.
     """
     found = [_mean_loss(loss, outputs, answer) for answer in _answers(outputs)]
     finite = [value for value in found if math.isfinite(value)]
@@ -58,7 +58,7 @@ def _mean_loss(loss: LossOf, outputs: Outputs, answer: Any) -> float:
 
 
 def is_summed(loss: LossOf, outputs: Outputs) -> bool:
-    """Whether the loss doubles where the batch is doubled: a sum over samples, not a mean."""
+    """Whether the loss doubles with the batch, so that it is a sum over samples and not a mean."""
     if not outputs:
         return False
     output, y = outputs[0]

@@ -1,4 +1,4 @@
-"""An examination: every batch passed forward and backward through a watched copy, and what was seen."""
+"""An examination: every batch passed forward and backward through a watched copy, and the observations."""
 
 import math
 from collections import defaultdict
@@ -27,34 +27,34 @@ from .structure import (
 )
 
 Key = tuple[str, int]
-"""A weight's parameter, and which use of it."""
+"""A weight's parameter name, and the number of the use."""
 
 
 @dataclass
 class Exam:
-    """What was seen. `layers` has a row for each use of a weight, in the order in which they ran."""
+    """The observations. `layers` has a row for each use of a weight, in order of execution."""
 
     layers: list[Layer] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     outputs: list[tuple[Any, Any]] = field(default_factory=list)
     moved: bool = False
-    """Whether the classes are the second axis of what the model gives, and the last one in `outputs`."""
+    """Whether the classes are on the model output's second axis, and on the last one in `outputs`."""
     gradients: dict[str, float] = field(default_factory=dict)
-    """The norm of each parameter's gradient, over all batches; a parameter that never got one is not in it."""
+    """The norm of each parameter's gradient, over all batches; parameters that never got one are missing."""
     used: set[str] = field(default_factory=set)
     frozen: set[str] = field(default_factory=set)
     noise: Noise = field(default_factory=Noise)
     cuts: list[tuple[str, Source | None, str]] = field(default_factory=list)
     constants: tuple[str, str] | None = None
-    """The first operation without a derivative on something that asks for one, and its line."""
+    """The first operation without a derivative that is applied to a tracked value, and its line."""
     norms: list[NormUse] = field(default_factory=list)
     attention: list[Attention] = field(default_factory=list)
     ending: Ending = field(default_factory=Ending)
     not_finite: FirstNotFinite | None = None
     inputs: list[Any] = field(default_factory=list)
-    """What the first layer takes, where that is data and not the result of another layer."""
+    """The first layer's inputs, if they are data and not another layer's output."""
     queries: dict[str, str] = field(default_factory=dict)
-    """The weight that makes the queries of each attention, by the attention's path."""
+    """The weight that produces the queries of each attention, by the attention's path."""
     error: Exception | None = None
     error_path: str = ""
 
@@ -65,7 +65,7 @@ class Exam:
 
     @property
     def flow(self) -> list[Layer]:
-        """The layers that a gradient reaches, without embeddings; frozen ones and those cut off are not in it."""
+        """The layers that a gradient reaches; embeddings, frozen layers and those cut off are left out."""
         return [layer for layer in self.layers if layer.kind != "embedding" and not math.isnan(layer.gradient)]
 
 
@@ -121,7 +121,7 @@ def _ratios(layers: list[Layer]) -> None:
 
 
 def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[WeightUse], dict[str, Any]]:
-    """Watch one batch; return its steps and the parameters' gradients."""
+    """Watch one batch; return its weight uses and the parameters' gradients."""
     engine = case.engine
     with engine.watched(case.model, case.patches) as record:
         try:
@@ -153,7 +153,7 @@ def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> t
 
 
 def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
-    """Take in what one batch is enough for."""
+    """Record the facts for which one batch is enough."""
     exam.norms = norms_of(record, output)
     exam.attention = attention_of(record)
     exam.ending = ending_of(record, output)
@@ -164,14 +164,14 @@ def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:
 
 
 def data_of(steps: list[WeightUse]) -> list[Any]:
-    """Return what the first step takes, in a list, unless a parameter or an embedding came before it."""
+    """Return the first step's input in a list, or an empty list if it depends on a parameter or an embedding."""
     if not steps or steps[0].kind == "embedding" or (isinstance(steps[0].x, Box) and steps[0].x.tracked):
         return []
     return [np.asarray(plain(steps[0].x))]
 
 
 def _value(case: Case, record: Record, batch: Batch) -> tuple[Any, Any]:
-    """Return loss and output; the record is told where the model ends and the loss begins."""
+    """Return loss and output, marking in the record where the model ends and the loss begins."""
     inner = case.loss
 
     def loss(output: Any, y: Any) -> Any:

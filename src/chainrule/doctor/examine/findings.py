@@ -1,4 +1,4 @@
-"""What the verdicts are drawn from: the examinations before and after a short training, and the training itself."""
+"""The basis of the verdicts: the examinations before and after a short training, and the training itself."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from .case import Case, Trial, train
 from .exam import Exam, examine
 
 LONGER = 4
-"""How many times as long a training runs before its loss is said to stay at chance."""
+"""How many times longer a training runs before its loss is judged to stay at chance."""
 LONG = 240
-"""How many steps that are at least, for a small model."""
+"""The minimum number of those steps, for a small model."""
 
 
 @dataclass
 class Findings:
-    """Everything that was seen. `end` and `trial` are None where the examination itself could not be finished."""
+    """All observations. `end` and `trial` are None if the examination itself could not be finished."""
 
     case: Case
     start: Exam
@@ -38,7 +38,7 @@ class Findings:
 
     @property
     def window(self) -> int:
-        """How many of the last steps a training's final loss is the mean of: each batch counts as often."""
+        """The number of last steps that the final loss is averaged over, with each batch counted equally often."""
         n = len(self.case.batches)
         return max(n * max(self.steps // (4 * n), 1), 1)
 
@@ -49,12 +49,12 @@ class Findings:
 
     @property
     def level(self) -> float:
-        """The final loss over that of the best constant answer; nan where that is not known or not positive."""
+        """The final loss relative to that of the best constant prediction; nan if that is unknown or not positive."""
         return self.final / self.chance if self.chance > 0 else float("nan")
 
     @property
     def learned(self) -> bool:
-        """Whether the model knew far more than chance before any of this: its units need no more gradient."""
+        """Whether the model was already far better than chance, so that its units need no more gradient."""
         return self.chance > 0 and self.start.loss < 0.5 * self.chance
 
     @property
@@ -64,20 +64,20 @@ class Findings:
 
     @property
     def varies(self) -> float:
-        """How much the outputs differ between samples, as a share of their size; 0 says that the input is ignored."""
+        """How much the outputs differ between samples, relative to their size; 0 means that the input is ignored."""
         found = [(float(np.ptp(o, axis=0).max()), float(np.abs(o).max())) for o, _ in self.start.outputs if o.ndim]
         size = max((s for _, s in found), default=0.0)
         return max(d for d, _ in found) / size if size > 0 else 1.0
 
     @property
     def recovers(self) -> bool:
-        """Whether the loss leaves chance in a training four times as long: then it was only slow."""
+        """Whether the loss falls below chance in a training four times as long, so that it was only slow."""
         final = self._longer().final(self.window)
         return final < 0.9 * self.chance and final < 0.95 * self.final
 
     @property
     def quietest(self) -> float:
-        """The smallest noise scale at some moments of that training: on a plateau it is large, but not always."""
+        """The smallest noise scale measured during that training: on a plateau it is large, but not always."""
         self._longer()
         return min(self._scales)
 
@@ -100,7 +100,7 @@ class Findings:
         return self.limits[name].value
 
     def with_rate(self, factor: float) -> Case:
-        """Return the case with another learning rate; what the optimiser remembers begins anew."""
+        """Return the case with the learning rate scaled; the optimiser's state is reset."""
         return self.case.with_optimizer().with_rate(factor)
 
     def final_with_rate(self, factor: float) -> float:
@@ -116,7 +116,7 @@ class Findings:
         return factors[k], finals[k]
 
     def verdict(self, code: str, layer: str, limit: str, key: str = "", **values: Any) -> Verdict:
-        """Return a verdict that rests on a threshold."""
+        """Return a verdict based on a threshold."""
         chosen = self.limits[limit]
         return Verdict(code, layer, chosen.value, chosen.source, key or code, values)
 

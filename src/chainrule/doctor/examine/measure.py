@@ -1,4 +1,4 @@
-"""What is measured of each layer, forward and backward, over all batches."""
+"""Measurements of each layer, forward and backward, over all batches."""
 
 import math
 from collections.abc import Sequence
@@ -17,23 +17,24 @@ from chainrule.rules.network.activation import LeakyRelu
 from .steps import WeightUse
 
 FLAT = 0.05
-"""A slope under this share of the steepest counts as flat."""
+"""A slope below this share of the steepest one counts as flat."""
 ROWS = 256
-"""How many rows the effective rank is computed from."""
+"""The number of rows that the effective rank is computed from."""
 WIDEST = 768
-"""Matrices wider than this keep their singular values to themselves: the decomposition costs more than a step."""
+"""No singular values are computed for wider matrices: the decomposition costs more than a step."""
 
 Counts: TypeAlias = tuple[list[int], float, float]
-"""A histogram: counts in parts of equal width, and the least and the largest value."""
+"""A histogram: counts in bins of equal width, and the smallest and the largest value."""
 
 
 @dataclass
 class Layer:
-    """One layer, or one step through time of it.
+    """One layer, or one of its time steps.
 
-    `gradient` is the norm of ∂L/∂z before the activation, `ratio` that over the next layer's. Of each step back,
-    `activation_factor` is what the activation's slope does to the norm and `weight_factor` what the weights do;
-    `largest` and `smallest` are the weights' singular values. Shares run from 0 to 1; nan is what has no meaning here.
+    `gradient` is the norm of ∂L/∂z before the activation, `ratio` that norm relative to the next layer's. For each step
+    back, `activation_factor` is the effect of the activation's slope on the norm and `weight_factor` that of the
+    weights; `largest` and `smallest` are the weights' extreme singular values. Shares run from 0 to 1; nan marks
+    figures that do not apply.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Layer:
 
 
 def named_use(name: str, use: int) -> str:
-    """Return what a layer's row is called: its name, and which use of it where there are several."""
+    """Return the name of a layer's row: the layer's name, numbered if it is used several times."""
     return name if use == 0 else f"{name} ({use + 1})"
 
 
@@ -85,7 +86,7 @@ class Meter:
         self.gradient_histogram: Counts | None = None
 
     def add(self, step: WeightUse) -> None:
-        """Take in one batch."""
+        """Add one batch."""
         value = step.out.value
         if value.dtype.kind != "f":
             return
@@ -162,13 +163,13 @@ def weights(layer: Layer, step: WeightUse, gradient: Any) -> None:
 
 
 def wanted_gain(record: type[Operation]) -> float:
-    """Return the gain that keeps the size of what flows: √2 for ReLU and its kin (He et al. 2015), else 1."""
+    """Return the gain that preserves the signal's size: √2 for ReLU and its variants (He et al. 2015), else 1."""
     return math.sqrt(2) if record.flat.is_one_sided or record is LeakyRelu else 1.0
 
 
 @cache
 def steepest(record: Any) -> float:
-    """Return the largest slope of an activation that is flat on both sides: that at zero.
+    """Return the largest slope of an activation that saturates on both sides, which is the slope at zero.
 
     >>> from chainrule.core.operation import REGISTRY
     >>> steepest(REGISTRY["sigmoid"]), steepest(REGISTRY["tanh"])
@@ -178,13 +179,13 @@ def steepest(record: Any) -> float:
 
 
 def _difference(matrix: Any) -> float:
-    """Return how far the columns are from being equal, as a share of their size."""
+    """Return how much the columns differ, relative to their size."""
     size = np.abs(matrix).max()
     return 0.0 if size == 0 else float(np.abs(matrix - matrix[:, :1]).max() / size)
 
 
 def counted(values: Any) -> Counts | None:
-    """Return how many values lie in each of 24 parts of their range; None for no values, or some not finite."""
+    """Return the histogram of values in 24 bins; None if there are no values or some are not finite."""
     if values is None or np.size(values) == 0 or not np.isfinite(values).all():
         return None
     counts, edges = np.histogram(np.asarray(values, np.float64), 24)
@@ -207,9 +208,9 @@ def _quotient(a: float, b: float) -> float:
 
 
 def effective_rank(value: Any, units: int = -1) -> float:
-    r"""Return $\exp(-\sum_i p_i \log p_i)$, $p_i$ the share of the singular value σᵢ in their sum.
+    r"""Return $\exp(-\sum_i p_i \log p_i)$, where $p_i$ is the share of the singular value σᵢ in their sum.
 
-    Of the values as [samples, units], at most 256 rows. Source: Roy & Vetterli, "The effective rank" (2007).
+    The values are taken as [samples, units], at most 256 rows. Source: Roy & Vetterli, "The effective rank" (2007).
 
     >>> round(effective_rank(np.eye(4)), 6), round(effective_rank(np.ones((4, 4))), 6)
     (4.0, 1.0)
@@ -235,8 +236,8 @@ def effective_rank(value: Any, units: int = -1) -> float:
 class Noise:
     r"""The gradient noise scale $\mathrm{tr}(\Sigma) / |G|^2$, from the gradients of several batches.
 
-    For n batches of B samples $E|g_b|^2 = |G|^2 + \mathrm{tr}(\Sigma)/B$, and the same for their mean with nB: two
-    equations for two unknowns (McCandlish et al. 2018, appendix A.1). Batches of several sizes count with their
+    For n batches of B samples $E|g_b|^2 = |G|^2 + \mathrm{tr}(\Sigma)/B$, and likewise for their mean with nB: two
+    equations in two unknowns (McCandlish et al. 2018, appendix A.1). For batches of different sizes, B is their
     harmonic mean.
     """
 
@@ -246,7 +247,7 @@ class Noise:
         self.sizes: list[int] = []
 
     def add(self, gradients: dict[str, Any], size: int) -> None:
-        """Take in one batch's gradients."""
+        """Add one batch's gradients."""
         self.sizes.append(size)
         for name, gradient in gradients.items():
             own = np.asarray(gradient, np.float64)

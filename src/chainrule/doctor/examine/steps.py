@@ -1,4 +1,4 @@
-"""The network as a sequence of steps, read off a watched pass: a weight, its argument, the activation after it."""
+"""The network as a sequence of steps, read from a watched pass: a weight, its argument, the activation after it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.elementary.selection import Maximum
 
 KINDS = {Role.DENSE: "linear", Role.CONVOLUTION: "convolution"}
-"""The kinds of layers that have weights, by the role of their operation."""
+"""The kinds of layers with weights, by the role of their operation."""
 NORMS = ("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm")
 
 
 @dataclass
 class WeightUse:
-    """One use of a weight in one pass: `z` is what it makes of `x`, `activation` what follows, if anything does."""
+    """One use of a weight in one pass: it maps `x` to `z`; `activation` is the one that follows, if any."""
 
     name: str
     parameter: str
@@ -36,7 +36,7 @@ class WeightUse:
 
     @property
     def out(self) -> Event:
-        """What leaves the step."""
+        """The output of the step."""
         return self.activation or self.z
 
     @property
@@ -51,7 +51,7 @@ class WeightUse:
 
     @property
     def units(self) -> int:
-        """The axis of the units in what leaves the step."""
+        """The axis of the units in the step's output."""
         return 1 if self.kind == "convolution" else -1
 
     def matrix(self) -> Any:
@@ -70,7 +70,7 @@ class WeightUse:
 
 
 class Reader:
-    """Reads the steps off one watched pass."""
+    """Reads the steps from one watched pass."""
 
     def __init__(self, record: Record) -> None:
         self.events, self.name_of = record.events, record.name_of
@@ -87,7 +87,7 @@ class Reader:
         }
 
     def steps(self) -> list[WeightUse]:
-        """Return all steps, in the order in which they ran."""
+        """Return all steps, in order of execution."""
         found = [step for event in self.events if not event.in_loss for step in [self._step(event)] if step]
         used: dict[str, int] = defaultdict(int)
         for step in found:
@@ -98,7 +98,7 @@ class Reader:
         return found
 
     def made_by(self, box: int) -> str | None:
-        """Return the weight whose product, but for its shape and bias, is the box of this identity."""
+        """Return the weight whose product, up to shape and bias, is the box with this id."""
         while box in self.makers:
             event = self.makers[box]
             if event.record.role in KINDS:
@@ -128,7 +128,7 @@ class Reader:
         return None
 
     def _origin(self, box: Any) -> tuple[str | None, bool]:
-        """Return the name of the parameter that an argument is, but for its shape, and whether that is transposed."""
+        """Return the name of the parameter that an argument is, up to shape, and whether it is transposed."""
         turned = False
         while isinstance(box, Box):
             name = self.name_of(box)
@@ -142,7 +142,7 @@ class Reader:
         return None, False
 
     def _after(self, event: Event) -> tuple[Event | None, bool]:
-        """Return the activation that follows, and whether a normalisation stands before it."""
+        """Return the activation that follows, and whether a normalisation precedes it."""
         normalised, box = False, event.output
         for _ in range(12):
             if id(box) in self.norms:
@@ -161,18 +161,18 @@ class Reader:
 
 
 def is_passed(record: Any) -> bool:
-    """Whether an operation may stand between a weight and its activation: a bias, a new shape, a normalisation."""
+    """Whether an operation may come between a weight and its activation: a bias, a reshape, a normalisation."""
     return record.moves is not None or record.role in (Role.BIAS, Role.NORM)
 
 
 def is_activation(event: Event) -> bool:
-    """Whether an operation is an activation; `maximum` is one where it compares with a constant 0."""
+    """Whether an operation is an activation; `maximum` is one if it compares with a constant 0."""
     if event.record is Maximum:
         return any(not isinstance(x, Box) and np.ndim(x) == 0 and x == 0 for x in event.args)
     return event.record.role is Role.ACTIVATION and not event.in_loss
 
 
 def layer_name(parameter: str) -> str:
-    """Return the layer's name: the parameter's path without `weight`, or all of it where it stands alone."""
+    """Return the layer's name: the parameter's path without `weight`, or the whole path if nothing else is left."""
     path, _, last = parameter.rpartition(".")
     return path if path and last in ("weight", "kernel", "w", "W") else parameter

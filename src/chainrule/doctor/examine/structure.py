@@ -1,4 +1,4 @@
-"""What a watched pass shows besides its layers: normalisations, attention, how the model ends, where a NaN began."""
+"""What a watched pass shows besides layers: normalisations, attention, the model's ending, the origin of a NaN."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from .steps import NORMS
 
 @dataclass(frozen=True)
 class NormUse:
-    """A normalisation: how much its input varies between samples, how much its output, and how many values it has."""
+    """A normalisation: how much its input and its output vary between samples, and how many values it has."""
 
     path: str
     type: str
@@ -33,7 +33,7 @@ class NormUse:
 
 @dataclass(frozen=True)
 class Attention:
-    """An attention: its scale over 1/√d (nan where it is computed by hand), its scores, its rows' largest weights."""
+    """An attention: its scale relative to 1/√d (nan if written by hand), its scores, and each row's largest weight."""
 
     path: str
     scale: float
@@ -42,12 +42,12 @@ class Attention:
     source: Source | None
     width: int = 0
     query: int = 0
-    """The identity of the box that holds the queries, for finding the weights that made them."""
+    """The id of the box that holds the queries, for finding the weights that produced them."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How model and loss meet: the operation that made the output, and what the loss does with it."""
+    """The interface of model and loss: the operation that made the output, and what the loss does with it."""
 
     operation: str = ""
     path: str = ""
@@ -62,7 +62,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class FirstNotFinite:
-    """The first operation whose result is not finite though its arguments were."""
+    """The first operation whose result is not finite although its arguments were."""
 
     operation: str
     layer: str
@@ -73,7 +73,7 @@ class FirstNotFinite:
 
 
 def norms_of(record: Record, output: Any) -> list[NormUse]:
-    """Return every call of a normalising module."""
+    """Return every call of a normalisation module."""
     found = []
     for call in record.calls:
         kind = type(call.module).__name__
@@ -99,7 +99,7 @@ def _between(x: Any) -> float:
 
 
 def attention_of(record: Record) -> list[Attention]:
-    """Return every attention: the fused operation, and a softmax in the model that a product follows."""
+    """Return every attention: the fused operation, or a softmax in the model followed by a product."""
     found = []
     consumed = {id(box) for e in record.events if e.record is Matmul for box in e.args if isinstance(box, Box)}
     for event in record.events:
@@ -133,7 +133,7 @@ def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention
 
 
 def ending_of(record: Record, output: Any) -> Ending:
-    """Return how the model ends, and whether the loss begins with a softmax or a sigmoid of its own."""
+    """Return how the model ends, and whether the loss itself begins with a softmax or a sigmoid."""
     last = next((e for e in reversed(record.events) if e.output is output), None)
     reached = {id(output)}
     softmax = sigmoid = False
@@ -147,7 +147,7 @@ def ending_of(record: Record, output: Any) -> Ending:
 
 
 def constant_in(record: Record) -> tuple[str, str] | None:
-    """Return the first operation without a derivative whose argument asks for one, and its line."""
+    """Return the first operation without a derivative that is applied to a tracked value, and its line."""
     for event in record.events:
         if event.constant and event.record is not StopGradient and "generator" not in event.settings:
             for x in event.args:

@@ -1,1 +1,1 @@
-"""Looking at the gradients during a training."""
+"""Watching gradients during training."""

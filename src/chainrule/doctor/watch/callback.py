@@ -1,4 +1,4 @@
-"""Callbacks for `fit` that look at the gradients beside a training: to warn early, to keep how they flow."""
+"""Callbacks for `fit` that monitor gradients during training: for early warnings, and for a history of their flow."""
 
 import math
 import warnings
@@ -15,15 +15,15 @@ from chainrule.train.callbacks import Callback, Run
 
 
 class GradientWarning(UserWarning):
-    """A network that is being trained is sick; the message says how that shows."""
+    """Something is wrong with a network in training; the message gives the evidence."""
 
 
 class Beside(Callback):
-    """The base of callbacks that pass batches through a copy of the model; the training goes on as it would without.
+    """The base of callbacks that pass batches through a copy of the model, without affecting the training.
 
-    The first batches of the loader are taken aside at the beginning, and the loader put back where it stood; a
-    ValueError for one that can be read only once. `seen` counts the steps, those of an earlier run that `history` has
-    included where the loader knows its length.
+    The first batches of the loader are set aside at the start, and the loader is restored to its position; a loader
+    that can be read only once raises ValueError. `seen` counts the steps, including those of an earlier run recorded
+    in `history` if the loader has a length.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class Beside(Callback):
         self._batches: list[Batch] = []
 
     def on_train_start(self, run: Run) -> None:
-        """Begin to count anew, and take the first batches aside."""
+        """Restart the count, and set the first batches aside."""
         steps = len(run.loader) if hasattr(run.loader, "__len__") else 0
         self.seen = self._began = len(run.history) * steps
-        with untouched(run.model, 0, run.loader) as engine:  # a loader may draw its order as soon as it is asked
+        with untouched(run.model, 0, run.loader) as engine:  # `iter` alone may draw a loader's order
             if iter(run.loader) is run.loader:
                 raise ValueError(
                     f"{type(self).__name__}: the loader can be read only once; pass fit a list of batches or a "
@@ -44,25 +44,25 @@ class Beside(Callback):
             self._batches = collected(run.loader, engine.plain)
 
     def on_batch_end(self, run: Run) -> None:  # noqa: ARG002
-        """Count."""
+        """Count the step."""
         self.seen += 1
 
     def examined(self, run: Run, batches: int) -> Exam:
-        """Pass some of the batches through a copy of the model as it stands."""
+        """Pass some of the batches through a copy of the model in its current state."""
         with untouched(run.model, 0) as engine:
             return examine(Case(engine.unwrapped(run.model), run.loss, self._batches), self._batches[:batches])
 
 
 class GradientWatch(Beside):
-    """Asks the doctor after `after` steps, and warns once, with the evidence, where the network is sick.
+    """Runs the doctor after `after` steps, and warns once, with the evidence, if something is wrong with the network.
 
-    Nothing is tried and nothing is trained beside a copy; the training goes on as it would without. `diagnosis` holds
-    the answer. `steps` is how long the copy is trained, `thresholds` what `doctor` takes. Without `warn` the answer is
-    only kept.
+    No remedies are tried, only a copy is trained, and your training is not affected. `diagnosis` holds the result.
+    `steps` is how long the copy is trained, `thresholds` are those of `doctor`. With `warn=False` the diagnosis is
+    stored without a warning.
 
-    With `every`, the norm of ∂L/∂z in each layer is measured on the first batch after the first and every so many
-    steps: `history` has (step, loss, norms), `names` the layers, for a report or `to_tensorboard`. Such a look costs
-    about two steps.
+    With `every`, the norm of ∂L/∂z in each layer is measured on the first batch, after the first step and then every
+    `every` steps: `history` has (step, loss, norms), `names` the layers, for a report or `to_tensorboard`. Each
+    measurement costs about two steps.
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -102,7 +102,7 @@ class GradientWatch(Beside):
         self.after, self.steps, self.thresholds, self.every, self.warn = after, steps, thresholds, every, warn
         self.diagnosis: Diagnosis | None = None
         self.asked = 0
-        """After which step the doctor was asked."""
+        """The step after which the doctor was run; 0 if it was not."""
         self._rows: list[tuple[int, float, dict[str, float]]] = []
 
     @property
@@ -112,13 +112,13 @@ class GradientWatch(Beside):
 
     @property
     def history(self) -> tuple[tuple[int, float, tuple[float, ...]], ...]:
-        """The norms of ∂L/∂z, (step, loss, norm of each layer); nan where a layer had none."""
+        """The norms of ∂L/∂z, as (step, loss, norm of each layer); nan if a layer had none."""
         return tuple(
             (step, loss, tuple(norms.get(n, math.nan) for n in self.names)) for step, loss, norms in self._rows
         )
 
     def verdicts(self, lang: str = "en") -> tuple[tuple[str, str, str], ...]:
-        """Return what the doctor said, as (verdict and layer, evidence, limit and source); nothing before it was asked.
+        """Return the verdicts as (verdict and layer, evidence, limit and source); none before the doctor has run.
 
         A healthy network has no limit.
         """
@@ -127,7 +127,7 @@ class GradientWatch(Beside):
 
     @property
     def ok(self) -> bool:
-        """Whether the doctor found nothing, or was not asked."""
+        """Whether the doctor found nothing, or has not run."""
         return self.diagnosis is None or self.diagnosis.ok
 
     def __repr__(self) -> str:
@@ -140,12 +140,12 @@ class GradientWatch(Beside):
         return fragment("en", said, table(("step", "loss", *self.names), rows, "gradients") if self._rows else None)
 
     def on_train_start(self, run: Run) -> None:
-        """Begin anew."""
+        """Reset everything."""
         super().on_train_start(run)
         self.diagnosis, self.asked, self._rows = None, 0, []
 
     def on_batch_end(self, run: Run) -> None:
-        """Look at the flow, where it is time; ask the doctor, once."""
+        """Measure the flow when it is due; run the doctor once."""
         super().on_batch_end(run)
         taken = self.seen - self._began
         if self.every is not None and (taken == 1 or taken % self.every == 0):

@@ -1,4 +1,4 @@
-"""Measurements as TensorBoard takes them: scalars and histograms by tag, and a whole diagnosis as an event file."""
+"""Measurements for TensorBoard: scalars and histograms by tag, and a whole diagnosis as an event file."""
 
 import math
 import os
@@ -27,7 +27,7 @@ SCALARS: Mapping[str, str] = {
     "largest": "largest singular value",
     "smallest": "smallest singular value",
 }
-"""What is written of each layer, and the group of charts that it goes to."""
+"""The figures written for each layer, and their groups of charts."""
 HISTOGRAMS: Mapping[str, str] = {
     "histogram": "values",
     "gradient_histogram": "gradients",
@@ -36,7 +36,7 @@ HISTOGRAMS: Mapping[str, str] = {
 
 
 def scalars_of(layers: Iterable[Layer], only: Sequence[str] = tuple(SCALARS)) -> dict[str, float]:
-    """Return the figures of all layers by tag, `group/layer`; what has no meaning in a layer is left out."""
+    """Return the figures of all layers by tag, `group/layer`; figures that do not apply to a layer are left out."""
     found = ((f"{SCALARS[f]}/{named_use(row.name, row.use)}", getattr(row, f)) for f in only for row in layers)
     return {tag: value for tag, value in found if not math.isnan(value)}
 
@@ -48,7 +48,7 @@ def histograms_of(layers: Iterable[Layer]) -> dict[str, Histogram]:
 
 
 def _histogram(found: Counts) -> Histogram:
-    """Return counts as a histogram; its sums are those of the buckets' middles."""
+    """Return counts as a histogram; its sums are computed from the bucket midpoints."""
     counts, low, high = found
     edges = np.linspace(low, high, len(counts) + 1)
     middles, weight = (edges[1:] + edges[:-1]) / 2, np.asarray(counts, np.float64)
@@ -63,7 +63,7 @@ def write_diagnosis(d: Diagnosed, folder: str | os.PathLike[str], lang: str = "e
     names = [named_use(row.name, row.use) for row in rows]
     whole = {"doctor/loss": d.loss, "doctor/chance": d.chance, "doctor/noise scale": d.noise_scale}
     numbers = {tag: value for tag, value in whole.items() if not math.isnan(value)} | scalars_of(d.layers)
-    text = "\n".join(f"    {line}" for line in text_of(d, lang).splitlines())  # indented: Markdown leaves it as it is
+    text = "\n".join(f"    {line}" for line in text_of(d, lang).splitlines())  # indented: verbatim in Markdown
     with EventFile(folder) as file:
         file.write(0, numbers, histograms=histograms_of(d.layers), texts={"doctor/diagnosis": text})
         for step, loss, norms in d.history:

@@ -1,4 +1,4 @@
-"""A callback for `fit` that measures over a training, for TensorBoard."""
+"""A callback for `fit` that writes measurements during training for TensorBoard."""
 
 import math
 import os
@@ -13,16 +13,16 @@ from .event_log import histograms_of, scalars_of
 
 
 class GradientBoard(Beside):
-    """Writes what `doctor` measures of each layer into a new event file in `folder`, after every `every` steps.
+    """Writes the doctor's measurements of each layer to a new event file in `folder`, every `every` steps.
 
     Scalars: the norm of ∂L/∂z and its ratio to the next layer's, the two factors of a step back, mean, spread, flat and
-    dead units, singular values, rank, the gradient noise scale; over all layers, `doctor/flow` and
-    `doctor/noise scale`. Histograms: the values, ∂L/∂z and the weights of each layer. They are of a copy, passed
-    forward and backward in training mode over the loader's first `batches` batches: the same ones each time, so that
-    what moves is the network. The noise scale needs at least three.
+    dead units, singular values, rank, the gradient noise scale; for the whole network, `doctor/flow` and
+    `doctor/noise scale`. Histograms: the values, ∂L/∂z and the weights of each layer. They are measured on a copy in
+    training mode, passed forward and backward over the loader's first `batches` batches: the same ones each time, so
+    that only the network changes. The noise scale needs at least three batches.
 
-    `train.TensorBoard` writes the loss and the accuracy; both may write into one folder. Read it with
-    `tensorboard --logdir`. TensorBoard need not be installed.
+    `train.TensorBoard` writes the loss and the accuracy; both may write to the same folder. View it with
+    `tensorboard --logdir`. TensorBoard need not be installed for writing.
 
     Raises ValueError for `every` or `batches` below 1.
 
@@ -48,7 +48,7 @@ class GradientBoard(Beside):
         self._file: EventFile | None = None
 
     def on_batch_end(self, run: Run) -> None:
-        """Measure and write, where it is time."""
+        """Measure and write when it is due."""
         super().on_batch_end(run)
         taken = self.seen - self._began
         if taken != 1 and taken % self.every:
@@ -64,7 +64,7 @@ class GradientBoard(Beside):
         self._file.write(self.seen, numbers, histograms=histograms_of(exam.layers))
 
     def on_close(self, run: Run) -> None:  # noqa: ARG002
-        """Close the file; the next run begins another one."""
+        """Close the file; the next run starts a new one."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -116,7 +116,7 @@ class Builder:
     # The backward pass
 
     def backward(self) -> Iterator[Step]:
-        """Yield the steps of the backward pass: each gradient as soon as all its parts have come."""
+        """Yield the steps of the backward pass: each gradient as soon as all its parts have arrived."""
         done: set[Entry] = set()
         users = self._users()
         for unit in reversed(self.units):
@@ -130,7 +130,7 @@ class Builder:
                     yield self._gradient(entry, users[entry])
 
     def _in_order(self, unit: Unit) -> list[Entry]:
-        """What a layer computed from last: its parameters first, then what goes on to the layer before."""
+        """Return the tracked inputs of a unit: its parameters first, then what leads to earlier layers."""
         return sorted((x for _, x in unit.tracked_inputs()), key=lambda x: not x.is_leaf)
 
     def _is_inlined(self, entry: Entry) -> bool:
@@ -157,7 +157,7 @@ class Builder:
         return self._summed(entry, uses, name)
 
     def _summed(self, entry: Entry, uses: list[tuple[Unit, int]], name: str) -> Step:
-        """A value that is used several times: the sum of what comes back from each use."""
+        """Return the step for a value that is used several times: the sum of the gradients from all uses."""
         symbol, lines, parts = self.book.gradient_symbol(entry), [], []
         worst = deviation(sum(unit.contribution(k) for unit, k in reversed(uses)), entry.gradient)
         short = self.book.together(list(reversed(uses)), entry)

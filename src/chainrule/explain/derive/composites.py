@@ -1,4 +1,4 @@
-"""The values inside a fused operation: its composite, run on a tape of its own with the same inputs and cotangent."""
+"""The values inside a fused operation: its composite, run on a separate tape with the same inputs and cotangent."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .units import Unit
 
 
 def values_of(unit: Unit) -> list[Any]:
-    """Return every value and every gradient on the composite's tape; none where there is no composite."""
+    """Return every value and every gradient on the composite's tape; an empty list if there is no composite."""
     if unit.record.composite is None or unit.output.gradient is None:
         return []
     tape = DoubleRecorder()

@@ -1,4 +1,4 @@
-"""The last word: the recorded computation run again with one parameter moved, and the loss's change measured."""
+"""The final check: rerun the recorded computation with a parameter perturbed and measure the change of the loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from .steps import Confirmation
 from .subject import Recording
 
 MANY = 3_000_000
-"""Above this many elements in all runs together, the parameters are moved at once, along one direction."""
+"""Above this many elements over all runs, all parameters are perturbed together, along one direction."""
 RUNS = 10
-"""About how many runs one direction takes."""
+"""Approximate number of runs per direction."""
 
 
 def confirm(recording: Recording, book: Book) -> list[Confirmation]:
-    """Compare each wanted gradient with a numerical derivative along a random direction."""
+    """Compare each requested gradient with a numerical derivative along a random direction."""
     wanted = [e for e in recording.parameters if e.tracked and e.gradient is not None and e.value.size]
     needed = _needed(recording)
     replay = PrimalReplay(needed, recording.loss)
@@ -45,7 +45,7 @@ def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str
 
 
 def _may_kink(entry: Entry) -> bool:
-    """Whether an operation has kinks: its record says so, or it is the user's own and says nothing."""
+    """Whether an operation may have kinks: its record says so, or it is user-defined and does not say."""
     is_record = isinstance(entry.op, type) and entry.op.__module__.startswith("chainrule.")
     return not is_record or bool(entry.op.kinks)
 
@@ -65,9 +65,9 @@ def _needed(recording: Recording) -> list[Entry]:
 
 
 class PrimalReplay:
-    """The recorded operations, without any rule: primal after primal, from other leaves.
+    """Reruns the recorded operations from different leaves, using primals only and no rules.
 
-    What carries no gradient (masks, comparisons, detached values) keeps its value.
+    Values that carry no gradient (masks, comparisons, detached values) are kept as recorded.
     """
 
     def __init__(self, entries: Sequence[Entry], loss: Entry) -> None:
@@ -75,7 +75,7 @@ class PrimalReplay:
         self.loss = loss
 
     def along(self, directions: Mapping[Entry, Any]) -> Callable[[float], float]:
-        """Return the loss as a function of a step along directions of some leaves."""
+        """Return the loss as a function of the step size along the given directions of some leaves."""
 
         def moved(t: float) -> float:
             values: dict[Entry, Any] = {e: e.value + t * d for e, d in directions.items()}

@@ -1,4 +1,4 @@
-"""An equation with its verdict, and how a formula is fitted to the unit it is written for."""
+"""An equation with its verdict, and helpers that adapt a formula to its unit."""
 
 import re
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from .verify import Deviation
 
 @dataclass(frozen=True)
 class Equation:
-    """One displayed equation: LaTeX, the same with numbers where they fit, and the verdict on it."""
+    """One displayed equation: its LaTeX, the same with numbers where they fit, and its verdict."""
 
     latex: str
     numbers: str | None
@@ -31,7 +31,7 @@ def unbracketed(latex: str) -> str:
 
 
 def tidied(latex: str) -> str:
-    r"""Leave out what multiplies or divides by one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
+    r"""Drop factors and divisors of one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
     latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
     latex = latex.replace(r"\frac{1}{1}", "1")
     return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
@@ -47,7 +47,7 @@ _ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\
 
 
 def last_side(numbers: str) -> str | None:
-    """Return the right-hand side in numbers, None where it is no more than the value itself."""
+    """Return the right-hand side in numbers, or None if it is just the value itself."""
     _, right = sides(numbers)
     last = right[0] if right else numbers
     return None if _ALONE.fullmatch(without_brackets(last).strip()) else last
@@ -55,7 +55,7 @@ def last_side(numbers: str) -> str | None:
 
 @dataclass(frozen=True)
 class Constant:
-    """A function that returns one value, whatever it is given."""
+    """A function that returns the same value for any arguments."""
 
     value: Any
 
@@ -65,7 +65,7 @@ class Constant:
 
 
 def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
-    """Keep the axes that a reduction dropped, with length 1: so its output meets its input in a formula."""
+    """Keep reduced axes with length 1, so that the output broadcasts against the input in a formula."""
     axis = unit.settings.get("axis")
     dropped = axis is not None and not unit.settings.get("keepdims", False)
     if not dropped or not isinstance(operand, Named) or np.shape(operand.value) != unit.output.shape:
@@ -80,12 +80,12 @@ def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
 
 
 def dotted(law: Law, unit: Unit) -> Law:
-    r"""Write a product with a number with a dot: $\odot$ is for arrays."""
+    r"""Write a product with a scalar as a dot: $\odot$ is for arrays."""
     return replace(law, latex=law.latex.replace(r"\odot", times(unit))) if unit.record.kind != "general" else law
 
 
 def settings_of(unit: Unit) -> dict[str, Any]:
-    """Return the settings that a formula may name, and n, how many elements make one of a reduction's result."""
+    """Return the settings that a formula may name, and n, the number of elements reduced into one result."""
     found = {k: v for k, v in unit.settings.items() if isinstance(v, int | float | tuple | list) or v is None}
     if "axis" in unit.settings:
         first = unit.inputs[0]
@@ -95,7 +95,7 @@ def settings_of(unit: Unit) -> dict[str, Any]:
 
 
 def axes_shown(shown: str, unit: Unit) -> str:
-    """Write the axes of a sum as they are, and leave them out where it is over all."""
+    """Write out the axes of a sum, or omit them if it is over all axes."""
     axis = unit.settings.get("axis", ())
     if axis == ():
         return shown

@@ -1,4 +1,4 @@
-r"""The equations of a computation: each written with its symbols, evaluated by itself and held against the tape."""
+r"""The equations of a computation: each written with its symbols, evaluated on its own and compared with the tape."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ from .units import Unit
 from .verify import Deviation, deviation, evaluate, verify
 
 LONG = 240
-"""The most LaTeX that a sum of several parts may have as one equation."""
+"""The maximum length in LaTeX of a sum of several parts written as one equation."""
 
 
 class Book:
@@ -58,19 +58,19 @@ class Book:
         self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
         self._constants: dict[int, tuple[Any, Symbol]] = {}
 
-    # What stands for what
+    # Symbols and operands
 
     def symbol(self, entry: Entry) -> Symbol:
         """Return the symbol of a value."""
         return self.names.of(entry)
 
     def gradient_symbol(self, entry: Entry) -> Derivative:
-        """Return the symbol of the derivative of the loss by a value."""
+        """Return the symbol of the derivative of the loss with respect to a value."""
         symbol = self.names.of(entry)
         return Derivative(symbol.base, symbol.label)
 
     def operand(self, x: Any) -> Operand:
-        """Return what stands for an input of a unit."""
+        """Return the operand for an input of a unit."""
         if isinstance(x, Entry):
             unit = self.maker.get(x)
             if unit is not None and unit.inlined:
@@ -98,7 +98,7 @@ class Book:
         return Equation(latex, None, Deviation(error))
 
     def bar(self, entry: Entry) -> Operand:
-        """Return what stands for the derivative of the loss by a value."""
+        """Return the operand for the derivative of the loss with respect to a value."""
         if entry is self.recording.loss:
             return Literal(1.0)
         unit = self.maker.get(entry)
@@ -123,13 +123,13 @@ class Book:
         return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
 
     def operands(self, unit: Unit, backward: bool) -> dict[str, Operand]:
-        """Return what stands for each name of a unit's formulas."""
+        """Return the operand for each name in a unit's formulas."""
         found: dict[str, Operand] = {}
         for name, x in zip(unit.argument_names, unit.inputs, strict=True):
             if x is not None and not isinstance(x, tuple | str):
                 found[name] = self.operand(x)
         output = output_name(unit).replace("\\", "")
-        is_own = unit.inlined and not backward  # the formula that is being written: it has no symbol on the left
+        is_own = unit.inlined and not backward  # the formula being written has no symbol on its left
         value = Named(Symbol("u"), unit.output.value) if is_own else self.operand(unit.output)
         bar = self.bar(unit.output) if backward and unit.output.gradient is not None else None
         value, bar = (value, None) if bar is None else (with_kept_axes(unit, value), with_kept_axes(unit, bar))
@@ -148,7 +148,7 @@ class Book:
     # The equations
 
     def forward(self, unit: Unit) -> tuple[Equation, list[Equation]]:
-        """Return the equation of the forward pass, and those of what it uses."""
+        """Return the equation of the forward pass, and the equations that it depends on."""
         law, rendered = self._forward(unit)
         if law is None:
             return self._unstated(self.symbol(unit.output).latex(), unit), []
@@ -163,7 +163,7 @@ class Book:
         return law, self._written(dotted(law, unit), unit, steps)
 
     def kept(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
-        """Return the equations of what an operation keeps for its backward pass, each with its symbol and value."""
+        """Return the equations of the values that an operation saves for its backward pass, with symbols and values."""
         found: list[tuple[Symbol, Equation, Any]] = []
         extra: dict[str, Operand] = {}
         if all(unit.saved.get(name) is None for name, _ in kept_laws(unit)):
@@ -177,7 +177,7 @@ class Book:
                 continue
             extra[name] = Named(symbol, value)
             equation = self._judged(law, rendered, value)
-            if not held:  # the rules that ran do not need it; what they need is defined by it, and verifies it
+            if not held:  # the rules that ran do not save it; what they save is defined by it, and so verifies it
                 equation = replace(equation, verdict=Deviation(None, name))
             found.append((symbol, equation, value))
         last = found[-1][1].verdict if found else Deviation(None)
@@ -191,9 +191,9 @@ class Book:
         return Symbol(letters.get(name, name.upper()), own.label)
 
     def backward(self, unit: Unit, k: int, alone: bool = True) -> tuple[Equation, list[Equation]]:
-        """Return the equation for the cotangent that a unit sends to its input k, and those of what it uses.
+        """Return the equation of the cotangent that a unit sends to its input k, and those that it depends on.
 
-        Where it is not `alone`, its left-hand side is the part of the gradient that comes through this unit.
+        If it is not `alone`, the left-hand side is the part of the gradient that comes through this unit.
         """
         target = unit.inputs[k]
         left = self.gradient_symbol(target)
@@ -211,7 +211,7 @@ class Book:
         return self._with_chain(equation, unit, k, local, left), before
 
     def together(self, parts: Sequence[tuple[Unit, int]], entry: Entry) -> str | None:
-        """Return a sum of whole right-hand sides as one equation, or None where it would not be read."""
+        """Return a sum of whole right-hand sides as one equation, or None if it would be too long to read."""
         total = ""
         for unit, k in parts:
             equation, before = self.backward(unit, k, alone=False)
@@ -223,7 +223,7 @@ class Book:
         return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
 
     def through(self, unit: Unit) -> str:
-        """Return the symbol of the first value that a unit's result is written in."""
+        """Return the symbol of the first value that a unit's result appears in."""
         while unit.inlined:
             unit = unit.consumers[0]
         return self.symbol(unit.output).latex()
@@ -254,7 +254,7 @@ class Book:
         return replace(rendered, shown=axes_shown(rendered.shown, unit))
 
     def _stepped(self, law: Law, unit: Unit) -> tuple[dict[str, Operand], list[Equation]]:
-        """Evaluate the formulas that come before a law, so that it can use their values."""
+        """Evaluate the formulas that precede a law, so that it can use their values."""
         key = (unit, law.steps)
         if key not in self._steps:
             self._steps[key] = self._worked(law, unit)
@@ -278,7 +278,7 @@ class Book:
         return found, equations
 
     def parts(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
-        """Return the equations of the parts that an operation with several outputs makes."""
+        """Return the equations of the outputs of an operation with several outputs."""
         found: list[tuple[Symbol, Equation, Any]] = []
         if unit.record is not Split:
             return found
@@ -306,7 +306,7 @@ class Book:
         return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
-        """Put the chain rule before the result: the derivative by the output, times the local derivative."""
+        """Put the chain rule before the result: the gradient at the output, times the local derivative."""
         latex = equation.latex
         start = left.latex()
         if left.is_delta and latex.startswith(f"{start} = "):
@@ -338,12 +338,12 @@ BY_RESULT = "verified by the formula that uses it"
 
 
 def _settled(step: Equation, result: Equation) -> Equation:
-    """What has no composite to be held against is verified by the formula that uses its value."""
+    """Verify a value that has no composite to compare with by the formula that uses it."""
     return replace(step, verdict=result.verdict) if step.verdict.reason == BY_RESULT else step
 
 
 def _nearest(value: Any, candidates: Sequence[Any]) -> Deviation:
-    """An intermediate value is verified where the composite's own tape has it."""
+    """Return an intermediate value's deviation from the closest value on the composite's tape."""
     errors = [deviation(value, c) for c in candidates if np.shape(c) == np.shape(value)]
     if not candidates:
         return Deviation(None, BY_RESULT)

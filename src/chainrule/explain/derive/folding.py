@@ -1,4 +1,4 @@
-"""What repeats is shown once: runs of steps with the same operations and shapes, as the blocks of a transformer."""
+"""Show repeats once: runs of steps with the same operations and shapes, such as the blocks of a transformer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from .steps import Step
 
 LEAST = 2
-"""How often something must come, at least, to be folded."""
+"""The minimum number of repeats to fold."""
 SHORTEST = 3
-"""How many equations must disappear, at least."""
+"""The minimum number of equations that a fold must hide."""
 
 
 @dataclass(frozen=True)
 class RepeatedSteps:
-    """Steps that come `times` times in a row; `hidden` is how many of them are not shown."""
+    """Steps that repeat `times` times in a row; `hidden` is the number of steps not shown."""
 
     steps: tuple[Step, ...]
     times: int = 1
@@ -21,7 +21,7 @@ class RepeatedSteps:
 
 
 def fold(steps: Sequence[Step]) -> list[RepeatedSteps]:
-    """Return the steps in blocks, the longest repeated run first wherever one begins."""
+    """Return the steps in blocks; at each step, the repeated run that hides the most wins."""
     keys = [step.key for step in steps]
     blocks: list[RepeatedSteps] = []
     position = 0
@@ -38,7 +38,7 @@ def fold(steps: Sequence[Step]) -> list[RepeatedSteps]:
 
 
 def _best(keys: Sequence[tuple[object, ...]], start: int) -> tuple[int, int]:
-    """Return the period and the number of repeats that hide the most; of equal ones, the shortest period."""
+    """Return the period and the number of repeats that hide the most steps; ties go to the shortest period."""
     best = (1, 1)
     for period in range(1, (len(keys) - start) // 2 + 1):
         times, unit = 1, keys[start : start + period]

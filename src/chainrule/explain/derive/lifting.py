@@ -1,8 +1,8 @@
-"""Everything a function reaches, copied and lifted to float64: closures, globals, attributes, containers.
+"""Copies of everything a function reaches, lifted to float64: closures, globals, attributes, containers.
 
 A derivation is verified to nine digits, so nothing in it may be rounded to float32: neither the arguments nor a module
-or an array that the function merely finds. The copies are the function's own: whatever it changes while it runs (a
-running mean, a list, a counter, a generator) stays as it was outside.
+or an array that the function reaches from outside. Only the copies are modified: whatever the function changes while
+it runs (a running mean, a list, a counter, a generator), the original stays as it was.
 """
 
 import copy
@@ -28,41 +28,41 @@ _OUTSIDE = ("site-packages", "dist-packages")
 
 @dataclass
 class Reach:
-    """The copies made so far, and how the program calls what it found.
+    """The copies made so far, with the names that the program has for the originals.
 
-    `enter` puts an array on the tape, as (value, name, tracked, is_parameter), and returns what stands for it: each
-    tensor that is found becomes that. `modules` are the outermost modules with the names they were found under, `root`
-    the one that is the subject itself; `boxes` the tensors by the id of the user's own.
+    `enter(value, name, tracked, is_parameter)` puts an array on the tape and returns the tensor that replaces the one
+    found. `modules` are the outermost modules with the names they were found under, `root` the one that is the subject
+    itself; `boxes` maps the ids of the user's tensors to their replacements.
     """
 
     enter: Callable[[Any, str, bool, bool], Tensor]
     root: Any = None
     modules: list[tuple[str, Module, Module]] = field(default_factory=list)
     boxes: dict[int, Tensor] = field(default_factory=dict)
-    _twins: dict[int, Any] = field(default_factory=dict)  # what `copy.deepcopy` takes for its memo
-    _kept: list[Any] = field(default_factory=list)  # an id means something only while its object lives
+    _twins: dict[int, Any] = field(default_factory=dict)  # the memo of `copy.deepcopy`
+    _kept: list[Any] = field(default_factory=list)  # an id is valid only while its object is alive
     _globals: dict[int, dict[str, Any]] = field(default_factory=dict)
     _depth: int = 0
 
     def lift(self, x: Any, name: str = "") -> Any:
-        """Return the copy of what the program calls `name`, or itself where there is nothing to lift in it."""
+        """Return the copy of what the program calls `name`, or the object itself if it contains nothing to lift."""
         if isinstance(x, (*ATOMS, type)):
             return x
         if id(x) not in self._twins:
             self._kept.append(x)
-            self._twins[id(x)] = x  # what leads back to itself while it is being copied
+            self._twins[id(x)] = x  # for cycles met during the copy
             self._twins[id(x)] = self._lifted(x, name)
         return self._twins[id(x)]
 
     def subject(self, x: Any) -> Any:
-        """Return the copy of what is called: of an object, its `__call__`, with all that this reaches."""
+        """Return a copy of the callable (for an object, its `__call__`) with everything that it reaches."""
         call = next((vars(c)["__call__"] for c in type(x).__mro__ if "__call__" in vars(c)), None)
         if isinstance(x, Module | functools.partial) or not isinstance(call, FunctionType) or _is_library(type(x)):
             return self.lift(x)
         return MethodType(self.lift(call), self.lift(x))
 
     def paths(self) -> Iterator[tuple[str, Module, Module]]:
-        """Yield (path, the user's module, its copy) for each module: below its name where there are several."""
+        """Yield (path, the user's module, its copy) for each module; paths begin with its name if there are several."""
         taken: set[str] = set()
         shown = [m for m in self.modules if m[1] is self.root or next(m[1].parameters(), None) is not None]
         for name, original, twin in shown:
@@ -75,7 +75,7 @@ class Reach:
             both = zip(original.named_modules(prefix), twin.named_modules(prefix), strict=True)
             yield from ((path, old, new) for (path, old), (_, new) in both)
 
-    # One thing of each kind
+    # Copying each kind of object
 
     def _lifted(self, x: Any, name: str) -> Any:
         if isinstance(x, Tensor):
@@ -96,7 +96,7 @@ class Reach:
         if isinstance(x, np.random.Generator | np.random.RandomState):
             return copy.deepcopy(x)
         if isinstance(x, ModuleType) or _is_library(type(x)):
-            return x  # a module of Python's is looked into by the function that names it
+            return x  # Python modules are searched by the function that names them
         return self._object(x)
 
     def _tensor(self, x: Tensor, name: str) -> Any:
@@ -120,7 +120,7 @@ class Reach:
         return twin
 
     def _held(self, value: Any, key: str) -> Any:
-        """Copy what a module holds: what this does not look into, such as its hooks, as `copy.deepcopy` does."""
+        """Copy what a module holds; anything not searched here, such as its hooks, by `copy.deepcopy`."""
         found = self.lift(value, key)
         is_ours = type(value).__module__.startswith("chainrule.") and not isinstance(value, type | FunctionType)
         return copy.deepcopy(value, self._twins) if found is value and is_ours else found
@@ -141,10 +141,10 @@ class Reach:
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
 
     def _object(self, x: Any) -> Any:
-        """Copy an object of the user's own class, attribute by attribute."""
+        """Copy an object of a user-defined class, attribute by attribute."""
         try:
             twin = copy.copy(x)
-        except Exception:  # it says how it is copied, and refuses: it is used as it is
+        except Exception:  # its own copy method refuses: use the object as it is
             return x
         if twin is x or type(twin) is not type(x):
             return x
@@ -159,7 +159,7 @@ class Reach:
         return twin
 
     def _bind(self, x: Any, twin: Any) -> None:
-        """Give a copy its own methods, where they reach past the object: into globals, or into a closure."""
+        """Rebind a copy's methods if they reach outside the object: into globals, or into a closure."""
         if not hasattr(twin, "__dict__"):
             return
         for cls in reversed(type(x).__mro__):
@@ -186,7 +186,7 @@ class Reach:
         twin.__qualname__, twin.__module__, twin.__doc__ = f.__qualname__, f.__module__, f.__doc__
         twin.__annotations__ = f.__annotations__
         for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
-            if old != CellType():  # a cell that is empty stays empty: what it is for has not been defined
+            if old != CellType():  # an empty cell stays empty: its variable is not defined yet
                 new.cell_contents = self.lift(old.cell_contents, name)
         for name in names & f.__globals__.keys():
             space[name] = self._named(f.__globals__[name], name, attributes)
@@ -198,7 +198,7 @@ class Reach:
         return twin
 
     def _named(self, x: Any, name: str, attributes: set[str]) -> Any:
-        """Lift a global; of a module of the user's own, `nets`, what the function may take from it, `nets.model`."""
+        """Lift a global; of a user's Python module `nets`, lift what the function may read from it, `nets.model`."""
         if not isinstance(x, ModuleType) or _is_library(x):
             return self.lift(x, name)
         twin = self._twins.get(id(x))
@@ -223,7 +223,7 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 
 def _names_in(code: CodeType) -> tuple[set[str], set[str]]:
-    """Return the globals that a function and those inside it read, and the attributes."""
+    """Return the names of the globals and attributes that a function and its nested functions read."""
     found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     attributes = set(code.co_names)
     for constant in code.co_consts:
@@ -242,9 +242,9 @@ def _looks_outside(f: FunctionType) -> bool:
 
 
 def _is_library(x: Any) -> bool:
-    """Whether a class, function or module of Python's belongs to a library, this one too, and is no code of the user's.
+    """Whether a class, function or Python module is library code (chainrule included), not the user's.
 
-    Anything else belongs to none.
+    False for any other object.
     """
     if isinstance(x, FunctionType):
         return _is_library_name(x.__module__ or "", x.__code__.co_filename)

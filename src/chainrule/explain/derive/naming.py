@@ -1,7 +1,7 @@
-r"""Which symbol each value gets.
+r"""Assigning a symbol to each value.
 
-The field's own letters come first: x, $W^{(l)}$, $b^{(l)}$, $z^{(l)}$, $a^{(l)}$, $\hat y$, L. The label l is the name
-that a layer's module has, or its number; a function's values are called what its variables are called.
+The field's usual letters come first: x, $W^{(l)}$, $b^{(l)}$, $z^{(l)}$, $a^{(l)}$, $\hat y$, L. The label l is the
+name of the layer's module, or its number; values in a function take the names of its variables.
 """
 
 import re
@@ -23,7 +23,7 @@ from .views import VectorMatrix
 
 QUERY_KEY_VALUE = ("Q", "K", "V")
 AFFINE = (Multiply, Matmul, VectorMatrix)
-"""What makes an affine map, $w x + b$, when something is added to it."""
+"""Operations that form an affine map, $w x + b$, when something is added to the result."""
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
 
 
@@ -35,12 +35,12 @@ class Names:
     taken: set[str]
 
     def give(self, entry: Entry, symbol: Symbol) -> None:
-        """Give an entry a symbol, with a number where another one has it."""
+        """Give an entry a symbol, numbered if it is already taken."""
         if entry not in self.symbols:
             self.symbols[entry] = self.free(symbol)
 
     def free(self, symbol: Symbol) -> Symbol:
-        """Return a symbol that nothing else has, this one or one with a number, and take it."""
+        """Return this symbol, numbered if it is already taken, and reserve it."""
         found, number = symbol, 1
         while str(found) in self.taken:
             number += 1
@@ -89,7 +89,7 @@ def _is_layer(unit: Unit) -> bool:
 
 
 def _roles(unit: Unit) -> dict[int, str]:
-    """Return what a layer calls its parameters, by their position."""
+    """Return a layer's names for its parameters, by position."""
     letters = unit.record.letters
     return {k: letters[name] for k, name in enumerate(unit.record.arguments) if name in letters}
 
@@ -113,7 +113,7 @@ def _is_activation(unit: Unit) -> bool:
 
 
 def _module_labels(layers: Sequence[Unit]) -> list[str]:
-    """The shortest form of the modules' paths that tells them apart: the number, the last name, or more of it."""
+    """Return the shortest unambiguous form of the modules' paths: the number, the last name, or more of the path."""
     paths = [_module_of(unit).split(".") for unit in layers]
     if all(path[-1].isdigit() and len(path) <= 2 for path in paths) or len(set(map(tuple, paths))) < len(paths):
         return [str(k) for k in range(1, len(layers) + 1)]
@@ -130,26 +130,26 @@ def _module_labels(layers: Sequence[Unit]) -> list[str]:
 def _short(path: Sequence[str], depth: int, numbered: bool) -> str:
     """Return the last names of a path, with every number before them if `numbered`: `0.attention.query` is `0.query`.
 
-    A number says little by itself: the name before it stays.
+    A number alone says little, so the name before it is kept.
     """
     start = len(path) - depth - (depth == 1 and path[-1].isdigit() and len(path) > 1)
     return ".".join(part for k, part in enumerate(path) if k >= start or (numbered and part.isdigit()))
 
 
 def _module_of(unit: Unit) -> str:
-    """The path of the module that holds the unit's parameter."""
+    """Return the path of the module that holds the unit's parameter."""
     return _weight_of(unit).name.rpartition(".")[0]
 
 
 def _weight_of(unit: Unit) -> Entry:
-    """The parameter that makes a unit a layer."""
+    """Return the parameter that makes a unit a layer."""
     roles = _roles(unit)
     inputs = [x for k, x in enumerate(unit.inputs) if k in roles]
     return next(x for x in inputs if isinstance(x, Entry) and x.is_leaf and x.is_parameter)
 
 
 def _weight_labels(layers: Sequence[Unit], names: Names) -> list[str]:
-    """The labels that the weights' own names have; numbers where there are none and several layers."""
+    """Return the labels in the weights' own names; if there are none and several layers, numbers."""
     weights = [_weight_of(unit) for unit in layers]
     if all(w in names.symbols for w in weights):
         labels = [names.of(w).label for w in weights]
@@ -166,7 +166,7 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
                 names.give(x, Symbol(roles[k], labels[unit]))
 
 
-# What operations make
+# The values that operations produce
 
 
 def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
@@ -201,7 +201,7 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
 
 
 def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, variables: dict[Unit, Symbol]) -> None:
-    """Call what attention takes Q, K and V."""
+    """Name the inputs of attention Q, K and V."""
     made = {unit.output: unit for unit in units}
     for unit in units:
         if unit.record is not ScaledDotProductAttention:
@@ -212,7 +212,7 @@ def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, va
 
 
 def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
-    """Name the outputs of an operation that has several."""
+    """Name the outputs of an operation with several outputs."""
     if not isinstance(unit.output.value, tuple):
         return
     whole = names.of(unit.output)
@@ -222,9 +222,9 @@ def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
 
 
 def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str]) -> dict[Unit, Symbol]:
-    """What the program calls a value: the last operation on a line such as `z = w * x + b` makes z.
+    """Return the program's names for values: the last operation on a line such as `z = w * x + b` makes z.
 
-    Values of one name are numbered; those of a line that runs for each layer have the layer's label instead.
+    Values that share a name are numbered; on a line that runs once per layer, they take the layer's label instead.
     """
     runs: dict[str, list[Unit]] = {}
     line_before = None
@@ -250,5 +250,5 @@ def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, s
 
 
 def _is_own_letter(unit: Unit, symbol: Symbol) -> bool:
-    """Whether a variable has the letter that its layer would give it, without the layer's label."""
+    """Whether a variable's letter is the one its layer would give it, without the layer's label."""
     return not symbol.label and symbol.base == unit.record.letters.get("y", "a")

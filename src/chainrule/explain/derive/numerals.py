@@ -1,4 +1,4 @@
-"""Numbers in LaTeX: rounded for the eye only, at the very end."""
+"""Numbers in LaTeX: rounded for display only, at the very end."""
 
 from fractions import Fraction
 from typing import Any
@@ -8,13 +8,13 @@ import numpy as np
 DIGITS = 4
 """Significant digits that are shown."""
 MOST_ROWS, MOST_COLUMNS = 4, 4
-"""Larger arrays are cut off: a reader checks a few numbers, not a page of them."""
+"""Larger arrays are truncated: a reader checks a few numbers, not a page of them."""
 FITS = 8
-"""How many elements an array may have to be put in for its symbol."""
+"""The most elements an array may have to be written in place of its symbol."""
 
 
 def number(x: float, digits: int = DIGITS) -> str:
-    r"""Return a number rounded to significant digits, large and small ones with a power of ten.
+    r"""Return a number rounded to significant digits, very large and very small ones with a power of ten.
 
     >>> number(0.750260105), number(-1.0), number(1.5e-7)
     ('0.7503', '-1', '1.5 \\cdot 10^{-7}')
@@ -29,7 +29,7 @@ def number(x: float, digits: int = DIGITS) -> str:
 
 
 def fraction(x: float) -> str | None:
-    r"""Return a number exactly, as a short decimal or a fraction; None where it is neither.
+    r"""Return a number exactly, as a short decimal or a fraction; None if it is neither.
 
     >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9)
     ('0.5', '-\\frac{1}{3}', None)
@@ -44,7 +44,7 @@ def fraction(x: float) -> str | None:
 
 
 def matrix(value: Any, fits: int = FITS) -> str | None:
-    """Return an array as a matrix, a scalar as a number (a negative one in brackets), or None where it is too large."""
+    """Return an array as a matrix, a scalar as a number (in brackets if negative), or None if it is too large."""
     array = np.asarray(value)
     if array.ndim == 0:
         text = number(float(array))
@@ -55,7 +55,7 @@ def matrix(value: Any, fits: int = FITS) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value for the eye: a number, a matrix, cut off where it is large, or the first matrix of a stack."""
+    """Return a value for display: a number, a matrix (truncated if large), or the first matrix of a stack."""
     array = np.asarray(value)
     if array.ndim == 0:
         return number(float(array))

@@ -1,7 +1,7 @@
-r"""What can stand for a name in a formula: a symbol with its value, a number, or another formula's right-hand side.
+r"""What can replace a name in a formula: a symbol with its value, a number, or another formula's right-hand side.
 
-Each is written in three ways: `show` for the reader, `read` for the evaluator of `formula`, and `digits` with the
-numbers themselves. All three come from the same walk over the same formula, so what is verified is what is shown.
+Each is written in three ways: `show` for the reader, `read` for the evaluator of `formula`, and `digits` with numbers.
+All three come from the same walk over the same formula, so the formula that is verified is the one displayed.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ Values = dict[str, Any]
 
 
 class Operand(ABC):
-    """What stands for a name."""
+    """What replaces a name in a formula."""
 
     @abstractmethod
     def show(self, sub: str, sup: str) -> str:
@@ -29,11 +29,11 @@ class Operand(ABC):
 
     @abstractmethod
     def digits(self, sub: str, sup: str) -> str | None:
-        """Return the LaTeX with numbers, or None where they do not fit."""
+        """Return the LaTeX with numbers, or None if they do not fit."""
 
     @property
     def is_one(self) -> bool:
-        """Whether it is the number 1, which a product leaves out."""
+        """Whether it is the number 1, which a product omits."""
         return False
 
 
@@ -56,11 +56,11 @@ class Named(Operand):
         return self.symbol.latex(sub, sup)
 
     def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
-        """Return a name of the evaluator's; a transpose of what has no two axes is itself."""
+        """Return a name for the evaluator; an array without two axes is its own transpose."""
         return _named(self.value, sub, sup, capital, values)
 
     def digits(self, sub: str, sup: str) -> str | None:
-        """Return the value, where it is small and not indexed."""
+        """Return the value, if it is small and not indexed."""
         if sub or (text := matrix(self.value)) is None:
             return None
         if not sup:
@@ -70,7 +70,7 @@ class Named(Operand):
 
     @property
     def is_one(self) -> bool:
-        """Only the derivative of the loss by itself is left out."""
+        """Whether it is the derivative of the loss with respect to itself, the only symbol that a product omits."""
         return self.symbol.base == "1"
 
 
@@ -91,11 +91,11 @@ class Literal(Operand):
         )
 
     def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
-        """Return a name of the evaluator's: a number of the formula has no exponent."""
+        """Return a name for the evaluator, whose numbers have no exponent."""
         return _named(self.value, sub if np.ndim(self.value) else "", sup, False, values)
 
     def digits(self, sub: str, sup: str) -> str | None:
-        """Return the number, in brackets where it is negative."""
+        """Return the number, in brackets if it is negative."""
         text = self.show(sub, sup)
         return rf"({text})" if text.startswith("-") else text
 
@@ -107,7 +107,7 @@ class Literal(Operand):
 
 @dataclass(frozen=True)
 class Expression(Operand):
-    """The right-hand side of another formula, put in for a value that has no symbol of its own."""
+    """The right-hand side of another formula, substituted for a value that has no symbol of its own."""
 
     shown: str
     reading: str
@@ -122,7 +122,7 @@ class Expression(Operand):
         return rf"\left({text}\right){below}{above}" if bracket else text
 
     def show(self, sub: str, sup: str) -> str:
-        """Return the formula, in brackets where it needs them."""
+        """Return the formula, in brackets if it needs them."""
         return self._wrapped(self.shown, sub, sup)
 
     def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:

@@ -1,4 +1,4 @@
-"""The recorder of a derivation: all of it is computed in float64, tensors that are merely reached included."""
+"""The recorder of a derivation: everything is computed in float64, including tensors that the function closes over."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from chainrule.rules.arrays.shape import Astype
 
 
 class DoubleRecorder(Recorder):
-    """A recorder whose values are float64, so that a deviation is an error and no rounding."""
+    """A recorder whose values are float64, so that a deviation is an error and not rounding."""
 
     __slots__ = ("_lifts",)
 
@@ -21,7 +21,7 @@ class DoubleRecorder(Recorder):
         self._lifts: dict[int, Tensor] = {}
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply and note `op`; a conversion to another floating dtype is one to float64."""
+        """Apply and record `op`; a conversion to any floating dtype becomes one to float64."""
         if op is Astype:
             settings = {**settings, "dtype": np.dtype(np.float64)}
         return super().process(op, tuple(map(self._lifted, args)), settings)

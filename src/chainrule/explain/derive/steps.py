@@ -12,7 +12,7 @@ from .verify import TOLERANCE
 
 @dataclass(frozen=True)
 class Line:
-    """One equation within a step: what it is called, LaTeX, and its deviation (None: not verified)."""
+    """One equation within a step: its title, its LaTeX, and its deviation (None: not verified)."""
 
     title: str
     latex: str
@@ -30,8 +30,8 @@ class Step:
     """One step of a derivation.
 
     `symbol` and `formula` are LaTeX; `numbers` is the right-hand side with its numbers, where they fit. `value` is the
-    exact value, from the tape. `error` is the largest deviation of the formula, evaluated by itself, from that value,
-    relative to the value's largest element; None where the formula could not be evaluated, for the `reason` given.
+    exact value, from the tape. `error` is the largest deviation of the formula, evaluated on its own, from that value,
+    relative to the value's largest element; None if the formula could not be evaluated, for the `reason` given.
     `lines` are the equations that lead to this one.
     """
 
@@ -68,7 +68,7 @@ class SymbolRow:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A parameter's gradient against numerical differentiation, along one direction."""
+    """A parameter's gradient compared with numerical differentiation, along one direction."""
 
     symbol: str
     name: str
@@ -133,14 +133,14 @@ class Account:
             yield from (e for e in (step.error, *(line.error for line in step.lines)) if e is not None)
 
     def __getitem__(self, symbol: str) -> Step:
-        r"""Return the step that gives a symbol, a parameter's gradient by the parameter's name.
+        r"""Return the step that computes a symbol; a parameter's gradient is found by the parameter's name.
 
-        Raises KeyError with the symbols there are.
+        Raises KeyError, which lists the symbols, if there is none.
         """
         for step in self.steps:
             if symbol in (step.symbol, step.parameter, to_unicode(step.symbol)):
                 return step
-        raise KeyError(f"no step gives {symbol!r}; there are {', '.join(to_unicode(s.symbol) for s in self.steps)}")
+        raise KeyError(f"no step for {symbol!r}; expected one of {', '.join(to_unicode(s.symbol) for s in self.steps)}")
 
     def __bool__(self) -> bool:
         return self.ok

@@ -1,4 +1,4 @@
-"""What is explained: a model with its data and loss, or a function, run once on a recording tape."""
+"""The subject of a derivation: a model with its data and loss, or a function, run once on a recording tape."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,8 @@ HOW = (
 class Recording:
     """One run: every entry in order, the loss, what the model returned, and the target.
 
-    `modules` are those of the model, or those that a function reached; `weights` their parameters. `names` says what
-    each tensor that was reached is called, by its id.
+    `modules` are those of the model, or those that a function reached; `weights` their parameters. `names` maps the id
+    of each tensor that was reached to its name.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Recording:
     names: Mapping[int, str] = field(default_factory=dict)
 
     def name_of_constant(self, x: Any) -> str:
-        """Return what the function's own program calls an array that it uses, or an empty string."""
+        """Return the name that the function's code has for an array that it uses, or an empty string."""
         while x is not None:
             found = next((name for name, value in self.visible if value is x), "")
             if found:
@@ -56,12 +56,12 @@ class Recording:
 
     @property
     def parameters(self) -> list[Entry]:
-        """The leaves whose gradients are wanted."""
+        """The leaves whose gradients are requested."""
         return [e for e in self.entries if e.is_leaf and e.is_parameter]
 
 
 def calling_line() -> tuple[str, int]:
-    """Return the line of the program that called into this package: it names no value of the computation."""
+    """Return the user's line that called into this package; it names no value of the computation."""
     source = users_line()
     return source.file, source.line
 
@@ -75,10 +75,10 @@ def record(
     caller: tuple[str, int],
     finite: bool = True,
 ) -> Recording:
-    """Run the subject once and pull the gradient of its loss back through everything it did.
+    """Run the subject once and backpropagate the gradient of its loss through everything it did.
 
-    The computation runs on copies in float64, so that a deviation is an error and no rounding; the model, its buffers
-    and the default generator are afterwards what they were.
+    The computation runs on copies in float64, so that a deviation is an error and not rounding; the model, its buffers
+    and the default generator are left unchanged.
     """
     if not callable(subject):
         raise TypeError(
@@ -88,7 +88,7 @@ def record(
     if loss is not None and not callable(loss):
         raise TypeError(f"explain: loss: expected a function of (output, target), got {type(loss).__name__}")
     if loss is None and target is not None:
-        raise ValueError("explain: got a target and no loss; pass loss=nn.CrossEntropyLoss() or another one")
+        raise ValueError("explain: got a target but no loss; pass loss=nn.CrossEntropyLoss() or another one")
     state = default_generator().bit_generator.state
     try:
         recording = _run(subject, args, loss, target, argnums, caller)
@@ -141,7 +141,7 @@ def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any
 
 
 def _named_weights(tape: DoubleRecorder, reach: Reach) -> dict[str, Entry]:
-    """Call each parameter of the modules that were reached by its path in them, and return them so."""
+    """Name each parameter of the modules that were reached by its path, and return them by name."""
     found: dict[str, Entry] = {}
     for path, _, twin in reach.paths():
         for name, box in twin._parameters.items():
@@ -153,7 +153,7 @@ def _named_weights(tape: DoubleRecorder, reach: Reach) -> dict[str, Entry]:
 
 
 def _without_unused(tape: DoubleRecorder, reach: Reach) -> tuple[list[Entry], list[Module]]:
-    """Return the entries without the tensors that were reached and not used, and the modules of which none was."""
+    """Return the entries without tensors that were reached but not used, and the modules with no used parameter."""
     used = {x for entry in tape.entries for x in entry.inputs if isinstance(x, Entry)}
     found = {tape.entry_of(box) for box in reach.boxes.values()}
     idle: list[Module] = []
@@ -181,7 +181,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
 
 
 def _described(output: Any) -> str:
-    """Say what a result of several parts is made of: `a tuple of [0] [3, 4], [1] [1, 4]`."""
+    """Describe the parts of a nested result: `a tuple of [0] [3, 4], [1] [1, 4]`."""
     parts = zip(paths(output), flatten(output)[0], strict=True)
     return f"a {type(output).__name__} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
 
@@ -194,7 +194,7 @@ def _box(tape: DoubleRecorder, value: Any, name: str) -> Any:
 
 def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
     leaves = [y] if isinstance(y, Tensor) else flatten(y)[0]
-    if len(leaves) > 1:  # (logits, loss) is how many models return it
+    if len(leaves) > 1:  # many models return (logits, loss)
         numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
         if len(numbers) != 1:
             count = "none" if not numbers else len(numbers)
@@ -216,11 +216,11 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
     return entry
 
 
-# What goes in
+# Inputs
 
 
 def _double(value: Any) -> Any:
-    """Return a plain array in float64, integers as they are; anything else as it is."""
+    """Return a floating-point array in float64; integers and anything else unchanged."""
     value = value_of(value) if isinstance(value, Tensor) else value
     if isinstance(value, bool | int | str) or value is None:
         return value
@@ -245,7 +245,7 @@ def _traced_arguments(
 
 
 def _explicit(args: Sequence[Any]) -> bool:
-    """Whether some argument asks for its gradient itself."""
+    """Whether some argument has `requires_grad` set."""
     return any(isinstance(x, Tensor) and x.requires_grad for x in flatten(list(args))[0])
 
 
@@ -279,7 +279,7 @@ def _traced_tree(tape: DoubleRecorder, reach: Reach, name: str, tree: Any, wante
 
 
 def _is_plain(items: list[Any]) -> bool:
-    """Whether a list is an array written out, not a list of layers."""
+    """Whether a list is an array literal, not a list of layers."""
     return bool(items) and all(isinstance(x, int | float) or (isinstance(x, list) and _is_plain(x)) for x in items)
 
 
@@ -295,7 +295,7 @@ def _argument_names(subject: Any, count: int) -> list[str]:
 
 
 def _visible(subject: Any) -> list[tuple[str, Any]]:
-    """Return the arrays that a function finds outside itself, with their names."""
+    """Return the arrays that a function reads from outside itself, with their names."""
     code = getattr(subject, "__code__", None)
     if code is None:
         return []

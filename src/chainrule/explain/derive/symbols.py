@@ -1,4 +1,4 @@
-r"""Symbols: how a value is written. $W^{(1)}$, $\hat y$, $\delta^{(2)}$, $\frac{\partial L}{\partial W^{(1)}}$."""
+r"""Symbols: the notation for values. $W^{(1)}$, $\hat y$, $\delta^{(2)}$, $\frac{\partial L}{\partial W^{(1)}}$."""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Derivative(Symbol):
-    r"""The derivative of the loss by a value; of the $z$ of a layer it is written $\delta$."""
+    r"""The derivative of the loss with respect to a value; for a layer's $z$ it is written $\delta$."""
 
     loss: str = "L"
 
@@ -47,7 +47,7 @@ class Derivative(Symbol):
         return Symbol(r"\delta", self.label).latex(sub, sup) if self.is_delta else self.fraction(sub, sup)
 
     def fraction(self, sub: str = "", sup: str = "") -> str:
-        """Return the derivative written out."""
+        """Return the derivative written out as a fraction."""
         below = Symbol(self.base, self.label).latex(sub)
         fraction = rf"\frac{{\partial {self.loss}}}{{\partial {below}}}"
         return rf"\left({fraction}\right)^{{{sup}}}" if sup else fraction
@@ -55,17 +55,17 @@ class Derivative(Symbol):
 
 @dataclass(frozen=True)
 class Through(Derivative):
-    """The part of a derivative that comes through one of the values that use it."""
+    """The part of a derivative that comes through one of the uses of the value."""
 
     user: str = ""
 
     def latex(self, sub: str = "", sup: str = "") -> str:
-        """Return the fraction with the user beside it."""
+        """Return the fraction, labelled with the use."""
         return rf"\left.{self.fraction(sub, sup)}\right|_{{{self.user}}}"
 
     @property
     def is_delta(self) -> bool:
-        """A part is written as a fraction."""
+        """Never: a part is written as a fraction."""
         return False
 
 
@@ -92,5 +92,5 @@ def from_name(name: str) -> Symbol:
 
 
 def word_label(words: str) -> str:
-    """Return a module's name as a label: digits as they are, words upright."""
+    """Return a module's name as a label: digits unchanged, words upright."""
     return words if words.isdigit() else rf"\text{{{in_math(words.replace('_', ' '))}}}"

@@ -1,6 +1,6 @@
-r"""A record's formula with other symbols in it.
+r"""Substituting symbols into a record's formula.
 
-`\bar W = x^\top\,\bar y` and what stands for x, W, y and their cotangents give
+`\bar W = x^\top\,\bar y` and the operands for x, W, y and their cotangents give
 $\frac{\partial L}{\partial W^{(1)}} = a^{(0)\top}\,\delta^{(1)}$, the same formula for the evaluator, and the same
 with numbers.
 """
@@ -44,7 +44,7 @@ class Rendered:
 
 
 def render(latex: str, operands: Mapping[str, Operand], settings: Mapping[str, Any]) -> Rendered:
-    """Put operands in for the names of a formula; what has no operand stays as it is."""
+    """Substitute operands for the names in a formula; a name without one is left unchanged."""
     values: Values = dict(settings)
     show = _Writer(operands, lambda o, sub, sup, _: o.show(sub, sup)).write(latex)
     read = _Writer(operands, lambda o, sub, sup, cap: o.read(sub, sup, cap, values)).write(latex)
@@ -54,12 +54,12 @@ def render(latex: str, operands: Mapping[str, Operand], settings: Mapping[str, A
 
 
 def find(key: str, operands: Mapping[str, Operand]) -> Operand | None:
-    """Look a name up as the evaluator does: as it is, in lower case, by its alias."""
+    """Look a name up as the evaluator does: as written, in lower case, by its alias."""
     return next((operands[k] for k in (key, key.lower(), ALIASES.get(key, key)) if k in operands), None)
 
 
 class _Writer:
-    """Walks over a formula and writes it anew."""
+    """Walks over a formula and rewrites it."""
 
     def __init__(self, operands: Mapping[str, Operand], write_operand: Callable[..., str]) -> None:
         self.operands = operands
@@ -88,7 +88,7 @@ class _Writer:
             yield f"{{{text}}}" if before in {"^", "_"} else text
 
     def inner(self, script: str) -> str:
-        """A subscript or a power may hold names of its own: `z_{i t_i}`, `a^b`."""
+        """Rewrite a subscript or a power, which may contain names itself: `z_{i t_i}`, `a^b`."""
         return self.write(script) if script else ""
 
     def named(self, operand: Operand, sub: str, sup: str, capital: bool) -> str:
@@ -99,7 +99,7 @@ class _Writer:
 
 
 class _Digits(_Writer):
-    """Writes numbers; two numbers side by side need a dot between them."""
+    """Writes numbers; adjacent numbers need a dot between them."""
 
     def __init__(self, operands: Mapping[str, Operand]) -> None:
         super().__init__(operands, lambda *_: "")
@@ -128,7 +128,7 @@ class _Digits(_Writer):
         return dot + text
 
     def inner(self, script: str) -> str:
-        """A script is written apart from what stands around it."""
+        """Write a script independently of the text around it."""
         before, self.after_number = self.after_number, False
         text = super().inner(script)
         self.after_number = before
@@ -150,7 +150,7 @@ def _key(match: re.Match[str]) -> str | None:
 
 
 def _scripts(latex: str, position: int) -> tuple[str, str, int]:
-    """Return the subscript and superscript that stand at a position, and where they end."""
+    """Return the subscript and superscript at a position, and where they end."""
     found = {"_": "", "^": ""}
     while position < len(latex) and latex[position] in found and not found[latex[position]]:
         mark = latex[position]
@@ -170,7 +170,7 @@ def without_brackets(latex: str) -> str:
 
 
 def is_sum(latex: str) -> bool:
-    """Whether a right-hand side has a sum or difference outside all brackets, and so needs brackets in a product."""
+    """Whether a right-hand side has a top-level sum or difference, and so needs brackets in a product."""
     depth = 0
     text = latex.replace(r"\left", "").replace(r"\right", "")
     for place, mark in enumerate(text):
@@ -181,7 +181,7 @@ def is_sum(latex: str) -> bool:
 
 
 def sides(latex: str) -> tuple[str, list[str]]:
-    """Cut a formula at the equals signs outside all brackets: the left-hand side, and the others.
+    """Split a formula at its top-level equals signs: the left-hand side, and the others.
 
     >>> sides(r"y = [x = 1] = z")
     ('y', ['[x = 1]', 'z'])

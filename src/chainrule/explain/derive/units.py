@@ -1,4 +1,4 @@
-"""The computation in the units that a derivation shows: one for each operation, a product and its bias together."""
+"""The units of a derivation: one per operation, with a product and its bias combined."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
 class Unit:
     """One line of the forward pass.
 
-    `record` is the operation whose formulas hold, `inputs` what its arguments are, `edges` where the cotangent of each
-    input is found among what arrived there: an (entry, position) of the tape.
+    `record` is the operation whose formulas apply, `inputs` are its arguments, and `edges` locate the cotangent of each
+    input on the tape: an (entry, position).
     """
 
     record: Any
@@ -110,7 +110,7 @@ def _plain(entry: Entry) -> Unit:
 
 
 def _rectified(entry: Entry) -> int | None:
-    """Return which argument `np.maximum(x, 0)` rectifies: it is ReLU, but where both arguments are 0."""
+    """Return which argument `np.maximum(x, 0)` rectifies: it is ReLU, except where both arguments are 0."""
     if entry.op is not Maximum:
         return None
     for k in (0, 1):
@@ -121,7 +121,7 @@ def _rectified(entry: Entry) -> int | None:
 
 
 def _plain_attention(entry: Entry, edges: tuple[tuple[Entry, int], ...]) -> Unit:
-    """Return attention in blocks as what it computes: the plain form, with the weights that it did not keep."""
+    """Return blockwise attention in its plain form, with the attention weights that it did not keep."""
     inputs = entry.inputs[:4]
     settings = {key: entry.settings[key] for key in ("causal", "scale")}
     values = (x.value if isinstance(x, Entry) else np.asarray(x) for x in inputs)
@@ -147,7 +147,7 @@ def _filtered(entry: Entry, convolution: Entry, bias: Entry) -> Unit:
 
 
 def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
-    """Return the matrix product to which this entry adds a bias, where the two are a linear map."""
+    """Return the matrix product to which this entry adds a bias, if the two form a linear map."""
     if entry.op is not Add:
         return None
     for product, bias in (entry.inputs, entry.inputs[::-1]):
@@ -164,7 +164,7 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
 
 
 def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Entry, Entry] | None:
-    """Return the convolution to which this entry adds a bias for each channel, and the bias laid out for that."""
+    """Return the convolution to which this entry adds a per-channel bias, and the bias reshaped for it."""
     if entry.op is not Add:
         return None
     made, bias = entry.inputs
@@ -175,7 +175,7 @@ def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Ent
 
 
 def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
-    """Show a vector times a matrix as that: the product without the axis of one row that it has inside."""
+    """Show a vector times a matrix without the axis of length 1 that the product has internally."""
     made = {unit.output: unit for unit in units}
     gone: set[Unit] = set()
     found: list[Unit] = []
@@ -204,7 +204,7 @@ def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> lis
 
 
 def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
-    """Join a vector's product with the bias added to it."""
+    """Merge a vector's product with the bias added to it."""
     made = {unit.output: unit for unit in units if unit.record is VectorMatrix}
     gone: set[Unit] = set()
     found: list[Unit] = []
@@ -224,7 +224,7 @@ def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
 
 
 def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
-    """Return the second factor of a product where it is the transpose of something, made for this product alone."""
+    """Return the second factor of a product if it is a transpose used by this product only."""
     factor = entry.inputs[1] if entry.op is Matmul else None
     if not isinstance(factor, Entry) or factor.is_leaf or factor.op is not Transpose or uses[factor] != 1:
         return None
@@ -246,7 +246,7 @@ def _uses(entries: Sequence[Entry], reached: set[Entry]) -> dict[Entry, int]:
 
 
 def _connect(units: Sequence[Unit]) -> None:
-    """Tell each unit who uses its output, or a part of it."""
+    """Set for each unit which units use its output, or a part of it."""
     users: dict[Entry, list[Unit]] = {}
     for unit in units:
         for x in dict.fromkeys(e for e in unit.inputs if isinstance(e, Entry)):
@@ -258,7 +258,7 @@ def _connect(units: Sequence[Unit]) -> None:
 
 
 def _is_inlined(unit: Unit, recording: Recording) -> bool:
-    """Whether a value is written inside the formula that uses it: arithmetic within one line of the program."""
+    """Whether a value is inlined into the formula that uses it: arithmetic within one line of the program."""
     if not unit.record.is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
         return False
     user = unit.consumers[0]

@@ -1,4 +1,4 @@
-"""Is a displayed formula what the tape computed? It is evaluated by itself, in float64, and compared."""
+"""Does a displayed formula give what the tape computed? It is evaluated on its own, in float64, and compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from chainrule.explain.laws.laws import Law
 from chainrule.formula.evaluation import FormulaError, parse
 
 TOLERANCE = 1e-9
-"""A larger relative deviation is an error of the formula: both sides are computed in float64."""
+"""A larger relative deviation is an error in the formula: both sides are computed in float64."""
 ROUNDING = 1e-6
-"""What cancels may leave this share of `TOLERANCE`, in units of the largest number that went in."""
+"""Cancellation may leave this share of `TOLERANCE`, relative to the largest input."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """The deviation of a formula's value from the tape's: None where it could not be evaluated, for this `reason`.
+    """The deviation of a formula's value from the tape's: None if it could not be evaluated, for this `reason`.
 
-    `summed` are the axes of the formula's value that had to be summed over, as broadcasting and batches ask for.
+    `summed` are the axes of the formula's value that had to be summed over because of broadcasting and batches.
     """
 
     error: float | None
@@ -52,7 +52,7 @@ def deviation(got: Any, expected: Any, inputs: Mapping[str, Any] | None = None) 
 
 
 def _went_in(inputs: Mapping[str, Any], count: int) -> float:
-    """The largest number that went in, times the root of how many went into each result: how far rounding adds up."""
+    """Return the largest input times the root of the number of inputs per result: how far rounding accumulates."""
     terms = max((np.size(x) for x in inputs.values() if isinstance(x, np.ndarray)), default=1) / max(count, 1)
     return float(max(map(_largest, inputs.values()), default=0.0) * np.sqrt(max(terms, 1.0)))
 
@@ -69,7 +69,7 @@ def _largest(x: Any) -> float:
 
 
 def evaluate(reading: str, values: Mapping[str, Any], law: Law, shape: Any) -> list[Any]:
-    """Return every right-hand side of a formula. Raises FormulaError where it is outside the evaluator's subset."""
+    """Return every right-hand side of a formula. Raises FormulaError if it is outside the evaluator's subset."""
     formula = parse(reading, tuple(law.functions))
     given = {key: x for key, x in values.items() if key == "axis" or _is_number(x)}
     functions = NumPyFunctions(values, law.functions)
@@ -88,7 +88,7 @@ def _is_number(x: Any) -> bool:
 
 
 def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Deviation:
-    """Evaluate a formula and compare all its right-hand sides with what the tape holds."""
+    """Evaluate a formula and compare all its right-hand sides with the value on the tape."""
     if isinstance(expected, tuple):
         return Deviation(None, "several outputs")
     shape = np.shape(expected)

@@ -1,4 +1,4 @@
-"""Records that the engine does not need, for what a reader sees as one step."""
+"""Records for derivations only: combinations of operations that a reader takes as one step."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from chainrule.rules.network.linear import LinearMap
 class VectorMatrix(Bilinear, register=False):
     r"""y = a B
 
-    A row times a matrix, which `matmul` lays out as a matrix of one row and back.
+    A row times a matrix, which `matmul` computes by way of a matrix of one row.
     """
 
     name = "matmul"
@@ -68,7 +68,7 @@ class VectorMap(Bilinear, register=False):
 class MatmulTransposed(Bilinear, register=False):
     r"""Y = A B^\top
 
-    A product with a transpose, `a @ b.T`, as one step: that is how it is written and read.
+    A product with a transpose, `a @ b.T`, as one step, the way it is written and read.
     """
 
     role, is_inlined = Matmul.role, Matmul.is_inlined

@@ -19,9 +19,9 @@ from .vertices import Vertex, read_recording, read_tensor
 
 
 class Graph:
-    """A computational graph: `to_svg()`, `to_html()`, `save(path)`; a notebook shows it by itself.
+    """A computational graph: `to_svg()`, `to_html()`, `save(path)`; notebooks display it as is.
 
-    `vertices` holds everything in the order in which it was made, drawn or not.
+    `vertices` holds everything in order of creation, drawn or not.
     """
 
     def __init__(self, vertices: Sequence[Vertex], title: str, fold: bool, most: int, lang: str) -> None:
@@ -32,12 +32,12 @@ class Graph:
 
     @property
     def operations(self) -> int:
-        """The number of operations, folded and left out ones too."""
+        """The number of operations, including folded ones and those left out."""
         return sum(v.op is not None for v in self.vertices)
 
     @property
     def parameters(self) -> int:
-        """The number of parameters: arrays that asked for their gradient."""
+        """The number of parameters: arrays with a requested gradient."""
         return sum(v.kind == "parameter" for v in self.vertices)
 
     @property
@@ -47,7 +47,7 @@ class Graph:
 
     @property
     def left_out(self) -> int:
-        """The number of operations that a drawing would be too large with."""
+        """The number of operations left out to keep the drawing small enough."""
         return self._scene.left_out
 
     def _heading(self) -> str:
@@ -65,7 +65,7 @@ class Graph:
         return draw(self._scene, self.lang, self._heading(), self._notes(), animate)
 
     def to_html(self, animate: bool = False) -> str:
-        """Return a page with the drawing, each folded block opened, and the formulas of the operations."""
+        """Return a page with the drawing, the inside of each folded block, and the formulas of the operations."""
         title = TEXT["title"][self.lang]
         return page(title, self.lang, tag("h1", title), self._content(animate))
 
@@ -104,16 +104,16 @@ def graph(
 ) -> Graph:
     """Return the computational graph of a loss: operations, values, gradients, and the order of both passes.
 
-    `subject` is a tensor that was computed and not yet differentiated, or a function of `args`, or a model with its
-    data, `loss` and `target`. A function's floating arguments are its parameters, or those that `argnums` picks. A tape
-    keeps only what the backward pass needs, so for a tensor some values may be missing; a function or a model is run
-    once, in float64, and shows all of them. No gradient is stored anywhere.
+    `subject` is a tensor that has been computed but not yet differentiated, or a function of `args`, or a model with
+    its data, `loss` and `target`. A function's parameters are its floating-point arguments, or those that `argnums`
+    selects. A tape keeps only what the backward pass needs, so for a tensor some values may be missing; a function or
+    a model is run once, in float64, and all values are shown. No `.grad` is set.
 
-    Blocks that repeat at least three times are drawn once, as ×N, unless `fold` is False. Of more than `most`
-    operations and blocks the last are drawn, with a statement of how many were left out. `lang` is "en" or "ko".
+    Blocks that repeat at least three times are drawn once, as ×N, unless `fold` is False. If there are more than `most`
+    operations and blocks, only the last ones are drawn, with a note on how many were left out. `lang` is "en" or "ko".
 
-    Raises TypeError for anything else, GradientError for a tensor without a tape, FreedTapeError for one whose backward
-    pass has been run, and what `subject` raises.
+    Raises TypeError for any other subject, GradientError for a tensor without a tape, FreedTapeError for one whose
+    backward pass has been run, and whatever `subject` raises.
 
     The layout is that of Sugiyama, Tagawa and Toda (1981).
 
@@ -129,7 +129,7 @@ def graph(
     if isinstance(subject, Tensor):
         if args or any(x is not None for x in (loss, target, argnums)):
             raise TypeError(
-                "graph: got a tensor and further arguments; pass the tensor alone, or the function with its arguments"
+                "graph: got a tensor and more arguments; pass the tensor alone, or the function with its arguments"
             )
         return Graph(read_tensor(subject), "", fold, most, lang)
     if not callable(subject):
@@ -139,7 +139,7 @@ def graph(
         )
     try:
         recording = record(subject, args, loss, target, argnums, calling_line())
-    except (TypeError, ValueError) as error:  # recorded as for `explain`, which its messages name
+    except (TypeError, ValueError) as error:  # recorded by `explain`'s code, whose messages say "explain"
         if not str(error).startswith("explain: "):
             raise
         raise type(error)(str(error).replace("explain", "graph")) from error

@@ -1,9 +1,8 @@
-"""Repeated blocks: stretches of the forward pass that do the same again and again, with parameters of their own.
+"""Repeated blocks: stretches of the forward pass with the same structure, each with its own parameters.
 
 Operations are compared by name and shape. Where the sequence agrees with itself, shifted by p, over a stretch of
-length n, it repeats a block of p operations n / p + 1 times; of all such stretches the one that saves most is taken
-first. A block counts only if its copies are wired alike: to themselves, to the copy before, and to the same values
-outside.
+length n, it repeats a block of p operations n / p + 1 times; the stretch that saves the most is taken first. A block
+counts only if its copies are wired alike: internally, to the previous copy, and to the same values outside.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -15,18 +14,18 @@ from numpy.typing import NDArray
 from .vertices import Vertex
 
 LONGEST = 512
-"""The longest block that is looked for, in operations."""
+"""The longest block to look for, in operations."""
 COPIES = 3
 SAVED = 6
-"""Fewer copies, or fewer operations saved, are not worth a reader's second look."""
+"""With fewer copies, or fewer operations saved, folding is not worth the reader's effort."""
 TURNS = 16
 BUDGET = 300_000
-"""How many ways to cut a stretch into blocks are tried, and how many operations are looked at in all."""
+"""The limit on the ways of cutting stretches into blocks that are tried, and on the operations examined in total."""
 
 
 @dataclass(eq=False)
 class Fold:
-    """A block that repeats: for each copy its vertices, operations and what only they use, in order."""
+    """A repeated block: the vertices of each copy, in order: its operations and the values that only they use."""
 
     copies: list[list[Vertex]]
 
@@ -37,11 +36,11 @@ class Fold:
 
     @property
     def parameters(self) -> int:
-        """How many parameters each copy has."""
+        """The number of parameters in each copy."""
         return sum(v.kind == "parameter" for v in self.copies[0])
 
     def paths(self) -> list[str]:
-        """Return for each copy the path that its modules and parameters have in common; empty where there is none."""
+        """Return the common path of each copy's modules and parameters; empty if there is none."""
         return [
             _common([v.module or v.name.rpartition(".")[0] for v in copy if v.module or "." in v.name])
             for copy in self.copies
@@ -81,7 +80,7 @@ class _Stretch:
 
 
 def find_folds(vertices: Sequence[Vertex]) -> list[Fold]:
-    """Return the repeated blocks of a graph whose vertices are given in order; no two share a vertex."""
+    """Return the disjoint repeated blocks of a graph whose vertices are given in order."""
     wiring = _Wiring(vertices)
     taken = np.zeros(len(wiring.operations), bool)
     found: list[Fold] = []
@@ -97,7 +96,7 @@ def find_folds(vertices: Sequence[Vertex]) -> list[Fold]:
 
 
 def _agreements(tokens: Sequence[Hashable]) -> Iterator[tuple[int, int, int]]:
-    """Yield every longest stretch in which the tokens repeat, as (period, start, end)."""
+    """Yield every maximal stretch in which the tokens repeat, as (period, start, end)."""
     numbers: dict[Hashable, int] = {}
     line = np.array([numbers.setdefault(token, len(numbers)) for token in tokens], np.int64)
     for period in range(1, min(len(line) // COPIES, LONGEST) + 1):
@@ -114,7 +113,7 @@ def _free(taken: NDArray[np.bool_], start: int, end: int) -> Iterator[tuple[int,
 
 
 class _Wiring:
-    """The operations in order, with where their arguments come from."""
+    """The operations in order, with the sources of their arguments."""
 
     def __init__(self, vertices: Sequence[Vertex]) -> None:
         self.operations = [v for v in vertices if v.op is not None]
@@ -127,14 +126,14 @@ class _Wiring:
         self.work = 0
 
     def best(self, start: int, end: int, period: int) -> _Stretch | None:
-        """Return the blocks of this period in a stretch that are wired alike, cut where the fewest values cross."""
+        """Return the blocks of this period that are wired alike, cut where the fewest values cross."""
         spare = (end - start) % period
         found = [self._wired_alike(start + turn, end, period) for turn in range(min(spare, TURNS) + 1)]
         worth = [s for s in found if s.is_worth_it]
         return min(worth, key=lambda s: (-s.copies, self._crossing(s), s.start), default=None)
 
     def _wired_alike(self, start: int, end: int, period: int) -> _Stretch:
-        """Return the longest run of blocks from `start`, or from a whole number of blocks after it."""
+        """Return the longest run of blocks that begins at `start` or a whole number of blocks after it."""
         longest, first = _Stretch(start, period, 1), start
         while (end - first) // period > longest.copies:
             pattern = self._pattern(first, first + period, period)
@@ -148,14 +147,14 @@ class _Wiring:
         return longest
 
     def _agrees(self, first: Sequence[Hashable], pattern: Sequence[Hashable]) -> bool:
-        """Whether the first copy is wired as the others are, but for what these take from the copy before."""
+        """Whether the first copy is wired like the others, apart from what they take from the previous copy."""
         pairs = zip(first, pattern, strict=False)
         return len(first) == len(pattern) and all(
             a == b or (isinstance(b, tuple) and b[0] == "before") for a, b in pairs
         )
 
     def _pattern(self, first: int, start: int, period: int) -> list[Hashable]:
-        """Say for each argument of a copy where it comes from, in terms that are the same for copies wired alike."""
+        """Return the sources of a copy's arguments in relative terms, equal for copies that are wired alike."""
         found: list[Hashable] = []
         seen: dict[Vertex, int] = {}
         for source in self._sources(start, period):
@@ -165,7 +164,7 @@ class _Wiring:
         return found
 
     def _sources(self, start: int, period: int) -> Iterator[Vertex | None]:
-        """Yield what each operation of a copy takes, and None after each operation."""
+        """Yield the arguments of each operation of a copy, with None after each operation."""
         for operation in self.operations[start : start + period]:
             yield from (link.source for link in operation.inputs)
             yield None
@@ -183,14 +182,14 @@ class _Wiring:
         return "outside", id(source)
 
     def _crossing(self, stretch: _Stretch) -> int:
-        """Return how many values go from one copy to the next."""
+        """Return how many values pass from one copy to the next."""
         middle = stretch.start + stretch.period
         return sum(
             any(user >= middle for user in self.users.get(self.operations[k], ())) for k in range(stretch.start, middle)
         )
 
     def fold(self, stretch: _Stretch) -> Fold:
-        """Return the blocks, each with the parameters and constants that are its own."""
+        """Return the blocks, each with its own parameters and constants."""
         start, period = stretch.start, stretch.period
         pattern = self._pattern(start, start + period, period)
         copies = []

@@ -1,10 +1,10 @@
-"""A layered drawing of a directed acyclic graph: boxes in rows, every edge downwards, nothing on top of anything.
+"""A layered drawing of a directed acyclic graph: boxes in rows, every edge pointing down, no overlaps.
 
 The method of Sugiyama, Tagawa and Toda ("Methods for visual understanding of hierarchical system structures", IEEE
 Transactions on Systems, Man, and Cybernetics 11, 1981): rows by longest paths, fewer crossings by barycentres, then
-coordinates. An edge's label is a box in a row of its own, so that the same method keeps it free; an edge that passes
-a row has a place reserved there. Coordinates minimise the weighted squared distance to the neighbours' mean under the
-order of the row, exactly, by pooling adjacent violators (Barlow and others, 1972).
+coordinates. An edge's label is a box in a row of its own, so that the same method keeps it clear; an edge that crosses
+a row has a place reserved there. Coordinates exactly minimise the weighted squared distance to the neighbours' mean,
+subject to the order of the row, by pooling adjacent violators (Barlow et al., 1972).
 """
 
 import itertools
@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 GAP_X = 16.0
 GAP_Y = 12.0
 PORT = 18.0
-"""How far apart edges enter a box, and how far from its corners, where it is wide enough."""
+"""The distance between edges that enter a box, and from its corners, if the box is wide enough."""
 STRAIGHT = 6.0
-"""How much more a long edge pulls on its own places than an ordinary edge on its ends."""
+"""The pull of a long edge on its own places, relative to that of an ordinary edge on its ends."""
 SWEEPS = 14
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From the box `tail` down to the box `head`, with a label of this size; `weight` is how straight it should be."""
+    """An edge from box `tail` down to box `head`, with a label of this size; a higher `weight` draws it straighter."""
 
     tail: int
     head: int
@@ -35,7 +35,7 @@ class Edge:
 
 @dataclass
 class Place:
-    """A box by its centre."""
+    """A box, given by its centre."""
 
     width: float
     height: float
@@ -44,28 +44,28 @@ class Place:
 
     @property
     def left(self) -> float:
-        """The left border."""
+        """The x-coordinate of the left border."""
         return self.x - self.width / 2
 
     @property
     def right(self) -> float:
-        """The right border."""
+        """The x-coordinate of the right border."""
         return self.x + self.width / 2
 
     @property
     def top(self) -> float:
-        """The upper border."""
+        """The y-coordinate of the top border."""
         return self.y - self.height / 2
 
     @property
     def bottom(self) -> float:
-        """The lower border."""
+        """The y-coordinate of the bottom border."""
         return self.y + self.height / 2
 
 
 @dataclass
 class Layout:
-    """Where everything stands: one place for each box and each edge's label, one polyline of knots for each edge."""
+    """All positions: a place for each box and each edge's label, and a polyline of knots for each edge."""
 
     boxes: list[Place]
     labels: list[Place]
@@ -98,9 +98,9 @@ class _Rows:
 
 
 def rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
-    """Return the row of each box: one below the lowest that leads to it; where none does, just above the first use.
+    """Return the row of each box: one below its lowest predecessor; without any, just above its first use.
 
-    Boxes are numbered so that every edge leads to a higher number. Raises ValueError where one does not.
+    Boxes are numbered so that every edge leads to a higher number. Raises ValueError for one that does not.
     """
     rows = [0] * count
     entered, first_use = [False] * count, [-1] * count
@@ -116,7 +116,7 @@ def rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def places_needed(count: int, edges: Sequence[Edge]) -> int:
-    """Return how many places a drawing needs, which is what its time grows with."""
+    """Return how many places a drawing needs; the layout's run time grows with it."""
     rows = rows_of(count, edges)
     return count + sum(2 * (rows[e.head] - rows[e.tail]) - 1 for e in edges)
 
@@ -146,7 +146,7 @@ def lay_out(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Layo
 
 
 def _chain(rows: _Rows, edge: Edge) -> list[int]:
-    """Reserve a place in every row that an edge passes; the last of them, just above its head, is its label's."""
+    """Reserve a place in every row that an edge crosses; the last one, just above its head, is for its label."""
     chain, last = [], edge.tail
     first, end = rows.row_of[edge.tail] + 1, rows.row_of[edge.head]
     pull = edge.weight * (STRAIGHT if end - first > 1 else 1.0)
@@ -163,7 +163,7 @@ def _chain(rows: _Rows, edge: Edge) -> list[int]:
 
 
 def _ordered(rows: _Rows) -> list[list[int]]:
-    """Return the places of each row from left to right, in the best order that the sweeps came upon."""
+    """Return the places of each row from left to right, in the best order that the sweeps found."""
     order: list[list[int]] = [[] for _ in range(max(rows.row_of, default=-1) + 1)]
     for place in _depth_first(rows):
         order[rows.row_of[place]].append(place)
@@ -245,7 +245,7 @@ def _mean(rows: _Rows, place: int, ends: Sequence[tuple[int, float]]) -> float:
 
 
 def _settle(rows: _Rows, row: Sequence[int], wanted: Sequence[float]) -> None:
-    """Move a row as close to `wanted` as its order and the gaps allow."""
+    """Move a row as close to `wanted` as its order and gaps allow."""
     offsets, reach = [], 0.0
     for k, place in enumerate(row):
         if k:
@@ -258,9 +258,9 @@ def _settle(rows: _Rows, row: Sequence[int], wanted: Sequence[float]) -> None:
 
 
 def _straighten(rows: _Rows, order: Sequence[Sequence[int]], chains: Sequence[Sequence[int]]) -> None:
-    """Let long edges run straight down, in as few pieces as the boxes beside them allow, and labels below their source.
+    """Draw long edges straight down, in as few pieces as their neighbours allow, and labels below their source.
 
-    Nothing else moves, and a place moves only within the room that it has.
+    Nothing else moves, and a place moves only within its free space.
     """
     beside: dict[int, tuple[int | None, int | None]] = {}
     for row in order:
@@ -300,7 +300,7 @@ def _align(rows: _Rows, piece: Sequence[int], low: float, high: float) -> None:
 
 
 def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Return the non-decreasing sequence that is closest to `values` in the weighted sum of squares.
+    """Return the non-decreasing sequence closest to `values` in weighted least squares.
 
     >>> isotonic([1.0, 3.0, 2.0], [1.0, 1.0, 1.0])
     [1.0, 2.5, 2.5]
@@ -317,7 +317,7 @@ def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:
 
 
 def _set_y(rows: _Rows, order: Sequence[Sequence[int]]) -> tuple[list[float], list[float]]:
-    """Stack the rows; where edges go far to the side, they get more height to do it in."""
+    """Stack the rows, with more height between rows whose edges run far to the side."""
     tops: list[float] = []
     bottoms: list[float] = []
     y = 0.0
@@ -336,7 +336,7 @@ def _set_y(rows: _Rows, order: Sequence[Sequence[int]]) -> tuple[list[float], li
 def _knots(
     rows: _Rows, edges: Sequence[Edge], chains: Sequence[Sequence[int]], tops: Sequence[float], bottoms: Sequence[float]
 ) -> list[list[tuple[float, float]]]:
-    """Return for each edge the points it runs through: straight within a row, free to bend only between rows."""
+    """Return the points that each edge runs through: straight within a row, bending only between rows."""
     ports = _ports(rows, edges, chains)
     knots = []
     for k, (edge, chain) in enumerate(zip(edges, chains, strict=True)):
@@ -351,7 +351,7 @@ def _knots(
 
 
 def _ports(rows: _Rows, edges: Sequence[Edge], chains: Sequence[Sequence[int]]) -> list[float]:
-    """Return where each edge enters its head: straight below where it comes from, as far as the box is that wide."""
+    """Return where each edge enters its head: directly below its source, if the box is wide enough."""
     arriving: dict[int, list[int]] = {}
     for k in sorted(range(len(edges)), key=lambda k: rows.places[chains[k][-1]].x):
         arriving.setdefault(edges[k].head, []).append(k)
@@ -369,7 +369,7 @@ def _ports(rows: _Rows, edges: Sequence[Edge], chains: Sequence[Sequence[int]]) 
 
 
 def _shifted(layout: Layout, rows: _Rows) -> Layout:
-    """Move everything so that the drawing begins at 0, 0."""
+    """Shift everything so that the drawing begins at (0, 0)."""
     left = min((p.left for p in rows.places), default=0.0)
     for place in rows.places:
         place.x -= left

@@ -1,4 +1,4 @@
-"""A graph as HTML: the drawing, every folded block opened, and the formulas of the operations. No script in it."""
+"""A graph as HTML: the drawing, the inside of each folded block, and the operations' formulas. No scripts."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from .vertices import Vertex
 
 
 def content(svg: str, vertices: Sequence[Vertex], scene: Scene, lang: str) -> Markup:
-    """Return what stands below the title of a page, or in a notebook's cell."""
+    """Return the content below the title of a page, or in a notebook cell."""
     words = Words(TEXT, lang)
     opened = (_opened(fold, words) for fold in scene.folds)
     return join(_drawing(svg, words["title"], words), tag("p", words["reading"]), opened, _rules(vertices, words))
@@ -35,7 +35,7 @@ def _opened(fold: Fold, words: Words) -> Markup:
 
 
 def _copies(fold: Fold, name: str, words: Words) -> Markup:
-    """Return a table with a row for each copy: how gradients fare along the depth."""
+    """Return a table with a row for each copy: how gradients change with depth."""
     rows = []
     for k, (copy, path) in enumerate(zip(fold.copies, fold.paths(), strict=True), 1):
         gradients = gradient_norm([v for v in copy if v.kind == "parameter"])

@@ -1,4 +1,4 @@
-"""What is drawn: vertices, folded blocks, and one edge for each use of a value."""
+"""The scene to draw: vertices, folded blocks, and one edge for each use of a value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from .layout import Edge, places_needed
 from .vertices import Link, Vertex
 
 MOST_PLACES = 5000
-"""What a drawing may need: more takes seconds, and nobody reads it."""
+"""The most places a drawing may need: a larger one takes seconds and is unreadable."""
 
 
 @dataclass(eq=False)
 class Earlier:
-    """Stands for the operations that were left out of a drawing that would be too large."""
+    """A placeholder for the operations left out of a drawing that would be too large."""
 
     operations: int
 
@@ -33,7 +33,7 @@ class Join:
 
 @dataclass
 class Scene:
-    """Items in an order in which every edge leads forward, and the edges."""
+    """Items in topological order, and the edges."""
 
     items: list[Item]
     joins: list[Join]
@@ -46,7 +46,7 @@ class Scene:
 
 
 def stage(vertices: Sequence[Vertex], fold: bool, most: int) -> Scene:
-    """Return what to draw of a graph: repeated blocks folded, and no more than about `most` operations and blocks."""
+    """Return the scene of a graph: repeated blocks folded, and at most about `most` operations and blocks."""
     folds = find_folds(vertices) if fold else []
     whole = _joined(vertices, folds)
     while True:
@@ -58,7 +58,7 @@ def stage(vertices: Sequence[Vertex], fold: bool, most: int) -> Scene:
 
 
 def stage_block(fold: Fold) -> Scene:
-    """Return the first copy of a block, with what goes in and out of it."""
+    """Return the scene of a block's first copy, with the values that enter and leave it."""
     copy = fold.copies[0]
     inside = set(copy)
     outside = {link.source: None for v in copy for link in v.inputs if link.source not in inside}
@@ -98,7 +98,7 @@ def _operations(item: Item) -> int:
 
 
 def _cut(scene: Scene, most: int) -> Scene:
-    """Keep the last operations and what they use; one item stands for all before."""
+    """Keep the last operations and what they use; a single item replaces everything before."""
     working = [k for k, item in enumerate(scene.items) if isinstance(item, Fold) or _is_operation(item)]
     if len(working) <= most:
         return scene

@@ -1,7 +1,7 @@
-"""The look of a graph: colours that stay apart for every eye, light and dark, and the order of work as an animation.
+"""The style of a graph: light and dark colours safe for colour-blind readers, and an animation of both passes.
 
-The hues are those of Okabe and Ito ("Color Universal Design", 2008). No meaning rests on colour alone: kinds differ in
-outline, gradients carry a ∂, the two orders an arrow.
+The hues are those of Okabe and Ito ("Color Universal Design", 2008). No meaning relies on colour alone: kinds differ in
+outline, gradients are marked ∂, and the two orders with arrows.
 """
 
 from .folding import Fold
@@ -9,7 +9,7 @@ from .scene import Item, Scene
 from .vertices import Vertex
 
 STEP = 0.35
-"""Seconds that a step of the animation takes, where there are few; a pass takes at most `LONGEST` seconds."""
+"""Seconds per step of the animation if there are few steps; a pass takes at most `LONGEST` seconds."""
 LONGEST = 12.0
 
 _LIGHT = {
@@ -61,7 +61,7 @@ _RULES = """
 
 
 def turns(item: Item) -> tuple[int, int]:
-    """Return when the two passes reach an item first, counted from 1; 0 where they do not."""
+    """Return when each pass first reaches an item, counted from 1; 0 if it does not."""
     if isinstance(item, Fold):
         operations = [v for copy in item.copies for v in copy if v.op is not None]
         return min(v.forward for v in operations), min((v.backward for v in operations if v.backward), default=0)
@@ -69,10 +69,10 @@ def turns(item: Item) -> tuple[int, int]:
 
 
 def style() -> str:
-    """Return the style sheet; all of it concerns elements inside `.cr-graph` only.
+    """Return the style sheet; it applies only to elements inside `.cr-graph`.
 
-    A file of its own follows the reader's preference; inside a page or a notebook, the drawing follows these and takes
-    their paper.
+    A standalone file follows the reader's colour preference; inside a page or a notebook, the drawing follows the
+    host's colours and background.
     """
     colours = "".join(f"--{key}:light-dark({_LIGHT[key]},{_DARK[key]});" for key in _LIGHT)
     return f"svg.cr-graph:root{{color-scheme:light dark}}.cr-graph{{{colours}}}{_RULES}"
@@ -81,8 +81,8 @@ def style() -> str:
 def animation(scene: Scene) -> str:
     """Return a style sheet that lights up the boxes in the order of the forward pass, then of the backward pass.
 
-    It runs twice and stops, rests while the pointer is over the drawing, and does not run at all for readers who ask
-    for reduced motion.
+    It runs twice and stops, pauses while the pointer is over the drawing, and does not run at all for readers who
+    prefer reduced motion.
     """
     drawn = {item: turns(item) for item in scene.items if turns(item) != (0, 0)}
     if not drawn:

@@ -1,4 +1,4 @@
-"""A scene as SVG: boxes, edges with values and gradients, titles, colours, the order of work. No script in it."""
+"""A scene as SVG: boxes, edges with values and gradients, titles, colours, the order of both passes. No scripts."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +23,12 @@ HEAD = 62.0
 LEAST_WIDTH = 640.0
 LABEL_LINE = 13.0
 BACKBONE = 1000.0
-"""How much straighter than a parameter's edge one between operations is drawn."""
+"""The weight of an edge between operations, relative to a parameter's edge: it is drawn that much straighter."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text in a box: its class says how it looks."""
+    """A line of text in a box; its class sets its style."""
 
     text: str
     look: str
@@ -36,12 +36,12 @@ class Line:
 
     @property
     def width(self) -> float:
-        """About how wide it is set, rather too much than too little."""
+        """Its approximate width, erring wide."""
         return text_width(self.text, self.size)
 
 
 def text_width(text: str, size: float) -> float:
-    """Estimate the width of text in a sans-serif font of this size; Korean letters are as wide as they are high.
+    """Estimate the width of text in a sans-serif font of this size; Korean letters are as wide as they are tall.
 
     >>> text_width("ab", 10.0) < text_width("가나", 10.0)
     True
@@ -52,7 +52,7 @@ def text_width(text: str, size: float) -> float:
 
 @dataclass
 class Shape:
-    """What an item looks like, before it has a place."""
+    """The appearance of an item, before it has a place."""
 
     item: Item
     kind: str
@@ -73,7 +73,7 @@ class Shape:
 
 
 def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: bool = False) -> str:
-    """Return the drawing of a scene as one SVG element that stands on its own."""
+    """Return the drawing of a scene as one self-contained SVG element."""
     shapes = [_shape(item, lang) for item in scene.items]
     labels = [_label(scene, join) for join in scene.joins]
     edges = [_edge(scene, join, lines) for join, lines in zip(scene.joins, labels, strict=True)]
@@ -103,7 +103,7 @@ def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: b
     return "\n".join(parts)
 
 
-# What the boxes say
+# The text in boxes
 
 
 def _shape(item: Item, lang: str) -> Shape:
@@ -162,7 +162,7 @@ def _range(mark: str, numbers: Sequence[int]) -> str:
 
 
 def block_name(fold: Fold, lang: str) -> str:
-    """Return the paths of the first and the last copy, or the word for a block where there are none."""
+    """Return the paths of the first and the last copy, or the word for a block if there are none."""
     paths = fold.paths()
     return f"{paths[0]} … {paths[-1]}" if all(paths) and paths[0] != paths[-1] else TEXT["block"][lang]
 
@@ -189,7 +189,7 @@ def _is_short(value: Any) -> bool:
 
 
 def source_text(vertex: Vertex) -> str:
-    """Return the user's line that made a vertex: file, number and text."""
+    """Return the user's line that created a vertex: file, line number and text."""
     source = vertex.source
     if source is None:
         return ""
@@ -206,11 +206,11 @@ def _tip(vertex: Vertex, lang: str) -> str:
     return "   ·   ".join(part for part in parts if part)
 
 
-# What the edges say
+# The labels of edges
 
 
 def _label(scene: Scene, join: Join) -> list[Line]:
-    """Return value and gradient; an edge from what was left out says nothing, as there may be hundreds of them."""
+    """Return value and gradient; edges from the part left out have no label, as there may be hundreds of them."""
     if isinstance(scene.items[join.tail], Earlier):
         return []
     link, head = join.links[0], scene.items[join.head]
@@ -393,6 +393,6 @@ def _legend(scene: Scene, lang: str, top: float, width: float) -> Iterator[str]:
 
 
 def gradient_norm(links: Sequence[Link] | Sequence[Vertex]) -> str:
-    """Return the norm of all gradients together."""
+    """Return the joint norm of all gradients."""
     found = [one.gradient for one in links if one.gradient is not None]
     return short(sum(norm(g) ** 2 for g in found) ** 0.5) if found else ""

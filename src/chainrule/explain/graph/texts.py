@@ -84,7 +84,7 @@ TEXT: Texts = {
 
 
 def number(x: Any, digits: int = 6) -> str:
-    """Return a number as it is where that is short, else its first digits, cut and not rounded, and an ellipsis.
+    """Return a number exactly if that is short, else its first digits, truncated and not rounded, and an ellipsis.
 
     >>> number(0.5), number(0.7502601055951177), number(-1.25e-9), number(3), number(2e-13 / 3)
     ('0.5', '0.750260…', '−1.25e-9', '3', '6.66666…e-14')
@@ -132,7 +132,7 @@ def describe(x: Any, lang: str) -> str:
 
 
 def amount(x: Any) -> str:
-    """Return what a label shows of a value: a scalar itself, an array's norm; nothing for what is not known."""
+    """Return a value's text in a label: a scalar itself, an array's norm, nothing if it is unknown."""
     if x is None:
         return ""
     if np.ndim(x) == 0:
@@ -141,11 +141,11 @@ def amount(x: Any) -> str:
 
 
 def symbol_of(op: Any, name: str) -> str:
-    """Return what a drawing calls an operation: its record's symbol, or its name in words."""
+    """Return an operation's name in a drawing: its record's symbol, or its name in words."""
     return str(op.symbol or name.replace("_", " "))
 
 
 def formula_text(op: Any) -> str:
-    """Return an operation's formula as a line of text; empty where it has none."""
+    """Return an operation's formula as a line of text; empty if it has none."""
     latex = op.formulas().get("primal", "") if hasattr(op, "formulas") else ""
     return to_unicode(re.sub(r"\}\s+\{", "}{", latex)) if latex else ""

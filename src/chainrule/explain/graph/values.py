@@ -1,7 +1,7 @@
-"""The values on a tape, as far as they can be had.
+"""The values on a tape, as far as they can be recovered.
 
-A tape keeps what its rules need and no more: it holds no output of an addition. What it does not hold may still be in a
-tensor of the caller's, or follow from what is known by doing the operation again.
+A tape keeps only what its rules need: the output of an addition, for example, is not saved. A value that is missing may
+still be held by one of the caller's tensors, or be recomputed from known values.
 """
 
 import gc
@@ -17,7 +17,7 @@ from chainrule.observe.entry import Entry
 
 
 class _Unknown:
-    """Stands for a value that the tape did not keep."""
+    """A placeholder for a value that the tape did not keep."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -27,7 +27,7 @@ UNKNOWN: Any = _Unknown()
 
 
 def kept_argument(node: Node, k: int) -> Any:
-    """Return argument `k` of an operation where its rules saved it, else `UNKNOWN`."""
+    """Return argument `k` of an operation if its rules saved it, else `UNKNOWN`."""
     op, saved = node.op, node.saved or ()
     kept = dict(zip(op.residuals, saved, strict=False))
     if op.variadic:
@@ -38,9 +38,9 @@ def kept_argument(node: Node, k: int) -> Any:
 
 
 def fill_in(entries: Sequence[Entry], loss: Tensor) -> None:
-    """Set the values of the entries of a tape, given in the order in which they were made.
+    """Set the values of the entries of a tape, given in order of creation.
 
-    First those of tensors that are still alive, then what the rules saved, then what follows from these.
+    First come the values of tensors still alive, then those that the rules saved, then those recomputed from these.
     """
     by_order = {entry.node.order: entry for entry in entries if entry.node is not None}
     for tensor in (loss, *_alive()):
@@ -55,14 +55,14 @@ def fill_in(entries: Sequence[Entry], loss: Tensor) -> None:
 
 
 def _alive() -> Iterator[Tensor]:
-    """Yield the tensors of the eager tape that somebody still holds: a leaf's values are nowhere else."""
+    """Yield the tensors of the eager tape that are still referenced: a leaf's values are kept nowhere else."""
     for thing in gc.get_objects():
         if issubclass(type(thing), Tensor) and getattr(thing, "_trace", None) is EAGER:
             yield thing
 
 
 def _is_newer(entry: Entry, entries: Sequence[Entry]) -> bool:
-    """Whether a leaf has been changed since the tape used it."""
+    """Whether a leaf has been modified since the tape used it."""
     if not isinstance(entry.node, Leaf) or not entry.node.changed:
         return False
     changed = entry.node.changed
@@ -82,7 +82,7 @@ def _take_saved(entry: Entry) -> None:
 
 
 def _recompute(entry: Entry) -> None:
-    """Do an operation again where all its arguments are known: the same rule on the same arrays, to the last bit."""
+    """Recompute an operation whose arguments are all known: the same rule on the same arrays, bit for bit."""
     if entry.op is None or entry.op.several:
         return
     values = [x.value if isinstance(x, Entry) else x for x in entry.inputs]

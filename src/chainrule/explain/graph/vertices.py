@@ -1,4 +1,4 @@
-"""What a computational graph shows, read off a tape or a recording: vertices in the order in which they were made."""
+"""The contents of a computational graph, read from a tape or a recording: vertices in order of creation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ Kind = Literal["operation", "parameter", "input", "constant", "output", "earlier
 
 @dataclass(eq=False)
 class Link:
-    """One use of a value: `gradient` is what comes back from this use alone."""
+    """One use of a value; `gradient` is what this use alone contributes."""
 
     source: "Vertex"
     argument: str
@@ -31,11 +31,11 @@ class Link:
 
 @dataclass(eq=False)
 class Vertex:
-    """An operation, or a value that none made.
+    """An operation, or a value that no operation made.
 
-    A `parameter` is whatever asked for its gradient, an `input` an array that did not, a `constant` a number. `value`
-    is None where the tape did not keep it; `gradient` is the sum over all uses. `forward` and `backward` number the
-    operations in the order in which the two passes reach them, from 1; 0 where a pass does not.
+    A `parameter` is a value whose gradient is requested, an `input` an array without one, a `constant` a number.
+    `value` is None if the tape did not keep it; `gradient` is the sum over all uses. `forward` and `backward` number
+    the operations in the order in which the two passes reach them, from 1; 0 if a pass does not.
     """
 
     kind: Kind
@@ -53,9 +53,9 @@ class Vertex:
 
 
 def read_tensor(loss: Tensor) -> list[Vertex]:
-    """Return the vertices of a tensor's tape, the last one its output.
+    """Return the vertices of a tensor's tape; the last one is its output.
 
-    Raises GradientError where there is no tape, and FreedTapeError where an earlier backward pass has emptied it.
+    Raises GradientError if there is no tape, and FreedTapeError if an earlier backward pass has freed it.
     """
     node = _node_of(loss)
     nodes = _below(node)
@@ -88,14 +88,14 @@ def _node_of(loss: Tensor) -> Node:
     node = loss.node
     if node is None:
         raise GradientError(
-            "graph: this tensor has no gradient, so no tape was kept: no tensor made with requires_grad=True leads to "
-            "it, or it was computed under no_grad or detached; use cr.graph(f, *args) with the function that made it"
+            "graph: this tensor has no tape: it does not depend on any tensor made with requires_grad=True, or it was "
+            "computed under no_grad or detached; use cr.graph(f, *args) with the function that computes it"
         )
     return node
 
 
 def _below(root: Node) -> list[Node]:
-    """Return the nodes that lead to `root`, and itself, in the order in which they were made."""
+    """Return `root` and the nodes it depends on, in order of creation."""
     found: dict[int, Node] = {}
     stack = [root]
     while stack:
@@ -107,7 +107,7 @@ def _below(root: Node) -> list[Node]:
 
 
 def _entries(nodes: Sequence[Node]) -> list[Entry]:
-    """Return the tape as a recording would hold it, without the values."""
+    """Return the tape as the entries of a recording, without the values."""
     made: dict[int, Entry] = {}
     for node in nodes:
         if isinstance(node, Leaf):
@@ -179,11 +179,11 @@ def _argument(entry: Entry, k: int) -> str:
 
 
 def _source(entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex]) -> Vertex | None:
-    """Return where an argument comes from, or None where there is nothing to show; constants are made here."""
+    """Return the vertex that an argument comes from, created here for a constant; None if there is nothing to show."""
     x = entry.inputs[k]
     if isinstance(x, Entry):
         return made[id(x)]
-    if x is None or (x is UNKNOWN and entry.op.kind == "fused"):  # an optional argument that was left out, or may be
+    if x is None or (x is UNKNOWN and entry.op.kind == "fused"):  # an optional argument that is, or may be, omitted
         return None
     if x is UNKNOWN or np.ndim(x) == 0:
         name = "" if entry.op.kind in ("linear", "bilinear", "elementwise") else _argument(entry, k)

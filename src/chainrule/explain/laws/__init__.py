@@ -1,1 +1,1 @@
-"""Which formula holds for an operation, and formulas that need more than a docstring."""
+"""The formula of each operation, and formulas that need more than a docstring."""

@@ -1,7 +1,7 @@
-r"""Attention in blocks: why the softmax's weights need not be kept.
+r"""Blockwise attention: why the softmax weights need not be kept.
 
-With the log-sum-exp $\Lambda$ of each row of scores, any block of $P = e^{S - \Lambda}$ can be made again from Q and K;
-and the row sums that softmax's adjoint needs are those of $\bar O \odot O$, which needs no P at all. Dao, Fu, Ermon,
+With the log-sum-exp $\Lambda$ of each row of scores, any block of $P = e^{S - \Lambda}$ can be recomputed from Q and K;
+the row sums that softmax's adjoint needs are those of $\bar O \odot O$, which does not involve P. Dao, Fu, Ermon,
 Rudra & Ré, "FlashAttention" (2022), section 3.1 and appendix B.
 """
 
@@ -22,7 +22,7 @@ from .proofs import line_of
 
 
 def blockwise_lines(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
-    """Return the identities of attention in blocks, each checked by number; none where a row attends to nothing."""
+    """Return the identities of blockwise attention, each checked numerically; none if a row attends to nothing."""
     if unit.record is not ScaledDotProductAttention:
         return []
     operands = book.operands(unit, backward=True)

@@ -1,4 +1,4 @@
-r"""The functions that records' formulas call by NumPy's names: `\operatorname{reshape}(x, \mathrm{shape})`."""
+r"""The functions that records' formulas call by their NumPy names: `\operatorname{reshape}(x, \mathrm{shape})`."""
 
 import functools
 import inspect
@@ -13,9 +13,9 @@ Function = Callable[..., Any]
 
 
 class NumPyFunctions(Mapping[str, Function]):
-    """NumPy's functions by name, apart from the engine; `more` come first.
+    """NumPy's functions by name, independent of the engine; `more` takes precedence.
 
-    Whole numbers are passed as ints; a setting that the formula leaves out and the function knows, such as `axis`, is
+    Whole numbers are passed as ints; a setting that the formula omits but the function accepts, such as `axis`, is
     passed as well.
     """
 
@@ -38,7 +38,7 @@ class NumPyFunctions(Mapping[str, Function]):
     def _left_out(self, function: Function, args: tuple[Any, ...]) -> dict[str, Any]:
         try:
             signature = inspect.signature(function)
-        except ValueError:  # ufuncs have none before NumPy 2.4
+        except ValueError:  # ufuncs have no signature before NumPy 2.4
             return {}
         given = signature.bind_partial(*args).arguments
         return {key: x for key, x in self.settings.items() if key in signature.parameters and key not in given}

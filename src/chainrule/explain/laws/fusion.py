@@ -1,6 +1,6 @@
 r"""Softmax with cross-entropy in full: the loss, the Jacobian, the substitution, and $\hat y - y$.
 
-The lines are the record's own `derivation`, with this network's symbols; each is checked by number.
+The lines are the record's own `derivation`, with this network's symbols; each is checked numerically.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ from .special import as_rows
 
 
 def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
-    """Return the algebra of a fused operation, where its record states it, and the rule that it leads to."""
+    """Return the algebra of a fused operation, if its record states it, and the rule that it leads to."""
     steps = getattr(unit.record, "derivation", ())
     if unit.record.role is not Role.SOFTMAX_LOSS or k != 0:
         return []
@@ -48,7 +48,7 @@ def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: 
 
 
 def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
-    """Where the target is a class, the derivation reads it as the row with a 1 there."""
+    """Return the line that defines a class target as a one-hot row."""
     if unit.record is not SparseSoftmaxCrossEntropy:
         return []
     z, classes = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
@@ -59,7 +59,7 @@ def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
 
 
 def _flat(unit: Unit, side: Any) -> Any:
-    """Return one side of a check with the rows along one axis, as the operands have them."""
+    """Return one side of a check with the rows along one axis, as in the operands."""
     rows = np.size(unit.output.value)
     return np.reshape(side, (rows, *np.shape(side)[unit.output.value.ndim :])) if np.ndim(unit.output.value) else side
 

@@ -1,6 +1,6 @@
-r"""Operations that pick, put and join elements: their formulas, evaluated by NumPy's own indexing.
+r"""Operations that select, write and join elements: their formulas, evaluated by NumPy's own indexing.
 
-A contraction is written out as the sum that its subscripts describe, which the evaluator reads as it stands.
+A contraction is written out as the sum that its subscripts describe, which the evaluator reads as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Function = Callable[..., Any]
 
 
 def index_text(index: Any) -> str:
-    r"""Return an index in LaTeX: integers and slices as they are written, an array of integers as t.
+    r"""Return an index in LaTeX: integers and slices as written, an array of integers as t.
 
     >>> index_text((0, slice(1, None), ...)), index_text(np.array([2, 0]))
     ('0, 1:, \\ldots', 't')
@@ -140,7 +140,7 @@ def _terms(unit: Unit) -> tuple[str, str, str]:
 
 
 def _contraction(first: str, second: str, result: str, names: tuple[str, str, str]) -> Law:
-    r"""Return the sum that subscripts describe: `ij,jk->ik` is $y_{ik} = \sum_j a_{ij} b_{jk}$."""
+    r"""Return the sum described by subscripts: `ij,jk->ik` is $y_{ik} = \sum_j a_{ij} b_{jk}$."""
     left, a, b = names
     summed = "".join(dict.fromkeys(i for i in first + second if i not in result))
     sign = rf"\sum_{{{', '.join(summed)}}} " if summed else ""
@@ -162,4 +162,4 @@ BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law]] = {
     Split: _split_backward,
     Einsum: _contracted_backward,
 }
-"""The law for the cotangent of input k, which has a shape, by record."""
+"""The law for the cotangent of input k (of a given shape), by record."""

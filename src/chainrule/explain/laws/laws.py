@@ -1,7 +1,7 @@
-r"""Which formula holds for a unit, and what stands for its names: from the record's docstrings.
+r"""The formula of each unit, and the operands for its names: taken from the record's docstrings.
 
-A `Law` is a formula with the functions it calls. Where the docstring is prose for a reader (an index, a window), the
-law also says how it is evaluated: `special` writes that out in plain NumPy.
+A `Law` is a formula with the functions it calls. If the docstring's notation is for readers only (an index, a window),
+the law also says how to evaluate it: `special` writes that out in plain NumPy.
 """
 
 import inspect
@@ -20,23 +20,23 @@ from chainrule.rules.elementary.powers import Power
 
 @dataclass(frozen=True)
 class Law:
-    """A formula as the reader sees it; `reading` is what is evaluated where that differs."""
+    """A formula as the reader sees it; `reading` is evaluated instead if it is given."""
 
     latex: str
     reading: str = ""
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
-    """Formulas that come before it, for what it uses."""
+    """Formulas evaluated first, for the values that it uses."""
 
 
 def forward_law(unit: Unit) -> Law | None:
-    """Return the law of the forward pass, or None where the record states no formula."""
+    """Return the law of the forward pass, or None if the record states no formula."""
     texts = _formulas(_stated(unit.record))
     return Law(texts[-1], steps=tuple(texts[:-1])) if texts else None
 
 
 def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
-    r"""Return the law for the cotangent of input k, and the local derivative's left-hand side, if it has one.
+    r"""Return the law for the cotangent of input k, and the left-hand side of the local derivative, if any.
 
     An elementwise record states a partial derivative: the cotangent is $\bar y$ times it.
     """
@@ -59,7 +59,7 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
 
 
 def _constant_power(unit: Unit) -> str | None:
-    """Return the derivative of a whole power as it is written: `3 a^{2}`; the record's law is for any exponent."""
+    """Return the derivative of an integer power as usually written: `3 a^{2}`; the record's law is for any exponent."""
     exponent = unit.inputs[1]
     if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) not in range(3, 10):
         return None
@@ -72,7 +72,7 @@ def _formulas(docstring: str | None) -> list[str]:
 
 
 def _stated(record: Any) -> str | None:
-    """Return the docstring with the formula: that of a user's own operation is its function's."""
+    """Return the docstring with the formula; for a user-defined operation, that of its function."""
     return record.__doc__ if isinstance(record, type) else getattr(record.function, "__doc__", None)
 
 

@@ -1,4 +1,4 @@
-r"""The index proof of a matrix product's gradients, each line checked by number.
+r"""The index proof of a matrix product's gradients, each line checked numerically.
 
 $\frac{\partial z_{ij}}{\partial W_{mn}} = x_{im} [j = n]$, hence
 $\frac{\partial L}{\partial W_{mn}} = \sum_i x_{im} \frac{\partial L}{\partial z_{in}}$. M. Giles, "Collected matrix
@@ -27,9 +27,9 @@ from chainrule.rules.network.linear import LinearMap
 from .laws import Law
 
 MOST_TERMS = 10**6
-"""How many products the sum over all elements may have to be evaluated as it is written."""
+"""The most products for which the sum over all elements is evaluated as written."""
 SAMPLES = 16
-"""How many entries of a large Jacobian are measured."""
+"""How many entries of a large Jacobian are sampled."""
 
 FORWARD: Mapping[Any, str] = {
     LinearMap: r"z_{ij} = \sum_k x_{ik} w_{kj} + b_j",
@@ -53,7 +53,7 @@ LEFT = {
 
 
 class WrittenDerivative(Derivative):
-    r"""A derivative that the proof writes out: its $\delta$ is Kronecker's."""
+    r"""A derivative that the proof writes out as a fraction, since $\delta$ is Kronecker's there."""
 
     @property
     def is_delta(self) -> bool:
@@ -82,7 +82,7 @@ def proof_lines(book: Book, unit: Unit, k: int, words: Catalogue) -> list[Line]:
 
 
 def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradient: Any) -> Line:
-    """The sum over all elements: evaluated as it stands where that is not too large, else as what it leaves."""
+    """Return the sum over all elements, evaluated as written if it is small enough, else in its simplified form."""
     terms = math.prod(np.size(getattr(operands[name], "value", 0)) for name in ("z", letter))
     rendered = render(SUMS[letter], operands, {})
     law = Law(SUMS[letter] if terms <= MOST_TERMS else LEFT[letter])
@@ -90,7 +90,7 @@ def _chain_line(title: str, letter: str, operands: Mapping[str, Operand], gradie
 
 
 def _rows(x: Any) -> Any:
-    """All rows along one axis: a linear map treats each alone."""
+    """Return x with all rows along one axis: a linear map treats each row separately."""
     return x.reshape(-1, x.shape[-1])
 
 
@@ -108,14 +108,14 @@ def _operands(book: Book, unit: Unit, values: Mapping[str, Any]) -> dict[str, Op
 
 
 def line_of(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:
-    """Return one line of a derivation: the law as it is shown, and how far its value is from the expected one."""
+    """Return one line of a derivation: the law as displayed, and the deviation of its value from the expected one."""
     rendered = render(law.latex, operands, {})
     verdict = verify(rendered.reading, rendered.values, law, expected)
     return Line(title, rendered.shown, verdict.error, verdict.reason)
 
 
 def _jacobian_error(letter: str, values: Mapping[str, Any], shape: tuple[int, ...]) -> float:
-    """Move single entries by 1: of a linear map, the difference is the derivative."""
+    """Perturb single entries by 1: for a linear map, the difference is the derivative."""
     moved = values[letter]
     z = _map(values)
     rng = np.random.default_rng(0)

@@ -1,6 +1,6 @@
 r"""Formulas that need more than a docstring: indices, windows, masks, and what an operation keeps.
 
-Where the record's formula is written for a reader (`x[\mathrm{index}]`, $x_{s i + d k - p}$), it is evaluated here by
+If the record's formula is written for readers only (`x[\mathrm{index}]`, $x_{s i + d k - p}$), it is evaluated here by
 plain NumPy that follows the formula and none of the rule's code.
 """
 
@@ -34,7 +34,7 @@ def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
 
 
 def adapted(unit: Unit) -> dict[str, Operand]:
-    """Return operands that the record's names do not have by themselves."""
+    """Return additional operands for names in the record's formulas."""
     found = ADAPTED[unit.record](unit) if unit.record in ADAPTED else {}
     if unit.record not in ADAPTED and "index" in unit.settings:
         found["index"] = Literal(0.0, index_text(unit.settings["index"]))
@@ -61,7 +61,7 @@ def _natural(_: Unit) -> dict[str, Operand]:
 
 
 def as_rows(unit: Unit, value: Any) -> Any:
-    """Return what belongs to a loss of rows with all its rows along one axis; any other unit's value as it is."""
+    """Return a value of a row-wise loss with all its rows along one axis; any other unit's value unchanged."""
     logits = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
     if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
         return value
@@ -71,7 +71,7 @@ def as_rows(unit: Unit, value: Any) -> Any:
 
 
 def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
-    """Return operands with the rows of their values along one axis, for a loss of rows."""
+    """Return operands with the rows of their values along one axis, for a row-wise loss."""
     if unit.record.role is not Role.SOFTMAX_LOSS:
         return operands
     return {
@@ -126,7 +126,7 @@ ADAPTED: Mapping[Any, Callable[[Unit], dict[str, Operand]]] = {
     Transpose: _transposed,
     SparseSoftmaxCrossEntropy: _natural,
 }
-"""Operands that the names in a record's formulas do not have by themselves, by record."""
+"""Additional operands for names in the records' formulas, by record."""
 
 
 # The forward pass
@@ -150,7 +150,7 @@ FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
 
 
 def special_forward(unit: Unit) -> Law | None:
-    """Return the law of the forward pass where the record's formula alone cannot be evaluated."""
+    """Return the law of the forward pass if the record's formula alone cannot be evaluated."""
     return FORWARD[unit.record](unit) if unit.record in FORWARD else None
 
 
@@ -175,7 +175,7 @@ BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law | None]] = {
 
 
 def special_backward(unit: Unit, k: int) -> Law | None:
-    """Return the law for the cotangent of input k where the record's formula alone cannot be evaluated."""
+    """Return the law for the cotangent of input k if the record's formula alone cannot be evaluated."""
     if unit.record not in BACKWARD:
         return None
     return BACKWARD[unit.record](unit, k, np.shape(array_of(unit.inputs[k])))

@@ -1,6 +1,6 @@
-"""Convolution and pooling, one place of the kernel after another, as their formulas say.
+"""Convolution and pooling, one kernel position after another, as in their formulas.
 
-Plain NumPy that follows the formula and none of the rule's code; the formulas it stands for are pinned here.
+Plain NumPy that follows the formula and shares no code with the rule; the formulas it implements are fixed here.
 """
 
 import itertools
@@ -31,7 +31,7 @@ WINDOWED: dict[Any, tuple[str, ...]] = {
     MaxPool: (r"y_i = \max_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"),
     SumPool: (r"y_i = \sum_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"),
 }
-"""The formulas that are written out here, of the forward pass and of each adjoint; no other one is verified by them."""
+"""The formulas implemented here, of the forward pass and of each adjoint; this code verifies no others."""
 
 
 BIAS = r" + \beta_o"
@@ -39,7 +39,7 @@ BIAS_ADJOINT = r"\bar \beta_o = \sum_{b, i} \bar y_{b, o, i}"
 
 
 def _places(windows: Any, size: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
-    """Yield each place k of the kernel with the elements s i + d k of the padded array that it lies over."""
+    """Yield each kernel position k with the elements s i + d k of the padded array that it covers."""
     count = windows.count(size)
     for k in itertools.product(*map(range, windows.kernel)):
         yield (
@@ -88,8 +88,8 @@ def windowed_forward(unit: Unit) -> Law | None:
 
 
 def _plain(latex: str, unit: Unit) -> str:
-    r"""Write out the stride, dilation and padding where all axes have the same: $x_{b, c, i + k - 1}$."""
-    # The records count samples and channels by b and c, which are a bias and a constant here.
+    r"""Write out the stride, dilation and padding if they are the same on all axes: $x_{b, c, i + k - 1}$."""
+    # The records index samples and channels by b and c, which denote a bias and a constant here.
     latex = re.sub(r"(?<![\\A-Za-z])b(?=,)", "n", re.sub(r"(?<![\\A-Za-z])c(?=,)", "m", latex))
     windows = unit.settings["windows"]
     same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]

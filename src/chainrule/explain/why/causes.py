@@ -1,4 +1,4 @@
-"""Why an operation let nothing, little or no finite number through: read off its inputs' values."""
+"""Why an operation passed a gradient that is zero, tiny or not finite: read from the values of its inputs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ SATURATED = 1e-3
 
 @dataclass(frozen=True)
 class Cause:
-    """What happened at a node: a code, and the numbers that show it, for a sentence of the catalogue."""
+    """What happened at a node: a code, and the numbers that show it, for a sentence in the catalogue."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def constant_cause(entry: Entry) -> Cause:
-    """Say why a value that an entry made carries no gradient though its input does."""
+    """Return why an entry's value carries no gradient although its input does."""
     name = entry.op.name
     if entry.op in (StopGradient, Detached):
         return Cause("detached", {"operation": name})
@@ -38,7 +38,7 @@ def constant_cause(entry: Entry) -> Cause:
 
 
 def cut_cause(user: Entry, k: int) -> Cause:
-    """Say why nothing, or little, passes from an operation to its input k, though something arrives at it."""
+    """Return why an operation passes nothing, or little, to its input k, although it receives a gradient."""
     x = array_of(user.inputs[k])
     for check in _checks(user.op):
         found = check(user, k, x)
@@ -48,7 +48,7 @@ def cut_cause(user: Entry, k: int) -> Cause:
 
 
 def pole_cause(user: Entry, k: int) -> Cause:
-    """Say why what passes from an operation to its input k is not finite, though what arrives at it is."""
+    """Return why the gradient that an operation passes to its input k is not finite, although the one received is."""
     at = next((j for j, name in enumerate(user.op.arguments) if name in user.op.poles), k)
     return Cause("pole", {"operation": user.op.name, "value": _smallest(array_of(user.inputs[at]))})
 
@@ -70,9 +70,9 @@ def _saturated(user: Entry, _k: int, x: Any) -> Cause | None:
 
 
 def _slopes(user: Entry) -> Any:
-    """Return the derivative of each element by the one that it was made of."""
+    """Return the derivative of each output element with respect to its input element."""
     y = np.asarray(user.value)
-    if not user.op.is_pointwise:  # a softmax's, by its own argument
+    if not user.op.is_pointwise:  # softmax: with respect to the element's own argument
         return y * (1 - y)
     return value_of(user.op.adjoints[0](np.ones_like(y), tuple(user.saved.values()), user.settings))
 
@@ -93,7 +93,7 @@ def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
 
 
 def _zero_factor(user: Entry, k: int, _x: Any) -> Cause | None:
-    """Where an operation multiplies: is the other factor zero?"""
+    """Return the cause if the operation multiplies and the other factor is zero."""
     others = [array_of(x) for j, x in enumerate(user.inputs) if j != k and x is not None]
     factor = next((o for o in others if o.size and o.dtype.kind in "fiub" and not np.any(o)), None)
     if factor is None:
@@ -103,11 +103,11 @@ def _zero_factor(user: Entry, k: int, _x: Any) -> Cause | None:
 
 _Check = Callable[[Entry, int, Any], Cause | None]
 _OWN: Mapping[Any, _Check] = {Relu: _dead, Clip: _clipped, Where: _masked}
-"""What to look for, by record."""
+"""The check to run first, by record."""
 
 
 def _checks(op: Any) -> Iterator[_Check]:
-    """Yield what may have kept the gradient from passing an operation."""
+    """Yield checks for what may have blocked the gradient at an operation."""
     if op in _OWN:
         yield _OWN[op]
     if op.flat in (Flat.RIGHT, Flat.BOTH):

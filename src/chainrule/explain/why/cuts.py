@@ -1,4 +1,4 @@
-"""Where the way from a value to the loss is cut: at a constant, at an index, at an array that left the tape."""
+"""Where the path from a value to the loss is cut: at a constant, at an index, at an array that left the tape."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +11,9 @@ from chainrule.observe.entry import Entry
 
 
 def where_cut(recording: Recording, entry: Entry) -> tuple[Entry | None, bool]:
-    """Return the first node that lets no gradient through on a way from an entry to the loss.
+    """Return the first node that blocks the gradient on a path from an entry to the loss.
 
-    None where there is no way at all. The second result is whether it took an array that had left the tape.
+    None if there is no path at all. The second result is whether the node used an array that had left the tape.
     """
     ways = _Ways(recording)
     stack, seen = [entry], {entry}
@@ -29,7 +29,7 @@ def where_cut(recording: Recording, entry: Entry) -> tuple[Entry | None, bool]:
 
 
 class _Ways:
-    """Who uses what, on the tape and past it, as far as it leads to the loss."""
+    """The users of each value that lead to the loss, both on and off the tape."""
 
     def __init__(self, recording: Recording) -> None:
         self._owners = {id(a): e for e in recording.entries for a in _memory(e.value)}
@@ -46,7 +46,7 @@ class _Ways:
                     stack.append(source)
 
     def users(self, entry: Entry) -> list[tuple[Entry, bool]]:
-        """Return what uses an entry on a way to the loss."""
+        """Return the users of an entry on a path to the loss."""
         return self._users.get(entry, [])
 
     def _sources(self, entry: Entry) -> Iterator[tuple[Entry, bool]]:
@@ -56,7 +56,7 @@ class _Ways:
             else:
                 yield from self._by_memory(x, entry)
         for x in _arrays(entry.settings.get("index")):
-            # An index is often copied on its way: the same integers are taken for the same ones.
+            # An index is often copied along the way, so equal integers count as the same index.
             yield from ((e, False) for e in self._integers if np.array_equal(e.value, x))
 
     def _by_memory(self, x: Any, entry: Entry) -> Iterator[tuple[Entry, bool]]:
@@ -68,7 +68,7 @@ class _Ways:
 
 
 def _memory(x: Any) -> Iterator[Any]:
-    """Yield an array and what it is a view of."""
+    """Yield an array and its bases."""
     while isinstance(x, np.ndarray):
         yield x
         x = base_of(x)

@@ -1,4 +1,4 @@
-"""`explain_grad`: the way of a gradient from the loss to one parameter, and the node that cut it."""
+"""`explain_grad`: the path of a gradient from the loss to one parameter, and the node that cut it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ from .causes import Cause, constant_cause, cut_cause, pole_cause
 from .cuts import where_cut
 
 TINY = 1e-7
-"""A root mean square below this is tiny: float32 keeps seven digits, so such a step moves no weight of size 1."""
+"""A root mean square below this is tiny: float32 has seven digits, so such a step does not change a weight of 1."""
 
 
 @dataclass(frozen=True)
 class PathStep:
-    """One value on the way: its symbol, the operation that uses it, and how large the gradient is there.
+    """One value on the path: its symbol, the operation that uses it, and the size of the gradient there.
 
-    `factor` is the size of the gradient that arrives at this value through the operation, over the size of the gradient
-    at the operation's result; `zeros` the share of its elements that are zero.
+    `factor` is the size of the gradient that arrives at this value through the operation, divided by the size of the
+    gradient at the operation's result; `zeros` is the share of its elements that are zero.
     """
 
     symbol: str
@@ -55,7 +55,7 @@ class GradientPath:
 
     `verdict` is "none", "zero", "tiny", "not-finite", "partly-zero" or "healthy"; `cause` a code: `unused detached
     no-grad left-tape frozen integer-index constant dead-relu saturated masked clipped not-picked zero-factor pole
-    vanishes shrinks partly loss-not-finite`, empty for a healthy one. `steps` go from the loss to the parameter.
+    vanishes shrinks partly loss-not-finite`, or "" if it is healthy. `steps` go from the loss to the parameter.
     """
 
     name: str
@@ -74,7 +74,7 @@ class GradientPath:
         return self.to_text()
 
     def to_text(self) -> str:
-        """Return the sentence and the way as a table."""
+        """Return the explanation in a sentence, and the path as a table."""
         table = table_lines(Table(self._head(), tuple(map(self._row, self.steps)))) if self.steps else []
         return terminal("\n".join([f"{self.name}: {self.sentence}", *self._place(), *table]) + "\n")
 
@@ -109,10 +109,10 @@ def explain_grad(
     target: Any = None,
     lang: str = "en",
 ) -> GradientPath:
-    """Return why the gradient of one parameter is zero, None, tiny or not finite, and where on its way that happened.
+    """Return why the gradient of one parameter is zero, None, tiny or not finite, and where on its path that happened.
 
-    `parameter` is a parameter of the model or its name, for a function the name of an argument; the others are those of
-    `explain`. Raises ValueError, with the names there are, for one that is not among them.
+    `parameter` is a parameter of the model or its name; for a function, the name of an argument. The other arguments
+    are those of `explain`. Raises ValueError, which lists the known names, for a parameter that is not among them.
 
     >>> import chainrule as cr
     >>> def f(w, x):
@@ -123,7 +123,7 @@ def explain_grad(
     """
     words = Catalogue(lang)
     caller = calling_line()
-    with np.errstate(all="ignore"):  # what is not finite is what is asked about
+    with np.errstate(all="ignore"):  # non-finite values are what is being explained
         recording = record(model_or_f, args, loss, target, None, caller, finite=False)
         entry = _found(parameter, model_or_f, args, recording)
         units = units_of(recording)
@@ -203,7 +203,7 @@ class _Inquiry:
         return self._said("none", cause, cut, ())
 
     def _up(self, entry: Entry) -> Iterator[tuple[Entry, int, Entry]]:
-        """Yield (user, position, value) from the parameter up to the loss, by the use through which most arrives."""
+        """Yield (user, position, value) from the parameter up to the loss, following the use that contributes most."""
         while entry.arrived:
             user, k, _ = max(entry.arrived, key=lambda a: (_size(a[2]), _size(a[0].gradient)))
             yield user, k, entry

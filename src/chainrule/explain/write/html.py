@@ -1,4 +1,4 @@
-"""A derivation as HTML: MathML, no script, nothing from elsewhere."""
+"""A derivation as HTML: MathML, no scripts, no external resources."""
 
 from collections.abc import Iterator
 
@@ -18,12 +18,12 @@ def write_html(derivation: Account) -> str:
 
 
 def write_fragment(derivation: Account) -> str:
-    """Return what a notebook shows: the page's content in an element with its own style."""
+    """Return the notebook form: the page's content in an element with its own style."""
     return fragment(derivation.lang, content(derivation, 2))
 
 
 def content(derivation: Account, level: int) -> Markup:
-    """Return a derivation for a page, under a heading of this level."""
+    """Return a derivation as page content, under a heading of this level."""
     brief = derivation.level == "brief"
     return join(
         heading(level, title_of(derivation)),

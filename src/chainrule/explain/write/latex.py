@@ -16,7 +16,7 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \setlength{\parskip}{4pt}
 """
 LONG = 90
-"""A longer right-hand side gets a line of its own."""
+"""A longer right-hand side goes on its own line."""
 _SPECIAL = {
     **{"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
@@ -43,7 +43,7 @@ def write_latex(derivation: Account) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Return text in which LaTeX's special characters are characters; mathematics between dollars stays.
+    r"""Escape LaTeX's special characters in text; mathematics between dollars is left unchanged.
 
     >>> print(escape("50 % of W_1"))
     50 \% of W\_1
@@ -71,7 +71,7 @@ def _item(item: Item) -> Iterator[str]:
 
 
 def _display(shown: list[str], mark: str) -> Iterator[str]:
-    """An equation over as many lines as it has sides, its verdict at the right."""
+    """Yield the lines of an equation, one per right-hand side, with its verdict at the right."""
     yield r"\begin{align*}"
     rows = [_aligned(part) for part in shown]
     rows[-1] += rf" && \text{{\small {mark}}}"

@@ -1,4 +1,4 @@
-"""What all written forms of a derivation share: its sections as plain data, with LaTeX where mathematics goes."""
+"""The common basis of all output formats of a derivation: its sections as plain data, with mathematics in LaTeX."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from chainrule.present.escape import in_text
 from .catalogue import Catalogue
 
 MATH = "$"
-"""What a table's cell begins with where it is mathematics."""
+"""The prefix of a table cell that is mathematics."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Item:
-    """One step as it is written: the equation, its numbers, value, shape, verdict and what leads to it."""
+    """One step in written form: the equation, its numbers, value, shape, verdict and the lines that lead to it."""
 
     latex: str
     numbers: str
@@ -74,12 +74,12 @@ def sections(derivation: Account) -> list[Section]:
 
 
 def heading(derivation: Account) -> str:
-    """Return the title."""
+    """Return the derivation's title."""
     return Catalogue(derivation.lang)("derivation_of", title=in_text(derivation.title))
 
 
 def footer(derivation: Account) -> str:
-    """Return the last line."""
+    """Return the derivation's last line."""
     return Catalogue(derivation.lang)("made_by", version=__version__)
 
 
@@ -98,7 +98,7 @@ MOST_ROWS = 16
 
 
 def _folded_rows(rows: tuple[tuple[str, ...], ...], derivation: Account) -> tuple[tuple[str, ...], ...]:
-    """In brief, a long table keeps its beginning and its end."""
+    """At level "brief", keep only the beginning and the end of a long table."""
     if derivation.level != "brief" or len(rows) <= MOST_ROWS:
         return rows
     width = len(rows[0])
@@ -143,7 +143,7 @@ def ends(latex: str) -> tuple[str, str]:
 
 
 def parts(latex: str) -> list[str]:
-    """Return an equation as lines that can be broken: the left-hand side with the first other one, then the rest."""
+    """Split an equation into lines: the left-hand side with the first right-hand side, then the rest."""
     left, right = sides(latex)
     return [latex] if not left else [f"{left} = {right[0]}", *(f"= {side}" for side in right[1:])]
 
@@ -175,7 +175,7 @@ def _verdict(step: Step | Line, words: Catalogue, brief: bool = False) -> str:
 
 
 def error_text(error: float) -> str:
-    """Return a deviation as text: 0, or its order."""
+    """Return a deviation as text: 0, or its order of magnitude."""
     return "0" if error == 0 else f"{error:.0e}" if np.isfinite(error) else "∞"
 
 
@@ -235,5 +235,5 @@ def _confirmed(row: Confirmation, words: Catalogue) -> tuple[str, ...]:
 
 
 def cell_text(cell: str, math: Any) -> str:
-    """Return a cell: mathematics through `math`, text as it is."""
+    """Return a cell's text: mathematics converted by `math`, text unchanged."""
     return str(math(cell.removeprefix(MATH))) if cell.startswith(MATH) else cell

@@ -42,7 +42,7 @@ def _mark(item: Item) -> str:
 
 
 def _title(title: str) -> str:
-    """Return a line's title, in which mathematics stands between dollars."""
+    """Return a line's title, with the mathematics between dollars in Unicode."""
     pieces = [to_unicode(p) if k % 2 else p for k, p in enumerate(title.split("$"))]
     return "".join(pieces) + (": " if title else "")
 

@@ -1,4 +1,4 @@
-"""The report's part on gradients: by epoch, across depth and steps, and what was said of them while training."""
+"""The report's section on gradients: by epoch, over depth and steps, and the warnings given during training."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from chainrule.present.texts import Words
 
 
 class Watch(Protocol):
-    """What looked at the gradients beside a training: `doctor.GradientWatch` is one."""
+    """The protocol of a gradient monitor, such as `doctor.GradientWatch`."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -20,21 +20,21 @@ class Watch(Protocol):
 
     @property
     def history(self) -> Sequence[tuple[int, float, Sequence[float]]]:
-        """The step, the loss and the norm of ∂L/∂z in each layer, at each moment."""
+        """The step, the loss and the norm of ∂L/∂z in each layer, for each measurement."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was wrong."""
+        """Whether no problem was found."""
 
     asked: int
-    """After which step it was asked what is wrong; 0 for never."""
+    """The step after which the diagnosis was made; 0 for never."""
 
     def verdicts(self, lang: str = "en") -> Sequence[tuple[str, str, str]]:
-        """Return what was wrong, how that shows, and the limit that it passes."""
+        """Return each problem, its evidence, and the limit that it exceeds."""
 
 
 def watched(watch: Watch | None, words: Words) -> Markup | None:
-    """Return what there is to show of a watch: its warning, and a heat map of the norms over layers and steps."""
+    """Return the display of a watch: its warning, and a heat map of the norms over layers and steps."""
     if watch is None or not (watch.history or watch.asked):
         return None
     drawn = Markup("")
@@ -57,7 +57,7 @@ def _warning(watch: Watch, words: Words) -> Markup:
 
 
 def flow_by_epoch(job: Job, words: Words) -> Markup:
-    """Return how large the gradient of each weight matrix was, from the first layer to the last."""
+    """Return a chart of the gradient's size for each weight matrix, from the first layer to the last."""
     rows = job.flow.rows
     weights = [name for name, p in job.model.named_parameters() if p.ndim > 1]
     lines = [(name, [row[name] for row in rows]) for name in weights]

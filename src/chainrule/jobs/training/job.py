@@ -1,4 +1,4 @@
-"""The main job: a fully connected network on a data set, from the split to the saved model."""
+"""The training job: a fully connected network on a data set, from the split to the saved model."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ from chainrule.train.saved.recipe import Recipe, network
 from chainrule.train.saved.saving import load, save
 
 SMALL_PRODUCT = 4_000_000
-"""Multiplications of a matrix product that one core does in well under a millisecond."""
+"""The number of multiplications in a matrix product that takes one core well under a millisecond."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """How the network does on held-out data: `accuracy` and `confusion`, or for a regression `rmse` in its unit."""
+    """The results on held-out data: `accuracy` and `confusion`, or for a regression `rmse` in the target's unit."""
 
     samples: int
     loss: float
@@ -46,9 +46,9 @@ class Score:
 
 
 def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread where its largest product is small, and else to `cores`, if that is a number.
+    """Limit BLAS to one thread if the largest product is small, else to `cores`, if that is a number.
 
-    Threads that wait for each other cost more than they save there, and many times more on a machine that is busy.
+    For small products, synchronising threads costs more than it saves, and many times more on a busy machine.
     """
     most = 1 if multiplications <= SMALL_PRODUCT else cores
     if most is None:
@@ -61,7 +61,7 @@ def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[
 
 
 def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
-    """Each column to mean 0 and deviation 1; an image's pixels together, or noise at its border would be magnified."""
+    """Scale each column to mean 0 and deviation 1; pixels are scaled jointly, so that border noise is not magnified."""
     if not is_image:
         return Standardizer.fit(x)
     whole = Standardizer.fit(x.reshape(-1))
@@ -69,7 +69,7 @@ def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
 
 
 class Job:
-    """A data set, split and scaled, with a network and everything to train it. One seed fixes it all."""
+    """A data set, split and scaled, with a network and everything needed to train it. One seed fixes everything."""
 
     def __init__(self, data: Data, recipe: Recipe) -> None:
         self.data, self.recipe, self.schema = data, recipe, data.schema
@@ -100,15 +100,15 @@ class Job:
         return ArrayDataset(self.scaling.transform(x).astype(np.float32), y)
 
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The first `count` training samples, to check the network's gradients on."""
+        """Return the first `count` training samples, for checking the network's gradients."""
         x, y = self.training[:count]
         return x, y
 
     def train(self, callbacks: Sequence[Any] = (), parallel: Alone | None = None) -> History:
-        """Train the epochs that are left; the learning rate falls to zero along a cosine.
+        """Train the remaining epochs; the learning rate decays to zero along a cosine.
 
-        With `parallel` several processes train together (`fit`). After Ctrl-C the job can be saved with
-        `save_checkpoint`, to be gone on with by `resume`.
+        With `parallel`, several processes train together (see `fit`). After Ctrl-C the job can be saved with
+        `save_checkpoint` and continued with `resume`.
         """
         cores = None if parallel is None else parallel.cores
         with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
@@ -127,7 +127,7 @@ class Job:
             )
 
     def save_checkpoint(self, path: str | Path) -> None:
-        """Write the job as it stands, so that `resume` goes on to the bit."""
+        """Write the job's current state, from which `resume` continues bit for bit."""
         save(
             path,
             self.model,
@@ -141,11 +141,12 @@ class Job:
         )
 
     def resume(self, path: str | Path) -> None:
-        """Take up what `save_checkpoint` wrote of the same job.
+        """Restore the state that `save_checkpoint` wrote for the same job.
 
-        Raises ModelFileError, with nothing changed, for another file, and for a job of other data or another recipe.
+        Raises ModelFileError, leaving everything unchanged, for any other file, and for a job with other data or
+        another recipe.
         """
-        wanted = "--resume wants the checkpoint that Ctrl-C left, such as model.checkpoint.safetensors"
+        wanted = "--resume expects the checkpoint left by Ctrl-C, such as model.checkpoint.safetensors"
         try:
             found = load(path)
         except ModelFileError as error:
@@ -153,22 +154,22 @@ class Job:
         meta = found.meta
         if meta.get("checkpoint") != FORMAT:
             raise ModelFileError(
-                f"{path}: no checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to begin anew"
+                f"{path}: not a checkpoint of an interrupted `chainrule train`; {wanted}; leave it out to start over"
             )
         mine, saved = plain(self._identity(), "job"), meta.get("job")
         if not isinstance(saved, dict):
-            raise ModelFileError(f"{path}: the checkpoint does not say of which job it is; {wanted}")
+            raise ModelFileError(f"{path}: the checkpoint does not identify its job; {wanted}")
         for name, value in mine.items():
             if saved.get(name) != value:
                 raise ModelFileError(
-                    f"{path}: was saved with {name} {saved.get(name)}, and here it is {value}; repeat the "
-                    f"command as it was, with --resume added"
+                    f"{path}: was saved with {name} {saved.get(name)}, but here it is {value}; repeat the "
+                    f"original command with --resume added"
                 )
         flow = meta.get("flow")
         rows = found.history.get("rows") if isinstance(found.history, dict) else None
         columns = {"epoch", *(f"{part}{name}" for part in ("", "val_") for name in self._measured())}
         if not _are_rows(flow, {"epoch"}) or not _are_rows(rows, columns):
-            raise ModelFileError(f"{path}: the rows of its history are damaged; {wanted}")
+            raise ModelFileError(f"{path}: its history is damaged; {wanted}")
         load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule, history=self.history)
         self.flow.rows[:] = list(flow or ())
 
@@ -176,14 +177,14 @@ class Job:
         return ("loss", "accuracy") if self.is_classification else ("loss",)
 
     def _identity(self) -> dict[str, Any]:
-        """What two runs must have in common for one to go on with the other."""
+        """Return what two runs must have in common for one to continue the other."""
         schema = self.schema
         columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
         content = sha256(columns.encode() + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
         return {"data": self.data.name, "content": content, **asdict(self.recipe), "epochs": self.epochs}
 
     def score(self) -> Score:
-        """Measure the network on the held-out part."""
+        """Evaluate the network on the held-out data."""
         x, y = self.held_out.arrays
         found = evaluate(self.model, self.loss, (x, y))
         predicted = found["predictions"]
@@ -194,7 +195,7 @@ class Job:
         return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
 
     def save(self, path: str | Path, score: Score) -> None:
-        """Write the network with all that a prediction needs: columns, scaling, classes (`Description`)."""
+        """Write the network with everything needed for predictions: columns, scaling, classes (`Description`)."""
         said = Description(
             schema=self.schema,
             source=self.data.source,
@@ -208,7 +209,7 @@ class Job:
 
 
 def _are_rows(rows: Any, columns: set[str]) -> bool:
-    """Whether these are rows of numbers, each with such columns."""
+    """Whether these are rows of numbers with these columns."""
     return isinstance(rows, list) and all(
         isinstance(row, dict) and set(row) >= columns and all(isinstance(v, int | float) for v in row.values())
         for row in rows
@@ -216,19 +217,19 @@ def _are_rows(rows: Any, columns: set[str]) -> bool:
 
 
 class JobCheckpoint(SaveCheckpoint):
-    """Writes a job's checkpoint, which `resume` takes, after a step once `seconds` have passed since the last one."""
+    """Writes a job's checkpoint for `resume` after a step, once `seconds` have passed since the last one."""
 
     def __init__(self, job: Job, path: Path, seconds: float, say: Callable[[str], None] | None = None) -> None:
         super().__init__(path, every=None, every_seconds=seconds)
         self.job, self.say = job, say
 
     def not_written(self, error: Exception) -> None:
-        """Say that a checkpoint could not be written, by `say` or as a warning."""
+        """Report that a checkpoint could not be written, by `say` or as a warning."""
         if self.say is None:
             super().not_written(error)
         else:
             self.say(f"no checkpoint: {error} The training goes on")
 
     def write(self, path: Path, run: Run, **meta: Any) -> None:  # noqa: ARG002
-        """Write the job as it stands."""
+        """Write the job's current state."""
         self.job.save_checkpoint(path)

@@ -1,4 +1,4 @@
-"""The report of a training run: one HTML file that needs nothing else."""
+"""The report of a training run: one self-contained HTML file."""
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -27,13 +27,13 @@ from chainrule.present.texts import Words
 from chainrule.train.history import History
 
 POINTS, WORST = 1000, 20
-"""How many predictions of a regression are drawn, and how many of the worst are listed."""
+"""The most predictions of a regression that are drawn, and how many of the worst are listed."""
 MISTAKES = 12
 
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """One parameter of the gradient check: its name, its shape, and how far the two gradients are apart."""
+    """One parameter of the gradient check: its name, its shape, and the difference between the two gradients."""
 
     name: str
     shape: tuple[int, ...]
@@ -53,8 +53,8 @@ def write_report(
 ) -> None:
     """Write the report in English or Korean (`lang` "en" or "ko"), with a derivation if there is one.
 
-    `watch` is what looked at the gradients beside the training, a `doctor.GradientWatch`: the report then shows how
-    they flowed over the steps, and what it said.
+    `watch` is the `doctor.GradientWatch` that monitored the training; the report then shows the gradient flow over the
+    steps and its warning.
     """
     words = Words(TEXT, lang)
     title = f"{words['title']}: {job.data.name}"
@@ -94,7 +94,7 @@ def _checked(checked: Sequence[CheckedRow], words: Words) -> Iterator[Markup]:
 
 
 def _curves(history: History, words: Words) -> Markup:
-    """Return the loss, and the accuracy where there is one, of both parts over the epochs."""
+    """Return charts of the loss, and the accuracy if there is one, of both parts of the data over the epochs."""
     rows = history.rows
     epochs = [float(row["epoch"]) for row in rows]
     charts = [
@@ -121,7 +121,7 @@ def _confusion(job: Job, score: Score, words: Words) -> Markup:
 
 
 def _predictions(job: Job, score: Score, words: Words) -> Markup:  # noqa: ARG001
-    """Return predictions over the truth, and residuals over the predictions."""
+    """Return charts of predictions against the truth, and of residuals against predictions."""
     residuals = score.truth - score.predicted
     shown = slice(None, None, -(-len(residuals) // POINTS))
     keys = ("truth", "predicted", "residual")
@@ -143,7 +143,7 @@ def _predictions(job: Job, score: Score, words: Words) -> Markup:  # noqa: ARG00
 
 
 def _mistakes(job: Job, score: Score, words: Words) -> Markup | None:
-    """Return the held-out images that the network gets wrong, where the samples are images."""
+    """Return the held-out images that the network gets wrong, if the samples are images."""
     shape = job.data.image_shape
     wrong = np.flatnonzero(score.truth != score.predicted)[:MISTAKES]
     if not job.is_classification or shape is None or len(shape) != 2 or len(wrong) == 0:

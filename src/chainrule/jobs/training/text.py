@@ -38,7 +38,7 @@ TEXT: Texts = {
         "en": "How large the gradient of the loss with respect to each weight matrix was in the last step of each "
         "epoch, from the first layer (faintest) to the last (strongest). Where the first layers' gradients are many "
         "times smaller than the last one's, they vanish on their way back; where they are larger, they grow. A "
-        "gradient of zero stands on the floor of the chart, as an open dot.",
+        "gradient of zero is drawn as an open dot at the bottom of the chart.",
         "ko": "각 에폭의 마지막 단계에서 잰, 가중치 행렬별 손실 기울기의 크기입니다. 첫 층이 가장 옅고 마지막 층이 "
         "가장 진합니다. 앞쪽 층의 기울기가 마지막 층보다 훨씬 작으면 역전파 도중에 사라지는 것이고, 더 크면 커지는 "
         "것입니다. 0인 기울기는 그래프 바닥에 빈 점으로 나타냅니다.",

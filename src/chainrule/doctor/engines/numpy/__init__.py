@@ -1,1 +1,1 @@
-"""Networks of chainrule itself."""
+"""The engine for chainrule's own networks."""

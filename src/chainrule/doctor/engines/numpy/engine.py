@@ -1,4 +1,4 @@
-"""chainrule's own networks under the doctor."""
+"""The engine for chainrule's own networks."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class OwnEngine(Engine):
     code = CODE
 
     def unwrapped(self, model: Any) -> Any:
-        """Return the model; TypeError for what is none."""
+        """Return the model; raise TypeError for anything else."""
         if not isinstance(model, Module):
             raise TypeError(
                 f"doctor: model: expected a chainrule.nn.Module or a torch.nn.Module, got {type(model).__name__}"
@@ -53,13 +53,13 @@ class OwnEngine(Engine):
         return model
 
     def plain(self, part: Any) -> Any:
-        """Return a batch's part as an array; what is none as it is."""
+        """Return a part of a batch as an array, or unchanged if it is not array-like."""
         found = value_of(part)
         return np.asarray(found) if isinstance(found, np.ndarray | list | float | int | np.generic) else found
 
     @contextmanager
     def untouched(self, model: Any, batches: Any, seed: int) -> Iterator[None]:
-        """Leave generators, gradients and modes as they were; inside, the default generators start from `seed`."""
+        """Restore generators, gradients and modes on exit; inside, the default generators start from `seed`."""
         grads = [(p, p._link.grad) for p in model.parameters() if p._link is not None]
         try:
             with super().untouched(model, batches, seed):
@@ -69,7 +69,7 @@ class OwnEngine(Engine):
                 p._link.grad = grad
 
     def copied(self, *parts: Any) -> tuple[Any, ...]:
-        """Return copies of a model, a loss, an optimiser that belong together."""
+        """Return copies of a model, a loss and an optimiser that refer to each other."""
         return copy.deepcopy(parts, {id(EAGER): EAGER})
 
     def run(self, model: Any, loss: Any, batch: tuple[tuple[Any, ...], Any]) -> tuple[Any, Any]:
@@ -79,23 +79,23 @@ class OwnEngine(Engine):
         return loss(output, cast(y, dtype) if isinstance(y, np.ndarray) else y), output
 
     def backward(self, loss: Any) -> None:
-        """Add the gradients to the parameters', where the loss leads to any."""
+        """Accumulate gradients into the parameters that the loss depends on, if any."""
         if getattr(loss, "requires_grad", False):
             loss.backward()
 
     def clip(self, model: Any, most: float) -> None:
-        """Bound the norm of all gradients."""
+        """Clip the joint norm of all gradients."""
         clip_grad_norm_(model.parameters(), most)
 
     @contextmanager
     def watched(self, model: Any, patches: frozenset[str] = frozenset(), keep: bool = True) -> Iterator[ProbeTape]:
-        """Give a record of what a model does in the block."""
+        """Yield a record of what a model does in the block."""
         probe = ProbeTape(patches, keep)
         with watching(model, probe):
             yield probe
 
     def loss_of(self, loss: Any, output: Any, y: Any) -> float:
-        """Return a loss of arrays as a number."""
+        """Return the loss of two arrays as a number."""
         return float(value_of(loss(output, cast(y, output.dtype))))
 
     def number(self, value: Any) -> float:
@@ -103,7 +103,7 @@ class OwnEngine(Engine):
         return float(value_of(value))
 
     def array(self, value: Any) -> Any:
-        """Return a parameter, an output, a gradient as an array; None for what is none."""
+        """Return a parameter, an output or a gradient as an array; None for anything else."""
         found = value_of(value)
         return np.asarray(found) if hasattr(found, "dtype") else None
 
@@ -112,20 +112,20 @@ class OwnEngine(Engine):
         return Adam(model.parameters(), DEFAULT_LR)
 
     def rebuilt(self, optimizer: Any, model: Any, **settings: Any) -> Any:
-        """Return an optimiser of the same kind and the first group's settings, for another model's parameters."""
+        """Return an optimiser of the same class with the first group's settings, for another model's parameters."""
         group = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "names")}
         return type(optimizer)(list(model.parameters()), **{**group, **settings})
 
     def put(self, p: Any, value: Any) -> None:
-        """Give a parameter other values."""
+        """Set a parameter's values."""
         p.data = value
 
     def put_grad(self, p: Any, gradient: Any) -> None:
-        """Give a parameter a gradient."""
+        """Set a parameter's gradient."""
         p.grad = gradient
 
     def initialise(self, owner: Any, p: Any, name: str, generator: np.random.Generator) -> None:  # noqa: ARG002
-        """Draw a parameter anew."""
+        """Reinitialise a parameter."""
         init.BY_NAME[name](p, generator=generator)
 
     def layer_norm(self, features: int, like: Any) -> Any:
@@ -133,15 +133,15 @@ class OwnEngine(Engine):
         return nn.LayerNorm(features, dtype=_dtype(like))
 
     def group_norm(self, channels: int, like: Any) -> Any:
-        """Return a GroupNorm of one group."""
+        """Return a GroupNorm with one group."""
         return nn.GroupNorm(1, channels, dtype=_dtype(like))
 
     def residual(self, inner: Any) -> Any:
-        """Return a module that adds what an inner one makes to its input."""
+        """Return a module that adds an inner module's output to its input."""
         return nn.Residual(inner)
 
     def likelihood(self, output: Any, y: Any) -> Any:
-        """Return the mean of −log p of the right class."""
+        """Return the mean of −log p of the true class."""
         return nn.functional.nll_loss(np.log(output + 1e-12), y)
 
     def init_argument(self, name: str) -> str:
@@ -149,7 +149,7 @@ class OwnEngine(Engine):
         return f', init="{name}"' if name else ""
 
     def lines_after(self, model: Any, init_name: str) -> Sequence[str]:  # noqa: ARG002
-        """Return nothing: a layer's line says it all."""
+        """Return no lines: a layer's own line is enough."""
         return ()
 
 

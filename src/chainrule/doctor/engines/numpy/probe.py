@@ -1,7 +1,7 @@
-"""One forward and backward pass that is watched: what every operation computed, and the gradient it received.
+"""A watched forward and backward pass: what every operation computed, and the gradient it received.
 
-A probe is a recorder. The parameters of a copy of the model are put on it, so every operation on them comes by; the
-model's code is not touched, and the eager tape's fast way is not made longer.
+A probe is a recorder. The parameters of a copy of the model are put on it, so it sees every operation on them; the
+model's code is not touched, and the eager tape's fast path stays as short as it is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ Box.register(Entry)
 
 
 class OwnEvent(Event):
-    """An operation of chainrule, with its record; arguments and result are entries of the recorder."""
+    """A chainrule operation, with its record; arguments and result are entries of the recorder."""
 
     __slots__ = ("_record",)
 
@@ -38,17 +38,17 @@ class OwnEvent(Event):
 
     @property
     def record(self) -> Any:
-        """The operation, which may be one of the user's."""
+        """The operation, which may be user-defined."""
         return self._record
 
     @property
     def source(self) -> Source | None:
-        """The line of the user's that called it."""
+        """The user's line that called it."""
         made = self.output[0] if isinstance(self.output, tuple) else self.output
         return made.source if isinstance(made, Entry) else None
 
     def slope(self) -> Any:
-        """Return the derivative at every element, or None where it was not kept."""
+        """Return the derivative at every element, or None if it was not kept."""
         node = self.output.node if isinstance(self.output, Entry) else None
         if self.record is Maximum:
             return (self.value > 0).astype(self.value.dtype)
@@ -58,12 +58,12 @@ class OwnEvent(Event):
 
 
 class ProbedTensor(Tensor):
-    """A box of a probe: it tells the probe where it is detached."""
+    """A box of a probe, which reports to the probe where it is detached."""
 
     __slots__ = ()
 
     def detach(self) -> Tensor:
-        """Return the values as a constant; note the line, or pass them on where the probe tries that."""
+        """Return the values as a constant and record the line, or keep them attached if the probe tries that."""
         probe = self._trace
         if not self.requires_grad:
             return super().detach()
@@ -71,18 +71,19 @@ class ProbedTensor(Tensor):
         return self if "attach" in probe.patches else probe.boxed(super().detach())
 
     def numpy(self) -> Any:
-        """Return the values as a read-only array; note the line."""
+        """Return the values as a read-only array, and record the line."""
         if self.requires_grad:
             self._trace.cuts.append(Cut(".numpy()", self._trace.path, users_line()))
         return super().numpy()
 
 
 class ProbeTape(Recorder, Record):
-    """A recorder that sees cuts and the calls of modules as well, and can do some things otherwise.
+    """A recorder that also sees cuts and module calls, and can apply patches.
 
     `patches` are remedies to try without touching the model's code. "attach": detached values stay attached;
-    "straight": the gradient passes operations that have none unchanged (Bengio, Léonard & Courville, "Estimating or
-    Propagating Gradients Through Stochastic Neurons", 2013); "guard": arguments are kept inside an operation's domain.
+    "straight": the gradient passes unchanged through operations without one (Bengio, Léonard & Courville, "Estimating
+    or Propagating Gradients Through Stochastic Neurons", 2013); "guard": arguments are kept inside an operation's
+    domain.
     """
 
     def __init__(self, patches: frozenset[str] = frozenset(), keep: bool = True) -> None:
@@ -94,7 +95,7 @@ class ProbeTape(Recorder, Record):
         self.in_loss = False
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Any) -> Any:
-        """Apply and record as every tape does, then keep the operation."""
+        """Apply and record as any tape does, then keep the operation."""
         if op is StopGradient and getattr(args[0], "requires_grad", False):
             self.cuts.append(Cut("stop_gradient", self.path, users_line()))
             if "attach" in self.patches:
@@ -111,15 +112,15 @@ class ProbeTape(Recorder, Record):
         return output
 
     def box(self, value: Any) -> Any:
-        """Return the entry of a tensor, the same each time; anything else as it is."""
+        """Return the entry of a tensor, the same each time; anything else unchanged."""
         return mapped(self.entry_of, value)
 
     def name_of(self, box: Box) -> str | None:
-        """Return the name of the parameter that an entry is; None for any other one."""
+        """Return the name of the parameter that an entry is, or None."""
         return (isinstance(box, Entry) and box.name) or None
 
     def boxed(self, y: Any) -> Any:
-        """Let boxes of this tape tell where they are detached."""
+        """Make boxes of this tape report where they are detached."""
         if isinstance(y, tuple):
             return tuple(self.boxed(item) for item in y)
         if type(y) is Tensor and y._trace is self:
@@ -127,11 +128,11 @@ class ProbeTape(Recorder, Record):
         return y
 
     def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
-        """Take note of a module's call."""
+        """Record a module call."""
         self.calls.append(ModuleCall(path, module, self.box(args), self.box(output)))
 
     def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
-        """Walk back from the loss; return each parameter's gradient, where there is one."""
+        """Backpropagate from the loss; return the gradients of the parameters that have one."""
         node = loss.node if isinstance(loss, Tensor) else None
         if node is None:
             return {}
@@ -148,7 +149,7 @@ class ProbeTape(Recorder, Record):
 
 @contextmanager
 def watching(model: Any, probe: ProbeTape) -> Iterator[None]:
-    """Put a model's parameters on a probe and note its modules' calls, for the time of a block. Give it a copy."""
+    """Put a model's parameters on a probe and record its module calls within a block. Pass a copy."""
     parameters = dict(model.named_parameters())
     before = [p._trace for p in parameters.values()]
     inner = [(module, module.__dict__.get("forward")) for module in model.modules()]

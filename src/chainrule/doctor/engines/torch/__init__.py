@@ -1,1 +1,1 @@
-"""PyTorch's networks."""
+"""The engine for PyTorch networks."""

@@ -1,4 +1,4 @@
-"""PyTorch's networks under the doctor. PyTorch is imported with the first of them."""
+"""The engine for PyTorch networks. PyTorch is imported with the first of them."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ RUNNERS = {
     "OptimizedModule": "_orig_mod",
     **dict.fromkeys(("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel"), "module"),
 }
-"""What only runs another model, and where it has it."""
+"""Wrappers that only run another model, with the attribute that holds it."""
 
 
 class TorchEngine(Engine):
@@ -63,7 +63,7 @@ class TorchEngine(Engine):
         self.nn = self.torch.nn
 
     def unwrapped(self, model: Any) -> Any:
-        """Return the model that a compiled or distributed one runs; TypeError for what cannot be watched."""
+        """Return the model inside a compiled or distributed one; raise TypeError if it cannot be watched."""
         while type(model).__name__ in RUNNERS and type(model).__module__.startswith("torch"):
             model = getattr(model, RUNNERS[type(model).__name__])
         if not isinstance(model, self.nn.Module):
@@ -78,17 +78,17 @@ class TorchEngine(Engine):
         return model
 
     def plain(self, part: Any) -> Any:
-        """Return a batch's part as an array; what is none as it is."""
+        """Return a part of a batch as an array, or unchanged if it is not array-like."""
         if isinstance(part, self.torch.Tensor):
             return array_of(part)
         return np.asarray(part) if isinstance(part, np.ndarray | list | float | int | np.generic) else part
 
     @contextmanager
     def untouched(self, model: Any, batches: Any, seed: int) -> Iterator[None]:
-        """Leave generators, gradients and modes as they were; inside, the default generators start from `seed`.
+        """Restore generators, gradients and modes on exit; inside, the default generators start from `seed`.
 
-        A small model runs on one thread: threads that wait for each other cost more than they save there, and many
-        times more on a machine that is busy.
+        A small model runs on one thread: synchronising threads costs more than it saves there, and many times more on
+        a busy machine.
         """
         torch = self.torch
         threads = torch.get_num_threads()
@@ -108,16 +108,16 @@ class TorchEngine(Engine):
                 generator.set_state(state)
 
     def reseed(self, seed: int) -> None:
-        """Start every default generator from `seed`."""
+        """Seed every default generator."""
         super().reseed(seed)
         self.torch.manual_seed(seed)
 
     def copied(self, *parts: Any) -> tuple[Any, ...]:
-        """Return copies of a model, a loss, an optimiser that belong together."""
+        """Return copies of a model, a loss and an optimiser that refer to each other."""
         try:
             return super().copied(*parts)
         except RuntimeError as error:
-            raise ValueError(f"doctor: the model cannot be copied, and nothing else is examined: {error}") from error
+            raise ValueError(f"doctor: the model cannot be copied, and only copies are examined: {error}") from error
 
     def run(self, model: Any, loss: Any, batch: tuple[tuple[Any, ...], Any]) -> tuple[Any, Any]:
         """Return the loss of a batch of arrays, and the model's output, on the model's device."""
@@ -134,22 +134,22 @@ class TorchEngine(Engine):
         return tensor.to(like.device, like.dtype if part.dtype.kind == "f" and like.is_floating_point() else None)
 
     def backward(self, loss: Any) -> None:
-        """Add the gradients to the parameters', where the loss leads to any."""
+        """Accumulate gradients into the parameters that the loss depends on, if any."""
         if loss.requires_grad:
             loss.backward(self.torch.ones_like(loss))
 
     def clip(self, model: Any, most: float) -> None:
-        """Bound the norm of all gradients."""
+        """Clip the joint norm of all gradients."""
         self.nn.utils.clip_grad_norm_(model.parameters(), most)
 
     @contextmanager
     def watched(self, model: Any, patches: frozenset[str] = frozenset(), keep: bool = True) -> Iterator[TorchRecord]:
-        """Give a record of what a model does in the block."""
+        """Yield a record of what a model does in the block."""
         with torch_watching(self.torch, model, patches, keep) as record:
             yield record
 
     def loss_of(self, loss: Any, output: Any, y: Any) -> float:
-        """Return a loss of arrays as a number."""
+        """Return the loss of two arrays as a number."""
         with self.torch.no_grad():
             like = self.torch.tensor(output)
             return self.number(loss(like, self._tensor(y, like)))
@@ -159,7 +159,7 @@ class TorchEngine(Engine):
         return float(value.detach()) if isinstance(value, self.torch.Tensor) else float(value)
 
     def array(self, value: Any) -> Any:
-        """Return a parameter, an output, a gradient as an array; None for what is none."""
+        """Return a parameter, an output or a gradient as an array; None for anything else."""
         return array_of(value) if isinstance(value, self.torch.Tensor) else None
 
     def adam(self, model: Any) -> Any:
@@ -167,23 +167,23 @@ class TorchEngine(Engine):
         return self.torch.optim.Adam(model.parameters(), DEFAULT_LR)
 
     def rebuilt(self, optimizer: Any, model: Any, **settings: Any) -> Any:
-        """Return an optimiser of the same kind and the first group's settings, for another model's parameters."""
+        """Return an optimiser of the same class with the first group's settings, for another model's parameters."""
         accepted = inspect.signature(type(optimizer).__init__).parameters
         group = {**optimizer.defaults, **optimizer.param_groups[0], **settings}
         known = {k: v for k, v in group.items() if k in accepted and k != "params"}
         return type(optimizer)(list(model.parameters()), **known)
 
     def put(self, p: Any, value: Any) -> None:
-        """Give a parameter other values."""
+        """Set a parameter's values."""
         with self.torch.no_grad():
             p.copy_(self.torch.tensor(value))
 
     def put_grad(self, p: Any, gradient: Any) -> None:
-        """Give a parameter a gradient."""
+        """Set a parameter's gradient."""
         p.grad = self.torch.tensor(gradient).to(p.device, p.dtype)
 
     def initialise(self, owner: Any, p: Any, name: str, generator: np.random.Generator) -> None:
-        """Draw a parameter anew; PyTorch's own layers have a matrix as [out, in]."""
+        """Reinitialise a parameter; PyTorch's own layers store a matrix as [out, in]."""
         turned = p.ndim == 2 and type(owner).__module__.startswith(self.home)
         shape = tuple(p.shape)[::-1] if turned else tuple(p.shape)
         drawn = init.BY_NAME[name](shape, generator=generator)
@@ -194,23 +194,23 @@ class TorchEngine(Engine):
         return self.nn.LayerNorm(features, **_kind(like))
 
     def group_norm(self, channels: int, like: Any) -> Any:
-        """Return a GroupNorm of one group."""
+        """Return a GroupNorm with one group."""
         return self.nn.GroupNorm(1, channels, **_kind(like))
 
     def residual(self, inner: Any) -> Any:
-        """Return a module that adds what an inner one makes to its input."""
+        """Return a module that adds an inner module's output to its input."""
         return _residual()(inner)
 
     def likelihood(self, output: Any, y: Any) -> Any:
-        """Return the mean of −log p of the right class."""
+        """Return the mean of −log p of the true class."""
         return self.nn.functional.nll_loss((output + 1e-12).log(), y)
 
     def init_argument(self, name: str) -> str:  # noqa: ARG002
-        """Return nothing: a layer of PyTorch has no such argument."""
+        """Return "": PyTorch layers have no such argument."""
         return ""
 
     def lines_after(self, model: Any, init_name: str) -> Sequence[str]:
-        """Return the definition of a residual block, and the loop that initialises."""
+        """Return the definition of a residual block, and the initialisation loop."""
         lines = RESIDUAL.splitlines() if any(isinstance(m, _residual()) for m in model.modules()) else []
         if init_name in INIT:
             lines += ["for m in model.modules():", "    if isinstance(m, nn.Linear):", f"        {INIT[init_name]}"]
@@ -219,7 +219,7 @@ class TorchEngine(Engine):
 
 
 def _parts(batches: Any) -> list[Any]:
-    """Return a loader and what draws for it."""
+    """Return a loader with its samplers and its data set."""
     return [batches, *(getattr(batches, name, None) for name in ("sampler", "batch_sampler", "dataset"))]
 
 

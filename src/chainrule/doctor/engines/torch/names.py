@@ -1,4 +1,4 @@
-"""What PyTorch's functions are called among chainrule's operations, and the arguments that count of each."""
+"""The chainrule names of PyTorch's functions, and their relevant arguments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,16 +37,16 @@ OTHER: Mapping[str, type[Operation]] = {
     "fix": Trunc,
 }
 SWAPPED = frozenset({"rmatmul", "rsub", "rdiv", "rtruediv", "rpow"})
-"""Operators whose second argument comes first."""
+"""Operators with their two arguments swapped."""
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "embedding"), ("input", "weight", "bias")),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
 }
-"""The names of arguments that may be given by keyword; of all other functions, the first may be `input`."""
+"""The names of arguments that may be passed by keyword; in all other functions, only the first may, as `input`."""
 
 
 def bare(function: Any) -> str:
-    """Return a function's name without the underscores of operators and of what works in place."""
+    """Return a function's name without the underscores of operators and in-place functions."""
     name = str(getattr(function, "__name__", ""))
     if name == "__get__":  # a property: x.T, x.data
         return str(getattr(getattr(function, "__self__", None), "__name__", ""))
@@ -54,7 +54,7 @@ def bare(function: Any) -> str:
 
 
 def bound(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> Arguments:
-    """Return the positional arguments, with those that came by keyword in their places."""
+    """Return the positional arguments, with keyword arguments put in their places."""
     names = PARAMETERS.get(name, ("input",))
     found = list(args)
     for key in names[len(args) :]:
@@ -65,7 +65,7 @@ def bound(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> Arguments:
 
 
 def translated(name: str, args: Arguments, kwargs: Mapping[str, Any]) -> tuple[str, Arguments, dict[str, Any]]:
-    """Return an operation's name among chainrule's, the arguments in its order, and settings that are read."""
+    """Return an operation's chainrule name, the arguments in chainrule's order, and the settings that are used."""
     args = bound(name, args, kwargs)
     if name in SWAPPED:
         args = args[1::-1]
@@ -98,7 +98,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def in_place(function: Any, kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call changes its first argument."""
+    """Whether a call modifies its first argument."""
     name = str(getattr(function, "__name__", ""))
     if name.startswith("__"):
         return (name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")) or name == "__setitem__"

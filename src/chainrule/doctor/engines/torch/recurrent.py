@@ -1,4 +1,4 @@
-"""PyTorch's recurrent operations, step by step: one call would hide how a gradient fares through time.
+"""PyTorch's recurrent operations, step by step: a single call would hide how the gradient evolves through time.
 
 The equations and the order of gates are those of `torch.nn.RNN`, `LSTM` and `GRU`.
 """
@@ -10,19 +10,19 @@ GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 
 
 def can_unroll(name: str, args: Sequence[Any]) -> bool:
-    """Whether a call is one of these, of a padded batch and without projections."""
+    """Whether a call is one of these, on a padded batch and without projections."""
     if name.removesuffix("_cell") not in GATES:
         return False
     if name.endswith("_cell"):
         return len(args) == 6
-    if len(args) != 9 or not isinstance(args[2], list):  # a packed sequence has its sizes in second place
+    if len(args) != 9 or not isinstance(args[2], list):  # a packed sequence has its sizes as the second argument
         return False
     weights, biases, layers, both = args[2], args[3], args[4], args[7]
     return bool(len(weights) == (4 if biases else 2) * layers * (2 if both else 1))
 
 
 def unrolled(torch: Any, name: str, args: Sequence[Any]) -> Any:
-    """Return what the operation returns."""
+    """Return the operation's result, computed step by step."""
     kind = name.removesuffix("_cell")
     if name.endswith("_cell"):
         x, state, w_ih, w_hh, b_ih, b_hh = args
@@ -57,7 +57,7 @@ def _layers(torch: Any, kind: str, args: Sequence[Any]) -> Any:
 def _way(
     torch: Any, kind: str, x: Any, state: tuple[Any, ...], weights: Sequence[Any], backwards: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """Run one layer one way over `x [T, B, in]`."""
+    """Run one layer in one direction over `x [T, B, in]`."""
     w_ih, w_hh, b_ih, b_hh = (*weights, None, None)[:4]
     linear = torch.nn.functional.linear
     from_input = linear(x, w_ih, b_ih).unbind(0)

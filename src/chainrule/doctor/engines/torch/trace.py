@@ -1,4 +1,4 @@
-"""The values and operations of a watched pass of PyTorch."""
+"""The values and operations of a watched PyTorch pass."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -9,18 +9,18 @@ from chainrule.base.provenance import Source, locate
 from chainrule.doctor.engines.trace import Box, Event
 
 Where: TypeAlias = tuple[Any, int] | None
-"""A code object and an instruction in it: a line, worked out only when it is asked for."""
+"""A code object and an instruction in it, resolved to a line only on demand."""
 
 
 def array_of(tensor: Any) -> Any:
-    """Return a tensor as an array: of bfloat16, which NumPy does not have, as float32; a sparse one filled up."""
+    """Return a tensor as an array: bfloat16, which NumPy lacks, as float32; sparse tensors as dense."""
     plain = tensor.detach()
     plain = (plain.to_dense() if plain.is_sparse else plain).cpu()
     return (plain.float() if str(plain.dtype) == "torch.bfloat16" else plain).numpy()
 
 
 class Held:
-    """A tensor that leads to no parameter."""
+    """A tensor that depends on no parameter."""
 
     __slots__ = ("shape", "tensor")
 
@@ -32,7 +32,7 @@ class Held:
 
 
 class TorchBox(Box):
-    """A tensor of PyTorch that leads to a parameter."""
+    """A PyTorch tensor that depends on a parameter."""
 
     __slots__ = ("arrived", "kept", "tensor", "where")
 
@@ -41,7 +41,7 @@ class TorchBox(Box):
         self.arrived: Any = None
         """The gradient."""
         self.kept: Any = None
-        """The values, where the tensor has been changed in place since."""
+        """The values, if the tensor has been modified in place since."""
 
     @property
     def now(self) -> Any:
@@ -60,12 +60,12 @@ class TorchBox(Box):
 
     @property
     def tracked(self) -> bool:
-        """Whether it leads to a parameter that asks for a gradient."""
+        """Whether it depends on a parameter that requires a gradient."""
         return bool(self.tensor.requires_grad)
 
     @property
     def source(self) -> Source | None:
-        """The line of the user's that made it."""
+        """The user's line that made it."""
         return locate(*self.where) if self.where else None
 
     @property
@@ -75,7 +75,7 @@ class TorchBox(Box):
 
 
 class TorchEvent(Event):
-    """An operation of PyTorch."""
+    """A PyTorch operation."""
 
     __slots__ = ("again", "where")
 
@@ -85,11 +85,11 @@ class TorchEvent(Event):
 
     @property
     def source(self) -> Source | None:
-        """The line of the user's that called it."""
+        """The user's line that called it."""
         return locate(*self.where) if self.where else None
 
     def slope(self) -> Any:
-        """Return the derivative at every element: that of the sum of the operation, done once more."""
+        """Return the derivative at every element: the gradient of the sum of the operation, run once more."""
         import torch
 
         if self.again is None or not self.args or not isinstance(self.args[0], TorchBox):

@@ -1,8 +1,8 @@
-"""One forward and backward pass of a PyTorch model that is watched.
+"""A watched forward and backward pass of a PyTorch model.
 
-Forward hooks say which module runs, a function mode sees every operation, in modules and in functions alike
-(`torch.overrides.TorchFunctionMode`), and a hook on each result keeps the gradient that arrives there. All of it lasts
-for one block, on a copy of the model.
+Forward hooks report which module runs, a function mode (`torch.overrides.TorchFunctionMode`) sees every operation, in
+modules and in functions alike, and a hook on each result keeps the gradient that arrives there. All of it lasts for
+one block, on a copy of the model.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ DETACHED = ("detach", "data", "numpy")
 
 
 class TorchRecord(Record):
-    """A record that a function mode and hooks write to."""
+    """A record written by a function mode and hooks."""
 
     def __init__(self, torch: Any, model: Any, patches: frozenset[str], keep: bool) -> None:
         self.torch, self.patches, self.keep = torch, patches, keep
@@ -50,11 +50,11 @@ class TorchRecord(Record):
 
     @property
     def failed(self) -> str:  # type: ignore[override]
-        """The path of the module in which an exception was raised: the one that never ended."""
+        """The path of the module in which an exception was raised: the one that never returned."""
         return self.path
 
     def box(self, value: Any) -> Any:
-        """Return the box of a tensor that leads to a parameter; other values as they are, tensors held."""
+        """Return the box of a tensor that depends on a parameter; other tensors as `Held`, other values unchanged."""
         if isinstance(value, tuple | list):
             return mapped(self.box, value)
         if not isinstance(value, self.torch.Tensor):
@@ -71,7 +71,7 @@ class TorchRecord(Record):
         return self._names.get(id(box.tensor)) if isinstance(box, TorchBox) else None
 
     def gradients(self, loss: Any, parameters: Mapping[str, Any]) -> Gradients:
-        """Walk back from the loss; return each parameter's gradient, where there is one."""
+        """Backpropagate from the loss; return the gradients of the parameters that have one."""
         self.closed = True
         wanted = {name: p for name, p in parameters.items() if p.requires_grad}
         if not isinstance(loss, self.torch.Tensor) or not loss.requires_grad or not wanted:
@@ -80,10 +80,10 @@ class TorchRecord(Record):
         found = self.torch.autograd.grad(loss, list(wanted.values()), seed, allow_unused=True)
         return {name: array_of(g) for name, g in zip(wanted, found, strict=True) if g is not None}
 
-    # Written to by the mode
+    # Called by the mode
 
     def called(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a function of PyTorch, and take note of it where it concerns a parameter."""
+        """Call a PyTorch function, and record it if it involves a parameter."""
         if self.closed:
             return function(*args, **kwargs)
         name = bare(function)
@@ -109,14 +109,14 @@ class TorchRecord(Record):
         return output
 
     def _done(self, name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Any]) -> Any:
-        """Do what has a derivative, or is to be let pass as if it had one, and write it down."""
+        """Run and record an operation that has a derivative, or is patched to pass the gradient."""
         kind, listed, settings = translated(name, args, kwargs)
         record = record_of(kind)
         if "guard" in self.patches and record.poles:
             args = self._guarded(record, name, args)
         boxes, changes = self.box(listed), in_place(function, kwargs)
         again = _repeated(function, args, kwargs) if record.role is Role.ACTIVATION and args else None
-        if record.role is Role.STEP:  # PyTorch has zeros for a derivative; here it is none, as it is in chainrule
+        if record.role is Role.STEP:  # PyTorch's derivative is zero; here it is None, as in chainrule
             output = function(*(_cut(x) for x in args), **kwargs)
             if "straight" in self.patches:
                 output = args[0] + (output - args[0]).detach()
@@ -151,13 +151,13 @@ class TorchRecord(Record):
         return box
 
     def _keep(self, tensor: Any) -> None:
-        """Keep a tensor's values before they are changed in place."""
+        """Save a tensor's values before they are modified in place."""
         box = self._boxes.get(id(tensor))
         if box is not None and self.keep:
             box.kept = tensor.detach().clone()
 
     def _turned(self, weight: Any) -> Any:
-        """Return the box of a linear layer's weight as [in, out], as if the model had said `x @ weight.T`."""
+        """Return the box of a linear layer's weight as [in, out], as if the model computed `x @ weight.T`."""
         if not isinstance(weight, TorchBox):
             return weight
         with self.torch.no_grad():
@@ -174,7 +174,7 @@ class TorchRecord(Record):
         return args[0] if "attach" in self.patches and name != "numpy" else function(*args, **kwargs)
 
     def _guarded(self, record: type[Operation], name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments with the one that matters kept away from zero."""
+        """Return the arguments, with the critical one kept away from zero."""
         found = pole_of(record)
         assert found is not None
         k = min(found[0], len(args) - 1)
@@ -203,10 +203,10 @@ class TorchRecord(Record):
         where = _caller()
         return locate(*where) if where else None
 
-    # Written to by the forward hooks
+    # Called by the forward hooks
 
     def begins(self, path: str) -> Callable[..., None]:
-        """Return the hook for before a module runs."""
+        """Return the hook that runs before a module."""
 
         def begin(module: Any, args: Any) -> None:  # noqa: ARG001
             self.stack.append(path)
@@ -214,7 +214,7 @@ class TorchRecord(Record):
         return begin
 
     def ends(self, path: str) -> Callable[..., None]:
-        """Return the hook for after a module ran."""
+        """Return the hook that runs after a module."""
 
         def end(module: Any, args: Any, output: Any) -> None:
             self.stack.pop()
@@ -225,13 +225,13 @@ class TorchRecord(Record):
 
 @contextmanager
 def torch_watching(torch: Any, model: Any, patches: frozenset[str], keep: bool) -> Iterator[TorchRecord]:
-    """Give a record of what a model does in the block. No hook outlasts it. Give it a copy."""
+    """Yield a record of what a model does in the block. No hook outlives the block. Pass a copy."""
     record = TorchRecord(torch, model, patches, keep)
     record.mode = _mode()(record)
     with ExitStack() as stack:
         if keep:
             for path, module in model.named_modules():
-                if getattr(module, "inplace", None) is True:  # else it would write over what is measured
+                if getattr(module, "inplace", None) is True:  # else it would overwrite measured values
                     module.inplace = False
                     stack.callback(setattr, module, "inplace", True)
                 stack.callback(module.register_forward_pre_hook(record.begins(path)).remove)
@@ -246,7 +246,7 @@ def _mode() -> Any:
     from torch.overrides import TorchFunctionMode
 
     class Mode(TorchFunctionMode):
-        """Hands every call of PyTorch to a record."""
+        """Passes every PyTorch call to a record."""
 
         def __init__(self, record: TorchRecord) -> None:
             super().__init__()
@@ -259,7 +259,7 @@ def _mode() -> Any:
 
 
 def _opened(function: Any) -> Any:
-    """Return a Python function of PyTorch whose inner calls are seen: it does not ask who else would do its work."""
+    """Return a PyTorch Python function with its `__torch_function__` dispatch off, so that its inner calls are seen."""
     if not isinstance(function, FunctionType):
         return function
     names = {**function.__globals__, "has_torch_function": lambda *_: False}
@@ -269,7 +269,7 @@ def _opened(function: Any) -> Any:
 
 
 def _repeated(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:
-    """Return the function of its first argument alone, which is not changed."""
+    """Return the call as a function of its first argument alone, which it does not modify."""
     rest = {k: v.detach() if hasattr(v, "detach") else v for k, v in kwargs.items() if k != "inplace"}
     others = tuple(_cut(x) for x in args[1:])
     return lambda x: function(x.clone(), *others, **rest)
