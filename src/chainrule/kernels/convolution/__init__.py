@@ -1,1 +1,1 @@
-"""Convolution and its adjoints without columns."""
+"""Convolution and its adjoints without im2col."""

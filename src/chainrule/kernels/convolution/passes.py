@@ -1,14 +1,14 @@
-r"""Convolution and its two adjoints without columns: images laid out flat, and tiles of sums that stay in registers.
+r"""Convolution and its two adjoints without im2col: images laid out flat, and tiles of sums that stay in registers.
 
-`flat` says how images are laid out, and `tiles` what the innermost loops are. In between, for each image of the batch:
+`flat` defines the layout of the images, `tiles` the innermost loops. In between, for each image of the batch:
 
-- it is copied into the flat layout, which is small enough to stay in the cache;
-- a tile of positions goes over the kernels, a few channels at once, so what lies under the kernels is read from the
-  nearest cache for all of them;
+- the image is copied into the flat layout, which is small enough to stay in cache;
+- each tile of positions is combined with all kernels, a few channels at a time, so that the image elements are read
+  from L1 for all of them;
 - the positions that are used are copied out.
 
-`correlate`, `spread` and `weigh` take and give the plain arrays that those of `chainrule.rules.network.convolution`
-do, which are their references: float32 or float64, one to three axes.
+`correlate`, `spread` and `weigh` take and return the same plain arrays as their references of the same names in
+`chainrule.rules.network.convolution`: float32 or float64, one to three axes.
 """
 
 import math
@@ -36,7 +36,7 @@ LARGE = 2**16
 
 @inline
 def _lay(image: Any, at: int, size: Any, flat: Any, start: int, before: Any, phases: Any, inner: Any) -> None:
-    """Copy an image whose elements begin at `at`, of the size `(C, D, H, W)`, into its planes."""
+    """Copy an image of size `(C, D, H, W)`, whose elements begin at `at`, into its planes."""
     channels, depth, height, width = size
     block = inner[0] * inner[1] * inner[2]
     plane = block * phases[0] * phases[1] * phases[2]
@@ -55,7 +55,7 @@ def _lay(image: Any, at: int, size: Any, flat: Any, start: int, before: Any, pha
 
 @inline
 def _deal(image: Any, at: int, width: int, flat: Any, row: int, block: int, before: int, phases: int) -> None:
-    """Copy a row into its phases, each in a block of its own."""
+    """Split a row into its phases, each in its own block."""
     for p in range(phases):
         first = (p - before) % phases
         place = row + p * block + (first + before) // phases
@@ -69,7 +69,7 @@ def _deal(image: Any, at: int, width: int, flat: Any, row: int, block: int, befo
 
 @inline
 def _take(flat: Any, row: int, inner: Any, image: Any, at: int, size: Any, start: Any, step: Any, out: Any) -> None:
-    """Copy rows of positions into one channel of the size `(D, H, W)` that begins at `at`, from `start` in steps."""
+    """Copy rows of positions into the channel of size `(D, H, W)` at `at`, from `start` in steps of `step`."""
     for d in range(out[0]):
         for h in range(out[1]):
             place = row + (d * inner[1] + h) * inner[2]
@@ -82,7 +82,7 @@ def _take(flat: Any, row: int, inner: Any, image: Any, at: int, size: Any, start
 
 
 def _of_width(columns: int) -> Any:
-    """Return the tile of so many vectors, for every height."""
+    """Return the tile with this many vectors per row, for every height."""
 
     @inline
     def tile(rows: int, w: Any, w0: int, x: Any, x0: int, offsets: Any, y: Any, y0: int, pitch: int) -> None:
@@ -106,10 +106,10 @@ _three, _two, _one = _of_width(3), _of_width(2), _of_width(1)
 
 @kernel
 def _correlate(x: Any, w: Any, offsets: Any, y: Any, part: Any, layout: Any, target: Any, lanes: int) -> None:
-    """Write one part of y, of x `[B, C, D, H, W]` and w `[groups, blocks, taps, rows]`.
+    """Write one part of y, from x `[B, C, D, H, W]` and w `[groups, blocks, taps, rows]`.
 
-    `part` is the images from and to which it goes, and the blocks; several images are laid out as one where `stack` is
-    more than one. `target` says which elements of y the positions are.
+    `part` gives the range of images and the range of blocks; with `stack` above one, several images are laid out as
+    one. `target` maps positions to elements of y.
     """
     before, phases, inner, slack, reach, stack = layout
     start, step, out = target
@@ -157,7 +157,7 @@ def _weigh_tile(
     y: Any,
     y0: int,
 ) -> None:
-    """Add up the tile of four elements of a kernel, from taps[sums[0]] on, for every height."""
+    """Accumulate the tile of four kernel elements from taps[sums[0]] on, for every height."""
     r, samples, vectors, pitch = sums
     if rows == 6:
         weigh_tile(6, 4, z, z0, z_pitch, z_step, x, x0, x_step, taps, r, samples, vectors, y, y0, pitch)
@@ -171,7 +171,7 @@ def _weigh_tile(
 
 @kernel
 def _weigh(x: Any, z: Any, offsets: Any, y: Any, part: Any, layout: Any, rows: int, lanes: int) -> None:
-    """Add to rows of y `[groups, outputs, taps]`, both filled up to whole tiles, what a part of the images gives."""
+    """Accumulate some images' share of y `[groups, outputs, taps]`; outputs and taps are padded to whole tiles."""
     before, phases, inner, slack, reach, stack = layout
     none, ones = (0, 0, 0), (1, 1, 1)
     plane = inner[0] * inner[1] * inner[2] * phases[0] * phases[1] * phases[2]
@@ -216,7 +216,7 @@ def _layout(plane: Plane, out: Ints, stack: int) -> tuple[Any, ...]:
 
 
 def _packed(w: Array) -> Array:
-    """Return matrices `[groups, outputs, taps]` as `[groups, blocks, taps, rows]`, with zeros in the last block."""
+    """Return matrices `[groups, outputs, taps]` as `[groups, blocks, taps, rows]`, the last block padded with zeros."""
     groups, outputs, taps = w.shape
     rows = tiles.height(outputs, tiles.HIGHEST)
     blocks = -(-outputs // rows)
@@ -226,7 +226,7 @@ def _packed(w: Array) -> Array:
 
 
 def _stack(images: Array, taps: int, outputs: int, geometry: Geometry) -> int:
-    """Return how many images to lay out as one: several where kernels are large, for each pass over them."""
+    """Return how many images to lay out as one: several where kernels are large, to pass over them less often."""
     _, channels, depth, *size = images.shape
     if depth * geometry.kernel[0] > 1 or channels * taps * outputs < LARGE:
         return 1
@@ -235,7 +235,7 @@ def _stack(images: Array, taps: int, outputs: int, geometry: Geometry) -> int:
 
 
 def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -> None:
-    """Call `run((begin, end, first, last))` for parts: of the images, or of the blocks where there is one image."""
+    """Call `run((begin, end, first, last))` for each part of the images, or of the blocks if there is one image."""
     if images == 1:
         split(lambda first, last: run((0, 1, first, last)), blocks, work)
     else:
@@ -243,7 +243,7 @@ def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -
 
 
 def _row(x: Array) -> Array:
-    """Return `[B, C, …]` with one axis: all that a kernel of one element needs to know of an image."""
+    """Return `[B, C, …]` with its axes flattened to one, which is enough for a kernel of one element."""
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
@@ -251,7 +251,7 @@ POINT = Geometry.of((1,), (1,), ((0, 0),), (1,))
 
 
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
-    """Return the images that kernels make of images, as the reference does."""
+    """Return the correlation of images with kernels, as the reference does."""
     if x.ndim > 3 and geometry.is_point:
         return correlate(_row(x), w.reshape(*w.shape[:2], 1), POINT, groups).reshape(len(x), len(w), *x.shape[2:])
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
@@ -272,7 +272,7 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
-    """Return the images of a size to which every element of z adds its kernel, as the reference does."""
+    """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
     if z.ndim > 3 and geometry.is_point:
         row = _row(z)
         y = spread(row, w.reshape(*w.shape[:2], 1), POINT, groups, row.shape[2:])
@@ -301,7 +301,7 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
 
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
-    """Return the kernels with each element's sum of products of images and z, as the reference does."""
+    """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
     if x.ndim > 3 and geometry.is_point:
         y = weigh(_row(x), _row(z), POINT, groups)
         return y.reshape(*y.shape, *(1,) * (x.ndim - 3))

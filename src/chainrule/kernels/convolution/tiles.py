@@ -1,14 +1,14 @@
 """Register tiles: the innermost loops of a convolution, written as vector instructions.
 
-A tile is a small matrix of sums that stays in registers while one loop adds to all of it. A compiler's vectoriser
-turns a loop into vectors, but does not choose such a tile, and without one every product needs a load and a store. So
-the two loops here are given to LLVM as vectors of `lanes` elements, in its own language; they hold for every processor,
-and only how large a tile may be depends on it. (Goto & van de Geijn, "Anatomy of high-performance matrix
+A tile is a small matrix of sums that stays in registers while one loop accumulates into all of it. A compiler's
+auto-vectoriser does not choose such a tile, and without one every product needs a load and a store. The two loops here
+are therefore emitted as LLVM IR on vectors of `lanes` elements; they are portable, and only the largest tile size
+depends on the processor. (Goto & van de Geijn, "Anatomy of high-performance matrix
 multiplication", 2008, section 6; Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
-architectures", 2018, for tiles over positions that are read where they lie.)
+architectures", 2018, for tiles over positions that are read in place.)
 
-`correlate_tile` and `weigh_tile` are functions for kernels. With Numba's compiler off (`NUMBA_DISABLE_JIT=1`) they are
-the loops of their definition, in Python.
+`correlate_tile` and `weigh_tile` are called from kernels. With Numba's compiler off (`NUMBA_DISABLE_JIT=1`) they are
+plain Python loops that follow their definition.
 """
 
 from collections.abc import Callable
@@ -36,21 +36,21 @@ HIGHEST_WEIGH = 6 if WIDE else 2
 
 
 def lanes(itemsize: int) -> int:
-    """Return how many elements a vector has."""
+    """Return the number of elements in a vector."""
     return BYTES // itemsize
 
 
 def height(channels: int, highest: int) -> int:
-    """Return how many channels a tile should have: as few empty rows as can be, and tiles as large as can be.
+    """Return the tile height with the lowest estimated cost for these channels, the larger on a tie.
 
-    A step of a loop takes a tile at least as long as the processor takes for one sum.
+    The cost of a loop step grows with the height, but is at least the latency of one addition.
     """
     fitting = [m for m in HEIGHTS if m <= highest]
     return min(reversed(fitting), key=lambda m: -(-channels // m) * max(4.0, 1.5 * m))
 
 
 class Emitter:
-    """Writes the instructions of one tile: pointers into arrays, vectors of their elements, sums in registers."""
+    """Emits the instructions of one tile: array pointers, vectors of elements, sums in registers."""
 
     def __init__(self, context: Any, builder: Any, kinds: dict[str, Any], values: dict[str, Any], data: str) -> None:
         self._context, self._builder, self._kinds, self.values = context, builder, kinds, values
@@ -60,12 +60,12 @@ class Emitter:
         self._vector = ir.VectorType(self.element, self.lanes)
 
     def pointer(self, array: str, start: Any) -> Any:
-        """Return where the array of that name has its element `start`."""
+        """Return a pointer to element `start` of the named array."""
         made = self._context.make_array(self._kinds[array])(self._context, self._builder, self.values[array])
         return self.at(made.data, start)
 
     def at(self, pointer: Any, index: Any) -> Any:
-        """Return the pointer moved by a number of elements, a Python number or a value."""
+        """Return the pointer advanced by a number of elements, given as a Python number or a value."""
         return self._builder.gep(pointer, [self._number(index) if isinstance(index, int) else index])
 
     def times(self, value: Any, factor: int) -> Any:
@@ -73,35 +73,35 @@ class Emitter:
         return self._builder.mul(value, self._number(factor))
 
     def load(self, pointer: Any) -> Any:
-        """Return a vector from memory."""
+        """Load a vector."""
         return self._builder.load(self._as_vector(pointer), align=self.itemsize)
 
     def store(self, value: Any, pointer: Any) -> None:
-        """Write a vector to memory."""
+        """Store a vector."""
         self._builder.store(value, self._as_vector(pointer), align=self.itemsize)
 
     def spread(self, scalar: Any) -> Any:
-        """Return a vector whose elements are all the same."""
+        """Return a vector with the scalar in every element."""
         index, undefined = ir.IntType(32), ir.Constant(self._vector, ir.Undefined)
         first = self._builder.insert_element(undefined, scalar, ir.Constant(index, 0))
         zeros = ir.Constant(ir.VectorType(index, self.lanes), [0] * self.lanes)
         return self._builder.shuffle_vector(first, undefined, zeros)
 
     def sums(self, rows: int, columns: int) -> list[list[Any]]:
-        """Return places for vectors, each zero; LLVM makes registers of them."""
+        """Allocate zeroed accumulators; LLVM promotes them to registers."""
         places = [[cgutils.alloca_once(self._builder, self._vector) for _ in range(columns)] for _ in range(rows)]
         for place in (one for row in places for one in row):
             self._builder.store(ir.Constant(self._vector, None), place)
         return places
 
     def add_product(self, place: Any, a: Any, b: Any) -> None:
-        """Add a product to a sum, in one instruction where there is one."""
+        """Add a product to a sum, by fused multiply-add where the processor has one."""
         product = self._builder.fmul(a, b, flags=["contract"])
         total = self._builder.fadd(product, self._builder.load(place), flags=["contract"])
         self._builder.store(total, place)
 
     def totals(self, vectors: list[Any]) -> Any:
-        """Return a vector with the sum of each of four: halves are added to halves, and share vectors from then on."""
+        """Return the sums of four vectors as one: halves are added pairwise and then share a vector."""
         run = self.lanes
         while len(vectors) > 1:
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
@@ -114,7 +114,7 @@ class Emitter:
         return vector
 
     def _halved(self, a: Any, b: Any, length: int, run: int) -> Any:
-        """Return the sum of the first and the second half of each run among the first elements of a and then b."""
+        """Return the sum of the two halves of each run among the first elements of a, then of b."""
         index, half = ir.IntType(32), run // 2
         places = [start + i for start in range(0, length, run) for i in range(half)]
         kind = ir.VectorType(index, len(places))
@@ -129,13 +129,13 @@ class Emitter:
         self._builder.store(total, place, align=self.itemsize)
 
     def move(self, source: Any, target: Any, count: int) -> None:
-        """Copy as many elements, as one vector."""
+        """Copy `count` elements as one vector."""
         vector = ir.VectorType(self.element, count).as_pointer()
         value = self._builder.load(self._builder.bitcast(source, vector), align=self.itemsize)
         self._builder.store(value, self._builder.bitcast(target, vector), align=self.itemsize)
 
     def pick(self, source: Any, target: Any, count: int) -> None:
-        """Copy every second of 2 count - 1 elements: the first half from one vector, the others from the next."""
+        """Copy every second of 2 count - 1 elements: the first half from one vector, the rest from the next."""
         vector = ir.VectorType(self.element, count)
         ends = [self._builder.bitcast(self.at(source, start), vector.as_pointer()) for start in (0, count - 1)]
         halves = [self._builder.load(end, align=self.itemsize) for end in ends]
@@ -202,9 +202,9 @@ def _emit_move(emit: Emitter, _: Any, rows: int, __: int) -> None:
 
 
 def tile(write: Callable[[Emitter, Any, int, int], None], kinds: dict[str, Any]) -> Any:
-    """Return a function's type and what writes its instructions.
+    """Return a function's signature and the generator of its instructions.
 
-    `kinds` are its arguments' types, by name: `rows` and, for some, `columns` are literal, `x` is an array of numbers.
+    `kinds` maps arguments to types: `rows` and, for some, `columns` are literals, `x` is a numeric array.
     """
     rows, columns = kinds["rows"].literal_value, kinds["columns"].literal_value if "columns" in kinds else 1
     signature = types.void(*kinds.values())
@@ -334,7 +334,7 @@ pick: Any = _pick_by_definition if numba.config.DISABLE_JIT else _pick_compiled
 
 @inline
 def copy(x: Any, x0: int, y: Any, y0: int, count: int) -> None:
-    """Copy a row: whole vectors, of which the last may lie over the one before."""
+    """Copy a row in whole vectors; the last may overlap the one before."""
     if count >= 16:
         for i in range(0, count - 15, 16):
             move(16, x, x0 + i, y, y0 + i)
@@ -352,7 +352,7 @@ def copy(x: Any, x0: int, y: Any, y0: int, count: int) -> None:
 
 @inline
 def copy_every_second(x: Any, x0: int, y: Any, y0: int, count: int) -> None:
-    """Copy so many elements of a row, each the second after the one before."""
+    """Copy `count` elements of a row, with a step of two."""
     if count >= 8:
         for i in range(0, count - 7, 8):
             pick(8, x, x0 + 2 * i, y, y0 + i)

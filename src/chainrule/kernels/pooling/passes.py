@@ -1,11 +1,11 @@
-"""Pooling in one pass over an image: the largest or the sum of each window, and their adjoints.
+"""Pooling in one pass over an image: the maximum or sum of each window, and their adjoints.
 
-Row by row, and within one for each place of the kernel a loop along the positions, which the compiler turns into
-vectors. Windows of 2 × 2 that lie side by side, what most networks have, are loops of their own: each element is read
-or written once. Padding is never laid out; its places are left out of the loops.
+The loops go row by row and, within a row, over the kernel elements; the innermost runs along the positions and is
+vectorised by the compiler. Adjacent 2 × 2 windows, the most common case, have their own loops, which read or write each
+element once. Padding is never materialised: the loops skip it.
 
-The functions take and give the plain arrays that those of `chainrule.rules.network.pooling` do, which are their
-references: float32 or float64, and windows over one to three axes.
+The functions take and return the same plain arrays as their references of the same names in
+`chainrule.rules.network.pooling`: float32 or float64, windows over one to three axes.
 """
 
 import math
@@ -27,7 +27,7 @@ WORK = 16
 
 @inline
 def _ranges(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> Any:
-    """Return for each place along an axis the first position with an element under it, how many, and which it is."""
+    """Return for each kernel place on an axis its first position inside the image, the count, and its first element."""
     found = np.zeros((kernel, 3), np.intp)
     for j in range(kernel):
         shift = j * dilation - before
@@ -39,7 +39,7 @@ def _ranges(size: int, out: int, kernel: int, stride: int, before: int, dilation
 
 @inline
 def _reached(places: int, kernel: Any, dilation: Any, before: Any) -> Any:
-    """Return for each place of the kernel how far along each axis it is from a window's first element."""
+    """Return for each kernel place its distance along each axis from a window's first element."""
     found = np.empty((places, 3), np.intp)
     for k in range(places):
         found[k, 0] = k // (kernel[1] * kernel[2]) * dilation[0] - before[0]
@@ -50,9 +50,9 @@ def _reached(places: int, kernel: Any, dilation: Any, before: Any) -> Any:
 
 @inline
 def _max_row(x: Any, at: int, size: int, stride: int, under: Any, y: Any, winner: Any, row: int, ends: Any) -> None:
-    """Set one row, of the elements under the kernel: their offsets from `at`, places, and shifts along the row.
+    """Write one row of maxima. `under` gives the kernel elements: offsets from `at`, places, shifts along the row.
 
-    From position `ends[0]` to `ends[1]` all of them lie over the image; before and after, each is looked at.
+    From position `ends[0]` to `ends[1]` the whole kernel lies inside the image; elsewhere each element is checked.
     """
     offsets, places, shifts, count = under
     low, high, length = ends
@@ -78,7 +78,7 @@ def _max_row(x: Any, at: int, size: int, stride: int, under: Any, y: Any, winner
 def _add_row(x: Any, at: int, x_stride: int, y: Any, row: int, y_stride: int, count: int) -> None:
     """Add a row of x to one of y; one of the strides is 1.
 
-    Slices, as a compiler does not see of `x[at + i]` that no index is negative, and so counts from the end.
+    It uses slices because the compiler cannot prove that the index in `x[at + i]` is never negative (from the end).
     """
     if count <= 0:
         return
@@ -125,7 +125,7 @@ def _max(x: Any, y: Any, winner: Any, size: Any, out: Any, windows: Any, begin: 
 
 @kernel
 def _max_pairs(x: Any, y: Any, winner: Any, size: Any, out: Any, begin: int, end: int) -> None:
-    """Set the largest of each 2 × 2 elements, and which of them it is."""
+    """Write the maximum of each 2 × 2 window, and its place."""
     for n in range(begin, end):
         for h in range(out[1]):
             row, top = (n * out[1] + h) * out[2], (n * size[1] + 2 * h) * size[2]
@@ -134,7 +134,7 @@ def _max_pairs(x: Any, y: Any, winner: Any, size: Any, out: Any, begin: int, end
 
 @kernel
 def _unmax(z: Any, winner: Any, x_bar: Any, size: Any, out: Any, windows: Any, begin: int, end: int) -> None:
-    """Add each element to the one that its window has chosen."""
+    """Add each element of z to the winner of its window."""
     kernel, stride, before, dilation = windows
     reached = _reached(kernel[0] * kernel[1] * kernel[2], kernel, dilation, before)
     i = begin * out[0] * out[1] * out[2]
@@ -153,7 +153,7 @@ def _unmax(z: Any, winner: Any, x_bar: Any, size: Any, out: Any, windows: Any, b
 
 @kernel
 def _unmax_pairs(z: Any, winner: Any, x_bar: Any, size: Any, out: Any, begin: int, end: int) -> None:
-    """Write each element to the one of 2 × 2 that was chosen; x_bar is zero outside of them."""
+    """Write each element of z to the winner of its 2 × 2 window; x_bar is already zero outside the windows."""
     for n in range(begin, end):
         for h in range(out[1]):
             row, top = (n * out[1] + h) * out[2], (n * size[1] + 2 * h) * size[2]
@@ -162,9 +162,9 @@ def _unmax_pairs(z: Any, winner: Any, x_bar: Any, size: Any, out: Any, begin: in
 
 @kernel
 def _add(x: Any, y: Any, size: Any, out: Any, windows: Any, spread: bool, begin: int, end: int) -> None:
-    """Add to each element of y its window of x, or with `spread` add each element of x to its window of y.
+    """Add to each element of y its window of x; with `spread`, add each element of x to its window of y.
 
-    `size` is that of the images that the windows lie over, `out` that of the positions.
+    `size` is the size of the images under the windows, `out` the number of positions along each axis.
     """
     kernel, stride, before, dilation = windows
     along = _ranges(size[2], out[2], kernel[2], stride[2], before[2], dilation[2])
@@ -187,7 +187,7 @@ def _add(x: Any, y: Any, size: Any, out: Any, windows: Any, spread: bool, begin:
 
 @kernel
 def _add_pairs(x: Any, y: Any, size: Any, out: Any, begin: int, end: int) -> None:
-    """Set the sum of each 2 × 2 elements."""
+    """Write the sum of each 2 × 2 window."""
     for n in range(begin, end):
         for h in range(out[1]):
             row, top = (n * out[1] + h) * out[2], (n * size[1] + 2 * h) * size[2]
@@ -198,7 +198,7 @@ def _add_pairs(x: Any, y: Any, size: Any, out: Any, begin: int, end: int) -> Non
 
 @kernel
 def _spread_pairs(z: Any, y: Any, size: Any, out: Any, begin: int, end: int) -> None:
-    """Write each element to 2 × 2; y is zero outside of them."""
+    """Write each element of z to its 2 × 2 window; y is already zero outside the windows."""
     for n in range(begin, end):
         for h in range(out[1]):
             row, top = (n * out[1] + h) * out[2], (n * size[1] + 2 * h) * size[2]
@@ -214,13 +214,13 @@ def _spread_pairs(z: Any, y: Any, size: Any, out: Any, begin: int, end: int) -> 
 
 
 def _side_by_side(geometry: Geometry) -> bool:
-    """Whether windows are 2 × 2 elements side by side."""
+    """Whether the windows are 2 × 2 and adjacent."""
     no_padding = not any(geometry.before)
     return geometry.kernel == geometry.stride == (1, 2, 2) and geometry.dilation == (1, 1, 1) and no_padding
 
 
 def _room(shape: Ints, dtype: Any, geometry: Geometry) -> Array:
-    """Return images of a shape to write to: zero, unless windows side by side will reach every element."""
+    """Allocate the output images: zeroed, unless adjacent windows will overwrite every element."""
     covered = _side_by_side(geometry) and shape[-2] % 2 == shape[-1] % 2 == 0
     return (outputs.empty if covered else np.zeros)(shape, dtype)
 
@@ -238,9 +238,9 @@ def _windows(geometry: Geometry) -> tuple[Ints, ...]:
 
 
 def largest(x: Array, geometry: Geometry, axes: int) -> tuple[Array, Array]:
-    """Return the largest element of each window over the last axes, and its place in the kernel, as the reference does.
+    """Return the maximum of each window over the last axes, and its place in the kernel, as the reference does.
 
-    A place is one byte: the kernel has at most 255.
+    A place is one byte, so a kernel has at most 255 elements.
     """
     ahead, size = x.shape[: x.ndim - axes], _three(x.shape[x.ndim - axes :])
     out = geometry.count(size)
@@ -259,7 +259,7 @@ def largest(x: Array, geometry: Geometry, axes: int) -> tuple[Array, Array]:
 
 
 def unpool(z: Array, winner: Array, geometry: Geometry, x_shape: Ints, axes: int) -> Array:
-    """Return zeros `x_shape` with each element of z added to the element that was the largest of its window."""
+    """Return zeros `x_shape` with each element of z added to the winner of its window."""
     ahead, size, out = x_shape[: len(x_shape) - axes], _three(x_shape[len(x_shape) - axes :]), _three(z.shape[-axes:])
     x_bar, flat, places = _room(x_shape, z.dtype, geometry), _flat(z), _flat(winner)
     result = x_bar.reshape(x_bar.size)

@@ -1,10 +1,10 @@
-"""What pooling does along a row, as vector instructions: comparisons, and elements dealt to and from 2 × 2 windows.
+"""Pooling along a row as vector instructions: comparisons, and gathers and scatters for 2 × 2 windows.
 
-A comparison decides about two arrays, of numbers and of bytes, and elements of two rows belong to one window: neither
-is left to a compiler's vectoriser. A row's last vector may lie over the one before, as doing either twice changes
-nothing. With Numba's compiler off the functions are their definitions in Python.
+One comparison selects in two arrays, of numbers and of bytes, and a window spans two rows: auto-vectorisers handle
+neither reliably. A row's last vector may overlap the one before, since both operations are idempotent. With Numba's
+compiler off, the functions are their Python definitions.
 
-In all of them `rows` is how many positions a vector has, and is literal.
+In all of them `rows` is the number of positions in a vector, as a literal.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ BYTE = ir.IntType(8)
 
 
 class _Row:
-    """Vectors of so many numbers and as many bytes."""
+    """Vectors of numbers, and vectors of as many bytes."""
 
     def __init__(self, emit: Emitter, builder: Any, count: int) -> None:
         self.emit, self.build, self.count = emit, builder, count
@@ -44,12 +44,12 @@ class _Row:
         return self.build.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
 
     def pairs(self, pointer: Any) -> list[Any]:
-        """Return the first elements and the second elements of as many pairs."""
+        """Return the first and the second elements of a vector of pairs."""
         both = [self.load(self.emit.at(pointer, start), self.numbers) for start in (0, self.count)]
         return [self.shuffled(list(range(side, 2 * self.count, 2)), *both) for side in (0, 1)]
 
     def every_second(self, pointer: Any) -> Any:
-        """Return the first of each pair, and read nothing after the last of them."""
+        """Return the first element of each pair, without reading past the last of them."""
         halves = [self.load(self.emit.at(pointer, start), self.numbers) for start in (0, self.count - 1)]
         return self.shuffled([*range(0, self.count, 2), *range(self.count + 1, 2 * self.count, 2)], *halves)
 
@@ -57,7 +57,7 @@ class _Row:
         return ir.Constant(self.bytes, [value] * self.count)
 
     def larger(self, value: Any, place: Any, best: Any, winner: Any) -> tuple[Any, Any]:
-        """Return the larger and where it is; NaN takes the place of a number, and keeps it."""
+        """Return the larger value and its place; a NaN beats any number and is kept."""
         more = self.build.fcmp_unordered(">", value, best)
         takes = self.build.and_(more, self.build.fcmp_ordered("ord", best, best))
         return self.build.select(takes, value, best), self.build.select(takes, place, winner)
@@ -180,7 +180,7 @@ The positions are `columns` elements of x, 1 or 2, from each other.
 
 @inline
 def max_pairs_of_row(x: Any, top: int, low: int, y: Any, winner: Any, y0: int, count: int) -> None:
-    """Do `max_pairs` for so many positions."""
+    """Run `max_pairs` over `count` positions."""
     if count >= 16:
         for i in range(0, count - 15, 16):
             max_pairs(16, x, top + 2 * i, low + 2 * i, y, winner, y0 + i)
@@ -198,7 +198,7 @@ def max_pairs_of_row(x: Any, top: int, low: int, y: Any, winner: Any, y0: int, c
 
 @inline
 def unmax_pairs_of_row(z: Any, winner: Any, z0: int, y: Any, top: int, low: int, count: int) -> None:
-    """Do `unmax_pairs` for so many positions."""
+    """Run `unmax_pairs` over `count` positions."""
     if count >= 16:
         for i in range(0, count - 15, 16):
             unmax_pairs(16, z, winner, z0 + i, y, top + 2 * i, low + 2 * i)
