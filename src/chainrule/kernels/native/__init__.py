@@ -1,6 +1,6 @@
-"""Machine code from Python arithmetic, by LLVM alone: in milliseconds, where Numba's front end takes a second.
+"""Machine code from Python arithmetic by LLVM alone: in milliseconds, where Numba's front end takes a second.
 
-`code` writes a function as LLVM's text, line by line. Its numbers are `Symbol`s: operators, NumPy's functions and the
-functions of `chainrule.kernels.functions` on them write instructions instead of computing. `machine` compiles the text
-and loads what came out, `cache` keeps that on disk, `tasks` calls it.
+`code` writes a function as LLVM IR, line by line. Its numbers are `Symbol`s: operators, NumPy's functions and those of
+`chainrule.kernels.functions` emit instructions for them instead of computing. `machine` compiles the IR and loads the
+result, `cache` keeps it on disk, and `tasks` calls it.
 """

@@ -1,9 +1,8 @@
-"""Machine code on disk, each piece in a file named by the hash of what it was made from.
+"""Machine code on disk, each piece in a file named by the hash of its source.
 
-A file is a mark, the SHA-256 of all that follows, and the code. What does not fit its hash is made anew: damage costs
-time, nothing else. What is in a file is run as machine code, so the folder has to be the user's alone: one that
-somebody else owns, or that is open to others, is not used. A disk that is full or cannot be written to costs time as
-well.
+A file holds a magic number, the SHA-256 of everything after it, and the code. A file that does not match its hash is
+rebuilt, so corruption costs only time. Because the contents are executed, the folder must belong to the user alone: one
+with another owner, or one open to others, is not used. A full or read-only disk costs only time as well.
 """
 
 import contextlib
@@ -24,12 +23,12 @@ SPARED = 0.75
 
 
 def cache_folder() -> Path:
-    """Return where machine code is kept: `CHAINRULE_CACHE_DIR`, or chainrule's folder among the user's caches."""
+    """Return the cache folder: `CHAINRULE_CACHE_DIR`, or chainrule's folder in the user's cache directory."""
     if os.environ.get("CHAINRULE_CACHE_DIR"):
         return Path(os.environ["CHAINRULE_CACHE_DIR"])
     try:
         home = Path.home()
-    except RuntimeError:  # no HOME, and an unknown user
+    except RuntimeError:  # no HOME and no such user
         home = Path(tempfile.gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home) / "chainrule" / "cache"
@@ -49,7 +48,7 @@ class Cache:
         self._written = 0
 
     def read(self, key: str) -> bytes | None:
-        """Return the code that was kept under a key, if it is there and whole."""
+        """Return the code stored under a key, or None if it is missing or corrupt."""
         if not self._opened():
             return None
         path = self.folder / key
@@ -64,11 +63,11 @@ class Cache:
         if content[: len(MARK)] != MARK or content[len(MARK) : len(MARK) + DIGEST] != _digest(key, code):
             return None
         with contextlib.suppress(OSError):
-            os.utime(path)  # it was used
+            os.utime(path)  # mark as recently used
         return code
 
     def write(self, key: str, code: bytes) -> None:
-        """Keep code under a key, at once: no other process sees half of it."""
+        """Store code under a key atomically, so that no other process sees a partial file."""
         if not self._opened():
             return
         temporary = None
@@ -101,7 +100,7 @@ class Cache:
                 total -= size
 
     def clear(self) -> int:
-        """Remove all files; return how many there were."""
+        """Remove all files and return their number."""
         count = 0
         if self._opened(make=False):
             for path, _, _ in self.files():
@@ -111,7 +110,7 @@ class Cache:
         return count
 
     def files(self) -> list[tuple[Path, int, float]]:
-        """Return each file with its size and when it was last used."""
+        """Return each file with its size and its time of last use."""
         found = []
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
@@ -122,13 +121,13 @@ class Cache:
         return found
 
     def why_not(self) -> str:
-        """Return why nothing is kept in the folder, as far as can be told without making it; empty if it is."""
+        """Return why the folder is unusable, as far as can be told without creating it; empty if it is usable."""
         self._is_open = None
         self._opened(make=False)
         return self.reason
 
     def _opened(self, make: bool = True) -> bool:
-        """Return whether the folder is there and fit to be used."""
+        """Return whether the folder exists and is safe to use."""
         if self._is_open is None or not self.folder.exists():
             try:
                 self.reason = self._checked(make)
@@ -171,12 +170,12 @@ def _cache(folder: Path) -> Cache:
 
 
 def cache() -> Cache:
-    """Return the cache that the environment names now."""
+    """Return the cache that the environment currently selects."""
     return _cache(cache_folder() / "native")
 
 
 def kept_in() -> dict[str, str]:
-    """Return where machine code is kept, in words, for `chainrule info`."""
+    """Describe where machine code is kept, for `chainrule info`."""
     own, numba, programs = Path(__file__).parents[1] / "**" / "__pycache__", os.environ.get("NUMBA_CACHE_DIR"), cache()
     reason, size = programs.why_not(), sum(size for _, size, _ in programs.files())
     about = f"not used: it {reason}" if reason else f"{size:,} bytes"

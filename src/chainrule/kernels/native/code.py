@@ -1,7 +1,7 @@
-"""`Code`: one function in LLVM's language, written line by line.
+"""`Code`: one function in LLVM IR, written line by line.
 
-Arrays are `Place`s: `place[i]` reads, `place[i] = x` writes. Loops are `with code.loop(begin, end) as i:`, and what
-changes in them is a `Variable`. Branches there are none: what depends on a condition is selected.
+Arrays are `Place`s: `place[i]` reads, `place[i] = x` writes. Loops are `with code.loop(begin, end) as i:`, and a value
+that changes in one is a `Variable`. There are no branches: conditional values are selected.
 """
 
 import struct
@@ -22,7 +22,7 @@ Index = Symbol | int
 
 
 class Code:
-    """The body of a function that is being written."""
+    """The body of a function under construction."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -38,17 +38,17 @@ class Code:
         return f"v{self._count}"
 
     def write(self, line: str) -> None:
-        """Add an instruction that makes nothing."""
+        """Add an instruction without a result."""
         self.lines.append(f"  {line}")
 
     def made(self, dtype: Any, text: str) -> Symbol:
-        """Add an instruction; return what it makes."""
+        """Add an instruction and return its result."""
         name = f"%{self.fresh()}"
         self.lines.append(f"  {name} = {text}")
         return Symbol(self, dtype, name)
 
     def constant(self, number: float, dtype: Any) -> Symbol:
-        """Return a number of a type."""
+        """Return a constant of the given type."""
         dtype = np.dtype(dtype)
         if dtype.kind == "f":
             with np.errstate(over="ignore"):
@@ -61,7 +61,7 @@ class Code:
         return Symbol(self, dtype, str(int(number)), int(number))
 
     def index(self, number: Index) -> Symbol:
-        """Return a number to count or to index with."""
+        """Return a number as an index."""
         return number if isinstance(number, Symbol) else self.constant(number, LONG)
 
     def remainder(self, number: Symbol, divisor: int) -> Symbol:
@@ -69,7 +69,7 @@ class Code:
         return self.made(LONG, f"urem i64 {number}, {divisor}")
 
     def intrinsic(self, name: str, *args: Symbol) -> Symbol:
-        """Call a function of LLVM's own on floats of one type."""
+        """Call an LLVM intrinsic on floats of one type."""
         kind = args[0].type
         if args[0].dtype.kind != "f":
             raise NotSymbolic(f"{name} of {args[0].dtype}")
@@ -79,15 +79,15 @@ class Code:
         return self.made(args[0].dtype, f"call {CONTRACT}{kind} @{full}({given})")
 
     def chosen(self, condition: Symbol, a: Symbol, b: Symbol) -> Symbol:
-        """Return a where the condition holds, else b; both are of one type."""
+        """Return a where the condition holds, else b; both have the same type."""
         return self.made(a.dtype, f"select i1 {condition}, {a.type} {a}, {b.type} {b}")
 
     def converted(self, x: Symbol, dtype: Any) -> Symbol:
-        """Return x as a number of another type."""
+        """Return x converted to another type."""
         if x.dtype == dtype:
             return x
         if dtype not in LLVM or (x.dtype.kind == "f" and dtype.kind in "iu"):
-            # What becomes of a NaN there differs from one machine to the next.
+            # The result for NaN differs between machines.
             raise NotSymbolic(f"no conversion of {x.dtype} to {dtype}")
         if x.value is not None:
             return self.constant(x.value, dtype)
@@ -97,21 +97,21 @@ class Code:
         return self.made(dtype, f"{_conversion(x.dtype, dtype)} {x.type} {x} to {LLVM[dtype]}")
 
     def reinterpreted(self, x: Symbol, dtype: Any) -> Symbol:
-        """Return the number of another type with the same bits."""
+        """Return x with its bits reinterpreted as another type."""
         if dtype.itemsize != x.dtype.itemsize:
             raise NotSymbolic(f"no view of {x.dtype} as {dtype}")
         return x if dtype == x.dtype else self.made(dtype, f"bitcast {x.type} {x} to {LLVM[dtype]}")
 
-    # Control
+    # Control flow
 
     def label(self, name: str) -> None:
-        """Begin a block."""
+        """Begin a basic block."""
         self.lines.append(f"{name}:")
         self.block = name
 
     @contextmanager
     def loop(self, begin: Index, end: Index) -> Iterator[Symbol]:
-        """Repeat what is written inside for begin, begin + 1, … while that is less than end."""
+        """Repeat the code written inside for begin, begin + 1, …, end − 1."""
         first, last, name, before = self.index(begin), self.index(end), self.fresh(), self.block
         self.write(f"br label %{name}.head")
         self.label(f"{name}.head")
@@ -127,7 +127,7 @@ class Code:
         self.label(f"{name}.end")
 
     def leave_if(self, condition: Symbol, result: Symbol) -> None:
-        """Return an index from the function where the condition holds."""
+        """Return an index from the function if the condition holds."""
         name = self.fresh()
         self.write(f"br i1 {condition}, label %{name}.leave, label %{name}.stay")
         self.label(f"{name}.leave")
@@ -135,7 +135,7 @@ class Code:
         self.label(f"{name}.stay")
 
     def variable(self, dtype: Any, initial: float | Symbol) -> "Variable":
-        """Return a number that can change, set here to what it begins as."""
+        """Return a variable, initialised at this point."""
         made = Variable(self, np.dtype(dtype))
         made.set(initial)
         return made
@@ -155,14 +155,14 @@ def _conversion(old: Any, new: Any) -> str:
 
 
 class Variable:
-    """A number that changes: on the stack as it is written, in a register once LLVM has seen it."""
+    """A mutable number: written as a stack slot, promoted to a register by LLVM."""
 
     def __init__(self, code: Code, dtype: Any) -> None:
         self.code, self.dtype, self.name = code, dtype, f"%{code.fresh()}"
         code.first.append(f"  {self.name} = alloca {LLVM[dtype]}")
 
     def get(self) -> Symbol:
-        """Return its current value."""
+        """Return the current value."""
         return self.code.made(self.dtype, f"load {LLVM[self.dtype]}, ptr {self.name}")
 
     def set(self, x: float | Symbol) -> None:
@@ -177,7 +177,7 @@ class Variable:
 
 
 class Place:
-    """An array in memory, flat, of one type."""
+    """A flat array in memory, of one type."""
 
     def __init__(self, code: Code, name: str, dtype: Any) -> None:
         self.code, self.name, self.dtype = code, name, np.dtype(dtype)

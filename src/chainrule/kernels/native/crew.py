@@ -1,13 +1,11 @@
-"""A list of tasks as one call, some of them cut into parts that several threads take: the machine code of the pool.
+"""The machine code of the thread pool: a list of tasks runs as one call, and threads share the parts of large tasks.
 
-The threads of a crew wait inside `SERVE`, outside of the interpreter. Whoever runs a list (`SEQUENCE`) posts a task
-that has parts, takes parts itself as long as there are any, and goes on when nobody is at one any more. A thread that
-has nothing to do looks for work for some microseconds and then sleeps, so that one product after the other finds it
-awake, and the cores are free for others in between. Where the crew is busy with the tasks of another caller, a list
-runs on the thread that called it.
+The threads of a crew wait inside `SERVE`, without the interpreter lock. The caller of a list (`SEQUENCE`) posts each
+task that has parts, works on parts itself while any are left, and continues once all of them are finished. An idle
+thread spins for some microseconds and then sleeps: it is still awake for the next of several products in a row, and
+leaves its core to others otherwise. While the crew is busy for another caller, a list runs on its calling thread alone.
 
-`Shared` is the memory that they have in common: 64-bit numbers, those that change often on lines of the cache of their
-own.
+`Shared` is the memory of a crew: 64-bit numbers, with those that change often on cache lines of their own.
 """
 
 import ctypes
@@ -32,7 +30,7 @@ WINDOWS = (
 
 
 def shared() -> Any:
-    """Return new memory for a crew, with nothing to do in it."""
+    """Return new shared memory for a crew, with no work posted."""
     memory = (ctypes.c_int64 * SIZE)()
     windows = sys.platform == "win32"
     library: Any = ctypes.WinDLL("kernel32") if windows else ctypes.CDLL(None)  # type: ignore[attr-defined,unused-ignore]
@@ -45,24 +43,24 @@ def shared() -> Any:
 
 
 def at(memory: Any, place: int) -> ctypes.c_void_p:
-    """Return the address of a number of the memory."""
+    """Return the address of a slot in the shared memory."""
     return ctypes.c_void_p(ctypes.addressof(memory) + 8 * place)
 
 
 def _slots(*names: str) -> str:
-    """Return the lines that find numbers of `%shared` by their names here."""
+    """Return the lines that compute the addresses of named slots of `%shared`."""
     return "\n".join(
         f"  %{name.lower()}.at = getelementptr inbounds i64, ptr %shared, i64 {globals()[name]}" for name in names
     )
 
 
 def _functions(*names: str) -> str:
-    """Return the lines that load the system's functions."""
+    """Return the lines that load the system functions' addresses."""
     return _slots(*names) + "\n" + "\n".join(f"  %{n.lower()} = load ptr, ptr %{n.lower()}.at" for n in names)
 
 
 def _pause() -> tuple[str, str]:
-    """Return the instruction that tells the processor that a thread only looks, and its declaration."""
+    """Return the spin-wait hint of the processor, and its declaration."""
     from .machine import machine
 
     name = machine().target.triple.split("-")[0]
@@ -74,9 +72,9 @@ def _pause() -> tuple[str, str]:
 
 
 def serve() -> str:
-    """Return `f(shared, mine)`: take part in what is posted, until somebody calls; then return.
+    """Return `f(shared, mine)`: work on posted tasks until called back by `call`.
 
-    `mine` holds the last generation and the last call that this thread knows of.
+    `mine` holds the last generation and the last call that this thread has seen.
     """
     pause, declared = _pause()
     return f"""{declared}{_TAKE}
@@ -145,7 +143,7 @@ leave:
 
 
 def call() -> str:
-    """Return `f(shared)`: let every thread of the crew leave `serve`."""
+    """Return `f(shared)`: make every thread of the crew return from `serve`."""
     return f"""
 define i64 @f(ptr %shared) nounwind {{
 {_slots("CALLS", "MUTEX", "CONDITION")}
@@ -160,10 +158,10 @@ define i64 @f(ptr %shared) nounwind {{
 
 
 def sequence() -> str:
-    """Return `f(records, shared)`: carry out a list of tasks, and return −1 or the number of the one that failed.
+    """Return `f(records, shared)`: run a list of tasks; return −1, or the index of the one that failed.
 
-    `records` holds how many there are, and for each its function, its table, its range and in how many parts it is.
-    `shared` is 0 where there is no crew.
+    `records` holds the number of tasks, and for each its function, table, range and number of parts. `shared` is 0
+    where there is no crew.
     """
     pause, declared = _pause()
     return declared + _TAKE + _POST.replace("PAUSE", pause) + _SEQUENCE

@@ -1,7 +1,7 @@
-"""LLVM's text compiled for this machine and loaded: `address_of(text)` is where the function `f` in it now is.
+"""LLVM IR compiled for this machine and loaded: `address_of(text)` is the address of its function `f`.
 
-What was compiled is kept on disk (`cache`), by the hash of the text, of LLVM's version and of the processor. In one
-process equal texts are one function.
+Compiled code is kept on disk (`cache`), keyed by the hash of the IR, LLVM's version and the processor. Within a
+process, equal texts share one function.
 """
 
 import functools
@@ -23,7 +23,7 @@ CPU = "CHAINRULE_CPU"
 
 
 class _Machine:
-    """The compiler for this processor, and what it has compiled."""
+    """The compiler for this processor, and the code compiled so far."""
 
     def __init__(self) -> None:
         import llvmlite
@@ -34,7 +34,7 @@ class _Machine:
         self.llvm = llvm
         self.cpu, self.features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
         if os.environ.get(CPU):
-            # All that the named processor has, and nothing that this one has besides.
+            # Exactly the features of the named processor, none of the others that this one has.
             self.cpu, self.features = os.environ[CPU], ""
         self.target = llvm.Target.from_default_triple()
         self.stamp = f"{__version__} {llvmlite.__version__} {self.target.triple} {self.cpu} {self.features}"
@@ -48,7 +48,7 @@ class _Machine:
         )
 
     def optimised(self, text: str, level: int) -> tuple[Any, Any]:
-        """Return the text as LLVM's module, optimised, and the target machine for it."""
+        """Return the text as an optimised LLVM module, and its target machine."""
         machine = self._target_machine(level)
         return _optimised(self.llvm, machine, text, level), machine
 
@@ -79,7 +79,7 @@ def machine() -> _Machine:
 
 
 def address_of(text: str) -> int:
-    """Return where the function `f` of a text is, compiled."""
+    """Compile a text if needed and return the address of its function `f`."""
     return _address(text, LEVEL)
 
 
@@ -89,15 +89,15 @@ def _address(text: str, level: int) -> int:
 
 
 def assembly_of(text: str) -> str:
-    """Return the assembler's text of what a text becomes on this machine."""
+    """Return the assembly that a text compiles to on this machine."""
     module, target = machine().optimised(text, LEVEL)
     return str(target.emit_assembly(module))
 
 
 def assembly_for(text: str, triple: str, cpu: str) -> str:
-    """Return the assembler's text of what a text becomes on another machine, such as aarch64-linux-gnu's neoverse-n1.
+    """Return the assembly that a text compiles to for another machine, such as aarch64-linux-gnu's neoverse-n1.
 
-    Raises RuntimeError where LLVM has no such target, or no such processor.
+    Raises RuntimeError if LLVM does not know the target or the processor.
     """
     import llvmlite.binding as llvm
 

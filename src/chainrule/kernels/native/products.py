@@ -1,6 +1,6 @@
 """Matrix products as tasks: small ones as loops, others by the BLAS that NumPy ships.
 
-A factor is an array whose rows, or whose columns, lie one after the other; the result's rows do.
+Each factor has contiguous rows or contiguous columns; the result has contiguous rows.
 """
 
 import functools
@@ -26,12 +26,12 @@ def product(a: Any, b: Any, out: Any) -> Task:
     gemm = address_of_gemm(a.dtype)
     if m * n * k <= BY_LOOPS or not gemm:
         return Task(_by_loops(a.dtype, (m, n, k), turned), [a, b, out])
-    # A single row or column may have any step in NumPy, and BLAS refuses some.
+    # NumPy allows any stride for a single row or column; BLAS rejects some.
     steps = (m if turned[0] else k, k if turned[1] else n, n)
     forms = [TRANSPOSED if t else PLAIN for t in turned]
     along_rows = m >= n
     units = -(-(m if along_rows else n) // UNIT)
-    # How far a, b and out move for each row, or each column, of the result.
+    # How far a, b and out advance per row, or per column, of the result.
     moves = (1 if turned[0] else steps[0], 0, n) if along_rows else (0, steps[1] if turned[1] else 1, 1)
     numbers = [gemm, *forms, m, n, k, *(x for pair in zip(map(address, (a, b, out)), steps, strict=True) for x in pair)]
     numbers += [x * UNIT * a.itemsize for x in moves]
@@ -64,10 +64,10 @@ def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...])
 
 @functools.cache
 def _cut_gemm(dtype: Any, along_rows: bool) -> str:
-    """Return the function that computes some rows or columns of a product, counted in units, by cblas_?gemm.
+    """Return the function that computes a range of rows or columns of a product, in units, by cblas_?gemm.
 
-    Its table holds the address, the two forms, m, n, k, and a, b, c, each with the step between its rows; and how many
-    bytes the three move from one unit to the next.
+    Its table holds the address, the two transpose flags, m, n, k, and a, b, c, each with its leading dimension, and the
+    number of bytes by which the three advance per unit.
     """
     kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3, "i64", "i64", "i64"]
     lines = ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"]
@@ -95,10 +95,10 @@ def _cut_gemm(dtype: Any, along_rows: bool) -> str:
 
 
 def products(a: Any, b: Any, out: Any) -> Task:
-    """Return the task of a product for each matrix of stacks [..., m, k] and [..., k, n], which may lie anyhow.
+    """Return the task of a matrix product for each pair in stacks [..., m, k] and [..., k, n] with any leading strides.
 
-    Only the last two axes have to be such as BLAS takes; the others may be strides of a larger array, so that the heads
-    of attention are multiplied where they lie.
+    Only the last two axes must have a layout that BLAS accepts; the others may be strided views of a larger array, so
+    attention heads are multiplied in place.
     """
     (m, k), n = a.shape[-2:], b.shape[-1]
     a, b = (np.broadcast_to(x, (*out.shape[:-2], *x.shape[-2:])) for x in (a, b))
@@ -114,7 +114,7 @@ def products(a: Any, b: Any, out: Any) -> Task:
 
 
 def _places(stack: Any) -> Any:
-    """Return where each matrix of a stack begins."""
+    """Return the address of each matrix of a stack."""
     offsets = np.zeros(stack.shape[:-2], np.int64)
     for axis, (length, stride) in enumerate(zip(stack.shape[:-2], stack.strides[:-2], strict=True)):
         shape = [1] * offsets.ndim
@@ -124,7 +124,7 @@ def _places(stack: Any) -> Any:
 
 
 def _step(x: Any) -> int | None:
-    """Return how many elements lie between two rows of the last two axes; None where BLAS cannot take them."""
+    """Return the leading dimension of the last two axes, in elements; None if BLAS cannot take them."""
     rows, columns = x.shape[-2:]
     by_row, by_column = (stride // x.itemsize for stride in x.strides[-2:])
     if columns > 1 and by_column != 1:
@@ -138,8 +138,8 @@ def _step(x: Any) -> int | None:
 def _each_gemm(dtype: Any) -> str:
     """Return the function that computes a range of products.
 
-    Its table holds the address of cblas_?gemm, the two forms, m, n, k, the steps between the rows of a, b and c, and
-    where it is written where these begin.
+    Its table holds the address of cblas_?gemm, the two transpose flags, m, n, k, the leading dimensions of a, b and c,
+    and the address of a list with the addresses of each product's three matrices.
     """
     kinds = ["ptr", "i32", "i32", *["i64"] * 6, "ptr"]
     lines = ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {", "entry:"]
@@ -175,7 +175,7 @@ def _each_gemm(dtype: Any) -> str:
 
 
 def stacks_fit(a: Any, b: Any, out: Any) -> bool:
-    """Whether stacks of factors and results are such as `products` takes."""
+    """Whether `products` accepts these stacks of factors and results."""
     return bool(
         out.ndim > 2
         and a.ndim > 1
@@ -191,7 +191,7 @@ def stacks_fit(a: Any, b: Any, out: Any) -> bool:
 
 
 def fits(a: Any, b: Any, out: Any) -> bool:
-    """Whether two factors and a result are such as `product` takes."""
+    """Whether `product` accepts these two factors and result."""
     return (
         a.ndim == b.ndim == out.ndim == 2
         and a.dtype == b.dtype == out.dtype

@@ -1,4 +1,4 @@
-"""Functions of the rows of arrays [R, n] as machine code: `by_rows` makes one of Python that writes what it does."""
+"""Row-wise functions of arrays [R, n] as machine code: `by_rows` builds one from the Python function that writes it."""
 
 import functools
 import inspect
@@ -19,7 +19,7 @@ NUMBERS = ("eps",)
 
 
 class Rows:
-    """The rows that a function goes over, of `n` elements of one type each."""
+    """The rows that a function iterates over, each of `n` elements of one type."""
 
     def __init__(self, function: Function, n: int, dtype: Any) -> None:
         self.function, self.code, self.n, self.dtype = function, function.code, n, dtype
@@ -28,20 +28,20 @@ class Rows:
 
     @contextmanager
     def each(self) -> Iterator[tuple[Symbol, Symbol]]:
-        """Repeat what is written inside for each row: its number, and where it begins."""
+        """Repeat the code written inside for each row; yield its index and the offset of its first element."""
         with self.code.loop(self.function.begin, self.function.end) as i:
             yield i, i * self.n
 
     def columns(self) -> AbstractContextManager[Symbol]:
-        """Repeat what is written inside for each column."""
+        """Repeat the code written inside for each column."""
         return self.code.loop(0, self.n)
 
     def sum(self) -> Variable:
-        """Return a sum that is still 0."""
+        """Return a sum initialised to 0."""
         return self.code.variable(self.dtype, 0)
 
     def clear(self, *places: Any) -> None:
-        """Set rows of zeros."""
+        """Fill rows with zeros."""
         self.are_apart = False
         for place in places:
             with self.columns() as j:
@@ -49,7 +49,7 @@ class Rows:
 
 
 class ByRows:
-    """A function of arrays of which the first is [R, n]; those without rows or columns are flat."""
+    """A function of arrays, the first of shape [R, n]; arrays without rows or columns are flat."""
 
     def __init__(self, write: Callable[..., None]) -> None:
         functools.update_wrapper(self, write)
@@ -58,7 +58,7 @@ class ByRows:
         self._text = functools.cache(self._written)
 
     def __call__(self, *args: Any) -> None:
-        """Carry it out for all rows."""
+        """Run the function over all rows."""
         run_once(self.task(args))
 
     def task(self, args: Sequence[Any]) -> Task:
@@ -74,7 +74,7 @@ class ByRows:
     def _written(self, n: int, dtypes: tuple[Any, ...]) -> tuple[str, bool]:
         function = Function([*dtypes, DOUBLE])
         *places, given = function.places
-        # Each parameter in its turn: the next number, or the next array.
+        # Each parameter in order: the next number, or the next array.
         numbers, arrays = (given[k].astype(dtypes[0]) for k in range(len(NUMBERS))), iter(places)
         rows = Rows(function, n, dtypes[0])
         self.write(rows, *(next(numbers if p in NUMBERS else arrays) for p in self.parameters))

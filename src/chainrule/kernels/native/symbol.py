@@ -1,7 +1,7 @@
-"""`Symbol`: a number of a program that is being written: arithmetic on it writes instructions.
+"""`Symbol`: a number in a program under construction: arithmetic on it emits instructions.
 
-It follows NumPy's rules for the types of results: Python numbers take the type of what they meet, others are promoted.
-What has no instruction here, such as a shape or a decision (`if x > 0`), raises `NotSymbolic`.
+Result types follow NumPy: Python numbers take the type of the other operand, all others are promoted. Anything without
+an instruction, such as a shape or a branch (`if x > 0`), raises `NotSymbolic`.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,11 @@ PLAIN = frozenset((np.add, np.subtract, np.multiply, np.divide))
 
 
 class NotSymbolic(TypeError):
-    """Something was asked of a symbol that only numbers know."""
+    """A symbol was used where an actual value is needed."""
 
 
 class Symbol:
-    """A number in a function that is being written: its type, and what it is called there."""
+    """A number in a function under construction: its type and its name there."""
 
     __slots__ = ("code", "dtype", "name", "value")
 
@@ -39,7 +39,7 @@ class Symbol:
 
     @property
     def type(self) -> str:
-        """LLVM's name of its type."""
+        """LLVM's name for its type."""
         return LLVM[self.dtype]
 
     def __str__(self) -> str:
@@ -135,12 +135,12 @@ class Symbol:
         return applied(ufunc, self)
 
     def astype(self, dtype: Any) -> "Symbol":
-        """Return it converted."""
+        """Return the number converted to a dtype."""
         converted: Symbol = self.code.converted(self, np.dtype(dtype))
         return converted
 
     def view(self, dtype: Any) -> "Symbol":
-        """Return the number of another type that has the same bits."""
+        """Return the number with its bits reinterpreted as another type."""
         seen: Symbol = self.code.reinterpreted(self, np.dtype(dtype))
         return seen
 
@@ -168,12 +168,12 @@ class Symbol:
 
 
 def applied(ufunc: Any, *args: Any) -> Symbol:
-    """Return what a ufunc of NumPy makes of symbols and numbers."""
+    """Apply a NumPy ufunc to symbols and numbers."""
     code = next(x.code for x in args if isinstance(x, Symbol))
     emit = UFUNCS.get(ufunc)
     if emit is None:
         raise NotSymbolic(f"no instructions for {getattr(ufunc, '__name__', ufunc)}")
-    if ufunc is np.power or (ufunc in PLAIN and _are_alike(*args)):  # a power is a matter of the exponent's value
+    if ufunc is np.power or (ufunc in PLAIN and _are_alike(*args)):  # a power depends on the exponent's value
         return emit(code, *args)
     dtypes = ufunc.resolve_dtypes((*map(kind_of, args), *[None] * ufunc.nout))
     made = emit(code, *(operand(code, x, dtype) for x, dtype in zip(args, dtypes, strict=False)))
@@ -187,7 +187,7 @@ def _are_alike(a: Any, b: Any) -> bool:
 
 
 def kind_of(x: Any) -> Any:
-    """Return what NumPy goes by: a dtype, or int or float for the numbers that take the type of others."""
+    """Return what NumPy promotes by: a dtype, or int or float for Python numbers, which take the type of others."""
     if isinstance(x, Symbol | np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
         return x.dtype
     if isinstance(x, bool):
@@ -198,7 +198,7 @@ def kind_of(x: Any) -> Any:
 
 
 def operand(code: Any, x: Any, dtype: Any) -> Symbol:
-    """Return a symbol or a number as a symbol of a type."""
+    """Return a symbol or a number as a symbol of the given type."""
     if dtype not in LLVM:
         raise NotSymbolic(f"no instructions for {dtype}")
     if isinstance(x, Symbol):

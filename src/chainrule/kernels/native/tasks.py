@@ -1,7 +1,7 @@
-"""Functions of machine code with what they work on: `Function` writes one, a `Task` is a call of it, `run_all` many.
+"""Machine-code functions and their calls: `Function` writes one, a `Task` is one call, `run_all` runs many.
 
-Every function has the same form: it gets a table of addresses and numbers and the range that it is to work on, and
-returns −1, or where something was wrong. So one function, written once, can call a list of them, and a run of tasks is
+All functions share one signature: they take a table of addresses and numbers and a range to work on, and return −1 or
+the index of a failure. A single generic function can therefore run a list of them, so that a sequence of tasks costs
 one call from Python.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.kernels.pool import crew
 
-from . import ufuncs as ufuncs  # whoever writes a function does arithmetic in it
+from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
 from .code import Code, Place
 from .crew import sequence
 from .machine import address_of
@@ -31,10 +31,10 @@ LONG_WORK = 2**17
 
 
 class Function:
-    """A function of some arrays and whole numbers that is being written.
+    """A function of arrays and integers, under construction.
 
-    `places` are the arrays, by their dtypes; `numbers` the numbers; `begin` and `end` the range. Where `overlap` is
-    false no array that is written to may share memory with another.
+    `places` are the arrays, given by their dtypes; `numbers` the integers; `begin` and `end` the range. If `overlap` is
+    false, no array that is written to may share memory with another.
     """
 
     def __init__(self, dtypes: Sequence[Any], numbers: int = 0, overlap: bool = False) -> None:
@@ -45,7 +45,7 @@ class Function:
         self._kind = "ptr" if overlap else "ptr noalias"
 
     def text(self) -> str:
-        """Return all of it, as what is called: it reads the table, and calls the function proper."""
+        """Return the complete IR: the entry point, which unpacks the table, and the function proper that it calls."""
         kinds = [*((self._kind, p.name) for p in self.places), *(("i64", n.name) for n in self.numbers)]
         given, reads = [], []
         for k, (kind, name) in enumerate(kinds):
@@ -64,7 +64,7 @@ class Function:
 
 @dataclass(eq=False)
 class Task:
-    """A call of a function: its text, the arrays and numbers of its table, its range, and what a result ≥ 0 means."""
+    """A call of a function: its text, its table of arrays and numbers, its range, and the meaning of a result ≥ 0."""
 
     text: str
     arrays: Sequence[Any]
@@ -83,13 +83,13 @@ class Task:
 
     @functools.cached_property
     def at(self) -> int:
-        """Where the function is: it is compiled when first asked for."""
+        """The address of the function, which is compiled on first access."""
         return address_of(self.text)
 
 
 def address(array: Any) -> int:
-    """Return where an array begins."""
-    try:  # the fastest way, for what is in C order and may be written to
+    """Return the address of an array."""
+    try:  # fastest, for writable arrays in C order
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError, BufferError):
         found: int = array.__array_interface__["data"][0]
@@ -97,13 +97,13 @@ def address(array: Any) -> int:
 
 
 def function_at(at: int, work: float = LONG_WORK) -> Any:
-    """Return machine code as a Python function of a table and a range; much work lets go of the interpreter's lock."""
+    """Return machine code as a Python function of a table and a range; it releases the GIL if there is much work."""
     kind = ctypes.CFUNCTYPE if work >= LONG_WORK else ctypes.PYFUNCTYPE
     return kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(at)
 
 
 def run_once(task: Task) -> int:
-    """Carry out a task here and now; return −1, or where something was wrong."""
+    """Run a task on this thread; return −1, or the index of the failure."""
     bad: int = _released(task.at)(address(task.table), task.begin, task.end)
     return bad
 
@@ -114,9 +114,9 @@ def _released(at: int) -> Any:
 
 
 def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
-    """Return the call that carries out tasks one after the other; it raises IndexError where one finds something wrong.
+    """Return a call that runs the tasks in order; it raises IndexError if one reports a failure.
 
-    `work` is how many operations they are, roughly.
+    `work` is the approximate number of operations.
     """
     call: Any = None
 
@@ -146,7 +146,7 @@ def _sequence() -> int:
 
 
 def parts_of(work: float, units: int) -> int:
-    """Return in how many parts so much work is cut, of so many pieces: by the work alone, never by the cores.
+    """Return how many parts to cut work of so many units into: it depends on the work alone, never on the core count.
 
     >>> parts_of(2**20, 100), parts_of(2**23, 100), parts_of(2**30, 3)
     (1, 4, 3)

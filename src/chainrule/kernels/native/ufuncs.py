@@ -1,6 +1,6 @@
-"""NumPy's functions on symbols: which instructions they are.
+"""NumPy's functions on symbols, as instructions.
 
-`chainrule.kernels.native.symbol` calls them, with operands of the types that NumPy names for the function.
+`chainrule.kernels.native.symbol` calls these with operands of the types that NumPy resolves for the function.
 """
 
 import math
@@ -19,7 +19,7 @@ Emit = Callable[..., Symbol]
 
 
 def _together(code: Code, *args: Any) -> list[Symbol]:
-    """Return operands in the type that NumPy would give an array of them all."""
+    """Return the operands promoted to their common type in NumPy."""
     dtype = np.result_type(*(x.dtype if isinstance(x, Symbol) else x for x in args))
     return [operand(code, x, dtype) for x in args]
 
@@ -76,7 +76,7 @@ def _floating(name: str) -> Emit:
 
 
 def _power(_: Code, x: Any, exponent: Any) -> Symbol:
-    """Return whole powers that are products; of all others NumPy's own function is as fast."""
+    """Return powers that are products, 1 / x or √x; for all others NumPy's own function is as fast."""
     if not isinstance(x, Symbol) or x.dtype.kind != "f" or isinstance(exponent, Symbol):
         raise NotSymbolic("a power whose exponent is no number")
     if kind_of(exponent) not in (int, float, x.dtype):
@@ -94,7 +94,7 @@ def _power(_: Code, x: Any, exponent: Any) -> Symbol:
     return made
 
 
-# Comparison and choice. The comparisons are such that a NaN comes through.
+# Comparison and selection. The comparisons are chosen so that NaN propagates.
 
 
 def _compare(floating: str, signed: str) -> Emit:
@@ -167,7 +167,7 @@ def _clip(x: Any, low: Any, high: Any) -> Symbol:
 
 
 def _own(function: Callable[[Any], Any]) -> Emit:
-    """Return a function of `chainrule.kernels.functions` as what writes it."""
+    """Return the emitter of a unary function of `chainrule.kernels.functions`."""
 
     def emit(_: Code, x: Symbol) -> Symbol:
         if x.dtype.kind != "f":
@@ -179,7 +179,7 @@ def _own(function: Callable[[Any], Any]) -> Emit:
 
 
 def _own_of_two(function: Callable[[Any, Any], Any]) -> Emit:
-    """Return a function of two numbers as what writes it."""
+    """Return the emitter of a binary function."""
 
     def emit(_: Code, a: Symbol, b: Symbol) -> Symbol:
         if a.dtype.kind != "f":
@@ -191,12 +191,12 @@ def _own_of_two(function: Callable[[Any, Any], Any]) -> Emit:
 
 
 def _left(code: Code, a: Symbol, b: Symbol) -> Symbol:
-    """Return what is left of a after as many b as fit in, with the sign of a."""
+    """Return the remainder of a / b, with the sign of a."""
     return code.made(a.dtype, f"frem {a.type} {a}, {b}")
 
 
 def _is_turned(left: Symbol, b: Symbol) -> Any:
-    """Whether what is left is on the other side of zero than the divisor."""
+    """Whether the remainder is nonzero and its sign differs from the divisor's."""
     zero = constant(left, 0)
     return (left != zero) & ((left < zero) ^ (b < zero))
 
@@ -218,7 +218,7 @@ def _floor_divide(a: Symbol, b: Symbol) -> Any:
 
 
 def _or_the_other(of_two: Any) -> Callable[[Any, Any], Any]:
-    """Return an extremum for which NaN is no number."""
+    """Return an extremum that ignores NaN."""
 
     def extremum(a: Any, b: Any) -> Any:
         return np.where(np.isnan(a), b, np.where(np.isnan(b), a, of_two(a, b)))
