@@ -1,11 +1,11 @@
-"""Logarithms, hyperbolic functions, inverses of trigonometric ones, and distances, for generated loops.
+"""Logarithms, hyperbolic and inverse trigonometric functions, and distances, for generated loops.
 
-Written as those of `chainrule.kernels.functions`: straight-line arithmetic on one number, with a select where others
-would branch, so that loops run on vectors; a bound in ulp is the largest error found, rounded up. NaN gives NaN, and
-the ends of a domain what NumPy gives there.
+They are written like those of `chainrule.kernels.functions`: branch-free scalar arithmetic, with selects instead of
+branches so that loops vectorise; a bound in ulp is the largest error found, rounded up. NaN gives NaN, and the
+endpoints of a domain give what NumPy returns there.
 
-Sources: the arctangent's intervals and its polynomial are those of Sun's fdlibm (`s_atan.c`, 1993); the logarithm takes
-a number apart as its `e_log.c` does.
+Sources: the intervals and the polynomial of the arctangent are from Sun's fdlibm (`s_atan.c`, 1993); the logarithm
+decomposes a number as fdlibm's `e_log.c` does.
 """
 
 import math
@@ -77,7 +77,7 @@ def _mantissa(x: Real) -> tuple[Real, Real]:
 
 
 def _power_of_two(n: Real) -> Real:
-    """Return 2ⁿ for a whole n of an exponent in range."""
+    """Return 2ⁿ for an integer n within the exponent range."""
     if _is_single(n):
         return single((bits32(n + constant(n, float(ROUND32))) - (ROUND_BITS32 - 127)) << 23)
     return double((bits64(n + constant(n, ROUND64)) - (ROUND_BITS64 - 1023)) << 52)
@@ -94,7 +94,7 @@ def _taken_apart(x: Real) -> tuple[Real, Real]:
 
 
 def _at_the_ends(x: Real, y: Real) -> Real:
-    """Return y, a logarithm of x, with what it is for zero, infinity, NaN and below zero."""
+    """Return y, a logarithm of x, corrected where x is zero, infinite, NaN or negative."""
     infinity = constant(x, math.inf)
     y = where(x == constant(x, 0), -infinity, where(x == infinity, infinity, y))
     return where(x >= constant(x, 0), y, constant(x, math.nan))
@@ -108,13 +108,13 @@ def log(x: Real) -> Real:
 
 
 def log2(x: Real) -> Real:
-    """Return the logarithm to base 2, which is exact for powers of two: within 3 ulp."""
+    """Return the base-2 logarithm, exact for powers of two: within 3 ulp."""
     k, rest = _taken_apart(x)
     return _at_the_ends(x, k + rest * constant(x, 1 / math.log(2)))
 
 
 def log10(x: Real) -> Real:
-    """Return the logarithm to base 10: within 5 ulp."""
+    """Return the base-10 logarithm: within 5 ulp."""
     k, rest = _taken_apart(x)
     return _at_the_ends(x, rest * constant(x, 1 / math.log(10)) + k * constant(x, math.log10(2)))
 
@@ -130,13 +130,13 @@ def log1p(x: Real) -> Real:
 
 
 def exp2(x: Real) -> Real:
-    """Return 2ˣ, exact for whole numbers: within 2 ulp."""
+    """Return 2ˣ, exact for integers: within 2 ulp."""
     most, least = (130.0, -160.0) if _is_single(x) else (1030.0, -1080.0)
     at = where(x > constant(x, most), constant(x, most), x)
     at = where(at < constant(x, least), constant(x, least), at)
     n = np.rint(at)
     half = np.floor(n * constant(x, 0.5))
-    # As a product of two, for 2ⁿ may itself be infinite or subnormal where the result is neither.
+    # As a product of two, since 2ⁿ itself may be infinite or subnormal where the result is neither.
     return exp((at - n) * constant(x, float(LN2))) * _power_of_two(half) * _power_of_two(n - half)
 
 
@@ -159,7 +159,7 @@ def cosh(x: Real) -> Real:
 
 
 def arcsinh(x: Real) -> Real:
-    """Return the inverse of the hyperbolic sine: within 4 ulp."""
+    """Return the inverse hyperbolic sine: within 4 ulp."""
     one, zero, far = constant(x, 1), constant(x, 0), constant(x, 1e4 if _is_single(x) else 1e8)
     size = abs(x)
     near = where(size < far, size, one)
@@ -169,7 +169,7 @@ def arcsinh(x: Real) -> Real:
 
 
 def arccosh(x: Real) -> Real:
-    """Return the inverse of the hyperbolic cosine: within 4 ulp; NaN below 1."""
+    """Return the inverse hyperbolic cosine: within 4 ulp; NaN below 1."""
     one, far = constant(x, 1), constant(x, 1e4 if _is_single(x) else 1e8)
     t = where(x < far, x, one) - one
     y = where(x < far, log1p(t + square_root(t * (t + constant(x, 2)))), log(x) + constant(x, float(LN2)))
@@ -177,7 +177,7 @@ def arccosh(x: Real) -> Real:
 
 
 def arctanh(x: Real) -> Real:
-    """Return the inverse of the hyperbolic tangent: within 4 ulp; NaN where |x| > 1."""
+    """Return the inverse hyperbolic tangent: within 4 ulp; NaN where |x| > 1."""
     one, zero, half = constant(x, 1), constant(x, 0), constant(x, 0.5)
     size = abs(x)
     y = half * log1p((size + size) / (one - size))
@@ -208,17 +208,17 @@ def arctan(x: Real) -> Real:
 
 
 def _is_below(x: Real) -> Any:
-    """Whether the sign of x is set, that of −0 as well."""
+    """Whether the sign bit of x is set, including for −0."""
     return (bits32(x) if _is_single(x) else bits64(x)) < 0
 
 
 def arctan2(a: Real, b: Real) -> Real:
-    """Return the angle of the point with ordinate a and abscissa b: within 3 ulp."""
+    """Return the angle of the point with x coordinate b and y coordinate a: within 3 ulp."""
     one, zero, infinity = constant(a, 1), constant(a, 0), constant(a, math.inf)
     rise, run = abs(a), abs(b)
     is_steep = rise > run
     large, small = where(is_steep, rise, run), where(is_steep, run, rise)
-    is_corner = small == infinity  # of both
+    is_corner = small == infinity  # both are infinite
     ratio = where(is_corner, one, small / where(large == zero, one, where(is_corner, one, large)))
     t = arctan(ratio)
     y = where(is_steep, constant(a, math.pi / 2) - t, t)
@@ -269,7 +269,7 @@ def cbrt(x: Real) -> Real:
     third = np.rint(k * constant(x, 1 / 3))
     rest = k - constant(x, 3) * third
     y = _horner(CBRT, m)
-    for _ in range(1 if _is_single(x) else 2):  # Halley's step, which triples the digits
+    for _ in range(1 if _is_single(x) else 2):  # Halley's step triples the correct digits
         cube = y * y * y
         y = y * ((cube + two * m) / (two * cube + m))
     y = y * where(rest > zero, constant(x, 2 ** (1 / 3)), where(rest < zero, constant(x, 2 ** (-1 / 3)), one))
@@ -288,9 +288,7 @@ def logaddexp(a: Real, b: Real) -> Real:
 
 
 def logaddexp2(a: Real, b: Real) -> Real:
-    """Return the logarithm to base 2 of 2ᵃ + 2ᵇ: within 4 ulp of the larger of the result and the
-    arguments.
-    """
+    """Return log₂(2ᵃ + 2ᵇ): within 4 ulp of the larger of the result and the arguments."""
     one = constant(a, 1)
     large = where(a > b, a, b)
     y = large + log1p(exp2(-abs(a - b))) * constant(a, 1 / math.log(2))

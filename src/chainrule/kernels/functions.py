@@ -1,17 +1,16 @@
-"""Scalar functions for use inside kernels, of float32 and float64, which LLVM vectorises.
+"""Scalar functions of float32 and float64 for use inside kernels, which LLVM vectorises.
 
-`math.exp` in a loop is a call for each element. These are straight-line arithmetic on one number: range reduction, a
-polynomial, and a power of two put together from its bits. Called in a kernel's loop they are merged into it, and the
-loop runs on vectors. One source serves Numba's kernels (`chainrule.kernels.jit` tells it of these functions), generated
-loops (`chainrule.kernels.native`: the functions are called with symbols, and write instructions), and NumPy's scalars
-and arrays.
+`math.exp` in a loop costs a call per element. The functions here are straight-line scalar arithmetic: range reduction,
+a polynomial, and a power of two assembled from its bits. Called in a kernel's loop, they are inlined and the loop is
+vectorised. One source serves Numba's kernels (`chainrule.kernels.jit` registers these functions), generated loops
+(`chainrule.kernels.native` calls the functions with symbols, which emit instructions), and NumPy's scalars and arrays.
 
-They are compiled without leave to reorder sums, whatever Numba's kernel around them may do: the range reduction adds
-terms that reordering would cancel. Products may be fused with sums; the bounds hold either way. No branch is taken:
-both sides are computed and one is selected. NaN gives NaN, and an infinity the limit.
+They are compiled without permission to reorder sums, whatever the surrounding Numba kernel allows: reordering would
+cancel terms that the range reduction adds. Products may be fused with sums; the bounds hold either way. There are no
+branches: both sides are computed and one is selected. NaN gives NaN, and an infinity gives the limit.
 
 A bound in ulp is the largest error found on dense samples of the whole range, rounded up; an ulp is the spacing of
-floats at the exact value. The tests hold each function to its bound.
+floats at the exact value. The tests check each function against its bound.
 
 Sources: Cody & Waite, "Software Manual for the Elementary Functions" (1980), chapter 6 (range reduction of exp);
 Shepherd & Laframboise, "Chebyshev approximation of (1 + 2x) exp(x²) erfc(x) in 0 ≤ x < ∞", Mathematics of Computation
@@ -30,14 +29,14 @@ Real = Any
 """A float32 or a float64, an array of them or a symbol; the results have the type of the argument."""
 
 
-# Constants. A Python number times a float32 is a float64 in Numba: each constant has its type.
+# Constants. A Python number times a float32 is a float64 in Numba, so each constant is typed.
 
 LN2 = sum((Fraction(1, k << k) for k in range(1, 100)), Fraction(0))
 """log 2 to more digits than a float has, as Σ 1 / (k 2ᵏ)."""
 
 
 def _two_parts(bits: int) -> tuple[float, float]:
-    """Return log 2 rounded to a number of binary places, and what is missing."""
+    """Return log 2 rounded to a number of binary places, and the remainder."""
     high = Fraction(round(LN2 * 2**bits), 2**bits)
     return float(high), float(LN2 - high)
 
@@ -50,24 +49,24 @@ def _singles(numbers: tuple[float, ...]) -> tuple[Real, ...]:
 HIGH32, LOW32 = _singles(_two_parts(16))
 HIGH64, LOW64 = _two_parts(41)
 PER_LN2_32, PER_LN2_64 = np.float32(1 / LN2), float(1 / LN2)
-# Adding 1.5 · 2ᵖ⁻¹ (p the precision) rounds to an integer, which then stands in the low bits.
+# Adding 1.5 · 2ᵖ⁻¹ (p the precision) rounds to an integer, which is then in the low bits.
 ROUND32, ROUND64 = np.float32(1.5 * 2**23), 1.5 * 2**52
 ROUND_BITS32, ROUND_BITS64 = int(ROUND32.view(np.int32)), int(np.float64(ROUND64).view(np.int64))
-# The exponential is 0 below the first, and so is its product with what a function multiplies it by before the powers of
-# two; it is infinite above the second.
+# The exponential is 0 below the first, even after the factor that some functions apply before the powers of two; it is
+# infinite above the second.
 LEAST32, MOST32 = np.float32(-150), np.float32(89)
 LEAST64, MOST64 = -800.0, 710.0
 
-# (eʳ − 1 − r) / r² for |r| ≤ log(2) / 2: Taylor's series as far as it matters, the highest power first.
+# (eʳ − 1 − r) / r² for |r| ≤ log(2) / 2: Taylor series to working precision, highest power first.
 EXP64 = tuple(1 / math.factorial(k) for k in range(13, 1, -1))
 EXP32 = _singles(EXP64[6:])
-# (2 artanh(d / 2) / d − 1) / d² in d², for d² ≤ 4/9: Taylor's series.
+# (2 artanh(d / 2) / d − 1) / d² in d², for d² ≤ 4/9: Taylor series.
 LOG64 = tuple(1 / ((2 * k + 1) * 4.0**k) for k in range(15, 0, -1))
 LOG32 = _singles(LOG64[8:])
-# erf(x) / x in x², for |x| ≤ 1/2: Taylor's series.
+# erf(x) / x in x², for |x| ≤ 1/2: Taylor series.
 ERF64 = tuple(2 / math.sqrt(math.pi) * (-1) ** k / (math.factorial(k) * (2 * k + 1)) for k in range(11, -1, -1))
 ERF32 = _singles(ERF64[5:])
-# Φ(−z) exp(z²/2) / t with t = 4 / (4 + z), in t − T: interpolated at Chebyshev's nodes in 50 digits and expanded about
+# Φ(−z) exp(z²/2) / t with t = 4 / (4 + z), in t − T: interpolated at Chebyshev nodes in 50 digits and expanded about
 # T, for 0 ≤ z ≤ 40 in double precision (T = 1/2; relative error 4e-17 before the coefficients are rounded) and
 # 0 ≤ z ≤ 15 in single (T = 5/8; 3e-9). S is 1 − T.
 S32, S64 = np.float32(0.375), 0.5
@@ -93,7 +92,7 @@ CUBIC = 0.044715
 GELU_INNER = 2 * math.sqrt(2 / math.pi)
 
 
-# What depends on the type
+# Type-dependent parts
 
 
 @exact
@@ -112,7 +111,7 @@ def _power32(x: Real, more: Real) -> Any:
     n = shifted - ROUND32
     r = (x - n * HIGH32) - n * LOW32 + more
     rest = r + r * r * _horner(EXP32, r)
-    # 2ⁿ as a product of two, for it may itself be infinite or subnormal where the result is neither.
+    # 2ⁿ as a product of two, since it may itself be infinite or subnormal where the result is neither.
     count = int32(bits32(shifted) - ROUND_BITS32)
     half = int32(count >> 1)
     first = single((half + 127) << 23)
@@ -141,7 +140,7 @@ def _expm1_below32(x: Real, least: Real) -> Real:
     shifted = x * PER_LN2_32 + ROUND32
     n = shifted - ROUND32
     r = (x - n * HIGH32) - n * LOW32
-    # n is in the low bits of `shifted`; what else is there is shifted out.
+    # n is in the low bits of `shifted`; all other bits are shifted out.
     power = single((bits32(shifted) << 23) + (127 << 23))
     return (r + r * r * _horner(EXP32, r)) * power + (power - np.float32(1))
 
@@ -169,7 +168,7 @@ def _tail32(z: Real, four: Real) -> Any:
 def _tail64(z: Real, four: Real) -> Any:
     inverse = 1.0 / (four + z)
     v = S64 - z * inverse
-    # In two halves: LLVM unrolls, and so vectorises, no loop of 23 terms.
+    # In two halves: LLVM does not unroll a loop of 23 terms, and so would not vectorise.
     square = v * v
     high = double(bits64(z) & -(1 << 27))
     return four * inverse * (_horner(TAIL64_EVEN, square) + v * _horner(TAIL64_ODD, square)), high
@@ -287,7 +286,7 @@ def sigmoid(x: Real) -> Real:
 def _normal(z: Real) -> Any:
     """Return p, a, b, g for z ≥ 0 with exp(−z²/2) = p a b, a and b powers of two, and Φ(−z) = g p a b."""
     half = constant(z, 0.5)
-    # The square of z rounds, and exp would make of that a relative error of z²/2 ulp. `high` has an exact square.
+    # Rounding z² would become a relative error of z²/2 ulp in exp. `high` has an exact square.
     g, high = _tail(z, constant(z, 4))
     rest, first, second = _power(-half * high * high, -half * ((z - high) * (z + high)))
     return constant(z, 1) + rest, first, second, g
