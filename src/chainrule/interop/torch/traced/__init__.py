@@ -1,5 +1,5 @@
-"""Any PyTorch model as a chainrule model: its graph of ATen operators, run by chainrule operations.
+"""Any PyTorch model as a chainrule model: its graph of ATen operators, run with chainrule operations.
 
-`tracing` asks PyTorch for the graph, `reading` turns it into steps that know nothing of PyTorch, `graph` runs them,
-`module` is the model that holds the parameters. The operators are in `operators`, by topic.
+`tracing` obtains the graph from PyTorch, `reading` turns it into steps that do not depend on PyTorch, `graph` runs
+them, and `module` is the model that holds the parameters. The operators are in `operators`, by topic.
 """

@@ -16,7 +16,7 @@ A name with an overload (`max.dim`) is that overload; one without stands for all
 
 
 def carries(*names: str) -> Callable[[Carrier], Carrier]:
-    """Register a function that runs the ATen operators of these names."""
+    """Register a function that runs the ATen operators with these names."""
 
     def register(carrier: Carrier) -> Carrier:
         for name in names:
@@ -29,23 +29,23 @@ def carries(*names: str) -> Callable[[Carrier], Carrier]:
 
 
 def carrier_of(kind: str) -> Carrier | None:
-    """Return the function that carries out `add.Tensor` or `relu`, or None where there is none."""
+    """Return the function that runs an operator such as `add.Tensor` or `relu`, or None."""
     return CARRIERS.get(kind) or CARRIERS.get(kind.partition(".")[0])
 
 
 @dataclass(frozen=True)
 class Ref:
-    """An argument that an earlier step makes, or that is an input, a parameter or a constant: its name in the graph."""
+    """A reference by graph name to the result of an earlier step, an input, a parameter or a constant."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operator: its kind, the name of its result, its arguments (with a `Ref` for each value), where it stands.
+    """One operator: its kind, the name of its result, its arguments (with a `Ref` for each value), and its module.
 
-    `dtypes` is what PyTorch's result has: one dtype, a tuple of them (None for what is no tensor), or None. `path` is
-    the path of the module that runs it, `place` the path with the module's class, for messages.
+    `dtypes` holds the dtype of PyTorch's result, a tuple of them (None for non-tensors), or None. `path` is the path of
+    the module that runs the operator; `place` adds the module's class, for messages.
     """
 
     kind: str
@@ -59,18 +59,18 @@ class Step:
 
 @dataclass
 class Call:
-    """A step that is running."""
+    """A step while it runs."""
 
     step: Step
     module: Any
 
     @property
     def dtype(self) -> Any:
-        """The dtype that the result is to have, after a conversion of the model with `.to(dtype)` as well."""
+        """The dtype that the result should have, also after a conversion of the model with `.to(dtype)`."""
         return self.now(self.step.dtypes)
 
     def now(self, dtype: Any) -> Any:
-        """Return what a dtype of the traced model is after a conversion of the model."""
+        """Return the current counterpart of a traced dtype, which a conversion of the model may have changed."""
         return dtype if dtype is None else self.module.dtype_now(np.dtype(dtype))
 
     def refuse(self, what: str) -> NoReturn:
@@ -84,12 +84,12 @@ def kind_of(x: Any) -> str:
 
 
 def arrayed(x: Any, dtype: Any = None) -> Any:
-    """Return a number as an array; an array or a tensor as it is."""
+    """Return a number as an array; return arrays and tensors unchanged."""
     return x if hasattr(x, "shape") else np.asarray(x, dtype)
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """Return an array in a dtype; as it is where it has it, or where none is given."""
+    """Cast an array to a dtype; return it unchanged if it already has it, or if none is given."""
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
 

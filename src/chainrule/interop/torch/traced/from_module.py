@@ -1,4 +1,4 @@
-"""A model of PyTorch, by its graph, as a `TracedModule`."""
+"""Conversion of a PyTorch model to a `TracedModule`, via its graph."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -26,12 +26,12 @@ CLOSE = {"float64": 1e-6, "float32": 1e-2, "float16": 1e-1}
 
 
 def by_tracing(module: Torch, inputs: Any) -> TracedModule:
-    """Return a model as the graph of its operators at example inputs, checked against PyTorch's own outputs.
+    """Trace a model at example inputs and return it as a graph of operators, checked against PyTorch's own outputs.
 
-    A model in training mode is traced in both modes, one in evaluation mode in that alone.
+    A model in training mode is traced in both modes; a model in evaluation mode only in that mode.
 
-    Raises TypeError where an operator has no function here, or something cannot be traced; ValueError where an operator
-    cannot be carried out, or the result is not PyTorch's.
+    Raises TypeError if an operator is not supported or the model cannot be traced; ValueError if an operator cannot be
+    run, or if the result differs from PyTorch's.
     """
     args, settings = arguments(inputs)
     _check_hooks(module)
@@ -71,7 +71,7 @@ def _traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> T
 
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return example inputs as arguments in order and by name: one tensor, a tuple or list of them, or a dict."""
+    """Return example inputs (a tensor, a tuple or list of them, or a dict) as positional and keyword arguments."""
     if isinstance(inputs, Mapping):
         return (), {str(name): _in_torch(value) for name, value in inputs.items()}
     if isinstance(inputs, tuple | list):
@@ -80,7 +80,7 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _in_torch(x: Any) -> Any:
-    """Return arrays, at any depth, as tensors of PyTorch without a gradient."""
+    """Convert arrays, at any depth, to PyTorch tensors that do not require gradients."""
     torch = needed("torch", "from_torch")
     if isinstance(x, torch.Tensor):
         return x.detach()
@@ -95,7 +95,7 @@ def _in_torch(x: Any) -> Any:
 
 @contextmanager
 def _in_mode(module: Torch, training: bool) -> Iterator[None]:
-    """Let a model be in a mode: its own as it is, evaluation all of it; and afterwards as it was."""
+    """Put the whole model in evaluation mode unless `training`; restore the modes of all modules afterwards."""
     before = {one: one.training for one in module.modules()}
     try:
         if not training:
@@ -121,7 +121,7 @@ def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
     leaves, lengths = iter(trace.leaves), dict[str, str]()
 
     def length(n: Any) -> int | str:
-        # A symbol of PyTorch, or an expression of some: the first one is the batch.
+        # A PyTorch symbol or an expression of symbols; the first one is the batch.
         count = len(lengths) + 1
         return n if isinstance(n, int) else lengths.setdefault(str(n), "batch" if count == 1 else f"batch{count}")
 
@@ -140,7 +140,7 @@ def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill(made: TracedModule, module: Torch) -> None:
-    """Give the model copies of all parameters and buffers; what is one parameter there is one here."""
+    """Give the model copies of all parameters and buffers; shared parameters stay shared."""
     found: dict[int, Parameter] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         if id(parameter) not in found:
@@ -155,9 +155,9 @@ def _fill(made: TracedModule, module: Torch) -> None:
 
 
 def _verify(made: TracedModule, module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
-    """Hold the model against PyTorch, at the example and at another one; a ValueError where the outputs differ.
+    """Compare the model with PyTorch, at the example and at a variation; raise a ValueError if the outputs differ.
 
-    At the example alone, a trace that took some value for a constant would pass.
+    The example alone would not expose a trace that has baked in a value as a constant.
     """
     pytree = needed("torch", "from_torch").utils._pytree
     _compare(made, module, args, settings, "the example")
@@ -165,7 +165,7 @@ def _verify(made: TracedModule, module: Torch, args: tuple[Any, ...], settings: 
     try:
         with _in_mode(module, False):
             run_once(module, other_args, other_settings)
-    except Exception:  # the model itself does not take it: there is nothing to compare
+    except Exception:  # the model itself rejects it: nothing to compare
         return
     _compare(made, module, other_args, other_settings, "another example")
 
@@ -189,7 +189,7 @@ def _compare(made: TracedModule, module: Torch, args: tuple[Any, ...], settings:
 
 
 def _varied(x: Any) -> Any:
-    """Return another input of the same kind: the samples in the other order, numbers a little smaller."""
+    """Return a variation of an input: the samples in reverse order, numbers slightly smaller."""
     if not isinstance(x, needed("torch", "from_torch").Tensor):
         return x
     x = x.flip(0) if x.ndim else x
@@ -197,7 +197,7 @@ def _varied(x: Any) -> Any:
 
 
 def _difference(y: Any, expected: Any) -> str:
-    """Say how far an output is from PyTorch's, or nothing where it is near enough."""
+    """Describe how far an output is from PyTorch's; return an empty string if it is close enough."""
     if y.shape != expected.shape or y.dtype != expected.dtype:
         return f"{y.dtype} {list(y.shape)} instead of {expected.dtype} {list(expected.shape)}"
     if y.dtype.kind != "f" or not y.size:
@@ -219,7 +219,7 @@ def _called(made: TracedModule, args: tuple[Any, ...], settings: dict[str, Any])
 def _same_gradients(
     made: TracedModule, module: Torch, args: tuple[Any, ...], settings: dict[str, Any], training: bool
 ) -> bool:
-    """Whether the parameters' gradients at the example are PyTorch's; False where chance decides them."""
+    """Whether the parameters' gradients at the example match PyTorch's; False if the model draws random numbers."""
     torch = needed("torch", "from_torch")
     if made.graphs[training].random:
         return False

@@ -1,4 +1,4 @@
-"""`Graph`: the steps of a traced model, and their run."""
+"""`Graph`: the steps of a traced model, and how they are run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +17,11 @@ QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
 
 @dataclass(frozen=True)
 class Graph:
-    """What a model computes in one mode.
+    """The computation of a model in one mode.
 
-    `state` names the parameter or buffer behind each value that is one, `inputs` are the values that come as leaves of
-    the arguments, in their order (None for a leaf that no step needs), `constants` are arrays that the code of the
-    model made. `outputs` is a structure with a `Ref` for each result, `writes` says which value each buffer is to have
-    afterwards.
+    `state` maps values to the names of their parameters or buffers; `inputs` lists the values that come from the leaves
+    of the arguments, in order (None for a leaf that no step needs); `constants` are arrays that the model's code
+    created. `outputs` is a structure with a `Ref` for each result; `writes` maps buffers to their new values.
     """
 
     steps: Sequence[Step]
@@ -34,7 +33,7 @@ class Graph:
 
     @cached_property
     def last_uses(self) -> list[list[str]]:
-        """After which step each value is not needed any more."""
+        """For each step, the values that are no longer needed after it."""
         last: dict[str, int] = {}
         for k, step in enumerate(self.steps):
             for name in (*refs_in(step.args), *refs_in(step.settings), step.name):
@@ -48,11 +47,11 @@ class Graph:
 
     @cached_property
     def random(self) -> bool:
-        """Whether a run draws numbers."""
+        """Whether a run draws random numbers."""
         return any(step.kind.partition(".")[0] in RANDOM for step in self.steps)
 
     def run(self, module: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Return the structure of outputs, and what the buffers are to be, for the values that no step makes."""
+        """Return the structure of outputs and the new buffers, given the values that no step produces."""
         values = {**self.constants, **given}
         with np.errstate(**QUIET):  # type: ignore[arg-type]
             for step, done in zip(self.steps, self.last_uses, strict=True):
@@ -68,7 +67,7 @@ RANDOM = frozenset(
 
 
 def filled(tree: Any, values: Mapping[str, Any]) -> Any:
-    """Return nested arguments with the values in the places of their names."""
+    """Return nested arguments with each `Ref` replaced by its value."""
     if isinstance(tree, Ref):
         return values[tree.name]
     if isinstance(tree, tuple | list):
@@ -79,7 +78,7 @@ def filled(tree: Any, values: Mapping[str, Any]) -> Any:
 
 
 def carried_out(call: Call, values: Mapping[str, Any]) -> Any:
-    """Return what a step makes, in the dtype that PyTorch gives it; an error that names it where it cannot be done."""
+    """Run a step and return its result in the dtype that PyTorch gives it; errors name the step."""
     step = call.step
     carrier = carrier_of(step.kind)
     if carrier is None:

@@ -1,4 +1,4 @@
-"""The arguments of a traced model: those of the trace, and how those of a later call are put in their places."""
+"""The arguments of a traced model: those of the trace, and how the arguments of a later call are matched to them."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from .call import cast
 
 @dataclass(frozen=True)
 class Input:
-    """An array among the arguments: its dtype, its lengths (a name where any will do, alike for all of that name)."""
+    """An array among the arguments: its dtype and its shape (a name is any length, the same wherever it occurs)."""
 
     dtype: Any
     shape: tuple[int | str, ...]
 
 
 def signature_of(forward: Any) -> list[str]:
-    """Return the names of the arguments that may come in order."""
+    """Return the names of the arguments that may be positional."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [name for name, one in inspect.signature(forward).parameters.items() if one.kind in kinds]
 
 
 def by_name(names: Sequence[str], args: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments in order and by keyword as one dict; a TypeError for one that comes twice."""
+    """Merge positional and keyword arguments into one dict; raise a TypeError for duplicates."""
     given = {names[k] if k < len(names) else f"argument {k}": value for k, value in enumerate(args)}
     if twice := given.keys() & settings.keys():
         raise TypeError(f"TracedModule: got {min(twice)} twice, in order and by name")
@@ -42,7 +42,7 @@ class Matching:
         self.found: list[Any] = []
 
     def match(self, pattern: Any, given: Any, what: str) -> None:
-        """Find the arrays of `given` where `pattern` has an `Input`; raise an error where it is of another form."""
+        """Collect the arrays of `given` where `pattern` has an `Input`; raise an error if the structure differs."""
         if isinstance(pattern, Input):
             self.found.append(self._array(pattern, given, what))
         elif isinstance(pattern, Mapping):

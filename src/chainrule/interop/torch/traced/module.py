@@ -1,4 +1,4 @@
-"""`TracedModule`: a traced model of PyTorch as a chainrule model."""
+"""`TracedModule`: a traced PyTorch model as a chainrule model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,20 +17,20 @@ class Part(Module):
     """The parameters and buffers of one module of the traced model."""
 
     def extra_repr(self) -> str:
-        """Return the shapes."""
+        """Return the shapes of the parameters and buffers."""
         held = {**self._parameters, **self._buffers}
         return ", ".join(f"{name} {list(value.shape)}" for name, value in held.items())
 
 
 class TracedModule(Module):
-    """A model of PyTorch as the graph of its operators, carried out by chainrule's operations.
+    """A PyTorch model as the graph of its operators, run with chainrule's operations.
 
-    It is called as the model was, with arrays, and returns what it returned: an array, or a tuple, list or dict of
-    them. Parameters and buffers have their names and the layout of PyTorch (a `Linear` is `[out, in]`), so its state
-    dicts fit. `graphs` holds the operators in training and in evaluation mode, as far as they were traced.
+    It is called like the original model, but with arrays, and returns the same structure: an array, or a tuple, list or
+    dict of them. Parameters and buffers keep PyTorch's names and layout (a `Linear` is `[out, in]`), so PyTorch state
+    dicts fit. `graphs` holds the operators of training and evaluation mode, for the modes that were traced.
 
-    Raises ValueError, with the argument's name, for a shape that the trace does not cover, TypeError for other
-    arguments than those of the trace; ValueError, with operator and module, where an operator cannot be carried out.
+    Raises ValueError, naming the argument, for a shape that the trace does not cover; TypeError for arguments that do
+    not match those of the trace; ValueError, naming operator and module, if an operator cannot be run.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class TracedModule(Module):
         self.first_dtype: Any = None
 
     def place(self, path: str, value: Any, persistent: bool = True) -> None:
-        """Put a parameter, or an array as a buffer, at a path of names; parts are made on the way."""
+        """Store a parameter, or an array as a buffer, at a path of names, creating parts on the way."""
         *way, last = path.split(".")
         holder: Module = self
         for name in way:
             holder = holder._modules.setdefault(name, Part())
-        # Not as attributes: PyTorch's modules may be called what a Module of ours has as a method.
+        # Not as attributes: the name of a PyTorch submodule may be that of a method of our Module.
         if isinstance(value, Parameter):
             holder._parameters[last] = value
             if self.first_dtype is None and value.dtype.kind == "f":
@@ -59,7 +59,7 @@ class TracedModule(Module):
                 holder._transient.add(last)
 
     def dtype_now(self, dtype: Any) -> Any:
-        """Return what a dtype of the trace is now: another one where the model was converted with `.to(dtype)`."""
+        """Return the current counterpart of a traced dtype; it differs after a conversion with `.to(dtype)`."""
         if self.first_dtype is None or dtype != self.first_dtype:
             return dtype
         first = next((p for p in self.parameters() if p.dtype.kind == "f"), None)
@@ -79,7 +79,7 @@ class TracedModule(Module):
         return state(holder._buffers[last], (holder._buffers, last))
 
     def forward(self, *args: Any, **settings: Any) -> Any:
-        """Return what the model returns."""
+        """Run the model and return its outputs."""
         graph = self.graphs.get(self.training)
         if graph is None:
             asked, other = ("training", "train") if self.training else ("evaluation", "eval")
@@ -103,7 +103,7 @@ class TracedModule(Module):
         return array if array.dtype == dtype else array.astype(dtype)
 
     def extra_repr(self) -> str:
-        """Return the arguments with their shapes, and how many operators there are."""
+        """Return the arguments with their shapes, and the number of operators."""
         told = ", ".join(f"{name} {_shown(one)}" for name, one in self.pattern.items())
         steps = " and ".join(
             f"{len(graph.steps)} operators in {'training' if training else 'evaluation'}"
@@ -112,7 +112,7 @@ class TracedModule(Module):
         return f"{self.model_name}: {told}; {steps}"
 
     def operators(self) -> Iterator[str]:
-        """Yield the kinds of the operators in the mode that the model is in."""
+        """Yield the kinds of the operators in the current mode of the model."""
         return (step.kind for step in self.graphs[self.training].steps)
 
 

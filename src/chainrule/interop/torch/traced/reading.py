@@ -1,4 +1,4 @@
-"""From a graph of torch.fx to steps that know nothing of PyTorch."""
+"""Conversion of a torch.fx graph to steps that do not depend on PyTorch."""
 
 import dataclasses
 import re
@@ -27,7 +27,7 @@ IDLE = frozenset(
 
 
 def graph_of(trace: Traced, module: Torch) -> Graph:
-    """Return the steps of a trace; a TypeError that lists the operators for which chainrule has no function."""
+    """Return the steps of a trace; raise a TypeError that lists the operators that chainrule does not support."""
     reader = _Reader(module)
     steps = [reader.step(node) for node in trace.graph.nodes if reader.wanted(node)]
     outputs = reader.structure(trace.outputs)
@@ -48,7 +48,7 @@ def graph_of(trace: Traced, module: Torch) -> Graph:
 
 
 def _needed(steps: Sequence[Step], results: Sequence[str]) -> list[Step]:
-    """Leave out the steps that no result needs."""
+    """Drop the steps that no result needs."""
     needed_names, kept = set(results), []
     for step in reversed(steps):
         if step.name in needed_names:
@@ -58,7 +58,7 @@ def _needed(steps: Sequence[Step], results: Sequence[str]) -> list[Step]:
 
 
 class _Reader:
-    """One graph; `constants` are the tensors that it holds as attributes."""
+    """A reader of one graph; `constants` are the tensors that the graph holds as attributes."""
 
     def __init__(self, module: Torch) -> None:
         self.torch = needed("torch", "from_torch")
@@ -66,7 +66,7 @@ class _Reader:
         self.constants: dict[str, Any] = {}
 
     def wanted(self, node: Torch) -> bool:
-        """Whether a node is an operator; note the tensor that it is otherwise."""
+        """Whether a node is an operator; if it is a constant tensor, record it."""
         if node.op == "get_attr":
             value = node.graph.owning_module
             for name in node.target.split("."):
@@ -89,7 +89,7 @@ class _Reader:
         )
 
     def _place(self, node: Torch) -> tuple[str, str]:
-        """Return the path of the module that a node belongs to, and how messages name it."""
+        """Return the path of the module that a node belongs to, and its name in messages."""
         path, kind = "", type(self.module)
         for found, cls in node.meta.get("nn_module_stack", {}).values():
             if not found.startswith("_empty"):
@@ -149,7 +149,7 @@ class _Reader:
         )
 
     def check(self, steps: Sequence[Step]) -> None:
-        """Raise a TypeError that lists what cannot be carried out."""
+        """Raise a TypeError that lists the unsupported operators."""
         missing = {step.kind: step.place for step in steps[::-1] if carrier_of(step.kind) is None}
         if missing:
             told = "; ".join(f"{kind}, in {place}" for kind, place in sorted(missing.items()))
@@ -160,7 +160,7 @@ class _Reader:
 
 
 def type_of(x: Any) -> type:
-    """Return list or tuple, whatever subclass of them a sequence is."""
+    """Return list or tuple, whichever base type a sequence has."""
     return list if isinstance(x, list) else tuple
 
 

@@ -1,8 +1,8 @@
-"""PyTorch's side: the graph of ATen operators of a model, by torch.export.
+"""The PyTorch side: the graph of a model's ATen operators, by torch.export.
 
-Two things would be lost on the way to it and are marked first. What `detach` and `no_grad` make constant is so no more
-once operators are decomposed, so a marker operator of our own stands there. And a `torch.autograd.Function` of the
-user's is traced through its forward, without the backward that it was written for: the gradients are then compared.
+Two things would get lost on the way. Decomposing the operators drops `detach` and `no_grad`, so a marker operator of
+our own is inserted first to keep those values constant. And a user's `torch.autograd.Function` is traced through its
+forward only, without its custom backward, so the gradients are compared afterwards.
 """
 
 import functools
@@ -49,11 +49,11 @@ class TracingError(Exception):
 
 @dataclass
 class Traced:
-    """A graph of torch.fx, and what its placeholders and outputs are.
+    """A torch.fx graph, and the meaning of its placeholders and outputs.
 
-    `state` and `constants` say of placeholders the name of the parameter or buffer, or the tensor; `inputs` are those
-    for the leaves of the arguments; `writes` are buffers and the nodes with what they become; `outputs` has nodes at
-    its leaves.
+    `state` maps placeholders to the names of parameters and buffers, `constants` to tensors; `inputs` are the
+    placeholders of the leaves of the arguments; `writes` maps buffers to the nodes with their new values; `outputs` has
+    nodes at its leaves.
     """
 
     graph: Torch
@@ -68,10 +68,10 @@ class Traced:
 
 @contextmanager
 def _tracing(torch: Torch) -> Iterator[None]:
-    """Let PyTorch trace without the warnings that its own files give about its own files.
+    """Prepare PyTorch for tracing, and silence the warnings that it raises about its own files.
 
-    `x.data` would be a constant array in the graph: it is `x.detach()` meanwhile. Whether a mask of `nn.Transformer`
-    is causal is not looked at, which would only choose a kernel. Random generators stay as they are.
+    `x.data` would become a constant array in the graph, so it is `x.detach()` meanwhile. `nn.Transformer` does not
+    check whether a mask is causal, which would only select a kernel. The random generators keep their state.
     """
 
     class Data(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
@@ -92,7 +92,7 @@ def _tracing(torch: Torch) -> Iterator[None]:
 
 
 def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
-    """Return the graph of a module at arguments; the first axis of each tensor may have any length if PyTorch can."""
+    """Return the graph of a module at arguments; the first axis of each tensor is dynamic if PyTorch allows it."""
     torch = needed("torch", "from_torch")
     _library()
     errors: list[str] = []
@@ -106,7 +106,7 @@ def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Tr
                 _mark(torch, exported.graph_module)
                 exported = exported.run_decompositions(_table(torch))
             return _of_exported(torch, exported)
-        except Exception as error:  # PyTorch raises a hundred kinds of them here
+        except Exception as error:  # PyTorch raises errors of many kinds here
             errors.append(_first_lines(error))
     try:
         return traced_by_fx(module, args, settings)
@@ -120,7 +120,7 @@ def _first_lines(error: Exception) -> str:
 
 
 def _free_axes(torch: Torch, module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Return the dynamic shapes that leave each first axis open, or None where none can be."""
+    """Return dynamic shapes with the first axis of each tensor open, or None if no axis can be."""
     given = inspect.signature(module.forward).bind(*args, **settings).arguments
     spec = torch.utils._pytree.tree_map(lambda x: _first_axis(torch, x), dict(given))
     return spec if any(torch.utils._pytree.tree_leaves(spec)) else None
@@ -140,12 +140,12 @@ def _table(torch: Torch) -> Any:
     return table
 
 
-# What must not be lost
+# Markers for constants
 
 
 @functools.cache
 def _library() -> Any:
-    """Define the operator that marks a constant; PyTorch keeps it as long as this object lives."""
+    """Define the operator that marks a constant; it stays registered in PyTorch while this object is alive."""
     torch = needed("torch", "from_torch")
     library = torch.library.Library("chainrule", "FRAGMENT")
     library.define("stop_gradient(Tensor x) -> Tensor")
@@ -154,7 +154,7 @@ def _library() -> Any:
 
 
 def _mark(torch: Torch, graph_module: Torch) -> None:
-    """Let the marker stand where `detach` is called, and around what is computed without gradients."""
+    """Insert the marker at each call of `detach`, and on the outputs of regions without gradients."""
     aten = torch.ops.aten
     for _, child in graph_module.named_children():
         if isinstance(child, torch.fx.GraphModule):
@@ -181,21 +181,21 @@ def _stop_outputs(torch: Torch, graph_module: Torch) -> None:
 
 
 def functions_of_users(outputs: Any) -> list[str]:
-    """Return the names of the autograd.Functions, other than PyTorch's own, that made some outputs."""
+    """Return the names of the autograd.Functions, other than PyTorch's own, that produced the outputs."""
     torch = needed("torch", "from_torch")
     leaves = [y for y in torch.utils._pytree.tree_leaves(outputs) if isinstance(y, torch.Tensor)]
     return [cls.__name__ for cls in functions_behind(leaves) if not cls.__module__.startswith("torch.")]
 
 
 def run_once(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Return what the module returns, and leave its buffers and the random generators as they are."""
+    """Run the module and return its outputs, leaving its buffers and the random generators unchanged."""
     torch = needed("torch", "from_torch")
     buffers = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         return torch.func.functional_call(module, buffers, args, settings)
 
 
-# The program of torch.export
+# Reading the program of torch.export
 
 
 def _of_exported(torch: Torch, exported: Torch) -> Traced:
@@ -237,13 +237,13 @@ def _outputs_of(torch: Torch, exported: Torch, graph: Torch) -> tuple[list[Any],
     return results, writes
 
 
-# Where torch.export gives up: torch.fx
+# Fallback where torch.export fails: torch.fx
 
 
 def traced_by_fx(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
-    """Return the graph of a module as torch.fx records it; that graph, without the module's code, is then exported.
+    """Record the module with torch.fx, export the recorded graph instead of the module's code, and return the result.
 
-    Parameters and buffers are among its arguments.
+    Parameters and buffers are passed as arguments.
     """
     torch = needed("torch", "from_torch")
     make_fx, pytree = torch.fx.experimental.proxy_tensor.make_fx, torch.utils._pytree
@@ -275,7 +275,7 @@ def traced_by_fx(module: Torch, args: tuple[Any, ...], settings: dict[str, Any])
 
 
 def _mark_regions(torch: Torch, graph_module: Torch) -> None:
-    """Let the marker stand where `detach` is called, and where a value leaves a stretch without gradients."""
+    """Insert the marker at each call of `detach`, and where a value leaves a region without gradients."""
     _mark(torch, graph_module)
     graph, enabled, silent = graph_module.graph, True, []
     for node in list(graph.nodes):
@@ -296,7 +296,7 @@ def _mark_regions(torch: Torch, graph_module: Torch) -> None:
 
 
 def _of_arguments(torch: Torch, exported: Torch, state: list[str], leaves: list[Any], form: Any) -> Traced:
-    """Return an exported graph whose first arguments are parameters and buffers."""
+    """Return the trace of an exported graph whose first arguments are the parameters and buffers."""
     program, kinds = exported.graph_signature, torch.export.graph_signature
     places = [spec.arg.name for spec in program.input_specs if spec.kind is kinds.InputKind.USER_INPUT]
     held = {**exported.state_dict, **exported.constants}

@@ -1,4 +1,4 @@
-"""Which ATen operators there are, and how chainrule carries them out, by topic."""
+"""The supported ATen operators and how chainrule runs them, by topic."""
 
 from . import (
     activations,

@@ -1,4 +1,4 @@
-"""ATen's operators of one element at a time, by chainrule's operations."""
+"""ATen's elementwise operators, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -44,7 +44,7 @@ FLOATING = frozenset(
 
 
 def floating(call: Call, x: Any) -> Any:
-    """Return integers and booleans in the dtype of the result, as PyTorch computes with them."""
+    """Convert integers and booleans to the dtype of the result, as PyTorch does before computing."""
     return cast(x, call.dtype) if kind_of(x) != "f" else x
 
 
@@ -76,13 +76,13 @@ def same(call: Call, x: Any, *_: Any, **__: Any) -> Any:
 
 @carries("stop_gradient", "detach")
 def stopped(call: Call, x: Any) -> Any:
-    """Return x as a constant: what `detach`, `data` and `no_grad` are in PyTorch."""
+    """Return x as a constant, as `detach`, `data` and `no_grad` do in PyTorch."""
     return stop_gradient(arrayed(x))
 
 
 @carries("_to_copy")
 def to_copy(call: Call, x: Any, *_: Any, **__: Any) -> Any:
-    """Return x in another dtype; on which device and in which layout says nothing here."""
+    """Return x in another dtype; device and layout do not apply here."""
     return cast(x, call.dtype)
 
 
@@ -94,7 +94,7 @@ def convert_element_type(call: Call, x: Any, dtype: Any) -> Any:
 
 @carries("copy")
 def copy(call: Call, x: Any, source: Any, non_blocking: bool = False) -> Any:
-    """Return what is written over x, in its shape and dtype."""
+    """Return the source in the shape and dtype of x, which it overwrites."""
     return cast(np.broadcast_to(arrayed(source), x.shape), x.dtype)
 
 
@@ -132,7 +132,7 @@ def rsub(call: Call, a: Any, b: Any, alpha: Any = 1) -> Any:
 
 @carries("div", "true_divide", "divide")
 def div(call: Call, a: Any, b: Any, *, rounding_mode: str | None = None) -> Any:
-    """Return a quotient; rounded down or towards zero where that is asked for."""
+    """Return a quotient, rounded down or towards zero if requested."""
     if rounding_mode == "floor":
         return np.floor_divide(a, b)
     if rounding_mode == "trunc":
@@ -150,19 +150,19 @@ def floor_divide(call: Call, a: Any, b: Any) -> Any:
 
 @carries("remainder")
 def remainder(call: Call, a: Any, b: Any) -> Any:
-    """Return what is left of a division, with the sign of the divisor."""
+    """Return the remainder of a division, with the sign of the divisor."""
     return np.remainder(a, b)
 
 
 @carries("fmod")
 def fmod(call: Call, a: Any, b: Any) -> Any:
-    """Return what is left of a division, with the sign of the dividend."""
+    """Return the remainder of a division, with the sign of the dividend."""
     return np.fmod(a, b)
 
 
 @carries("pow")
 def power(call: Call, a: Any, b: Any) -> Any:
-    """Return a power; one with a plain number keeps exact derivatives at 0."""
+    """Return a power; a plain number as exponent keeps the derivatives at 0 exact."""
     if call.dtype.kind == "f":
         a = floating(call, a) if hasattr(a, "dtype") else a
         b = floating(call, b) if hasattr(b, "dtype") else b
@@ -177,7 +177,7 @@ def rsqrt(call: Call, x: Any) -> Any:
 
 @carries("round")
 def round_(call: Call, x: Any, *, decimals: int = 0) -> Any:
-    """Return x rounded to whole numbers, or to decimals; ties to the even one."""
+    """Return x rounded to integers or to a number of decimals, ties to even."""
     return np.round(x, decimals)
 
 
@@ -189,7 +189,7 @@ def copysign(call: Call, a: Any, b: Any) -> Any:
 
 @carries("frac")
 def frac(call: Call, x: Any) -> Any:
-    """Return x without its whole part."""
+    """Return the fractional part of x."""
     return x - np.trunc(x)
 
 
@@ -213,28 +213,28 @@ def addcdiv(call: Call, x: Any, a: Any, b: Any, *, value: Any = 1) -> Any:
 
 @carries("logit")
 def logits(call: Call, x: Any, eps: float | None = None) -> Any:
-    """Return log(x / (1 − x)), with x kept from 0 and 1 by eps."""
+    """Return log(x / (1 − x)), with x clamped to [eps, 1 − eps]."""
     return logit(x if eps is None else np.clip(x, eps, 1 - eps))
 
 
-# Choices
+# Selection
 
 
 @carries("where")
 def where(call: Call, condition: Any, a: Any, b: Any) -> Any:
-    """Return one of two, both in the dtype of the result."""
+    """Return a where the condition holds, else b, both in the dtype of the result."""
     return np.where(condition, cast(arrayed(a), call.dtype), cast(arrayed(b), call.dtype))
 
 
 @carries("masked_fill")
 def masked_fill(call: Call, x: Any, mask: Any, value: Any) -> Any:
-    """Return x with one value where the mask holds."""
+    """Return x with the value where the mask is true."""
     return np.where(mask, cast(arrayed(value), call.dtype), x)
 
 
 @carries("clamp", "clip")
 def clamp(call: Call, x: Any, min: Any = None, max: Any = None) -> Any:
-    """Return x within bounds."""
+    """Return x clamped to bounds."""
     x = cast(x, call.dtype)
     low, high = (bound if bound is None else _bound(call, bound) for bound in (min, max))
     return x if low is None and high is None else np.clip(x, low, high)
@@ -250,19 +250,19 @@ def _bound(call: Call, bound: Any) -> Any:
 
 @carries("clamp_min")
 def clamp_min(call: Call, x: Any, min: Any) -> Any:
-    """Return x, at least a bound."""
+    """Return x clamped from below."""
     return clamp(call, x, min)
 
 
 @carries("clamp_max")
 def clamp_max(call: Call, x: Any, max: Any) -> Any:
-    """Return x, at most a bound."""
+    """Return x clamped from above."""
     return clamp(call, x, None, max)
 
 
 @carries("nan_to_num")
 def nan_to_num(call: Call, x: Any, nan: Any = None, posinf: Any = None, neginf: Any = None) -> Any:
-    """Return x with numbers for NaN and the infinities."""
+    """Return x with NaN and the infinities replaced by numbers."""
     return np.nan_to_num(x, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 
 
@@ -291,7 +291,7 @@ _bits("__xor__", np.logical_xor, np.bitwise_xor)
 
 @carries("_local_scalar_dense", "item")
 def item(call: Call, x: Any) -> Any:
-    """Refuse to hand a number to Python code, whose way was traced for another one."""
+    """Refuse to pass a number to Python code, whose path was traced for another value."""
     if hasattr(x, "_trace") and not isinstance(x, np.ndarray):
         call.refuse("a value of the model decides what Python code does; compute with the tensor instead of .item()")
     return value_of(x).item()

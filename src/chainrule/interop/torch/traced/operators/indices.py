@@ -1,4 +1,4 @@
-"""ATen's operators that take or write elements at indices, by chainrule's operations."""
+"""ATen's operators that read or write elements at indices, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -25,27 +25,27 @@ def select(call: Call, x: Any, dim: int, index: int) -> Any:
 
 
 def _sliced(x: Any, dim: int, start: Any, end: Any, step: int) -> slice:
-    """Return a slice within the axis: PyTorch says 2⁶³ − 1 for its end."""
+    """Return a slice within the axis; PyTorch writes 2⁶³ − 1 for the end of the axis."""
     n = x.shape[dim]
     return slice(0 if start is None else min(start, n), n if end is None else min(end, n), step)
 
 
 @carries("slice.Tensor", "slice_copy.Tensor")
 def slice_(call: Call, x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """Return a part of an axis."""
+    """Return a slice of an axis."""
     part = _sliced(x, dim, start, end, step)
     return x if part == slice(0, x.shape[dim], 1) else along(x, dim, part)
 
 
 @carries("narrow")
 def narrow(call: Call, x: Any, dim: int, start: int, length: int) -> Any:
-    """Return a part of an axis, of a length."""
+    """Return a slice of an axis, given its start and length."""
     return along(x, dim, slice(start, start + length))
 
 
 @carries("index.Tensor", "_unsafe_index.Tensor")
 def index(call: Call, x: Any, indices: Sequence[Any]) -> Any:
-    """Return the elements that arrays of indices name; None takes a whole axis."""
+    """Return the elements selected by index arrays; None selects a whole axis."""
     return getitem(x, tuple(slice(None) if part is None else part for part in indices))
 
 
@@ -57,20 +57,20 @@ def index_select(call: Call, x: Any, dim: int, index: Any) -> Any:
 
 @carries("take")
 def take_flat(call: Call, x: Any, index: Any) -> Any:
-    """Return elements of x read in one line."""
+    """Return elements of x at flat indices."""
     return take(reshape(x, (-1,)), index, axis=0)
 
 
 @carries("gather")
 def gather(call: Call, x: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
-    """Return one element for each index, at its own place along the other axes."""
+    """Return one element for each index, at the same position along the other axes."""
     if x.ndim == 0:
         return broadcast_to(x, index.shape)
     return take_along_axis(_cut(x, dim, index.shape), index, dim)
 
 
 def _cut(x: Any, dim: int, shape: tuple[int, ...]) -> Any:
-    """Return the part of x that indices of a shape can reach: their axes may be shorter than those of x."""
+    """Return the part of x that an index array of this shape can reach: its axes may be shorter than those of x."""
     axis = dim % x.ndim
     return x[tuple(slice(None) if k == axis else slice(n) for k, n in enumerate(shape))]
 
@@ -89,19 +89,19 @@ def embedding(
 
 
 def _at(x: Any, place: tuple[Any, ...]) -> Any:
-    """Return a place in x, in a capture as well, where an index may be what the capture does not know."""
+    """Return a place in x as an `At`; it works in a capture too, where an index may not be known yet."""
     return At(x if isinstance(x, Tensor) else state(x))[place]
 
 
 @carries("select_scatter")
 def select_scatter(call: Call, x: Any, src: Any, dim: int, index: int) -> Any:
-    """Return x with one slice written."""
+    """Return x with one slice overwritten."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(cast(arrayed(src), x.dtype))
 
 
 @carries("slice_scatter")
 def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """Return x with a part of an axis written."""
+    """Return x with part of an axis overwritten."""
     part = _sliced(x, dim, start, end, step)
     return _at(x, (slice(None),) * (dim % x.ndim) + (part,)).set(cast(arrayed(src), x.dtype))
 
@@ -110,7 +110,7 @@ def slice_scatter(call: Call, x: Any, src: Any, dim: int = 0, start: Any = None,
 def index_put(
     call: Call, x: Any, indices: Sequence[Any], values: Any, accumulate: bool = False, unsafe: bool = False
 ) -> Any:
-    """Return x with values written, or added, where arrays of indices say."""
+    """Return x with values written or added at the places given by index arrays."""
     place = _at(x, tuple(slice(None) if part is None else part for part in indices))
     values = cast(arrayed(values), x.dtype)
     return place.add(values) if accumulate else place.set(values)
@@ -124,19 +124,19 @@ def index_add(call: Call, x: Any, dim: int, index: Any, source: Any, *, alpha: A
 
 @carries("index_copy")
 def index_copy(call: Call, x: Any, dim: int, index: Any, source: Any) -> Any:
-    """Return x with slices written."""
+    """Return x with slices overwritten."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(source)
 
 
 @carries("index_fill")
 def index_fill(call: Call, x: Any, dim: int, index: Any, value: Any) -> Any:
-    """Return x with one value in slices."""
+    """Return x with slices filled with one value."""
     return _at(x, (slice(None),) * (dim % x.ndim) + (index,)).set(cast(arrayed(value), x.dtype))
 
 
 @carries("scatter.src", "scatter.value", "scatter.reduce", "scatter.value_reduce")
 def scatter(call: Call, x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
-    """Return x with an element written, or added, for each index, at its own place along the other axes."""
+    """Return x with one element written or added per index, at the same position along the other axes."""
     src = cast(arrayed(src), x.dtype)
     values = broadcast_to(src, index.shape) if src.ndim == 0 else src[tuple(map(slice, index.shape))]
     place = _at(x, along_axis("scatter", index.shape, index, dim % x.ndim))
@@ -147,7 +147,7 @@ def scatter(call: Call, x: Any, dim: int, index: Any, src: Any, *, reduce: str |
 
 @carries("scatter_add")
 def scatter_add(call: Call, x: Any, dim: int, index: Any, src: Any) -> Any:
-    """Return x with an element added for each index."""
+    """Return x with one element added per index."""
     return scatter(call, x, dim, index, src, reduce="add")
 
 
@@ -170,18 +170,18 @@ def scatter_reduce(
 
 @carries("masked_scatter")
 def masked_scatter(call: Call, x: Any, mask: Any, source: Any) -> Any:
-    """Return x with the elements of the source, one after the other, where the mask holds."""
+    """Return x with the places where the mask is true filled from the source in order."""
     mask = np.broadcast_to(mask, x.shape)
     order = plain(lambda mask: np.maximum(np.cumsum(np.asarray(mask).ravel()) - 1, 0).reshape(mask.shape), mask)
     return np.where(mask, getitem(reshape(source, (-1,)), (order,)), x)
 
 
-# Order and search
+# Sorting and searching
 
 
 @carries("topk")
 def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
-    """Return the largest elements along an axis, and where they are."""
+    """Return the k largest or smallest elements along an axis, and their indices."""
     order = np.argsort(-x if largest else x, axis=dim, kind="stable")
     places = along(order, dim, slice(k))
     return take_along_axis(x, places, dim), places
@@ -189,26 +189,26 @@ def topk(call: Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted
 
 @carries("sort", "sort.stable")
 def sort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
-    """Return the elements in order along an axis, and where they were."""
+    """Return the elements sorted along an axis, and their original indices."""
     places = np.argsort(-x if descending else x, axis=dim, kind="stable")
     return take_along_axis(x, places, dim), places
 
 
 @carries("argsort", "argsort.stable")
 def argsort(call: Call, x: Any, dim: int = -1, descending: bool = False, *, stable: Any = None) -> Any:
-    """Return where the elements are that come in order along an axis."""
+    """Return the indices that sort the elements along an axis."""
     return np.argsort(-x if descending else x, axis=dim, kind="stable")
 
 
 @carries("nonzero")
 def nonzero(call: Call, x: Any) -> Any:
-    """Return the places of elements that are not zero."""
+    """Return the indices of the nonzero elements."""
     return plain(lambda values: np.argwhere(values), x)
 
 
 @carries("masked_select")
 def masked_select(call: Call, x: Any, mask: Any) -> Any:
-    """Return, in one line, the elements where the mask holds."""
+    """Return the elements where the mask is true, flattened."""
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return getitem(broadcast_to(x, shape), (np.broadcast_to(mask, shape),))
 
@@ -223,13 +223,13 @@ def one_hot(call: Call, x: Any, num_classes: int = -1) -> Any:
 
 @carries("bucketize.Tensor")
 def bucketize(call: Call, x: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
-    """Return between which boundaries each element lies."""
+    """Return the index of the bucket that each element falls into."""
     return _between(boundaries, x, right)
 
 
 @carries("searchsorted.Tensor")
 def searchsorted(call: Call, sorted_sequence: Any, x: Any, **settings: Any) -> Any:
-    """Return where each element would be put into a sequence in order."""
+    """Return the index at which each element would be inserted into a sorted sequence."""
     if sorted_sequence.ndim != 1:
         call.refuse(f"expected one sequence in order, got shape {list(sorted_sequence.shape)}")
     right = settings.get("right", False) or settings.get("side") == "right"

@@ -1,4 +1,4 @@
-"""ATen's normalisations and dropout, by chainrule's operations."""
+"""ATen's normalisations and dropout, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -21,7 +21,7 @@ def layer_norm(
     call: Call, x: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Any:  # fmt: skip
-    """Return x with mean 0 and variance 1 over the last axes, scaled and shifted."""
+    """Return x normalised to mean 0 and variance 1 over the last axes, scaled and shifted."""
     return functional.layer_norm(x, tuple(normalized_shape), weight, bias, eps)
 
 
@@ -32,7 +32,7 @@ def native_layer_norm(call: Call, x: Any, shape: Sequence[int], weight: Any, bia
 
 
 def _moments(call: Call, x: Any, axes: tuple[int, ...], eps: float) -> Outputs:
-    """Return mean and 1 / standard deviation where a later step takes them, else None."""
+    """Return the mean and 1 / standard deviation if a later step uses them, else None."""
     if not any(dtype is not None for dtype in call.step.dtypes[1:3]):
         return None, None
     variance = np.var(x, axis=axes, keepdims=True)
@@ -48,7 +48,7 @@ def rms_norm(call: Call, x: Any, normalized_shape: Sequence[int], weight: Any = 
 
 @carries("_fused_rms_norm")
 def fused_rms_norm(call: Call, x: Any, normalized_shape: Sequence[int], weight: Any, eps: Any) -> Outputs:
-    """Return the root-mean-square norm, and what only PyTorch's backward pass needs."""
+    """Return the RMS norm, and a placeholder for what only PyTorch's backward pass needs."""
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
     return functional.rms_norm(x, tuple(normalized_shape), weight, eps), None
 
@@ -58,7 +58,7 @@ def group_norm(
     call: Call, x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Any:  # fmt: skip
-    """Return x with mean 0 and variance 1 over each group of channels."""
+    """Return x normalised to mean 0 and variance 1 over each group of channels."""
     return functional.group_norm(x, num_groups, weight, bias, eps)
 
 
@@ -77,7 +77,7 @@ def native_group_norm(
 def batch_norm_inference(
     call: Call, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float
 ) -> Outputs:
-    """Return x normalised by running moments."""
+    """Return x normalised by the running moments."""
     return functional.batch_norm(x, mean, variance, weight, bias, False, momentum, eps), None, None
 
 
@@ -85,7 +85,7 @@ def batch_norm_inference(
 def batch_norm_functional(
     call: Call, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float
 ) -> Outputs:
-    """Return x normalised by its own moments, and what the running moments become."""
+    """Return x normalised by its own moments, and the updated running moments."""
     if not training:
         return (*batch_norm_inference(call, x, weight, bias, mean, variance, momentum, eps), mean, variance)
     y = functional.batch_norm(x, None, None, weight, bias, True, momentum, eps)
@@ -99,7 +99,7 @@ def batch_norm_functional(
 def batch_norm_without(
     call: Call, x: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
 ) -> Outputs:
-    """Return x normalised by its own moments, where none are kept."""
+    """Return x normalised by its own moments, for layers without running moments."""
     return functional.batch_norm(x, None, None, weight, bias, True, momentum, eps), None, None
 
 
@@ -108,13 +108,13 @@ def batch_norm_without(
 
 @carries("dropout")
 def dropout(call: Call, x: Any, p: float, train: bool) -> Any:
-    """Return x with elements dropped, where the trace was one of training."""
+    """Return x with elements dropped if the trace is of training mode."""
     return dropped(x, p, bool(train))
 
 
 @carries("native_dropout")
 def native_dropout(call: Call, x: Any, p: float, train: bool | None) -> Outputs:
-    """Return x with elements dropped, and which were kept."""
+    """Return x with elements dropped, and the mask of those kept."""
     if call.step.dtypes[1] is None:
         return dropped(x, p, train is not False), None
     mask = DropoutMask.apply(x, p=float(p)) if p < 1 else np.zeros(x.shape, x.dtype)

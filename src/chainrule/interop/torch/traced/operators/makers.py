@@ -1,6 +1,6 @@
-"""ATen's operators that make arrays of numbers, or draw them."""
+"""ATen's operators that create arrays, constant or random."""
 
-# ATen's arguments, also those that say nothing here
+# ATen's arguments, including those that do not apply here
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ Shape = Sequence[int]
 
 @carries("full", "new_full")
 def full(call: Call, *given: Any, **_: Any) -> Any:
-    """Return one number in a shape: `full(size, value)`, `x.new_full(size, value)`."""
+    """Return an array filled with one number: `full(size, value)`, `x.new_full(size, value)`."""
     size, value = given[-2:]
     if hasattr(value, "_trace"):
         return np.broadcast_to(cast(value, call.dtype), tuple(size))
@@ -25,7 +25,7 @@ def full(call: Call, *given: Any, **_: Any) -> Any:
 
 @carries("full_like")
 def full_like(call: Call, x: Any, fill_value: Any, **_: Any) -> Any:
-    """Return one number in the shape of x."""
+    """Return an array of the shape of x, filled with one number."""
     return full(call, x.shape, fill_value)
 
 
@@ -43,7 +43,7 @@ carries("ones", "new_ones", "ones_like")(_constant(1))
 
 @carries("new_empty_strided", "empty_strided")
 def empty_strided(call: Call, *given: Any, **_: Any) -> Any:
-    """Return zeros: what an empty array holds is not said."""
+    """Return zeros: the contents of an empty array are unspecified."""
     return np.zeros(tuple(given[-2]), call.dtype)
 
 
@@ -55,35 +55,35 @@ def scalar_tensor(call: Call, value: Any, **_: Any) -> Any:
 
 @carries("arange")
 def arange(call: Call, *given: Any, **_: Any) -> Any:
-    """Return numbers at equal distances: `(end)`, `(start, end)` or `(start, end, step)`."""
+    """Return evenly spaced numbers: `(end)`, `(start, end)` or `(start, end, step)`."""
     return np.arange(*given).astype(call.dtype)
 
 
 @carries("linspace")
 def linspace(call: Call, start: float, end: float, steps: int, **_: Any) -> Any:
-    """Return numbers at equal distances, the last one included."""
+    """Return evenly spaced numbers, including the end."""
     return np.linspace(start, end, steps, dtype=call.dtype)
 
 
 @carries("eye")
 def eye(call: Call, n: int, m: int | None = None, **_: Any) -> Any:
-    """Return ones on the diagonal of a matrix."""
+    """Return a matrix with ones on the diagonal."""
     return np.eye(n, m, dtype=call.dtype)
 
 
 @carries("tril_indices")
 def tril_indices(call: Call, row: int, col: int, offset: int = 0, **_: Any) -> Any:
-    """Return rows and columns of the places on and below a diagonal."""
+    """Return the row and column indices on and below a diagonal."""
     return np.stack(np.tril_indices(row, offset, col)).astype(call.dtype)
 
 
 @carries("triu_indices")
 def triu_indices(call: Call, row: int, col: int, offset: int = 0, **_: Any) -> Any:
-    """Return rows and columns of the places on and above a diagonal."""
+    """Return the row and column indices on and above a diagonal."""
     return np.stack(np.triu_indices(row, offset, col)).astype(call.dtype)
 
 
-# Random numbers: another sequence than PyTorch's, of the same distribution
+# Random numbers: from the same distribution as PyTorch's, but not the same sequence
 
 
 def _drawn(call: Call, shape: Shape, method: str) -> Any:
@@ -92,30 +92,30 @@ def _drawn(call: Call, shape: Shape, method: str) -> Any:
 
 @carries("rand")
 def rand(call: Call, size: Shape, **_: Any) -> Any:
-    """Draw numbers uniform in [0, 1)."""
+    """Draw uniform numbers from [0, 1)."""
     return _drawn(call, size, "random")
 
 
 @carries("rand_like")
 def rand_like(call: Call, x: Any, **_: Any) -> Any:
-    """Draw numbers uniform in [0, 1), in the shape of x."""
+    """Draw uniform numbers from [0, 1), in the shape of x."""
     return _drawn(call, x.shape, "random")
 
 
 @carries("randn")
 def randn(call: Call, size: Shape, **_: Any) -> Any:
-    """Draw normal numbers."""
+    """Draw standard normal numbers."""
     return _drawn(call, size, "standard_normal")
 
 
 @carries("randn_like")
 def randn_like(call: Call, x: Any, **_: Any) -> Any:
-    """Draw normal numbers, in the shape of x."""
+    """Draw standard normal numbers, in the shape of x."""
     return _drawn(call, x.shape, "standard_normal")
 
 
 @carries("bernoulli")
 def bernoulli(call: Call, x: Any, p: Any = None, **_: Any) -> Any:
-    """Draw ones with probability p, or with those in x, else zeros."""
+    """Draw ones with probability p, or with the probabilities in x, and zeros otherwise."""
     chance = arrayed(x if p is None else p)
     return plain(lambda u, chance: (u < chance).astype(call.dtype), _drawn(call, x.shape, "random"), chance)

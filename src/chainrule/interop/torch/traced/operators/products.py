@@ -1,4 +1,4 @@
-"""ATen's products of matrices, and attention, by chainrule's operations."""
+"""ATen's matrix products and attention, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -51,20 +51,20 @@ def addr(call: Call, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -
 
 @carries("outer", "ger")
 def outer(call: Call, a: Any, b: Any) -> Any:
-    """Return all products of two vectors."""
+    """Return the outer product of two vectors."""
     return np.outer(a, b)
 
 
 @carries("einsum")
 def einsum(call: Call, equation: str, tensors: Sequence[Any], *, path: Any = None) -> Any:
-    """Return a sum of products."""
+    """Return a sum of products in Einstein notation."""
     return np.einsum(equation, *tensors)
 
 
 @carries("_trilinear")
 def trilinear(call: Call, a: Any, b: Any, c: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any,
               unroll_dim: int = 1) -> Any:  # fmt: skip
-    """Return the sum over axes of the product of three arrays, each with new axes."""
+    """Return the product of three arrays, each with new axes, summed over axes."""
     for k, axes in enumerate((expand1, expand2, expand3)):
         part = (a, b, c)[k]
         for axis in sorted(axes):
@@ -81,14 +81,14 @@ def bilinear(call: Call, a: Any, b: Any, weight: Any, bias: Any = None) -> Any:
 
 @carries("_cdist_forward", "_euclidean_dist", "cdist")
 def cdist(call: Call, a: Any, b: Any, p: float = 2.0, compute_mode: Any = None) -> Any:
-    """Return the distances of all pairs of rows."""
+    """Return the distances between all pairs of rows."""
     apart = np.expand_dims(a, -2) - np.expand_dims(b, -3)
     return np.linalg.norm(apart, ord=p, axis=-1)
 
 
 @carries("linalg_inv_ex", "linalg_inv", "inverse")
 def inverse(call: Call, a: Any, *, check_errors: bool = False) -> Any:
-    """Return the inverse of matrices, and that it went well."""
+    """Return the inverse of matrices, and a status of success."""
     y = np.linalg.inv(a)
     return (y, np.zeros(a.shape[:-2], np.int32)) if isinstance(call.step.dtypes, tuple) else y
 
@@ -132,7 +132,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """Return attention; a boolean mask is True where a query may attend."""
+    """Return attention; a boolean mask is true where a query may attend."""
     if attn_mask is not None and kind_of(attn_mask) == "f":
         attn_mask = cast(attn_mask, call.dtype)
     return functional.scaled_dot_product_attention(
@@ -152,5 +152,5 @@ def flash_attention(
     attn_mask: Any = None,
     scale: float | None = None,
 ) -> Any:
-    """Return attention, and the logarithms that only PyTorch's backward pass needs."""
+    """Return attention, and a placeholder for the logarithms that only PyTorch's backward pass needs."""
     return attention(call, query, key, value, attn_mask, dropout_p, is_causal, scale=scale), None

@@ -1,4 +1,4 @@
-"""ATen's recurrent layers, by chainrule's operations: one step after the other, as `chainrule.nn.recurrent` does."""
+"""ATen's recurrent layers, with chainrule's operations, unrolled step by step as in `chainrule.nn.recurrent`."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -48,7 +48,7 @@ def _map(x: Any, weight: Any, bias: Any) -> Any:
 
 
 def _unrolled(x: Any, state: State, weights: Sequence[Any], step: Stepping, backwards: bool) -> tuple[Any, State]:
-    """Run one layer one way over `x [T, B, in]`; return its outputs and its last state, each `[1, B, H]`."""
+    """Run one layer in one direction over `x [T, B, in]`; return its outputs and its last state, each `[1, B, H]`."""
     w_ih, w_hh, b_ih, b_hh = [*weights, None, None][:4]
     steps = _pieces(_map(x, w_ih, b_ih), x.shape[0])
     outputs = []

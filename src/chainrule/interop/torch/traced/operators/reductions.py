@@ -1,4 +1,4 @@
-"""ATen's reductions and running sums, by chainrule's operations."""
+"""ATen's reductions and running sums, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -16,14 +16,14 @@ from chainrule.rules.network.softmax import logsumexp as log_sum_exp
 
 
 def axes_of(dim: Any) -> Any:
-    """Return PyTorch's dim as NumPy's axis; no axes are all of them."""
+    """Return PyTorch's dim as NumPy's axis; an empty dim means all axes."""
     if dim is None or isinstance(dim, int):
         return dim
     return tuple(dim) or None
 
 
 def _summed(call: Call, x: Any) -> Any:
-    """Return x in the dtype in which it is summed: integers for booleans, what is asked for else."""
+    """Return x in the dtype in which it is summed: the requested one, or integers for booleans."""
     return cast(x, call.dtype) if kind_of(x) != call.dtype.kind or x.dtype.itemsize < call.dtype.itemsize else x
 
 
@@ -47,19 +47,19 @@ def prod(call: Call, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: A
 
 @carries("amax")
 def amax(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """Return the largest element; equal ones share the gradient."""
+    """Return the maximum; ties share the gradient."""
     return np.max(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("amin")
 def amin(call: Call, x: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """Return the smallest element; equal ones share the gradient."""
+    """Return the minimum; ties share the gradient."""
     return np.min(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("aminmax")
 def aminmax(call: Call, x: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the smallest and the largest element."""
+    """Return the minimum and the maximum."""
     return np.min(x, axis=dim, keepdims=keepdim), np.max(x, axis=dim, keepdims=keepdim)
 
 
@@ -80,13 +80,13 @@ def _extreme(call: Call, x: Any, dim: Any, keepdim: bool, largest: bool) -> Any:
 
 @carries("max")
 def max_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the largest element; along an axis also where it is, and only that one gets the gradient."""
+    """Return the maximum; along an axis also its index, and only that element receives the gradient."""
     return _extreme(call, x, dim, keepdim, largest=True)
 
 
 @carries("min")
 def min_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the smallest element; along an axis also where it is, and only that one gets the gradient."""
+    """Return the minimum; along an axis also its index, and only that element receives the gradient."""
     return _extreme(call, x, dim, keepdim, largest=False)
 
 
@@ -107,19 +107,19 @@ carries("argmin")(_place(np.argmin))
 
 @carries("any")
 def any_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Say whether some element is not zero."""
+    """Return whether any element is nonzero."""
     return np.any(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("all")
 def all_(call: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Say whether no element is zero."""
+    """Return whether all elements are nonzero."""
     return np.all(x, axis=axes_of(dim), keepdims=keepdim)
 
 
 @carries("count_nonzero")
 def count_nonzero(call: Call, x: Any, dim: Any = None) -> Any:
-    """Return how many elements are not zero."""
+    """Return the number of nonzero elements."""
     return np.count_nonzero(x, axis=axes_of(dim))
 
 
@@ -133,7 +133,7 @@ def logsumexp(call: Call, x: Any, dim: Any, keepdim: bool = False) -> Any:
 
 
 def _freedom(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
-    """Return the axes and what is taken off the count: `var(x, unbiased)` has a flag in the place of the axes."""
+    """Return the axes and the correction to the count; `var(x, unbiased)` has a flag in place of the axes."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if correction is None:
@@ -177,7 +177,7 @@ def std_mean(call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim:
 def vector_norm(
     call: Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
-    """Return the norm of vectors; those over several axes are laid out along one first."""
+    """Return the norm of vectors; several axes are flattened into one first."""
     x = _summed(call, x)
     axes = tuple(range(x.ndim)) if axes_of(dim) is None else axes_of(dim)
     axes = tuple(axis % x.ndim for axis in ((axes,) if isinstance(axes, int) else axes))
@@ -210,13 +210,13 @@ def cumprod(call: Call, x: Any, dim: int, *, dtype: Any = None) -> Any:
 
 @carries("cummax")
 def cummax(call: Call, x: Any, dim: int) -> Any:
-    """Return running maxima and where each is; of equal ones the last, as in PyTorch."""
+    """Return running maxima and their indices, the last one on a tie, as in PyTorch."""
     return _running(x, dim, np.maximum)
 
 
 @carries("cummin")
 def cummin(call: Call, x: Any, dim: int) -> Any:
-    """Return running minima and where each is; of equal ones the last, as in PyTorch."""
+    """Return running minima and their indices, the last one on a tie, as in PyTorch."""
     return _running(x, dim, np.minimum)
 
 

@@ -1,10 +1,10 @@
-"""ATen's resizing of images: each axis by itself, as a product with the weights of the old places for the new ones.
+"""ATen's resizing of images: axis by axis, as a product with a matrix of interpolation weights.
 
-Source: the sampling positions are those of PyTorch's `interpolate`; the cubic weights are of Keys, "Cubic convolution
+Source: the sampling positions are those of PyTorch's `interpolate`; the cubic weights are from Keys, "Cubic convolution
 interpolation for digital image processing" (1981), with a = −0.75.
 """
 
-# ATen's arguments, also those that say nothing here
+# ATen's arguments, including those that do not apply here
 
 import functools
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ CUBIC = -0.75
 
 
 def _sizes(x: Any, axes: int, output_size: Any, scales: Any) -> tuple[list[int], list[float]]:
-    """Return the new lengths, and the steps in the old image for one in the new."""
+    """Return the new lengths, and the steps in the old image per step in the new."""
     old = x.shape[-axes:]
     scales = list(scales) if scales and all(scale is not None for scale in scales) else None
     new = [int(n * s) for n, s in zip(old, scales, strict=True)] if output_size is None else list(output_size)
@@ -51,7 +51,7 @@ def _nearest(call: Call, x: Any, axes: int, offset: float, given: Sequence[Any])
 
 
 def _nearest_places(m: int, n: int, step: float, offset: float) -> Any:
-    """Return which old element each new one is: PyTorch computes it in float32."""
+    """Return the index of the old element for each new one; PyTorch computes it in float32."""
     if m in (n, 2 * n):
         return np.arange(m) // (m // n)
     places = (np.arange(m, dtype=np.float32) + np.float32(offset)) * np.float32(step)
@@ -59,7 +59,7 @@ def _nearest_places(m: int, n: int, step: float, offset: float) -> Any:
 
 
 def _repeated(x: Any, axis: int, times: int) -> Any:
-    """Return x with each element repeated along an axis: a view made larger, whose gradient is a plain sum."""
+    """Return x with each element repeated along an axis: a broadcast view, whose gradient is a plain sum."""
     if times == 1:
         return x
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
@@ -83,7 +83,7 @@ for _axes in (1, 2, 3):
 
 
 def _places(m: int, n: int, step: float, aligned: bool) -> Any:
-    """Return where in the old axis the new elements lie."""
+    """Return the positions of the new elements on the old axis."""
     if aligned:
         return np.arange(m) * ((n - 1) / (m - 1) if m > 1 else 0.0)
     return (np.arange(m) + 0.5) * step - 0.5
@@ -91,7 +91,7 @@ def _places(m: int, n: int, step: float, aligned: bool) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def linear_weights(n: int, m: int, step: float, aligned: bool) -> Any:
-    """Return how much of each of n elements is in each of m, `[n, m]`, by linear interpolation."""
+    """Return the weights `[n, m]` of n old elements in m new ones, for linear interpolation."""
     places = np.maximum(_places(m, n, step, aligned), 0)
     low = np.minimum(np.floor(places).astype(np.int64), n - 1)
     part = np.clip(places - low, 0, 1)
@@ -103,7 +103,7 @@ def linear_weights(n: int, m: int, step: float, aligned: bool) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def cubic_weights(n: int, m: int, step: float, aligned: bool) -> Any:
-    """Return how much of each of n elements is in each of m, `[n, m]`, by cubic convolution."""
+    """Return the weights `[n, m]` of n old elements in m new ones, for cubic convolution."""
     places = _places(m, n, step, aligned)
     low = np.floor(places).astype(np.int64)
     weights = np.zeros((n, m))

@@ -1,4 +1,4 @@
-"""ATen's operators that change shapes, by chainrule's operations."""
+"""ATen's operators that change shapes, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -17,7 +17,7 @@ from chainrule.rules.arrays.shape import reshape as reshaped
 
 
 def along(x: Any, axis: int, part: Any) -> Any:
-    """Return x with an index along one axis."""
+    """Index x along one axis."""
     return x[(slice(None),) * (axis % x.ndim) + (part,)]
 
 
@@ -29,7 +29,7 @@ def view(call: Call, x: Any, size: Sequence[int]) -> Any:
 
 @carries("flatten.using_ints")
 def flatten(call: Call, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """Return x with some axes as one."""
+    """Return x with a range of axes merged into one."""
     if x.ndim == 0:
         return reshaped(x, (1,))
     first, last = start_dim % x.ndim, end_dim % x.ndim
@@ -38,7 +38,7 @@ def flatten(call: Call, x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 @carries("unflatten.int")
 def unflatten(call: Call, x: Any, dim: int, sizes: Sequence[int]) -> Any:
-    """Return x with one axis as several."""
+    """Return x with one axis split into several."""
     return reshaped(x, (*x.shape[: dim % x.ndim], *sizes, *x.shape[dim % x.ndim + 1 :]))
 
 
@@ -68,7 +68,7 @@ def turned_whole(call: Call, x: Any) -> Any:
 
 @carries("movedim.int", "movedim.intlist")
 def movedim(call: Call, x: Any, source: Any, destination: Any) -> Any:
-    """Return x with axes at other places."""
+    """Return x with axes moved to other positions."""
     return moveaxis(x, source, destination)
 
 
@@ -80,7 +80,7 @@ def unsqueeze(call: Call, x: Any, dim: int) -> Any:
 
 @carries("squeeze", "squeeze_copy")
 def squeeze(call: Call, x: Any, dim: Any = None) -> Any:
-    """Return x without axes of length 1; one of another length stays."""
+    """Return x without its axes of length 1; axes of other lengths stay."""
     axes = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     gone = {axis % x.ndim for axis in axes} if x.ndim else set()
     return reshaped(x, tuple(n for k, n in enumerate(x.shape) if k not in gone or n != 1))
@@ -88,20 +88,20 @@ def squeeze(call: Call, x: Any, dim: Any = None) -> Any:
 
 @carries("expand", "expand_copy", "broadcast_to")
 def expand(call: Call, x: Any, size: Sequence[int], *, implicit: bool = False) -> Any:
-    """Return x repeated along axes; −1 stands for the length that an axis has."""
+    """Return x broadcast to a size; −1 keeps the length of an axis."""
     new = len(size) - x.ndim
     return broadcast_to(x, tuple(x.shape[k - new] if n == -1 else n for k, n in enumerate(size)))
 
 
 @carries("expand_as")
 def expand_as(call: Call, x: Any, other: Any) -> Any:
-    """Return x repeated to the shape of another array."""
+    """Return x broadcast to the shape of another array."""
     return broadcast_to(x, other.shape)
 
 
 @carries("repeat", "tile")
 def repeat(call: Call, x: Any, repeats: Sequence[int]) -> Any:
-    """Return x repeated as a whole."""
+    """Return x tiled along its axes."""
     return np.tile(x, tuple(repeats))
 
 
@@ -113,7 +113,7 @@ def repeat_interleave(call: Call, x: Any, repeats: Any, dim: int | None = None, 
 
 @carries("cat", "concat", "concatenate")
 def cat(call: Call, tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return arrays one after the other; PyTorch passes over an empty vector among arrays with more axes."""
+    """Return arrays concatenated; PyTorch skips empty vectors among arrays with more axes."""
     wide = max(x.ndim for x in tensors)
     kept = [x for x in tensors if x.ndim == wide or x.shape != (0,)]
     return concatenate([x if x.dtype == call.dtype else x.astype(call.dtype) for x in kept], axis=dim)
@@ -121,13 +121,13 @@ def cat(call: Call, tensors: Sequence[Any], dim: int = 0) -> Any:
 
 @carries("stack")
 def stacked(call: Call, tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return arrays as slices along a new axis."""
+    """Return arrays stacked along a new axis."""
     return stack([x if x.dtype == call.dtype else x.astype(call.dtype) for x in tensors], axis=dim)
 
 
 @carries("split.Tensor", "split_copy.Tensor", "split")
 def split(call: Call, x: Any, split_size: Any, dim: int = 0) -> Any:
-    """Return pieces of one length, of which the last may be shorter, or of lengths that are listed."""
+    """Return pieces of one length, the last of which may be shorter, or of the listed lengths."""
     if not isinstance(split_size, int):
         return split_with_sizes(call, x, split_size, dim)
     total = x.shape[dim]
@@ -137,14 +137,14 @@ def split(call: Call, x: Any, split_size: Any, dim: int = 0) -> Any:
 
 @carries("split_with_sizes", "split_with_sizes_copy")
 def split_with_sizes(call: Call, x: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
-    """Return pieces of lengths that are listed."""
+    """Return pieces of the listed lengths."""
     ends = np.cumsum(split_sizes)
     return tuple(along(x, dim, slice(int(end) - n, int(end))) for n, end in zip(split_sizes, ends, strict=True))
 
 
 @carries("chunk")
 def chunk(call: Call, x: Any, chunks: int, dim: int = 0) -> Any:
-    """Return as many pieces, of which the last may be shorter."""
+    """Return a number of pieces, the last of which may be shorter."""
     return split(call, x, -(-x.shape[dim] // chunks), dim)
 
 
@@ -162,7 +162,7 @@ def flip(call: Call, x: Any, dims: Sequence[int]) -> Any:
 
 @carries("roll")
 def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:
-    """Return x shifted along axes; what leaves at one end enters at the other."""
+    """Return x shifted cyclically along axes."""
     shifts = [shifts] if isinstance(shifts, int) else shifts
     if not dims:
         return np.roll(x, shifts[0])
@@ -173,7 +173,7 @@ def roll(call: Call, x: Any, shifts: Any, dims: Any = ()) -> Any:
 
 @carries("rot90")
 def rot90(call: Call, x: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
-    """Return x turned by right angles in a plane of two axes."""
+    """Return x rotated by k right angles in the plane of two axes."""
     first, second = dims
     return np.rot90(x, k, (first, second))
 
@@ -211,12 +211,12 @@ def triu(call: Call, x: Any, diagonal: int = 0) -> Any:
     return np.triu(x, diagonal)
 
 
-# Borders
+# Padding
 
 
 @carries("constant_pad_nd")
 def constant_pad(call: Call, x: Any, pad: Sequence[int], value: Any = 0) -> Any:
-    """Return x with one value around its last axes; a negative number cuts."""
+    """Return x padded with one value on its last axes; negative padding crops."""
     if call.dtype.kind != "f":
         return (
             functional.pad(x, pad, "constant", 1).astype(bool) if value is True else functional.pad(x, pad, value=value)
@@ -226,7 +226,7 @@ def constant_pad(call: Call, x: Any, pad: Sequence[int], value: Any = 0) -> Any:
 
 @carries("pad")
 def pad(call: Call, x: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Any:
-    """Return x with elements around its last axes."""
+    """Return x padded on its last axes."""
     if mode == "constant":
         return constant_pad(call, x, pad, 0 if value is None else value)
     return functional.pad(x, pad, mode)
@@ -250,7 +250,7 @@ carries("_pad_circular")(_border("circular"))
 
 @carries("pixel_shuffle")
 def pixel_shuffle(call: Call, x: Any, upscale_factor: int) -> Any:
-    """Return `[..., C, H r, W r]` of `[..., C r², H, W]`: channels become squares of pixels."""
+    """Turn `[..., C r², H, W]` into `[..., C, H r, W r]`: channels become squares of pixels."""
     r, (channels, height, width) = upscale_factor, x.shape[-3:]
     parts = reshaped(x, (*x.shape[:-3], channels // (r * r), r, r, height, width))
     return reshaped(_interleaved(parts), (*x.shape[:-3], channels // (r * r), height * r, width * r))
@@ -264,7 +264,7 @@ def _interleaved(parts: Any) -> Any:
 
 @carries("pixel_unshuffle")
 def pixel_unshuffle(call: Call, x: Any, downscale_factor: int) -> Any:
-    """Return `[..., C r², H, W]` of `[..., C, H r, W r]`: squares of pixels become channels."""
+    """Turn `[..., C, H r, W r]` into `[..., C r², H, W]`: squares of pixels become channels."""
     r, (channels, height, width) = downscale_factor, x.shape[-3:]
     parts = reshaped(x, (*x.shape[:-3], channels, height // r, r, width // r, r))
     lead = tuple(range(parts.ndim - 5))
@@ -275,19 +275,19 @@ def pixel_unshuffle(call: Call, x: Any, downscale_factor: int) -> Any:
 
 @carries("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(call: Call, x: Any, groups: int) -> Any:
-    """Return `[B, C, …]` with the channels of the groups dealt out in turn."""
+    """Return `[B, C, …]` with the channels of the groups interleaved."""
     parts = reshaped(x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
     return reshaped(np.swapaxes(parts, 1, 2), x.shape)
 
 
 @carries("broadcast_tensors")
 def broadcast_tensors(call: Call, tensors: Sequence[Any]) -> Any:
-    """Return arrays in their common shape."""
+    """Return arrays broadcast to their common shape."""
     shape = np.broadcast_shapes(*(x.shape for x in tensors))
     return tuple(broadcast_to(arrayed(x), shape) for x in tensors)
 
 
 @carries("meshgrid")
 def meshgrid(call: Call, tensors: Sequence[Any], *, indexing: Literal["ij", "xy"] = "ij") -> Any:
-    """Return the coordinates of a grid."""
+    """Return the coordinate arrays of a grid."""
     return tuple(np.meshgrid(*tensors, indexing=indexing))

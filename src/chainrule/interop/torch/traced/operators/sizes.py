@@ -1,4 +1,4 @@
-"""Arithmetic on lengths, and parts of results: what Python code does between ATen's operators."""
+"""Arithmetic on lengths and access to parts of results: the Python code between ATen's operators."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 

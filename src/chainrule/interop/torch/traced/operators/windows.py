@@ -1,4 +1,4 @@
-"""ATen's convolutions and poolings, by chainrule's operations."""
+"""ATen's convolutions and poolings, with chainrule's operations."""
 
 # ruff: noqa: ARG001  # ATen's arguments, also those that say nothing here
 
@@ -27,7 +27,7 @@ ADAPTIVE_MAX = {
 
 
 def numbers(given: Any, axes: int, default: int | None = None) -> Any:
-    """Return one number for each axis; of an empty list nothing, or the default."""
+    """Return one number per axis; for an empty list, the default on each axis, or None without one."""
     given = [given] if isinstance(given, int) else list(given)
     if not given:
         return None if default is None else (default,) * axes
@@ -50,7 +50,7 @@ def conv_transpose(
     call: Call, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
     groups: int = 1, dilation: Any = 1,
 ) -> Any:  # fmt: skip
-    """Return the transpose of a convolution."""
+    """Return a transposed convolution."""
     return _transposed(int(call.step.kind[14]), x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -66,7 +66,7 @@ def convolution(
     call: Call, x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, transposed: bool,
     output_padding: Ints, groups: int,
 ) -> Any:  # fmt: skip
-    """Return a convolution, or the transpose of one."""
+    """Return a convolution or a transposed convolution."""
     axes = weight.ndim - 2
     if transposed:
         return _transposed(axes, x, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -89,7 +89,7 @@ def _max(call: Call, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, 
 def max_pool(
     call: Call, x: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Any:
-    """Return the largest element of each window."""
+    """Return the maximum of each window."""
     return _max(call, int(call.step.kind[8]), x, kernel_size, stride, padding, dilation, ceil_mode, False)
 
 
@@ -97,7 +97,7 @@ def max_pool(
 def max_pool_with_indices(
     call: Call, x: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Any:
-    """Return the largest element of each window, and where it is if a later step asks."""
+    """Return the maximum of each window, and its index if a later step uses it."""
     wanted = call.step.dtypes[1] is not None
     y = _max(call, int(call.step.kind[8]), x, kernel_size, stride, padding, dilation, ceil_mode, wanted)
     return y if wanted else (y, None)
@@ -118,14 +118,14 @@ def avg_pool(
 @carries("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "_adaptive_avg_pool2d",
          "_adaptive_avg_pool3d")  # fmt: skip
 def adaptive_avg_pool(call: Call, x: Any, output_size: Ints) -> Any:
-    """Return the means of as many windows as the result has elements."""
+    """Return the means of windows chosen to give the output size."""
     axes = int(call.step.kind.lstrip("_")[17])
     return ADAPTIVE_AVG[axes](x, tuple(output_size))
 
 
 @carries("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(call: Call, x: Any, output_size: Ints) -> Any:
-    """Return the largest elements of as many windows as the result has elements."""
+    """Return the maxima of windows chosen to give the output size."""
     if isinstance(call.step.dtypes, tuple) and call.step.dtypes[1] is not None:
         call.refuse("the indices are used, and there are none here")
     y = ADAPTIVE_MAX[int(call.step.kind[17])](x, tuple(output_size))
@@ -145,6 +145,6 @@ def im2col(call: Call, x: Any, kernel_size: Ints, dilation: Ints, padding: Ints,
 def col2im(
     call: Call, x: Any, output_size: Ints, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints
 ) -> Any:
-    """Return columns as windows of images, added up where they overlap."""
+    """Return images from columns of windows, summed where they overlap."""
     size, kernel = tuple(output_size), tuple(kernel_size)
     return functional.fold(x, size, kernel, tuple(dilation), tuple(padding), tuple(stride))
