@@ -69,7 +69,7 @@ class _Function:
         return (self._ours if _holds_tensor((args, settings)) else self._plain)(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:
-        """Look up what a universal function has beside its call, such as `reduce`."""
+        """Look up the other attributes of a universal function, such as `reduce`."""
         return getattr(self.__dict__["_plain"], name)
 
     def __reduce__(self) -> Any:
@@ -82,7 +82,7 @@ class _Function:
 def array(object: Any, dtype: Any = None, **settings: Any) -> Any:
     """Return nested lists of numbers, arrays and tensors as one array; a tensor where one is among them.
 
-    `settings` are NumPy's (`copy`, `order`, `ndmin`, …), for plain data; a TypeError beside a tensor.
+    `settings` are NumPy's (`copy`, `order`, `ndmin`, …), for plain data; with a tensor they are a TypeError.
 
     >>> array([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 2.],

@@ -1,4 +1,4 @@
-"""chainrule beside PyTorch, JAX and scikit-learn. Each is optional, and imported when one of these functions is called.
+"""chainrule with PyTorch, JAX and scikit-learn. Each is optional, and imported when one of these functions is called.
 
 Models, tensors and functions go over by `chainrule.interop.torch` and `chainrule.interop.jax`; the estimators are in
 `chainrule.interop.sklearn`.

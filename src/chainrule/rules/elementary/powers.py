@@ -132,7 +132,7 @@ class Absolute(Elementwise):
     r"""y = |x|"""
 
     symbol = "|x|"
-    kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 beside it, as in PyTorch; JAX gives 1"),)
+    kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 on its sides, as in PyTorch; JAX gives 1"),)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -167,7 +167,7 @@ class Hypot(Elementwise):
 class Copysign(Elementwise):
     r"""y = |a| \operatorname{sign}(b)"""
 
-    kinks = (Kink((0.0, 1.0), (0.0, 0.0), "as the absolute value: the mean of the slopes -1 and 1 beside it"),)
+    kinks = (Kink((0.0, 1.0), (0.0, 0.0), "as the absolute value: the mean of the slopes -1 and 1 on its sides"),)
     differentiable = ("a",)
 
     @staticmethod

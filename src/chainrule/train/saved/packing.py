@@ -1,4 +1,4 @@
-"""State as JSON text with the arrays beside it, and back.
+"""State as JSON text with the arrays next to it, and back.
 
 The JSON stands for dicts with string keys, lists, strings, booleans, None and numbers as they are. What JSON has not
 is a dict of one key that begins with "$": `{"$array": name}` and `{"$scalar": name}` for a NumPy array and scalar,
