@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chainrule.present.axes import axis, named
@@ -96,6 +96,9 @@ def test_an_image_says_what_it_shows():
 # Axes
 
 
+@example([0.998046875], True)  # near 1, whose logarithm is 0
+@example([1.0, 1.0001], False)  # marks that three digits do not tell apart
+@example([1.0, 1.0001], True)
 @given(st.lists(st.floats(1e-12, 1e12) | st.just(0.0), min_size=1, max_size=20), st.booleans())
 def test_every_value_has_a_place_on_its_axis(values, is_log):
     found = axis(values, is_log)

@@ -52,23 +52,35 @@ def axis(values: Sequence[float], is_log: bool = False, is_tight: bool = False) 
     if not known and not has_zero:
         return None
     if not is_log:
-        low, high = _apart(min(known), max(known))
+        low, high = _apart(min(known), max(known), 0.5 * abs(min(known)) or 0.5)
         marks = _round_numbers(low, high, least=1.0 if all(v % 1 == 0 for v in known) else 0.0)
         if not is_tight:
             low, high = min([low, *marks]), max([high, *marks])
-        return Axis(low, high, tuple(((v - low) / (high - low), number(v)) for v in marks if low <= v <= high))
-    low, high = _apart(math.log10(min(known)), math.log10(max(known))) if known else (-1.0, 0.0)
-    marks = [math.log10(v) for v in _decades(low, high)]
+        marks = [v for v in marks if low <= v <= high]
+        return Axis(
+            low, high, tuple(((v - low) / (high - low), text) for v, text in zip(marks, _texts(marks), strict=True))
+        )
+    low, high = _apart(math.log10(min(known)), math.log10(max(known)), 0.5) if known else (-1.0, 0.0)
+    marks = [v for v in map(math.log10, _decades(low, high)) if low - 1e-9 <= v <= high + 1e-9]
     floor = low - max(1.0 if high - low > 2 else 0.0, 0.15 * (high - low)) * has_zero
-    places = tuple(((v - floor) / (high - floor), number(10**v)) for v in marks if low - 1e-9 <= v <= high + 1e-9)
+    texts = _texts([10**v for v in marks])
+    places = tuple(((v - floor) / (high - floor), text) for v, text in zip(marks, texts, strict=True))
     return Axis(floor, high, ((0.0, "0"), *places) if has_zero else places, True)
 
 
-def _apart(low: float, high: float) -> tuple[float, float]:
+def _apart(low: float, high: float, half: float) -> tuple[float, float]:
     if high - low > 1e-9 * max(abs(low), abs(high)):
         return low, high
-    half = 0.5 * abs(low) or 0.5
     return low - half, high + half
+
+
+def _texts(values: Sequence[float]) -> list[str]:
+    """Return the values in as many digits, three at least, as tell them apart."""
+    for digits in range(3, 17):
+        texts = [number(v, digits) for v in values]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def _round_numbers(low: float, high: float, least: float = 0.0) -> list[float]:
@@ -109,10 +121,10 @@ def shortened(name: str, most: int = 18) -> str:
     return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
 
-def number(value: float) -> str:
-    """Return a number in three digits.
+def number(value: float, digits: int = 3) -> str:
+    """Return a number in so many digits.
 
     >>> number(1e-8), number(0.25), number(12000)
     ('1e-8', '0.25', '1.2e4')
     """
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
