@@ -53,7 +53,7 @@ def charts(moments: Sequence[Moment], index: int, lang: str) -> Markup:
 def _findings(moments: Sequence[Moment], lang: str) -> Markup:
     words = Words(TEXT, lang)
     return join(
-        tag("div", tag("h4", words("doctor", k=k)), tag("p", moment.finding), class_="finding")
+        tag("div", tag("h3", words("doctor", k=k)), tag("p", moment.finding), class_="finding")
         for k, moment in enumerate(moments)
         if moment.finding
     )

@@ -60,11 +60,6 @@ def variants(subject: Subject) -> list[str]:
     return [*acts, *INITIALISATIONS, *OPTIMIZERS]
 
 
-def every_variant() -> tuple[str, ...]:
-    """Return the names of all changes: for the gallery, whose network is chosen later."""
-    return (*ACTIVATIONS, *INITIALISATIONS, *OPTIMIZERS)
-
-
 def _changed(subject: Subject, name: str) -> Subject:
     model = copy.deepcopy(subject.function)
     if name in ACTIVATIONS:

@@ -92,6 +92,7 @@ class Desk:
         known = (request.get("version"), request.get("drawn"))
         version, drawn = (k if isinstance(k, int) else 0 for k in known)
         found = view(self.session, self.lang, version, drawn)
+        found["rival"] = self.rival.name if self.rival is not None else ""
         if self.rival is not None and "numbers" in found:
             found["numbers"]["compare"] = compared(self.session, self.rival, self.lang)
         if error:

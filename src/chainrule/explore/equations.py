@@ -7,6 +7,7 @@ import numpy as np
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.mathematics import formula
 from chainrule.present.texts import Words
+from chainrule.present.unicode_math import to_unicode
 
 from .run import Box, Run
 from .texts import TEXT
@@ -65,6 +66,7 @@ def _option(box: Box, way: str, *latex: str) -> Markup:
         "div",
         (tag("div", formula(text)) for text in latex),
         role="option",
+        aria_label="; ".join(to_unicode(text) for text in latex),
         aria_selected="false",
         data_for=box.name,
         data_pass=way,

@@ -8,7 +8,6 @@ from chainrule.core.tensor import Tensor
 from chainrule.present.html import tag
 from chainrule.present.texts import check_lang
 
-from .compare import variants
 from .desk import Desk
 from .export import recorded
 from .server.http import Server
@@ -52,7 +51,7 @@ class Explorer:
     def server(self, port: int = 0) -> Server:
         """Return a server that has not been started."""
         hub = Hub(lambda: Desk(Session(self.subject, self.optimizer), self.lang), self.lang)
-        return Server(hub, port, tuple(variants(self.subject)))
+        return Server(hub, port)
 
     def wait(self) -> None:
         """Wait until Ctrl-C, then stop serving: for the end of a script."""

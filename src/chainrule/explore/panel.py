@@ -140,7 +140,8 @@ def _backward(run: Run, box: Box, words: Words) -> Iterator[Markup | None]:
     if len(uses) > 1:
         yield from paragraphs_of(words("summed", n=len(uses)))
     for unit, k, user, outgoing in uses:
-        made = run.book.backward(unit, k, alone=len(uses) == 1)[0]
+        made, before = run.book.backward(unit, k, alone=len(uses) == 1)
+        yield from (equation(step.latex) for step in before)
         yield equation(made.latex)
         yield _in_numbers(made, symbol)
         products = _products(unit, k, user, outgoing, box, words)
@@ -229,7 +230,7 @@ def local_of(user: Entry, k: int, outgoing: Any) -> tuple[Any, Any] | None:
     incoming, node = user.gradient, user.node
     if incoming is None or node is None or isinstance(incoming, tuple) or user.op.several:
         return None
-    is_single = user.shape == () or (user.op.kind == "elementwise" and user.shape == np.shape(outgoing))
+    is_single = user.shape == () or (user.op.is_pointwise and user.shape == np.shape(outgoing))
     if not is_single:
         return None
     ones: Any = np.ones(user.shape)[()]

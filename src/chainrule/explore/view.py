@@ -10,6 +10,7 @@ from chainrule.present.escape import visible
 from chainrule.present.texts import Words
 
 from .charts import charts
+from .compare import variants
 from .drawing import draw
 from .editing import editors, shown_numbers
 from .equations import equations
@@ -58,6 +59,7 @@ def drawing(session: Session, lang: str) -> dict[str, Any]:
         "note": words("left out", n=scene.left_out) if scene.left_out else "",
         "editors": released(editors(run, lang)),
         "equations": released(equations(run, lang)),
+        "variants": variants(session.subject),
         "optimizers": list(dict.fromkeys([session.first_rule.name, *OPTIMIZERS])),
     }
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from .compare import variants
 from .desk import Desk
 from .page.assets import script, sheet
 from .page.pages import config
@@ -52,5 +51,5 @@ class Widget(anywidget.AnyWidget):  # type: ignore[misc]
 
 def widget_of(explorer: "Explorer") -> Widget:
     """Return the widget of an explorer, with the explorer's own session."""
-    frame = shell(explorer.lang, variants(explorer.subject), heading=3)
+    frame = shell(explorer.lang, heading=3)
     return Widget(Desk(explorer.session, explorer.lang), shell=str(frame), config=config(explorer.lang))

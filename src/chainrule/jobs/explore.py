@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.core.tensor import Tensor
-from chainrule.explore.compare import every_variant
 from chainrule.explore.explorer import Explorer, explore
 from chainrule.explore.server.http import Server
 from chainrule.explore.server.hub import Hub
@@ -46,7 +45,7 @@ def opened(chosen: Opened, port: int) -> Server:
     check_lang(chosen.lang)
     rule_of(chosen.optimizer)
     if chosen.target is None:
-        server = Server(Hub(lambda: None, chosen.lang), port, every_variant(), with_gallery=True)
+        server = Server(Hub(lambda: None, chosen.lang), port, with_gallery=True)
     else:
         server = chosen.explorer().server(port)
     server.start()

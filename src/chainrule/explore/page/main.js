@@ -110,6 +110,7 @@ export class Explorer {
     this.find("names").replaceChildren(...drawing.boxes.map(([name]) => new Option(name, name)));
     const kept = this.find("optimizer");
     kept.replaceChildren(...drawing.optimizers.map((name) => new Option(name, name)));
+    this.find("with").replaceChildren(new Option("–", ""), ...drawing.variants.map((name) => new Option(name, name)));
     const blocks = this.find("blocks");
     blocks.hidden = drawing.blocks.length === 0;
     this.find("closers").replaceChildren(...drawing.blocks.filter(([, open]) => open).map(([name]) => this.closer(name)));
@@ -214,6 +215,7 @@ export class Explorer {
     const rate = this.find("rate");
     if (document.activeElement !== rate) rate.value = this.view.rule.lr;
     this.find("optimizer").value = this.view.rule.name;
+    this.find("with").value = this.view.rival ?? "";
   }
 
   showQuestion(request) {

@@ -31,12 +31,12 @@ def config(lang: str, recording: Mapping[str, Any] | None = None) -> dict[str, A
     return {"words": words, "graphStyle": text_of("graph.css"), **({"recording": recording} if recording else {})}
 
 
-def served_page(lang: str, variants: Sequence[str], with_gallery: bool) -> str:
+def served_page(lang: str, with_gallery: bool) -> str:
     """Return the page of the server: script and style are files next to it."""
     return _page(
         lang,
         [tag("link", rel="stylesheet", href="explorer.css")],
-        shell(lang, variants, gallery(lang) if with_gallery else None),
+        shell(lang, gallery(lang) if with_gallery else None),
         config(lang),
         tag("script", type="module", src="explorer.js"),
     )

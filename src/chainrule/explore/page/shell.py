@@ -1,14 +1,14 @@
 """The frame of the page: every control with its name. The modules next to this file bring it to life."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chainrule.explore.texts import TEXT
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.texts import Words
 
 
-def shell(lang: str, variants: Sequence[str] = (), gallery: Markup | None = None, heading: int = 1) -> Markup:
-    """Return the frame; `variants` are what the network can be compared with, `gallery` is shown on top."""
+def shell(lang: str, gallery: Markup | None = None, heading: int = 1) -> Markup:
+    """Return the frame, with a heading of this level; a `gallery` is shown on top."""
     words = Words(TEXT, lang)
     return tag(
         "div",
@@ -21,7 +21,7 @@ def shell(lang: str, variants: Sequence[str] = (), gallery: Markup | None = None
             tag("div", _graph(words), _step(words), class_="columns"),
             _derivation(words),
             tag("div", _change(words), _training(words), class_="columns"),
-            _compare(words, variants) if variants else None,
+            _compare(words),
             _take_along(words),
             class_="work",
         ),
@@ -211,9 +211,8 @@ def _training(words: Words) -> Markup:
     )
 
 
-def _compare(words: Words, variants: Sequence[str]) -> Markup:
-    options = (tag("option", name or "–", value=name) for name in ("", *variants))
-    chosen = tag("select", options, aria_label=words["Compare with"], data_with="", data_python="")
+def _compare(words: Words) -> Markup:
+    chosen = tag("select", aria_label=words["Compare with"], data_with="", data_python="")
     return tag(
         "section",
         tag("h2", words["Compare"]),
@@ -221,6 +220,7 @@ def _compare(words: Words, variants: Sequence[str]) -> Markup:
         tag("label", words["Compare with"], " ", chosen),
         tag("div", data_compared=""),
         aria_label=words["Compare"],
+        class_="live",
     )
 
 

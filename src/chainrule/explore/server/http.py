@@ -31,9 +31,9 @@ _HEADERS = {
 class Server:
     """Serves a hub on 127.0.0.1, on a free port if `port` is 0 or taken. `url()` returns a link to the page."""
 
-    def __init__(self, hub: Hub, port: int = 0, variants: tuple[str, ...] = (), with_gallery: bool = False) -> None:
+    def __init__(self, hub: Hub, port: int = 0, with_gallery: bool = False) -> None:
         self.hub = hub
-        self.page = served_page(hub.lang, variants, with_gallery).encode()
+        self.page = served_page(hub.lang, with_gallery).encode()
         self._http = self._bound(port)
         self.port = int(self._http.server_address[1])
         self.guard = Guard(self.port)
