@@ -1,6 +1,6 @@
 """One run of what is explored: its boxes, and the order in which the two passes reach them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -112,10 +112,14 @@ class Run:
 
     def _add(self, entry: Entry) -> None:
         constants = [] if entry.is_leaf else [self._constant(entry, k) for k in range(len(entry.inputs))]
+        settings = [found for x in _arrays(entry.settings) if (found := self._whole_numbers(x)) is not None]
         kind = "operation" if entry.op is not None else "parameter" if entry.tracked else "input"
         box = self._new(self._symbol(entry), kind, entry)
         box.slot = self._slots.get(entry)
         self.box_of[entry] = box
+        for setting in settings:
+            box.sources.append(setting.number)
+            setting.users.append(box.number)
         for x, constant in zip(entry.inputs, constants, strict=False):
             source = self.box_of.get(x) if isinstance(x, Entry) else constant
             if source is not None:
@@ -141,12 +145,24 @@ class Run:
         x = entry.inputs[k]
         if isinstance(x, Entry) or not isinstance(x, np.ndarray) or x.ndim == 0:
             return None
+        found = self._whole_numbers(x)
+        if found is None:
+            names: tuple[str, ...] = entry.op.arguments
+            name = self.recording.name_of_constant(x) or names[min(k, len(names) - 1)]
+            found = self._kept(x, from_name(name), None)
+        return found
+
+    def _whole_numbers(self, x: Any) -> Box | None:
+        """Return the box of whole numbers that are an argument or the target; None for any other array."""
         if id(x) in self._constants:
             return self._constants[id(x)]
         slot = self.subject.slot_of_whole_numbers(self._before(x)) if x.dtype.kind in "iu" else None
-        known = self.recording.name_of_constant(x)
-        names: tuple[str, ...] = entry.op.arguments
-        symbol = Symbol("y") if slot == ("target", 0) else from_name(known or names[min(k, len(names) - 1)])
+        if slot is None:
+            return None
+        name = "y" if slot == ("target", 0) else self.subject.name_of_argument(slot)
+        return self._kept(x, from_name(name), slot)
+
+    def _kept(self, x: Any, symbol: Symbol, slot: Slot | None) -> Box:
         box = self._new(symbol, "input", None)
         box.constant, box.slot = x, slot
         self._constants[id(x)] = box
@@ -201,3 +217,11 @@ class Run:
 
 def _operations(recording: Recording) -> list[tuple[Any, Any]]:
     return [(entry.op, entry.shape if not isinstance(entry.value, tuple) else None) for entry in recording.entries]
+
+
+def _arrays(settings: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the arrays among an operation's settings, such as the rows that a lookup takes."""
+    for value in settings.values():
+        yield from (
+            x for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, np.ndarray) and x.ndim
+        )
