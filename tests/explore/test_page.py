@@ -226,17 +226,20 @@ def test_the_end_of_python_is_said(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lang", ["en", "ko"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_gallery_is_accessible_and_fits_a_telephone(page, lang, scheme):
+@pytest.mark.parametrize(
+    ("lang", "scheme", "keys"),
+    [("en", "light", ["neuron", "deep_sigmoid", "attention"]), ("ko", "dark", ["convolution", "batch_norm"])],
+    ids=["en", "ko"],
+)
+def test_the_gallery_is_accessible_and_fits_a_telephone(page, lang, scheme, keys):
     server = Server(Hub(lambda: None, lang), with_gallery=True)
     server.start()
     page.page.emulate_media(color_scheme=scheme)
     page.page.set_viewport_size({"width": 400, "height": 800})
     page.page.goto(server.url())
     assert violations(page.page) == []
-    for one in page.page.locator("[data-example]").all():
-        one.click()
+    for key in keys:
+        page.page.locator(f"[data-example={key}]").click()
         page.settle()
         page.press(TEXT["End"][lang], TEXT["Train 10"][lang])
         page.page.locator("[data-for]").last.click()
