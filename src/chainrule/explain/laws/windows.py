@@ -88,9 +88,13 @@ def windowed_forward(unit: Unit) -> Law | None:
 
 
 def _plain(latex: str, unit: Unit) -> str:
-    r"""Write out the stride, dilation and padding if they are the same on all axes: $x_{b, c, i + k - 1}$."""
     # The records index samples and channels by b and c, which denote a bias and a constant here.
     latex = re.sub(r"(?<![\\A-Za-z])b(?=,)", "n", re.sub(r"(?<![\\A-Za-z])c(?=,)", "m", latex))
+    return with_places(latex, unit)
+
+
+def with_places(latex: str, unit: Unit) -> str:
+    r"""Write out the stride, dilation and padding if they are the same on all axes: $x_{n, m, i + k - 1}$."""
     windows = unit.settings["windows"]
     same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]
     if any(len(values) > 1 for values in same):
