@@ -6,7 +6,6 @@ on the other side of a check are complex steps: Squire & Trapp, "Using complex v
 functions" (1998).
 """
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ import numpy as np
 from chainrule.core.facts import Proof, ProofStep
 from chainrule.core.operation import Array
 
+from .written_out import convolved, flat, input_adjoint, scattered, under, weight_adjoint
+
 Values = Mapping[str, Any]
 Check = Callable[[Values], tuple[Array, Array]]
 TINY = 1e-100
@@ -22,32 +23,8 @@ PLACE = "s i + d k - p"
 ELEMENT = "Element by element: o counts output channels, m input channels, i places, k places of the kernel"
 
 
-def _under(x: Array, windows: Any, padding: float = 0.0) -> Array:
-    """Return what lies under each tap at each position: `[…, taps, positions]`, both flattened."""
-    front = [(0, 0)] * (x.ndim - windows.axes)
-    full = np.pad(x, [*front, *windows.padding], constant_values=padding)
-    size = full.shape[-windows.axes :]
-    spans = [d * (k - 1) + 1 for k, d in zip(windows.kernel, windows.dilation, strict=True)]
-    out = [(n - span) // s + 1 for n, span, s in zip(size, spans, windows.stride, strict=True)]
-    taps = []
-    for tap in itertools.product(*map(range, windows.kernel)):
-        rows = [d * k + s * np.arange(n) for k, s, d, n in zip(tap, windows.stride, windows.dilation, out, strict=True)]
-        taps.append(full[(..., *np.ix_(*rows))].reshape(*full.shape[: -windows.axes], -1))
-    return np.stack(taps, axis=-2)
-
-
 def _convolved(x: Array, w: Array, values: Values) -> Array:
-    """Return the sum over input channels and taps, `[n, o, positions]`."""
-    groups = values["groups"]
-    under = _under(x, values["windows"])
-    inside = under.reshape(len(under), groups, -1, *under.shape[2:])
-    kernels = w.reshape(groups, len(w) // groups, w.shape[1], -1)
-    y = np.einsum("ngmki,gomk->ngoi", inside, kernels)
-    return y.reshape(len(y), len(w), -1)
-
-
-def _flat(y: Array) -> Array:
-    return y.reshape(*y.shape[:2], -1)
+    return convolved(x, w, values["windows"], values["groups"])
 
 
 def _bias(values: Values) -> Array:
@@ -59,7 +36,7 @@ def _direction(like: Array) -> Array:
 
 
 def _forward(values: Values) -> tuple[Array, Array]:
-    return _convolved(values["x"], values["w"], values) + _bias(values), _flat(values["y"])
+    return _convolved(values["x"], values["w"], values) + _bias(values), flat(values["y"])
 
 
 def _change(values: Values, name: str) -> Array:
@@ -82,37 +59,19 @@ def _along(name: str) -> Check:
 
     def check(values: Values) -> tuple[Array, Array]:
         moved = np.sum(_direction(values[name]) * _ADJOINTS[name](values))
-        return np.atleast_1d(moved), np.atleast_1d(np.sum(_flat(values["y_bar"]) * _change(values, name)))
+        return np.atleast_1d(moved), np.atleast_1d(np.sum(flat(values["y_bar"]) * _change(values, name)))
 
     return check
 
 
 def _weight_adjoint(values: Values) -> Array:
-    groups, w = values["groups"], values["w"]
-    under = _under(values["x"], values["windows"])
-    inside = under.reshape(len(under), groups, -1, *under.shape[2:])
-    y_bar = _flat(values["y_bar"])
-    outside = y_bar.reshape(len(y_bar), groups, -1, y_bar.shape[-1])
-    return np.einsum("ngmki,ngoi->gomk", inside, outside).reshape(w.shape)
+    w = values["w"]
+    return weight_adjoint(values["y_bar"], values["x"], w.shape, values["windows"], values["groups"])
 
 
 def _input_adjoint(values: Values) -> Array:
-    """Return the sum over the windows that contain each element, from the places that they cover."""
-    x, w, groups, windows = (values[name] for name in ("x", "w", "groups", "windows"))
-    y_bar = _flat(values["y_bar"])
-    kernels = w.reshape(groups, len(w) // groups, w.shape[1], -1)
-    parts = np.einsum("ngoi,gomk->ngmki", y_bar.reshape(len(y_bar), groups, -1, y_bar.shape[-1]), kernels)
-    return _scattered(parts.reshape(*x.shape[:2], *parts.shape[-2:]), x, windows)
-
-
-def _scattered(parts: Array, x: Array, windows: Any) -> Array:
-    """Add what each tap at each position holds to the element that it lies over."""
-    size = x.shape[-windows.axes :]
-    places = _under(np.arange(1.0, np.prod(size) + 1).reshape(size), windows).astype(int).reshape(-1)
-    rows = parts.reshape(-1, places.size)
-    total = np.zeros((len(rows), int(np.prod(size)) + 1))
-    np.add.at(total.T, places, rows.T)  # place 0 is padding
-    return total[:, 1:].reshape(x.shape)
+    x = values["x"]
+    return input_adjoint(values["y_bar"], values["w"], x.shape, values["windows"], values["groups"])
 
 
 _ADJOINTS: dict[str, Callable[[Values], Array]] = {"x": _input_adjoint, "w": _weight_adjoint}
@@ -120,12 +79,12 @@ _ADJOINTS: dict[str, Callable[[Values], Array]] = {"x": _input_adjoint, "w": _we
 
 def _by_bias(values: Values) -> tuple[Array, Array]:
     v = _direction(values["beta"])
-    moved = (_bias({"beta": values["beta"] + TINY * 1j * v}).imag / TINY) + 0 * _flat(values["y"])
+    moved = (_bias({"beta": values["beta"] + TINY * 1j * v}).imag / TINY) + 0 * flat(values["y"])
     return np.broadcast_to(v[:, None], moved.shape[1:]), moved[0]
 
 
 def _bias_adjoint(values: Values) -> tuple[Array, Array]:
-    v, y_bar = _direction(values["beta"]), _flat(values["y_bar"])
+    v, y_bar = _direction(values["beta"]), flat(values["y_bar"])
     return np.atleast_1d(v @ y_bar.sum(axis=(0, 2))), np.atleast_1d(np.sum(y_bar * v[:, None]))
 
 
@@ -189,15 +148,15 @@ CONVOLUTION_MAP = {
 
 
 def _totals(values: Values) -> tuple[Array, Array]:
-    total = _under(values["x"], values["windows"]).sum(axis=-2)
+    total = under(values["x"], values["windows"]).sum(axis=-2)
     return total, values["y"].reshape(total.shape)
 
 
 def _largest(x: Array, values: Values) -> Array:
     """Return the first of the largest elements of each window; of complex numbers, by their real part."""
-    under = _under(x, values["windows"], -np.inf)
-    first = np.argmax(under.real, axis=-2)[..., None, :]
-    return np.take_along_axis(under, first, axis=-2)[..., 0, :]
+    below = under(x, values["windows"], -np.inf)
+    first = np.argmax(below.real, axis=-2)[..., None, :]
+    return np.take_along_axis(below, first, axis=-2)[..., 0, :]
 
 
 def _maxima(values: Values) -> tuple[Array, Array]:
@@ -206,19 +165,19 @@ def _maxima(values: Values) -> tuple[Array, Array]:
 
 
 def _won(values: Values) -> Array:
-    under = _under(values["x"], values["windows"], -np.inf)
-    return np.arange(under.shape[-2])[:, None] == np.argmax(under, axis=-2)[..., None, :]
+    below = under(values["x"], values["windows"], -np.inf)
+    return np.arange(below.shape[-2])[:, None] == np.argmax(below, axis=-2)[..., None, :]
 
 
 def _sum_slope(values: Values) -> tuple[Array, Array]:
     v = _direction(values["x"])
-    moved = _under(values["x"] + TINY * 1j * v, values["windows"]).sum(axis=-2).imag / TINY
-    return _under(v, values["windows"]).sum(axis=-2), moved
+    moved = under(values["x"] + TINY * 1j * v, values["windows"]).sum(axis=-2).imag / TINY
+    return under(v, values["windows"]).sum(axis=-2), moved
 
 
 def _max_slope(values: Values) -> tuple[Array, Array]:
     v = _direction(values["x"])
-    return (_won(values) * _under(v, values["windows"])).sum(axis=-2), (
+    return (_won(values) * under(v, values["windows"])).sum(axis=-2), (
         _largest(values["x"] + TINY * 1j * v, values).imag / TINY
     )
 
@@ -228,7 +187,7 @@ def _pooled(slope: Check, selected: Callable[[Values], Array]) -> Check:
         x, windows = values["x"], values["windows"]
         moved = slope(values)[1]
         y_bar = values["y_bar"].reshape(moved.shape)
-        x_bar = _scattered(selected(values) * y_bar[..., None, :], x, windows)
+        x_bar = scattered(selected(values) * y_bar[..., None, :], x.shape, windows)
         return np.atleast_1d(np.sum(x_bar * _direction(x))), np.atleast_1d(np.sum(y_bar * moved))
 
     return check
