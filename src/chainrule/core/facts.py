@@ -6,6 +6,7 @@ Consumers ask the record (`op.moves`) and never compare names, so an operation i
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -49,6 +50,27 @@ class Flat(Enum):
         return self in (Flat.LEFT, Flat.ZERO_LEFT)
 
 
+@dataclass(frozen=True)
+class ProofStep:
+    """One line of the proof of a rule: what is done, in English, and the equation it leads to, in LaTeX.
+
+    `chainrule.formula.chain` says how a line is checked. If its notation is for readers only, `check` returns the
+    arrays that it claims to be equal, from the values by name and the settings.
+    """
+
+    title: str
+    latex: str
+    check: Callable[..., tuple[Any, Any]] | None = None
+
+
+Proof = tuple[ProofStep, ...]
+
+
+def proof(*lines: tuple[str, str]) -> Proof:
+    """Return a proof from its lines: titles and equations."""
+    return tuple(ProofStep(title, latex) for title, latex in lines)
+
+
 class Facts:
     """The facts and their defaults."""
 
@@ -84,6 +106,8 @@ class Facts:
     """The textbook symbols of such a layer's parameters, by argument, and of its result, under "y", in LaTeX."""
     definitions: ClassVar[Mapping[str, str]] = {}
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
+    proofs: ClassVar[Mapping[str, Proof]] = {}
+    """For an argument, the steps from definitions to the rule; a rule without a proof is taken as given."""
 
     # On a machine
 

@@ -7,6 +7,8 @@ from chainrule.core.kinds import Bilinear, Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
+
 
 class Add(Linear):
     r"""y = a + b"""
@@ -96,6 +98,7 @@ class Multiply(Bilinear):
 class Divide(Elementwise):
     r"""y = \frac{a}{b}"""
 
+    proofs = proofs_of.DIVIDE
     poles = {"b": (0.0, 0.0)}
     symbol = "÷"
     is_inlined = True
@@ -120,6 +123,7 @@ class Divide(Elementwise):
 class Square(Elementwise):
     r"""y = x^2"""
 
+    proofs = {"x": proofs_of.SQUARE}
     role = Role.ACTIVATION
     symbol = "x²"
     is_inlined = True

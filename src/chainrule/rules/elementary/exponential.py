@@ -8,6 +8,8 @@ from chainrule.core.kinds import Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
+
 POSITIVE = {"x": (0.2, 3.0)}
 
 
@@ -30,6 +32,8 @@ class Exp(Elementwise):
 class Exp2(Elementwise):
     r"""y = 2^x"""
 
+    proofs = {"x": proofs_of.EXP2}
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.exp2(x)
@@ -42,6 +46,8 @@ class Exp2(Elementwise):
 
 class Expm1(Elementwise):
     r"""y = e^x - 1"""
+
+    proofs = {"x": proofs_of.EXPM1}
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -56,6 +62,7 @@ class Expm1(Elementwise):
 class Log(Elementwise):
     r"""y = \log(x)"""
 
+    proofs = {"x": proofs_of.LOG}
     poles = {"x": (-math.inf, 0.0)}
     symbol = "log"
     domain = POSITIVE
@@ -73,6 +80,7 @@ class Log(Elementwise):
 class Log2(Elementwise):
     r"""y = \frac{\log(x)}{\log(2)}"""
 
+    proofs = {"x": proofs_of.LOG2}
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -89,6 +97,7 @@ class Log2(Elementwise):
 class Log10(Elementwise):
     r"""y = \frac{\log(x)}{\log(10)}"""
 
+    proofs = {"x": proofs_of.LOG10}
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -105,6 +114,7 @@ class Log10(Elementwise):
 class Log1p(Elementwise):
     r"""y = \log(1 + x)"""
 
+    proofs = {"x": proofs_of.LOG1P}
     domain = {"x": (-0.8, 3.0)}
 
     @staticmethod
@@ -119,6 +129,8 @@ class Log1p(Elementwise):
 
 class Logaddexp(Elementwise):
     r"""y = \log(e^a + e^b)"""
+
+    proofs = proofs_of.LOGADDEXP
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

@@ -9,6 +9,7 @@ from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 
+from . import proofs as proofs_of
 from .powers import INFINITE, hypot, sqrt, to_infinity
 from .selection import where
 
@@ -44,6 +45,7 @@ class Cos(Elementwise):
 class Tan(Elementwise):
     r"""y = \tan(x)"""
 
+    proofs = {"x": proofs_of.TAN}
     domain = {"x": (-1.2, 1.2)}
 
     @staticmethod
@@ -59,6 +61,7 @@ class Tan(Elementwise):
 class Arcsin(Elementwise):
     r"""y = \arcsin(x)"""
 
+    proofs = {"x": proofs_of.ARCSIN}
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE), Kink((-1.0,), (np.inf,), INFINITE))
 
@@ -76,6 +79,7 @@ class Arcsin(Elementwise):
 class Arccos(Elementwise):
     r"""y = \arccos(x)"""
 
+    proofs = {"x": proofs_of.ARCCOS}
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (-np.inf,), INFINITE), Kink((-1.0,), (-np.inf,), INFINITE))
 
@@ -92,6 +96,8 @@ class Arccos(Elementwise):
 
 class Arctan(Elementwise):
     r"""y = \arctan(x)"""
+
+    proofs = {"x": proofs_of.ARCTAN}
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -140,6 +146,8 @@ def _distance(a: Array, b: Array) -> Array:
 class Sinh(Elementwise):
     r"""y = \sinh(x)"""
 
+    proofs = {"x": proofs_of.SINH}
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.sinh(x)
@@ -152,6 +160,8 @@ class Sinh(Elementwise):
 
 class Cosh(Elementwise):
     r"""y = \cosh(x)"""
+
+    proofs = {"x": proofs_of.COSH}
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -166,6 +176,7 @@ class Cosh(Elementwise):
 class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
+    proofs = {"x": proofs_of.TANH}
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
@@ -184,6 +195,8 @@ class Tanh(Elementwise):
 class Arcsinh(Elementwise):
     r"""y = \operatorname{arcsinh}(x)"""
 
+    proofs = {"x": proofs_of.ARCSINH}
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.arcsinh(x)
@@ -197,6 +210,7 @@ class Arcsinh(Elementwise):
 class Arccosh(Elementwise):
     r"""y = \operatorname{arccosh}(x)"""
 
+    proofs = {"x": proofs_of.ARCCOSH}
     domain = {"x": (1.2, 4.0)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE),)
 
@@ -214,6 +228,7 @@ class Arccosh(Elementwise):
 class Arctanh(Elementwise):
     r"""y = \operatorname{arctanh}(x)"""
 
+    proofs = {"x": proofs_of.ARCTANH}
     domain = {"x": (-0.9, 0.9)}
 
     @staticmethod
@@ -229,6 +244,7 @@ class Arctanh(Elementwise):
 class Sinc(Elementwise):
     r"""y = \frac{\sin(\pi x)}{\pi x}"""
 
+    proofs = {"x": proofs_of.SINC}
     domain = {"x": (0.1, 3.0)}
     kinks = (Kink((0.0,), (0.0,), "no kink: the formula is 0/0 here, the function has its maximum"),)
 

@@ -16,6 +16,7 @@ from chainrule.core.traces.capturing import effect, example, plain
 from chainrule.core.traces.dispatch import described
 from chainrule.rules.arrays.reduce import arrayed, sum
 
+from . import proofs as proofs_of
 from .matmul import matmul, transposed
 
 REGULAR = np.array([[2.0, 0.5, -0.3], [0.1, -1.5, 0.7], [0.4, 0.2, 1.2]])
@@ -45,6 +46,7 @@ def symmetric(x: Array) -> Array:
 class Inv(General):
     r"""Y = A^{-1}"""
 
+    proofs = {"a": proofs_of.INVERSE}
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
 
     @staticmethod
@@ -65,6 +67,7 @@ class Inv(General):
 class Solve(General):
     r"""Y = A^{-1} B"""
 
+    proofs = proofs_of.SOLVE
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
 
     @staticmethod

@@ -18,6 +18,8 @@ from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed
 
+from . import proofs as proofs_of
+
 Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
 
@@ -47,6 +49,7 @@ class Matmul(Bilinear):
     Of matrices or batches of them; `matmul` turns vectors into matrices.
     """
 
+    proofs = proofs_of.MATMUL
     role = Role.DENSE
     symbol = "A B"
     is_inlined = True

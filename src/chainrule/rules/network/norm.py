@@ -20,6 +20,8 @@ from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.arrays.windows import wide
 from chainrule.rules.linalg.matmul import rows
 
+from . import proofs_of_layers as proofs_of
+
 EPS = 1e-5
 
 
@@ -93,6 +95,7 @@ class LayerNorm(Fused):
     itself can be freed.
     """
 
+    proofs = proofs_of.LAYER_NORM
     role = Role.NORM
     letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
     definitions = {
@@ -170,6 +173,7 @@ class RMSNorm(Fused):
     Kept are the normalised values $\hat x$ and the root in the denominator, $\sigma$, of each row.
     """
 
+    proofs = proofs_of.RMS_NORM
     name = "rms_norm"
     role = Role.NORM
     letters = {"gamma": r"\gamma", "y": "n"}

@@ -18,6 +18,8 @@ from chainrule.rules.arrays.arrange import pad
 from chainrule.rules.arrays.gather import take_along_axis
 from chainrule.rules.arrays.windows import CASES, Fold, Ints, Unfold, Windows, geometry, wide
 
+from . import proofs_of_windows as proofs_of
+
 PAIRS = Windows.of((2,), stride=2)
 KERNEL_FROM = 2**16
 """Kernels are used from this many image elements on: a program with fewer never waits for Numba's import."""
@@ -39,6 +41,7 @@ class SumPool(Linear):
     """
 
     letters = {"y": "p"}
+    proofs = proofs_of.SUM_POOL
     cases = CASES
 
     @staticmethod
@@ -101,6 +104,7 @@ class MaxPool(Fused):
 
     picks = True
     letters = {"y": "p"}
+    proofs = proofs_of.MAX_POOL
     keeps = ("winner",)
     cases = (*CASES, case((1, 4, 4), windows=Windows.of((2, 2), stride=2)))
     kinks = (
