@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.check.why.context import Arguments, Array, Context
+from chainrule.check.why.context import Arguments, Array, Context, norm
 
 from .arrangement import flips, shifts, transposes
 from .candidate import Candidate, fits
 
 PROBES = 3
 """How many elements a substitution is tried on before all are measured."""
+NEARBY = 0.05
+"""How far from a substituted point, relative to its values, the next one is at which it must fit no longer."""
 LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
 
@@ -49,13 +51,38 @@ def substituted(context: Context) -> Iterator[Candidate]:
         detail = {"argument": s.argument, "term": s.text}
         if _agrees_in_some(context, arguments):
             found = context.measured(arguments)
-            if found is not None and found.shape == context.analytic.shape:
+            if found is not None and found.shape == context.analytic.shape and _says_something(context, s, False):
                 yield Candidate(s.code, s.sentence, s.cost, found, detail=detail)
         yield from _exchanged(context, s, detail)
         repaired = context.rerun(arguments)
-        if repaired is not None and not s.lacks and fits(repaired, context.expected, context):
+        if (
+            repaired is not None
+            and not s.lacks
+            and fits(repaired, context.expected, context)
+            and _says_something(context, s, True)
+        ):
             text = s.sentence if s.code == "transposed" else f"{s.argument} is used where {s.text} is needed"
             yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
+
+
+def _says_something(context: Context, s: Substitution, rule: bool) -> bool:
+    """Say whether another point than the substituted one would fit worse.
+
+    Where the gradient does not depend on the argument, as where all units are active, every point fits.
+    """
+    if s.code != "wrong-point":
+        return True
+    moved = s.value + NEARBY * (norm(s.value) / max(s.value.size, 1) ** 0.5 or 1.0) * _spread_like(s.value)
+    arguments = {**context.arguments, s.argument: np.asarray(moved, s.value.dtype)}
+    if rule:
+        found, target = context.rerun(arguments), context.expected
+    else:
+        found, target = context.measured(arguments), context.analytic
+    return found is None or not fits(found, target, context)
+
+
+def _spread_like(a: Array) -> Array:
+    return np.cos(1.0 + np.arange(a.size)).reshape(a.shape)  # reproducible, and no two alike
 
 
 def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Iterator[Candidate]:
