@@ -180,7 +180,7 @@ def _weighted_slices(axis: int, weights: Array, seen: Array, predicted: Array) -
     if np.all(abs(weights[off] - 2) < SAME):
         return Candidate("accumulated-twice", f"{where} are counted twice", 3, predicted=predicted, detail=detail)
     text = f"{where} contribute with wrong weights"
-    return Candidate("partial", text, 5.5, predicted=predicted, detail=detail)
+    return Candidate("partial", text, 5.5, predicted=predicted, detail={**detail, "observed": True})
 
 
 def _spread_of(weights: Array) -> float:

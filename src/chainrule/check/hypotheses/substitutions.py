@@ -70,9 +70,10 @@ def _says_something(context: Context, s: Substitution, rule: bool) -> bool:
 
     Where the gradient does not depend on the argument, as where all units are active, every point fits.
     """
-    if s.code != "wrong-point":
+    if s.code != "wrong-point" and not (s.lacks and s.argument == context.argument):
         return True
-    moved = s.value + NEARBY * (norm(s.value) / max(s.value.size, 1) ** 0.5 or 1.0) * _spread_like(s.value)
+    size = max(norm(s.value), norm(context.arguments[s.argument])) / max(s.value.size, 1) ** 0.5
+    moved = s.value + NEARBY * (size or 1.0) * _spread_like(s.value)
     arguments = {**context.arguments, s.argument: np.asarray(moved, s.value.dtype)}
     if rule:
         found, target = context.rerun(arguments), context.expected
@@ -187,9 +188,9 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
         f"{name} clipped to [−1, 1]": np.clip(x, -1, 1),
         f"{name} clipped to [0, 1]": np.clip(x, 0, 1),
     }
-    if own:
-        points["0"] = np.zeros_like(x)
-        points["1"] = np.ones_like(x)
+    for value in (0, 1) if own else ():
+        text = f"a factor with {name} (the gradient is that at {name} = {value})"
+        yield Substitution("missing-term", name, text, np.full_like(x, value), 5, lacks=True)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
     for text, value in points.items():
@@ -248,8 +249,17 @@ def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, floa
     for name, (slope, at_input, at_output) in ends.items():
         if not np.all(np.isfinite(slope)) or np.any(slope == 0):
             continue
-        yield "missing-term", f"the derivative of {name} is missing", y_bar / slope, 3.8
-        yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
+        what = "the factor y, such as the derivative of exp," if name == "exp" else f"the derivative of {name}"
+        yield "missing-term", f"{what} is missing", y_bar / slope, 3.8
+        if name != "exp":
+            yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
+        else:  # whose slope is the output itself, which may stand there for another reason
+            yield (
+                "missing-term",
+                "the division by y is missing, or the derivative of exp is applied twice",
+                y_bar * y,
+                4,
+            )
         if np.all(np.isfinite(at_input)):
             text = f"the input of {name} is used where its output is needed"
             yield "output-for-input", text, y_bar / slope * at_input, 4

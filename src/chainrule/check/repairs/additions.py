@@ -130,15 +130,8 @@ def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
 
     def made(code: str, what: str, cost: float, new: ast.stmt) -> Edit:
         new = ast.copy_location(new, statement)
-        return Edit(
-            code,
-            what,
-            cost,
-            [(place, new)],
-            before,
-            ast.unparse(ast.fix_missing_locations(copy.deepcopy(new))),
-            statement.lineno,
-        )
+        after = ast.unparse(ast.fix_missing_locations(copy.deepcopy(new)))
+        return Edit(code, what, cost, [(place, new)], statement.lineno, lambda: (before, after), statement.col_offset)
 
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
