@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Value
-from chainrule.kernels.native.tasks import Task, parts_of, run_all
+from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
 from .loops import CUT, Loop
 from .steps import Buffer, Run
@@ -43,7 +43,7 @@ def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
     task = loop.task(arrays)
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
-        task.parts = parts_of(work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
+        task.parts = parts_of(ADDITION * work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
     return task
 
 
