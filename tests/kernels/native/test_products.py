@@ -69,3 +69,15 @@ def test_where_a_product_is_cut_depends_on_its_size_alone(monkeypatch):
     monkeypatch.setattr("chainrule.kernels.pool.threads", lambda: 64)
     assert parts_of(module.UNIT, 10) == 1
     assert parts_of(2**40, 1000) == 16
+
+
+@pytest.mark.skipif(not address_of_gemm(np.float32), reason="NumPy has a BLAS that is not known")
+@pytest.mark.parametrize(
+    ("size", "b_turned", "expected"),
+    [((64, 784, 300), False, (19, 4)), ((784, 64, 300), False, (49, 8)), ((512, 512, 512), True, (32, 8))],
+)
+def test_a_product_is_cut_where_little_is_packed_again(size, b_turned, expected):
+    (m, k, n), rng = size, np.random.default_rng(0)
+    a, b = factor(rng, m, k, np.float32, False), factor(rng, k, n, np.float32, b_turned)
+    task = product(a, b, np.empty((m, n), np.float32))
+    assert (task.end, task.parts) == expected
