@@ -1,4 +1,4 @@
-"""Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms and softmax."""
+"""Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms, softmax and moves."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,18 +15,19 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
 
+from .moves import MOVES, moved
+
 Buffer = Callable[[Value], Any]
 
 
-def task_of(i: Instruction, buffer: Buffer) -> Task | None:
-    """Return an instruction as a task on its buffers, or None if there is no code for it or for such buffers."""
-    maker = TASKS.get(_key(i))
-    return None if maker is None else maker(i, buffer)
-
-
-def has_task(i: Instruction) -> bool:
-    """Whether there is code for an instruction, given suitable buffers."""
-    return _key(i) in TASKS
+def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return an instruction as tasks on its buffers, or None if there is no code for it or for such buffers."""
+    key = _key(i)
+    if key in MOVES:
+        return moved(i, buffer)
+    maker = TASKS.get(key)
+    task = None if maker is None else maker(i, buffer)
+    return None if task is None else [task]
 
 
 def _key(i: Instruction) -> Any:
@@ -38,7 +39,7 @@ def _key(i: Instruction) -> Any:
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     if fits(a, b, out):
         return product(a, b, out)

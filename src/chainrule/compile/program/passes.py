@@ -17,6 +17,7 @@ from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
 
+from .assembled import join_scatters
 from .program import Instruction, Program, Value, values_in
 
 
@@ -28,6 +29,7 @@ def simplify(program: Program) -> None:
     drop_unused(program)
     join_primal_and_adjoint(program)
     join_adjoints(program)
+    join_scatters(program)
     check_first(program)
 
 
