@@ -56,9 +56,7 @@ def join_scatters(program: Program) -> None:
         new[i] = _written(program, i, scattered, [t for t in terms if t not in done])
     if not new:
         return
-    program.instructions = [
-        j for i in program.instructions if i in new or i not in inside for j in (new[i] if i in new else (i,))
-    ]
+    program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
 
 
 def _is_sum(i: Instruction) -> bool:

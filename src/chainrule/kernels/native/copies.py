@@ -1,6 +1,7 @@
 """Copies between strided views as tasks: what joins, slices and reshapes move need not go through Python."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def _text(itemsize: int, count: int, dense: tuple[bool, ...]) -> str:
     lengths, steps = function.numbers[: count - 1], function.numbers[count - 1 :]
     code, (target, *sources) = function.code, function.places
 
-    def walk(axis: int, offsets: list[Symbol | None]) -> None:
+    def walk(axis: int, offsets: Sequence[Symbol | None]) -> None:
         ends: tuple[Index, Index] = (0, lengths[axis - 1]) if axis else (function.begin, function.end)
         with code.loop(*ends) as i:
             places = []
