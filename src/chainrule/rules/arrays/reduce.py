@@ -6,6 +6,7 @@ counted from the end; `keepdims` keeps the reduced axes with length 1.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -136,7 +137,22 @@ def shares(x: Array, y: Array, axis: Axis) -> Array:
 
     A plain array: the shares are constant wherever the extreme has a derivative.
     """
-    return plain(lambda x, y: _shares(np.asarray(x), kept(y, np.shape(x), axis), axis), x, y)
+    return plain(Shares(axis), x, y)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each element's share is, as a function of plain arrays that a compiled program can recognise."""
+
+    axis: Axis
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        return _shares(np.asarray(x), kept(y, np.shape(x), self.axis), self.axis)
+
+
+def shared(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
+    """Return the adjoint of an extreme for plain arrays: y_bar times the shares."""
+    return kept(y_bar, x.shape, axis) * _shares(x, kept(y, x.shape, axis), axis)
 
 
 def _shares(x: Array, y: Array, axis: Axis) -> Array:
