@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
@@ -14,6 +15,7 @@ POSITIVE = {"x": (0.2, 3.0)}
 class Exp(Elementwise):
     r"""y = e^x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "eˣ"
     cost = 8
 
@@ -43,6 +45,8 @@ class Exp2(Elementwise):
 class Expm1(Elementwise):
     r"""y = e^x - 1"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.expm1(x)
@@ -56,6 +60,7 @@ class Expm1(Elementwise):
 class Log(Elementwise):
     r"""y = \log(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     symbol = "log"
     domain = POSITIVE
@@ -73,6 +78,7 @@ class Log(Elementwise):
 class Log2(Elementwise):
     r"""y = \frac{\log(x)}{\log(2)}"""
 
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -89,6 +95,7 @@ class Log2(Elementwise):
 class Log10(Elementwise):
     r"""y = \frac{\log(x)}{\log(10)}"""
 
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -105,6 +112,7 @@ class Log10(Elementwise):
 class Log1p(Elementwise):
     r"""y = \log(1 + x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.8, 3.0)}
 
     @staticmethod

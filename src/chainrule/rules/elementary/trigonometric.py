@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
-from chainrule.core.facts import Flat, Role
+from chainrule.core.facts import Complex, Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 
+from .complex_parts import is_complex
 from .powers import INFINITE, hypot, sqrt, to_infinity
 from .selection import where
 
@@ -16,6 +17,7 @@ from .selection import where
 class Sin(Elementwise):
     r"""y = \sin(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
 
     @staticmethod
@@ -31,6 +33,8 @@ class Sin(Elementwise):
 class Cos(Elementwise):
     r"""y = \cos(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.cos(x)
@@ -44,6 +48,7 @@ class Cos(Elementwise):
 class Tan(Elementwise):
     r"""y = \tan(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-1.2, 1.2)}
 
     @staticmethod
@@ -59,6 +64,7 @@ class Tan(Elementwise):
 class Arcsin(Elementwise):
     r"""y = \arcsin(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE), Kink((-1.0,), (np.inf,), INFINITE))
 
@@ -76,6 +82,7 @@ class Arcsin(Elementwise):
 class Arccos(Elementwise):
     r"""y = \arccos(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (-np.inf,), INFINITE), Kink((-1.0,), (-np.inf,), INFINITE))
 
@@ -92,6 +99,8 @@ class Arccos(Elementwise):
 
 class Arctan(Elementwise):
     r"""y = \arctan(x)"""
+
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -140,6 +149,8 @@ def _distance(a: Array, b: Array) -> Array:
 class Sinh(Elementwise):
     r"""y = \sinh(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.sinh(x)
@@ -152,6 +163,8 @@ class Sinh(Elementwise):
 
 class Cosh(Elementwise):
     r"""y = \cosh(x)"""
+
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -166,6 +179,7 @@ class Cosh(Elementwise):
 class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
@@ -184,6 +198,8 @@ class Tanh(Elementwise):
 class Arcsinh(Elementwise):
     r"""y = \operatorname{arcsinh}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.arcsinh(x)
@@ -191,12 +207,13 @@ class Arcsinh(Elementwise):
     @staticmethod
     def partial(x: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = \frac{1}{\sqrt{1 + x^2}}"""
-        return 1 / hypot(x, 1)
+        return 1 / sqrt(x * x + 1) if is_complex(x) else 1 / hypot(x, 1)
 
 
 class Arccosh(Elementwise):
     r"""y = \operatorname{arccosh}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (1.2, 4.0)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE),)
 
@@ -214,6 +231,7 @@ class Arccosh(Elementwise):
 class Arctanh(Elementwise):
     r"""y = \operatorname{arctanh}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
 
     @staticmethod
@@ -229,6 +247,7 @@ class Arctanh(Elementwise):
 class Sinc(Elementwise):
     r"""y = \frac{\sin(\pi x)}{\pi x}"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (0.1, 3.0)}
     kinks = (Kink((0.0,), (0.0,), "no kink: the formula is 0/0 here, the function has its maximum"),)
 

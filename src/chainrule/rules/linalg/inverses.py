@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -45,6 +46,7 @@ def symmetric(x: Array) -> Array:
 class Inv(General):
     r"""Y = A^{-1}"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
 
     @staticmethod
@@ -65,6 +67,7 @@ class Inv(General):
 class Solve(General):
     r"""Y = A^{-1} B"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
 
     @staticmethod
@@ -102,6 +105,7 @@ def cofactors(a: Array, y: Array) -> Array:
 class Det(General):
     r"""y = \det A"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.diag([0.0, 2.0, 3.0])), case((1, 1)), case(np.zeros((0, 3, 3))))
 
     @staticmethod
