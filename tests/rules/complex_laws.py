@@ -24,7 +24,7 @@ SPREAD = 0.4
 
 
 def takes_complex(op: type[Operation]) -> bool:
-    return op.on_complex is not Complex.REFUSED
+    return op.on_complex not in (Complex.REFUSED, Complex.MADE)
 
 
 def is_differentiable_in_complex(op: type[Operation]) -> bool:

@@ -53,6 +53,7 @@ class Complex(Enum):
     """What an operation does with complex numbers."""
 
     REFUSED = "it takes real numbers only"
+    MADE = "it makes them of real numbers, and takes no others"
     HOLOMORPHIC = "it takes them, and its derivative is one complex number, as for a real function"
     REAL_LINEAR = "it takes them, and its derivative depends on the direction, as that of the conjugate and of |z| does"
 

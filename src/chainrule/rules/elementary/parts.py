@@ -8,7 +8,6 @@ from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.capturing import known
-from chainrule.rules.arrays.arrange import roll
 from chainrule.rules.arrays.cumulative import cumprod, cumsum
 from chainrule.rules.arrays.join import concatenate
 from chainrule.rules.arrays.reduce import arrayed, refuse
@@ -112,22 +111,3 @@ def cumulative_prod(
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     implements(np.cumulative_sum)(cumulative_sum)
     implements(np.cumulative_prod)(cumulative_prod)
-
-
-def _halves(x: Array, axes: Any, up: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-    return tuple(x.shape[k] // 2 if up else -(x.shape[k] // 2) for k in axes), axes
-
-
-@implements(np.fft.fftshift)
-def fftshift(x: Array, axes: Any = None) -> Array:
-    """Return `x` with the zero-frequency element in the middle of each of `axes`."""
-    x = arrayed(x)
-    return roll(x, *_halves(x, axes, True))
-
-
-@implements(np.fft.ifftshift)
-def ifftshift(x: Array, axes: Any = None) -> Array:
-    """Undo `fftshift`."""
-    x = arrayed(x)
-    return roll(x, *_halves(x, axes, False))
