@@ -24,6 +24,7 @@ from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.wirtinger import wirtinger
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.exponential import exp, log
@@ -153,6 +154,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "where",
+    "wirtinger",
     "zeros",
 ]
 

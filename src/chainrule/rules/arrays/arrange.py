@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
@@ -19,6 +19,7 @@ from .shape import Axes, BroadcastTo, Copy, Reshape, axes_of, axis_of, ravel, sh
 class Flip(Linear):
     r"""y = \operatorname{flip}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (case((2, 3)), case((2, 3), axis=1), case((2, 3, 2), axis=(0, -1)), case(()), case((0, 2), axis=0))
 
@@ -39,6 +40,7 @@ class Flip(Linear):
 class Roll(Linear):
     r"""y = \operatorname{roll}(x, \mathrm{shift})"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (
         case((2, 3), shift=1),
@@ -65,6 +67,7 @@ class Tril(Linear):
     Zeros above diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
 
     @staticmethod
@@ -83,6 +86,7 @@ class Triu(Linear):
     Zeros below diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
 
     @staticmethod
@@ -101,6 +105,7 @@ class Pad(Linear):
     Zeros before and after each axis, as many as `widths` gives.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), widths=((1, 0), (0, 2))), case((0,), widths=((1, 1),)), case((), widths=()))
 
     @staticmethod

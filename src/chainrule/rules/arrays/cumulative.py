@@ -6,6 +6,7 @@ tree of products, the derivative of a running product from its recurrence.
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Operation, case
@@ -46,6 +47,7 @@ def _others(x: Array, axis: Axis) -> Array:
 class Prod(General):
     r"""y = \prod_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Π"
     cases = (
         *CASES,
@@ -78,6 +80,7 @@ class Cumsum(Linear):
     Along the last axis; `cumsum` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = RUNNING_CASES
 
     @staticmethod
@@ -118,6 +121,7 @@ class Cumprod(General):
     Along the last axis; `cumprod` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (*RUNNING_CASES, case(np.array([2.0, 0.0, 3.0, 0.0, 1.0])))
 
     @staticmethod

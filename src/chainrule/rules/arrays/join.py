@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import connect
 from chainrule.core.operands.foreign import joined
@@ -31,6 +32,7 @@ class Concatenate(Linear):
     One after the other along an existing axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2, 3), (2, 1), axis=1),
         case((2, 3), (1, 3), (2, 3)),
@@ -63,6 +65,7 @@ class Stack(Linear):
     One after the other along a new axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), (2, 3), axis=1), case((2,), (2,), axis=-1), case((), (), ()), case((2, 0), (2, 0)))
 
     @staticmethod
@@ -81,6 +84,7 @@ class Split(Linear):
     Cut along an axis before each of the indices `cuts`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     several = True
     cases = (case((5, 2), cuts=(1, 3)), case((2, 4), cuts=(2, 2), axis=-1), case((3,)), case((0, 2), cuts=(0,)))
 

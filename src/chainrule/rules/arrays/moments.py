@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.traces.capturing import effect, plain
+from chainrule.rules.elementary.complex_parts import conjugated
 
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
 
@@ -25,12 +27,14 @@ def _freedom(x_shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
 
 
 def _deviation(x: Array, axis: Axis) -> Array:
-    return x - mean(x, axis=axis, keepdims=True)
+    """Return the deviation from the mean; of complex numbers its conjugate, with which rules multiply."""
+    return conjugated(x - mean(x, axis=axis, keepdims=True))
 
 
 class Var(General):
     r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
 
     @staticmethod
@@ -67,6 +71,7 @@ class Std(General):
     y = \sqrt{\frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2}
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
     kinks = (
         Kink(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
@@ -97,6 +98,7 @@ def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: A
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Σ"
     cases = (*CASES, *EMPTY_CASES)
 
@@ -118,6 +120,7 @@ class Sum(Linear):
 class Mean(Linear):
     r"""y = \frac{1}{n} \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -168,6 +171,7 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
 class _Extreme(General, abstract=True):
     """Common base of `Max` and `Min`: the derivative goes to the elements that attain the extreme."""
 
+    on_complex = Complex.HOLOMORPHIC
     picks = True
     cases = CASES
 
@@ -213,6 +217,7 @@ class Min(_Extreme):
 class Argmax(Constant):
     r"""y = \operatorname{argmax}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=-1))
 
     @staticmethod
@@ -223,6 +228,7 @@ class Argmax(Constant):
 class Argmin(Constant):
     r"""y = \operatorname{argmin}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = Argmax.cases
 
     @staticmethod
@@ -233,6 +239,7 @@ class Argmin(Constant):
 class Any(Constant):
     r"""y = [\sum_{\text{axis}} [x \ne 0] > 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -243,6 +250,7 @@ class Any(Constant):
 class All(Constant):
     r"""y = [\sum_{\text{axis}} [x = 0] = 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -253,6 +261,7 @@ class All(Constant):
 class CountNonzero(Constant):
     r"""y = \sum_{\text{axis}} [x \ne 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod

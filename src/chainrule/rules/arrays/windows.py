@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 
@@ -138,6 +139,7 @@ class Unfold(Linear):
     What lies under the kernel: of x `[…, size]`, y `[…, kernel, positions]`. Elements outside of x are zero.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -168,6 +170,7 @@ class Fold(Linear):
     Windows `[…, kernel, positions]` summed where they overlap, to `[…, size]`; the adjoint of `Unfold`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = tuple(map(_folded_case, CASES))
 
     @staticmethod

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -47,6 +48,7 @@ class Inv(General):
     r"""Y = A^{-1}"""
 
     proofs = {"a": proofs_of.INVERSE}
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
 
     @staticmethod
@@ -68,6 +70,7 @@ class Solve(General):
     r"""Y = A^{-1} B"""
 
     proofs = proofs_of.SOLVE
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
 
     @staticmethod
@@ -105,6 +108,7 @@ def cofactors(a: Array, y: Array) -> Array:
 class Det(General):
     r"""y = \det A"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.diag([0.0, 2.0, 3.0])), case((1, 1)), case(np.zeros((0, 3, 3))))
 
     @staticmethod

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -50,6 +50,7 @@ class Matmul(Bilinear):
     """
 
     proofs = proofs_of.MATMUL
+    on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
     symbol = "A B"
     is_inlined = True
