@@ -16,7 +16,7 @@ from chainrule import rules as _rules  # registers every operation and gives Ten
 from chainrule._version import __version__
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
-from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
+from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError, VmapError
 from chainrule.core.operands.meanings import PyTorchMeaningWarning
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
@@ -24,6 +24,7 @@ from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.vmap import VmapWarning, vmap
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.exponential import exp, log
@@ -86,6 +87,8 @@ __all__ = [
     "MissingRuleError",
     "PyTorchMeaningWarning",
     "Tensor",
+    "VmapError",
+    "VmapWarning",
     "__version__",
     "arange",
     "backprop",
@@ -152,6 +155,7 @@ __all__ = [
     "train",
     "value_and_grad",
     "vjp",
+    "vmap",
     "where",
     "zeros",
 ]
