@@ -16,7 +16,7 @@ from chainrule.base.provenance import Source, users_line
 from chainrule.core.errors import VmapError
 from chainrule.core.operands.plain import NUMPY, is_written_into_array, refuse_array_write
 from chainrule.core.tensor import Tensor
-from chainrule.core.traces.capturing import constant_of, mapped_in, plain, running
+from chainrule.core.traces.capturing import captured_in, constant_of, mapped_in, plain, running
 
 from .batch import Batch, Batched, lifted
 
@@ -32,6 +32,12 @@ class Mapped(Batched):
     def requires_grad(self) -> bool:
         """Whether a derivative outside of the `vmap` flows through the rows."""
         return isinstance(self._value, Tensor) and self._value.requires_grad
+
+    def _stands_for(self) -> type:
+        """Return the class of one row: that of a scalar if it has no axes."""
+        return np.ndarray if self.ndim else self.dtype.type  # type: ignore[no-any-return]
+
+    __class__ = property(_stands_for, Tensor._turn_into)
 
     def _refuse(self, what: str) -> NoReturn:
         self._trace.refuse(what)
@@ -150,10 +156,11 @@ class MapTrace(Batch):
 
     def like(self, x: Any) -> Any:
         """Return the first row of a value, as a plain array."""
-        x = constant_of(x)
-        while isinstance(x, Mapped):
-            x = x._value[0] if x._trace.size else np.zeros(x.shape, x.dtype)
-        return x
+        shape, dtype, depth = x.shape, x.dtype, 0
+        while isinstance(x, Tensor) and captured_in(x) is not x:
+            depth, x = depth + x.is_mapped, x._value
+        array = getattr(x, "held", x)
+        return array[(0,) * depth] if array.size else np.zeros(shape, dtype)
 
     def shown(self, x: Any) -> str:
         """Return a text for an array of rows: what a `print` inside the function shows."""
@@ -189,3 +196,11 @@ def mapping(trace: MapTrace) -> Iterator[None]:
 def is_mapped(x: Any) -> bool:
     """Whether a value holds rows of a `vmap`."""
     return bool(running.maps) and mapped_in(x) is not None
+
+
+def constant_like(value: Any, x: Tensor) -> Tensor:
+    """Return a value as a box like `x`, without a derivative; a box stays as it is."""
+    if isinstance(value, Tensor):
+        return value
+    trace = mapped_in(x) if running.maps else None
+    return Tensor(value, x._trace, None) if trace is None else trace.box(trace.stack(value))
