@@ -20,6 +20,7 @@ from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
 from chainrule.core.random import source
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import every_value
 
 __all__ = ["bernoulli_mask", "gumbel", "normal", "uniform"]
 
@@ -75,8 +76,9 @@ def uniform(low: Array = 0.0, high: Array = 1.0, size: Size = None, generator: G
     >>> uniform(2.0, 4.0, 3, np.random.default_rng(0)).round(3)
     array([3.274, 2.54 , 2.082])
     """
-    if np.any(np.asarray(value_of(high)) < np.asarray(value_of(low))):
-        raise ValueError(f"uniform: got low={value_of(low)} and high={value_of(high)}, expected low <= high")
+    low_values, high_values = every_value(low), every_value(high)
+    if np.any(np.asarray(high_values) < np.asarray(low_values)):
+        raise ValueError(f"uniform: got low={low_values} and high={high_values}, expected low <= high")
     return low + (high - low) * _drawn("random", _parameters(low, high), size, generator)
 
 
@@ -119,5 +121,6 @@ def bernoulli_mask(p: Array, shape: Size = None, generator: Generator = None, dt
 
 
 def _check_scale(name: str, scale: Array) -> None:
-    if np.any(np.asarray(value_of(scale)) < 0):
-        raise ValueError(f"{name}: got scale={value_of(scale)}, expected 0 or more")
+    values = every_value(scale)
+    if np.any(np.asarray(values) < 0):
+        raise ValueError(f"{name}: got scale={values}, expected 0 or more")

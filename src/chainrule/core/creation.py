@@ -142,6 +142,11 @@ def _drawn(name: str, method: str, shape: Any, requires_grad: bool, dtype: Any, 
     def draw() -> Any:
         return np.asarray(_new(name, getattr(source(generator), method), _shape(shape)), dtype)
 
+    if running.maps:
+        drawn = running.maps[-1].drawn(name, lambda: _drawn(name, method, shape, False, dtype, generator))
+        if requires_grad:
+            running.maps[-1].refuse(f"{name} would make a leaf with requires_grad=True in each row")
+        return drawn  # type: ignore[no-any-return]
     if running.capture is None:
         return _made(draw(), requires_grad)
     check_real(name, np.dtype(dtype))

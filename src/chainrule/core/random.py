@@ -26,7 +26,7 @@ def default_generator() -> "np.random.Generator":
     """Return the generator that is used when none is passed."""
     if not _generators:  # at first use, since `numpy.random` is slow to import
         _generators.append(np.random.default_rng())
-    generator: np.random.Generator = source(_generators[0])
+    generator: np.random.Generator = _of_thread(_generators[0])
     return generator
 
 
@@ -35,8 +35,12 @@ def source(generator: Any) -> Any:
 
     While this thread captures, it is a copy, since other threads may draw from the generator itself.
     """
-    if generator is None:
-        return default_generator()
+    if running.maps:
+        running.maps[-1].draws_outside_of_operations()
+    return default_generator() if generator is None else _of_thread(generator)
+
+
+def _of_thread(generator: Any) -> Any:
     copies = _stand_ins.copies
     if copies is None:
         return generator

@@ -82,9 +82,7 @@ def broadcast_prefix(what: str, prefix: Tree, tree: Tree) -> list[Any]:
     """
     optree = _optree()
     leaves, _ = flatten(tree)
-    marked = optree.tree_map(
-        lambda x: _NOTHING if x is None else x, prefix, none_is_leaf=True, namespace=NAMESPACE
-    )
+    marked = optree.tree_map(lambda x: _NOTHING if x is None else x, prefix, none_is_leaf=True, namespace=NAMESPACE)
     try:
         found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
     except ValueError as error:

@@ -140,8 +140,18 @@ def on_last_axes(values: Values, mine: Mine, settings: Settings) -> Call:  # noq
 def along_axes(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
     """Move the `axis` of an operation of one array past the leading axis; None stands for all axes of a value."""
     ndim, axis = values[0].ndim - 1, settings["axis"]
-    axes = tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
-    return values, {**settings, "axis": past_leading(axes, ndim)}
+    axes = past_leading(tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim), ndim)
+    return values, {**settings, "axis": axes[0] if isinstance(axis, int) else axes}
+
+
+def first_alone(values: Values, mine: Mine, settings: Settings) -> Call | None:
+    """Leave everything as it is if only the first argument is a stack, in front of whose axes there may be others."""
+    return (values, settings) if mine[0] and not any(mine[1:]) else None
+
+
+def all_in_stacks(values: Values, mine: Mine, settings: Settings) -> Call:
+    """Make a stack of every argument, for operations whose axes in front count the samples."""
+    return everywhere(values, mine), settings
 
 
 def along_axis(values: Values, mine: Mine, settings: Settings) -> Call | None:  # noqa: ARG001

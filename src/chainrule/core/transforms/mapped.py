@@ -5,6 +5,7 @@ says what to write instead. Everything else that rules do with values goes throu
 trace.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Mapped(Batched):
     def __complex__(self) -> complex:
         self._refuse("complex(x) asked for the value of one row")
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ARG002
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._stored()
         self._refuse("a plain NumPy array was asked for, by np.asarray or by code that is not differentiable")
 
@@ -171,6 +172,30 @@ class MapTrace(Batch):
         body = np.array2string(np.asarray(inner), separator=", ", prefix="tensor(", threshold=100)
         return f"tensor({body}, rows of vmap: {' x '.join(map(str, sizes[::-1]))})"
 
+    def drawn(self, name: str, draw: Callable[[], Any]) -> Any:
+        """Return random numbers, drawn by `draw` in the order in which nested loops over the rows would draw them."""
+        maps = running.maps
+        if any(trace.randomness == "error" for trace in maps):
+            raise VmapError(
+                f"vmap: {name} draws random numbers ({users_line(NUMPY).place}), and randomness is 'error'; pass "
+                f"randomness='different' for numbers of its own for each row, as a loop would draw them, or 'same'"
+            )
+        several = [trace for trace in maps if trace.randomness == "different"]
+        with mapping():
+            if not several:
+                return draw()
+            rows = [draw() for _ in range(math.prod(trace.size for trace in several))]
+        y = np.stack(rows).reshape((*(trace.size for trace in several), *np.shape(rows[0])))
+        y = y._value if isinstance(y, Tensor) and y._trace.level == 0 else y
+        for trace in several:
+            y = trace.box(y)
+        return y
+
+    def draws_outside_of_operations(self) -> None:
+        """Refuse to draw numbers that would be the same for every row without being asked for."""
+        if any(trace.randomness != "same" for trace in running.maps):
+            self.refuse("random numbers were drawn outside of an operation, such as for new parameters")
+
     def refuse(self, what: str) -> NoReturn:
         """Raise an error about code that asks for the value of one row."""
         raise VmapError(
@@ -180,13 +205,11 @@ class MapTrace(Batch):
         )
 
 
-
-
 @contextmanager
-def mapping(trace: MapTrace) -> Iterator[None]:
-    """Run a block inside a `vmap`."""
+def mapping(trace: MapTrace | None = None) -> Iterator[None]:
+    """Run a block inside one more `vmap`, or outside of all."""
     before = running.maps
-    running.maps = (*before, trace)
+    running.maps = () if trace is None else (*before, trace)
     try:
         yield
     finally:

@@ -84,7 +84,7 @@ def vmap(
         if operation not in warned:
             warned.add(operation)
             _warn(
-                f"vmap: {operation} ({line.place}) has no rule for many samples at once, and runs in a loop: right, but "
+                f"vmap: {operation} ({line.place}) has no rule for many samples at once and runs in a loop: right, but "
                 f"slow; cr.vmap(f, explain=True) lists how each operation ran"
             )
 
@@ -132,9 +132,7 @@ class _Stacks:
             opened(x) if axis is None else _leading(name, x, axis)
             for name, x, axis in zip(names, self.leaves, axes, strict=True)
         ]
-        lengths = {
-            name: x.shape[0] for name, x, own in zip(names, self.values, self.mine, strict=True) if own
-        }
+        lengths = {name: x.shape[0] for name, x, own in zip(names, self.values, self.mine, strict=True) if own}
         if not lengths:
             raise ValueError("vmap: no argument is mapped; in_axes needs an axis for at least one array")
         if len(set(lengths.values())) > 1:

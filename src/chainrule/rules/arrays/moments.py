@@ -6,6 +6,7 @@ from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.traces.capturing import effect, plain
+from chainrule.core.transforms.batch import along_axes
 
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
 
@@ -32,6 +33,7 @@ class Var(General):
     r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
 
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -76,6 +78,7 @@ class Std(General):
             "them equal; PyTorch and JAX give NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:

@@ -29,7 +29,7 @@ def _nanextreme(name: str, extreme: Callable[..., Array], worst: float, a: Array
         return extreme(a, axis=axis, keepdims=keepdims)
     if a.size == 0:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     y = extreme(np.where(is_known, a, worst), axis=axis, keepdims=keepdims)
     nothing = ~is_known.any(axis=axis, keepdims=keepdims)
     _warn(nothing, "All-NaN slice encountered")

@@ -16,7 +16,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import plain, running
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import along_axes, along_axis
 
 Axis = int | tuple[int, ...] | None
 
@@ -87,12 +87,6 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
-def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    """Reduce each value of a stack separately."""
-    shape, axis = values[0].shape[1:], settings["axis"]
-    return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
-
-
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
@@ -111,7 +105,7 @@ class Sum(Linear):
         """
         return kept(y_bar, x_shape, axis)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 class Mean(Linear):
@@ -128,7 +122,7 @@ class Mean(Linear):
         r"""\bar x = \frac{\bar y}{n}"""
         return kept(y_bar, x_shape, axis) / (count(x_shape, axis) or 1)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -154,6 +148,7 @@ class _Extreme(General, abstract=True):
 
     picks = True
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def adjoint(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
@@ -198,6 +193,7 @@ class Argmax(Constant):
     r"""y = \operatorname{argmax}(x, \mathrm{axis})"""
 
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=-1))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -208,6 +204,7 @@ class Argmin(Constant):
     r"""y = \operatorname{argmin}(x, \mathrm{axis})"""
 
     cases = Argmax.cases
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -218,6 +215,7 @@ class Any(Constant):
     r"""y = [\sum_{\text{axis}} [x \ne 0] > 0]"""
 
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -228,6 +226,7 @@ class All(Constant):
     r"""y = [\sum_{\text{axis}} [x = 0] = 0]"""
 
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -238,6 +237,7 @@ class CountNonzero(Constant):
     r"""y = \sum_{\text{axis}} [x \ne 0]"""
 
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -307,7 +307,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
     """Return which elements are not NaN, and the array with the others replaced by `filling`."""
     a = arrayed(a)
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     return is_known, np.where(is_known, a, filling)
 
 

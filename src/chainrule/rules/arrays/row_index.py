@@ -80,7 +80,7 @@ class AddAt(Linear):
 
 def _in_rows(i: Array, length: int) -> Array:
     """Return the positions in each row of a stack as positions in the whole stack."""
-    starts = np.arange(i.shape[0]).reshape((-1, *(1,) * (i.ndim - 1)))
+    starts = length * np.arange(i.shape[0]).reshape((-1, *(1,) * (i.ndim - 1)))
     return plain(lambda i: np.where(i < 0, i + length, i) + starts, i)
 
 

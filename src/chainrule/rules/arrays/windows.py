@@ -22,6 +22,7 @@ import numpy as np
 
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import on_last_axes
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -139,6 +140,7 @@ class Unfold(Linear):
     """
 
     cases = CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
@@ -169,6 +171,7 @@ class Fold(Linear):
     """
 
     cases = tuple(map(_folded_case, CASES))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows, size: Ints = ()) -> Array:

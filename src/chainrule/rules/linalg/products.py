@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed, refuse, sum
 from chainrule.rules.arrays.shape import contiguous
 
@@ -119,6 +120,7 @@ class Cross(Bilinear):
     """
 
     cases = (case((3,), (3,)), case((4, 3), (3,)), case((2, 1, 3), (4, 3)), case((0, 3), (0, 3)))
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

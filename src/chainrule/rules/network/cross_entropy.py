@@ -17,6 +17,7 @@ from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, RuleStep, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example, plain
+from chainrule.core.transforms.batch import all_in_stacks
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.linalg.matmul import rows
 
@@ -192,6 +193,7 @@ class SoftmaxCrossEntropy(Fused):
         case((2, 4, 3), (2, 4, 3)),
         case((0, 3), (0, 3)),
     )
+    stacked = staticmethod(all_in_stacks)
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
@@ -252,6 +254,7 @@ class SparseSoftmaxCrossEntropy(Fused):
         case((2, 2, 3), np.array([[0, 1], [2, 2]])),
         case((0, 3), np.zeros(0, np.int64)),
     )
+    stacked = staticmethod(all_in_stacks)
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:

@@ -13,7 +13,9 @@ import numpy as np
 
 from chainrule.core.kinds import Fused, Linear
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import on_last_axes
 from chainrule.rules.arrays.arrange import pad
 from chainrule.rules.arrays.gather import take_along_axis
 from chainrule.rules.arrays.windows import CASES, Fold, Ints, Unfold, Windows, geometry, wide
@@ -40,6 +42,7 @@ class SumPool(Linear):
 
     letters = {"y": "p"}
     cases = CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
@@ -72,6 +75,7 @@ class SumUnpool(Linear):
         )
         for shape, windows in ((one.inputs[0], one.settings["windows"]) for one in CASES)
     )
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows, size: Ints) -> Array:
@@ -111,6 +115,7 @@ class MaxPool(Fused):
             "be kept, and no element's gradient depends on how many others are equal to it",
         ),
     )
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def composite(x: Array, *, windows: Windows) -> Array:
@@ -120,7 +125,7 @@ class MaxPool(Fused):
         under = Unfold.apply(bordered, windows=inner)
         out = under.shape[x.ndim :]
         under = under.reshape((*x.shape[:ahead], windows.places, *out))
-        winner = MaxPool.primal_keeping(np.asarray(value_of(x)), windows=windows)[1]
+        winner = plain(lambda x: MaxPool.primal_keeping(np.asarray(x), windows=windows)[1], x, stacks=True)
         taken = take_along_axis(under, np.expand_dims(winner, ahead).astype(np.intp), ahead)
         return taken.reshape((*x.shape[:ahead], *out))
 
