@@ -19,8 +19,8 @@ from chainrule.core.errors import GradientError
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
 from chainrule.core.random import source
-from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import every_value
+from chainrule.core.transforms.mapped import is_mapped
 
 __all__ = ["bernoulli_mask", "gumbel", "normal", "uniform"]
 
@@ -112,9 +112,10 @@ def bernoulli_mask(p: Array, shape: Size = None, generator: Generator = None, dt
             "bernoulli_mask: a 0 or 1 has no derivative with respect to its probability; pass p.detach(), or draw a "
             "relaxed one, such as sigmoid((logit(p) + gumbel() - gumbel()) / temperature)"
         )
-    p = np.asarray(value_of(p))
-    if not np.all((p >= 0) & (p <= 1)):
-        raise ValueError(f"bernoulli_mask: got p={p}, expected probabilities from 0 to 1")
+    values = np.asarray(every_value(p))
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"bernoulli_mask: got p={values}, expected probabilities from 0 to 1")
+    p = p if is_mapped(p) else values
     wanted = np.dtype(dtype or (p.dtype if p.dtype.kind == "f" else np.float64))
     u = _drawn("random", p.astype(np.float64), shape, generator)
     return (u < p).astype(wanted)

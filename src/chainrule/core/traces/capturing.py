@@ -167,6 +167,11 @@ def every_value(x: Any) -> Any:
     return _opened(constant_of(x)) if running.maps and mapped_in(x) is not None else example(x)
 
 
+def may_hold(condition: Any) -> bool:
+    """Whether a condition holds anywhere, or may do so in another call or row."""
+    return is_captured(condition) or mapped_in(condition) is not None or bool(np.any(condition))
+
+
 def boxes_in(tree: Any) -> Iterator[Any]:
     """Yield the capture's boxes in nested tuples, lists and dicts."""
     if isinstance(tree, tuple | list):

@@ -225,5 +225,4 @@ def constant_like(value: Any, x: Tensor) -> Tensor:
     """Return a value as a box like `x`, without a derivative; a box stays as it is."""
     if isinstance(value, Tensor):
         return value
-    trace = mapped_in(x) if running.maps else None
-    return Tensor(value, x._trace, None) if trace is None else trace.box(trace.stack(value))
+    return x._trace.box(x._trace.stack(value)) if x.is_mapped else Tensor(value, x._trace, None)
