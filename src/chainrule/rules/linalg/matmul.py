@@ -36,6 +36,8 @@ def product(a: Array, b: Array) -> Array:
     """Return `a @ b` of plain arrays: one product if `b` serves a whole batch, float16 computed in float32."""
     if a.dtype is FLOAT16 and b.dtype is FLOAT16:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    if a.shape[-1] == 1 and a.ndim > 2 and b.ndim > 2 and b.shape[-2] == 1:
+        return np.multiply(a, b)  # outer products, such as the gradient of each sample: nothing is summed
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
         return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
     return np.matmul(a, b)

@@ -18,6 +18,7 @@ from chainrule.core.operation import Array, RuleStep, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example, plain
 from chainrule.core.transforms.batch import all_in_stacks
+from chainrule.core.transforms.mapped import is_mapped
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.linalg.matmul import rows
 
@@ -51,6 +52,14 @@ def check_classes(z: Array, classes: Array) -> None:
         raise IndexError(
             f"target[{', '.join(map(str, place))}] is {classes[place]}, expected a class from 0 to {z.shape[-1] - 1}"
         )
+
+
+def checked_classes(z: Array, t: Array) -> Array:
+    """Return the classes of `t` as a constant; raise an error unless there is one in range for each row of z."""
+    like = example(z)
+    if is_mapped(t) and t.shape == like.shape[:-1]:  # all rows at once
+        return plain(lambda t: _in_range(np.broadcast_to(0.0, (*t.shape, like.shape[-1])), t), t, stacks=True)
+    return plain(lambda t: _in_range(like, np.asarray(t)), t)
 
 
 def _in_range(z: Array, classes: Array) -> Array:
@@ -258,9 +267,7 @@ class SparseSoftmaxCrossEntropy(Fused):
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
-        like = example(z)
-        classes = plain(lambda t: _in_range(like, np.asarray(t)), t)
-        return -of_classes(log_softmax(z), classes)
+        return -of_classes(log_softmax(z), checked_classes(z, t))
 
     @staticmethod
     def primal(z: Array, t: Array) -> Array:
