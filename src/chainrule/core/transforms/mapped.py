@@ -36,12 +36,13 @@ class Mapped(Batched):
 
     def _stands_for(self) -> type:
         """Return the class of one row: that of a scalar if it has no axes."""
-        return np.ndarray if self.ndim else self.dtype.type  # type: ignore[no-any-return]
+        return np.ndarray if self.ndim else self.dtype.type
 
     __class__ = property(_stands_for, Tensor._turn_into)
 
     def _refuse(self, what: str) -> NoReturn:
-        self._trace.refuse(what)
+        refuse: Callable[[str], NoReturn] = self._trace.refuse
+        refuse(what)
 
     def __bool__(self) -> bool:
         self._refuse("`if`, `while`, `and`, `or` or `not` asked whether a mapped value is true")
@@ -185,7 +186,7 @@ class MapTrace(Batch):
             if not several:
                 return draw()
             rows = [draw() for _ in range(math.prod(trace.size for trace in several))]
-        y = np.stack(rows).reshape((*(trace.size for trace in several), *np.shape(rows[0])))
+        y: Any = np.stack(rows).reshape((*(trace.size for trace in several), *np.shape(rows[0])))
         y = y._value if isinstance(y, Tensor) and y._trace.level == 0 else y
         for trace in several:
             y = trace.box(y)

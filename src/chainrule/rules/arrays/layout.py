@@ -49,7 +49,7 @@ class Laid(Linear):
     @staticmethod
     def stacked(values: Values, mine: Mine, settings: Settings) -> Done:  # noqa: ARG004
         shape = settings["shape"]
-        x = np.broadcast_to(lifted(values[0], len(shape)), (values[0].shape[0], *shape))
+        x: Array = np.broadcast_to(lifted(values[0], len(shape)), (values[0].shape[0], *shape))
         return Done(np.array(x, settings["dtype"]) if not isinstance(x, Tensor) else x.astype(settings["dtype"]))
 
 
