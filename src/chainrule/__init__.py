@@ -24,6 +24,7 @@ from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.sparse import sparsity_pattern
 from chainrule.core.transforms.vmap import VmapWarning, vmap
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
@@ -146,6 +147,7 @@ __all__ = [
     "sin",
     "softmax",
     "softplus",
+    "sparsity_pattern",
     "special",
     "sqrt",
     "stack",

@@ -113,6 +113,10 @@ class Scatter(Linear):
         return GetItem.apply(y_bar, index=index, unique=unique)
 
     @staticmethod
+    def touches(args: Any, moving: Any, settings: Settings) -> Any:  # noqa: ARG004
+        return [(places(settings["shape"], settings["index"]).ravel(), np.arange(math.prod(args[0].shape)))]
+
+    @staticmethod
     def stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG004
         index, x = settings["index"], values[0]
         shape = (x.shape[0], *settings["shape"])
@@ -199,6 +203,14 @@ class IndexAdd(Linear):
         y = _copy_for(x, v)
         np.add.at(y, index, v)
         return y
+
+    @staticmethod
+    def touches(args: Any, moving: Any, settings: Settings) -> Any:
+        x, v = args
+        taken = places(x.shape, settings["index"])
+        added = np.broadcast_to(np.arange(math.prod(v.shape)).reshape(v.shape), taken.shape)
+        each = [(np.arange(math.prod(x.shape)),) * 2, (taken.ravel(), added.ravel())]
+        return [each[k] for k in moving]
 
     @staticmethod
     def adjoint_x(y_bar: Array) -> Array:

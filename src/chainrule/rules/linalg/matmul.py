@@ -7,6 +7,8 @@ a sum.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +70,25 @@ class Matmul(Bilinear):
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return product(a, b)
+
+    @staticmethod
+    def touches(args: Sequence[Array], moving: Sequence[int], settings: Any) -> Sequence[Any] | None:  # noqa: ARG004
+        """Zeros of a constant matrix cut dependence off."""
+        a, b = args
+        if a.ndim != 2 or b.ndim != 2:
+            return None
+        (n, k), m = a.shape, b.shape[1]
+        found = []
+        for place in moving:
+            fixed = (b, a)[place] if len(moving) == 1 else np.ones((k, m) if place == 0 else (n, k))
+            first, second = np.nonzero(fixed)
+            if place == 0:
+                i = np.arange(n)[:, None]
+                found.append(((i * m + second).ravel(), (i * k + first).ravel()))
+            else:
+                j = np.arange(m)
+                found.append(((first[:, None] * m + j).ravel(), (second[:, None] * m + j).ravel()))
+        return found
 
     @staticmethod
     def adjoint_a(y_bar: Array, b: Array, a_shape: Shape) -> Array:
