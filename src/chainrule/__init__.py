@@ -16,7 +16,7 @@ from chainrule import rules as _rules  # registers every operation and gives Ten
 from chainrule._version import __version__
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
-from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
+from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError, VmapError
 from chainrule.core.operands.meanings import PyTorchMeaningWarning
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
@@ -24,6 +24,8 @@ from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.sparse import sparsity_pattern
+from chainrule.core.transforms.vmap import VmapWarning, vmap
 from chainrule.core.transforms.wirtinger import wirtinger
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
@@ -87,6 +89,8 @@ __all__ = [
     "MissingRuleError",
     "PyTorchMeaningWarning",
     "Tensor",
+    "VmapError",
+    "VmapWarning",
     "__version__",
     "arange",
     "backprop",
@@ -144,6 +148,7 @@ __all__ = [
     "sin",
     "softmax",
     "softplus",
+    "sparsity_pattern",
     "special",
     "sqrt",
     "stack",
@@ -153,6 +158,7 @@ __all__ = [
     "train",
     "value_and_grad",
     "vjp",
+    "vmap",
     "where",
     "wirtinger",
     "zeros",

@@ -133,6 +133,12 @@ class Facts:
 
     Elementwise operations need none; others without one are applied row by row.
     """
+    touches: ClassVar[Callable[..., Any] | None] = None
+    """Which elements each element of the result depends on, a `chainrule.core.transforms.pattern.Touches`.
+
+    Pointwise operations, those along an `axis`, and linear ones that pick elements need none; others without one count
+    as dense.
+    """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""
     primal_and_adjoint: ClassVar[Callable[..., Any] | None] = None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.decorated import in_blocks
-from chainrule.core.errors import GradientError
+from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
@@ -64,8 +64,8 @@ def called(level: int, f: Function, args: Sequence[Any]) -> Any:
         ended(level)
         # NumPy replaces our error about a write to a plain array by one that does not say what to do.
         cause = error.__cause__
-        if type(error) is ValueError and isinstance(cause, GradientError):
-            raise GradientError(str(cause)) from error
+        if type(error) is ValueError and isinstance(cause, GradientError | VmapError):
+            raise type(cause)(str(cause)) from error
         raise
 
 

@@ -10,6 +10,7 @@ from chainrule.core.facts import Complex
 from chainrule.core.kinds import General, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Operation, case
+from chainrule.core.transforms.batch import along_axes, on_last_axes
 
 from .reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, reducer, refuse, sum, widened
 
@@ -55,6 +56,7 @@ class Prod(General):
         case(np.array([0.0, 2.0, 3.0])),
         case(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]), axis=1),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -82,6 +84,7 @@ class Cumsum(Linear):
 
     on_complex = Complex.HOLOMORPHIC
     cases = RUNNING_CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -123,6 +126,7 @@ class Cumprod(General):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (*RUNNING_CASES, case(np.array([2.0, 0.0, 3.0, 0.0, 1.0])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:

@@ -7,6 +7,7 @@ from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.traces.capturing import effect, plain
+from chainrule.core.transforms.batch import along_axes
 from chainrule.rules.elementary.complex_parts import conjugated
 
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
@@ -36,6 +37,7 @@ class Var(General):
 
     on_complex = Complex.REAL_LINEAR
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -81,6 +83,7 @@ class Std(General):
             "them equal; PyTorch and JAX give NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:

@@ -18,7 +18,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import plain, running
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import along_axes, along_axis
 
 Axis = int | tuple[int, ...] | None
 
@@ -89,12 +89,6 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
-def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    """Reduce each value of a stack separately."""
-    shape, axis = values[0].shape[1:], settings["axis"]
-    return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
-
-
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
@@ -114,7 +108,7 @@ class Sum(Linear):
         """
         return kept(y_bar, x_shape, axis)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 class Mean(Linear):
@@ -132,7 +126,7 @@ class Mean(Linear):
         r"""\bar x = \frac{\bar y}{n}"""
         return kept(y_bar, x_shape, axis) / (count(x_shape, axis) or 1)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -174,6 +168,7 @@ class _Extreme(General, abstract=True):
     on_complex = Complex.HOLOMORPHIC
     picks = True
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def adjoint(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
@@ -219,6 +214,7 @@ class Argmax(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=-1))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -230,6 +226,7 @@ class Argmin(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = Argmax.cases
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -241,6 +238,7 @@ class Any(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -252,6 +250,7 @@ class All(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -263,6 +262,7 @@ class CountNonzero(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -332,7 +332,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
     """Return which elements are not NaN, and the array with the others replaced by `filling`."""
     a = arrayed(a)
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     return is_known, np.where(is_known, a, filling)
 
 

@@ -13,7 +13,7 @@ from chainrule.core.memory.alias import innermost
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, past_leading
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, on_last_axes, past_leading
 
 Axes = int | Sequence[int]
 
@@ -137,6 +137,7 @@ class AstypeDiscrete(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), dtype=np.int64), case((2, 3), dtype=np.bool_))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.int64) -> Array:

@@ -8,7 +8,8 @@ import numpy as np
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example, is_captured, plain
+from chainrule.core.traces.capturing import every_value, example, is_captured, mapped_in, plain
+from chainrule.core.transforms.mapped import is_mapped
 from chainrule.rules.elementary.complex_parts import conjugated, real
 from chainrule.rules.linalg.matmul import matmul
 
@@ -138,6 +139,8 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
     """
     x = arrayed(x)
     length = len(np.bincount(example(x), minlength=minlength))
+    if is_mapped(x) and np.max(every_value(x), initial=-1) >= max(minlength, 1):
+        mapped_in(x).refuse("bincount gives each row a result of another shape, unless minlength= is large enough")
 
     def counted(x: Array) -> Array:
         counts = np.bincount(x, minlength=minlength)

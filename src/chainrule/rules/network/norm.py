@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import first_alone
 from chainrule.kernels import outputs
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import arrayed
@@ -111,6 +112,7 @@ class LayerNorm(Fused):
         case((4,), (4,), (4,)),
         case((0, 4), (4,), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, beta: Array, *, eps: float) -> Array:
@@ -188,6 +190,7 @@ class RMSNorm(Fused):
         case((4,), (4,)),
         case((0, 4), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, *, eps: float) -> Array:
