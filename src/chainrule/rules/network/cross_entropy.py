@@ -10,6 +10,8 @@ that evaluates both of its sides.
 
 from collections.abc import Callable
 
+from typing import Any
+
 import numpy as np
 
 from chainrule.core.facts import Role
@@ -200,6 +202,13 @@ class SoftmaxCrossEntropy(Fused):
         return -np.sum(t * np.where(_impossible(log_p, t), 0.0, log_p), axis=-1)
 
     @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
+
+    @staticmethod
     def primal(z: Array, t: Array) -> Array:
         return SoftmaxCrossEntropy.primal_keeping(z, t)[0]
 
@@ -258,6 +267,13 @@ class SparseSoftmaxCrossEntropy(Fused):
         like = example(z)
         classes = plain(lambda t: _in_range(like, np.asarray(t)), t)
         return -of_classes(log_softmax(z), classes)
+
+    @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod
     def primal(z: Array, t: Array) -> Array:
