@@ -36,7 +36,7 @@ from .autograd import (
 )
 from .missing import explain
 from .random import Generator
-from .tensor import Tensor, values_of
+from .face import Tensor, values_of
 
 _INTERNAL = frozenset(
     [

@@ -9,7 +9,7 @@ from chainrule.core.tensor import value_of
 
 from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, result_numpy
 from .shapes import sizes
-from .tensor import Tensor, unwrapped, wrapped
+from .face import Tensor, unwrapped, wrapped
 from .values import as_values
 
 def finished(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:

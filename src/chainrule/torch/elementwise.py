@@ -13,7 +13,7 @@ from chainrule.nn import functional
 from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, floating, numpy_dtype, promoted, result_numpy
-from .tensor import faced
+from .face import faced
 
 Face = Callable[..., Any]
 

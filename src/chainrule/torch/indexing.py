@@ -12,7 +12,7 @@ from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
 from .reductions import KTHVALUE, SORT, TOPK, axes, picked, plain
-from .tensor import faced
+from .face import faced
 from .values import index_parts
 
 

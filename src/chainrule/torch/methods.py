@@ -9,7 +9,7 @@ from chainrule.core.tensor import value_of
 
 from . import creation, elementwise, indexing, products, random, reductions, shapes
 from .dtypes import dtype
-from .tensor import Tensor, unwrapped, wrapped
+from .face import Tensor, unwrapped, wrapped
 from .writing import assign
 
 Method = Callable[..., Any]

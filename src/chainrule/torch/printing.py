@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import default
-from .tensor import Tensor, values_of
+from .face import Tensor, values_of
 
 
 class _Options:

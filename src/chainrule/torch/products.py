@@ -8,7 +8,7 @@ from chainrule.rules.linalg.einsum import einsum as engine_einsum
 
 from .dtypes import promoted
 from .reductions import vector_norm_of
-from .tensor import faced
+from .face import faced
 
 
 def _alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from chainrule.core.tensor import value_of
 from .creation import finished
 from .dtypes import check_device, default, numpy_dtype
 from .shapes import sizes
-from .tensor import Tensor, unwrapped, values_of
+from .face import Tensor, unwrapped, values_of
 from .writing import assign
 
 

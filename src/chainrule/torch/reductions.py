@@ -12,7 +12,7 @@ from chainrule.rules.arrays.gather import take_along_axis
 from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, floating, numpy_dtype, promoted
-from .tensor import faced
+from .face import faced
 
 
 class _Found(NamedTuple):

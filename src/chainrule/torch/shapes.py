@@ -11,7 +11,7 @@ from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import numpy_dtype
-from .tensor import faced
+from .face import faced
 
 
 def sizes(given: tuple[Any, ...]) -> tuple[int, ...]:

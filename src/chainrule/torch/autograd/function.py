@@ -11,7 +11,7 @@ from chainrule.core.traces.node import Item
 from chainrule.core.traces.tape import Tape, record
 from chainrule.core.transforms.derivatives import no_grad
 
-from ..tensor import Tensor, is_recording, unwrapped, wrapped
+from ..face import Tensor, is_recording, unwrapped, wrapped
 
 
 class FunctionCtx:

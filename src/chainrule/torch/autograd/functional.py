@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..tensor import Tensor
+from ..face import Tensor
 from .gradients import grad
 from .modes import enable_grad
 

@@ -12,7 +12,7 @@ from chainrule.core.traces.node import Leaf, Node
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
 
-from ..tensor import Tensor, wrapped
+from ..face import Tensor, wrapped
 from .hooks import followed
 
 Tensors = Tensor | Sequence[Tensor]

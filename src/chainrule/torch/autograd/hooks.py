@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.traces.node import Node, hooked
 
-from ..tensor import Tensor, unwrapped, wrapped
+from ..face import Tensor, unwrapped, wrapped
 
 _next = itertools.count().__next__
 
