@@ -21,6 +21,7 @@ from . import dtypes as _dtypes
 from . import elementwise as _elementwise
 from . import indexing as _indexing
 from . import methods as _methods
+from . import nn as nn
 from . import printing as _printing
 from . import products as _products
 from . import random as random
@@ -85,6 +86,7 @@ __all__ = [
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "nn",
     "no_grad",
     "random",
     "set_grad_enabled",
