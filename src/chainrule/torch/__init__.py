@@ -20,8 +20,14 @@ from . import creation as _creation
 from . import dtypes as _dtypes
 from . import elementwise as _elementwise
 from . import indexing as _indexing
+from . import distributions as distributions
+from . import func as func
+from . import linalg as linalg
 from . import methods as _methods
 from . import nn as nn
+from . import optim as optim
+from . import special as special
+from . import utils as utils
 from . import printing as _printing
 from . import products as _products
 from . import random as random
@@ -35,9 +41,59 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
-from .missing import explain
-from .random import Generator
 from .face import Tensor, values_of
+from .compiled import compile
+from .linalg import (
+    cholesky,
+    cholesky_inverse,
+    cholesky_solve,
+    inverse,
+    logdet,
+    matrix_exp,
+    qr,
+    slogdet,
+)
+from .linalg import pinv as pinverse
+from .missing import explain
+from .nn.functional import (
+    adaptive_avg_pool1d,
+    alpha_dropout,
+    avg_pool1d,
+    batch_norm,
+    bilinear,
+    celu,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    cosine_embedding_loss,
+    cosine_similarity,
+    dropout,
+    embedding,
+    group_norm,
+    hardshrink,
+    hinge_embedding_loss,
+    instance_norm,
+    kl_div,
+    layer_norm,
+    margin_ranking_loss,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    pairwise_distance,
+    poisson_nll_loss,
+    prelu,
+    relu_,
+    rms_norm,
+    rrelu,
+    selu,
+    threshold,
+    triplet_margin_loss,
+)
+from .random import Generator
+from .serialization import load, save
 
 _INTERNAL = frozenset(
     [
@@ -77,18 +133,4 @@ def __dir__() -> list[str]:
     return sorted(name for name in globals() if not name.startswith("_") or name == "__version__")
 
 
-__all__ = [
-    "Generator",
-    "Tensor",
-    "__version__",
-    "autograd",
-    "enable_grad",
-    "inference_mode",
-    "is_grad_enabled",
-    "is_inference_mode_enabled",
-    "nn",
-    "no_grad",
-    "random",
-    "set_grad_enabled",
-    "values_of",
-]
+__all__ = [name for name in globals() if not name.startswith("_")]

@@ -8,9 +8,10 @@ import numpy as np
 from chainrule.core.tensor import value_of
 
 from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, result_numpy
-from .shapes import sizes
 from .face import Tensor, unwrapped, wrapped
+from .shapes import sizes
 from .values import as_values
+
 
 def finished(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Return an array as a tensor, as a leaf if it requires a gradient."""

@@ -11,8 +11,8 @@ from chainrule.rules.arrays.index import At
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
-from .reductions import KTHVALUE, SORT, TOPK, axes, picked, plain
 from .face import faced
+from .reductions import KTHVALUE, SORT, TOPK, axes, picked, plain
 from .values import index_parts
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from chainrule.rules.linalg.einsum import einsum as engine_einsum
 
 from .dtypes import promoted
-from .reductions import vector_norm_of
 from .face import faced
+from .reductions import vector_norm_of
 
 
 def _alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:

@@ -9,8 +9,8 @@ from chainrule.core.tensor import value_of
 
 from .creation import finished
 from .dtypes import check_device, default, numpy_dtype
-from .shapes import sizes
 from .face import Tensor, unwrapped, values_of
+from .shapes import sizes
 from .writing import assign
 
 

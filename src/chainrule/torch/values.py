@@ -71,7 +71,7 @@ def _part(part: Any) -> Any:
 def index_parts(index: Any) -> tuple[Any, ...]:
     """Return an index as a tuple of parts that NumPy takes; an element at integers is a view, as in PyTorch."""
     parts = tuple(_part(part) for part in (index if isinstance(index, tuple) else (index,)))
-    basic = all(isinstance(part, int | slice) and not isinstance(part, bool) or part is None for part in parts)
+    basic = all((isinstance(part, int | slice) and not isinstance(part, bool)) or part is None for part in parts)
     return (*parts, Ellipsis) if basic else parts
 
 

@@ -9,7 +9,6 @@ that evaluates both of its sides.
 """
 
 from collections.abc import Callable
-
 from typing import Any
 
 import numpy as np

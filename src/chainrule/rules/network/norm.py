@@ -7,8 +7,8 @@ Sources: Ba, Kiros & Hinton, "Layer Normalization" (2016); Zhang & Sennrich, "Ro
 """
 
 import math
-from typing import Any
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 

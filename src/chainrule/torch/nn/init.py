@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.modes import no_grad
 from ..face import Tensor
 from ..random import rng_of
 from ..writing import assign
-from ..autograd.modes import no_grad
 
 
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
