@@ -8,6 +8,7 @@ Sources: Ba, Kiros & Hinton, "Layer Normalization" (2016); Zhang & Sennrich, "Ro
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -125,6 +126,11 @@ class LayerNorm(Fused):
         return LayerNorm.primal_keeping(x, gamma, beta, eps=eps)[0]
 
     @staticmethod
+    def regain(x_hat: Array, sigma: Array, gamma: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: the mean of x has no influence."""
+        return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
+
+    @staticmethod
     def primal_keeping(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, ...]:
         _check(x, eps, gamma=gamma, beta=beta)
         if _by_kernel(x, gamma, beta):
@@ -200,6 +206,11 @@ class RMSNorm(Fused):
     @staticmethod
     def primal(x: Array, gamma: Array, *, eps: float = EPS) -> Array:
         return RMSNorm.primal_keeping(x, gamma, eps=eps)[0]
+
+    @staticmethod
+    def regain(x_hat: Array, sigma: Array, gamma: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call."""
+        return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
 
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, *, eps: float) -> tuple[Array, ...]:
