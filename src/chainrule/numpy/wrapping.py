@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import rules as _rules  # fills the tables
-from chainrule.core.operands.protocols import functions, ufuncs
+from chainrule.core.operands.protocols import functions, ufuncs, with_our_names, writers
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
 
@@ -65,12 +65,14 @@ def refusing(what: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     return refuse
 
 
-def into(what: str, operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an operation that takes NumPy's `out=`, as NumPy's own protocol does for tensors."""
-    from chainrule.core.operands.protocols import writers
+def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operation with NumPy's names of its parameters and with `out=`, as NumPy hands it over for tensors."""
 
     @functools.wraps(operation)
     def apply(*args: Any, **settings: Any) -> Any:
+        if not settings:
+            return operation(*args)
+        settings = with_our_names(plain, operation, settings)
         out = settings.pop("out", None)
         y = operation(*args, **settings)
         return y if out is None else writers["into"](out, what, y)
@@ -86,7 +88,7 @@ def wrapped(module: str, plain: Callable[..., Any]) -> Function:
     ours = table.get(plain)
     if ours is None:
         return Function(module, refusing(what, plain), plain)
-    return Function(module, into(what, ours), plain)
+    return Function(module, called_as(plain, what, ours), plain)
 
 
 def namespace(module: str, plain: ModuleType) -> Callable[[str], Any]:

@@ -1,5 +1,6 @@
 """The functions of `autograd.numpy` that are not NumPy's, or differ from them."""
 
+from functools import cache as _cache
 from typing import Any
 
 import numpy as _np
@@ -12,6 +13,7 @@ from chainrule.numpy.wrapping import holds_tensor as _holds_tensor
 __all__ = ["array_from_args", "concatenate_args", "make_diagonal", "metadata", "numpy_version", "where"]
 
 numpy_version = _np.__version__
+_INTEGERS = frozenset({_np.int8, _np.int16, _np.int32, _np.int64})
 
 
 def _has_array(x: Any) -> bool:
@@ -61,5 +63,21 @@ def metadata(A: Any) -> tuple[Any, ...]:
     return _np.shape(value), _np.ndim(value), _np.result_type(value), _np.iscomplexobj(value)
 
 
+class _OfValue(type):
+    """The class of `int64` and the like: they are NumPy's, and convert a traced value without its gradient."""
+
+    def __call__(cls, value: Any = 0) -> Any:
+        return cls.__mro__[1](_value_of(value) if isinstance(value, _Tensor) else value)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.__mro__[1])
+
+
+@_cache
+def _integer(plain: type) -> Any:
+    return _OfValue(plain.__name__, (plain,), {"__doc__": plain.__doc__})
+
+
 def __getattr__(name: str) -> Any:
-    return getattr(_cnp, name)
+    found = getattr(_cnp, name)
+    return _integer(found) if isinstance(found, type) and found in _INTEGERS else found

@@ -4,6 +4,8 @@ Two tables map NumPy functions to the operations that implement them. The rules 
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from inspect import Parameter, signature
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,10 +68,35 @@ def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
             raise TypeError(f"np.{name}: {key}= is not supported on tensors; leave it out")
 
 
+@cache
+def _renamed(function: Any, implementation: Callable[..., Any]) -> Mapping[str, str]:
+    """Return our name of each parameter that NumPy calls by another one."""
+    try:
+        theirs, ours = (signature(f).parameters.values() for f in (function, implementation))
+    except ValueError:
+        return {}
+    pairs = zip((p for p in theirs if p.kind in _NAMED), (p for p in ours if p.kind in _NAMED), strict=False)
+    known = {p.name for p in ours}
+    return {a.name: b.name for a, b in pairs if a.name != b.name and a.name not in known}
+
+
+_NAMED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def with_our_names(function: Any, implementation: Callable[..., Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments of a NumPy function under the names that its implementation has for them."""
+    names = _renamed(function, implementation)
+    if names.keys().isdisjoint(settings):
+        return settings
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
 def _array_function(_self: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
     implementation = functions.get(function)
     if implementation is None:
         raise TypeError(f"np.{function.__name__}: chainrule has no derivative for it; use x.numpy() if none is needed")
+    if kwargs:
+        kwargs = with_our_names(function, implementation, kwargs)
     if kwargs.get("out") is not None:
         out = kwargs["out"]
         result = implementation(*args, **{key: value for key, value in kwargs.items() if key != "out"})

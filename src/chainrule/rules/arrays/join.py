@@ -107,7 +107,8 @@ def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
         raise ValueError("concatenate: got no arrays, expected one or more")
     if axis is None:
         return Concatenate.apply(*map(ravel, arrays))
-    return Concatenate.apply(*map(shaped, arrays), axis=axis_of("concatenate", axis, np.ndim(arrays[0])))
+    arrays = tuple(map(shaped, arrays))
+    return Concatenate.apply(*arrays, axis=axis_of("concatenate", axis, arrays[0].ndim))
 
 
 @implements(np.stack)
@@ -149,7 +150,7 @@ def dstack(arrays: Sequence[Array]) -> Array:
 @implements(np.column_stack)
 def column_stack(arrays: Sequence[Array]) -> Array:
     """Return the arrays side by side; vectors are columns."""
-    columns = [x if np.ndim(x) >= 2 else transpose(atleast_2d(x)) for x in arrays]
+    columns = [x if x.ndim >= 2 else transpose(atleast_2d(x)) for x in map(shaped, arrays)]
     return concatenate(columns, axis=1)
 
 

@@ -10,6 +10,7 @@ from chainrule.core.facts import Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant, Linear
 from chainrule.core.memory.alias import innermost
+from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
@@ -166,7 +167,7 @@ def as_tuple(numbers: Any) -> tuple[int, ...]:
 
 def shaped(x: Any) -> Array:
     """Return `x` as something with a shape: arrays and tensors unchanged, numbers and lists as arrays."""
-    return x if hasattr(x, "shape") else np.asarray(x)
+    return x if hasattr(x, "shape") else numbers(x)
 
 
 def axis_of(function: str, axis: int, ndim: int) -> int:
