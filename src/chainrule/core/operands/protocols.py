@@ -4,7 +4,7 @@ Two tables map NumPy functions to the operations that implement them. The rules 
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ functions: dict[Any, Callable[..., Any]] = {}
 
 writers: dict[str, Callable[..., Any]] = {}
 """The functions that write: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`."""
+
+methods: dict[str, Callable[..., Any]] = {}
+"""The methods of universal functions, for those that have no rule of their own: `reduce(ufunc, x, …)` and the like."""
 
 late: list[Callable[[], None]] = []
 """Called before giving up on a universal function: they add the functions of libraries imported since."""
@@ -51,20 +54,32 @@ def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **setting
         for fill in late:
             fill()
     operation = ufuncs.get(key)
+    if operation is None and method in methods and ufunc.nin == 2 and ufunc in ufuncs:
+        operation = partial(methods[method], ufunc)
     if operation is None:
         raise TypeError(without_rule(ufunc, method, ufuncs))
     out = settings.pop("out", None)
-    if out is not None:
-        condition = settings.pop("where", True)
-        _check_settings(name, settings if method == "__call__" else {})
-        return writers["into"](out, f"np.{name}", operation(*inputs, **settings), condition)
-    _check_settings(name, settings if method == "__call__" else {})
-    return operation(*inputs, **settings)
+    if method != "__call__":
+        y = operation(*inputs, **settings)
+        return y if out is None else writers["into"](out, f"np.{name}", y)
+    condition = True if out is None else settings.pop("where", True)
+    if settings.get("dtype") is not None:
+        inputs = tuple(_cast(x, settings["dtype"]) for x in inputs)
+    settings.pop("dtype", None)
+    _check_settings(name, settings)
+    y = operation(*inputs, **settings)
+    return y if out is None else writers["into"](out, f"np.{name}", y, condition)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    """Return an input in the dtype in which a universal function is to be computed."""
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype)
 
 
 def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
-    for key in ("where", "casting", "order", "dtype", "subok", "signature"):
-        if key in settings:
+    harmless = {"casting": "same_kind", "order": "K", "subok": True, "where": True}
+    for key in ("where", "casting", "order", "subok", "signature"):
+        if key in settings and settings[key] is not harmless.get(key) and settings[key] != harmless.get(key):
             raise TypeError(f"np.{name}: {key}= is not supported on tensors; leave it out")
 
 

@@ -180,8 +180,8 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
     array([1., 2., 2., 2.])
     """
     x = shaped(x)
-    if axis is None:
-        x, axis = ravel(x), 0
+    if axis is None or x.ndim == 0:
+        x, axis = ravel(x), axis or 0
     axis = axis_of("repeat", axis, x.ndim)
     return take(x, np.repeat(np.arange(x.shape[axis]), value_of(repeats)), axis)
 
