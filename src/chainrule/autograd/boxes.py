@@ -51,7 +51,7 @@ class _Boxes(type):
 class Box(metaclass=_Boxes):
     """Any traced value."""
 
-    kinds = (Tensor, list, tuple, dict)
+    kinds: tuple[type, ...] = (Tensor, list, tuple, dict)
 
     @classmethod
     def register(cls, value_type: type) -> None:
@@ -63,8 +63,8 @@ class Box(metaclass=_Boxes):
             as_plain(value_type)
         elif not issubclass(value_type, np.generic | float | complex | list | tuple | dict):
             raise TypeError(
-                f"Box.register: {value_type.__name__} is not an array class; make it a dataclass, whose fields are then "
-                f"differentiated, or register it with chainrule.core.tree.register"
+                f"Box.register: {value_type.__name__} is not an array class; make it a dataclass, whose fields "
+                f"are then differentiated, or register it with chainrule.core.tree.register"
             )
 
 

@@ -50,7 +50,7 @@ def entering(x: Any) -> Any:
 
     Raises TypeError for a Python int, a string and other values that autograd does not differentiate either.
     """
-    if isinstance(x, int | str) and not isinstance(x, Tensor):
+    if type(x) in (int, bool, str):
         raise TypeError(f"Can't differentiate w.r.t. type {type(x)}; pass a float")
     leaves, structure = flatten(x)
     return unflatten(structure, [_floating(leaf) for leaf in leaves])
@@ -60,7 +60,7 @@ def _floating(x: Any) -> Any:
     kind = getattr(getattr(x, "dtype", None), "kind", None)
     if kind in ("i", "u", "b"):
         return x.astype(np.float64)
-    return float(x) if isinstance(x, int) and not isinstance(x, Tensor) else x
+    return float(x) if type(x) in (int, bool) else x
 
 
 class Run(TransformRun):

@@ -183,9 +183,7 @@ def _half_square(x: Any) -> Any:
     return np.sum(x**2, axis=-1) / 2
 
 
-def make_ggnvp(
-    f: Callable[..., Any], g: Callable[..., Any] = _half_square, f_argnum: int = 0
-) -> Callable[..., Any]:
+def make_ggnvp(f: Callable[..., Any], g: Callable[..., Any] = _half_square, f_argnum: int = 0) -> Callable[..., Any]:
     """Return a function that returns `v -> J.T @ H @ J @ v`, with the Jacobian J of `f` and the Hessian H of `g`."""
 
     @unary_to_nary

@@ -20,7 +20,7 @@ from chainrule.core.transforms.transposed import NotTransposed, transposed
 from chainrule.core.tree import flatten, unflatten
 
 from .boxes import getval, holds_box
-from .util import subval
+from .sequences import subval
 from .vector_spaces import dense, vspace
 from .wrap_util import get_name, wraps
 
@@ -79,7 +79,7 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
     return wrapped
 
 
-def notrace_primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
+def notrace_primitive(f_raw: Callable[..., Any]) -> Any:
     """Make a function of plain values: traced arguments are replaced by their values."""
 
     @wraps(f_raw)
@@ -263,7 +263,7 @@ class Call(Facts):
 
 
 def defvjp_argnums(fun: Any, vjpmaker: Callable[..., Any]) -> None:
-    """Define reverse mode for all arguments at once: `vjpmaker(argnums, ans, args, kwargs)` returns `g -> gradients`."""
+    """Define reverse mode for all arguments: `vjpmaker(argnums, ans, args, kwargs)` returns `g -> gradients`."""
     primitive_vjps[fun] = vjpmaker
 
 
@@ -302,7 +302,7 @@ def defjvp_argnums(fun: Any, jvpmaker: Callable[..., Any]) -> None:
 
 
 def defjvp_argnum(fun: Any, jvpmaker: Callable[..., Any]) -> None:
-    """Define forward mode for each argument: `jvpmaker(argnum, g, ans, args, kwargs)` returns its part of the tangent."""
+    """Define forward mode for each argument: `jvpmaker(argnum, g, ans, args, kwargs)` is its part of the tangent."""
 
     def jvp_argnums(argnums: Sequence[int], gs: Sequence[Any], ans: Any, args: Any, kwargs: Any) -> Any:
         total: Any = None
@@ -339,7 +339,7 @@ def defjvp(fun: Any, *jvpfuns: Any, argnums: Any = None) -> None:
 
 def def_linear(fun: Any) -> None:
     """Declare that a function is linear in each argument, which defines forward mode."""
-    defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: fun(*subval(args, argnum, g), **kwargs))
+    defjvp_argnum(fun, lambda argnum, g, _ans, args, kwargs: fun(*subval(args, argnum, g), **kwargs))
 
 
 # The methods of a primitive that autograd deprecated

@@ -26,13 +26,11 @@ class Node:
 
     __slots__ = ()
 
-    def __init__(
-        self, value: Any, fun: Any, args: tuple[Any, ...], kwargs: Any, parent_argnums: Any, parents: Any
-    ) -> None:
+    def __init__(self, *_: Any) -> None:
         """Make the node of an operation; `parents` are the nodes of the arguments `parent_argnums`."""
         raise TypeError(f"{type(self).__name__} does not define __init__; a subclass of Node has to")
 
-    def initialize_root(self, *args: Any, **kwargs: Any) -> None:
+    def initialize_root(self, *_: Any, **__: Any) -> None:
         """Make the node of the argument."""
         raise TypeError(f"{type(self).__name__} does not define initialize_root; a subclass of Node has to")
 

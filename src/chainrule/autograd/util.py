@@ -1,28 +1,13 @@
 """autograd.util: small helpers that code written for autograd imports."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Any
 
+from .sequences import subval, subvals, toposort
+from .test_util import check_grads
+
 __all__ = ["func", "quick_grad_check", "subval", "subvals", "toposort"]
-
-
-def subvals(x: Iterable[Any], ivs: Iterable[tuple[int, Any]]) -> tuple[Any, ...]:
-    """Return a sequence as a tuple, with other items at some places.
-
-    >>> subvals((1, 2, 3), [(0, "a"), (2, "c")])
-    ('a', 2, 'c')
-    """
-    items = list(x)
-    for i, value in ivs:
-        items[i] = value
-    return tuple(items)
-
-
-def subval(x: Iterable[Any], i: int, v: Any) -> tuple[Any, ...]:
-    """Return a sequence as a tuple, with another item at place `i`."""
-    return subvals(x, [(i, v)])
 
 
 def func(f: Any) -> Any:
@@ -30,30 +15,9 @@ def func(f: Any) -> Any:
     return f
 
 
-def toposort(end_node: Any, parents: Callable[[Any], Iterable[Any]] = attrgetter("parents")) -> Iterator[Any]:
-    """Yield the nodes of a graph from its end, each one after all that use it."""
-    users: dict[Any, int] = {}
-    stack = [end_node]
-    while stack:
-        node = stack.pop()
-        if node not in users:
-            stack.extend(parents(node))
-        users[node] = users.get(node, 0) + 1
-    ready = [end_node]
-    while ready:
-        node = ready.pop()
-        yield node
-        for parent in parents(node):
-            users[parent] -= 1
-            if users[parent] == 0:
-                ready.append(parent)
-
-
 def quick_grad_check(
     fun: Callable[..., Any], arg0: Any, extra_args: tuple[Any, ...] = (), kwargs: Any = None, **_: Any
 ) -> None:
     """Check the gradient with respect to the first argument. autograd deprecated it in favour of `check_grads`."""
-    from .test_util import check_grads
-
     warnings.warn("quick_grad_check is deprecated; use autograd.test_util.check_grads", DeprecationWarning, 2)
     check_grads(lambda x: fun(x, *extra_args, **(kwargs or {})), modes=["rev"], order=1)(arg0)

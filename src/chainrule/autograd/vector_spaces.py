@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .boxes import getval, isbox
-from .util import subval
+from .sequences import subval
 
 __all__ = [
     "ArrayVSpace",
@@ -88,7 +88,7 @@ class VSpace:
     def _scalar_mul(self, x: Any, a: Any) -> Any:
         return x * a
 
-    def _inner_prod(self, x: Any, y: Any) -> Any:
+    def _inner_prod(self, _x: Any, _y: Any) -> Any:
         raise self._undefined("_inner_prod")
 
     def _covector(self, x: Any) -> Any:
@@ -132,12 +132,12 @@ class ArrayVSpace(VSpace):
         self.dtype = value.dtype
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> Any:
         """The number of real numbers in a vector."""
         return prod(self.shape)
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> Any:
         """The number of axes."""
         return len(self.shape)
 
@@ -173,7 +173,7 @@ class ComplexArrayVSpace(ArrayVSpace):
     iscomplex = True
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> Any:
         """The number of real numbers in a vector."""
         return 2 * prod(self.shape)
 
@@ -206,7 +206,7 @@ class ContainerVSpace(VSpace):
         self.shape = self._map(vspace)
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> Any:
         """The number of real numbers in a vector."""
         return sum(vs.size for _, vs in self._kv_pairs(self.shape))
 
@@ -232,10 +232,10 @@ class ContainerVSpace(VSpace):
     def _kv_pairs(self, x: Any) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(x)
 
-    def _map(self, f: Callable[..., Any], *args: Any) -> Any:
+    def _map(self, _f: Callable[..., Any], *_args: Any) -> Any:
         raise self._undefined("_map")
 
-    def _subval(self, xs: Any, key: Any, x: Any) -> Any:
+    def _subval(self, _xs: Any, _key: Any, _x: Any) -> Any:
         raise self._undefined("_subval")
 
     def _add(self, xs: Any, ys: Any) -> Any:
@@ -319,9 +319,11 @@ def _of_array(value: Any) -> Any:
 
 
 VSpace.register(np.ndarray, _of_array)
-for _type in (float, np.longdouble, np.float64, np.float32, np.float16):
+_REAL: tuple[type, ...] = (float, np.longdouble, np.float64, np.float32, np.float16)
+_COMPLEX: tuple[type, ...] = (complex, np.clongdouble, np.complex64, np.complex128)
+for _type in _REAL:
     ArrayVSpace.register(_type)
-for _type in (complex, np.clongdouble, np.complex64, np.complex128):
+for _type in _COMPLEX:
     ComplexArrayVSpace.register(_type)
 ListVSpace.register(list)
 TupleVSpace.register(tuple)
@@ -333,6 +335,6 @@ def _named(cls: Any) -> type[NamedTupleVSpace]:
     return type(f"{cls.__name__}VSpace", (NamedTupleVSpace,), {"seq_type": cls})
 
 
-for _name in ("eig", "eigh", "qr", "slogdet", "svd"):  # their results are named tuples
-    _result = type(getattr(np.linalg, _name)(np.eye(1)))
+for _function in (np.linalg.eig, np.linalg.eigh, np.linalg.qr, np.linalg.slogdet, np.linalg.svd):
+    _result = type(_function(np.eye(1)))  # a named tuple
     _named(_result).register(_result)

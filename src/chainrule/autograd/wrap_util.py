@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from .util import subvals
+from .sequences import subvals
 
 __all__ = ["get_doc", "get_name", "unary_to_nary", "wrap_nary_f", "wraps"]
 
@@ -40,7 +40,7 @@ def wrap_nary_f(fun: Any, op: Any, argnum: Any) -> Callable[[Any], Any]:
     return wraps(fun, "{op}_of_{fun}_wrt_argnum_{argnum}", doc, op=get_name(op), argnum=argnum)
 
 
-def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
+def unary_to_nary(unary_operator: Callable[..., Any]) -> Any:
     """Turn `operator(f, x, ...)`, for functions of one argument, into `operator(f, argnum=0, ...)(*args, **kwargs)`.
 
     `argnum` is a position, or a tuple or list of positions, for which `x` is a tuple. Raises TypeError for anything

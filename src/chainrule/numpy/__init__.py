@@ -28,8 +28,8 @@ from chainrule.rules.network.softmax import logsumexp
 
 from . import fft, linalg
 from .making import MAKERS as _MAKERS
-from .making import array, asanyarray, ascontiguousarray, asarray, asfortranarray, require
-from .vectorized import vectorize
+from .making import array, asanyarray, asarray, ascontiguousarray, asfortranarray, fromiter, require
+from .vectorized import ndenumerate, vectorize
 from .wrapping import Function as _Function
 from .wrapping import wrapped as _wrapped
 
@@ -41,9 +41,11 @@ __all__ = [
     "asfortranarray",
     "c_",
     "fft",
+    "fromiter",
     "gather",
     "linalg",
     "logsumexp",
+    "ndenumerate",
     "r_",
     "require",
     "row_stack",

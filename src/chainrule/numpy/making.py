@@ -5,12 +5,12 @@ and for integers, it is NumPy's array.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import Tensor
 from chainrule.core.traces.running import is_transforming
 from chainrule.core.transforms.values import boxed
 from chainrule.rules.arrays.join import nested
@@ -42,7 +42,7 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **settings: Any) ->
 
 
 def ascontiguousarray(a: Any, dtype: Any = None, **settings: Any) -> Any:
-    """Return `asarray(a)` with its elements in one block of memory, at least one axis; a tensor's layout is not ours."""
+    """Return `asarray(a)` with its elements in one block of memory and at least one axis."""
     made = _made("ascontiguousarray", np.ascontiguousarray, a, dtype, settings)
     return made if made.ndim else made.reshape(1)
 
@@ -67,8 +67,7 @@ def _made(name: str, make: Callable[..., Any], values: Any, dtype: Any, settings
     if not holds_tensor(values):
         if settings.get("copy") is True and name == "array":
             settings = {key: value for key, value in settings.items() if key != "copy"}
-        made = make(values, dtype=dtype, **settings)
-        return made
+        return make(values, dtype=dtype, **settings)
     ndmin, copy = settings.pop("ndmin", 0), settings.pop("copy", None)
     if settings:
         raise TypeError(f"{name}: {next(iter(settings))}= is not supported on tensors; leave it out")
@@ -78,6 +77,15 @@ def _made(name: str, make: Callable[..., Any], values: Any, dtype: Any, settings
     elif copy and found is values:
         found = found.copy()
     return found.reshape((1,) * (ndmin - found.ndim) + found.shape) if ndmin > found.ndim else found
+
+
+def fromiter(iter: Any, dtype: Any, count: int = -1, **settings: Any) -> Any:
+    """Return a vector of the values that an iterator yields; a tensor where one of them is one."""
+    if isinstance(iter, Iterator):
+        iter = list(iter if count < 0 else islice(iter, count))
+    if holds_tensor(iter):
+        return asarray(list(islice(iter, count)) if count >= 0 else iter, dtype)
+    return np.fromiter(iter, dtype, count, **settings)
 
 
 # Arrays that can be written to
@@ -107,6 +115,7 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, **settings: Any) -> An
 
 def _full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, **settings: Any) -> Any:
     """Return an array of the shape of another, filled with one value, which may be traced."""
+    a = nested(a) if holds_tensor(a) else a
     if not holds_tensor(fill_value):
         return np.full_like(a, fill_value, dtype=dtype, shape=shape, **settings)
     dtype = getattr(a, "dtype", None) if dtype is None else dtype
@@ -132,7 +141,9 @@ def _like(plain: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(plain)
     def make(a: Any, *args: Any, **settings: Any) -> Any:
-        return (plain if isinstance(a, Tensor) else writable)(a, *args, **settings)
+        if holds_tensor(a):
+            return plain(nested(a), *args, **settings)
+        return writable(a, *args, **settings)
 
     return make
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import rules as _rules  # fills the tables
+from chainrule.core.operands.foreign import without_lists
 from chainrule.core.operands.protocols import functions, ufuncs, with_our_names, writers
 from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
@@ -36,17 +37,33 @@ class Function:
         self._ours, self._plain = ours, plain
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Call whichever of the two the arguments ask for."""
         return (self._ours if holds_tensor((args, settings)) else self._plain)(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:
         """Look up the other attributes of a universal function, such as `reduce`."""
-        return getattr(self.__dict__["_plain"], name)
+        found = getattr(self.__dict__["_plain"], name)
+        return of_tensors(found) if name in METHODS else found
 
     def __reduce__(self) -> Any:
         return _found, (self.__module__, self.__name__)
 
     def __repr__(self) -> str:
         return f"<function {self.__module__}.{self.__name__}>"
+
+
+METHODS = frozenset({"reduce", "accumulate", "reduceat", "outer", "at"})
+"""The methods of universal functions, which NumPy hands over for tensors, but not for lists that hold them."""
+
+
+def of_tensors(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose arguments NumPy sees with each list that holds tensors as one tensor."""
+
+    @functools.wraps(plain)
+    def call(*args: Any, **settings: Any) -> Any:
+        return plain(*without_lists(args), **settings)
+
+    return call
 
 
 def _found(module: str, name: str) -> Any:
@@ -70,8 +87,10 @@ def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any
 
     @functools.wraps(operation)
     def apply(*args: Any, **settings: Any) -> Any:
-        if not settings:
+        if not settings and len(args) <= getattr(plain, "nin", len(args)):
             return operation(*args)
+        if isinstance(plain, np.ufunc):  # NumPy knows what its settings mean
+            return plain(*without_lists(args), **settings)
         settings = with_our_names(plain, operation, settings)
         out = settings.pop("out", None)
         y = operation(*args, **settings)
@@ -81,9 +100,11 @@ def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any
 
 
 @functools.cache
-def wrapped(module: str, plain: Callable[..., Any]) -> Function:
+def wrapped(module: str, plain: Callable[..., Any]) -> Any:
     """Return a function of NumPy for a module of chainrule."""
     table = ufuncs if isinstance(plain, np.ufunc) else functions
+    if not hasattr(plain, "__name__"):
+        return plain
     what = f"np.{module.rpartition('numpy.')[2] + '.' if module != 'chainrule.numpy' else ''}{plain.__name__}"
     ours = table.get(plain)
     if ours is None:

@@ -35,7 +35,7 @@ def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 
 def flatten_func(func: Callable[..., Any], example: Any) -> tuple[Callable[..., Any], Callable[[Any], Any], Any]:
-    """Return `func` as a function of a vector with a vector as its result, the function back, and the example's vector."""
+    """Return `func` from vectors to vectors, the function back from a vector, and the vector of the example."""
     vector, unflatten = flatten(example)
 
     def of_vector(x: Any, *args: Any) -> Any:

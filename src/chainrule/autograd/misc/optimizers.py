@@ -17,7 +17,7 @@ __all__ = ["adam", "rmsprop", "sgd", "unflatten_optimizer"]
 Gradient = Callable[[Any, int], Any]
 
 
-def unflatten_optimizer(optimize: Callable[..., Any]) -> Callable[..., Any]:
+def unflatten_optimizer(optimize: Callable[..., Any]) -> Any:
     """Make an optimiser of vectors one of nested containers."""
 
     @wraps(optimize)

@@ -5,8 +5,8 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from ..sequences import subvals, toposort
 from ..tracer import Node, trace
-from ..util import subvals, toposort
 from ..wrap_util import wraps
 
 __all__ = ["ConstGraphNode", "FullGraphNode", "const_graph", "const_graph_unary", "full_graph"]
@@ -17,7 +17,7 @@ class ConstGraphNode(Node):
 
     __slots__ = ("parents", "partial_fun")
 
-    def __init__(self, value: Any, fun: Any, args: Any, kwargs: Any, parent_argnums: Any, parents: Any) -> None:
+    def __init__(self, _value: Any, fun: Any, args: Any, kwargs: Any, parent_argnums: Any, parents: Any) -> None:
         args = subvals(args, zip(parent_argnums, repeat(None), strict=False))
 
         def partial_fun(partial_args: Any) -> Any:
@@ -51,7 +51,7 @@ def const_graph_unary(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return maybe_cached_fun
 
 
-def const_graph(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+def const_graph(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Return `fun` with these first arguments as a function whose graph is recorded in the first call.
 
     Later calls repeat its operations, without running its Python code: right only if that has no branches on values.

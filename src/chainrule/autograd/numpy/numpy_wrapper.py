@@ -26,7 +26,7 @@ def wrap_namespace(old: Mapping[str, Any], new: MutableMapping[str, Any]) -> Non
             if isinstance(value, float | int | type | None):
                 new[name] = value
             continue
-        if isinstance(value, _np.ufunc) and value in _ufuncs or value in _functions:
+        if (isinstance(value, _np.ufunc) and value in _ufuncs) or value in _functions:
             new[name] = value
             continue
         new[name] = wrapped.setdefault(id(value), _primitive(value))

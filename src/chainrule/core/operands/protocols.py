@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.core.errors import GradientError
 from chainrule.core.tensor import Tensor
 
-from .foreign import asker, without_rule
+from .foreign import asker, numbers, without_rule
 from .plain import is_written_into_array, refuse_array_write
 
 ufuncs: dict[Any, Callable[..., Any]] = {}
@@ -135,6 +135,15 @@ Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
 Tensor.__array__ = _array  # type: ignore[attr-defined]
 
-functions[np.shape] = lambda a: a.shape
-functions[np.ndim] = lambda a: a.ndim
-functions[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]
+functions[np.shape] = lambda a: numbers(a).shape
+functions[np.ndim] = lambda a: numbers(a).ndim
+functions[np.size] = lambda a, axis=None: numbers(a).size if axis is None else numbers(a).shape[axis]
+
+
+def _einsum_path(*operands: Any, **settings: Any) -> Any:
+    """Return the order of contractions, which depends on the shapes alone."""
+    shapes: list[Any] = [np.broadcast_to(0.0, x.shape) if isinstance(x, Tensor) else x for x in operands]
+    return np.einsum_path(*shapes, **settings)
+
+
+functions[np.einsum_path] = _einsum_path

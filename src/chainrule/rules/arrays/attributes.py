@@ -42,9 +42,7 @@ class Flat:
         places = np.arange(self.base.size)[value_of(index) if isinstance(index, Tensor) else index]
         if np.size(value) and np.shape(value) != np.shape(places):
             value = np.resize(value, np.shape(places))  # as NumPy does: repeated, or cut off
-        overwrite(
-            self.base, "x.flat", lambda: At(flatten(self.base))[places].set(value).reshape(self.base.shape)
-        )
+        overwrite(self.base, "x.flat", lambda: At(flatten(self.base))[places].set(value).reshape(self.base.shape))
 
     def copy(self) -> Any:
         """Return the elements as a vector."""

@@ -189,8 +189,10 @@ def _is_c(function: str, x: Array, order: str) -> bool:
     """Whether an order of NumPy's, for this array, is that of rows; it is that of columns otherwise."""
     if order not in ("C", "F", "A"):
         raise ValueError(f"{function}: got order={order!r}, expected 'C', 'F' or 'A'")
+    if order != "A":
+        return order == "C"
     flags = innermost(x).flags if isinstance(x, Tensor) else np.asarray(x).flags
-    return order == "C" or (order == "A" and not (flags.f_contiguous and not flags.c_contiguous))
+    return not flags.f_contiguous or flags.c_contiguous
 
 
 def _in_memory(x: Array) -> tuple[int, ...]:
@@ -208,7 +210,7 @@ def reshape(x: Array, shape: Any, *more: int, order: str = "C", copy: bool | Non
     >>> reshape(np.arange(6.0), 2, -1).shape, reshape(np.arange(6.0), (3, 2)).shape
     ((2, 3), (3, 2))
     """
-    shape = _listed(shape, more)
+    x, shape = shaped(x), _listed(shape, more)
     if not _is_c("reshape", x, order):
         lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
         y = transpose(viewed(Reshape, transpose(x), {"shape": lengths[::-1]}))

@@ -1,4 +1,4 @@
-"""The methods of NumPy's universal functions for tensors: `reduce`, `accumulate`, `reduceat` and `outer` of any of them.
+"""The methods of NumPy's universal functions for tensors: `reduce`, `accumulate`, `reduceat` and `outer`.
 
 A method without a rule of its own is composed of the function itself, applied to slices one after the other as NumPy
 does. Sums, products, extremes and `logaddexp` have rules, in the files of their reductions or here.
@@ -13,6 +13,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from chainrule.core.operands.protocols import implements, methods, ufuncs
 from chainrule.core.operation import Array
+from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain
 from chainrule.rules.network.softmax import logsumexp
 
@@ -21,7 +22,6 @@ from .index import getitem
 from .join import stack
 from .reduce import arrayed
 from .shape import astype, expand_dims, moveaxis, shaped
-
 
 
 def _at(x: Array, axis: int, part: Any) -> Array:
@@ -46,12 +46,11 @@ def _flat_axes(x: Array, axis: Any) -> Array:
 def reduce(ufunc: Any, x: Array, axis: Any = 0, dtype: Any = None, keepdims: bool = False, **given: Any) -> Array:
     """Return a universal function of two arguments, folded over one axis, or over several if their order is free.
 
-    `initial` comes first; `where` is not supported.
+    `initial` comes first, and elements that `where` leaves out are skipped.
     """
     what = f"np.{ufunc.__name__}.reduce"
-    if given.get("where", True) is not True:
-        raise TypeError(f"{what}: where= is not supported on tensors; select the elements by indexing instead")
     x = arrayed(x) if dtype is None else astype(arrayed(x), dtype)
+    where = given.get("where", True)
     if isinstance(axis, int):
         axis = (axis,)
     if ufunc.identity is None and ufunc not in (np.fmax, np.fmin) and (axis is None or len(axis) != 1):
@@ -65,7 +64,15 @@ def reduce(ufunc: Any, x: Array, axis: Any = 0, dtype: Any = None, keepdims: boo
         slices = [initial, *slices]
     if not slices:
         raise ValueError(f"{what}: got no elements, and {ufunc.__name__} has no identity; pass initial=")
-    y = fold(ufuncs[ufunc], slices)
+    if where is True:
+        y = fold(ufuncs[ufunc], slices)
+    else:
+        if initial is np._NoValue or initial is None:
+            raise ValueError(f"{what}: where= needs initial= for a function without an identity")
+        kept = _flat_axes(np.broadcast_to(np.asarray(value_of(where)), x.shape), axis)
+        y = np.broadcast_to(initial, parts.shape[:-1])
+        for k, part in enumerate(slices[1:]):
+            y = np.where(kept[..., k], ufuncs[ufunc](y, part), y)
     if not keepdims:
         return y
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)

@@ -84,7 +84,7 @@ class Eigh(General):
     @staticmethod
     def primal(a: Array, *, triangle: str = "L") -> tuple[Array, Array]:
         # The two triangles are equal, but the signs of the vectors depend on which one LAPACK reads.
-        w, v = np.linalg.eigh(symmetric(a), triangle)  # type: ignore[arg-type]
+        w, v = np.linalg.eigh(symmetric(a), triangle)  # type: ignore[call-overload]
         return w, v
 
     @staticmethod
