@@ -18,6 +18,7 @@ from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.reverse import gradients
+from chainrule.core.traces.running import transforming
 from chainrule.core.traces.tape import Tape, check_differentiable, next_level
 from chainrule.core.tree import flatten, paths, unflatten
 
@@ -59,7 +60,8 @@ class no_grad(Floor):
 def called(level: int, f: Function, args: Sequence[Any]) -> Any:
     """Call a function on boxes of a trace."""
     try:
-        return f(*args)
+        with transforming():
+            return f(*args)
     except BaseException as error:
         ended(level)
         # NumPy replaces our error about a write to a plain array by one that does not say what to do.

@@ -14,6 +14,7 @@ from chainrule.core.tensor import value_of
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, along_axes, on_last_axes, past_leading
 
 from .gather import take
+from .padding import EDGES, pad_by_edges
 from .shape import Axes, BroadcastTo, Copy, Reshape, as_tuple, axes_of, axis_of, ravel, shaped, swapaxes
 
 
@@ -205,8 +206,8 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
     array([1., 2., 2., 2.])
     """
     x = shaped(x)
-    if axis is None:
-        x, axis = ravel(x), 0
+    if axis is None or x.ndim == 0:
+        x, axis = ravel(x), axis or 0
     axis = axis_of("repeat", axis, x.ndim)
     return take(x, np.repeat(np.arange(x.shape[axis]), value_of(repeats)), axis)
 
@@ -224,11 +225,13 @@ def triu(x: Array, k: int = 0) -> Array:
 
 
 @implements(np.pad)
-def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Array:
+def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, **settings: Any) -> Array:
     """Return `x` with elements before and after each axis.
 
     `pad_width` is a number, a pair (before, after) for all axes, or a pair for each. `mode` is "constant" (with
-    `constant_values`, in the forms of `pad_width`), "edge", "reflect", "symmetric" or "wrap", as in NumPy.
+    `constant_values`, in the forms of `pad_width`), "edge", "reflect" or "symmetric" (with `reflect_type` "even" or
+    "odd"), "wrap", "linear_ramp" (with `end_values`), or "maximum", "minimum", "mean" or "median" (with `stat_length`),
+    as in NumPy.
 
     >>> pad(np.array([1.0, 2.0, 3.0]), (2, 1), mode="reflect")
     array([3., 2., 1., 2., 3., 2.])
@@ -241,10 +244,12 @@ def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: An
         return (
             padded if not border.any() else padded + np.pad(np.zeros(x.shape, x.dtype), widths, constant_values=border)
         )
+    if mode in EDGES or settings.get("reflect_type", "even") != "even":
+        return pad_by_edges(x, widths, mode, settings)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(
-            f"pad: got mode={mode!r}, expected 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', the modes that "
-            f"have a derivative here"
+            f"pad: got mode={mode!r}, expected 'constant', 'edge', 'reflect', 'symmetric', 'wrap', "
+            f"{', '.join(map(repr, EDGES))}"
         )
     for axis, width in enumerate(widths):
         if width != (0, 0):

@@ -16,9 +16,11 @@ from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import plain, running
 from chainrule.core.transforms.batch import along_axes, along_axis
+
+from . import reduce_options as options
 
 Axis = int | tuple[int, ...] | None
 
@@ -276,13 +278,13 @@ def sum(
 ) -> Array:
     """Return the sum over `axis`; float16 is accumulated in float32.
 
-    `dtype`, `out`, `initial` and `where` raise a TypeError.
+    `dtype`, `out`, `initial` and `where` are NumPy's.
 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
     if refused or dtype is not None or out is not None:
-        refuse("sum", dtype=dtype, out=out, **refused)
+        return options.SUM.apply(sum, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return Sum.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -295,7 +297,15 @@ def mean(
     >>> mean(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=-1)
     array([1.5, 3.5])
     """
-    refuse("mean", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        where = refused.pop("where", True)
+        if where is not True:
+            return options.Options("mean", 0).apply(
+                lambda a, **over: options.mean_of(sum, a, where=where, **over),
+                *(a, axis, keepdims),
+                **{"dtype": dtype, "out": out, **refused},
+            )
+        return options.Options("mean", 0).apply(mean, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return Mean.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -307,14 +317,16 @@ def max(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, 
     >>> grad(max)(np.array([1.0, 3.0, 3.0]))
     array([0. , 0.5, 0.5])
     """
-    refuse("max", out=out, **refused)
+    if refused or out is not None:
+        return options.MAX.apply(max, a, axis, keepdims, out=out, **refused)
     return Max.apply(a, axis=axis, keepdims=keepdims)
 
 
 @implements(np.min, np.amin)
 def min(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return the smallest element along `axis`, NaN if one is NaN. Ties share the gradient equally."""
-    refuse("min", out=out, **refused)
+    if refused or out is not None:
+        return options.MIN.apply(min, a, axis, keepdims, out=out, **refused)
     return Min.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -345,7 +357,8 @@ def nansum(
     >>> float(nansum(np.array([1.0, np.nan, 2.0])))
     3.0
     """
-    refuse("nansum", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        return options.SUM.apply(nansum, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return sum(known(a)[1], axis=axis, keepdims=keepdims)
 
 
@@ -354,7 +367,11 @@ def nanmean(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
     """Return the mean over `axis`, ignoring NaN; NaN, with NumPy's warning, if nothing is left."""
-    refuse("nanmean", dtype=dtype, out=out, **refused)
+    where = refused.pop("where", True)
+    if where is not True:
+        a = np.where(value_of(where), numbers(a), np.nan)
+    if refused or dtype is not None or out is not None:
+        return options.Options("nanmean", 0).apply(nanmean, a, axis, keepdims, dtype=dtype, out=out, **refused)
     is_known, filled = known(a)
     total = sum(filled, axis=axis, keepdims=keepdims)
     return total / is_known.sum(axis=axis, keepdims=keepdims).astype(total.dtype)
@@ -381,14 +398,16 @@ def argmin(a: Array, axis: int | None = None, out: Array = None, *, keepdims: bo
 @implements(np.any)
 def any(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return whether some element along `axis` is not zero."""
-    refuse("any", out=out, **refused)
+    if refused or out is not None:
+        return options.ANY.apply(any, a, axis, keepdims, out=out, **refused)
     return Any.apply(a, axis=axis, keepdims=keepdims)
 
 
 @implements(np.all)
 def all(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return whether every element along `axis` is not zero."""
-    refuse("all", out=out, **refused)
+    if refused or out is not None:
+        return options.ALL.apply(all, a, axis, keepdims, out=out, **refused)
     return All.apply(a, axis=axis, keepdims=keepdims)
 
 

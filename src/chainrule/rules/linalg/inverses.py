@@ -249,8 +249,14 @@ def slogdet(a: Array) -> SlogdetResult:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> Array:
-    """Return the pseudoinverses of matrices [..., n, m].
+def pinv(
+    a: Array,
+    rcond: float | None = None,
+    hermitian: bool = False,  # noqa: ARG001
+    *,
+    rtol: float | None = None,
+) -> Array:
+    """Return the pseudoinverses of matrices [..., n, m]; `hermitian` makes no difference.
 
     Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds as
     long as the rank does not change.
