@@ -39,7 +39,21 @@ from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigm
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
 if TYPE_CHECKING:
-    from chainrule import check, compile, data, distributed, doctor, explain, nn, numpy, optim, random, special, train
+    from chainrule import (
+        check,
+        compile,
+        data,
+        distributed,
+        doctor,
+        explain,
+        explore,
+        nn,
+        numpy,
+        optim,
+        random,
+        special,
+        train,
+    )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
@@ -59,6 +73,7 @@ _LAZY_MODULES = frozenset(
         "distributed",
         "doctor",
         "explain",
+        "explore",
         "nn",
         "numpy",
         "optim",
@@ -115,6 +130,7 @@ __all__ = [
     "exp",
     "explain",
     "explain_grad",
+    "explore",
     "full",
     "gelu",
     "grad",

@@ -54,7 +54,9 @@ def main() -> None:
         try:
             app()
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
-            if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
+            if isinstance(error, TypeError) and not str(error).startswith(
+                ("explain", "explore", "graph: ", "doctor: ", "check")
+            ):
                 raise  # a bug in the user's program: its traceback says where
             terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
@@ -316,6 +318,50 @@ def graph(
     drawn = graph_of(target, InputSource(data, samples, tuple(shape or ()), seed, loss, column, task), fold, lang)
     drawn.save(out, animate=animate)
     console.print(f"{drawn!r}: {out}")
+
+
+@_command("chainrule explore neuron.py:loss")
+def explore(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="FILE.py:NAME, module:NAME, or a trained model (default: a gallery of networks)."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
+    port: Annotated[int, typer.Option(help="The port; 0 or one that is taken: any free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write an HTML file that needs no server, instead of serving.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --out: the training steps to record.")] = 0,
+    samples: Annotated[int, typer.Option(help="The number of rows to pass through the model.")] = 4,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    optimizer: Annotated[str, typer.Option(help="SGD, Momentum, Adam, AdamW, RMSprop or Adagrad.")] = "SGD",
+    seed: Annotated[int, typer.Option(help="Seeds the inputs drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The page's language, en or ko.")] = "en",
+) -> None:
+    """Walk through the backward pass in the browser, change a number, and see what follows.
+
+    Serves on this machine only, until Ctrl-C, and prints the link, which works once.
+    """
+    from chainrule.jobs.explore import Opened, opened, recorded_to
+    from chainrule.jobs.targets import InputSource
+
+    source = InputSource(data, samples, tuple(shape or ()), seed, loss, column, task)
+    chosen = Opened(target, source, optimizer, lang)
+    if out is not None:
+        check_output(out, _target_files(target or "") | _data_files(data))
+        recorded_to(out, chosen, steps)
+        console.print(f"explorer: {out}")
+        return
+    server = opened(chosen, port)
+    typer.echo(server.url())
+    sys.stdout.flush()
+    if browser:
+        server.browse()
+    server.wait()
 
 
 @_command("chainrule doctor digits --report flow.html")
