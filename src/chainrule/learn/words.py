@@ -154,6 +154,13 @@ TEXT: Texts = {
         "en": "Derive the gradient of {name} and compare shapes, signs and factors.",
         "ko": "{name}의 기울기를 유도해서 모양, 부호, 인수를 비교하세요.",
     },
+    "practice_how": {
+        "en": "Type an answer, or: hint, key, quit.",
+        "ko": "답을 입력하세요. 힌트는 hint, 정답은 key, 끝내기는 quit입니다.",
+    },
+    "practice_score": {"en": "{right} of {asked} right.", "ko": "{asked}문제 중 {right}문제를 맞혔습니다."},
+    "practice_no_hint": {"en": "There is no other hint.", "ko": "힌트가 더 없습니다."},
+    "practice_kept": {"en": "Kept in {path}.", "ko": "기록을 {path}에 저장했습니다."},
     "table_intro": {
         "en": "A network does not train. `chainrule doctor` prints this for it:",
         "ko": "어떤 신경망이 학습되지 않습니다. `chainrule doctor`의 출력은 다음과 같습니다.",
