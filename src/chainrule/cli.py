@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
-    from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
@@ -22,6 +21,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.base.files import check_output, is_same_file, write_text
 from chainrule.core.errors import CaptureError
+from chainrule.jobs.learning.commands import COMMANDS as LEARNING
 from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
@@ -416,14 +416,16 @@ def info(
     ] = False,
 ) -> None:
     """Describe a model file or, without one, this installation."""
+    from chainrule.jobs import info as info_of
+
     if clear_cache:
-        _clear_cache()
+        info_of.clear_cache(console)
     elif operations:
-        _print_operations()
+        info_of.print_operations(console)
     elif model is not None:
-        _print_model(model)
+        info_of.print_model(console, model)
     else:
-        _print_installation()
+        info_of.print_installation(console)
 
 
 def _derivation(job: "Job", lang: str) -> "Derivation":
@@ -438,6 +440,10 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
+
+
+for _function, _example in LEARNING.items():
+    _command(_example)(_function)
 
 
 def _data_files(data: str | None) -> dict[str, Path]:
@@ -487,60 +493,6 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
 
 def _warn(text: str) -> None:
     terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")
-
-
-def _print_operations() -> None:
-    from chainrule.check.audit.audit import KINDS, operations, summary
-
-    own = Table("operation", "kind", "arguments", "formula")
-    for row in operations():
-        own.add_row(*row)
-    of_numpy = Table("NumPy functions", "", "what they are here")
-    for kind, count in summary().items():
-        of_numpy.add_row(kind, str(count), KINDS[kind])
-    console.print(own, of_numpy, sep="\n\n")
-
-
-def _print_model(path: Path) -> None:
-    from chainrule.train import load
-    from chainrule.train.saved.description import Description, is_described
-
-    saved = load(path)
-    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
-    table = Table("array", "shape", "dtype")
-    for name, array in saved.model.items():
-        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
-    console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
-    for line in said:
-        console.print(line)
-
-
-def _clear_cache() -> None:
-    from chainrule.kernels.native.cache import cache
-
-    kept = cache()
-    count = kept.clear()
-    reason = f"; the folder {kept.reason}" if kept.reason else ""
-    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_installation() -> None:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from chainrule.core.operation import REGISTRY
-    from chainrule.kernels.native.cache import kept_in
-
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
-    for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
-        try:
-            console.print(f"  {package} {version(package)}")
-        except PackageNotFoundError:
-            console.print(f"  {package} not installed")
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
-    for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":
