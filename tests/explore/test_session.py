@@ -421,6 +421,11 @@ def test_an_explorer_of_a_tensor_says_what_to_pass():
         cr.explore(neuron, 2.0, 0.5, 0.1, 1.0, lang="fr")
 
 
+def test_complex_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"explore: .* is complex, and only real numbers can be explored; cr\.graph"):
+        cr.explore(lambda x: np.abs(np.fft.fft(x)).sum(), np.arange(4.0))
+
+
 def test_a_session_of_a_subject_that_draws_at_random_is_repeatable():
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Linear(4, 8, generator=rng), nn.Dropout(0.5), nn.Linear(8, 1, generator=rng))

@@ -95,6 +95,7 @@ class Run:
         self.forward_order = [box.number for box in self.boxes if box.op is not None]
         self.backward_order = self._number()
         self.by_name = {box.name: box for box in self.boxes}
+        self._check_real()
 
     def _names(self, before: "Run | None") -> Names:
         """Return the symbols: those of the run before, if this one did the same, since finding them takes long."""
@@ -174,6 +175,15 @@ class Run:
             if slot[0] != "leaf" and np.shape(value) == x.shape and np.array_equal(value, x):
                 return self.subject.original(slot)
         return x
+
+    def _check_real(self) -> None:
+        """Raise ValueError for complex numbers: the equations that are shown are those of real ones."""
+        for box in self.boxes:
+            if not isinstance(box.value, tuple) and np.iscomplexobj(box.value):
+                raise ValueError(
+                    f"explore: {box.name} ({box.operation}) is complex, and only real numbers can be explored; "
+                    f"cr.graph draws the computation, cr.check checks its gradient"
+                )
 
     # The two passes
 
