@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import Names, name_all
 from chainrule.explain.derive.subject import Recording
@@ -90,6 +91,7 @@ class Run:
         self.box_of: dict[Entry, Box] = {}
         self._taken: set[str] = set()
         self._constants: dict[int, Box] = {}
+        self._equations: dict[Unit, tuple[Equation, list[Equation]]] = {}
         for entry in self._reached():
             self._add(entry)
         self.forward_order = [box.number for box in self.boxes if box.op is not None]
@@ -219,6 +221,12 @@ class Run:
     def book(self) -> Book:
         """The equations, one operation at a time."""
         return Book(self.recording, list(self.units.values()), self.names)
+
+    def forward_equation(self, unit: Unit) -> tuple[Equation, list[Equation]]:
+        """Return the equation of an operation, and those that it depends on; it is written once."""
+        if unit not in self._equations:
+            self._equations[unit] = self.book.forward(unit)
+        return self._equations[unit]
 
     def trained(self) -> Sequence[Box]:
         """Return the parameters that a training step changes."""

@@ -95,6 +95,9 @@ class Handler(BaseHTTPRequestHandler):
     owner: Server
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
+    wbufsize = -1
+    """Headers and body leave together: apart, the second would wait for the first to be acknowledged."""
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing: the command says its link and no more."""
