@@ -57,7 +57,6 @@ def equation(latex: str) -> Markup:
 def _head(run: Run, box: Box, words: Words) -> Markup:
     name = box.entry.name if box.entry is not None and box.op is None else ""
     unit = None if box.entry is None else run.units.get(box.entry)
-    is_stated = unit is not None and not isinstance(box.value, tuple)
     said = [
         (words["made by"], (box.operation.replace("_", " ") if box.op is not None else words[box.kind])),
         (words["shape"], shape_text(box.shape, words.lang)),
