@@ -29,7 +29,8 @@ Both = tuple[str, str]
 @dataclass(frozen=True)
 class Line:
     r"""One line: `symbol` (LaTeX) is what it computes, `formula` the equation, `numbers` the equation's right-hand side with
-    numbers put in ("" if they do not fit), `value` the result, and `error` its relative deviation from the engine's."""
+    numbers put in ("" if they do not fit), `value` the result, and `error` its relative deviation from the engine's.
+    """
 
     symbol: str
     formula: str

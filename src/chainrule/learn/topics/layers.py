@@ -49,7 +49,9 @@ def slopes_with(activation: Any) -> Any:
     return slopes
 
 
-SLOPES = {name: slopes_with(f) for name, f in {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "softplus": softplus}.items()}
+SLOPES = {
+    name: slopes_with(f) for name, f in {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "softplus": softplus}.items()
+}
 
 
 def activation_scene(draw: Draw, level: int) -> Scene:

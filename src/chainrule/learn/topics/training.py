@@ -9,7 +9,7 @@ from chainrule.core.transforms.derivatives import grad
 from chainrule.learn.draw import Draw
 from chainrule.learn.lines import Worked
 from chainrule.nn.module import Parameter
-from chainrule.optim import SGD, Adam, clip_grad_norm_
+from chainrule.optim import Adam, clip_grad_norm_
 
 from .topic import Topic
 

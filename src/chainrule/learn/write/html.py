@@ -1,8 +1,8 @@
 """A sheet as a page: formulas in MathML, hints that open, no script."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from chainrule.learn.question import Question
 from chainrule.learn.words import words
 from chainrule.present import page
 from chainrule.present.html import Markup, join, tag
@@ -10,21 +10,18 @@ from chainrule.present.mathematics import formula
 
 from .blocks import Block, pieces, sheet
 
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
-
-def write_html(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_html(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the sheet as a page of its own."""
     return page.page(words(lang)["worksheet"], lang, *_content(exercises, lang, key))
 
 
-def write_fragment(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_fragment(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the sheet as one element for a notebook."""
     return page.fragment(lang, *_content(exercises, lang, key))
 
 
-def _content(exercises: Sequence["Exercise"], lang: str, key: bool) -> list[Markup]:
+def _content(exercises: Sequence[Question], lang: str, key: bool) -> list[Markup]:
     return [as_html(block) for block in sheet(exercises, lang, key=key)]
 
 
