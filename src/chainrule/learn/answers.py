@@ -129,9 +129,9 @@ class FormulaAnswer:
             return same
         for other in pairs[0][2]:
             if all(np.shape(o[other]) == np.shape(e) and close(e * o[other], g, SAME) for g, e, o in pairs):
-                return say("factor_too_many", factor=other)
+                return str(say("factor_too_many", factor=other))
             if all(np.shape(o[other]) == np.shape(e) and close(e, np.multiply(g, o[other]), SAME) for g, e, o in pairs):
-                return say("factor_missing", factor=other)
+                return str(say("factor_missing", factor=other))
         return str(say("wrong_formula"))
 
 

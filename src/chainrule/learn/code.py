@@ -23,6 +23,7 @@ def plain_source(function: Callable[..., Any]) -> str:
     assert isinstance(definition, ast.FunctionDef)
     definition.returns = None
     definition.decorator_list = []
+    definition.name = definition.name.removeprefix("_")
     for argument in definition.args.args:
         argument.annotation = None
     return ast.unparse(tree).replace("F.", "")
@@ -33,7 +34,7 @@ def as_written(function: Callable[..., Any]) -> Callable[..., Any]:
     source = plain_source(function)
     names = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     names |= {name: getattr(names["F"], name) for name in ("softmax", "conv1d") if "F" in names}
-    return run(source, function.__name__, names)
+    return run(source, function.__name__.removeprefix("_"), names)
 
 
 def run(source: str, name: str, names: dict[str, Any] | None = None) -> Callable[..., Any]:

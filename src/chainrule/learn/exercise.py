@@ -53,8 +53,8 @@ def exercise(
 ) -> Exercise:
     """Return an exercise on a topic of backpropagation, with a verified key.
 
-    `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang` "en"
-    or "ko". The same arguments give the same exercise on every machine. `kind` selects one of those that the topic
+    `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang`
+    "en" or "ko". The same arguments give the same exercise on every machine. `kind` selects one of those that the topic
     offers at the level: compute, derive, fill, choose, line, write.
 
     Raises ValueError for an unknown topic, level, language or kind.

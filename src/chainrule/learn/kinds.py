@@ -291,10 +291,8 @@ def _mistakes(solution: Solution, asked: Line) -> list[Mistake]:
     """The values that known mistakes give: another value of the solution, or one of two factors alone."""
     before = _before(solution, asked)
     found = [Mistake(line.value, "incoming_only") for line in before]
-    for line in before:
-        if np.shape(line.value) == np.shape(asked.value) and np.all(np.asarray(line.value) != 0):
-            found.append(Mistake(np.asarray(asked.value) / line.value, "local_only"))
-    others = [
-        line for line in solution.lines if line.name != asked.name and np.shape(line.value) == np.shape(asked.value)
-    ]
+    alike = [line for line in solution.lines if np.shape(line.value) == np.shape(asked.value)]
+    divisors = [line for line in before if np.shape(line.value) == np.shape(asked.value) and np.all(line.value)]
+    found += [Mistake(np.asarray(asked.value) / line.value, "local_only") for line in divisors]
+    others = [line for line in alike if line.name != asked.name]
     return found + [Mistake(line.value, "value_instead") for line in others]

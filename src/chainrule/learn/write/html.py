@@ -1,6 +1,7 @@
 """A sheet as a page: formulas in MathML, hints that open, no script."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from chainrule.learn.question import Question
 from chainrule.learn.words import words
@@ -41,5 +42,8 @@ def as_html(block: Block) -> Markup:
 
 def inline(text: str) -> Markup:
     """Return a paragraph's pieces as HTML."""
-    made = {"text": str, "code": lambda t: tag("code", t), "math": formula, "bold": lambda t: tag("strong", inline(t))}
+    made: dict[str, Callable[[str], Any]] = {
+        **{"text": str, "math": formula},
+        **{"code": lambda t: tag("code", t), "bold": lambda t: tag("strong", inline(t))},
+    }
     return join(made[piece.kind](piece.text) for piece in pieces(text))

@@ -1,6 +1,6 @@
 r"""A sheet as a LaTeX document: amsmath, amssymb, fancyvrb; kotex where it is Korean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from chainrule.explain.write.latex import escape as escape_text
 from chainrule.learn.question import Question
@@ -49,7 +49,7 @@ def _split(text: str) -> str:
 
 def inline(text: str) -> str:
     """Return a paragraph's pieces as LaTeX."""
-    made = {
+    made: dict[str, Callable[[str], str]] = {
         **{"text": escape_text, "math": lambda t: f"${t}$", "bold": lambda t: rf"\textbf{{{inline(t)}}}"},
         "code": lambda t: rf"\texttt{{{escape_text(t)}}}",
     }

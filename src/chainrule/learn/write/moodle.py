@@ -1,7 +1,7 @@
-"""A sheet as Moodle's XML question format, which a course imports: numerical, multiple choice, short answer, essay.
+"""A sheet as Moodle's XML question format, which a course imports: numerical, multiple choice, essay.
 
-The format: https://docs.moodle.org/en/Moodle_XML_format. Arrays and formulas have many right spellings, and a program is
-none of Moodle's types: these become essays, with the key for whoever grades.
+The format: https://docs.moodle.org/en/Moodle_XML_format. Arrays and formulas have many right spellings, and a program
+is none of Moodle's types: these become essays, with the key for whoever grades.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""A sheet as a QTI 2.1 package (IMS Question and Test Interoperability), which Canvas and others import: a ZIP archive.
+"""A sheet as a QTI 2.1 package (IMS Question and Test Interoperability), which Canvas imports: a ZIP archive.
 
-Each exercise is an `assessmentItem`; numbers and choices are graded by the standard templates, all else is extended text
-for a person to grade.
+Each exercise is an `assessmentItem`; numbers and choices are graded by the standard templates, all else is extended
+text for a person to grade.
 """
 
 import io
@@ -70,10 +70,10 @@ def _item(exercise: Question, name: str, lang: str) -> Element:
         case _:
             _declare(item, "string", None)
             SubElement(body, "extendedTextInteraction", responseIdentifier="RESPONSE", expectedLines="12")
-            processing = None
+            processing = Element("")
     SubElement(item, "outcomeDeclaration", identifier="SCORE", cardinality="single", baseType="float")
     item.append(body)
-    if processing is not None:
+    if processing.tag:
         item.append(processing)
     return item
 
