@@ -30,8 +30,8 @@ Both = tuple[str, str]
 class Line:
     """One line of a solution.
 
-    `symbol` (LaTeX) is what it computes, `formula` the equation, `numbers` its right-hand side with numbers put in ("" if
-    they do not fit), `value` the result, and `error` its relative deviation from the engine's.
+    `symbol` (LaTeX) is what it computes, `formula` the equation, `numbers` its right-hand side with numbers put in (""
+    if they do not fit), `value` the result, and `error` its relative deviation from the engine's.
     """
 
     symbol: str
