@@ -1,4 +1,4 @@
-"""Exercises: every key is right by numerical differentiation, the same seed gives the same sheet, mistakes are named."""
+"""Exercises: keys are right by numerical differentiation, a seed gives the same sheet, mistakes are named."""
 
 import json
 import zipfile

@@ -8,7 +8,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -45,3 +45,11 @@ def run(source: str, name: str, names: dict[str, Any] | None = None) -> Callable
     exec(compile(source, file, "exec"), found)
     made: Callable[..., Any] = found[name]
     return made
+
+
+def named_signature(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """Give a function of `*args` parameters with names, so that findings name them."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in names]
+    vars(function)["__signature__"] = inspect.Signature(parameters)
+    return function
