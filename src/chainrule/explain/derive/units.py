@@ -259,7 +259,8 @@ def _connect(units: Sequence[Unit]) -> None:
 
 def _is_inlined(unit: Unit, recording: Recording) -> bool:
     """Whether a value is inlined into the formula that uses it: arithmetic within one line of the program."""
-    if not unit.record.is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
+    is_inlined = unit.record.is_inlined or _is_number(unit)
+    if not is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
         return False
     user = unit.consumers[0]
     is_total = user.record in (Sum, Mean) and user.settings.get("axis") is None and not _is_product(unit)
@@ -270,6 +271,11 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
     return is_total or _is_product(user) or unit.output.shape == user.output.shape
+
+
+def _is_number(unit: Unit) -> bool:
+    """Whether it is the sum or the mean of everything, which is written inside a longer formula: `-mean(...)`."""
+    return unit.record in (Sum, Mean) and unit.output.shape == () and unit.settings.get("axis") is None
 
 
 def _is_product(unit: Unit) -> bool:

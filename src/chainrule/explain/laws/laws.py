@@ -66,7 +66,8 @@ def _constant_power(unit: Unit) -> str | None:
     factor, power = (f"{x:.6g}" for x in (float(exponent), float(exponent) - 1.0))
     if "e" in factor + power or float(factor) != float(exponent) or float(power) != float(exponent) - 1.0:
         return None
-    return rf"\left({factor} a^{{{power}}}\right)" if factor.startswith("-") else rf"{factor} a^{{{power}}}"
+    factor = "-" if factor == "-1" else f"{factor} "
+    return rf"\left({factor}a^{{{power}}}\right)" if factor.startswith("-") else rf"{factor}a^{{{power}}}"
 
 
 def _formulas(docstring: str | None) -> list[str]:
