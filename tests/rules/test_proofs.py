@@ -15,7 +15,14 @@ from chainrule.rules.network.norm import LayerNorm
 
 from .calls import Call, cases_of
 
-VIEWS = (views.VectorMatrix, views.VectorMap, views.MatmulTransposed, views.ConvolutionMap)
+VIEWS = (
+    views.VectorMatrix,
+    views.MatrixVector,
+    views.InnerProduct,
+    views.VectorMap,
+    views.MatmulTransposed,
+    views.ConvolutionMap,
+)
 PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proofs]
 IDS = [f"{op.name}-{name}" for op, name in PROVED]
 

@@ -12,7 +12,7 @@ from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
 from .template import sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation
 
 

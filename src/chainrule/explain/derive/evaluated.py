@@ -42,7 +42,7 @@ from .operands import Expression, Literal, Named, Operand
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation, deviation, evaluate, verify
 
 LONG = 240

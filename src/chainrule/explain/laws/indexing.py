@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
 from chainrule.rules.arrays.join import Concatenate, Split, Stack

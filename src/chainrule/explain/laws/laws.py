@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.template import is_sum, sides
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.formula.evaluation import formulas_in
 from chainrule.observe.entry import Entry
 from chainrule.rules.elementary.powers import Power

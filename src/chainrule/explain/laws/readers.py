@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.calculus import Convolve, Correlate
 from chainrule.rules.arrays.index import Scatter

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.views import ConvolutionMap
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.windows import Fold, Unfold
