@@ -71,6 +71,15 @@ def proof(*lines: tuple[str, str]) -> Proof:
     return tuple(ProofStep(title, latex) for title, latex in lines)
 
 
+class Complex(Enum):
+    """What an operation does with complex numbers."""
+
+    REFUSED = "it takes real numbers only"
+    MADE = "it makes them of real numbers, and takes no others"
+    HOLOMORPHIC = "it takes them, and its derivative is one complex number, as for a real function"
+    REAL_LINEAR = "it takes them, and its derivative depends on the direction, as that of the conjugate and of |z| does"
+
+
 class Facts:
     """The facts and their defaults."""
 
@@ -91,6 +100,8 @@ class Facts:
 
     # As a function
 
+    on_complex: ClassVar[Complex] = Complex.REFUSED
+    """What it does with complex numbers. Only an operation whose rules hold for them may take them."""
     is_shaped_by_values: ClassVar[bool] = False
     """Whether the shape of the result depends on the values of the arguments."""
     takes_anything: ClassVar[bool] = False
@@ -121,6 +132,12 @@ class Facts:
     """The call on stacks of arguments, a `chainrule.core.transforms.batch.StackRule`.
 
     Elementwise operations need none; others without one are applied row by row.
+    """
+    touches: ClassVar[Callable[..., Any] | None] = None
+    """Which elements each element of the result depends on, a `chainrule.core.transforms.pattern.Touches`.
+
+    Pointwise operations, those along an `axis`, and linear ones that pick elements need none; others without one count
+    as dense.
     """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear, Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
@@ -13,6 +13,7 @@ from . import proofs as proofs_of
 class Add(Linear):
     r"""y = a + b"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.BIAS
     symbol = "+"
     is_inlined = True
@@ -36,6 +37,7 @@ class Add(Linear):
 class Subtract(Linear):
     r"""y = a - b"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.BIAS
     symbol = "−"
     is_inlined = True
@@ -59,6 +61,7 @@ class Subtract(Linear):
 class Negative(Linear):
     r"""y = -x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "−x"
     is_inlined = True
     is_pointwise = True
@@ -76,6 +79,7 @@ class Negative(Linear):
 class Multiply(Bilinear):
     r"""y = a \odot b"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "×"
     is_inlined = True
     is_pointwise = True
@@ -99,6 +103,7 @@ class Divide(Elementwise):
     r"""y = \frac{a}{b}"""
 
     proofs = proofs_of.DIVIDE
+    on_complex = Complex.HOLOMORPHIC
     poles = {"b": (0.0, 0.0)}
     symbol = "÷"
     is_inlined = True
@@ -124,6 +129,7 @@ class Square(Elementwise):
     r"""y = x^2"""
 
     proofs = {"x": proofs_of.SQUARE}
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     symbol = "x²"
     is_inlined = True

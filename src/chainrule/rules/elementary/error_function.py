@@ -116,6 +116,8 @@ def _erfc_block(x: Array) -> Array:
 def _in_blocks(function: Array, x: Array) -> Array:
     """Apply a function of one axis to an array of any shape; integers become float64, float16 uses float32."""
     x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers")
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     flat = x.ravel().astype(np.promote_types(dtype, np.float32), copy=False)
     y = np.empty(flat.shape, dtype)

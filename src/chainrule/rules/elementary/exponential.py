@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
@@ -16,6 +17,7 @@ POSITIVE = {"x": (0.2, 3.0)}
 class Exp(Elementwise):
     r"""y = e^x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "eˣ"
     cost = 8
 
@@ -48,6 +50,7 @@ class Expm1(Elementwise):
     r"""y = e^x - 1"""
 
     proofs = {"x": proofs_of.EXPM1}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -63,6 +66,7 @@ class Log(Elementwise):
     r"""y = \log(x)"""
 
     proofs = {"x": proofs_of.LOG}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     symbol = "log"
     domain = POSITIVE
@@ -81,6 +85,7 @@ class Log2(Elementwise):
     r"""y = \frac{\log(x)}{\log(2)}"""
 
     proofs = {"x": proofs_of.LOG2}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -98,6 +103,7 @@ class Log10(Elementwise):
     r"""y = \frac{\log(x)}{\log(10)}"""
 
     proofs = {"x": proofs_of.LOG10}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -115,6 +121,7 @@ class Log1p(Elementwise):
     r"""y = \log(1 + x)"""
 
     proofs = {"x": proofs_of.LOG1P}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.8, 3.0)}
 
     @staticmethod

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 
-from chainrule.core.facts import Flat, Role
+from chainrule.core.facts import Complex, Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 
 from . import proofs as proofs_of
+from .complex_parts import is_complex
 from .powers import INFINITE, hypot, sqrt, to_infinity
 from .selection import where
 
@@ -17,6 +18,7 @@ from .selection import where
 class Sin(Elementwise):
     r"""y = \sin(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
 
     @staticmethod
@@ -32,6 +34,8 @@ class Sin(Elementwise):
 class Cos(Elementwise):
     r"""y = \cos(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.cos(x)
@@ -46,6 +50,7 @@ class Tan(Elementwise):
     r"""y = \tan(x)"""
 
     proofs = {"x": proofs_of.TAN}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-1.2, 1.2)}
 
     @staticmethod
@@ -62,6 +67,7 @@ class Arcsin(Elementwise):
     r"""y = \arcsin(x)"""
 
     proofs = {"x": proofs_of.ARCSIN}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE), Kink((-1.0,), (np.inf,), INFINITE))
 
@@ -80,6 +86,7 @@ class Arccos(Elementwise):
     r"""y = \arccos(x)"""
 
     proofs = {"x": proofs_of.ARCCOS}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (-np.inf,), INFINITE), Kink((-1.0,), (-np.inf,), INFINITE))
 
@@ -98,6 +105,7 @@ class Arctan(Elementwise):
     r"""y = \arctan(x)"""
 
     proofs = {"x": proofs_of.ARCTAN}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -147,6 +155,7 @@ class Sinh(Elementwise):
     r"""y = \sinh(x)"""
 
     proofs = {"x": proofs_of.SINH}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -162,6 +171,7 @@ class Cosh(Elementwise):
     r"""y = \cosh(x)"""
 
     proofs = {"x": proofs_of.COSH}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -177,6 +187,7 @@ class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
     proofs = {"x": proofs_of.TANH}
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
@@ -196,6 +207,7 @@ class Arcsinh(Elementwise):
     r"""y = \operatorname{arcsinh}(x)"""
 
     proofs = {"x": proofs_of.ARCSINH}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -204,13 +216,14 @@ class Arcsinh(Elementwise):
     @staticmethod
     def partial(x: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = \frac{1}{\sqrt{1 + x^2}}"""
-        return 1 / hypot(x, 1)
+        return 1 / sqrt(x * x + 1) if is_complex(x) else 1 / hypot(x, 1)
 
 
 class Arccosh(Elementwise):
     r"""y = \operatorname{arccosh}(x)"""
 
     proofs = {"x": proofs_of.ARCCOSH}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (1.2, 4.0)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE),)
 
@@ -229,6 +242,7 @@ class Arctanh(Elementwise):
     r"""y = \operatorname{arctanh}(x)"""
 
     proofs = {"x": proofs_of.ARCTANH}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
 
     @staticmethod
@@ -245,6 +259,7 @@ class Sinc(Elementwise):
     r"""y = \frac{\sin(\pi x)}{\pi x}"""
 
     proofs = {"x": proofs_of.SINC}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (0.1, 3.0)}
     kinks = (Kink((0.0,), (0.0,), "no kink: the formula is 0/0 here, the function has its maximum"),)
 

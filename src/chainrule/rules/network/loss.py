@@ -21,6 +21,7 @@ from .cross_entropy import (
     SoftmaxCrossEntropy,
     SparseSoftmaxCrossEntropy,
     check_classes,
+    checked_classes,
     of_classes,
     one_hot,
 )
@@ -166,16 +167,10 @@ def nll_loss(log_probabilities: Array, target: Array, reduction: Reduction = "me
     np.True_
     """
     log_probabilities = arrayed(log_probabilities)
-    like = example(log_probabilities)
-
-    def checked(classes: Array) -> Array:
-        try:
-            check_classes(like, np.asarray(classes))
-        except (IndexError, TypeError, ValueError) as error:
-            raise type(error)(f"nll_loss: {error}") from None
-        return np.asarray(classes)
-
-    classes = plain(checked, target)
+    try:
+        classes = checked_classes(log_probabilities, target)
+    except (IndexError, TypeError, ValueError) as error:
+        raise type(error)(f"nll_loss: {error}") from None
     return _reduced("nll_loss", -of_classes(log_probabilities, classes), reduction)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import along_axes
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import Axis, kept, widened
 from chainrule.rules.linalg.matmul import rows
@@ -56,6 +57,7 @@ class LogSumExp(General):
         case((0, 3), axis=1),
         case(MASKED, axis=1),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -99,6 +101,7 @@ class Softmax(General):
         case((0, 3)),
         case(MASKED),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = -1) -> Array:
@@ -144,6 +147,7 @@ class LogSoftmax(General):
         case((5,)),
         case((0, 3)),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = -1) -> Array:
