@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.unit import Unit
+from chainrule.formula.more_functions import cofactors, copied, symmetric
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.calculus import Convolve, Correlate
 from chainrule.rules.arrays.index import Scatter
@@ -16,7 +17,6 @@ from chainrule.rules.linalg.decompositions import Eigh, Qr, Svd
 from chainrule.rules.linalg.inverses import Det, Slogdet
 
 from .laws import Law, backward_law, forward_law
-from .own import cofactors, copied, symmetric
 
 Function = Callable[..., Any]
 

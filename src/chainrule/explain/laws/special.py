@@ -71,7 +71,7 @@ def as_rows(unit: Unit, value: Any) -> Any:
     if logits is None or logits.ndim == 2:
         return value
     if np.shape(value) == logits.shape:
-        return value.reshape(-1, value.shape[-1])
+        return np.reshape(value, (-1, logits.shape[-1]))
     return np.reshape(value, -1) if np.shape(value) == logits.shape[:-1] else value
 
 
