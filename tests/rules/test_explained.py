@@ -11,6 +11,8 @@ from .calls import Call, cases_of
 UNEXPLAINED = {
     "blockwise_attention": "the weights that dropout keeps are drawn block by block, so no formula has them",
 }
+COMPLEX = {"angle", "conjugate", "fft", "ifft", "imag", "irfft", "real", "rfft", "with_parts"}
+"""Operations whose results or arguments may be complex."""
 RECORDS = [op for op in REGISTRY.values() if op.kind != "constant"]
 FAST = 2
 """The cases of a record that are explained in every run."""
@@ -31,7 +33,12 @@ def explained(op, one):
 
 def check(op, cases):
     for one in cases:
-        derivation = explained(op, one)
+        try:
+            derivation = explained(op, one)
+        except TypeError as error:
+            assert op.name in COMPLEX, error
+            assert str(error).startswith("explain: expected real numbers throughout, got complex ones in")
+            continue
         if derivation is None:
             continue
         wrong = [(step.formula, step.error, step.reason) for step in derivation.unverified]
