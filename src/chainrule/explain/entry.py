@@ -38,7 +38,7 @@ def explain(
     Each formula is evaluated on its own and compared with the tape; `Derivation.ok` says whether all agree and whether
     numerical differentiation confirms the gradients.
 
-    Raises TypeError if `model_or_f` is neither a module nor a function, or computes with complex numbers, and ValueError
+    Raises TypeError if `model_or_f` is neither a module nor a function or computes with complex numbers, and ValueError
     if the result is not a finite scalar or does not depend on anything that has a gradient.
 
     >>> import chainrule as cr
