@@ -55,7 +55,7 @@ def check(
     which is faster. `seed` fixes all random choices.
 
     A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
-    of its slope) or `gradient-reversal`; those named in `expected` count as right.
+    of its slope), `gradient-reversal` or `gradient-scaling`; those named in `expected` count as right.
 
     Raises whatever `f` raises at `args`, TypeError if there is no floating-point argument, and ValueError for an
     unknown name in `expected`.
