@@ -114,7 +114,9 @@ def not_holomorphic(op: type[Operation]) -> None:
         call = drawn(op, one, rng)
         dots = random_like(rng, call.inputs)
         straight, turned = call.tangents(dots), call.tangents(tuple(1j * dot for dot in dots))
-        if any(np.abs(other - 1j * y_dot).max(initial=0.0) > 1e-3 for y_dot, other in zip(straight, turned, strict=True)):
+        if any(
+            np.abs(other - 1j * y_dot).max(initial=0.0) > 1e-3 for y_dot, other in zip(straight, turned, strict=True)
+        ):
             return
     raise AssertionError("it satisfies the Cauchy-Riemann equations in every case: its fact is Complex.HOLOMORPHIC")
 
@@ -141,7 +143,8 @@ def mixed_precision(call: Call, rng: np.random.Generator) -> None:
     for full in mixes(call, rng):
         for k in full.moving:
             args = [
-                x.astype(np.complex64 if is_complex(x) else np.float32) if j == k else x for j, x in enumerate(full.args)
+                x.astype(np.complex64 if is_complex(x) else np.float32) if j == k else x
+                for j, x in enumerate(full.args)
             ]
             mixed = Call.of(call.op, args, call.settings)
             wide = Call.of(
@@ -155,7 +158,9 @@ def mixed_precision(call: Call, rng: np.random.Generator) -> None:
             bars = random_like(rng, outputs)
             names = names_of(call.op, len(call.args))
             for j, got, expected in zip(full.moving, mixed.pullback(bars), wide.pullback(bars), strict=True):
-                assert got.dtype == args[j].dtype, f"argument {names[j]}: the gradient of {args[j].dtype} is {got.dtype}"
+                assert got.dtype == args[j].dtype, (
+                    f"argument {names[j]}: the gradient of {args[j].dtype} is {got.dtype}"
+                )
                 close(f"argument {names[j]}: the gradient", got, expected, 1e-5 if j == k else 1e-11)
 
 

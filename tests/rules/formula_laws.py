@@ -77,7 +77,13 @@ def namespace(call: Call, rng: np.random.Generator) -> dict[str, Any]:
         settings["axes"] = tuple(axis % np.ndim(args[0]) for axis in settings["axes"])
     if "axis" in settings and not op.several:  # n is how many elements make one of the result
         settings.setdefault("n", np.size(args[0]) // max(np.size(y), 1))
-    found = {"i": 1j, **settings, **dict(zip(op.keeps, kept, strict=True)), "y": y, "y_bar": bars if op.several else bars[0]}
+    found = {
+        "i": 1j,
+        **settings,
+        **dict(zip(op.keeps, kept, strict=True)),
+        "y": y,
+        "y_bar": bars if op.several else bars[0],
+    }
     if op.variadic:
         only = op.arguments[0]
         return found | {only: args, f"{only}_dot": dots, f"{only}_shape": [np.shape(x) for x in args]}

@@ -362,7 +362,9 @@ FAULTS: dict[str, tuple[str, type[Operation]]] = {
     ),
     "a rule that cuts the second derivative of the imaginary part": (
         "of complex numbers, second order",
-        broken(Cube, partial=lambda x: 3 * x * (x.real + 1j * cut(x.imag)) if np.iscomplexobj(value_of(x)) else 3 * x * x),
+        broken(
+            Cube, partial=lambda x: 3 * x * (x.real + 1j * cut(x.imag)) if np.iscomplexobj(value_of(x)) else 3 * x * x
+        ),
     ),
     "a fact that promises too much": (
         "complex derivatives satisfy the Cauchy-Riemann equations",

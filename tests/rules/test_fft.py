@@ -96,7 +96,9 @@ def test_the_gradient_of_a_power_spectrum():
     hessian = cr.hessian(lambda x: (np.abs(np.fft.rfft(x)) ** 4).sum())(x)
     step = 1e-5 * np.eye(7)
     gradient = cr.grad(lambda x: (np.abs(np.fft.rfft(x)) ** 4).sum())
-    np.testing.assert_allclose(hessian, [(gradient(x + h) - gradient(x - h)) / 2e-5 for h in step], rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(
+        hessian, [(gradient(x + h) - gradient(x - h)) / 2e-5 for h in step], rtol=1e-6, atol=1e-4
+    )
 
 
 def test_real_samples_have_a_real_gradient_and_complex_ones_a_complex_one(jax):

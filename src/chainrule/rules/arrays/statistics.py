@@ -69,7 +69,9 @@ def cov(
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         divisor = 0.0
     centred = x - average(x, axis=1, weights=w, keepdims=True)
-    return squeeze(matmul(centred, transpose(conjugated(centred if w is None else centred * w))) * np.divide(1.0, divisor))
+    return squeeze(
+        matmul(centred, transpose(conjugated(centred if w is None else centred * w))) * np.divide(1.0, divisor)
+    )
 
 
 def _variables(name: str, m: Array, rowvar: bool) -> Array:

@@ -86,7 +86,9 @@ def _points(name: str, x: Array, s: Sequence[int] | None, axes: Axes) -> list[tu
         return [(axis, None) for axis in chosen]
     chosen = range(-len(s), 0) if axes is None else axes
     if len(chosen) != len(s):
-        raise ValueError(f"{name}: got {len(s)} lengths s={tuple(s)} for the axes {tuple(chosen)}, expected one for each")
+        raise ValueError(
+            f"{name}: got {len(s)} lengths s={tuple(s)} for the axes {tuple(chosen)}, expected one for each"
+        )
     return [(axis, x.shape[axis] if n == -1 else n) for axis, n in zip(chosen, s, strict=True)]
 
 
