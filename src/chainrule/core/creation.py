@@ -154,6 +154,11 @@ def _drawn(name: str, method: str, shape: Any, requires_grad: bool, dtype: Any, 
         a, b = (_new(name, numbers, _shape(shape)) for _ in range(2))
         return np.asarray((a + 1j * b) * (math.sqrt(0.5) if name == "randn" else 1), dtype)
 
+    if running.maps:
+        drawn = running.maps[-1].drawn(name, lambda: _drawn(name, method, shape, False, dtype, generator))
+        if requires_grad:
+            running.maps[-1].refuse(f"{name} would make a leaf with requires_grad=True in each row")
+        return drawn  # type: ignore[no-any-return]
     if running.capture is None:
         return _made(draw(), requires_grad)
     check_differentiable(name, np.dtype(dtype))

@@ -6,6 +6,7 @@ Consumers ask the record (`op.moves`) and never compare names, so an operation i
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -47,6 +48,27 @@ class Flat(Enum):
     def is_one_sided(self) -> bool:
         """Whether it is only the left side: a unit that stays there for every sample is dead."""
         return self in (Flat.LEFT, Flat.ZERO_LEFT)
+
+
+@dataclass(frozen=True)
+class ProofStep:
+    """One line of the proof of a rule: what is done, in English, and the equation it leads to, in LaTeX.
+
+    `chainrule.formula.chain` says how a line is checked. If its notation is for readers only, `check` returns the
+    arrays that it claims to be equal, from the values by name and the settings.
+    """
+
+    title: str
+    latex: str
+    check: Callable[..., tuple[Any, Any]] | None = None
+
+
+Proof = tuple[ProofStep, ...]
+
+
+def proof(*lines: tuple[str, str]) -> Proof:
+    """Return a proof from its lines: titles and equations."""
+    return tuple(ProofStep(title, latex) for title, latex in lines)
 
 
 class Complex(Enum):
@@ -95,6 +117,8 @@ class Facts:
     """The textbook symbols of such a layer's parameters, by argument, and of its result, under "y", in LaTeX."""
     definitions: ClassVar[Mapping[str, str]] = {}
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
+    proofs: ClassVar[Mapping[str, Proof]] = {}
+    """For an argument, the steps from definitions to the rule; a rule without a proof is taken as given."""
 
     # On a machine
 
@@ -108,6 +132,12 @@ class Facts:
     """The call on stacks of arguments, a `chainrule.core.transforms.batch.StackRule`.
 
     Elementwise operations need none; others without one are applied row by row.
+    """
+    touches: ClassVar[Callable[..., Any] | None] = None
+    """Which elements each element of the result depends on, a `chainrule.core.transforms.pattern.Touches`.
+
+    Pointwise operations, those along an `axis`, and linear ones that pick elements need none; others without one count
+    as dense.
     """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""

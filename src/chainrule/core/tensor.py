@@ -26,7 +26,7 @@ from .memory.loans import lend, lend_to_write
 from .memory.sealing import shown
 from .memory.written import Written
 from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
-from .traces.capturing import captured_in, is_captured, running
+from .traces.capturing import captured_in, is_captured, mapped_in, running
 from .traces.node import Leaf, Node, keep_grad
 
 
@@ -43,6 +43,8 @@ def value_of(box: Any) -> Any:
     """Return the innermost array of a box, or the argument itself if it is not a box."""
     if running.capture is not None:
         running.capture.looks(box)
+    if running.maps and (trace := mapped_in(box)) is not None:
+        trace.refuse("the values of a mapped array were looked at")
     while isinstance(box, Tensor):
         box = box._value
     return box
@@ -79,7 +81,7 @@ def copied(x: Any) -> Any:
         return x
     if running.capture is not None and x._trace.level == 0:
         return x  # a capture knows these by their identity, and makes sure that they do not change
-    return Tensor(x._value, x._trace, x._link)
+    return (type(x) if x.is_mapped else Tensor)(x._value, x._trace, x._link)
 
 
 def outer(x: Any) -> Any:
@@ -99,6 +101,8 @@ class Tensor:
     _label: str | None
     is_variable: ClassVar[bool] = True
     """Whether a write may change the contents of the box."""
+    is_mapped: ClassVar[bool] = False
+    """Whether it holds the rows of a `vmap`, along an axis that its shape does not show."""
     __array_priority__: ClassVar[float] = 1000.0
     __hash__ = object.__hash__
 
@@ -203,6 +207,8 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        if running.maps and (trace := mapped_in(self)) is not None:
+            return trace.shown(self)  # type: ignore[no-any-return]
         body = np.array2string(np.asarray(value_of(self)), separator=", ", prefix="tensor(", threshold=100)
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         name = "" if self.name is None else f", name={self.name!r}"

@@ -19,9 +19,6 @@ REFUSED = {
         *("gcd", "lcm", "packbits", "unpackbits"),
     ),
     "its exponent is a code of the number's binary form; use modf, log2 or ldexp": ("frexp",),
-    "it counts in several dimensions, which has no rule here; histogram and bincount take weights": (
-        *("histogram2d", "histogramdd"),
-    ),
     "it writes files, which hold no gradient": ("save", "savetxt", "savez", "savez_compressed"),
     "it is for dates": ("busday_count", "busday_offset", "datetime_as_string", "is_busday", "isnat"),
 }

@@ -46,6 +46,9 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
+    if running.maps and op.kind == "constant" and "generator" in settings:
+        like = np.broadcast_to(np.zeros((), args[0].dtype), args[0].shape)
+        return running.maps[-1].drawn(op.name, lambda: op.apply(like, **settings))
     trace = innermost(args)
     if trace is None:
         for x in args:

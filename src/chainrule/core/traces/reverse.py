@@ -18,17 +18,20 @@ from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, array_of
 
 from .capturing import captured_in, is_captured
-from .node import Item, Leaf, Node
+from .node import Item, Leaf, Node, Retained
 from .tape import EAGER
 
 Arrive = Callable[[Leaf, Any], None]
 
 
-def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
+def walk(
+    seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool, reopen: Callable[[Node], Any] | None = None
+) -> None:
     """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` receives them.
 
-    With `free`, each node's saved values are dropped once used. Raises FreedTapeError if they already were, and
-    InPlaceError if they have changed since.
+    With `free`, each node's saved values are dropped once used. `reopen(node)` returns what to use in place of a node's
+    saved values, or another node that takes the cotangent instead. Raises FreedTapeError if the saved values were
+    dropped, and InPlaceError if they have changed since.
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
@@ -39,6 +42,8 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     while heap:
         node, y_bar = waiting.pop(-heappop(heap))
         if type(node) is not Node:
+            for hook in getattr(node, "hooks", {}).values():
+                y_bar = hook(y_bar)
             if isinstance(node, Leaf):
                 arrive(node, y_bar)
                 continue
@@ -46,10 +51,16 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                 parent: Any = node.parents[0]
                 _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
                 continue
-            _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
+            if isinstance(node, Retained):
+                _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
             usable.check(node)
+        if reopen is not None:
+            saved = reopen(node)
+            if isinstance(saved, Node):
+                _send(waiting, heap, saved, y_bar)
+                continue
         op = node.op
         adjoints = op.adjoints
         if not adjoints:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.decorated import in_blocks
-from chainrule.core.errors import GradientError
+from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.reverse import gradients
+from chainrule.core.traces.running import transforming
 from chainrule.core.traces.tape import Tape, check_differentiable, next_level
 from chainrule.core.tree import flatten, paths, unflatten
 
@@ -59,13 +60,14 @@ class no_grad(Floor):
 def called(level: int, f: Function, args: Sequence[Any]) -> Any:
     """Call a function on boxes of a trace."""
     try:
-        return f(*args)
+        with transforming():
+            return f(*args)
     except BaseException as error:
         ended(level)
         # NumPy replaces our error about a write to a plain array by one that does not say what to do.
         cause = error.__cause__
-        if type(error) is ValueError and isinstance(cause, GradientError):
-            raise GradientError(str(cause)) from error
+        if type(error) is ValueError and isinstance(cause, GradientError | VmapError):
+            raise type(cause)(str(cause)) from error
         raise
 
 

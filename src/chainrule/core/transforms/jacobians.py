@@ -19,6 +19,7 @@ from chainrule.core.tree import flatten, unflatten
 from .batch import Batch
 from .derivatives import Argnums, Function, TransformRun, check_holomorphic, grad, is_complex, jvp
 from .linearize import Linearized
+from .sparse import Compressed, refuse_traced
 from .values import Argument, leaving, opened, select
 
 BATCH_ELEMENTS = 2**18
@@ -40,14 +41,21 @@ def _of_units(linear: Callable[[Any], Sequence[Any]], like: Any, largest: int) -
 
     `largest` is the size of the largest intermediate value. The list is empty if `like` has no elements.
     """
+    return _of_stacks(linear, functools.partial(_units, like), largest, np.size(like))
+
+
+def _of_stacks(
+    linear: Callable[[Any], Sequence[Any]], stacks_of: Callable[[int], Iterator[Any]], largest: int, total: int
+) -> list[Any]:
+    """Apply a linear map to `total` directions; `stacks_of(count)` yields them in stacks of at most `count`."""
     rooms: list[_Room] = []
-    for units in _units(like, max(1, BATCH_ELEMENTS // max(largest, 1))):
+    for units in stacks_of(max(1, BATCH_ELEMENTS // max(largest, 1))):
         if len(units) == 1:
             stacks = [np.stack([opened(part)]) for part in linear(units[0])]
         else:
             batch = Batch(next_level(), len(units))
             stacks = [batch.stack(part) for part in linear(batch.box(units))]
-        rooms = rooms or [_Room(np.size(like), stack) for stack in stacks]
+        rooms = rooms or [_Room(total, stack) for stack in stacks]
         for room, stack in zip(rooms, stacks, strict=True):
             room.put(stack)
     return [room.whole() for room in rooms]
@@ -192,6 +200,16 @@ class _Call:
         self.check(line.inputs, line.run.values)
         return _of_line(line, self.chosen, self.single)
 
+    def sparse(self, pattern: Any, mode: str) -> Any:
+        """Return the Jacobian as a sparse matrix."""
+        if not self.single or len(flatten(self.chosen)[0]) != 1:
+            raise TypeError(f"{self.transform}: sparsity= is for one array as the argument, got a tree or several")
+        (x,) = flatten(self.chosen)[0]
+        refuse_traced(self.transform, x)
+        structure = flatten(self.chosen)[1]
+        f = lambda x: self._of_chosen(*unflatten(structure, [x]))  # noqa: E731
+        return Compressed(self.transform, f, opened(x), pattern, mode, _of_stacks).matrix()
+
     def by_fewer_passes(self) -> Any:
         """Return the Jacobian by the mode with fewer passes. The tape that shows the sizes is used for reverse mode."""
         run = self.record()
@@ -247,30 +265,46 @@ def jacobian(
     argnums: Argnums = 0,
     mode: Literal["auto", "forward", "reverse"] = "auto",
     holomorphic: bool = False,
+    sparsity: Any = None,
 ) -> Function:
     """Return the Jacobian by the mode that needs fewer passes, or by the one named.
 
     `"auto"` uses forward mode if the input is smaller than the output, and reverse mode otherwise. To find the sizes it
     records `f` for reverse mode; forward mode then runs `f` once more. Complex numbers are handled as in `jacrev`.
+
+    With `sparsity` the result is a matrix, [elements of the output, elements of the argument], of `scipy.sparse` if
+    SciPy is installed, and columns (or rows) that have no entries in common share a pass: a tridiagonal Jacobian takes
+    three, however large it is. `sparsity` is the pattern, a matrix whose nonzero entries are those that may differ from
+    zero, or `"detect"`, which finds it by `sparsity_pattern`. One more pass checks a given pattern; a ValueError says
+    if it lacks entries.
+
+    >>> import chainrule as cr
+    >>> matrix = cr.jacobian(lambda x: np.diff(x**2), sparsity="detect")(np.array([1.0, 2.0, 3.0]))
+    >>> np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix)
+    array([[-2.,  4.,  0.],
+           [ 0., -4.,  6.]])
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"jacobian: mode must be 'auto', 'forward' or 'reverse', got {mode!r}")
-    if mode != "auto":
+    if mode != "auto" and sparsity is None:
         return (jacfwd if mode == "forward" else jacrev)(f, argnums, holomorphic)
 
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return _Call("jacobian", functools.partial(f, **kwargs), args, argnums, holomorphic).by_fewer_passes()
+        call = _Call("jacobian", functools.partial(f, **kwargs), args, argnums, holomorphic)
+        return call.by_fewer_passes() if sparsity is None else call.sparse(sparsity, mode)
 
     return jacobian_of
 
 
-def hessian(f: Function, argnums: Argnums = 0, holomorphic: bool = False) -> Function:
+def hessian(f: Function, argnums: Argnums = 0, holomorphic: bool = False, sparsity: Any = None) -> Function:
     """Return the second derivatives of a scalar function: forward mode over reverse mode.
 
     For an argument of shape T it has shape T + T. For complex arguments the function must be holomorphic, which
     `holomorphic=True` promises; the second derivatives of a real function of complex ones are those by the real and the
     imaginary part.
+
+    `sparsity` is as in `jacobian`, for the Jacobian of the gradient.
 
     >>> import chainrule as cr
     >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 2.0]))
@@ -281,6 +315,9 @@ def hessian(f: Function, argnums: Argnums = 0, holomorphic: bool = False) -> Fun
 
     @functools.wraps(f)
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        if sparsity is not None:
+            slope = functools.partial(grad(f, argnums, holomorphic=holomorphic), **kwargs)
+            return _Call("hessian", slope, args, argnums, holomorphic).sparse(sparsity, "forward")
         return _Call("hessian", functools.partial(gradient, **kwargs), args, argnums, holomorphic).forward()
 
     return hessian_of

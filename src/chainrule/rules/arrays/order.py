@@ -11,6 +11,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, along_axis
 
 from .gather import take_along_axis
 from .layout import laid_as
@@ -22,6 +23,7 @@ class Argsort(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=None), case((0, 2)), case((4,), kind="stable"))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = -1, kind: Any = None) -> Array:
@@ -33,10 +35,16 @@ class Argpartition(Constant):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4), kth=2), case((3, 4), kth=(0, 1), axis=0), case((5,), kth=-1))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, kth: int | Sequence[int] = 0, axis: int | None = -1) -> Array:
         return np.argpartition(x, kth, axis=axis)
+
+
+def _search_rows(values: Values, mine: Mine, settings: Settings) -> Call | None:
+    """Look up a stack in one sorted array."""
+    return None if mine[0] else (values, settings)
 
 
 class Searchsorted(Constant):
@@ -51,6 +59,7 @@ class Searchsorted(Constant):
         case(np.array([-1.0, 0.0, 0.5, 2.0]), (), side="right"),
         case(np.array([2.0, -1.0, 0.0]), (3,), sorter=np.array([1, 2, 0])),
     )
+    stacked = staticmethod(_search_rows)
 
     @staticmethod
     def primal(a: Array, v: Array, *, side: Any = "left", sorter: Array | None = None) -> Array:

@@ -7,8 +7,9 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
-from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example, is_captured, plain
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import every_value, example, is_captured, mapped_in, plain
+from chainrule.core.transforms.mapped import is_mapped
 from chainrule.rules.elementary.complex_parts import conjugated, real
 from chainrule.rules.linalg.matmul import matmul
 
@@ -138,6 +139,8 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
     """
     x = arrayed(x)
     length = len(np.bincount(example(x), minlength=minlength))
+    if is_mapped(x) and np.max(every_value(x), initial=-1) >= max(minlength, 1):
+        mapped_in(x).refuse("bincount gives each row a result of another shape, unless minlength= is large enough")
 
     def counted(x: Array) -> Array:
         counts = np.bincount(x, minlength=minlength)
@@ -182,3 +185,55 @@ def histogram(
     places = plain(lambda a, e: np.clip(np.searchsorted(e, a, side="right") - 1, 0, last).reshape(-1), a, edges)
     y = bincount(places, ravel(np.where(inside, weights, 0)), len(edges) - 1)
     return (y / np.diff(edges).astype(y.dtype) / sum(y) if density else y), edges
+
+
+@implements(np.histogramdd)
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Array = None
+) -> tuple[Array, Any]:
+    """Return how many points [N, D] each box of a grid holds, or the sum of their `weights`, and the edges.
+
+    As for `histogram`, only `weights` has a derivative.
+    """
+    points = sample if isinstance(sample, Tensor) else np.asarray(_columns(sample))
+    if weights is None:
+        counts, edges = plain(lambda p, b, r: np.histogramdd(p, b, r, density), points, bins, range)
+        return counts, edges
+    weights = arrayed(weights)
+    edges = plain(lambda p, b, r: np.histogramdd(p, b, r)[1], points, bins, range)
+    places, inside = plain(_boxes_of, points, edges)
+    shape = tuple(len(edge) - 1 for edge in edges)
+    y = bincount(places, np.where(inside, weights, 0), int(np.prod(shape))).reshape(shape)
+    if density:
+        y = y / sum(y)
+        for axis, edge in enumerate(edges):
+            y = y / np.diff(edge).reshape([-1 if k == axis else 1 for k in np.arange(len(edges))])
+    return y, edges
+
+
+def _columns(sample: Any) -> Array:
+    """Return points given as one array [N, D], or as one vector for each axis."""
+    if hasattr(sample, "shape"):
+        return sample
+    return np.stack([value_of(x) for x in sample], axis=-1)
+
+
+def _boxes_of(points: Array, edges: Any) -> tuple[Array, Array]:
+    """Return the flat number of the box that each point is in, and whether it is in one."""
+    inside = np.ones(len(points), bool)
+    numbers = []
+    for x, edge in zip(points.T, edges, strict=True):
+        inside &= (x >= edge[0]) & (x <= edge[-1])
+        numbers.append(np.clip(np.searchsorted(edge, x, side="right") - 1, 0, len(edge) - 2))
+    return np.ravel_multi_index(tuple(numbers), tuple(len(edge) - 1 for edge in edges)), inside
+
+
+@implements(np.histogram2d)
+def histogram2d(
+    x: Array, y: Array, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Array = None
+) -> tuple[Array, Array, Array]:
+    """Return `histogramdd` of points (x, y), and the edges along both axes. Only `weights` has a derivative."""
+    if np.ndim(bins) == 1 and len(bins) not in (1, 2):
+        bins = [np.asarray(bins), np.asarray(bins)]
+    counts, edges = histogramdd([x, y], bins, range, density, weights)
+    return counts, edges[0], edges[1]

@@ -23,6 +23,7 @@ import numpy as np
 from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import on_last_axes
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -141,6 +142,7 @@ class Unfold(Linear):
 
     on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
@@ -172,6 +174,7 @@ class Fold(Linear):
 
     on_complex = Complex.HOLOMORPHIC
     cases = tuple(map(_folded_case, CASES))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows, size: Ints = ()) -> Array:

@@ -7,6 +7,8 @@ from chainrule.core.kinds import Bilinear, Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
+
 
 class Add(Linear):
     r"""y = a + b"""
@@ -100,6 +102,7 @@ class Multiply(Bilinear):
 class Divide(Elementwise):
     r"""y = \frac{a}{b}"""
 
+    proofs = proofs_of.DIVIDE
     on_complex = Complex.HOLOMORPHIC
     poles = {"b": (0.0, 0.0)}
     symbol = "÷"
@@ -125,6 +128,7 @@ class Divide(Elementwise):
 class Square(Elementwise):
     r"""y = x^2"""
 
+    proofs = {"x": proofs_of.SQUARE}
     on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     symbol = "x²"

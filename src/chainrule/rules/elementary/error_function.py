@@ -12,6 +12,7 @@ from chainrule.core.facts import Flat
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
 from .exponential import exp
 
 SMALL, LARGE = 0.46875, 4.0
@@ -150,6 +151,7 @@ class Erf(Elementwise):
 class Erfc(Elementwise):
     r"""y = \operatorname{erfc}(x)"""
 
+    proofs = {"x": proofs_of.ERFC}
     flat = Flat.BOTH
     bounds = (0.0, 2.0)
     cost = 20

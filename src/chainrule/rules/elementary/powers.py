@@ -11,6 +11,7 @@ from chainrule.core.operation import Array, Kink
 from chainrule.core.tensor import Tensor
 from chainrule.rules.arrays.shape import astype
 
+from . import proofs as proofs_of
 from .compare import logical_and
 from .complex_parts import conjugated, is_complex
 from .exponential import log
@@ -82,6 +83,7 @@ def _one_less(a: Array, b: Array) -> Array:
 class Reciprocal(Elementwise):
     r"""y = \frac{1}{x}"""
 
+    proofs = {"x": proofs_of.RECIPROCAL}
     on_complex = Complex.HOLOMORPHIC
     poles = {"x": (0.0, 0.0)}
     symbol = "1/x"
@@ -101,6 +103,7 @@ class Reciprocal(Elementwise):
 class Sqrt(Elementwise):
     r"""y = \sqrt{x}"""
 
+    proofs = {"x": proofs_of.SQRT}
     on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     symbol = "√"
@@ -122,6 +125,7 @@ class Sqrt(Elementwise):
 class Cbrt(Elementwise):
     r"""y = \sqrt[3]{x}"""
 
+    proofs = {"x": proofs_of.CBRT}
     domain = POSITIVE
     kinks = (Kink((0.0,), (np.inf,), INFINITE),)
 
@@ -139,6 +143,7 @@ class Cbrt(Elementwise):
 class Absolute(Elementwise):
     r"""y = |x|"""
 
+    proofs = {"x": proofs_of.ABSOLUTE}
     on_complex = Complex.REAL_LINEAR
     symbol = "|x|"
     kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 on its sides, as in PyTorch; JAX gives 1"),)
@@ -159,6 +164,7 @@ class Absolute(Elementwise):
 class Hypot(Elementwise):
     r"""y = \sqrt{a^2 + b^2}"""
 
+    proofs = proofs_of.HYPOT
     kinks = (Kink((0.0, 0.0), (0.0, 0.0), "the tip of a cone: the mean over all directions; PyTorch gives NaN"),)
 
     @staticmethod

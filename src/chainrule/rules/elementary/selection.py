@@ -76,7 +76,7 @@ def _share(mine: Array, other: Array, y: Array) -> Array:
         tied = won & np.equal(other, y)
         return won - y.dtype.type(0.5) * tied if tied.any() else won
 
-    return plain(shared, mine, other, y)
+    return plain(shared, mine, other, y, stacks=True)
 
 
 class Maximum(_Extremum):

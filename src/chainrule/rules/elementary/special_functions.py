@@ -15,6 +15,7 @@ from chainrule.core.operands.protocols import implements, late, ufuncs
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.network.activation import sigmoid
 
+from . import proofs as proofs_of
 from .compare import logical_and
 from .error_function import erf, erfc
 from .exponential import exp, log, log1p
@@ -141,6 +142,7 @@ class Ive(Elementwise):
 class Logit(Elementwise):
     r"""y = \log(\frac{x}{1 - x})"""
 
+    proofs = {"x": proofs_of.LOGIT}
     domain = {"x": (0.05, 0.95)}
 
     @staticmethod

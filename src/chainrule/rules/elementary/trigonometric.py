@@ -9,6 +9,7 @@ from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 
+from . import proofs as proofs_of
 from .complex_parts import is_complex
 from .powers import INFINITE, hypot, sqrt, to_infinity
 from .selection import where
@@ -48,6 +49,7 @@ class Cos(Elementwise):
 class Tan(Elementwise):
     r"""y = \tan(x)"""
 
+    proofs = {"x": proofs_of.TAN}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-1.2, 1.2)}
 
@@ -64,6 +66,7 @@ class Tan(Elementwise):
 class Arcsin(Elementwise):
     r"""y = \arcsin(x)"""
 
+    proofs = {"x": proofs_of.ARCSIN}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE), Kink((-1.0,), (np.inf,), INFINITE))
@@ -82,6 +85,7 @@ class Arcsin(Elementwise):
 class Arccos(Elementwise):
     r"""y = \arccos(x)"""
 
+    proofs = {"x": proofs_of.ARCCOS}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (-np.inf,), INFINITE), Kink((-1.0,), (-np.inf,), INFINITE))
@@ -100,6 +104,7 @@ class Arccos(Elementwise):
 class Arctan(Elementwise):
     r"""y = \arctan(x)"""
 
+    proofs = {"x": proofs_of.ARCTAN}
     on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
@@ -149,6 +154,7 @@ def _distance(a: Array, b: Array) -> Array:
 class Sinh(Elementwise):
     r"""y = \sinh(x)"""
 
+    proofs = {"x": proofs_of.SINH}
     on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
@@ -164,6 +170,7 @@ class Sinh(Elementwise):
 class Cosh(Elementwise):
     r"""y = \cosh(x)"""
 
+    proofs = {"x": proofs_of.COSH}
     on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
@@ -179,6 +186,7 @@ class Cosh(Elementwise):
 class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
+    proofs = {"x": proofs_of.TANH}
     on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     flat = Flat.BOTH
@@ -198,6 +206,7 @@ class Tanh(Elementwise):
 class Arcsinh(Elementwise):
     r"""y = \operatorname{arcsinh}(x)"""
 
+    proofs = {"x": proofs_of.ARCSINH}
     on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
@@ -213,6 +222,7 @@ class Arcsinh(Elementwise):
 class Arccosh(Elementwise):
     r"""y = \operatorname{arccosh}(x)"""
 
+    proofs = {"x": proofs_of.ARCCOSH}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (1.2, 4.0)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE),)
@@ -231,6 +241,7 @@ class Arccosh(Elementwise):
 class Arctanh(Elementwise):
     r"""y = \operatorname{arctanh}(x)"""
 
+    proofs = {"x": proofs_of.ARCTANH}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
 
@@ -247,6 +258,7 @@ class Arctanh(Elementwise):
 class Sinc(Elementwise):
     r"""y = \frac{\sin(\pi x)}{\pi x}"""
 
+    proofs = {"x": proofs_of.SINC}
     on_complex = Complex.HOLOMORPHIC
     domain = {"x": (0.1, 3.0)}
     kinks = (Kink((0.0,), (0.0,), "no kink: the formula is 0/0 here, the function has its maximum"),)

@@ -10,6 +10,7 @@ from chainrule.core.facts import Complex
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed, refuse, sum
 from chainrule.rules.arrays.shape import contiguous
 from chainrule.rules.elementary.complex_parts import conjugated
@@ -122,6 +123,7 @@ class Cross(Bilinear):
 
     on_complex = Complex.HOLOMORPHIC
     cases = (case((3,), (3,)), case((4, 3), (3,)), case((2, 1, 3), (4, 3)), case((0, 3), (0, 3)))
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

@@ -9,6 +9,7 @@ from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import along_axes
 from chainrule.rules.arrays.reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, max, min, sum
 from chainrule.rules.elementary.complex_parts import conjugated, real
 
@@ -31,6 +32,7 @@ class Norm(General):
             "JAX gives NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -60,7 +62,7 @@ def _sum_type(dtype: Array) -> Array:
 
 def _direction(x: Array, y: Array, axis: Axis) -> Array:
     length = kept(y, x.shape, axis)
-    return conjugated(x) / np.where(plain(lambda length: length == 0, length), 1, length)
+    return conjugated(x) / np.where(plain(lambda length: length == 0, length, stacks=True), 1, length)
 
 
 @implements(np.linalg.norm)
@@ -96,13 +98,14 @@ def _vector_norm(x: Array, order: Any, axis: tuple[int, ...], keepdims: bool) ->
     if order == 2:
         return Norm.apply(x, axis=axis, keepdims=keepdims)
     if order == 0:
-        return real(sum(plain(lambda values: np.asarray(values != 0, x.dtype), x), axis=axis, keepdims=keepdims))
+        nonzero = plain(lambda values: np.asarray(values != 0, x.dtype), x, stacks=True)
+        return real(sum(nonzero, axis=axis, keepdims=keepdims))
     size = np.abs(x)
     if order in (np.inf, -np.inf):
         return (max if order > 0 else min)(size, axis=axis, keepdims=keepdims)
     if order == 1:
         return sum(size, axis=axis, keepdims=keepdims)
-    zero = plain(lambda size: size == 0, size)
+    zero = plain(lambda size: size == 0, size, stacks=True)
     # A negative power of zero is infinite, and the norm then zero.
     empty = np.all(zero, axis=axis, keepdims=True) if order > 0 else np.any(zero, axis=axis, keepdims=True)
     safe = np.where(zero, 1, size)
