@@ -64,7 +64,7 @@ def test_a_custom_operation_of_complex_numbers():
 
     square.def_vjp(lambda y_bar, z: y_bar * 2 * z)
     assert cr.check(square, Z).ok
-    y, y_dot = cr.jvp(square, (Z,), (1j * Z,))  # the transpose of the rule for reverse mode
+    _, y_dot = cr.jvp(square, (Z,), (1j * Z,))  # the transpose of the rule for reverse mode
     np.testing.assert_allclose(y_dot, 2j * Z * Z)
     with pytest.raises(TypeError, match="real numbers"):
         cr.check(lambda z: cr.relu(z).real, Z)
