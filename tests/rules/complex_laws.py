@@ -17,7 +17,7 @@ from chainrule.core.transforms.derivatives import jvp
 from . import derivative_laws  # noqa: F401 - its laws are held for complex numbers, too
 from .array_laws import as_dtype, like
 from .calls import Call, cases_of, is_complex, is_floating, names_of, plain, random_like
-from .law import LAWS, Law, close, has_derivative, law, record_law
+from .law import LAWS, Law, Predicate, close, has_derivative, law, record_law
 
 SPREAD = 0.4
 """The imaginary parts of fixed arguments are drawn below this: positive definite matrices remain so."""
@@ -72,7 +72,11 @@ def _is_lost(call: Call) -> bool:
     return False
 
 
-def _of_complex(name: str) -> Law:
+def has_numerical_derivative(op: type[Operation]) -> bool:
+    return is_differentiable_in_complex(op) and not op.is_free_in_phase
+
+
+def _of_complex(name: str, applies: Predicate = is_differentiable_in_complex) -> Law:
     check = LAWS[name].check
 
     def through(op: type[Operation], one: Case | None, rng: np.random.Generator) -> None:
@@ -81,14 +85,14 @@ def _of_complex(name: str) -> Law:
             case = Case(tuple(call.args), call.settings)
             check(op, case, rng)
 
-    found = Law(f"of complex numbers, {name}", through, is_differentiable_in_complex, by_case=True)
+    found = Law(f"of complex numbers, {name}", through, applies, by_case=True)
     LAWS[found.name] = found
     return found
 
 
 adjoint_identity = _of_complex("the modes are adjoint")
-finite_differences = _of_complex("forward mode is the derivative")
-second_order = _of_complex("second order")
+finite_differences = _of_complex("forward mode is the derivative", has_numerical_derivative)
+second_order = _of_complex("second order", has_numerical_derivative)
 
 
 @law("complex derivatives satisfy the Cauchy-Riemann equations", is_differentiable_in_complex)
