@@ -117,8 +117,8 @@ def _through(step: Any, args: Sequence[Sets | None], moving: Sequence[int], widt
 def _check_room(name: str, rows: int, columns: int) -> None:
     if rows * columns > LARGEST:
         raise ValueError(
-            f"sparsity: after {name}, {rows} values each depend on {columns} inputs, as far as can be seen: that is "
-            f"not sparse; leave sparsity= out, pass a pattern, or use products with the Jacobian (chainrule.vjp, jvp, hvp)"
+            f"sparsity: after {name}, {rows} values each depend on {columns} inputs, as far as is known: that is "
+            f"not sparse; leave sparsity= out, pass a pattern, or use chainrule.vjp, jvp or hvp"
         )
 
 
