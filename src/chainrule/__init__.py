@@ -26,6 +26,7 @@ from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, 
 from chainrule.core.transforms.linearize import linearize
 from chainrule.core.transforms.sparse import sparsity_pattern
 from chainrule.core.transforms.vmap import VmapWarning, vmap
+from chainrule.core.transforms.wirtinger import wirtinger
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.exponential import exp, log
@@ -38,7 +39,21 @@ from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigm
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
 if TYPE_CHECKING:
-    from chainrule import check, compile, data, distributed, doctor, explain, nn, numpy, optim, random, special, train
+    from chainrule import (
+        check,
+        compile,
+        data,
+        distributed,
+        doctor,
+        explain,
+        explore,
+        nn,
+        numpy,
+        optim,
+        random,
+        special,
+        train,
+    )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
@@ -58,7 +73,9 @@ _LAZY_MODULES = frozenset(
         "distributed",
         "doctor",
         "explain",
+        "explore",
         "nn",
+        "learn",
         "numpy",
         "optim",
         "random",
@@ -73,6 +90,7 @@ _LAZY_NAMES = {
     "check_torch": "chainrule.interop",
     "cost": "chainrule.check.measuring.costs",
     "detect_nonfinite": "chainrule.doctor.nonfinite",
+    "exercise": "chainrule.learn",
     "explain_grad": "chainrule.explain.why.way",
     "graph": "chainrule.explain.graph.drawing",
     "load": "chainrule.train",
@@ -111,9 +129,11 @@ __all__ = [
     "einsum",
     "elementwise_grad",
     "elu",
+    "exercise",
     "exp",
     "explain",
     "explain_grad",
+    "explore",
     "full",
     "gelu",
     "grad",
@@ -125,6 +145,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "leaky_relu",
+    "learn",
     "linearize",
     "load",
     "log",
@@ -159,6 +180,7 @@ __all__ = [
     "vjp",
     "vmap",
     "where",
+    "wirtinger",
     "zeros",
 ]
 

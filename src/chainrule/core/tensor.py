@@ -50,11 +50,12 @@ def value_of(box: Any) -> Any:
     return box
 
 
-def real_array(what: str, value: Any, dtype: Any) -> Any:
-    """Return a value as a plain array of `dtype`; raise a TypeError unless it consists of real numbers."""
+def array_of(what: str, value: Any, dtype: Any) -> Any:
+    """Return a value as a plain array of `dtype`; raise a TypeError unless it consists of numbers that `dtype` holds."""
     array = np.asarray(value_of(value))
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what}: got dtype {array.dtype}, expected real numbers")
+    if array.dtype.kind not in ("fiubc" if dtype.kind == "c" else "fiub"):
+        expected = "numbers" if dtype.kind == "c" else "real numbers"
+        raise TypeError(f"{what}: got dtype {array.dtype}, expected {expected}")
     return array.astype(dtype, copy=False)
 
 
@@ -302,7 +303,7 @@ class Tensor:
             got = np.shape(value)
             if got != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
-            array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
+            array = captured_in(value) if is_captured(value) else array_of("grad", value, self.dtype)
             value = Tensor(array, self._trace, None)
         if self._link is not None:
             if running.capture is not None:
@@ -342,7 +343,7 @@ class Tensor:
             if type(alias_of(self)) is Owner:
                 refresh_values(self, running.capture.seen(self)._value)
             return
-        array = real_array("data", value, self.dtype)
+        array = array_of("data", value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
         # `x.data -= …` has already written to the buffer; anything else is copied, so that old tapes stay right.

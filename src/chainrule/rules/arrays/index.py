@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import Target, viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import View, alias_of, innermost
@@ -47,6 +47,7 @@ class GetItem(Linear):
     `unique` promises that no element is taken twice, so the adjoint may write instead of add.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     name = "getitem"
     moves = Moves.PICKED
     picks = True
@@ -91,6 +92,7 @@ class Scatter(Linear):
     Zeros of a shape, with x added at an index; elements that occur twice in the index receive two terms.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2,), shape=(4, 3), index=(slice(1, None, 2), -1), unique=True),
         case((3, 2), shape=(3, 2), index=(ROWS,)),
@@ -159,6 +161,7 @@ class IndexSet(Linear):
     A copy of x with v at an index. If an element occurs twice in the index, the later value wins.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     stacked = staticmethod(_into_stacks)
     cases = (
         case((4, 3), (2, 3), index=(slice(0, None, 2),)),
@@ -191,6 +194,7 @@ class IndexSet(Linear):
 class IndexAdd(Linear):
     r"""y = x + \operatorname{scatter}(v, \mathrm{index}, \operatorname{shape}(x))"""
 
+    on_complex = Complex.HOLOMORPHIC
     stacked = staticmethod(_into_stacks)
     cases = (
         case((4, 3), (2, 3), index=(slice(0, None, 2),)),

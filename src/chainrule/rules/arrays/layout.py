@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import innermost
 from chainrule.core.operation import Array, case
@@ -27,6 +28,7 @@ class Laid(Linear):
     Repeated to a shape, rounded to a dtype, with the elements of the array `strides` bytes apart.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2, 3), shape=(2, 3), dtype=np.float64, strides=(8, 16)),
         case((3,), shape=(2, 3), dtype=np.float64, strides=(48, 16)),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -20,6 +21,7 @@ from .shape import axis_of, ravel, shaped
 class Argsort(Constant):
     r"""y = \operatorname{argsort}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=None), case((0, 2)), case((4,), kind="stable"))
     stacked = staticmethod(along_axis)
 
@@ -31,6 +33,7 @@ class Argsort(Constant):
 class Argpartition(Constant):
     r"""y = \operatorname{argpartition}(x, \mathrm{kth})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4), kth=2), case((3, 4), kth=(0, 1), axis=0), case((5,), kth=-1))
     stacked = staticmethod(along_axis)
 
@@ -50,6 +53,7 @@ class Searchsorted(Constant):
     Where each v would be inserted to keep a in order.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case(np.array([-1.0, 0.0, 0.5, 2.0]), (2, 3)),
         case(np.array([-1.0, 0.0, 0.5, 2.0]), (), side="right"),

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
 from chainrule.core.transforms.batch import on_last_axes
@@ -139,6 +140,7 @@ class Unfold(Linear):
     What lies under the kernel: of x `[…, size]`, y `[…, kernel, positions]`. Elements outside of x are zero.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
     stacked = staticmethod(on_last_axes)
 
@@ -170,6 +172,7 @@ class Fold(Linear):
     Windows `[…, kernel, positions]` summed where they overlap, to `[…, size]`; the adjoint of `Unfold`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = tuple(map(_folded_case, CASES))
     stacked = staticmethod(on_last_axes)
 

@@ -85,8 +85,9 @@ class Eigh(General):
     stacked = staticmethod(on_last_axes)
 
     @staticmethod
-    def primal(a: Array) -> tuple[Array, Array]:
-        w, v = np.linalg.eigh(symmetric(a))
+    def primal(a: Array, *, triangle: str = "L") -> tuple[Array, Array]:
+        # The two triangles are equal, but the signs of the vectors depend on which one LAPACK reads.
+        w, v = np.linalg.eigh(symmetric(a), triangle)  # type: ignore[call-overload]
         return w, v
 
     @staticmethod
@@ -245,16 +246,31 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Array, UPLO: str = "L") -> EighResult:  # noqa: N803, RUF100
-    """Return eigenvalues and eigenvectors of symmetric matrices [..., n, n]; `UPLO` "L" or "U" makes no difference."""
+def eigh(a: Array, UPLO: str | None = None) -> EighResult:  # noqa: N803, RUF100
+    """Return eigenvalues and eigenvectors of symmetric matrices [..., n, n].
+
+    With `UPLO` "L" or "U" only that triangle is read, so that the other one gets no gradient. Without it, the symmetric
+    part is used, and the gradient is symmetric.
+
+    >>> eigh(np.array([[2.0, 0.0], [9.0, 1.0]]), UPLO="U").eigenvalues
+    array([1., 2.])
+    """
+    if UPLO is None:
+        return EighResult(*Eigh.apply(squares("eigh", a)))
     if UPLO not in ("L", "U"):
         raise ValueError(f"eigh: got UPLO={UPLO!r}, expected 'L' or 'U'")
-    return EighResult(*Eigh.apply(squares("eigh", a)))
+    return EighResult(*Eigh.apply(_of_triangle(squares("eigh", a), UPLO), triangle=UPLO))
+
+
+def _of_triangle(a: Array, which: str) -> Array:
+    """Return the symmetric matrices that have one triangle of these."""
+    kept = lower(a) if which == "L" else a - lower(a, 0.0)
+    return kept + transposed(kept - a * identity(a))
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a: Array, UPLO: str = "L") -> Array:  # noqa: N803, RUF100
-    """Return the eigenvalues of symmetric matrices [..., n, n], ascending."""
+def eigvalsh(a: Array, UPLO: str | None = None) -> Array:  # noqa: N803, RUF100
+    """Return the eigenvalues of symmetric matrices [..., n, n], ascending; `UPLO` as in `eigh`."""
     return eigh(a, UPLO).eigenvalues
 
 

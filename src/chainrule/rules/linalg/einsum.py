@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -97,6 +97,7 @@ class Einsum(Bilinear):
     operand or in the result; `einsum` ensures that.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
     cases = (
         case((3, 4), (4, 2), subscripts="ij,jk->ik"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -17,6 +18,7 @@ from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes, on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
 
+from . import proofs as proofs_of
 from .matmul import matmul, transposed
 
 REGULAR = np.array([[2.0, 0.5, -0.3], [0.1, -1.5, 0.7], [0.4, 0.2, 1.2]])
@@ -46,6 +48,8 @@ def symmetric(x: Array) -> Array:
 class Inv(General):
     r"""Y = A^{-1}"""
 
+    proofs = {"a": proofs_of.INVERSE}
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
     stacked = staticmethod(on_last_axes)
 
@@ -67,6 +71,8 @@ class Inv(General):
 class Solve(General):
     r"""Y = A^{-1} B"""
 
+    proofs = proofs_of.SOLVE
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
     stacked = staticmethod(along_last_axes)
 
@@ -105,6 +111,7 @@ def cofactors(a: Array, y: Array) -> Array:
 class Det(General):
     r"""y = \det A"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.diag([0.0, 2.0, 3.0])), case((1, 1)), case(np.zeros((0, 3, 3))))
     stacked = staticmethod(on_last_axes)
 
@@ -242,8 +249,14 @@ def slogdet(a: Array) -> SlogdetResult:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> Array:
-    """Return the pseudoinverses of matrices [..., n, m].
+def pinv(
+    a: Array,
+    rcond: float | None = None,
+    hermitian: bool = False,  # noqa: ARG001
+    *,
+    rtol: float | None = None,
+) -> Array:
+    """Return the pseudoinverses of matrices [..., n, m]; `hermitian` makes no difference.
 
     Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds as
     long as the rank does not change.

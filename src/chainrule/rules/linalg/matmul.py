@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed
+
+from . import proofs as proofs_of
 
 Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
@@ -51,6 +53,8 @@ class Matmul(Bilinear):
     Of matrices or batches of them; `matmul` turns vectors into matrices.
     """
 
+    proofs = proofs_of.MATMUL
+    on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
     symbol = "A B"
     is_inlined = True

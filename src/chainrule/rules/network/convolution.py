@@ -29,6 +29,8 @@ from chainrule.core.operation import Array, case
 from chainrule.core.transforms.batch import Done, Mine, Settings, Values, everywhere
 from chainrule.rules.arrays.windows import Ints, Windows, geometry
 
+from . import proofs_of_windows as proofs_of
+
 BUFFER = 2**19
 """How many column elements are made at once, unless one row of positions needs more."""
 FEW = 64
@@ -261,6 +263,7 @@ def _with_kernels(values: Values, mine: Mine, settings: Settings, apply: Callabl
 class Convolution(Bilinear):
     r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p}"""
 
+    proofs = proofs_of.CONVOLUTION
     role = Role.CONVOLUTION
     letters = {"w": "W", "y": "z"}
     cases = tuple(case(x, w, windows=windows, groups=groups) for x, w, windows, groups in SHAPES)

@@ -9,6 +9,7 @@ that evaluates both of its sides.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -211,6 +212,13 @@ class SoftmaxCrossEntropy(Fused):
         return -np.sum(t * np.where(_impossible(log_p, t), 0.0, log_p), axis=-1)
 
     @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
+
+    @staticmethod
     def primal(z: Array, t: Array) -> Array:
         return SoftmaxCrossEntropy.primal_keeping(z, t)[0]
 
@@ -268,6 +276,13 @@ class SparseSoftmaxCrossEntropy(Fused):
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
         return -of_classes(log_softmax(z), checked_classes(z, t))
+
+    @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod
     def primal(z: Array, t: Array) -> Array:

@@ -9,6 +9,8 @@ from chainrule.core.transforms.batch import first_alone
 from chainrule.rules.arrays.reduce import widened
 from chainrule.rules.linalg.matmul import matmul, product, rows
 
+from . import proofs_of_layers as proofs_of
+
 
 def _check(x: Array, w: Array, b: Array) -> None:
     if x.ndim == 0 or w.ndim != 2 or x.shape[-1] != w.shape[0] or b.shape != w.shape[1:]:
@@ -20,6 +22,7 @@ def _check(x: Array, w: Array, b: Array) -> None:
 class LinearMap(Fused):
     r"""y = x W + b"""
 
+    proofs = proofs_of.LINEAR
     name = "linear"
     role = Role.DENSE
     symbol = "x W + b"

@@ -15,6 +15,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import as_array, effect, example, known, plain
 from chainrule.rules.arrays.reduce import arrayed
 
+from . import proofs as proofs_of
 from .activation import sigmoid
 from .cross_entropy import (
     SoftmaxCrossEntropy,
@@ -57,6 +58,7 @@ class BinaryCrossEntropyWithLogits(Elementwise):
     This is $-t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$, without overflow and accurate for all x.
     """
 
+    proofs = proofs_of.BINARY_LOGITS
     role = Role.SIGMOID_LOSS
     letters = {"y": r"\ell"}
 

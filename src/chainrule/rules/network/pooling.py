@@ -17,6 +17,8 @@ from chainrule.core.traces.capturing import plain
 from chainrule.core.transforms.batch import all_in_stacks, on_last_axes
 from chainrule.rules.arrays.windows import CASES, Ints, Windows, geometry, wide
 
+from . import proofs_of_windows as proofs_of
+
 PAIRS = Windows.of((2,), stride=2)
 INSIDE = tuple(one for one in CASES if not any(map(any, one.settings["windows"].padding)))
 """The cases without padding, where every tap of a window may win."""
@@ -40,6 +42,7 @@ class SumPool(Linear):
     """
 
     letters = {"y": "p"}
+    proofs = proofs_of.SUM_POOL
     cases = CASES
     stacked = staticmethod(on_last_axes)
 
@@ -166,6 +169,7 @@ class MaxPool(Fused):
 
     picks = True
     letters = {"y": "p"}
+    proofs = proofs_of.MAX_POOL
     keeps = ("winner",)
     cases = (*CASES, case((1, 4, 4), windows=Windows.of((2, 2), stride=2)))
     kinks = (
@@ -186,6 +190,11 @@ class MaxPool(Fused):
     @staticmethod
     def primal(x: Array, *, windows: Windows = PAIRS) -> Array:
         return MaxPool.primal_keeping(x, windows=windows)[0]
+
+    @staticmethod
+    def regain(**_: Any) -> None:
+        """Return None: which element won does not say what the others were."""
+        return
 
     @staticmethod
     def primal_keeping(x: Array, *, windows: Windows) -> tuple[Array, Array]:

@@ -15,6 +15,8 @@ from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import Axis, kept, widened
 from chainrule.rules.linalg.matmul import rows
 
+from . import proofs as proofs_of
+
 MASKED = np.array([[0.5, -np.inf, -1.0], [2.0, 0.0, -np.inf]])
 
 
@@ -42,6 +44,7 @@ def _by_kernel(axis: Axis, x: Array, *others: Array) -> bool:
 class LogSumExp(General):
     r"""y = \log \sum_{\text{axis}} e^x"""
 
+    proofs = {"x": proofs_of.LOGSUMEXP}
     name = "logsumexp"
     role = Role.SOFTMAX
     cases = (
@@ -83,6 +86,7 @@ class Softmax(General):
     modes apply the same matrix, and its rows sum to zero.
     """
 
+    proofs = {"x": proofs_of.SOFTMAX}
     role = Role.SOFTMAX
     flat = Flat.BOTH
     bounds = (0.0, 1.0)
@@ -133,6 +137,7 @@ class LogSoftmax(General):
     Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}$.
     """
 
+    proofs = {"x": proofs_of.LOG_SOFTMAX}
     role = Role.SOFTMAX
     cases = (
         case((3, 4)),
