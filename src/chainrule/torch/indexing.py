@@ -362,7 +362,7 @@ def unique_consecutive(
     """Return the elements without immediate repetitions."""
     x = plain(input)
     rows = x.reshape(-1) if dim is None else np.moveaxis(x, dim, 0)
-    differs = np.any((rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), -1), axis=1)
+    differs = np.any((rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), math.prod(rows.shape[1:])), axis=1)
     first = np.r_[np.ones(min(len(rows), 1), bool), differs]
     values = rows[first]
     inverse = np.cumsum(first) - 1
@@ -391,14 +391,11 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 @faced
 def histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+    input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
 ) -> Any:
     """Return how many elements fall into each bin, and the edges of the bins: `(hist, bin_edges)`."""
     x = plain(input).reshape(-1)
     bins = plain(bins) if hasattr(bins, "shape") else bins
-    if not hasattr(bins, "shape") and range is None and (not x.size or x.min() == x.max()):
-        middle = float(x.min()) if x.size else 0.5
-        range = (middle - 1 + 0.5 * (x.size == 0), middle + 1 - 0.5 * (x.size == 0))
     counts, edges = np.histogram(
         x, bins, range, density=density, weights=None if weight is None else plain(weight).reshape(-1)
     )

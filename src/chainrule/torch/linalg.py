@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.rules.elementary.compare import stop_gradient
+
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
 from .products import cross_along
@@ -90,14 +92,14 @@ def cholesky(A: Any, *, upper: bool = False) -> Any:
 @faced
 def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     """Return the solution of A X = B, given the Cholesky factor of A."""
-    lower = _turned(np.triu(L)) if upper else np.tril(L)
+    lower = _turned(L) if upper else L
     return np.linalg.solve(np.matmul(lower, _turned(lower)), B)
 
 
 @faced
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """Return the inverse of A, given its Cholesky factor."""
-    lower = _turned(np.triu(L)) if upper else np.tril(L)
+    lower = _turned(L) if upper else L
     return np.linalg.inv(np.matmul(lower, _turned(lower)))
 
 
@@ -140,8 +142,11 @@ def eigh(A: Any, UPLO: str = "L") -> Any:
 
 
 def _symmetric(A: Any, UPLO: str) -> Any:
-    half = np.tril(A, -1) if UPLO == "L" else np.triu(A, 1)
-    return half + _turned(half) + np.eye(A.shape[-1], dtype=A.dtype) * A
+    values = plain(A)
+    half = np.tril(values, -1) if UPLO == "L" else np.triu(values, 1)
+    whole = half + np.swapaxes(half, -2, -1) + np.eye(A.shape[-1], dtype=A.dtype) * values
+    mean = (A + _turned(A)) / 2  # the gradient is that of a symmetric matrix, whichever half is read
+    return mean + stop_gradient(whole - plain(mean))
 
 
 @faced
@@ -163,9 +168,16 @@ def svdvals(A: Any, **_: Any) -> Any:
 
 
 @faced
-def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
-    """Return the pseudoinverse."""
-    return np.linalg.pinv(A) if rtol is None else np.linalg.pinv(A, rcond=plain(rtol))
+def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
+    """Return the pseudoinverse; singular values below `rtol` times the largest, or `atol`, count as zero."""
+    if rcond is None and rtol is None and atol is None:
+        return np.linalg.pinv(A)
+    largest = np.linalg.norm(plain(A), 2, (-2, -1))
+    relative = 0.0 if rcond is None and rtol is None else plain(rcond if rtol is None else rtol)
+    least = 0.0 if atol is None else plain(atol)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(largest > 0, np.maximum(relative, least / largest), relative)
+    return np.linalg.pinv(A, rcond=share if share.ndim else float(share))
 
 
 @faced
@@ -184,9 +196,15 @@ class LstSq(NamedTuple):
 
 
 @faced
-def matrix_rank(A: Any, **kwargs: Any) -> Any:
-    """Return the rank of matrices."""
-    return np.asarray(np.linalg.matrix_rank(plain(A), hermitian=kwargs.get("hermitian", False)))
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
+    """Return the rank of matrices: how many singular values are above `tol`, or `rtol` times the largest."""
+    values = np.linalg.svd(plain(A), compute_uv=False) if plain(A).size else np.zeros((*A.shape[:-2], 0))
+    largest = values.max(-1, initial=0)
+    atol = tol if tol is not None else atol
+    usual = np.finfo(A.dtype).eps * max(A.shape[-2:]) if atol is None or not np.any(plain(atol) > 0) else 0.0
+    relative = usual if rtol is None else plain(rtol)
+    limit = np.maximum(0.0 if atol is None else plain(atol), relative * largest)
+    return np.asarray((values > np.asarray(limit)[..., None]).sum(-1))
 
 
 @faced

@@ -120,7 +120,20 @@ def einsum(equation: Any, *operands: Any) -> Any:
 def _einsum(equation: Any, *operands: Any) -> Any:
     if not isinstance(equation, str):
         return _of_sublists(equation, *operands)
-    return engine_einsum(equation.replace(" ", ""), *operands)
+    return engine_einsum(_summing_ellipsis(equation.replace(" ", ""), operands), *operands)
+
+
+def _summing_ellipsis(equation: str, operands: Any) -> str:
+    """Return an equation whose ellipsis, if the result lacks it, is written as letters, which are summed over."""
+    left, arrow, right = equation.partition("->")
+    if not arrow or "..." in right or "..." not in left:
+        return equation
+    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in equation]
+    parts = []
+    for part, x in zip(left.split(","), operands, strict=True):
+        extra = x.ndim - len(part.replace("...", ""))
+        parts.append(part.replace("...", "".join(spare[:extra][::-1])) if "..." in part else part)
+    return ",".join(parts) + "->" + right
 
 
 def _of_sublists(*given: Any) -> Any:

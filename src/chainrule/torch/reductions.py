@@ -333,6 +333,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
 
 def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
     q = q if hasattr(q, "shape") else np.asarray(q, x.dtype)
+    scalar = x.ndim == 0
     x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max_of(x.ndim, 1))
     x = x.reshape(1) if x.ndim == 0 else x
     ordered = np.moveaxis(x, axis, -1)
@@ -358,7 +359,7 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
     }[interpolation]()
     found = np.moveaxis(found, -1, 0)
     rest = list(found.shape[1:])
-    if keepdim:
+    if keepdim and not scalar:
         rest = [1] * len(rest) + [1] if dim is None else [*rest[:axis], 1, *rest[axis:]]
     return found.reshape([*q.shape, *rest])
 
@@ -559,7 +560,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         less = correction if aweights is None else correction * np.sum(weights * cast(aweights, x.dtype)) / total
     with np.errstate(invalid="ignore", divide="ignore"):
         found = product / np.maximum(total - less, 0)
-    return found.reshape(()) if input.ndim < 2 else found
+    return found.reshape(()) if found.size == 1 else found
 
 
 @faced
@@ -572,4 +573,4 @@ def corrcoef(input: Any) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
         found = product / size[:, None] / size[None, :]
     found = np.clip(found, -1, 1)
-    return found.reshape(()) if input.ndim < 2 else found
+    return found.reshape(()) if found.size == 1 else found

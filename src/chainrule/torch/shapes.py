@@ -219,9 +219,9 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
 
 
 @faced
-def flip(input: Any, *dims: Any) -> Any:
+def flip(input: Any, *axes_: Any, dims: Any = None) -> Any:
     """Return the order of elements reversed along axes."""
-    axes = sizes(dims)
+    axes = sizes(axes_ if dims is None else (dims,))
     return np.flip(input, axes).copy() if axes and input.ndim else input.copy()
 
 
@@ -490,15 +490,14 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
     parts = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else list(tensors)
     parts = [np.reshape(x, (1,)) if x.ndim == 0 else x for x in parts]
     if indexing == "xy" and len(parts) > 1:
-        parts[:2] = parts[1::-1]
+        parts[:2] = [parts[1], parts[0]]
     shape = tuple(len(x) for x in parts)
     grids = [
         broadcast_to(np.reshape(x, tuple(-1 if j == k else 1 for j in range(len(parts)))), shape)
         for k, x in enumerate(parts)
     ]
     if indexing == "xy" and len(parts) > 1:
-        grids = [np.swapaxes(x, 0, 1) for x in grids]
-        grids[:2] = grids[1::-1]
+        grids[:2] = [grids[1], grids[0]]
     return tuple(grids)
 
 

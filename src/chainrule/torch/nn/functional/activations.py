@@ -178,7 +178,9 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 @faced
 def prelu(input: Any, weight: Any) -> Any:
     """Return x, scaled where it is negative by a slope for each channel."""
-    if weight.size > 1 and input.ndim > 1:
+    if weight.size == 1:
+        weight = np.reshape(weight, ())
+    elif input.ndim > 1:
         weight = np.reshape(weight, (-1, *[1] * (input.ndim - 2)))
     return np.where(np.greater(input, 0), input, weight * input)
 

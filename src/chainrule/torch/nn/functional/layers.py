@@ -260,7 +260,11 @@ def _unpool(axes: int) -> Any:
         flat = np.reshape(input, (rows, -1))
         places = plain(indices).reshape(rows, -1) + np.arange(rows)[:, None] * cells
         base = Engine(np.zeros(rows * cells, input.dtype), input._trace, None) if isinstance(input, Engine) else None
-        made = base.at[places.ravel()].set(np.reshape(flat, (-1,))) if base is not None else flat
+        if base is None:
+            raise RuntimeError("max_unpool: expected floating-point numbers")
+        row, where = np.reshape(flat, (-1,)), places.ravel()
+        # Each element gets the gradient of its place, also if another one was written there later.
+        made = base.at[where].set(stop_gradient(row)).at[where].add(row - stop_gradient(row))
         return np.reshape(made, (*lead, *sizes))
 
     function.__name__, function.__doc__ = f"max_unpool{axes}d", "Return the elements at the places they were taken from."

@@ -24,6 +24,9 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
     if mode == "constant":
         return np.pad(x, widths, constant_values=0 if value is None else value) if x.ndim else x
+    if not x.size:
+        shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+        return np.zeros(shape, x.dtype) + np.sum(x)
     for axis, (a, b) in enumerate(widths):
         if a or b:
             n = x.shape[axis]
