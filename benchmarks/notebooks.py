@@ -2,9 +2,10 @@
 
     python benchmarks/notebooks.py NOTEBOOK.ipynb ... [--steps N] [--data FILE]
 
-Only the imports are replaced, and loops of very many steps are shortened to N. Files that a notebook reads by a relative
-name, such as names.txt, are looked for in the folder of --data. Magics (`%matplotlib inline`) and shell lines are
-left out. At the end the last printed losses are shown, so that it can be seen whether they come down.
+Only the imports are replaced, and loops of very many steps are shortened to N. Files that a notebook reads by a
+relative name, such as names.txt, are copied from the folder of --data. Magics (`%matplotlib inline`) and shell lines are
+left out. With SHOW=1 in the environment the
+output of each cell is shown, so that it can be seen whether losses come down.
 """
 
 import argparse
@@ -59,7 +60,14 @@ def run(path: Path, steps: int, data: Path | None, pytorch: bool) -> tuple[int, 
             said, began = io.StringIO(), time.perf_counter()
             try:
                 with contextlib.redirect_stdout(said):
-                    exec(compile(translated("".join(cell["source"]), steps, () if pytorch else IMPORTS), f"{path.name}[{k}]", "exec"), names)
+                    exec(
+                        compile(
+                            translated("".join(cell["source"]), steps, () if pytorch else IMPORTS),
+                            f"{path.name}[{k}]",
+                            "exec",
+                        ),
+                        names,
+                    )
                 good += 1
             except Exception:
                 print(f"{path.name}: cell {k} fails after {time.perf_counter() - began:.1f} s")

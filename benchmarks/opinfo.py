@@ -3,7 +3,8 @@
     python benchmarks/opinfo.py [--only NAME ...] [--failures] [--limit SAMPLES]
 
 Each operator is looked up by its own name, as a function or else as a method, and called with PyTorch's own arguments.
-The forward pass must agree to 1e-10 and the gradient of each input to 1e-8. PyTorch's testing package needs `expecttest`.
+The forward pass must agree to 1e-10 and the gradient of each input to 1e-8. PyTorch's testing package needs
+`expecttest`.
 """
 
 import argparse
@@ -95,7 +96,9 @@ def tensors_in(x: Any, kind: type) -> list[Any]:
 
 def suitable(sample: Any) -> bool:
     """Whether a sample consists of real dense tensors: others have no counterpart here."""
-    return not any(x.is_complex() or x.layout is not torch.strided for x in _deep([sample.input, sample.args, sample.kwargs]))
+    return not any(
+        x.is_complex() or x.layout is not torch.strided for x in _deep([sample.input, sample.args, sample.kwargs])
+    )
 
 
 def _deep(x: Any) -> list[Any]:
@@ -138,7 +141,9 @@ def compare(op: Any, sample: Any) -> str | None:
 def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]]) -> str | None:
     """Return how the gradients differ, or None."""
     rng = np.random.default_rng(0)
-    cotangents = [rng.uniform(0.5, 1.5, tuple(theirs.shape)).astype(door.values_of(ours).dtype) for theirs, ours in pairs]
+    cotangents = [
+        rng.uniform(0.5, 1.5, tuple(theirs.shape)).astype(door.values_of(ours).dtype) for theirs, ours in pairs
+    ]
     xs = [x for x, _ in leaves]
     expected = torch.autograd.grad([y for y, _ in pairs], xs, [torch.tensor(c) for c in cotangents], allow_unused=True)
     with_grad = [(ours, c) for (_, ours), c in zip(pairs, cotangents, strict=True) if ours.requires_grad]

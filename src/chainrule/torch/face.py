@@ -172,9 +172,7 @@ class Tensor:
         With `force` also of a tensor with a gradient.
         """
         if self.requires_grad and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._x if isinstance(self._x, np.ndarray) else np.array(value_of(self._x))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

@@ -208,9 +208,7 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
 
 
 @faced
-def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
-) -> Any:
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Return the tensor with the values for each place combined: "sum", "mean", "prod", "amax" or "amin"."""
     index = plain(index)
     if input.ndim == 0 or index.ndim == 0:
@@ -390,9 +388,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 
 @faced
-def histogram(
-    input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
-) -> Any:
+def histogram(input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """Return how many elements fall into each bin, and the edges of the bins: `(hist, bin_edges)`."""
     x = plain(input).reshape(-1)
     bins = plain(bins) if hasattr(bins, "shape") else bins
@@ -402,7 +398,7 @@ def histogram(
     return HISTOGRAM(counts.astype(x.dtype), edges.astype(x.dtype))
 
 
-class _Histogram(SORT):  # type: ignore[misc, valid-type]
+class _Histogram(SORT):  # type: ignore[misc]
     __slots__ = ()
 
     @property
@@ -432,7 +428,8 @@ def searchsorted(
     """Return where each element has its place in a sorted row."""
     rows = plain(sorted_sequence)
     rows = rows if sorter is None else np.take_along_axis(rows, plain(sorter), -1)
-    values, where = plain(input), "right" if right or side == "right" else "left"
+    values = plain(input)
+    where: Any = "right" if right or side == "right" else "left"
     if rows.ndim == 1:
         found = np.searchsorted(rows, values, where)
     else:
@@ -445,7 +442,8 @@ def searchsorted(
 @faced
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Return the index of the bucket that each element falls into."""
-    found = np.searchsorted(plain(boundaries), plain(input), "right" if right else "left")
+    side: Any = "right" if right else "left"
+    found = np.searchsorted(plain(boundaries), plain(input), side)
     return np.asarray(found, np.int32 if out_int32 else np.int64)
 
 
@@ -457,5 +455,3 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if classes.size and (classes.min() < 0 or classes.max() >= n):
         raise RuntimeError("one_hot: Class values must be non-negative and smaller than num_classes.")
     return (classes[..., None] == np.arange(n)).astype(np.int64)
-
-

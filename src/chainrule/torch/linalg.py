@@ -104,7 +104,7 @@ def cholesky_inverse(L: Any, upper: bool = False) -> Any:
 
 
 def _as_columns(A: Any, B: Any) -> bool:
-    return B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    return bool(B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]))
 
 
 @faced
@@ -128,7 +128,7 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 
 
 @faced
-def qr(A: Any, mode: str = "reduced") -> Any:
+def qr(A: Any, mode: Any = "reduced") -> Any:
     """Return an orthogonal and an upper triangular factor."""
     if mode == "r":
         return QR(np.zeros(0, A.dtype), np.linalg.qr(A, "r"))
@@ -183,7 +183,12 @@ def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None
 @faced
 def lstsq(input: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
     """Return the least-squares solution; only the first part is differentiable."""
-    return LstSq(np.matmul(np.linalg.pinv(input), b), np.zeros(0, input.dtype), np.asarray(np.linalg.matrix_rank(plain(input))), np.zeros(0, input.dtype))
+    return LstSq(
+        np.matmul(np.linalg.pinv(input), b),
+        np.zeros(0, input.dtype),
+        np.asarray(np.linalg.matrix_rank(plain(input))),
+        np.zeros(0, input.dtype),
+    )
 
 
 class LstSq(NamedTuple):
@@ -253,8 +258,7 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dty
     x = cast(A, numpy_dtype(dtype))
     if ord is None:
         axis = tuple(dim) if isinstance(dim, list) else dim
-        found = vector_norm_of(x, 2, axis, keepdim)
-        return found
+        return vector_norm_of(x, 2, axis, keepdim)
     if dim is None:
         dim = tuple(range(x.ndim)) if x.ndim else None
     axes = tuple(dim) if isinstance(dim, tuple | list) else dim
@@ -275,7 +279,8 @@ def cond(A: Any, p: Any = None) -> Any:
 @faced
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """Return the cross product."""
-    return cross_along(*promoted(input, other), dim)
+    a, b = promoted(input, other)
+    return cross_along(a, b, dim)
 
 
 @faced

@@ -68,7 +68,7 @@ class _Form:
 
     def text(self, x: Any) -> str:
         """Return one element, padded."""
-        written = self._number(x) if self.kind == "f" else str(x)
+        written: str = self._number(x) if self.kind == "f" else str(x)
         return written.rjust(self.width)
 
 

@@ -140,7 +140,9 @@ def _of_sublists(*given: Any) -> Any:
     """Return `einsum(a, [0, 1], b, [1, 2], [0, 2])`."""
 
     def letters(places: Any) -> str:
-        return "".join("..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in places)
+        return "".join(
+            "..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in places
+        )
 
     pairs = len(given) // 2
     text = ",".join(letters(given[2 * k + 1]) for k in range(pairs))
@@ -240,5 +242,3 @@ def matrix_power(input: Any, n: int) -> Any:
 def polar(abs: Any, angle: Any) -> Any:
     """Return complex numbers of absolute values and angles."""
     return abs * (np.cos(angle) + 1j * np.sin(angle))
-
-

@@ -22,8 +22,7 @@ class _Found(NamedTuple):
 
 def _kind(name: str) -> Any:
     """Return the class of a result: a named tuple `torch.return_types.NAME`."""
-    made = type(name, (_Found,), {"__module__": "torch.return_types", "__slots__": ()})
-    return made
+    return type(name, (_Found,), {"__module__": "torch.return_types", "__slots__": ()})
 
 
 MAX, MIN, MEDIAN, NANMEDIAN, MODE = map(_kind, ("max", "min", "median", "nanmedian", "mode"))
@@ -154,13 +153,17 @@ def _root(variance: Any) -> Any:
 
 
 @faced
-def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Return variance and mean."""
     return _moments(input, dim, unbiased, correction, keepdim)
 
 
 @faced
-def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Return standard deviation and mean."""
     variance, mean = _moments(input, dim, unbiased, correction, keepdim)
     return _root(variance), mean
@@ -503,8 +506,10 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=dim)
     for _ in range(n if x.shape[dim] > n else max_of(0, x.shape[dim])):
         ahead = (slice(None),) * (dim % x.ndim)
-        x = x[(*ahead, slice(1, None))] - x[(*ahead, slice(None, -1))] if x.dtype.kind != "b" else np.not_equal(
-            x[(*ahead, slice(1, None))], x[(*ahead, slice(None, -1))]
+        x = (
+            x[(*ahead, slice(1, None))] - x[(*ahead, slice(None, -1))]
+            if x.dtype.kind != "b"
+            else np.not_equal(x[(*ahead, slice(1, None))], x[(*ahead, slice(None, -1))])
         )
     return x
 
@@ -552,7 +557,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         total = np.asarray(x.shape[1], x.dtype)
         centered = x - np.sum(x, axis=1, keepdims=True) / total
         product = centered @ centered.T
-        less = np.asarray(correction, x.dtype)
+        less: Any = correction
     else:
         total = np.sum(weights)
         centered = x - np.sum(x * weights, axis=1, keepdims=True) / total

@@ -1,5 +1,6 @@
 """The same elements in another shape or order: views where PyTorch has views."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -27,9 +28,7 @@ def reshape(input: Any, *shape: Any) -> Any:
     if not shape and input.size != 1:
         raise TypeError("reshape: expected a shape")
     wanted = sizes(shape)
-    if any(isinstance(n, bool) for n in wanted) or (
-        -1 not in wanted and math.prod(wanted) != math.prod(input.shape)
-    ):
+    if any(isinstance(n, bool) for n in wanted) or (-1 not in wanted and math.prod(wanted) != math.prod(input.shape)):
         raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {math.prod(input.shape)}")
     try:
         return np.reshape(input, wanted)
@@ -191,9 +190,7 @@ def repeat(input: Any, *repeats: Any) -> Any:
     """Return copies of the tensor along each axis."""
     times = sizes(repeats)
     if len(times) < input.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     return np.tile(input, times) if times else input.copy()
 
 
@@ -240,7 +237,7 @@ def flipud(input: Any) -> Any:
 @faced
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """Return the tensor rotated by 90 degrees, k times."""
-    return np.rot90(input, k, tuple(dims)).copy()
+    return np.rot90(input, k, (dims[0], dims[1])).copy()
 
 
 @faced
@@ -258,9 +255,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """Return a slice of an axis from its start and length."""
     first = int(start) % (input.shape[dim] + (int(start) == input.shape[dim]))
     if first + length > input.shape[dim]:
-        raise RuntimeError(
-            f"start ({first}) + length ({length}) exceeds dimension size ({input.shape[dim]})."
-        )
+        raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({input.shape[dim]}).")
     return input[(*(slice(None),) * (dim % input.ndim), slice(first, first + length))]
 
 
@@ -343,7 +338,9 @@ unsafe_split, unsafe_chunk = split, chunk
 
 
 @faced
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0, *, indices: Any = None, sections: Any = None) -> Any:
+def tensor_split(
+    input: Any, indices_or_sections: Any, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> Any:
     """Return pieces, cut at indices or into a number of nearly equal ones."""
     where = indices if indices is not None else sections if sections is not None else indices_or_sections
     where = np.asarray(value_of(where)).tolist() if hasattr(where, "shape") else where
@@ -353,29 +350,29 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0, *, indices:
         return _cut(input, lengths, dim)
     ahead = (slice(None),) * (dim % input.ndim)
     bounds = [0, *where, n]
-    return tuple(input[(*ahead, slice(a, b))] for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(input[(*ahead, slice(a, b))] for a, b in itertools.pairwise(bounds))
 
 
-def _split_along(name: str, x: Any, where: Any, dim: int) -> Any:
+def _split_along(x: Any, where: Any, dim: int) -> Any:
     return tensor_split.__wrapped__(x, where, dim)  # type: ignore[attr-defined]
 
 
 @faced
 def hsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the second axis, or the only one."""
-    return _split_along("hsplit", input, indices_or_sections, 1 if input.ndim > 1 else 0)
+    return _split_along(input, indices_or_sections, 1 if input.ndim > 1 else 0)
 
 
 @faced
 def vsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the first axis."""
-    return _split_along("vsplit", input, indices_or_sections, 0)
+    return _split_along(input, indices_or_sections, 0)
 
 
 @faced
 def dsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the third axis."""
-    return _split_along("dsplit", input, indices_or_sections, 2)
+    return _split_along(input, indices_or_sections, 2)
 
 
 # Joining
@@ -448,7 +445,9 @@ def block_diag(*tensors: Any) -> Any:
     width, rows, left = sum(x.shape[1] for x in parts), [], 0
     for x in parts:
         right = width - left - x.shape[1]
-        rows.append(np.concatenate([np.zeros((x.shape[0], left), x.dtype), x, np.zeros((x.shape[0], right), x.dtype)], 1))
+        rows.append(
+            np.concatenate([np.zeros((x.shape[0], left), x.dtype), x, np.zeros((x.shape[0], right), x.dtype)], 1)
+        )
         left += x.shape[1]
     return np.concatenate(rows, 0)
 
@@ -514,8 +513,6 @@ def cartesian_prod(*tensors: Any) -> Any:
 @faced
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Return all combinations of r elements, as rows."""
-    import itertools
-
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = np.array(list(choose(range(len(input)), r)), dtype=np.int64).reshape(-1, r)
     return input[places] if r else input[:0]

@@ -191,9 +191,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     return functional.glu(input, dim)
 
 
-def rrelu(
-    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
-) -> Any:
+def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     """Return x, scaled where it is negative by a random slope, or by the mean slope in evaluation."""
     slope: Any = (lower + upper) / 2
     if training:
@@ -296,7 +294,9 @@ def _alpha(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> A
         return input * 0
     a = 1 / math.sqrt((1 - p) * (1 + p * low**2))
     kept = (rng_of(None).random(shape) >= p).astype(input._x.dtype)
-    return _into(input, input * (kept * a).astype(kept.dtype) + (a * low * (1 - kept) - a * low * p).astype(kept.dtype), inplace)
+    return _into(
+        input, input * (kept * a).astype(kept.dtype) + (a * low * (1 - kept) - a * low * p).astype(kept.dtype), inplace
+    )
 
 
 # Attention

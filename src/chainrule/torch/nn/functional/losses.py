@@ -102,7 +102,10 @@ def cross_entropy(
             f"cross_entropy: expected target of shape {[*input.shape[:1], *input.shape[2:]]} for input "
             f"{list(input.shape)}, got {list(target.shape)}"
         )
-    settings: dict[str, Any] = {"reduction": _reduction(size_average, reduce, reduction), "label_smoothing": label_smoothing}
+    settings: dict[str, Any] = {
+        "reduction": _reduction(size_average, reduce, reduction),
+        "label_smoothing": label_smoothing,
+    }
     axis = 1 if input.ndim > 1 else 0
     return functional.cross_entropy(input, target, weight, ignore_index, axis=axis, **settings)
 

@@ -33,7 +33,9 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
             places = np.arange(-a, n + b)
             if mode == "reflect":
                 if max(a, b) >= n:
-                    raise RuntimeError(f"Padding size should be less than the corresponding input dimension, got {a}, {b}")
+                    raise RuntimeError(
+                        f"Padding size should be less than the corresponding input dimension, got {a}, {b}"
+                    )
                 places = np.abs(places)
                 places = np.where(places >= n, 2 * (n - 1) - places, places)
             elif mode == "replicate":
@@ -114,7 +116,9 @@ def interpolate(
     return y
 
 
-def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Any:
+def upsample(
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None
+) -> Any:
     """Return larger images; `interpolate` is its newer name."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 
