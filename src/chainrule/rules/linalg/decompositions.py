@@ -13,6 +13,7 @@ from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
 
 from .inverses import POSITIVE, REGULAR, TALL, identity, solve, squares, symmetric
@@ -33,7 +34,7 @@ def diagonal(x: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     """Return 1 / x, and zero where x is zero."""
-    zero = plain(lambda x: x == 0, x)
+    zero = plain(lambda x: x == 0, x, stacks=True)
     return np.where(zero, 0, 1 / np.where(zero, 1, x))
 
 
@@ -50,6 +51,7 @@ class Cholesky(General):
     """
 
     cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE[::-1, ::-1] + np.eye(3)])), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -80,10 +82,12 @@ class Eigh(General):
 
     several = True
     cases = (case(POSITIVE), case(np.stack([POSITIVE, REGULAR + REGULAR.T])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
-    def primal(a: Array) -> tuple[Array, Array]:
-        w, v = np.linalg.eigh(symmetric(a))
+    def primal(a: Array, *, triangle: str = "L") -> tuple[Array, Array]:
+        # The two triangles are equal, but the signs of the vectors depend on which one LAPACK reads.
+        w, v = np.linalg.eigh(symmetric(a), triangle)  # type: ignore[call-overload]
         return w, v
 
     @staticmethod
@@ -113,6 +117,7 @@ class Qr(General):
 
     several = True
     cases = (case(REGULAR), case(TALL), case(np.stack([TALL, -TALL[::-1]])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
@@ -152,6 +157,7 @@ class Svd(General):
 
     several = True
     cases = (case(REGULAR), case(TALL), case(TALL.T), case(np.stack([TALL, -2 * TALL[::-1]])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array, Array]:
@@ -240,16 +246,31 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Array, UPLO: str = "L") -> EighResult:  # noqa: N803, RUF100
-    """Return eigenvalues and eigenvectors of symmetric matrices [..., n, n]; `UPLO` "L" or "U" makes no difference."""
+def eigh(a: Array, UPLO: str | None = None) -> EighResult:  # noqa: N803, RUF100
+    """Return eigenvalues and eigenvectors of symmetric matrices [..., n, n].
+
+    With `UPLO` "L" or "U" only that triangle is read, so that the other one gets no gradient. Without it, the symmetric
+    part is used, and the gradient is symmetric.
+
+    >>> eigh(np.array([[2.0, 0.0], [9.0, 1.0]]), UPLO="U").eigenvalues
+    array([1., 2.])
+    """
+    if UPLO is None:
+        return EighResult(*Eigh.apply(squares("eigh", a)))
     if UPLO not in ("L", "U"):
         raise ValueError(f"eigh: got UPLO={UPLO!r}, expected 'L' or 'U'")
-    return EighResult(*Eigh.apply(squares("eigh", a)))
+    return EighResult(*Eigh.apply(_of_triangle(squares("eigh", a), UPLO), triangle=UPLO))
+
+
+def _of_triangle(a: Array, which: str) -> Array:
+    """Return the symmetric matrices that have one triangle of these."""
+    kept = lower(a) if which == "L" else a - lower(a, 0.0)
+    return kept + transposed(kept - a * identity(a))
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a: Array, UPLO: str = "L") -> Array:  # noqa: N803, RUF100
-    """Return the eigenvalues of symmetric matrices [..., n, n], ascending."""
+def eigvalsh(a: Array, UPLO: str | None = None) -> Array:  # noqa: N803, RUF100
+    """Return the eigenvalues of symmetric matrices [..., n, n], ascending; `UPLO` as in `eigh`."""
     return eigh(a, UPLO).eigenvalues
 
 

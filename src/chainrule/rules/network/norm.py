@@ -15,11 +15,14 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import first_alone
 from chainrule.kernels import outputs
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.arrays.windows import wide
 from chainrule.rules.linalg.matmul import rows
+
+from . import proofs_of_layers as proofs_of
 
 EPS = 1e-5
 
@@ -94,6 +97,7 @@ class LayerNorm(Fused):
     itself can be freed.
     """
 
+    proofs = proofs_of.LAYER_NORM
     role = Role.NORM
     letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
     definitions = {
@@ -109,6 +113,7 @@ class LayerNorm(Fused):
         case((4,), (4,), (4,)),
         case((0, 4), (4,), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, beta: Array, *, eps: float) -> Array:
@@ -176,6 +181,7 @@ class RMSNorm(Fused):
     Kept are the normalised values $\hat x$ and the root in the denominator, $\sigma$, of each row.
     """
 
+    proofs = proofs_of.RMS_NORM
     name = "rms_norm"
     role = Role.NORM
     letters = {"gamma": r"\gamma", "y": "n"}
@@ -190,6 +196,7 @@ class RMSNorm(Fused):
         case((4,), (4,)),
         case((0, 4), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, *, eps: float) -> Array:

@@ -1,0 +1,64 @@
+"""HIPS autograd's names on this engine: `import chainrule.autograd as autograd`.
+
+Code written for autograd runs after its imports are changed, or unchanged after `install()`. The names, arguments and
+results are autograd's; the values and derivatives are chainrule's. docs/autograd.md says what differs.
+
+>>> import chainrule.autograd.numpy as np
+>>> from chainrule.autograd import elementwise_grad
+>>> elementwise_grad(lambda x: np.tanh(x) ** 2)(np.array([0.0, 1.0]))
+array([0.        , 0.63970001])
+"""
+
+from .builtins import dict, isinstance, list, tuple, type
+from .core import primitive
+from .differential_operators import (
+    checkpoint,
+    deriv,
+    elementwise_grad,
+    grad,
+    grad_and_aux,
+    grad_named,
+    hessian,
+    hessian_tensor_product,
+    hessian_vector_product,
+    holomorphic_grad,
+    jacobian,
+    make_ggnvp,
+    make_hvp,
+    make_jvp,
+    make_vjp,
+    multigrad_dict,
+    tensor_jacobian_product,
+    value_and_grad,
+    vector_jacobian_product,
+)
+from .installing import install
+
+__all__ = [
+    "checkpoint",
+    "deriv",
+    "dict",
+    "elementwise_grad",
+    "grad",
+    "grad_and_aux",
+    "grad_named",
+    "hessian",
+    "hessian_tensor_product",
+    "hessian_vector_product",
+    "holomorphic_grad",
+    "install",
+    "isinstance",
+    "jacobian",
+    "list",
+    "make_ggnvp",
+    "make_hvp",
+    "make_jvp",
+    "make_vjp",
+    "multigrad_dict",
+    "primitive",
+    "tensor_jacobian_product",
+    "tuple",
+    "type",
+    "value_and_grad",
+    "vector_jacobian_product",
+]
