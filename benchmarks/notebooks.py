@@ -1,11 +1,11 @@
 """Run the code cells of PyTorch notebooks with `import chainrule.torch as torch`, and count those that run.
 
-    python benchmarks/notebooks.py NOTEBOOK.ipynb ... [--steps N] [--data FILE]
+    python benchmarks/notebooks.py NOTEBOOK.ipynb ... [--steps N] [--data FOLDER] [--pytorch]
 
 Only the imports are replaced, and loops of very many steps are shortened to N. Files that a notebook reads by a
-relative name, such as names.txt, are copied from the folder of --data. Magics (`%matplotlib inline`) and shell lines are
-left out. With SHOW=1 in the environment the
-output of each cell is shown, so that it can be seen whether losses come down.
+relative name, such as names.txt, are copied from the folder of --data. Magics (`%matplotlib inline`) and shell lines
+are left out. With SHOW=1 in the environment the output of each cell is shown, so that it can be seen whether losses
+come down. With --pytorch the notebooks run with PyTorch itself, for comparison.
 """
 
 import argparse

@@ -17,9 +17,11 @@ from chainrule._version import __version__
 
 from . import autograd as autograd
 from . import creation as _creation
+from . import diagonals as _diagonals
 from . import distributions as distributions
 from . import dtypes as _dtypes
 from . import elementwise as _elementwise
+from . import fft as fft
 from . import func as func
 from . import indexing as _indexing
 from . import linalg as linalg
@@ -130,7 +132,7 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in own.items()}
 
 
-_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _indexing, _products, random, _printing)
+_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
 _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)

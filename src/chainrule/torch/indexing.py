@@ -203,7 +203,8 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
     table = _set(np.full((depth, x.size), neutral, x.dtype), (rank, flat), np.reshape(values, (-1,)))
     own = x if include_self else np.where(hits == 0, x, np.asarray(neutral, x.dtype))
     rows = np.concatenate([np.reshape(own, (1, x.size)), table])
-    found = {"prod": np.prod, "amax": np.max, "amin": np.min}[reduce](rows, axis=0)
+    combine: Any = {"prod": np.prod, "amax": np.max, "amin": np.min}[reduce]
+    found = combine(rows, axis=0)
     return np.reshape(found, x.shape)
 
 

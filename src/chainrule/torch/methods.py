@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.core.tensor import value_of
 
-from . import creation, elementwise, indexing, products, random, reductions, shapes
+from . import creation, diagonals, elementwise, indexing, products, random, reductions, shapes
 from .dtypes import dtype
 from .face import Tensor, unwrapped, wrapped
 from .writing import assign
@@ -85,9 +85,9 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
         *("transpose", "swapaxes", "swapdims", "t", "movedim", "moveaxis", "adjoint", "expand", "expand_as", "repeat"),
         *("tile", "repeat_interleave", "flip", "fliplr", "flipud", "rot90", "roll", "narrow", "select", "unfold"),
         *("as_strided", "unbind", "split", "split_with_sizes", "chunk", "tensor_split", "hsplit", "vsplit", "dsplit"),
-        *("diagonal", "diag", "diagflat", "diag_embed", "tril", "triu", "trace", "sum_to_size", "unsafe_split"),
-        "unsafe_chunk",
+        *("unsafe_split", "unsafe_chunk"),
     ),
+    diagonals: ("diagonal", "diag", "diagflat", "diag_embed", "tril", "triu", "trace", "sum_to_size"),
     indexing: (
         *("index_select", "take", "gather", "take_along_dim", "index_add", "index_copy", "index_fill", "index_put"),
         *("scatter", "scatter_add", "scatter_reduce", "select_scatter", "slice_scatter", "diagonal_scatter"),
@@ -324,7 +324,7 @@ def _attach() -> None:
         "new_zeros": _new(creation.zeros), "new_ones": _new(creation.ones), "new_empty": _new(creation.empty),
         "new_full": _new(creation.full), "new_tensor": _new_tensor, "type_as": _type_as,
         "is_same_size": _is_same_size, "resize_": _resize, "joined": _joined, "apply_": _apply,
-        "broadcast_to": shapes.broadcast_to_, "where": _where, "tril": shapes.tril, "triu": shapes.triu,
+        "broadcast_to": shapes.broadcast_to_, "where": _where, "tril": diagonals.tril, "triu": diagonals.triu,
         "T": property(_turned), "mT": property(shapes.adjoint), "mH": property(shapes.adjoint),
         "H": property(shapes.adjoint), "real": property(elementwise.real), "absolute": elementwise.abs,
         "rsub": elementwise.rsub, "is_nonzero": creation.is_nonzero, "argwhere": indexing.nonzero,

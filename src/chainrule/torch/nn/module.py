@@ -130,7 +130,8 @@ class Module:
         """Register a parameter, or None for one that is left out."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
+                f"(torch.nn.Parameter or None required)"
             )
         self.__dict__.pop(name, None)
         self._parameters[name] = param
