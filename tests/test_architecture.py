@@ -24,7 +24,8 @@ PACKAGE = ROOT / "src" / "chainrule"
 # From the ground up. "__init__" is the package's own top-level file: only the command line stands on it.
 LAYERS = (
     *("base", "present", "kernels", "core", "formula", "rules", "numpy", "compile", "nn", "optim", "data", "train"),
-    *("distributed", "observe", "check", "explain", "doctor", "interop", "__init__", "autograd", "jobs", "cli"),
+    *("distributed", "observe", "check", "explain", "doctor", "interop", "explore", "learn", "__init__", "autograd"),
+    *("torch", "jobs", "cli"),
 )
 MAX_LINES = 600
 # What an import of chainrule must not bring in: the modules of the extras, and Numba's compiler.

@@ -54,7 +54,9 @@ def main() -> None:
         try:
             app()
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
-            if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
+            if isinstance(error, TypeError) and not str(error).startswith(
+                ("explain", "explore", "graph: ", "doctor: ", "check")
+            ):
                 raise  # a bug in the user's program: its traceback says where
             terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
@@ -318,6 +320,50 @@ def graph(
     console.print(f"{drawn!r}: {out}")
 
 
+@_command("chainrule explore neuron.py:loss")
+def explore(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="FILE.py:NAME, module:NAME, or a trained model (default: a gallery of networks)."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
+    port: Annotated[int, typer.Option(help="The port; 0 or one that is taken: any free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write an HTML file that needs no server, instead of serving.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --out: the training steps to record.")] = 0,
+    samples: Annotated[int, typer.Option(help="The number of rows to pass through the model.")] = 4,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    optimizer: Annotated[str, typer.Option(help="SGD, Momentum, Adam, AdamW, RMSprop or Adagrad.")] = "SGD",
+    seed: Annotated[int, typer.Option(help="Seeds the inputs drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The page's language, en or ko.")] = "en",
+) -> None:
+    """Walk through the backward pass in the browser, change a number, and see what follows.
+
+    Serves on this machine only, until Ctrl-C, and prints the link, which works once.
+    """
+    from chainrule.jobs.explore import Opened, opened, recorded_to
+    from chainrule.jobs.targets import InputSource
+
+    source = InputSource(data, samples, tuple(shape or ()), seed, loss, column, task)
+    chosen = Opened(target, source, optimizer, lang)
+    if out is not None:
+        check_output(out, _target_files(target or "") | _data_files(data))
+        recorded_to(out, chosen, steps)
+        console.print(f"explorer: {out}")
+        return
+    server = opened(chosen, port)
+    typer.echo(server.url())
+    sys.stdout.flush()
+    if browser:
+        server.browse()
+    server.wait()
+
+
 @_command("chainrule doctor digits --report flow.html")
 def doctor(
     target: Annotated[
@@ -392,6 +438,60 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
+
+
+@_command("chainrule exercise softmax --level 3 --seed 7 -o sheet.html")
+def exercise(
+    topic: Annotated[str | None, typer.Argument(help="A topic of --list (default: all in turn).")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sheet on every machine.")] = 0,
+    level: Annotated[int, typer.Option(help="1 (a number) to 5 (write the backward pass).")] = 1,
+    count: Annotated[int, typer.Option(help="Number of exercises.")] = 1,
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    form: Annotated[
+        str | None, typer.Option("--format", help="text, markdown, html, latex, pdf, moodle, qti or ipynb.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The worksheet to write.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Also write the key with all steps, to this file.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the topics.")] = False,
+) -> None:
+    """Make exercises on backpropagation with verified keys: a worksheet, and a key if wanted."""
+    from chainrule.jobs.learning import form_of, save, sheet, written
+    from chainrule.learn import TOPICS
+    from chainrule.present.texts import LANGUAGES, check_lang
+
+    if listed:
+        at = LANGUAGES.index(check_lang(lang))
+        for name, found in TOPICS.items():
+            console.print(f"{name:<13} {found.title[at]}")
+        return
+    exercises = sheet(topic, seed, level, count, lang)
+    content = written(exercises, form_of(out, form), lang, key=False)
+    if key is not None:
+        save(key, written(exercises, form_of(key, None), lang, key=True))
+    if out is not None:
+        save(out, content)
+    elif isinstance(content, bytes):
+        raise ValueError("--format pdf and qti are no text: add -o FILE")
+    else:
+        console.print(content, end="")
+
+
+@_command("chainrule practice softmax --lang ko")
+def practice(
+    topic: Annotated[str | None, typer.Argument(help="A topic of `chainrule exercise --list` (default: all).")] = None,
+    seed: Annotated[int, typer.Option(help="Other questions for another seed.")] = 0,
+    level: Annotated[int, typer.Option(help="The level to begin with, 1 to 5.")] = 1,
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    export: Annotated[Path | None, typer.Option(help="Write what was answered so far as CSV, and stop.")] = None,
+) -> None:
+    """Practise: one question after another, judged at once with the reason, harder when right."""
+    from chainrule.jobs import learning
+    from chainrule.learn.practice import Practice
+
+    if export is not None:
+        console.print(f"{learning.export(export)} answers written to {export}")
+        return
+    learning.practise(Practice(topic, seed, level, lang), input, console.print)
 
 
 def _data_files(data: str | None) -> dict[str, Path]:

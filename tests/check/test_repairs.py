@@ -351,6 +351,129 @@ def test_the_terms_of_a_norm_are_named(mean, weighted, text):
     assert text in report.findings[0].detail["text"]
 
 
+def affine_norm(x, gain, shift):
+    return gain * (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 0.1) + shift
+
+
+def affine_norm_backward(g, x, gain, shift):
+    s = np.sqrt(x.var(1, keepdims=True) + 0.1)
+    n = (x - x.mean(1, keepdims=True)) / s
+    up = g * gain
+    return (up - up.mean(1, keepdims=True)) / s, (g * n).sum(0), g.sum(0)
+
+
+def test_the_terms_of_a_norm_with_a_scale_and_a_shift_are_named():
+    arguments = RNG.standard_normal((5, 6)), RNG.standard_normal(6), RNG.standard_normal(6)
+    finding = cr.check(affine_norm, *arguments, backward=affine_norm_backward).findings[0]
+    assert finding.detail["text"] == "the term −x̂ ⊙ mean(ȳ ⊙ gain ⊙ x̂)/σ over axes [1] is missing"
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "arguments", "name", "text"),
+    [
+        (network, masked_inclusively, NET, "dz1", "dz1 = da1"),
+        (normalised, norm_backward, (RNG.standard_normal((4, 5)),), "s", "s = np.sqrt"),
+    ],
+    ids=["network", "norm"],
+)
+def test_the_first_wrong_value_is_named(forward, backward, arguments, name, text):
+    report = cr.check(forward, *arguments, backward=backward)
+    detail = report.findings[0].detail
+    lines, _ = inspect.findsource(backward)
+    assert detail["first_wrong"] == name
+    assert lines[detail["first_wrong_line"] - 1].strip().startswith(text)
+    assert f"first wrong value: {name}, line" in report.to_text()
+    assert f"처음으로 틀린 값: {name}, " in report.to_text("ko")
+    assert f"<code>{name}</code>, line" in report.to_html()
+
+
+def test_what_only_fits_by_its_shape_or_at_every_point_is_not_named():
+    product = cr.check(lambda x, w: x @ w, *SQUARE, backward=product_not_turned).findings[0]
+    assert {h.code for h in product.hypotheses} == {"transposed"}  # Ȳ W is no part of Ȳ Wᵀ
+    active = tuple(abs(a) for a in NET)
+    sign = cr.check(network, *active, backward=lambda g, *a: [-d for d in masked_inclusively(g, *a)])
+    assert {h.code for f in sign.findings for h in f.hypotheses} == {"sign"}  # all units are active at every point
+
+
+def bounded(x, low):
+    return np.where(x > low, x**2, 0)
+
+
+def positive(x):
+    return np.where(x > 0, x**2, 0)
+
+
+def bound_is_one(g, x):
+    return g * 2 * x * (x > 1)
+
+
+def compared_with_another(g, x, low):
+    return g * 2 * x * (x > g), 0 * low
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "arguments", "wanted"),
+    [
+        (positive, bound_is_one, (RNG.uniform(0.1, 0.9, (3, 4)),), "x > 0"),
+        (bounded, compared_with_another, (RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4))), "x > low"),
+    ],
+    ids=["number", "variable"],
+)
+def test_the_bound_of_a_mask_is_named(forward, backward, arguments, wanted):
+    finding = cr.check(forward, *arguments, backward=backward).findings[0]
+    assert finding.code == "mask"
+    assert wanted in finding.detail["wanted"]
+
+
+def missing_sum(g, x, b):
+    db = g.sum(0)  # noqa: F841
+    return 1 * g, 1 * g
+
+
+def test_a_wrong_shape_has_its_line():
+    finding = cr.check(lambda x, b: x + b, TABLE, TABLE[0].copy(), backward=missing_sum).findings[0]
+    assert (finding.verdict, finding.code) == ("shape", "broadcast-sum")
+    assert finding.detail["written"] == "1 * g"
+
+
+def first_sign_wrong(g, x, w1, b1, w2, b2):
+    z1 = x @ w1 - b1
+    dz1 = (g @ w2.T) * (z1 > 0)
+    return dz1 @ w1.T, x.T @ dz1, dz1.sum(0), np.maximum(z1, 0).T @ g, g.sum(0)
+
+
+def test_a_sign_that_reaches_only_a_mask_is_named():
+    report = cr.check(network, *NET, backward=first_sign_wrong)
+    assert [(f.code, f.detail["wanted"]) for f in report.findings] == [("sign", "x @ w1 + b1")]
+
+
+@pytest.mark.parametrize("kind", [bool, int])
+def test_a_mask_for_a_gradient_is_a_finding_and_no_exception(kind):
+    report = cr.check(relu, TABLE, backward=lambda g, x: (x > 0).astype(kind))
+    assert [f.verdict for f in report.findings] == ["dtype", "wrong"]
+
+
+def test_what_is_only_seen_follows_unexplained():
+    weights = np.array([[0.3], [1.7], [0.9]])
+    backward = eval("lambda g, x: w * g / np.cosh(x) ** 2", {"w": weights, "np": np})  # without a source
+    finding = cr.check(np.tanh, RNG.standard_normal((3, 4)), backward=backward).findings[0]
+    assert finding.code == "unexplained"
+    assert (
+        finding.detail["text"] == "no known mistake explains the error; the gradient has a wrong factor along axes [0]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"), [(np.cos, "cos(x)"), (lambda x: np.sqrt(x), "√x"), (lambda x: 0.5 * np.sinh(x), "sinh(x)")]
+)
+def test_a_factor_that_is_a_function_of_an_argument_is_named(factor, text):
+    x = RNG.uniform(0.2, 0.9, (3, 4))
+    backward = eval("lambda g, x: g * (1 - np.tanh(x) ** 2) * f(x)", {"np": np, "f": factor})
+    finding = cr.check(np.tanh, x, backward=backward).findings[0]
+    assert finding.code == "missing-term"
+    assert f"the division by {text} is missing" in finding.detail["text"]
+
+
 def test_a_function_of_torch_is_read_like_any_other(torch):
     class Square(torch.autograd.Function):
         @staticmethod

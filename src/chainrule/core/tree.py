@@ -65,6 +65,32 @@ def paths(tree: Tree) -> list[str]:
     return [accessor.codify("") for accessor in accessors]
 
 
+class _Nothing:
+    """Stands for None in a prefix, where None is a leaf and not an empty tree."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+_NOTHING = _Nothing()
+
+
+def broadcast_prefix(what: str, prefix: Tree, tree: Tree) -> list[Any]:
+    """Return an entry of `prefix`, a tree that begins like `tree`, for each leaf of `tree`; None is an entry.
+
+    Raises ValueError, beginning with `what`, if the one does not begin like the other.
+    """
+    optree = _optree()
+    leaves, _ = flatten(tree)
+    marked = optree.tree_map(lambda x: _NOTHING if x is None else x, prefix, none_is_leaf=True, namespace=NAMESPACE)
+    try:
+        found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
+    except ValueError as error:
+        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like its arguments: {error}") from None
+    assert len(found) == len(leaves)
+    return [None if x is _NOTHING else x for x in found]
+
+
 def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """Apply `function` to the leaves of trees of the same structure."""
     leaves, structure = flatten(tree)

@@ -36,7 +36,7 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
         if turned.shape == wanted:
             code = "transposed" if two else "axes-swapped"
             yield Candidate(code, text, 2 if two else 2.5, predicted=turned, detail={"axes": list(axes)})
-        if turned.size == context.analytic.size:
+        elif turned.size == context.analytic.size:
             text += ", and reshaped"
             yield Candidate("axes-swapped", text, 4, predicted=turned.reshape(wanted), detail={"axes": list(axes)})
     if a.shape != wanted:

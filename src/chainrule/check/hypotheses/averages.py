@@ -13,6 +13,8 @@ from .places import subsets
 
 PARALLEL = 1e-6
 """How far from 1 the squared cosine of two arrays may be for one to be tried as a multiple of the other."""
+PARAMETERS = 3
+"""The most arguments that are tried as scale and shift of a normalised value."""
 LEAST = 4
 """Elements from which on one weight says something."""
 
@@ -74,14 +76,16 @@ def _averages(context: Context) -> Iterator[Average]:
         length = int(np.prod([shape[k] for k in axes]))
         if length < 2:
             continue
-        fields = _fields(context, axes)
+        normalised = _normalised(context, axes)
+        scale = None if normalised is None else normalised[0]
+        fields = _fields(context, axes, normalised)
         for above, c in _above(context).items():
             for v_name, v in fields.items():
                 inside = above if v_name == "1" else f"{above} ⊙ {v_name}"
                 total = np.sum(c * v, axis=axes, keepdims=True)
                 divisors = [
                     (by, d)
-                    for by, d in _divisors(context, axes, length, v_name, v)
+                    for by, d in _divisors(axes, length, v_name, v, scale)
                     if np.all(np.isfinite(d)) and np.all(d != 0)
                 ]
                 for u_name, u in fields.items():
@@ -108,7 +112,7 @@ def _above(context: Context) -> dict[str, Array]:
     return found
 
 
-def _fields(context: Context, axes: tuple[int, ...]) -> dict[str, Array]:
+def _fields(context: Context, axes: tuple[int, ...], normalised: tuple[Array, Array] | None) -> dict[str, Array]:
     """Return the arrays that stand before and under such a sum."""
     x, y = context.x, context.output
     found = {"1": np.ones(x.shape)}
@@ -118,40 +122,52 @@ def _fields(context: Context, axes: tuple[int, ...]) -> dict[str, Array]:
     if np.all(y >= 0):
         found["√y"] = np.sqrt(y)
     spread = x.std(axis=axes, keepdims=True)
-    if np.all(spread > 0):
+    if normalised is not None:
+        found["x̂"] = normalised[1]
+    elif np.all(spread > 0):
         found["x̂"] = (x - x.mean(axis=axes, keepdims=True)) / spread
     return found
 
 
 def _divisors(
-    context: Context, axes: tuple[int, ...], length: int, v_name: str, v: Array
+    axes: tuple[int, ...], length: int, v_name: str, v: Array, scale: Array | None
 ) -> Iterator[tuple[str, Array]]:
     """Yield what such a sum is divided by: nothing, the length, the sum of v, and each by the scale of a norm."""
     yield "", np.ones(())
     yield "n", np.asarray(float(length))
     if v_name != "1":
         yield f"/Σ({v_name})", v.sum(axis=axes, keepdims=True)
-    scale = _scale(context, axes)
     if scale is not None:
         yield "/σ", scale
         yield "n/σ", scale * length
 
 
-def _scale(context: Context, axes: tuple[int, ...]) -> Array | None:
-    """Return σ where the output is (x − μ)/σ or x/σ along the axes, whatever ε σ has; else None."""
-    for x, y in (
-        (context.x, context.output),
-        (
-            context.x - context.x.mean(axis=axes, keepdims=True),
-            context.output - context.output.mean(axis=axes, keepdims=True),
-        ),
-    ):
-        size = np.sum(y * y, axis=axes, keepdims=True)
-        if np.all(size > 0):
-            found = np.sum(x * y, axis=axes, keepdims=True) / size
-            if norm(x - found * y) <= 1e-9 * norm(x):
-                return np.asarray(found)
+def _normalised(context: Context, axes: tuple[int, ...]) -> tuple[Array, Array] | None:
+    """Return σ and x̂ = (x − μ)/σ or x/σ along the axes where the output is x̂, scaled and shifted or not; else None.
+
+    They follow from the output, whatever ε σ has.
+    """
+    x = context.x
+    for y in _unscaled(context):
+        for x_left, y_left in ((x, y), (x - x.mean(axis=axes, keepdims=True), y - y.mean(axis=axes, keepdims=True))):
+            size = np.sum(y_left * y_left, axis=axes, keepdims=True)
+            if np.all(size > 0):
+                scale = np.asarray(np.sum(x_left * y_left, axis=axes, keepdims=True) / size)
+                if norm(x_left - scale * y_left) <= 1e-9 * norm(x):
+                    return scale, y_left
     return None
+
+
+def _unscaled(context: Context) -> Iterator[Array]:
+    """Yield the output, and what it was if two other arguments are its scale and its shift."""
+    y = context.output
+    others = [
+        a for name, a in context.floating.items() if name != context.argument and a.ndim and _spreads(a, y.shape)
+    ][:PARAMETERS]
+    for scale in (np.ones(()), *others):
+        for shift in (np.zeros(()), *others):
+            if scale is not shift and np.all(scale != 0):
+                yield (y - shift) / scale
 
 
 def _spreads(a: Array, shape: tuple[int, ...]) -> bool:

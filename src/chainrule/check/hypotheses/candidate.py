@@ -35,6 +35,8 @@ class Hypothesis:
     code: str
     detail: Detail
     explained: float
+    cost: float = field(default=0.0, repr=False, compare=False)
+    """How far-fetched it is, for ranking."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail} (explains {self.explained:.0%} of the error)"
@@ -58,7 +60,7 @@ class Candidate:
 
     def judged(self, context: Context) -> Hypothesis:
         """Compare the candidate with the data."""
-        return Hypothesis(self.code, Detail(text=self.text, **self.detail), self._explained(context))
+        return Hypothesis(self.code, Detail(text=self.text, **self.detail), self._explained(context), self.cost)
 
     def _explained(self, context: Context) -> float:
         if self.predicted is not None:

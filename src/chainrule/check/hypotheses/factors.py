@@ -126,19 +126,47 @@ def square_ratio(c: float, context: Context) -> bool:
 
 
 def elementwise(context: Context) -> Iterator[Candidate]:
-    """Propose that an argument, its square, or the output is a factor too many, or too few."""
+    """Propose that a simple function of an argument, or of the output, is a factor too many, or too few."""
     g, n = context.analytic, context.expected
     if not context.same_shape or g.size < 4 or not np.all(n) or norm(n) <= context.noise:
         return
     for name, value in {**context.floating, "y": context.output}.items():
-        if value.size < 2 or not np.all(value) or not _spreads(value, n.shape):
+        if value.size < 2 or not _spreads(value, n.shape):
             continue
-        for shown, form in ((name, value), (f"{name}²", value * value)):
+        for shown, form in _functions(name, value).items():
+            if not np.all(np.isfinite(form)) or not np.all(form):
+                continue
             for text, predicted in (
                 (f"the factor {shown} is missing", n / form),
                 (f"the division by {shown} is missing", n * form),
             ):
-                yield Candidate("missing-term", text, 4.8, predicted=predicted, detail={"term": shown})
+                yield from _times(context, shown, text, predicted)
+
+
+def _functions(name: str, a: Any) -> dict[str, Any]:
+    """Return what rules multiply by, the simplest first."""
+    with np.errstate(all="ignore"):
+        found = {name: a, f"{name}²": a * a, f"√{name}": np.sqrt(a), f"(1 − {name})": 1 - a, f"(1 + {name})": 1 + a}
+        found |= {f"(1 − {name}²)": 1 - a * a, f"(1 + {name}²)": 1 + a * a, f"{name}(1 − {name})": a * (1 - a)}
+        for function in (np.exp, np.log, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh):
+            found[f"{function.__name__}({name})"] = function(a)
+    return found
+
+
+def _times(context: Context, shown: str, text: str, predicted: Any) -> Iterator[Candidate]:
+    """Propose a gradient, as it is or times a number that has a name."""
+    g = context.analytic
+    if fits(predicted, g, context):
+        yield Candidate("missing-term", text, 4.8, predicted=predicted, detail={"term": shown})
+        return
+    c = float(np.vdot(predicted, g) / np.vdot(predicted, predicted))
+    if not np.isfinite(c) or not fits(c * predicted, g, context):
+        return
+    name, _, known = called(c, context)
+    if known:
+        text = f"{text}, and the rest is {name} times what it should be"
+        detail = {"term": shown, "factor": c}
+        yield Candidate("missing-term", text, 4.9, predicted=c * predicted, detail=detail)
 
 
 def _spreads(value: Any, shape: tuple[int, ...]) -> bool:

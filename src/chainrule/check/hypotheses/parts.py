@@ -34,16 +34,19 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
     g, n = context.analytic, context.expected
     found = described(wrong, counts, context)
     # Places without a name are others at another point; that what arrives there is wrong in one way holds at each.
-    where, detail = found or (f"at {listed(wrong)}", {"entries": np.argwhere(wrong).tolist()})
+    where, detail = found or (listed(wrong), {"entries": np.argwhere(wrong).tolist()})
     named = found is not None
     few = wrong.sum() <= max(1, 0.25 * counts.sum())
+    if not named and not few:
+        detail["observed"] = True
+    at = where if where.startswith("where ") else f"at {where}"
     for weight, code, what in (
-        (0, "partial", "no gradient arrives at"),
-        (2, "accumulated-twice", "the gradient is counted twice at"),
-        (-1, "partial", "the sign is wrong at"),
+        (0, "partial", "no gradient arrives"),
+        (2, "accumulated-twice", "the gradient is counted twice"),
+        (-1, "partial", "the sign is wrong"),
     ):
         predicted = np.where(wrong, weight * n, n)
-        text = f"{what} {where}; elsewhere it is right"
+        text = f"{what} {at}; elsewhere it is right"
         yield Candidate(code, text, 3 if named else 4, predicted=predicted, detail={**detail, "factor": float(weight)})
     nothing = abs(n) <= context.noise
     if not np.any(wrong & ~nothing):
@@ -69,7 +72,7 @@ def _scaled_slices(context: Context) -> Iterator[Candidate]:
             continue
         name = _same_as(weights, context)
         text = f"the gradient has a wrong factor along axes {list(fixed)}" + (f": {name}" if name else "")
-        detail = {"axes": list(fixed), "factor": weights.ravel().tolist(), "name": name}
+        detail = {"axes": list(fixed), "factor": weights.ravel().tolist(), "name": name, "observed": not name}
         yield Candidate("factor", text, 5 + 0.1 * len(fixed), predicted=weights * n, detail=detail)
 
 
@@ -177,7 +180,7 @@ def _weighted_slices(axis: int, weights: Array, seen: Array, predicted: Array) -
     if np.all(abs(weights[off] - 2) < SAME):
         return Candidate("accumulated-twice", f"{where} are counted twice", 3, predicted=predicted, detail=detail)
     text = f"{where} contribute with wrong weights"
-    return Candidate("partial", text, 5.5, predicted=predicted, detail=detail)
+    return Candidate("partial", text, 5.5, predicted=predicted, detail={**detail, "observed": True})
 
 
 def _spread_of(weights: Array) -> float:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.check.why.context import Arguments, Array, Context
+from chainrule.check.why.context import Arguments, Array, Context, norm
 
 from .arrangement import flips, shifts, transposes
 from .candidate import Candidate, fits
 
 PROBES = 3
 """How many elements a substitution is tried on before all are measured."""
+NEARBY = 0.05
+"""How far from a substituted point, relative to its values, the next one is at which it must fit no longer."""
 LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
 
@@ -49,13 +51,39 @@ def substituted(context: Context) -> Iterator[Candidate]:
         detail = {"argument": s.argument, "term": s.text}
         if _agrees_in_some(context, arguments):
             found = context.measured(arguments)
-            if found is not None and found.shape == context.analytic.shape:
+            if found is not None and found.shape == context.analytic.shape and _says_something(context, s, False):
                 yield Candidate(s.code, s.sentence, s.cost, found, detail=detail)
         yield from _exchanged(context, s, detail)
         repaired = context.rerun(arguments)
-        if repaired is not None and not s.lacks and fits(repaired, context.expected, context):
+        if (
+            repaired is not None
+            and not s.lacks
+            and fits(repaired, context.expected, context)
+            and _says_something(context, s, True)
+        ):
             text = s.sentence if s.code == "transposed" else f"{s.argument} is used where {s.text} is needed"
             yield Candidate(s.code, text, s.cost, repaired=repaired, detail=detail)
+
+
+def _says_something(context: Context, s: Substitution, rule: bool) -> bool:
+    """Say whether another point than the substituted one would fit worse.
+
+    Where the gradient does not depend on the argument, as where all units are active, every point fits.
+    """
+    if s.code != "wrong-point" and not (s.lacks and s.argument == context.argument):
+        return True
+    size = max(norm(s.value), norm(context.arguments[s.argument])) / max(s.value.size, 1) ** 0.5
+    moved = s.value + NEARBY * (size or 1.0) * _spread_like(s.value)
+    arguments = {**context.arguments, s.argument: np.asarray(moved, s.value.dtype)}
+    if rule:
+        found, target = context.rerun(arguments), context.expected
+    else:
+        found, target = context.measured(arguments), context.analytic
+    return found is None or not fits(found, target, context)
+
+
+def _spread_like(a: Array) -> Array:
+    return np.cos(1.0 + np.arange(a.size)).reshape(a.shape)  # reproducible, and no two alike
 
 
 def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Iterator[Candidate]:
@@ -160,9 +188,9 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
         f"{name} clipped to [−1, 1]": np.clip(x, -1, 1),
         f"{name} clipped to [0, 1]": np.clip(x, 0, 1),
     }
-    if own:
-        points["0"] = np.zeros_like(x)
-        points["1"] = np.ones_like(x)
+    for value in (0, 1) if own else ():
+        text = f"a factor with {name} (the gradient is that at {name} = {value})"
+        yield Substitution("missing-term", name, text, np.full_like(x, value), 5, lacks=True)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
     for text, value in points.items():
@@ -221,8 +249,17 @@ def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, floa
     for name, (slope, at_input, at_output) in ends.items():
         if not np.all(np.isfinite(slope)) or np.any(slope == 0):
             continue
-        yield "missing-term", f"the derivative of {name} is missing", y_bar / slope, 3.8
-        yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
+        what = "the factor y, such as the derivative of exp," if name == "exp" else f"the derivative of {name}"
+        yield "missing-term", f"{what} is missing", y_bar / slope, 3.8
+        if name != "exp":
+            yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
+        else:  # whose slope is the output itself, which may stand there for another reason
+            yield (
+                "missing-term",
+                "the division by y is missing, or the derivative of exp is applied twice",
+                y_bar * y,
+                4,
+            )
         if np.all(np.isfinite(at_input)):
             text = f"the input of {name} is used where its output is needed"
             yield "output-for-input", text, y_bar / slope * at_input, 4

@@ -142,7 +142,7 @@ def _single(context: Context, terms: Mapping[str, Array], cost: float) -> Iterat
             yield _weighted(context, name, weight, n - weight * term, cost)
         rest = n - term
         weight = float(np.vdot(rest, g - term)) / (float(np.vdot(rest, rest)) or 1.0)
-        if fits(term + weight * rest, g, context):
+        if _is_part(name, term, n) and fits(term + weight * rest, g, context):
             yield from _with_rest(context, name, weight, term + weight * rest, cost)
 
 
@@ -177,6 +177,15 @@ def _pairs(context: Context, products: Mapping[str, Array]) -> Iterator[Candidat
 def _is_path(name: str) -> bool:
     """Say whether a term can be the contribution of one path: ȳ itself, or a matrix product with it."""
     return name == "ȳ" or ("⊙" not in name and " " in name)
+
+
+def _is_part(name: str, term: Array, n: Array) -> bool:
+    """Say whether a term can be a part of the expected gradient: without it, less must remain than there was.
+
+    Of a product that fits in no other way than by its shape, such as ȳ W with a square W, more remains. What arrives
+    is a part wherever a value is passed on.
+    """
+    return name == "ȳ" or float(np.vdot(term, n)) > 0.5 * float(np.vdot(term, term))
 
 
 def _parallel(a: Array, b: Array) -> bool:
@@ -226,10 +235,29 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
         weight = float(np.vdot(term, lack)) / square if square > context.noise**2 else 0.0
         # A negative weight says the same of the two values the other way round.
         if weight > 0 and fits(weight * term, lack, context):
-            text = f"{taken[0]} is used where {needed[0]} is needed"
-            detail = {"term": taken[0], "factor": weight}
+            first, second = (needed, taken) if _stands_in(n, weight, taken, needed, context) else (taken, needed)
+            text = f"{first[0]} is used where {second[0]} is needed"
+            detail = {"term": first[0], "factor": weight}
             code = "missing-term" if {taken[0], needed[0]} == {"y", "y²"} else "output-for-input"
             yield Candidate(code, text, 3.8, predicted=n - weight * term, detail=detail)
+
+
+def _stands_in(n: Array, weight: float, taken: tuple[str, Array], needed: tuple[str, Array], context: Context) -> bool:
+    """Say whether the expected gradient has the term −weight ⊙ taken, not +weight ⊙ needed: as 1 − y² has −y².
+
+    The error is the same in both cases; what is left of the expected gradient without the term is simple in one.
+    """
+
+    def is_simple(rest: Array) -> bool:
+        return norm(rest) <= context.noise or _parallel(rest, bar)
+
+    bar = context.y_bar
+    if bar.shape != n.shape:
+        return False
+    with_taken, with_needed = (
+        np.asarray(n + sign * weight * value * bar) for sign, value in ((1.0, taken[1]), (-1.0, needed[1]))
+    )
+    return with_taken.shape == n.shape and is_simple(with_taken) and not is_simple(with_needed)
 
 
 def _one_hot(context: Context) -> Iterator[Candidate]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.report.found import Finding
-from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, first_place
+from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, eps_of, first_place
 
 REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value count as equal: threads may reorder sums."""
@@ -65,6 +65,8 @@ def _of_gradient(name: str, subject: Subject, gradient: Any, again: Any) -> Iter
     if gradient.dtype != x.dtype:
         detail = f"the gradient has dtype {gradient.dtype}, expected {x.dtype}, the argument's own"
         yield Finding("dtype", name, detail, "dtype")
+    if gradient.dtype.kind in "biu":  # a mask that was returned as the gradient, or a sum of one
+        gradient, again = gradient.astype(x.dtype), None if again is None else np.asarray(again, x.dtype)
     if not np.all(np.isfinite(gradient)):
         yield _not_finite(name, "the gradient", gradient)
     elif again is None or np.shape(again) != gradient.shape:
@@ -84,7 +86,7 @@ def _differs(what: str, a: Array, b: Array, name: str = "") -> Finding | None:
     if a.shape != b.shape:
         detail = f"{what} has shape {list(a.shape)} in one run and {list(b.shape)} in the next"
         return Finding("non-deterministic", name, detail, "non-deterministic")
-    far = np.abs(a - b) > REPEATABLE * float(np.finfo(a.dtype).eps) * float(np.max(np.abs(a), initial=0.0))
+    far = np.abs(a - b) > REPEATABLE * eps_of(a) * float(np.max(np.abs(a), initial=0.0))
     if not np.any(far):
         return None
     index = first_place(far)

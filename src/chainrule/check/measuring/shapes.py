@@ -11,11 +11,13 @@ from chainrule.check.hypotheses.candidate import Detail, Hypothesis
 from chainrule.check.repairs import runs_again
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Array, Subject
-from chainrule.check.why.diagnosis import affordable, context_of
+from chainrule.check.why.diagnosis import affordable, context_of, ranked
 from chainrule.check.why.locate import verdict_on
 
 from .measure import Probe, numeric_gradient
 
+BRIEFLY = 0.5
+"""For how many seconds the line is searched for where the reason is known."""
 TRIALS = 40
 """How many other shapes are tried."""
 
@@ -35,6 +37,7 @@ def explained_shape(finding: Finding, subject: Subject, y_bar: Array) -> Finding
     hypotheses = tuple(h for h in explain(context) if h.code != "unexplained")
     if not hypotheses:
         return _mended(finding, subject, y_bar)
+    hypotheses = ranked(runs_again(subject, y_bar, finding.argument, 0, BRIEFLY), hypotheses)
     best = hypotheses[0]
     return replace(finding, code=best.code, detail=best.detail, explained=best.explained, hypotheses=hypotheses)
 

@@ -81,6 +81,14 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 site, "factor", f"the division by {name}.shape[0] is missing", 2.2, ast.BinOp(node, ast.Div(), length)
             )
     in_call = isinstance(site.parent, ast.Call) and site.place[1] == "args" and len(site.parent.args) == 1
+    if in_call and not site.in_sum:
+        for atom in atoms:
+            if text_of(atom) != text_of(node):
+                what = f"the term {text_of(atom)} is missing"
+                yield edit_at(site, "missing-term", what, 2.3, ast.BinOp(atom, ast.Add(), node))
+    if is_factor:
+        one_more = ast.BinOp(ast.Constant(1), ast.Add(), node)
+        yield edit_at(site, "missing-term", "the term 1 is missing", 2.2, one_more)
     if is_factor or in_call or isinstance(site.parent, ast.BinOp):
         squared = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield edit_at(site, "missing-term", f"the square of {text_of(node)} is needed", 1.9, squared)
@@ -122,15 +130,8 @@ def of_statement(found: tuple[ast.stmt, Place]) -> Iterator[Edit]:
 
     def made(code: str, what: str, cost: float, new: ast.stmt) -> Edit:
         new = ast.copy_location(new, statement)
-        return Edit(
-            code,
-            what,
-            cost,
-            [(place, new)],
-            before,
-            ast.unparse(ast.fix_missing_locations(copy.deepcopy(new))),
-            statement.lineno,
-        )
+        after = ast.unparse(ast.fix_missing_locations(copy.deepcopy(new)))
+        return Edit(code, what, cost, [(place, new)], statement.lineno, lambda: (before, after), statement.col_offset)
 
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]

@@ -30,7 +30,7 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     if isinstance(node.ops[0], (ast.Eq, ast.NotEq, *COMPARISONS)):
         for operator, value in ((ast.BitAnd(), False), (ast.BitOr(), True)):
             what = f"the mask {text_of(node)} does not belong there"
-            yield edit_at(site, "mask", what, 0.7, ast.BinOp(node, operator, ast.Constant(value)))
+            yield edit_at(site, "mask", what, 1.0, ast.BinOp(node, operator, ast.Constant(value)))
     for k, kind in enumerate(COMPARISONS.get(type(node.ops[0]), ())):
         what = "the mask takes the boundary wrongly" if k == 0 else "the mask takes the wrong side"
         yield edit_at(site, "mask", what, 0.8 + 0.1 * k, ast.Compare(node.left, [kind()], node.comparators))
@@ -38,6 +38,21 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         if text_of(atom) != text_of(node.left):
             what = f"the mask is computed from {text_of(node.left)} where {text_of(atom)} is needed"
             yield edit_at(site, "mask", what, 1.2, ast.Compare(atom, node.ops, node.comparators))
+    yield from _bounds(site, node, atoms)
+
+
+def _bounds(site: Site, node: ast.Compare, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
+    """Compare with another number, or with another variable."""
+    bound = node.comparators[0]
+    if isinstance(bound, ast.Constant) and type(bound.value) in (int, float):
+        for other in dict.fromkeys((0, bound.value + 1, bound.value - 1)):
+            if other != bound.value:
+                new = ast.Compare(node.left, node.ops, [ast.Constant(other)])
+                yield edit_at(site, "mask", "the bound of the mask is wrong", 0.85, new)
+    for atom in atoms if isinstance(bound, ast.Name | ast.Attribute) else ():
+        if text_of(atom) not in (text_of(bound), text_of(node.left)):
+            what = f"the mask compares with {text_of(bound)} where {text_of(atom)} is needed"
+            yield edit_at(site, "mask", what, 1.25, ast.Compare(node.left, node.ops, [atom]))
 
 
 SMALL = (1e-5, 1e-8, 1e-6, 1e-3, 1e-12)

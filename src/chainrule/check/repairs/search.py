@@ -17,6 +17,7 @@ from chainrule.check.why.context import Context
 from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
+from .intermediate import first_wrong
 from .program import FunctionSource
 from .sites import Edit
 
@@ -56,6 +57,7 @@ class Repair:
     edit: Edit
     program: FunctionSource
     subject: Subject
+    function: FunctionType
 
 
 def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
@@ -79,11 +81,14 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
                 break
     named = [repair for _, repair in found[:MOST]]
     probe.repairs += [repair.edit.key for repair in named[:1]]
-    return [_hypothesis(repair) for repair in named]
+    return [_hypothesis(repair, probe.subject, context) for repair in named]
 
 
-def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypothesis]:
-    """Return the single changes that repair a backward pass that raises, or returns an array of the wrong shape."""
+def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: float = SECONDS) -> list[Hypothesis]:
+    """Return the single changes that repair a backward pass that raises, or returns an array of the wrong shape.
+
+    `seconds` is how long they are searched for.
+    """
     with np.errstate(all="ignore"):
         try:
             output = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
@@ -95,15 +100,15 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int) -> list[Hypot
             return []
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
-        for repair in _repairs(subject, context, [], Limit()):
+        for repair in _repairs(subject, context, [], Limit(), seconds):
             if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise: that says little
                 continue
             if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
-                return [_hypothesis(repair)]
+                return [_hypothesis(repair, subject, context)]
     return []
 
 
-def _hypothesis(repair: Repair) -> Hypothesis:
+def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis:
     edit = repair.edit
     text = f"{edit.what}: line {edit.line} has `{edit.written}`, and `{edit.wanted}` makes the gradient right"
     detail = Detail(
@@ -116,16 +121,23 @@ def _hypothesis(repair: Repair) -> Hypothesis:
         what=edit.what,
         sure=edit.cost < SURE,
     )
+    original = (before, repair.program.function.__code__)
+    changed = (repair.subject, repair.function.__code__)
+    wrong = first_wrong(repair.program.tree, original, changed, context.arguments, context.y_bar)
+    if wrong is not None:
+        detail["first_wrong"], detail["first_wrong_line"] = wrong
     return Hypothesis(edit.code, detail, 1.0)
 
 
-def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Limit) -> Iterator[Repair]:
+def _repairs(
+    subject: Subject, context: Context, known: Sequence[Any], limit: Limit, seconds: float = SECONDS
+) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     programs = list(_programs(subject))
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
-    tried.sort(key=lambda t: (t[0].key not in known, t[0].cost))
-    end, latest = time.thread_time() + SECONDS, time.perf_counter() + LONGEST
+    tried.sort(key=lambda t: (not known or t[0].key not in known, t[0].cost))
+    end, latest = time.thread_time() + seconds, time.perf_counter() + LONGEST * seconds / SECONDS
     for edit, program, rebuilt in tried:
         if time.thread_time() > end or time.perf_counter() > latest:
             return
@@ -133,22 +145,25 @@ def _repairs(subject: Subject, context: Context, known: Sequence[Any], limit: Li
             if edit.key in known:
                 continue
             return
-        changed = _changed(edit, program, rebuilt)
-        if changed is None or not _fits(changed, context):
+        function, changed = _changed(edit, program, rebuilt)
+        if function is None or changed is None or not _fits(changed, context):
             continue
-        # Where twice the negative does as well, what was wrong is not the sign: the value no longer counts at all.
-        twice = edit.times(2.5) if edit.code == "sign" else None
-        if twice is not None and (other := _changed(twice, program, rebuilt)) is not None and _fits(other, context):
+        # Where another value does as well, what was wrong is not the sign: the value no longer counts at all.
+        apart = edit.changed(2.5, 1.7) if edit.code == "sign" else None
+        other = None if apart is None else _changed(apart, program, rebuilt)[1]
+        if other is not None and _fits(other, context):
             continue
-        yield Repair(edit, program, changed)
+        yield Repair(edit, program, changed, function)
 
 
-def _changed(edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]) -> Subject | None:
-    """Return the subject with a change made, or None where that is no function."""
+def _changed(
+    edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]
+) -> tuple[FunctionType | None, Subject | None]:
+    """Return the function with a change made, and the subject that has it; None where that is no function."""
     undo = edit.apply()
     function = program.compiled()
     undo.apply()
-    return None if function is None else rebuilt(function)
+    return function, None if function is None else rebuilt(function)
 
 
 def _programs(

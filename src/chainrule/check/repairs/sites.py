@@ -2,8 +2,9 @@
 
 import ast
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 LONG = 60
@@ -16,35 +17,56 @@ Place = tuple[ast.AST, str, int | None]
 
 @dataclass(frozen=True)
 class Edit:
-    """One change: new nodes for some places, what it says about the mistake, and how far-fetched that is."""
+    """One change: new nodes for some places, what it says about the mistake, and how far-fetched that is.
+
+    `texts` gives what is written and what is wanted. Of thousands of changes only the few that are named are written
+    out, which takes longer than trying them.
+    """
 
     code: str
     what: str
     cost: float
     changes: Sequence[tuple[Place, Any]]
-    written: str
-    wanted: str
     line: int
+    texts: Callable[[], tuple[str, str]] = lambda: ("", "")
+    column: int = 0
+
+    @cached_property
+    def _texts(self) -> tuple[str, str]:
+        return self.texts()
+
+    @property
+    def written(self) -> str:
+        """The expression that is there."""
+        return self._texts[0]
+
+    @property
+    def wanted(self) -> str:
+        """The one in its place."""
+        return self._texts[1]
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What distinguishes it from other changes to a function, whichever tree it belongs to."""
-        return self.line, self.written, self.wanted
+        """What the same change to another tree of the same function has as well."""
+        return self.line, self.column, self.code, self.what, self.cost
 
-    def times(self, factor: float) -> "Edit | None":
-        """Return the change with all that it puts in multiplied; None where that is no expression."""
+    def changed(self, factor: float, shift: float) -> "Edit | None":
+        """Return the change with all that it puts in scaled and shifted; None where that is no expression."""
         if not all(isinstance(new, ast.expr) for _, new in self.changes):
             return None
-        by = ast.Constant(factor)
-        changes = [(place, ast.copy_location(ast.BinOp(new, ast.Mult(), by), new)) for place, new in self.changes]
-        return Edit(self.code, self.what, self.cost, changes, self.written, self.wanted, self.line)
+
+        def moved(new: Any) -> ast.expr:
+            scaled = ast.BinOp(new, ast.Mult(), ast.Constant(factor))
+            return ast.copy_location(ast.BinOp(scaled, ast.Add(), ast.Constant(shift)), new)
+
+        return Edit(self.code, self.what, self.cost, [(place, moved(new)) for place, new in self.changes], self.line)
 
     def apply(self) -> "Edit":
         """Make the change, and return the one that undoes it."""
         before = [(place, _at(place)) for place, _ in self.changes]
         for place, new in self.changes:
             _put(place, new)
-        return Edit(self.code, self.what, self.cost, before, self.wanted, self.written, self.line)
+        return Edit(self.code, self.what, self.cost, before, self.line)
 
 
 def _at(place: Place) -> Any:
@@ -177,12 +199,17 @@ def atoms_of(tree: Any) -> list[ast.expr]:
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:
     """Return the change that puts a new expression into a place, with both texts."""
     new = ast.copy_location(new, site.node)
-    shown = _shown(site)
-    before = ast.unparse(shown)
-    _put(site.place, new)
-    after = ast.unparse(_shown(site) if shown is not site.node else new)
-    _put(site.place, site.node)
-    return Edit(code, what, cost, [(site.place, new)], before, after, getattr(site.node, "lineno", 0))
+
+    def texts() -> tuple[str, str]:
+        shown = _shown(site)
+        before = ast.unparse(shown)
+        _put(site.place, new)
+        after = ast.unparse(_shown(site) if shown is not site.node else new)
+        _put(site.place, site.node)
+        return before, after
+
+    line, column = getattr(site.node, "lineno", 0), getattr(site.node, "col_offset", 0)
+    return Edit(code, what, cost, [(site.place, new)], line, texts, column)
 
 
 def _shown(site: Site) -> ast.AST:
@@ -199,5 +226,9 @@ def _shown(site: Site) -> ast.AST:
 
 
 def text_of(node: ast.AST) -> str:
-    """Return the text of an expression."""
-    return ast.unparse(node)
+    """Return the text of an expression, which stays what it was when it was first asked for."""
+    known: str | None = getattr(node, "_text", None)
+    if known is None:
+        known = ast.unparse(node)
+        node._text = known  # type: ignore[attr-defined]
+    return known

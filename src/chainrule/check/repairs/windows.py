@@ -74,11 +74,11 @@ def _all_steps(site: Site, index: ast.Subscript, atoms: Sequence[ast.expr]) -> I
 
 def _of_all(code: str, what: str, cost: float, new: Sequence[tuple[Place, Any]], index: Any) -> Edit:
     """Return one change of several places in an index, with the texts of the whole before and after."""
-    written = text_of(index)
-    undo = Edit(code, what, cost, new, written, "", index.lineno).apply()
-    wanted = text_of(index)
+    written = ast.unparse(index)
+    undo = Edit(code, what, cost, new, index.lineno).apply()
+    wanted = ast.unparse(index)
     undo.apply()
-    return Edit(code, what, cost, new, written, wanted, index.lineno)
+    return Edit(code, what, cost, new, index.lineno, lambda: (written, wanted), index.col_offset)
 
 
 def _moving(index: ast.expr) -> set[str]:

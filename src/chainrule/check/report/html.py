@@ -76,6 +76,9 @@ def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
     yield t["expected"], finding.detail.get("formula")
     if finding.detail.get("written"):
         yield t["written"], join(tag("code", finding.detail["written"]), f", {t('line', n=finding.detail['line'])}")
+    if finding.detail.get("first_wrong"):
+        line = t("line", n=finding.detail["first_wrong_line"])
+        yield t["first_wrong"], join(tag("code", finding.detail["first_wrong"]), f", {line}")
     source = finding.source
     place = [tag("span", " ", str(source), class_="soft"), tag("br"), tag("code", source.text)] if source else []
     yield t["where"], join(finding.operation, place) if finding.operation or source else ""

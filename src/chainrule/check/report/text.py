@@ -70,6 +70,9 @@ def _finding(finding: Finding, t: Words) -> list[str]:
         lines.append(f"    {t['expected']}: {finding.detail['formula']}")
     if finding.detail.get("written"):
         lines.append(f"    {t['written']}: {finding.detail['written']}, {t('line', n=finding.detail['line'])}")
+    if finding.detail.get("first_wrong"):
+        name, line = finding.detail["first_wrong"], finding.detail["first_wrong_line"]
+        lines.append(f"    {t['first_wrong']}: {name}, {t('line', n=line)}")
     if finding.operation:
         source = f", {finding.source}" if finding.source else ""
         lines.append(f"    {t['where']}: {finding.operation}{source}")

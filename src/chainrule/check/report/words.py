@@ -79,6 +79,7 @@ TEXT: Texts = {
     "expected": {"en": "expected", "ko": "올바른 식"},
     "written": {"en": "written", "ko": "쓰인 식"},
     "line": {"en": "line {n}", "ko": "{n}행"},
+    "first_wrong": {"en": "first wrong value", "ko": "처음으로 틀린 값"},
     "where": {"en": "where", "ko": "위치"},
     "why": {"en": "Why", "ko": "원인"},
     "why_of": {"en": "Why, {name}", "ko": "{name}의 원인"},

@@ -175,17 +175,29 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     """
     known = [h for h in fitted if h.code != "unexplained"]
     if not repairs:
-        return tuple(fitted)
+        return tuple(fitted) if not known or known[0] is not fitted[0] else _without_cause(fitted)
     first = repairs[0]
     named = first.code in WRITTEN and not first.detail["what"].endswith("does not belong there")
     if named or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
     same = known[0].code == first.code and not known[0].detail.get("meaning")
-    if same or (first.detail["sure"] and _observed(known[0])):
+    if same or known[0].detail.get("observed") or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
     return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
+
+
+def _without_cause(fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Rank a reason that only says what is seen below `unexplained`, and say both."""
+    first = fitted[0]
+    if not first.detail.get("observed"):
+        return tuple(fitted)
+    cause = next((h for h in fitted if not h.detail.get("observed")), None)
+    if cause is not None:
+        return (cause, *(h for h in fitted if h is not cause))
+    detail = Detail({**first.detail, "text": f"no known mistake explains the error; {first.detail['text']}"})
+    return (Hypothesis("unexplained", detail, 0.0), *fitted[1:])
 
 
 def _observed(fitted: Hypothesis) -> bool:

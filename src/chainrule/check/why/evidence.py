@@ -14,6 +14,8 @@ from .context import Context
 POINTS = 2
 """The number of other points at which a hypothesis must hold."""
 TRIES = 4
+FARTHER = 2.0
+"""How much more far-fetched than the first a reason may be to be named as well."""
 UNEXPLAINED = "no known mistake explains the error at several points"
 SAME = 1e-4
 """The largest relative difference at which two factors count as equal."""
@@ -49,7 +51,7 @@ def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> li
             break
     first = [h for h in hypotheses if h.code == "unexplained"]
     if named and (first or named[0].explained >= ENOUGH):
-        return [*first, *named]
+        return [*first, *(h for h in named if h.cost <= named[0].cost + FARTHER)]
     return first or [Hypothesis("unexplained", Detail(text=UNEXPLAINED), 0.0)]
 
 

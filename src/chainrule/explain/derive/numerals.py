@@ -45,6 +45,8 @@ def fraction(x: float) -> str | None:
 
 def matrix(value: Any, fits: int = FITS) -> str | None:
     """Return an array as a matrix, a scalar as a number (in brackets if negative), or None if it is too large."""
+    if isinstance(value, tuple):
+        return None
     array = np.asarray(value)
     if array.ndim == 0:
         text = number(float(array))

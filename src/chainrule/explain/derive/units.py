@@ -90,6 +90,18 @@ def units_of(recording: Recording) -> list[Unit]:
     return units
 
 
+def single_units(recording: Recording) -> list[Unit]:
+    """Return one unit for each operation that the loss depends on: nothing is combined or inlined."""
+    reached = leading_to(recording.loss)
+    units = [
+        _plain(entry)
+        for entry in recording.entries
+        if entry in reached and not (entry.is_leaf or "part" in entry.settings or is_drawn(entry))
+    ]
+    _connect(units)
+    return units
+
+
 def is_drawn(entry: Entry) -> bool:
     """Whether a value was drawn at random: no formula gives it."""
     return not entry.is_leaf and entry.op.kind == "constant" and "generator" in entry.settings

@@ -3,9 +3,11 @@
 import numpy as np
 
 from chainrule.core.kinds import Bilinear
-from chainrule.core.operation import Array
+from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.windows import Ints, Windows
+from chainrule.rules.linalg import proofs as proofs_of
 from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network import proofs_of_windows
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
@@ -18,6 +20,8 @@ class VectorMatrix(Bilinear, register=False):
 
     name = "matmul"
     role, is_inlined, letters = Matmul.role, Matmul.is_inlined, Matmul.letters
+    proofs = proofs_of.VECTOR_MATRIX
+    cases = (case((3,), (3, 2)),)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -43,6 +47,8 @@ class VectorMap(Bilinear, register=False):
 
     name = "linear"
     role, letters = LinearMap.role, LinearMap.letters
+    proofs = proofs_of.VECTOR_MAP
+    cases = (case((3,), (3, 2), (2,)),)
 
     @staticmethod
     def primal(x: Array, w: Array, b: Array) -> Array:
@@ -72,6 +78,8 @@ class MatmulTransposed(Bilinear, register=False):
     """
 
     role, is_inlined = Matmul.role, Matmul.is_inlined
+    proofs = proofs_of.TRANSPOSED
+    cases = (case((4, 3), (2, 3)),)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -97,6 +105,11 @@ class ConvolutionMap(Bilinear, register=False):
 
     name = "convolution"
     role, letters = Convolution.role, {**Convolution.letters, "beta": "b"}
+    proofs = proofs_of_windows.CONVOLUTION_MAP
+    cases = (
+        case((2, 4, 7), (4, 2, 3), (4,), windows=Windows.of((3,), stride=2, padding=1), groups=2),
+        case((2, 2, 5, 4), (3, 2, 2, 2), (3,), windows=Windows.of((2, 2)), groups=1),
+    )
 
     @staticmethod
     def primal(x: Array, w: Array, beta: Array, *, windows: Windows, groups: int = 1) -> Array:

@@ -18,7 +18,7 @@ from chainrule.explain.write.catalogue import Catalogue
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 
 from .laws import Law
-from .proofs import line_of
+from .proving import line_of
 
 
 def blockwise_lines(book: Book, unit: Unit, words: Catalogue) -> list[Line]:

@@ -24,8 +24,13 @@ from .symbol import LONG, Symbol
 Run = Callable[[], Any]
 
 PART, MOST_PARTS = 2**21, 16
-"""How many operations a part has at least, and how many parts there are at most."""
+"""How many operations of a product a part has at least, and how many parts there are at most.
 
+Such a part takes 25 µs on one core. Two threads that are awake take 24 µs for a product of 4 M operations that takes
+one thread 43 µs.
+"""
+ADDITION = 8
+"""How many of a product's operations one addition of a loop takes as long as: 0.1 ns, from the second-level cache."""
 LONG_WORK = 2**17
 """Operations from which on a call lets go of the interpreter's lock: less is over before another thread is awake."""
 
@@ -148,7 +153,10 @@ def _sequence() -> int:
 def parts_of(work: float, units: int) -> int:
     """Return how many parts to cut work of so many units into: it depends on the work alone, never on the core count.
 
+    It is a power of two, so that no core of two or four waits for another one's third part.
+
     >>> parts_of(2**20, 100), parts_of(2**23, 100), parts_of(2**30, 3)
-    (1, 4, 3)
+    (1, 4, 2)
     """
-    return max(min(MOST_PARTS, units, int(work / PART)), 1)
+    most = max(min(MOST_PARTS, units, int(work / PART)), 1)
+    return 1 << most.bit_length() - 1

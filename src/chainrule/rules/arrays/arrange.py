@@ -5,23 +5,40 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import value_of
+from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, along_axes, on_last_axes, past_leading
 
 from .gather import take
 from .padding import EDGES, pad_by_edges
-from .shape import Axes, BroadcastTo, Copy, Reshape, axes_of, axis_of, ravel, shaped, swapaxes
+from .shape import Axes, BroadcastTo, Copy, Reshape, as_tuple, axes_of, axis_of, ravel, shaped, swapaxes
+
+
+def _roll_rows(values: Values, mine: Mine, settings: Settings) -> Call | Done:  # noqa: ARG001
+    """Shift each row of a stack; without an axis its elements, in order."""
+    (x,), axis = values, settings["axis"]
+    if axis is not None:
+        return values, {**settings, "axis": past_leading(as_tuple(axis), x.ndim - 1)}
+    flat = x.reshape((x.shape[0], int(np.prod(x.shape[1:]))))
+    shift = settings["shift"] if isinstance(settings["shift"], int | np.integer) else sum(settings["shift"])
+    return Done(Roll.apply(flat, shift=shift, axis=(1,)).reshape(x.shape))
+
+
+def _pad_rows(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
+    return values, {"widths": ((0, 0), *settings["widths"])}
 
 
 class Flip(Linear):
     r"""y = \operatorname{flip}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (case((2, 3)), case((2, 3), axis=1), case((2, 3, 2), axis=(0, -1)), case(()), case((0, 2), axis=0))
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Any = None) -> Array:
@@ -40,6 +57,7 @@ class Flip(Linear):
 class Roll(Linear):
     r"""y = \operatorname{roll}(x, \mathrm{shift})"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (
         case((2, 3), shift=1),
@@ -48,6 +66,7 @@ class Roll(Linear):
         case((2, 3), shift=2, axis=(0, 1)),
         case((0, 2), shift=1, axis=0),
     )
+    stacked = staticmethod(_roll_rows)
 
     @staticmethod
     def primal(x: Array, *, shift: Any = 0, axis: Any = None) -> Array:
@@ -66,7 +85,9 @@ class Tril(Linear):
     Zeros above diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, k: int = 0) -> Array:
@@ -84,7 +105,9 @@ class Triu(Linear):
     Zeros below diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, k: int = 0) -> Array:
@@ -102,7 +125,9 @@ class Pad(Linear):
     Zeros before and after each axis, as many as `widths` gives.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), widths=((1, 0), (0, 2))), case((0,), widths=((1, 1),)), case((), widths=()))
+    stacked = staticmethod(_pad_rows)
 
     @staticmethod
     def primal(x: Array, *, widths: tuple[tuple[int, int], ...] = ()) -> Array:

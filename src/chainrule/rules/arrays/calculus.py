@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -185,6 +186,7 @@ class Convolve(Bilinear):
     Of vectors, over all positions where they overlap; `convolve` cuts out what its mode selects.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((5,), (3,)), case((2,), (4,)), case((3,), (1,)))
 
     @staticmethod
@@ -211,13 +213,14 @@ class Correlate(Bilinear):
     more; the full correlation of two long vectors would take time proportional to the product of their lengths.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((5,), (3,)), case((4,), (4,)), case((3,), (1,)))
 
     @staticmethod
     def primal(a: Array, v: Array) -> Array:
         if a.dtype == np.float16 and v.dtype == np.float16:
             return np.correlate(a.astype(np.float32), v.astype(np.float32), "valid").astype(np.float16)
-        return np.correlate(a, v, "valid")
+        return np.correlate(a, np.conjugate(v) if v.dtype.kind == "c" else v, "valid")  # NumPy conjugates v
 
     @staticmethod
     def adjoint_a(y_bar: Array, v: Array) -> Array:

@@ -6,9 +6,11 @@ tree of products, the derivative of a running product from its recurrence.
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Operation, case
+from chainrule.core.transforms.batch import along_axes, on_last_axes
 
 from . import reduce_options as options
 from .reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, reducer, sum, widened
@@ -47,6 +49,7 @@ def _others(x: Array, axis: Axis) -> Array:
 class Prod(General):
     r"""y = \prod_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Π"
     cases = (
         *CASES,
@@ -54,6 +57,7 @@ class Prod(General):
         case(np.array([0.0, 2.0, 3.0])),
         case(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]), axis=1),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -79,7 +83,9 @@ class Cumsum(Linear):
     Along the last axis; `cumsum` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = RUNNING_CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -119,7 +125,9 @@ class Cumprod(General):
     Along the last axis; `cumprod` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (*RUNNING_CASES, case(np.array([2.0, 0.0, 3.0, 0.0, 1.0])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:

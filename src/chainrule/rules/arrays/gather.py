@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant
 from chainrule.core.operands.protocols import implements
@@ -27,6 +28,7 @@ class Nonzero(Constant):
     One array of indices for each axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     several = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
@@ -42,6 +44,7 @@ class Argwhere(Constant):
     One row of indices for each element that is not zero.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
@@ -53,6 +56,7 @@ class Argwhere(Constant):
 class Flatnonzero(Constant):
     r"""y = \operatorname{flatnonzero}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 

@@ -16,6 +16,7 @@ from chainrule.core.operands.plain import refuse_array_write
 from chainrule.core.operands.protocols import implements, writers
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.transforms.mapped import constant_like
 from chainrule.rules.elementary.selection import where as choose
 
 from .index import At, IndexAdd, index_of, selects_once, setitem
@@ -49,7 +50,7 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
         target.write_values(lambda array: np.copyto(array, value_of(new), casting="unsafe"))
         return
     if not isinstance(new, Tensor):
-        new = Tensor(new, x._trace, None)
+        new = constant_like(np.asarray(new), x)
     target.become(relaid(new, x), relaid)
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import connect
 from chainrule.core.operands.foreign import joined
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, along_axis, everywhere, past_leading
 from chainrule.core.tree import flatten
 
 from .index import GetItem
@@ -31,6 +32,7 @@ class Concatenate(Linear):
     One after the other along an existing axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2, 3), (2, 1), axis=1),
         case((2, 3), (1, 3), (2, 3)),
@@ -57,13 +59,20 @@ class Concatenate(Linear):
         return stacks, {"axis": past_leading((settings["axis"],), stacks[0].ndim - 1)[0]}
 
 
+def _stack_rows(values: Values, mine: Mine, settings: Settings) -> Call:
+    stacks = everywhere(values, mine)
+    return stacks, {"axis": past_leading((settings["axis"],), stacks[0].ndim)[0]}
+
+
 class Stack(Linear):
     r"""y = \operatorname{stack}(x)
 
     One after the other along a new axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), (2, 3), axis=1), case((2,), (2,), axis=-1), case((), (), ()), case((2, 0), (2, 0)))
+    stacked = staticmethod(_stack_rows)
 
     @staticmethod
     def primal(*xs: Array, axis: int = 0) -> Array:
@@ -81,8 +90,10 @@ class Split(Linear):
     Cut along an axis before each of the indices `cuts`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     several = True
     cases = (case((5, 2), cuts=(1, 3)), case((2, 4), cuts=(2, 2), axis=-1), case((3,)), case((0, 2), cuts=(0,)))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, cuts: tuple[int, ...] = (), axis: int = 0) -> tuple[Array, ...]:

@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect, plain
+from chainrule.core.transforms.batch import along_axes
+from chainrule.rules.elementary.complex_parts import conjugated
 
 from . import reduce_options as options
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
@@ -29,13 +32,16 @@ def _freedom(x_shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
 
 
 def _deviation(x: Array, axis: Axis) -> Array:
-    return x - mean(x, axis=axis, keepdims=True)
+    """Return the deviation from the mean; of complex numbers its conjugate, with which rules multiply."""
+    return conjugated(x - mean(x, axis=axis, keepdims=True))
 
 
 class Var(General):
     r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -71,6 +77,7 @@ class Std(General):
     y = \sqrt{\frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2}
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
     kinks = (
         Kink(
@@ -80,6 +87,7 @@ class Std(General):
             "them equal; PyTorch and JAX give NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:

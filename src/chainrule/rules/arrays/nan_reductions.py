@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import is_captured, plain
+from chainrule.core.traces.capturing import every_value, is_captured, may_hold, plain
 from chainrule.core.traces.capturing import known as opened
 
 from . import reduce_options as options
@@ -21,7 +21,7 @@ from .reduce import Axis, arrayed, known, max, min, refuse, sum
 
 def _warn(nothing: Array, said: str) -> None:
     """Warn, as NumPy does, about a slice with no elements left."""
-    if not is_captured(nothing) and np.any(nothing):
+    if not is_captured(nothing) and np.any(every_value(nothing)):
         warnings.warn(said, RuntimeWarning, stacklevel=4)
 
 
@@ -31,11 +31,11 @@ def _nanextreme(name: str, extreme: Callable[..., Array], worst: float, a: Array
         return extreme(a, axis=axis, keepdims=keepdims)
     if a.size == 0:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     y = extreme(np.where(is_known, a, worst), axis=axis, keepdims=keepdims)
     nothing = ~is_known.any(axis=axis, keepdims=keepdims)
     _warn(nothing, "All-NaN slice encountered")
-    return np.where(nothing, np.nan, y) if is_captured(nothing) or np.any(nothing) else y
+    return np.where(nothing, np.nan, y) if may_hold(nothing) else y
 
 
 @implements(np.nanmax)

@@ -6,17 +6,19 @@ counted from the end; `keepdims` keeps the reduced axes with length 1.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import plain, running
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import along_axes, along_axis
 
 from . import reduce_options as options
 
@@ -89,15 +91,10 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
-def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    """Reduce each value of a stack separately."""
-    shape, axis = values[0].shape[1:], settings["axis"]
-    return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
-
-
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Σ"
     cases = (*CASES, *EMPTY_CASES)
 
@@ -113,12 +110,13 @@ class Sum(Linear):
         """
         return kept(y_bar, x_shape, axis)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 class Mean(Linear):
     r"""y = \frac{1}{n} \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -130,7 +128,7 @@ class Mean(Linear):
         r"""\bar x = \frac{\bar y}{n}"""
         return kept(y_bar, x_shape, axis) / (count(x_shape, axis) or 1)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -138,7 +136,22 @@ def shares(x: Array, y: Array, axis: Axis) -> Array:
 
     A plain array: the shares are constant wherever the extreme has a derivative.
     """
-    return plain(lambda x, y: _shares(np.asarray(x), kept(y, np.shape(x), axis), axis), x, y)
+    return plain(Shares(axis), x, y)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each element's share is, as a function of plain arrays that a compiled program can recognise."""
+
+    axis: Axis
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        return _shares(np.asarray(x), kept(y, np.shape(x), self.axis), self.axis)
+
+
+def shared(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
+    """Return the adjoint of an extreme for plain arrays: y_bar times the shares."""
+    return kept(y_bar, x.shape, axis) * _shares(x, kept(y, x.shape, axis), axis)
 
 
 def _shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -154,8 +167,10 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
 class _Extreme(General, abstract=True):
     """Common base of `Max` and `Min`: the derivative goes to the elements that attain the extreme."""
 
+    on_complex = Complex.HOLOMORPHIC
     picks = True
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def adjoint(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
@@ -199,7 +214,9 @@ class Min(_Extreme):
 class Argmax(Constant):
     r"""y = \operatorname{argmax}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=-1))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -209,7 +226,9 @@ class Argmax(Constant):
 class Argmin(Constant):
     r"""y = \operatorname{argmin}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = Argmax.cases
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -219,7 +238,9 @@ class Argmin(Constant):
 class Any(Constant):
     r"""y = [\sum_{\text{axis}} [x \ne 0] > 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -229,7 +250,9 @@ class Any(Constant):
 class All(Constant):
     r"""y = [\sum_{\text{axis}} [x = 0] = 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -239,7 +262,9 @@ class All(Constant):
 class CountNonzero(Constant):
     r"""y = \sum_{\text{axis}} [x \ne 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -319,7 +344,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
     """Return which elements are not NaN, and the array with the others replaced by `filling`."""
     a = arrayed(a)
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     return is_known, np.where(is_known, a, filling)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant, Linear
 from chainrule.core.memory.alias import innermost
@@ -14,7 +14,7 @@ from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, past_leading
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, on_last_axes, past_leading
 
 Axes = int | Sequence[int]
 
@@ -25,6 +25,7 @@ BROADCAST = "it repeats elements of another array (np.broadcast_to, broadcast_ar
 class Reshape(Linear):
     r"""y = \operatorname{reshape}(x, \mathrm{shape})"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     cases = (case((2, 3), shape=(3, 2)), case((2, 3), shape=-1), case((), shape=(1, 1)), case((0, 3), shape=(3, 0)))
 
@@ -52,6 +53,7 @@ class Transpose(Linear):
     Axis k of y is axis axes[k] of x; without axes their order is reversed.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     symbol = "xᵀ"
     cases = (case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3), axes=(-1, 0)), case(()), case((0, 3)))
@@ -84,6 +86,7 @@ class BroadcastTo(Linear):
     Repeated along new axes and along axes of length 1, over which the cotangent is summed.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REPEATED
     cases = (case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,)), case((1,), shape=(0,)))
 
@@ -112,6 +115,7 @@ class Astype(Linear):
     Rounded to another floating dtype.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     is_pointwise = True
     cases = (case((2, 3), dtype=np.float64), case((), dtype=np.float64))
@@ -132,7 +136,9 @@ class AstypeDiscrete(Constant):
     To integers, booleans or objects: constant almost everywhere.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), dtype=np.int64), case((2, 3), dtype=np.bool_))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.int64) -> Array:
@@ -142,6 +148,7 @@ class AstypeDiscrete(Constant):
 class Copy(Linear):
     r"""y = x"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     is_pointwise = True
     cases = (case((2, 3)), case((2, 3), order="C"), case(()), case((0,)))

@@ -13,6 +13,7 @@ from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
 
 from .inverses import POSITIVE, REGULAR, TALL, identity, solve, squares, symmetric
@@ -33,7 +34,7 @@ def diagonal(x: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     """Return 1 / x, and zero where x is zero."""
-    zero = plain(lambda x: x == 0, x)
+    zero = plain(lambda x: x == 0, x, stacks=True)
     return np.where(zero, 0, 1 / np.where(zero, 1, x))
 
 
@@ -50,6 +51,7 @@ class Cholesky(General):
     """
 
     cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE[::-1, ::-1] + np.eye(3)])), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -80,6 +82,7 @@ class Eigh(General):
 
     several = True
     cases = (case(POSITIVE), case(np.stack([POSITIVE, REGULAR + REGULAR.T])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array, *, triangle: str = "L") -> tuple[Array, Array]:
@@ -114,6 +117,7 @@ class Qr(General):
 
     several = True
     cases = (case(REGULAR), case(TALL), case(np.stack([TALL, -TALL[::-1]])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
@@ -153,6 +157,7 @@ class Svd(General):
 
     several = True
     cases = (case(REGULAR), case(TALL), case(TALL.T), case(np.stack([TALL, -2 * TALL[::-1]])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array, Array]:

@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
-from chainrule.core.traces.capturing import effect, example, plain
+from chainrule.core.traces.capturing import effect, every_value, plain
 from chainrule.core.traces.dispatch import described
+from chainrule.core.transforms.batch import along_last_axes, on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
 
+from . import proofs as proofs_of
 from .matmul import matmul, transposed
 
 REGULAR = np.array([[2.0, 0.5, -0.3], [0.1, -1.5, 0.7], [0.4, 0.2, 1.2]])
@@ -45,7 +48,10 @@ def symmetric(x: Array) -> Array:
 class Inv(General):
     r"""Y = A^{-1}"""
 
+    proofs = {"a": proofs_of.INVERSE}
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -65,7 +71,10 @@ class Inv(General):
 class Solve(General):
     r"""Y = A^{-1} B"""
 
+    proofs = proofs_of.SOLVE
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -89,7 +98,7 @@ def cofactors(a: Array, y: Array) -> Array:
     There they come from the recurrence $M_k = A M_{k-1} + c_k I$, $c_k = -\operatorname{tr}(A M_k) / k$ (U. Le Verrier,
     1840; D. K. Faddeev, 1949): it divides by no element, so it can be differentiated again.
     """
-    if np.all(example(y) != 0):  # if a captured call meets a zero later, the inverse raises an error
+    if np.all(every_value(y) != 0):  # if a captured call meets a zero later, the inverse raises an error
         return y[..., None, None] * transposed(Inv.apply(a))
     n, eye = a.shape[-1], identity(a)
     m = a * 0 + eye
@@ -102,7 +111,9 @@ def cofactors(a: Array, y: Array) -> Array:
 class Det(General):
     r"""y = \det A"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.diag([0.0, 2.0, 3.0])), case((1, 1)), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -127,6 +138,7 @@ class Slogdet(General):
 
     several = True
     cases = (case(REGULAR), case(BATCH))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
@@ -152,6 +164,7 @@ class Pinv(General):
     """
 
     cases = (case(TALL), case(TALL.T), case(BATCH))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array, *, rcond: float | None = None) -> Array:
@@ -276,7 +289,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
     cutoff = np.finfo(a.dtype).eps * np.max(a.shape) if rcond is None else rcond
     values = plain(lambda a: np.linalg.svd(a, compute_uv=False), a)
     rank = plain(lambda values: np.sum(values > cutoff * np.max(values, initial=0.0)), values)
-    is_full = bool(example(rank) == m)
+    is_full = bool(np.all(every_value(rank) == m))
     effect(lambda rank: _check_rank(rank == m, is_full), rank, writes=())
     x = matmul(pinv(a, cutoff), b)
     misfit = matmul(a, x) - b

@@ -1,0 +1,6 @@
+"""For learners and teachers: exercises with verified keys, practice, and grading that says why."""
+
+from .exercise import Exercise, Key, exercise
+from .topics import TOPICS
+
+__all__ = ["TOPICS", "Exercise", "Key", "exercise"]
