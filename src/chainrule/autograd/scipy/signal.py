@@ -17,7 +17,7 @@ def convolve(A: Any, B: Any, axes: Axes | None = None, dot_axes: Axes | None = N
     """Return the convolution of two arrays along `axes`, a sequence of axes for each of them; by default all.
 
     Products are summed over the pairs of axes in `dot_axes`. The axes of the result are the other ones of A, those of
-    B, then those of the convolution: of all overlaps ("full"), of complete ones ("valid"), or as many as A has ("same").
+    B, then those of the convolution, of all overlaps ("full"), complete ones ("valid"), or as many as in A ("same").
 
     Raises ValueError for an unknown mode, for more than three axes to convolve along, and in mode "valid" unless one
     array is at least as long as the other along all of them.
@@ -33,7 +33,7 @@ def convolve(A: Any, B: Any, axes: Axes | None = None, dot_axes: Axes | None = N
     if len(along[0]) != len(along[1]) or len(along[0]) > 3:
         raise ValueError(f"convolve: got axes={axes}, expected as many of A as of B, and at most three")
     if not along[0]:
-        return np.tensordot(A, B, axes=dotted)
+        return np.tensordot(A, B, axes=dotted)  # type: ignore[call-overload]
     shorter = [A.shape[i] < B.shape[j] for i, j in zip(*along, strict=True)]
     if mode == "valid" and any(shorter):
         if any(A.shape[i] > B.shape[j] for i, j in zip(*along, strict=True)):

@@ -4,7 +4,6 @@ A function that chainrule has a record of is that one. The others are primitives
 has none either, primitives that wait for a `defvjp`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np

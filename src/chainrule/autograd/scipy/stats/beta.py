@@ -1,4 +1,4 @@
-"""autograd.scipy.stats.beta: the beta distribution, `f(x, a, b, loc=0, scale=1)`; the `cdf` has no derivative in a, b."""
+"""autograd.scipy.stats.beta: the beta distribution, `f(x, a, b, loc=0, scale=1)`; `cdf` has no derivative in a, b."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ rvs = _stats.dirichlet.rvs
 
 
 def logpdf(x: Any, alpha: Any) -> Any:
-    """Return the logarithm of the density at `x` [K] or [K, N]; with K - 1 rows the last one is what is missing to 1."""
+    """Return the logarithm of the density at `x` [K] or [K, N]; of K - 1 rows the last one is what is missing to 1."""
     x, alpha = (np.asarray(v) if isinstance(v, list) else v for v in (x, alpha))
     if x.shape[0] == alpha.shape[0] - 1:
         x = np.concatenate([x, (1 - np.sum(x, axis=0))[None]])
