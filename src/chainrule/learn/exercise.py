@@ -93,7 +93,9 @@ class Exercise:
         return self.question
 
 
-def exercise(topic: str = "neuron", seed: int = 0, level: int = 1, lang: str = "en", kind: str | None = None) -> Exercise:
+def exercise(
+    topic: str = "neuron", seed: int = 0, level: int = 1, lang: str = "en", kind: str | None = None
+) -> Exercise:
     """Return an exercise on a topic of backpropagation, with a verified key.
 
     `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang` "en" or
@@ -126,5 +128,3 @@ def exercise(topic: str = "neuron", seed: int = 0, level: int = 1, lang: str = "
     key = Key(task.answer.text, task.lines, task.note)
     title = found.title[LANGUAGES.index(lang)]
     return Exercise(topic, chosen, level, int(seed), lang, title, task.question, key, task.hints, task.answer, solution)
-
-

@@ -154,7 +154,9 @@ class _Walk:
                 return np.asarray(self.of(x)).T
             case ast.Call(func=function, args=args, keywords=keywords):
                 return self.call(function, args, keywords)
-        raise AnswerError(f"{ast.unparse(node)!r} is not read here; write names, numbers, + - * / ** @, .T and functions")
+        raise AnswerError(
+            f"{ast.unparse(node)!r} is not read here; write names, numbers, + - * / ** @, .T and functions"
+        )
 
     def name(self, name: str) -> Any:
         for spelt in (name, name.replace("dL_d", "d").replace("dLd", "d"), name.replace("_", "")):

@@ -166,7 +166,9 @@ def write(s: Setting) -> Task:
             count = len(got) if isinstance(got, tuple | list) else 1
             if count != len(scene.learned):
                 return False, say("returned", expected=len(scene.learned), got=count)
-            report = report_of(elsewhere, lambda *args: tuple(function(*args)) if count > 1 else function(*args), network)
+            report = report_of(
+                elsewhere, lambda *args: tuple(function(*args)) if count > 1 else function(*args), network
+            )
         except Exception as error:  # noqa: BLE001 - a student's function may raise anything
             return False, say("raised", error=f"{type(error).__name__}: {error}")
         if report.ok:
@@ -292,5 +294,7 @@ def _mistakes(solution: Solution, asked: Line) -> list[Mistake]:
     for line in before:
         if np.shape(line.value) == np.shape(asked.value) and np.all(np.asarray(line.value) != 0):
             found.append(Mistake(np.asarray(asked.value) / line.value, "local_only"))
-    others = [line for line in solution.lines if line.name != asked.name and np.shape(line.value) == np.shape(asked.value)]
+    others = [
+        line for line in solution.lines if line.name != asked.name and np.shape(line.value) == np.shape(asked.value)
+    ]
     return found + [Mistake(line.value, "value_instead") for line in others]

@@ -49,11 +49,11 @@ def slopes_with(activation: Any) -> Any:
     return slopes
 
 
-SLOPES = {name: slopes_with(f) for name, f in {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "softplus": softplus}.items()}
+SLOPES = {f: slopes_with(f) for f in (sigmoid, tanh, relu, softplus)}
 
 
 def activation_scene(draw: Draw, level: int) -> Scene:
-    kind = draw.choice(["relu", "sigmoid", "tanh"] if level < 3 else ["sigmoid", "tanh", "softplus"])
+    kind = draw.choice([relu, sigmoid, tanh] if level < 3 else [sigmoid, tanh, softplus])
     return Scene(SLOPES[kind], {"z": draw.halves(-4, 4), "c": draw.whole()}, ("z",))
 
 

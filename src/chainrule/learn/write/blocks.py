@@ -37,7 +37,9 @@ def sheet(exercises: Sequence["Exercise"], lang: str, *, key: bool, hints: bool 
     say = words(lang)
     yield Block("heading", say["worksheet"], depth=1)
     for number, exercise in enumerate(exercises, 1):
-        yield Block("heading", f"{say('exercise', number=number, title=exercise.title)} ({say('level', level=exercise.level)})")
+        yield Block(
+            "heading", f"{say('exercise', number=number, title=exercise.title)} ({say('level', level=exercise.level)})"
+        )
         yield from blocks(exercise.question)
         if hints and not key:
             for count, hint in enumerate(exercise.hints, 1):

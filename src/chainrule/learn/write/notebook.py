@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def write_notebook(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> dict[str, Any]:
     """Return the notebook as plain data (nbformat 4.5); each answer is judged where it is typed."""
-    cells = [_cell("markdown", f"# {words(lang)['worksheet']}", "title"), _cell("code", "import chainrule as cr", "import")]
+    cells = [
+        _cell("markdown", f"# {words(lang)['worksheet']}", "title"),
+        _cell("code", "import chainrule as cr", "import"),
+    ]
     for number, exercise in enumerate(exercises, 1):
         cells += _of(exercise, number, lang, key)
     return {
@@ -42,7 +45,11 @@ def _of(exercise: "Exercise", number: int, lang: str, key: bool) -> list[dict[st
         code = f'answer = ""\n{call}.check(answer)'
     cells = [_cell("markdown", told, f"question-{number}"), _cell("code", code, f"answer-{number}")]
     if key:
-        text = f"### {say['key']}\n\n`{exercise.key.answer}`\n\n{exercise.key}" if exercise.kind != "write" else str(exercise.key)
+        text = (
+            f"### {say['key']}\n\n`{exercise.key.answer}`\n\n{exercise.key}"
+            if exercise.kind != "write"
+            else str(exercise.key)
+        )
         cells.append(_cell("markdown", text, f"key-{number}"))
     return cells
 

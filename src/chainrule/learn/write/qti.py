@@ -59,7 +59,9 @@ def _item(exercise: "Exercise", name: str, lang: str) -> Element:
     match exercise.answer:
         case ChoiceAnswer(right=right, reasons=reasons):
             _declare(item, "identifier", letter(right))
-            interaction = SubElement(body, "choiceInteraction", responseIdentifier="RESPONSE", shuffle="false", maxChoices="1")
+            interaction = SubElement(
+                body, "choiceInteraction", responseIdentifier="RESPONSE", shuffle="false", maxChoices="1"
+            )
             for k in range(len(reasons)):
                 SubElement(interaction, "simpleChoice", identifier=letter(k)).text = letter(k)
             processing = Element("responseProcessing", template=_MATCH)
