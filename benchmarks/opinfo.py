@@ -110,7 +110,9 @@ def compare(op: Any, sample: Any) -> str | None:
 def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]]) -> str | None:
     """Return how the gradients differ, or None."""
     rng = np.random.default_rng(0)
-    cotangents = [rng.uniform(0.5, 1.5, tuple(theirs.shape)).astype(door.values_of(ours).dtype) for theirs, ours in pairs]
+    cotangents = [
+        rng.uniform(0.5, 1.5, tuple(theirs.shape)).astype(door.values_of(ours).dtype) for theirs, ours in pairs
+    ]
     xs = [x for x, _ in leaves]
     expected = torch.autograd.grad([y for y, _ in pairs], xs, [torch.tensor(c) for c in cotangents], allow_unused=True)
     with_grad = [(ours, c) for (_, ours), c in zip(pairs, cotangents, strict=True) if ours.requires_grad]
