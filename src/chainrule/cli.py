@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
-    from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
@@ -22,6 +21,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.base.files import check_output, is_same_file, write_text
 from chainrule.core.errors import CaptureError
+from chainrule.jobs.learning.commands import COMMANDS as LEARNING
 from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
@@ -416,14 +416,16 @@ def info(
     ] = False,
 ) -> None:
     """Describe a model file or, without one, this installation."""
+    from chainrule.jobs import info as info_of
+
     if clear_cache:
-        _clear_cache()
+        info_of.clear_cache(console)
     elif operations:
-        _print_operations()
+        info_of.print_operations(console)
     elif model is not None:
-        _print_model(model)
+        info_of.print_model(console, model)
     else:
-        _print_installation()
+        info_of.print_installation(console)
 
 
 def _derivation(job: "Job", lang: str) -> "Derivation":
@@ -440,58 +442,8 @@ def _widths(text: str) -> tuple[int, ...]:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
 
 
-@_command("chainrule exercise softmax --level 3 --seed 7 -o sheet.html")
-def exercise(
-    topic: Annotated[str | None, typer.Argument(help="A topic of --list (default: all in turn).")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sheet on every machine.")] = 0,
-    level: Annotated[int, typer.Option(help="1 (a number) to 5 (write the backward pass).")] = 1,
-    count: Annotated[int, typer.Option(help="Number of exercises.")] = 1,
-    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
-    form: Annotated[
-        str | None, typer.Option("--format", help="text, markdown, html, latex, pdf, moodle, qti or ipynb.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The worksheet to write.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Also write the key with all steps, to this file.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List the topics.")] = False,
-) -> None:
-    """Make exercises on backpropagation with verified keys: a worksheet, and a key if wanted."""
-    from chainrule.jobs.learning import form_of, save, sheet, written
-    from chainrule.learn import TOPICS
-    from chainrule.present.texts import LANGUAGES, check_lang
-
-    if listed:
-        at = LANGUAGES.index(check_lang(lang))
-        for name, found in TOPICS.items():
-            console.print(f"{name:<13} {found.title[at]}")
-        return
-    exercises = sheet(topic, seed, level, count, lang)
-    content = written(exercises, form_of(out, form), lang, key=False)
-    if key is not None:
-        save(key, written(exercises, form_of(key, None), lang, key=True))
-    if out is not None:
-        save(out, content)
-    elif isinstance(content, bytes):
-        raise ValueError("--format pdf and qti are no text: add -o FILE")
-    else:
-        console.print(content, end="")
-
-
-@_command("chainrule practice softmax --lang ko")
-def practice(
-    topic: Annotated[str | None, typer.Argument(help="A topic of `chainrule exercise --list` (default: all).")] = None,
-    seed: Annotated[int, typer.Option(help="Other questions for another seed.")] = 0,
-    level: Annotated[int, typer.Option(help="The level to begin with, 1 to 5.")] = 1,
-    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
-    export: Annotated[Path | None, typer.Option(help="Write what was answered so far as CSV, and stop.")] = None,
-) -> None:
-    """Practise: one question after another, judged at once with the reason, harder when right."""
-    from chainrule.jobs import learning
-    from chainrule.learn.practice import Practice
-
-    if export is not None:
-        console.print(f"{learning.export(export)} answers written to {export}")
-        return
-    learning.practise(Practice(topic, seed, level, lang), input, console.print)
+for _function, _example in LEARNING.items():
+    _command(_example)(_function)
 
 
 def _data_files(data: str | None) -> dict[str, Path]:
@@ -541,60 +493,6 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
 
 def _warn(text: str) -> None:
     terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")
-
-
-def _print_operations() -> None:
-    from chainrule.check.audit.audit import KINDS, operations, summary
-
-    own = Table("operation", "kind", "arguments", "formula")
-    for row in operations():
-        own.add_row(*row)
-    of_numpy = Table("NumPy functions", "", "what they are here")
-    for kind, count in summary().items():
-        of_numpy.add_row(kind, str(count), KINDS[kind])
-    console.print(own, of_numpy, sep="\n\n")
-
-
-def _print_model(path: Path) -> None:
-    from chainrule.train import load
-    from chainrule.train.saved.description import Description, is_described
-
-    saved = load(path)
-    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
-    table = Table("array", "shape", "dtype")
-    for name, array in saved.model.items():
-        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
-    console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
-    for line in said:
-        console.print(line)
-
-
-def _clear_cache() -> None:
-    from chainrule.kernels.native.cache import cache
-
-    kept = cache()
-    count = kept.clear()
-    reason = f"; the folder {kept.reason}" if kept.reason else ""
-    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_installation() -> None:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from chainrule.core.operation import REGISTRY
-    from chainrule.kernels.native.cache import kept_in
-
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
-    for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
-        try:
-            console.print(f"  {package} {version(package)}")
-        except PackageNotFoundError:
-            console.print(f"  {package} not installed")
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
-    for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ class Practice:
     _streak: int = 0
 
     def __post_init__(self) -> None:
-        exercise(self.topic or "neuron", self.seed, self.level, self.lang)  # a wrong setting is an error before the first question
+        exercise(
+            self.topic or "neuron", self.seed, self.level, self.lang
+        )  # a wrong setting is an error before the first question
 
     def next(self) -> Exercise:
         """Return the next question: one that is answered here, so none that asks for a program."""

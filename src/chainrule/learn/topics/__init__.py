@@ -10,6 +10,8 @@ _ORDER = (
     *("neuron", "activations", "two-layers", "softmax", "deep", "graph", "modes", "linear", "broadcasting"),
     *("vanishing", "batch-norm", "layer-norm", "residual", "clipping", "attention", "convolution", "adam"),
 )
-TOPICS = {topic.name: topic for topic in sorted((*LAYERS, *GRAPHS, *MODERN, *TRAINING), key=lambda t: _ORDER.index(t.name))}
+TOPICS = {
+    topic.name: topic for topic in sorted((*LAYERS, *GRAPHS, *MODERN, *TRAINING), key=lambda t: _ORDER.index(t.name))
+}
 
 __all__ = ["TOPICS", "Topic"]
