@@ -15,6 +15,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_configure() -> None:
+    """One thread of BLAS and OpenMP for each worker, which inherits this; chainrule's own pool is not affected.
+
+    The tests run in two processes on two cores. More threads wait for each other: L-BFGS took ten times the CPU time.
+    """
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+
 def _reference(name: str) -> ModuleType:
     return pytest.importorskip(name, reason=f"a comparison with {name}: pip install '.[{name}]'")
 

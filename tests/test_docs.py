@@ -33,6 +33,8 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
+SLOW = {"doctor.md"}
+"""Pages that take half a minute: they run with the slow tests."""
 
 OPTIONS = {
     "python": {"file", "no-run"},
@@ -258,6 +260,10 @@ def test_a_traceback_names_the_line_of_the_page(run_page, tmp_path):
 # The pages
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.usefixtures("ctrl_c")  # a page shows what commands print in a terminal
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * (p.name in SLOW)) for p in PAGES],
+)
 def test_a_page_runs(run_page, path):
     run_page(path)

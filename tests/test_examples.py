@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+SLOW = {"character_transformer.py", "fashion_mnist.py", "mnist5k.py", "torch_distributed.py"}
+EXAMPLES = [
+    pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name in SLOW))
+    for path in sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+]
 SECONDS = 120
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES)
 def test_an_example_runs(path, tmp_path, skip_without_imports):
     skip_without_imports(path.read_text(encoding="utf-8"))
     done = subprocess.run(

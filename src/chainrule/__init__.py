@@ -16,7 +16,7 @@ from chainrule import rules as _rules  # registers every operation and gives Ten
 from chainrule._version import __version__
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
-from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError
+from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError, VmapError
 from chainrule.core.operands.meanings import PyTorchMeaningWarning
 from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
@@ -24,6 +24,9 @@ from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.sparse import sparsity_pattern
+from chainrule.core.transforms.vmap import VmapWarning, vmap
+from chainrule.core.transforms.wirtinger import wirtinger
 from chainrule.rules.arrays.join import concatenate, stack
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.exponential import exp, log
@@ -36,7 +39,21 @@ from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigm
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
 if TYPE_CHECKING:
-    from chainrule import check, compile, data, distributed, doctor, explain, nn, numpy, optim, random, special, train
+    from chainrule import (
+        check,
+        compile,
+        data,
+        distributed,
+        doctor,
+        explain,
+        explore,
+        nn,
+        numpy,
+        optim,
+        random,
+        special,
+        train,
+    )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
     from chainrule.doctor.nonfinite import detect_nonfinite
@@ -56,7 +73,9 @@ _LAZY_MODULES = frozenset(
         "distributed",
         "doctor",
         "explain",
+        "explore",
         "nn",
+        "learn",
         "numpy",
         "optim",
         "random",
@@ -71,6 +90,7 @@ _LAZY_NAMES = {
     "check_torch": "chainrule.interop",
     "cost": "chainrule.check.measuring.costs",
     "detect_nonfinite": "chainrule.doctor.nonfinite",
+    "exercise": "chainrule.learn",
     "explain_grad": "chainrule.explain.why.way",
     "graph": "chainrule.explain.graph.drawing",
     "load": "chainrule.train",
@@ -86,6 +106,8 @@ __all__ = [
     "MissingRuleError",
     "PyTorchMeaningWarning",
     "Tensor",
+    "VmapError",
+    "VmapWarning",
     "__version__",
     "arange",
     "backprop",
@@ -107,9 +129,11 @@ __all__ = [
     "einsum",
     "elementwise_grad",
     "elu",
+    "exercise",
     "exp",
     "explain",
     "explain_grad",
+    "explore",
     "full",
     "gelu",
     "grad",
@@ -121,6 +145,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "leaky_relu",
+    "learn",
     "linearize",
     "load",
     "log",
@@ -143,6 +168,7 @@ __all__ = [
     "sin",
     "softmax",
     "softplus",
+    "sparsity_pattern",
     "special",
     "sqrt",
     "stack",
@@ -152,7 +178,9 @@ __all__ = [
     "train",
     "value_and_grad",
     "vjp",
+    "vmap",
     "where",
+    "wirtinger",
     "zeros",
 ]
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
-    from rich.table import Table
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
@@ -22,6 +21,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.base.files import check_output, is_same_file, write_text
 from chainrule.core.errors import CaptureError
+from chainrule.jobs.learning.commands import COMMANDS as LEARNING
 from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def main() -> None:
         try:
             app()
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
-            if isinstance(error, TypeError) and not str(error).startswith(("explain", "graph: ", "doctor: ", "check")):
+            if isinstance(error, TypeError) and not str(error).startswith(
+                ("explain", "explore", "graph: ", "doctor: ", "check")
+            ):
                 raise  # a bug in the user's program: its traceback says where
             terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
@@ -318,6 +320,50 @@ def graph(
     console.print(f"{drawn!r}: {out}")
 
 
+@_command("chainrule explore neuron.py:loss")
+def explore(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="FILE.py:NAME, module:NAME, or a trained model (default: a gallery of networks)."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="For a model: a data set's name, or a file.")] = None,
+    port: Annotated[int, typer.Option(help="The port; 0 or one that is taken: any free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write an HTML file that needs no server, instead of serving.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --out: the training steps to record.")] = 0,
+    samples: Annotated[int, typer.Option(help="The number of rows to pass through the model.")] = 4,
+    column: Annotated[str | None, typer.Option("--target", help=TARGET)] = None,
+    task: Annotated[str, typer.Option(help=TASK)] = "auto",
+    shape: Annotated[list[str] | None, typer.Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
+    loss: Annotated[str | None, typer.Option(help="For a model: mse, cross_entropy, …, or a name in its file.")] = None,
+    optimizer: Annotated[str, typer.Option(help="SGD, Momentum, Adam, AdamW, RMSprop or Adagrad.")] = "SGD",
+    seed: Annotated[int, typer.Option(help="Seeds the inputs drawn at random.")] = 0,
+    lang: Annotated[str, typer.Option(help="The page's language, en or ko.")] = "en",
+) -> None:
+    """Walk through the backward pass in the browser, change a number, and see what follows.
+
+    Serves on this machine only, until Ctrl-C, and prints the link, which works once.
+    """
+    from chainrule.jobs.explore import Opened, opened, recorded_to
+    from chainrule.jobs.targets import InputSource
+
+    source = InputSource(data, samples, tuple(shape or ()), seed, loss, column, task)
+    chosen = Opened(target, source, optimizer, lang)
+    if out is not None:
+        check_output(out, _target_files(target or "") | _data_files(data))
+        recorded_to(out, chosen, steps)
+        console.print(f"explorer: {out}")
+        return
+    server = opened(chosen, port)
+    typer.echo(server.url())
+    sys.stdout.flush()
+    if browser:
+        server.browse()
+    server.wait()
+
+
 @_command("chainrule doctor digits --report flow.html")
 def doctor(
     target: Annotated[
@@ -370,14 +416,16 @@ def info(
     ] = False,
 ) -> None:
     """Describe a model file or, without one, this installation."""
+    from chainrule.jobs import info as info_of
+
     if clear_cache:
-        _clear_cache()
+        info_of.clear_cache(console)
     elif operations:
-        _print_operations()
+        info_of.print_operations(console)
     elif model is not None:
-        _print_model(model)
+        info_of.print_model(console, model)
     else:
-        _print_installation()
+        info_of.print_installation(console)
 
 
 def _derivation(job: "Job", lang: str) -> "Derivation":
@@ -392,6 +440,10 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
+
+
+for _function, _example in LEARNING.items():
+    _command(_example)(_function)
 
 
 def _data_files(data: str | None) -> dict[str, Path]:
@@ -441,60 +493,6 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
 
 def _warn(text: str) -> None:
     terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")
-
-
-def _print_operations() -> None:
-    from chainrule.check.audit.audit import KINDS, operations, summary
-
-    own = Table("operation", "kind", "arguments", "formula")
-    for row in operations():
-        own.add_row(*row)
-    of_numpy = Table("NumPy functions", "", "what they are here")
-    for kind, count in summary().items():
-        of_numpy.add_row(kind, str(count), KINDS[kind])
-    console.print(own, of_numpy, sep="\n\n")
-
-
-def _print_model(path: Path) -> None:
-    from chainrule.train import load
-    from chainrule.train.saved.description import Description, is_described
-
-    saved = load(path)
-    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
-    table = Table("array", "shape", "dtype")
-    for name, array in saved.model.items():
-        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
-    console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
-    for line in said:
-        console.print(line)
-
-
-def _clear_cache() -> None:
-    from chainrule.kernels.native.cache import cache
-
-    kept = cache()
-    count = kept.clear()
-    reason = f"; the folder {kept.reason}" if kept.reason else ""
-    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_installation() -> None:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from chainrule.core.operation import REGISTRY
-    from chainrule.kernels.native.cache import kept_in
-
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
-    for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
-        try:
-            console.print(f"  {package} {version(package)}")
-        except PackageNotFoundError:
-            console.print(f"  {package} not installed")
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
-    for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":

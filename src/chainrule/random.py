@@ -19,7 +19,8 @@ from chainrule.core.errors import GradientError
 from chainrule.core.kinds import Constant
 from chainrule.core.operation import Array
 from chainrule.core.random import source
-from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import every_value
+from chainrule.core.transforms.mapped import is_mapped
 
 __all__ = ["bernoulli_mask", "gumbel", "normal", "uniform"]
 
@@ -75,8 +76,9 @@ def uniform(low: Array = 0.0, high: Array = 1.0, size: Size = None, generator: G
     >>> uniform(2.0, 4.0, 3, np.random.default_rng(0)).round(3)
     array([3.274, 2.54 , 2.082])
     """
-    if np.any(np.asarray(value_of(high)) < np.asarray(value_of(low))):
-        raise ValueError(f"uniform: got low={value_of(low)} and high={value_of(high)}, expected low <= high")
+    low_values, high_values = every_value(low), every_value(high)
+    if np.any(np.asarray(high_values) < np.asarray(low_values)):
+        raise ValueError(f"uniform: got low={low_values} and high={high_values}, expected low <= high")
     return low + (high - low) * _drawn("random", _parameters(low, high), size, generator)
 
 
@@ -110,14 +112,16 @@ def bernoulli_mask(p: Array, shape: Size = None, generator: Generator = None, dt
             "bernoulli_mask: a 0 or 1 has no derivative with respect to its probability; pass p.detach(), or draw a "
             "relaxed one, such as sigmoid((logit(p) + gumbel() - gumbel()) / temperature)"
         )
-    p = np.asarray(value_of(p))
-    if not np.all((p >= 0) & (p <= 1)):
-        raise ValueError(f"bernoulli_mask: got p={p}, expected probabilities from 0 to 1")
+    values = np.asarray(every_value(p))
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"bernoulli_mask: got p={values}, expected probabilities from 0 to 1")
+    p = p if is_mapped(p) else values
     wanted = np.dtype(dtype or (p.dtype if p.dtype.kind == "f" else np.float64))
     u = _drawn("random", p.astype(np.float64), shape, generator)
     return (u < p).astype(wanted)
 
 
 def _check_scale(name: str, scale: Array) -> None:
-    if np.any(np.asarray(value_of(scale)) < 0):
-        raise ValueError(f"{name}: got scale={value_of(scale)}, expected 0 or more")
+    values = every_value(scale)
+    if np.any(np.asarray(values) < 0):
+        raise ValueError(f"{name}: got scale={values}, expected 0 or more")

@@ -43,5 +43,5 @@ def machine_code() -> None:
 def compiled_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, machine_code: None) -> str:
     """Optimise the loops of this test, and run them in both ways in which a plan does."""
     if request.param == "separate loops":
-        monkeypatch.setattr("chainrule.compile.plan.single.task_of_step", lambda *_: None)
+        monkeypatch.setattr("chainrule.compile.plan.single.tasks_of_step", lambda *_: None)
     return str(request.param)

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.compile.plan.natives import task_of
+from chainrule.compile.plan.natives import tasks_of
 from chainrule.kernels.native import products
 from chainrule.nn import functional as F
 from chainrule.rules.network import norm
@@ -19,7 +19,7 @@ def made(f: Any, *arrays: Any) -> dict[str, bool]:
     """Whether each instruction of a function is a task."""
     program = written(f, *arrays)
     empty = {v: np.zeros(v.shape, v.dtype) if v.kind == "result" else v.array for v in program.values}
-    return {i.name: task_of(i, empty.__getitem__) is not None for i in program.instructions}
+    return {i.name: tasks_of(i, empty.__getitem__) is not None for i in program.instructions}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,5 +1,7 @@
 """Random programs do compiled what they do as they are written."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,11 @@ from .programs import Function, Program, shrunk
 CHUNK = 100
 REFUSED = 0.05
 """The share of programs that may be refused: those that look at values, as by an index into a plain array."""
+
+
+def first_seeds(seeds: range, quick: int) -> list[Any]:
+    """All but the first few belong to the slow half."""
+    return [*seeds[:quick], *(pytest.param(seed, marks=pytest.mark.slow) for seed in seeds[quick:])]
 
 
 def _differs(program: Program) -> bool:
@@ -37,26 +44,26 @@ def _run(seed: int, by_numpy: bool) -> bool:
     return bool(found)
 
 
-@pytest.mark.parametrize("first", range(0, 2000, CHUNK))
+@pytest.mark.parametrize("first", first_seeds(range(0, 2000, CHUNK), quick=4))
 def test_programs_by_numpy(first: int) -> None:
     refused = sum(_run(seed, by_numpy=True) for seed in range(first, first + CHUNK))
     assert refused <= REFUSED * CHUNK
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", first_seeds(range(0, 60, 10), quick=2))
 def test_programs_in_machine_code(first: int, machine_code: None) -> None:
     for seed in range(first, first + 10):
         _run(seed, by_numpy=False)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(10_000, 40_000, 1000))
 def test_many_programs(first: int) -> None:
     refused = sum(_run(seed, by_numpy=True) for seed in range(first, first + 1000))
     assert refused <= REFUSED * 1000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(60, 1000, 20))
 def test_many_programs_in_machine_code(first: int, machine_code: None) -> None:
     for seed in range(first, first + 20):

@@ -320,7 +320,7 @@ def test_random_programs_mean_what_they_mean_in_numpy(block: int) -> None:
     assert counts["not captured"] <= 12, counts  # what a program does may depend on values: masks, branches
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_thousands_of_random_programs_mean_what_they_mean_in_numpy() -> None:
     counts: Counter[str] = Counter()
     for seed in range(1_000, 4_000):

@@ -25,10 +25,9 @@ TRANSFORMS: dict[str, Any] = {
     [
         (3, "dtype int64"),
         (True, "dtype bool"),
-        (1j, "dtype complex128"),
         (np.array([1, 2]), "dtype int64"),
         (np.array([1, 2], np.uint8), "dtype uint8"),
-        (np.ones(2, complex), "dtype complex128"),
+        (np.ones(2, np.clongdouble), f"dtype {np.dtype(np.clongdouble)}"),
         (np.array([object()]), "dtype object"),
         (np.array(["a"]), "dtype <U1"),
         (np.ones(2, np.longdouble), f"dtype {np.dtype(np.longdouble)}"),
@@ -44,7 +43,7 @@ def test_an_argument_that_has_no_derivative(name: str, value: Any, got: str) -> 
 
 
 def test_the_argument_is_named_by_its_position() -> None:
-    with pytest.raises(TypeError, match=r"grad: argument 1: got dtype int64.*float64, float32 or float16"):
+    with pytest.raises(TypeError, match=r"grad: argument 1: got dtype int64.*float64, float32, float16, complex128 or"):
         cr.grad(lambda a, b: a * b, (0, 1))(1.0, 2)
     assert cr.grad(lambda a, b: a * b)(1.0, 2) == 2.0  # the other one may be anything
 
@@ -108,8 +107,8 @@ def test_an_operation_names_itself_and_its_arguments() -> None:
         cr.jvp(lambda a: a * b, (np.ones((2, 3)),), (np.ones((2, 3)),))
     with pytest.raises(TypeError, match=r"^multiply: b: got a str, expected real numbers"):
         a * "text"
-    with pytest.raises(TypeError, match=r"multiply: got dtype complex128"):
-        a * 1j
+    with pytest.raises(TypeError, match=r"^relu: got complex numbers, but it is a function of real numbers only"):
+        cr.relu(a * 1j)
 
 
 # Nothing is broken afterwards

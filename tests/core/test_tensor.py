@@ -41,8 +41,8 @@ def test_what_can_be_made_a_tensor() -> None:
 def test_what_cannot() -> None:
     with pytest.raises(TypeError, match="requires_grad=True: got dtype int64"):
         cr.tensor(3, requires_grad=True)
-    for data in (1j, "text", None, object(), {"a": 1}):
-        with pytest.raises(TypeError, match=r"tensor: got dtype .*, expected real numbers"):
+    for data in ("text", None, object(), {"a": 1}):
+        with pytest.raises(TypeError, match=r"tensor: got dtype .*, expected numbers"):
             cr.tensor(data)
     with pytest.raises(ValueError, match="tensor: the data do not form an array"):
         cr.tensor([[1.0], [1.0, 2.0]])

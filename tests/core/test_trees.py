@@ -160,7 +160,7 @@ def test_paths() -> None:
     [
         ({"w": [1.0, "text"]}, r"argument 0\['w'\]\[1\]: expected a float or an array of floats, got str"),
         (Layer(1.0, 2), r"argument 0\.b: got dtype int64"),
-        (Model(np.ones(2), np.ones(2, complex)), r"argument 0\.second: got dtype complex128"),
+        (Model(np.ones(2), np.ones(2, bool)), r"argument 0\.second: got dtype bool"),
         ([np.array(["a"]), 1.0], r"argument 0\[0\]: got dtype <U1"),
     ],
 )

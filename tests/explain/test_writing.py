@@ -12,10 +12,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.explain.derive.folding import fold
-from chainrule.explain.write.catalogue import TITLES
 from chainrule.present.page import CSP
 from chainrule.present.unicode_math import to_unicode
-from chainrule.rules.network.cross_entropy import DERIVATION
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RNG = np.random.default_rng(0)
@@ -32,10 +30,6 @@ def made(lang="en", level="full", blocks=0):
 @pytest.fixture(scope="module", params=["en", "ko"])
 def derivation(request):
     return made(request.param, "proof")
-
-
-def test_the_titles_of_records_are_translated():
-    assert TITLES.keys() == {step.title for step in DERIVATION}
 
 
 def test_korean_has_no_english_sentence():

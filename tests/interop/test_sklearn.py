@@ -37,16 +37,20 @@ WEIGHTS = np.random.default_rng(0).uniform(0.2, 2, len(X))
 SMALL = {"hidden_layer_sizes": (8, 5), "max_iter": 15, "random_state": 3, "learning_rate_init": 0.02}
 
 
+@parametrize_with_checks([MLPClassifier(), MLPRegressor(solver="lbfgs")])
+def test_scikit_learn_accepts(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(
     [
-        MLPClassifier(),
         MLPRegressor(),
         MLPClassifier(solver="lbfgs"),
-        MLPRegressor(solver="lbfgs"),
         MLPClassifier(activation="gelu", solver="adamw", loss="cross_entropy", learning_rate_init=0.01),
     ]
 )
-def test_scikit_learn_accepts(estimator, check):
+def test_scikit_learn_accepts_other_settings(estimator, check):
     check(estimator)
 
 

@@ -137,6 +137,7 @@ def test_what_only_the_collector_can_free_is_seen() -> None:
         gc.enable()
 
 
+@pytest.mark.slow
 def test_ten_thousand_training_steps_leave_nothing() -> None:
     training = Training(0)
     training.run(200)  # what is made once and kept
@@ -160,6 +161,7 @@ def test_ten_thousand_training_steps_leave_nothing() -> None:
 # Deep, wide, huge and empty
 
 
+@pytest.mark.slow
 def test_a_tree_of_100_000_leaves_and_a_chain_over_them() -> None:
     tree = [1.0] * 100_000
 

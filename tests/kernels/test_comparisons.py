@@ -54,6 +54,7 @@ def test_kernels_work_where_nothing_can_be_kept(tmp_path):
     assert run("-c", USE, NUMBA_CACHE_DIR=str(file / "cache")).split() == ["3.0"] * 8
 
 
+@pytest.mark.slow
 def test_what_was_compiled_is_kept(tmp_path):
     for _ in range(2):
         assert run("-c", USE, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["3.0"] * 8

@@ -127,7 +127,7 @@ def test_rows_are_cut_only_where_they_are_apart():
     y, x_hat, sigma = np.empty_like(x), np.empty_like(x), np.empty(3000)
     forward = normalization.layer_norm.task([x, gamma, gamma, 1e-5, y, x_hat, sigma])
     backward = normalization.layer_norm_backward.task([x, gamma, x_hat, sigma, y, gamma.copy(), gamma.copy()])
-    assert (forward.parts, backward.parts) == (8, 1)
+    assert (forward.parts, backward.parts) == (16, 1)
     run_all([forward])()
     np.testing.assert_allclose(y.mean(axis=1), 1, atol=1e-12)
     np.testing.assert_allclose(sigma, np.sqrt(x.var(axis=1) + 1e-5))

@@ -10,7 +10,7 @@ from chainrule.core.operation import Operation
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms.derivatives import vjp
 
-from .calls import Arrays, Call, is_floating, names_of, plain, random_like, variant
+from .calls import Arrays, Call, is_complex, is_floating, names_of, plain, random_like, variant
 from .law import always, close, has_derivative, law
 
 
@@ -18,10 +18,15 @@ def as_dtype(call: Call, dtype: Any, last: bool = True) -> Call:
     """The call with its floating arguments in another dtype; without `last`, the last of those that move is left."""
     kept = call.moving[-1:] if not last else ()
     args = [
-        x.astype(dtype) if isinstance(x, np.ndarray) and is_floating(x) and k not in kept else x
+        x.astype(like(x, dtype)) if isinstance(x, np.ndarray) and is_floating(x) and k not in kept else x
         for k, x in enumerate(call.args)
     ]
     return Call.of(call.op, args, call.settings)
+
+
+def like(x: Any, dtype: Any) -> Any:
+    """The dtype of the same precision for the numbers of `x`, real or complex."""
+    return np.result_type(dtype, np.complex64) if is_complex(x) else dtype
 
 
 def settles_dtype(op: type[Operation]) -> bool:
@@ -38,7 +43,7 @@ def leaks(call: Call, dtype: Any) -> dict[str, Any]:
         def run(*args: Any, **settings: Any) -> Any:
             result = rule(*args, **settings)
             for part in result if isinstance(result, tuple | list) else (result,):
-                if is_floating(part) and part.dtype != dtype:
+                if is_floating(part) and part.dtype != like(part, dtype):
                     found[name] = part.dtype
             return result
 
@@ -56,7 +61,7 @@ def single_precision(call: Call, rng: np.random.Generator) -> None:
     single = as_dtype(call, np.float32)
     wide, narrow = call.outputs(), single.outputs()
     if not settles_dtype(call.op):
-        assert all(y.dtype == np.float32 for y in narrow), f"float32 arguments gave {[str(y.dtype) for y in narrow]}"
+        assert all(y.dtype == like(y, np.float32) for y in narrow), f"float32 gave {[str(y.dtype) for y in narrow]}"
     for y, expected in zip(narrow, wide, strict=True):
         close("the value in float32", y, expected, 1e-4)
     if not call.moving:
@@ -64,7 +69,7 @@ def single_precision(call: Call, rng: np.random.Generator) -> None:
     bars, dots = random_like(rng, narrow), random_like(rng, single.inputs)
     for way in single.ways():
         gradients = way.pullback(bars)
-        assert all(g.dtype == np.float32 for g in gradients), f"{way.label}: a gradient of float32 is not float32"
+        assert all(g.dtype == like(g, np.float32) for g in gradients), f"{way.label}: a gradient is not float32"
     for name, got, expected in zip(single.names, single.pullback(bars), call.pullback(bars), strict=True):
         close(f"argument {name}: the gradient in float32", got, expected, 1e-3)
     for y, y_dot in zip(narrow, single.tangents(dots), strict=True):
@@ -118,7 +123,7 @@ def _same_as_wide(what: str, mixed: Call, wide: Call, k: int, rng: np.random.Gen
         if "float16" not in str(error):
             raise
         return
-    if any(y.dtype != np.float64 for y in outputs):
+    if any(y.dtype != like(y, np.float64) for y in outputs):
         return
     bars, dots = random_like(rng, outputs), random_like(rng, [mixed.args[k]])
     for places in {(k,), *((j, k) for j in mixed.moving if j != k and isinstance(mixed.args[j], np.ndarray))}:
@@ -144,7 +149,7 @@ def half_precision(call: Call, rng: np.random.Generator) -> None:
                 raise
             return
         if not settles_dtype(call.op):
-            assert all(y.dtype == np.float16 for y in outputs), f"gave {[str(y.dtype) for y in outputs]}"
+            assert all(y.dtype == like(y, np.float16) for y in outputs), f"gave {[str(y.dtype) for y in outputs]}"
         gradients = half.pullback(random_like(rng, outputs)) if half.moving else ()
     for name, g in zip(half.names, gradients, strict=True):
         assert g.dtype == np.float16, f"argument {name}: the gradient of float16 is {g.dtype}"

@@ -55,7 +55,12 @@ def is_shape(x: Any) -> bool:
 
 
 def is_floating(x: Any) -> bool:
-    return np.issubdtype(getattr(x, "dtype", np.int64), np.floating)
+    """Whether a value has a dtype that has derivatives: of real or of complex numbers."""
+    return np.issubdtype(getattr(x, "dtype", np.int64), np.inexact)
+
+
+def is_complex(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "c"
 
 
 def names_of(op: type[Operation], count: int) -> tuple[str, ...]:
@@ -175,7 +180,12 @@ def plain(values: Sequence[Any]) -> Arrays:
 
 def random_like(rng: np.random.Generator, values: Sequence[Any]) -> Arrays:
     """A direction: an array for each value, with elements in (-1, 1) and its dtype."""
-    return tuple(np.asarray(rng.uniform(-1.0, 1.0, x.shape), x.dtype) for x in values)
+    return tuple(np.asarray(_uniform(rng, x), x.dtype) for x in values)
+
+
+def _uniform(rng: np.random.Generator, x: Any) -> Any:
+    numbers = rng.uniform(-1.0, 1.0, x.shape)
+    return numbers + 1j * rng.uniform(-1.0, 1.0, x.shape) if is_complex(x) else numbers
 
 
 def variant(op: type[Operation], wrap: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> type[Operation]:

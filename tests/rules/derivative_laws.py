@@ -17,8 +17,11 @@ WEIGHTS = ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))
 
 
 def inner(left: Arrays, right: Arrays) -> tuple[float, float]:
-    """The inner product of two lists of arrays, and the sum of the magnitudes of its terms."""
-    terms = np.concatenate([np.ravel(a * b) for a, b in zip(left, right, strict=True)] or [np.zeros(0)])
+    """The inner product of two lists of arrays, and the sum of the magnitudes of its terms.
+
+    That of complex numbers is the real part of their product, without a conjugation.
+    """
+    terms = np.concatenate([np.ravel(a * b) for a, b in zip(left, right, strict=True)] or [np.zeros(0)]).real
     return float(terms.sum()), float(np.abs(terms).sum())
 
 

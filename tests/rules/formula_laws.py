@@ -33,14 +33,15 @@ class NumPyFunctions(Mapping[str, Callable[..., Any]]):
         self.settings = settings
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        function = getattr(np, name, None) or getattr(np.linalg, name, None)
+        function = next((f for f in (getattr(room, name, None) for room in (np, np.linalg, np.fft)) if f), None)
         if name in POINTWISE or name in WHOLE or not callable(function):
             raise KeyError(name)
         return functools.partial(self._call, function)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         args = tuple(map(_as_ints, args))
-        return np.asarray(function(*args, **self._left_out(function, args)), float)
+        value = np.asarray(function(*args, **self._left_out(function, args)))
+        return value if value.dtype.kind == "c" else value.astype(float)
 
     def _left_out(self, function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, Any]:
         try:
@@ -76,7 +77,13 @@ def namespace(call: Call, rng: np.random.Generator) -> dict[str, Any]:
         settings["axes"] = tuple(axis % np.ndim(args[0]) for axis in settings["axes"])
     if "axis" in settings and not op.several:  # n is how many elements make one of the result
         settings.setdefault("n", np.size(args[0]) // max(np.size(y), 1))
-    found = {**settings, **dict(zip(op.keeps, kept, strict=True)), "y": y, "y_bar": bars if op.several else bars[0]}
+    found = {
+        "i": 1j,
+        **settings,
+        **dict(zip(op.keeps, kept, strict=True)),
+        "y": y,
+        "y_bar": bars if op.several else bars[0],
+    }
     if op.variadic:
         only = op.arguments[0]
         return found | {only: args, f"{only}_dot": dots, f"{only}_shape": [np.shape(x) for x in args]}
@@ -123,13 +130,18 @@ def evaluate(call: Call, latex: str, values: Mapping[str, Any], shape: Any, summ
         return formula.evaluate_all(given, NumPyFunctions(settings), shape=shape)
     sides = formula.evaluate_all(given, NumPyFunctions(settings))
     try:
-        return [fit(side, shape, np.float64) for side in sides]
+        return [fit(side, shape, _dtype(call)) for side in sides]
     except ValueError as error:
         raise FormulaError(f"it does not say where the axes of its result belong: {error}") from error
 
 
+def _dtype(call: Call) -> Any:
+    """The dtype of cotangents of the arguments: complex if one of them is."""
+    return np.result_type(float, *call.inputs)
+
+
 def _is_number(x: Any) -> bool:
-    return isinstance(x, np.ndarray | np.generic | int | float) or is_shape(x)
+    return isinstance(x, np.ndarray | np.generic | int | float | complex) or is_shape(x)
 
 
 def _along_the_last_axis(call: Call) -> bool:
@@ -156,7 +168,7 @@ def hold(call: Call, rule_name: str, rng: np.random.Generator) -> None:
             values[left] = evaluate(call, latex, values, None, False)[0]
             continue
         got, shape = expected.pop(name)
-        got = fit(got, shape, np.float64) if name.endswith("_bar") else np.broadcast_to(got, shape)
+        got = fit(got, shape, _dtype(call)) if name.endswith("_bar") else np.broadcast_to(got, shape)
         for side in evaluate(call, latex, values, shape, name.endswith("_bar")):
             close(f"{rule_name}: the code, against its formula {latex!r},", got, side, TOLERANCE)
     if expected:

@@ -87,7 +87,8 @@ def close(what: str, got: Any, expected: Any, tolerance: float) -> None:
     if not got.size:
         return
     with np.errstate(invalid="ignore"):
-        error = np.abs(got.astype(float) - expected.astype(float))
+        kind = complex if np.iscomplexobj(got) or np.iscomplexobj(expected) else float
+        error = np.abs(got.astype(kind) - expected.astype(kind))
     error = np.where((got == expected) | ((got != got) & (expected != expected)), 0.0, error)
     wrong = ~(error <= tolerance * (scale_of(got, expected) + 0.01))
     assert not wrong.any(), f"{what} {difference(got, expected, np.where(np.isnan(error), np.inf, error))}"
@@ -101,6 +102,6 @@ def scale_of(*arrays: Any) -> float:
 def difference(got: Any, expected: Any, error: Any) -> str:
     """Say where two arrays differ most, and by which factor."""
     place = tuple(int(k) for k in np.unravel_index(np.argmax(error), error.shape))
-    a, b = float(got[place]), float(expected[place])
+    a, b = got[place].item(), expected[place].item()
     ratio = f", {a / b:.6g} times it" if np.isfinite(a) and np.isfinite(b) and b else ""
     return f"is {a:.9g} at {list(place)}, expected {b:.9g}{ratio}"

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Bilinear, Constant, Elementwise, Fused, General, Linear
 from chainrule.core.operation import Array, Kink, Operation, case
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.tape import EAGER
 
 
 class Cube(Elementwise, register=False):
     r"""y = x^3"""
+
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -28,6 +31,7 @@ class Cube(Elementwise, register=False):
 class Quotient(Elementwise, register=False):
     r"""y = \frac{a}{b}"""
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"b": (0.5, 3.0)}
 
     @staticmethod
@@ -78,6 +82,7 @@ class Rows(Linear, register=False):
 class Product(Bilinear, register=False):
     r"""C = A B"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3), (3, 3)), case((2, 3), (3, 4)), case((0, 3), (3, 2)))
     reference = staticmethod(lambda a, b: np.einsum("ij,jk->ik", a, b))
 
@@ -116,6 +121,30 @@ class SumOfSquares(General, register=False):
         return 2 * (x * x_dot).sum()
 
 
+class SquaredSize(General, register=False):
+    r"""y = \sum_i x_i \operatorname{conj}(x_i)"""
+
+    on_complex = Complex.REAL_LINEAR
+    cases = (case((3,)), case((0,)))
+
+    @staticmethod
+    def primal(x: Array) -> Array:
+        return np.sum(np.square(np.abs(x)))
+
+    @staticmethod
+    def vjp(y_bar: Array, x: Array) -> Array:
+        r"""\bar x = 2 \bar y \operatorname{conj}(x)"""
+        return 2 * y_bar * np.conj(x)
+
+    @staticmethod
+    def jvp(x: Array, x_dot: Array) -> Array:
+        r"""\dot y = 2 \sum_i \operatorname{conj}(x_i) \dot x_i
+
+        Its real part, that is.
+        """
+        return 2 * (np.conj(x) * x_dot).sum()
+
+
 class SquaredTanh(Fused, register=False):
     r"""y = \tanh(x)^2"""
 
@@ -145,7 +174,7 @@ class Above(Constant, register=False):
         return np.greater(a, b)
 
 
-SOUND = (Cube, Quotient, Ramp, Rows, Product, SumOfSquares, SquaredTanh, Above)
+SOUND = (Cube, Quotient, Ramp, Rows, Product, SumOfSquares, SquaredSize, SquaredTanh, Above)
 
 
 def broken(op: type[Operation], **members: Any) -> type[Operation]:
@@ -180,6 +209,14 @@ def impatient(x: Any) -> Any:
 
 
 impatient.__doc__ = Cube.partial.__doc__
+
+
+def is_complex(x: Any) -> bool:
+    return np.iscomplexobj(value_of(x))
+
+
+def cut(x: Any) -> Any:
+    return x.detach() if hasattr(x, "detach") else x
 
 
 def drifting(x: Any) -> Any:
@@ -314,6 +351,41 @@ FAULTS: dict[str, tuple[str, type[Operation]]] = {
         broken(Cube, primal=lambda x: np.where(x > -1, x * x * x, np.nan)),
     ),
     "a constant with a rule": ("constants stop the gradient", broken(Above, partial_a=lambda a: 0 * a)),
+    # Complex numbers
+    "a conjugate in one mode": (
+        "of complex numbers, the modes are adjoint",
+        broken(Product, adjoint_a=lambda y_bar, b: y_bar @ np.conj(b).T),
+    ),
+    "a conjugate too many": (
+        "of complex numbers, forward mode is the derivative",
+        broken(Cube, partial=lambda x: 3 * np.conj(x * x)),
+    ),
+    "a conjugate too few": (
+        "of complex numbers, forward mode is the derivative",
+        broken(SquaredSize, vjp=lambda y_bar, x: 2 * y_bar * x, jvp=lambda x, x_dot: 2 * (x * x_dot).sum()),
+    ),
+    "a rule that cuts the second derivative of the imaginary part": (
+        "of complex numbers, second order",
+        broken(
+            Cube, partial=lambda x: 3 * x * (x.real + 1j * cut(x.imag)) if np.iscomplexobj(value_of(x)) else 3 * x * x
+        ),
+    ),
+    "a fact that promises too much": (
+        "complex derivatives satisfy the Cauchy-Riemann equations",
+        broken(SquaredSize, on_complex=Complex.HOLOMORPHIC),
+    ),
+    "a fact that promises too little": (
+        "an operation that is not holomorphic differs by the direction",
+        broken(Cube, on_complex=Complex.REAL_LINEAR),
+    ),
+    "a complex value in double precision": (
+        "complex64 stays complex64",
+        broken(Cube, primal=lambda x: x * x * x * (np.complex128(1) if np.iscomplexobj(x) else 1)),
+    ),
+    "a real value of complex numbers that the record refuses": (
+        "complex numbers are refused by name",
+        broken(SquaredSize, on_complex=Complex.REFUSED),
+    ),
     # Formulas
     "no formula": ("every rule states its formula", broken(Cube, partial=documented("", lambda x: 3 * x * x))),
     "prose for a formula": ("every rule states its formula", broken(Cube, __doc__="The third power.")),

@@ -252,6 +252,7 @@ def test_what_is_saved_is_q_k_v_the_output_and_one_number_for_each_row():
     assert lse.shape == (2, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["reverse", "forward"])
 def test_memory_grows_with_the_length_and_not_with_its_square(monkeypatch, mode):
     monkeypatch.setattr(attention_blocks, "ROWS", 64)

@@ -294,12 +294,13 @@ def test_astype_to_integers_is_a_constant():
     assert shape.astype(2, np.float32).dtype == np.float32
 
 
-def test_astype_copies_and_refuses_complex_where_a_gradient_flows():
+def test_astype_copies_and_a_gradient_flows_through_complex_numbers():
     x = cr.tensor([1.0, 2.0])
     y = x.astype(np.float64)
     assert not np.shares_memory(y.numpy(), x.numpy())
-    with pytest.raises(TypeError, match="astype: got dtype complex128"):
-        cr.tensor([1.0], requires_grad=True).astype(complex)
+    np.testing.assert_array_equal(cr.grad(lambda x: (x.astype(complex) * (2 - 3j)).real.sum())(np.ones(2)), [2.0, 2.0])
+    with pytest.warns(np.exceptions.ComplexWarning):  # NumPy's
+        np.testing.assert_array_equal(cr.grad(lambda z: z.astype(float).sum())(np.ones(2) * 1j), [1.0, 1.0])
 
 
 # Errors
@@ -309,7 +310,7 @@ def test_astype_copies_and_refuses_complex_where_a_gradient_flows():
     ("call", "message"),
     [
         (lambda x: shape.reshape(x, (4, 2)), r"reshape: cannot reshape array of size 6 .*float64\[2, 3\]"),
-        (lambda x: shape.reshape(x, 6, order="F"), r"reshape: got order='F', expected 'C'"),
+        (lambda x: shape.reshape(x, 6, order="B"), r"reshape: got order='B', expected 'C', 'F' or 'A'"),
         (lambda x: shape.transpose(x, (0, 2)), r"transpose: axis 2 is out of bounds"),
         (lambda x: shape.swapaxes(x, 0, 2), r"swapaxes: axis 2 is out of bounds"),
         (lambda x: shape.moveaxis(x, (0, 1), 0), r"moveaxis: got 2 source axes and 1 destinations"),
@@ -332,7 +333,7 @@ def test_astype_copies_and_refuses_complex_where_a_gradient_flows():
         (lambda x: arrange.roll(x, 1, 2), r"roll: axis 2 is out of bounds"),
         (lambda x: arrange.repeat(x, 2, 2), r"repeat: axis 2 is out of bounds"),
         (lambda x: arrange.pad(x, -1), r"pad: got pad_width=-1, expected no negative number"),
-        (lambda x: arrange.pad(x, 1, mode="mean"), r"pad: got mode='mean', expected 'constant'"),
+        (lambda x: arrange.pad(x, 1, mode="empty"), r"pad: got mode='empty', expected 'constant'"),
         (lambda x: gather.diagonal(x[0]), r"diagonal: expected two axes or more, got shape \(3,\)"),
         (lambda x: gather.diag(x[0, 0]), r"diag: expected a vector or a matrix, got shape \(\)"),
     ],

@@ -46,6 +46,7 @@ def whole(tmp_path_factory):
     return (folder / "end.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_anywhere_it_goes_on_to_the_bit_and_loses_little(tmp_path, whole, seed):
     rng = np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 """Creating tensors, with PyTorch's everyday names."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,16 @@ from .random import source
 from .tensor import Tensor, value_of
 from .traces.capturing import captured_in, is_captured, running
 from .traces.node import Leaf
-from .traces.tape import EAGER, check_real
+from .traces.tape import EAGER, check_differentiable
 
 
 def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
     """Return a tensor with a copy of the data `a`: an array, a tensor, a number or nested lists.
 
     With `requires_grad`, `backward()` leaves its gradient in `.grad`; `name` is its name in reports and errors.
-    Floating-point data keep their dtype.
+    Floating-point and complex data keep their dtype.
 
-    Raises TypeError for data that are not real numbers, and for integers with `requires_grad`; GradientError for a
+    Raises TypeError for data that are not numbers, and for integers with `requires_grad`; GradientError for a
     value that a transform such as `cr.grad` is tracing, since the copy would lose its gradient.
 
     >>> import chainrule as cr
@@ -36,8 +37,8 @@ def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | N
         array = np.array(source, dtype=dtype)
     except ValueError as error:
         raise ValueError(f"tensor: the data do not form an array: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"tensor: got dtype {array.dtype}, expected real numbers; complex and object data are refused")
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(f"tensor: got dtype {array.dtype}, expected numbers")
     return _made(array, requires_grad, name)
 
 
@@ -58,7 +59,7 @@ def _boxed(box: Any, requires_grad: bool, name: str | None) -> Tensor:
 
 def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
     if requires_grad:
-        check_real("tensor: requires_grad=True", array.dtype)
+        check_differentiable("tensor: requires_grad=True", array.dtype)
         return EAGER.leaf(array, name)
     made = Tensor(array, EAGER, None)
     if name is not None:
@@ -113,8 +114,10 @@ def ones(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> T
     return _made(_new("ones", np.ones, _shape(shape), dtype), requires_grad)
 
 
-def full(shape: Any, fill_value: float, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
-    """Return a tensor of a shape, filled with one value."""
+def full(shape: Any, fill_value: complex, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+    """Return a tensor of a shape, filled with one value; float64, or complex128 for a complex value, by default."""
+    if dtype is None:
+        dtype = np.complex128 if np.iscomplexobj(fill_value) else np.float64
     return _made(_new("full", np.full, shape, fill_value, dtype), requires_grad)
 
 
@@ -126,6 +129,8 @@ def arange(*limits: float, requires_grad: bool = False, dtype: Any = None) -> Te
 def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
     """Return standard normal numbers, from `generator` (a NumPy Generator) or the global one.
 
+    Complex ones have independent real and imaginary parts of variance 1/2, as in PyTorch.
+
     >>> import chainrule as cr
     >>> cr.randn(32, 10, requires_grad=True).shape
     (32, 10)
@@ -134,16 +139,28 @@ def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gen
 
 
 def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
-    """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the global one."""
+    """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the global one.
+
+    Complex ones have both parts in that interval.
+    """
     return _drawn("rand", "random", shape, requires_grad, dtype, generator)
 
 
 def _drawn(name: str, method: str, shape: Any, requires_grad: bool, dtype: Any, generator: Any) -> Tensor:
     def draw() -> Any:
-        return np.asarray(_new(name, getattr(source(generator), method), _shape(shape)), dtype)
+        numbers = getattr(source(generator), method)
+        if np.dtype(dtype).kind != "c":
+            return np.asarray(_new(name, numbers, _shape(shape)), dtype)
+        a, b = (_new(name, numbers, _shape(shape)) for _ in range(2))
+        return np.asarray((a + 1j * b) * (math.sqrt(0.5) if name == "randn" else 1), dtype)
 
+    if running.maps:
+        drawn = running.maps[-1].drawn(name, lambda: _drawn(name, method, shape, False, dtype, generator))
+        if requires_grad:
+            running.maps[-1].refuse(f"{name} would make a leaf with requires_grad=True in each row")
+        return drawn  # type: ignore[no-any-return]
     if running.capture is None:
         return _made(draw(), requires_grad)
-    check_real(name, np.dtype(dtype))
+    check_differentiable(name, np.dtype(dtype))
     drawn = running.capture.draw(draw, generator, name)
     return _boxed(drawn, requires_grad, None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InPlaceError, MissingRuleError
-from .facts import Facts
+from .facts import Complex, Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
 from .traces.capturing import running
@@ -60,6 +60,7 @@ class Custom(Facts):
     kind = "general"
     composite = None
     foreign = True
+    on_complex = Complex.REAL_LINEAR
     adjoints: tuple[Any, ...] = ()
     defaults: Mapping[str, Any] = {}
 
@@ -169,7 +170,7 @@ class Custom(Facts):
 
     def _array(self, made: Sequence[Any], k: int) -> Any:
         y = own(made, k)
-        if not isinstance(y, Tensor | np.ndarray | np.generic | float | int):
+        if not isinstance(y, Tensor | np.ndarray | np.generic | float | int | complex):
             expected = "arrays" if self.several else "one array"
             hint = "; for a tuple of arrays, make it with custom(several=True)" if isinstance(y, tuple) else ""
             raise TypeError(f"{self.name}: a custom operation must return {expected}, got {described(y)}{hint}")
@@ -323,5 +324,5 @@ def _copied(x: Any) -> Any:
 
 
 def is_floating(x: Any) -> bool:
-    """Whether a value is a float or an array of floats."""
-    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", None) == "f"
+    """Whether a value is a float, a complex number, or an array of them."""
+    return isinstance(x, float | complex) or getattr(getattr(x, "dtype", None), "kind", None) in ("f", "c")

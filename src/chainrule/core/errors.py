@@ -27,6 +27,10 @@ class MissingRuleError(GradientError):
     """An operation has no rule for the requested mode."""
 
 
+class VmapError(RuntimeError):
+    """A function cannot be mapped as it is: its course depends on the values of one row."""
+
+
 class Portable:
     """Makes an exception with extra arguments picklable, so that it can be raised in another process."""
 

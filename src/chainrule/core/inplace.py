@@ -115,6 +115,8 @@ def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:
         if box is not None and box._trace.level == level:
             inner = box._value
             if isinstance(inner, Tensor):
+                if inner.is_mapped:
+                    box.__class__ = type(inner)
                 box._value, box._link, box._trace = inner._value, inner._link, inner._trace
             else:
                 box._link, box._trace = None, before

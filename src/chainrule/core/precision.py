@@ -14,7 +14,8 @@ Rule = Callable[..., Any]
 
 
 def widened(values: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
-    """Return `values` with each narrower floating-point array in `dtype`; the same tuple if there is none.
+    """Return `values` with each narrower floating-point array in the precision of `dtype`; the same tuple if there is
+    none. Real values stay real, and complex ones complex.
 
     A Python number has no dtype (None) and adopts that of the others.
     """
@@ -28,7 +29,14 @@ def widened(values: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
 
 def _wide(x: Any, dtype: Any) -> Any:
     own = getattr(x, "dtype", None)
-    return x.astype(dtype) if own is not None and own.kind == "f" and own.itemsize < dtype.itemsize else x
+    if own is None or own.kind not in "fc" or _precision(own) >= _precision(dtype):
+        return x
+    return x.astype(f"{own.kind}{_precision(dtype) * (2 if own.kind == 'c' else 1)}")
+
+
+def _precision(dtype: Any) -> int:
+    """Return the size in bytes of the real numbers in a dtype."""
+    return int(dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize)
 
 
 def dtype_of(y: Any) -> Any:

@@ -23,10 +23,16 @@ _stand_ins = _StandIns()
 
 
 def default_generator() -> "np.random.Generator":
-    """Return the generator that is used when none is passed."""
+    """Return the generator that is used when none is passed, to draw from it."""
+    generator: np.random.Generator = source(None)
+    return generator
+
+
+def global_generator() -> "np.random.Generator":
+    """Return the same generator, to save or restore its state."""
     if not _generators:  # at first use, since `numpy.random` is slow to import
         _generators.append(np.random.default_rng())
-    generator: np.random.Generator = source(_generators[0])
+    generator: np.random.Generator = _of_thread(_generators[0])
     return generator
 
 
@@ -35,8 +41,13 @@ def source(generator: Any) -> Any:
 
     While this thread captures, it is a copy, since other threads may draw from the generator itself.
     """
-    if generator is None:
-        return default_generator()
+    if running.maps:
+        running.maps[-1].draws_outside_of_operations()
+    return global_generator() if generator is None else _of_thread(generator)
+
+
+def _of_thread(generator: Any) -> Any:
+    """Return this thread's copy of a generator while it captures, otherwise the generator itself."""
     copies = _stand_ins.copies
     if copies is None:
         return generator

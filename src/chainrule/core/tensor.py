@@ -26,7 +26,7 @@ from .memory.loans import lend, lend_to_write
 from .memory.sealing import shown
 from .memory.written import Written
 from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
-from .traces.capturing import captured_in, is_captured, running
+from .traces.capturing import captured_in, is_captured, mapped_in, running
 from .traces.node import Leaf, Node, keep_grad
 
 
@@ -43,16 +43,19 @@ def value_of(box: Any) -> Any:
     """Return the innermost array of a box, or the argument itself if it is not a box."""
     if running.capture is not None:
         running.capture.looks(box)
+    if running.maps and (trace := mapped_in(box)) is not None:
+        trace.refuse("the values of a mapped array were looked at")
     while isinstance(box, Tensor):
         box = box._value
     return box
 
 
-def real_array(what: str, value: Any, dtype: Any) -> Any:
-    """Return a value as a plain array of `dtype`; raise a TypeError unless it consists of real numbers."""
+def array_of(what: str, value: Any, dtype: Any) -> Any:
+    """Return a value as a plain array of `dtype`; raise a TypeError unless `dtype` holds its numbers."""
     array = np.asarray(value_of(value))
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what}: got dtype {array.dtype}, expected real numbers")
+    if array.dtype.kind not in ("fiubc" if dtype.kind == "c" else "fiub"):
+        expected = "numbers" if dtype.kind == "c" else "real numbers"
+        raise TypeError(f"{what}: got dtype {array.dtype}, expected {expected}")
     return array.astype(dtype, copy=False)
 
 
@@ -78,7 +81,7 @@ def copied(x: Any) -> Any:
         return x
     if running.capture is not None and x._trace.level == 0:
         return x  # a capture knows these by their identity, and makes sure that they do not change
-    return Tensor(x._value, x._trace, x._link)
+    return (type(x) if x.is_mapped else Tensor)(x._value, x._trace, x._link)
 
 
 def outer(x: Any) -> Any:
@@ -98,6 +101,8 @@ class Tensor:
     _label: str | None
     is_variable: ClassVar[bool] = True
     """Whether a write may change the contents of the box."""
+    is_mapped: ClassVar[bool] = False
+    """Whether it holds the rows of a `vmap`, along an axis that its shape does not show."""
     __array_priority__: ClassVar[float] = 1000.0
     __hash__ = object.__hash__
 
@@ -202,6 +207,8 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        if running.maps and (trace := mapped_in(self)) is not None:
+            return trace.shown(self)  # type: ignore[no-any-return]
         body = np.array2string(np.asarray(value_of(self)), separator=", ", prefix="tensor(", threshold=100)
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         name = "" if self.name is None else f", name={self.name!r}"
@@ -296,7 +303,7 @@ class Tensor:
             got = np.shape(value)
             if got != self.shape:
                 raise ValueError(f"grad: expected shape {self.shape}, the tensor's own, got {got}")
-            array = captured_in(value) if is_captured(value) else real_array("grad", value, self.dtype)
+            array = captured_in(value) if is_captured(value) else array_of("grad", value, self.dtype)
             value = Tensor(array, self._trace, None)
         if self._link is not None:
             if running.capture is not None:
@@ -336,7 +343,7 @@ class Tensor:
             if type(alias_of(self)) is Owner:
                 refresh_values(self, running.capture.seen(self)._value)
             return
-        array = real_array("data", value, self.dtype)
+        array = array_of("data", value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data: expected shape {self.shape}, the tensor's own, got {array.shape}")
         # `x.data -= …` has already written to the buffer; anything else is copied, so that old tapes stay right.

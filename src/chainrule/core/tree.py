@@ -14,6 +14,8 @@ Tree: TypeAlias = Any
 NAMESPACE = "chainrule"
 _registered: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
 _taught: set[type] = set()
+_leaf_types: set[type] = set()
+"""Classes known to be no dataclasses, so that a leaf of them is not asked again."""
 _lock = threading.RLock()
 """Held while a class is registered, since two threads may encounter it at the same moment."""
 
@@ -44,7 +46,11 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
 def flatten(tree: Tree) -> tuple[list[Any], Any]:
     """Return the leaves of a tree in a fixed order, and its structure."""
     leaves, structure = _optree().tree_flatten(tree, namespace=NAMESPACE)
-    new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
+    types = set(map(type, leaves))
+    if types <= _leaf_types:
+        return leaves, structure
+    new = {cls for cls in types if dataclasses.is_dataclass(cls)}
+    _leaf_types.update(types - new)
     if not new:
         return leaves, structure
     with _lock:
@@ -63,6 +69,32 @@ def paths(tree: Tree) -> list[str]:
     flatten(tree)
     accessors = _optree().tree_accessors(tree, namespace=NAMESPACE)
     return [accessor.codify("") for accessor in accessors]
+
+
+class _Nothing:
+    """Stands for None in a prefix, where None is a leaf and not an empty tree."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+_NOTHING = _Nothing()
+
+
+def broadcast_prefix(what: str, prefix: Tree, tree: Tree) -> list[Any]:
+    """Return an entry of `prefix`, a tree that begins like `tree`, for each leaf of `tree`; None is an entry.
+
+    Raises ValueError, beginning with `what`, if the one does not begin like the other.
+    """
+    optree = _optree()
+    leaves, _ = flatten(tree)
+    marked = optree.tree_map(lambda x: _NOTHING if x is None else x, prefix, none_is_leaf=True, namespace=NAMESPACE)
+    try:
+        found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
+    except ValueError as error:
+        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like its arguments: {error}") from None
+    assert len(found) == len(leaves)
+    return [None if x is _NOTHING else x for x in found]
 
 
 def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:

@@ -33,6 +33,7 @@ from .tokens import FormulaError
 __all__ = ["Formula", "FormulaError", "formulas_in", "parse"]
 
 NO_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+NO_LENGTHS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,16 @@ class Formula:
         functions: Mapping[str, Callable[..., Any]] = NO_FUNCTIONS,
         *,
         shape: tuple[int, ...] | None = None,
+        lengths: Mapping[str, int] = NO_LENGTHS,
     ) -> list[Array]:
         """The values of all right-hand sides, in the order written.
+
+        `lengths` are those of indices that no array on the right has.
 
         >>> parse(r"y = x^2 = x x").evaluate_all({"x": 3.0})
         [array(9.), array(9.)]
         """
-        return [self._evaluate(root, values, functions, shape) for root in self.alternatives]
+        return [self._evaluate(root, values, functions, shape, lengths) for root in self.alternatives]
 
     def _evaluate(
         self,
@@ -100,18 +104,23 @@ class Formula:
         values: Mapping[str, Any],
         functions: Mapping[str, Any],
         shape: tuple[int, ...] | None,
+        lengths: Mapping[str, int] = NO_LENGTHS,
     ) -> Array:
         env = Environment(values, functions, root, self.axes)
         try:
             # Outside its domain a formula gives nan or inf, as the code does, and the comparison shows it.
             with np.errstate(all="ignore"):
-                env = replace(env, lengths=self._lengths(env, shape))
+                env = replace(env, lengths={**lengths, **self._lengths(env, shape)})
                 value = self._ordered(root.evaluate(env), root)
             return value if shape is None else _fit(value, shape)
         except FormulaError as error:
             raise FormulaError(f"{error}, in {self.latex!r}") from None
         except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
             raise FormulaError(f"cannot evaluate {self.latex!r}: {error}") from error
+
+    def lengths(self, root: Node, values: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> dict[str, int]:
+        """The length of each index on one right-hand side, as far as the values and the shape tell."""
+        return self._lengths(Environment(values, NO_FUNCTIONS, root, self.axes), shape)
 
     def _lengths(self, env: Environment, shape: tuple[int, ...] | None) -> dict[str, int]:
         found: dict[str, int] = {}

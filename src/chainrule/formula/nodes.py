@@ -61,8 +61,9 @@ class Node(ABC):
     """A part of a formula."""
 
     def evaluate(self, env: Environment) -> Array:
-        """The value, as an array of float64."""
-        return np.asarray(self._value(env), dtype=float)
+        """The value, as an array of float64, or of complex128 if its numbers are complex."""
+        value = np.asarray(self._value(env))
+        return value if value.dtype.kind == "c" else value.astype(float)
 
     @abstractmethod
     def _value(self, env: Environment) -> Any: ...

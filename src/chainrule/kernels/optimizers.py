@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from .native.symbol import DOUBLE
-from .native.tasks import Function, Task, parts_of, run_all, run_once
+from .native.tasks import ADDITION, Function, Task, parts_of, run_all, run_once
 from .numbers import in_type_of, square_root, where
 
 Array = Any
 Real = Any
+EACH = 8
+"""How many additions the step of one element takes as long as: Adam's takes 0.7 ns."""
 STATES = ("buffer", "mean", "square", "largest", "total")
 """What the states among the parameters of a formula are called; numbers are all others behind value and gradient."""
 
@@ -47,8 +49,8 @@ class FlatStep:
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
         """Return the step on these arrays as a function of the numbers; on several cores where they are large."""
         task, numbers = self._task(arrays)
-        task.parts = parts_of(10 * task.end, task.end)
-        run, put = run_all([task], 10 * task.end), struct.Struct(f"{self.numbers}d").pack_into
+        task.parts = parts_of(ADDITION * EACH * task.end, task.end)
+        run, put = run_all([task], EACH * task.end), struct.Struct(f"{self.numbers}d").pack_into
 
         def take(settings: Sequence[float]) -> None:
             put(numbers, 0, *settings)

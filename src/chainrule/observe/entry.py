@@ -55,7 +55,7 @@ class Entry:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of its value."""
-        return np.shape(self.value)
+        return () if isinstance(self.value, tuple) else np.shape(self.value)
 
     @property
     def ndim(self) -> int:

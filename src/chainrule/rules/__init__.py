@@ -6,7 +6,7 @@ Importing this package registers every operation and gives `Tensor` its operator
 from importlib import import_module
 from pkgutil import walk_packages
 
-ROOMS = ("elementary", "arrays", "linalg", "network", "attention")
+ROOMS = ("elementary", "arrays", "linalg", "fft", "network", "attention")
 
 for room in ROOMS:
     for found in walk_packages([f"{path}/{room}" for path in __path__], f"{__name__}.{room}."):

@@ -38,6 +38,7 @@ COMPARISONS = {
     "or": np.logical_or,
     "xor": np.logical_xor,
 }
+PARTS = {"real": np.real, "imag": np.imag}
 UNARY = {"pos": np.positive, "neg": np.negative, "abs": np.absolute, "invert": np.logical_not}
 METHODS = {
     name: getattr(np, name)
@@ -57,7 +58,7 @@ METHODS = {
             "argsort",
         ),
         *("any", "all", "ptp", "squeeze", "swapaxes", "ravel", "repeat", "take", "diagonal", "trace", "clip"),
-        *("dot", "round"),
+        *("dot", "round", "conj", "conjugate"),
     )
 }
 ELEMENTWISE_METHODS = (
@@ -86,6 +87,15 @@ def _in_place(operation: Callable[..., Any], sign: str) -> Callable[..., Any]:
     return update
 
 
+def _part(function: Callable[..., Any]) -> property:
+    """Return a property that is a view: what is assigned to it is written into the tensor."""
+
+    def write(self: Tensor, value: Any) -> None:
+        function(self)[...] = value
+
+    return property(function, write)
+
+
 def _attach() -> None:
     table = {**functions, **ufuncs}
     for name, function in {**OPERATORS, **COMPARISONS}.items():
@@ -95,6 +105,8 @@ def _attach() -> None:
         setattr(Tensor, f"__i{name}__", _in_place(table[function], SIGNS[name]))
     for name in ("and", "or", "xor"):
         setattr(Tensor, f"__i{name}__", _in_place(table[COMPARISONS[name]], SIGNS[name]))
+    for name, part in PARTS.items():
+        setattr(Tensor, name, _part(table[part]))
     for name, function in UNARY.items():
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in METHODS.items():

@@ -238,6 +238,7 @@ def test_a_repetition_is_found_as_its_shortest_block():
 # Size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repeats", [True, False])
 def test_ten_thousand_operations_are_folded_or_cut(repeats):
     x = y = cr.tensor([0.1, 0.2], requires_grad=True, name="x")

@@ -71,8 +71,8 @@ def torch_networks(torch):
     }
 
 
-@pytest.mark.parametrize("dynamo", [False, True])
-@pytest.mark.parametrize("name", ["mlp", "images", "tokens", "lstm", "gru"])
+@pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["mlp", "images", "tokens", "lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_a_model_of_pytorch_is_the_same_and_trains_further(torch, tmp_path, name, dynamo):
     if dynamo:
         pytest.importorskip(

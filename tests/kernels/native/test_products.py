@@ -14,9 +14,29 @@ sizes = st.tuples(st.integers(1, 70), st.integers(1, 70), st.integers(1, 70))
 dtypes = st.sampled_from([np.float32, np.float64])
 
 
-def factor(rng, rows, columns, dtype, turned):
-    drawn = rng.normal(size=(columns, rows) if turned else (rows, columns)).astype(dtype)
+def factor(rng, rows, columns, dtype, turned, gap=0):
+    shape = (columns, rows) if turned else (rows, columns)
+    drawn = rng.normal(size=(shape[0], shape[1] + gap)).astype(dtype)[:, gap // 2 : gap // 2 + shape[1]]
     return drawn.T if turned else drawn
+
+
+@given(sizes, dtypes, st.tuples(*[st.booleans()] * 3), st.tuples(*[st.integers(0, 3)] * 3), st.integers(1, 5))
+def test_a_product_of_slices_into_a_slice(size, dtype, turned, gaps, parts):
+    (m, k, n), rng = size, np.random.default_rng(0)
+    shapes = (m, k), (k, n), (m, n)
+    a, b, out = (factor(rng, *s, dtype, t, gap) for s, t, gap in zip(shapes, turned, gaps, strict=True))
+    around = np.array(out.base if out.base is not None else out)
+    assert fits(a, b, out)
+    task = product(a, b, out)
+    if task.end:
+        task.parts = min(parts, task.end)
+    with one_thread():
+        run_all([task])()
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(out, a @ b, rtol=tolerance, atol=tolerance * k)
+    now = np.array(out.base if out.base is not None else out)
+    changed = np.count_nonzero(now != around)
+    assert changed <= out.size
 
 
 @given(sizes, dtypes, st.booleans(), st.booleans(), st.integers(1, 5), st.integers(0, 9))
@@ -69,3 +89,15 @@ def test_where_a_product_is_cut_depends_on_its_size_alone(monkeypatch):
     monkeypatch.setattr("chainrule.kernels.pool.threads", lambda: 64)
     assert parts_of(module.UNIT, 10) == 1
     assert parts_of(2**40, 1000) == 16
+
+
+@pytest.mark.skipif(not address_of_gemm(np.float32), reason="NumPy has a BLAS that is not known")
+@pytest.mark.parametrize(
+    ("size", "b_turned", "expected"),
+    [((64, 784, 300), False, (19, 4)), ((784, 64, 300), False, (49, 8)), ((512, 512, 512), True, (32, 8))],
+)
+def test_a_product_is_cut_where_little_is_packed_again(size, b_turned, expected):
+    (m, k, n), rng = size, np.random.default_rng(0)
+    a, b = factor(rng, m, k, np.float32, False), factor(rng, k, n, np.float32, b_turned)
+    task = product(a, b, np.empty((m, n), np.float32))
+    assert (task.end, task.parts) == expected

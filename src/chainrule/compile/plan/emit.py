@@ -1,12 +1,12 @@
 """A group's loop as a call: compiled, bound to the buffers, on several cores if it is large."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chainrule.compile.program.program import Value
-from chainrule.kernels.native.tasks import Task, parts_of, run_all
+from chainrule.kernels.native.copies import copied, is_movable
+from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
 from .loops import CUT, Loop
 from .steps import Buffer, Run
@@ -17,33 +17,50 @@ COLUMNS = 64
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
     """Return the call that runs a loop on its buffers."""
-    arrays: dict[Value, Any] = {}
-    copies: list[Run] = []
-    for value in (*loop.loaded, *loop.stored):
-        array = buffer(value)
-        if not array.flags.c_contiguous:
-            made = np.empty(array.shape, array.dtype)
-            copies.append(partial(np.copyto, made, array))
-            array = made
-        arrays[value] = array.reshape(-1)
-    run = run_all([task_of_loop(loop, arrays)], work_of(loop))
+    arrays, copies = _walked(loop, buffer)
+    run = run_all([_task_of_loop(loop, arrays)], work_of(loop))
     if not copies:
         return run
 
     def run_on_copies() -> None:
-        for copy in copies:
-            copy()
+        for array, made in copies:
+            np.copyto(made, array)
         run()
 
     return run_on_copies
 
 
-def task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
-    """Return a loop over flat arrays as a task, in parts if it is large and may be cut."""
+def tasks_of_loop(loop: Loop, buffer: Buffer) -> list[Task] | None:
+    """Return a loop on its buffers as tasks, or None if it has to be called from Python.
+
+    What the loop cannot walk through is copied before.
+    """
+    arrays, copies = _walked(loop, buffer)
+    if not all(is_movable(array) for array, _ in copies):
+        return None
+    return [*(copied(array, made) for array, made in copies), _task_of_loop(loop, arrays)]
+
+
+def _walked(loop: Loop, buffer: Buffer) -> tuple[dict[Value, Any], list[tuple[Any, Any]]]:
+    """Return the arrays that a loop walks through, and those that are copied for that, each with its copy."""
+    arrays: dict[Value, Any] = {}
+    copies = []
+    for value in (*loop.loaded, *loop.stored):
+        array = buffer(value)
+        if not loop.can_walk(value, array):
+            made = np.empty(array.shape, array.dtype)
+            copies.append((array, made))
+            array = made
+        arrays[value] = array.reshape(-1) if array.flags.c_contiguous else array
+    return arrays, copies
+
+
+def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
+    """Return a loop over arrays as a task, in parts if it is large and may be cut."""
     task = loop.task(arrays)
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
-        task.parts = parts_of(work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
+        task.parts = parts_of(ADDITION * work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
     return task
 
 

@@ -6,13 +6,16 @@ sum over columns or over all in a variable.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from numpy.lib.array_utils import byte_bounds
 
 from chainrule.compile.program.elements import element_of
 from chainrule.compile.program.groups import Group, is_renaming, layout, reduction_of
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.kernels.native.code import Index, Place
+from chainrule.kernels.native.copies import axes_of
 from chainrule.kernels.native.symbol import DOUBLE, Symbol
 from chainrule.kernels.native.tasks import Function, Task, address
 from chainrule.rules.arrays.reduce import Mean
@@ -36,6 +39,29 @@ class Loop:
     """Its results that are needed outside."""
     loaded: list[Value]
     """Its inputs from outside."""
+    columns: int | None = field(init=False)
+    """How many elements a row has, where rows and columns must be told apart."""
+    steps: dict[Value, int] = field(default_factory=dict)
+    """How many elements lie between the rows of inputs whose rows do not follow on from one another."""
+
+    def __post_init__(self) -> None:
+        self.columns = self.group.columns if needs_split(self.group) else None
+
+    def can_walk(self, value: Value, array: Any) -> bool:
+        """Whether it can go through an array: in C order, or an input of rows of the loop's own length.
+
+        Such as a slice of columns: the first one decides on the length, if nothing else does.
+        """
+        if array.flags.c_contiguous:
+            return True
+        if value in self.stored or array.size != self.group.size or any(s % array.itemsize for s in array.strides):
+            return False
+        (rows, step), (columns, inner) = axes if len(axes := axes_of(array)) == 2 else ((0, 0), (0, 0))
+        length = self.columns or self.group.columns or columns
+        if inner != 1 or step < columns or columns != length or rows * columns != self.group.size:
+            return False
+        self.columns, self.steps[value] = columns, step
+        return True
 
     def task(self, arrays: dict[Value, Any]) -> Task:
         """Return the call over all elements, given a flat array for each value that is loaded or stored."""
@@ -98,14 +124,15 @@ class _Writer:
 
     def __init__(self, loop: Loop, arrays: dict[Value, Any]) -> None:
         self.loop, self.group = loop, loop.group
-        self.split = needs_split(loop.group)
-        self.width = self.group.columns if self.split and self.group.columns else self.group.size
+        self.split = loop.columns is not None
+        self.width = loop.columns or self.group.size
         self.height = self.group.size // self.width
         self.distinct, self.place_of = _distinct({v: arrays[v] for v in (*loop.loaded, *loop.stored)})
         self.is_small = self.group.size <= SMALL
         overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
         self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, overlap)
         self.code = self.function.code
+        self.row: Symbol | None = None
         self.names: dict[Value, Symbol] = {}
         self.totals: dict[Instruction, Any] = {}
         self.sums = {i: kind for i in self.group.members if (kind := reduction_of(i)) is not None}
@@ -135,6 +162,7 @@ class _Writer:
                 self._elements(i, i)
         else:
             with self.code.loop(*rows) as r:
+                self.row = r
                 self._begin_row(r)
                 base = r * self.columns
                 with self.code.loop(*columns) as c:
@@ -151,6 +179,12 @@ class _Writer:
             for value in i.inputs:
                 if value in self.place_of and value not in self.names and _kind(value, i) == kind:
                     self.names[value] = self._place(value)[index]
+
+    def _load_apart(self, c: Symbol) -> None:
+        """Load the elements of inputs whose rows are apart."""
+        for value, step in self.loop.steps.items():
+            assert self.row is not None
+            self.names[value] = self._place(value)[self.row * step + c]
 
     def _begin(self, columns: Range) -> None:
         for i, kind in self.sums.items():
@@ -174,6 +208,7 @@ class _Writer:
     def _elements(self, i: Symbol, c: Symbol) -> None:
         # All loads first: a store may overwrite something that is read.
         self._load("row", c)
+        self._load_apart(c)
         self._load("full", i)
         for member in self.group.members:
             self._member(member, i, c)
@@ -232,11 +267,11 @@ def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
 
     Two names for the same memory would keep the loop from running on vectors.
     """
-    found: dict[tuple[int, int, Any], int] = {}
+    found: dict[tuple[int, int, Any, tuple[int, ...]], int] = {}
     distinct: list[Any] = []
     place_of = {}
     for value, array in arrays.items():
-        key = (address(array), array.size, array.dtype)
+        key = (address(array), array.size, array.dtype, array.strides)
         if key not in found:
             found[key] = len(distinct)
             distinct.append(array)
@@ -246,7 +281,7 @@ def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
 
 def _overlap(arrays: Sequence[Any], written: set[int]) -> bool:
     """Whether an array that is written to shares memory with another."""
-    ends = [(address(a), address(a) + a.nbytes) for a in arrays]
+    ends = [byte_bounds(a) for a in arrays]
     return any(
         ends[w][0] < end and begin < ends[w][1] for w in written for k, (begin, end) in enumerate(ends) if k != w
     )

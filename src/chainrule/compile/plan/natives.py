@@ -1,5 +1,6 @@
-"""Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms and softmax."""
+"""Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms, softmax and moves."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,26 +8,29 @@ import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
 from chainrule.kernels import cross_entropy, normalization, softmax
+from chainrule.kernels.native import extremes
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
+from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
 
+from .moves import MOVES, moved
+
 Buffer = Callable[[Value], Any]
 
 
-def task_of(i: Instruction, buffer: Buffer) -> Task | None:
-    """Return an instruction as a task on its buffers, or None if there is no code for it or for such buffers."""
-    maker = TASKS.get(_key(i))
-    return None if maker is None else maker(i, buffer)
-
-
-def has_task(i: Instruction) -> bool:
-    """Whether there is code for an instruction, given suitable buffers."""
-    return _key(i) in TASKS
+def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return an instruction as tasks on its buffers, or None if there is no code for it or for such buffers."""
+    key = _key(i)
+    if key in MOVES:
+        return moved(i, buffer)
+    maker = TASKS.get(key)
+    task = None if maker is None else maker(i, buffer)
+    return None if task is None else [task]
 
 
 def _key(i: Instruction) -> Any:
@@ -38,7 +42,7 @@ def _key(i: Instruction) -> Any:
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     if fits(a, b, out):
         return product(a, b, out)
@@ -116,6 +120,26 @@ def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) ->
     return [named[p] for p in parameters if p in named]
 
 
+def _extreme(i: Instruction, buffer: Buffer) -> Task | None:
+    x, out = buffer(i.args[0]), buffer(i.outputs[0])
+    axes = axes_of(x.shape, i.settings["axis"])
+    if not extremes.fits(x, axes) or not _are_plain([x, out], x.dtype) or out.size * _window(x, axes) != x.size:
+        return None
+    return extremes.extremes(x, axes, out, i.op is Max)
+
+
+def _shared(i: Instruction, buffer: Buffer) -> Task | None:
+    y_bar, x, y, x_bar = (buffer(v) for v in (*i.args, *i.outputs))
+    axes = axes_of(x.shape, i.settings["axis"])
+    if not extremes.fits(x, axes) or not _are_plain([x, y, y_bar, x_bar], x.dtype) or y.dtype != x.dtype:
+        return None
+    return extremes.shares(x, axes, y, y_bar, x_bar)
+
+
+def _window(x: Any, axes: tuple[int, ...]) -> int:
+    return math.prod(x.shape[k] for k in axes)
+
+
 TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
     Matmul: _matmul,
     Einsum: _einsum,
@@ -126,5 +150,8 @@ TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
     (LayerNorm, "all_adjoints"): _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
     Softmax: _by_rows(softmax.softmax, "mm"),
+    Max: _extreme,
+    Min: _extreme,
+    shared: _shared,
 }
 """By what the instruction does: a record, a rule of one, or a function."""

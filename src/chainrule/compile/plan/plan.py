@@ -112,7 +112,7 @@ class Plan:
             return [_acting(self, step.run) if step.is_effect else step.run for step in own if step.run]
         calls: list[Run] = []
         for several, tasks in runs_of(own, self.buffers.__getitem__):
-            if len(tasks) > 1:
+            if len(several) > 1:
                 calls.append(one_call(several, tasks))
             else:
                 calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]

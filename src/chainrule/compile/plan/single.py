@@ -10,8 +10,8 @@ from typing import Any
 from chainrule.compile.program.program import Value
 from chainrule.kernels.native.tasks import Task, run_all
 
-from .emit import task_of_loop, work_of
-from .natives import has_task, task_of
+from .emit import tasks_of_loop, work_of
+from .natives import tasks_of
 from .steps import Run
 
 Buffer = Callable[[Value], Any]
@@ -22,10 +22,10 @@ def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[tuple[Sequence[Any
     together: list[Any] = []
     tasks: list[Task] = []
     for step in steps:
-        task = task_of_step(step, buffer)
-        if task is not None:
+        made = tasks_of_step(step, buffer)
+        if made is not None:
             together.append(step)
-            tasks.append(task)
+            tasks += made
             continue
         if together:
             yield together, tasks
@@ -35,11 +35,9 @@ def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[tuple[Sequence[Any
         yield together, tasks
 
 
-def task_of_step(step: Any, buffer: Buffer) -> Task | None:
-    """Return a step as a task, or None if it has to be called from Python."""
-    if step.loop is not None:
-        return _loop(step.loop, buffer)
-    return task_of(step.node, buffer) if has_task(step.node) else None
+def tasks_of_step(step: Any, buffer: Buffer) -> list[Task] | None:
+    """Return a step as tasks, or None if it has to be called from Python."""
+    return tasks_of_loop(step.loop, buffer) if step.loop is not None else tasks_of(step.node, buffer)
 
 
 def one_call(steps: Sequence[Any], tasks: list[Task]) -> Run:
@@ -52,10 +50,3 @@ def _work(step: Any) -> int:
     if step.loop is not None:
         return work_of(step.loop)
     return int(step.flops) or 16 * sum(value.size for value in step.outputs)
-
-
-def _loop(loop: Any, buffer: Buffer) -> Task | None:
-    arrays = {value: buffer(value) for value in (*loop.loaded, *loop.stored)}
-    if not all(a.flags.c_contiguous for a in arrays.values()):
-        return None
-    return task_of_loop(loop, {value: a.reshape(-1) for value, a in arrays.items()})

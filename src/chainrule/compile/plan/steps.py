@@ -22,7 +22,7 @@ from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
 from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
 
-from .natives import task_of
+from .natives import tasks_of
 
 Run = Callable[[], Any]
 Buffer = Callable[[Value], Any]
@@ -48,8 +48,8 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
     args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
     outs = [buffer(v) for v in i.outputs]
     made = _special(i, args, settings, outs) if i.kind == "op" else None
-    if (made is None or i.op is Matmul) and (task := task_of(i, buffer)) is not None:
-        made = run_all([task], operations(i) or LONG_WORK)
+    if (made is None or i.op is Matmul) and (tasks := tasks_of(i, buffer)) is not None:
+        made = run_all(tasks, operations(i) or LONG_WORK)
     return made if made is not None else _generic(i, args, settings, outs)
 
 

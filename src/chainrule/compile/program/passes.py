@@ -11,12 +11,14 @@ import numpy as np
 
 from chainrule.core.facts import Moves
 from chainrule.core.operation import Operation
+from chainrule.rules.arrays.reduce import Shares, shared
 from chainrule.rules.arrays.shape import Reshape
-from chainrule.rules.elementary.arithmetic import Add
+from chainrule.rules.elementary.arithmetic import Add, Multiply
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
 
+from .assembled import join_scatters
 from .program import Instruction, Program, Value, values_in
 
 
@@ -28,6 +30,8 @@ def simplify(program: Program) -> None:
     drop_unused(program)
     join_primal_and_adjoint(program)
     join_adjoints(program)
+    join_scatters(program)
+    join_shares(program)
     check_first(program)
 
 
@@ -134,6 +138,33 @@ def _joined(i: Instruction, all_users: dict[Value, list[Instruction]], program: 
     for value in outputs:
         value.maker = made
     return made
+
+
+def join_shares(program: Program) -> None:
+    """Compute the shares of an extreme together with the product that they are for."""
+    users = program.users()
+    dropped: set[Instruction] = set()
+    for i in program.instructions:
+        if not isinstance(i.function, Shares) or len(i.outputs) != 1 or i.outputs[0] in program.outputs:
+            continue
+        (x, y), part = i.args, i.outputs[0]
+        user = users.get(part, [])
+        if len(user) != 1 or user[0].kind != "op" or user[0].op is not Multiply or user[0].outputs[0].shape != x.shape:
+            continue
+        others = [v for v in user[0].args if v is not part]
+        if (
+            len(others) != 1
+            or not isinstance(others[0], Value)
+            or others[0].size != y.size
+            or others[0].dtype != x.dtype
+        ):
+            continue
+        made = user[0]
+        made.name, made.function, made.op = "shares", shared, None
+        made.args, made.settings = (others[0], x, y), {"axis": i.function.axis}
+        made.inputs = list(dict.fromkeys(values_in(made.args)))
+        dropped.add(i)
+    program.instructions = [i for i in program.instructions if i not in dropped]
 
 
 def example(x: Any) -> Any:

@@ -206,4 +206,6 @@ def become(x: Any, new: Any, connected: bool = True) -> None:
     before = x._trace
     if connected and new._trace.level > before.level:
         outliving.setdefault(new._trace.level, []).append((weakref.ref(x), before))
+    if x.is_mapped or new.is_mapped:
+        x.__class__ = type(new)
     x._value, x._link, x._trace = new._value, new._link, new._trace

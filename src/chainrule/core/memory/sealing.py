@@ -15,7 +15,9 @@ from .changes import owner_of
 from .fingerprint import SMALL, fingerprint
 from .loans import arrays_in
 
-SCALARS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.bool_, type(None)))
+SCALARS = frozenset(
+    (float, int, bool, complex, np.float64, np.float32, np.float16, np.int64, np.bool_, np.complex128, type(None))
+)
 """Immutable types of constants."""
 
 Seen = tuple[str, Any, Any, bool]

@@ -22,7 +22,7 @@ INTO_PLAIN = (
 INSTEAD = {
     "float": "use NumPy's functions (np.sin, not math.sin), or x.item() if no gradient is wanted",
     "int": "use np.trunc(x), or int(x.item()) if no gradient is wanted",
-    "complex": "use real numbers, or complex(x.item()) if no gradient is wanted",
+    "complex": "use np.real, np.imag and a + 1j * b, or complex(x.item()) if no gradient is wanted",
     "round": "use np.round(x), or round(x.item()) if no gradient is wanted",
     "math.floor": "use np.floor(x), or math.floor(x.item()) if no gradient is wanted",
     "math.ceil": "use np.ceil(x), or math.ceil(x.item()) if no gradient is wanted",

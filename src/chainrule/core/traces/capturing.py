@@ -14,9 +14,10 @@ import numpy as np
 
 
 class _Running(threading.local):
-    """Per thread: the current capture, if any."""
+    """Per thread: the current capture, if any, and the calls of `vmap` that are running, the outermost first."""
 
     capture: Any = None
+    maps: tuple[Any, ...] = ()
 
 
 running = _Running()
@@ -37,7 +38,11 @@ def effect(f: Callable[..., Any], *args: Any, writes: Iterable[Any] | None = Non
     `writes` lists the arrays and tensors that `f` changes in place, if known: operations that do not read them may be
     moved past the call.
     """
-    if running.capture is None:
+    if running.maps and mapped_in(args) is not None:
+        if writes is None or tuple(writes):
+            running.maps[-1].refuse("a running average or another array outside of the function would be written to")
+        plain(lambda *row: effect(f, *row, writes=()), *args)
+    elif running.capture is None:
         f(*map(_opened, args))
     else:
         running.capture.effect(f, args, writes)
@@ -90,7 +95,9 @@ def is_captured(x: Any) -> bool:
 
 
 def known(x: Any) -> Any:
-    """Return the array in `x`, but leave values that a capture does not know in their box."""
+    """Return the array in `x`, but leave values that a capture does not know, or rows of `vmap`, in their box."""
+    if running.maps and mapped_in(x) is not None:
+        return constant_of(x)
     if running.capture is not None and _is_box(x):
         if getattr(x, "_link", None) is not None:
             x = running.capture.seen(x)  # a parameter, which differs from call to call
@@ -99,11 +106,14 @@ def known(x: Any) -> Any:
     return x if is_captured(x) else _opened(x)
 
 
-def plain(f: Callable[..., Any], *args: Any) -> Any:
+def plain(f: Callable[..., Any], *args: Any, stacks: bool = False) -> Any:
     """Return `f(*args)` for plain arrays, as constants for every derivative; in a capture, each replay makes the call.
 
-    For checks and preparations that look at the values of targets, indices or masks.
+    For checks and preparations that look at the values of targets, indices or masks. Inside `vmap` it is called for
+    each row, or once with all rows if `f` says that it takes `stacks`: more axes in front.
     """
+    if running.maps and (trace := mapped_in(args)) is not None:
+        return trace.plainly(f, replaced(args, constant_of), stacks)
     if running.capture is not None:
         args = replaced(args, running.capture.seen)
         if any(True for _ in boxes_in(args)):
@@ -120,10 +130,46 @@ def refuse(what: str, step: str) -> NoReturn:
 def example(x: Any) -> Any:
     """Return the array in `x`; in a capture, its values in the captured call.
 
-    Only for choosing between algorithms if a replay with the wrong one raises an error.
+    Only for choosing between algorithms if a replay with the wrong one raises an error. Inside `vmap` it is the first
+    row, for its shape and dtype.
     """
+    if running.maps and (trace := mapped_in(x)) is not None:
+        return trace.like(x)
     box = captured_in(x) if running.capture is not None else None
     return _opened(x) if box is None else box.held
+
+
+def mapped_in(tree: Any) -> Any:
+    """Return the innermost `vmap` whose rows are in nested tuples, lists and dicts, or None."""
+    if hasattr(type(tree), "is_mapped"):  # a box; to ask for its class would ask this again
+        while _is_box(tree):
+            if type(tree).is_mapped:
+                return tree._trace
+            tree = tree._value
+    elif isinstance(tree, tuple | list):
+        found = [trace for trace in map(mapped_in, tree) if trace is not None]
+        return max(found, key=lambda trace: trace.level, default=None)
+    elif isinstance(tree, dict):
+        return mapped_in(tuple(tree.values()))
+    return None
+
+
+def constant_of(x: Any) -> Any:
+    """Return a value without the boxes of derivatives: an array, or rows of `vmap`."""
+    if not _is_box(x) or captured_in(x) is x:
+        return x
+    inner = constant_of(x._value)
+    return type(x)(inner, x._trace, None) if type(x).is_mapped else inner
+
+
+def every_value(x: Any) -> Any:
+    """Return what `example` does, but inside `vmap` all rows, along more axes in front."""
+    return _opened(constant_of(x)) if running.maps and mapped_in(x) is not None else example(x)
+
+
+def may_hold(condition: Any) -> bool:
+    """Whether a condition holds anywhere, or may do so in another call or row."""
+    return is_captured(condition) or mapped_in(condition) is not None or bool(np.any(condition))
 
 
 def boxes_in(tree: Any) -> Iterator[Any]:

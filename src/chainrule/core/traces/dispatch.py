@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.operands.foreign import PLAIN, one_of, operands, without_lists
 from chainrule.core.tensor import Tensor, Trace, value_of
 
 from .capturing import boxes_in, running
 from .modes import latest
-from .tape import Tape, record
+from .tape import Tape, real_only, record
 
 NO_SETTINGS: Mapping[str, Any] = {}
 floor = latest.get
@@ -45,6 +46,9 @@ def innermost(args: tuple[Any, ...]) -> Trace | None:
 
 def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
     """Apply `op`; `settings` are complete."""
+    if running.maps and op.kind == "constant" and "generator" in settings:
+        like = np.broadcast_to(np.zeros((), args[0].dtype), args[0].shape)
+        return running.maps[-1].drawn(op.name, lambda: op.apply(like, **settings))
     trace = innermost(args)
     if trace is None:
         for x in args:
@@ -62,10 +66,19 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
             args = tuple(map(value_of, args))
     if trace is not None and isinstance(op, type):  # a custom operation decides itself what it takes
         args = operands(op, args)
+    if op.on_complex is Complex.REFUSED:
+        refuse_complex(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
     except ARGUMENT_ERRORS as error:
         reraise(error, op, args)
+
+
+def refuse_complex(op: Any, args: tuple[Any, ...]) -> None:
+    """Raise a TypeError if an argument of an operation of real numbers is complex."""
+    for x in args:
+        if getattr(getattr(x, "dtype", None), "kind", None) == "c" or type(x) is complex:
+            raise TypeError(real_only(op.name, described(x)))
 
 
 def _general(op: Any) -> Callable[..., Any]:
@@ -99,6 +112,8 @@ def _unary(op: Any) -> Callable[..., Any]:
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (x,))
         if link is None or floor().level > trace.level:
+            if op.on_complex is Complex.REFUSED:
+                refuse_complex(op, (x,))
             return Tensor(y, trace, None)
         if save is None:
             save = op.saver((True,))
@@ -141,6 +156,8 @@ def _binary(op: Any) -> Callable[..., Any]:
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (a, b))
         if (first is None and second is None) or floor().level > trace.level:
+            if op.on_complex is Complex.REFUSED:
+                refuse_complex(op, (x, y))
             return Tensor(z, trace, None)
         tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
         save = savers.get(tracked) or op.saver(tracked)
@@ -155,6 +172,8 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
     """Raise the error again, with the operation's name and a description of its arguments."""
     if str(error).startswith(f"{op.name}:"):
         raise error
+    if op.on_complex is Complex.REFUSED and not isinstance(error, IndexError):
+        refuse_complex(op, args)
     names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
     got = ", ".join(f"{name} {described(x)}" for name, x in zip(names, args, strict=False))
     kinds = (np.linalg.LinAlgError, IndexError, MemoryError, TypeError, ValueError)

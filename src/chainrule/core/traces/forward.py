@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor, outer
 
 from .modes import latest
-from .tape import check_real
+from .tape import check_differentiable
 
 
 class Forward:
@@ -32,7 +32,7 @@ class Forward:
         links: Sequence[Any] = (None,) * len(outputs)
         if moving:
             for part in outputs:
-                check_real(op.name, part.dtype)
+                check_differentiable(op.name, part.dtype)
             # A missing rule gives the same error as in reverse mode.
             op.saver(tuple(dot is not None for dot in dots))
             links = self.tangents(op, outputs, values, dots, settings)
@@ -56,9 +56,11 @@ def pushed(
 
 
 def match(y_dot: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Give a tangent the shape and dtype of its primal."""
+    """Give a tangent the shape and dtype of its primal; that of a real one is the real part."""
     if not hasattr(y_dot, "shape"):
         y_dot = np.asarray(y_dot)
+    if y_dot.dtype.kind == "c" != dtype.kind:
+        y_dot = y_dot.real
     if y_dot.shape != shape:
         y_dot = y_dot + np.zeros(shape, dtype)
     return y_dot if y_dot.dtype == dtype else y_dot.astype(dtype)

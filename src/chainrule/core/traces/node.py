@@ -19,8 +19,10 @@ class Node:
 
     grad: Any
     """The gradient kept here: for leaves, and for nodes with `retain_grad()`."""
+    hooks: dict[int, Any]
+    """Functions that a backward pass calls with the cotangent: for leaves, items and nodes made `Hooked`."""
 
-    __slots__ = ("_code", "_offset", "dtype", "grad", "op", "order", "parents", "saved", "settings", "shape")
+    __slots__ = ("_code", "_offset", "dtype", "grad", "hooks", "op", "order", "parents", "saved", "settings", "shape")
 
     def __init__(
         self,
@@ -60,6 +62,12 @@ class Node:
 
 class Retained(Node):
     """An operation whose cotangent is kept; `retain_grad()` turns a node into one."""
+
+    __slots__ = ()
+
+
+class Hooked(Node):
+    """An operation whose cotangent is shown to hooks; `hooked` turns a node into one."""
 
     __slots__ = ()
 
@@ -110,3 +118,13 @@ def keep_grad(node: Node) -> None:
     if type(node) is Node:
         node.__class__ = Retained
         node.grad = None
+
+
+def hooked(node: Node) -> dict[int, Any]:
+    """Return the hooks of a node, each `hook(cotangent)`, in a dict to add to; what one returns is passed on."""
+    if type(node) is Node:
+        node.__class__ = Hooked
+    found: dict[int, Any] | None = getattr(node, "hooks", None)
+    if found is None:
+        found = node.hooks = {}
+    return found

@@ -15,20 +15,23 @@ from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
 from chainrule.core.memory.loans import arrays_in, borrowed, look_at_loans
 from chainrule.core.memory.sealing import Found, Sealed
-from chainrule.core.tensor import Tensor, real_array
+from chainrule.core.tensor import Tensor, array_of
 
 from .capturing import captured_in, is_captured
-from .node import Item, Leaf, Node
+from .node import Item, Leaf, Node, Retained
 from .tape import EAGER
 
 Arrive = Callable[[Leaf, Any], None]
 
 
-def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
+def walk(
+    seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool, reopen: Callable[[Node], Any] | None = None
+) -> None:
     """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` receives them.
 
-    With `free`, each node's saved values are dropped once used. Raises FreedTapeError if they already were, and
-    InPlaceError if they have changed since.
+    With `free`, each node's saved values are dropped once used. `reopen(node)` returns what to use in place of a node's
+    saved values, or another node that takes the cotangent instead. Raises FreedTapeError if the saved values were
+    dropped, and InPlaceError if they have changed since.
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
@@ -39,6 +42,8 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
     while heap:
         node, y_bar = waiting.pop(-heappop(heap))
         if type(node) is not Node:
+            for hook in getattr(node, "hooks", {}).values():
+                y_bar = hook(y_bar)
             if isinstance(node, Leaf):
                 arrive(node, y_bar)
                 continue
@@ -46,10 +51,16 @@ def walk(seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool) -> None:
                 parent: Any = node.parents[0]
                 _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
                 continue
-            _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
+            if isinstance(node, Retained):
+                _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
             usable.check(node)
+        if reopen is not None:
+            saved = reopen(node)
+            if isinstance(saved, Node):
+                _send(waiting, heap, saved, y_bar)
+                continue
         op = node.op
         adjoints = op.adjoints
         if not adjoints:
@@ -123,9 +134,14 @@ class _Parts:
 
 
 def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Give a cotangent the shape and dtype of its variable: broadcasting is undone here and nowhere else."""
+    """Give a cotangent the shape and dtype of its variable.
+
+    Here and nowhere else broadcasting is undone, and a real variable gets the real part of a complex cotangent.
+    """
     if not hasattr(x_bar, "shape"):
         x_bar = np.asarray(x_bar)
+    if x_bar.dtype.kind == "c" != dtype.kind:
+        x_bar = x_bar.real
     if x_bar.shape != shape:
         extra = max(x_bar.ndim - len(shape), 0)
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
@@ -187,11 +203,12 @@ def _accumulate(node: Node, y_bar: Any) -> None:
 def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
     """Add the gradient of this tensor with respect to every leaf to the leaf's `grad`.
 
-    `cotangent` has this tensor's shape and weights its elements; it may be omitted if there is only one. A second pass
-    over the same tape needs `retain_graph=True` in the first.
+    `cotangent` has this tensor's shape and weights its elements; it may be omitted if there is only one, and it is
+    real. A second pass over the same tape needs `retain_graph=True` in the first. The gradient with respect to a
+    complex leaf x + iy is ∂f/∂x - i ∂f/∂y.
 
-    Raises GradientError if the tensor does not require a gradient, if it has several elements and no cotangent was
-    passed, or if the tape was freed or its values changed.
+    Raises GradientError if the tensor does not require a gradient, if it has several elements or is complex and no
+    cotangent was passed, or if the tape was freed or its values changed.
 
     >>> import chainrule as cr
     >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
@@ -216,6 +233,11 @@ def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) 
                 f"backward: expected a scalar loss, got shape {tensor.shape}; reduce it with .sum() or .mean(), or "
                 f"pass a cotangent of that shape"
             )
+        if tensor.dtype.kind == "c":
+            raise GradientError(
+                "backward: expected a real loss, got a complex one; take its real part or its absolute value, or pass "
+                "the cotangent: 1 gives the derivative of the real part, -1j that of the imaginary part"
+            )
         cotangent = np.ones(tensor.shape, tensor.dtype)
     got = np.shape(cotangent)
     if got != tensor.shape:
@@ -223,7 +245,7 @@ def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) 
     if is_captured(cotangent):
         seed = captured_in(cotangent).astype(tensor.dtype)
     else:
-        seed = np.array(real_array("backward: cotangent", cotangent, tensor.dtype))
+        seed = np.array(array_of("backward: cotangent", cotangent, tensor.dtype))
     for leaf, x_bar in gradients([(node, seed)], free=not retain_graph).items():
         _accumulate(leaf, x_bar)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import PACKAGE
+from chainrule.core.facts import Complex
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.loans import borrowed, look_at_loans
 from chainrule.core.memory.sealing import sealed_all
@@ -22,22 +23,44 @@ from .modes import latest
 from .node import Item, Leaf, Node
 
 FLOAT64, FLOAT32, FLOAT16 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16)
+DIFFERENTIABLE = (FLOAT64, FLOAT32, FLOAT16, np.dtype(np.complex128), np.dtype(np.complex64))
+"""The dtypes of values that have derivatives."""
 
 next_level = itertools.count(1).__next__
 
 
-def check_real(what: str, dtype: Any) -> None:
+def check_differentiable(what: str, dtype: Any) -> None:
     """Raise a TypeError unless derivatives are defined for `dtype`."""
-    if dtype not in (FLOAT64, FLOAT32, FLOAT16):
-        if dtype.kind == "c":
-            raise TypeError(
-                f"{what}: got dtype {dtype}, but only real numbers have derivatives here; keep the real and the "
-                f"imaginary part as two arrays, a and b for a + 1j * b, and write |z| as np.hypot(a, b)"
-            )
+    if dtype not in DIFFERENTIABLE:
         raise TypeError(
-            f"{what}: got dtype {dtype}, expected float64, float32 or float16, the dtypes that have gradients; "
-            f"convert it first, for example with .astype(np.float64)"
+            f"{what}: got dtype {dtype}, expected float64, float32, float16, complex128 or complex64, the dtypes that "
+            f"have gradients; convert it first, for example with .astype(np.float64)"
         )
+
+
+def check_real(what: str, dtype: Any) -> None:
+    """Raise a TypeError unless `dtype` is one of real numbers that have derivatives."""
+    check_differentiable(what, dtype)
+    if dtype.kind == "c":
+        raise TypeError(
+            f"{what}: got dtype {dtype}, expected real numbers; keep the real and the imaginary part as two real "
+            f"arrays, a and b, and compute with a + 1j * b"
+        )
+
+
+def _check_result(op: Any, dtype: Any) -> None:
+    """Raise a TypeError if the result of an operation has no derivative."""
+    if dtype.kind == "c" and op.on_complex is Complex.REFUSED:
+        raise TypeError(real_only(op.name, "complex numbers"))
+    check_differentiable(op.name, dtype)
+
+
+def real_only(name: str, got: str) -> str:
+    """Return the error of an operation that takes real numbers only."""
+    return (
+        f"{name}: got {got}, but it is a function of real numbers only; apply it to a real value such as z.real, "
+        f"z.imag or abs(z)"
+    )
 
 
 def record(
@@ -46,7 +69,7 @@ def record(
     """Put one operation on the tape, with the first line outside this package as its source."""
     dtype = y.dtype
     if dtype is not FLOAT64 and dtype is not FLOAT32:
-        check_real(op.name, dtype)
+        _check_result(op, dtype)
     frame = sys._getframe(depth)  # `users_frame`, written out: most of the time it is the first one
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back

@@ -13,7 +13,7 @@ from chainrule.core.memory.changes import tick
 from chainrule.core.memory.fingerprint import fingerprint
 from chainrule.core.memory.loans import borrowed, look_at_loans
 from chainrule.core.memory.sealing import sealed_all
-from chainrule.core.random import default_generator
+from chainrule.core.random import global_generator
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import is_captured
 from chainrule.core.traces.forward import Forward
@@ -80,7 +80,7 @@ class _Segment:
         leaves, self.structure = flatten((args, kwargs))
         self.leaves = tuple(map(_copied, leaves))
         self.floor = modes.floor
-        self.random_state = default_generator().bit_generator.state
+        self.random_state = global_generator().bit_generator.state
         if borrowed:  # what was written before now is no change
             look_at_loans()
         self.began = tick()
@@ -97,7 +97,7 @@ class _Segment:
     def run_again(self) -> tuple[Any, int]:
         """Return the result of a second run, on the same tapes, and when it began."""
         args, kwargs = unflatten(self.structure, map(_copied, self.leaves))
-        generator = default_generator().bit_generator
+        generator = global_generator().bit_generator
         now = generator.state
         before, began = _runs.again, tick()
         try:

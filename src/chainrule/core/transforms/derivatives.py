@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.decorated import in_blocks
-from chainrule.core.errors import GradientError
+from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
-from chainrule.core.tensor import Tensor, is_array, real_array
+from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.reverse import gradients
-from chainrule.core.traces.tape import Tape, check_real, next_level
+from chainrule.core.traces.running import transforming
+from chainrule.core.traces.tape import Tape, check_differentiable, next_level
 from chainrule.core.tree import flatten, paths, unflatten
 
 from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
@@ -59,13 +60,14 @@ class no_grad(Floor):
 def called(level: int, f: Function, args: Sequence[Any]) -> Any:
     """Call a function on boxes of a trace."""
     try:
-        return f(*args)
+        with transforming():
+            return f(*args)
     except BaseException as error:
         ended(level)
         # NumPy replaces our error about a write to a plain array by one that does not say what to do.
         cause = error.__cause__
-        if type(error) is ValueError and isinstance(cause, GradientError):
-            raise GradientError(str(cause)) from error
+        if type(error) is ValueError and isinstance(cause, GradientError | VmapError):
+            raise type(cause)(str(cause)) from error
         raise
 
 
@@ -125,11 +127,15 @@ class TransformRun:
         gradient = found.get(leaf)
         return leaving(np.zeros(leaf.shape, leaf.dtype) if gradient is None else gradient, like)
 
+    def check_holomorphic(self, holomorphic: bool) -> None:
+        """See the function of that name."""
+        check_holomorphic(self.transform, self.inputs, self.outputs, holomorphic)
+
     def scalar(self) -> Any:
-        """The function's only output, which must be a floating-point scalar."""
+        """The function's only output, which must be a floating-point or complex scalar."""
         if len(self.outputs) != 1 or not hasattr(self.outputs[0], "shape"):
             got = "a tree of outputs" if len(self.outputs) > 1 else type(self.value()).__name__
-            if isinstance(self.value(), float):
+            if isinstance(self.value(), float | complex):
                 return self.outputs[0]
             raise TypeError(f"{self.transform}: the function must return one scalar, got {got}")
         y = self.outputs[0]
@@ -138,21 +144,52 @@ class TransformRun:
                 f"{self.transform}: the function must return a scalar, got shape {y.shape}; reduce it with .sum() or "
                 f".mean(), or use chainrule.jacobian or chainrule.vjp"
             )
-        check_real(f"{self.transform}: the function's result", y.dtype)
+        check_differentiable(f"{self.transform}: the function's result", y.dtype)
         return y
+
+
+def check_holomorphic(transform: str, inputs: Sequence[Argument], outputs: Sequence[Any], holomorphic: bool) -> None:
+    """Raise a TypeError if the derivative of a complex value was not asked for as that of a holomorphic function.
+
+    It is one complex number for each complex argument only if the function is holomorphic, which only the caller knows.
+    """
+    if holomorphic:
+        dtypes = [x.dtype for one in inputs for x in one.values if not is_complex(x)]
+        if dtypes:
+            raise TypeError(
+                f"{transform}: holomorphic=True is for complex arguments, got dtype {dtypes[0]}; convert it with "
+                f".astype(complex), or leave holomorphic out"
+            )
+    elif any(map(is_complex, outputs)):
+        raise TypeError(
+            f"{transform}: the function's result is complex, so its derivative depends on the direction; pass "
+            f"holomorphic=True if the function is holomorphic, differentiate a real value such as its real part or "
+            f"abs, or use chainrule.wirtinger, jvp or vjp"
+        )
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a value has complex numbers."""
+    dtype = getattr(x, "dtype", None)
+    return isinstance(x, complex) if dtype is None else dtype.kind == "c"
 
 
 def _ones(y: Any) -> Any:
     return np.ones(y.shape, y.dtype)[()] if hasattr(y, "shape") else 1.0
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return a function that returns `(f(*args), gradient)` for a scalar `f`.
 
     The gradient has the structure, shapes and dtypes of argument `argnums`, a pytree; for a tuple of positions it is a
     tuple. With `has_aux`, `f` returns `(value, auxiliary)` and the result is `((value, auxiliary), gradient)`.
 
-    Raises TypeError for arguments that are not floats, and ValueError if `f` does not return a scalar.
+    With respect to a complex x + iy the gradient of a real value is ∂f/∂x - i ∂f/∂y, as in JAX and autograd; its
+    conjugate is the direction of steepest ascent. A complex value needs `holomorphic=True`, which promises that f is
+    holomorphic; the result is then its complex derivative.
+
+    Raises TypeError for arguments that are not floats or complex, for a complex value without `holomorphic` and real
+    arguments with it, and ValueError if `f` does not return a scalar.
 
     >>> import chainrule as cr
     >>> value, gradient = cr.value_and_grad(lambda w: (w["a"] * w["b"]).sum())({"a": np.ones(2), "b": np.full(2, 3.0)})
@@ -166,14 +203,16 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("grad", args, argnums)
         run = TransformRun("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
-        gradients = run.pull([_ones(run.scalar())], free=True)
+        y = run.scalar()
+        run.check_holomorphic(holomorphic)
+        gradients = run.pull([_ones(y)], free=True)
         value = (run.value(), run.aux) if has_aux else run.value()
         return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
 
     return differentiated
 
 
-def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return the gradient of a scalar function, as a function; see `value_and_grad` for details.
 
     With `has_aux` the result is `(gradient, auxiliary)`.
@@ -181,8 +220,10 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> import chainrule as cr
     >>> float(cr.grad(cr.grad(lambda x: x**3))(2.0))
     12.0
+    >>> complex(cr.grad(lambda z: abs(z) ** 2)(3 + 4j)), complex(cr.grad(np.exp, holomorphic=True)(0j))
+    ((6-8j), (1+0j))
     """
-    both = value_and_grad(f, argnums, has_aux)
+    both = value_and_grad(f, argnums, has_aux, holomorphic)
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
@@ -229,7 +270,7 @@ def matching(what: str, tree: Any, like: Sequence[Any], structure: Any) -> list[
             raise ValueError(f"{name}: expected shape {np.shape(y)}, got {np.shape(leaf)}")
         leaf = opened(leaf)
         dtype = getattr(y, "dtype", np.float64)
-        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else real_array(name, leaf, dtype)[()])
+        result.append(leaf.astype(dtype) if isinstance(leaf, Tensor) else array_of(name, leaf, np.dtype(dtype))[()])
     return result
 
 
@@ -296,8 +337,10 @@ def matching_all(what: str, tangents: Sequence[Any], inputs: Sequence[Argument])
     ]
 
 
-def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
+def elementwise_grad(f: Function, argnums: Argnums = 0, holomorphic: bool = False) -> Function:
     """Return the derivative of a function that acts on each element separately; it has the argument's shape.
+
+    Complex numbers are handled as in `value_and_grad`.
 
     >>> import chainrule as cr
     >>> cr.elementwise_grad(np.tanh)(np.array([0.0]))
@@ -308,6 +351,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("elementwise_grad", args, argnums)
         run = TransformRun("elementwise_grad", functools.partial(f, **kwargs), args, numbers, aux=False)
+        run.check_holomorphic(holomorphic)
         gradients = run.pull([_ones(y) for y in run.outputs], free=True)
         return gradients[0] if isinstance(argnums, int) else tuple(gradients)
 

@@ -35,7 +35,7 @@ def transposed(linear: Linear, like: Sequence[Any], cotangents: Sequence[Any]) -
     linear, or not written in operations.
     """
     rng = np.random.default_rng(0)
-    drawn = [np.asarray(rng.uniform(0.5, 1.5, np.shape(x)), _dtype(x)) for x in like]
+    drawn = [_drawn(rng, np.shape(x), _dtype(x)) for x in like]
     tape = Tape(next_level())
     boxes = [tape.leaf(x) for x in drawn]
     try:
@@ -53,27 +53,36 @@ def transposed(linear: Linear, like: Sequence[Any], cotangents: Sequence[Any]) -
     return result
 
 
+def _drawn(rng: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    numbers = rng.uniform(0.5, 1.5, shape)
+    return np.asarray(numbers + 1j * rng.uniform(0.5, 1.5, shape) if dtype.kind == "c" else numbers, dtype)
+
+
 def _dtype(x: Any) -> Any:
     return np.dtype(getattr(x, "dtype", np.float64))
 
 
 def _check(outputs: Sequence[Any], cotangents: Sequence[Any], drawn: Sequence[Any], result: Sequence[Any]) -> None:
-    """Raise NotTransposed unless ⟨f(r), c⟩ = ⟨r, fᵀ(c)⟩, as far as there are numbers to compare."""
+    """Raise NotTransposed unless ⟨f(r), c⟩ = ⟨r, fᵀ(c)⟩, as far as there are numbers to compare.
+
+    Of complex numbers ⟨a, b⟩ is the real part of their product.
+    """
     forward = [(y, bar) for y, bar in zip(outputs, cotangents, strict=True) if y is not None and bar is not None]
     backward = list(zip(drawn, result, strict=True))
     values = [[(_seen(a), _seen(b)) for a, b in pairs] for pairs in (forward, backward)]
     if any(x is None for pairs in values for pair in pairs for x in pair):
         return
-    one, other = (sum((np.sum(a * b) for a, b in pairs), start=0.0) for pairs in values)
+    one, other = (sum((np.sum((a * b).real) for a, b in pairs), start=0.0) for pairs in values)
     size = sum((np.sum(np.abs(a * b)) for pairs in values for a, b in pairs), start=0.0)
-    tolerance = TOLERANCE[min(_dtype(x).itemsize for pairs in (forward, backward) for pair in pairs for x in pair)]
+    dtypes = [_dtype(x) for pairs in (forward, backward) for pair in pairs for x in pair]
+    tolerance = TOLERANCE[min(d.itemsize // 2 if d.kind == "c" else d.itemsize for d in dtypes)]
     if np.isfinite(size) and abs(one - other) > tolerance * size:
         raise NotTransposed("it is not linear, or takes values out of their tensors")
 
 
 def _seen(x: Any) -> Any:
-    """Return the numbers in a value, in float64; None if they are unknown, or are a batch."""
+    """Return the numbers in a value, in double precision; None if they are unknown, or are a batch."""
     if is_captured(x):
         return None
-    array = np.asarray(value_of(x), np.float64)
+    array = np.asarray(value_of(x), np.complex128 if _dtype(x).kind == "c" else np.float64)
     return array if array.shape == np.shape(x) else None

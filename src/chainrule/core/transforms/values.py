@@ -11,7 +11,7 @@ from chainrule.core.memory.fingerprint import fingerprint
 from chainrule.core.operands.subclasses import check_plain
 from chainrule.core.tensor import Tensor, copied, is_array, value_of
 from chainrule.core.traces.capturing import running
-from chainrule.core.traces.tape import ARRAYS, EAGER, check_real
+from chainrule.core.traces.tape import ARRAYS, EAGER, check_differentiable
 from chainrule.core.tree import flatten, paths
 
 
@@ -43,8 +43,8 @@ def is_tensor(x: Any) -> bool:
 
 
 def entering(value: Any, where: str) -> Any:
-    """Return what a transform puts in its box for `value`. Raises TypeError unless it is a real floating-point
-    value.
+    """Return what a transform puts in its box for `value`. Raises TypeError unless it is a
+    floating-point or complex value.
     """
     value = opened(value)
     if not isinstance(value, Tensor):
@@ -56,7 +56,7 @@ def entering(value: Any, where: str) -> Any:
         if running.capture is not None and np.ndim(value) == 0:
             value_of(value)  # as a number: this looks at its value
         value = np.asarray(value) if isinstance(value, np.ndarray | list) else np.asarray(value)[()]
-    check_real(where, value.dtype)
+    check_differentiable(where, value.dtype)
     return copied(value)
 
 
@@ -77,10 +77,14 @@ class Argument:
 
     def __init__(self, transform: str, name: str, tree: Any) -> None:
         self.leaves, self.structure = flatten(tree)
-        suffixes = paths(tree) if len(self.leaves) > 1 else [""]
-        self.values = [
-            entering(x, f"{transform}: {name}{suffix}") for x, suffix in zip(self.leaves, suffixes, strict=False)
-        ]
+        where = f"{transform}: {name}"
+        try:
+            self.values = [entering(x, where) for x in self.leaves]
+        except TypeError:
+            if len(self.leaves) == 1:
+                raise
+            # Once more, with the path to each leaf, which takes longer to find than a gradient of small arrays.
+            self.values = [entering(x, f"{where}{path}") for x, path in zip(self.leaves, paths(tree), strict=True)]
 
     @property
     def holds_tensors(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.explain.derivation import Derivation
 from chainrule.explain.laws.blockwise import blockwise_lines
 from chainrule.explain.laws.fusion import derivation_lines, simplified
-from chainrule.explain.laws.proofs import proof_lines
+from chainrule.explain.laws.proving import proof_lines
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.observe.entry import Entry
 
@@ -19,7 +19,8 @@ from .naming import name_all
 from .steps import Line, Step, SymbolRow
 from .subject import Recording
 from .symbols import Symbol
-from .units import Unit, is_drawn, units_of
+from .unit import Unit
+from .units import is_drawn, units_of
 from .verify import deviation
 
 LEVELS = ("brief", "full", "proof")
@@ -166,13 +167,21 @@ class Builder:
             error = equation.verdict.error
             worst = float("inf") if error is None else max(worst, error)
             title = self.words["part"].format(symbol=f"${self.book.through(unit)}$")
-            lines += [*(self._line("", e) for e in before), self._line(title, equation)]
+            proved = self._detail(unit, k, equation) if self.level == "proof" and not short else []
+            lines += [*proved, *(self._line("", e) for e in before), self._line(title, equation)]
             parts.append(rf"\left.{symbol.fraction()}\right|_{{{self.book.through(unit)}}}")
         latex = short or f"{symbol.latex()} = " + " + ".join(parts)
-        lines = [] if short else lines
+        lines = self._proofs(uses) if short else lines
         error = worst if short else deviation(sum(u.contribution(k) for u, k in reversed(uses)), entry.gradient)
         equation = self.book.plain(latex, error)
         return self._step("backward", symbol, equation, entry.gradient, uses[-1][0], lines, "sum", name)
+
+    def _proofs(self, uses: list[tuple[Unit, int]]) -> list[Line]:
+        """Return the proofs of a sum's parts, each once, at the level that has them."""
+        if self.level != "proof":
+            return []
+        equations = ((unit, k, self.book.backward(unit, k, alone=False)[0]) for unit, k in reversed(uses))
+        return list(dict.fromkeys(line for use in equations for line in self._detail(*use)))
 
     def _detail(self, unit: Unit, k: int, equation: Equation) -> list[Line]:
         if self.level == "brief":
@@ -182,7 +191,7 @@ class Builder:
             return lines
         if k == 0:
             lines += blockwise_lines(self.book, unit, self.words)
-        return lines + proof_lines(self.book, unit, k, self.words)
+        return lines or proof_lines(self.book, unit, k, equation, self.words)
 
     def _line(self, title: str, equation: Equation) -> Line:
         return Line(title, equation.latex, equation.verdict.error, equation.verdict.reason)

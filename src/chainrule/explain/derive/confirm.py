@@ -25,15 +25,15 @@ def confirm(recording: Recording, book: Book) -> list[Confirmation]:
     needed = _needed(recording)
     replay = PrimalReplay(needed, recording.loss)
     rng = np.random.default_rng(0)
-    cost = sum(np.size(e.value) for e in needed) * RUNS * len(wanted)
-    directions = {e: rng.standard_normal(e.shape) * _size(e.value) for e in wanted}
+    cost = sum(_elements(e.value) for e in needed) * RUNS * len(wanted)
+    directions = {e: _direction(e.value, rng) for e in wanted}
     if cost > MANY and len(wanted) > 1:
         return [_compared(replay, directions, "", ", ".join(book.symbol(e).latex() for e in wanted[:2]) + r", \ldots")]
     return [_compared(replay, {e: directions[e]}, e.name, book.symbol(e).latex()) for e in wanted]
 
 
 def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
-    analytic = float(sum(np.sum(e.gradient * d) for e, d in directions.items()))
+    analytic = float(sum(np.sum(np.where(d == 0, 0.0, e.gradient) * d) for e, d in directions.items()))
     found = derivative(replay.along(directions), settled=_precise)
     larger = max(abs(analytic), abs(found.value))
     difference = abs(analytic - found.value)
@@ -55,8 +55,15 @@ def _precise(estimate: Estimate) -> bool:
     return estimate.error <= 0.01 * THRESHOLD * abs(estimate.value)
 
 
-def _size(value: Any) -> float:
-    return float(np.sqrt(np.mean(np.square(value)))) or 0.1
+def _direction(value: Any, rng: np.random.Generator) -> Any:
+    """Return a random direction of the size of the value, along its finite elements."""
+    finite = np.isfinite(value)
+    size = float(np.sqrt(np.mean(np.square(value[finite])))) if np.any(finite) else 0.0
+    return np.where(finite, rng.standard_normal(np.shape(value)) * (size or 0.1), 0.0)
+
+
+def _elements(value: Any) -> int:
+    return sum(map(np.size, value)) if isinstance(value, tuple) else int(np.size(value))
 
 
 def _needed(recording: Recording) -> list[Entry]:

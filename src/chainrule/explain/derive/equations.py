@@ -1,5 +1,6 @@
 """An equation with its verdict, and helpers that adapt a formula to its unit."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
 from .template import sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation
 
 
@@ -34,6 +35,7 @@ def tidied(latex: str) -> str:
     r"""Drop factors and divisors of one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
     latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
     latex = latex.replace(r"\frac{1}{1}", "1")
+    latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
     return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
 
 
@@ -53,24 +55,17 @@ def last_side(numbers: str) -> str | None:
     return None if _ALONE.fullmatch(without_brackets(last).strip()) else last
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A function that returns the same value for any arguments."""
-
-    value: Any
-
-    def __call__(self, *_: Any) -> Any:
-        """Return the value."""
-        return self.value
-
-
 def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
     """Keep reduced axes with length 1, so that the output broadcasts against the input in a formula."""
     axis = unit.settings.get("axis")
     dropped = axis is not None and not unit.settings.get("keepdims", False)
-    if not dropped or not isinstance(operand, Named) or np.shape(operand.value) != unit.output.shape:
+    if not dropped or not isinstance(operand, Named) or isinstance(operand.value, tuple):
+        return operand
+    if np.shape(operand.value) != unit.output.shape:
         return operand
     ndim = array_of(unit.inputs[0]).ndim
+    if ndim <= len(unit.output.shape):  # nothing was reduced: a stack
+        return operand
     axes = tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
     return (
         operand
@@ -90,8 +85,19 @@ def settings_of(unit: Unit) -> dict[str, Any]:
     if "axis" in unit.settings:
         first = unit.inputs[0]
         size = np.size(first.value if isinstance(first, Entry) else first)
-        found.setdefault("n", size // max(np.size(unit.output.value), 1))
+        found.setdefault("n", size // max(math.prod(unit.output.shape), 1))
     return {k: v for k, v in found.items() if k == "axis" or v is not None}
+
+
+def over(axes: tuple[int, ...], left: int) -> str:
+    r"""Return the subscript of a sum over axes, by which a value is used more often than it has elements.
+
+    >>> over((0,), 1), over((0, 1), 1), over((0, 1), 0)
+    ('_{\\text{axis 0}}', '_{\\text{axes 0, 1}}', '')
+    """
+    if left == 0:
+        return ""
+    return rf"_{{\text{{{'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}}}}}"
 
 
 def axes_shown(shown: str, unit: Unit) -> str:

@@ -8,28 +8,29 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.laws.laws import Law, backward_law, forward_law, output_name, times
+from chainrule.explain.laws.readers import PARTS
 from chainrule.explain.laws.special import (
     adapted,
     as_rows,
     in_rows,
     kept_laws,
+    part_law,
     special_backward,
     special_forward,
 )
 from chainrule.formula.evaluation import FormulaError
-from chainrule.observe.entry import Entry, array_of
+from chainrule.observe.entry import Entry
 from chainrule.present.escape import in_math
-from chainrule.rules.arrays.join import Split
 from chainrule.rules.elementary.arithmetic import Square
 
 from .composites import values_of
 from .equations import (
-    Constant,
     Equation,
     axes_shown,
     dotted,
     last_of,
     last_side,
+    over,
     settings_of,
     tidied,
     unbracketed,
@@ -41,7 +42,7 @@ from .operands import Expression, Literal, Named, Operand
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation, deviation, evaluate, verify
 
 LONG = 240
@@ -119,6 +120,7 @@ class Book:
 
     def _as_expression(self, rendered: Rendered) -> Expression:
         shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
+        reading = reading.replace(r"_{\text{axis}}", "")  # what is inlined sums everything
         numbers = None if rendered.numbers is None else sides(rendered.numbers)[1][0]
         return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
 
@@ -143,7 +145,17 @@ class Book:
         for name, value in unit.settings.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
                 found.setdefault(name, Literal(float(value)))
-        return in_rows(unit, found | adapted(unit))
+        return in_rows(unit, found | adapted(unit) | self._parts_of(unit))
+
+    def _parts_of(self, unit: Unit) -> dict[str, Operand]:
+        """Return the operands for the parts of a decomposition that the program uses, as the record names them."""
+        found: dict[str, Operand] = {}
+        for entry in self.recording.entries:
+            names = PARTS.get(unit.record, ()) if entry.is_part_of(unit.output) else ()
+            if names and entry in self.names.symbols and (name := names[entry.settings["part"]]):
+                found[name] = self.operand(entry)
+                found[f"{name}_bar"] = Named(self.gradient_symbol(entry), entry.gradient)
+        return found
 
     # The equations
 
@@ -280,13 +292,9 @@ class Book:
     def parts(self, unit: Unit) -> list[tuple[Symbol, Equation, Any]]:
         """Return the equations of the outputs of an operation with several outputs."""
         found: list[tuple[Symbol, Equation, Any]] = []
-        if unit.record is not Split:
-            return found
-        made = np.split(array_of(unit.inputs[0]), unit.settings["cuts"], axis=unit.settings["axis"])
         for entry in self.recording.entries:
             if entry.is_part_of(unit.output) and entry in self.names.symbols:
-                k = entry.settings["part"]
-                law = Law(rf"y = x[\text{{part }} {k + 1}]", r"y = \operatorname{part}(x)", {"part": Constant(made[k])})
+                law = part_law(unit, entry.settings["part"])
                 operands = {"y": self.operand(entry), "x": self.operand(unit.inputs[0])}
                 shown, read = render(law.latex, operands, {}), render(law.reading, operands, {})
                 rendered = Rendered(shown.shown, read.reading, None, read.values)
@@ -299,7 +307,7 @@ class Book:
         if verdict.summed:
             left, right = sides(shown)
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
-            shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
+            shown = rf"{left} = \sum{over(verdict.summed, np.ndim(expected))} {wrapped}"
         numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
         numbers = None if numbers is None else tidied(without_brackets(numbers))
         shown = tidied(unbracketed(shown))

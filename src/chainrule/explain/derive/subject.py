@@ -74,11 +74,12 @@ def record(
     argnums: Any,
     caller: tuple[str, int],
     finite: bool = True,
+    tape: DoubleRecorder | None = None,
 ) -> Recording:
     """Run the subject once and backpropagate the gradient of its loss through everything it did.
 
     The computation runs on copies in float64, so that a deviation is an error and not rounding; the model, its buffers
-    and the default generator are left unchanged.
+    and the default generator are left unchanged. `tape`, a fresh recorder, may put other values on itself.
     """
     if not callable(subject):
         raise TypeError(
@@ -91,7 +92,7 @@ def record(
         raise ValueError("explain: got a target but no loss; pass loss=nn.CrossEntropyLoss() or another one")
     state = default_generator().bit_generator.state
     try:
-        recording = _run(subject, args, loss, target, argnums, caller)
+        recording = _run(tape or DoubleRecorder(), subject, args, loss, target, argnums, caller)
     finally:
         default_generator().bit_generator.state = state
     if finite and not np.isfinite(recording.loss.value):
@@ -102,8 +103,15 @@ def record(
     return recording
 
 
-def _run(subject: Any, args: Sequence[Any], loss: Any, target: Any, argnums: Any, caller: tuple[str, int]) -> Recording:
-    tape = DoubleRecorder()
+def _run(
+    tape: DoubleRecorder,
+    subject: Any,
+    args: Sequence[Any],
+    loss: Any,
+    target: Any,
+    argnums: Any,
+    caller: tuple[str, int],
+) -> Recording:
     reach = Reach(tape.enter)
     is_model = isinstance(subject, Module)
     if not is_model:

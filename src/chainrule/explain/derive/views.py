@@ -3,9 +3,11 @@
 import numpy as np
 
 from chainrule.core.kinds import Bilinear
-from chainrule.core.operation import Array
+from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.windows import Ints, Windows
+from chainrule.rules.linalg import proofs as proofs_of
 from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network import proofs_of_windows
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
@@ -18,6 +20,8 @@ class VectorMatrix(Bilinear, register=False):
 
     name = "matmul"
     role, is_inlined, letters = Matmul.role, Matmul.is_inlined, Matmul.letters
+    proofs = proofs_of.VECTOR_MATRIX
+    cases = (case((3,), (3, 2)),)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -35,6 +39,60 @@ class VectorMatrix(Bilinear, register=False):
         return a[:, None] * y_bar
 
 
+class MatrixVector(Bilinear, register=False):
+    r"""y = A b
+
+    A matrix times a column, which `matmul` computes by way of a matrix of one column.
+    """
+
+    name = "matmul"
+    role, is_inlined, letters = Matmul.role, Matmul.is_inlined, {"a": "W", "y": "z"}
+    proofs = proofs_of.MATRIX_VECTOR
+    cases = (case((2, 3), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar A_{ij} = \bar y_i b_j"""
+        return y_bar[:, None] * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = A^\top \bar y"""
+        return a.T @ y_bar
+
+
+class InnerProduct(Bilinear, register=False):
+    r"""y = \sum_i a_i b_i
+
+    The product of two vectors, a number.
+    """
+
+    name = "matmul"
+    role, letters = Matmul.role, {"y": "z"}
+    proofs = proofs_of.INNER_PRODUCT
+    cases = (case((3,), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar a = \bar y b"""
+        return y_bar * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = \bar y a"""
+        return y_bar * a
+
+
 class VectorMap(Bilinear, register=False):
     r"""y = x W + b
 
@@ -43,6 +101,8 @@ class VectorMap(Bilinear, register=False):
 
     name = "linear"
     role, letters = LinearMap.role, LinearMap.letters
+    proofs = proofs_of.VECTOR_MAP
+    cases = (case((3,), (3, 2), (2,)),)
 
     @staticmethod
     def primal(x: Array, w: Array, b: Array) -> Array:
@@ -72,6 +132,8 @@ class MatmulTransposed(Bilinear, register=False):
     """
 
     role, is_inlined = Matmul.role, Matmul.is_inlined
+    proofs = proofs_of.TRANSPOSED
+    cases = (case((4, 3), (2, 3)),)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -97,6 +159,11 @@ class ConvolutionMap(Bilinear, register=False):
 
     name = "convolution"
     role, letters = Convolution.role, {**Convolution.letters, "beta": "b"}
+    proofs = proofs_of_windows.CONVOLUTION_MAP
+    cases = (
+        case((2, 4, 7), (4, 2, 3), (4,), windows=Windows.of((3,), stride=2, padding=1), groups=2),
+        case((2, 2, 5, 4), (3, 2, 2, 2), (3,), windows=Windows.of((2, 2)), groups=1),
+    )
 
     @staticmethod
     def primal(x: Array, w: Array, beta: Array, *, windows: Windows, groups: int = 1) -> Array:

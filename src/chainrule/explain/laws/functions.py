@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.formula.functions import POINTWISE, WHOLE
+from chainrule.formula.more_functions import OWN
 
 Function = Callable[..., Any]
 
@@ -26,6 +27,8 @@ class NumPyFunctions(Mapping[str, Function]):
     def __getitem__(self, name: str) -> Function:
         if name in self.more:
             return self.more[name]
+        if name in OWN:
+            return functools.partial(self._call, OWN[name])
         function = getattr(np, name, None) or getattr(np.linalg, name, None)
         if name in POINTWISE or name in WHOLE or not callable(function):
             raise KeyError(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
 from chainrule.rules.arrays.join import Concatenate, Split, Stack
@@ -24,10 +24,19 @@ def index_text(index: Any) -> str:
 
     >>> index_text((0, slice(1, None), ...)), index_text(np.array([2, 0]))
     ('0, 1:, \\ldots', 't')
+    >>> index_text((np.arange(2), np.array([2, 0])))
+    'i, t_i'
     """
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = sum(isinstance(part, np.ndarray) for part in parts)
-    return ", ".join(_part_text(part, "t" if arrays == 1 else r"\cdot") for part in parts)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == 2 and _counts(arrays[0]) and arrays[1].shape == arrays[0].shape:  # one element of each row
+        names = iter(("i", "t_i"))
+        return ", ".join(next(names) if isinstance(part, np.ndarray) else _part_text(part, "") for part in parts)
+    return ", ".join(_part_text(part, "t" if len(arrays) == 1 else r"\cdot") for part in parts)
+
+
+def _counts(x: Any) -> bool:
+    return x.ndim == 1 and np.array_equal(x, np.arange(x.size))
 
 
 def _part_text(part: Any, array: str) -> str:
@@ -62,6 +71,10 @@ def _written(unit: Unit) -> Law:
 
 def _written_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
     index = unit.settings["index"]
+    if k == 1 and unit.record is IndexSet and not np.all(last := _last_written(unit)):
+        functions: dict[str, Function] = {"last": lambda y: y[index] * last}
+        latex = r"\bar v = \bar y[\mathrm{index}] \odot [\text{written last}]"
+        return Law(latex, r"\bar v = \operatorname{last}(\bar y)", functions)
     if k == 1:
         return Law(
             r"\bar v = \bar y[\mathrm{index}]", r"\bar v = \operatorname{taken}(\bar y)", {"taken": lambda y: y[index]}
@@ -70,6 +83,15 @@ def _written_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
         return Law(r"\bar x = \bar y")
     latex = r"\bar x = \operatorname{set}(\bar y, [\mathrm{index}], 0)"
     return Law(latex, r"\bar x = \operatorname{written}(\bar y, 0)", {"written": _writer(unit.record, index)})
+
+
+def _last_written(unit: Unit) -> Any:
+    """Return which elements of the index are written to no other value later on."""
+    index, shape = unit.settings["index"], unit.output.shape
+    written = np.zeros(shape, int)
+    numbers = np.arange(1, written[index].size + 1).reshape(np.shape(written[index]))
+    written[index] = numbers
+    return written[index] == numbers
 
 
 def _joined(unit: Unit) -> Law:
@@ -93,14 +115,37 @@ def _split_backward(unit: Unit, _: int, __: tuple[int, ...]) -> Law:
 
 
 def _contracted(unit: Unit) -> Law:
-    return _contraction(*_terms(unit), ("y", "a", "b"))
+    return _evaluated(unit, _contraction(*_terms(unit), ("y", "a", "b")), "y", 0)
 
 
 def _contracted_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
     of_a, of_b, of_y = _terms(unit)
     if k == 0:
-        return _contraction(of_y, of_b, of_a, (r"\bar a", r"\bar y", "b"))
-    return _contraction(of_y, of_a, of_b, (r"\bar b", r"\bar y", "a"))
+        return _evaluated(unit, _contraction(of_y, of_b, of_a, (r"\bar a", r"\bar y", "b")), r"\bar a", 1)
+    return _evaluated(unit, _contraction(of_y, of_a, of_b, (r"\bar b", r"\bar y", "a")), r"\bar b", 2)
+
+
+def _evaluated(unit: Unit, law: Law, left: str, which: int) -> Law:
+    """Return a contraction's law; where axes of length 1 are stretched, which indices cannot say, by NumPy."""
+    of_a, of_b, of_y = _terms(unit)
+    a, b, y = *map(_shape, unit.inputs), unit.output.shape
+    lengths: dict[str, int] = {}
+    pairs = [*zip(of_a, a, strict=True), *zip(of_b, b, strict=True), *zip(of_y, y, strict=True)]
+    if all(lengths.setdefault(letter, n) == n for letter, n in pairs):
+        return law
+    subscripts = (f"{of_a},{of_b}->{of_y}", f"{of_y},{of_b}->{of_a}", f"{of_y},{of_a}->{of_b}")[which]
+    names = ("a, b", r"\bar y, b", r"\bar y, a")[which]
+    shape = (y, a, b)[which]
+
+    def contracted(*arrays: Any) -> Any:
+        longest = {letter: max(n for other, n in pairs if other == letter) for letter, _ in pairs}
+        terms = subscripts.partition("->")[0].split(",")
+        full = [np.broadcast_to(x, [longest[i] for i in term]) for x, term in zip(arrays, terms, strict=True)]
+        found = np.einsum(subscripts, *full)
+        kept = tuple(k for k, n in enumerate(shape) if n == 1 != found.shape[k])
+        return found.sum(axis=kept, keepdims=True)
+
+    return Law(law.latex, rf"{left} = \operatorname{{contracted}}({names})", {"contracted": contracted})
 
 
 def _writer(record: Any, index: Any) -> Function:
@@ -136,7 +181,15 @@ def _part(unit: Unit, k: int) -> Function:
 def _terms(unit: Unit) -> tuple[str, str, str]:
     inputs, _, of_y = unit.settings["subscripts"].partition("->")
     of_a, _, of_b = inputs.partition(",")
-    return of_a, of_b, of_y
+    letters = dict(zip(dict.fromkeys(of_a + of_b), _letters(of_a + of_b), strict=True))
+    return tuple("".join(letters[i] for i in part) for part in (of_a, of_b, of_y))  # type: ignore[return-value]
+
+
+def _letters(subscripts: str) -> list[str]:
+    """Return letters for indices: the program's own, except those that name something else in the formula."""
+    used = list(dict.fromkeys(subscripts))
+    spare = (letter for letter in "ijklmnpqrstuvwxz" if letter not in used)
+    return [next(spare) if letter in "abey" or letter.isupper() else letter for letter in used]
 
 
 def _contraction(first: str, second: str, result: str, names: tuple[str, str, str]) -> Law:

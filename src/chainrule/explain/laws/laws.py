@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.template import is_sum, sides
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.formula.evaluation import formulas_in
 from chainrule.observe.entry import Entry
 from chainrule.rules.elementary.powers import Power
@@ -59,11 +59,15 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
 
 
 def _constant_power(unit: Unit) -> str | None:
-    """Return the derivative of an integer power as usually written: `3 a^{2}`; the record's law is for any exponent."""
+    """Return the derivative of a constant power as usually written: `3 a^{2}`; the record's law is for any exponent."""
     exponent = unit.inputs[1]
-    if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) not in range(3, 10):
+    if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) in (0.0, 1.0, 2.0):
         return None
-    return rf"{int(exponent)} a^{{{int(exponent) - 1}}}"
+    factor, power = (f"{x:.6g}" for x in (float(exponent), float(exponent) - 1.0))
+    if "e" in factor + power or float(factor) != float(exponent) or float(power) != float(exponent) - 1.0:
+        return None
+    factor = "-" if factor == "-1" else f"{factor} "
+    return rf"\left({factor}a^{{{power}}}\right)" if factor.startswith("-") else rf"{factor}a^{{{power}}}"
 
 
 def _formulas(docstring: str | None) -> list[str]:
@@ -104,5 +108,5 @@ def output_name(unit: Unit) -> str:
 
 def times(unit: Unit) -> str:
     r"""Return the sign of an elementwise product: a dot where a factor is a number."""
-    shapes = [np.shape(x.value if isinstance(x, Entry) else x) for x in (*unit.inputs, unit.output)]
+    shapes = [x.shape if isinstance(x, Entry) else np.shape(x) for x in (*unit.inputs, unit.output)]
     return r"\cdot" if () in shapes else r"\odot"

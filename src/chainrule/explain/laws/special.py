@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.explain.derive.operands import Literal, Named, Operand
 from chainrule.explain.derive.symbols import Symbol
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
@@ -23,6 +23,7 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from . import indexing
 from .indexing import index_text
 from .laws import Law, forward_law
+from .readers import DECOMPOSED, WHOLE, whole_backward, whole_forward
 from .windows import WINDOWED, windowed_backward, windowed_forward
 
 
@@ -39,7 +40,7 @@ def adapted(unit: Unit) -> dict[str, Operand]:
     if unit.record not in ADAPTED and "index" in unit.settings:
         found["index"] = Literal(0.0, index_text(unit.settings["index"]))
     if "axis" in unit.settings:
-        size = np.size(array_of(unit.inputs[0])) // max(np.size(unit.output.value), 1)
+        size = np.size(array_of(unit.inputs[0])) // max(math.prod(unit.output.shape), 1)
         found["n"] = Literal(float(size))
     if unit.record.role is Role.NORM:
         found["n"] = Literal(float(unit.output.shape[-1]))
@@ -61,22 +62,41 @@ def _natural(_: Unit) -> dict[str, Operand]:
 
 
 def as_rows(unit: Unit, value: Any) -> Any:
-    """Return a value of a row-wise loss with all its rows along one axis; any other unit's value unchanged."""
-    logits = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
-    if logits is None or logits.ndim < 3 or not isinstance(value, np.ndarray):
+    """Return a value of a row-wise operation with all its rows along one axis; any other unit's value unchanged."""
+    if not isinstance(value, np.ndarray | np.generic):
         return value
-    if value.shape == logits.shape:
-        return value.reshape(-1, value.shape[-1])
-    return value.reshape(-1) if value.shape == logits.shape[:-1] else value
+    if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
+        return np.asarray(value)[None]
+    logits: Any = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
+    if logits is None or logits.ndim == 2:
+        return value
+    if np.shape(value) == logits.shape:
+        return np.reshape(value, (-1, logits.shape[-1]))
+    return np.reshape(value, -1) if np.shape(value) == logits.shape[:-1] else value
 
 
 def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
     """Return operands with the rows of their values along one axis, for a row-wise loss."""
+    if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
+        return {name: _as_row(name, o) for name, o in operands.items()}
     if unit.record.role is not Role.SOFTMAX_LOSS:
         return operands
-    return {
-        name: replace(o, value=as_rows(unit, o.value)) if isinstance(o, Named) else o for name, o in operands.items()
-    }
+    return {name: _in_rows(unit, name, o) for name, o in operands.items()}
+
+
+def _as_row(name: str, operand: Operand) -> Operand:
+    """Return an operand of a single sample as that of a batch of one; the scale and the shift belong to no sample."""
+    if not isinstance(operand, Named) or name in ("gamma", "beta", "gamma_bar", "beta_bar"):
+        return operand
+    return replace(operand, value=np.asarray(operand.value)[None])
+
+
+def _in_rows(unit: Unit, name: str, operand: Operand) -> Operand:
+    if isinstance(operand, Named):
+        return replace(operand, value=as_rows(unit, operand.value))
+    if name == "t" and isinstance(operand, Literal):  # the class of a single sample
+        return Named(Symbol("y"), np.reshape(operand.value, -1))
+    return operand
 
 
 def _tuple(numbers: tuple[int, ...]) -> str:
@@ -146,12 +166,26 @@ FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
     Transpose: _turned,
     **indexing.FORWARD,
     **dict.fromkeys(WINDOWED, windowed_forward),
+    **dict.fromkeys(WHOLE, whole_forward),
 }
 
 
 def special_forward(unit: Unit) -> Law | None:
     """Return the law of the forward pass if the record's formula alone cannot be evaluated."""
     return FORWARD[unit.record](unit) if unit.record in FORWARD else None
+
+
+def part_law(unit: Unit, k: int) -> Law:
+    """Return the law of part k of an operation with several results."""
+    x = array_of(unit.inputs[0])
+    if unit.record in DECOMPOSED:
+        name, decomposed = DECOMPOSED[unit.record]
+        shown = rf"y = {name}(x)_{k + 1}"
+        made = decomposed(x)
+    else:
+        shown = rf"y = x[\text{{part }} {k + 1}]"
+        made = np.split(x, unit.settings["cuts"], axis=unit.settings["axis"])
+    return Law(shown, r"y = \operatorname{part}(x)", {"part": lambda _: made[k]})
 
 
 # The backward pass
@@ -171,6 +205,7 @@ BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law | None]] = {
     Reshape: _reshaped_back,
     **indexing.BACKWARD,
     **dict.fromkeys(WINDOWED, lambda unit, k, _: windowed_backward(unit, k)),
+    **dict.fromkeys(WHOLE, lambda unit, k, _: whole_backward(unit, k)),
 }
 
 

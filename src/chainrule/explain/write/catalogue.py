@@ -2,6 +2,8 @@
 
 from chainrule.present.texts import Texts, Words
 
+from .titles import TITLES
+
 TEXT: Texts = {
     # The sections of a derivation
     "derivation_of": {"en": "The gradient of {title}", "ko": "{title}의 기울기"},
@@ -90,13 +92,11 @@ TEXT: Texts = {
     "part": {"en": "The part that comes through {symbol}", "ko": "{symbol}에서 오는 부분"},
     "chain_rule": {"en": "Weighted with what comes back from the loss", "ko": "손실에서 온 기울기로 가중하면"},
     "one_hot": {"en": "The class as a row of probabilities", "ko": "클래스를 확률의 행으로 쓰면"},
-    "proof_forward": {"en": "Element by element", "ko": "원소별로 쓰면"},
-    "proof_jacobian": {
-        "en": "The derivative of one element with respect to another; a bracket is 1 where it holds, else 0",
-        "ko": "한 원소를 다른 원소로 미분하면(대괄호는 조건이 맞으면 1, 아니면 0)",
+    "proof_name": {"en": "With a name for the argument", "ko": "인수에 이름을 붙이면"},
+    "proof_given": {
+        "en": "Taken as given, in the letters of the rule for {formula}",
+        "ko": "증명 없이 쓰는 규칙({formula}의 문자로)",
     },
-    "proof_chain": {"en": "The chain rule over all elements", "ko": "모든 원소에 대한 연쇄 법칙"},
-    "proof_left": {"en": "What the bracket leaves", "ko": "대괄호가 남기는 항"},
     "block_scores": {
         "en": "In blocks: the scores are made again from Q and K, block by block",
         "ko": "블록별로: 점수는 Q와 K에서 블록마다 다시 계산합니다",
@@ -214,22 +214,6 @@ TEXT: Texts = {
     "in_line": {"en": "line {line}: {text}", "ko": "{line}행: {text}"},
     "made_by": {"en": "Made by chainrule {version}.", "ko": "chainrule {version}{으로} 만들었습니다."},
 }
-
-TITLES: Texts = {
-    "The loss": {"en": "The loss", "ko": "손실"},
-    "Its derivative by the probabilities": {
-        "en": "Its derivative by the probabilities",
-        "ko": "확률에 대한 손실의 미분",
-    },
-    "The Jacobian of softmax": {"en": "The Jacobian of softmax", "ko": "소프트맥스의 야코비 행렬"},
-    "The chain rule: substitute both; each probability cancels": {
-        "en": "The chain rule: substitute both; each probability cancels",
-        "ko": "연쇄 법칙: 둘을 대입하면 확률이 약분됩니다",
-    },
-    "Only i = j is left of the sum": {"en": "Only i = j is left of the sum", "ko": "합에서는 i = j인 항만 남습니다"},
-    "The target sums to one": {"en": "The target sums to one", "ko": "목표값의 합은 1입니다"},
-}
-"""The titles of the records' own derivations, which are written there in English."""
 
 
 class Catalogue(Words):

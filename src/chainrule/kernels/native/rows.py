@@ -10,10 +10,10 @@ import numpy as np
 
 from .code import Variable
 from .symbol import DOUBLE, Symbol
-from .tasks import Function, Task, parts_of, run_once
+from .tasks import ADDITION, Function, Task, parts_of, run_once
 
 EACH = 8
-"""About how many operations there are for each element."""
+"""About how many additions each element takes as long as."""
 NUMBERS = ("eps",)
 """What the parameters are called that are numbers; all others are arrays."""
 
@@ -68,7 +68,7 @@ class ByRows:
         arrays = list(named.values())
         text, are_apart = self._text(arrays[0].shape[1], tuple(a.dtype for a in arrays))
         rows = arrays[0].shape[0]
-        parts = parts_of(EACH * arrays[0].size, rows) if are_apart else 1
+        parts = parts_of(ADDITION * EACH * arrays[0].size, rows) if are_apart else 1
         return Task(text, [*arrays, numbers], begin=0, end=rows, parts=parts)
 
     def _written(self, n: int, dtypes: tuple[Any, ...]) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.operands.meanings import warn
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import effect, example, is_captured, known, plain
+from chainrule.core.traces.capturing import effect, every_value, example, is_captured, known, plain
 from chainrule.rules.arrays.shape import moveaxis
 from chainrule.rules.network import loss
 from chainrule.rules.network.activation import logsigmoid, relu
@@ -134,7 +134,7 @@ def _may_ignore(input: Any, target: Any, ignore_index: int) -> bool:
     """
     if is_captured(target) and 0 <= ignore_index < input.shape[-1]:
         return True
-    return bool((example(target) == ignore_index).any())
+    return bool((every_value(target) == ignore_index).any())
 
 
 def _checked(name: str, input: Any, classes: Any) -> Any:

@@ -36,7 +36,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
             )
         return indices
 
-    indices = plain(checked, input)
+    indices = plain(checked, input, stacks=True)
     rows = take(weight, indices, axis=0)
     if padding_idx is None:
         return rows

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example
+from chainrule.core.traces.capturing import every_value, known
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.exponential import exp, log
 from chainrule.rules.elementary.selection import clip, maximum, where
@@ -151,7 +151,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     """
     name = "hinge_embedding_loss"
     input, target = alike(name, input, target)
-    target = value_of(target)
+    target = known(target)
     losses = where(target != -1, input, 0.0) + where(target != 1, clip(margin - input, 0.0), 0.0)
     return reduced(name, losses, reduction)
 
@@ -177,7 +177,7 @@ def kl_div(input: Any, target: Any, reduction: Reduction | str = "mean", log_tar
     """
     if not log_target:
         input, target = compared("kl_div", input, target=target)
-        if (example(target) < 0).any():
+        if (every_value(target) < 0).any():
             raise ValueError(
                 "kl_div: got a negative target, expected probabilities, after the logarithms of the others: "
                 "kl_div(log_p, t); for the logarithm of t pass log_target=True"

@@ -5,22 +5,40 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import value_of
+from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, along_axes, on_last_axes, past_leading
 
 from .gather import take
-from .shape import Axes, BroadcastTo, Copy, Reshape, axes_of, axis_of, ravel, shaped, swapaxes
+from .padding import EDGES, pad_by_edges
+from .shape import Axes, BroadcastTo, Copy, Reshape, as_tuple, axes_of, axis_of, ravel, shaped, swapaxes
+
+
+def _roll_rows(values: Values, mine: Mine, settings: Settings) -> Call | Done:  # noqa: ARG001
+    """Shift each row of a stack; without an axis its elements, in order."""
+    (x,), axis = values, settings["axis"]
+    if axis is not None:
+        return values, {**settings, "axis": past_leading(as_tuple(axis), x.ndim - 1)}
+    flat = x.reshape((x.shape[0], int(np.prod(x.shape[1:]))))
+    shift = settings["shift"] if isinstance(settings["shift"], int | np.integer) else sum(settings["shift"])
+    return Done(Roll.apply(flat, shift=shift, axis=(1,)).reshape(x.shape))
+
+
+def _pad_rows(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
+    return values, {"widths": ((0, 0), *settings["widths"])}
 
 
 class Flip(Linear):
     r"""y = \operatorname{flip}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (case((2, 3)), case((2, 3), axis=1), case((2, 3, 2), axis=(0, -1)), case(()), case((0, 2), axis=0))
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Any = None) -> Array:
@@ -39,6 +57,7 @@ class Flip(Linear):
 class Roll(Linear):
     r"""y = \operatorname{roll}(x, \mathrm{shift})"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     cases = (
         case((2, 3), shift=1),
@@ -47,6 +66,7 @@ class Roll(Linear):
         case((2, 3), shift=2, axis=(0, 1)),
         case((0, 2), shift=1, axis=0),
     )
+    stacked = staticmethod(_roll_rows)
 
     @staticmethod
     def primal(x: Array, *, shift: Any = 0, axis: Any = None) -> Array:
@@ -65,7 +85,9 @@ class Tril(Linear):
     Zeros above diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, k: int = 0) -> Array:
@@ -83,7 +105,9 @@ class Triu(Linear):
     Zeros below diagonal k of the last two axes.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 3)), case((2, 3, 4), k=1), case((3, 2), k=-1), case((0, 3)))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, k: int = 0) -> Array:
@@ -101,7 +125,9 @@ class Pad(Linear):
     Zeros before and after each axis, as many as `widths` gives.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), widths=((1, 0), (0, 2))), case((0,), widths=((1, 1),)), case((), widths=()))
+    stacked = staticmethod(_pad_rows)
 
     @staticmethod
     def primal(x: Array, *, widths: tuple[tuple[int, int], ...] = ()) -> Array:
@@ -180,8 +206,8 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
     array([1., 2., 2., 2.])
     """
     x = shaped(x)
-    if axis is None:
-        x, axis = ravel(x), 0
+    if axis is None or x.ndim == 0:
+        x, axis = ravel(x), axis or 0
     axis = axis_of("repeat", axis, x.ndim)
     return take(x, np.repeat(np.arange(x.shape[axis]), value_of(repeats)), axis)
 
@@ -199,11 +225,13 @@ def triu(x: Array, k: int = 0) -> Array:
 
 
 @implements(np.pad)
-def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Array:
+def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, **settings: Any) -> Array:
     """Return `x` with elements before and after each axis.
 
     `pad_width` is a number, a pair (before, after) for all axes, or a pair for each. `mode` is "constant" (with
-    `constant_values`, in the forms of `pad_width`), "edge", "reflect", "symmetric" or "wrap", as in NumPy.
+    `constant_values`, in the forms of `pad_width`), "edge", "reflect" or "symmetric" (with `reflect_type` "even" or
+    "odd"), "wrap", "linear_ramp" (with `end_values`), or "maximum", "minimum", "mean" or "median" (with `stat_length`),
+    as in NumPy.
 
     >>> pad(np.array([1.0, 2.0, 3.0]), (2, 1), mode="reflect")
     array([3., 2., 1., 2., 3., 2.])
@@ -216,10 +244,12 @@ def pad(x: Array, pad_width: Any, mode: str = "constant", *, constant_values: An
         return (
             padded if not border.any() else padded + np.pad(np.zeros(x.shape, x.dtype), widths, constant_values=border)
         )
+    if mode in EDGES or settings.get("reflect_type", "even") != "even":
+        return pad_by_edges(x, widths, mode, settings)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(
-            f"pad: got mode={mode!r}, expected 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', the modes that "
-            f"have a derivative here"
+            f"pad: got mode={mode!r}, expected 'constant', 'edge', 'reflect', 'symmetric', 'wrap', "
+            f"{', '.join(map(repr, EDGES))}"
         )
     for axis, width in enumerate(widths):
         if width != (0, 0):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
@@ -82,10 +83,10 @@ def _derivative(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
     if n <= edge_order:
         raise ValueError(f"gradient: got {n} samples along axis {axis}, expected at least {edge_order + 1}")
     spacing = arrayed(spacing)
-    h = diff(spacing) if spacing.ndim else spacing * np.ones(n - 1, x.dtype)
+    h = diff(spacing) if spacing.ndim else spacing * np.ones(n - 1, x.real.dtype)
     if h.shape != (n - 1,):
         raise ValueError(f"gradient: got coordinates of shape {spacing.shape} for {n} samples along axis {axis}")
-    floating = x.dtype if np.issubdtype(x.dtype, np.floating) else np.dtype(np.float64)
+    floating = x.real.dtype if np.issubdtype(x.dtype, np.inexact) else np.dtype(np.float64)
     h = h if h.dtype == floating else h.astype(floating)
     before, after = h[:-1], h[1:]
     inner = (
@@ -185,6 +186,7 @@ class Convolve(Bilinear):
     Of vectors, over all positions where they overlap; `convolve` cuts out what its mode selects.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((5,), (3,)), case((2,), (4,)), case((3,), (1,)))
 
     @staticmethod
@@ -211,13 +213,14 @@ class Correlate(Bilinear):
     more; the full correlation of two long vectors would take time proportional to the product of their lengths.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((5,), (3,)), case((4,), (4,)), case((3,), (1,)))
 
     @staticmethod
     def primal(a: Array, v: Array) -> Array:
         if a.dtype == np.float16 and v.dtype == np.float16:
             return np.correlate(a.astype(np.float32), v.astype(np.float32), "valid").astype(np.float16)
-        return np.correlate(a, v, "valid")
+        return np.correlate(a, np.conjugate(v) if v.dtype.kind == "c" else v, "valid")  # NumPy conjugates v
 
     @staticmethod
     def adjoint_a(y_bar: Array, v: Array) -> Array:

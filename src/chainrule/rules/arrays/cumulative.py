@@ -6,11 +6,14 @@ tree of products, the derivative of a running product from its recurrence.
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Operation, case
+from chainrule.core.transforms.batch import along_axes, on_last_axes
 
-from .reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, reducer, refuse, sum, widened
+from . import reduce_options as options
+from .reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, reducer, sum, widened
 
 RUNNING_CASES = (case((4,)), case((3, 4)), case((2, 1)), case((0, 3)), case((3, 0)))
 
@@ -46,6 +49,7 @@ def _others(x: Array, axis: Axis) -> Array:
 class Prod(General):
     r"""y = \prod_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Π"
     cases = (
         *CASES,
@@ -53,6 +57,7 @@ class Prod(General):
         case(np.array([0.0, 2.0, 3.0])),
         case(np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]), axis=1),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -78,7 +83,9 @@ class Cumsum(Linear):
     Along the last axis; `cumsum` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = RUNNING_CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -118,7 +125,9 @@ class Cumprod(General):
     Along the last axis; `cumprod` takes any.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (*RUNNING_CASES, case(np.array([2.0, 0.0, 3.0, 0.0, 1.0])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -159,7 +168,8 @@ def prod(
     >>> grad(prod)(np.array([0.0, 2.0, 3.0]))
     array([6., 0., 0.])
     """
-    refuse("prod", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        return options.PROD.apply(prod, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return Prod.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -178,7 +188,10 @@ def cumsum(a: Array, axis: int | None = None, dtype: Array = None, out: Array = 
     >>> cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
     """
-    refuse("cumsum", dtype=dtype, out=out)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    if out is not None:
+        return options.written("cumsum", out, cumsum(a, axis))
     return _along(Cumsum, a, axis)
 
 
@@ -189,7 +202,10 @@ def cumprod(a: Array, axis: int | None = None, dtype: Array = None, out: Array =
     >>> cumprod(np.array([1.0, 2.0, 3.0]))
     array([1., 2., 6.])
     """
-    refuse("cumprod", dtype=dtype, out=out)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    if out is not None:
+        return options.written("cumprod", out, cumprod(a, axis))
     return _along(Cumprod, a, axis)
 
 

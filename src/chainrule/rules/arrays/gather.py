@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant
 from chainrule.core.operands.protocols import implements
@@ -27,6 +28,7 @@ class Nonzero(Constant):
     One array of indices for each axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     several = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
@@ -42,6 +44,7 @@ class Argwhere(Constant):
     One row of indices for each element that is not zero.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
@@ -53,6 +56,7 @@ class Argwhere(Constant):
 class Flatnonzero(Constant):
     r"""y = \operatorname{flatnonzero}(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_shaped_by_values = True
     cases = (case((2, 3)), case(SPARSE), case((0,)))
 
@@ -73,8 +77,8 @@ def take(x: Array, indices: Array, axis: int | None = None, mode: str = "raise")
     `mode` says what an index out of range does: "raise" an IndexError, "wrap" around, or "clip" to the ends.
     """
     x = shaped(x)
-    if axis is None:
-        x, axis = ravel(x), 0
+    if axis is None or x.ndim == 0:
+        x, axis = ravel(x), axis or 0
     axis = axis_of("take", axis, x.ndim)
     indices = known(indices)
     indices = indices if is_captured(indices) else as_array(indices)
@@ -125,9 +129,18 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> None:
 
 
 @implements(np.choose)
-def choose(which: Array, choices: Sequence[Array]) -> Array:
-    """Return, elementwise, the element of the array in `choices` whose number is in `which`."""
+def choose(which: Array, choices: Sequence[Array], mode: str = "raise") -> Array:
+    """Return, elementwise, the element of the array in `choices` whose number is in `which`.
+
+    `mode` says what a number out of range does: "raise" an IndexError, "wrap" around, or "clip" to the ends.
+    """
     number, *arrays = broadcast_arrays(known(which), *choices)
+    if mode == "wrap":
+        number = number % len(arrays)
+    elif mode == "clip":
+        number = np.clip(number, 0, len(arrays) - 1)
+    elif mode != "raise":
+        raise ValueError(f"choose: got mode={mode!r}, expected 'raise', 'wrap' or 'clip'")
     return getitem(stack(arrays), (number, *np.indices(number.shape)))
 
 
@@ -167,9 +180,9 @@ def diagonal_view(x: Array, axis1: int, axis2: int, offset: int = 0, frozen: str
 
 
 @implements(np.trace)
-def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """Return the sum of a diagonal."""
-    return diagonal(x, offset, axis1, axis2).sum(axis=-1)
+def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Array:
+    """Return the sum of a diagonal, in `dtype` if one is given."""
+    return diagonal(x, offset, axis1, axis2).sum(axis=-1, dtype=dtype)
 
 
 @implements(np.diag)

@@ -5,6 +5,7 @@ plain array nothing can be written that has a gradient: the error says what to u
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from chainrule.core.operands.plain import refuse_array_write
 from chainrule.core.operands.protocols import implements, writers
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.transforms.mapped import constant_like
 from chainrule.rules.elementary.selection import where as choose
 
-from .index import At, IndexAdd, index_of, setitem
+from .index import At, IndexAdd, index_of, selects_once, setitem
 from .layout import relaid
 from .order import partition, sort
 from .shape import Reshape, astype, flatten
@@ -48,7 +50,7 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
         target.write_values(lambda array: np.copyto(array, value_of(new), casting="unsafe"))
         return
     if not isinstance(new, Tensor):
-        new = Tensor(new, x._trace, None)
+        new = constant_like(np.asarray(new), x)
     target.become(relaid(new, x), relaid)
 
 
@@ -159,8 +161,30 @@ def at(ufunc: Any, x: Array, indices: Any, *values: Any) -> None:
     if ufunc is np.add or ufunc is np.subtract:
         value = values[0] if ufunc is np.add else np.negative(values[0])
         overwrite(x, what, lambda: IndexAdd.apply(x, value, index=index_of(indices)))
-    else:
+    elif selects_once(x.shape, index_of(indices)):
         overwrite(x, what, lambda: At(x)[indices].apply(lambda part: ufunc(part, *values)))
+    else:
+        overwrite(x, what, lambda: _repeatedly(ufunc, x, indices, values))
+
+
+def _repeatedly(ufunc: Any, x: Array, indices: Any, values: tuple[Any, ...]) -> Array:
+    """Return `x` after an unbuffered operation at indices that repeat: in rounds, each of which has each place once."""
+    places = np.arange(x.size).reshape(x.shape)[value_of(indices) if isinstance(indices, Tensor) else indices]
+    spread = [np.broadcast_to(value, places.shape).reshape(-1) for value in values]
+    flat, places = flatten(x), places.ravel()
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    first = np.searchsorted(ordered, ordered)  # where the run of each place begins
+    rounds = np.empty(places.size, np.intp)
+    rounds[order] = np.arange(places.size) - first
+    for k in range(int(rounds.max(initial=-1)) + 1):
+        now = np.flatnonzero(rounds == k)
+        flat = At(flat)[places[now]].apply(partial(_called, ufunc, [value[now] for value in spread]))
+    return flat.reshape(x.shape)
+
+
+def _called(ufunc: Any, values: list[Any], part: Array) -> Array:
+    return ufunc(part, *values)
 
 
 def into(out: Any, what: str, y: Any, condition: Any = True) -> Any:

@@ -5,16 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import Target, viewed
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import View, alias_of, innermost
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import captured_in, is_captured, refuse, running, state
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values
+from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, everywhere, lifted
+from chainrule.core.transforms.mapped import constant_like, is_mapped
 
 from .layout import Laid, in_layout, relaid
+from .row_index import add_rows, row_part, set_rows, take_rows
 from .shape import shaped
 
 ROWS = np.array([2, 0, 2])
@@ -45,11 +47,12 @@ class GetItem(Linear):
     `unique` promises that no element is taken twice, so the adjoint may write instead of add.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     name = "getitem"
     moves = Moves.PICKED
     picks = True
     symbol = "x[ ]"
-    letters = {"x": "E", "y": "e"}
+    letters = {"x": "E", "y": "s"}
     cases = (
         case((4, 3), index=(slice(1, None, 2), None, -1), unique=True),
         case((4, 3), index=(slice(None, None, -1),), unique=True),
@@ -75,9 +78,12 @@ class GetItem(Linear):
         return IndexSet.apply(x, y, index=index)
 
     @staticmethod
-    def stacked(values: Values, mine: Mine, settings: Settings) -> Call | None:  # noqa: ARG004
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call | Done:  # noqa: ARG004
         index = settings["index"]
-        return (values, {**settings, "index": (EVERYTHING, *index)}) if _stays_in_place(index) else None
+        if type(index) is DiagonalIndex:
+            return values, settings
+        settings, many = {**settings, "index": (EVERYTHING, *index)}, _separated(index)
+        return (values, settings) if not many else Done(np.moveaxis(GetItem.apply(*values, **settings), many, 0))
 
 
 class Scatter(Linear):
@@ -86,6 +92,7 @@ class Scatter(Linear):
     Zeros of a shape, with x added at an index; elements that occur twice in the index receive two terms.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2,), shape=(4, 3), index=(slice(1, None, 2), -1), unique=True),
         case((3, 2), shape=(3, 2), index=(ROWS,)),
@@ -108,19 +115,44 @@ class Scatter(Linear):
         return GetItem.apply(y_bar, index=index, unique=unique)
 
     @staticmethod
-    def stacked(values: Values, mine: Mine, settings: Settings) -> Call | None:  # noqa: ARG004
-        index = settings["index"]
-        shape = (values[0].shape[0], *settings["shape"])
-        return (values, {**settings, "index": (EVERYTHING, *index), "shape": shape}) if _stays_in_place(index) else None
+    def touches(args: Any, moving: Any, settings: Settings) -> Any:  # noqa: ARG004
+        return [(places(settings["shape"], settings["index"]).ravel(), np.arange(math.prod(args[0].shape)))]
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG004
+        index, x = settings["index"], values[0]
+        shape = (x.shape[0], *settings["shape"])
+        if type(index) is DiagonalIndex:
+            return values, {**settings, "shape": shape}
+        x = np.moveaxis(x, 0, _separated(index)) if _separated(index) else x
+        return [x], {**settings, "index": (EVERYTHING, *index), "shape": shape}
 
 
-def _stays_in_place(index: tuple[Any, ...]) -> bool:
-    """Whether the axes of the result are in the order of the index.
+def _separated(index: tuple[Any, ...]) -> int:
+    """Return how many axes of the result NumPy moves to the front, before the leading axis of a stack.
 
-    NumPy moves those of separated index arrays to the front, before the leading axis.
+    These are the axes of index arrays with something else between them; 0 if all is in the order of the index.
     """
-    basic = [isinstance(part, BASIC) for part in index]
-    return all(basic) or (len(index) == 1 and not basic[0])
+    places = [k for k, part in enumerate(index) if not isinstance(part, slice | type(None) | type(Ellipsis))]
+    arrays = [index[k] for k in places]
+    if all(isinstance(part, BASIC) for part in arrays) or places == list(range(places[0], places[-1] + 1)):
+        return 0
+    return max(1 if getattr(part, "dtype", None) == np.bool_ else np.ndim(part) for part in arrays)
+
+
+def _into_stacks(values: Values, mine: Mine, settings: Settings) -> Call:
+    """Write each row's value into its own array."""
+    index = settings["index"]
+    x, v = everywhere(values, mine)
+    if type(index) is DiagonalIndex:
+        index = tuple(index)
+    taken = np.broadcast_to(0.0, x.shape[1:])[index].ndim
+    extra = v.ndim - 1 - taken
+    if extra > 0:  # axes of length 1
+        v = v.reshape((v.shape[0], *v.shape[1 + extra :]))
+    v = lifted(v, taken)
+    v = np.moveaxis(v, 0, _separated(index)) if _separated(index) else v
+    return [x, v], {**settings, "index": (EVERYTHING, *index)}
 
 
 class IndexSet(Linear):
@@ -129,6 +161,8 @@ class IndexSet(Linear):
     A copy of x with v at an index. If an element occurs twice in the index, the later value wins.
     """
 
+    on_complex = Complex.HOLOMORPHIC
+    stacked = staticmethod(_into_stacks)
     cases = (
         case((4, 3), (2, 3), index=(slice(0, None, 2),)),
         case((4, 3), (), index=(..., 1)),
@@ -160,6 +194,8 @@ class IndexSet(Linear):
 class IndexAdd(Linear):
     r"""y = x + \operatorname{scatter}(v, \mathrm{index}, \operatorname{shape}(x))"""
 
+    on_complex = Complex.HOLOMORPHIC
+    stacked = staticmethod(_into_stacks)
     cases = (
         case((4, 3), (2, 3), index=(slice(0, None, 2),)),
         case((3, 2), (3, 2), index=(ROWS,)),
@@ -171,6 +207,14 @@ class IndexAdd(Linear):
         y = _copy_for(x, v)
         np.add.at(y, index, v)
         return y
+
+    @staticmethod
+    def touches(args: Any, moving: Any, settings: Settings) -> Any:
+        x, v = args
+        taken = places(x.shape, settings["index"])
+        added = np.broadcast_to(np.arange(math.prod(v.shape)).reshape(v.shape), taken.shape)
+        each = [(np.arange(math.prod(x.shape)),) * 2, (taken.ravel(), added.ravel())]
+        return [each[k] for k in moving]
 
     @staticmethod
     def adjoint_x(y_bar: Array) -> Array:
@@ -204,6 +248,8 @@ def _entry(part: Any) -> Any:
     """Return one part of an index in NumPy's terms; arrays are copied, so that later changes do not affect the tape."""
     if isinstance(part, BASIC):
         return part
+    if running.maps and (rows := row_part(part)) is not None:
+        return rows
     if isinstance(part, list | tuple) and not len(part):
         return np.zeros(0, np.intp)
     if isinstance(part, list | tuple):
@@ -284,6 +330,8 @@ def getitem(x: Array, index: Any) -> Array:
     array([1., 1., 3.])
     """
     parts = index_of(index)
+    if any(map(is_mapped, parts)):
+        return take_rows(x, parts)
     if any(map(is_captured, parts)) and not isinstance(x, Tensor):
         x = state(x)
     return viewed(GetItem, x, {"index": parts, "unique": plainly_once(parts)})
@@ -298,14 +346,18 @@ class Place:
 
     def get(self) -> Array:
         """Return a copy of `x[index]`."""
+        if any(map(is_mapped, self._index)):
+            return take_rows(self._x, self._index)
         return GetItem.apply(self._x, index=self._index, unique=plainly_once(self._index))
 
     def set(self, value: Array) -> Array:
         """Return a copy with `value` there; if an element occurs twice in the index, the later value wins."""
-        return IndexSet.apply(self._x, value, index=self._index)
+        return _set(self._x, self._index, value)
 
     def add(self, value: Array) -> Array:
         """Return a copy with `value` added there, twice for an element that occurs twice in the index."""
+        if any(map(is_mapped, self._index)):
+            return add_rows(self._x, self._index, value)
         return IndexAdd.apply(self._x, value, index=self._index)
 
     def subtract(self, value: Array) -> Array:
@@ -342,6 +394,13 @@ class Place:
         return self.set(function(self.get()))
 
 
+def _set(x: Array, index: tuple[Any, ...], value: Any) -> Array:
+    """Return a copy of `x` with `value` at an index."""
+    if any(map(is_mapped, index)):
+        return set_rows(x, index, value)
+    return IndexSet.apply(x, value, index=index)
+
+
 class At:
     """What `x.at` is: `x.at[index].set(value)` and the like return a changed copy.
 
@@ -375,7 +434,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if target.leaf is not None:
         target.write_values(lambda array: array.__setitem__(parts, value_of(value)))
         return
-    target.become(_replaced(x, value) if _is_whole(parts, x) else IndexSet.apply(x, value, index=parts), relaid)
+    target.become(_replaced(x, value) if _is_whole(parts, x) else _set(x, parts, value), relaid)
 
 
 def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:
@@ -393,8 +452,10 @@ def _replaced(x: Tensor, value: Any) -> Tensor:
         )
     if not _fits(value.shape, x.shape):
         raise ValueError(f"index_set: could not broadcast a value of shape {value.shape} into shape {x.shape}")
+    if is_mapped(x):
+        return constant_like(np.broadcast_to(value.reshape(value.shape[-x.ndim :]), x.shape).astype(x.dtype), x)
     new = Laid.apply(value, shape=x.shape, dtype=x.dtype, strides=innermost(x).strides)
-    return new if isinstance(new, Tensor) else Tensor(new, x._trace, None)
+    return constant_like(new, x)
 
 
 def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:

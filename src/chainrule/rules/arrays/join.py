@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import connect
 from chainrule.core.operands.foreign import joined
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, along_axis, everywhere, past_leading
 from chainrule.core.tree import flatten
 
 from .index import GetItem
-from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, expand_dims, ravel, shaped, transpose
+from .shape import astype, atleast_1d, atleast_2d, atleast_3d, axis_of, expand_dims, ravel, shaped, transpose
 
 
 def _along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
@@ -31,6 +32,7 @@ class Concatenate(Linear):
     One after the other along an existing axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2, 3), (2, 1), axis=1),
         case((2, 3), (1, 3), (2, 3)),
@@ -57,13 +59,20 @@ class Concatenate(Linear):
         return stacks, {"axis": past_leading((settings["axis"],), stacks[0].ndim - 1)[0]}
 
 
+def _stack_rows(values: Values, mine: Mine, settings: Settings) -> Call:
+    stacks = everywhere(values, mine)
+    return stacks, {"axis": past_leading((settings["axis"],), stacks[0].ndim)[0]}
+
+
 class Stack(Linear):
     r"""y = \operatorname{stack}(x)
 
     One after the other along a new axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), (2, 3), axis=1), case((2,), (2,), axis=-1), case((), (), ()), case((2, 0), (2, 0)))
+    stacked = staticmethod(_stack_rows)
 
     @staticmethod
     def primal(*xs: Array, axis: int = 0) -> Array:
@@ -81,8 +90,10 @@ class Split(Linear):
     Cut along an axis before each of the indices `cuts`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     several = True
     cases = (case((5, 2), cuts=(1, 3)), case((2, 4), cuts=(2, 2), axis=-1), case((3,)), case((0, 2), cuts=(0,)))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, cuts: tuple[int, ...] = (), axis: int = 0) -> tuple[Array, ...]:
@@ -94,50 +105,64 @@ class Split(Linear):
         return Concatenate.apply(*y_bar, axis=axis)
 
 
+def _as(dtype: Any, casting: str, arrays: Sequence[Array]) -> Sequence[Array]:
+    """Return arrays in the dtype that a joint array is to have; None leaves them as they are."""
+    if dtype is None:
+        return arrays
+    found = [shaped(x) for x in arrays]
+    for x in found:
+        if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
+            raise TypeError(f"got dtype {x.dtype}, which the rule casting={casting!r} does not convert to {dtype}")
+    return [astype(x, dtype) for x in found]
+
+
 @implements(np.concatenate)
-def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
-    """Return the arrays joined along `axis`; with None, flattened and joined.
+def concatenate(
+    arrays: Sequence[Array], axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
+) -> Array:
+    """Return the arrays joined along `axis`; with None, flattened and joined. `dtype` and `casting` are NumPy's.
 
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1)
     array([[0., 1., 1.],
            [0., 1., 1.]])
     """
-    arrays = tuple(arrays)
+    arrays = tuple(_as(dtype, casting, tuple(arrays)))
     if not arrays:
         raise ValueError("concatenate: got no arrays, expected one or more")
     if axis is None:
         return Concatenate.apply(*map(ravel, arrays))
-    return Concatenate.apply(*map(shaped, arrays), axis=axis_of("concatenate", axis, np.ndim(arrays[0])))
+    arrays = tuple(map(shaped, arrays))
+    return Concatenate.apply(*arrays, axis=axis_of("concatenate", axis, arrays[0].ndim))
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
+def stack(arrays: Sequence[Array], axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Return arrays of one shape joined along a new axis, at position `axis` of the result.
 
     >>> stack([np.zeros(2), np.ones(2)], axis=-1)
     array([[0., 1.],
            [0., 1.]])
     """
-    arrays = tuple(map(shaped, arrays))
+    arrays = tuple(map(shaped, _as(dtype, casting, tuple(arrays))))
     if not arrays:
         raise ValueError("stack: got no arrays, expected one or more")
     return Stack.apply(*arrays, axis=axis_of("stack", axis, arrays[0].ndim + 1))
 
 
 @implements(np.vstack)
-def vstack(arrays: Sequence[Array]) -> Array:
+def vstack(arrays: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Return the arrays one below the other; vectors are rows."""
-    return concatenate([atleast_2d(x) for x in arrays])
+    return concatenate([atleast_2d(x) for x in arrays], dtype=dtype, casting=casting)
 
 
 row_stack = vstack
 
 
 @implements(np.hstack)
-def hstack(arrays: Sequence[Array]) -> Array:
+def hstack(arrays: Sequence[Array], *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Return the arrays side by side: along axis 1, vectors along their only axis."""
     arrays = [atleast_1d(x) for x in arrays]
-    return concatenate(arrays, axis=0 if arrays and arrays[0].ndim == 1 else 1)
+    return concatenate(arrays, axis=0 if arrays and arrays[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
@@ -149,7 +174,7 @@ def dstack(arrays: Sequence[Array]) -> Array:
 @implements(np.column_stack)
 def column_stack(arrays: Sequence[Array]) -> Array:
     """Return the arrays side by side; vectors are columns."""
-    columns = [x if np.ndim(x) >= 2 else transpose(atleast_2d(x)) for x in arrays]
+    columns = [x if x.ndim >= 2 else transpose(atleast_2d(x)) for x in map(shaped, arrays)]
     return concatenate(columns, axis=1)
 
 

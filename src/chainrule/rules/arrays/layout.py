@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import innermost
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example
+from chainrule.core.transforms.batch import Done, Mine, Settings, Values, lifted
+from chainrule.core.transforms.mapped import is_mapped
 
 LARGEST_GAP = 8
 """An array's layout is copied, gaps included, if it spans at most this many times its elements' memory."""
@@ -25,6 +28,7 @@ class Laid(Linear):
     Repeated to a shape, rounded to a dtype, with the elements of the array `strides` bytes apart.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (
         case((2, 3), shape=(2, 3), dtype=np.float64, strides=(8, 16)),
         case((3,), shape=(2, 3), dtype=np.float64, strides=(48, 16)),
@@ -43,6 +47,12 @@ class Laid(Linear):
     def adjoint(y_bar: Array) -> Array:
         r"""\bar x = \bar y"""
         return y_bar
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Done:  # noqa: ARG004
+        shape = settings["shape"]
+        x: Array = np.broadcast_to(lifted(values[0], len(shape)), (values[0].shape[0], *shape))
+        return Done(np.array(x, settings["dtype"]) if not isinstance(x, Tensor) else x.astype(settings["dtype"]))
 
 
 def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Array:
@@ -68,13 +78,19 @@ def in_layout(x: Array) -> Array:
 
 def laid_as(new: Array, x: Array) -> Array:
     """Return a tensor with the same axis order in memory as `x`, of the same shape."""
-    if not isinstance(new, Tensor) or new.ndim < 2 or np.shape(x) != new.shape:
+    if not isinstance(new, Tensor) or new.ndim < 2 or np.shape(x) != new.shape or is_mapped(new):
         return new
     return relaid_to(new, np.empty_like(example(x), new.dtype))
 
 
 def relaid(new: Tensor, old: Tensor) -> Tensor:
-    """Return `new` with the shape, dtype and memory layout of `old`; `new` itself if it already has them."""
+    """Return `new` with the shape, dtype and memory layout of `old`; `new` itself if it already has them.
+
+    The rows of a `vmap` have no memory of their own, and so no layout.
+    """
+    if is_mapped(new) or is_mapped(old):
+        y = new if new.shape == old.shape else np.broadcast_to(new, old.shape)
+        return y if y.dtype == old.dtype else y.astype(old.dtype)  # type: ignore[return-value]
     return relaid_to(new, innermost(old))
 
 

@@ -1,12 +1,19 @@
 """Variance, standard deviation and weighted average."""
 
+from typing import Any
+
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
+from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect, plain
+from chainrule.core.transforms.batch import along_axes
+from chainrule.rules.elementary.complex_parts import conjugated
 
+from . import reduce_options as options
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
 
 CASES = (
@@ -25,13 +32,16 @@ def _freedom(x_shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
 
 
 def _deviation(x: Array, axis: Axis) -> Array:
-    return x - mean(x, axis=axis, keepdims=True)
+    """Return the deviation from the mean; of complex numbers its conjugate, with which rules multiply."""
+    return conjugated(x - mean(x, axis=axis, keepdims=True))
 
 
 class Var(General):
     r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -67,6 +77,7 @@ class Std(General):
     y = \sqrt{\frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2}
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = CASES
     kinks = (
         Kink(
@@ -76,6 +87,7 @@ class Std(General):
             "them equal; PyTorch and JAX give NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
@@ -101,6 +113,41 @@ def degrees(name: str, ddof: float, correction: float | None) -> float:
     return ddof if correction is None else correction
 
 
+def _optioned(
+    name: str,
+    a: Array,
+    axis: Axis,
+    ddof: float,
+    keepdims: bool,
+    dtype: Any = None,
+    out: Any = None,
+    where: Any = True,
+    mean: Any = None,
+    **unknown: Any,
+) -> Array:
+    """Return a variance or a standard deviation with NumPy's `dtype`, `where`, `mean` and `out`."""
+    refuse(name, **unknown)
+    a = arrayed(a) if dtype is None else arrayed(a).astype(dtype)
+    if where is True and mean in (None, np._NoValue):
+        y = (Var if name == "var" else Std).apply(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    else:
+        y = _composed(a, axis, ddof, where, mean)
+        if name == "std":
+            equal = plain(lambda v: v == 0, y)
+            y = np.where(equal, 0, np.sqrt(np.where(equal, 1, y)))
+        y = y if keepdims else sum(y, axis=axis)  # over axes of length 1: this removes them
+    return y if out is None else options.written(name, out, y)
+
+
+def _composed(a: Array, axis: Axis, ddof: float, where: Any, mean: Any) -> Array:
+    chosen = np.broadcast_to(np.asarray(value_of(where)), a.shape)
+    if mean is None or mean is np._NoValue:
+        mean = options.mean_of(sum, a, axis, True, chosen)
+    deviation = np.where(chosen, a - mean, 0)
+    freedom = np.sum(chosen, axis=axis, keepdims=True) - ddof
+    return sum(deviation * deviation, axis=axis, keepdims=True) / np.where(freedom > 0, freedom, np.nan).astype(a.dtype)
+
+
 @implements(np.var)
 def var(
     a: Array,
@@ -115,13 +162,15 @@ def var(
 ) -> Array:
     """Return the variance over `axis`: the sum of squared deviations divided by `n - ddof`.
 
-    `correction` is another name for `ddof`; `dtype`, `out`, `mean` and `where` raise a TypeError.
+    `correction` is another name for `ddof`; `dtype`, `out`, `mean` and `where` are NumPy's.
 
     >>> float(var(np.array([1.0, 2.0, 3.0]), ddof=1))
     1.0
     """
-    refuse("var", dtype=dtype, out=out, **refused)
-    return Var.apply(a, axis=axis, ddof=degrees("var", ddof, correction), keepdims=keepdims)
+    ddof = degrees("var", ddof, correction)
+    if refused or dtype is not None or out is not None:
+        return _optioned("var", a, axis, ddof, keepdims, dtype=dtype, out=out, **refused)
+    return Var.apply(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @implements(np.std)
@@ -144,8 +193,10 @@ def std(
     >>> grad(std)(np.array([2.0, 2.0]))
     array([0., 0.])
     """
-    refuse("std", dtype=dtype, out=out, **refused)
-    return Std.apply(a, axis=axis, ddof=degrees("std", ddof, correction), keepdims=keepdims)
+    ddof = degrees("std", ddof, correction)
+    if refused or dtype is not None or out is not None:
+        return _optioned("std", a, axis, ddof, keepdims, dtype=dtype, out=out, **refused)
+    return Std.apply(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @implements(np.average)

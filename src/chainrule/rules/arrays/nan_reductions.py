@@ -8,9 +8,11 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
-from chainrule.core.traces.capturing import is_captured, plain
+from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import every_value, is_captured, may_hold, plain
 from chainrule.core.traces.capturing import known as opened
 
+from . import reduce_options as options
 from .cumulative import cumprod, cumsum, prod
 from .moments import degrees
 from .order_statistics import asked, place_of, placed_back, real_like
@@ -19,7 +21,7 @@ from .reduce import Axis, arrayed, known, max, min, refuse, sum
 
 def _warn(nothing: Array, said: str) -> None:
     """Warn, as NumPy does, about a slice with no elements left."""
-    if not is_captured(nothing) and np.any(nothing):
+    if not is_captured(nothing) and np.any(every_value(nothing)):
         warnings.warn(said, RuntimeWarning, stacklevel=4)
 
 
@@ -29,11 +31,11 @@ def _nanextreme(name: str, extreme: Callable[..., Array], worst: float, a: Array
         return extreme(a, axis=axis, keepdims=keepdims)
     if a.size == 0:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     y = extreme(np.where(is_known, a, worst), axis=axis, keepdims=keepdims)
     nothing = ~is_known.any(axis=axis, keepdims=keepdims)
     _warn(nothing, "All-NaN slice encountered")
-    return np.where(nothing, np.nan, y) if is_captured(nothing) or np.any(nothing) else y
+    return np.where(nothing, np.nan, y) if may_hold(nothing) else y
 
 
 @implements(np.nanmax)
@@ -43,14 +45,16 @@ def nanmax(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = Fals
     >>> float(nanmax(np.array([1.0, np.nan, 3.0])))
     3.0
     """
-    refuse("nanmax", out=out, **refused)
+    if refused or out is not None:
+        return options.MAX.apply(nanmax, a, axis, keepdims, out=out, **refused)
     return _nanextreme("nanmax", max, -np.inf, a, axis, keepdims)
 
 
 @implements(np.nanmin)
 def nanmin(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return the smallest element along `axis`, ignoring NaN; NaN, with a warning, if there is none."""
-    refuse("nanmin", out=out, **refused)
+    if refused or out is not None:
+        return options.MIN.apply(nanmin, a, axis, keepdims, out=out, **refused)
     return _nanextreme("nanmin", min, np.inf, a, axis, keepdims)
 
 
@@ -59,7 +63,8 @@ def nanprod(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
     """Return the product over `axis`, ignoring NaN; one if nothing is left."""
-    refuse("nanprod", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        return options.PROD.apply(nanprod, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return prod(known(a, 1)[1], axis=axis, keepdims=keepdims)
 
 
@@ -70,14 +75,20 @@ def nancumsum(a: Array, axis: int | None = None, dtype: Array = None, out: Array
     >>> nancumsum(np.array([1.0, np.nan, 2.0]))
     array([1., 1., 3.])
     """
-    refuse("nancumsum", dtype=dtype, out=out)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    if out is not None:
+        return options.written("nancumsum", out, nancumsum(a, axis))
     return cumsum(known(a)[1], axis=axis)
 
 
 @implements(np.nancumprod)
 def nancumprod(a: Array, axis: int | None = None, dtype: Array = None, out: Array = None) -> Array:
     """Return the running product, treating NaN as one."""
-    refuse("nancumprod", dtype=dtype, out=out)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    if out is not None:
+        return options.written("nancumprod", out, nancumprod(a, axis))
     return cumprod(known(a, 1)[1], axis=axis)
 
 
@@ -112,7 +123,12 @@ def nanvar(
     >>> float(nanvar(np.array([1.0, np.nan, 3.0])))
     1.0
     """
-    refuse("nanvar", dtype=dtype, out=out, **refused)
+    where = refused.pop("where", True)
+    if where is not True:
+        a = np.where(np.asarray(value_of(where)), arrayed(a), np.nan)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    refuse("nanvar", out=out, **refused)
     return _spread(arrayed(a), axis, degrees("nanvar", ddof, correction), keepdims)
 
 
@@ -129,7 +145,12 @@ def nanstd(
     **refused: Array,
 ) -> Array:
     """Return the square root of `nanvar`. As for `std`, the gradient where all elements are equal is zero."""
-    refuse("nanstd", dtype=dtype, out=out, **refused)
+    where = refused.pop("where", True)
+    if where is not True:
+        a = np.where(np.asarray(value_of(where)), arrayed(a), np.nan)
+    if dtype is not None:
+        a = arrayed(a).astype(dtype)
+    refuse("nanstd", out=out, **refused)
     a = arrayed(a)
     variance = _spread(a, axis, degrees("nanstd", ddof, correction), keepdims)
 

@@ -1,11 +1,13 @@
 """Polynomials as coefficients, highest power first: NumPy's `poly…` functions for plain arrays."""
 
+from typing import Any
+
 import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
-from chainrule.rules.linalg.inverses import lstsq
+from chainrule.rules.linalg.inverses import inv, lstsq
 
 from .calculus import convolve
 from .join import concatenate, stack
@@ -151,16 +153,25 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
 
 
 @implements(np.polyfit)
-def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, *, w: Array = None) -> Array:
+def polyfit(
+    x: Array,
+    y: Array,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: Array = None,
+    cov: bool | str = False,
+) -> Any:
     """Return the coefficients, [deg + 1] or [deg + 1, K], of the best fit to `y` [M] or [M, K] at `x` [M].
 
     The fit is by least squares, with residuals multiplied by `w` [M] before squaring. `x`, `y` and `w` are
-    differentiable; for NumPy's `full` and `cov`, use `lstsq`.
+    differentiable. With `cov` the covariance of the coefficients comes second ("unscaled" without the factor of the
+    residuals); with `full` come the sum of squared residuals, the rank, the singular values and `rcond`.
 
     >>> polyfit(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]), 1).round(6)
     array([2., 1.])
     """
-    x, y = arrayed(x), arrayed(y)
+    x, y = floating(x), floating(y)
     if x.ndim != 1 or y.ndim not in (1, 2) or x.shape[0] != y.shape[0] or deg < 0:
         raise ValueError(
             f"polyfit: got x {x.shape}, y {y.shape} and deg={deg}, expected [M], [M] or [M, K], and 0 or more"
@@ -171,5 +182,29 @@ def polyfit(x: Array, y: Array, deg: int, rcond: float | None = None, *, w: Arra
         powers, y = powers * w[:, None], y * (w if y.ndim == 1 else w[:, None])
     # Columns of one length keep the problem as well conditioned as it can be.
     scale = np.sqrt(sum(powers * powers, axis=0))
-    fitted = lstsq(powers / scale, y, len(x) * np.finfo(x.dtype).eps if rcond is None else rcond).x
-    return fitted / (scale if y.ndim == 1 else scale[:, None])
+    rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
+    found = lstsq(powers / scale, y, rcond)
+    fitted = found.x / (scale if y.ndim == 1 else scale[:, None])
+    if full:
+        return fitted, found.residuals, found.rank, found.singular_values, rcond
+    return (fitted, _covariance(powers / scale, scale, y, found.x, cov)) if cov else fitted
+
+
+def _covariance(powers: Array, scale: Array, y: Array, scaled: Array, cov: bool | str) -> Array:
+    """Return the covariance of the coefficients, from the normal equations in columns of one length."""
+    base = inv(np.transpose(powers) @ powers) / (scale[:, None] * scale)
+    if cov == "unscaled":
+        return base
+    rows, columns = powers.shape
+    if rows <= columns:
+        raise ValueError(
+            f"polyfit: cov=True needs more points than coefficients, got {rows} and {columns}; pass cov='unscaled'"
+        )
+    factor = sum((y - powers @ scaled) ** 2, axis=0) / (rows - columns)
+    return base * factor if y.ndim == 1 else base[:, :, None] * factor
+
+
+def floating(x: Array) -> Array:
+    """Return an array or list, integers as float64."""
+    x = arrayed(x)
+    return x.astype(np.float64) if x.dtype.kind in "iub" else x

@@ -7,7 +7,8 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.capturing import boxes_in, example, plain
+from chainrule.core.traces.capturing import boxes_in, example, mapped_in, plain
+from chainrule.core.transforms.mapped import constant_like
 from chainrule.core.tree import map_leaves
 
 NAMES = (
@@ -30,12 +31,13 @@ QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
 def boxed_beside(x: Any, array: Any) -> Any:
     """Return a new array as a constant of the trace of `x` if that is a transform's; otherwise unchanged."""
     inside = isinstance(x, Tensor) and x._trace.level > 0 and not isinstance(array, Tensor)
-    return Tensor(array, x._trace, None) if inside else array
+    return constant_like(array, x) if inside else array
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
     def answer(*args: Any, **settings: Any) -> Any:
-        if function.__name__ not in ABOUT_SHAPES and any(True for _ in boxes_in((args, settings))):
+        depends = function.__name__ not in ABOUT_SHAPES
+        if depends and (mapped_in((args, settings)) is not None or any(True for _ in boxes_in((args, settings)))):
             return plain(lambda args, settings: function(*args, **settings), args, settings)
         look = example if function.__name__ in ABOUT_SHAPES else value_of
         like = args[0] if args and function.__name__ in MADE_TO_WRITE else None

@@ -6,17 +6,21 @@ counted from the end; `keepdims` keeps the reduced axes with length 1.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import Tensor
+from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import plain, running
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, past_leading
+from chainrule.core.transforms.batch import along_axes, along_axis
+
+from . import reduce_options as options
 
 Axis = int | tuple[int, ...] | None
 
@@ -87,15 +91,10 @@ def reducer(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduce
 
 
-def _stacked(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    """Reduce each value of a stack separately."""
-    shape, axis = values[0].shape[1:], settings["axis"]
-    return values, {**settings, "axis": past_leading(tuple(axes_of(shape, axis)), len(shape))}
-
-
 class Sum(Linear):
     r"""y = \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "Σ"
     cases = (*CASES, *EMPTY_CASES)
 
@@ -111,12 +110,13 @@ class Sum(Linear):
         """
         return kept(y_bar, x_shape, axis)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 class Mean(Linear):
     r"""y = \frac{1}{n} \sum_{\text{axis}} x"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
 
     @staticmethod
@@ -128,7 +128,7 @@ class Mean(Linear):
         r"""\bar x = \frac{\bar y}{n}"""
         return kept(y_bar, x_shape, axis) / (count(x_shape, axis) or 1)
 
-    stacked = staticmethod(_stacked)
+    stacked = staticmethod(along_axes)
 
 
 def shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -136,7 +136,22 @@ def shares(x: Array, y: Array, axis: Axis) -> Array:
 
     A plain array: the shares are constant wherever the extreme has a derivative.
     """
-    return plain(lambda x, y: _shares(np.asarray(x), kept(y, np.shape(x), axis), axis), x, y)
+    return plain(Shares(axis), x, y)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each element's share is, as a function of plain arrays that a compiled program can recognise."""
+
+    axis: Axis
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        return _shares(np.asarray(x), kept(y, np.shape(x), self.axis), self.axis)
+
+
+def shared(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
+    """Return the adjoint of an extreme for plain arrays: y_bar times the shares."""
+    return kept(y_bar, x.shape, axis) * _shares(x, kept(y, x.shape, axis), axis)
 
 
 def _shares(x: Array, y: Array, axis: Axis) -> Array:
@@ -152,8 +167,10 @@ def _shares(x: Array, y: Array, axis: Axis) -> Array:
 class _Extreme(General, abstract=True):
     """Common base of `Max` and `Min`: the derivative goes to the elements that attain the extreme."""
 
+    on_complex = Complex.HOLOMORPHIC
     picks = True
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def adjoint(y_bar: Array, x: Array, y: Array, *, axis: Axis) -> Array:
@@ -197,7 +214,9 @@ class Min(_Extreme):
 class Argmax(Constant):
     r"""y = \operatorname{argmax}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3, 4)), case((3, 4), axis=0), case((3, 4), axis=-1))
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -207,7 +226,9 @@ class Argmax(Constant):
 class Argmin(Constant):
     r"""y = \operatorname{argmin}(x, \mathrm{axis})"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = Argmax.cases
+    stacked = staticmethod(along_axis)
 
     @staticmethod
     def primal(x: Array, *, axis: int | None = None) -> Array:
@@ -217,7 +238,9 @@ class Argmin(Constant):
 class Any(Constant):
     r"""y = [\sum_{\text{axis}} [x \ne 0] > 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -227,7 +250,9 @@ class Any(Constant):
 class All(Constant):
     r"""y = [\sum_{\text{axis}} [x = 0] = 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -237,7 +262,9 @@ class All(Constant):
 class CountNonzero(Constant):
     r"""y = \sum_{\text{axis}} [x \ne 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -251,13 +278,13 @@ def sum(
 ) -> Array:
     """Return the sum over `axis`; float16 is accumulated in float32.
 
-    `dtype`, `out`, `initial` and `where` raise a TypeError.
+    `dtype`, `out`, `initial` and `where` are NumPy's.
 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
     if refused or dtype is not None or out is not None:
-        refuse("sum", dtype=dtype, out=out, **refused)
+        return options.SUM.apply(sum, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return Sum.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -270,7 +297,15 @@ def mean(
     >>> mean(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=-1)
     array([1.5, 3.5])
     """
-    refuse("mean", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        where = refused.pop("where", True)
+        if where is not True:
+            return options.Options("mean", 0).apply(
+                lambda a, **over: options.mean_of(sum, a, where=where, **over),
+                *(a, axis, keepdims),
+                **{"dtype": dtype, "out": out, **refused},
+            )
+        return options.Options("mean", 0).apply(mean, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return Mean.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -282,14 +317,16 @@ def max(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, 
     >>> grad(max)(np.array([1.0, 3.0, 3.0]))
     array([0. , 0.5, 0.5])
     """
-    refuse("max", out=out, **refused)
+    if refused or out is not None:
+        return options.MAX.apply(max, a, axis, keepdims, out=out, **refused)
     return Max.apply(a, axis=axis, keepdims=keepdims)
 
 
 @implements(np.min, np.amin)
 def min(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return the smallest element along `axis`, NaN if one is NaN. Ties share the gradient equally."""
-    refuse("min", out=out, **refused)
+    if refused or out is not None:
+        return options.MIN.apply(min, a, axis, keepdims, out=out, **refused)
     return Min.apply(a, axis=axis, keepdims=keepdims)
 
 
@@ -307,7 +344,7 @@ def ptp(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False) 
 def known(a: Array, filling: float = 0) -> tuple[Array, Array]:
     """Return which elements are not NaN, and the array with the others replaced by `filling`."""
     a = arrayed(a)
-    is_known = plain(lambda a: ~np.isnan(a), a)
+    is_known = plain(lambda a: ~np.isnan(a), a, stacks=True)
     return is_known, np.where(is_known, a, filling)
 
 
@@ -320,7 +357,8 @@ def nansum(
     >>> float(nansum(np.array([1.0, np.nan, 2.0])))
     3.0
     """
-    refuse("nansum", dtype=dtype, out=out, **refused)
+    if refused or dtype is not None or out is not None:
+        return options.SUM.apply(nansum, a, axis, keepdims, dtype=dtype, out=out, **refused)
     return sum(known(a)[1], axis=axis, keepdims=keepdims)
 
 
@@ -329,7 +367,11 @@ def nanmean(
     a: Array, axis: Axis = None, dtype: Array = None, out: Array = None, keepdims: bool = False, **refused: Array
 ) -> Array:
     """Return the mean over `axis`, ignoring NaN; NaN, with NumPy's warning, if nothing is left."""
-    refuse("nanmean", dtype=dtype, out=out, **refused)
+    where = refused.pop("where", True)
+    if where is not True:
+        a = np.where(value_of(where), numbers(a), np.nan)
+    if refused or dtype is not None or out is not None:
+        return options.Options("nanmean", 0).apply(nanmean, a, axis, keepdims, dtype=dtype, out=out, **refused)
     is_known, filled = known(a)
     total = sum(filled, axis=axis, keepdims=keepdims)
     return total / is_known.sum(axis=axis, keepdims=keepdims).astype(total.dtype)
@@ -356,14 +398,16 @@ def argmin(a: Array, axis: int | None = None, out: Array = None, *, keepdims: bo
 @implements(np.any)
 def any(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return whether some element along `axis` is not zero."""
-    refuse("any", out=out, **refused)
+    if refused or out is not None:
+        return options.ANY.apply(any, a, axis, keepdims, out=out, **refused)
     return Any.apply(a, axis=axis, keepdims=keepdims)
 
 
 @implements(np.all)
 def all(a: Array, axis: Axis = None, out: Array = None, keepdims: bool = False, **refused: Array) -> Array:
     """Return whether every element along `axis` is not zero."""
-    refuse("all", out=out, **refused)
+    if refused or out is not None:
+        return options.ALL.apply(all, a, axis, keepdims, out=out, **refused)
     return All.apply(a, axis=axis, keepdims=keepdims)
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.inplace import viewed
 from chainrule.core.kinds import Constant, Linear
 from chainrule.core.memory.alias import innermost
+from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, past_leading
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, on_last_axes, past_leading
 
 Axes = int | Sequence[int]
 
@@ -24,6 +25,7 @@ BROADCAST = "it repeats elements of another array (np.broadcast_to, broadcast_ar
 class Reshape(Linear):
     r"""y = \operatorname{reshape}(x, \mathrm{shape})"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     cases = (case((2, 3), shape=(3, 2)), case((2, 3), shape=-1), case((), shape=(1, 1)), case((0, 3), shape=(3, 0)))
 
@@ -51,6 +53,7 @@ class Transpose(Linear):
     Axis k of y is axis axes[k] of x; without axes their order is reversed.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REORDERED
     symbol = "xᵀ"
     cases = (case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3), axes=(-1, 0)), case(()), case((0, 3)))
@@ -83,6 +86,7 @@ class BroadcastTo(Linear):
     Repeated along new axes and along axes of length 1, over which the cotangent is summed.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.REPEATED
     cases = (case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,)), case((1,), shape=(0,)))
 
@@ -111,6 +115,7 @@ class Astype(Linear):
     Rounded to another floating dtype.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     is_pointwise = True
     cases = (case((2, 3), dtype=np.float64), case((), dtype=np.float64))
@@ -131,7 +136,9 @@ class AstypeDiscrete(Constant):
     To integers, booleans or objects: constant almost everywhere.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((2, 3), dtype=np.int64), case((2, 3), dtype=np.bool_))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, dtype: Any = np.int64) -> Array:
@@ -141,6 +148,7 @@ class AstypeDiscrete(Constant):
 class Copy(Linear):
     r"""y = x"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     is_pointwise = True
     cases = (case((2, 3)), case((2, 3), order="C"), case(()), case((0,)))
@@ -166,7 +174,7 @@ def as_tuple(numbers: Any) -> tuple[int, ...]:
 
 def shaped(x: Any) -> Array:
     """Return `x` as something with a shape: arrays and tensors unchanged, numbers and lists as arrays."""
-    return x if hasattr(x, "shape") else np.asarray(x)
+    return x if hasattr(x, "shape") else numbers(x)
 
 
 def axis_of(function: str, axis: int, ndim: int) -> int:
@@ -184,26 +192,55 @@ def _listed(first: Any, more: tuple[Any, ...]) -> Any:
     return (first, *more) if more else first
 
 
-def _in_c_order(function: str, order: str) -> None:
-    if order != "C":
-        raise ValueError(f"{function}: got order={order!r}, expected 'C', the only order of tensors; transpose first")
+def _is_c(function: str, x: Array, order: str) -> bool:
+    """Whether an order of NumPy's, for this array, is that of rows; it is that of columns otherwise."""
+    if order not in ("C", "F", "A"):
+        raise ValueError(f"{function}: got order={order!r}, expected 'C', 'F' or 'A'")
+    if order != "A":
+        return order == "C"
+    flags = innermost(x).flags if isinstance(x, Tensor) else np.asarray(x).flags
+    return not flags.f_contiguous or flags.c_contiguous
+
+
+def _in_memory(x: Array) -> tuple[int, ...]:
+    """Return the axes in the order in which they lie in memory, the fastest last."""
+    strides = innermost(x).strides if isinstance(x, Tensor) else np.asarray(x).strides
+    return tuple(sorted(range(len(strides)), key=lambda k: -abs(strides[k])))
 
 
 @implements(np.reshape)
-def reshape(x: Array, shape: Any, *more: int, order: str = "C") -> Array:
+def reshape(x: Array, shape: Any, *more: int, order: str = "C", copy: bool | None = None) -> Array:
     """Return the elements of `x`, last axis fastest, in another shape; one length may be -1.
+
+    With `order="F"` the first axis is the fastest. `copy` is NumPy's: True gives a copy, False asks for a view.
 
     >>> reshape(np.arange(6.0), 2, -1).shape, reshape(np.arange(6.0), (3, 2)).shape
     ((2, 3), (3, 2))
     """
-    _in_c_order("reshape", order)
-    return viewed(Reshape, x, {"shape": _listed(shape, more)})
+    x, shape = shaped(x), _listed(shape, more)
+    if not _is_c("reshape", x, order):
+        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        y = transpose(viewed(Reshape, transpose(x), {"shape": lengths[::-1]}))
+    else:
+        y = viewed(Reshape, x, {"shape": shape})
+    if copy is False and isinstance(x, Tensor) and isinstance(y, Tensor):
+        if not np.may_share_memory(innermost(x), innermost(y)):
+            raise ValueError(f"reshape: copy=False, but the elements have to be copied for the shape {y.shape}")
+        return y
+    return Copy.apply(y, order="C") if copy else y
 
 
 @implements(np.ravel)
 def ravel(x: Array, order: str = "C") -> Array:
-    """Return the elements flattened, last axis fastest: a view if they are contiguous, else a copy."""
-    _in_c_order("ravel", order)
+    """Return the elements flattened, last axis fastest: a view if they are contiguous, else a copy.
+
+    With `order="F"` the first axis is the fastest, and with "K" they are in the order of memory.
+    """
+    x = shaped(x)
+    if order == "K":
+        return ravel(transpose(x, _in_memory(x)))
+    if not _is_c("ravel", x, order):
+        return ravel(transpose(x))
     if isinstance(x, Tensor) and not is_contiguous(x):
         return flatten(x)
     return viewed(Reshape, x, {"shape": -1})
@@ -221,8 +258,11 @@ def contiguous(x: Array) -> Array:
 
 
 def flatten(x: Array, order: str = "C") -> Array:
-    """Return a flattened copy of the elements, last axis fastest."""
-    _in_c_order("flatten", order)
+    """Return a flattened copy of the elements, last axis fastest, or in another order of `ravel`."""
+    if order == "K":
+        return flatten(transpose(x, _in_memory(x)))
+    if not _is_c("flatten", x, order):
+        return flatten(transpose(x))
     return Reshape.apply(contiguous(x), shape=-1)
 
 
@@ -298,6 +338,8 @@ def squeeze(x: Array, axis: Axes | None = None) -> Array:
     """Return `x` without its axes of length 1, or without those in `axis`."""
     x = shaped(x)
     ones = tuple(k for k, n in enumerate(x.shape) if n == 1)
+    if x.ndim == 0 and isinstance(axis, int) and axis in (0, -1):
+        return viewed(Reshape, x, {"shape": ()})  # NumPy allows it
     dropped = ones if axis is None else axes_of("squeeze", axis, x.ndim)
     for k in dropped:
         if x.shape[k] != 1:

@@ -7,8 +7,10 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
-from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example, is_captured, plain
+from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import every_value, example, is_captured, mapped_in, plain
+from chainrule.core.transforms.mapped import is_mapped
+from chainrule.rules.elementary.complex_parts import conjugated, real
 from chainrule.rules.linalg.matmul import matmul
 
 from .calculus import convolve
@@ -22,12 +24,12 @@ from .shape import atleast_2d, ravel, squeeze, transpose
 
 @implements(np.correlate)
 def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
-    r"""Return $c_k = \sum_n a_{n+k} v_n$ for two vectors; `mode` selects the positions, as in `convolve`.
+    r"""Return $c_k = \sum_n a_{n+k} \bar v_n$ for two vectors; `mode` selects the positions, as in `convolve`.
 
     >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5]), mode="same")
     array([2. , 3.5, 3. ])
     """
-    a, v = arrayed(a), arrayed(v)
+    a, v = arrayed(a), conjugated(arrayed(v))
     if mode != "same" or a.ndim != 1 or v.ndim != 1 or a.size >= v.size:
         return convolve(a, v[::-1] if v.ndim else v, mode)
     start = a.size // 2  # NumPy swaps the arguments if the second is longer, which moves the middle
@@ -68,7 +70,9 @@ def cov(
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         divisor = 0.0
     centred = x - average(x, axis=1, weights=w, keepdims=True)
-    return squeeze(matmul(centred, transpose(centred if w is None else centred * w)) * np.divide(1.0, divisor))
+    return squeeze(
+        matmul(centred, transpose(conjugated(centred if w is None else centred * w))) * np.divide(1.0, divisor)
+    )
 
 
 def _variables(name: str, m: Array, rowvar: bool) -> Array:
@@ -101,9 +105,16 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
-    deviation = np.sqrt(diagonal(c))
+    deviation = np.sqrt(real(diagonal(c)))
     r = c / deviation[:, None] / deviation[None, :]
-    return r + plain(lambda r: np.clip(r, -1, 1) - r, r)
+    return r + plain(_excess, r)
+
+
+def _excess(r: Array) -> Array:
+    """Return what clips a coefficient, or each part of a complex one, to ±1."""
+    if r.dtype.kind != "c":
+        return np.clip(r, -1, 1) - r
+    return np.clip(r.real, -1, 1) + 1j * np.clip(r.imag, -1, 1) - r
 
 
 @implements(np.ediff1d)
@@ -128,6 +139,8 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
     """
     x = arrayed(x)
     length = len(np.bincount(example(x), minlength=minlength))
+    if is_mapped(x) and np.max(every_value(x), initial=-1) >= max(minlength, 1):
+        mapped_in(x).refuse("bincount gives each row a result of another shape, unless minlength= is large enough")
 
     def counted(x: Array) -> Array:
         counts = np.bincount(x, minlength=minlength)
@@ -172,3 +185,55 @@ def histogram(
     places = plain(lambda a, e: np.clip(np.searchsorted(e, a, side="right") - 1, 0, last).reshape(-1), a, edges)
     y = bincount(places, ravel(np.where(inside, weights, 0)), len(edges) - 1)
     return (y / np.diff(edges).astype(y.dtype) / sum(y) if density else y), edges
+
+
+@implements(np.histogramdd)
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Array = None
+) -> tuple[Array, Any]:
+    """Return how many points [N, D] each box of a grid holds, or the sum of their `weights`, and the edges.
+
+    As for `histogram`, only `weights` has a derivative.
+    """
+    points = sample if isinstance(sample, Tensor) else np.asarray(_columns(sample))
+    if weights is None:
+        counts, edges = plain(lambda p, b, r: np.histogramdd(p, b, r, density), points, bins, range)
+        return counts, edges
+    weights = arrayed(weights)
+    edges = plain(lambda p, b, r: np.histogramdd(p, b, r)[1], points, bins, range)
+    places, inside = plain(_boxes_of, points, edges)
+    shape = tuple(len(edge) - 1 for edge in edges)
+    y = bincount(places, np.where(inside, weights, 0), int(np.prod(shape))).reshape(shape)
+    if density:
+        y = y / sum(y)
+        for axis, edge in enumerate(edges):
+            y = y / np.diff(edge).reshape([-1 if k == axis else 1 for k in np.arange(len(edges))])
+    return y, edges
+
+
+def _columns(sample: Any) -> Array:
+    """Return points given as one array [N, D], or as one vector for each axis."""
+    if hasattr(sample, "shape"):
+        return sample
+    return np.stack([value_of(x) for x in sample], axis=-1)
+
+
+def _boxes_of(points: Array, edges: Any) -> tuple[Array, Array]:
+    """Return the flat number of the box that each point is in, and whether it is in one."""
+    inside = np.ones(len(points), bool)
+    numbers = []
+    for x, edge in zip(points.T, edges, strict=True):
+        inside &= (x >= edge[0]) & (x <= edge[-1])
+        numbers.append(np.clip(np.searchsorted(edge, x, side="right") - 1, 0, len(edge) - 2))
+    return np.ravel_multi_index(tuple(numbers), tuple(len(edge) - 1 for edge in edges)), inside
+
+
+@implements(np.histogram2d)
+def histogram2d(
+    x: Array, y: Array, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Array = None
+) -> tuple[Array, Array, Array]:
+    """Return `histogramdd` of points (x, y), and the edges along both axes. Only `weights` has a derivative."""
+    if np.ndim(bins) == 1 and len(bins) not in (1, 2):
+        bins = [np.asarray(bins), np.asarray(bins)]
+    counts, edges = histogramdd([x, y], bins, range, density, weights)
+    return counts, edges[0], edges[1]

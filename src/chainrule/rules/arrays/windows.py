@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import on_last_axes
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -138,7 +140,9 @@ class Unfold(Linear):
     What lies under the kernel: of x `[…, size]`, y `[…, kernel, positions]`. Elements outside of x are zero.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
@@ -168,7 +172,9 @@ class Fold(Linear):
     Windows `[…, kernel, positions]` summed where they overlap, to `[…, size]`; the adjoint of `Unfold`.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = tuple(map(_folded_case, CASES))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows, size: Ints = ()) -> Array:

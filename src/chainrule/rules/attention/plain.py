@@ -19,6 +19,7 @@ from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.network.softmax import exponentials, softmax
 
+from . import proofs as proofs_of
 from .blockwise import blockwise_attention
 from .scores import OPEN, pulled, scores_of
 
@@ -38,6 +39,7 @@ class ScaledDotProductAttention(Fused):
     M is the mask where it holds floats. Booleans, and `causal`, stand for an M of 0 (may attend) and −inf.
     """
 
+    proofs = proofs_of.ATTENTION
     role = Role.ATTENTION
     letters = {"y": "O"}
     definitions = {"p": WEIGHTS}

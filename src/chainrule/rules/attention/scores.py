@@ -4,6 +4,8 @@ import numpy as np
 
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import constant_of
+from chainrule.core.transforms.mapped import is_mapped
 from chainrule.rules.linalg.matmul import transposed
 
 OPEN = np.True_
@@ -35,12 +37,12 @@ def check(q: Array, k: Array, v: Array, mask: Array) -> None:
 
 def allowed(mask: Array, causal: bool, shape: tuple[int, ...]) -> Array | None:
     """Return which scores of this shape count, as a boolean array, or None if all do."""
-    mask = value_of(mask)
-    given = mask if mask.dtype.kind == "b" and not (mask.ndim == 0 and mask) else None
+    mask = constant_of(mask) if is_mapped(mask) else value_of(mask)
+    given = mask if mask.dtype.kind == "b" and (mask.ndim or is_mapped(mask) or not mask) else None
     if not causal:
         return given
     below = np.tri(*shape[-2:], dtype=np.bool_)
-    return below if given is None else below & given
+    return below if given is None else np.logical_and(below, given)
 
 
 def scores_of(q: Array, k: Array, v: Array, mask: Array, causal: bool, scale: float | None) -> Array:

@@ -2,15 +2,18 @@
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear, Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
+
+from . import proofs as proofs_of
 
 
 class Add(Linear):
     r"""y = a + b"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.BIAS
     symbol = "+"
     is_inlined = True
@@ -34,6 +37,7 @@ class Add(Linear):
 class Subtract(Linear):
     r"""y = a - b"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.BIAS
     symbol = "−"
     is_inlined = True
@@ -57,6 +61,7 @@ class Subtract(Linear):
 class Negative(Linear):
     r"""y = -x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "−x"
     is_inlined = True
     is_pointwise = True
@@ -74,6 +79,7 @@ class Negative(Linear):
 class Multiply(Bilinear):
     r"""y = a \odot b"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "×"
     is_inlined = True
     is_pointwise = True
@@ -96,6 +102,8 @@ class Multiply(Bilinear):
 class Divide(Elementwise):
     r"""y = \frac{a}{b}"""
 
+    proofs = proofs_of.DIVIDE
+    on_complex = Complex.HOLOMORPHIC
     poles = {"b": (0.0, 0.0)}
     symbol = "÷"
     is_inlined = True
@@ -120,6 +128,8 @@ class Divide(Elementwise):
 class Square(Elementwise):
     r"""y = x^2"""
 
+    proofs = {"x": proofs_of.SQUARE}
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     symbol = "x²"
     is_inlined = True

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
@@ -11,6 +12,7 @@ from chainrule.core.tree import Tree, map_leaves
 class Less(Constant):
     r"""y = [a < b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -21,6 +23,7 @@ class Less(Constant):
 class LessEqual(Constant):
     r"""y = [a \le b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -31,6 +34,7 @@ class LessEqual(Constant):
 class Greater(Constant):
     r"""y = [a > b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -41,6 +45,7 @@ class Greater(Constant):
 class GreaterEqual(Constant):
     r"""y = [a \ge b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -51,6 +56,7 @@ class GreaterEqual(Constant):
 class Equal(Constant):
     r"""y = [a = b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     takes_anything = True
     is_pointwise = True
 
@@ -62,6 +68,7 @@ class Equal(Constant):
 class NotEqual(Constant):
     r"""y = [a \ne b]"""
 
+    on_complex = Complex.HOLOMORPHIC
     takes_anything = True
     is_pointwise = True
 
@@ -73,6 +80,7 @@ class NotEqual(Constant):
 class LogicalAnd(Constant):
     r"""y = [a \ne 0 \land b \ne 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -83,6 +91,7 @@ class LogicalAnd(Constant):
 class LogicalOr(Constant):
     r"""y = [a \ne 0 \lor b \ne 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -93,6 +102,7 @@ class LogicalOr(Constant):
 class LogicalXor(Constant):
     r"""y = [[a \ne 0] \ne [b \ne 0]]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -103,6 +113,7 @@ class LogicalXor(Constant):
 class LogicalNot(Constant):
     r"""y = [x = 0]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -113,6 +124,7 @@ class LogicalNot(Constant):
 class Isnan(Constant):
     r"""y = [x \ne x]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -123,6 +135,7 @@ class Isnan(Constant):
 class Isinf(Constant):
     r"""y = [|x| = \infty]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -133,6 +146,7 @@ class Isinf(Constant):
 class Isfinite(Constant):
     r"""y = [|x| < \infty]"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod
@@ -156,6 +170,7 @@ class Signbit(Constant):
 class StopGradient(Constant):
     r"""y = x"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
 
     @staticmethod

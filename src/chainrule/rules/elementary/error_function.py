@@ -12,6 +12,7 @@ from chainrule.core.facts import Flat
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
 from .exponential import exp
 
 SMALL, LARGE = 0.46875, 4.0
@@ -115,6 +116,8 @@ def _erfc_block(x: Array) -> Array:
 def _in_blocks(function: Array, x: Array) -> Array:
     """Apply a function of one axis to an array of any shape; integers become float64, float16 uses float32."""
     x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError("expected real numbers")
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     flat = x.ravel().astype(np.promote_types(dtype, np.float32), copy=False)
     y = np.empty(flat.shape, dtype)
@@ -148,6 +151,7 @@ class Erf(Elementwise):
 class Erfc(Elementwise):
     r"""y = \operatorname{erfc}(x)"""
 
+    proofs = {"x": proofs_of.ERFC}
     flat = Flat.BOTH
     bounds = (0.0, 2.0)
     cost = 20

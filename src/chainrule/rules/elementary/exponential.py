@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
+
+from . import proofs as proofs_of
 
 POSITIVE = {"x": (0.2, 3.0)}
 
@@ -14,6 +17,7 @@ POSITIVE = {"x": (0.2, 3.0)}
 class Exp(Elementwise):
     r"""y = e^x"""
 
+    on_complex = Complex.HOLOMORPHIC
     symbol = "eˣ"
     cost = 8
 
@@ -30,6 +34,8 @@ class Exp(Elementwise):
 class Exp2(Elementwise):
     r"""y = 2^x"""
 
+    proofs = {"x": proofs_of.EXP2}
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.exp2(x)
@@ -42,6 +48,9 @@ class Exp2(Elementwise):
 
 class Expm1(Elementwise):
     r"""y = e^x - 1"""
+
+    proofs = {"x": proofs_of.EXPM1}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -56,6 +65,8 @@ class Expm1(Elementwise):
 class Log(Elementwise):
     r"""y = \log(x)"""
 
+    proofs = {"x": proofs_of.LOG}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     symbol = "log"
     domain = POSITIVE
@@ -73,6 +84,8 @@ class Log(Elementwise):
 class Log2(Elementwise):
     r"""y = \frac{\log(x)}{\log(2)}"""
 
+    proofs = {"x": proofs_of.LOG2}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -89,6 +102,8 @@ class Log2(Elementwise):
 class Log10(Elementwise):
     r"""y = \frac{\log(x)}{\log(10)}"""
 
+    proofs = {"x": proofs_of.LOG10}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     domain = POSITIVE
 
@@ -105,6 +120,8 @@ class Log10(Elementwise):
 class Log1p(Elementwise):
     r"""y = \log(1 + x)"""
 
+    proofs = {"x": proofs_of.LOG1P}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.8, 3.0)}
 
     @staticmethod
@@ -119,6 +136,8 @@ class Log1p(Elementwise):
 
 class Logaddexp(Elementwise):
     r"""y = \log(e^a + e^b)"""
+
+    proofs = proofs_of.LOGADDEXP
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Parts of numbers: integer and fractional, real and imaginary; scaling by powers of two."""
+"""Parts of numbers: integer and fractional; conjugates, scaling by powers of two, cumulative functions."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
-from chainrule.core.traces.capturing import example, known, plain
-from chainrule.rules.arrays.arrange import roll
+from chainrule.core.traces.capturing import known
 from chainrule.rules.arrays.cumulative import cumprod, cumsum
 from chainrule.rules.arrays.join import concatenate
 from chainrule.rules.arrays.reduce import arrayed, refuse
 from chainrule.rules.arrays.shape import astype
 
+from .complex_parts import Conjugate, is_complex
 from .powers import positive
 from .rounding import floor_divide, fmod, remainder, round, trunc
 
@@ -71,29 +71,13 @@ def modf(x: Array) -> tuple[Array, Array]:
     return fmod(np.where(np.isinf(known(x)), 0, x), 1), trunc(x)
 
 
-@implements(np.real, np.real_if_close)
-def real(val: Array, tol: float = 100) -> Array:  # noqa: ARG001
-    """Return `val` itself: all numbers here are real."""
-    return arrayed(val)
-
-
 @implements(np.conjugate)
 def conjugate(x: Array) -> Array:
-    """Return a copy of `x`: all numbers here are real."""
+    """Return the complex conjugate; of real numbers it is a copy."""
     x = arrayed(x)
+    if is_complex(x):
+        return Conjugate.apply(x)
     return positive(astype(x, np.int8) if x.dtype == np.bool_ else x)  # NumPy's own dtype for it
-
-
-@implements(np.imag)
-def imag(val: Array) -> Array:
-    """Return zeros: all numbers here are real."""
-    return np.zeros_like(example(val))
-
-
-@implements(np.angle)
-def angle(z: Array, deg: bool = False) -> Array:
-    """Return 0 for positive and π for negative numbers, in degrees with `deg`: constants."""
-    return plain(lambda z: np.angle(z, deg), z)
 
 
 def _cumulative(name: str, function: Any, first: float, x: Array, axis: int | None, include_initial: bool) -> Array:
@@ -127,22 +111,3 @@ def cumulative_prod(
 if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     implements(np.cumulative_sum)(cumulative_sum)
     implements(np.cumulative_prod)(cumulative_prod)
-
-
-def _halves(x: Array, axes: Any, up: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-    return tuple(x.shape[k] // 2 if up else -(x.shape[k] // 2) for k in axes), axes
-
-
-@implements(np.fft.fftshift)
-def fftshift(x: Array, axes: Any = None) -> Array:
-    """Return `x` with the zero-frequency element in the middle of each of `axes`."""
-    x = arrayed(x)
-    return roll(x, *_halves(x, axes, True))
-
-
-@implements(np.fft.ifftshift)
-def ifftshift(x: Array, axes: Any = None) -> Array:
-    """Undo `fftshift`."""
-    x = arrayed(x)
-    return roll(x, *_halves(x, axes, False))

@@ -4,16 +4,18 @@ import math
 
 import numpy as np
 
-from chainrule.core.facts import Moves
+from chainrule.core.facts import Complex, Moves
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 from chainrule.core.tensor import Tensor
 from chainrule.rules.arrays.shape import astype
 
+from . import proofs as proofs_of
 from .compare import logical_and
+from .complex_parts import conjugated, is_complex
 from .exponential import log
-from .rounding import sign
+from .rounding import Sign
 from .selection import where
 
 INFINITE = "the derivative grows without bound towards 0, and its limit is given, as in PyTorch and JAX"
@@ -26,10 +28,11 @@ to_infinity = np.errstate(divide="ignore")
 class Power(Elementwise):
     r"""y = a^b
 
-    Negative bases have real powers only at integer exponents. At base 0 the partial for the base is infinite if the
-    exponent is below 1.
+    Negative bases have real powers only at integer exponents; complex ones have their principal value. At base 0 the
+    partial for the base is infinite if the exponent is below 1.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     poles = {"a": (-math.inf, 0.0)}
     symbol = "xⁿ"
     is_inlined = True
@@ -62,13 +65,17 @@ class Power(Elementwise):
         r"""\frac{\partial y}{\partial b} = y \log(a)"""
         if not hasattr(a, "dtype"):
             a = y.dtype.type(a)
-        positive = a > 0
+        if y.dtype.kind == "c":  # every base but 0 has a logarithm
+            a = astype(a, y.dtype) if isinstance(a, Tensor) else a.astype(y.dtype)
+            positive = a != 0
+        else:
+            positive = a > 0
         return where(positive, y, 0) * log(where(positive, a, 1))
 
 
 def _one_less(a: Array, b: Array) -> Array:
     """Return `b - 1`, but 0 where the derivative of a⁰ at 0 would become 0 · 0⁻¹."""
-    if type(b) in (int, float):
+    if type(b) in (int, float, complex):
         return b - 1 if b else 0
     return where(logical_and(a == 0, b == 0), 0, b - 1)
 
@@ -76,6 +83,8 @@ def _one_less(a: Array, b: Array) -> Array:
 class Reciprocal(Elementwise):
     r"""y = \frac{1}{x}"""
 
+    proofs = {"x": proofs_of.RECIPROCAL}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (0.0, 0.0)}
     symbol = "1/x"
     is_inlined = True
@@ -94,6 +103,8 @@ class Reciprocal(Elementwise):
 class Sqrt(Elementwise):
     r"""y = \sqrt{x}"""
 
+    proofs = {"x": proofs_of.SQRT}
+    on_complex = Complex.HOLOMORPHIC
     poles = {"x": (-math.inf, 0.0)}
     symbol = "√"
     cost = 3
@@ -114,6 +125,7 @@ class Sqrt(Elementwise):
 class Cbrt(Elementwise):
     r"""y = \sqrt[3]{x}"""
 
+    proofs = {"x": proofs_of.CBRT}
     domain = POSITIVE
     kinks = (Kink((0.0,), (np.inf,), INFINITE),)
 
@@ -131,6 +143,8 @@ class Cbrt(Elementwise):
 class Absolute(Elementwise):
     r"""y = |x|"""
 
+    proofs = {"x": proofs_of.ABSOLUTE}
+    on_complex = Complex.REAL_LINEAR
     symbol = "|x|"
     kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 on its sides, as in PyTorch; JAX gives 1"),)
 
@@ -140,13 +154,17 @@ class Absolute(Elementwise):
 
     @staticmethod
     def partial(x: Array) -> Array:
-        r"""\frac{\partial y}{\partial x} = \operatorname{sign}(x)"""
-        return sign(x)
+        r"""\frac{\partial y}{\partial x} = \operatorname{sign}(x)
+
+        For complex x it is the conjugate, and the product with a tangent has its real part.
+        """
+        return conjugated(sign(x))
 
 
 class Hypot(Elementwise):
     r"""y = \sqrt{a^2 + b^2}"""
 
+    proofs = proofs_of.HYPOT
     kinks = (Kink((0.0, 0.0), (0.0, 0.0), "the tip of a cone: the mean over all directions; PyTorch gives NaN"),)
 
     @staticmethod
@@ -183,6 +201,7 @@ class Copysign(Elementwise):
 class Positive(Linear):
     r"""y = x"""
 
+    on_complex = Complex.HOLOMORPHIC
     moves = Moves.SAME
     is_pointwise = True
 
@@ -206,9 +225,22 @@ copysign = implements(np.copysign)(Copysign.apply)
 positive = implements(np.positive)(Positive.apply)
 
 
+@implements(np.sign)
+def sign(x: Array) -> Array:
+    """Return the sign of real numbers, -1, 0 or 1, a constant; of complex ones `x / abs(x)`, or 0 where x is 0.
+
+    >>> sign(np.array([-2.5, 3.0])), complex(sign(np.array(3 + 4j)))
+    (array([-1.,  1.]), (0.6+0.8j))
+    """
+    if not is_complex(x):
+        return Sign.apply(x)
+    zero = x == 0
+    return where(zero, 0, x) / where(zero, 1, absolute(x))
+
+
 @implements(np.float_power)
 def float_power(a: Array, b: Array) -> Array:
-    """Return `a ** b`, computed in float64 whatever the dtypes.
+    """Return `a ** b`, computed in double precision whatever the dtypes.
 
     >>> float_power(np.array([2, 4]), -1)
     array([0.5 , 0.25])
@@ -217,4 +249,5 @@ def float_power(a: Array, b: Array) -> Array:
 
 
 def _double(x: Array) -> Array:
-    return astype(x, np.float64) if isinstance(x, Tensor) else np.asarray(x, np.float64)[()]
+    dtype = np.complex128 if is_complex(x) else np.float64
+    return astype(x, dtype) if isinstance(x, Tensor) else np.asarray(x, dtype)[()]

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Constant, Elementwise
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
+
+from .complex_parts import imag, is_complex, real, with_parts
 
 FLAT = "flat on both sides of the jump, as in PyTorch and JAX"
 JUMP = "the derivative on the side that the value at the jump belongs to"
@@ -53,6 +55,7 @@ class Round(Constant):
     Halves go to the even neighbour.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.STEP
     is_pointwise = True
     kinks = (Kink((0.5,), (0.0,), FLAT),)
@@ -63,7 +66,10 @@ class Round(Constant):
 
 
 class Sign(Constant):
-    r"""y = \operatorname{sign}(x)"""
+    r"""y = \operatorname{sign}(x)
+
+    Of real numbers; `sign` in `powers` takes complex ones, too.
+    """
 
     role = Role.STEP
     is_pointwise = True
@@ -171,7 +177,6 @@ floor = implements(np.floor)(Floor.apply)
 ceil = implements(np.ceil)(Ceil.apply)
 trunc = implements(np.trunc, np.fix)(Trunc.apply)
 rint = implements(np.rint)(Round.apply)
-sign = implements(np.sign)(Sign.apply)
 heaviside = implements(np.heaviside)(Heaviside.apply)
 floor_divide = implements(np.floor_divide)(FloorDivide.apply)
 remainder = mod = implements(np.remainder)(Remainder.apply)
@@ -201,4 +206,6 @@ def nan_to_num(
     """
     if not copy:
         raise ValueError("nan_to_num: copy=False would change its argument in place; leave it out")
+    if is_complex(x):
+        return with_parts(*(NanToNum.apply(part, nan=nan, posinf=posinf, neginf=neginf) for part in (real(x), imag(x))))
     return NanToNum.apply(x, nan=nan, posinf=posinf, neginf=neginf)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.core.facts import Flat, Role
+from chainrule.core.facts import Complex, Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
@@ -19,6 +19,7 @@ TIE = "ties share the gradient equally: the mean of the derivatives on the two s
 class Where(Linear):
     r"""y = \begin{cases} a & \mathrm{condition} \ne 0 \\ b & \text{otherwise} \end{cases}"""
 
+    on_complex = Complex.HOLOMORPHIC
     is_pointwise = True
     cases = (
         case(np.array([True, False, True]), (3,), (3,)),
@@ -46,6 +47,7 @@ class Where(Linear):
 class _Extremum(Elementwise, abstract=True):
     """The larger or smaller of two."""
 
+    on_complex = Complex.HOLOMORPHIC
     picks = True
     kinks = (
         Kink(at=(0.0, 0.0), value=(0.5, 0.5), reason=TIE),
@@ -74,7 +76,7 @@ def _share(mine: Array, other: Array, y: Array) -> Array:
         tied = won & np.equal(other, y)
         return won - y.dtype.type(0.5) * tied if tied.any() else won
 
-    return plain(shared, mine, other, y)
+    return plain(shared, mine, other, y, stacks=True)
 
 
 class Maximum(_Extremum):
@@ -124,6 +126,7 @@ class Clip(Elementwise):
     A bound of None is no bound.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     domain = {"low": (-1.5, -0.5), "high": (0.5, 1.5)}
     kinks = (
         Kink((-1.0, -1.0, 1.0), (1.0, 0.0, 0.0), "x itself passes at a bound, as in PyTorch; JAX halves it"),

@@ -15,10 +15,11 @@ from chainrule.core.operands.protocols import implements, late, ufuncs
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.network.activation import sigmoid
 
+from . import proofs as proofs_of
 from .compare import logical_and
 from .error_function import erf, erfc
 from .exponential import exp, log, log1p
-from .rounding import sign
+from .rounding import Sign
 from .selection import where
 
 POSITIVE = {"x": (0.3, 4.0)}
@@ -135,12 +136,13 @@ class Ive(Elementwise):
         r"""\frac{\partial y}{\partial x} =
         \frac{\operatorname{ive}(n - 1, x) + \operatorname{ive}(n + 1, x)}{2} - y \operatorname{sign}(x)
         """
-        return (Ive.apply(x, n=abs(n - 1)) + Ive.apply(x, n=n + 1)) / 2 - y * sign(x)
+        return (Ive.apply(x, n=abs(n - 1)) + Ive.apply(x, n=n + 1)) / 2 - y * Sign.apply(x)
 
 
 class Logit(Elementwise):
     r"""y = \log(\frac{x}{1 - x})"""
 
+    proofs = {"x": proofs_of.LOGIT}
     domain = {"x": (0.05, 0.95)}
 
     @staticmethod

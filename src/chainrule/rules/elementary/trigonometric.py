@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 
-from chainrule.core.facts import Flat, Role
+from chainrule.core.facts import Complex, Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 
+from . import proofs as proofs_of
+from .complex_parts import is_complex
 from .powers import INFINITE, hypot, sqrt, to_infinity
 from .selection import where
 
@@ -16,6 +18,7 @@ from .selection import where
 class Sin(Elementwise):
     r"""y = \sin(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
 
     @staticmethod
@@ -31,6 +34,8 @@ class Sin(Elementwise):
 class Cos(Elementwise):
     r"""y = \cos(x)"""
 
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.cos(x)
@@ -44,6 +49,8 @@ class Cos(Elementwise):
 class Tan(Elementwise):
     r"""y = \tan(x)"""
 
+    proofs = {"x": proofs_of.TAN}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-1.2, 1.2)}
 
     @staticmethod
@@ -59,6 +66,8 @@ class Tan(Elementwise):
 class Arcsin(Elementwise):
     r"""y = \arcsin(x)"""
 
+    proofs = {"x": proofs_of.ARCSIN}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE), Kink((-1.0,), (np.inf,), INFINITE))
 
@@ -76,6 +85,8 @@ class Arcsin(Elementwise):
 class Arccos(Elementwise):
     r"""y = \arccos(x)"""
 
+    proofs = {"x": proofs_of.ARCCOS}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
     kinks = (Kink((1.0,), (-np.inf,), INFINITE), Kink((-1.0,), (-np.inf,), INFINITE))
 
@@ -92,6 +103,9 @@ class Arccos(Elementwise):
 
 class Arctan(Elementwise):
     r"""y = \arctan(x)"""
+
+    proofs = {"x": proofs_of.ARCTAN}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -140,6 +154,9 @@ def _distance(a: Array, b: Array) -> Array:
 class Sinh(Elementwise):
     r"""y = \sinh(x)"""
 
+    proofs = {"x": proofs_of.SINH}
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.sinh(x)
@@ -152,6 +169,9 @@ class Sinh(Elementwise):
 
 class Cosh(Elementwise):
     r"""y = \cosh(x)"""
+
+    proofs = {"x": proofs_of.COSH}
+    on_complex = Complex.HOLOMORPHIC
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -166,6 +186,8 @@ class Cosh(Elementwise):
 class Tanh(Elementwise):
     r"""y = \tanh(x)"""
 
+    proofs = {"x": proofs_of.TANH}
+    on_complex = Complex.HOLOMORPHIC
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
@@ -184,6 +206,9 @@ class Tanh(Elementwise):
 class Arcsinh(Elementwise):
     r"""y = \operatorname{arcsinh}(x)"""
 
+    proofs = {"x": proofs_of.ARCSINH}
+    on_complex = Complex.HOLOMORPHIC
+
     @staticmethod
     def primal(x: Array) -> Array:
         return np.arcsinh(x)
@@ -191,12 +216,14 @@ class Arcsinh(Elementwise):
     @staticmethod
     def partial(x: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = \frac{1}{\sqrt{1 + x^2}}"""
-        return 1 / hypot(x, 1)
+        return 1 / sqrt(x * x + 1) if is_complex(x) else 1 / hypot(x, 1)
 
 
 class Arccosh(Elementwise):
     r"""y = \operatorname{arccosh}(x)"""
 
+    proofs = {"x": proofs_of.ARCCOSH}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (1.2, 4.0)}
     kinks = (Kink((1.0,), (np.inf,), INFINITE),)
 
@@ -214,6 +241,8 @@ class Arccosh(Elementwise):
 class Arctanh(Elementwise):
     r"""y = \operatorname{arctanh}(x)"""
 
+    proofs = {"x": proofs_of.ARCTANH}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (-0.9, 0.9)}
 
     @staticmethod
@@ -229,6 +258,8 @@ class Arctanh(Elementwise):
 class Sinc(Elementwise):
     r"""y = \frac{\sin(\pi x)}{\pi x}"""
 
+    proofs = {"x": proofs_of.SINC}
+    on_complex = Complex.HOLOMORPHIC
     domain = {"x": (0.1, 3.0)}
     kinks = (Kink((0.0,), (0.0,), "no kink: the formula is 0/0 here, the function has its maximum"),)
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import Call, Mine, Settings, Values
 from chainrule.rules.arrays.gather import diagonal_view
 from chainrule.rules.arrays.reduce import arrayed, refuse, sum
 
@@ -80,6 +81,15 @@ def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array,
     return views if same and out.size and k else None
 
 
+def _contract_rows(values: Values, mine: Mine, settings: Settings) -> Call | None:
+    """Give the leading axis of a stack an index of its own."""
+    of_a, of_b, result = _split(settings["subscripts"])
+    i = next((i for i in ascii_letters if i not in of_a + of_b), None)
+    if i is None:
+        return None
+    return values, {"subscripts": f"{i * mine[0]}{of_a},{i * mine[1]}{of_b}->{i}{result}"}
+
+
 class Einsum(Bilinear):
     r"""y = \operatorname{einsum}(a, b)
 
@@ -87,6 +97,7 @@ class Einsum(Bilinear):
     operand or in the result; `einsum` ensures that.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
     cases = (
         case((3, 4), (4, 2), subscripts="ij,jk->ik"),
@@ -100,6 +111,7 @@ class Einsum(Bilinear):
         case((0, 3), (3, 2), subscripts="ij,jk->ik"),
         case((2, 0), (0, 2), subscripts="ij,jk->ik"),
     )
+    stacked = staticmethod(_contract_rows)
 
     @staticmethod
     def primal(a: Array, b: Array, *, subscripts: str) -> Array:

@@ -9,13 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
-from chainrule.core.traces.capturing import effect, example, plain
+from chainrule.core.traces.capturing import effect, every_value, plain
 from chainrule.core.traces.dispatch import described
+from chainrule.core.transforms.batch import along_last_axes, on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
+from chainrule.rules.elementary.complex_parts import conjugated, imag, is_complex, real
 
+from . import proofs as proofs_of
 from .matmul import matmul, transposed
 
 REGULAR = np.array([[2.0, 0.5, -0.3], [0.1, -1.5, 0.7], [0.4, 0.2, 1.2]])
@@ -37,15 +41,23 @@ def identity(like: Array) -> Array:
     return np.eye(like.shape[-1], dtype=like.dtype)
 
 
+def star(x: Array) -> Array:
+    """Return the conjugate transpose of each matrix, the transpose of real ones."""
+    return conjugated(transposed(x))
+
+
 def symmetric(x: Array) -> Array:
-    """Return the symmetric part of each matrix."""
-    return (x + transposed(x)) / 2
+    """Return the symmetric part of each matrix, of complex ones the Hermitian part."""
+    return (x + star(x)) / 2
 
 
 class Inv(General):
     r"""Y = A^{-1}"""
 
+    proofs = {"a": proofs_of.INVERSE}
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -65,7 +77,10 @@ class Inv(General):
 class Solve(General):
     r"""Y = A^{-1} B"""
 
+    proofs = proofs_of.SOLVE
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR, (3, 2)), case(BATCH, (3, 2)), case(REGULAR, (2, 3, 1)), case(np.zeros((0, 3, 3)), (3, 2)))
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
@@ -89,7 +104,7 @@ def cofactors(a: Array, y: Array) -> Array:
     There they come from the recurrence $M_k = A M_{k-1} + c_k I$, $c_k = -\operatorname{tr}(A M_k) / k$ (U. Le Verrier,
     1840; D. K. Faddeev, 1949): it divides by no element, so it can be differentiated again.
     """
-    if np.all(example(y) != 0):  # if a captured call meets a zero later, the inverse raises an error
+    if np.all(every_value(y) != 0):  # if a captured call meets a zero later, the inverse raises an error
         return y[..., None, None] * transposed(Inv.apply(a))
     n, eye = a.shape[-1], identity(a)
     m = a * 0 + eye
@@ -102,7 +117,9 @@ def cofactors(a: Array, y: Array) -> Array:
 class Det(General):
     r"""y = \det A"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(REGULAR), case(BATCH), case(np.diag([0.0, 2.0, 3.0])), case((1, 1)), case(np.zeros((0, 3, 3))))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -125,8 +142,10 @@ class Det(General):
 class Slogdet(General):
     r"""(s, y) = (\operatorname{sign}(\det A), \log \operatorname{abs}(\det A))"""
 
+    on_complex = Complex.REAL_LINEAR
     several = True
     cases = (case(REGULAR), case(BATCH))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
@@ -134,14 +153,23 @@ class Slogdet(General):
         return sign, logarithm
 
     @staticmethod
-    def vjp(y_bar: tuple[Array, Array], a: Array) -> Array:
-        r"""\bar A = \bar y A^{-\top}"""
-        return y_bar[1][..., None, None] * transposed(Inv.apply(a))
+    def vjp(y_bar: tuple[Array, Array], a: Array, y: tuple[Array, Array]) -> Array:
+        r"""\bar A = (\bar y + \mathrm{i} \operatorname{imag}(\bar s s)) A^{-\top}
+
+        The sign of a real determinant is constant.
+        """
+        weight = y_bar[1]
+        if is_complex(y[0]):
+            weight = weight + 1j * imag(y_bar[0] * y[0])
+        return weight[..., None, None] * transposed(Inv.apply(a))
 
     @staticmethod
     def jvp(a: Array, a_dot: Array, y: tuple[Array, Array]) -> tuple[Array, Array]:
-        r"""(\dot s, \dot y) = (0, \operatorname{tr}(A^{-1} \dot A))"""
-        return y[0] * 0, sum(transposed(Inv.apply(a)) * a_dot, axis=(-1, -2))
+        r"""(\dot s, \dot y) = (\mathrm{i} \operatorname{imag}(t) s, \operatorname{real}(t)), \quad
+        t = \operatorname{tr}(A^{-1} \dot A)
+        """
+        t = sum(transposed(Inv.apply(a)) * a_dot, axis=(-1, -2))
+        return y[0] * (1j * imag(t) if is_complex(t) else 0), t
 
 
 class Pinv(General):
@@ -151,7 +179,9 @@ class Pinv(General):
     problems whose variables separate", 1973, equation 4.12; it holds where the rank is constant.)
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = (case(TALL), case(TALL.T), case(BATCH))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array, *, rcond: float | None = None) -> Array:
@@ -161,17 +191,22 @@ class Pinv(General):
     def adjoint(y_bar: Array, a: Array, y: Array) -> Array:
         r"""\bar A = -Y^\top \bar Y Y^\top + \bar Y^\top Y Y^\top - A Y \bar Y^\top Y Y^\top
         + Y^\top Y \bar Y^\top - Y^\top Y \bar Y^\top Y A
+
+        For complex matrices, the conjugate of what it is for the conjugate of $\bar Y$ with conjugate transposes.
         """
-        yt, bar_t = transposed(y), transposed(y_bar)
+        y_bar = conjugated(y_bar)
+        yt, bar_t = star(y), star(y_bar)
         left, right = bar_t @ y @ yt, yt @ y @ bar_t
-        return -(yt @ y_bar @ yt) + (left - a @ (y @ left)) + (right - right @ y @ a)
+        return conjugated(-(yt @ y_bar @ yt) + (left - a @ (y @ left)) + (right - right @ y @ a))
 
     @staticmethod
     def jvp(a: Array, a_dot: Array, y: Array) -> Array:
         r"""\dot Y = -Y \dot A Y + Y Y^\top \dot A^\top - Y Y^\top \dot A^\top A Y
         + \dot A^\top Y^\top Y - Y A \dot A^\top Y^\top Y
+
+        For complex matrices, with conjugate transposes.
         """
-        yt, dot_t = transposed(y), transposed(a_dot)
+        yt, dot_t = star(y), star(a_dot)
         left, right = dot_t @ yt @ y, y @ yt @ dot_t
         return -(y @ a_dot @ y) + (right - right @ a @ y) + (left - y @ (a @ left))
 
@@ -236,8 +271,14 @@ def slogdet(a: Array) -> SlogdetResult:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Array, rcond: float | None = None, *, rtol: float | None = None) -> Array:
-    """Return the pseudoinverses of matrices [..., n, m].
+def pinv(
+    a: Array,
+    rcond: float | None = None,
+    hermitian: bool = False,  # noqa: ARG001
+    *,
+    rtol: float | None = None,
+) -> Array:
+    """Return the pseudoinverses of matrices [..., n, m]; `hermitian` makes no difference.
 
     Singular values below `rcond` (or `rtol`, its other name) times the largest count as zero. The derivative holds as
     long as the rank does not change.
@@ -270,10 +311,11 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
     cutoff = np.finfo(a.dtype).eps * np.max(a.shape) if rcond is None else rcond
     values = plain(lambda a: np.linalg.svd(a, compute_uv=False), a)
     rank = plain(lambda values: np.sum(values > cutoff * np.max(values, initial=0.0)), values)
-    is_full = bool(example(rank) == m)
+    is_full = bool(np.all(every_value(rank) == m))
     effect(lambda rank: _check_rank(rank == m, is_full), rank, writes=())
     x = matmul(pinv(a, cutoff), b)
     misfit = matmul(a, x) - b
     whole = is_full and n > m
-    residuals = np.atleast_1d(sum(misfit * misfit, axis=0)) if whole else np.zeros(0, a.dtype)
+    squares_of = real(conjugated(misfit) * misfit)
+    residuals = np.atleast_1d(sum(squares_of, axis=0)) if whole else np.zeros(0, squares_of.dtype)
     return LstsqResult(x, residuals, rank, values)

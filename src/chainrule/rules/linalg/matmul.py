@@ -7,16 +7,20 @@ a sum.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from chainrule.core.facts import Role
+from chainrule.core.facts import Complex, Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed
+
+from . import proofs as proofs_of
 
 Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
@@ -36,6 +40,8 @@ def product(a: Array, b: Array) -> Array:
     """Return `a @ b` of plain arrays: one product if `b` serves a whole batch, float16 computed in float32."""
     if a.dtype is FLOAT16 and b.dtype is FLOAT16:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    if a.shape[-1] == 1 and a.ndim > 2 and b.ndim > 2 and b.shape[-2] == 1:
+        return np.multiply(a, b)  # outer products, such as the gradient of each sample: nothing is summed
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
         return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
     return np.matmul(a, b)
@@ -47,6 +53,8 @@ class Matmul(Bilinear):
     Of matrices or batches of them; `matmul` turns vectors into matrices.
     """
 
+    proofs = proofs_of.MATMUL
+    on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
     symbol = "A B"
     is_inlined = True
@@ -66,6 +74,25 @@ class Matmul(Bilinear):
     @staticmethod
     def primal(a: Array, b: Array) -> Array:
         return product(a, b)
+
+    @staticmethod
+    def touches(args: Sequence[Array], moving: Sequence[int], settings: Any) -> Sequence[Any] | None:  # noqa: ARG004
+        """Zeros of a constant matrix cut dependence off."""
+        a, b = args
+        if a.ndim != 2 or b.ndim != 2:
+            return None
+        (n, k), m = a.shape, b.shape[1]
+        found = []
+        for place in moving:
+            fixed = (b, a)[place] if len(moving) == 1 else np.ones((k, m) if place == 0 else (n, k))
+            first, second = np.nonzero(fixed)
+            if place == 0:
+                i = np.arange(n)[:, None]
+                found.append(((i * m + second).ravel(), (i * k + first).ravel()))
+            else:
+                j = np.arange(m)
+                found.append(((first[:, None] * m + j).ravel(), (second[:, None] * m + j).ravel()))
+        return found
 
     @staticmethod
     def adjoint_a(y_bar: Array, b: Array, a_shape: Shape) -> Array:

@@ -10,6 +10,7 @@ from chainrule.core.operation import Array
 from chainrule.rules.arrays.gather import diagonal, trace
 from chainrule.rules.arrays.reduce import arrayed, refuse
 from chainrule.rules.arrays.shape import moveaxis, reshape
+from chainrule.rules.elementary.complex_parts import conjugated
 
 from .decompositions import svdvals
 from .inverses import inv, solve, squares
@@ -35,9 +36,9 @@ def matvec(x1: Array, x2: Array) -> Array:
 
 
 def vecmat(x1: Array, x2: Array) -> Array:
-    """Return the products of vectors `x1` [..., n] and matrices `x2` [..., n, k]."""
+    """Return the products of vectors `x1` [..., n], conjugated, and matrices `x2` [..., n, k]."""
     vector, matrix = _vector_times("vecmat", x1, x2)
-    return matmul(vector[..., None, :], matrix)[..., 0, :]
+    return matmul(conjugated(vector)[..., None, :], matrix)[..., 0, :]
 
 
 if hasattr(np, "matvec"):  # NumPy 2.2

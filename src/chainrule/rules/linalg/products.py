@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed, refuse, sum
 from chainrule.rules.arrays.shape import contiguous
+from chainrule.rules.elementary.complex_parts import conjugated
 
 from .einsum import Einsum, einsum
 from .matmul import matmul
@@ -68,15 +71,15 @@ def inner(a: Array, b: Array) -> Array:
 
 @implements(np.vdot)
 def vdot(a: Array, b: Array) -> Array:
-    """Return the sum of products of all elements; both are flattened."""
-    a, b = arrayed(a), arrayed(b)
+    """Return the sum of products of all elements, of which those of `a` are conjugated; both are flattened."""
+    a, b = conjugated(arrayed(a)), arrayed(b)
     return matmul(a.reshape((a.size,)), b.reshape((b.size,)))
 
 
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(a: Array, b: Array, axis: int = -1) -> Array:
-    """Return the sum of products along `axis`; the other axes broadcast."""
-    return sum(np.moveaxis(arrayed(a), axis, -1) * np.moveaxis(arrayed(b), axis, -1), axis=-1)
+    """Return the sum of products along `axis`, with `a` conjugated; the other axes broadcast."""
+    return sum(np.moveaxis(conjugated(arrayed(a)), axis, -1) * np.moveaxis(arrayed(b), axis, -1), axis=-1)
 
 
 @implements(np.outer, np.linalg.outer)
@@ -118,7 +121,9 @@ class Cross(Bilinear):
     Of vectors of length 3 along the last axis.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case((3,), (3,)), case((4, 3), (3,)), case((2, 1, 3), (4, 3)), case((0, 3), (0, 3)))
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array) -> Array:

@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink
 from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import along_axes
 from chainrule.rules.arrays.reduce import CASES, EMPTY_CASES, Axis, arrayed, axes_of, kept, max, min, sum
+from chainrule.rules.elementary.complex_parts import conjugated, real
 
 from .decompositions import svdvals
 
@@ -19,6 +22,7 @@ LINEAR_ORDERS = {1: (0, max), -1: (0, min), np.inf: (1, max), -np.inf: (1, min)}
 class Norm(General):
     r"""y = \sqrt{\sum_{\text{axis}} x^2}"""
 
+    on_complex = Complex.REAL_LINEAR
     cases = (*CASES, *EMPTY_CASES)
     kinks = (
         Kink(
@@ -28,12 +32,14 @@ class Norm(General):
             "JAX gives NaN",
         ),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
         x = np.asarray(x)
         # Scaled, so that no square overflows or underflows.
-        largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
+        x = np.abs(x)
+        largest = np.max(x, axis=axis, keepdims=True, initial=0)
         scale = np.where((largest == 0) | ~np.isfinite(largest), 1, largest).astype(np.result_type(x, np.float16))
         total = np.sum(np.square(x / scale), axis=axis, keepdims=True, dtype=_sum_type(scale.dtype))
         y = (np.sqrt(total) * scale).astype(scale.dtype)
@@ -56,7 +62,7 @@ def _sum_type(dtype: Array) -> Array:
 
 def _direction(x: Array, y: Array, axis: Axis) -> Array:
     length = kept(y, x.shape, axis)
-    return x / np.where(plain(lambda length: length == 0, length), 1, length)
+    return conjugated(x) / np.where(plain(lambda length: length == 0, length, stacks=True), 1, length)
 
 
 @implements(np.linalg.norm)
@@ -92,13 +98,14 @@ def _vector_norm(x: Array, order: Any, axis: tuple[int, ...], keepdims: bool) ->
     if order == 2:
         return Norm.apply(x, axis=axis, keepdims=keepdims)
     if order == 0:
-        return sum(plain(lambda values: np.asarray(values != 0, x.dtype), x), axis=axis, keepdims=keepdims)
+        nonzero = plain(lambda values: np.asarray(values != 0, x.dtype), x, stacks=True)
+        return real(sum(nonzero, axis=axis, keepdims=keepdims))
     size = np.abs(x)
     if order in (np.inf, -np.inf):
         return (max if order > 0 else min)(size, axis=axis, keepdims=keepdims)
     if order == 1:
         return sum(size, axis=axis, keepdims=keepdims)
-    zero = plain(lambda size: size == 0, size)
+    zero = plain(lambda size: size == 0, size, stacks=True)
     # A negative power of zero is infinite, and the norm then zero.
     empty = np.all(zero, axis=axis, keepdims=True) if order > 0 else np.any(zero, axis=axis, keepdims=True)
     safe = np.where(zero, 1, size)

@@ -16,10 +16,13 @@ from chainrule.rules.elementary.exponential import exp
 from chainrule.rules.elementary.selection import minimum, where
 from chainrule.rules.elementary.trigonometric import tanh
 
+from . import proofs as proofs_of
+
 
 class Sigmoid(Elementwise):
     r"""y = \sigma(x) = \frac{1}{1 + e^{-x}}"""
 
+    proofs = {"x": proofs_of.SIGMOID}
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (0.0, 1.0)
@@ -46,6 +49,7 @@ class Sigmoid(Elementwise):
 class Relu(Elementwise):
     r"""y = \max(x, 0)"""
 
+    proofs = {"x": proofs_of.RELU}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     bounds = (0.0, math.inf)
@@ -65,6 +69,7 @@ class Relu(Elementwise):
 class LeakyRelu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \mathrm{negative slope}\,x & \text{otherwise} \end{cases}"""
 
+    proofs = {"x": proofs_of.LEAKY_RELU}
     role = Role.ACTIVATION
     kinks = (Kink((0.0,), (0.01,), "the slope on the left, as in PyTorch; JAX takes that on the right"),)
 
@@ -81,6 +86,7 @@ class LeakyRelu(Elementwise):
 class Prelu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ w x & \text{otherwise} \end{cases}"""
 
+    proofs = proofs_of.PRELU
     role = Role.ACTIVATION
     kinks = (Kink((0.0, 0.25), (0.25, 0.0), "the slope on the left, as in PyTorch"),)
 
@@ -102,6 +108,7 @@ class Prelu(Elementwise):
 class Elu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & \text{otherwise} \end{cases}"""
 
+    proofs = {"x": proofs_of.ELU}
     role = Role.ACTIVATION
     flat = Flat.LEFT
 
@@ -118,6 +125,7 @@ class Elu(Elementwise):
 class Celu(Elementwise):
     r"""y = \begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & \text{otherwise} \end{cases}"""
 
+    proofs = {"x": proofs_of.CELU}
     role = Role.ACTIVATION
     flat = Flat.LEFT
 
@@ -149,6 +157,7 @@ SELU_ALPHA, SELU_LAMBDA = _selu_constants()
 class Selu(Elementwise):
     r"""y = \lambda \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & \text{otherwise} \end{cases}"""
 
+    proofs = {"x": proofs_of.SELU}
     role = Role.ACTIVATION
     flat = Flat.LEFT
     kinks = (Kink((0.0,), (SELU_ALPHA * SELU_LAMBDA,), "the slope on the left, as in PyTorch and JAX"),)
@@ -169,6 +178,7 @@ class Gelu(Elementwise):
     Φ is the standard normal cumulative distribution function.
     """
 
+    proofs = {"x": proofs_of.GELU}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     symbol = "GELU"
@@ -201,6 +211,7 @@ CUBIC = 0.044715
 class GeluTanh(Elementwise):
     r"""y = \frac{x}{2} \left(1 + \tanh(\sqrt{\frac{2}{\pi}} (x + 0.044715 x^3))\right)"""
 
+    proofs = {"x": proofs_of.GELU_TANH}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     cost = 15
@@ -233,6 +244,7 @@ def _gelu_tanh(x: Array) -> Array:
 class Silu(Elementwise):
     r"""y = x\,\sigma(x)"""
 
+    proofs = {"x": proofs_of.SILU}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     symbol = "SiLU"
@@ -263,6 +275,7 @@ def _softplus(x: Array) -> Array:
 class Softplus(Elementwise):
     r"""y = \frac{\log(1 + e^{\beta x})}{\beta}"""
 
+    proofs = {"x": proofs_of.SOFTPLUS}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     bounds = (0.0, math.inf)
@@ -286,6 +299,7 @@ class Softplus(Elementwise):
 class Logsigmoid(Elementwise):
     r"""y = \log(\sigma(x))"""
 
+    proofs = {"x": proofs_of.LOGSIGMOID}
     role = Role.ACTIVATION
     flat = Flat.RIGHT
     bounds = (-math.inf, 0.0)
@@ -309,6 +323,7 @@ class Logsigmoid(Elementwise):
 class Mish(Elementwise):
     r"""y = x \tanh(\log(1 + e^x))"""
 
+    proofs = {"x": proofs_of.MISH}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
 
@@ -328,6 +343,7 @@ class Mish(Elementwise):
 class Softsign(Elementwise):
     r"""y = \frac{x}{1 + |x|}"""
 
+    proofs = {"x": proofs_of.SOFTSIGN}
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
@@ -345,6 +361,8 @@ class Softsign(Elementwise):
 
 class Tanhshrink(Elementwise):
     r"""y = x - \tanh(x)"""
+
+    proofs = {"x": proofs_of.TANHSHRINK}
 
     @staticmethod
     def primal(x: Array) -> Array:

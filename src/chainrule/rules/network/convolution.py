@@ -26,7 +26,10 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import Done, Mine, Settings, Values, everywhere
 from chainrule.rules.arrays.windows import Ints, Windows, geometry
+
+from . import proofs_of_windows as proofs_of
 
 BUFFER = 2**19
 """How many column elements are made at once, unless one row of positions needs more."""
@@ -228,12 +231,48 @@ def _computed(run: Callable[..., Array], a: Array, b: Array, *settings: Any) -> 
     return run(np.asarray(a, inner), np.asarray(b, inner), *settings).astype(dtype, copy=False)
 
 
+# Many images, kernels or results at once: what differs only in its images is a larger batch; kernels that differ are
+# more groups of channels.
+
+
+def _as_more_images(values: Values, settings: Settings, apply: Callable[..., Array]) -> Done:
+    """Apply an operation of images, whose kernels are the same throughout, to a stack of images."""
+    x, w = values
+    y = apply(x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), w, **settings)
+    return Done(y.reshape((*x.shape[:2], *y.shape[1:])))
+
+
+def _as_channels(x: Array) -> Array:
+    """Return a stack of images, `[S, B, C, …]`, as images with more channels, `[B, S C, …]`."""
+    x = np.swapaxes(x, 0, 1)
+    return x.reshape((x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
+
+
+def _with_kernels(values: Values, mine: Mine, settings: Settings, apply: Callable[..., Array]) -> Done:
+    """Apply an operation of images and kernels to a stack of both."""
+    x, w = everywhere(values, mine)
+    y = apply(
+        _as_channels(x),
+        w.reshape((w.shape[0] * w.shape[1], *w.shape[2:])),
+        **{**settings, "groups": len(w) * settings["groups"]},
+    )
+    y = y.reshape((y.shape[0], w.shape[0], y.shape[1] // max(w.shape[0], 1), *y.shape[2:]))
+    return Done(np.swapaxes(y, 0, 1))
+
+
 class Convolution(Bilinear):
     r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p}"""
 
+    proofs = proofs_of.CONVOLUTION
     role = Role.CONVOLUTION
     letters = {"w": "W", "y": "z"}
     cases = tuple(case(x, w, windows=windows, groups=groups) for x, w, windows, groups in SHAPES)
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Done:
+        if not mine[1]:
+            return _as_more_images(values, settings, Convolution.apply)
+        return _with_kernels(values, mine, settings, Convolution.apply)
 
     @staticmethod
     def primal(x: Array, w: Array, *, windows: Windows, groups: int = 1) -> Array:
@@ -263,6 +302,12 @@ class ConvolutionTranspose(Bilinear):
     )
 
     @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Done:
+        if not mine[1]:
+            return _as_more_images(values, settings, ConvolutionTranspose.apply)
+        return _with_kernels(values, mine, settings, ConvolutionTranspose.apply)
+
+    @staticmethod
     def primal(z: Array, w: Array, *, windows: Windows, groups: int = 1, size: Ints = ()) -> Array:
         x_shape = (len(z), groups * w.shape[1], *size)
         _check_output(z.shape, x_shape, w.shape, windows, groups)
@@ -288,6 +333,13 @@ class ConvolutionKernel(Bilinear):
     cases = tuple(
         case(x, (x[0], w[0], *windows.count(x[2:])), windows=windows, groups=groups) for x, w, windows, groups in SHAPES
     )
+
+    @staticmethod
+    def stacked(values: Values, mine: Mine, settings: Settings) -> Done:
+        x, z = everywhere(values, mine)
+        size, groups = len(x), settings["groups"]
+        y = ConvolutionKernel.apply(_as_channels(x), _as_channels(z), **{**settings, "groups": size * groups})
+        return Done(y.reshape((size, z.shape[2], *y.shape[1:])))
 
     @staticmethod
     def primal(x: Array, z: Array, *, windows: Windows, groups: int = 1) -> Array:

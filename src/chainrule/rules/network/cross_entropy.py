@@ -9,6 +9,7 @@ that evaluates both of its sides.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, RuleStep, case
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import example, plain
+from chainrule.core.transforms.batch import all_in_stacks
+from chainrule.core.transforms.mapped import is_mapped
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.linalg.matmul import rows
 
@@ -50,6 +53,14 @@ def check_classes(z: Array, classes: Array) -> None:
         raise IndexError(
             f"target[{', '.join(map(str, place))}] is {classes[place]}, expected a class from 0 to {z.shape[-1] - 1}"
         )
+
+
+def checked_classes(z: Array, t: Array) -> Array:
+    """Return the classes of `t` as a constant; raise an error unless there is one in range for each row of z."""
+    like = example(z)
+    if is_mapped(t) and t.shape == like.shape[:-1]:  # all rows at once
+        return plain(lambda t: _in_range(np.broadcast_to(0.0, (*t.shape, like.shape[-1])), t), t, stacks=True)
+    return plain(lambda t: _in_range(like, np.asarray(t)), t)
 
 
 def _in_range(z: Array, classes: Array) -> Array:
@@ -192,12 +203,20 @@ class SoftmaxCrossEntropy(Fused):
         case((2, 4, 3), (2, 4, 3)),
         case((0, 3), (0, 3)),
     )
+    stacked = staticmethod(all_in_stacks)
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
         _check_probabilities(z, t)
         log_p = log_softmax(z)
         return -np.sum(t * np.where(_impossible(log_p, t), 0.0, log_p), axis=-1)
+
+    @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod
     def primal(z: Array, t: Array) -> Array:
@@ -252,12 +271,18 @@ class SparseSoftmaxCrossEntropy(Fused):
         case((2, 2, 3), np.array([[0, 1], [2, 2]])),
         case((0, 3), np.zeros(0, np.int64)),
     )
+    stacked = staticmethod(all_in_stacks)
 
     @staticmethod
     def composite(z: Array, t: Array) -> Array:
-        like = example(z)
-        classes = plain(lambda t: _in_range(like, np.asarray(t)), t)
-        return -of_classes(log_softmax(z), classes)
+        return -of_classes(log_softmax(z), checked_classes(z, t))
+
+    @staticmethod
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
+        if y_hat is None:
+            return None
+        return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod
     def primal(z: Array, t: Array) -> Array:

@@ -5,8 +5,11 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import first_alone
 from chainrule.rules.arrays.reduce import widened
 from chainrule.rules.linalg.matmul import matmul, product, rows
+
+from . import proofs_of_layers as proofs_of
 
 
 def _check(x: Array, w: Array, b: Array) -> None:
@@ -19,6 +22,7 @@ def _check(x: Array, w: Array, b: Array) -> None:
 class LinearMap(Fused):
     r"""y = x W + b"""
 
+    proofs = proofs_of.LINEAR
     name = "linear"
     role = Role.DENSE
     symbol = "x W + b"
@@ -31,6 +35,7 @@ class LinearMap(Fused):
         case((0, 3), (3, 2), (2,)),
         case((4, 0), (0, 2), (2,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, w: Array, b: Array) -> Array:

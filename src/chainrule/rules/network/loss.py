@@ -15,11 +15,13 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import as_array, effect, example, known, plain
 from chainrule.rules.arrays.reduce import arrayed
 
+from . import proofs as proofs_of
 from .activation import sigmoid
 from .cross_entropy import (
     SoftmaxCrossEntropy,
     SparseSoftmaxCrossEntropy,
     check_classes,
+    checked_classes,
     of_classes,
     one_hot,
 )
@@ -56,6 +58,7 @@ class BinaryCrossEntropyWithLogits(Elementwise):
     This is $-t \log \sigma(x) - (1 - t) \log(1 - \sigma(x))$, without overflow and accurate for all x.
     """
 
+    proofs = proofs_of.BINARY_LOGITS
     role = Role.SIGMOID_LOSS
     letters = {"y": r"\ell"}
 
@@ -164,16 +167,10 @@ def nll_loss(log_probabilities: Array, target: Array, reduction: Reduction = "me
     np.True_
     """
     log_probabilities = arrayed(log_probabilities)
-    like = example(log_probabilities)
-
-    def checked(classes: Array) -> Array:
-        try:
-            check_classes(like, np.asarray(classes))
-        except (IndexError, TypeError, ValueError) as error:
-            raise type(error)(f"nll_loss: {error}") from None
-        return np.asarray(classes)
-
-    classes = plain(checked, target)
+    try:
+        classes = checked_classes(log_probabilities, target)
+    except (IndexError, TypeError, ValueError) as error:
+        raise type(error)(f"nll_loss: {error}") from None
     return _reduced("nll_loss", -of_classes(log_probabilities, classes), reduction)
 
 

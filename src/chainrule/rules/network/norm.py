@@ -8,17 +8,21 @@ Sources: Ba, Kiros & Hinton, "Layer Normalization" (2016); Zhang & Sennrich, "Ro
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import first_alone
 from chainrule.kernels import outputs
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.arrays.windows import wide
 from chainrule.rules.linalg.matmul import rows
+
+from . import proofs_of_layers as proofs_of
 
 EPS = 1e-5
 
@@ -93,6 +97,7 @@ class LayerNorm(Fused):
     itself can be freed.
     """
 
+    proofs = proofs_of.LAYER_NORM
     role = Role.NORM
     letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
     definitions = {
@@ -108,6 +113,7 @@ class LayerNorm(Fused):
         case((4,), (4,), (4,)),
         case((0, 4), (4,), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, beta: Array, *, eps: float) -> Array:
@@ -118,6 +124,11 @@ class LayerNorm(Fused):
     @staticmethod
     def primal(x: Array, gamma: Array, beta: Array, *, eps: float = EPS) -> Array:
         return LayerNorm.primal_keeping(x, gamma, beta, eps=eps)[0]
+
+    @staticmethod
+    def regain(x_hat: Array, sigma: Array, gamma: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call: the mean of x has no influence."""
+        return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
 
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, ...]:
@@ -170,6 +181,7 @@ class RMSNorm(Fused):
     Kept are the normalised values $\hat x$ and the root in the denominator, $\sigma$, of each row.
     """
 
+    proofs = proofs_of.RMS_NORM
     name = "rms_norm"
     role = Role.NORM
     letters = {"gamma": r"\gamma", "y": "n"}
@@ -184,6 +196,7 @@ class RMSNorm(Fused):
         case((4,), (4,)),
         case((0, 4), (4,)),
     )
+    stacked = staticmethod(first_alone)
 
     @staticmethod
     def composite(x: Array, gamma: Array, *, eps: float) -> Array:
@@ -193,6 +206,11 @@ class RMSNorm(Fused):
     @staticmethod
     def primal(x: Array, gamma: Array, *, eps: float = EPS) -> Array:
         return RMSNorm.primal_keeping(x, gamma, eps=eps)[0]
+
+    @staticmethod
+    def regain(x_hat: Array, sigma: Array, gamma: Array, **_: Any) -> dict[str, Array] | None:
+        """Return arguments that have the same derivatives as those of the call."""
+        return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
 
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, *, eps: float) -> tuple[Array, ...]:

@@ -8,12 +8,15 @@ from chainrule.core.operation import Array, Kink
 from chainrule.rules.elementary.compare import logical_and
 from chainrule.rules.elementary.selection import where
 
+from . import proofs as proofs_of
+
 FLAT_SIDE = "the slope of the flat side, as in PyTorch"
 
 
 class Hardtanh(Elementwise):
     r"""y = \min(\max(x, \mathrm{min val}), \mathrm{max val})"""
 
+    proofs = {"x": proofs_of.HARDTANH}
     role = Role.ACTIVATION
     flat = Flat.BOTH
     kinks = (Kink((-1.0,), (0.0,), FLAT_SIDE), Kink((1.0,), (0.0,), FLAT_SIDE))
@@ -31,6 +34,7 @@ class Hardtanh(Elementwise):
 class Hardsigmoid(Elementwise):
     r"""y = \frac{\min(\max(x + 3, 0), 6)}{6}"""
 
+    proofs = {"x": proofs_of.HARDSIGMOID}
     role = Role.ACTIVATION
     flat = Flat.BOTH
     bounds = (0.0, 1.0)
@@ -49,6 +53,7 @@ class Hardsigmoid(Elementwise):
 class Hardswish(Elementwise):
     r"""y = x \frac{\min(\max(x + 3, 0), 6)}{6}"""
 
+    proofs = {"x": proofs_of.HARDSWISH}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     kinks = (
@@ -71,6 +76,7 @@ class Hardswish(Elementwise):
 class Softshrink(Elementwise):
     r"""y = x - \min(\max(x, -\lambda), \lambda)"""
 
+    proofs = {"x": proofs_of.SOFTSHRINK}
     kinks = (Kink((0.5,), (0.0,), FLAT_SIDE), Kink((-0.5,), (0.0,), FLAT_SIDE))
 
     @staticmethod
@@ -86,6 +92,7 @@ class Softshrink(Elementwise):
 class Hardshrink(Elementwise):
     r"""y = x [|x| > \lambda]"""
 
+    proofs = {"x": proofs_of.HARDSHRINK}
     kinks = (Kink((0.5,), (0.0,), FLAT_SIDE), Kink((-0.5,), (0.0,), FLAT_SIDE))
 
     @staticmethod
@@ -101,6 +108,7 @@ class Hardshrink(Elementwise):
 class Threshold(Elementwise):
     r"""y = \begin{cases} x & x > \mathrm{threshold} \\ \mathrm{value} & \text{otherwise} \end{cases}"""
 
+    proofs = {"x": proofs_of.THRESHOLD}
     role = Role.ACTIVATION
     flat = Flat.ZERO_LEFT
     kinks = (Kink((0.0,), (0.0,), FLAT_SIDE),)

@@ -13,12 +13,15 @@ import numpy as np
 
 from chainrule.core.kinds import Fused, Linear
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import Tensor, value_of
-from chainrule.rules.arrays.arrange import pad
-from chainrule.rules.arrays.gather import take_along_axis
-from chainrule.rules.arrays.windows import CASES, Fold, Ints, Unfold, Windows, geometry, wide
+from chainrule.core.traces.capturing import plain
+from chainrule.core.transforms.batch import all_in_stacks, on_last_axes
+from chainrule.rules.arrays.windows import CASES, Ints, Windows, geometry, wide
+
+from . import proofs_of_windows as proofs_of
 
 PAIRS = Windows.of((2,), stride=2)
+INSIDE = tuple(one for one in CASES if not any(map(any, one.settings["windows"].padding)))
+"""The cases without padding, where every tap of a window may win."""
 KERNEL_FROM = 2**16
 """Kernels are used from this many image elements on: a program with fewer never waits for Numba's import."""
 
@@ -39,7 +42,9 @@ class SumPool(Linear):
     """
 
     letters = {"y": "p"}
+    proofs = proofs_of.SUM_POOL
     cases = CASES
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows) -> Array:
@@ -72,6 +77,7 @@ class SumUnpool(Linear):
         )
         for shape, windows in ((one.inputs[0], one.settings["windows"]) for one in CASES)
     )
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows, size: Ints) -> Array:
@@ -92,6 +98,68 @@ class SumUnpool(Linear):
         return SumPool.apply(y_bar, windows=windows)
 
 
+def _winners(one: Any) -> Any:
+    """Return, for a case in `CASES`, the shape of the windows' results and a tap for each of them."""
+    (shape,), windows = one.inputs, one.settings["windows"]
+    out = (*shape[: -windows.axes], *windows.count(shape[-windows.axes :]))
+    return out, (np.arange(math.prod(out)) % windows.places).reshape(out)
+
+
+class PoolAt(Linear):
+    r"""y_i = x_{s i + d k_i - p}
+
+    Of x `[…, size]`, what lies under tap k of each window, `[…, positions]`; elements outside of x are −∞.
+    """
+
+    cases = tuple(case(one.inputs[0], _winners(one)[1], **one.settings) for one in INSIDE)
+    stacked = staticmethod(all_in_stacks)
+
+    @staticmethod
+    def primal(x: Array, winner: Array, *, windows: Windows) -> Array:
+        padded, out = windows.padded(np.asarray(x), -np.inf), winner.shape[-windows.axes :]
+        places = np.arange(math.prod(padded.shape[-windows.axes :])).reshape(padded.shape[-windows.axes :])
+        first = places[windows.at((0,) * windows.axes, out)].reshape(-1)
+        taps = places[tuple(slice(0, span, d) for span, d in zip(windows.span, windows.dilation, strict=True))].ravel()
+        if not winner.size:
+            return np.zeros(winner.shape, padded.dtype)
+        lines = math.prod(winner.shape[: -windows.axes]), -1
+        taken = np.take_along_axis(padded.reshape(lines), first + taps[winner].reshape(lines), 1)
+        return taken.reshape(winner.shape)
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:
+        r"""\bar x_j = \sum_{i: s i + d k_i - p = j} \bar y_i"""
+        return UnpoolAt.apply(y_bar, winner, windows=windows, size=x_shape[-windows.axes :])
+
+
+class UnpoolAt(Linear):
+    r"""y_j = \sum_{i: s i + d k_i - p = j} x_i
+
+    Zeros `[…, size]` with each element of x `[…, positions]` added under tap k of its window; the adjoint of `PoolAt`.
+    """
+
+    cases = tuple(
+        case(*_winners(one), windows=one.settings["windows"], size=one.inputs[0][-one.settings["windows"].axes :])
+        for one in INSIDE
+    )
+    stacked = staticmethod(all_in_stacks)
+
+    @staticmethod
+    def primal(x: Array, winner: Array, *, windows: Windows, size: Ints) -> Array:
+        x_shape = (*x.shape[: x.ndim - windows.axes], *size)
+        if kernels := _kernels(x.dtype, math.prod(x_shape), windows):
+            return kernels.unpool(np.asarray(x), np.asarray(winner), geometry(windows), x_shape, windows.axes)
+        y = np.zeros((*x_shape[: -windows.axes], *windows.full(size)), x.dtype)
+        for k, offset in enumerate(windows.offsets):
+            y[windows.at(offset, winner.shape[-windows.axes :])] += x * (winner == k)
+        return windows.cut(y, size)
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, winner: Array, *, windows: Windows) -> Array:
+        r"""\bar x_i = \bar y_{s i + d k_i - p}"""
+        return PoolAt.apply(y_bar, winner, windows=windows)
+
+
 class MaxPool(Fused):
     r"""y_i = \max_k x_{s i + d k - p}
 
@@ -101,6 +169,7 @@ class MaxPool(Fused):
 
     picks = True
     letters = {"y": "p"}
+    proofs = proofs_of.MAX_POOL
     keeps = ("winner",)
     cases = (*CASES, case((1, 4, 4), windows=Windows.of((2, 2), stride=2)))
     kinks = (
@@ -111,22 +180,21 @@ class MaxPool(Fused):
             "be kept, and no element's gradient depends on how many others are equal to it",
         ),
     )
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def composite(x: Array, *, windows: Windows) -> Array:
-        ahead = x.ndim - windows.axes
-        bordered = pad(x, [(0, 0)] * ahead + list(windows.padding), constant_values=-np.inf)
-        inner = Windows(windows.kernel, windows.stride, ((0, 0),) * windows.axes, windows.dilation)
-        under = Unfold.apply(bordered, windows=inner)
-        out = under.shape[x.ndim :]
-        under = under.reshape((*x.shape[:ahead], windows.places, *out))
-        winner = MaxPool.primal_keeping(np.asarray(value_of(x)), windows=windows)[1]
-        taken = take_along_axis(under, np.expand_dims(winner, ahead).astype(np.intp), ahead)
-        return taken.reshape((*x.shape[:ahead], *out))
+        winner = plain(lambda x: MaxPool.primal_keeping(np.asarray(x), windows=windows)[1], x, stacks=True)
+        return PoolAt.apply(x, winner, windows=windows)
 
     @staticmethod
     def primal(x: Array, *, windows: Windows = PAIRS) -> Array:
         return MaxPool.primal_keeping(x, windows=windows)[0]
+
+    @staticmethod
+    def regain(**_: Any) -> None:
+        """Return None: which element won does not say what the others were."""
+        return
 
     @staticmethod
     def primal_keeping(x: Array, *, windows: Windows) -> tuple[Array, Array]:
@@ -150,15 +218,4 @@ class MaxPool(Fused):
     @staticmethod
     def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:
         r"""\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"""
-        size = x_shape[-windows.axes :]
-        if isinstance(y_bar, Tensor):  # this pass is itself differentiated: the same sum, as an operation
-            ahead = y_bar.ndim - windows.axes
-            under = np.stack([y_bar * (winner == k) for k in range(windows.places)], axis=ahead)
-            shape = (*y_bar.shape[:ahead], *windows.kernel, *y_bar.shape[ahead:])
-            return Fold.apply(under.reshape(shape), windows=windows, size=size)
-        if kernels := _kernels(y_bar.dtype, math.prod(x_shape), windows):
-            return kernels.unpool(y_bar, winner, geometry(windows), x_shape, windows.axes)
-        x_bar = np.zeros((*x_shape[: -windows.axes], *windows.full(size)), y_bar.dtype)
-        for k, offset in enumerate(windows.offsets):
-            x_bar[windows.at(offset, winner.shape[-windows.axes :])] += y_bar * (winner == k)
-        return windows.cut(x_bar, size)
+        return UnpoolAt.apply(y_bar, winner, windows=windows, size=x_shape[-windows.axes :])

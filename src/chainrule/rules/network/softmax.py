@@ -10,9 +10,12 @@ import numpy as np
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
+from chainrule.core.transforms.batch import along_axes
 from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.arrays.reduce import Axis, kept, widened
 from chainrule.rules.linalg.matmul import rows
+
+from . import proofs as proofs_of
 
 MASKED = np.array([[0.5, -np.inf, -1.0], [2.0, 0.0, -np.inf]])
 
@@ -41,6 +44,7 @@ def _by_kernel(axis: Axis, x: Array, *others: Array) -> bool:
 class LogSumExp(General):
     r"""y = \log \sum_{\text{axis}} e^x"""
 
+    proofs = {"x": proofs_of.LOGSUMEXP}
     name = "logsumexp"
     role = Role.SOFTMAX
     cases = (
@@ -53,6 +57,7 @@ class LogSumExp(General):
         case((0, 3), axis=1),
         case(MASKED, axis=1),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -81,6 +86,7 @@ class Softmax(General):
     modes apply the same matrix, and its rows sum to zero.
     """
 
+    proofs = {"x": proofs_of.SOFTMAX}
     role = Role.SOFTMAX
     flat = Flat.BOTH
     bounds = (0.0, 1.0)
@@ -95,6 +101,7 @@ class Softmax(General):
         case((0, 3)),
         case(MASKED),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = -1) -> Array:
@@ -130,6 +137,7 @@ class LogSoftmax(General):
     Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}$.
     """
 
+    proofs = {"x": proofs_of.LOG_SOFTMAX}
     role = Role.SOFTMAX
     cases = (
         case((3, 4)),
@@ -139,6 +147,7 @@ class LogSoftmax(General):
         case((5,)),
         case((0, 3)),
     )
+    stacked = staticmethod(along_axes)
 
     @staticmethod
     def primal(x: Array, *, axis: Axis = -1) -> Array:

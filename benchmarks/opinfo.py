@@ -1,0 +1,203 @@
+"""Hold `chainrule.torch` against PyTorch's own samples of its operators (OpInfo), value by value, in float64.
+
+    python benchmarks/opinfo.py [--only NAME ...] [--failures] [--limit SAMPLES]
+
+Each operator is looked up by its own name, as a function or else as a method, and called with PyTorch's own arguments.
+The forward pass must agree to 1e-10 and the gradient of each input to 1e-8. PyTorch's testing package needs
+`expecttest`.
+"""
+
+import argparse
+import collections
+import itertools
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+import chainrule.torch as door
+
+RANDOM = {
+    *("bernoulli", "cauchy", "exponential", "geometric", "log_normal", "multinomial", "normal", "uniform", "rand_like"),
+    *("randint", "randint_like", "randn", "randn_like", "empty", "empty_like", "empty_permuted", "empty_strided"),
+    *("new_empty", "new_empty_strided", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d"),
+    *("nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu"),
+    *("nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d", "pca_lowrank", "svd_lowrank"),
+}
+"""Operators whose results differ from run to run: their shapes and dtypes are compared."""
+
+
+ORDERS = {
+    "where": lambda f, x, condition, other: f(condition, x, other),
+    "einsum": lambda f, tensors, equation: f(equation, *tensors),
+    "polygamma": lambda f, x, n, **settings: f(n, x, **settings),
+    "special.polygamma": lambda f, x, n, **settings: f(n, x, **settings),
+    "fill": lambda f, x, value: f(x.clone(), value),
+    "zero_": lambda f, x: f(x.clone()),
+    "nn.functional.embedding": lambda f, weight, indices, **settings: f(indices, weight, **settings),
+    "nn.functional.embedding_bag": lambda f, weight, indices, *a, **settings: f(indices, weight, *a, **settings),
+}
+"""How PyTorch itself calls those operators whose samples list the arguments in another order."""
+
+
+def offered(name: str) -> Any:
+    """Return the function of this name here, or the method; None if there is neither."""
+    found: Any = door
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
+        if callable(found) and not isinstance(found, door.dtype):
+            return found
+    except (AttributeError, RuntimeError):
+        pass
+    method = getattr(door.Tensor, name, None) or getattr(door.Tensor, f"{name}_", None)
+    if isinstance(method, property):
+        return lambda x: getattr(x, name)
+    return method
+
+
+class Converter:
+    """Turns PyTorch's values into ours; remembers the leaves in order."""
+
+    def __init__(self) -> None:
+        self.leaves: list[tuple[Any, Any]] = []
+
+    def __call__(self, x: Any) -> Any:
+        """Return the same value here."""
+        if isinstance(x, torch.Tensor):
+            made = door.tensor(x.detach().resolve_conj().resolve_neg().numpy().copy())
+            if x.requires_grad:
+                made.requires_grad_()
+                self.leaves.append((x, made))
+            return made
+        if isinstance(x, torch.dtype):
+            return getattr(door, str(x).partition(".")[2])
+        if callable(x) and hasattr(door.nn.functional, getattr(x, "__name__", "")):
+            return getattr(door.nn.functional, x.__name__)
+        if isinstance(x, tuple | list):
+            items = [self(item) for item in x]
+            return items if type(x) is list else tuple(items)
+        if isinstance(x, dict):
+            return {key: self(value) for key, value in x.items()}
+        return x
+
+
+def tensors_in(x: Any, kind: type) -> list[Any]:
+    """Return the tensors in a result."""
+    if isinstance(x, kind):
+        return [x]
+    if isinstance(x, tuple | list):
+        return [y for item in x for y in tensors_in(item, kind)]
+    return [x] if isinstance(x, int | float | bool | complex) else []
+
+
+def suitable(sample: Any) -> bool:
+    """Whether a sample consists of real dense tensors, which are not dropped at random."""
+    if sample.kwargs.get("dropout_p"):
+        return False
+    return not any(
+        x.layout is not torch.strided for x in _deep([sample.input, sample.args, sample.kwargs])
+    )
+
+
+def _deep(x: Any) -> list[Any]:
+    if isinstance(x, torch.Tensor):
+        return [x]
+    items = x.values() if isinstance(x, dict) else x if isinstance(x, tuple | list) else ()
+    return [y for item in items for y in _deep(item)]
+
+
+def compare(op: Any, sample: Any) -> str | None:
+    """Return what differs for one sample, or None."""
+    function, convert = offered(op.name), Converter()
+    args, kwargs = convert([sample.input, *sample.args]), convert(sample.kwargs)
+    theirs_all = tensors_in(op(sample.input, *sample.args, **sample.kwargs), torch.Tensor)
+    order = ORDERS.get(op.name, lambda f, *a, **k: f(*a, **k))
+    ours_all = tensors_in(order(function, *args, **kwargs), door.Tensor)
+    if len(theirs_all) != len(ours_all):
+        return f"{len(ours_all)} results, expected {len(theirs_all)}"
+    pairs = []
+    for theirs, ours in zip(theirs_all, ours_all, strict=True):
+        if not isinstance(theirs, torch.Tensor):
+            if theirs != ours and not (theirs != theirs and ours != ours):
+                return f"value {ours}, expected {theirs}"
+            continue
+        a, b = theirs.detach().resolve_conj().resolve_neg().numpy(), door.values_of(ours)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"{b.dtype}{list(b.shape)}, expected {a.dtype}{list(a.shape)}"
+        if op.name in RANDOM:
+            continue
+        if not np.allclose(a, b, 1e-10, 1e-10, equal_nan=True):
+            with np.errstate(all="ignore"):
+                return f"forward differs by {np.nanmax(np.abs(a.astype(complex) - b)):.2g}"
+        if theirs.requires_grad:
+            pairs.append((theirs, ours))
+    if op.name in RANDOM or not pairs or not op.supports_autograd:
+        return None
+    return gradients(pairs, convert.leaves)
+
+
+def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]]) -> str | None:
+    """Return how the gradients differ, or None."""
+    rng = np.random.default_rng(0)
+    cotangents = [
+        rng.uniform(0.5, 1.5, tuple(theirs.shape)).astype(door.values_of(ours).dtype) for theirs, ours in pairs
+    ]
+    xs = [x for x, _ in leaves]
+    expected = torch.autograd.grad([y for y, _ in pairs], xs, [torch.tensor(c) for c in cotangents], allow_unused=True)
+    with_grad = [(ours, c) for (_, ours), c in zip(pairs, cotangents, strict=True) if ours.requires_grad]
+    if with_grad:
+        door.autograd.backward([y for y, _ in with_grad], [door.tensor(c) for _, c in with_grad])
+    for k, ((x, ours), right) in enumerate(zip(leaves, expected, strict=True)):
+        a = np.zeros(tuple(x.shape)) if right is None else right.numpy()
+        b = np.zeros(tuple(x.shape)) if ours.grad is None else door.values_of(ours.grad)
+        if not np.allclose(a, b, 1e-8, 1e-8, equal_nan=True):
+            with np.errstate(all="ignore"):
+                return f"gradient {k} differs by {np.nanmax(np.abs(a - b)):.2g}"
+    return None
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--failures", action="store_true")
+    parser.add_argument("--limit", type=int, default=40)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    results: dict[str, collections.Counter[str]] = {}
+    missing, errors = [], collections.defaultdict(collections.Counter)
+    for op in op_db:
+        if torch.float64 not in op.supported_dtypes("cpu") or (options.only and op.name not in options.only):
+            continue
+        if offered(op.name) is None:
+            missing.append(op.name)
+            continue
+        counter = results.setdefault(op.name, collections.Counter())
+        torch.manual_seed(0)
+        samples = op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd)
+        for sample in itertools.islice(filter(suitable, samples), options.limit):
+            try:
+                with np.errstate(all="ignore"):
+                    found = compare(op, sample)
+            except Exception as error:
+                found = f"{type(error).__name__}: {str(error)[:150]}"
+            counter["right" if found is None else "wrong"] += 1
+            if found is not None:
+                errors[op.name][found] += 1
+    if options.failures:
+        for name, found in errors.items():
+            print(name, dict(results[name]), *(f"\n    {n}x {text}" for text, n in found.most_common(3)))
+        print("missing:", " ".join(dict.fromkeys(missing)))
+    right, wrong = (sum(c[key] for c in results.values()) for key in ("right", "wrong"))
+    whole = sum(not c["wrong"] for c in results.values())
+    print(f"{len(results)} operators offered, {len(set(missing))} not; {whole} right in every sample")
+    print(f"{right} of {right + wrong} samples right: {right / max(right + wrong, 1):.2%}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

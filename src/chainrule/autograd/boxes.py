@@ -1,0 +1,86 @@
+"""Traced values under autograd's names: `isbox`, `getval`, and classes that `isinstance` accepts for them.
+
+autograd wraps a traced value in a box of a class that depends on its type. Here every traced array is a `Tensor`, and
+lists, tuples and dictionaries stay what they are, with tensors inside. The classes here stand in for autograd's.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.operands.subclasses import as_plain
+from chainrule.core.tensor import Tensor, value_of
+
+__all__ = ["ArrayBox", "Box", "DictBox", "SequenceBox", "getval", "isbox"]
+
+
+def isbox(x: Any) -> bool:
+    """Whether a value is being traced."""
+    return isinstance(x, Tensor)
+
+
+def getval(x: Any) -> Any:
+    """Return the plain value of a traced one, and anything else as it is.
+
+    >>> getval(2.0)
+    2.0
+    """
+    return value_of(x) if isinstance(x, Tensor) else x
+
+
+def holds_box(x: Any) -> bool:
+    """Whether a value is traced, or a container that holds traced values."""
+    if isinstance(x, list | tuple):
+        return any(map(holds_box, x))
+    if isinstance(x, dict):
+        return any(map(holds_box, x.values()))
+    return isinstance(x, Tensor)
+
+
+class _Boxes(type):
+    """Makes `isinstance(x, ArrayBox)` a question about the value."""
+
+    kinds: tuple[type, ...] = ()
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        if isinstance(x, Tensor):
+            return Tensor in cls.kinds
+        return bool(cls.kinds) and isinstance(x, cls.kinds) and holds_box(x)
+
+
+class Box(metaclass=_Boxes):
+    """Any traced value."""
+
+    kinds: tuple[type, ...] = (Tensor, list, tuple, dict)
+
+    @classmethod
+    def register(cls, value_type: type) -> None:
+        """Let values of a class be differentiated: subclasses of arrays, which are then treated as arrays.
+
+        Raises TypeError for another class: autograd boxes its values, while here it is taken apart into arrays.
+        """
+        if issubclass(value_type, np.ndarray):
+            as_plain(value_type)
+        elif not issubclass(value_type, np.generic | float | complex | list | tuple | dict):
+            raise TypeError(
+                f"Box.register: {value_type.__name__} is not an array class; make it a dataclass, whose fields "
+                f"are then differentiated, or register it with chainrule.core.tree.register"
+            )
+
+
+class ArrayBox(Box):
+    """A traced array or number."""
+
+    kinds = (Tensor,)
+
+
+class SequenceBox(Box):
+    """A list or tuple with traced values inside."""
+
+    kinds = (list, tuple)
+
+
+class DictBox(Box):
+    """A dictionary with traced values inside."""
+
+    kinds = (dict,)

@@ -1,0 +1,124 @@
+"""Sums of slices that were scattered into zeros, as one array that they are written into.
+
+The gradient of what is read slice by slice, such as a product for all steps of a recurrence, is such a sum: written as
+it is, each term is as large as the whole.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.rules.arrays.index import BASIC, Scatter
+from chainrule.rules.elementary.arithmetic import Add
+
+from .program import Instruction, Program, Value
+
+
+def assembled(*parts: Any, shape: tuple[int, ...], indices: Sequence[Any]) -> Any:
+    """Return zeros of a shape with each part written at its index; no two overlap.
+
+    >>> assembled(np.ones(1), 2 * np.ones(2), shape=(4,), indices=[(slice(0, 1),), (slice(2, 4),)])
+    array([1., 0., 2., 2.])
+    """
+    y = np.zeros(shape, parts[0].dtype)
+    for part, index in zip(parts, indices, strict=True):
+        y[index] = part
+    return y
+
+
+def is_basic(index: Any) -> bool:
+    """Whether NumPy returns a view for an index, given that it picks no single element."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, BASIC) and not isinstance(part, bool) for part in parts)
+
+
+def join_scatters(program: Program) -> None:
+    """Write the slices of a sum of scattered slices into one array, where they do not overlap."""
+    users = program.users()
+    kept_values = set(program.outputs)
+
+    def is_inner(value: Value) -> bool:
+        return len(users.get(value, ())) == 1 and value not in kept_values
+
+    inside: set[Instruction] = set()
+    new: dict[Instruction, list[Instruction]] = {}
+    for i in reversed(program.instructions):
+        if i in inside or not _is_sum(i):
+            continue
+        sums, terms = _terms(i, is_inner)
+        scattered = [t.maker for t in terms if t.maker is not None and _is_scatter(t.maker) and is_inner(t)]
+        scattered = _apart(scattered)
+        if len(scattered) < 2:
+            continue
+        inside.update(sums, scattered)
+        done = {s.outputs[0] for s in scattered}
+        new[i] = _written(program, i, scattered, [t for t in terms if t not in done])
+    if not new:
+        return
+    program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
+
+
+def _is_sum(i: Instruction) -> bool:
+    out = i.outputs[0] if i.outputs else None
+    return (
+        i.kind == "op"
+        and i.op is Add
+        and out is not None
+        and all(isinstance(x, Value) and x.shape == out.shape and x.dtype == out.dtype for x in i.args)
+    )
+
+
+def _is_scatter(i: Instruction) -> bool:
+    settings = i.settings
+    if i.kind != "op" or i.op is not Scatter or not settings.get("unique") or not isinstance(i.args[0], Value):
+        return False
+    return is_basic(settings["index"])
+
+
+def _terms(i: Instruction, is_inner: Any) -> tuple[list[Instruction], list[Value]]:
+    """Return the sums that a sum consists of, itself among them, and their terms."""
+    sums, terms, waiting = [], [], [i]
+    while waiting:
+        one = waiting.pop()
+        sums.append(one)
+        for x in one.args:
+            if x.maker is not None and _is_sum(x.maker) and is_inner(x):
+                waiting.append(x.maker)
+            else:
+                terms.append(x)
+    return sums, terms
+
+
+def _apart(scattered: list[Instruction]) -> list[Instruction]:
+    """Return those that write to different elements, in the order of the program."""
+    if len(scattered) < 2:
+        return []
+    taken = np.zeros(scattered[0].outputs[0].shape, bool)
+    found = []
+    for i in scattered:
+        index = i.settings["index"]
+        if not taken[index].any():
+            taken[index] = True
+            found.append(i)
+    return found
+
+
+def _written(
+    program: Program, last: Instruction, scattered: list[Instruction], others: list[Value]
+) -> list[Instruction]:
+    """Return the instructions that take the place of a sum; the last of them makes what the sum made."""
+    out = last.outputs[0]
+    args = tuple(i.args[0] for i in scattered)
+    settings = {"shape": out.shape, "indices": tuple(i.settings["index"] for i in scattered)}
+    total = out if not others else program.value("result", np.zeros(out.shape, out.dtype))
+    first = Instruction("assembled", "op", assembled, args, settings, [total], source=last.source)
+    total.maker = first
+    made = [first]
+    for k, term in enumerate(others):
+        result = out if k == len(others) - 1 else program.value("result", np.zeros(out.shape, out.dtype))
+        add = Instruction(Add.name, "op", Add.primal, (total, term), {}, [result], op=Add, source=last.source)
+        result.maker = add
+        made.append(add)
+        total = result
+    return made

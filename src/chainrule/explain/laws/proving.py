@@ -1,0 +1,184 @@
+"""The proof of a rule, line by line: the record's own, with this network's symbols, each line checked numerically.
+
+`chainrule.formula.chain` checks the lines against the definitions with which the proof begins, at the values of this
+network; where those are too many, at the first of the record's own cases. A rule without a proof is taken as given.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.core.facts import ProofStep
+from chainrule.explain.derive.equations import Equation
+from chainrule.explain.derive.evaluated import Book
+from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
+from chainrule.explain.derive.steps import Line
+from chainrule.explain.derive.symbols import Derivative, Symbol
+from chainrule.explain.derive.template import render, sides
+from chainrule.explain.derive.unit import Unit
+from chainrule.explain.derive.verify import deviation, verify
+from chainrule.explain.write.catalogue import Catalogue
+from chainrule.formula.evaluation import FormulaError, formulas_in, parse
+from chainrule.observe.entry import Entry
+
+from .instances import Instance, instance_of, small_instance
+from .laws import Law, forward_law, output_name
+from .windows import with_places
+
+SPARE = (r"\tilde {}", r"\check {}")
+"""Spellings of a proof's own letters that the network has already taken."""
+
+
+class WrittenDerivative(Derivative):
+    r"""A derivative that a proof writes out as a fraction, whatever the layer."""
+
+    @property
+    def is_delta(self) -> bool:
+        """Never a layer's delta."""
+        return False
+
+
+def proof_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
+    """Return the proofs behind one equation, from the value with a symbol back to input k of a unit.
+
+    What is inlined has no equation of its own: in `(a - b)**2` a difference is proved after the square.
+    """
+    ways = [(unit, k)]
+    while ways[-1][0].inlined:
+        inner = ways[-1][0]
+        user = inner.consumers[0]
+        ways.append((user, next(j for j, x in enumerate(user.inputs) if x is inner.output)))
+    return [line for u, j in reversed(ways) for line in _proved(book, u, j, equation, words)]
+
+
+def _proved(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
+    """Return the proof of the rule for input k of a unit, or the line that says what is taken as given."""
+    if not isinstance(unit.inputs[k], Entry):
+        return []
+    steps = unit.record.proofs.get(unit.argument_names[k]) if hasattr(unit.record, "proofs") else None
+    if not steps:
+        return _given(unit, k, equation, words)
+    writer = Writer(book, unit)
+    errors = checked(steps, instance_of(unit)) or checked(steps, small_instance(unit.record))
+    lines = [Line(words["proof_name"], f"{symbol} = {shown}", 0.0) for symbol, shown in writer.introduced]
+    for step, (error, reason) in zip(steps, errors or (), strict=True):
+        lines.append(Line(words.title(step.title), writer.write(step), error, reason))
+    return lines
+
+
+def checked(steps: Sequence[ProofStep], instance: Instance | None) -> list[tuple[float | None, str]] | None:
+    """Return the deviation of each line or the reason why there is none; None if an instance is too large."""
+    if instance is None:
+        return None
+    chain, found = instance.chain(), list[tuple[float | None, str]]()
+    for step in steps:
+        try:
+            found.append((chain.check(step.latex) if step.check is None else _compared(step, instance), ""))
+        except OverflowError:
+            return None
+        except FormulaError as error:
+            found.append((None, str(error)))
+    return found
+
+
+def _compared(step: ProofStep, instance: Instance) -> float:
+    """Return the deviation of the two arrays that a line's own check returns."""
+    assert step.check is not None
+    left, right = step.check(instance.named())
+    return deviation(left, right, instance.values)
+
+
+def _given(unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
+    """Return the line that names the rule taken as given, in the record's own letters."""
+    law = forward_law(unit)
+    rule = _stated_rule(unit, k)
+    if law is None or not rule or law.steps:
+        return []
+    stated = f"{sides(law.latex)[0]} = {sides(law.latex)[1][-1]}"
+    title = words("proof_given", formula=f"${stated}$")
+    return [Line(title, rule, equation.verdict.error, equation.verdict.reason)]
+
+
+def _stated_rule(unit: Unit, k: int) -> str:
+    """Return the formula of the rule for input k, as its record writes it."""
+    record = unit.record
+    if not hasattr(record, "rule_of") or getattr(record, "variadic", False):
+        return ""
+    rule = record.rule_of(unit.argument_names[k])
+    texts = formulas_in(inspect.cleandoc((rule.__doc__ if rule else "") or ""))
+    wanted = rf"\bar{unit.argument_names[k]}".lower()
+    own = [t for t in texts if sides(t)[0].replace(" ", "").lower().startswith(wanted)]
+    return (own or texts)[0] if len(own or texts) == 1 else ""
+
+
+@dataclass
+class Writer:
+    """Writes a proof's lines with the symbols of the network.
+
+    The proof's own letters stay as they are if the network has no such symbol. An argument without a symbol, as in
+    `(x + 1)**2`, is introduced by a line of its own.
+    """
+
+    book: Book
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        self.introduced: list[tuple[str, str]] = []
+        self.operands: dict[str, Operand] = {}
+        for name, x in zip(self.unit.argument_names, self.unit.inputs, strict=True):
+            if x is not None and not isinstance(x, tuple | str):
+                self._argument(name, self.book.operand(x))
+        symbol = self._own("u") if self.unit.inlined else self.book.symbol(self.unit.output)
+        output = output_name(self.unit).replace("\\", "")
+        for key in (output, output.lower()):
+            self._both(key, symbol)
+        for name, value in self.unit.settings.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self.operands.setdefault(name, Literal(float(value)))
+        self.operands.update(_numbers(self.unit))
+
+    def _argument(self, name: str, operand: Operand) -> None:
+        if isinstance(operand, Literal):
+            self.operands[name] = operand
+        elif isinstance(operand, Expression):
+            symbol = self._own(name)
+            self.introduced.append((symbol.latex(), operand.shown))
+            self._both(name, symbol)
+        elif isinstance(operand, Named):
+            self._both(name, operand.symbol)
+
+    def _both(self, name: str, symbol: Symbol) -> None:
+        self.operands[name] = Named(symbol, 0.0)
+        self.operands[f"{name}_bar"] = Named(WrittenDerivative(symbol.base, symbol.label), 0.0)
+
+    def _own(self, letter: str) -> Symbol:
+        """Return a letter of the proof, spelt so that the network has no such symbol."""
+        spellings = (letter, *(form.format(letter) for form in SPARE))
+        return Symbol(next((s for s in spellings if s not in self.book.names.taken), letter))
+
+    def write(self, step: ProofStep) -> str:
+        """Return a line with the network's symbols."""
+        if step.check is not None:
+            return render(with_places(step.latex, self.unit), self.operands, {}).shown
+        latex = step.latex
+        name = parse(latex).left
+        if name.isidentifier() and not name.endswith("_bar") and name not in self.operands:
+            base, _, accent = name.partition("_")
+            letter = f"\\{base}" if len(base) > 1 else base
+            own = self._own(rf"\{accent} {letter}" if accent else letter)
+            self._both(name, own)
+        return render(latex, self.operands, {}).shown
+
+
+def _numbers(unit: Unit) -> Mapping[str, Operand]:
+    from .special import adapted
+
+    return {name: o for name, o in adapted(unit).items() if name in ("n", "scale", "m")}
+
+
+def line_of(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:
+    """Return one line of a derivation: the law as displayed, and the deviation of its value from the expected one."""
+    rendered = render(law.latex, operands, {})
+    verdict = verify(rendered.reading, rendered.values, law, expected)
+    return Line(title, rendered.shown, verdict.error, verdict.reason)

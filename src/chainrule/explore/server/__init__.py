@@ -1,0 +1,1 @@
+"""The explorer's server: on this machine only, for one person."""

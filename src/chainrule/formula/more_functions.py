@@ -1,0 +1,102 @@
+"""Functions that records' formulas name and NumPy does not have, in plain NumPy, apart from the engine."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+
+
+def symmetric(x: Any) -> Any:
+    """Return the symmetric part of each matrix."""
+    return (x + np.swapaxes(x, -1, -2)) / 2
+
+
+def _lower(x: Any) -> Any:
+    """Return the lower triangle with half its diagonal."""
+    return np.tril(x) - np.eye(x.shape[-1]) * x / 2
+
+
+def copied(x: Any) -> Any:
+    """Return the lower triangle mirrored to the upper one."""
+    return np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2)
+
+
+def cofactors(x: Any) -> Any:
+    """Return the determinants of what is left without a row and a column, with alternating signs."""
+    n = x.shape[-1]
+    found = np.zeros(x.shape)
+    for i in range(n):
+        for j in range(n):
+            minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
+            found[..., i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+    return found
+
+
+def _others(x: Any, axis: Any = None) -> Any:
+    """Return the product of all other elements along the axes."""
+    x = np.asarray(x)
+    axes = tuple(range(x.ndim)) if axis is None else tuple(a % x.ndim for a in np.atleast_1d(axis))
+    last = range(x.ndim - len(axes), x.ndim)
+    moved = np.moveaxis(x, axes, last)
+    rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], -1)
+    found = np.stack([np.prod(np.delete(rows, k, axis=-1), axis=-1) for k in range(rows.shape[-1])], axis=-1)
+    return np.moveaxis(found.reshape(moved.shape), last, axes)
+
+
+def _padded(x: Any, widths: Any = ()) -> Any:
+    return np.pad(x, widths) if np.ndim(x) else x
+
+
+def _unpadded(y: Any, widths: Any = ()) -> Any:
+    return y[tuple(slice(before, n - after) for (before, after), n in zip(widths, np.shape(y), strict=True))]
+
+
+def _polygamma(order: Any, x: Any) -> Any:
+    """Return ψ⁽ⁿ⁾(x) for x > 0: shifted up by its recurrence, then its asymptotic series (DLMF 5.15)."""
+    n = int(np.ravel(order)[0])
+    x, total = np.asarray(x, float), np.zeros(np.shape(x))
+    for _ in range(30):
+        total = total + 1 / x ** (n + 1)
+        x = x + 1
+    bernoulli = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66)
+    factorial = math.factorial
+    factors = ((k, b * factorial(2 * k + n - 1) / factorial(2 * k)) for k, b in enumerate(bernoulli, 1))
+    terms = sum(factor / x ** (2 * k + n) for k, factor in factors)
+    if n == 0:
+        return np.log(x) - 1 / (2 * x) - terms - total
+    sign = (-1) ** (n + 1)
+    return sign * (factorial(n - 1) / x**n + factorial(n) / (2 * x ** (n + 1)) + terms + factorial(n) * total)
+
+
+def _bessel(order: Any, x: Any) -> Any:
+    """Return the modified Bessel function of the first kind, from its power series (DLMF 10.25.2)."""
+    v = np.asarray(order, float)
+    total = np.zeros(np.broadcast_shapes(np.shape(v), np.shape(x)))
+    half = np.asarray(x, float) / 2
+    whole = np.abs(np.round(v))  # of integer order, and even in it
+    for k in range(80):
+        size = np.vectorize(lambda m, k=k: math.lgamma(k + 1) + math.lgamma(k + m + 1))(whole)
+        with np.errstate(divide="ignore"):
+            total = total + np.exp((2 * k + whole) * np.log(np.abs(half)) - size)
+    return total * np.where((whole % 2 == 1) & (half < 0), -1.0, 1.0)
+
+
+def _erfinv(y: Any) -> Any:
+    """Return the root of erf(x) = y, by Newton's method."""
+    erf = np.vectorize(math.erf, otypes=[float])
+    x = np.sign(y) * np.sqrt(np.maximum(-np.log1p(-np.abs(y)), 0.0)) * 0.8
+    for _ in range(60):
+        x = x - (erf(x) - y) / (2 / math.sqrt(math.pi) * np.exp(-(x**2)))
+    return x
+
+
+OWN: Mapping[str, Function] = {
+    **{"symmetric": symmetric, "lower": _lower, "copied": copied, "cofactors": cofactors, "others": _others},
+    **{"pad": _padded, "unpad": _unpadded, "polygamma": _polygamma, "iv": _bessel, "erfinv": _erfinv},
+    "ive": lambda order, x: _bessel(order, x) * np.exp(-np.abs(x)),
+    "gammaln": np.vectorize(math.lgamma, otypes=[float]),
+}
+"""The functions that records' formulas name and NumPy does not have."""

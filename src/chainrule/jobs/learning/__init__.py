@@ -1,0 +1,1 @@
+"""`chainrule exercise` and `chainrule practice`: the commands, and what they do with their arguments."""

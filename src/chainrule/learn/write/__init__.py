@@ -1,0 +1,1 @@
+"""Sheets of exercises in the formats that people hand out: Markdown, HTML, LaTeX, notebooks, Moodle's XML, QTI."""

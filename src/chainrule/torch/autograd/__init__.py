@@ -1,0 +1,33 @@
+"""`torch.autograd`: gradients, modes, and operations with a backward pass of one's own."""
+
+from . import functional
+from .function import Function, FunctionCtx, once_differentiable
+from .gradients import backward, grad
+from .hooks import RemovableHandle
+from .modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
+
+__all__ = [
+    "Function",
+    "FunctionCtx",
+    "RemovableHandle",
+    "backward",
+    "enable_grad",
+    "functional",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "once_differentiable",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
+detect_anomaly = set_detect_anomaly

@@ -1,0 +1,200 @@
+"""Distributions with densities."""
+
+import math
+from typing import Any
+
+from ..linalg import cholesky, solve_triangular
+from ..random import rng_of
+from .distribution import Distribution, drawn, parameters
+
+
+class Normal(Distribution):
+    """The normal distribution.
+
+    >>> import chainrule.torch as torch
+    >>> torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(0.0))
+    tensor(-0.9189)
+    """
+
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
+        self.loc, self.scale = parameters(loc, scale)
+        if bool((self.scale <= 0).any()):
+            raise ValueError("Normal: expected parameter scale to be greater than 0")
+        super().__init__(self.loc.shape)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return `loc + scale * noise`."""
+        return self.loc + self.scale * drawn(rng_of(None).standard_normal(self._shape(sample_shape)), self.loc)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density."""
+        z = (value - self.loc) / self.scale
+        return -0.5 * z * z - self.scale.log() - 0.5 * math.log(2 * math.pi)
+
+    def cdf(self, value: Any) -> Any:
+        """Return the distribution function."""
+        return 0.5 * (1 + ((value - self.loc) / (self.scale * math.sqrt(2))).erf())
+
+    def icdf(self, value: Any) -> Any:
+        """Return the quantile."""
+        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        return self.loc
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        return self.scale**2
+
+
+class Laplace(Distribution):
+    """The Laplace distribution."""
+
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
+        self.loc, self.scale = parameters(loc, scale)
+        super().__init__(self.loc.shape)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return samples."""
+        return self.loc + self.scale * drawn(rng_of(None).laplace(size=self._shape(sample_shape)), self.loc)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density."""
+        return -(2 * self.scale).log() - (value - self.loc).abs() / self.scale
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return 1 + (2 * self.scale).log()
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        return self.loc
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        return 2 * self.scale**2
+
+
+class Uniform(Distribution):
+    """The uniform distribution."""
+
+    has_rsample = True
+
+    def __init__(self, low: Any, high: Any, validate_args: Any = None) -> None:
+        self.low, self.high = parameters(low, high)
+        super().__init__(self.low.shape)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return samples."""
+        return self.low + (self.high - self.low) * drawn(rng_of(None).random(self._shape(sample_shape)), self.low)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density, -∞ outside."""
+        inside = ((value >= self.low) & (value < self.high)).to(self.low.dtype)
+        return inside.log() - (self.high - self.low).log()
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return (self.high - self.low).log()
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        return (self.high + self.low) / 2
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        return (self.high - self.low) ** 2 / 12
+
+
+class Exponential(Distribution):
+    """The exponential distribution."""
+
+    has_rsample = True
+
+    def __init__(self, rate: Any, validate_args: Any = None) -> None:
+        (self.rate,) = parameters(rate)
+        super().__init__(self.rate.shape)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return samples."""
+        return drawn(rng_of(None).standard_exponential(self._shape(sample_shape)), self.rate) / self.rate
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density."""
+        return self.rate.log() - self.rate * value
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return 1 - self.rate.log()
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        return 1 / self.rate
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        return self.rate**-2
+
+
+class MultivariateNormal(Distribution):
+    """The normal distribution of vectors, given covariance or its Cholesky factor."""
+
+    has_rsample = True
+
+    def __init__(
+        self,
+        loc: Any,
+        covariance_matrix: Any = None,
+        precision_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: Any = None,
+    ) -> None:
+        if (covariance_matrix is None) == (scale_tril is None):
+            raise ValueError("MultivariateNormal: exactly one of covariance_matrix or scale_tril must be given")
+        self.loc = loc
+        self.scale_tril = cholesky(covariance_matrix) if scale_tril is None else scale_tril
+        super().__init__(loc.shape[:-1], loc.shape[-1:])
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return samples."""
+        noise = drawn(rng_of(None).standard_normal(self._shape(sample_shape)), self.loc)
+        return self.loc + (self.scale_tril @ noise.unsqueeze(-1)).squeeze(-1)
+
+    def _half_log_det(self) -> Any:
+        return self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density."""
+        z = solve_triangular(self.scale_tril, (value - self.loc).unsqueeze(-1), upper=False).squeeze(-1)
+        return -0.5 * ((z * z).sum(-1) + self.event_shape[0] * math.log(2 * math.pi)) - self._half_log_det()
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi)) + self._half_log_det()
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        return self.loc
+
+    @property
+    def variance(self) -> Any:
+        """The variance of each element."""
+        return (self.scale_tril**2).sum(-1)

@@ -1,0 +1,169 @@
+"""`torch.func`: transforms of functions of tensors, which nest."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.core.transforms import derivatives, jacobians
+
+from . import shapes
+from .autograd.modes import enable_grad
+from .face import Tensor
+
+Function = Callable[..., Any]
+
+
+def _recording(f: Function) -> Function:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with enable_grad():
+            return f(*args, **kwargs)
+
+    return run
+
+
+def grad(func: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    """Return the gradient of a scalar function, as a function.
+
+    >>> import chainrule.torch as torch
+    >>> torch.func.grad(torch.func.grad(lambda x: x**3))(torch.tensor(2.0))
+    tensor(12.)
+    """
+    return _recording(derivatives.grad(func, argnums, has_aux))
+
+
+def grad_and_value(func: Function, argnums: Any = 0, has_aux: bool = False) -> Function:
+    """Return a function that returns the gradient and the value."""
+    both = derivatives.value_and_grad(func, argnums, has_aux)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with enable_grad():
+            value, gradient = both(*args, **kwargs)
+        return gradient, value
+
+    return run
+
+
+def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """Return the value of a function and its pullback."""
+    if has_aux:
+        raise RuntimeError("vjp: has_aux is not offered; return the extra values from a function of their own")
+    with enable_grad():
+        value, pullback = derivatives.vjp(func, *primals)
+
+    def run(*cotangents: Any) -> Any:
+        return pullback(cotangents[0] if len(cotangents) == 1 else cotangents)
+
+    return value, run
+
+
+def jvp(func: Function, primals: Any, tangents: Any) -> Any:
+    """Return the value of a function and its derivative along tangents."""
+    with enable_grad():
+        return derivatives.jvp(func, primals, tangents)
+
+
+def jacrev(func: Function, argnums: Any = 0) -> Function:
+    """Return the Jacobian of a function, by reverse mode."""
+    return _recording(jacobians.jacrev(func, argnums))
+
+
+def jacfwd(func: Function, argnums: Any = 0) -> Function:
+    """Return the Jacobian of a function, by forward mode."""
+    return _recording(jacobians.jacfwd(func, argnums))
+
+
+def hessian(func: Function, argnums: Any = 0) -> Function:
+    """Return the Hessian of a scalar function."""
+    return _recording(jacobians.hessian(func, argnums))
+
+
+def vmap(
+    func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", chunk_size: Any = None
+) -> Function:
+    """Return a function over a batch: `func` is called for each slice of its arguments, and the results are stacked.
+
+    >>> import chainrule.torch as torch
+    >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.ones(3, 2))
+    tensor([2., 2., 2.])
+    """
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        dims = in_dims if isinstance(in_dims, tuple | list) else (in_dims,) * len(args)
+        if len(dims) != len(args):
+            raise ValueError(f"vmap: in_dims has {len(dims)} entries for {len(args)} arguments")
+        sizes = {n for x, d in zip(args, dims, strict=True) for n in _lengths(x, d)}
+        if len(sizes) != 1:
+            raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got {sizes}")
+        rows = [func(*(_slice(x, d, k) for x, d in zip(args, dims, strict=True)), **kwargs) for k in range(sizes.pop())]
+        return _stacked(rows, out_dims)
+
+    return run
+
+
+def _lengths(x: Any, d: Any) -> list[int]:
+    if d is None:
+        return []
+    if isinstance(x, Tensor):
+        return [x.shape[d]]
+    if isinstance(x, Mapping):
+        return [n for key, value in x.items() for n in _lengths(value, d[key] if isinstance(d, Mapping) else d)]
+    if isinstance(x, tuple | list):
+        each = d if isinstance(d, tuple | list) else [d] * len(x)
+        return [n for value, one in zip(x, each, strict=True) for n in _lengths(value, one)]
+    return []
+
+
+def _slice(x: Any, d: Any, k: int) -> Any:
+    if d is None:
+        return x
+    if isinstance(x, Tensor):
+        return x.select(d, k)
+    if isinstance(x, Mapping):
+        return {key: _slice(value, d[key] if isinstance(d, Mapping) else d, k) for key, value in x.items()}
+    if isinstance(x, tuple | list):
+        each = d if isinstance(d, tuple | list) else [d] * len(x)
+        return type(x)(_slice(value, one, k) for value, one in zip(x, each, strict=True))
+    return x
+
+
+def _stacked(rows: list[Any], out: Any) -> Any:
+    first = rows[0]
+    if isinstance(first, tuple | list):
+        each = out if isinstance(out, tuple | list) else [out] * len(first)
+        return type(first)(
+            _stacked(list(column), one) for column, one in zip(zip(*rows, strict=True), each, strict=True)
+        )
+    if isinstance(first, Mapping):
+        return {key: _stacked([row[key] for row in rows], out) for key in first}
+    return shapes.stack(rows, out)
+
+
+def functional_call(
+    module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Any = None, **_: Any
+) -> Any:
+    """Return what a module returns with other parameters and buffers, given by name."""
+    given: dict[str, Any] = {}
+    dicts = parameter_and_buffer_dicts
+    for one in dicts if isinstance(dicts, tuple | list) else (dicts,):
+        given |= one
+    targets = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if unknown := set(given) - set(targets):
+        raise RuntimeError(f"functional_call: the module has no {sorted(unknown)}")
+    before = {name: targets[name]._x for name in given}
+    for name, value in given.items():
+        targets[name]._x = value._x
+    try:
+        return module(*(args if isinstance(args, tuple | list) else () if args is None else (args,)), **(kwargs or {}))
+    finally:
+        for name, x in before.items():
+            targets[name]._x = x
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters and the buffers of modules of the same kind, stacked by name."""
+    listed = list(models)
+    parameters = {
+        k: shapes.stack([dict(m.named_parameters())[k].detach() for m in listed]).requires_grad_()
+        for k, _ in listed[0].named_parameters()
+    }
+    buffers = {k: shapes.stack([dict(m.named_buffers())[k] for m in listed]) for k, _ in listed[0].named_buffers()}
+    return parameters, buffers

@@ -1,0 +1,37 @@
+"""What is not offered, and the nearest thing: the end of the error for each such name."""
+
+NEAREST = {
+    "cuda": "chainrule computes on the CPU: use torch.device('cpu')",
+    "mps": "chainrule computes on the CPU: use torch.device('cpu')",
+    "xpu": "chainrule computes on the CPU: use torch.device('cpu')",
+    "bfloat16": "NumPy has no such dtype: use torch.float32",
+    "sparse": "tensors are dense: use masks, or torch.nn.Embedding with indices",
+    "quantization": "use chainrule's ONNX export, and quantize there",
+    "jit": "use torch.compile, which is chainrule's compiler",
+    "fx": "cr.compile(f).program shows the captured program, cr.graph(loss) the graph",
+    "onnx": "use chainrule.interop.onnx.export",
+    "distributed": "use chainrule.distributed, over MPI",
+    "multiprocessing": "use the standard library's multiprocessing",
+    "profiler": "use chainrule.cost, or Python's cProfile",
+    "hub": "load weights with torch.load of a safetensors file",
+    "amp": "there is no GPU to gain from: leave autocast out",
+    "autocast": "there is no GPU to gain from: leave it out",
+    "export": "use chainrule.interop.onnx.export",
+    "vmap": "use torch.func.vmap",
+    "stft": "use torch.fft.rfft of windows made by unfold",
+    "lobpcg": "use torch.linalg.eigh",
+    "nested": "pad to one length with torch.nn.utils.rnn.pad_sequence",
+    "masked": "use torch.where and masked_fill",
+}
+
+
+def explain(name: str) -> str:
+    """Return the message for a name that is not here.
+
+    >>> explain("cuda")
+    "chainrule.torch has no 'cuda': chainrule computes on the CPU: use torch.device('cpu')"
+    """
+    nearest = NEAREST.get(
+        name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"
+    )
+    return f"chainrule.torch has no {name!r}: {nearest}"

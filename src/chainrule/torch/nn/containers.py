@@ -1,0 +1,224 @@
+"""Modules that hold modules and parameters."""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from ..face import Tensor
+from .module import Module
+from .parameter import Parameter
+
+
+class Sequential(Module):
+    """Modules one after the other.
+
+    >>> import chainrule.torch as torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+    >>> model(torch.zeros(2, 3)).shape
+    torch.Size([2, 1])
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+        if len(args) == 1 and isinstance(args[0], OrderedDict):
+            for name, module in args[0].items():
+                self.add_module(name, module)
+        else:
+            for k, module in enumerate(args):
+                self.add_module(str(k), module)
+
+    def forward(self, input: Any) -> Any:
+        """Return the output of the last module."""
+        for module in self._modules.values():
+            input = module(input)
+        return input
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(OrderedDict(list(self._modules.items())[index]))
+        return list(self._modules.values())[index]
+
+    def __setitem__(self, index: int, module: Any) -> None:
+        self._modules[list(self._modules)[index]] = module
+
+    def __delitem__(self, index: Any) -> None:
+        names = list(self._modules)[index]
+        for name in names if isinstance(index, slice) else [names]:
+            del self._modules[name]
+        kept = list(self._modules.values())
+        self.__dict__["_modules"] = OrderedDict((str(k), module) for k, module in enumerate(kept))
+
+    def __add__(self, other: Any) -> "Sequential":
+        return Sequential(*self, *other)
+
+    def append(self, module: Any) -> Self:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Self:
+        """Add modules at the end."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module: Any) -> Self:
+        """Add a module at a place."""
+        kept = list(self._modules.values())
+        kept.insert(index, module)
+        self.__dict__["_modules"] = OrderedDict((str(k), one) for k, one in enumerate(kept))
+        return self
+
+
+class ModuleList(Module):
+    """A list of modules."""
+
+    def __init__(self, modules: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self.extend(modules or [])
+
+    __len__: Any = Sequential.__len__
+    __iter__: Any = Sequential.__iter__
+    __setitem__: Any = Sequential.__setitem__
+    __delitem__: Any = Sequential.__delitem__
+    append: Any = Sequential.append
+    extend: Any = Sequential.extend
+    insert: Any = Sequential.insert
+
+    def __getitem__(self, index: Any) -> Any:
+        found = list(self._modules.values())[index]
+        return type(self)(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> "ModuleList":
+        return ModuleList(itertools.chain(self, other))
+
+    def __iadd__(self, modules: Any) -> Self:
+        self.extend(modules)
+        return self
+
+
+class ModuleDict(Module):
+    """A dict of modules."""
+
+    def __init__(self, modules: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Any) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._modules
+
+    def keys(self) -> Any:
+        """Return the names."""
+        return self._modules.keys()
+
+    def values(self) -> Any:
+        """Return the modules."""
+        return self._modules.values()
+
+    def items(self) -> Any:
+        """Return names and modules."""
+        return self._modules.items()
+
+    def update(self, modules: Any) -> None:
+        """Add modules."""
+        for key, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
+            self[key] = module
+
+    def pop(self, key: str) -> Any:
+        """Remove a module and return it."""
+        return self._modules.pop(key)
+
+
+def _as_parameter(x: Any) -> Any:
+    return Parameter(x) if isinstance(x, Tensor) and not isinstance(x, Parameter) else x
+
+
+class ParameterList(Module):
+    """A list of parameters."""
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        for value in values or []:
+            self.append(value)
+
+    def append(self, value: Any) -> Self:
+        """Add a parameter at the end."""
+        setattr(self, str(len(self)), _as_parameter(value))
+        return self
+
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add parameters at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = list(self._parameters.values())[index]
+        return ParameterList(found) if isinstance(index, slice) else found
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self, list(self._parameters)[index], _as_parameter(value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._parameters.values())
+
+
+class ParameterDict(Module):
+    """A dict of parameters."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        for key, value in (parameters or {}).items():
+            self[key] = value
+
+    def __getitem__(self, key: str) -> Any:
+        return self._parameters[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self, key, _as_parameter(value))
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._parameters
+
+    def keys(self) -> Any:
+        """Return the names."""
+        return self._parameters.keys()
+
+    def values(self) -> Any:
+        """Return the parameters."""
+        return self._parameters.values()
+
+    def items(self) -> Any:
+        """Return names and parameters."""
+        return self._parameters.items()

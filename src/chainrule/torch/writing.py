@@ -1,0 +1,65 @@
+"""Writes into a tensor: everything that shares its memory sees them, and gradients pass through them."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.tensor import Tensor as Engine
+from chainrule.core.tensor import value_of
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.derivatives import no_grad
+from chainrule.rules.arrays.in_place import is_rebound, overwrite
+from chainrule.rules.arrays.shape import broadcast_to
+
+from .dtypes import cast
+from .values import index_parts
+
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+
+
+def _allowed(target: Any) -> Any:
+    """Return the context of a write: through `x.data` a leaf with a gradient may be written to."""
+    return no_grad() if target._through else contextlib.nullcontext()
+
+
+def assign(target: Any, what: str, value: Any, unsafe: bool = False) -> Any:
+    """Write a value into a tensor, broadcast to its shape and in its dtype, and return the tensor.
+
+    Raises RuntimeError for a shape that does not fit and, unless `unsafe`, for a dtype of a higher category.
+    """
+    x = target._x
+    if not hasattr(value, "shape"):
+        value = np.asarray(value)
+    if not unsafe and _CATEGORY[value.dtype.kind] > _CATEGORY[x.dtype.kind]:
+        raise RuntimeError(f"{what}: result type {value.dtype} can't be cast to the tensor's dtype, {x.dtype}")
+    if value.shape != x.shape:
+        try:
+            fits = np.broadcast_shapes(value.shape, x.shape) == x.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise RuntimeError(
+                f"{what}: output with shape {list(x.shape)} doesn't match the shape {list(value.shape)} of the values"
+            )
+    if isinstance(x, np.ndarray):
+        np.copyto(x, value_of(value), casting="unsafe")
+    elif is_rebound(x):
+        new = cast(value, x.dtype)
+        new = new if new.shape == x.shape else broadcast_to(new, x.shape)
+        target._x = new if isinstance(new, Engine) else Engine(np.asarray(new), EAGER, None)
+    else:
+        with _allowed(target):
+            overwrite(x, what, lambda: value, "unsafe")
+    return target
+
+
+def set_item(target: Any, index: Any, value: Any) -> None:
+    """Write a value at an index of a tensor."""
+    x = target._x
+    parts = index_parts(index)
+    if isinstance(x, np.ndarray):
+        x[parts] = value_of(value)
+        return
+    with _allowed(target):
+        x[parts] = cast(value, x.dtype) if hasattr(value, "dtype") else value

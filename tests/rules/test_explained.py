@@ -1,0 +1,60 @@
+"""Every operation of the registry is explained with every equation verified, in every case of its record."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.core.operation import REGISTRY
+
+from .calls import Call, cases_of
+
+UNEXPLAINED = {
+    "blockwise_attention": "the weights that dropout keeps are drawn block by block, so no formula has them",
+    **dict.fromkeys(("imag", "angle", "irfft"), "even of real numbers, its rule is stated in complex ones"),
+}
+COMPLEX = {"fft", "ifft", "rfft", "with_parts"}
+"""Operations whose results are complex."""
+RECORDS = [op for op in REGISTRY.values() if op.kind != "constant"]
+FAST = 2
+"""The cases of a record that are explained in every run."""
+
+
+def explained(op, one):
+    call = Call.drawn(op, one, np.random.default_rng(0))
+    if not call.moving or any(np.size(x) == 0 for x in call.args if isinstance(x, np.ndarray)):
+        return None
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal(np.shape(part)) for part in call.outputs()]
+
+    def loss(*inputs):
+        return sum((part * w).sum() for part, w in zip(call(*inputs), weights, strict=True))
+
+    return cr.explain(loss, *call.inputs)
+
+
+def check(op, cases):
+    for one in cases:
+        refusal = pytest.raises(TypeError, match="expected real numbers throughout, got complex ones in")
+        if op.name in COMPLEX:
+            with refusal:
+                explained(op, one)
+            continue
+        derivation = explained(op, one)
+        if derivation is None:
+            continue
+        wrong = [(step.formula, step.error, step.reason) for step in derivation.unverified]
+        if op.name in UNEXPLAINED:
+            assert not wrong or one.settings.get("dropout", True)
+        else:
+            assert derivation.ok, (one, wrong, [row for row in derivation.confirmations if not row.ok])
+
+
+@pytest.mark.parametrize("op", RECORDS, ids=lambda op: op.name)
+def test_its_first_cases(op):
+    check(op, cases_of(op)[:FAST])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", [op for op in RECORDS if len(cases_of(op)) > FAST], ids=lambda op: op.name)
+def test_its_other_cases(op):
+    check(op, cases_of(op)[FAST:])
