@@ -3,8 +3,8 @@
 Where SciPy is imported, its own ufuncs take tensors too: `scipy.special.gammaln(x)` is then `special.gammaln(x)`. All
 but `erf`, `erfc`, `expit`, `logit`, `xlogy`, `xlog1py` and what is made of these need SciPy for their values.
 
-The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers; the shapes of the incomplete
-gamma and beta functions, and `x` of `zeta`, are constants, and refused by name if they have a gradient.
+The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers; the shapes of the
+incomplete gamma and beta functions, and `x` of `zeta`, are constants, and refused by name if they have a gradient.
 
 >>> import chainrule as cr
 >>> from chainrule import special

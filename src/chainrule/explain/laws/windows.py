@@ -15,7 +15,7 @@ from chainrule.explain.derive.views import ConvolutionMap
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.windows import Fold, Unfold
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
-from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool
+from chainrule.rules.network.pooling import MaxPool, PoolAt, SumPool, SumUnpool, UnpoolAt
 from chainrule.rules.network.written_out import convolved, flat, input_adjoint, scattered, under, weight_adjoint
 
 from .laws import Law, backward_law, forward_law
@@ -74,6 +74,20 @@ def _spread(unit: Unit, y: Any, shape: tuple[int, ...]) -> Any:
     return scattered(np.repeat(_positions(unit, y)[..., None, :], windows.places, axis=-2), shape, windows)
 
 
+def _under_tap(unit: Unit, x: Any, winner: Any) -> Any:
+    """Return, for each window, the element under its own tap."""
+    below = under(x, unit.settings["windows"], -np.inf)
+    number = _positions(unit, winner)[..., None, :]
+    return np.take_along_axis(below, number, -2)[..., 0, :]
+
+
+def _from_tap(unit: Unit, y: Any, shape: tuple[int, ...]) -> Any:
+    """Return the sum of what each window has under its own tap."""
+    windows = unit.settings["windows"]
+    own = np.arange(windows.places)[:, None] == _positions(unit, array_of(unit.inputs[1]))[..., None, :]
+    return scattered(own * _positions(unit, y)[..., None, :], shape, windows)
+
+
 def _folded(unit: Unit, x: Any, shape: tuple[int, ...]) -> Any:
     return scattered(x, shape, unit.settings["windows"])
 
@@ -125,6 +139,16 @@ WINDOWED: dict[Any, Written] = {
         (r"y_i = \max_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} [x_j = y_i] \bar y_i"),
         _maximum,
         (_maximum_adjoint,),
+    ),
+    PoolAt: Written(
+        (r"y_i = x_{s i + d k_i - p}", r"\bar x_j = \sum_{i: s i + d k_i - p = j} \bar y_i"),
+        lambda unit, x, winner: _under_tap(unit, x, winner),
+        (lambda unit, y_bar: _from_tap(unit, y_bar, _shape(unit, 0)),),
+    ),
+    UnpoolAt: Written(
+        (r"y_j = \sum_{i: s i + d k_i - p = j} x_i", r"\bar x_i = \bar y_{s i + d k_i - p}"),
+        lambda unit, x, _: _from_tap(unit, x, unit.output.shape),
+        (lambda unit, y_bar: _under_tap(unit, y_bar, array_of(unit.inputs[1])),),
     ),
     SumPool: Written(
         (r"y_i = \sum_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"),

@@ -199,12 +199,12 @@ class Kn(Elementwise):
 
     @staticmethod
     def primal(x: Array, *, n: int = 0) -> Array:
-        return computed("kn", x, n)
+        return computed("kn", x, abs(n))
 
     @staticmethod
     def partial(x: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} = -\frac{\operatorname{kn}(\abs(n - 1), x) + \operatorname{kn}(n + 1, x)}{2}"""
-        return -(Kn.apply(x, n=abs(n - 1)) + Kn.apply(x, n=n + 1)) / 2
+        r"""\frac{\partial y}{\partial x} = -\frac{\operatorname{kn}(n - 1, x) + \operatorname{kn}(n + 1, x)}{2}"""
+        return -(Kn.apply(x, n=n - 1) + Kn.apply(x, n=n + 1)) / 2
 
 
 gamma, beta, betaln = Gamma.apply, Beta.apply, Betaln.apply
@@ -212,7 +212,7 @@ betainc, gammainc, gammaincc = Betainc.apply, Gammainc.apply, Gammaincc.apply
 
 
 def zeta(x: Array, q: Array = 1.0) -> Array:
-    """Return the sum of (k + q)^-x over k ≥ 0: Riemann's zeta function without `q`. It is differentiable by `q` only."""
+    """Return the sum of (k + q)^-x over k ≥ 0; without `q`, Riemann's zeta function. Only `q` has a derivative."""
     return Zeta.apply(x, q)
 
 

@@ -55,7 +55,7 @@ class Ndtri(Elementwise):
 
 
 class LogNdtr(Elementwise):
-    r"""y = \operatorname{log\_ndtr}(x)
+    r"""y = \log(\Phi(x))
 
     The logarithm of the standard normal distribution function.
     """
