@@ -59,8 +59,8 @@ def _through_file(obj):
 @pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
 def test_states_of_pytorchs_optimisers_are_continued(torch, name) -> None:
     _, other = steps(torch, OPTIMIZERS[name], 5)
-    expected, _ = steps(torch, OPTIMIZERS[name], 4, other.state_dict())
     found, _ = steps(door, OPTIMIZERS[name], 4, other.state_dict())
+    expected, _ = steps(torch, OPTIMIZERS[name], 4, other.state_dict())  # which changes that state
     np.testing.assert_allclose(found, expected, 1e-6, 1e-7)
 
 
