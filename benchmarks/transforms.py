@@ -6,6 +6,7 @@ One thread: the products are small, and threads that wait for each other would b
 result is compared with the plain way to it before anything is timed.
 """
 
+import functools
 import gc
 import math
 import tracemalloc
@@ -141,12 +142,97 @@ def memory() -> None:
     print(table(["steps n", "arrays, plain", "arrays, √n checkpoints", "÷ √n"], rows))
 
 
+def mlp_loss(p: Any, x: Any, y: Any, f: Any, relu: Any) -> Any:
+    for k in range(2):
+        x = relu(x @ p[f"w{k}"] + p[f"b{k}"])
+    return f.cross_entropy((x @ p["w2"] + p["b2"])[None], y[None])
+
+
+def convolutional_loss(p: Any, x: Any, y: Any, f: Any, relu: Any) -> Any:
+    h = x[None]
+    for k in range(2):
+        h = f.max_pool2d(relu(f.conv2d(h, p[f"w{k}"], p[f"b{k}"], padding=1)), 2)
+    return f.cross_entropy(h.reshape(1, -1) @ p["w2"] + p["b2"], y[None])
+
+
+def per_sample_gradients() -> None:
+    """The gradient of each of 256 samples: together, in a loop, and by torch.func."""
+    samples, rows = 256, []
+    shapes = {
+        "MLP 64-128-128-10": (mlp_loss, (64,), {"w0": (64, 128), "w1": (128, 128), "w2": (128, 10)}),
+        "convolutions 8 and 16 of 16 x 16": (
+            convolutional_loss,
+            (1, 16, 16),
+            {"w0": (8, 1, 3, 3), "w1": (16, 8, 3, 3), "w2": (256, 10)},
+        ),
+    }
+    for name, (loss, size, weights) in shapes.items():
+        p = {key: (RANDOM.normal(size=shape) / 8).astype(np.float32) for key, shape in weights.items()}
+        p |= {f"b{k}": np.zeros(p[f"w{k}"].shape[0 if p[f"w{k}"].ndim == 4 else 1], np.float32) for k in range(3)}
+        x, y = RANDOM.normal(size=(samples, *size)).astype(np.float32), RANDOM.integers(0, 10, samples)
+        gradient = cr.grad(functools.partial(loss, f=cr.nn.functional, relu=lambda x: np.maximum(x, 0)))
+        each = cr.vmap(gradient, in_axes=(None, 0, 0))
+        candidates: dict[str, Callable[[], object]] = {
+            "vmap": lambda e=each, p=p, x=x, y=y: e(p, x, y),
+            "loop": lambda g=gradient, p=p, x=x, y=y: [g(p, *row) for row in zip(x, y, strict=True)],
+        }
+        for key, stack in each(p, x, y).items():
+            np.testing.assert_allclose(stack[3], gradient(p, x[3], y[3])[key], atol=1e-5)
+        torch_each = torch_gradients(loss, p, x, y)
+        if torch_each is not None:
+            candidates["torch"] = torch_each
+            for key, stack in torch_each().items():
+                np.testing.assert_allclose(stack.numpy(), each(p, x, y)[key], atol=1e-4)
+        found = seconds(candidates, slow=True)
+        torch = f"{found['torch'] * 1e3:.1f}" if "torch" in found else "not installed"
+        ratio = f"{found['loop'] / found['vmap']:.0f}"
+        rows.append([name, f"{found['vmap'] * 1e3:.1f}", f"{found['loop'] * 1e3:.0f}", ratio, torch])
+    print(table(["256 gradients of", "vmap, ms", "loop, ms", "times faster", "torch.func, ms"], rows))
+
+
+def torch_gradients(loss: Any, p: Any, x: Any, y: Any) -> Any:
+    """The same gradients by PyTorch, as a function; None if it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    gradient = torch.func.grad(functools.partial(loss, f=torch.nn.functional, relu=torch.relu))
+    each = torch.func.vmap(gradient, in_dims=(None, 0, 0))
+    tensors = {key: torch.tensor(value) for key, value in p.items()}
+    return functools.partial(each, tensors, torch.tensor(x), torch.tensor(y))
+
+
+def sparse_jacobians() -> None:
+    """A tridiagonal Jacobian: three passes, whatever its size."""
+    rows = []
+    for n in (1_000, 10_000, 100_000):
+        x = np.linspace(0, 1, n)
+
+        def f(x: Any) -> Any:
+            y = x**3
+            return np.concatenate([[0.0], y[2:] - 2 * y[1:-1] + y[:-2], [0.0]]) + x
+
+        pattern = cr.sparsity_pattern(f, x)
+        found = seconds(
+            {
+                "pattern": lambda f=f, x=x: cr.sparsity_pattern(f, x),
+                "given": lambda f=f, x=x, p=pattern: cr.jacobian(f, sparsity=p)(x),
+            },
+            slow=True,
+        )
+        rows.append([str(n), *(f"{found[k] * 1e3:.1f}" for k in ("pattern", "given"))])
+    print(table(["n", "finding the pattern, ms", "Jacobian with a given pattern, ms"], rows))
+
+
 def main() -> None:
     print(f"({machine()})\n")
     for title, part in {
         "Hessian-vector products, in units of one gradient": products,
         "Whole Jacobians": whole_jacobians,
         "Memory of a backward pass, in arrays of the chain": memory,
+        "Gradients of single samples": per_sample_gradients,
+        "Sparse Jacobians": sparse_jacobians,
     }.items():
         print(f"{title}\n")
         part()

@@ -93,8 +93,14 @@ class Rows:
 
     def loss(self, *xs: Any) -> Any:
         y = self.f(*xs)
-        parts = [part for part in (y if self.op.several else (y,)) if is_floating(part)]
-        return sum(((part * np.cos(np.arange(part.size)).reshape(part.shape)).sum() for part in parts), start=0.0)
+        total: Any = 0.0
+        for part in y if self.op.several else (y,):
+            weights = np.cos(np.arange(part.size)).reshape(part.shape)
+            if part.dtype.kind == "c":
+                total = total + (np.real(part) * weights).sum() + (np.imag(part) * weights**2).sum()
+            elif is_floating(part):
+                total = total + (part * weights).sum()
+        return total
 
     def values(self) -> list[Any]:
         wanted = [quiet(self.f, *row) for row in self.singles]

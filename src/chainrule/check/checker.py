@@ -15,6 +15,7 @@ from .report.found import Finding
 from .report.report import CheckReport
 from .report.verdicts import verdict_of
 from .subjects.functions import subject_of
+from .subjects.in_parts import in_parts
 from .subjects.subject import Array, Subject, rms
 from .why.designed import accepted, expectations
 from .why.diagnosis import branches, diagnose
@@ -55,7 +56,10 @@ def check(
     which is faster. `seed` fixes all random choices.
 
     A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
-    of its slope) or `gradient-reversal`; those named in `expected` count as right.
+    of its slope), `gradient-reversal` or `gradient-scaling`; those named in `expected` count as right.
+
+    Complex arguments and results are checked by their real and imaginary parts, elements 0 and 1 along a last axis. The
+    gradient with respect to x + iy is taken to be ∂/∂x - i ∂/∂y.
 
     Raises whatever `f` raises at `args`, TypeError if there is no floating-point argument, and ValueError for an
     unknown name in `expected`.
@@ -81,6 +85,7 @@ def examine(
 ) -> CheckReport:
     """Check a subject from any framework, as described in `check`."""
     codes = expectations(expected)
+    subject = in_parts(subject) if subject.arguments else subject
     report = _examined(subject, full, explain or bool(codes), seed)
     return accepted(report, codes)
 

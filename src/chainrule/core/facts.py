@@ -102,6 +102,8 @@ class Facts:
 
     on_complex: ClassVar[Complex] = Complex.REFUSED
     """What it does with complex numbers. Only an operation whose rules hold for them may take them."""
+    is_free_in_phase: ClassVar[bool] = False
+    """Whether complex results are determined only up to phases, so that differences between two calls mean nothing."""
     is_shaped_by_values: ClassVar[bool] = False
     """Whether the shape of the result depends on the values of the arguments."""
     takes_anything: ClassVar[bool] = False

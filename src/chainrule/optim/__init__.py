@@ -5,6 +5,7 @@ from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .clip import clip_grad_norm_, clip_grad_value_, scale_grads_
 from .ema import EMA
 from .optimizer import Optimizer
+from .per_sample import clip_per_sample_
 from .sgd import SGD
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RMSprop",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "clip_per_sample_",
     "lr_scheduler",
     "scale_grads_",
 ]

@@ -64,11 +64,12 @@ class _Form:
             return str(x)
         if self.scientific:
             return f"{x:.{options.precision}e}"
-        return f"{x:.0f}." if self.whole else f"{x:.{options.precision}f}"
+        digits = 0 if self.whole else options.precision
+        return f"{x:.{digits}f}" + "." * self.whole
 
     def text(self, x: Any) -> str:
         """Return one element, padded."""
-        written = self._number(x) if self.kind == "f" else str(x)
+        written: str = self._number(x) if self.kind == "f" else str(x)
         return written.rjust(self.width)
 
 
@@ -98,6 +99,7 @@ def _body(array: Any, form: _Form, indent: int, short: bool) -> str:
     if array.ndim == 1:
         return _row(array.tolist(), form, indent, short)
     n, edge = len(array), options.edgeitems
+    parts: list[str]
     parts = [_body(part, form, indent + 1, short) for part in (array if not short or n <= 2 * edge else array[:edge])]
     if short and n > 2 * edge:
         parts += ["...", *(_body(part, form, indent + 1, short) for part in array[-edge:])]

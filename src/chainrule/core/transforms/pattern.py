@@ -108,7 +108,9 @@ def _through(step: Any, args: Sequence[Sets | None], moving: Sequence[int], widt
             parts.append((to[rows], columns))
         return [Sets.of_pairs(*_joined(parts), sizes[0], width)]
     if "axis" in step.settings and len(step.args) == 1 and not op.several:
-        return [_along(args[0], step.args[0].shape, step.outputs[0].shape, step.settings["axis"])]
+        joined = _along(args[0], step.args[0].shape, step.outputs[0].shape, step.settings["axis"])
+        if joined is not None:
+            return [joined]
     everything = np.unique(np.concatenate([args[k].columns for k in moving]))  # type: ignore[union-attr]
     _check_room(op.name, sum(sizes), len(everything))
     return [Sets(np.arange(size + 1) * len(everything), np.tile(everything, size), width) for size in sizes]
@@ -117,8 +119,8 @@ def _through(step: Any, args: Sequence[Sets | None], moving: Sequence[int], widt
 def _check_room(name: str, rows: int, columns: int) -> None:
     if rows * columns > LARGEST:
         raise ValueError(
-            f"sparsity: after {name}, {rows} values each depend on {columns} inputs, as far as can be seen: that is "
-            f"not sparse; leave sparsity= out, pass a pattern, or use products with the Jacobian (chainrule.vjp, jvp, hvp)"
+            f"sparsity: after {name}, {rows} values each depend on {columns} inputs, as far as is known: that is "
+            f"not sparse; leave sparsity= out, pass a pattern, or use chainrule.vjp, jvp or hvp"
         )
 
 
@@ -139,16 +141,19 @@ def _broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> Array:
     return np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), whole).ravel()
 
 
-def _along(sets: Any, shape: tuple[int, ...], result: tuple[int, ...], axis: Any) -> Sets:
-    """Join the sets along axes, which the result has, or lacks, or has with length 1."""
+def _along(sets: Any, shape: tuple[int, ...], result: tuple[int, ...], axis: Any) -> Sets | None:
+    """Join the sets along axes, which the result lacks, or has with any length; None for any other result."""
     axes = normalize_axis_tuple(range(len(shape)) if axis is None else axis, len(shape))
     kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
     line = _broadcast(kept, shape)
     joined = Sets.of_pairs(line[sets.rows], sets.columns, math.prod(kept), sets.width)
-    if math.prod(result) == math.prod(kept):
+    if result == tuple(n for k, n in enumerate(shape) if k not in axes):
         return joined
-    _check_room("an operation along an axis", math.prod(shape), int(np.diff(joined.starts).max(initial=0)))
-    return Sets.of_pairs(*joined.taken(line), math.prod(shape), sets.width)
+    if tuple(1 if k in axes else n for k, n in enumerate(result)) != kept:
+        return None
+    size = math.prod(result)
+    _check_room("an operation along an axis", size, int(np.diff(joined.starts).max(initial=0)))
+    return Sets.of_pairs(*joined.taken(_broadcast(kept, result)), size, sets.width)
 
 
 def _picked(op: Any, args: Sequence[Array], moving: Sequence[int], settings: Mapping[str, Any]) -> Any:

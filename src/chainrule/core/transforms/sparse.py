@@ -62,6 +62,10 @@ class Compressed:
     def __init__(self, transform: str, f: Function, x: Any, pattern: Any, mode: str, apply: Apply) -> None:
         self.transform, self.f, self.x, self.apply = transform, f, x, apply
         self.line: Linearized | None = None
+        if np.iscomplexobj(x):
+            raise TypeError(
+                f"{transform}: sparsity= is for a real argument, got {x.dtype}; pass its parts as one array"
+            )
         if isinstance(pattern, str):
             self.sets = self._detected(pattern)
         else:
@@ -69,7 +73,8 @@ class Compressed:
         rows, columns = self.sets.rows, self.sets.columns
         by_column = groups(rows, columns, self.sets.width)
         by_row = groups(columns, rows, self.sets.size)
-        fewer = "reverse" if _count(by_row) < _count(by_column) else "forward"
+        is_complex = self.line is not None and np.iscomplexobj(self.line.run.values[0])
+        fewer = "reverse" if _count(by_row) < _count(by_column) and not is_complex else "forward"
         self.mode = fewer if mode == "auto" else mode
         self.groups = by_column if self.mode == "forward" else by_row
         self.is_given = not isinstance(pattern, str)
@@ -148,6 +153,8 @@ class Compressed:
         if len(run.outputs) != 1:
             raise TypeError(f"{self.transform}: with sparsity= the function must return one array, not a tree of them")
         self._check_sizes(np.size(run.outputs[0]))
+        if np.iscomplexobj(run.outputs[0]):
+            raise TypeError(f"{self.transform}: the result is complex, which takes mode='forward' with sparsity=")
         y = run.outputs[0]
         stacks = self.apply(
             lambda unit: flatten(run.pull([unit], free=False))[0],

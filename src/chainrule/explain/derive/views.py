@@ -39,6 +39,60 @@ class VectorMatrix(Bilinear, register=False):
         return a[:, None] * y_bar
 
 
+class MatrixVector(Bilinear, register=False):
+    r"""y = A b
+
+    A matrix times a column, which `matmul` computes by way of a matrix of one column.
+    """
+
+    name = "matmul"
+    role, is_inlined, letters = Matmul.role, Matmul.is_inlined, {"a": "W", "y": "z"}
+    proofs = proofs_of.MATRIX_VECTOR
+    cases = (case((2, 3), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar A_{ij} = \bar y_i b_j"""
+        return y_bar[:, None] * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = A^\top \bar y"""
+        return a.T @ y_bar
+
+
+class InnerProduct(Bilinear, register=False):
+    r"""y = \sum_i a_i b_i
+
+    The product of two vectors, a number.
+    """
+
+    name = "matmul"
+    role, letters = Matmul.role, {"y": "z"}
+    proofs = proofs_of.INNER_PRODUCT
+    cases = (case((3,), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar a = \bar y b"""
+        return y_bar * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = \bar y a"""
+        return y_bar * a
+
+
 class VectorMap(Bilinear, register=False):
     r"""y = x W + b
 

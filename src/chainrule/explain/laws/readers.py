@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
+from chainrule.formula.more_functions import cofactors, copied, symmetric
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.calculus import Convolve, Correlate
 from chainrule.rules.arrays.index import Scatter
+from chainrule.rules.arrays.row_index import AddAt, TakeAt
 from chainrule.rules.linalg.decompositions import Eigh, Qr, Svd
 from chainrule.rules.linalg.inverses import Det, Slogdet
 
 from .laws import Law, backward_law, forward_law
-from .own import cofactors, copied, symmetric
 
 Function = Callable[..., Any]
 
@@ -85,9 +86,23 @@ def _cofactors_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
     return np.asarray(y_bar)[..., None, None] * cofactors(array_of(unit.inputs[0]))
 
 
+def _added(unit: Unit, x: Any, size: int) -> Any:
+    y = np.zeros(size)
+    np.add.at(y, np.ravel(array_of(unit.inputs[1])).astype(int), np.ravel(x))
+    return y
+
+
 Forward = Callable[..., Any]
 Backward = Callable[[Unit, int, Any], Any]
 WHOLE: Mapping[Any, tuple[Forward | None, Backward]] = {
+    TakeAt: (
+        lambda unit, x, _: x[array_of(unit.inputs[1])],
+        lambda unit, _, y_bar: _added(unit, y_bar, np.size(array_of(unit.inputs[0]))),
+    ),
+    AddAt: (
+        lambda unit, x, _: _added(unit, x, unit.settings["size"]),
+        lambda unit, _, y_bar: y_bar[array_of(unit.inputs[1])],
+    ),
     Scatter: (_scattered, lambda unit, _, y_bar: y_bar[unit.settings["index"]]),
     Convolve: (lambda _, a, v: np.convolve(a, v), _convolution_adjoint),
     Correlate: (lambda _, a, v: np.correlate(a, v, "valid"), _correlation_adjoint),

@@ -28,8 +28,8 @@ to_infinity = np.errstate(divide="ignore")
 class Power(Elementwise):
     r"""y = a^b
 
-    Negative bases have real powers only at integer exponents; complex ones have their principal value. At base 0 the partial for the base is infinite if the
-    exponent is below 1.
+    Negative bases have real powers only at integer exponents; complex ones have their principal value. At base 0 the
+    partial for the base is infinite if the exponent is below 1.
     """
 
     on_complex = Complex.HOLOMORPHIC

@@ -50,6 +50,28 @@ VECTOR_MATRIX = {
         (LEFT, r"\bar B_{mn} = a_m\,\bar y_n"),
     ),
 }
+MATRIX_VECTOR = {
+    "a": proof(
+        (ELEMENT, r"y_i = \sum_k A_{ik} b_k"),
+        (BRACKET, r"\frac{\partial y_i}{\partial A_{mn}} = [i = m]\,b_n"),
+        (LEFT, r"\bar A_{mn} = \bar y_m\,b_n"),
+    ),
+    "b": proof(
+        (ELEMENT, r"y_i = \sum_k A_{ik} b_k"),
+        ("The derivative of one element with respect to another", r"\frac{\partial y_i}{\partial b_k} = A_{ik}"),
+        (ALL, r"\bar b_k = \sum_i \bar y_i\,A_{ik}"),
+    ),
+}
+INNER_PRODUCT = {
+    "a": proof(
+        ("The definition", r"y = \sum_k a_k b_k"),
+        ("Each element multiplies one of the other vector", r"\frac{\partial y}{\partial a_k} = b_k"),
+    ),
+    "b": proof(
+        ("The definition", r"y = \sum_k a_k b_k"),
+        ("Each element multiplies one of the other vector", r"\frac{\partial y}{\partial b_k} = a_k"),
+    ),
+}
 VECTOR_MAP = {
     "x": proof(
         (ELEMENT, r"y_j = \sum_k x_k W_{kj} + b_j"),

@@ -116,12 +116,15 @@ class PoolAt(Linear):
 
     @staticmethod
     def primal(x: Array, winner: Array, *, windows: Windows) -> Array:
-        x = np.asarray(x)
-        padded, out = windows.padded(x, -np.inf), winner.shape[-windows.axes :]
-        y = np.empty(winner.shape, x.dtype)
-        for k, offset in enumerate(windows.offsets):
-            np.copyto(y, padded[windows.at(offset, out)], where=winner == k)
-        return y
+        padded, out = windows.padded(np.asarray(x), -np.inf), winner.shape[-windows.axes :]
+        places = np.arange(math.prod(padded.shape[-windows.axes :])).reshape(padded.shape[-windows.axes :])
+        first = places[windows.at((0,) * windows.axes, out)].reshape(-1)
+        taps = places[tuple(slice(0, span, d) for span, d in zip(windows.span, windows.dilation, strict=True))].ravel()
+        if not winner.size:
+            return np.zeros(winner.shape, padded.dtype)
+        lines = math.prod(winner.shape[: -windows.axes]), -1
+        taken = np.take_along_axis(padded.reshape(lines), first + taps[winner].reshape(lines), 1)
+        return taken.reshape(winner.shape)
 
     @staticmethod
     def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:

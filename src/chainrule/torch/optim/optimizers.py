@@ -279,7 +279,9 @@ class LBFGS(Optimizer):
     def step(self, closure: Any = None) -> Any:
         """Take up to `max_iter` steps; return the loss before the first."""
         if closure is None:
-            raise TypeError("LBFGS.step: expected a closure that clears the gradients, computes the loss and returns it")
+            raise TypeError(
+                "LBFGS.step: expected a closure that clears the gradients, computes the loss and returns it"
+            )
         losses: list[Any] = []
 
         def evaluate(flat: Any) -> tuple[float, Any]:
