@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.base.files import write_text
+from chainrule.core.operands.faces import opened
 from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.subject import calling_line, record
 from chainrule.present.html import Markup, tag
@@ -135,6 +136,7 @@ def graph(
     >>> g.save("neuron.svg")
     """
     check_lang(lang, "graph: ")
+    subject, args, loss, target = opened(subject, args, loss, target)
     if isinstance(subject, Tensor):
         if args or any(x is not None for x in (loss, target, argnums)):
             raise TypeError(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.formula.functions import as_double
 from chainrule.present.texts import Texts, Words
 from chainrule.present.unicode_math import to_unicode
 
@@ -116,7 +117,7 @@ def shape_text(shape: Any, lang: str = "en") -> str:
 
 def norm(x: Any) -> float:
     """Return the Euclidean norm of all elements, in float64."""
-    return float(np.linalg.norm(np.asarray(x, np.float64).ravel()))
+    return float(np.linalg.norm(as_double(x).ravel()))
 
 
 def describe(x: Any, lang: str) -> str:
