@@ -33,6 +33,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "choose": ("f(i % 2, [v, w])",),
     "clip": ("f(x, -0.5, 0.5)", "f(x, y, None)"),
     "compress": ("f([True, False, True], x, axis=0)", "f(x[:, 0] > 0, x, axis=0)"),
+    "einsum_path": ("f('ij,jk->ik', x, x.T)",),
+    "sliding_window_view": ("f(v, 2)", "f(x, (2, 2))"),
     "extract": ("f(x > 0, x)",),
     "concatenate": ("f([x, y])", "f([x, y], axis=None)"),
     "column_stack": ("f([v, w])",),

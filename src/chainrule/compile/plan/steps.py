@@ -30,7 +30,9 @@ Buffer = Callable[[Value], Any]
 
 def view_of(i: Instruction, buffer: Buffer) -> Any:
     """Return the result of an instruction where it is a view of what it reads, or None."""
-    if i.kind != "op" or i.op is None or i.op.moves is None or any(True for _ in _values(i.settings)):
+    if i.kind != "op" or i.op is None or i.op.moves is None or len(i.args) != 1:
+        return None
+    if any(True for _ in _values(i.settings)):
         return None
     source = buffer(i.inputs[0])
     view = i.function(source, **i.settings)
