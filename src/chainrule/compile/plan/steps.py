@@ -131,20 +131,20 @@ def _generic(i: Instruction, args: Any, settings: dict[str, Any], outs: list[Any
     offers = tuple(out for out in outs if out.flags.c_contiguous)
 
     def run_several() -> None:
-        _copy(offering(offers, call_several), structure, outs)
+        _copy(i.name, offering(offers, call_several), structure, outs)
 
     return run_several
 
 
-def _copy(result: Any, structure: Any, outs: list[Any]) -> None:
+def _copy(name: str, result: Any, structure: Any, outs: list[Any]) -> None:
     if isinstance(structure, tuple | list):
         for item, place in zip(result, structure, strict=True):
-            _copy(item, place, outs)
+            _copy(name, item, place, outs)
     elif isinstance(structure, dict):
         for key, place in structure.items():
-            _copy(result[key], place, outs)
+            _copy(name, result[key], place, outs)
     elif structure is not None:
-        _store("a call", outs[structure], result)
+        _store(name, outs[structure], result)
 
 
 def _store(name: str, out: Any, result: Any) -> None:
