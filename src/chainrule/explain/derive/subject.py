@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.base.provenance import users_line
 from chainrule.core.errors import GradientError
+from chainrule.core.operands.faces import opened
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
@@ -81,6 +82,7 @@ def record(
     The computation runs on copies in float64, so that a deviation is an error and not rounding; the model, its buffers
     and the default generator are left unchanged. `tape`, a fresh recorder, may put other values on itself.
     """
+    subject, args, loss, target = opened(subject, args, loss, target)
     if not callable(subject):
         raise TypeError(
             f"explain: expected a model or a function, got {type(subject).__name__}; "
