@@ -132,7 +132,7 @@ WHOLE: Mapping[Any, tuple[Forward | None, Backward]] = {
         lambda unit, _, y_bar: _at(unit, y_bar, np.size(array_of(unit.inputs[0]))),
     ),
     AddAt: (
-        lambda unit, x, i: _at(unit, x, unit.settings["size"]),
+        lambda unit, x, _: _at(unit, x, unit.settings["size"]),
         lambda unit, _, y_bar: y_bar[array_of(unit.inputs[1])],
     ),
     Expm: (lambda _, a: scipy_linalg("expm").expm(a), functools.partial(_frechet, "expm")),
