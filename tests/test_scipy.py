@@ -294,7 +294,7 @@ def test_minima() -> None:
     [
         (lambda: cr.custom_root(cubic, None), TypeError, "expected two functions"),
         (lambda: cr.custom_root(lambda x, a: x - a, lambda f, x: 1.0)(1.0, 2.0), ValueError, "returned no root"),
-        (lambda: cr.custom_root(lambda x: np.ones(2) * x, lambda f, x: 0.0)(1.0), ValueError, r"shape \(2,\), expected"),
+        (lambda: cr.custom_root(lambda x: np.ones(2) * x, lambda f, x: 0.0)(1.0), ValueError, r"shape \(2,\)"),
         (lambda: cr.custom_root(lambda x: x - TWO, lambda f, x: 2.0)(1.0), cr.GradientError, "args"),
         (lambda: cr.fixed_point(lambda x: x + 1, 0.0, max_steps=5), ValueError, "no convergence after 5 steps"),
         (lambda: optimize.root(lambda x: x * x + 1, 1.0), ValueError, "root: "),
@@ -318,5 +318,5 @@ def test_products_with_sparse_matrices() -> None:
     np.testing.assert_array_equal(pattern.toarray(), m.toarray() != 0)
     with pytest.raises(ValueError, match=r"got a \(5, 4\) and x \(3,\)"):
         sparse.matmul(m, np.ones(3))
-    with pytest.raises(TypeError, match="no matrix of scipy.sparse"):
+    with pytest.raises(TypeError, match="no matrix of"):
         sparse.matmul(x, x)

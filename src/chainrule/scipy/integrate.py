@@ -14,6 +14,7 @@ differential equations", 2018). It is the derivative of the exact solution, to t
 -1.213061
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -75,8 +76,8 @@ def odeint(
     """Return the solution of ẏ = `func(y, t, *args)` from `y0` at `t[0]`, at all times `t`: `[len(t), *y0.shape]`.
 
     It is differentiable, in reverse mode and once, with respect to `y0`, `t` and all floating leaves of `args`, which
-    may be trees and modules (whose gradients `backward()` leaves in their parameters). `method`, `rtol` and `atol` are those of `scipy.integrate.solve_ivp`, in both directions
-    of time.
+    may be trees and modules (whose gradients `backward()` leaves in their parameters). `method`, `rtol` and `atol` are
+    those of `scipy.integrate.solve_ivp`. The times may rise or fall.
 
     Raises GradientError if `func` uses a tensor with a gradient that is not among `args`, and ValueError for times that
     are not monotonic or if the solver fails.
@@ -149,7 +150,7 @@ class _Problem:
             return found.ravel()
 
         states = [np.asarray(y0, float).ravel()]
-        for first, last in zip(t[:-1], t[1:], strict=True):
+        for first, last in itertools.pairwise(t):
             states.append(self._integrated(rate, first, last, states[-1]))
         return np.stack(states).reshape((len(t), *shape)).astype(y0.dtype)
 

@@ -47,9 +47,9 @@ def minimize(
     """Return `scipy.optimize.minimize(fun, x0, args, method, …)` with the gradient of `fun` and, for methods that use
     it, products with its Hessian.
 
-    `fun(x, *args)` is a scalar function of a vector `x`, written in NumPy. If `args` carry derivatives, so does `x` of the
-    result: it is differentiated as the root of the gradient (see `chainrule.custom_root`), which holds for a minimum
-    inside of all bounds and constraints.
+    `fun(x, *args)` is a scalar function of a vector `x`, written in NumPy. If `args` carry derivatives, so does `x` of
+    the result: it is differentiated as the root of the gradient (see `chainrule.custom_root`), which holds for a
+    minimum inside of all bounds and constraints.
     """
     plain = _plain(args)
     kind = (method or "").lower()
@@ -78,10 +78,9 @@ def root(fun: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), method: s
 
     def solver(f: Callable[..., Any], x: Any) -> Any:
         slope = jacobian(f)
-        found = _scipy("root").root(
-            lambda x: np.asarray(value_of(f(x))), np.asarray(x, float), jac=lambda x: np.asarray(slope(x)), method=method,
-            **settings,
-        )  # fmt: skip
+        settings.setdefault("jac", lambda x: np.asarray(slope(x)))
+        start = np.asarray(x, float)
+        found = _scipy("root").root(lambda x: np.asarray(value_of(f(x))), start, method=method, **settings)
         if not found.success:
             raise ValueError(f"root: {found.message}")
         return found.x

@@ -95,7 +95,7 @@ def _check_root(residual: Function, x: Any, args: tuple[Any, ...]) -> None:
     if not np.linalg.norm(y) <= 1e-1 * np.linalg.norm(near - y) + 1e-12:
         raise ValueError(
             f"custom_root: the solver returned no root: the residual has norm {np.linalg.norm(y):.3g} there, and a "
-            f"change of x by 0.1 % changes it by {np.linalg.norm(near - y):.3g}; give the solver more steps or another start"
+            f"change of x by 0.1 % changes it by {np.linalg.norm(near - y):.3g}; give it more steps or another start"
         )
 
 
