@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from timing import environment, machine, table
+
 CHILD = """
 import json, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -42,9 +44,9 @@ def fit(module: str, data: str, dtype: str) -> list[float]:
     source = str(Path(__file__).parents[1] / "src")
     paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": paths, "CHAINRULE_CACHE_DIR": folder}
+        own = environment(PYTHONPATH=paths, CHAINRULE_CACHE_DIR=folder, **dict.fromkeys(THREADS, "1"))
         command = [sys.executable, "-c", CHILD, module, data, dtype]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{module}: {done.stderr}")
     found: list[float] = json.loads(done.stdout.splitlines()[-1])
@@ -55,8 +57,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="fits of each (3)")
     arguments = parser.parse_args()
-    from timing import machine, table
-
     rows = []
     for data in ("digits", "784 features"):
         for dtype in ("float64", "float32"):

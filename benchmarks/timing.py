@@ -43,6 +43,14 @@ def _summary(times: list[float]) -> tuple[float, float, float]:
     return middle, low, high
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment for a process that is timed as a whole.
+
+    Bytecode may be kept, as that of installed packages is: compiling our sources takes longer than what they do.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | more
+
+
 def machine() -> str:
     """Say what the figures were measured on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from timing import environment, machine, table
+
 PEER = """
 import numpy as np
 import torch
@@ -85,11 +87,11 @@ def run(command: list[str], caches: Path) -> tuple[float, float, float]:
     """Return the seconds on the clock and of the processor, and the held-out accuracy in percent."""
     source = str(Path(__file__).parents[1] / "src")
     paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": paths, "CHAINRULE_CACHE_DIR": str(caches / "own")}
-    environment |= {"NUMBA_CACHE_DIR": str(caches / "numba"), **dict.fromkeys(THREADS, "1")}
+    folders = {"CHAINRULE_CACHE_DIR": str(caches / "own"), "NUMBA_CACHE_DIR": str(caches / "numba")}
+    own = environment(PYTHONPATH=paths, **folders, **dict.fromkeys(THREADS, "1"))
     with tempfile.TemporaryDirectory() as folder:
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
         seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     found = re.search(r"held-out accuracy ([\d.]+)", done.stdout)
     if done.returncode or not found:
@@ -115,8 +117,6 @@ def main() -> int:
         if turn:  # the first turn reads the libraries from disk
             for name, result in found.items():
                 results.setdefault(name, []).append(result)
-    from timing import machine, table
-
     medians = {name: [statistics.median(column) for column in zip(*r, strict=True)] for name, r in results.items()}
     theirs = medians["PyTorch"]
     rows = [

@@ -1,14 +1,15 @@
 """What one training step takes: gradients to zero, forward, loss, backward, Adam; float32, two threads.
 
-    python benchmarks/training_step.py [--only NAME] [--rounds N] [--avx2 | --both]
+    python benchmarks/training_step.py [--only NAME] [--rounds N] [--limit SECONDS] [--avx2 | --both]
 
 The networks are perceptrons with ReLU, LeNet-5 and a small GPT; `--only GPT` takes those whose name holds "GPT". The
 candidates are in one process and take turns. Before anything is timed, each takes three steps from the same weights on
 the same batches; losses and weights are held against the same steps in float64, and a candidate that differs ends the
 program. With `--avx2` every library keeps to the instructions of Haswell, whose vectors have 256 bits; `--both`
-measures with and without, and prints both side by side. The bound is the matrix products of a step alone, through
-NumPy's BLAS. PyTorch and JAX take part where they are installed: `python -m pip install '.[bench,torch,jax]'`.
-PyTorch's compiler needs a C++ compiler.
+measures with and without, and prints both side by side, each network as soon as it is measured. `--limit` makes fewer
+turns where measuring would take longer than that. The bound is the matrix products of a step alone, through NumPy's
+BLAS. PyTorch and JAX take part where they are installed: `python -m pip install '.[bench,torch,jax]'`. PyTorch's
+compiler needs a C++ compiler.
 """
 
 import argparse
@@ -71,6 +72,12 @@ REST = 0.06
 the cores that the next candidate's threads need."""
 WARM = 0.05
 """Seconds of steps that are not timed after that, until the candidate's own threads and the cores are awake."""
+LEAST = 3
+"""How many turns there are however little time is left."""
+LIMIT = 540.0
+"""Seconds that `--both` takes if nothing else is said."""
+START = 120.0
+"""Seconds that starting and compiling the candidates of one network may take besides."""
 PEERS = (("torch", ("Eager", "Compiled")), ("jax", ("Jit",)))
 
 
@@ -88,28 +95,32 @@ class Disagreement(Exception):
     """A candidate does not compute what the others do."""
 
 
-def check(case: Case, those: list[Candidate]) -> float:
-    """Hold every candidate's first steps against those in float64; return the largest typical difference of weights."""
-    reference = of_chainrule.Eager(case, double=True)
-    losses, weights = reference.after(COMPARED)
-    size = {name: np.sqrt(square) for name, square in reference.sizes_of_gradients().items()}
-    least = NO_GRADIENT * max(s.max() for s in size.values())
-    counted = {name: s > least for name, s in size.items()}
-    largest = 0.0
-    for candidate in those:
-        theirs, their_weights = candidate.after(COMPARED)
-        worst = np.abs(np.subtract(theirs, losses)).max()
-        if not worst <= LOSS_TOLERANCE * max(1.0, abs(losses[0])):
-            raise Disagreement(f"{case.name}: {candidate.name}: the losses are {theirs}, expected {losses}")
-        typical, name, error = _differences(case.weights(), weights, their_weights, counted)
+class Reference:
+    """The first steps of a case in float64, against which every candidate is held."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        steps = of_chainrule.Eager(case, double=True)
+        self.losses, self.weights = steps.after(COMPARED)
+        size = {name: np.sqrt(square) for name, square in steps.sizes_of_gradients().items()}
+        least = NO_GRADIENT * max(s.max() for s in size.values())
+        self.counted = {name: s > least for name, s in size.items()}
+
+    def check(self, candidate: Candidate) -> float:
+        """Return the typical difference of a candidate's weights; raises Disagreement where it is too large."""
+        losses, weights = candidate.after(COMPARED)
+        what = f"{self.case.name}: {candidate.name}"
+        worst = np.abs(np.subtract(losses, self.losses)).max()
+        if not worst <= LOSS_TOLERANCE * max(1.0, abs(self.losses[0])):
+            raise Disagreement(f"{what}: the losses are {losses}, expected {self.losses}")
+        typical, name, error = _differences(self.case.weights(), self.weights, weights, self.counted)
         if not (typical <= TYPICAL_TOLERANCE and error <= LARGEST_TOLERANCE):
             raise Disagreement(
-                f"{case.name}: {candidate.name}: after {COMPARED} steps the weights differ by {typical:.2g} of how far "
-                f"they have moved, expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, "
-                f"expected at most {LARGEST_TOLERANCE:g}"
+                f"{what}: after {COMPARED} steps the weights differ by {typical:.2g} of how far they have moved, "
+                f"expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, expected at most "
+                f"{LARGEST_TOLERANCE:g}"
             )
-        largest = max(largest, typical)
-    return largest
+        return typical
 
 
 def _differences(
@@ -129,11 +140,11 @@ def _differences(
     return float(np.median(typical)), name, errors[name]
 
 
-def take_turns(those: list[Candidate], rounds: int) -> dict[str, tuple[float, float, float]]:
+def take_turns(those: list[Candidate], rounds: int, ends: float) -> dict[str, tuple[float, float, float]]:
     """Return for each candidate the median, lower and upper quartile of the seconds of a step.
 
     Each round gives every candidate one turn, in an order that rotates. Its steps begin at the first weights, so that
-    all work on the same numbers.
+    all work on the same numbers. There are at most so many rounds, and `LEAST` if `ends`, a time, comes before.
     """
     repeats = {candidate.name: _repeats(candidate) for candidate in those}
     seconds: dict[str, list[float]] = {candidate.name: [] for candidate in those}
@@ -141,6 +152,8 @@ def take_turns(those: list[Candidate], rounds: int) -> dict[str, tuple[float, fl
     gc.disable()
     try:
         for turn in range(rounds):
+            if turn >= LEAST and time.perf_counter() > ends:
+                break
             for candidate in those[turn % len(those) :] + those[: turn % len(those)]:
                 seconds[candidate.name].append(_timed(candidate, repeats[candidate.name]))
     finally:
@@ -237,12 +250,12 @@ def _digits(x: float) -> str:
     return f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
 
-def rows_of(case: Case, rounds: int, others: Others) -> tuple[list[list[str]], float]:
+def rows_of(case: Case, rounds: int, ends: float, others: Others) -> tuple[list[list[str]], float]:
     """Measure one case; return the rows of the table and the largest difference of weights."""
     those, difference = _agreeing(case, candidates(case))
     bound = of_numpy.Products(case)
     with others.watched():
-        found = take_turns([*those, bound], rounds)
+        found = take_turns([*those, bound], rounds, ends)
     compiled, least = found[those[0].name][0], found[bound.name][0]
     rows = [
         [case.name, name, _time(times), f"{times[0] / compiled:.2f}", f"{times[0] / least:.2f}"]
@@ -251,39 +264,55 @@ def rows_of(case: Case, rounds: int, others: Others) -> tuple[list[list[str]], f
     return rows, difference
 
 
-def both(arguments: argparse.Namespace) -> int:
-    """Measure in two processes, and print one table with the steps of either."""
-    command = [sys.executable, __file__, "--only", arguments.only, "--rounds", str(arguments.rounds)]
-    outputs = []
-    for extra in ([], ["--avx2"]):
-        done = subprocess.run([*command, *extra], stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            return done.returncode
-        outputs.append(done.stdout.splitlines())
-    wide, narrow = ([line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][1:] for lines in outputs)
-    print("\n".join(line for lines in outputs for line in lines[1:2]))
-    found = {tuple(row[:2]): row[2:4] for row in narrow}
-    rows = [[*row[:4], *found.get((row[0], row[1]), ["wrong", ""])] for row in wide]
-    print(table(["network", "candidate", "one step", "÷ ours", "with AVX2", "÷ ours"], rows))
-    return 0
+def both(cases: list[Case], rounds: int, limit: float) -> int:
+    """Measure each network in two processes; print a table with the steps of either, each network when it is done."""
+    header = ["network", "candidate", "one step", "÷ ours", "with AVX2", "÷ ours"]
+    print(table(header, []), flush=True)
+    ends, failed, notes = time.perf_counter() + limit, False, ""
+    for k, case in enumerate(cases):
+        share = max(ends - time.perf_counter(), 0.0) / (len(cases) - k) / 2
+        (wide, note), (narrow, _) = (_by_another(case, rounds, share, extra) for extra in ([], ["--avx2"]))
+        failed, notes = failed or not (wide and narrow), note or notes
+        rows = [[case.name, name, *wide.get(name, GONE), *narrow.get(name, GONE)] for name in {**wide, **narrow}]
+        print(table(header, rows or [[case.name, *["not measured"] * 5]]).split("\n", 2)[2], flush=True)
+    print(f"\n{notes}")
+    return int(failed)
+
+
+GONE = ["not measured", ""]
+
+
+def _by_another(case: Case, rounds: int, limit: float, extra: list[str]) -> tuple[dict[str, list[str]], str]:
+    """Measure a network in a process of its own; return time and ratio by candidate, and what it ran on."""
+    command = [sys.executable, __file__, "--only", case.name, "--rounds", str(rounds), "--limit", f"{limit:.0f}"]
+    try:
+        done = subprocess.run(
+            [*command, *extra], stdout=subprocess.PIPE, text=True, check=False, timeout=2 * limit + START
+        )
+    except subprocess.TimeoutExpired:
+        print(f"training_step: {case.name} took too long", file=sys.stderr)
+        return {}, ""
+    lines = done.stdout.splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][1:]
+    return {row[1]: row[2:4] for row in rows}, "".join(lines[1:2])
 
 
 def _agreeing(case: Case, those: list[Candidate]) -> tuple[list[Candidate], float]:
-    """Return the candidates that agree and by how much they differ; peers that go wrong on AVX2 alone are left out.
+    """Return the candidates that agree and by how much they differ at most.
 
-    PyTorch's compiler makes wrong code for the smallest perceptron there.
+    A peer that fails is left out, and on AVX2 alone one that goes wrong: PyTorch's compiler makes wrong code for the
+    smallest perceptron there.
     """
-    if "--avx2" not in sys.argv:
-        return those, check(case, those)
-    kept, largest = [], 0.0
+    reference, kept, largest = Reference(case), [], 0.0
     for candidate in those:
         try:
-            largest = max(largest, check(case, [candidate]))
+            largest = max(largest, reference.check(candidate))
             kept.append(candidate)
-        except Disagreement as error:
-            if candidate.name.startswith("chainrule"):
+        except Exception as error:
+            is_excused = not isinstance(error, Disagreement) or "--avx2" in sys.argv
+            if candidate.name.startswith("chainrule") or not is_excused:
                 raise
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"left out: {candidate.name}: {error}", file=sys.stderr)
     return kept, largest
 
 
@@ -293,25 +322,30 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="turns of each candidate (20)")
     parser.add_argument("--avx2", action="store_true", help="keep every library to AVX2")
     parser.add_argument("--both", action="store_true", help="measure with and without AVX-512, side by side")
+    parser.add_argument(
+        "--limit", type=float, metavar="SECONDS", help=f"about how long to measure ({LIMIT:.0f} for both)"
+    )
     arguments = parser.parse_args()
-    if arguments.both:
-        return both(arguments)
     chosen = [case for case in CASES if arguments.only.lower() in case.name.lower()]
     if not chosen or arguments.rounds < 2:
         parser.error(f"expected --rounds of 2 or more, and --only a part of: {', '.join(case.name for case in CASES)}")
+    if arguments.both:
+        return both(chosen, arguments.rounds, arguments.limit or LIMIT)
     rows, differences, others = [], [], Others()
-    for case in chosen:
+    ends = time.perf_counter() + (arguments.limit or math.inf)
+    for k, case in enumerate(chosen):
+        left = (ends - time.perf_counter()) / (len(chosen) - k)
         print(f"{case.name} …", file=sys.stderr, flush=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                found, difference = rows_of(case, arguments.rounds, others)
+                found, difference = rows_of(case, arguments.rounds, time.perf_counter() + left, others)
             except Disagreement as error:
                 print(f"training_step: {error}", file=sys.stderr)
                 return 1
         rows += found
         differences.append(difference)
-    print(f"One training step in float32; median (quartiles) of {arguments.rounds} alternating turns")
+    print("One training step in float32; median (quartiles) of alternating turns")
     print(f"({machine()}; {kernels()}; {others})")
     print(
         f"After {COMPARED} steps all agree with float64: losses to {LOSS_TOLERANCE:g}, weights to "

@@ -31,7 +31,7 @@ MAX_LINES = 600
 # What an import of chainrule must not bring in: the modules of the extras, and Numba's compiler.
 LATE = {
     *("typer", "rich", "latex2mathml", "sklearn", "scipy"),
-    *("torch", "jax", "jaxlib", "onnx", "onnxruntime", "mpi4py", "numba", "llvmlite"),
+    *("torch", "jax", "jaxlib", "onnx", "onnxruntime", "mpi4py", "numba", "llvmlite", "anywidget"),
 }
 # Put together here, so that this file may hold them to account without holding them.
 FORBIDDEN_WORDS = ("NotImplemented" + "Error", "TO" + "DO", "FIX" + "ME", "X" * 3)

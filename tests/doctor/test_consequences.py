@@ -104,3 +104,40 @@ def test_a_residual_branch_may_begin_as_nothing(start):
     cr.seed(0)
     model = nn.Sequential(nn.Linear(6, 12), Block(start), Block(start), nn.Linear(12, 2))
     assert "normalisation-misplaced" not in examined(model).codes
+
+
+def test_a_head_that_starts_at_zero_is_no_lack_of_flow():
+    cr.seed(0)
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 2))
+    model[4].weight.data = np.zeros_like(model[4].weight.data)
+    diagnosis = examined(model)
+    assert diagnosis.codes == ["healthy"]
+    assert "layer 4 starts at zero" in str(diagnosis)
+    assert "flow 0)" not in str(diagnosis)
+    assert "4 층의 가중치가 0에서" in diagnosis.to_text("ko")
+
+
+class Words(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.table, self.hidden, self.head = nn.Embedding(20, 16), nn.Linear(16, 16), nn.Linear(16, 5)
+        self.table.weight.data = self.table.weight.data * size
+
+    def forward(self, ids):
+        return self.head(np.tanh(self.hidden(self.table(ids)).mean(axis=1)))
+
+
+@pytest.mark.parametrize(("size", "found"), [(1e4, True), (1.0, False)])
+def test_an_embedding_that_is_too_large_is_blamed_itself(size, found):
+    cr.seed(0)
+    rng = np.random.default_rng(0)
+    batches = [(rng.integers(0, 20, (32, 6)), rng.integers(0, 5, 32)) for _ in range(2)]
+    model = Words(size)
+    diagnosis = cr.doctor(model, LOSS, batches, optim.SGD(model.parameters(), lr=0.1), try_remedies=found, steps=20)
+    first = diagnosis.verdicts[0]
+    assert (first.code == "bad-initialisation" and first.layer == "table") == found
+    if found:
+        assert len(diagnosis.verdicts) == 1  # that little flows back is what follows
+        remedy = next(r for r in first.remedies if r.key == "table")
+        assert remedy.helped
+        assert "divide the embedding table by" in remedy.change

@@ -61,9 +61,7 @@ def single_precision(call: Call, rng: np.random.Generator) -> None:
     single = as_dtype(call, np.float32)
     wide, narrow = call.outputs(), single.outputs()
     if not settles_dtype(call.op):
-        assert all(y.dtype == like(y, np.float32) for y in narrow), (
-            f"float32 arguments gave {[str(y.dtype) for y in narrow]}"
-        )
+        assert all(y.dtype == like(y, np.float32) for y in narrow), f"float32 gave {[str(y.dtype) for y in narrow]}"
     for y, expected in zip(narrow, wide, strict=True):
         close("the value in float32", y, expected, 1e-4)
     if not call.moving:
@@ -71,9 +69,7 @@ def single_precision(call: Call, rng: np.random.Generator) -> None:
     bars, dots = random_like(rng, narrow), random_like(rng, single.inputs)
     for way in single.ways():
         gradients = way.pullback(bars)
-        assert all(g.dtype == like(g, np.float32) for g in gradients), (
-            f"{way.label}: a gradient of float32 is not float32"
-        )
+        assert all(g.dtype == like(g, np.float32) for g in gradients), f"{way.label}: a gradient is not float32"
     for name, got, expected in zip(single.names, single.pullback(bars), call.pullback(bars), strict=True):
         close(f"argument {name}: the gradient in float32", got, expected, 1e-3)
     for y, y_dot in zip(narrow, single.tangents(dots), strict=True):

@@ -211,6 +211,10 @@ def impatient(x: Any) -> Any:
 impatient.__doc__ = Cube.partial.__doc__
 
 
+def is_complex(x: Any) -> bool:
+    return np.iscomplexobj(value_of(x))
+
+
 def cut(x: Any) -> Any:
     return x.detach() if hasattr(x, "detach") else x
 

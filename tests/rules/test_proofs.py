@@ -15,17 +15,25 @@ from chainrule.rules.network.norm import LayerNorm
 
 from .calls import Call, cases_of
 
-VIEWS = (views.VectorMatrix, views.VectorMap, views.MatmulTransposed, views.ConvolutionMap)
+VIEWS = (
+    views.VectorMatrix,
+    views.MatrixVector,
+    views.InnerProduct,
+    views.VectorMap,
+    views.MatmulTransposed,
+    views.LinearTransposed,
+    views.ConvolutionMap,
+)
 PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proofs]
 IDS = [f"{op.name}-{name}" for op, name in PROVED]
 
 GIVEN = """
-add arctan2 astype binary_cross_entropy broadcast_to cholesky clip concatenate convolution_kernel
-convolution_transpose convolve copy copysign correlate cos cross cumprod cumsum deg2rad det eigh einsum erf
-erfinv exp flip fmax fmin fmod fold gammaln getitem index_add index_set iv ive laid ldexp logaddexp2 max
-maximum mean min minimum multiply nan_to_num negative norm pad pinv polygamma positive power prod qr rad2deg
-remainder reshape roll scatter sin slogdet split stack std subtract sum sum_unpool svd transpose tril triu
-unfold var where xlog1py xlogy
+add add_at angle arctan2 astype binary_cross_entropy broadcast_to cholesky clip concatenate conjugate
+convolution_kernel convolution_transpose convolve copy copysign correlate cos cross cumprod cumsum deg2rad det
+eigh einsum erf erfinv exp fft flip fmax fmin fmod fold gammaln getitem ifft imag index_add index_set irfft iv
+ive laid ldexp logaddexp2 max maximum mean min minimum multiply nan_to_num negative norm pad pinv polygamma
+pool_at positive power prod qr rad2deg real remainder reshape rfft roll scatter sin slogdet split stack std
+subtract sum sum_unpool svd take_at transpose tril triu unfold unpool_at var where with_parts xlog1py xlogy
 """
 
 

@@ -9,6 +9,10 @@ results are autograd's; the values and derivatives are chainrule's. docs/autogra
 array([0.        , 0.63970001])
 """
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+from . import core, extend, misc, numpy, test_util, tracer, util, wrap_util
 from .builtins import dict, isinstance, list, tuple, type
 from .core import primitive
 from .differential_operators import (
@@ -36,9 +40,11 @@ from .installing import install
 
 __all__ = [
     "checkpoint",
+    "core",
     "deriv",
     "dict",
     "elementwise_grad",
+    "extend",
     "grad",
     "grad_and_aux",
     "grad_named",
@@ -54,11 +60,23 @@ __all__ = [
     "make_hvp",
     "make_jvp",
     "make_vjp",
+    "misc",
     "multigrad_dict",
+    "numpy",
     "primitive",
     "tensor_jacobian_product",
+    "test_util",
+    "tracer",
     "tuple",
     "type",
+    "util",
     "value_and_grad",
     "vector_jacobian_product",
+    "wrap_util",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "scipy":  # SciPy is imported when it is used
+        return _import_module(f"{__name__}.scipy")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

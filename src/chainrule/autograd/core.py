@@ -52,6 +52,8 @@ def entering(x: Any) -> Any:
     """
     if type(x) in (int, bool, str):
         raise TypeError(f"Can't differentiate w.r.t. type {type(x)}; pass a float")
+    if type(x) in (float, np.float64) or (type(x) is np.ndarray and x.dtype.kind in "fc"):
+        return x
     leaves, structure = flatten(x)
     return unflatten(structure, [_floating(leaf) for leaf in leaves])
 
@@ -74,12 +76,14 @@ class Run(TransformRun):
         """Whether the result depends on the argument."""
         return any(isinstance(y, Tensor) and y._trace is self.tape and y._link is not None for y in self.outputs)
 
-    def vjp(self, g: Any) -> Any:
-        """Return the gradient of the argument for a cotangent of the result."""
+    def vjp(self, g: Any, free: bool = False) -> Any:
+        """Return the gradient of the argument for a cotangent of the result; with `free`, only once."""
+        if len(self.outputs) == 1 and isinstance(g, np.ndarray) and np.shape(self.outputs[0]) == g.shape:
+            return self.pull([g], free)[0]
         leaves, structure = flatten(g)
         if len(leaves) != len(self.outputs):
             raise ValueError(f"vjp: expected the structure {self.structure}, got {structure}")
-        return self.pull([_fitted(bar, y) for bar, y in zip(leaves, self.outputs, strict=True)], free=False)[0]
+        return self.pull([_fitted(bar, y) for bar, y in zip(leaves, self.outputs, strict=True)], free)[0]
 
 
 def _fitted(bar: Any, y: Any) -> Any:

@@ -50,13 +50,16 @@ make_jvp = unary_to_nary(_make_jvp)
 
 def _scalar_gradient(what: str, fun: Callable[..., Any], x: Any) -> tuple[Any, Any]:
     """Return the value and the gradient of a function with one real number as its result, in an array of any shape."""
-    vjp, ans = _make_vjp(fun, x)
+    run = Run(fun, x)
+    if not run.depends:
+        warnings.warn("Output seems independent of input.", stacklevel=4)
+    ans = run.value()
     space = vspace(ans)
     if space.size != 1:
         raise TypeError(
             f"{what} only applies to real scalar-output functions. Try jacobian, elementwise_grad or holomorphic_grad."
         )
-    return ans, vjp(space.ones())
+    return ans, run.vjp(space.ones(), free=True)
 
 
 @unary_to_nary

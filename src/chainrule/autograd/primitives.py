@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import MissingRuleError
-from chainrule.core.facts import Facts
+from chainrule.core.facts import Complex, Facts
 from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.dispatch import dispatch
@@ -136,6 +136,7 @@ class Call(Facts):
     """One call of a primitive, as an operation on the traced values among its arguments."""
 
     kind = "general"
+    on_complex = Complex.REAL_LINEAR
     composite = None
     foreign = True
     variadic = True

@@ -54,13 +54,15 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Any:
                 f"{get_name(unary_operator)}: argnum: expected a position or a tuple of positions, got {argnum!r}"
             )
 
+        name = get_name(fun)
+
         @wrap_nary_f(fun, unary_operator, argnum)
         def nary_f(*args: Any, **kwargs: Any) -> Any:
-            @wraps(fun)
             def unary_f(x: Any) -> Any:
                 places = [(argnum, x)] if isinstance(argnum, int) else zip(argnum, x, strict=True)
                 return fun(*subvals(args, places), **kwargs)
 
+            unary_f.__name__ = name
             x = args[argnum] if isinstance(argnum, int) else tuple(args[i] for i in argnum)
             return unary_operator(unary_f, x, *operator_args, **operator_settings)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.faces import behind, is_face
+
 from .measuring.coverage import Covered, cover
 from .measuring.inside import inside, merged, square_inside
 from .measuring.measure import Measurement, Probe, measure, random_direction
@@ -15,6 +17,7 @@ from .report.found import Finding
 from .report.report import CheckReport
 from .report.verdicts import verdict_of
 from .subjects.functions import subject_of
+from .subjects.in_parts import in_parts
 from .subjects.subject import Array, Subject, rms
 from .why.designed import accepted, expectations
 from .why.diagnosis import branches, diagnose
@@ -55,7 +58,10 @@ def check(
     which is faster. `seed` fixes all random choices.
 
     A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
-    of its slope) or `gradient-reversal`; those named in `expected` count as right.
+    of its slope), `gradient-reversal` or `gradient-scaling`; those named in `expected` count as right.
+
+    Complex arguments and results are checked by their real and imaginary parts, elements 0 and 1 along a last axis. The
+    gradient with respect to x + iy is taken to be ∂/∂x - i ∂/∂y.
 
     Raises whatever `f` raises at `args`, TypeError if there is no floating-point argument, and ValueError for an
     unknown name in `expected`.
@@ -67,6 +73,8 @@ def check(
     >>> check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: -y_bar * (1 - np.tanh(x) ** 2)).verdict
     'wrong'
     """
+    if is_face(f):
+        f, args = behind(f), behind(args)
     subject = subject_of(f, args, backward, jvp)
     return examine(subject, full=full, explain=explain, seed=seed, expected=expected)
 
@@ -81,6 +89,7 @@ def examine(
 ) -> CheckReport:
     """Check a subject from any framework, as described in `check`."""
     codes = expectations(expected)
+    subject = in_parts(subject) if subject.arguments else subject
     report = _examined(subject, full, explain or bool(codes), seed)
     return accepted(report, codes)
 

@@ -51,7 +51,7 @@ def value_of(box: Any) -> Any:
 
 
 def array_of(what: str, value: Any, dtype: Any) -> Any:
-    """Return a value as a plain array of `dtype`; raise a TypeError unless it consists of numbers that `dtype` holds."""
+    """Return a value as a plain array of `dtype`; raise a TypeError unless `dtype` holds its numbers."""
     array = np.asarray(value_of(value))
     if array.dtype.kind not in ("fiubc" if dtype.kind == "c" else "fiub"):
         expected = "numbers" if dtype.kind == "c" else "real numbers"

@@ -14,6 +14,8 @@ Tree: TypeAlias = Any
 NAMESPACE = "chainrule"
 _registered: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
 _taught: set[type] = set()
+_leaf_types: set[type] = set()
+"""Classes known to be no dataclasses, so that a leaf of them is not asked again."""
 _lock = threading.RLock()
 """Held while a class is registered, since two threads may encounter it at the same moment."""
 
@@ -44,7 +46,11 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
 def flatten(tree: Tree) -> tuple[list[Any], Any]:
     """Return the leaves of a tree in a fixed order, and its structure."""
     leaves, structure = _optree().tree_flatten(tree, namespace=NAMESPACE)
-    new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
+    types = set(map(type, leaves))
+    if types <= _leaf_types:
+        return leaves, structure
+    new = {cls for cls in types if dataclasses.is_dataclass(cls)}
+    _leaf_types.update(types - new)
     if not new:
         return leaves, structure
     with _lock:

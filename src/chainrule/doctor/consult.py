@@ -1,5 +1,6 @@
 """`doctor`: examine, train briefly, judge, and try remedies."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +8,8 @@ from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
+
+from chainrule.core.operands.faces import behind, function_behind, is_face
 
 from .budget import Budget
 from .diagnosis import Diagnosis
@@ -92,6 +95,9 @@ def doctor(
     if not budget > 0:
         raise ValueError(f"doctor: budget: expected a number of seconds above 0, got {budget}")
     limits = chosen(thresholds)
+    if is_face(model):
+        loss, batches = function_behind(loss, model), [behind(batch) for batch in itertools.islice(batches, MOST)]
+        model, optimizer = behind(model), behind(optimizer)
     _check_step(optimizer)
     clock = Budget(budget)
     with untouched(model, seed, batches) as engine:
@@ -176,14 +182,28 @@ def judge(f: Findings) -> list[Verdict]:
 
 
 def without_consequences(verdicts: list[Verdict]) -> list[Verdict]:
-    """Drop verdicts that merely follow from another: if most units are dead, no gradient reaches earlier layers."""
+    """Drop verdicts that merely follow from another.
+
+    If most units are dead, or an embedding drives all of them to their flat parts, no gradient reaches earlier layers.
+    """
     dead = max((v.values["dead"] for v in verdicts if v.code == "dead-units"), default=0.0)
-    return [v for v in verdicts if not (v.code == "vanishing" and dead > MOSTLY)]
+    embedded = any(v.key == "bad-initialisation embedding" for v in verdicts)
+    return [
+        v
+        for v in verdicts
+        if not (v.code in ("vanishing", "saturated") and embedded) and not (v.code == "vanishing" and dead > MOSTLY)
+    ]
 
 
 def _healthy(f: Findings) -> Verdict:
     flow, loss = flow_range(f.start)[0], f.start.loss
-    return f.verdict("healthy", "", "vanishing", flow=flow, loss=loss, final=f.final, steps=f.steps)
+    values = {"loss": loss, "final": f.final, "steps": f.steps}
+    later = flow_range(f.end)[0] if f.end is not None and flow == 0 else 0.0
+    if later > 0:  # a head that starts at zero passes nothing on in the first step
+        silent = [row.name for row in f.start.flow if row.largest == 0]
+        head = silent[-1] if silent else f.start.flow[-1].name
+        return f.verdict("healthy", "", "vanishing", "healthy zero", flow=later, head=head, **values)
+    return f.verdict("healthy", "", "vanishing", flow=flow, **values)
 
 
 def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diagnosis:

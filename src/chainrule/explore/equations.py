@@ -46,7 +46,7 @@ def _forward(run: Run) -> Iterator[Markup]:
         box = run.boxes[number]
         unit = run.units.get(box.entry) if box.entry is not None else None
         if unit is not None and not isinstance(box.value, tuple):
-            yield _option(box, "forward", run.book.forward(unit)[0].latex)
+            yield _option(box, "forward", run.forward_equation(unit)[0].latex)
 
 
 def _backward(run: Run) -> Iterator[Markup]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.symbols import Derivative
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.graph.texts import shape_text
 from chainrule.explain.write.sections import parts
 from chainrule.observe.entry import Entry
@@ -29,20 +29,22 @@ PRODUCTS = 6
 """The most rows of incoming × local = outgoing."""
 
 
-def panel(run: Run, box: Box, lang: str) -> dict[str, Any]:
-    """Return what is said of a box, in parts that the page shows as soon as they have been computed.
+def panel(run: Run, box: Box, lang: str, state: str = "backward") -> dict[str, Any]:
+    """Return what is said of a box whose walk has come to a state; what is unknown there is left out.
 
-    `head` is always shown, `forward` with the value, `backward` with the gradient. `value` and `gradient` are exact.
+    `head` is always there, `forward` and `value` with the value, `backward` and `gradient` with the gradient. `value`
+    and `gradient` are exact.
     """
     words = Words(TEXT, lang)
+    has_value, has_gradient = state != "waiting", state == "backward"
     with np.errstate(all="ignore"):
         return {
             "node": box.name,
             "head": released(_head(run, box, words)),
-            "forward": released(join(_forward(run, box, words))),
-            "backward": released(join(_backward(run, box, words))),
-            "value": exact(box.value),
-            "gradient": exact(box.gradient),
+            "forward": released(join(_forward(run, box, words))) if has_value else "",
+            "backward": released(join(_backward(run, box, words))) if has_gradient else "",
+            "value": exact(box.value) if has_value else None,
+            "gradient": exact(box.gradient) if has_gradient else None,
             "has_gradient": box.gradient is not None,
         }
 
@@ -65,7 +67,9 @@ def _head(run: Run, box: Box, words: Words) -> Markup:
     return join(
         tag("h3", formula(str(box.symbol)), " ", tag("span", box.name, class_="soft")),
         pairs(said),
-        equation(run.book.forward(unit)[0].latex) if unit is not None and not isinstance(box.value, tuple) else None,
+        equation(run.forward_equation(unit)[0].latex)
+        if unit is not None and not isinstance(box.value, tuple)
+        else None,
         None if box.op is None or unit is not None else paragraphs(_without_unit(box, words), soft=True),
     )
 
@@ -90,7 +94,7 @@ def _line(run: Run, box: Box) -> str:
 def _forward(run: Run, box: Box, words: Words) -> Iterator[Markup | None]:
     unit = None if box.entry is None else run.units.get(box.entry)
     if unit is not None and not isinstance(box.value, tuple):
-        numbers = run.book.forward(unit)[0].numbers
+        numbers = run.forward_equation(unit)[0].numbers
         yield equation(f"{box.symbol} = {numbers}") if numbers else None
     if not isinstance(box.value, tuple):
         yield _array(box.value, words["value"], words)
@@ -103,7 +107,7 @@ def _inside(run: Run, unit: Unit, box: Box, words: Words) -> Markup:
     kept = (
         tag("div", equation(e.latex), _array(value, str(symbol), words)) for symbol, e, value in run.book.kept(unit)
     )
-    before = (equation(step.latex) for step in run.book.forward(unit)[1])
+    before = (equation(step.latex) for step in run.forward_equation(unit)[1])
     return tag(
         "details", tag("summary", words("inside", name=box.operation.replace("_", " "))), before, kept, class_="inside"
     )

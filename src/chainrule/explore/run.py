@@ -1,6 +1,6 @@
 """One run of what is explored: its boxes, and the order in which the two passes reach them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import Names, name_all
 from chainrule.explain.derive.subject import Recording
 from chainrule.explain.derive.symbols import Symbol, from_name
-from chainrule.explain.derive.units import Unit, single_units, units_of
+from chainrule.explain.derive.unit import Unit
+from chainrule.explain.derive.units import single_units, units_of
 from chainrule.observe.entry import Entry, leading_to
 
 from .naming import ascii_name, free_name
@@ -90,11 +92,13 @@ class Run:
         self.box_of: dict[Entry, Box] = {}
         self._taken: set[str] = set()
         self._constants: dict[int, Box] = {}
+        self._equations: dict[Unit, tuple[Equation, list[Equation]]] = {}
         for entry in self._reached():
             self._add(entry)
         self.forward_order = [box.number for box in self.boxes if box.op is not None]
         self.backward_order = self._number()
         self.by_name = {box.name: box for box in self.boxes}
+        self._check_real()
 
     def _names(self, before: "Run | None") -> Names:
         """Return the symbols: those of the run before, if this one did the same, since finding them takes long."""
@@ -112,10 +116,14 @@ class Run:
 
     def _add(self, entry: Entry) -> None:
         constants = [] if entry.is_leaf else [self._constant(entry, k) for k in range(len(entry.inputs))]
+        settings = [found for x in _arrays(entry.settings) if (found := self._whole_numbers(x)) is not None]
         kind = "operation" if entry.op is not None else "parameter" if entry.tracked else "input"
         box = self._new(self._symbol(entry), kind, entry)
         box.slot = self._slots.get(entry)
         self.box_of[entry] = box
+        for setting in settings:
+            box.sources.append(setting.number)
+            setting.users.append(box.number)
         for x, constant in zip(entry.inputs, constants, strict=False):
             source = self.box_of.get(x) if isinstance(x, Entry) else constant
             if source is not None:
@@ -141,12 +149,24 @@ class Run:
         x = entry.inputs[k]
         if isinstance(x, Entry) or not isinstance(x, np.ndarray) or x.ndim == 0:
             return None
+        found = self._whole_numbers(x)
+        if found is None:
+            names: tuple[str, ...] = entry.op.arguments
+            name = self.recording.name_of_constant(x) or names[min(k, len(names) - 1)]
+            found = self._kept(x, from_name(name), None)
+        return found
+
+    def _whole_numbers(self, x: Any) -> Box | None:
+        """Return the box of whole numbers that are an argument or the target; None for any other array."""
         if id(x) in self._constants:
             return self._constants[id(x)]
         slot = self.subject.slot_of_whole_numbers(self._before(x)) if x.dtype.kind in "iu" else None
-        known = self.recording.name_of_constant(x)
-        names: tuple[str, ...] = entry.op.arguments
-        symbol = Symbol("y") if slot == ("target", 0) else from_name(known or names[min(k, len(names) - 1)])
+        if slot is None:
+            return None
+        name = "y" if slot == ("target", 0) else self.subject.name_of_argument(slot)
+        return self._kept(x, from_name(name), slot)
+
+    def _kept(self, x: Any, symbol: Symbol, slot: Slot | None) -> Box:
         box = self._new(symbol, "input", None)
         box.constant, box.slot = x, slot
         self._constants[id(x)] = box
@@ -158,6 +178,15 @@ class Run:
             if slot[0] != "leaf" and np.shape(value) == x.shape and np.array_equal(value, x):
                 return self.subject.original(slot)
         return x
+
+    def _check_real(self) -> None:
+        """Raise ValueError for complex numbers: the equations that are shown are those of real ones."""
+        for box in self.boxes:
+            if not isinstance(box.value, tuple) and np.iscomplexobj(box.value):
+                raise ValueError(
+                    f"explore: {box.name} ({box.operation}) is complex, and only real numbers can be explored; "
+                    f"cr.graph draws the computation, cr.check checks its gradient"
+                )
 
     # The two passes
 
@@ -194,6 +223,12 @@ class Run:
         """The equations, one operation at a time."""
         return Book(self.recording, list(self.units.values()), self.names)
 
+    def forward_equation(self, unit: Unit) -> tuple[Equation, list[Equation]]:
+        """Return the equation of an operation, and those that it depends on; it is written once."""
+        if unit not in self._equations:
+            self._equations[unit] = self.book.forward(unit)
+        return self._equations[unit]
+
     def trained(self) -> Sequence[Box]:
         """Return the parameters that a training step changes."""
         return [box for box in self.boxes if box.kind == "parameter" and box.gradient is not None]
@@ -201,3 +236,11 @@ class Run:
 
 def _operations(recording: Recording) -> list[tuple[Any, Any]]:
     return [(entry.op, entry.shape if not isinstance(entry.value, tuple) else None) for entry in recording.entries]
+
+
+def _arrays(settings: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the arrays among an operation's settings, such as the rows that a lookup takes."""
+    for value in settings.values():
+        yield from (
+            x for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, np.ndarray) and x.ndim
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, unflatten
 from chainrule.explain.derive.recorder import DoubleRecorder
 from chainrule.explain.derive.subject import Recording, calling_line, record
+from chainrule.nn.module import Module
 
 Slot = tuple[str, int]
 """Where a number of the run comes from: ("leaf", k), the k-th array put on the tape, ("argument", k), or ("target", 0).
@@ -83,6 +85,21 @@ class Subject:
             if _is_same(np.asarray(value_of(leaf)), array):
                 return ("argument", k)
         return None
+
+    def name_of_argument(self, slot: Slot) -> str:
+        """Return the name that the function has for the argument that a slot belongs to; `x` if it has none."""
+        called = self.function.forward if isinstance(self.function, Module) else self.function
+        sizes = [len(flatten(argument)[0]) for argument in self.args]
+        place = next(k for k in range(len(sizes)) if sum(sizes[: k + 1]) > slot[1])
+        try:
+            names = [
+                p.name
+                for p in signature(called).parameters.values()
+                if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            ]
+        except (TypeError, ValueError):
+            names = []
+        return names[place] if place < len(names) else "x"
 
     def original(self, slot: Slot) -> Any:
         """Return the whole numbers that a slot held at the beginning."""

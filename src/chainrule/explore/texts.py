@@ -137,10 +137,7 @@ TEXT: Texts = {
     "Time": {"en": "Time", "ko": "시간"},
     "time said": {"en": "training step {k} of {n}", "ko": "학습 {k}/{n}단계"},
     "curve": {"en": "Loss over the training", "ko": "학습 중 손실"},
-    "norms": {
-        "en": "Gradient norms from the first parameter to the last",
-        "ko": "첫 매개변수부터 끝까지의 기울기 노름",
-    },
+    "norms": {"en": "Gradient norms across depth", "ko": "깊이에 따른 기울기 노름"},
     "training step": {"en": "training step", "ko": "학습 단계"},
     "parameter name": {"en": "parameter", "ko": "매개변수"},
     "busy": {"en": "{done} of {total} steps", "ko": "{total}단계 중 {done}단계"},

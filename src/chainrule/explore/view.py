@@ -1,6 +1,5 @@
 """What the page is told: the drawing when it changes, the numbers when they change, and where the walk is."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -92,22 +91,11 @@ def shown_panel(session: Session, lang: str) -> dict[str, Any]:
         said = words("block said", n=len(block.copies), path=block.path)
         return {"node": block.name, "block": True, "said": said, "open": words["open block"]}
     box = session.run.by_name[session.chosen]
-    found = panel(session.run, box, lang)
-    return hidden(found, session.shows(box)) | {"block": False, "within": _within(session, box)}
+    return panel(session.run, box, lang, session.shows(box)) | {"block": False, "within": _within(session, box)}
 
 
 def _within(session: Session, box: Box) -> str:
     return next((block.name for block in session.blocks if box.number in block.members), "")
-
-
-def hidden(found: Mapping[str, Any], state: str) -> dict[str, Any]:
-    """Return a panel without what is still unknown in a state."""
-    kept = dict(found)
-    if state == "waiting":
-        kept |= {"forward": "", "value": None}
-    if state != "backward":
-        kept |= {"backward": "", "gradient": None}
-    return kept
 
 
 def _asked(session: Session) -> dict[str, Any] | None:

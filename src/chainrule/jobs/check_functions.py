@@ -31,7 +31,7 @@ def load_name(target: str) -> tuple[ModuleType, str]:
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
         raise ValueError(f"{target!r}: expected FILE.py:NAME or module:NAME, as in model.py:loss")
-    module = _module_of_file(Path(place)) if place.endswith(".py") else _module_of_name(place)
+    module = load_module(Path(place)) if place.endswith(".py") else _module_of_name(place)
     find(module, name)
     return module, name
 
@@ -49,7 +49,8 @@ def find(module: ModuleType, name: str) -> Any:
     return found
 
 
-def _module_of_file(path: Path) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
+    """Return a file as a module. Raises ValueError if there is no such file, or if it raises."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     name = path.stem if path.stem not in sys.modules else f"checked_{path.stem}"

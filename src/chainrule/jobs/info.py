@@ -12,6 +12,7 @@ from chainrule.terminal import Screen
 
 
 def print_operations(console: Screen) -> None:
+    """Print every operation with its formula, and what NumPy's functions are here."""
     from chainrule.check.audit.audit import KINDS, operations, summary
 
     own = Table("operation", "kind", "arguments", "formula")
@@ -24,6 +25,7 @@ def print_operations(console: Screen) -> None:
 
 
 def print_model(console: Screen, path: Path) -> None:
+    """Print the arrays of a model file and what it says of itself."""
     from chainrule.train import load
     from chainrule.train.saved.description import Description, is_described
 
@@ -39,6 +41,7 @@ def print_model(console: Screen, path: Path) -> None:
 
 
 def clear_cache(console: Screen) -> None:
+    """Remove the machine code that is kept, and print how much it was."""
     from chainrule.kernels.native.cache import cache
 
     kept = cache()
@@ -48,6 +51,7 @@ def clear_cache(console: Screen) -> None:
 
 
 def print_installation(console: Screen) -> None:
+    """Print the versions, and where machine code is kept."""
     from chainrule.core.operation import REGISTRY
     from chainrule.kernels.native.cache import kept_in
 

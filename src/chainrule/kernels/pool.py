@@ -67,13 +67,13 @@ class Crew:
 
     def _start(self) -> None:
         from .native import crew
-        from .native.machine import address_of
+        from .native.machine import GLUE, address_of
 
         self._memory = crew.shared()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))  # a thread may look at it until the process ends
         kinds = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p), ctypes.c_int64, ctypes.c_void_p
-        self._call = kinds[0](address_of(crew.call()))
-        serve = ctypes.CFUNCTYPE(kinds[1], kinds[2], kinds[2])(address_of(crew.serve()))
+        self._call = kinds[0](address_of(crew.call(), GLUE))
+        serve = ctypes.CFUNCTYPE(kinds[1], kinds[2], kinds[2])(address_of(crew.serve(), GLUE))
         shared = ctypes.c_void_p(ctypes.addressof(self._memory))
         for k in range(threads() - 1):
             name = f"chainrule-{k + 1}"

@@ -127,11 +127,13 @@ class FormulaAnswer:
         said = {_factor(got, expected, say) for got, expected, _ in pairs}
         if len(said) == 1 and (same := said.pop()):
             return same
+        if all(np.ndim(e) == 2 and close(g.T, e, SAME) for g, e, _ in pairs):
+            return str(say("transposed"))
         for other in pairs[0][2]:
             if all(np.shape(o[other]) == np.shape(e) and close(e * o[other], g, SAME) for g, e, o in pairs):
-                return say("factor_too_many", factor=other)
+                return str(say("factor_too_many", factor=other))
             if all(np.shape(o[other]) == np.shape(e) and close(e, np.multiply(g, o[other]), SAME) for g, e, o in pairs):
-                return say("factor_missing", factor=other)
+                return str(say("factor_missing", factor=other))
         return str(say("wrong_formula"))
 
 

@@ -1,92 +1,47 @@
 r"""`exercise`: one exercise with its key, verified before anybody sees it, and a judge for answers that says why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.present.texts import LANGUAGES, check_lang
 
-from .answers import Answer, Judged
 from .draw import Draw
 from .kinds import KINDS, Setting, kinds_of
-from .lines import Line, Solution
+from .question import Key, Question
 from .topics import TOPICS
+from .write.html import write_fragment, write_html
+from .write.latex import write_latex
+from .write.markdown import write_markdown
+from .write.notebook import write_notebook
 
 LEVELS = range(1, 6)
 
 
 @dataclass(frozen=True)
-class Key:
-    """The right answer as a student types it (`answer`), and the lines that lead to it; prints as Markdown."""
-
-    answer: str
-    lines: tuple[Line, ...]
-    note: str = ""
-
-    @property
-    def worst(self) -> float:
-        """The largest relative deviation of a line from the engine's result."""
-        return max(line.error for line in self.lines)
-
-    def __str__(self) -> str:
-        steps = "\n\n".join(f"$$\n{line.latex}\n$$" for line in self.lines)
-        return "\n\n".join(part for part in (steps, self.note) if part)
-
-
-@dataclass(frozen=True)
-class Exercise:
+class Exercise(Question):
     """One exercise.
 
-    `question` is Markdown with mathematics between dollars, `key` the right answer with all steps, `hints` are three, each
-    saying more. `check(answer)` returns whether an answer is right, and why. Prints as the question.
+    `question` is Markdown with mathematics between dollars, `key` the right answer with all steps, `hints` are three,
+    each saying more. `check(answer)` returns whether an answer is right, and why. Prints as the question.
     """
-
-    topic: str
-    kind: str
-    level: int
-    seed: int
-    lang: str
-    title: str
-    question: str
-    key: Key
-    hints: tuple[str, str, str]
-    answer: Answer = field(repr=False)
-    solution: Solution = field(repr=False)
-
-    def check(self, answer: Any) -> Judged:
-        """Return (right, why) for an answer.
-
-        A number may be given as a number, array or text (`-1/4`), a formula as text in Python or LaTeX, a choice as its
-        letter, a backward pass as a function. The key itself counts as its answer.
-        """
-        return self.answer.check(answer.answer if isinstance(answer, Key) else answer)
 
     def to_markdown(self, key: bool = False) -> str:
         """Return the exercise as Markdown; with its key, if `key`."""
-        from .write.markdown import write_markdown
-
         return write_markdown([self], self.lang, key=key)
 
     def to_html(self, key: bool = False) -> str:
         """Return the exercise as one HTML page without scripts, its hints to be opened; with its key, if `key`."""
-        from .write.html import write_html
-
         return write_html([self], self.lang, key=key)
 
     def to_latex(self, key: bool = False) -> str:
         """Return the exercise as a LaTeX document; with its key, if `key`."""
-        from .write.latex import write_latex
-
         return write_latex([self], self.lang, key=key)
 
     def to_notebook(self, key: bool = False) -> dict[str, Any]:
         """Return the exercise as a Jupyter notebook (nbformat 4), which `json.dump` writes."""
-        from .write.notebook import write_notebook
-
         return write_notebook([self], self.lang, key=key)
 
     def _repr_html_(self) -> str:
-        from .write.html import write_fragment
-
         return write_fragment([self], self.lang)
 
     def __str__(self) -> str:
@@ -98,9 +53,9 @@ def exercise(
 ) -> Exercise:
     """Return an exercise on a topic of backpropagation, with a verified key.
 
-    `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang` "en" or
-    "ko". The same arguments give the same exercise on every machine. `kind` selects one of those that the topic offers at
-    the level: compute, derive, fill, choose, line, write.
+    `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang`
+    "en" or "ko". The same arguments give the same exercise on every machine. `kind` selects one of those that the topic
+    offers at the level: compute, derive, fill, choose, line, write.
 
     Raises ValueError for an unknown topic, level, language or kind.
 

@@ -79,7 +79,8 @@ CAPITALS, SMALL = "ABCDGHJKMPQRSTUVWXYZ", "abchmopqrstuvwxyz"
 
 def _latex(text: str, values: Sequence[Named], indices: str) -> Any:
     letters = {True: iter(CAPITALS), False: iter(SMALL)}
-    given, found = [], {}
+    given: list[str] = []
+    found: dict[str, Any] = {}
     for known in sorted(values, key=lambda v: -len(v.symbol)):
         match = pattern(known.symbol)
         if not match.search(text):
@@ -87,8 +88,7 @@ def _latex(text: str, values: Sequence[Named], indices: str) -> Any:
         letter = next(letters[np.ndim(known.value) > 1], None)
         if letter is None:
             raise AnswerError("the formula has too many names; write it in Python")
-        mark = f"\x00{len(given)}\x00"
-        text = match.sub(lambda m, mark=mark: mark + (m["index"] or "") + (r"^\top" if m["top"] else ""), text)
+        text = match.sub(_marked(f"\x00{len(given)}\x00"), text)
         given.append(letter)
         found[letter] = known.value
     for k, letter in enumerate(given):
@@ -100,12 +100,17 @@ def _latex(text: str, values: Sequence[Named], indices: str) -> Any:
         raise AnswerError(_reworded(str(error))) from None
 
 
+def _marked(mark: str) -> Callable[[re.Match[str]], str]:
+    """Return what puts a mark in place of a symbol, and leaves its indices and its transpose."""
+    return lambda found: mark + (found["index"] or "") + (r"^\top" if found["top"] else "")
+
+
 def _reworded(error: str) -> str:
     return error.partition(", in ")[0].partition(" of 'l")[0] + "; Python is read as well"
 
 
 def pattern(symbol: str) -> re.Pattern[str]:
-    r"""Return what matches a symbol, with the indices and the transpose that may follow: `W^{(1)\top}`, `\bar z_{ij}`."""
+    r"""Return what matches a symbol with the indices and the transpose that may follow: `W^{(1)\top}`, `z_{ij}`."""
     index = r"(?P<index>_(?:[a-z]|\{[a-z, ]+\}))?"
     whole = PARTIAL.fullmatch(symbol)
     if whole:
@@ -172,7 +177,7 @@ class _Walk:
 
     def call(self, function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]) -> Any:
         given = [self.of(x) for x in args]
-        settings = {k.arg: self.setting(k) for k in keywords}
+        settings = {str(k.arg): self.setting(k) for k in keywords}
         match function:
             case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="np" | "numpy" | "cr" | "math"), attr=name):
                 if name in FUNCTIONS:

@@ -16,7 +16,7 @@ from chainrule.explain.derive.symbols import from_name
 from chainrule.present.texts import LANGUAGES
 
 from .answers import Answer, ChoiceAnswer, CodeAnswer, FormulaAnswer, Mistake, NumberAnswer, letter
-from .code import as_written, plain_source, run
+from .code import as_written, plain_source
 from .draw import Draw
 from .expression import pattern
 from .lines import Line, Scene, Solution
@@ -169,7 +169,7 @@ def write(s: Setting) -> Task:
             report = report_of(
                 elsewhere, lambda *args: tuple(function(*args)) if count > 1 else function(*args), network
             )
-        except Exception as error:  # noqa: BLE001 - a student's function may raise anything
+        except Exception as error:
             return False, say("raised", error=f"{type(error).__name__}: {error}")
         if report.ok:
             return True, say("write_right", gradients=gradients)
@@ -291,10 +291,8 @@ def _mistakes(solution: Solution, asked: Line) -> list[Mistake]:
     """The values that known mistakes give: another value of the solution, or one of two factors alone."""
     before = _before(solution, asked)
     found = [Mistake(line.value, "incoming_only") for line in before]
-    for line in before:
-        if np.shape(line.value) == np.shape(asked.value) and np.all(np.asarray(line.value) != 0):
-            found.append(Mistake(np.asarray(asked.value) / line.value, "local_only"))
-    others = [
-        line for line in solution.lines if line.name != asked.name and np.shape(line.value) == np.shape(asked.value)
-    ]
+    alike = [line for line in solution.lines if np.shape(line.value) == np.shape(asked.value)]
+    divisors = [line for line in before if np.shape(line.value) == np.shape(asked.value) and np.all(line.value)]
+    found += [Mistake(np.asarray(asked.value) / line.value, "local_only") for line in divisors]
+    others = [line for line in alike if line.name != asked.name]
     return found + [Mistake(line.value, "value_instead") for line in others]

@@ -1,4 +1,4 @@
-r"""The lines of a worked solution: a formula, the numbers in it, its value, and how far an independent result is from it.
+r"""The lines of a worked solution: a formula, the numbers in it, its value, and its deviation from the engine's.
 
 A solution comes from one of two sources. A `Scene` is a network: `chainrule.explain` derives its gradients, and each
 line is one of its verified steps. `Worked` is a sequence of formulas that no derivation contains, such as a step of
@@ -28,8 +28,11 @@ Both = tuple[str, str]
 
 @dataclass(frozen=True)
 class Line:
-    r"""One line: `symbol` (LaTeX) is what it computes, `formula` the equation, `numbers` the equation's right-hand side with
-    numbers put in ("" if they do not fit), `value` the result, and `error` its relative deviation from the engine's."""
+    """One line of a solution.
+
+    `symbol` (LaTeX) is what it computes, `formula` the equation, `numbers` its right-hand side with numbers put in (""
+    if they do not fit), `value` the result, and `error` its relative deviation from the engine's.
+    """
 
     symbol: str
     formula: str
@@ -70,7 +73,7 @@ class Solution:
 
     def elsewhere(self, draw: Draw) -> "Solution":
         """Return the same solution with other numbers, for comparing formulas."""
-        raise TypeError(f"{type(self).__name__} has no other numbers")
+        raise TypeError(f"{type(self).__name__} has no other numbers, {draw}")
 
     def line(self, name: str) -> Line:
         """Return the line for a name such as `dW1`; KeyError if there is none."""
@@ -82,7 +85,7 @@ class Solution:
         return {**self.given, **{line.name: line.value for line in self.lines}}
 
     def named(self, apart: str) -> list[Named]:
-        """Return the values that a formula for `apart` may use: all others, an error of a layer by both of its names."""
+        """Return the values that a formula for `apart` may use: all others, errors of layers by both of their names."""
         found = [Named(name, str(from_name(name)), x) for name, x in self.given.items()]
         for line in self.lines:
             if line.name != apart:

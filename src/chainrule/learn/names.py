@@ -13,7 +13,8 @@ _ACCENT = re.compile(r"\\(hat|bar|dot|tilde)\s*(\\?\w+)")
 def ascii_of(symbol: str) -> str:
     r"""Return a symbol as a student types it.
 
-    >>> ascii_of(r"W^{(1)}"), ascii_of(r"\frac{\partial L}{\partial W^{(1)}}"), ascii_of(r"\hat y"), ascii_of(r"\ell_{i}")
+    >>> names = r"W^{(1)}", r"\frac{\partial L}{\partial W^{(1)}}", r"\hat y", r"\ell_{i}"
+    >>> tuple(ascii_of(name) for name in names)
     ('W1', 'dW1', 'y_hat', 'ell')
     """
     whole = PARTIAL.fullmatch(symbol)

@@ -1,7 +1,7 @@
-"""Backward passes with a mistake: one line of a right pass is rewritten, and `chainrule.check` confirms that it is wrong.
+"""Backward passes with a mistake: one line of a right one is rewritten, and `chainrule.check` confirms the mistake.
 
-The rewritings are those that people make: a factor or a term dropped, a sign, a matrix not transposed, a mean for a sum.
-One that leaves the gradient right is not used.
+The rewritings are those that people make: a factor or a term dropped, a sign, a matrix not transposed, a mean for a
+sum. One that leaves the gradient right is not used.
 """
 
 import ast
@@ -39,7 +39,7 @@ Change = tuple[ast.expr, str, str]
 
 @dataclass(frozen=True)
 class Slip:
-    """A wrong backward pass: its source, the line that differs (counted from 0), and what is wrong in both languages."""
+    """A wrong backward pass: its source, the line that differs (from 0), and what is wrong in both languages."""
 
     source: str
     line: int
@@ -62,7 +62,7 @@ def report_of(scene: Scene, backward: Callable[..., Any], network: Callable[...,
     reduced.__name__ = network.__name__
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     names = [inspect.Parameter(name, kind) for name in scene.learned]
-    reduced.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined] - findings say W1, not arg 0
+    vars(reduced)["__signature__"] = inspect.Signature(names)  # findings say W1, not arg 0
     return check(reduced, *(scene.given[name] for name in scene.learned), backward=by_hand, explain=explain)
 
 

@@ -10,7 +10,8 @@ TEXT: Texts = {
         "ko": "맞았습니다. 무작위로 고른 점 {count}곳에서 유도한 식과 값이 같습니다.",
     },
     "wrong": {
-        "en": "Not right. Write the chain rule for this step: what comes back from the loss, times the local derivative.",
+        "en": "Not right. Write the chain rule for this step: what comes back from the loss, times the local "
+        "derivative.",
         "ko": "틀렸습니다. 이 단계의 연쇄 법칙을 써 보세요. 손실 쪽에서 온 기울기에 국소 도함수를 곱합니다.",
     },
     "wrong_formula": {
@@ -54,7 +55,8 @@ TEXT: Texts = {
     "not_a_choice": {"en": "Choose one of {choices}.", "ko": "{choices} 중에서 고르세요."},
     "not_a_function": {
         "en": "Give the function itself; text is not run. In a file: chainrule check FILE.py.",
-        "ko": "함수 자체를 넘겨 주세요. 글자로 쓴 코드는 실행하지 않습니다. 파일이라면 chainrule check FILE.py를 쓰세요.",
+        "ko": "함수 자체를 넘겨 주세요. 글자로 쓴 코드는 실행하지 않습니다. "
+        "파일이라면 chainrule check FILE.py를 쓰세요.",
     },
     # Headings and instructions
     "exercise": {"en": "Exercise {number}. {title}", "ko": "문제 {number}. {title}"},
@@ -121,7 +123,8 @@ TEXT: Texts = {
     "hint_rule": {
         "en": "Go from the loss backwards, one line of the network at a time. Each gradient is what comes back, times "
         "the local derivative.",
-        "ko": "손실에서 시작해 신경망을 한 줄씩 거슬러 올라가세요. 기울기마다 뒤에서 온 기울기에 국소 도함수를 곱합니다.",
+        "ko": "손실에서 시작해 신경망을 한 줄씩 거슬러 올라가세요. 기울기마다 뒤에서 온 기울기에 국소 "
+        "도함수를 곱합니다.",
     },
     "hint_formula": {"en": "The formula is ${formula}$.", "ko": "식은 ${formula}$입니다."},
     "hint_before": {"en": "You need ${line}$.", "ko": "먼저 ${line}$이(가) 필요합니다."},

@@ -65,17 +65,17 @@ _PLAIN = frozenset(
 
 def __getattr__(name: str) -> Any:
     """Look a name up as `numpy` would."""
-    if name in _MAKERS:
-        return _MAKERS[name]
+    if name.startswith("_"):
+        return getattr(_np, name)
+    # Kept as an attribute of the module, so that this runs once for each name.
+    globals()[name] = found = _MAKERS[name] if name in _MAKERS else _looked_up(name)
+    return found
+
+
+def _looked_up(name: str) -> Any:
     found = getattr(_np, name)
-    if (
-        name.startswith("_")
-        or isinstance(found, type | _np.dtype | _ModuleType)
-        or not callable(found)
-        or name in _PLAIN
-    ):
-        return found
-    return _wrapped(__name__, found)
+    is_plain = isinstance(found, type | _np.dtype | _ModuleType) or not callable(found) or name in _PLAIN
+    return found if is_plain else _wrapped(__name__, found)
 
 
 def __dir__() -> list[str]:

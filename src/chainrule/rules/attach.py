@@ -105,8 +105,8 @@ def _attach() -> None:
         setattr(Tensor, f"__i{name}__", _in_place(table[function], SIGNS[name]))
     for name in ("and", "or", "xor"):
         setattr(Tensor, f"__i{name}__", _in_place(table[COMPARISONS[name]], SIGNS[name]))
-    for name, function in PARTS.items():
-        setattr(Tensor, name, _part(table[function]))
+    for name, part in PARTS.items():
+        setattr(Tensor, name, _part(table[part]))
     for name, function in UNARY.items():
         setattr(Tensor, f"__{name}__", table[function])
     for name, function in METHODS.items():

@@ -17,22 +17,24 @@ from chainrule._version import __version__
 
 from . import autograd as autograd
 from . import creation as _creation
+from . import diagonals as _diagonals
+from . import distributions as distributions
 from . import dtypes as _dtypes
 from . import elementwise as _elementwise
-from . import indexing as _indexing
-from . import distributions as distributions
+from . import fft as fft
 from . import func as func
+from . import indexing as _indexing
 from . import linalg as linalg
 from . import methods as _methods
 from . import nn as nn
 from . import optim as optim
-from . import special as special
-from . import utils as utils
 from . import printing as _printing
 from . import products as _products
 from . import random as random
 from . import reductions as _reductions
 from . import shapes as _shapes
+from . import special as special
+from . import utils as utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -41,8 +43,8 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
-from .face import Tensor, values_of
 from .compiled import compile
+from .face import Tensor, values_of
 from .linalg import (
     cholesky,
     cholesky_inverse,
@@ -97,7 +99,19 @@ from .serialization import load, save
 
 _INTERNAL = frozenset(
     [
-        *("pair", "axes", "plain", "picked", "sizes", "order_of", "finished", "cast", "promoted", "floating", "result_numpy"),
+        *(
+            "pair",
+            "axes",
+            "plain",
+            "picked",
+            "sizes",
+            "order_of",
+            "finished",
+            "cast",
+            "promoted",
+            "floating",
+            "result_numpy",
+        ),
         *("numpy_dtype", "of_numpy", "of_name", "check_device", "is_engine", "max_of", "vector_norm_of", "distances"),
         *("cross_along", "is_tensor_value", "rng_of", "text_of", "getitem", "AMinMax", "FillMethod"),
     ]
@@ -118,7 +132,7 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in own.items()}
 
 
-_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _indexing, _products, random, _printing)
+_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
 _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)

@@ -67,23 +67,40 @@ def _of_shape(make: Any, size: tuple[Any, ...], dtype: Any, requires_grad: bool,
 
 
 def zeros(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-    names: Any = None, pin_memory: bool = False,
+    *size: Any,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    names: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Return zeros of a shape."""
-    return _of_shape(np.zeros, size or tuple(), dtype, requires_grad, device)
+    return _of_shape(np.zeros, size, dtype, requires_grad, device)
 
 
 def ones(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+    *size: Any,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return ones of a shape."""
     return _of_shape(np.ones, size, dtype, requires_grad, device)
 
 
 def empty(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-    pin_memory: bool = False, memory_format: Any = None,
+    *size: Any,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """Return a tensor of a shape; its elements are zeros."""
     return _of_shape(np.zeros, size, dtype, requires_grad, device)
@@ -94,19 +111,25 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
     return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
 
 
-def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Return a tensor of a shape."""
     return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Return a tensor of a shape, filled with one value, whose kind decides the dtype."""
     value = np.asarray(value_of(unwrapped(fill_value)))
     kind = numpy_dtype(dtype) or (value.dtype if hasattr(fill_value, "shape") else result_numpy(value.item()))
     return finished(np.full(sizes((unwrapped(size),)), value, kind), requires_grad, device)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Return zeros of the shape and dtype of a tensor."""
     return finished(np.zeros(input.shape, numpy_dtype(dtype) or input._x.dtype), requires_grad, device)
 
@@ -127,7 +150,14 @@ def full_like(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Tensor:
     """Return the numbers from `start` up to but without `end`; integers of integers.
 
@@ -140,7 +170,9 @@ def arange(
     whole = all(isinstance(x, int | np.integer) for x in (first, last, by))
     count = max(math.ceil((last - first) / by), 0)
     array = first + by * np.arange(count, dtype=np.int64 if whole else np.float64)
-    return finished(array.astype(numpy_dtype(dtype) or (np.int64 if whole else default.floating.numpy)), requires_grad, device)
+    return finished(
+        array.astype(numpy_dtype(dtype) or (np.int64 if whole else default.floating.numpy)), requires_grad, device
+    )
 
 
 def range_(start: Any, end: Any, step: Any = 1, **settings: Any) -> Tensor:
@@ -159,7 +191,15 @@ def linspace(
 
 
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Tensor:
     """Return `steps` powers of `base` at equal ratios."""
     first, last = (np.asarray(value_of(unwrapped(x)), np.float64) for x in (start, end))
@@ -167,7 +207,9 @@ def logspace(
     return finished(array.astype(numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Return the unit matrix."""
     return finished(np.eye(n, m, dtype=numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
@@ -232,4 +274,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Return whether a conversion keeps the category."""
     order = "biufc"
-    return order.index(from_.numpy.kind) <= order.index(to.numpy.kind) or {from_.numpy.kind, to.numpy.kind} <= {"i", "u"}
+    return order.index(from_.numpy.kind) <= order.index(to.numpy.kind) or {from_.numpy.kind, to.numpy.kind} <= {
+        "i",
+        "u",
+    }

@@ -16,12 +16,12 @@ class dtype:
     @property
     def is_floating_point(self) -> bool:
         """Whether its values are floating-point numbers."""
-        return self.numpy.kind == "f"
+        return bool(self.numpy.kind == "f")
 
     @property
     def is_complex(self) -> bool:
         """Whether its values are complex numbers."""
-        return self.numpy.kind == "c"
+        return bool(self.numpy.kind == "c")
 
     @property
     def is_signed(self) -> bool:
@@ -31,7 +31,7 @@ class dtype:
     @property
     def itemsize(self) -> int:
         """The bytes of one value."""
-        return self.numpy.itemsize
+        return int(self.numpy.itemsize)
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -131,6 +131,8 @@ class device:
     >>> device("cpu")
     device(type='cpu')
     """
+
+    type: str
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         name = type.type if isinstance(type, device) else type

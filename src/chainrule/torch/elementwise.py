@@ -21,7 +21,8 @@ Face = Callable[..., Any]
 def _named(function: Any, name: str, text: str) -> Face:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = text
-    return faced(function)
+    made: Face = faced(function)
+    return made
 
 
 def _of_floats(name: str, operation: Face) -> Face:
@@ -71,7 +72,9 @@ def _kind(a: Any, b: Any) -> str:
 def pair(a: Any, b: Any) -> list[Any]:
     """Return two operands in the dtype that PyTorch promotes them to; Python numbers stay where NumPy agrees."""
     for x, y in ((a, b), (b, a)):
-        if hasattr(x, "dtype") and ((type(y) in (int, float) and x.dtype.kind == "f") or (type(y) is int and x.dtype.kind == "i")):
+        if hasattr(x, "dtype") and (
+            (type(y) in (int, float) and x.dtype.kind == "f") or (type(y) is int and x.dtype.kind == "i")
+        ):
             return [a, b]
     return promoted(a, b)
 
@@ -87,7 +90,11 @@ atanh, sinc = _of_floats("atanh", np.arctanh), _of_floats("sinc", np.sinc)
 sigmoid, reciprocal = _of_floats("sigmoid", functional.sigmoid), _of_floats("reciprocal", np.reciprocal)
 rsqrt = _of_floats("rsqrt", lambda x: 1 / np.sqrt(x))
 deg2rad, rad2deg = _of_floats("deg2rad", np.deg2rad), _of_floats("rad2deg", np.rad2deg)
-erf, erfc, erfinv = _of_floats("erf", special.erf), _of_floats("erfc", special.erfc), _of_floats("erfinv", special.erfinv)
+erf, erfc, erfinv = (
+    _of_floats("erf", special.erf),
+    _of_floats("erfc", special.erfc),
+    _of_floats("erfinv", special.erfinv),
+)
 lgamma, digamma = _of_floats("lgamma", special.gammaln), _of_floats("digamma", special.digamma)
 i0 = _of_floats("i0", special.i0)
 floor, ceil = _rounding("floor", np.floor), _rounding("ceil", np.ceil)
@@ -125,8 +132,8 @@ logical_xor = _of_two("logical_xor", np.logical_xor)
 atan2, arctan2 = (_of_two_floats("atan2", np.arctan2),) * 2
 hypot = _of_two("hypot", np.hypot)
 logaddexp, logaddexp2 = _of_two("logaddexp", np.logaddexp), _of_two("logaddexp2", np.logaddexp2)
-copysign = _of_two_floats("copysign", np.copysign)
-nextafter = _of_two("nextafter", lambda a, b: np.nextafter(_plain(a), _plain(b)))
+copysign = _of_two_floats("copysign", lambda a, b: np.copysign(a, stop_gradient(b)))
+nextafter = _of_two("nextafter", lambda a, b: a + (np.nextafter(_plain(a), _plain(b)) - _plain(a)))
 heaviside = _of_two("heaviside", np.heaviside)
 gcd, lcm = _of_two("gcd", np.gcd), _of_two("lcm", np.lcm)
 xlogy = _of_two_floats("xlogy", special.xlogy)
@@ -183,7 +190,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
         quotient = np.divide(floating(a), floating(b))
         return cast(np.trunc(quotient), result_numpy(a, b)) if rounding_mode == "trunc" else quotient
     if rounding_mode not in (None, "trunc"):
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+        )
     return np.divide(a, b) if rounding_mode is None else np.trunc(np.divide(a, b))
 
 

@@ -51,6 +51,10 @@ class Tensor:
         """Return the value for the engine's functions."""
         return self._x
 
+    @staticmethod
+    def __chainrule_face__(value: Any) -> Any:
+        return wrapped(value)
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -172,9 +176,7 @@ class Tensor:
         With `force` also of a tensor with a gradient.
         """
         if self.requires_grad and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._x if isinstance(self._x, np.ndarray) else np.array(value_of(self._x))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -275,6 +277,8 @@ class Tensor:
     def grad(self) -> Any:
         """The gradient that `backward()` has accumulated."""
         found = self._x.grad if isinstance(self._x, Engine) else None
+        if found is not None and found.dtype.kind == "c":  # PyTorch's gradient is the conjugate of the engine's
+            return wrapped(np.conjugate(found))
         return None if found is None else wrapped(found)
 
     @grad.setter
@@ -284,7 +288,7 @@ class Tensor:
         if value is not None and value.shape != self.shape:
             raise RuntimeError(f"assigned grad has data of a different size: {value.shape}, expected {self.shape}")
         if isinstance(self._x, Engine) and self._x._link is not None:
-            self._x._link.grad = None if value is None else _constant(value_of(value._x))
+            self._x._link.grad = None if value is None else _constant(_turned(np.asarray(value_of(value._x))))
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor although it is not a leaf."""
@@ -407,6 +411,10 @@ def _restored(cls: Any, array: Any, requires_grad: bool, attributes: dict[str, A
         x = engine_tensor(array, requires_grad=True)
     made._x = x
     return made
+
+
+def _turned(array: Any) -> Any:
+    return np.conjugate(array) if array.dtype.kind == "c" else array
 
 
 def _constant(array: Any) -> Any:

@@ -50,8 +50,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         value, pullback = derivatives.vjp(func, *primals)
 
     def run(*cotangents: Any) -> Any:
-        found = pullback(cotangents[0] if len(cotangents) == 1 else cotangents)
-        return found
+        return pullback(cotangents[0] if len(cotangents) == 1 else cotangents)
 
     return value, run
 
@@ -77,7 +76,9 @@ def hessian(func: Function, argnums: Any = 0) -> Function:
     return _recording(jacobians.hessian(func, argnums))
 
 
-def vmap(func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", chunk_size: Any = None) -> Function:
+def vmap(
+    func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", chunk_size: Any = None
+) -> Function:
     """Return a function over a batch: `func` is called for each slice of its arguments, and the results are stacked.
 
     >>> import chainrule.torch as torch
@@ -92,9 +93,7 @@ def vmap(func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
         sizes = {n for x, d in zip(args, dims, strict=True) for n in _lengths(x, d)}
         if len(sizes) != 1:
             raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got {sizes}")
-        rows = [
-            func(*(_slice(x, d, k) for x, d in zip(args, dims, strict=True)), **kwargs) for k in range(sizes.pop())
-        ]
+        rows = [func(*(_slice(x, d, k) for x, d in zip(args, dims, strict=True)), **kwargs) for k in range(sizes.pop())]
         return _stacked(rows, out_dims)
 
     return run
@@ -130,13 +129,17 @@ def _stacked(rows: list[Any], out: Any) -> Any:
     first = rows[0]
     if isinstance(first, tuple | list):
         each = out if isinstance(out, tuple | list) else [out] * len(first)
-        return type(first)(_stacked(list(column), one) for column, one in zip(zip(*rows, strict=True), each, strict=True))
+        return type(first)(
+            _stacked(list(column), one) for column, one in zip(zip(*rows, strict=True), each, strict=True)
+        )
     if isinstance(first, Mapping):
         return {key: _stacked([row[key] for row in rows], out) for key in first}
     return shapes.stack(rows, out)
 
 
-def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Any = None, **_: Any) -> Any:
+def functional_call(
+    module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Any = None, **_: Any
+) -> Any:
     """Return what a module returns with other parameters and buffers, given by name."""
     given: dict[str, Any] = {}
     dicts = parameter_and_buffer_dicts
@@ -158,6 +161,9 @@ def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = No
 def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameters and the buffers of modules of the same kind, stacked by name."""
     listed = list(models)
-    parameters = {k: shapes.stack([dict(m.named_parameters())[k].detach() for m in listed]).requires_grad_() for k, _ in listed[0].named_parameters()}
+    parameters = {
+        k: shapes.stack([dict(m.named_parameters())[k].detach() for m in listed]).requires_grad_()
+        for k, _ in listed[0].named_parameters()
+    }
     buffers = {k: shapes.stack([dict(m.named_buffers())[k] for m in listed]) for k, _ in listed[0].named_buffers()}
     return parameters, buffers

@@ -203,14 +203,13 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
     table = _set(np.full((depth, x.size), neutral, x.dtype), (rank, flat), np.reshape(values, (-1,)))
     own = x if include_self else np.where(hits == 0, x, np.asarray(neutral, x.dtype))
     rows = np.concatenate([np.reshape(own, (1, x.size)), table])
-    found = {"prod": np.prod, "amax": np.max, "amin": np.min}[reduce](rows, axis=0)
+    combine: Any = {"prod": np.prod, "amax": np.max, "amin": np.min}[reduce]
+    found = combine(rows, axis=0)
     return np.reshape(found, x.shape)
 
 
 @faced
-def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
-) -> Any:
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Return the tensor with the values for each place combined: "sum", "mean", "prod", "amax" or "amin"."""
     index = plain(index)
     if input.ndim == 0 or index.ndim == 0:
@@ -362,7 +361,7 @@ def unique_consecutive(
     """Return the elements without immediate repetitions."""
     x = plain(input)
     rows = x.reshape(-1) if dim is None else np.moveaxis(x, dim, 0)
-    differs = np.any((rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), -1), axis=1)
+    differs = np.any((rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), math.prod(rows.shape[1:])), axis=1)
     first = np.r_[np.ones(min(len(rows), 1), bool), differs]
     values = rows[first]
     inverse = np.cumsum(first) - 1
@@ -390,22 +389,17 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 
 @faced
-def histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
-) -> Any:
+def histogram(input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """Return how many elements fall into each bin, and the edges of the bins: `(hist, bin_edges)`."""
     x = plain(input).reshape(-1)
     bins = plain(bins) if hasattr(bins, "shape") else bins
-    if not hasattr(bins, "shape") and range is None and (not x.size or x.min() == x.max()):
-        middle = float(x.min()) if x.size else 0.5
-        range = (middle - 1 + 0.5 * (x.size == 0), middle + 1 - 0.5 * (x.size == 0))
     counts, edges = np.histogram(
         x, bins, range, density=density, weights=None if weight is None else plain(weight).reshape(-1)
     )
     return HISTOGRAM(counts.astype(x.dtype), edges.astype(x.dtype))
 
 
-class _Histogram(SORT):  # type: ignore[misc, valid-type]
+class _Histogram(SORT):  # type: ignore[misc]
     __slots__ = ()
 
     @property
@@ -435,7 +429,8 @@ def searchsorted(
     """Return where each element has its place in a sorted row."""
     rows = plain(sorted_sequence)
     rows = rows if sorter is None else np.take_along_axis(rows, plain(sorter), -1)
-    values, where = plain(input), "right" if right or side == "right" else "left"
+    values = plain(input)
+    where: Any = "right" if right or side == "right" else "left"
     if rows.ndim == 1:
         found = np.searchsorted(rows, values, where)
     else:
@@ -448,7 +443,8 @@ def searchsorted(
 @faced
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Return the index of the bucket that each element falls into."""
-    found = np.searchsorted(plain(boundaries), plain(input), "right" if right else "left")
+    side: Any = "right" if right else "left"
+    found = np.searchsorted(plain(boundaries), plain(input), side)
     return np.asarray(found, np.int32 if out_int32 else np.int64)
 
 
@@ -460,5 +456,3 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if classes.size and (classes.min() < 0 or classes.max() >= n):
         raise RuntimeError("one_hot: Class values must be non-negative and smaller than num_classes.")
     return (classes[..., None] == np.arange(n)).astype(np.int64)
-
-

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.rules.elementary.compare import stop_gradient
+
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
 from .products import cross_along
@@ -90,19 +92,19 @@ def cholesky(A: Any, *, upper: bool = False) -> Any:
 @faced
 def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     """Return the solution of A X = B, given the Cholesky factor of A."""
-    lower = _turned(np.triu(L)) if upper else np.tril(L)
+    lower = _turned(L) if upper else L
     return np.linalg.solve(np.matmul(lower, _turned(lower)), B)
 
 
 @faced
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """Return the inverse of A, given its Cholesky factor."""
-    lower = _turned(np.triu(L)) if upper else np.tril(L)
+    lower = _turned(L) if upper else L
     return np.linalg.inv(np.matmul(lower, _turned(lower)))
 
 
 def _as_columns(A: Any, B: Any) -> bool:
-    return B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    return bool(B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]))
 
 
 @faced
@@ -126,7 +128,7 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 
 
 @faced
-def qr(A: Any, mode: str = "reduced") -> Any:
+def qr(A: Any, mode: Any = "reduced") -> Any:
     """Return an orthogonal and an upper triangular factor."""
     if mode == "r":
         return QR(np.zeros(0, A.dtype), np.linalg.qr(A, "r"))
@@ -140,8 +142,11 @@ def eigh(A: Any, UPLO: str = "L") -> Any:
 
 
 def _symmetric(A: Any, UPLO: str) -> Any:
-    half = np.tril(A, -1) if UPLO == "L" else np.triu(A, 1)
-    return half + _turned(half) + np.eye(A.shape[-1], dtype=A.dtype) * A
+    values = plain(A)
+    half = np.tril(values, -1) if UPLO == "L" else np.triu(values, 1)
+    whole = half + np.swapaxes(half, -2, -1) + np.eye(A.shape[-1], dtype=A.dtype) * values
+    mean = (A + _turned(A)) / 2  # the gradient is that of a symmetric matrix, whichever half is read
+    return mean + stop_gradient(whole - plain(mean))
 
 
 @faced
@@ -163,15 +168,27 @@ def svdvals(A: Any, **_: Any) -> Any:
 
 
 @faced
-def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
-    """Return the pseudoinverse."""
-    return np.linalg.pinv(A) if rtol is None else np.linalg.pinv(A, rcond=plain(rtol))
+def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
+    """Return the pseudoinverse; singular values below `rtol` times the largest, or `atol`, count as zero."""
+    if rcond is None and rtol is None and atol is None:
+        return np.linalg.pinv(A)
+    largest = np.linalg.norm(plain(A), 2, (-2, -1))
+    relative = 0.0 if rcond is None and rtol is None else plain(rcond if rtol is None else rtol)
+    least = 0.0 if atol is None else plain(atol)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(largest > 0, np.maximum(relative, least / largest), relative)
+    return np.linalg.pinv(A, rcond=share if share.ndim else float(share))
 
 
 @faced
 def lstsq(input: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
     """Return the least-squares solution; only the first part is differentiable."""
-    return LstSq(np.matmul(np.linalg.pinv(input), b), np.zeros(0, input.dtype), np.asarray(np.linalg.matrix_rank(plain(input))), np.zeros(0, input.dtype))
+    return LstSq(
+        np.matmul(np.linalg.pinv(input), b),
+        np.zeros(0, input.dtype),
+        np.asarray(np.linalg.matrix_rank(plain(input))),
+        np.zeros(0, input.dtype),
+    )
 
 
 class LstSq(NamedTuple):
@@ -184,9 +201,15 @@ class LstSq(NamedTuple):
 
 
 @faced
-def matrix_rank(A: Any, **kwargs: Any) -> Any:
-    """Return the rank of matrices."""
-    return np.asarray(np.linalg.matrix_rank(plain(A), hermitian=kwargs.get("hermitian", False)))
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
+    """Return the rank of matrices: how many singular values are above `tol`, or `rtol` times the largest."""
+    values = np.linalg.svd(plain(A), compute_uv=False) if plain(A).size else np.zeros((*A.shape[:-2], 0))
+    largest = values.max(-1, initial=0)
+    atol = tol if tol is not None else atol
+    usual = np.finfo(A.dtype).eps * max(A.shape[-2:]) if atol is None or not np.any(plain(atol) > 0) else 0.0
+    relative = usual if rtol is None else plain(rtol)
+    limit = np.maximum(0.0 if atol is None else plain(atol), relative * largest)
+    return np.asarray((values > np.asarray(limit)[..., None]).sum(-1))
 
 
 @faced
@@ -235,8 +258,7 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dty
     x = cast(A, numpy_dtype(dtype))
     if ord is None:
         axis = tuple(dim) if isinstance(dim, list) else dim
-        found = vector_norm_of(x, 2, axis, keepdim)
-        return found
+        return vector_norm_of(x, 2, axis, keepdim)
     if dim is None:
         dim = tuple(range(x.ndim)) if x.ndim else None
     axes = tuple(dim) if isinstance(dim, tuple | list) else dim
@@ -257,7 +279,8 @@ def cond(A: Any, p: Any = None) -> Any:
 @faced
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """Return the cross product."""
-    return cross_along(*promoted(input, other), dim)
+    a, b = promoted(input, other)
+    return cross_along(a, b, dim)
 
 
 @faced

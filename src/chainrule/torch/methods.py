@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.core.tensor import value_of
 
-from . import creation, elementwise, indexing, products, random, reductions, shapes
+from . import creation, diagonals, elementwise, indexing, products, random, reductions, shapes
 from .dtypes import dtype
 from .face import Tensor, unwrapped, wrapped
 from .writing import assign
@@ -25,24 +25,69 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
         *("fmod", "pow", "float_power", "maximum", "minimum", "fmax", "fmin", "eq", "ne", "lt", "le", "gt", "ge"),
         *("less", "less_equal", "greater", "greater_equal", "not_equal", "logical_and", "logical_or", "logical_xor"),
         *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "atan2", "arctan2"),
-        *("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "hypot", "logaddexp", "logaddexp2", "copysign"),
-        *("nextafter", "heaviside", "gcd", "lcm", "xlogy", "clamp", "clip", "clamp_min", "clamp_max", "lerp", "addcmul"),
+        *(
+            "arcsin",
+            "arccos",
+            "arctan",
+            "arcsinh",
+            "arccosh",
+            "arctanh",
+            "hypot",
+            "logaddexp",
+            "logaddexp2",
+            "copysign",
+        ),
+        *(
+            "nextafter",
+            "heaviside",
+            "gcd",
+            "lcm",
+            "xlogy",
+            "clamp",
+            "clip",
+            "clamp_min",
+            "clamp_max",
+            "lerp",
+            "addcmul",
+        ),
         *("addcdiv", "nan_to_num", "logit", "isclose", "allclose", "equal", "polygamma", "mvlgamma", "ldexp", "frexp"),
         *("angle", "conj", "conj_physical", "resolve_conj", "resolve_neg", "isin"),
     ),
     reductions: (
         *("sum", "nansum", "mean", "nanmean", "var", "std", "prod", "max", "min", "amax", "amin", "aminmax", "argmax"),
-        *("argmin", "all", "any", "count_nonzero", "logsumexp", "median", "nanmedian", "mode", "quantile", "nanquantile"),
+        *(
+            "argmin",
+            "all",
+            "any",
+            "count_nonzero",
+            "logsumexp",
+            "median",
+            "nanmedian",
+            "mode",
+            "quantile",
+            "nanquantile",
+        ),
         *("norm", "dist", "renorm", "cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "diff", "cov", "corrcoef"),
     ),
     shapes: (
-        *("reshape", "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "squeeze", "unsqueeze", "permute"),
+        *(
+            "reshape",
+            "view",
+            "view_as",
+            "reshape_as",
+            "flatten",
+            "ravel",
+            "unflatten",
+            "squeeze",
+            "unsqueeze",
+            "permute",
+        ),
         *("transpose", "swapaxes", "swapdims", "t", "movedim", "moveaxis", "adjoint", "expand", "expand_as", "repeat"),
         *("tile", "repeat_interleave", "flip", "fliplr", "flipud", "rot90", "roll", "narrow", "select", "unfold"),
         *("as_strided", "unbind", "split", "split_with_sizes", "chunk", "tensor_split", "hsplit", "vsplit", "dsplit"),
-        *("diagonal", "diag", "diagflat", "diag_embed", "tril", "triu", "trace", "sum_to_size", "unsafe_split"),
-        "unsafe_chunk",
+        *("unsafe_split", "unsafe_chunk"),
     ),
+    diagonals: ("diagonal", "diag", "diagflat", "diag_embed", "tril", "triu", "trace", "sum_to_size"),
     indexing: (
         *("index_select", "take", "gather", "take_along_dim", "index_add", "index_copy", "index_fill", "index_put"),
         *("scatter", "scatter_add", "scatter_reduce", "select_scatter", "slice_scatter", "diagonal_scatter"),
@@ -50,14 +95,43 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
         *("topk", "kthvalue", "unique", "unique_consecutive", "bincount", "histc", "histogram", "bucketize"),
     ),
     products: (
-        *("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "outer", "ger", "kron", "cross", "addmm", "addmv", "addr"),
+        *(
+            "matmul",
+            "mm",
+            "bmm",
+            "mv",
+            "dot",
+            "vdot",
+            "inner",
+            "outer",
+            "ger",
+            "kron",
+            "cross",
+            "addmm",
+            "addmv",
+            "addr",
+        ),
         *("baddbmm", "addbmm", "matrix_power"),
     ),
     random: ("multinomial", "bernoulli"),
 }
 IN_PLACE = (
     *("abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "square", "sin", "cos", "tan"),
-    *("asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "reciprocal", "erf", "erfc", "erfinv", "floor", "ceil"),
+    *(
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "sigmoid",
+        "reciprocal",
+        "erf",
+        "erfc",
+        "erfinv",
+        "floor",
+        "ceil",
+    ),
     *("trunc", "round", "frac", "neg", "sign", "relu", "add", "sub", "subtract", "mul", "multiply", "div", "divide"),
     *("true_divide", "floor_divide", "remainder", "fmod", "pow", "clamp", "clip", "clamp_min", "clamp_max", "lerp"),
     *("addcmul", "addcdiv", "nan_to_num", "logit", "logical_and", "logical_or", "logical_xor", "logical_not"),
@@ -74,7 +148,13 @@ OPERATORS = {
     **{"__ge__": "ge", "__eq__": "eq", "__ne__": "ne", "__and__": "bitwise_and", "__or__": "bitwise_or"},
     **{"__xor__": "bitwise_xor", "__lshift__": "bitwise_left_shift", "__rshift__": "bitwise_right_shift"},
 }
-COMMUTING = {"__radd__": "add", "__rmul__": "mul", "__rand__": "bitwise_and", "__ror__": "bitwise_or", "__rxor__": "bitwise_xor"}
+COMMUTING = {
+    "__radd__": "add",
+    "__rmul__": "mul",
+    "__rand__": "bitwise_and",
+    "__ror__": "bitwise_or",
+    "__rxor__": "bitwise_xor",
+}
 
 
 def _in_place(name: str, function: Method) -> Method:
@@ -164,13 +244,17 @@ def _as(target: dtype) -> Method:
 
 
 def _new(make: Method) -> Method:
-    def made(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Any:
+    def made(
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    ) -> Any:
         return make(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     return made
 
 
-def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of data, in the dtype of this one."""
     return creation.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -221,7 +305,13 @@ def _attach() -> None:
     _set_attributes({f"{name}_": _reshaped_in_place(table[name]) for name in VIEWS_IN_PLACE})
     _set_attributes({name: _operator(table[function]) for name, function in OPERATORS.items()})
     _set_attributes({name: _reflected(table[function]) for name, function in COMMUTING.items()})
-    _set_attributes({f"__i{name[2:]}": _operator_in_place(name, table[f]) for name, f in OPERATORS.items() if name[2:4] not in _COMPARING})
+    _set_attributes(
+        {
+            f"__i{name[2:]}": _operator_in_place(name, table[f])
+            for name, f in OPERATORS.items()
+            if name[2:4] not in _COMPARING
+        }
+    )
     _set_attributes(random.FILL_METHODS)
     _set_attributes({
         "__getitem__": indexing.getitem, "__matmul__": _operator(products.matmul),
@@ -234,7 +324,7 @@ def _attach() -> None:
         "new_zeros": _new(creation.zeros), "new_ones": _new(creation.ones), "new_empty": _new(creation.empty),
         "new_full": _new(creation.full), "new_tensor": _new_tensor, "type_as": _type_as,
         "is_same_size": _is_same_size, "resize_": _resize, "joined": _joined, "apply_": _apply,
-        "broadcast_to": shapes.broadcast_to_, "where": _where, "tril": shapes.tril, "triu": shapes.triu,
+        "broadcast_to": shapes.broadcast_to_, "where": _where, "tril": diagonals.tril, "triu": diagonals.triu,
         "T": property(_turned), "mT": property(shapes.adjoint), "mH": property(shapes.adjoint),
         "H": property(shapes.adjoint), "real": property(elementwise.real), "absolute": elementwise.abs,
         "rsub": elementwise.rsub, "is_nonzero": creation.is_nonzero, "argwhere": indexing.nonzero,

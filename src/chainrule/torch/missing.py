@@ -31,5 +31,7 @@ def explain(name: str) -> str:
     >>> explain("cuda")
     "chainrule.torch has no 'cuda': chainrule computes on the CPU: use torch.device('cpu')"
     """
-    nearest = NEAREST.get(name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself")
+    nearest = NEAREST.get(
+        name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"
+    )
     return f"chainrule.torch has no {name!r}: {nearest}"

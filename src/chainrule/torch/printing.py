@@ -57,18 +57,19 @@ class _Form:
                 self.scientific = bool(high / low > 1000 and high > 1e8)
         if options.sci_mode is not None:
             self.scientific = options.sci_mode
-        self.width = max((len(self._number(x)) for x in shown.ravel().tolist()), default=1)
+        self.width = max((len(self._number(x)) for x in finite.tolist()), default=1)
 
     def _number(self, x: float) -> str:
         if not math.isfinite(x):
             return str(x)
         if self.scientific:
             return f"{x:.{options.precision}e}"
-        return f"{x:.0f}." if self.whole else f"{x:.{options.precision}f}"
+        digits = 0 if self.whole else options.precision
+        return f"{x:.{digits}f}" + "." * self.whole
 
     def text(self, x: Any) -> str:
         """Return one element, padded."""
-        written = self._number(x) if self.kind == "f" else str(x)
+        written: str = self._number(x) if self.kind == "f" else str(x)
         return written.rjust(self.width)
 
 
@@ -98,10 +99,11 @@ def _body(array: Any, form: _Form, indent: int, short: bool) -> str:
     if array.ndim == 1:
         return _row(array.tolist(), form, indent, short)
     n, edge = len(array), options.edgeitems
+    parts: list[str]
     parts = [_body(part, form, indent + 1, short) for part in (array if not short or n <= 2 * edge else array[:edge])]
     if short and n > 2 * edge:
         parts += ["...", *(_body(part, form, indent + 1, short) for part in array[-edge:])]
-    return "[" + (",\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
 
 
 def text_of(x: Tensor, head: str = "tensor(") -> str:

@@ -120,14 +120,29 @@ def einsum(equation: Any, *operands: Any) -> Any:
 def _einsum(equation: Any, *operands: Any) -> Any:
     if not isinstance(equation, str):
         return _of_sublists(equation, *operands)
-    return engine_einsum(equation.replace(" ", ""), *operands)
+    return engine_einsum(_summing_ellipsis(equation.replace(" ", ""), operands), *operands)
+
+
+def _summing_ellipsis(equation: str, operands: Any) -> str:
+    """Return an equation whose ellipsis, if the result lacks it, is written as letters, which are summed over."""
+    left, arrow, right = equation.partition("->")
+    if not arrow or "..." in right or "..." not in left:
+        return equation
+    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in equation]
+    parts = []
+    for part, x in zip(left.split(","), operands, strict=True):
+        extra = x.ndim - len(part.replace("...", ""))
+        parts.append(part.replace("...", "".join(spare[:extra][::-1])) if "..." in part else part)
+    return ",".join(parts) + "->" + right
 
 
 def _of_sublists(*given: Any) -> Any:
     """Return `einsum(a, [0, 1], b, [1, 2], [0, 2])`."""
 
     def letters(places: Any) -> str:
-        return "".join("..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in places)
+        return "".join(
+            "..." if k is Ellipsis else chr(ord("a") + k) if k < 26 else chr(ord("A") + k - 26) for k in places
+        )
 
     pairs = len(given) // 2
     text = ",".join(letters(given[2 * k + 1]) for k in range(pairs))
@@ -227,5 +242,3 @@ def matrix_power(input: Any, n: int) -> Any:
 def polar(abs: Any, angle: Any) -> Any:
     """Return complex numbers of absolute values and angles."""
     return abs * (np.cos(angle) + 1j * np.sin(angle))
-
-

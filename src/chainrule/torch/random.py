@@ -131,7 +131,9 @@ def randn(
     return _drawn(rng_of(generator).standard_normal, size, dtype, requires_grad, device)
 
 
-def randint(low: Any, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, **settings: Any) -> Tensor:
+def randint(
+    low: Any, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, **settings: Any
+) -> Tensor:
     """Return integers from `low` (0 by default) up to but without `high`: `randint(high, size)` works as well."""
     if size is None:
         low, high, size = 0, low, high
@@ -139,7 +141,9 @@ def randint(low: Any, high: Any = None, size: Any = None, *, generator: Any = No
         low, high = 0, low
     drawn = rng_of(generator).integers(int(low), int(high), sizes((unwrapped(size),)))
     return finished(
-        np.asarray(drawn).astype(numpy_dtype(dtype) or np.int64), settings.get("requires_grad", False), settings.get("device")
+        np.asarray(drawn).astype(numpy_dtype(dtype) or np.int64),
+        settings.get("requires_grad", False),
+        settings.get("device"),
     )
 
 
@@ -168,7 +172,9 @@ def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: Any = None
     return randint(low, high, tuple(input.shape), dtype=_kind(input, dtype), **settings)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, **_: Any) -> Tensor:
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, **_: Any
+) -> Tensor:
     """Return normal numbers of the given means and standard deviations."""
     m, s = (value_of(unwrapped(x)) for x in (mean, std))
     if np.any(np.asarray(s) < 0):

@@ -22,8 +22,7 @@ class _Found(NamedTuple):
 
 def _kind(name: str) -> Any:
     """Return the class of a result: a named tuple `torch.return_types.NAME`."""
-    made = type(name, (_Found,), {"__module__": "torch.return_types", "__slots__": ()})
-    return made
+    return type(name, (_Found,), {"__module__": "torch.return_types", "__slots__": ()})
 
 
 MAX, MIN, MEDIAN, NANMEDIAN, MODE = map(_kind, ("max", "min", "median", "nanmedian", "mode"))
@@ -154,13 +153,17 @@ def _root(variance: Any) -> Any:
 
 
 @faced
-def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Return variance and mean."""
     return _moments(input, dim, unbiased, correction, keepdim)
 
 
 @faced
-def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Return standard deviation and mean."""
     variance, mean = _moments(input, dim, unbiased, correction, keepdim)
     return _root(variance), mean
@@ -333,6 +336,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
 
 def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
     q = q if hasattr(q, "shape") else np.asarray(q, x.dtype)
+    scalar = x.ndim == 0
     x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max_of(x.ndim, 1))
     x = x.reshape(1) if x.ndim == 0 else x
     ordered = np.moveaxis(x, axis, -1)
@@ -358,7 +362,7 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
     }[interpolation]()
     found = np.moveaxis(found, -1, 0)
     rest = list(found.shape[1:])
-    if keepdim:
+    if keepdim and not scalar:
         rest = [1] * len(rest) + [1] if dim is None else [*rest[:axis], 1, *rest[axis:]]
     return found.reshape([*q.shape, *rest])
 
@@ -502,8 +506,10 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=dim)
     for _ in range(n if x.shape[dim] > n else max_of(0, x.shape[dim])):
         ahead = (slice(None),) * (dim % x.ndim)
-        x = x[(*ahead, slice(1, None))] - x[(*ahead, slice(None, -1))] if x.dtype.kind != "b" else np.not_equal(
-            x[(*ahead, slice(1, None))], x[(*ahead, slice(None, -1))]
+        x = (
+            x[(*ahead, slice(1, None))] - x[(*ahead, slice(None, -1))]
+            if x.dtype.kind != "b"
+            else np.not_equal(x[(*ahead, slice(1, None))], x[(*ahead, slice(None, -1))])
         )
     return x
 
@@ -551,7 +557,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         total = np.asarray(x.shape[1], x.dtype)
         centered = x - np.sum(x, axis=1, keepdims=True) / total
         product = centered @ centered.T
-        less = np.asarray(correction, x.dtype)
+        less: Any = correction
     else:
         total = np.sum(weights)
         centered = x - np.sum(x * weights, axis=1, keepdims=True) / total
@@ -559,7 +565,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         less = correction if aweights is None else correction * np.sum(weights * cast(aweights, x.dtype)) / total
     with np.errstate(invalid="ignore", divide="ignore"):
         found = product / np.maximum(total - less, 0)
-    return found.reshape(()) if input.ndim < 2 else found
+    return found.reshape(()) if found.size == 1 else found
 
 
 @faced
@@ -572,4 +578,4 @@ def corrcoef(input: Any) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
         found = product / size[:, None] / size[None, :]
     found = np.clip(found, -1, 1)
-    return found.reshape(()) if input.ndim < 2 else found
+    return found.reshape(()) if found.size == 1 else found

@@ -72,7 +72,11 @@ def _bytes(obj: Any) -> bytes:
     parts, at = [], 0
     for name, array in tensors.items():
         data = np.ascontiguousarray(array).tobytes()
-        header[name] = {"dtype": _OF_NUMPY[array.dtype], "shape": list(array.shape), "data_offsets": [at, at + len(data)]}
+        header[name] = {
+            "dtype": _OF_NUMPY[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + len(data)],
+        }
         parts.append(data)
         at += len(data)
     text = json.dumps(header).encode()
@@ -129,5 +133,3 @@ def _array(data: bytes, entry: dict[str, Any], name: str) -> Any:
         raise ValueError(f"load: {name} is {entry['dtype']}, which NumPy does not have; save it as float32")
     first, last = entry["data_offsets"]
     return np.frombuffer(data[first:last], NAMES[entry["dtype"]]).reshape(entry["shape"]).copy()
-
-

@@ -1,12 +1,12 @@
 """The same elements in another shape or order: views where PyTorch has views."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.shape import broadcast_to
 
@@ -27,9 +27,7 @@ def reshape(input: Any, *shape: Any) -> Any:
     if not shape and input.size != 1:
         raise TypeError("reshape: expected a shape")
     wanted = sizes(shape)
-    if any(isinstance(n, bool) for n in wanted) or (
-        -1 not in wanted and math.prod(wanted) != math.prod(input.shape)
-    ):
+    if any(isinstance(n, bool) for n in wanted) or (-1 not in wanted and math.prod(wanted) != math.prod(input.shape)):
         raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {math.prod(input.shape)}")
     try:
         return np.reshape(input, wanted)
@@ -191,9 +189,7 @@ def repeat(input: Any, *repeats: Any) -> Any:
     """Return copies of the tensor along each axis."""
     times = sizes(repeats)
     if len(times) < input.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     return np.tile(input, times) if times else input.copy()
 
 
@@ -219,9 +215,9 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
 
 
 @faced
-def flip(input: Any, *dims: Any) -> Any:
+def flip(input: Any, *axes_: Any, dims: Any = None) -> Any:
     """Return the order of elements reversed along axes."""
-    axes = sizes(dims)
+    axes = sizes(axes_ if dims is None else (dims,))
     return np.flip(input, axes).copy() if axes and input.ndim else input.copy()
 
 
@@ -240,7 +236,7 @@ def flipud(input: Any) -> Any:
 @faced
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """Return the tensor rotated by 90 degrees, k times."""
-    return np.rot90(input, k, tuple(dims)).copy()
+    return np.rot90(input, k, (dims[0], dims[1])).copy()
 
 
 @faced
@@ -258,9 +254,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """Return a slice of an axis from its start and length."""
     first = int(start) % (input.shape[dim] + (int(start) == input.shape[dim]))
     if first + length > input.shape[dim]:
-        raise RuntimeError(
-            f"start ({first}) + length ({length}) exceeds dimension size ({input.shape[dim]})."
-        )
+        raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({input.shape[dim]}).")
     return input[(*(slice(None),) * (dim % input.ndim), slice(first, first + length))]
 
 
@@ -343,7 +337,9 @@ unsafe_split, unsafe_chunk = split, chunk
 
 
 @faced
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0, *, indices: Any = None, sections: Any = None) -> Any:
+def tensor_split(
+    input: Any, indices_or_sections: Any, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> Any:
     """Return pieces, cut at indices or into a number of nearly equal ones."""
     where = indices if indices is not None else sections if sections is not None else indices_or_sections
     where = np.asarray(value_of(where)).tolist() if hasattr(where, "shape") else where
@@ -353,29 +349,29 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0, *, indices:
         return _cut(input, lengths, dim)
     ahead = (slice(None),) * (dim % input.ndim)
     bounds = [0, *where, n]
-    return tuple(input[(*ahead, slice(a, b))] for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(input[(*ahead, slice(a, b))] for a, b in itertools.pairwise(bounds))
 
 
-def _split_along(name: str, x: Any, where: Any, dim: int) -> Any:
+def _split_along(x: Any, where: Any, dim: int) -> Any:
     return tensor_split.__wrapped__(x, where, dim)  # type: ignore[attr-defined]
 
 
 @faced
 def hsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the second axis, or the only one."""
-    return _split_along("hsplit", input, indices_or_sections, 1 if input.ndim > 1 else 0)
+    return _split_along(input, indices_or_sections, 1 if input.ndim > 1 else 0)
 
 
 @faced
 def vsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the first axis."""
-    return _split_along("vsplit", input, indices_or_sections, 0)
+    return _split_along(input, indices_or_sections, 0)
 
 
 @faced
 def dsplit(input: Any, indices_or_sections: Any) -> Any:
     """Return pieces along the third axis."""
-    return _split_along("dsplit", input, indices_or_sections, 2)
+    return _split_along(input, indices_or_sections, 2)
 
 
 # Joining
@@ -448,7 +444,9 @@ def block_diag(*tensors: Any) -> Any:
     width, rows, left = sum(x.shape[1] for x in parts), [], 0
     for x in parts:
         right = width - left - x.shape[1]
-        rows.append(np.concatenate([np.zeros((x.shape[0], left), x.dtype), x, np.zeros((x.shape[0], right), x.dtype)], 1))
+        rows.append(
+            np.concatenate([np.zeros((x.shape[0], left), x.dtype), x, np.zeros((x.shape[0], right), x.dtype)], 1)
+        )
         left += x.shape[1]
     return np.concatenate(rows, 0)
 
@@ -490,15 +488,14 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
     parts = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else list(tensors)
     parts = [np.reshape(x, (1,)) if x.ndim == 0 else x for x in parts]
     if indexing == "xy" and len(parts) > 1:
-        parts[:2] = parts[1::-1]
+        parts[:2] = [parts[1], parts[0]]
     shape = tuple(len(x) for x in parts)
     grids = [
         broadcast_to(np.reshape(x, tuple(-1 if j == k else 1 for j in range(len(parts)))), shape)
         for k, x in enumerate(parts)
     ]
     if indexing == "xy" and len(parts) > 1:
-        grids = [np.swapaxes(x, 0, 1) for x in grids]
-        grids[:2] = grids[1::-1]
+        grids[:2] = [grids[1], grids[0]]
     return tuple(grids)
 
 
@@ -515,105 +512,6 @@ def cartesian_prod(*tensors: Any) -> Any:
 @faced
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Return all combinations of r elements, as rows."""
-    import itertools
-
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = np.array(list(choose(range(len(input)), r)), dtype=np.int64).reshape(-1, r)
     return input[places] if r else input[:0]
-
-
-# Diagonals and triangles
-
-
-@faced
-def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """Return a diagonal of matrices, on a new last axis."""
-    return np.diagonal(input, offset, dim1, dim2)
-
-
-@faced
-def diag(input: Any, diagonal: int = 0) -> Any:
-    """Return the diagonal of a matrix, or the matrix with a diagonal."""
-    return np.diag(input, diagonal).copy()
-
-
-@faced
-def diagflat(input: Any, offset: int = 0) -> Any:
-    """Return a matrix with the elements on a diagonal."""
-    return np.diag(np.reshape(input, (-1,)), offset)
-
-
-@faced
-def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """Return matrices with the last axis on their diagonals."""
-    x = np.reshape(input, (1,)) if input.ndim == 0 else input
-    n = x.shape[-1] + abs(offset)
-    rows = np.arange(x.shape[-1]) + max(-offset, 0)
-    hot = np.zeros((x.shape[-1], n, n), x.dtype)
-    hot[np.arange(x.shape[-1]), rows, rows + offset] = 1
-    if x.dtype.kind == "f":
-        zero = np.zeros((), x.dtype)
-        made = np.where(hot.any(0), np.sum(np.where(hot != 0, x[..., None, None], zero), axis=-3), zero)
-    else:
-        made = np.sum(x[..., None, None] * hot, axis=-3).astype(x.dtype)
-    return np.moveaxis(made, (-2, -1), (dim1, dim2))
-
-
-@faced
-def tril(input: Any, diagonal: int = 0) -> Any:
-    """Return the lower triangle of matrices, zero elsewhere."""
-    return np.tril(input, diagonal)
-
-
-@faced
-def triu(input: Any, diagonal: int = 0) -> Any:
-    """Return the upper triangle of matrices, zero elsewhere."""
-    return np.triu(input, diagonal)
-
-
-@faced
-def trace(input: Any) -> Any:
-    """Return the sum of the diagonal of a matrix."""
-    return np.trace(input)
-
-
-@faced
-def sum_to_size(input: Any, *size: Any) -> Any:
-    """Return the tensor summed to a shape that it broadcasts from."""
-    wanted = sizes(size)
-    extra = input.ndim - len(wanted)
-    stretched = [k + extra for k, n in enumerate(wanted) if n == 1 and input.shape[k + extra] != 1]
-    return np.reshape(np.sum(input, axis=(*range(extra), *stretched), keepdims=True), wanted)
-
-
-@faced
-def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
-    """Return r² channels as an image r times as large."""
-    r, (*lead, c, h, w) = upscale_factor, input.shape
-    x = np.reshape(input, (*lead, c // r**2, r, r, h, w))
-    n = len(lead)
-    x = np.transpose(x, (*range(n + 1), n + 3, n + 1, n + 4, n + 2))
-    return np.reshape(x, (*lead, c // r**2, h * r, w * r))
-
-
-@faced
-def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
-    """Return an image as one r times as small, with r² times the channels."""
-    r, (*lead, c, h, w) = downscale_factor, input.shape
-    x = np.reshape(input, (*lead, c, h // r, r, w // r, r))
-    n = len(lead)
-    x = np.transpose(x, (*range(n + 1), n + 2, n + 4, n + 1, n + 3))
-    return np.reshape(x, (*lead, c * r**2, h // r, w // r))
-
-
-@faced
-def channel_shuffle(input: Any, groups: int) -> Any:
-    """Return the channels of groups interleaved."""
-    b, c, *rest = input.shape
-    x = np.swapaxes(np.reshape(input, (b, groups, c // groups, *rest)), 1, 2)
-    return np.reshape(x, input.shape)
-
-
-def is_tensor_value(x: Any) -> bool:
-    """Return whether a value is an engine's tensor or an array."""
-    return isinstance(x, Engine | np.ndarray)

@@ -8,14 +8,11 @@ import numpy as np
 from chainrule import special
 
 from .dtypes import floating, promoted
-from .elementwise import digamma, erf, erfc, erfinv, exp2, expm1, i0, log1p, log_softmax, logit, polygamma, round, sinc
-from .elementwise import mvlgamma as multigammaln
-from .elementwise import sigmoid as expit
+from .elementwise import digamma
 from .elementwise import softmax as softmax
 from .elementwise import xlogy as xlogy
 from .face import faced
 from .reductions import logsumexp as logsumexp
-
 
 psi = digamma
 

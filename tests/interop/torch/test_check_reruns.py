@@ -55,6 +55,39 @@ def test_such_a_backward_pass_that_is_wrong_is_found(torch, adjoint):
     assert report.findings[0].argument == "x"
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "right"), (2.0, "wrong")])
+def test_a_backward_pass_that_calls_backward_accumulates(torch, factor, verdict):
+    class Reversible(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, inner):
+            ctx.inner = inner
+            ctx.save_for_backward(x)
+            with torch.no_grad():
+                return inner(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            with torch.enable_grad():
+                y = ctx.inner(x)
+            torch.autograd.backward(y, factor * g)
+            return x.grad, None
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            return Reversible.apply(x, self.inner)
+
+    model = Model()
+    report = cr.check_torch(model, torch.randn(2, 3))
+    assert report.verdict == verdict, report
+    assert {row.name for row in report.rows} == {"x", "inner.weight", "inner.bias"}
+    assert all(p.grad is None for p in model.parameters())
+
+
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_a_checkpoint_is_checked(torch, reentrant):
     from torch.utils.checkpoint import checkpoint

@@ -1,12 +1,16 @@
 """autograd.misc.flatten: nested containers of arrays as one vector, and back."""
 
 from collections.abc import Callable
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten as _leaves_of
 from chainrule.core.tree import unflatten as _unflatten
+from chainrule.rules.arrays.join import Split
 
 __all__ = ["flatten", "flatten_func"]
 
@@ -24,10 +28,13 @@ def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
     """
     leaves, structure = _leaves_of(value)
     shapes = [np.shape(x) for x in leaves]
-    cuts = np.cumsum([np.size(x) for x in leaves])[:-1]
+    cuts = tuple(accumulate(prod(shape) for shape in shapes))[:-1]
 
     def unflatten(vector: Any) -> Any:
-        parts = np.split(vector, cuts) if leaves else []
+        if isinstance(vector, Tensor):
+            parts = Split.apply(vector, cuts=cuts) if leaves else ()
+        else:
+            parts = tuple(vector[a:b] for a, b in zip((0, *cuts), (*cuts, None), strict=True)) if leaves else ()
         return _unflatten(structure, [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)])
 
     vector = np.concatenate([np.ravel(x) for x in leaves]) if leaves else np.array([])

@@ -20,7 +20,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return functions.numpy_version
-    return getattr(functions, name)
+    found = getattr(functions, name)
+    if not name.startswith("_"):
+        globals()[name] = found  # so that this runs once for each name
+    return found
 
 
 def __dir__() -> list[str]:

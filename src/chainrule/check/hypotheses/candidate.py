@@ -13,7 +13,7 @@ CODES = (
     "unexplained",
 )
 """Hypotheses fitted to the numbers."""
-WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal")
+WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal", "gradient-scaling")
 """Hypotheses found by changing the code under check, and those that are no mistake if intended."""
 
 

@@ -14,6 +14,8 @@ KEPT = ("keepdims", "keepdim")
 """How a parameter that keeps summed axes is called."""
 LIBRARIES = ("np", "numpy", "cr", "torch", "jnp", "F")
 """What libraries are called: a call by these names is no method of a value."""
+ODD = ("exp", "expm1", "exp2", "log1p", "sigmoid", "softplus", "sqrt", "sin", "tanh", "softmax", "erf")
+"""Functions whose value at −x is another than at x."""
 COMPARISONS = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
@@ -141,8 +143,13 @@ def signs(site: Site) -> Iterator[Edit]:
                 1.05,
                 ast.BinOp(node.right, node.op, node.left),
             )
-    if site.is_value and not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)):
+    is_negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    if site.is_value and not is_negative:
         yield edit_at(site, "sign", "the sign is wrong", 1.1, ast.UnaryOp(ast.USub(), node))
+    alone = isinstance(site.parent, ast.Call) and site.place[1] == "args" and len(site.parent.args) == 1
+    if alone and not is_negative and calls(site.parent, *ODD) and not isinstance(node, ast.Constant):
+        what = f"the sign of {text_of(node)} is wrong"
+        yield edit_at(site, "sign", what, 1.15, ast.UnaryOp(ast.USub(), node))
 
 
 AXES: tuple[Any, ...] = (0, 1, -1, 2, 3, None, (0, 1), (1, 2), (0, 2), (0, 2, 3), (0, 1, 2), (-2, -1))

@@ -33,6 +33,8 @@ REASONS: Mapping[str, str] = {
     "의도한 것이면 expected='straight-through'를 주십시오",
     "gradient-reversal": "입력을 그대로 내보내고 기울기만 {factor}배로 뒤집습니다. "
     "의도한 것이면 expected='gradient-reversal'을 주십시오",
+    "gradient-scaling": "입력을 그대로 내보내고 기울기만 {factor}배로 키우거나 줄입니다. "
+    "의도한 것이면 expected='gradient-scaling'을 주십시오",
     "unexplained": "알려진 실수로는 오차가 설명되지 않습니다",
 }
 """What each reason says; behind it come its place and its data."""

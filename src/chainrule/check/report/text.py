@@ -50,8 +50,11 @@ def _coverage(report: Checked, t: Words) -> str:
         covered = t("with_projections", covered=covered, n=projections)
     arguments = t["one_argument"] if len(rows) == 1 else t("arguments", n=len(rows))
     modes = f", {said(report.modes, t.lang)}" if report.modes else ""
-    text = f"{arguments}, {covered}{modes}; {t('worst_error', worst=report.worst)}"
-    if report.ok:
+    text = f"{arguments}, {covered}{modes}"
+    compared = not all(r.expected for r in rows)
+    if compared:
+        text += f"; {t('worst_error', worst=report.worst)}"
+    if report.ok and compared:
         text += f"; {t('would_be_found', limit=report.limit)}"
     return f"{text} ({t('evaluated', n=report.evaluations)})"
 

@@ -162,7 +162,7 @@ class FunctionSubject(Subject):
 
         outputs, pullback = transforms.vjp(run, *self._dressed(arguments).values())
         parts = parted(y_bar, [np.asarray(value_of(y)) for y in outputs])
-        bars = [part if hasattr(y, "shape") else float(part) for part, y in zip(parts, outputs, strict=True)]
+        bars = [part if hasattr(y, "shape") else part.item() for part, y in zip(parts, outputs, strict=True)]
         return {name: value_of(g) for name, g in zip(names, pullback(bars), strict=True)}
 
     def _given(self, arguments: Arrays, y_bar: Array) -> dict[str, Any]:
@@ -389,9 +389,10 @@ def _copied(tree: Any) -> Any:
 def _double(x: Any) -> Any:
     if not is_floating(x):
         return x
+    dtype = np.complex128 if np.iscomplexobj(value_of(x)) else np.float64
     if not isinstance(x, Tensor):
-        return np.asarray(x, np.float64) if isinstance(x, np.ndarray) else np.float64(x)
-    return tensor(np.asarray(value_of(x), np.float64), requires_grad=x.requires_grad)
+        return np.asarray(x, dtype) if isinstance(x, np.ndarray) else dtype(x)
+    return tensor(np.asarray(value_of(x), dtype), requires_grad=x.requires_grad)
 
 
 def _counted(n: int, noun: str) -> str:

@@ -135,10 +135,16 @@ def joined(outputs: list[Any]) -> Array:
 def parted(y_bar: Array, outputs: list[Any]) -> list[Array]:
     """Undo `joined`: return each output, in its shape and dtype."""
     if len(outputs) == 1:
-        return [np.asarray(y_bar, np.asarray(outputs[0]).dtype)]
+        return [_as_like(np.asarray(y_bar), outputs[0])]
     ends = np.cumsum([np.size(y) for y in outputs])
     parts = np.split(np.ravel(y_bar), ends[:-1])
-    return [np.reshape(part, np.shape(y)).astype(np.asarray(y).dtype) for part, y in zip(parts, outputs, strict=True)]
+    return [_as_like(np.reshape(part, np.shape(y)), y) for part, y in zip(parts, outputs, strict=True)]
+
+
+def _as_like(part: Array, y: Any) -> Array:
+    """Return a cotangent in the dtype of its output; that of a real output next to complex ones is real."""
+    dtype = np.asarray(y).dtype
+    return (part.real if np.iscomplexobj(part) and dtype.kind != "c" else part).astype(dtype)
 
 
 def eps_of(a: Any) -> float:

@@ -1,4 +1,4 @@
-"""Gradients that deliberately differ from the derivative: straight-through, surrogate and reversed gradients."""
+"""Gradients that deliberately differ from the derivative: straight-through, surrogate, scaled and reversed ones."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -12,10 +12,12 @@ from chainrule.check.report.verdicts import verdict_of
 
 from .context import Context, norm
 
-DESIGNED = ("straight-through", "gradient-reversal")
+DESIGNED = ("straight-through", "gradient-reversal", "gradient-scaling")
 """The codes that `expected` accepts."""
 FLAT = 1e-9
 """A measured gradient this small relative to the written one means that the function is flat here."""
+SAME = 1e-9
+"""A factor this close to 1 is none."""
 FAR = 3.0
 """How far to move, relative to an argument, to see that a flat function is not constant."""
 
@@ -33,7 +35,7 @@ def by_design(context: Context) -> Hypothesis | None:
     """Return the intended meaning of a gradient that is not the derivative, or None.
 
     Either the function is flat here but not elsewhere, and a gradient is passed through nevertheless; or the function
-    is the identity, and its gradient a negative multiple of the incoming one.
+    is the identity, and its gradient a multiple of the incoming one.
     """
     g, n, bar = context.analytic, context.expected, context.y_bar
     if not context.same_shape or not np.all(np.isfinite(g)) or not np.all(np.isfinite(n)) or not np.any(g):
@@ -41,12 +43,14 @@ def by_design(context: Context) -> Hypothesis | None:
     if norm(n) <= FLAT * norm(g):
         return _through(context) if _moves(context) else None
     is_identity = context.output.shape == context.x.shape and np.array_equal(context.output, context.x)
-    if is_identity and (factor := _multiple(g, bar)) is not None and factor < 0:
+    factor = _multiple(g, bar) if is_identity else None
+    if factor is not None and abs(factor - 1) > SAME:
+        code, what = ("gradient-reversal", "reversal") if factor < 0 else ("gradient-scaling", "scaling")
         text = (
             f"the function passes its argument on, and its gradient is {factor:.6g} times the one that arrives: a "
-            f"gradient reversal; if it is meant, pass expected='gradient-reversal'"
+            f"gradient {what}; if it is meant, pass expected='{code}'"
         )
-        return Hypothesis("gradient-reversal", Detail(text=text, factor=factor), 1.0)
+        return Hypothesis(code, Detail(text=text, factor=factor), 1.0)
     return None
 
 
@@ -54,7 +58,7 @@ def _through(context: Context) -> Hypothesis:
     factor = _multiple(context.analytic, context.y_bar)
     if factor is None:
         how = "a surrogate of its derivative stands in its place"
-    elif abs(factor - 1) < 1e-9:
+    elif abs(factor - 1) < SAME:
         how = "the gradient that arrives is passed straight through"
     else:
         how = f"the gradient that arrives is passed through, times {factor:.6g}"
@@ -92,6 +96,6 @@ def accepted(report: CheckReport, codes: Collection[str]) -> CheckReport:
         return report
     rest = tuple(f for f in report.findings if f.code not in codes)
     names = {f.argument for f in meant}
-    rows = tuple(replace(r, verdict="right") if r.name in names else r for r in report.rows)
+    rows = tuple(replace(r, verdict="right", expected=True) if r.name in names else r for r in report.rows)
     notes = tuple(f"As expected: {f.argument}: {f.code}." for f in meant)
     return replace(report, findings=rest, verdict=verdict_of(rest), rows=rows, notes=(*report.notes, *notes))

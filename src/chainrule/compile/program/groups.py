@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from .elements import is_known
 from .program import Instruction, Program, Value, waits_for
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FEW = 16
+"""Up to so many bits are found one by one."""
 LOADABLE = (*FLOATS, np.dtype(np.bool_))
 
 
@@ -126,138 +129,150 @@ def grouped(program: Program) -> list[Instruction | Group]:
     return _Grouping(order).result() if order else []
 
 
-class _Grouping:
-    """Fuses instructions as long as no other would have to run between them.
+class _Node:
+    """An instruction or a group of them, with what comes before and behind it, as bits of the instructions' places."""
 
-    `before[k]` is the set, as bits, of what must have run before instruction k, with groups counted as one.
-    """
+    __slots__ = ("after", "before", "group", "made", "mine", "reads", "sums")
+
+    def __init__(self, place: int, i: Instruction) -> None:
+        self.mine, self.before, self.after = 1 << place, 0, 0
+        self.group: Group | None = None
+        self.reads, self.made = set(i.inputs), set(i.outputs)
+        self.sums: set[Value] | None = None
+        """What it makes by reductions; not known before it is asked whether it can be fused."""
+
+    def fuse(self, other: "_Node") -> None:
+        """Take in another one."""
+        mine = self.mine | other.mine
+        self.before = (self.before | other.before) & ~mine
+        self.after = (self.after | other.after) & ~mine
+        self.mine = mine
+        self.reads |= other.reads
+        self.made |= other.made
+        self.sums = (self.sums or set()) | (other.sums or set())
+
+
+class _Grouping:
+    """Fuses instructions as long as no other would have to run between them."""
 
     def __init__(self, order: list[Instruction]) -> None:
         self.order = order
-        place = {i: k for k, i in enumerate(order)}
-        self.direct = [0] * len(order)
-        for i, needs in waits_for(order).items():
-            self.direct[place[i]] = _bits(place[x] for x in needs)
-        self.before = [0] * len(order)
-        for k, direct in enumerate(self.direct):
-            self.before[k] = direct
-            for x in _members(direct):
-                self.before[k] |= self.before[x]
-        self.group_of: dict[int, Group] = {}
-        self.place = place
+        self.place = place = {i: k for k, i in enumerate(order)}
+        self.nodes = [_Node(k, i) for k, i in enumerate(order)]
+        """The node that each instruction belongs to."""
+        self.direct = [[place[x] for x in needs] for needs in waits_for(order).values()]
+        for node, direct in zip(self.nodes, self.direct, strict=True):
+            for x in direct:
+                node.before |= self.nodes[x].before | self.nodes[x].mine
+        for k in reversed(range(len(order))):
+            node = self.nodes[k]
+            for x in self.direct[k]:
+                self.nodes[x].after |= node.after | node.mine
+        self.uses: dict[Value, list[int]] = {}
+        for k, i in enumerate(order):
+            for v in i.inputs:
+                self.uses.setdefault(v, []).append(k)
 
     def result(self) -> list[Instruction | Group]:
         for k, i in enumerate(self.order):
             space = space_of(i)
             if space is not None:
                 self._place(k, i, *space)
-            elif is_renaming(i) and i.inputs[0].maker in self.place and self.place[i.inputs[0].maker] in self.group_of:
+            elif is_renaming(i) and (source := self._maker(i.inputs[0])) is not None and source.group is not None:
                 self._place(k, i, i.outputs[0].size, None)
         return self._sorted()
 
+    def _maker(self, value: Value) -> _Node | None:
+        k = None if value.maker is None else self.place.get(value.maker)
+        return None if k is None else self.nodes[k]
+
     def _place(self, k: int, i: Instruction, size: int, columns: int | None) -> None:
-        own = Group(size, [i], columns)
-        self.group_of[k] = own
+        own = self.nodes[k]
+        own.group = Group(size, [i], columns)
+        own.sums = set(i.outputs) if reduction_of(i) else set()
         if is_renaming(i):
             # Fused into the loop that makes its operand, or not at all: elsewhere it is a view.
-            maker = i.inputs[0].maker
-            assert maker is not None
-            source = self.group_of[self.place[maker]]
+            source = self._maker(i.inputs[0])
+            assert source is not None
             if i.outputs[0].dtype != np.bool_ and self._fit(source, own):
                 self._merge(source, own)
             else:
-                del self.group_of[k]
+                own.group = None
             return
         if i.outputs[0].dtype == np.bool_:
             return  # a mask is made where it is used: comparing again is cheaper than keeping it
         makers = [self.place[v.maker] for v in i.inputs if v.maker in self.place]
-        users = [self.place[x] for v in i.inputs for x in self._uses.get(v, ()) if self.place[x] < k]
+        users = [x for v in i.inputs for x in self.uses.get(v, ()) if x < k]
         for other in dict.fromkeys([*sorted(makers, reverse=True), *sorted(users, reverse=True)]):
-            group, mine = self.group_of.get(other), self.group_of[k]
-            if group is not None and group is not mine and self._fit(group, mine):
-                self._merge(group, mine)
+            node, mine = self.nodes[other], self.nodes[k]
+            if node.group is not None and node is not mine and self._fit(node, mine):
+                self._merge(node, mine)
 
-    @property
-    def _uses(self) -> dict[Value, list[Instruction]]:
-        if not hasattr(self, "_found_uses"):
-            self._found_uses: dict[Value, list[Instruction]] = {}
-            for i in self.order:
-                for v in i.inputs:
-                    self._found_uses.setdefault(v, []).append(i)
-        return self._found_uses
+    def _fit(self, a: _Node, b: _Node) -> bool:
+        one, other = a.group, b.group
+        assert one is not None
+        assert other is not None
+        if one.size != other.size or (one.columns and other.columns and one.columns != other.columns):
+            return False
+        if any(sums and not sums.isdisjoint(reads) for sums in (a.sums, b.sums) for reads in (a.reads, b.reads)):
+            return False
+        # One that is read must be read element by element: not broadcast, since its rows are not complete yet.
+        if any(v.size != one.size for v in (a.reads & b.made) | (b.reads & a.made)):
+            return False
+        return not ((a.after & b.before) | (b.after & a.before)) & ~(a.mine | b.mine)
 
-    def _fit(self, a: Group, b: Group) -> bool:
-        if a.size != b.size or (a.columns and b.columns and a.columns != b.columns):
-            return False
-        sums = {v for g in (a, b) for i in g.members if reduction_of(i) for v in i.outputs}
-        if any(v in sums for g in (a, b) for i in g.members for v in i.inputs):
-            return False
-        if not _read_in_step(a, b):
-            return False
-        mine = _bits(self.place[i] for g in (a, b) for i in g.members)
-        earlier = 0
-        for x in _members(mine):
-            earlier |= self.before[x]
-        return not any(self.before[x] & mine for x in _members(earlier & ~mine))
-
-    def _merge(self, a: Group, b: Group) -> None:
-        a.members = sorted([*a.members, *b.members], key=self.place.__getitem__)
-        a.columns = a.columns or b.columns
-        mine, earlier = _bits(self.place[i] for i in a.members), 0
-        for x in _members(mine):
-            self.group_of[x] = a
-            earlier |= self.before[x]
-        earlier &= ~mine
-        for x in range(len(self.order)):
-            if mine >> x & 1:
-                self.before[x] = earlier
-            elif self.before[x] & mine:
-                self.before[x] |= earlier | mine
+    def _merge(self, a: _Node, b: _Node) -> None:
+        assert a.group is not None
+        assert b.group is not None
+        # Whatever comes behind both knows all that comes before both already.
+        behind, ahead, inside = a.after ^ b.after, a.before ^ b.before, b.mine
+        a.group.members += b.group.members
+        a.group.columns = a.group.columns or b.group.columns
+        a.fuse(b)
+        for x in _members(inside):
+            self.nodes[x] = a
+        for node in {id(n): n for n in map(self.nodes.__getitem__, _members(behind & ~a.mine))}.values():
+            node.before |= a.before | a.mine
+        for node in {id(n): n for n in map(self.nodes.__getitem__, _members(ahead & ~a.mine))}.values():
+            node.after |= a.after | a.mine
 
     def _sorted(self) -> list[Instruction | Group]:
         """Sort topologically, with ties broken by the position of the last member."""
-        last = {id(g): max(self.place[i] for i in g.members) for g in self.group_of.values()}
-        nodes: list[tuple[int, Instruction | Group, int]] = []
-        for k, i in enumerate(self.order):
-            group = self.group_of.get(k)
-            if group is None:
-                nodes.append((k, i, 1 << k))
-            elif last[id(group)] == k:
-                nodes.append((k, group, _bits(self.place[m] for m in group.members)))
-        done, result, waiting = 0, [], nodes
-        while waiting:
-            held = []
-            for node in waiting:
-                earlier = self.before[node[0]] & ~node[2]
-                if earlier & ~done:
-                    held.append(node)
-                else:
-                    done |= node[2]
-                    result.append(node[1])
-            assert len(held) < len(waiting), "a group depends on itself"
-            waiting = held
+        last = {id(node): k for k, node in enumerate(self.nodes)}
+        needs: dict[int, set[int]] = {id(node): set() for node in self.nodes}
+        needed: dict[int, list[_Node]] = {}
+        for node, direct in zip(self.nodes, self.direct, strict=True):
+            for x in map(self.nodes.__getitem__, direct):
+                if x is not node and id(x) not in needs[id(node)]:
+                    needs[id(node)].add(id(x))
+                    needed.setdefault(id(x), []).append(node)
+        waiting = {key: len(some) for key, some in needs.items()}
+        ready = [last[key] for key, count in waiting.items() if not count]
+        heapify(ready)
+        result: list[Instruction | Group] = []
+        while ready:
+            k = heappop(ready)
+            node, group = self.nodes[k], self.nodes[k].group
+            if group is not None:
+                group.members.sort(key=self.place.__getitem__)
+            result.append(self.order[k] if group is None else group)
+            for user in needed.get(id(node), ()):
+                waiting[id(user)] -= 1
+                if not waiting[id(user)]:
+                    heappush(ready, last[id(user)])
+        assert len(result) == len(waiting), "a group depends on itself"
         return result
 
 
-def _read_in_step(a: Group, b: Group) -> bool:
-    """Whether one reads the other's result element by element: not broadcast, since its rows are not complete yet."""
-    for one, other in ((a, b), (b, a)):
-        for i in one.members:
-            for value in i.inputs:
-                if value in other.made and value.size != one.size:
-                    return False
-    return True
-
-
-def _bits(places: Iterable[int]) -> int:
-    found = 0
-    for k in places:
-        found |= 1 << k
-    return found
-
-
 def _members(bits: int) -> Iterable[int]:
-    while bits:
-        low = bits & -bits
-        yield low.bit_length() - 1
-        bits ^= low
+    """Return the places of the bits that are set."""
+    if bits.bit_count() < FEW:
+        found = []
+        while bits:
+            low = bits & -bits
+            found.append(low.bit_length() - 1)
+            bits ^= low
+        return found
+    raw = np.frombuffer(bits.to_bytes((bits.bit_length() + 7) // 8, "little"), np.uint8)
+    every: list[int] = np.flatnonzero(np.unpackbits(raw, bitorder="little")).tolist()
+    return every

@@ -29,7 +29,7 @@ def reopened(node: Node) -> Any:
             f"create_graph: {node.name} is a custom operation, whose rule is not recorded on this tape; use "
             f"chainrule.grad of chainrule.grad instead"
         )
-    saved = dict(zip(op.residuals, node.saved, strict=False))
+    saved = dict(zip(op.residuals, node.saved or (), strict=False))
     if op.composite is not None:
         return _composite(node, saved)
     if op.variadic:

@@ -89,6 +89,10 @@ def _allocated(shape: tuple[int, ...], dtype: Any) -> Any:
         ) from None
 
 
+def _turned(linear: Callable[[Any], Any], factor: complex, unit: Any) -> Any:
+    return linear(unit * factor)
+
+
 def _empty(y: Any, x: Any, like: Any) -> Any:
     """Return the derivative of `y` by `x` if one of them has no elements, with the dtype of `like`."""
     return np.zeros(np.shape(y) + np.shape(x), getattr(like, "dtype", np.float64))
@@ -107,7 +111,7 @@ def _of_tape(run: TransformRun, args: tuple[Any, ...], single: bool) -> Any:
         stacks = _of_units(functools.partial(pulled, i), y, largest) or [_empty(y, x, x) for x in leaves]
         if is_complex(y) and np.size(y) and not all(map(is_complex, leaves)):
             # A real argument gets the real part of what is pulled back: -i brings the imaginary part there.
-            turned = _of_units(lambda unit, i=i: pulled(i, unit * -1j), y, largest)
+            turned = _of_units(functools.partial(_turned, functools.partial(pulled, i), -1j), y, largest)
             stacks = [
                 one if is_complex(x) else one + 1j * other for one, other, x in zip(stacks, turned, leaves, strict=True)
             ]
@@ -145,7 +149,7 @@ def _of_line(line: Linearized, args: tuple[Any, ...], single: bool) -> Any:
     if not all(map(is_complex, line.run.values)):
         for j, x in enumerate(leaves):
             if is_complex(x):  # a real value changes by the real part of what the gradient is times the tangent
-                turned = _of_units(lambda unit, j=j: pushed(j, unit * 1j), x, line.largest)
+                turned = _of_units(functools.partial(_turned, functools.partial(pushed, j), 1j), x, line.largest)
                 columns[j] = [
                     one if is_complex(y) else one - 1j * other
                     for one, other, y in zip(columns[j], turned, line.run.values, strict=False)

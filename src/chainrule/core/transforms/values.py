@@ -77,10 +77,14 @@ class Argument:
 
     def __init__(self, transform: str, name: str, tree: Any) -> None:
         self.leaves, self.structure = flatten(tree)
-        suffixes = paths(tree) if len(self.leaves) > 1 else [""]
-        self.values = [
-            entering(x, f"{transform}: {name}{suffix}") for x, suffix in zip(self.leaves, suffixes, strict=False)
-        ]
+        where = f"{transform}: {name}"
+        try:
+            self.values = [entering(x, where) for x in self.leaves]
+        except TypeError:
+            if len(self.leaves) == 1:
+                raise
+            # Once more, with the path to each leaf, which takes longer to find than a gradient of small arrays.
+            self.values = [entering(x, f"{where}{path}") for x, path in zip(self.leaves, paths(tree), strict=True)]
 
     @property
     def holds_tensors(self) -> bool:

@@ -12,7 +12,7 @@ BY_CODE: Mapping[str, tuple[Maker, ...]] = {
     "normalisation-misplaced": (network.renorm, network.drop),
     "loss-mismatch": (network.drop, training.loss),
     "bad-input-scale": (training.inputs, network.norm),
-    "bad-initialisation": (network.init, network.norm, network.activation),
+    "bad-initialisation": (network.table, network.init, network.norm, network.activation),
     "exploding": (network.init, network.norm, training.clip, network.residual, training.rate(0.1, 0.01)),
     "vanishing": (network.activation, network.init, network.norm, network.residual, training.rate(10.0)),
     "dead-units": (network.bias, network.activation, network.init, network.norm),

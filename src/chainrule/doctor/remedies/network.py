@@ -46,6 +46,21 @@ def init(c: Complaint) -> Iterator[Proposal]:
         yield from on_model(c.case, "init", change, name, init=name)
 
 
+def table(c: Complaint) -> Iterator[Proposal]:
+    """Yield: an embedding of the usual size."""
+    name, size = f"{c.verdict.layer}.weight", c.verdict.values.get("size")
+    if c.verdict.key != "bad-initialisation embedding" or name not in dict(c.case.model.named_parameters()):
+        return
+
+    def make(_: int) -> Case:
+        model = c.case.engine.copied(c.case.model)[0]
+        surgery.scaled(model, name, 1 / size)
+        return c.case.changed(model)
+
+    shown = "\n".join(f"+{line}" for line in (f"# {name}", f"table *= {1 / size:.3g}"))
+    yield Proposal("table", make, shown, {"layer": c.verdict.layer, "size": size})
+
+
 def norm(c: Complaint) -> Iterator[Proposal]:
     """Yield: a normalisation after each linear layer."""
     yield from on_model(c.case, "norm", lambda model, _: surgery.normalised(model), kind="LayerNorm")

@@ -13,6 +13,14 @@ TEXT: Texts = {
         "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실이 {steps}단계 동안 "
         "{loss:.4g}에서 {final:.4g}{으로} 변합니다",
     },
+    "healthy zero": {
+        "en": "nothing passes its limit: layer {head} starts at zero, so no gradient passes it in the first step; "
+        "after {steps} steps gradients reach every layer (flow {flow:.2g}), and the loss went from {loss:.4g} to "
+        "{final:.4g}",
+        "ko": "기준을 넘는 값이 없습니다: {head} 층의 가중치가 0에서 시작해 첫 단계에는 기울기가 이 층을 지나지 "
+        "못하지만, {steps}단계 뒤에는 모든 층에 닿고(흐름 {flow:.2g}) 손실이 {loss:.4g}에서 {final:.4g}{으로} "
+        "변했습니다",
+    },
     "healthy untrained": {
         "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss is {loss:.4g}",
         "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실은 {loss:.4g}입니다",
@@ -111,6 +119,11 @@ TEXT: Texts = {
         "ko": "가중치가 {function}에 알맞은 크기의 {gain:.3g}배밖에 되지 않습니다(최대 특잇값 {largest:.3g}). 그 "
         "결과: {effect}",
     },
+    "bad-initialisation embedding": {
+        "en": "the embedding's values have a root mean square of {size:.3g}, where about 1 is usual; what follows: "
+        "{effect}",
+        "ko": "임베딩 값의 제곱평균제곱근이 {size:.3g}입니다. 보통은 1 정도입니다. 그 결과: {effect}",
+    },
     "exploding": {
         "en": "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "
         "(activation {activation:.3g}, weights {weight:.3g}; largest singular value {largest:.3g})",
@@ -182,6 +195,10 @@ TEXT: Texts = {
     "remedy activation": {
         "en": "replace {old} by {new}, with {init} initialisation",
         "ko": "{old}{을} {new}{으로} 바꾸고 {init} 초기화",
+    },
+    "remedy table": {
+        "en": "divide the embedding {layer} by {size:.3g}",
+        "ko": "임베딩 {layer}{을} {size:.3g}{으로} 나누기",
     },
     "remedy init": {"en": "initialise the weights with {init}", "ko": "가중치를 {init}{으로} 초기화"},
     "remedy norm": {"en": "add {kind} after each linear layer", "ko": "각 선형층 뒤에 {kind} 추가"},

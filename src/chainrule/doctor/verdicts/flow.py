@@ -32,7 +32,23 @@ def bad_initialisation(f: Findings) -> Verdict | None:
         effect = _effect(f, large) if wrong else ""
         if effect:
             return _wrong_size(f, wrong, effect)
-    return None
+    return _large_embedding(f)
+
+
+def _large_embedding(f: Findings) -> Verdict | None:
+    """Return the verdict on an embedding whose values are far too large for what they feed, and do harm."""
+    tables = [row for row in f.start.layers if row.kind == "embedding" and row.size > f.limit("input size")]
+    if not tables or any(row.normalised for row in f.start.flow):
+        return None
+    smallest, largest = flow_range(f.start)
+    effect = _effect(f, True)
+    if smallest < f.limit("vanishing"):
+        effect = f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
+    if not effect:
+        return None
+    worst = max(tables, key=lambda row: row.size)
+    key = "bad-initialisation embedding"
+    return f.verdict("bad-initialisation", worst.name, "input size", key, size=worst.size, effect=effect)
 
 
 def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:

@@ -19,7 +19,8 @@ from .naming import name_all
 from .steps import Line, Step, SymbolRow
 from .subject import Recording
 from .symbols import Symbol
-from .units import Unit, is_drawn, units_of
+from .unit import Unit
+from .units import is_drawn, units_of
 from .verify import deviation
 
 LEVELS = ("brief", "full", "proof")

@@ -9,7 +9,7 @@ from chainrule.explain.derive.recorder import DoubleRecorder
 from chainrule.observe.backward import pull_back
 from chainrule.observe.entry import Entry
 
-from .units import Unit
+from .unit import Unit
 
 
 def values_of(unit: Unit) -> list[Any]:

@@ -12,7 +12,7 @@ from chainrule.observe.entry import Entry, array_of
 
 from .operands import Named, Operand
 from .template import sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation
 
 
@@ -35,6 +35,7 @@ def tidied(latex: str) -> str:
     r"""Drop factors and divisors of one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
     latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
     latex = latex.replace(r"\frac{1}{1}", "1")
+    latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
     return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
 
 
@@ -86,6 +87,17 @@ def settings_of(unit: Unit) -> dict[str, Any]:
         size = np.size(first.value if isinstance(first, Entry) else first)
         found.setdefault("n", size // max(math.prod(unit.output.shape), 1))
     return {k: v for k, v in found.items() if k == "axis" or v is not None}
+
+
+def over(axes: tuple[int, ...], left: int) -> str:
+    r"""Return the subscript of a sum over axes, by which a value is used more often than it has elements.
+
+    >>> over((0,), 1), over((0, 1), 1), over((0, 1), 0)
+    ('_{\\text{axis 0}}', '_{\\text{axes 0, 1}}', '')
+    """
+    if left == 0:
+        return ""
+    return rf"_{{\text{{{'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}}}}}"
 
 
 def axes_shown(shown: str, unit: Unit) -> str:

@@ -30,6 +30,7 @@ from .equations import (
     dotted,
     last_of,
     last_side,
+    over,
     settings_of,
     tidied,
     unbracketed,
@@ -41,7 +42,7 @@ from .operands import Expression, Literal, Named, Operand
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
-from .units import Unit
+from .unit import Unit
 from .verify import Deviation, deviation, evaluate, verify
 
 LONG = 240
@@ -119,6 +120,7 @@ class Book:
 
     def _as_expression(self, rendered: Rendered) -> Expression:
         shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
+        reading = reading.replace(r"_{\text{axis}}", "")  # what is inlined sums everything
         numbers = None if rendered.numbers is None else sides(rendered.numbers)[1][0]
         return Expression(shown, reading, numbers, rendered.values, is_sum(shown), one=shown == "1")
 
@@ -305,7 +307,7 @@ class Book:
         if verdict.summed:
             left, right = sides(shown)
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
-            shown = rf"{left} = \sum_{{\text{{batch}}}} {wrapped}"
+            shown = rf"{left} = \sum{over(verdict.summed, np.ndim(expected))} {wrapped}"
         numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
         numbers = None if numbers is None else tidied(without_brackets(numbers))
         shown = tidied(unbracketed(shown))

@@ -18,7 +18,8 @@ from chainrule.rules.network.softmax import Softmax
 
 from .subject import Recording
 from .symbols import Symbol, from_name, word_label
-from .units import Unit, is_drawn
+from .unit import Unit
+from .units import is_drawn
 from .views import VectorMatrix
 
 QUERY_KEY_VALUE = ("Q", "K", "V")

@@ -24,8 +24,22 @@ def number(x: float, digits: int = DIGITS) -> str:
     text = f"{x:.{digits}g}"
     mantissa, _, exponent = text.partition("e")
     if exponent:
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+        power = rf"10^{{{int(exponent)}}}"
+        return f"{mantissa[:-1]}{power}" if mantissa in ("1", "-1") else rf"{mantissa} \cdot {power}"
     return text if text != "-0" else "0"
+
+
+def exactly(x: float) -> str:
+    r"""Return a constant of the program: as a short decimal, as a fraction if it is a simple one, else rounded.
+
+    >>> exactly(0.5), exactly(1 / 6), exactly(1e-5), exactly(np.pi)
+    ('0.5', '\\frac{1}{6}', '10^{-5}', '3.142')
+    """
+    if not np.isfinite(x) or float(f"{x:.{DIGITS}g}") == x:
+        return number(x)
+    near = Fraction(x).limit_denominator(1000)
+    sign = "-" if near < 0 else ""
+    return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}" if float(near) == x else number(x)
 
 
 def fraction(x: float) -> str | None:

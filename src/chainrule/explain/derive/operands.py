@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .numerals import matrix, number
+from .numerals import exactly, matrix, number
 from .symbols import Symbol
 
 Values = dict[str, Any]
@@ -83,7 +83,7 @@ class Literal(Operand):
 
     def show(self, sub: str, sup: str) -> str:
         """Return the number."""
-        text = self.latex or number(float(self.value))
+        text = self.latex or exactly(float(self.value))
         if sub:
             return text
         return (

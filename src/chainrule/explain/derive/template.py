@@ -177,7 +177,9 @@ def is_sum(latex: str) -> bool:
         depth += (mark in "({[") - (mark in ")}]")
         if depth == 0 and mark in "+-" and (place > 0 or mark == "-"):
             return True
-    return r"\sum" in text or r"\begin{cases}" in text
+        if depth == 0 and text.startswith(r"\sum", place):
+            return True
+    return r"\begin{cases}" in text
 
 
 def sides(latex: str) -> tuple[str, list[str]]:

@@ -1,7 +1,6 @@
 """The units of a derivation: one per operation, with a product and its bias combined."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,42 +19,10 @@ from chainrule.rules.network.activation import Relu
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
+from .products import without_layout
 from .subject import Recording
-from .views import ConvolutionMap, MatmulTransposed, VectorMap, VectorMatrix
-
-
-@dataclass(eq=False)
-class Unit:
-    """One line of the forward pass.
-
-    `record` is the operation whose formulas apply, `inputs` are its arguments, and `edges` locate the cotangent of each
-    input on the tape: an (entry, position).
-    """
-
-    record: Any
-    inputs: tuple[Any, ...]
-    output: Entry
-    settings: Mapping[str, Any]
-    saved: Mapping[str, Any]
-    edges: tuple[tuple[Entry, int], ...]
-    inlined: bool = False
-    consumers: list["Unit"] = field(default_factory=list)
-
-    @property
-    def argument_names(self) -> tuple[str, ...]:
-        """The record's names for the inputs; those of a variadic operation are numbered."""
-        if getattr(self.record, "variadic", False):
-            return tuple(f"{self.record.arguments[0]}{k}" for k in range(len(self.inputs)))
-        return tuple(self.record.arguments)
-
-    def tracked_inputs(self) -> Iterable[tuple[int, Entry]]:
-        """Yield the inputs that a gradient flows to, with their positions."""
-        return ((k, x) for k, x in enumerate(self.inputs) if isinstance(x, Entry) and x.tracked)
-
-    def contribution(self, k: int) -> Any:
-        """Return the cotangent that this unit sends to its input k."""
-        user, position = self.edges[k]
-        return next(x_bar for u, p, x_bar in self.inputs[k].arrived if u is user and p == position)
+from .unit import Unit
+from .views import ConvolutionMap, LinearTransposed, MatmulTransposed, VectorMap
 
 
 def units_of(recording: Recording) -> list[Unit]:
@@ -78,12 +45,11 @@ def units_of(recording: Recording) -> list[Unit]:
             units.append(_linear(entry, product))
         elif turned is not None:
             swallowed.add(turned)
-            edges = ((entry, 0), (turned, 0))
-            units.append(Unit(MatmulTransposed, (entry.inputs[0], turned.inputs[0]), entry, {}, {}, edges))
+            units.append(_turned(entry, turned))
         else:
             units.append(_plain(entry))
     units = [unit for unit in units if unit.output not in swallowed]
-    units = _without_row_layout(units, uses)
+    units = without_layout(units, uses)
     _connect(units)
     for unit in units:
         unit.inlined = _is_inlined(unit, recording)
@@ -105,6 +71,12 @@ def single_units(recording: Recording) -> list[Unit]:
 def is_drawn(entry: Entry) -> bool:
     """Whether a value was drawn at random: no formula gives it."""
     return not entry.is_leaf and entry.op.kind == "constant" and "generator" in entry.settings
+
+
+def _turned(entry: Entry, turned: Entry) -> Unit:
+    edges = ((entry, 0), (turned, 0), *((entry, k) for k in range(2, len(entry.inputs))))
+    inputs = (entry.inputs[0], turned.inputs[0], *entry.inputs[2:])
+    return Unit(MatmulTransposed if entry.op is Matmul else LinearTransposed, inputs, entry, {}, {}, edges)
 
 
 def _plain(entry: Entry) -> Unit:
@@ -186,59 +158,12 @@ def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Ent
     return (made, bias) if isinstance(bias.inputs[0], Entry) and len(bias.inputs[0].shape) == 1 else None
 
 
-def _without_row_layout(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
-    """Show a vector times a matrix without the axis of length 1 that the product has internally."""
-    made = {unit.output: unit for unit in units}
-    gone: set[Unit] = set()
-    found: list[Unit] = []
-    for unit in units:
-        product = made.get(unit.inputs[0]) if unit.record is Reshape and isinstance(unit.inputs[0], Entry) else None
-        if product is None or product.record is not Matmul or unit.output.shape != product.output.shape[1:]:
-            found.append(unit)
-            continue
-        row, matrix = product.inputs
-        if uses[product.output] != 1 or np.shape(array_of(row)) != (1, np.shape(array_of(matrix))[0]):
-            found.append(unit)
-            continue
-        laid = made.get(row) if isinstance(row, Entry) else None
-        edge, first = product.edges[0], row
-        if laid is not None and laid.record is Reshape and uses[laid.output] == 1:
-            gone.add(laid)
-            edge, first = laid.edges[0], laid.inputs[0]
-        elif not isinstance(row, Entry):
-            first = np.reshape(row, -1)
-        else:
-            found.append(unit)
-            continue
-        gone.add(product)
-        found.append(Unit(VectorMatrix, (first, matrix), unit.output, {}, {}, (edge, product.edges[1])))
-    return _with_bias([unit for unit in found if unit not in gone], uses)
-
-
-def _with_bias(units: Sequence[Unit], uses: Mapping[Entry, int]) -> list[Unit]:
-    """Merge a vector's product with the bias added to it."""
-    made = {unit.output: unit for unit in units if unit.record is VectorMatrix}
-    gone: set[Unit] = set()
-    found: list[Unit] = []
-    for unit in units:
-        places = [k for k, x in enumerate(unit.inputs) if isinstance(x, Entry) and x in made and uses[x] == 1]
-        if unit.record is not Add or len(places) != 1:
-            found.append(unit)
-            continue
-        product, bias = made[unit.inputs[places[0]]], unit.inputs[1 - places[0]]
-        if np.shape(array_of(bias)) != unit.output.shape:
-            found.append(unit)
-            continue
-        gone.add(product)
-        edges = (*product.edges, unit.edges[1 - places[0]])
-        found.append(Unit(VectorMap, (*product.inputs, bias), unit.output, {}, {}, edges))
-    return [unit for unit in found if unit not in gone]
-
-
 def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     """Return the second factor of a product if it is a transpose used by this product only."""
-    factor = entry.inputs[1] if entry.op is Matmul else None
+    factor = entry.inputs[1] if entry.op in (Matmul, LinearMap) else None
     if not isinstance(factor, Entry) or factor.is_leaf or factor.op is not Transpose or uses[factor] != 1:
+        return None
+    if entry.op is LinearMap and entry.ndim < 2:
         return None
     last_two = np.array_equal(np.swapaxes(array_of(factor.inputs[0]), -1, -2), factor.value)
     return (
@@ -271,7 +196,8 @@ def _connect(units: Sequence[Unit]) -> None:
 
 def _is_inlined(unit: Unit, recording: Recording) -> bool:
     """Whether a value is inlined into the formula that uses it: arithmetic within one line of the program."""
-    if not unit.record.is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
+    is_inlined = unit.record.is_inlined or _is_number(unit)
+    if not is_inlined or len(unit.consumers) != 1 or (unit.output in (recording.loss, recording.output)):
         return False
     user = unit.consumers[0]
     is_total = user.record in (Sum, Mean) and user.settings.get("axis") is None and not _is_product(unit)
@@ -282,6 +208,11 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
     return is_total or _is_product(user) or unit.output.shape == user.output.shape
+
+
+def _is_number(unit: Unit) -> bool:
+    """Whether it is the sum or the mean of everything, which is written inside a longer formula: `-mean(...)`."""
+    return unit.record in (Sum, Mean) and unit.output.shape == () and unit.settings.get("axis") is None
 
 
 def _is_product(unit: Unit) -> bool:

@@ -39,6 +39,60 @@ class VectorMatrix(Bilinear, register=False):
         return a[:, None] * y_bar
 
 
+class MatrixVector(Bilinear, register=False):
+    r"""y = A b
+
+    A matrix times a column, which `matmul` computes by way of a matrix of one column.
+    """
+
+    name = "matmul"
+    role, is_inlined, letters = Matmul.role, Matmul.is_inlined, {"a": "W", "y": "z"}
+    proofs = proofs_of.MATRIX_VECTOR
+    cases = (case((2, 3), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar A_{ij} = \bar y_i b_j"""
+        return y_bar[:, None] * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = A^\top \bar y"""
+        return a.T @ y_bar
+
+
+class InnerProduct(Bilinear, register=False):
+    r"""y = \sum_i a_i b_i
+
+    The product of two vectors, a number.
+    """
+
+    name = "matmul"
+    role, letters = Matmul.role, {"y": "z"}
+    proofs = proofs_of.INNER_PRODUCT
+    cases = (case((3,), (3,)),)
+
+    @staticmethod
+    def primal(a: Array, b: Array) -> Array:
+        """Return the product."""
+        return a @ b
+
+    @staticmethod
+    def adjoint_a(y_bar: Array, b: Array) -> Array:
+        r"""\bar a = \bar y b"""
+        return y_bar * b
+
+    @staticmethod
+    def adjoint_b(y_bar: Array, a: Array) -> Array:
+        r"""\bar b = \bar y a"""
+        return y_bar * a
+
+
 class VectorMap(Bilinear, register=False):
     r"""y = x W + b
 
@@ -95,6 +149,38 @@ class MatmulTransposed(Bilinear, register=False):
     def adjoint_b(y_bar: Array, a: Array) -> Array:
         r"""\bar B = \bar Y^\top A"""
         return np.swapaxes(y_bar, -1, -2) @ a
+
+
+class LinearTransposed(Bilinear, register=False):
+    r"""y = x W^\top + b
+
+    The linear map with its weights as PyTorch and ONNX store them, `[out, in]`.
+    """
+
+    name = "linear"
+    role, letters = LinearMap.role, LinearMap.letters
+    proofs = proofs_of.LINEAR_TRANSPOSED
+    cases = (case((4, 3), (2, 3), (2,)),)
+
+    @staticmethod
+    def primal(x: Array, w: Array, b: Array) -> Array:
+        """Return the map."""
+        return x @ w.T + b
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, w: Array) -> Array:
+        r"""\bar x = \bar y\,W"""
+        return y_bar @ w
+
+    @staticmethod
+    def adjoint_w(y_bar: Array, x: Array) -> Array:
+        r"""\bar W = \bar y^\top\,x"""
+        return y_bar.reshape(-1, y_bar.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+
+    @staticmethod
+    def adjoint_b(y_bar: Array) -> Array:
+        r"""\bar b_j = \sum_i \bar y_{ij}"""
+        return y_bar.sum(axis=tuple(range(y_bar.ndim - 1)))
 
 
 class ConvolutionMap(Bilinear, register=False):

@@ -13,7 +13,7 @@ from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Named, Operand
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Symbol
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.formula.functions import POINTWISE, WHOLE
-
-from .own import OWN
+from chainrule.formula.more_functions import OWN
 
 Function = Callable[..., Any]
 

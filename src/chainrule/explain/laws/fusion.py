@@ -15,7 +15,7 @@ from chainrule.explain.derive.operands import Literal, Named, Operand
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.template import render
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.observe.entry import Entry

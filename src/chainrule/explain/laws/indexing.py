@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
 from chainrule.rules.arrays.join import Concatenate, Split, Stack
@@ -24,10 +24,19 @@ def index_text(index: Any) -> str:
 
     >>> index_text((0, slice(1, None), ...)), index_text(np.array([2, 0]))
     ('0, 1:, \\ldots', 't')
+    >>> index_text((np.arange(2), np.array([2, 0])))
+    'i, t_i'
     """
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = sum(isinstance(part, np.ndarray) for part in parts)
-    return ", ".join(_part_text(part, "t" if arrays == 1 else r"\cdot") for part in parts)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == 2 and _counts(arrays[0]) and arrays[1].shape == arrays[0].shape:  # one element of each row
+        names = iter(("i", "t_i"))
+        return ", ".join(next(names) if isinstance(part, np.ndarray) else _part_text(part, "") for part in parts)
+    return ", ".join(_part_text(part, "t" if len(arrays) == 1 else r"\cdot") for part in parts)
+
+
+def _counts(x: Any) -> bool:
+    return x.ndim == 1 and np.array_equal(x, np.arange(x.size))
 
 
 def _part_text(part: Any, array: str) -> str:

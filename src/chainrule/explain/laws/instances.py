@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import Role
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.formula.chain import Chain
 from chainrule.observe.entry import array_of
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.template import is_sum, sides
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.formula.evaluation import formulas_in
 from chainrule.observe.entry import Entry
 from chainrule.rules.elementary.powers import Power
@@ -66,7 +66,8 @@ def _constant_power(unit: Unit) -> str | None:
     factor, power = (f"{x:.6g}" for x in (float(exponent), float(exponent) - 1.0))
     if "e" in factor + power or float(factor) != float(exponent) or float(power) != float(exponent) - 1.0:
         return None
-    return rf"\left({factor} a^{{{power}}}\right)" if factor.startswith("-") else rf"{factor} a^{{{power}}}"
+    factor = "-" if factor == "-1" else f"{factor} "
+    return rf"\left({factor}a^{{{power}}}\right)" if factor.startswith("-") else rf"{factor}a^{{{power}}}"
 
 
 def _formulas(docstring: str | None) -> list[str]:

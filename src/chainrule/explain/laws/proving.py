@@ -16,7 +16,7 @@ from chainrule.explain.derive.operands import Expression, Literal, Named, Operan
 from chainrule.explain.derive.steps import Line
 from chainrule.explain.derive.symbols import Derivative, Symbol
 from chainrule.explain.derive.template import render, sides
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.formula.evaluation import FormulaError, formulas_in, parse

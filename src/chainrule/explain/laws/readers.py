@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
+from chainrule.formula.more_functions import cofactors, copied, symmetric
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.calculus import Convolve, Correlate
 from chainrule.rules.arrays.index import Scatter
@@ -19,7 +20,6 @@ from chainrule.rules.linalg.inverses import Det, Slogdet
 from chainrule.rules.linalg.matrix_functions import Expm, Logm, SolveSylvester, Sqrtm, scipy_linalg
 
 from .laws import Law, backward_law, forward_law
-from .own import cofactors, copied, symmetric
 
 Function = Callable[..., Any]
 

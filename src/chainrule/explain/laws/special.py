@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.explain.derive.operands import Literal, Named, Operand
 from chainrule.explain.derive.symbols import Symbol
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
@@ -67,11 +67,11 @@ def as_rows(unit: Unit, value: Any) -> Any:
         return value
     if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
         return np.asarray(value)[None]
-    logits = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
+    logits: Any = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
     if logits is None or logits.ndim == 2:
         return value
     if np.shape(value) == logits.shape:
-        return value.reshape(-1, value.shape[-1])
+        return np.reshape(value, (-1, logits.shape[-1]))
     return np.reshape(value, -1) if np.shape(value) == logits.shape[:-1] else value
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.views import ConvolutionMap
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.windows import Fold, Unfold
@@ -74,22 +74,22 @@ def _spread(unit: Unit, y: Any, shape: tuple[int, ...]) -> Any:
     return scattered(np.repeat(_positions(unit, y)[..., None, :], windows.places, axis=-2), shape, windows)
 
 
-def _under_tap(unit: Unit, x: Any, winner: Any) -> Any:
-    """Return, for each window, the element under its own tap."""
-    below = under(x, unit.settings["windows"], -np.inf)
-    number = _positions(unit, winner)[..., None, :]
-    return np.take_along_axis(below, number, -2)[..., 0, :]
-
-
-def _from_tap(unit: Unit, y: Any, shape: tuple[int, ...]) -> Any:
-    """Return the sum of what each window has under its own tap."""
-    windows = unit.settings["windows"]
-    own = np.arange(windows.places)[:, None] == _positions(unit, array_of(unit.inputs[1]))[..., None, :]
-    return scattered(own * _positions(unit, y)[..., None, :], shape, windows)
-
-
 def _folded(unit: Unit, x: Any, shape: tuple[int, ...]) -> Any:
     return scattered(x, shape, unit.settings["windows"])
+
+
+def _taken(unit: Unit, x: Any) -> Any:
+    """Return what lies under the tap that each window names."""
+    below = under(x, unit.settings["windows"], -np.inf)
+    taps = _positions(unit, array_of(unit.inputs[1])).astype(int)
+    return np.take_along_axis(below, taps[..., None, :], axis=-2)[..., 0, :]
+
+
+def _put(unit: Unit, y: Any, shape: tuple[int, ...]) -> Any:
+    """Return each element added under the tap that its window names."""
+    windows, taps = unit.settings["windows"], _positions(unit, array_of(unit.inputs[1]))
+    named = np.arange(windows.places)[:, None] == taps[..., None, :]
+    return scattered(named * _positions(unit, y)[..., None, :], shape, windows)
 
 
 SUM = r"\sum_{o, k, i: s i + d k - p = j} w_{o, c, k}\,\bar y_{b, o, i}"
@@ -140,16 +140,6 @@ WINDOWED: dict[Any, Written] = {
         _maximum,
         (_maximum_adjoint,),
     ),
-    PoolAt: Written(
-        (r"y_i = x_{s i + d k_i - p}", r"\bar x_j = \sum_{i: s i + d k_i - p = j} \bar y_i"),
-        lambda unit, x, winner: _under_tap(unit, x, winner),
-        (lambda unit, y_bar: _from_tap(unit, y_bar, _shape(unit, 0)),),
-    ),
-    UnpoolAt: Written(
-        (r"y_j = \sum_{i: s i + d k_i - p = j} x_i", r"\bar x_i = \bar y_{s i + d k_i - p}"),
-        lambda unit, x, _: _from_tap(unit, x, unit.output.shape),
-        (lambda unit, y_bar: _under_tap(unit, y_bar, array_of(unit.inputs[1])),),
-    ),
     SumPool: Written(
         (r"y_i = \sum_k x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_i"),
         lambda unit, x: under(x, unit.settings["windows"]).sum(axis=-2),
@@ -159,6 +149,16 @@ WINDOWED: dict[Any, Written] = {
         (r"y_j = \sum_{k, i: s i + d k - p = j} x_i", r"\bar x_i = \sum_k \bar y_{s i + d k - p}"),
         lambda unit, x: _spread(unit, x, unit.output.shape),
         (lambda unit, y_bar: under(y_bar, unit.settings["windows"]).sum(axis=-2),),
+    ),
+    PoolAt: Written(
+        (r"y_i = x_{s i + d k_i - p}", r"\bar x_j = \sum_{i: s i + d k_i - p = j} \bar y_i"),
+        lambda unit, x, _: _taken(unit, x),
+        (lambda unit, y_bar: _put(unit, y_bar, _shape(unit, 0)),),
+    ),
+    UnpoolAt: Written(
+        (r"y_j = \sum_{i: s i + d k_i - p = j} x_i", r"\bar x_i = \bar y_{s i + d k_i - p}"),
+        lambda unit, x, _: _put(unit, x, unit.output.shape),
+        (lambda unit, y_bar: _taken(unit, y_bar),),
     ),
     Unfold: Written(
         (r"y_{k, i} = x_{s i + d k - p}", r"\bar x_j = \sum_{k, i: s i + d k - p = j} \bar y_{k, i}"),

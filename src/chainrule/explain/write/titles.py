@@ -100,6 +100,7 @@ _KOREAN = {
     "Differentiate both sides of A Y = B: the change of Y follows from that of A": (
         "A Y = B의 양변을 미분하면 A의 변화에서 Y의 변화를 얻습니다"
     ),
+    "Each element multiplies one of the other vector": "각 원소는 다른 벡터의 같은 원소에 곱해집니다",
     # Softmax and normalisation
     "The normaliser of a row": "행의 정규화 상수",
     "Each input of the row is in one term": "행의 각 입력은 한 항에만 있습니다",

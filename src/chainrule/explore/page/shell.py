@@ -142,7 +142,7 @@ def _step(words: Words) -> Markup:
     return tag(
         "section",
         tag("h2", words["Step"]),
-        tag("div", words["nothing chosen"], data_panel=""),
+        tag("div", words["nothing chosen"], data_panel="", tabindex=0),
         role="region",
         aria_label=words["Step"],
         class_="step",

@@ -22,6 +22,7 @@ export function start() {
   const config = JSON.parse(document.querySelector("script[type='application/json']").textContent);
   const engine = config.recording ? new Recorded(config.recording) : new Served(pageName());
   const explorer = new Explorer(document.querySelector("[data-explorer]"), engine, config);
+  window.explorer = explorer; // for the console, and for tests
   const link = linked();
   if (link) history.replaceState(null, "", location.pathname + location.search);
   explorer.ask(link && typeof link === "object" ? { ...link, do: "replay" } : { do: "look" });

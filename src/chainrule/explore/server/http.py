@@ -37,6 +37,7 @@ class Server:
         self._http = self._bound(port)
         self.port = int(self._http.server_address[1])
         self.guard = Guard(self.port)
+        self.is_closed = False
         self._thread: threading.Thread | None = None
 
     def _bound(self, port: int) -> ThreadingHTTPServer:
@@ -72,7 +73,8 @@ class Server:
             self.close()
 
     def close(self) -> None:
-        """Stop serving and free the port."""
+        """Stop serving and free the port; connections that browsers keep open are not answered any more."""
+        self.is_closed = True
         if self._thread is not None:
             self._http.shutdown()
             self._thread.join()
@@ -93,6 +95,9 @@ class Handler(BaseHTTPRequestHandler):
     owner: Server
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
+    wbufsize = -1
+    """Headers and body leave together: apart, the second would wait for the first to be acknowledged."""
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing: the command says its link and no more."""
@@ -113,6 +118,9 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(status, "expected GET / or POST /act")
 
     def _answer(self, respond: Any) -> None:
+        if self.owner.is_closed:
+            self.close_connection = True
+            return
         try:
             self.owner.guard.check(self.headers)  # type: ignore[arg-type]
             respond()

@@ -292,9 +292,14 @@ class TorchSubject(Subject):
         return dict(zip(leaves, dense, strict=True))
 
     def _pulled(self, outputs: list[Torch], leaves: list[Torch], bars: list[Torch]) -> list[Torch | None]:
-        """Return the gradients of leaves; by `.backward()` where a checkpoint allows nothing else."""
+        """Return the gradients of leaves; by `.backward()` where a checkpoint allows nothing else.
+
+        A backward pass may itself call `.backward()`, as reversible layers do: what that leaves in `.grad` counts.
+        """
         try:
-            return list(self.torch.autograd.grad(outputs, leaves, bars, allow_unused=True))
+            found = self.torch.autograd.grad(outputs, leaves, bars, allow_unused=True)
+            pairs = zip(found, (leaf.grad for leaf in leaves), strict=True)
+            return [g if left is None else left if g is None else g + left for g, left in pairs]
         except RuntimeError as error:
             if "use_reentrant=True" not in str(error):
                 raise

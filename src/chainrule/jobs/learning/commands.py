@@ -65,8 +65,31 @@ def practice(
     learning.practise(Practice(topic, seed, level, lang), input, console.print)
 
 
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="A folder of .py and .ipynb files, or one such file.")],
+    against: Annotated[Path, typer.Option(help="The file with the functions and layers as they should compute.")],
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write one row for each function to this file.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")] = None,
+    lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    seconds: Annotated[float, typer.Option(help="Seconds that one submission may take.")] = 60.0,
+    megabytes: Annotated[int, typer.Option(help="Memory that one submission may use, in MiB.")] = 2048,
+) -> None:
+    """Grade hand-written backward passes, each in a process of its own; the exit code is 1 unless all are right."""
+    from chainrule.jobs.learning.grading import grade_all, write_reports
+    from chainrule.learn.grade.report import to_text
+
+    outputs = {"csv": csv, "json": json, "html": html}
+    graded = grade_all(submissions, against, lang, seconds, megabytes, outputs)
+    write_reports(graded, outputs, lang)
+    Screen(soft_wrap=True).print(to_text(graded, lang), end="")
+    if any(one.points < one.most for one in graded):
+        raise typer.Exit(1)
+
+
 COMMANDS: dict[Callable[..., Any], str] = {
     exercise: "chainrule exercise softmax --level 3 --seed 7 -o sheet.html",
     practice: "chainrule practice softmax --lang ko",
+    grade: "chainrule grade submissions --against spec.py --html grades.html",
 }
 """Each command with the example that its help shows."""

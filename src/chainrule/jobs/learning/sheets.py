@@ -93,12 +93,12 @@ def _pdf(latex: str) -> bytes:
     program = shutil.which("xelatex") if "kotex" in latex else shutil.which("pdflatex")
     if program is None:
         raise ValueError(
-            "--format pdf needs pdflatex (xelatex with kotex for Korean); install TeX Live, or use --format html"
+            "--format pdf needs pdflatex (for Korean xelatex and kotex): install TeX Live, or use --format html"
         )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "sheet.tex").write_text(latex, encoding="utf-8")
         command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sheet.tex"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)  # noqa: S603 - our text
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
         made = Path(folder, "sheet.pdf")
         if done.returncode or not made.is_file():
             last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-8:]
@@ -113,9 +113,8 @@ def practise(session: Practice, ask: Callable[[str], str], tell: Callable[[str],
     try:
         while True:
             question = session.next()
-            tell(
-                f"\n{say('exercise', number=session.asked + 1, title=question.title)} ({say('level', level=question.level)})\n"
-            )
+            heading = say("exercise", number=session.asked + 1, title=question.title)
+            tell(f"\n{heading} ({say('level', level=question.level)})\n")
             tell(to_text(question.question))
             _answered(session, ask, tell)
     except (EOFError, KeyboardInterrupt):

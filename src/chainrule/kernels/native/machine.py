@@ -16,6 +16,8 @@ from .cache import cache
 
 LEVEL = 3
 """How much LLVM optimises: from 2 on loops run on vectors."""
+GLUE = 0
+"""The same for code that only calls other code: optimising the thread pool's takes longer than a small network's."""
 
 
 CPU = "CHAINRULE_CPU"
@@ -78,9 +80,9 @@ def machine() -> _Machine:
     return _Machine()
 
 
-def address_of(text: str) -> int:
+def address_of(text: str, level: int = LEVEL) -> int:
     """Compile a text if needed and return the address of its function `f`."""
-    return _address(text, LEVEL)
+    return _address(text, level)
 
 
 @functools.cache

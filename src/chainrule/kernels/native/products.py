@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED, address_of_gemm
 
+from .machine import GLUE
 from .symbol import LLVM
 from .tasks import Function, Task, address, parts_of
 
@@ -49,7 +50,7 @@ def product(a: Any, b: Any, out: Any) -> Task:
     moves = (1 if turned[0] else steps[0], 0, steps[2]) if along_rows else (0, steps[1] if turned[1] else 1, 1)
     numbers = [gemm, *forms, m, n, k, *(x for pair in zip(map(address, (a, b, out)), steps, strict=True) for x in pair)]
     numbers += [x * UNIT * a.itemsize for x in moves]
-    return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts)
+    return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts, level=GLUE)
 
 
 def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...], steps: tuple[int, ...]) -> str:
@@ -122,7 +123,8 @@ def products(a: Any, b: Any, out: Any) -> Task:
     forms = [TRANSPOSED if t else PLAIN for t in turned]
     count = len(places) // 3
     numbers = [address_of_gemm(a.dtype), *forms, m, n, k, *steps, address(places)]
-    task = Task(_each_gemm(a.dtype), [], numbers, 0, count, parts=parts_of(2.0 * m * n * k * count, count))
+    parts = parts_of(2.0 * m * n * k * count, count)
+    task = Task(_each_gemm(a.dtype), [], numbers, 0, count, parts=parts, level=GLUE)
     task.kept = (places,)
     return task
 

@@ -18,7 +18,7 @@ from chainrule.kernels.pool import crew
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
 from .code import Code, Place
 from .crew import sequence
-from .machine import address_of
+from .machine import GLUE, LEVEL, address_of
 from .symbol import LONG, Symbol
 
 Run = Callable[[], Any]
@@ -81,6 +81,8 @@ class Task:
     """In how many parts its range may be worked on at the same time."""
     kept: tuple[Any, ...] = ()
     """Memory that the numbers point to."""
+    level: int = LEVEL
+    """How much its function is optimised."""
     table: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Task:
     @functools.cached_property
     def at(self) -> int:
         """The address of the function, which is compiled on first access."""
-        return address_of(self.text)
+        return address_of(self.text, self.level)
 
 
 def address(array: Any) -> int:
@@ -147,7 +149,7 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
 
 @functools.cache
 def _sequence() -> int:
-    return address_of(sequence())
+    return address_of(sequence(), GLUE)
 
 
 def parts_of(work: float, units: int) -> int:

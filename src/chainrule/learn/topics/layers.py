@@ -1,4 +1,4 @@
-"""Networks made of layers: one neuron, activations, two layers, softmax, many layers, a residual connection."""
+"""Networks made of layers: one _neuron, activations, two layers, softmax, many layers, a residual connection."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from chainrule.rules.network.activation import relu, sigmoid, softplus
 from .topic import Topic
 
 
-def neuron(w: Any, x: Any, b: Any, t: Any) -> Any:
+def _neuron(w: Any, x: Any, b: Any, t: Any) -> Any:
     z = w * x + b
     a = sigmoid(z)
     return 0.5 * (a - t) ** 2
 
 
-def neuron_scene(draw: Draw, level: int) -> Scene:
+def _neuron_scene(draw: Draw, level: int) -> Scene:
     w, x, z = draw.halves(-3, 3), draw.whole(-2, 2), 0.0 if level == 1 else draw.halves(-3, 3)
-    return Scene(neuron, {"w": w, "x": x, "b": z - w * x, "t": draw.choice([0.0, 1.0])}, ("w", "b"))
+    return Scene(_neuron, {"w": w, "x": x, "b": z - w * x, "t": draw.choice([0.0, 1.0])}, ("w", "b"))
 
 
 NEURON = Topic(
     "neuron",
     ("One neuron", "뉴런 하나"),
-    neuron_scene,
+    _neuron_scene,
     """
 def backward(w, x, b, t):
     z = w * x + b
@@ -41,7 +41,7 @@ def backward(w, x, b, t):
 )
 
 
-def slopes_with(activation: Any) -> Any:
+def _slopes_with(activation: Any) -> Any:
     def slopes(z: Any, c: Any) -> Any:
         a = activation(z)
         return c * a**2
@@ -49,36 +49,36 @@ def slopes_with(activation: Any) -> Any:
     return slopes
 
 
-SLOPES = {f: slopes_with(f) for f in (sigmoid, tanh, relu, softplus)}
+SLOPES = {f: _slopes_with(f) for f in (sigmoid, tanh, relu, softplus)}
 
 
-def activation_scene(draw: Draw, level: int) -> Scene:
+def _activation_scene(draw: Draw, level: int) -> Scene:
     kind = draw.choice([relu, sigmoid, tanh] if level < 3 else [sigmoid, tanh, softplus])
     return Scene(SLOPES[kind], {"z": draw.halves(-4, 4), "c": draw.whole()}, ("z",))
 
 
-ACTIVATIONS = Topic("activations", ("Activations and their slopes", "활성화 함수와 기울기"), activation_scene)
+ACTIVATIONS = Topic("activations", ("Activations and their slopes", "활성화 함수와 기울기"), _activation_scene)
 
 
-def two_layers(W1: Any, b1: Any, W2: Any, b2: Any, x: Any, t: Any) -> Any:
+def _two_layers(W1: Any, b1: Any, W2: Any, b2: Any, x: Any, t: Any) -> Any:
     z1 = x @ W1 + b1
     a1 = relu(z1)
     z2 = a1 @ W2 + b2
     return 0.5 * np.sum((z2 - t) ** 2)
 
 
-def two_layer_scene(draw: Draw, level: int) -> Scene:
+def _two_layer_scene(draw: Draw, level: int) -> Scene:
     n = 1 if level < 3 else 2
     x, w1, w2 = draw.array(n, 2), draw.array(2, 2), draw.array(2, 1)
     b1 = draw.array(2, step=0.5, most=1)  # x W1 is whole, so no z1 is zero: the slope of relu has no kink there
     given = {"W1": w1, "b1": b1, "W2": w2, "b2": draw.array(1), "x": x, "t": draw.array(n, 1)}
-    return Scene(two_layers, given, ("W1", "b1", "W2", "b2"))
+    return Scene(_two_layers, given, ("W1", "b1", "W2", "b2"))
 
 
 TWO_LAYERS = Topic(
     "two-layers",
     ("Two layers", "두 층 신경망"),
-    two_layer_scene,
+    _two_layer_scene,
     """
 def backward(W1, b1, W2, b2, x, t):
     z1 = x @ W1 + b1
@@ -96,13 +96,13 @@ def backward(W1, b1, W2, b2, x, t):
 )
 
 
-def classifier(W: Any, b: Any, x: Any, t: Any) -> Any:
+def _classifier(W: Any, b: Any, x: Any, t: Any) -> Any:
     z = x @ W + b
     y = F.softmax(z)
     return -np.sum(t * np.log(y)) / x.shape[0]
 
 
-def softmax_scene(draw: Draw, level: int) -> Scene:
+def _softmax_scene(draw: Draw, level: int) -> Scene:
     n, classes = (1 if level < 2 else 2), (2 if level < 3 else 3)
     w = draw.array(2, classes, step=0.5) if level > 1 else np.repeat(draw.array(2, 1), classes, axis=1)
     rows = [draw.integer(0, classes - 1) for _ in range(n)]
@@ -111,13 +111,13 @@ def softmax_scene(draw: Draw, level: int) -> Scene:
     def spread(other: Draw) -> dict[str, Any]:
         return {"W": other.uniform(2, classes), "b": other.uniform(classes), "x": other.uniform(n, 2), "t": given["t"]}
 
-    return Scene(classifier, given, ("W", "b"), spread)
+    return Scene(_classifier, given, ("W", "b"), spread)
 
 
 SOFTMAX = Topic(
     "softmax",
     ("Softmax with cross-entropy", "소프트맥스와 교차 엔트로피"),
-    softmax_scene,
+    _softmax_scene,
     """
 def backward(W, b, x, t):
     z = x @ W + b
@@ -131,7 +131,7 @@ def backward(W, b, x, t):
 )
 
 
-def deep2(x: Any, w1: Any, w2: Any, t: Any) -> Any:
+def _deep2(x: Any, w1: Any, w2: Any, t: Any) -> Any:
     z1 = w1 * x
     a1 = tanh(z1)
     z2 = w2 * a1
@@ -139,7 +139,7 @@ def deep2(x: Any, w1: Any, w2: Any, t: Any) -> Any:
     return 0.5 * (a2 - t) ** 2
 
 
-def deep3(x: Any, w1: Any, w2: Any, w3: Any, t: Any) -> Any:
+def _deep3(x: Any, w1: Any, w2: Any, w3: Any, t: Any) -> Any:
     z1 = w1 * x
     a1 = sigmoid(z1)
     z2 = w2 * a1
@@ -149,37 +149,37 @@ def deep3(x: Any, w1: Any, w2: Any, w3: Any, t: Any) -> Any:
     return 0.5 * (a3 - t) ** 2
 
 
-def deep_scene(draw: Draw, level: int) -> Scene:
+def _deep_scene(draw: Draw, level: int) -> Scene:
     many = level > 2
     names = ("w1", "w2", "w3") if many else ("w1", "w2")
     weights = {name: draw.halves(-4, 4) for name in names}
     given = {"x": draw.whole(-2, 2), **weights, "t": draw.choice([0.0, 1.0])}
-    return Scene(deep3 if many else deep2, given, names)
+    return Scene(_deep3 if many else _deep2, given, names)
 
 
 DEEP = Topic(
     "deep",
     ("L layers: the recursion of the errors", "L층 신경망: 오차의 점화식"),
-    deep_scene,
+    _deep_scene,
 )
 
 
-def residual(x: Any, w: Any, v: Any, c: Any) -> Any:
+def _residual(x: Any, w: Any, v: Any, c: Any) -> Any:
     z = w * x
     h = relu(z)
     y = x + v * h
     return c * y**2
 
 
-def residual_scene(draw: Draw, level: int) -> Scene:
+def _residual_scene(draw: Draw, level: int) -> Scene:
     given = {"x": draw.whole(), "w": draw.halves(), "v": draw.halves(), "c": 1.0 if level < 3 else draw.whole()}
-    return Scene(residual, given, ("x", "w", "v"))
+    return Scene(_residual, given, ("x", "w", "v"))
 
 
 RESIDUAL = Topic(
     "residual",
     ("Residual connections", "잔차 연결"),
-    residual_scene,
+    _residual_scene,
     """
 def backward(x, w, v, c):
     z = w * x

@@ -1,4 +1,4 @@
-"""Normalisation, attention and convolution, small enough for paper."""
+"""Normalisation, attention and _convolution, small enough for paper."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from chainrule.learn.lines import Scene
 from .topic import Topic
 
 
-def batch_norm(x: Any, gamma: Any, beta: Any, C: Any) -> Any:
+def _batch_norm(x: Any, gamma: Any, beta: Any, C: Any) -> Any:
     m = np.mean(x, axis=0)
     v = np.mean((x - m) ** 2, axis=0)
     h = (x - m) / np.sqrt(v)
@@ -19,18 +19,18 @@ def batch_norm(x: Any, gamma: Any, beta: Any, C: Any) -> Any:
     return np.sum(C * y)
 
 
-def batch_norm_scene(draw: Draw, _level: int) -> Scene:
+def _batch_norm_scene(draw: Draw, _level: int) -> Scene:
     middle, spread = draw.whole(), draw.choice([1.0, 2.0, 3.0])
     order = draw.shuffled([-1.0, -1.0, 1.0, 1.0])  # the deviation is `spread`; with two samples every dx would be zero
     x = middle + spread * np.array(order)[:, None]
     given = {"x": x, "gamma": draw.array(1), "beta": draw.array(1), "C": draw.array(len(order), 1)}
-    return Scene(batch_norm, given, ("x", "gamma", "beta"))
+    return Scene(_batch_norm, given, ("x", "gamma", "beta"))
 
 
 BATCH_NORM = Topic(
     "batch-norm",
     ("Batch normalisation", "배치 정규화"),
-    batch_norm_scene,
+    _batch_norm_scene,
     """
 def backward(x, gamma, beta, C):
     n = len(x)
@@ -47,7 +47,7 @@ def backward(x, gamma, beta, C):
 )
 
 
-def layer_norm(x: Any, gamma: Any, C: Any) -> Any:
+def _layer_norm(x: Any, gamma: Any, C: Any) -> Any:
     m = np.mean(x, axis=1, keepdims=True)
     v = np.mean((x - m) ** 2, axis=1, keepdims=True)
     h = (x - m) / np.sqrt(v)
@@ -55,18 +55,18 @@ def layer_norm(x: Any, gamma: Any, C: Any) -> Any:
     return np.sum(C * y)
 
 
-def layer_norm_scene(draw: Draw, level: int) -> Scene:
+def _layer_norm_scene(draw: Draw, level: int) -> Scene:
     rows = 1 if level < 3 else 2
     signs = np.array([draw.shuffled([-1.0, -1.0, 1.0, 1.0]) for _ in range(rows)])
     x = np.array([[draw.whole()] for _ in range(rows)]) + draw.choice([1.0, 2.0]) * signs
     given = {"x": x, "gamma": draw.array(4), "C": draw.array(rows, 4)}
-    return Scene(layer_norm, given, ("x", "gamma"))
+    return Scene(_layer_norm, given, ("x", "gamma"))
 
 
 LAYER_NORM = Topic(
     "layer-norm",
     ("Layer normalisation", "층 정규화"),
-    layer_norm_scene,
+    _layer_norm_scene,
     """
 def backward(x, gamma, C):
     m = x.mean(axis=1, keepdims=True)
@@ -80,26 +80,26 @@ def backward(x, gamma, C):
 )
 
 
-def attention(Q: Any, K: Any, V: Any, C: Any) -> Any:
+def _attention(Q: Any, K: Any, V: Any, C: Any) -> Any:
     S = Q @ K.T
     P = F.softmax(S)
     O = P @ V  # noqa: E741 - the textbook's letter
     return np.sum(C * O)
 
 
-def attention_scene(draw: Draw, level: int) -> Scene:
+def _attention_scene(draw: Draw, level: int) -> Scene:
     n = 1 if level < 3 else 2
     k = draw.array(2, 2, most=1)
     if level == 1:
         k[1] = k[0]  # equal scores: the weights are a half
     given = {"Q": draw.array(n, 2, most=1), "K": k, "V": draw.array(2, 2), "C": draw.array(n, 2)}
-    return Scene(attention, given, ("Q", "K", "V"))
+    return Scene(_attention, given, ("Q", "K", "V"))
 
 
 ATTENTION = Topic(
     "attention",
     ("Attention", "어텐션"),
-    attention_scene,
+    _attention_scene,
     """
 def backward(Q, K, V, C):
     S = Q @ K.T
@@ -115,24 +115,24 @@ def backward(Q, K, V, C):
 )
 
 
-def convolution(x: Any, w: Any, b: Any, C: Any) -> Any:
+def _convolution(x: Any, w: Any, b: Any, C: Any) -> Any:
     y = F.conv1d(x, w, b)
     return np.sum(C * y)
 
 
-def convolution_scene(draw: Draw, level: int) -> Scene:
+def _convolution_scene(draw: Draw, level: int) -> Scene:
     length, taps = (4, 2) if level < 3 else (5, 3)
     given = {
         **{"x": draw.array(1, 1, length), "w": draw.array(1, 1, taps)},
         **{"b": draw.array(1), "C": draw.array(1, 1, length - taps + 1)},
     }
-    return Scene(convolution, given, ("x", "w", "b"))
+    return Scene(_convolution, given, ("x", "w", "b"))
 
 
 CONVOLUTION = Topic(
     "convolution",
     ("Convolution", "합성곱"),
-    convolution_scene,
+    _convolution_scene,
     """
 def backward(x, w, b, C):
     dx = np.zeros_like(x)

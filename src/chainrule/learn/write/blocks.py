@@ -3,12 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from chainrule.learn.question import Question
 from chainrule.learn.words import words
-
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
 _BLOCK = re.compile(r"\$\$\n(?P<math>.+?)\n\$\$|```(?P<language>\w+)\n(?P<code>.+?)\n```", re.DOTALL)
 _PIECE = re.compile(r"\*\*(?P<bold>.+?)\*\*|`(?P<code>[^`]+)`|\$(?P<math>[^$]+)\$", re.DOTALL)
@@ -32,7 +29,7 @@ class Piece:
     text: str
 
 
-def sheet(exercises: Sequence["Exercise"], lang: str, *, key: bool, hints: bool = True) -> Iterator[Block]:
+def sheet(exercises: Sequence[Question], lang: str, *, key: bool, hints: bool = True) -> Iterator[Block]:
     """Yield the blocks of a sheet: each exercise with its hints, and with its key, if `key`."""
     say = words(lang)
     yield Block("heading", say["worksheet"], depth=1)
@@ -50,7 +47,7 @@ def sheet(exercises: Sequence["Exercise"], lang: str, *, key: bool, hints: bool 
             yield from blocks(str(exercise.key))
 
 
-def answer_text(exercise: "Exercise") -> str:
+def answer_text(exercise: Question) -> str:
     """Return the answer as one paragraph, or nothing where the key's text has it."""
     say, answer = words(exercise.lang), exercise.key.answer
     if exercise.kind == "write":

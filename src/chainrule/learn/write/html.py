@@ -1,8 +1,9 @@
 """A sheet as a page: formulas in MathML, hints that open, no script."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from chainrule.learn.question import Question
 from chainrule.learn.words import words
 from chainrule.present import page
 from chainrule.present.html import Markup, join, tag
@@ -10,21 +11,18 @@ from chainrule.present.mathematics import formula
 
 from .blocks import Block, pieces, sheet
 
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
-
-def write_html(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_html(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the sheet as a page of its own."""
     return page.page(words(lang)["worksheet"], lang, *_content(exercises, lang, key))
 
 
-def write_fragment(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_fragment(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the sheet as one element for a notebook."""
     return page.fragment(lang, *_content(exercises, lang, key))
 
 
-def _content(exercises: Sequence["Exercise"], lang: str, key: bool) -> list[Markup]:
+def _content(exercises: Sequence[Question], lang: str, key: bool) -> list[Markup]:
     return [as_html(block) for block in sheet(exercises, lang, key=key)]
 
 
@@ -44,5 +42,8 @@ def as_html(block: Block) -> Markup:
 
 def inline(text: str) -> Markup:
     """Return a paragraph's pieces as HTML."""
-    made = {"text": str, "code": lambda t: tag("code", t), "math": formula, "bold": lambda t: tag("strong", inline(t))}
+    made: dict[str, Callable[[str], Any]] = {
+        **{"text": str, "math": formula},
+        **{"code": lambda t: tag("code", t), "bold": lambda t: tag("strong", inline(t))},
+    }
     return join(made[piece.kind](piece.text) for piece in pieces(text))

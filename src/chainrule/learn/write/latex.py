@@ -1,15 +1,12 @@
 r"""A sheet as a LaTeX document: amsmath, amssymb, fancyvrb; kotex where it is Korean."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 from chainrule.explain.write.latex import escape as escape_text
+from chainrule.learn.question import Question
 from chainrule.present.escape import latex
 
 from .blocks import Block, pieces, sheet
-
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
 PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \usepackage[margin=2.2cm]{geometry}
@@ -21,7 +18,7 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 LEVELS = {1: "section*", 2: "subsection*", 3: "subsubsection*"}
 
 
-def write_latex(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_latex(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the document. Hints would give the answers away on paper: they are left out."""
     lines = [PREAMBLE % (r"\usepackage{kotex}" + "\n" if lang == "ko" else "")]
     for block in sheet(exercises, lang, key=key, hints=False):
@@ -52,7 +49,7 @@ def _split(text: str) -> str:
 
 def inline(text: str) -> str:
     """Return a paragraph's pieces as LaTeX."""
-    made = {
+    made: dict[str, Callable[[str], str]] = {
         **{"text": escape_text, "math": lambda t: f"${t}$", "bold": lambda t: rf"\textbf{{{inline(t)}}}"},
         "code": lambda t: rf"\texttt{{{escape_text(t)}}}",
     }

@@ -1,15 +1,13 @@
 """A sheet as Markdown, its mathematics between dollars."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from chainrule.learn.question import Question
 
 from .blocks import Block, sheet
 
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
-
-def write_markdown(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> str:
+def write_markdown(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the sheet."""
     return "\n\n".join(part for block in sheet(exercises, lang, key=key) for part in as_markdown(block)) + "\n"
 

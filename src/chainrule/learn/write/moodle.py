@@ -1,25 +1,22 @@
-"""A sheet as Moodle's XML question format, which a course imports: numerical, multiple choice, short answer, essay.
+"""A sheet as Moodle's XML question format, which a course imports: numerical, multiple choice, essay.
 
-The format: https://docs.moodle.org/en/Moodle_XML_format. Arrays and formulas have many right spellings, and a program is
-none of Moodle's types: these become essays, with the key for whoever grades.
+The format: https://docs.moodle.org/en/Moodle_XML_format. Arrays and formulas have many right spellings, and a program
+is none of Moodle's types: these become essays, with the key for whoever grades.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
 from chainrule.learn.answers import CLOSE, ChoiceAnswer, NumberAnswer, letter
+from chainrule.learn.question import Question
 
 from .blocks import blocks
 from .html import as_html
 
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
-
-def write_moodle(exercises: Sequence["Exercise"], _lang: str, *, key: bool = True) -> str:
+def write_moodle(exercises: Sequence[Question], _lang: str, *, key: bool = True) -> str:
     """Return the XML document; it has the answers, since Moodle grades, and the solutions as feedback, if `key`."""
     quiz = Element("quiz")
     for number, exercise in enumerate(exercises, 1):
@@ -28,7 +25,7 @@ def write_moodle(exercises: Sequence["Exercise"], _lang: str, *, key: bool = Tru
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(quiz, encoding="unicode") + "\n"
 
 
-def _question(exercise: "Exercise", number: int, key: bool) -> Element:
+def _question(exercise: Question, number: int, key: bool) -> Element:
     kind = _kind(exercise)
     question = Element("question", type=kind)
     _text(SubElement(question, "name"), f"{number:02d} {exercise.title}")
@@ -47,7 +44,7 @@ def _question(exercise: "Exercise", number: int, key: bool) -> Element:
     return question
 
 
-def _kind(exercise: "Exercise") -> str:
+def _kind(exercise: Question) -> str:
     match exercise.answer:
         case ChoiceAnswer():
             return "multichoice"
@@ -56,14 +53,14 @@ def _kind(exercise: "Exercise") -> str:
     return "essay"
 
 
-def _numerical(question: Element, exercise: "Exercise") -> None:
+def _numerical(question: Element, exercise: Question) -> None:
     value = float(exercise.answer.value) if isinstance(exercise.answer, NumberAnswer) else 0.0
     answer = SubElement(question, "answer", fraction="100")
     SubElement(answer, "text").text = exercise.key.answer
     SubElement(answer, "tolerance").text = f"{CLOSE * abs(value) or CLOSE:.3g}"
 
 
-def _multichoice(question: Element, exercise: "Exercise") -> None:
+def _multichoice(question: Element, exercise: Question) -> None:
     SubElement(question, "single").text = "true"
     SubElement(question, "shuffleanswers").text = "false"
     SubElement(question, "answernumbering").text = "none"

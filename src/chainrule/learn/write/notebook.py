@@ -1,18 +1,16 @@
 """A sheet as a Jupyter notebook: a cell for each question, one to answer in, and one that judges."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chainrule.learn.question import Question
 from chainrule.learn.words import words
 
 from .blocks import Block, blocks
 from .markdown import as_markdown
 
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
-
-def write_notebook(exercises: Sequence["Exercise"], lang: str, *, key: bool = False) -> dict[str, Any]:
+def write_notebook(exercises: Sequence[Question], lang: str, *, key: bool = False) -> dict[str, Any]:
     """Return the notebook as plain data (nbformat 4.5); each answer is judged where it is typed."""
     cells = [
         _cell("markdown", f"# {words(lang)['worksheet']}", "title"),
@@ -31,7 +29,7 @@ def write_notebook(exercises: Sequence["Exercise"], lang: str, *, key: bool = Fa
     }
 
 
-def _of(exercise: "Exercise", number: int, lang: str, key: bool) -> list[dict[str, Any]]:
+def _of(exercise: Question, number: int, lang: str, key: bool) -> list[dict[str, Any]]:
     say = words(lang)
     heading = Block("heading", say("exercise", number=number, title=exercise.title))
     hints = [Block("hint", hint, say("hint", number=k)) for k, hint in enumerate(exercise.hints, 1)]

@@ -1,24 +1,21 @@
-"""A sheet as a QTI 2.1 package (IMS Question and Test Interoperability), which Canvas and others import: a ZIP archive.
+"""A sheet as a QTI 2.1 package (IMS Question and Test Interoperability), which Canvas imports: a ZIP archive.
 
-Each exercise is an `assessmentItem`; numbers and choices are graded by the standard templates, all else is extended text
-for a person to grade.
+Each exercise is an `assessmentItem`; numbers and choices are graded by the standard templates, all else is extended
+text for a person to grade.
 """
 
 import io
 import zipfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, fromstring, indent, tostring
 
 import numpy as np
 
 from chainrule.learn.answers import CLOSE, ChoiceAnswer, NumberAnswer, letter
+from chainrule.learn.question import Question
 
 from .blocks import blocks
 from .html import as_html
-
-if TYPE_CHECKING:
-    from chainrule.learn.exercise import Exercise
 
 QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
 PACKAGE = "http://www.imsglobal.org/xsd/imscp_v1p1"
@@ -27,7 +24,7 @@ _EARLY = (1980, 1, 1, 0, 0, 0)
 """The archive's dates: the same exercises give the same bytes."""
 
 
-def write_qti(exercises: Sequence["Exercise"], lang: str) -> bytes:
+def write_qti(exercises: Sequence[Question], lang: str) -> bytes:
     """Return the archive: a manifest and one file per exercise."""
     items = {f"exercise-{k:03d}": _item(exercise, f"exercise-{k:03d}", lang) for k, exercise in enumerate(exercises, 1)}
     archive = io.BytesIO()
@@ -50,7 +47,7 @@ def _manifest(names: Sequence[str]) -> Element:
     return manifest
 
 
-def _item(exercise: "Exercise", name: str, lang: str) -> Element:
+def _item(exercise: Question, name: str, lang: str) -> Element:
     settings = {"xml:lang": lang, "adaptive": "false", "timeDependent": "false"}
     item = Element("assessmentItem", {"xmlns": QTI, "identifier": name, "title": exercise.title, **settings})
     body = Element("itemBody")
@@ -73,10 +70,10 @@ def _item(exercise: "Exercise", name: str, lang: str) -> Element:
         case _:
             _declare(item, "string", None)
             SubElement(body, "extendedTextInteraction", responseIdentifier="RESPONSE", expectedLines="12")
-            processing = None
+            processing = Element("")
     SubElement(item, "outcomeDeclaration", identifier="SCORE", cardinality="single", baseType="float")
     item.append(body)
-    if processing is not None:
+    if processing.tag:
         item.append(processing)
     return item
 

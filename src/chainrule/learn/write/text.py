@@ -1,6 +1,6 @@
 """An exercise in a terminal: its mathematics in Unicode."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chainrule.present.unicode_math import to_unicode
 
@@ -24,5 +24,5 @@ def _as_text(block: Block) -> Iterator[str]:
 
 def inline(text: str) -> str:
     """Return a paragraph with its formulas in Unicode."""
-    made = {"text": str, "code": str, "math": to_unicode, "bold": inline}
+    made: dict[str, Callable[[str], str]] = {"text": str, "code": str, "math": to_unicode, "bold": inline}
     return "".join(made[piece.kind](piece.text) for piece in pieces(text))

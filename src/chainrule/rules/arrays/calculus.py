@@ -83,10 +83,10 @@ def _derivative(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
     if n <= edge_order:
         raise ValueError(f"gradient: got {n} samples along axis {axis}, expected at least {edge_order + 1}")
     spacing = arrayed(spacing)
-    h = diff(spacing) if spacing.ndim else spacing * np.ones(n - 1, x.dtype)
+    h = diff(spacing) if spacing.ndim else spacing * np.ones(n - 1, x.real.dtype)
     if h.shape != (n - 1,):
         raise ValueError(f"gradient: got coordinates of shape {spacing.shape} for {n} samples along axis {axis}")
-    floating = x.dtype if np.issubdtype(x.dtype, np.floating) else np.dtype(np.float64)
+    floating = x.real.dtype if np.issubdtype(x.dtype, np.inexact) else np.dtype(np.float64)
     h = h if h.dtype == floating else h.astype(floating)
     before, after = h[:-1], h[1:]
     inner = (

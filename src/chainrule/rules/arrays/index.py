@@ -52,7 +52,7 @@ class GetItem(Linear):
     moves = Moves.PICKED
     picks = True
     symbol = "x[ ]"
-    letters = {"x": "E", "y": "e"}
+    letters = {"x": "E", "y": "s"}
     cases = (
         case((4, 3), index=(slice(1, None, 2), None, -1), unique=True),
         case((4, 3), index=(slice(None, None, -1),), unique=True),

@@ -15,7 +15,7 @@ from chainrule.core.transforms.batch import Call, Mine, Settings, Values, along_
 
 from .gather import take_along_axis
 from .layout import laid_as
-from .shape import axis_of, ravel, shaped
+from .shape import astype, axis_of, ravel, shaped
 
 
 class Argsort(Constant):
@@ -85,6 +85,13 @@ def sort(x: Array, axis: int | None = -1, kind: Any = None, *, stable: bool | No
     The gradient goes back to where each element came from; among equal ones, in the order of `argsort`.
     """
     return _picked(x, axis, "sort", lambda flat, along: argsort(flat, along, kind, stable=stable))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Array) -> Array:
+    """Return `a` sorted along its last axis, by real and then by imaginary parts, as complex numbers."""
+    y = sort(a)
+    return y if y.dtype.kind == "c" else astype(y, np.result_type(y.dtype, np.complex64))
 
 
 @implements(np.partition)

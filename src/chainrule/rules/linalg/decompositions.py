@@ -1,22 +1,24 @@
 r"""Decompositions of matrices: Cholesky, QR, eigenvalues of symmetric matrices, singular values.
 
-Eigenvectors and singular vectors are differentiable only if their values are distinct. If two are equal, the term that
-would divide by their difference is dropped: functions that do not depend on the choice of vectors within the common
-subspace, such as sums of functions of the values, still get the right gradient.
+For complex matrices, read conjugate transposes in the formulas, and "Hermitian" for "symmetric". The formulas of
+reverse mode then hold for conjugates of cotangents, so the rules conjugate on entry and on return. (C. Boeddeker,
+P. Hanebrink, L. Drude, J. Heymann and R. Haeb-Umbach, "On the computation of complex-valued gradients", 2017.)
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.capturing import plain
 from chainrule.core.transforms.batch import on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
+from chainrule.rules.elementary.complex_parts import conjugated, imag, is_complex, real
 
-from .inverses import POSITIVE, REGULAR, TALL, identity, solve, squares, symmetric
+from .inverses import POSITIVE, REGULAR, TALL, identity, solve, squares, star, symmetric
 from .matmul import matmul, transposed
 
 
@@ -30,6 +32,11 @@ def lower(x: Array, diagonal: float = 1.0) -> Array:
 def diagonal(x: Array) -> Array:
     """Return the diagonals of square matrices."""
     return sum(x * identity(x), axis=-1)
+
+
+def _diagonal_matrix(x: Array) -> Array:
+    """Return square matrices with these diagonals."""
+    return x[..., None, :] * np.eye(x.shape[-1], dtype=x.dtype)
 
 
 def reciprocal(x: Array) -> Array:
@@ -50,6 +57,7 @@ class Cholesky(General):
     (I. Murray, "Differentiation of the Cholesky decomposition", 2016, equations 8 and 10.)
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE[::-1, ::-1] + np.eye(3)])), case(np.zeros((0, 3, 3))))
     stacked = staticmethod(on_last_axes)
 
@@ -63,15 +71,15 @@ class Cholesky(General):
 
         where lower takes the lower triangle with half its diagonal.
         """
-        yt = transposed(y)
-        half = solve(yt, lower(yt @ y_bar, 0.5))
-        return symmetric(transposed(solve(yt, transposed(half))))
+        yt = star(y)
+        half = solve(yt, lower(yt @ conjugated(y_bar), 0.5))
+        return conjugated(symmetric(star(solve(yt, star(half)))))
 
     @staticmethod
     def jvp(a_dot: Array, y: Array) -> Array:
         r"""\dot Y = Y \operatorname{lower}(Y^{-1} \dot A Y^{-\top})"""
         half = solve(y, symmetric(a_dot))
-        return y @ lower(solve(y, transposed(half)), 0.5)
+        return y @ lower(solve(y, star(half)), 0.5)
 
 
 class Eigh(General):
@@ -80,6 +88,8 @@ class Eigh(General):
     For symmetric A; the symmetric part is used. (M. Giles, "Collected matrix derivative results", 2008, section 3.1.)
     """
 
+    on_complex = Complex.REAL_LINEAR
+    is_free_in_phase = True
     several = True
     cases = (case(POSITIVE), case(np.stack([POSITIVE, REGULAR + REGULAR.T])))
     stacked = staticmethod(on_last_axes)
@@ -97,14 +107,14 @@ class Eigh(General):
         with $F_{ij} = 1 / (w_j - w_i)$, of which the symmetric part is taken.
         """
         (w_bar, v_bar), (w, v) = y_bar, y
-        inner = w_bar[..., None, :] * identity(v) + gaps(w) * (transposed(v) @ v_bar)
-        return symmetric(v @ inner @ transposed(v))
+        inner = w_bar[..., None, :] * identity(v) + gaps(w) * (star(v) @ conjugated(v_bar))
+        return conjugated(symmetric(v @ inner @ star(v)))
 
     @staticmethod
     def jvp(a_dot: Array, y: tuple[Array, Array]) -> tuple[Array, Array]:
         r"""\dot w = \operatorname{diag}(V^\top \dot A V), \quad \dot V = V (F \odot V^\top \dot A V)"""
         w, v = y
-        inner = transposed(v) @ symmetric(a_dot) @ v
+        inner = star(v) @ symmetric(a_dot) @ v
         return diagonal(inner), v @ (gaps(w) * inner)
 
 
@@ -115,6 +125,7 @@ class Qr(General):
     of linear algebra functions with application in optimum experimental design", 2010.)
     """
 
+    on_complex = Complex.REAL_LINEAR
     several = True
     cases = (case(REGULAR), case(TALL), case(np.stack([TALL, -TALL[::-1]])))
     stacked = staticmethod(on_last_axes)
@@ -128,23 +139,28 @@ class Qr(General):
     def vjp(y_bar: tuple[Array, Array], y: tuple[Array, Array]) -> Array:
         r"""\bar A = (\bar Q + Q \operatorname{copied}(R \bar R^\top - \bar Q^\top Q)) R^{-\top}
 
-        where copied mirrors the lower triangle to the upper one.
+        where copied mirrors the lower triangle to the upper one, and of a complex diagonal takes the real part: the
+        diagonal of R is real.
         """
-        (q_bar, r_bar), (q, r) = y_bar, y
-        m = r @ transposed(r_bar) - transposed(q_bar) @ q
-        copied = lower(m) + transposed(lower(m, 0.0))
-        return transposed(solve(r, transposed(q_bar + q @ copied)))
+        (q_bar, r_bar), (q, r) = map(conjugated, y_bar), y
+        m = r @ star(r_bar) - star(q_bar) @ q
+        below = lower(m, 0.0)
+        copied = below + star(below) + _diagonal_matrix(real(diagonal(m)))
+        return conjugated(star(solve(r, star(q_bar + q @ copied))))
 
     @staticmethod
     def jvp(a_dot: Array, y: tuple[Array, Array]) -> tuple[Array, Array]:
         r"""\dot Q = Q \Omega + (I - Q Q^\top) \dot A R^{-1}, \quad \dot R = (Q^\top \dot A R^{-1} - \Omega) R
 
-        where Ω is the antisymmetric matrix with the lower triangle of $Q^\top \dot A R^{-1}$.
+        where Ω is the antisymmetric matrix with the lower triangle of $Q^\top \dot A R^{-1}$, and for complex matrices
+        with the imaginary part of its diagonal.
         """
         q, r = y
         moved = transposed(solve(transposed(r), transposed(a_dot)))
-        w = transposed(q) @ moved
-        omega = lower(w, 0.0) - transposed(lower(w, 0.0))
+        w = star(q) @ moved
+        omega = lower(w, 0.0) - star(lower(w, 0.0))
+        if is_complex(w):
+            omega = omega + _diagonal_matrix(1j * imag(diagonal(w)))
         return q @ (omega - w) + moved, (w - omega) @ r
 
 
@@ -155,6 +171,8 @@ class Svd(General):
     singular value decomposition", 2016.)
     """
 
+    on_complex = Complex.REAL_LINEAR
+    is_free_in_phase = True
     several = True
     cases = (case(REGULAR), case(TALL), case(TALL.T), case(np.stack([TALL, -2 * TALL[::-1]])))
     stacked = staticmethod(on_last_axes)
@@ -170,40 +188,47 @@ class Svd(General):
         + P_U \bar U S^{-1} V^\top + U S^{-1} \bar V^\top P_V
 
         with $J = F \odot (U^\top \bar U - \bar U^\top U)$, $K = F \odot (V^\top \bar V - \bar V^\top V)$,
-        $F_{ij} = 1 / (s_j^2 - s_i^2)$, $P_U = I - U U^\top$ and $P_V = I - V V^\top$.
+        $F_{ij} = 1 / (s_j^2 - s_i^2)$, $P_U = I - U U^\top$ and $P_V = I - V V^\top$. For complex matrices,
+        $\operatorname{imag}(\operatorname{diag}(U^* \bar U - V^* \bar V)) / 2 s$ turns the diagonal.
         """
-        (u_bar, s_bar, vt_bar), (u, s, vt) = y_bar, y
-        ut, v, v_bar = transposed(u), transposed(vt), transposed(vt_bar)
+        (u_bar, s_bar, vt_bar), (u, s, vt) = map(conjugated, y_bar), y
+        ut, v, v_bar = star(u), star(vt), star(vt_bar)
         f, inverse = _square_gaps(s), reciprocal(s)[..., None, :]
         j, k = ut @ u_bar, vt @ v_bar
-        rotation = f * (j - transposed(j)) * s[..., None, :] + s[..., :, None] * (f * (k - transposed(k)))
-        a_bar = u @ (rotation + s_bar[..., None, :] * identity(vt @ v)) @ vt
+        rotation = f * (j - star(j)) * s[..., None, :] + s[..., :, None] * (f * (k - star(k)))
+        if is_complex(j):
+            s_bar = s_bar + 0.5j * imag(diagonal(j - k)) * reciprocal(s)
+        a_bar = u @ (rotation + _diagonal_matrix(s_bar)) @ vt
         if u.shape[-2] > s.shape[-1]:
             a_bar = a_bar + ((u_bar - u @ j) * inverse) @ vt
         if v.shape[-2] > s.shape[-1]:
-            a_bar = a_bar + u @ transposed((v_bar - v @ k) * inverse)
-        return a_bar
+            a_bar = a_bar + u @ star((v_bar - v @ k) * inverse)
+        return conjugated(a_bar)
 
     @staticmethod
     def jvp(a_dot: Array, y: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         r"""\dot s = \operatorname{diag}(U^\top \dot A V)
 
         With $D = U^\top \dot A V$: $\dot U = U (F \odot (D S + S D^\top)) + P_U \dot A V S^{-1}$ and
-        $\dot V = V (F \odot (S D + D^\top S)) + P_V \dot A^\top U S^{-1}$.
+        $\dot V = V (F \odot (S D + D^\top S)) + P_V \dot A^\top U S^{-1}$. For complex matrices, half of the
+        imaginary part of $\operatorname{diag}(D) / s$ turns the phases of U, and the other half those of V back.
         """
         u, s, vt = y
-        ut, v = transposed(u), transposed(vt)
+        ut, v = star(u), star(vt)
         f, row, column, inverse = _square_gaps(s), s[..., None, :], s[..., :, None], reciprocal(s)[..., None, :]
-        moved, turned = a_dot @ v, transposed(a_dot) @ u
+        moved, turned = a_dot @ v, star(a_dot) @ u
         d = ut @ moved
-        dt = transposed(d)
-        u_dot = u @ (f * (d * row + column * dt))
-        v_dot = v @ (f * (column * d + dt * row))
+        dt = star(d)
+        of_u, of_v = f * (d * row + column * dt), f * (column * d + dt * row)
+        if is_complex(d):
+            phases = _diagonal_matrix(0.5j * imag(diagonal(d)) * reciprocal(s))
+            of_u, of_v = of_u + phases, of_v - phases
+        u_dot, v_dot = u @ of_u, v @ of_v
         if u.shape[-2] > s.shape[-1]:
             u_dot = u_dot + (moved - u @ d) * inverse
         if v.shape[-2] > s.shape[-1]:
             v_dot = v_dot + (turned - v @ dt) * inverse
-        return u_dot, diagonal(d), transposed(v_dot)
+        return u_dot, diagonal(d), star(v_dot)
 
 
 def _square_gaps(s: Array) -> Array:
@@ -235,14 +260,14 @@ class SVDResult(NamedTuple):
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Array, /, *, upper: bool = False) -> Array:
-    """Return the lower (or upper) Cholesky factor of positive definite matrices `a` [..., n, n].
+    """Return the lower (or upper) Cholesky factor of positive definite matrices `a` [..., n, n], real or complex.
 
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 2.0]]))
     array([[2., 0.],
            [1., 1.]])
     """
     y = Cholesky.apply(squares("cholesky", a))
-    return transposed(y) if upper else y
+    return star(y) if upper else y
 
 
 @implements(np.linalg.eigh)
@@ -265,7 +290,7 @@ def eigh(a: Array, UPLO: str | None = None) -> EighResult:  # noqa: N803, RUF100
 def _of_triangle(a: Array, which: str) -> Array:
     """Return the symmetric matrices that have one triangle of these."""
     kept = lower(a) if which == "L" else a - lower(a, 0.0)
-    return kept + transposed(kept - a * identity(a))
+    return kept + star(kept - a * identity(a))
 
 
 @implements(np.linalg.eigvalsh)
@@ -289,7 +314,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
     else:
         # The columns beyond the square part are combinations of the same orthonormal columns.
         q, square = Qr.apply(a[..., :n])
-        r = np.concatenate([square, matmul(transposed(q), a[..., n:])], axis=-1)
+        r = np.concatenate([square, matmul(star(q), a[..., n:])], axis=-1)
     return r if mode == "r" else QRResult(q, r)
 
 

@@ -17,6 +17,7 @@ from chainrule.core.traces.capturing import effect, every_value, plain
 from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes, on_last_axes
 from chainrule.rules.arrays.reduce import arrayed, sum
+from chainrule.rules.elementary.complex_parts import conjugated, imag, is_complex, real
 
 from . import proofs as proofs_of
 from .matmul import matmul, transposed
@@ -40,9 +41,14 @@ def identity(like: Array) -> Array:
     return np.eye(like.shape[-1], dtype=like.dtype)
 
 
+def star(x: Array) -> Array:
+    """Return the conjugate transpose of each matrix, the transpose of real ones."""
+    return conjugated(transposed(x))
+
+
 def symmetric(x: Array) -> Array:
-    """Return the symmetric part of each matrix."""
-    return (x + transposed(x)) / 2
+    """Return the symmetric part of each matrix, of complex ones the Hermitian part."""
+    return (x + star(x)) / 2
 
 
 class Inv(General):
@@ -136,6 +142,7 @@ class Det(General):
 class Slogdet(General):
     r"""(s, y) = (\operatorname{sign}(\det A), \log \operatorname{abs}(\det A))"""
 
+    on_complex = Complex.REAL_LINEAR
     several = True
     cases = (case(REGULAR), case(BATCH))
     stacked = staticmethod(on_last_axes)
@@ -146,14 +153,23 @@ class Slogdet(General):
         return sign, logarithm
 
     @staticmethod
-    def vjp(y_bar: tuple[Array, Array], a: Array) -> Array:
-        r"""\bar A = \bar y A^{-\top}"""
-        return y_bar[1][..., None, None] * transposed(Inv.apply(a))
+    def vjp(y_bar: tuple[Array, Array], a: Array, y: tuple[Array, Array]) -> Array:
+        r"""\bar A = (\bar y + \mathrm{i} \operatorname{imag}(\bar s s)) A^{-\top}
+
+        The sign of a real determinant is constant.
+        """
+        weight = y_bar[1]
+        if is_complex(y[0]):
+            weight = weight + 1j * imag(y_bar[0] * y[0])
+        return weight[..., None, None] * transposed(Inv.apply(a))
 
     @staticmethod
     def jvp(a: Array, a_dot: Array, y: tuple[Array, Array]) -> tuple[Array, Array]:
-        r"""(\dot s, \dot y) = (0, \operatorname{tr}(A^{-1} \dot A))"""
-        return y[0] * 0, sum(transposed(Inv.apply(a)) * a_dot, axis=(-1, -2))
+        r"""(\dot s, \dot y) = (\mathrm{i} \operatorname{imag}(t) s, \operatorname{real}(t)), \quad
+        t = \operatorname{tr}(A^{-1} \dot A)
+        """
+        t = sum(transposed(Inv.apply(a)) * a_dot, axis=(-1, -2))
+        return y[0] * (1j * imag(t) if is_complex(t) else 0), t
 
 
 class Pinv(General):
@@ -163,6 +179,7 @@ class Pinv(General):
     problems whose variables separate", 1973, equation 4.12; it holds where the rank is constant.)
     """
 
+    on_complex = Complex.REAL_LINEAR
     cases = (case(TALL), case(TALL.T), case(BATCH))
     stacked = staticmethod(on_last_axes)
 
@@ -174,17 +191,22 @@ class Pinv(General):
     def adjoint(y_bar: Array, a: Array, y: Array) -> Array:
         r"""\bar A = -Y^\top \bar Y Y^\top + \bar Y^\top Y Y^\top - A Y \bar Y^\top Y Y^\top
         + Y^\top Y \bar Y^\top - Y^\top Y \bar Y^\top Y A
+
+        For complex matrices, the conjugate of what it is for the conjugate of $\bar Y$ with conjugate transposes.
         """
-        yt, bar_t = transposed(y), transposed(y_bar)
+        y_bar = conjugated(y_bar)
+        yt, bar_t = star(y), star(y_bar)
         left, right = bar_t @ y @ yt, yt @ y @ bar_t
-        return -(yt @ y_bar @ yt) + (left - a @ (y @ left)) + (right - right @ y @ a)
+        return conjugated(-(yt @ y_bar @ yt) + (left - a @ (y @ left)) + (right - right @ y @ a))
 
     @staticmethod
     def jvp(a: Array, a_dot: Array, y: Array) -> Array:
         r"""\dot Y = -Y \dot A Y + Y Y^\top \dot A^\top - Y Y^\top \dot A^\top A Y
         + \dot A^\top Y^\top Y - Y A \dot A^\top Y^\top Y
+
+        For complex matrices, with conjugate transposes.
         """
-        yt, dot_t = transposed(y), transposed(a_dot)
+        yt, dot_t = star(y), star(a_dot)
         left, right = dot_t @ yt @ y, y @ yt @ dot_t
         return -(y @ a_dot @ y) + (right - right @ a @ y) + (left - y @ (a @ left))
 
@@ -294,5 +316,6 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> LstsqResult:
     x = matmul(pinv(a, cutoff), b)
     misfit = matmul(a, x) - b
     whole = is_full and n > m
-    residuals = np.atleast_1d(sum(misfit * misfit, axis=0)) if whole else np.zeros(0, a.dtype)
+    squares_of = real(conjugated(misfit) * misfit)
+    residuals = np.atleast_1d(sum(squares_of, axis=0)) if whole else np.zeros(0, squares_of.dtype)
     return LstsqResult(x, residuals, rank, values)

@@ -50,6 +50,28 @@ VECTOR_MATRIX = {
         (LEFT, r"\bar B_{mn} = a_m\,\bar y_n"),
     ),
 }
+MATRIX_VECTOR = {
+    "a": proof(
+        (ELEMENT, r"y_i = \sum_k A_{ik} b_k"),
+        (BRACKET, r"\frac{\partial y_i}{\partial A_{mn}} = [i = m]\,b_n"),
+        (LEFT, r"\bar A_{mn} = \bar y_m\,b_n"),
+    ),
+    "b": proof(
+        (ELEMENT, r"y_i = \sum_k A_{ik} b_k"),
+        ("The derivative of one element with respect to another", r"\frac{\partial y_i}{\partial b_k} = A_{ik}"),
+        (ALL, r"\bar b_k = \sum_i \bar y_i\,A_{ik}"),
+    ),
+}
+INNER_PRODUCT = {
+    "a": proof(
+        ("The definition", r"y = \sum_k a_k b_k"),
+        ("Each element multiplies one of the other vector", r"\frac{\partial y}{\partial a_k} = b_k"),
+    ),
+    "b": proof(
+        ("The definition", r"y = \sum_k a_k b_k"),
+        ("Each element multiplies one of the other vector", r"\frac{\partial y}{\partial b_k} = a_k"),
+    ),
+}
 VECTOR_MAP = {
     "x": proof(
         (ELEMENT, r"y_j = \sum_k x_k W_{kj} + b_j"),
@@ -65,6 +87,27 @@ VECTOR_MAP = {
         (ELEMENT, r"y_j = \sum_k x_k W_{kj} + b_j"),
         (BRACKET, r"\frac{\partial y_j}{\partial b_n} = [j = n]"),
         (LEFT, r"\bar b_n = \bar y_n"),
+    ),
+}
+_TRANSPOSED_MAP = (ELEMENT, r"y_{ij} = \sum_k x_{ik} W_{jk} + b_j")
+LINEAR_TRANSPOSED = {
+    "x": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial x_{mn}} = [i = m]\,W_{jn}"),
+        (ALL, r"\bar x_{mn} = \sum_{i, j} \bar y_{ij}\,[i = m]\,W_{jn}"),
+        (LEFT, r"\bar x_{mn} = \sum_j \bar y_{mj}\,W_{jn}"),
+    ),
+    "w": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial W_{mn}} = x_{in}\,[j = m]"),
+        (ALL, r"\bar W_{mn} = \sum_{i, j} \bar y_{ij}\,x_{in}\,[j = m]"),
+        (LEFT, r"\bar W_{mn} = \sum_i \bar y_{im}\,x_{in}"),
+    ),
+    "b": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial b_n} = [j = n]"),
+        (ALL, r"\bar b_n = \sum_{i, j} \bar y_{ij}\,[j = n]"),
+        (LEFT, r"\bar b_n = \sum_i \bar y_{in}"),
     ),
 }
 INVERSE = proof(

@@ -187,7 +187,9 @@ def _in_place(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _missing(self: Tensor, name: str) -> Any:
     """Raise the AttributeError for a missing name, with the replacement for one of PyTorch's or NumPy's."""
-    hint = "" if name.startswith("__") else habits_names.hint(name)
+    if name[:1] == "_":  # a slot that is empty, or a protocol that is not there: nobody reads this error
+        raise AttributeError(name)
+    hint = habits_names.hint(name)
     raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}", name=name, obj=self)
 
 

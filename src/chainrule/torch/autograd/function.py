@@ -71,7 +71,7 @@ class Function:
     generate_vmap_rule: ClassVar[bool] = False
 
     @staticmethod
-    def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ARG004
+    def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass defines its own."""
         raise RuntimeError("Function: define forward(ctx, *args) as a static method")
 
@@ -80,7 +80,7 @@ class Function:
         """Keep what the backward pass needs, if `forward` has no `ctx`."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:  # noqa: ARG004
+    def backward(ctx: Any, *grads: Any) -> Any:
         """Return the gradient of each argument; every subclass defines its own."""
         raise RuntimeError("Function: define backward(ctx, *grads) as a static method")
 
@@ -132,7 +132,7 @@ class _Recorded:
     def __init__(self, function: Any, ctx: FunctionCtx, links: list[Any], shapes: Any) -> None:
         self.name, self.function, self.ctx, self.links, self.shapes = function.__name__, function, ctx, links, shapes
 
-    def pull(self, y_bars: Any, saved: Any, settings: Any) -> list[Any]:  # noqa: ARG002
+    def pull(self, y_bars: Any, saved: Any, settings: Any) -> list[Any]:
         """Call the user's backward pass."""
         grads = self.function.backward(self.ctx, *map(wrapped, y_bars))
         grads = grads if isinstance(grads, tuple) else (grads,)
@@ -141,7 +141,7 @@ class _Recorded:
                 f"function {self.name}Backward returned an incorrect number of gradients (expected "
                 f"{len(self.links)}, got {len(grads)})"
             )
-        found = []
+        found: list[Any] = []
         recorded = any(isinstance(y_bar, Engine) for y_bar in y_bars)
         for link, x_bar in zip(self.links, grads, strict=False):
             if link is None:
@@ -160,7 +160,10 @@ def _recorded(cls: Any, ctx: Any, links: list[Any], trace: Any, args: Any, outpu
     node = record(op, values[0], tuple(links), (), {}, 2)
     node.shape = tuple(y.shape for y in values)
     node.dtype = tuple(y.dtype for y in values)
-    made = {id(y): wrapped(Engine(value, trace, Item(node, k))) for k, (y, value) in enumerate(zip(floats, values, strict=True))}
+    made = {
+        id(y): wrapped(Engine(value, trace, Item(node, k)))
+        for k, (y, value) in enumerate(zip(floats, values, strict=True))
+    }
     for x in getattr(ctx, "dirty", ()):
         if id(x) in made:
             x._x = made[id(x)]._x

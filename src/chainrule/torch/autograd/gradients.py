@@ -48,12 +48,17 @@ def _seeds(tensors: list[Any], cotangents: list[Any], what: str) -> list[tuple[N
             raise RuntimeError(
                 f"Mismatch in shape: grad_output has a shape of {y_bar.shape} and output has a shape of {y.shape}."
             )
-        seeds.append((x._link, y_bar._x))
+        seeds.append((x._link, turned(y_bar._x)))
     return seeds
 
 
 def _values(seeds: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
-    return [(node, np.array(value_of(y_bar), node.dtype)) for node, y_bar in seeds]
+    return [(node, np.array(value_of(y_bar)).astype(node.dtype)) for node, y_bar in seeds]
+
+
+def turned(x: Any) -> Any:
+    """Return a complex gradient in the other convention: PyTorch's is the conjugate of the engine's."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 def backward(
@@ -158,7 +163,9 @@ def grad(
                     f"One of the differentiated Tensors appears to not have been used in the graph: input {k}. Set "
                     f"allow_unused=True if this is the desired behavior."
                 )
-        result.append(None if x_bar is None else wrapped(x_bar if isinstance(x_bar, Engine) else np.array(x_bar)))
+        result.append(
+            None if x_bar is None else wrapped(turned(x_bar if isinstance(x_bar, Engine) else np.array(x_bar)))
+        )
     return tuple(result)
 
 

@@ -71,7 +71,7 @@ class no_grad(_Mode):
         made.__init__()  # type: ignore[misc]
         return made(f)
 
-    def __init__(self, f: Any = None) -> None:  # noqa: ARG002
+    def __init__(self, f: Any = None) -> None:
         super().__init__(False)
 
 
@@ -80,7 +80,7 @@ class enable_grad(no_grad):
 
     __slots__ = ()
 
-    def __init__(self, f: Any = None) -> None:  # noqa: ARG002
+    def __init__(self, f: Any = None) -> None:
         _Mode.__init__(self, True)
 
 

@@ -159,7 +159,12 @@ class MultivariateNormal(Distribution):
     has_rsample = True
 
     def __init__(
-        self, loc: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None, validate_args: Any = None
+        self,
+        loc: Any,
+        covariance_matrix: Any = None,
+        precision_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: Any = None,
     ) -> None:
         if (covariance_matrix is None) == (scale_tril is None):
             raise ValueError("MultivariateNormal: exactly one of covariance_matrix or scale_tril must be given")

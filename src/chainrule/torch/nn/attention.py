@@ -72,7 +72,9 @@ class MultiheadAttention(Module):
     ) -> tuple[Any, Any]:
         """Return the output and the weights."""
         alone = query.ndim == 2
-        q, k, v = (x.unsqueeze(0) if alone else x if self.batch_first else x.transpose(0, 1) for x in (query, key, value))
+        q, k, v = (
+            x.unsqueeze(0) if alone else x if self.batch_first else x.transpose(0, 1) for x in (query, key, value)
+        )
         if key_padding_mask is not None and alone:
             key_padding_mask = key_padding_mask.unsqueeze(0)
         heads = [self._heads(x) for x in self._projected(q, k, v)]
@@ -235,7 +237,12 @@ class TransformerEncoder(Module):
     """Copies of an encoder layer, one after the other."""
 
     def __init__(
-        self, encoder_layer: Any, num_layers: int, norm: Any = None, enable_nested_tensor: bool = True, mask_check: bool = True
+        self,
+        encoder_layer: Any,
+        num_layers: int,
+        norm: Any = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
     ) -> None:
         super().__init__()
         self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
@@ -299,10 +306,14 @@ class Transformer(Module):
         super().__init__()
         sizes = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
         self.encoder = custom_encoder or TransformerEncoder(
-            TransformerEncoderLayer(*sizes, dtype=dtype), num_encoder_layers, LayerNorm(d_model, layer_norm_eps, dtype=dtype)
+            TransformerEncoderLayer(*sizes, dtype=dtype),
+            num_encoder_layers,
+            LayerNorm(d_model, layer_norm_eps, dtype=dtype),
         )
         self.decoder = custom_decoder or TransformerDecoder(
-            TransformerDecoderLayer(*sizes, dtype=dtype), num_decoder_layers, LayerNorm(d_model, layer_norm_eps, dtype=dtype)
+            TransformerDecoderLayer(*sizes, dtype=dtype),
+            num_decoder_layers,
+            LayerNorm(d_model, layer_norm_eps, dtype=dtype),
         )
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
         for parameter in self.parameters():

@@ -84,11 +84,13 @@ class ModuleList(Module):
         super().__init__()
         self.extend(modules or [])
 
-    __len__ = Sequential.__len__
-    __iter__ = Sequential.__iter__
-    __setitem__ = Sequential.__setitem__
-    __delitem__ = Sequential.__delitem__
-    append, extend, insert = Sequential.append, Sequential.extend, Sequential.insert  # type: ignore[assignment]
+    __len__: Any = Sequential.__len__
+    __iter__: Any = Sequential.__iter__
+    __setitem__: Any = Sequential.__setitem__
+    __delitem__: Any = Sequential.__delitem__
+    append: Any = Sequential.append
+    extend: Any = Sequential.extend
+    insert: Any = Sequential.insert
 
     def __getitem__(self, index: Any) -> Any:
         found = list(self._modules.values())[index]
@@ -98,7 +100,8 @@ class ModuleList(Module):
         return ModuleList(itertools.chain(self, other))
 
     def __iadd__(self, modules: Any) -> Self:
-        return self.extend(modules)
+        self.extend(modules)
+        return self
 
 
 class ModuleDict(Module):

@@ -122,16 +122,16 @@ class Embedding(Module):
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     @classmethod
-    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, **settings: Any) -> Any:
+    def from_pretrained(
+        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None, **settings: Any
+    ) -> Any:
         """Return a table of given vectors."""
         rows, columns = embeddings.shape
         return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze, **settings)
 
     def forward(self, input: Any) -> Any:
         """Return the vectors of indices."""
-        return F.embedding(
-            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
-        )
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -221,10 +221,13 @@ class _Conv(Module):
     def forward(self, input: Any) -> Any:
         """Return the output."""
         function = getattr(F, f"conv{self.axes}d")
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             if isinstance(padding, str):
-                total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+                total = [
+                    d * (k - 1) if padding == "same" else 0
+                    for d, k in zip(self.dilation, self.kernel_size, strict=True)
+                ]
                 margins = [n for t in reversed(total) for n in (t // 2, t - t // 2)]
             else:
                 margins = [n for p in reversed(padding) for n in (p, p)]
@@ -454,7 +457,13 @@ class GroupNorm(Module):
     """Mean 0 and variance 1 over groups of channels of each sample."""
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None, dtype: Any = None
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         if num_channels % num_groups:
@@ -525,4 +534,4 @@ class RMSNorm(Module):
         """Return the scaled input."""
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    extra_repr = LayerNorm.extra_repr  # type: ignore[assignment]
+    extra_repr = LayerNorm.extra_repr

@@ -9,11 +9,12 @@ import numpy as np
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 
+from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
 from ..face import Tensor, unwrapped, values_of, wrapped
 from ..writing import assign
-from .adapted import Adapted
-from .hooks import Hooks, RemovableHandle, added
+from .adapted import adapted
+from .hooks import Hooks, added
 from .parameter import Buffer, Parameter
 
 IncompatibleKeys = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
@@ -42,14 +43,14 @@ class Module:
     _transient: set[str]
     _hooks: Hooks
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         object.__setattr__(self, "training", True)
         for name in _REGISTRIES:
             object.__setattr__(self, name, OrderedDict())
         object.__setattr__(self, "_transient", set())
         object.__setattr__(self, "_hooks", Hooks())
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass defines its own."""
         raise TypeError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
@@ -62,7 +63,9 @@ class Module:
 
     def __chainrule__(self) -> Any:
         """Return this module as one of the engine's."""
-        return Adapted(self)
+        return adapted(self)
+
+    __chainrule_face__ = staticmethod(wrapped)
 
     # Attributes
 
@@ -114,7 +117,9 @@ class Module:
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Register a tensor that belongs to the state without being trained; it is saved if `persistent`."""
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         if hasattr(self, name) and name not in self._buffers:
             raise KeyError(f"attribute '{name}' already exists")
         self._buffers[name] = tensor
@@ -126,7 +131,10 @@ class Module:
     def register_parameter(self, name: str, param: Any) -> None:
         """Register a parameter, or None for one that is left out."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
+                f"(torch.nn.Parameter or None required)"
+            )
         self.__dict__.pop(name, None)
         self._parameters[name] = param
 
@@ -168,7 +176,9 @@ class Module:
         """Yield this module and all below it."""
         return (module for _, module in self.named_modules())
 
-    def _named(self, table: str, prefix: str, recurse: bool, remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, table: str, prefix: str, recurse: bool, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -213,7 +223,9 @@ class Module:
 
     # State
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """Return parameters and persistent buffers by name; their values are shared, not copied."""
         found: dict[str, Any] = OrderedDict() if destination is None else destination
         for name, value in self._parameters.items():
@@ -303,7 +315,9 @@ class Module:
     def _converted(self, target: Any) -> Self:
         kind = numpy_dtype(target)
         if kind.kind != "f":
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
+            )
         for module in self.modules():
             for parameter in module._parameters.values():
                 if parameter is not None and isinstance(parameter._x, Engine):
@@ -333,7 +347,7 @@ class Module:
         """Return the module: it is on the CPU."""
         return self
 
-    def cuda(self, device: Any = None) -> Self:  # noqa: ARG002
+    def cuda(self, device: Any = None) -> Self:
         """Refused: there is no GPU here."""
         raise RuntimeError("cuda: chainrule computes on the CPU; leave .cuda() out, or use .to(device) with 'cpu'")
 
@@ -387,8 +401,10 @@ class Module:
             text = repr(module).replace("\n", "\n  ")
             children.append(f"({name}): {text}")
         if not children:
-            return f"{self._get_name()}({', '.join(lines)})" if len(lines) < 2 else (
-                f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+            return (
+                f"{self._get_name()}({', '.join(lines)})"
+                if len(lines) < 2
+                else (f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)")
             )
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
 

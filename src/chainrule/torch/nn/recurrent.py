@@ -1,7 +1,6 @@
 """Recurrent layers and cells, with PyTorch's weights: `weight_ih_l0 [G H, in]`, `weight_hh_l0 [G H, H]`."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,8 +40,8 @@ def _gru_step(from_input: Any, from_state: Any, state: tuple[Any, ...]) -> tuple
 class RNNBase(Module):
     """What recurrent layers share: stacked layers, in one direction or both.
 
-    Takes `[T, B, in]`, `[B, T, in]` with `batch_first`, `[T, in]`, or a `PackedSequence`, and the initial state; returns
-    the outputs of the last layer and the last state of every layer.
+    Takes `[T, B, in]`, `[B, T, in]` with `batch_first`, `[T, in]`, or a `PackedSequence`, and the initial state;
+    returns the outputs of the last layer and the last state of every layer.
     """
 
     gates: ClassVar[int] = 1
@@ -202,14 +201,14 @@ class LSTM(RNNBase):
             raise RuntimeError("LSTM: proj_size is not offered; put a Linear layer behind it")
         super().__init__(*args, **kwargs)
 
-    _step = staticmethod(_lstm_step)  # type: ignore[assignment]
+    _step = staticmethod(_lstm_step)
 
 
 class GRU(RNNBase):
     """Gated recurrent unit."""
 
     gates = 3
-    _step = staticmethod(_gru_step)  # type: ignore[assignment]
+    _step = staticmethod(_gru_step)
 
 
 class _Cell(Module):
@@ -228,9 +227,8 @@ class _Cell(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -limit, limit)
 
-    def _sums(self, input: Any, h: Any) -> Iterator[Any]:
-        yield F.linear(input, self.weight_ih, self.bias_ih)
-        yield F.linear(h, self.weight_hh, self.bias_hh)
+    def _sums(self, input: Any, h: Any) -> tuple[Any, Any]:
+        return F.linear(input, self.weight_ih, self.bias_ih), F.linear(h, self.weight_hh, self.bias_hh)
 
     def _zeros(self, input: Any) -> Any:
         return wrapped(np.zeros((*input.shape[:-1], self.hidden_size), input._x.dtype))
@@ -243,7 +241,9 @@ class _Cell(Module):
 class RNNCell(_Cell):
     """One step of `RNN`."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **kw: Any) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **kw: Any
+    ) -> None:
         super().__init__(input_size, hidden_size, bias, **kw)
         self.nonlinearity = nonlinearity
 

@@ -44,7 +44,11 @@ class _Settings(Module):
 def _layer(name: str, function: Any, _base: type = _Settings, **settings: Any) -> Any:
     """Return the class of a layer that calls a function."""
     text = f"The layer of `{getattr(function, '__name__', name)}`."
-    return type(name, (_base,), {"function": staticmethod(function), "settings": settings, "__doc__": text, "__module__": __name__})
+    return type(
+        name,
+        (_base,),
+        {"function": staticmethod(function), "settings": settings, "__doc__": text, "__module__": __name__},
+    )
 
 
 ReLU, ReLU6 = _layer("ReLU", F.relu, inplace=False), _layer("ReLU6", F.relu6, inplace=False)
@@ -76,7 +80,9 @@ class Softmax2d(Module):
 class PReLU(Module):
     """x, scaled where it is negative by a learned slope."""
 
-    def __init__(self, num_parameters: int = 1, init_: float = 0.25, device: Any = None, dtype: Any = None, **kw: Any) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init_: float = 0.25, device: Any = None, dtype: Any = None, **kw: Any
+    ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         self.weight = made((num_parameters,), dtype)
@@ -110,7 +116,13 @@ _MAX: dict[str, Any] = {
 }  # fmt: skip
 MaxPool1d, MaxPool2d = _layer("MaxPool1d", F.max_pool1d, **_MAX), _layer("MaxPool2d", F.max_pool2d, **_MAX)
 MaxPool3d = _layer("MaxPool3d", F.max_pool3d, **_MAX)
-_MEAN: dict[str, Any] = {"kernel_size": ..., "stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True}
+_MEAN: dict[str, Any] = {
+    "kernel_size": ...,
+    "stride": None,
+    "padding": 0,
+    "ceil_mode": False,
+    "count_include_pad": True,
+}
 AvgPool1d = _layer("AvgPool1d", F.avg_pool1d, **_MEAN)
 AvgPool2d = _layer("AvgPool2d", F.avg_pool2d, **_MEAN, divisor_override=None)
 AvgPool3d = _layer("AvgPool3d", F.avg_pool3d, **_MEAN, divisor_override=None)
@@ -150,7 +162,13 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 Upsample = _layer(
-    "Upsample", F.interpolate, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
+    "Upsample",
+    F.interpolate,
+    size=None,
+    scale_factor=None,
+    mode="nearest",
+    align_corners=None,
+    recompute_scale_factor=None,
 )
 UpsamplingNearest2d = _layer("UpsamplingNearest2d", F.upsample_nearest, size=None, scale_factor=None)
 UpsamplingBilinear2d = _layer("UpsamplingBilinear2d", F.upsample_bilinear, size=None, scale_factor=None)
@@ -237,7 +255,11 @@ class _Pad(Module):
 
 def _pads(name: str, mode: str) -> list[Any]:
     return [
-        type(f"{name}{k}d", (_Pad,), {"axes": k, "mode": mode, "__doc__": f"Margins by {mode} elements.", "__module__": __name__})
+        type(
+            f"{name}{k}d",
+            (_Pad,),
+            {"axes": k, "mode": mode, "__doc__": f"Margins by {mode} elements.", "__module__": __name__},
+        )
         for k in (1, 2, 3)
     ]
 

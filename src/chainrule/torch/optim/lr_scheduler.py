@@ -13,7 +13,7 @@ class LRScheduler:
         self.optimizer, self.last_epoch = optimizer, last_epoch
         for group in optimizer.param_groups:
             if last_epoch == -1:
-                group["initial_lr"] = group["lr"]
+                group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
                 raise KeyError("param 'initial_lr' is not specified in param_groups when resuming an optimizer")
         self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
@@ -225,7 +225,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             t, length = t - length, length * self.T_mult
         return [self.eta_min + (b - self.eta_min) * (1 + math.cos(math.pi * t / length)) / 2 for b in self.base_lrs]
 
-    def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
+    def step(self, epoch: float | None = None) -> None:
         """Set the rates of the next epoch, or of a fractional one."""
         self._at = epoch
         super().step(None if epoch is None else math.floor(epoch))
@@ -263,7 +263,9 @@ class CyclicLR(LRScheduler):
     def _scaled(self, cycle: int) -> float:
         if self._scale is not None:
             return self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
-        return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (cycle - 1), "exp_range": self.gamma**self.last_epoch}[self.mode]
+        return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (cycle - 1), "exp_range": self.gamma**self.last_epoch}[
+            self.mode
+        ]
 
     def get_lr(self) -> list[float]:
         """Return the rates."""
@@ -340,13 +342,16 @@ class OneCycleLR(LRScheduler):
             low, high = self._momenta
             path = [high, low, high, high]
             _set_momentum(self.optimizer, self._between(path[phase], path[phase + 1], part))
-        return [self._between(*self._values(top)[phase : phase + 2], part) for top in self._tops]
+        paths = [self._values(top)[phase : phase + 2] for top in self._tops]
+        return [self._between(a, b, part) for a, b in paths]
 
 
 class SequentialLR(LRScheduler):
     """Schedules one after the other, changing at milestones."""
 
-    def __init__(self, optimizer: Any, schedulers: Sequence[Any], milestones: Sequence[int], last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Any, schedulers: Sequence[Any], milestones: Sequence[int], last_epoch: int = -1
+    ) -> None:
         self.optimizer, self._schedulers, self._milestones = optimizer, list(schedulers), list(milestones)
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
@@ -438,4 +443,5 @@ class ReduceLROnPlateau:
         """Return the rates that are set now."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    state_dict, load_state_dict = LRScheduler.state_dict, LRScheduler.load_state_dict  # type: ignore[assignment]
+    state_dict: Any = LRScheduler.state_dict
+    load_state_dict: Any = LRScheduler.load_state_dict

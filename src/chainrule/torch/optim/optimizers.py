@@ -35,6 +35,14 @@ class _ByEngine(Optimizer):
                 state[name] = 0 if name == "step" else np.full(value.shape, initial, value.dtype)
         rule._update(value, grad, state, settings)
 
+    def __chainrule__(self) -> Any:
+        """Return the engine's optimiser of the same parameters and settings."""
+        groups = [
+            {"params": [p._x for p in group["params"]], **{name: _number(group[name]) for name in self.names}}
+            for group in self.param_groups
+        ]
+        return type(self).engine(groups, **{name: groups[0][name] for name in self.names})
+
 
 def _number(x: Any) -> Any:
     return x.item() if hasattr(x, "item") else x
@@ -279,7 +287,9 @@ class LBFGS(Optimizer):
     def step(self, closure: Any = None) -> Any:
         """Take up to `max_iter` steps; return the loss before the first."""
         if closure is None:
-            raise TypeError("LBFGS.step: expected a closure that clears the gradients, computes the loss and returns it")
+            raise TypeError(
+                "LBFGS.step: expected a closure that clears the gradients, computes the loss and returns it"
+            )
         losses: list[Any] = []
 
         def evaluate(flat: Any) -> tuple[float, Any]:

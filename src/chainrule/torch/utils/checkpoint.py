@@ -8,7 +8,9 @@ from ..autograd.modes import enable_grad, is_grad_enabled
 from ..face import Tensor
 
 
-def checkpoint(function: Any, *args: Any, use_reentrant: Any = None, preserve_rng_state: bool = True, **kwargs: Any) -> Any:
+def checkpoint(
+    function: Any, *args: Any, use_reentrant: Any = None, preserve_rng_state: bool = True, **kwargs: Any
+) -> Any:
     """Return `function(*args)`; its values are computed a second time in the backward pass.
 
     The function may use parameters: they receive their gradients as well. It must not draw random numbers.

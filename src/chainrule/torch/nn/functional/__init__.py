@@ -1,8 +1,10 @@
 """`torch.nn.functional`: functions without state."""
 
-from ...indexing import one_hot
-from ...products import pdist
-from ...shapes import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from ...diagonals import channel_shuffle as channel_shuffle
+from ...diagonals import pixel_shuffle as pixel_shuffle
+from ...diagonals import pixel_unshuffle as pixel_unshuffle
+from ...indexing import one_hot as one_hot
+from ...products import pdist as pdist
 from .activations import *
 from .layers import *
 from .losses import *

@@ -178,7 +178,9 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 @faced
 def prelu(input: Any, weight: Any) -> Any:
     """Return x, scaled where it is negative by a slope for each channel."""
-    if weight.size > 1 and input.ndim > 1:
+    if weight.size == 1:
+        weight = np.reshape(weight, ())
+    elif input.ndim > 1:
         weight = np.reshape(weight, (-1, *[1] * (input.ndim - 2)))
     return np.where(np.greater(input, 0), input, weight * input)
 
@@ -189,9 +191,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     return functional.glu(input, dim)
 
 
-def rrelu(
-    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
-) -> Any:
+def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     """Return x, scaled where it is negative by a random slope, or by the mean slope in evaluation."""
     slope: Any = (lower + upper) / 2
     if training:
@@ -294,7 +294,9 @@ def _alpha(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> A
         return input * 0
     a = 1 / math.sqrt((1 - p) * (1 + p * low**2))
     kept = (rng_of(None).random(shape) >= p).astype(input._x.dtype)
-    return _into(input, input * (kept * a).astype(kept.dtype) + (a * low * (1 - kept) - a * low * p).astype(kept.dtype), inplace)
+    return _into(
+        input, input * (kept * a).astype(kept.dtype) + (a * low * (1 - kept) - a * low * p).astype(kept.dtype), inplace
+    )
 
 
 # Attention

@@ -91,9 +91,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 
 
 @faced
-def fold(
-    input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Any:
+def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Return the sum of windows given as columns."""
     return functional.fold(input, _one(output_size), _one(kernel_size), _one(dilation), _one(padding), _one(stride))
 
@@ -212,9 +210,7 @@ def _winners(x: Any, sizes: Sequence[int]) -> Any:
     flat = np.arange(math.prod(space)).reshape(space)
     found = np.zeros((*x.shape[: x.ndim - len(sizes)], *sizes), np.int64)
     for place in np.ndindex(*sizes):
-        window = tuple(
-            slice(k * n // m, -(-(k + 1) * n // m)) for k, n, m in zip(place, space, sizes, strict=True)
-        )
+        window = tuple(slice(k * n // m, -(-(k + 1) * n // m)) for k, n, m in zip(place, space, sizes, strict=True))
         part = x[(..., *window)].reshape(*found.shape[: found.ndim - len(sizes)], -1)
         found[(..., *place)] = flat[window].ravel()[part.argmax(-1)]
     return found
@@ -228,9 +224,7 @@ adaptive_max_pool3d = _adaptive_max("adaptive_max_pool3d", 3)
 def _lp(axes: int) -> Any:
     pool = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}[axes]
 
-    def function(
-        input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-    ) -> Any:
+    def function(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
         sizes = tuple(kernel_size) if isinstance(kernel_size, tuple | list) else (kernel_size,) * axes
         means = pool(np.power(input, norm_type), _one(kernel_size), _step(stride), 0, ceil_mode)
         total = functional.relu(np.sign(means) * functional.relu(np.absolute(means))) * math.prod(sizes)
@@ -260,10 +254,17 @@ def _unpool(axes: int) -> Any:
         flat = np.reshape(input, (rows, -1))
         places = plain(indices).reshape(rows, -1) + np.arange(rows)[:, None] * cells
         base = Engine(np.zeros(rows * cells, input.dtype), input._trace, None) if isinstance(input, Engine) else None
-        made = base.at[places.ravel()].set(np.reshape(flat, (-1,))) if base is not None else flat
+        if base is None:
+            raise RuntimeError("max_unpool: expected floating-point numbers")
+        row, where = np.reshape(flat, (-1,)), places.ravel()
+        # Each element gets the gradient of its place, also if another one was written there later.
+        made = base.at[where].set(stop_gradient(row)).at[where].add(row - stop_gradient(row))
         return np.reshape(made, (*lead, *sizes))
 
-    function.__name__, function.__doc__ = f"max_unpool{axes}d", "Return the elements at the places they were taken from."
+    function.__name__, function.__doc__ = (
+        f"max_unpool{axes}d",
+        "Return the elements at the places they were taken from.",
+    )
     return faced(function)
 
 

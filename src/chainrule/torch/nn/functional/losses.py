@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.nn import functional
+from chainrule.rules.arrays.shape import broadcast_to
 from chainrule.rules.elementary.compare import stop_gradient
 
 from ...dtypes import promoted
@@ -101,7 +102,10 @@ def cross_entropy(
             f"cross_entropy: expected target of shape {[*input.shape[:1], *input.shape[2:]]} for input "
             f"{list(input.shape)}, got {list(target.shape)}"
         )
-    settings: dict[str, Any] = {"reduction": _reduction(size_average, reduce, reduction), "label_smoothing": label_smoothing}
+    settings: dict[str, Any] = {
+        "reduction": _reduction(size_average, reduce, reduction),
+        "label_smoothing": label_smoothing,
+    }
     axis = 1 if input.ndim > 1 else 0
     return functional.cross_entropy(input, target, weight, ignore_index, axis=axis, **settings)
 
@@ -266,9 +270,9 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return the mean over all other classes of how far their scores come within the margin."""
-    x = np.reshape(input, (1, -1)) if input.ndim == 1 else input
+    x = np.reshape(input, (1, -1)) if input.ndim <= 1 else input
     found = functional.multi_margin_loss(x, np.reshape(target, (-1,)), p, margin, weight, "none")
-    found = np.reshape(found, ()) if input.ndim == 1 and target.ndim == 0 else found
+    found = np.reshape(found, ()) if input.ndim <= 1 and target.ndim == 0 else found
     return _finished(found, _reduction(size_average, reduce, reduction))
 
 
@@ -355,7 +359,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return _distance(x1, x2, p, eps, keepdim)
 
 
-def _cosine(a: Any, b: Any, dim: int, eps: float) -> Any:
+def _cosine(a: Any, b: Any, dim: Any, eps: float) -> Any:
     product = np.sum(a * b, axis=dim)
     size = [np.sum(x * x, axis=dim) for x in (a, b)]
     lengths = [np.sqrt(np.where(np.less(n, eps * eps), np.asarray(eps * eps, n.dtype), n)) for n in size]
@@ -366,7 +370,9 @@ def _cosine(a: Any, b: Any, dim: int, eps: float) -> Any:
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between vectors along an axis."""
     a, b = promoted(x1, x2)
-    return _cosine(a, b, dim, eps)
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a, b = (x if x.shape == shape else broadcast_to(x, shape) for x in (a, b))
+    return _cosine(a, b, dim if shape else None, eps)
 
 
 @faced

@@ -24,13 +24,18 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
     if mode == "constant":
         return np.pad(x, widths, constant_values=0 if value is None else value) if x.ndim else x
+    if not x.size:
+        shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+        return np.zeros(shape, x.dtype) + np.sum(x)
     for axis, (a, b) in enumerate(widths):
         if a or b:
             n = x.shape[axis]
             places = np.arange(-a, n + b)
             if mode == "reflect":
                 if max(a, b) >= n:
-                    raise RuntimeError(f"Padding size should be less than the corresponding input dimension, got {a}, {b}")
+                    raise RuntimeError(
+                        f"Padding size should be less than the corresponding input dimension, got {a}, {b}"
+                    )
                 places = np.abs(places)
                 places = np.where(places >= n, 2 * (n - 1) - places, places)
             elif mode == "replicate":
@@ -111,7 +116,9 @@ def interpolate(
     return y
 
 
-def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Any:
+def upsample(
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None
+) -> Any:
     """Return larger images; `interpolate` is its newer name."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 

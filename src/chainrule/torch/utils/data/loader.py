@@ -44,7 +44,7 @@ def default_collate(batch: list[Any]) -> Any:
     if isinstance(first, Mapping):
         return {key: default_collate([sample[key] for sample in batch]) for key in first}
     if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*map(default_collate, zip(*batch, strict=True)))
+        return type(first)(*(default_collate(list(column)) for column in zip(*batch, strict=True)))
     if isinstance(first, list | tuple):
         if len({len(sample) for sample in batch}) > 1:
             raise RuntimeError("each element in list of batch should be of equal size")
@@ -88,7 +88,9 @@ class DataLoader:
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-            raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
+            raise ValueError(
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+            )
         self.dataset, self.num_workers, self.drop_last = dataset, num_workers, drop_last
         self.generator, self.pin_memory = generator, pin_memory
         self.is_stream = isinstance(dataset, IterableDataset)

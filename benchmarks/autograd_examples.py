@@ -1,0 +1,187 @@
+"""Run the examples of HIPS autograd with autograd and with chainrule's door to it, and compare results and times.
+
+    git clone https://github.com/HIPS/autograd && pip install autograd matplotlib
+    python benchmarks/autograd_examples.py autograd [--only neural_net] [--rounds 3]
+
+Each example runs in a process of its own, with fewer iterations, random numbers of one seed, random images in place of
+MNIST, and without drawing. The numbers that it prints must agree. The time is that of the processor for a second run in
+the process, so without imports and compilers, and without callbacks, which mostly draw; the least of several rounds.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ENGINES = ("autograd", "chainrule")
+SKIPPED = {"data", "data_mnist", "__init__"}
+FEWER = [
+    (r"num_iters=\d{3,4}", "num_iters=20"),
+    (r"num_iters=num_epochs \* num_batches", "num_iters=10"),
+    (r"num_iters = 200", "num_iters = 20"),
+    (r"num_epochs = 50", "num_epochs = 1"),
+    (r'"maxiter": \d\d', '"maxiter": 5'),
+    (r"range\(1000?\)", "range(20)"),
+    (r"num_iters=20, callback", "num_iters=2, callback"),
+    (r"RandomState\(\)", "RandomState(0)"),
+]
+"""Changes of an example's text that leave its functions as they are."""
+TOLERANCE = 1e-4
+
+
+def images() -> types.ModuleType:
+    """A stand-in for the example's download of MNIST."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+
+    def mnist() -> tuple[object, ...]:
+        pictures = rng.integers(0, 256, (1400, 28, 28)).astype(np.uint8)
+        labels = rng.integers(0, 10, 1400)
+        return pictures[:1000], labels[:1000], pictures[1000:], labels[1000:]
+
+    made = types.ModuleType("data_mnist")
+    made.mnist = mnist  # type: ignore[attr-defined]
+    return made
+
+
+class Drawing(types.ModuleType):
+    """A stand-in for matplotlib, whose every name and result is another such object: drawing is no part of the time."""
+
+    def __getattr__(self, name: str) -> "Drawing":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Drawing(name)
+
+    def __call__(self, *_: object, **__: object) -> "Drawing":
+        """Draw nothing."""
+        return Drawing("result")
+
+    def __iter__(self) -> Iterator["Drawing"]:
+        return iter((Drawing("first"), Drawing("second")))
+
+
+def quiet_plots() -> None:
+    for name in ("matplotlib", "matplotlib.pyplot", "matplotlib.image", "matplotlib.cm"):
+        sys.modules[name] = Drawing(name)
+
+
+def few_steps() -> None:
+    """Make SciPy's minimizer stop early."""
+    import scipy.optimize
+
+    minimize = scipy.optimize.minimize
+
+    def short(*args: object, **settings: object) -> object:
+        settings["options"] = {"maxiter": 3}
+        return minimize(*args, **settings)  # type: ignore[call-overload]
+
+    scipy.optimize.minimize = short
+
+
+def run_one(path: Path, engine: str) -> None:
+    """Run one example in this process, and print its output and its time as JSON."""
+    if engine == "chainrule":
+        from chainrule.autograd import install
+
+        install()
+    import numpy as np
+
+    sys.path.insert(0, str(path.parent))
+    sys.modules["data_mnist"] = images()
+    quiet_plots()
+    few_steps()
+    text = path.read_text()
+    for pattern, fewer in FEWER:
+        text = re.sub(pattern, fewer, text)
+    printed: list[io.StringIO] = []
+    for version in (text, re.sub(r",\s*callback=\w+", "", text)):
+        code = compile(version, str(path), "exec")
+        np.random.seed(0)  # noqa: NPY002 - the examples draw from NumPy's global generator
+        printed.append(io.StringIO())
+        start = time.process_time()
+        with contextlib.redirect_stdout(printed[-1]):
+            exec(code, {"__name__": "__main__", "__file__": str(path)})
+    print(json.dumps({"seconds": time.process_time() - start, "printed": printed[0].getvalue()}), file=sys.__stdout__)
+
+
+def numbers(text: str) -> list[float]:
+    """The floating-point numbers in a printed text."""
+    return [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.\d*(?:e[-+]?\d+)?", text)]
+
+
+def agree(a: str, b: str) -> bool:
+    xs, ys = numbers(a), numbers(b)
+    return len(xs) == len(ys) and all(abs(x - y) <= TOLERANCE * max(1.0, abs(x)) for x, y in zip(xs, ys, strict=True))
+
+
+def call(path: Path, engine: str, limit: float) -> dict[str, object]:
+    command = [sys.executable, __file__, "--one", str(path), "--engine", engine]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit, cwd=path.parent, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"failed": f"over {limit:.0f} s"}
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1][:150] if done.stderr.strip() else "no output"}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def examples(folder: Path, only: Iterable[str]) -> list[Path]:
+    found = sorted(folder.glob("examples/*.py")) + sorted(folder.glob("examples/fluidsim/*.py"))
+    wanted = set(only)
+    return [p for p in found if p.stem not in SKIPPED and (not wanted or p.stem in wanted)]
+
+
+def compare(path: Path, rounds: int, limit: float) -> tuple[str, float | None]:
+    best: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for _ in range(rounds):
+        for engine in ENGINES:
+            found = call(path, engine, limit)
+            if "failed" in found:
+                return f"{engine} fails: {found['failed']}", None
+            best[engine] = min(best.get(engine, float("inf")), float(found["seconds"]))  # type: ignore[arg-type]
+            texts[engine] = str(found["printed"])
+    ratio = best["autograd"] / best["chainrule"]
+    verdict = "same" if agree(*texts.values()) else "OTHER NUMBERS"
+    return f"{best['autograd']:8.2f} s {best['chainrule']:8.2f} s {ratio:6.2f} x  {verdict}", ratio
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", nargs="?", type=Path, help="the folder of a checkout of HIPS autograd")
+    parser.add_argument("--only", nargs="*", default=[], help="names of examples")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds for one run")
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        run_one(given.one, given.engine)
+        return
+    if given.checkout is None or not (given.checkout / "examples").is_dir():
+        parser.error("expected the folder of a checkout of HIPS autograd, with its examples/")
+    ratios = []
+    print(f"{'example':32} {'autograd':>10} {'chainrule':>10}")
+    for path in examples(given.checkout.resolve(), given.only):
+        line, ratio = compare(path, given.rounds, given.limit)
+        print(f"{path.stem:32} {line}", flush=True)
+        ratios += [] if ratio is None else [ratio]
+    if ratios:
+        print(f"median {statistics.median(ratios):.2f} x, least {min(ratios):.2f} x, of {len(ratios)}")
+
+
+if __name__ == "__main__":
+    main()

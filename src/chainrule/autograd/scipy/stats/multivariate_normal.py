@@ -1,0 +1,73 @@
+"""autograd.scipy.stats.multivariate_normal: `logpdf(x, mean=None, cov=1, allow_singular=False)`, `pdf`, `entropy`."""
+
+from typing import Any
+
+import numpy as np
+import scipy.stats as _stats
+
+from .standard import exponential
+
+__all__ = ["entropy", "logpdf", "pdf", "rvs"]
+
+rvs = _stats.multivariate_normal.rvs
+_LOG_2PI = float(np.log(2 * np.pi))
+_SMALL = 1e6 * float(np.finfo(float).eps)
+"""SciPy's bound for the eigenvalues that count as zero, relative to the largest."""
+
+
+def _parameters(x: Any, mean: Any, cov: Any) -> tuple[Any, Any]:
+    """Return a mean [d] and a covariance [d, d]."""
+    shapes = [np.shape(v)[-1] for v in (mean, cov) if v is not None and np.ndim(v)]
+    d = max(shapes) if shapes else (np.shape(x)[-1] if np.ndim(x) else 1)
+    mean = np.zeros(d) if mean is None else mean
+    if np.ndim(cov) == 0:
+        cov = cov * np.eye(d)
+    elif np.ndim(cov) == 1:
+        cov = np.diag(cov)
+    return mean, cov
+
+
+def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
+    """Return the logarithm of the density at `x` [..., d].
+
+    With `allow_singular` directions without variance do not count; otherwise a `cov` that is not positive definite
+    raises LinAlgError.
+    """
+    mean, cov = _parameters(x, mean, cov)
+    deviation = x - mean
+    if np.ndim(deviation) and cov.shape == (1, 1) and np.shape(deviation)[-1] != 1:
+        deviation = deviation[..., None]
+    if allow_singular:
+        return _singular(deviation, cov)
+    sign, log_det = np.linalg.slogdet(cov)
+    if not sign > 0:
+        raise np.linalg.LinAlgError("multivariate_normal: cov is not positive definite; pass allow_singular=True")
+    return -(_distances(deviation, cov) + cov.shape[0] * _LOG_2PI + log_det) / 2
+
+
+def _distances(deviation: Any, cov: Any) -> Any:
+    """Return the squared Mahalanobis distance of each deviation [..., d]."""
+    if np.ndim(deviation) == 1:
+        return np.dot(deviation, np.linalg.solve(cov, deviation))
+    flat = np.reshape(deviation, (-1, cov.shape[0]))
+    distances = np.sum(flat * np.transpose(np.linalg.solve(cov, np.transpose(flat))), axis=1)
+    return np.reshape(distances, np.shape(deviation)[:-1])
+
+
+def _singular(deviation: Any, cov: Any) -> Any:
+    """Return the logarithm of the density within the directions that have a variance."""
+    values, vectors = np.linalg.eigh(cov)
+    plain = getattr(values, "detach", lambda: values)()
+    kept = np.flatnonzero(np.asarray(plain) > _SMALL * np.max(np.abs(np.asarray(plain))))
+    values, vectors = values[kept], vectors[:, kept]
+    distances = np.sum((deviation @ vectors) ** 2 / values, axis=-1)
+    return -(distances + len(kept) * _LOG_2PI + np.sum(np.log(values))) / 2
+
+
+pdf = exponential(logpdf)
+
+
+def entropy(mean: Any = None, cov: Any = 1.0) -> Any:
+    """Return the differential entropy, in nats."""
+    mean, cov = _parameters(mean, mean, cov)
+    return (cov.shape[0] * (1 + _LOG_2PI) + np.linalg.slogdet(cov)[1]) / 2 + 0.0 * np.sum(mean)

@@ -1,0 +1,1 @@
+"""Grading hand-written backward passes: submissions run in a box, and `check` says what is wrong with each."""
