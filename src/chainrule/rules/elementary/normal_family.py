@@ -220,6 +220,3 @@ OF_SCIPY.update(
         **{"spence": spence, "ndtr": ndtr, "entr": entr, "rel_entr": rel_entr, "kl_div": kl_div},
     }
 )
-
-NAMES = (*OF_SCIPY, "lambertw", "zeta")
-"""The functions of `scipy.special` that formulas may name."""
