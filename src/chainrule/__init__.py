@@ -22,6 +22,7 @@ from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
+from chainrule.core.transforms.implicit import custom_root, fixed_point
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
 from chainrule.core.transforms.sparse import sparsity_pattern
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
         numpy,
         optim,
         random,
+        scipy,
         special,
+        stats,
         train,
     )
     from chainrule.check.measuring.costs import cost
@@ -79,7 +82,9 @@ _LAZY_MODULES = frozenset(
         "numpy",
         "optim",
         "random",
+        "scipy",
         "special",
+        "stats",
         "train",
     }
 )
@@ -122,6 +127,7 @@ __all__ = [
     "cos",
     "cost",
     "custom",
+    "custom_root",
     "data",
     "detect_nonfinite",
     "distributed",
@@ -134,6 +140,7 @@ __all__ = [
     "explain",
     "explain_grad",
     "explore",
+    "fixed_point",
     "full",
     "gelu",
     "grad",
@@ -162,6 +169,7 @@ __all__ = [
     "random",
     "relu",
     "save",
+    "scipy",
     "seed",
     "sigmoid",
     "silu",
@@ -172,6 +180,7 @@ __all__ = [
     "special",
     "sqrt",
     "stack",
+    "stats",
     "stop_gradient",
     "tanh",
     "tensor",
