@@ -36,10 +36,10 @@ NEAREST = {
 
 
 def nearest(name: str) -> str:
-    r"""Return the end of the error for a name that the package lacks.
+    """Return the end of the error for a name that the package lacks.
 
     >>> nearest("manual_seed")
-    '; here it is cr.seed(n), or use PyTorch\'s names: import chainrule.torch as torch'
+    "; here it is cr.seed(n), or use PyTorch's names: import chainrule.torch as torch"
     """
     found = NEAREST.get(name)
     return "" if found is None else f"; here it is {found}, or use PyTorch's names: import chainrule.torch as torch"
