@@ -14,7 +14,7 @@ from chainrule.present.texts import Words, check_lang
 
 from .page import content
 from .scene import Scene, stage
-from .svg import draw
+from .svg import draw, inside
 from .texts import TEXT
 from .vertices import Vertex, read_recording, read_tensor
 
@@ -61,9 +61,18 @@ class Graph:
         notes = [words("left_out", n=f"{self.left_out:,}")] if self.left_out else []
         return notes if output.gradient is not None else [*notes, words["no_gradient"]]
 
-    def to_svg(self, animate: bool = False) -> str:
-        """Return the drawing as SVG; with `animate`, the boxes light up in the order of the two passes."""
-        return draw(self._scene, self.lang, self._heading(), self._notes(), animate)
+    def to_svg(self, animate: bool = False, opened: bool = True) -> str:
+        """Return the drawing as SVG; with `animate`, the boxes light up in the order of the two passes.
+
+        Below it, if `opened`, is the drawing of what each folded block contains.
+        """
+        folds = self._scene.folds if opened else []
+        first = len(self._scene.items)
+        below = []
+        for fold in folds:
+            below.append(inside(fold, self.lang, first))
+            first += len(fold.copies[0]) * 3
+        return draw(self._scene, self.lang, self._heading(), self._notes(), animate, below)
 
     def to_html(self, animate: bool = False) -> str:
         """Return a page with the drawing, the inside of each folded block, and the formulas of the operations."""
@@ -71,7 +80,7 @@ class Graph:
         return page(title, self.lang, tag("h1", title), self._content(animate))
 
     def _content(self, animate: bool = False) -> Markup:
-        return content(self.to_svg(animate), self.vertices, self._scene, self.lang)
+        return content(self.to_svg(animate, opened=False), self.vertices, self._scene, self.lang)
 
     def save(self, path: str | Path, animate: bool = False) -> None:
         """Write the drawing to a file: `.svg` or `.html`."""
