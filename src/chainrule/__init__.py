@@ -36,6 +36,7 @@ from chainrule.rules.elementary.selection import where
 from chainrule.rules.elementary.trigonometric import cos, sin, tanh
 from chainrule.rules.linalg.einsum import einsum
 from chainrule.rules.linalg.matmul import matmul
+from chainrule.rules.meanings.functions import nearest as _nearest
 from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
@@ -199,7 +200,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
         return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{_nearest(name)}")
 
 
 def __dir__() -> list[str]:

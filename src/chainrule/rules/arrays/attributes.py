@@ -79,6 +79,8 @@ def view(self: Tensor, dtype: Any = None, type: Any = None) -> Any:
     """Return a tensor that shares the memory. Raises TypeError for another dtype or class: the bits would change
     meaning.
     """
+    if isinstance(dtype, int | tuple | list):
+        raise TypeError(f"x.view: got {dtype!r}, expected a dtype; for another shape write x.reshape({dtype!r}, ...)")
     cls = dtype if inspect.isclass(dtype) and issubclass(dtype, np.ndarray) else type
     if cls is not None and cls is not np.ndarray:
         raise TypeError(f"x.view: a tensor cannot be viewed as {cls.__name__}; use x.numpy().view(...)")
