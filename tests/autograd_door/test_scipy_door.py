@@ -10,13 +10,13 @@ from chainrule.autograd.test_util import check_grads
 
 pytest.importorskip("scipy")
 
-import scipy.integrate  # noqa: E402
-import scipy.linalg  # noqa: E402
-import scipy.signal  # noqa: E402
-import scipy.special  # noqa: E402
-import scipy.stats  # noqa: E402
+import scipy.integrate
+import scipy.linalg
+import scipy.signal
+import scipy.special
+import scipy.stats
 
-from chainrule.autograd.scipy import integrate, linalg, misc, signal, special, stats  # noqa: E402
+from chainrule.autograd.scipy import integrate, linalg, misc, signal, special, stats
 
 X = onp.array([0.3, 0.6, 0.8])
 
