@@ -75,7 +75,7 @@ def item(self: Tensor, *place: Any) -> Any:
     return self._value.item(*place) if place else self._value.item()
 
 
-def view(self: Tensor, dtype: Any = None, type: Any = None) -> Any:
+def view(self: Tensor, dtype: Any = None, type: Any = None, *_: int) -> Any:
     """Return a tensor that shares the memory. Raises TypeError for another dtype or class: the bits would change
     meaning.
     """
