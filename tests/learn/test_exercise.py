@@ -95,6 +95,7 @@ def number_exercise():
         (lambda v: -v, "sign"),
         (lambda v: 2 * v, "2 times"),
         (lambda v: 7.77, "Not right"),
+        (lambda v: -2.4 * v, "Not right"),
         (lambda v: "1,5", "decimal point"),
         (lambda v: "[[1, 2]]", "shape"),
         (lambda v: "os.system('x')", "cannot be read"),
