@@ -516,7 +516,7 @@ def test_assert_gradients():
     ("hint", "said", "kept_back"),
     [
         ("none", "linear: The gradient is wrong.", ("sign", "W", "expected")),
-        ("cause", "sign: the sign is wrong", ("expected", "analytic", "reproduce")),
+        ("cause", ": sign: ", ("expected", "analytic", "reproduce")),
         ("full", "reproduce:", ()),
     ],
 )
@@ -526,6 +526,17 @@ def test_assert_gradients_reveals_no_more_than_the_hint(hint, said, kept_back):
     message = str(failed.value)
     assert said in message
     assert not any(part in message for part in kept_back)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "is wrong; line "), ("ko", "행: `-y_bar * np.cos(x)`")])
+def test_a_cause_names_the_line_but_not_what_belongs_there(lang, said):
+    def backward(y_bar, x):
+        return -y_bar * np.cos(x)
+
+    with pytest.raises(AssertionError) as failed:
+        cr.assert_gradients(np.sin, X, backward=backward, hint="cause", lang=lang)
+    assert said in str(failed.value)
+    assert not any(words in str(failed.value) for words in ("makes the gradient right", "쓰면 맞습니다"))
 
 
 def test_assert_gradients_in_korean_and_with_wrong_settings():

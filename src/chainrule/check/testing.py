@@ -1,6 +1,7 @@
 """`assert_gradients`: a gradient check for test suites, which fails the test and says as much about why as is wanted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from chainrule.present.escape import terminal
@@ -64,4 +65,14 @@ def _cause(finding: Finding, t: Words) -> str:
     if not finding.hypotheses:
         return where + said(finding.message, t.lang)
     likeliest = finding.hypotheses[0]
-    return f"{where}{code_name(likeliest.code, t)}: {reason(likeliest, t.lang)}"
+    return f"{where}{code_name(likeliest.code, t)}: {_without_repair(likeliest, t)}"
+
+
+def _without_repair(hypothesis: Any, t: Words) -> str:
+    """Return what a hypothesis says, but not what would make the gradient right: that is the student's part."""
+    detail = hypothesis.detail
+    if "wanted" not in detail:
+        return reason(hypothesis, t.lang)
+    told = {key: value for key, value in detail.items() if key not in ("written", "wanted")} | {"text": detail["what"]}
+    place = f"{t('line', n=detail['line'])}: `{detail['written']}`"
+    return f"{reason(replace(hypothesis, detail=told), t.lang)}; {place}"
