@@ -1,4 +1,4 @@
-"""`assert_gradients`: a gradient check for test suites, which fails the test and says as much about why as is wanted."""
+"""`assert_gradients`: a gradient check for test suites; a failure says as much about the cause as is wanted."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +21,8 @@ def assert_gradients(
 ) -> CheckReport:
     """Assert that the gradient of `f` at `args` is right, and return the report.
 
-    Takes the arguments of `check`; an object with `forward` and `backward` is checked by `check_layer`. `hint` is what a
-    failure reveals: "none" only that the gradient of this function is wrong, "cause" one sentence for each argument,
+    Takes the arguments of `check`; an object with `forward` and `backward` is checked by `check_layer`. `hint` is what
+    a failure reveals: "none" only that the gradient of this function is wrong, "cause" one sentence for each argument,
     "full" the whole report, with the expected formula. `lang` is "en" or "ko".
 
     Raises AssertionError if the gradient is not right, and ValueError for another `hint` or `lang`.
