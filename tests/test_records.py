@@ -139,6 +139,7 @@ def test_every_fact_has_a_default_and_a_text() -> None:
             assert isinstance(body[k + 1], ast.Expr), f"{ast.unparse(node.target)} has no docstring"
     own = cr.custom(lambda x: x)
     facts = {key: value for key, value in vars(Facts).items() if not key.startswith("_")}
+    del facts["on_complex"]  # a custom operation may compute with complex numbers: its rules are the user's
     assert all(getattr(own, key) == value for key, value in facts.items())
 
 

@@ -453,6 +453,66 @@ def test_a_mask_for_a_gradient_is_a_finding_and_no_exception(kind):
     assert [f.verdict for f in report.findings] == ["dtype", "wrong"]
 
 
+def ddof(g, x):
+    n = len(x)
+    return g * 2 * (x - x.mean(0)) / n
+
+
+def overwritten(g, x):
+    d = g * np.cos(x)
+    d = g * 2 * x
+    return d  # noqa: RET504
+
+
+def one_row_for_all(g, p, y):
+    d = np.zeros_like(p)
+    d[:, y] = g
+    return d
+
+
+def repeated(g, table, at):
+    d = np.zeros_like(table)
+    d[at] += g
+    return d
+
+
+def axis_elsewhere(g, x):
+    return x * 0 + g[None, :]
+
+
+def scale_forgotten(g, x, w):
+    d = x.shape[1]
+    up = g @ w.T
+    return up, x.T @ g / np.sqrt(d)
+
+
+def exp_forgotten(g, x):
+    return g * (1 - x)
+
+
+def three_forgotten(g, x):
+    return g * (1 + x**2 / 7)
+
+
+CLASSICS = {
+    "n for n - 1": (lambda x: x.var(0, ddof=1), ddof, (SQUARE[0],), "n - 1"),
+    "overwritten": (lambda x: np.sin(x) + x**2, overwritten, (TABLE,), "d += "),
+    "one row for all": (lambda p, y: p[range(5), y], one_row_for_all, (TABLE, np.array([0, 3, 1, 1, 2])), "len(y)"),
+    "repeated": (lambda t, at: t[at], repeated, (TABLE, np.array([0, 2, 2, 4])), "np.add.at(d, at, g)"),
+    "axis elsewhere": (lambda x: x.sum(1), axis_elsewhere, (SQUARE[0],), "g[:, None]"),
+    "scale": (lambda x, w: x @ w / 5**0.5, scale_forgotten, (TABLE.T.copy(), TABLE), "/ d ** 0.5"),
+    "function": (lambda x: x - np.exp(x), exp_forgotten, (TABLE,), "np.exp(x)"),
+    "number": (lambda x: x + x**3 / 7, three_forgotten, (TABLE,), "3 * (x ** 2 / 7)"),
+}
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_classic_mistakes_are_repaired(name):
+    forward, backward, arguments, wanted = CLASSICS[name]
+    finding = cr.check(forward, *arguments, backward=backward).findings[0]
+    assert wanted in finding.detail["wanted"], finding.detail
+
+
 def test_what_is_only_seen_follows_unexplained():
     weights = np.array([[0.3], [1.7], [0.9]])
     backward = eval("lambda g, x: w * g / np.cosh(x) ** 2", {"w": weights, "np": np})  # without a source

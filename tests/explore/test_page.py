@@ -399,7 +399,7 @@ def test_the_widget_speaks_anywidgets_protocol(page, tmp_path):
     from chainrule.explore.widget import widget_of
 
     explorer = explored()
-    widget = widget_of(explorer)
+    widget = widget_of(explorer.session, explorer.lang)
     sent = []
     widget.send = sent.append
     widget._asked(widget, {"id": 1, "page": "p", "request": {"do": "end"}}, None)

@@ -21,6 +21,7 @@ VIEWS = (
     views.InnerProduct,
     views.VectorMap,
     views.MatmulTransposed,
+    views.LinearTransposed,
     views.ConvolutionMap,
 )
 PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proofs]

@@ -85,7 +85,7 @@ class Explorer:
             return {"text/html": str(frame), "text/plain": repr(self)}
         from .widget import widget_of
 
-        return widget_of(self)._repr_mimebundle_()
+        return widget_of(self.session, self.lang)._repr_mimebundle_()
 
     def __repr__(self) -> str:
         run = self.session.run

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.symbols import Derivative
-from chainrule.explain.derive.units import Unit
+from chainrule.explain.derive.unit import Unit
 from chainrule.explain.graph.texts import shape_text
 from chainrule.explain.write.sections import parts
 from chainrule.observe.entry import Entry

@@ -13,7 +13,8 @@ from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import Names, name_all
 from chainrule.explain.derive.subject import Recording
 from chainrule.explain.derive.symbols import Symbol, from_name
-from chainrule.explain.derive.units import Unit, single_units, units_of
+from chainrule.explain.derive.unit import Unit
+from chainrule.explain.derive.units import single_units, units_of
 from chainrule.observe.entry import Entry, leading_to
 
 from .naming import ascii_name, free_name

@@ -1,6 +1,6 @@
 """The explorer in a notebook: the page's own modules, with anywidget's messages in place of a server."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets
@@ -9,9 +9,7 @@ from .desk import Desk
 from .page.assets import script, sheet
 from .page.pages import config
 from .page.shell import shell
-
-if TYPE_CHECKING:
-    from .explorer import Explorer
+from .session import Session
 
 RENDER = """
 export default {
@@ -29,7 +27,7 @@ export default {
 """
 
 
-class Widget(anywidget.AnyWidget):  # type: ignore[misc]
+class Widget(anywidget.AnyWidget):
     """A view of a desk. Every view in a notebook shows the same session."""
 
     shell = traitlets.Unicode().tag(sync=True)
@@ -49,7 +47,6 @@ class Widget(anywidget.AnyWidget):  # type: ignore[misc]
             self.send({"id": message.get("id"), "page": message.get("page"), "answer": answer})
 
 
-def widget_of(explorer: "Explorer") -> Widget:
-    """Return the widget of an explorer, with the explorer's own session."""
-    frame = shell(explorer.lang, heading=3)
-    return Widget(Desk(explorer.session, explorer.lang), shell=str(frame), config=config(explorer.lang))
+def widget_of(session: Session, lang: str) -> Widget:
+    """Return a widget on a session."""
+    return Widget(Desk(session, lang), shell=str(shell(lang, heading=3)), config=config(lang))

@@ -380,7 +380,8 @@ def _fitted(
     name = names[0]
     cost = 5.2 + (name not in "1y") - 0.05 * len(axes)
     shape = "is constant" if name == "1" else f"is proportional to {name}"
-    text = f"expected − analytic {shape} {where}: a term like a mean of ȳ{'' if name == '1' else ' ⊙ ' + name}"
+    where = "" if "over axes" in name else f" {where}"
+    text = f"expected − analytic {shape}{where}: a term like a mean of ȳ{'' if name == '1' else ' ⊙ ' + name}"
     yield Candidate("missing-term", text + " is missing or wrong", cost, n - term, detail=detail)
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import additions, changes, windows
+from . import additions, changes, classics, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
@@ -15,7 +15,8 @@ def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | Non
     """
     atoms = atoms_of(tree)
     found = [edit for site in sites(tree) for edit in _of_site(site, atoms, small, space or {})]
-    found += [edit for statement in _statements(tree) for edit in additions.of_statement(statement)]
+    for statement in _statements(tree):
+        found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]
     return sorted(found, key=lambda e: e.cost)
 
 
@@ -39,3 +40,4 @@ def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], spac
     yield from additions.variables(site, atoms, space)
     yield from additions.added(site, atoms)
     yield from windows.windows(site, atoms)
+    yield from classics.classics(site, atoms, space)

@@ -49,9 +49,11 @@ class FunctionSource:
             body=inner,
             decorator_list=[],
         )
-        module = ast.fix_missing_locations(ast.Module([outer], []))
+        # An edit gives what it puts in its place in the file; the rest has one.
+        for made_up in (outer, *outer.args.args, *(s for s in inner if s is not node)):
+            ast.copy_location(made_up, node)
         try:
-            made = compile(module, self.file, "exec")
+            made = compile(ast.Module([outer], []), self.file, "exec")
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
         wrapper = next(c for c in made.co_consts if isinstance(c, CodeType))
@@ -87,4 +89,4 @@ def _bare(node: Definition) -> Definition:
                 one.annotation = None
     node.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
     node.args.kw_defaults = [None if d is None else ast.Constant(None) for d in node.args.kw_defaults]
-    return node
+    return ast.fix_missing_locations(node)

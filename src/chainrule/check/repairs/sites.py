@@ -65,7 +65,7 @@ class Edit:
         """Make the change, and return the one that undoes it."""
         before = [(place, _at(place)) for place, _ in self.changes]
         for place, new in self.changes:
-            _put(place, new)
+            _put(place, ast.fix_missing_locations(new) if isinstance(new, ast.AST) else new)
         return Edit(self.code, self.what, self.cost, before, self.line)
 
 

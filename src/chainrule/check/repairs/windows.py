@@ -37,7 +37,7 @@ def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             what = (
                 "the place is off by one" if isinstance(atom, ast.Constant) else f"the window is off by {text_of(atom)}"
             )
-            yield edit_at(site, code, what, 1.8, new)
+            yield edit_at(site, code, what, 1.4 if isinstance(atom, ast.Constant) else 1.8, new)
 
 
 def _step_of(site: Site, index: Any, name: str, factor: str) -> str:

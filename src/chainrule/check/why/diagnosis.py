@@ -36,8 +36,10 @@ REMAINING = 1e-3
 """The share of the disagreement that may remain once they are corrected; more means that other elements are wrong."""
 OBSERVED = ("partial", "wrong-point")
 """Reasons that only name places or points: they rank below a certain change of the code."""
-FAR_FETCHED = 3.0
+FAR_FETCHED = 4.5
 """The cost beyond which a fitted reason does not stand before a certain change of the code."""
+VAGUE = 4.9
+"""The cost beyond which it does not stand before any change of the code."""
 SMALL = 2000
 """The most elements of a gradient that is always measured element by element."""
 
@@ -185,7 +187,7 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     same = known[0].code == first.code and not known[0].detail.get("meaning")
     if same or known[0].detail.get("observed") or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
-    if first.detail["sure"] and known[0].cost > FAR_FETCHED:  # another way to say it, which only confuses
+    if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses
         return (*repairs, *known)
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
     detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
