@@ -81,5 +81,6 @@ def _linear(features: int, width: int, gain: float, bias: float, draw: Draw) -> 
     layer = Linear(features, width)
     spread = 1.5 / np.sqrt(3)  # the standard deviation of what is drawn
     layer.weight.data[...] = (draw.uniform(*layer.weight.shape) * gain / spread / np.sqrt(features)).astype(np.float32)
-    layer.bias.data[...] = bias
+    if layer.bias is not None:
+        layer.bias.data[...] = bias
     return layer
