@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         doctor,
         explain,
         explore,
+        learn,
         nn,
         numpy,
         optim,
@@ -60,10 +61,12 @@ if TYPE_CHECKING:
     )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
+    from chainrule.check.testing import assert_gradients
     from chainrule.doctor.nonfinite import detect_nonfinite
     from chainrule.explain.graph.drawing import graph
     from chainrule.explain.why.way import explain_grad
     from chainrule.interop import check_jax, check_torch
+    from chainrule.learn import exercise
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
@@ -90,6 +93,7 @@ _LAZY_MODULES = frozenset(
     }
 )
 _LAZY_NAMES = {
+    "assert_gradients": "chainrule.check.testing",
     "backprop": "chainrule.nn.classic",
     "check_jax": "chainrule.interop",
     "check_layer": "chainrule.check.subjects.layers",
@@ -116,6 +120,7 @@ __all__ = [
     "VmapWarning",
     "__version__",
     "arange",
+    "assert_gradients",
     "backprop",
     "cat",
     "check",
