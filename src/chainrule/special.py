@@ -1,7 +1,10 @@
 """SciPy's special functions, differentiable to any order.
 
 Where SciPy is imported, its own ufuncs take tensors too: `scipy.special.gammaln(x)` is then `special.gammaln(x)`. All
-but `erf`, `erfc`, `expit`, `logit`, `xlogy` and `xlog1py` need SciPy for their values.
+but `erf`, `erfc`, `expit`, `logit`, `xlogy`, `xlog1py` and what is made of these need SciPy for their values.
+
+The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers; the shapes of the
+incomplete gamma and beta functions, and `x` of `zeta`, are constants, and refused by name if they have a gradient.
 
 >>> import chainrule as cr
 >>> from chainrule import special
@@ -12,6 +15,42 @@ but `erf`, `erfc`, `expit`, `logit`, `xlogy` and `xlog1py` need SciPy for their 
 import contextlib
 
 from chainrule.rules.elementary.error_function import erf, erfc
+from chainrule.rules.elementary.gamma_family import (
+    beta,
+    betainc,
+    betaln,
+    gamma,
+    gammainc,
+    gammaincc,
+    j0,
+    j1,
+    jv,
+    k0,
+    k1,
+    kn,
+    multigammaln,
+    y0,
+    y1,
+    yn,
+    zeta,
+)
+from chainrule.rules.elementary.normal_family import (
+    entr,
+    erfcinv,
+    exp1,
+    expi,
+    expn,
+    kl_div,
+    lambertw,
+    log_ndtr,
+    log_softmax,
+    logsumexp,
+    ndtr,
+    ndtri,
+    rel_entr,
+    softmax,
+    spence,
+)
 from chainrule.rules.elementary.special_functions import (
     digamma,
     erfinv,
@@ -30,12 +69,25 @@ from chainrule.rules.elementary.special_functions import (
     xlogy,
 )
 
+jn, psi = jv, digamma
+
 __all__ = [
+    "beta",
+    "betainc",
+    "betaln",
     "digamma",
+    "entr",
     "erf",
     "erfc",
+    "erfcinv",
     "erfinv",
+    "exp1",
+    "expi",
     "expit",
+    "expn",
+    "gamma",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "i0",
     "i0e",
@@ -43,10 +95,33 @@ __all__ = [
     "i1e",
     "iv",
     "ive",
+    "j0",
+    "j1",
+    "jn",
+    "jv",
+    "k0",
+    "k1",
+    "kl_div",
+    "kn",
+    "lambertw",
+    "log_ndtr",
+    "log_softmax",
     "logit",
+    "logsumexp",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
     "polygamma",
+    "psi",
+    "rel_entr",
+    "softmax",
+    "spence",
     "xlog1py",
     "xlogy",
+    "y0",
+    "y1",
+    "yn",
+    "zeta",
 ]
 
 with contextlib.suppress(ImportError):

@@ -48,7 +48,7 @@ def test_the_argument_is_named_by_its_position() -> None:
     assert cr.grad(lambda a, b: a * b)(1.0, 2) == 2.0  # the other one may be anything
 
 
-@pytest.mark.parametrize("shape", [(2,), (1,), (1, 1), (0,)])
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (0,)])
 def test_a_loss_that_is_no_scalar(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"must return a scalar, got shape \({shape[0]}.*\.sum\(\) or \.mean\(\)"):
         cr.grad(lambda x: x * 2)(np.ones(shape))

@@ -122,7 +122,7 @@ WRONG = {
     "Block.to: got dtype int64": (TypeError, lambda: Block().to(np.int64)),
     "Parameter: got dtype int64": (TypeError, lambda: nn.Parameter([1, 2])),
     "Parameter: got dtype bool": (TypeError, lambda: nn.Parameter(np.ones(2, bool))),
-    "complex and object data are refused": (TypeError, lambda: nn.Parameter(np.ones(2, complex))),
+    "Parameter: got dtype complex128, expected real": (TypeError, lambda: nn.Parameter(np.ones(2, complex))),
 }
 
 

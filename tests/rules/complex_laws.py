@@ -76,7 +76,7 @@ def has_numerical_derivative(op: type[Operation]) -> bool:
     return is_differentiable_in_complex(op) and not op.is_free_in_phase
 
 
-def _of_complex(name: str, applies: Predicate = is_differentiable_in_complex) -> Law:
+def _of_complex(name: str, applies: Predicate = is_differentiable_in_complex, most: int | None = None) -> Law:
     check = LAWS[name].check
 
     def through(op: type[Operation], one: Case | None, rng: np.random.Generator) -> None:
@@ -85,14 +85,14 @@ def _of_complex(name: str, applies: Predicate = is_differentiable_in_complex) ->
             case = Case(tuple(call.args), call.settings)
             check(op, case, rng)
 
-    found = Law(f"of complex numbers, {name}", through, applies, by_case=True)
+    found = Law(f"of complex numbers, {name}", through, applies, by_case=True, most=most)
     LAWS[found.name] = found
     return found
 
 
 adjoint_identity = _of_complex("the modes are adjoint")
 finite_differences = _of_complex("forward mode is the derivative", has_numerical_derivative)
-second_order = _of_complex("second order", has_numerical_derivative)
+second_order = _of_complex("second order", has_numerical_derivative, most=2)
 
 
 @law("complex derivatives satisfy the Cauchy-Riemann equations", is_differentiable_in_complex)
@@ -141,7 +141,11 @@ def single_precision(call: Call, rng: np.random.Generator) -> None:
         close(f"argument {name}: the gradient in single precision", got, expected, 2e-3)
 
 
-@law("dtypes may be mixed with complex ones", lambda op: is_differentiable_in_complex(op) and len(op.arguments) > 1)
+@law(
+    "dtypes may be mixed with complex ones",
+    lambda op: is_differentiable_in_complex(op) and len(op.arguments) > 1,
+    most=3,
+)
 def mixed_precision(call: Call, rng: np.random.Generator) -> None:
     """A double precision argument has a gradient of that accuracy, next to a narrower one of either kind."""
     for full in mixes(call, rng):
@@ -166,7 +170,7 @@ def mixed_precision(call: Call, rng: np.random.Generator) -> None:
                 close(f"argument {names[j]}: the gradient", got, expected, 1e-5 if j == k else 1e-11)
 
 
-@law("complex numbers are refused by name", lambda op: not takes_complex(op))
+@law("complex numbers are refused by name", lambda op: not takes_complex(op), most=1)
 def refused(call: Call, rng: np.random.Generator) -> None:
     """An operation of real numbers says so, with a gradient and without, for each of its arguments."""
     for k, x in enumerate(call.args):

@@ -24,9 +24,11 @@ class Law:
     check: Callable[[type[Operation], Case | None, np.random.Generator], None]
     applies: Predicate
     by_case: bool
+    most: int | None = None
+    """How many cases are enough, if not all."""
 
     def cases(self, op: type[Operation]) -> tuple[Case | None, ...]:
-        return cases_of(op) if self.by_case else (None,)
+        return cases_of(op)[: self.most] if self.by_case else (None,)
 
     def __call__(self, op: type[Operation], one: Case | None, rng: np.random.Generator) -> None:
         try:
@@ -50,14 +52,16 @@ def always(op: type[Operation]) -> bool:
     return True
 
 
-def law(name: str, applies: Predicate = has_derivative) -> Callable[[Callable[[Call, np.random.Generator], None]], Law]:
+def law(
+    name: str, applies: Predicate = has_derivative, most: int | None = None
+) -> Callable[[Callable[[Call, np.random.Generator], None]], Law]:
     """Make a law of a check of one drawn call."""
 
     def make(check: Callable[[Call, np.random.Generator], None]) -> Law:
         def drawn(op: type[Operation], one: Case, rng: np.random.Generator) -> None:
             check(Call.drawn(op, one, rng), rng)
 
-        return _entered(Law(name, drawn, applies, by_case=True))
+        return _entered(Law(name, drawn, applies, by_case=True, most=most))
 
     return make
 

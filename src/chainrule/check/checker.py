@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.faces import behind, is_face
+
 from .measuring.coverage import Covered, cover
 from .measuring.inside import inside, merged, square_inside
 from .measuring.measure import Measurement, Probe, measure, random_direction
@@ -71,6 +73,8 @@ def check(
     >>> check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: -y_bar * (1 - np.tanh(x) ** 2)).verdict
     'wrong'
     """
+    if is_face(f):
+        f, args = behind(f), behind(args)
     subject = subject_of(f, args, backward, jvp)
     return examine(subject, full=full, explain=explain, seed=seed, expected=expected)
 

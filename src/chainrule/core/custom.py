@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InPlaceError, MissingRuleError
-from .facts import Complex, Facts
+from .facts import Facts
 from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
 from .traces.capturing import running
@@ -60,7 +60,6 @@ class Custom(Facts):
     kind = "general"
     composite = None
     foreign = True
-    on_complex = Complex.REAL_LINEAR
     adjoints: tuple[Any, ...] = ()
     defaults: Mapping[str, Any] = {}
 

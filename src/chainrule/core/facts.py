@@ -100,8 +100,8 @@ class Facts:
 
     # As a function
 
-    on_complex: ClassVar[Complex] = Complex.REFUSED
-    """What it does with complex numbers. Only an operation whose rules hold for them may take them."""
+    on_complex: ClassVar[Complex] = Complex.REAL_LINEAR
+    """What it does with complex numbers. A record refuses them unless it says that its rules hold for them."""
     is_free_in_phase: ClassVar[bool] = False
     """Whether complex results are determined only up to phases, so that differences between two calls mean nothing."""
     is_shaped_by_values: ClassVar[bool] = False

@@ -42,7 +42,7 @@ from types import CodeType
 from typing import Any, ClassVar, TypeAlias
 
 from .errors import MissingRuleError
-from .facts import Facts
+from .facts import Complex, Facts
 from .memory.sealing import SCALARS, sealed
 from .traces.dispatch import applier
 
@@ -144,6 +144,7 @@ class Operation(Facts):
     residuals: ClassVar[tuple[str, ...]]
     """What its reverse rules ask for, in the order in which a node saves it."""
 
+    on_complex = Complex.REFUSED
     domain: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """The domain of each input, as an interval that the tests draw from; (-3, 3) by default."""
     kinks: ClassVar[tuple[Kink, ...]] = ()

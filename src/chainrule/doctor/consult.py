@@ -1,5 +1,6 @@
 """`doctor`: examine, train briefly, judge, and try remedies."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +8,8 @@ from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
+
+from chainrule.core.operands.faces import behind, function_behind, is_face
 
 from .budget import Budget
 from .diagnosis import Diagnosis
@@ -92,6 +95,9 @@ def doctor(
     if not budget > 0:
         raise ValueError(f"doctor: budget: expected a number of seconds above 0, got {budget}")
     limits = chosen(thresholds)
+    if is_face(model):
+        loss, batches = function_behind(loss, model), [behind(batch) for batch in itertools.islice(batches, MOST)]
+        model, optimizer = behind(model), behind(optimizer)
     _check_step(optimizer)
     clock = Budget(budget)
     with untouched(model, seed, batches) as engine:

@@ -19,6 +19,12 @@ erf: Function = np.vectorize(math.erf, otypes=[float])
 erfc: Function = np.vectorize(math.erfc, otypes=[float])
 
 
+def as_double(x: Any) -> Array:
+    """An array in double precision: of real numbers, or of complex ones."""
+    array = np.asarray(x)
+    return array.astype(complex if array.dtype.kind == "c" else float, copy=False)
+
+
 def _sigmoid(x: Array) -> Any:
     """1 / (1 + exp(−x)), without overflow and with full relative precision on both sides."""
     return np.exp(-np.logaddexp(0.0, -x))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .functions import Array, Function
+from .functions import Array, Function, as_double
 from .tokens import FormulaError
 
 ALIASES = {"epsilon": "eps", "lambda": "lambda_"}
@@ -62,8 +62,7 @@ class Node(ABC):
 
     def evaluate(self, env: Environment) -> Array:
         """The value, as an array of float64, or of complex128 if its numbers are complex."""
-        value = np.asarray(self._value(env))
-        return value if value.dtype.kind == "c" else value.astype(float)
+        return as_double(self._value(env))
 
     @abstractmethod
     def _value(self, env: Environment) -> Any: ...

@@ -87,15 +87,24 @@ def refusing(what: str, plain: Callable[..., Any]) -> Callable[..., Any]:
 
 def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any]) -> Callable[..., Any]:
     """Return an operation with NumPy's names of its parameters and with `out=`, as NumPy hands it over for tensors."""
+    if isinstance(plain, np.ufunc):
+
+        @functools.wraps(operation)
+        def of_numbers(*args: Any, **settings: Any) -> Any:
+            if not settings and len(args) <= plain.nin:
+                return operation(*args)
+            return plain(*without_lists(args), **settings)  # NumPy knows what its settings mean
+
+        return of_numbers
 
     @functools.wraps(operation)
     def apply(*args: Any, **settings: Any) -> Any:
-        if not settings and len(args) <= getattr(plain, "nin", len(args)):
+        if not settings:
             return operation(*args)
-        if isinstance(plain, np.ufunc):  # NumPy knows what its settings mean
-            return plain(*without_lists(args), **settings)
         settings = with_our_names(plain, operation, settings)
-        out = settings.pop("out", None)
+        if "out" not in settings:
+            return operation(*args, **settings)
+        out = settings.pop("out")
         y = operation(*args, **settings)
         return y if out is None else writers["into"](out, what, y)
 

@@ -51,6 +51,10 @@ class Tensor:
         """Return the value for the engine's functions."""
         return self._x
 
+    @staticmethod
+    def __chainrule_face__(value: Any) -> Any:
+        return wrapped(value)
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...

@@ -57,7 +57,7 @@ class _Form:
                 self.scientific = bool(high / low > 1000 and high > 1e8)
         if options.sci_mode is not None:
             self.scientific = options.sci_mode
-        self.width = max((len(self._number(x)) for x in shown.ravel().tolist()), default=1)
+        self.width = max((len(self._number(x)) for x in finite.tolist()), default=1)
 
     def _number(self, x: float) -> str:
         if not math.isfinite(x):
@@ -103,7 +103,8 @@ def _body(array: Any, form: _Form, indent: int, short: bool) -> str:
     parts = [_body(part, form, indent + 1, short) for part in (array if not short or n <= 2 * edge else array[:edge])]
     if short and n > 2 * edge:
         parts += ["...", *(_body(part, form, indent + 1, short) for part in array[-edge:])]
-    return "[" + (",\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+    gap: str = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
+    return "[" + gap.join(parts) + "]"
 
 
 def text_of(x: Tensor, head: str = "tensor(") -> str:

@@ -130,7 +130,7 @@ def test_gradients_are_those_of_the_engine_and_add_up_over_the_uses(steps):
         uses = [g for g in uses if g is not None]
         if uses:
             np.testing.assert_allclose(sum(uses), vertex.gradient, rtol=1e-12)
-    assert drawn_operations(graph.to_svg()) == graph.operations
+    assert drawn_operations(graph.to_svg(opened=False)) == graph.operations
 
 
 def test_several_outputs_and_constants_are_drawn():
@@ -159,7 +159,7 @@ def test_the_blocks_of_a_residual_network_are_folded(blocks):
     for graph in (cr.graph(loss_of(model)), recorded(model)):
         assert graph.folds == [blocks]
         assert graph.operations == 5 * blocks + 4
-        svg = graph.to_svg()
+        svg = graph.to_svg(opened=False)
         assert f">×{blocks}<" in svg
         assert re.search(rf">1(\.inner)? … {blocks}(\.inner)?<", svg)
         assert "5 operations and 6 parameters in each copy" in svg
@@ -175,7 +175,7 @@ def test_two_blocks_are_not_folded_and_folding_can_be_left_out():
     assert cr.graph(loss_of(residual_network(2))).folds == []
     graph = cr.graph(loss_of(residual_network(4)), fold=False)
     assert graph.folds == []
-    assert drawn_operations(graph.to_svg()) == graph.operations == 24
+    assert drawn_operations(graph.to_svg(opened=False)) == graph.operations == 24
 
 
 def test_a_weight_that_all_copies_share_stands_outside():
@@ -218,7 +218,7 @@ def test_folding_loses_no_operation(letters):
     inside = [v for fold in graph._scene.folds for copy in fold.copies for v in copy]
     assert len(inside) == len(set(inside))
     folded = [v for v in inside if v.op is not None]
-    assert len(folded) + drawn_operations(graph.to_svg()) == graph.operations
+    assert len(folded) + drawn_operations(graph.to_svg(opened=False)) == graph.operations
     for fold in graph._scene.folds:
         names = [[v.name for v in copy if v.op is not None] for copy in fold.copies]
         assert all(a == b for a, b in pairwise(names))
@@ -247,7 +247,7 @@ def test_ten_thousand_operations_are_folded_or_cut(repeats):
         y = steps[kind](y)
     loss = y.sum()
     graph = cr.graph(loss)
-    svg = graph.to_svg()
+    svg = graph.to_svg(opened=False)
     assert graph.operations == 10_001
     assert drawn_operations(svg) <= 100
     if repeats:
@@ -314,8 +314,8 @@ def test_the_page_has_no_script_and_opens_every_block(picture):
     assert html.count("<details>") == len(graph.folds) + 1
     assert html.count("<math") >= len({v.op for v in graph.vertices if v.op is not None})
     assert len(html.encode()) < 500_000
-    assert graph.to_svg() in html
-    assert graph.to_svg() in graph._repr_html_()
+    assert graph.to_svg(opened=False) in html
+    assert graph.to_svg(opened=False) in graph._repr_html_()
     assert graph._repr_svg_() == graph.to_svg()
 
 
@@ -482,3 +482,67 @@ def test_the_command_draws_functions_tensors_and_models(tmp_path):
         graph_of(f"{file}:model", InputSource())
     with pytest.raises(ValueError, match="--samples: expected at least 1, got 0"):
         graph_of(f"{file}:model", InputSource(data="iris", samples=0))
+
+
+# What a box says
+
+
+def panels_of(svg):
+    root = ET.fromstring(svg)
+    return [
+        "\n".join(t.text for t in g.iter(f"{SVG}text")) for g in root.iter(f"{SVG}g") if "tip" in g.get("class", "")
+    ]
+
+
+def test_each_box_of_numbers_says_incoming_times_local_is_outgoing():
+    graph = a_neuron()
+    for vertex in graph.vertices:
+        for link in vertex.inputs:
+            if vertex.op is not None and link.gradient is not None:
+                np.testing.assert_allclose(vertex.gradient * link.local, link.gradient, rtol=1e-12)
+    svg = graph.to_svg()
+    assert ">∂w: −0.04679… × 2 = −0.09358…<" in svg
+    assert any("∂ ↓2: −0.2497… × 0.1873… = −0.04679…" in panel for panel in panels_of(svg))
+
+
+def test_the_panel_of_an_array_names_the_rule_and_the_norm():
+    (panel,) = (text for text in panels_of(a_transformer().to_svg()) if text.startswith("operation mean"))
+    assert "∂ ↓" in panel
+    assert "x̄ = ȳ/n" in panel
+
+
+def test_one_panel_is_shown_at_a_time_that_of_the_box_pointed_at():
+    svg = a_neuron().to_svg()
+    assert ".cr-graph .tip{visibility:hidden" in svg
+    rule = re.search(r"(\.cr-graph:has\(\.b3:hover\) \.t3),(.*?)\{visibility:visible\}", svg)
+    assert rule[2] == ".cr-graph:not(:has(.node:hover)):has(.b3:focus) .t3"
+
+
+def test_the_animation_lights_one_box_at_a_time():
+    svg = a_neuron().to_svg(animate=True)
+    frames = re.findall(r"@keyframes cr-\w+\{0%\{[^}]*\}([\d.]+)%,100%\{\}\}", svg)
+    total = float(re.search(r"cr-down ([\d.]+)s step-end", svg)[1])
+    delays = sorted({float(d) for d in re.findall(r"step-end ([\d.]+)s 2", svg)})
+    lit = float(frames[0]) / 100 * total
+    assert len(frames) == 2
+    assert all(b - a > lit - 0.02 for a, b in pairwise(delays))
+
+
+def test_a_folded_block_is_opened_below_the_drawing_and_boxes_are_told_apart():
+    layers = [nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 4), nn.Tanh()) for _ in range(4)]
+    graph = cr.graph(nn.Sequential(*layers), np.ones((2, 4)), loss=lambda y: (y * y).mean())
+    assert graph.folds == [4]
+    svg, closed = graph.to_svg(), graph.to_svg(opened=False)
+    root = ET.fromstring(svg)
+    assert len(list(root.iter(f"{SVG}svg"))) == 2
+    assert len(list(ET.fromstring(closed).iter(f"{SVG}svg"))) == 1
+    keys = re.findall(r'class="node \w+ (b\d+)', svg)
+    assert len(keys) == len(set(keys)) > 8
+
+
+def test_a_target_and_a_closed_over_array_have_the_names_of_the_program():
+    scale = np.arange(3.0)
+    graph = cr.graph(lambda w: ((w * scale) ** 2).sum(), np.ones(3))
+    assert "scale" in [v.name for v in graph.vertices]
+    named = cr.graph(nn.Linear(2, 3), np.ones((2, 2)), loss=nn.CrossEntropyLoss(), target=np.array([0, 1]))
+    assert "y" in [v.name for v in named.vertices if v.kind == "input"]

@@ -7,7 +7,8 @@ import numpy as np
 
 from chainrule.base.provenance import Source
 from chainrule.check.report.found import Finding
-from chainrule.check.subjects.functions import FunctionSubject, subject_of
+from chainrule.check.subjects.functions import subject_of
+from chainrule.check.subjects.in_parts import in_parts
 from chainrule.check.subjects.subject import Subject
 from chainrule.core.custom import Custom
 
@@ -42,7 +43,7 @@ def square_inside(subject: Subject, seed: int) -> Finding | None:
     return found
 
 
-def _custom_operations(subject: Subject) -> Iterator[tuple[FunctionSubject, Source | None]]:
+def _custom_operations(subject: Subject) -> Iterator[tuple[Subject, Source | None]]:
     """Yield each `custom` operation of a run, as a pair of functions at its inputs in the run, with its line."""
     with np.errstate(all="ignore"):
         try:
@@ -51,7 +52,7 @@ def _custom_operations(subject: Subject) -> Iterator[tuple[FunctionSubject, Sour
             return
     for recorded in operations:
         if isinstance(recorded.op, Custom) and "vjp" in recorded.op.rules:
-            yield subject_of(recorded.op, recorded.inputs, None, None, recorded.settings), recorded.source
+            yield in_parts(subject_of(recorded.op, recorded.inputs, None, None, recorded.settings)), recorded.source
 
 
 def merged(outer: list[Finding], inner: list[Finding]) -> list[Finding]:

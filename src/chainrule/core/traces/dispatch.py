@@ -24,6 +24,7 @@ Array = np.ndarray
 BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
 """Which of two arguments have a gradient."""
 LISTS = frozenset({list, tuple})
+REFUSED = Complex.REFUSED
 ARGUMENT_ERRORS = (TypeError, ValueError, IndexError, MemoryError)
 
 
@@ -66,7 +67,7 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
             args = tuple(map(value_of, args))
     if trace is not None and isinstance(op, type):  # a custom operation decides itself what it takes
         args = operands(op, args)
-    if op.on_complex is Complex.REFUSED:
+    if op.on_complex is REFUSED:
         refuse_complex(op, args)
     try:
         return op.primal(*args, **settings) if trace is None else trace.process(op, args, settings)
@@ -77,8 +78,12 @@ def dispatch(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any
 def refuse_complex(op: Any, args: tuple[Any, ...]) -> None:
     """Raise a TypeError if an argument of an operation of real numbers is complex."""
     for x in args:
-        if getattr(getattr(x, "dtype", None), "kind", None) == "c" or type(x) is complex:
-            raise TypeError(real_only(op.name, described(x)))
+        if type(x) is Array:
+            if x.dtype.kind != "c":
+                continue
+        elif getattr(getattr(x, "dtype", None), "kind", None) != "c" and type(x) is not complex:
+            continue
+        raise TypeError(real_only(op.name, described(x)))
 
 
 def _general(op: Any) -> Callable[..., Any]:
@@ -112,7 +117,7 @@ def _unary(op: Any) -> Callable[..., Any]:
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (x,))
         if link is None or floor().level > trace.level:
-            if op.on_complex is Complex.REFUSED:
+            if op.on_complex is REFUSED:
                 refuse_complex(op, (x,))
             return Tensor(y, trace, None)
         if save is None:
@@ -156,7 +161,7 @@ def _binary(op: Any) -> Callable[..., Any]:
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (a, b))
         if (first is None and second is None) or floor().level > trace.level:
-            if op.on_complex is Complex.REFUSED:
+            if op.on_complex is REFUSED:
                 refuse_complex(op, (x, y))
             return Tensor(z, trace, None)
         tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
@@ -172,7 +177,7 @@ def reraise(error: Exception, op: Any, args: tuple[Any, ...]) -> NoReturn:
     """Raise the error again, with the operation's name and a description of its arguments."""
     if str(error).startswith(f"{op.name}:"):
         raise error
-    if op.on_complex is Complex.REFUSED and not isinstance(error, IndexError):
+    if op.on_complex is REFUSED and not isinstance(error, IndexError):
         refuse_complex(op, args)
     names = [f"{op.arguments[0]}[{i}]" for i in range(len(args))] if op.variadic else op.arguments
     got = ", ".join(f"{name} {described(x)}" for name, x in zip(names, args, strict=False))

@@ -1,7 +1,5 @@
 """Whether a transform is running a function now, in this thread or asyncio task."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _depth: ContextVar[int] = ContextVar("depth", default=0)
@@ -12,11 +10,13 @@ def is_transforming() -> bool:
     return _depth.get() > 0
 
 
-@contextmanager
-def transforming() -> Iterator[None]:
-    """Say so inside a block."""
-    token = _depth.set(_depth.get() + 1)
-    try:
-        yield
-    finally:
-        _depth.reset(token)
+def entered() -> int:
+    """Say that a transform calls a function, and return what `left` needs when the function is done."""
+    depth = _depth.get()
+    _depth.set(depth + 1)
+    return depth
+
+
+def left(depth: int) -> None:
+    """Say that the function is done."""
+    _depth.set(depth)

@@ -112,7 +112,7 @@ class Tape:
             if isinstance(x, Tensor):
                 if x._trace is self:
                     x, link = x._value, x._link
-                elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None and running.capture is not None):
+                elif x._trace is ARRAYS or (x._trace is EAGER and x._link is None):  # a write gives it another array
                     x = x._value
                 else:
                     x = copied(x)  # it may be saved, and written to later

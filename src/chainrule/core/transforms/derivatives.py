@@ -18,7 +18,7 @@ from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.reverse import gradients
-from chainrule.core.traces.running import transforming
+from chainrule.core.traces.running import entered, left
 from chainrule.core.traces.tape import Tape, check_differentiable, next_level
 from chainrule.core.tree import flatten, paths, unflatten
 
@@ -59,9 +59,9 @@ class no_grad(Floor):
 
 def called(level: int, f: Function, args: Sequence[Any]) -> Any:
     """Call a function on boxes of a trace."""
+    depth = entered()
     try:
-        with transforming():
-            return f(*args)
+        return f(*args)
     except BaseException as error:
         ended(level)
         # NumPy replaces our error about a write to a plain array by one that does not say what to do.
@@ -69,6 +69,8 @@ def called(level: int, f: Function, args: Sequence[Any]) -> Any:
         if type(error) is ValueError and isinstance(cause, GradientError | VmapError):
             raise type(cause)(str(cause)) from error
         raise
+    finally:
+        left(depth)
 
 
 class TransformRun:
@@ -132,14 +134,14 @@ class TransformRun:
         check_holomorphic(self.transform, self.inputs, self.outputs, holomorphic)
 
     def scalar(self) -> Any:
-        """The function's only output, which must be a floating-point or complex scalar."""
+        """The function's only output, which must be one floating-point or complex number, in an array of any shape."""
         if len(self.outputs) != 1 or not hasattr(self.outputs[0], "shape"):
             got = "a tree of outputs" if len(self.outputs) > 1 else type(self.value()).__name__
             if isinstance(self.value(), float | complex):
                 return self.outputs[0]
             raise TypeError(f"{self.transform}: the function must return one scalar, got {got}")
         y = self.outputs[0]
-        if y.shape != ():
+        if y.size != 1:
             raise ValueError(
                 f"{self.transform}: the function must return a scalar, got shape {y.shape}; reduce it with .sum() or "
                 f".mean(), or use chainrule.jacobian or chainrule.vjp"

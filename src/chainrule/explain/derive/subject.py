@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.base.provenance import users_line
 from chainrule.core.errors import GradientError
+from chainrule.core.operands.faces import opened
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.tree import flatten, paths, unflatten
@@ -81,6 +82,7 @@ def record(
     The computation runs on copies in float64, so that a deviation is an error and not rounding; the model, its buffers
     and the default generator are left unchanged. `tape`, a fresh recorder, may put other values on itself.
     """
+    subject, args, loss, target = opened(subject, args, loss, target)
     if not callable(subject):
         raise TypeError(
             f"explain: expected a model or a function, got {type(subject).__name__}; "
@@ -195,7 +197,7 @@ def _described(output: Any) -> str:
 
 
 def _box(tape: DoubleRecorder, value: Any, name: str) -> Any:
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fc":
         return tape.enter(value, name, tracked=False)
     return value
 
@@ -234,10 +236,10 @@ def _double(value: Any) -> Any:
         return value
     if isinstance(value, list):
         value = np.asarray(value)
-    if isinstance(value, float):
-        return np.float64(value)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
-        return value.astype(np.float64)
+    if isinstance(value, float | complex):
+        return np.asarray(value)[()]
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fc":
+        return value.astype(np.result_type(value, np.float64))
     return value
 
 
@@ -270,14 +272,14 @@ def _chosen(args: Sequence[Any], argnums: Any, wanted: bool) -> Callable[[int], 
 
 
 def _traced_tree(tape: DoubleRecorder, reach: Reach, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
-    if isinstance(tree, float | list):
+    if isinstance(tree, float | complex | list):
         tree = _double(tree) if not isinstance(tree, list) or _is_plain(tree) else tree
     leaves, structure = flatten(tree)
     suffixes = paths(tree) if len(leaves) > 1 else [""]
     boxes = []
     for leaf, suffix in zip(leaves, suffixes, strict=True):
         value = _double(leaf)
-        if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
+        if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fc":
             tracked = wanted and (not explicit or (isinstance(leaf, Tensor) and leaf.requires_grad))
             label = leaf.name if isinstance(leaf, Tensor) and leaf.name else name + suffix
             boxes.append(tape.enter(value, label, tracked, is_parameter=tracked))

@@ -22,7 +22,7 @@ from chainrule.rules.network.linear import LinearMap
 from .products import without_layout
 from .subject import Recording
 from .unit import Unit
-from .views import ConvolutionMap, MatmulTransposed, VectorMap
+from .views import ConvolutionMap, LinearTransposed, MatmulTransposed, VectorMap
 
 
 def units_of(recording: Recording) -> list[Unit]:
@@ -45,8 +45,7 @@ def units_of(recording: Recording) -> list[Unit]:
             units.append(_linear(entry, product))
         elif turned is not None:
             swallowed.add(turned)
-            edges = ((entry, 0), (turned, 0))
-            units.append(Unit(MatmulTransposed, (entry.inputs[0], turned.inputs[0]), entry, {}, {}, edges))
+            units.append(_turned(entry, turned))
         else:
             units.append(_plain(entry))
     units = [unit for unit in units if unit.output not in swallowed]
@@ -72,6 +71,12 @@ def single_units(recording: Recording) -> list[Unit]:
 def is_drawn(entry: Entry) -> bool:
     """Whether a value was drawn at random: no formula gives it."""
     return not entry.is_leaf and entry.op.kind == "constant" and "generator" in entry.settings
+
+
+def _turned(entry: Entry, turned: Entry) -> Unit:
+    edges = ((entry, 0), (turned, 0), *((entry, k) for k in range(2, len(entry.inputs))))
+    inputs = (entry.inputs[0], turned.inputs[0], *entry.inputs[2:])
+    return Unit(MatmulTransposed if entry.op is Matmul else LinearTransposed, inputs, entry, {}, {}, edges)
 
 
 def _plain(entry: Entry) -> Unit:
@@ -155,8 +160,10 @@ def _convolution_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> tuple[Ent
 
 def _turned_factor(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
     """Return the second factor of a product if it is a transpose used by this product only."""
-    factor = entry.inputs[1] if entry.op is Matmul else None
+    factor = entry.inputs[1] if entry.op in (Matmul, LinearMap) else None
     if not isinstance(factor, Entry) or factor.is_leaf or factor.op is not Transpose or uses[factor] != 1:
+        return None
+    if entry.op is LinearMap and entry.ndim < 2:
         return None
     last_two = np.array_equal(np.swapaxes(array_of(factor.inputs[0]), -1, -2), factor.value)
     return (

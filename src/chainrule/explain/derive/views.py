@@ -151,6 +151,38 @@ class MatmulTransposed(Bilinear, register=False):
         return np.swapaxes(y_bar, -1, -2) @ a
 
 
+class LinearTransposed(Bilinear, register=False):
+    r"""y = x W^\top + b
+
+    The linear map with its weights as PyTorch and ONNX store them, `[out, in]`.
+    """
+
+    name = "linear"
+    role, letters = LinearMap.role, LinearMap.letters
+    proofs = proofs_of.LINEAR_TRANSPOSED
+    cases = (case((4, 3), (2, 3), (2,)),)
+
+    @staticmethod
+    def primal(x: Array, w: Array, b: Array) -> Array:
+        """Return the map."""
+        return x @ w.T + b
+
+    @staticmethod
+    def adjoint_x(y_bar: Array, w: Array) -> Array:
+        r"""\bar x = \bar y\,W"""
+        return y_bar @ w
+
+    @staticmethod
+    def adjoint_w(y_bar: Array, x: Array) -> Array:
+        r"""\bar W = \bar y^\top\,x"""
+        return y_bar.reshape(-1, y_bar.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+
+    @staticmethod
+    def adjoint_b(y_bar: Array) -> Array:
+        r"""\bar b_j = \sum_i \bar y_{ij}"""
+        return y_bar.sum(axis=tuple(range(y_bar.ndim - 1)))
+
+
 class ConvolutionMap(Bilinear, register=False):
     r"""y_{b, o, i} = \sum_{c, k} w_{o, c, k}\,x_{b, c, s i + d k - p} + \beta_o
 

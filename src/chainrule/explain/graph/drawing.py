@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.base.files import write_text
+from chainrule.core.operands.faces import opened
 from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.subject import calling_line, record
 from chainrule.present.html import Markup, tag
@@ -13,7 +14,7 @@ from chainrule.present.texts import Words, check_lang
 
 from .page import content
 from .scene import Scene, stage
-from .svg import draw
+from .svg import draw, inside
 from .texts import TEXT
 from .vertices import Vertex, read_recording, read_tensor
 
@@ -60,9 +61,18 @@ class Graph:
         notes = [words("left_out", n=f"{self.left_out:,}")] if self.left_out else []
         return notes if output.gradient is not None else [*notes, words["no_gradient"]]
 
-    def to_svg(self, animate: bool = False) -> str:
-        """Return the drawing as SVG; with `animate`, the boxes light up in the order of the two passes."""
-        return draw(self._scene, self.lang, self._heading(), self._notes(), animate)
+    def to_svg(self, animate: bool = False, opened: bool = True) -> str:
+        """Return the drawing as SVG; with `animate`, the boxes light up in the order of the two passes.
+
+        Below it, if `opened`, is the drawing of what each folded block contains.
+        """
+        folds = self._scene.folds if opened else []
+        first = len(self._scene.items)
+        below = []
+        for fold in folds:
+            below.append(inside(fold, self.lang, first))
+            first += len(fold.copies[0]) * 3
+        return draw(self._scene, self.lang, self._heading(), self._notes(), animate, below)
 
     def to_html(self, animate: bool = False) -> str:
         """Return a page with the drawing, the inside of each folded block, and the formulas of the operations."""
@@ -70,7 +80,7 @@ class Graph:
         return page(title, self.lang, tag("h1", title), self._content(animate))
 
     def _content(self, animate: bool = False) -> Markup:
-        return content(self.to_svg(animate), self.vertices, self._scene, self.lang)
+        return content(self.to_svg(animate, opened=False), self.vertices, self._scene, self.lang)
 
     def save(self, path: str | Path, animate: bool = False) -> None:
         """Write the drawing to a file: `.svg` or `.html`."""
@@ -126,6 +136,7 @@ def graph(
     >>> g.save("neuron.svg")
     """
     check_lang(lang, "graph: ")
+    subject, args, loss, target = opened(subject, args, loss, target)
     if isinstance(subject, Tensor):
         if args or any(x is not None for x in (loss, target, argnums)):
             raise TypeError(

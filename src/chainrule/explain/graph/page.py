@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.mathematics import formula
@@ -10,6 +11,7 @@ from chainrule.present.table import table
 from chainrule.present.texts import Words
 
 from .folding import Fold
+from .panel import rule_of
 from .scene import Scene, stage_block
 from .svg import block_name, draw, gradient_norm
 from .texts import TEXT, amount
@@ -46,16 +48,17 @@ def _copies(fold: Fold, name: str, words: Words) -> Markup:
 def _rules(vertices: Sequence[Vertex], words: Words) -> Markup:
     uses = Counter(v.op for v in vertices if v.op is not None and hasattr(v.op, "formulas"))
     rows = [
-        (op.name, count, _typeset(op.formulas().get("primal", "")), join(_local(op.formulas())))
+        (op.name, count, _typeset(op.formulas().get("primal", "")), join(_local(op)))
         for op, count in sorted(uses.items(), key=lambda item: -item[1])
     ]
     heads = [words[key] for key in ("operation", "uses", "formula", "local")]
     return details(words["rules"], table(heads, rows, words["rules"], named=True))
 
 
-def _local(formulas: dict[str, str]) -> Iterator[Markup]:
-    for name, latex in formulas.items():
-        if name not in ("primal", "jvp"):
+def _local(op: Any) -> Iterator[Markup]:
+    """Yield the rules of an operation in one notation: what each argument gets, from what arrives at the result."""
+    for latex in dict.fromkeys(rule_of(op, argument) for argument in op.differentiable):
+        if latex:
             yield tag("div", _typeset(latex))
 
 

@@ -16,11 +16,13 @@ _LIGHT = {
     "ground": "#ffffff", "ink": "#1b1f24", "quiet": "#57606a", "line": "#8c959f", "grad": "#a8410a", "down": "#00598c",
     "op": "#f6f8fa", "parameter": "#fdeccb", "parameter-line": "#b57600", "input": "#dceffa", "input-line": "#2a7db0",
     "output": "#d6f2e7", "output-line": "#007a58", "block": "#f7e3ee", "block-line": "#a4557f", "focus": "#0050b3",
+    "panel": "#ffffff",
 }  # fmt: skip
 _DARK = {
     "ground": "#14171d", "ink": "#f0f3f6", "quiet": "#a9b4bf", "line": "#768390", "grad": "#ff9a62", "down": "#7cc7f2",
     "op": "#222a32", "parameter": "#4a3505", "parameter-line": "#e6a625", "input": "#12374d", "input-line": "#56b4e9",
     "output": "#0b3d2f", "output-line": "#2fc79b", "block": "#45243a", "block-line": "#dd8fb9", "focus": "#9ecbff",
+    "panel": "#1c222b",
 }  # fmt: skip
 
 _RULES = """
@@ -28,9 +30,10 @@ _RULES = """
 .cr-graph text{fill:var(--ink);text-anchor:middle}
 .cr-graph .paper{fill:var(--paper,var(--ground))}
 .cr-graph text.heading{font-size:16px;font-weight:600;text-anchor:start}
-.cr-graph text.hint,.cr-graph text.tip,.cr-graph text.note{font-size:12px;fill:var(--quiet);text-anchor:start}
+.cr-graph text.hint,.cr-graph text.note{font-size:12px;fill:var(--quiet);text-anchor:start}
 .cr-graph text.note{fill:var(--grad);font-weight:600}
-.cr-graph text.tip{fill:var(--ink);visibility:hidden}
+.cr-graph .tip text{text-anchor:start}
+.cr-graph .panel{fill:var(--panel);stroke:var(--line);stroke-width:1}
 .cr-graph text.name{font-weight:600}
 .cr-graph text.times{font-weight:700;fill:var(--block-line)}
 .cr-graph text.small,.cr-graph text.value{fill:var(--quiet)}
@@ -54,8 +57,6 @@ _RULES = """
 .cr-graph .node{outline:none}
 .cr-graph .node:hover .shape{stroke-width:2.4}
 .cr-graph .node:focus-visible .shape{stroke:var(--focus);stroke-width:3.4;stroke-dasharray:none}
-.cr-graph .node:hover .tip,.cr-graph .node:focus-visible .tip{visibility:visible}
-.cr-graph:has(.node:hover .tip) .hint,.cr-graph:has(.node:focus-visible .tip) .hint{visibility:hidden}
 @media print{.cr-graph .hint{visibility:hidden}}
 """
 
@@ -81,8 +82,8 @@ def style() -> str:
 def animation(scene: Scene) -> str:
     """Return a style sheet that lights up the boxes in the order of the forward pass, then of the backward pass.
 
-    It runs twice and stops, pauses while the pointer is over the drawing, and does not run at all for readers who
-    prefer reduced motion.
+    One box at a time is lit. It runs twice and stops, pauses while the pointer is over the drawing, and does not run at
+    all for readers who prefer reduced motion.
     """
     drawn = {item: turns(item) for item in scene.items if turns(item) != (0, 0)}
     if not drawn:
@@ -93,7 +94,7 @@ def animation(scene: Scene) -> str:
     total = step * (len(down) + len(up) + 2)
     share = 100 * step / total
     frames = "".join(
-        f"@keyframes cr-{way}{{0%,{share:.2f}%{{stroke:var(--{colour});stroke-width:4}}{2 * share:.2f}%,100%{{}}}}"
+        f"@keyframes cr-{way}{{0%{{stroke:var(--{colour});stroke-width:4}}{share:.2f}%,100%{{}}}}"
         for way, colour in (("down", "down"), ("up", "grad"))
     )
     begins = {item: [("down", k)] for k, item in enumerate(down)}
@@ -101,7 +102,7 @@ def animation(scene: Scene) -> str:
         begins[item].append(("up", k))
     rules = "".join(
         f".cr-graph .n{drawn[item][0]} .shape{{animation:"
-        + ",".join(f"cr-{way} {total:.2f}s linear {k * step:.2f}s 2" for way, k in ways)
+        + ",".join(f"cr-{way} {total:.2f}s step-end {k * step:.2f}s 2" for way, k in ways)
         + "}"
         for item, ways in begins.items()
     )

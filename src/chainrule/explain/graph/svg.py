@@ -1,7 +1,7 @@
 """A scene as SVG: boxes, edges with values and gradients, titles, colours, the order of both passes. No scripts."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from chainrule.present.texts import Words
 
 from .folding import Fold
 from .layout import Edge, Layout, Place, lay_out
-from .scene import Earlier, Item, Join, Scene
+from .outlines import OUTLINES, front, rectangle
+from .panel import named, panel, passed_on, shown, told
+from .scene import Earlier, Item, Join, Scene, stage_block
 from .style import animation, style, turns
 from .texts import TEXT, amount, describe, formula_text, norm, number, shape_text, short, symbol_of
 from .vertices import Link, Vertex
@@ -72,8 +74,37 @@ class Shape:
         return max(widest + padding, first + corner + 16, 44.0), max(height, 30.0)
 
 
-def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: bool = False) -> str:
-    """Return the drawing of a scene as one self-contained SVG element."""
+@dataclass(frozen=True)
+class Inside:
+    """What goes below a drawing: the drawing of a folded block, with its size."""
+
+    svg: str
+    width: float
+    height: float
+
+
+def inside(fold: Fold, lang: str, key: int) -> Inside:
+    """Return the drawing of a folded block's first copy; its boxes are numbered from `key` on."""
+    words = Words(TEXT, lang)
+    heading = words("fold", name=block_name(fold, lang), n=len(fold.copies))
+    svg = draw(stage_block(fold), lang, heading, [words["first"]], first=key)
+    width, height = (float(x) for x in re.findall(r'(?:width|height)="(\d+)"', svg)[:2])
+    return Inside(svg, width, height)
+
+
+def draw(
+    scene: Scene,
+    lang: str,
+    heading: str,
+    notes: Sequence[str],
+    animate: bool = False,
+    below: Sequence[Inside] = (),
+    first: int = 0,
+) -> str:
+    """Return the drawing of a scene as one self-contained SVG element, with others below it.
+
+    The boxes are numbered from `first` on, so that those of nested drawings differ.
+    """
     shapes = [_shape(item, lang) for item in scene.items]
     labels = [_label(scene, join) for join in scene.joins]
     edges = [_edge(scene, join, lines) for join, lines in zip(scene.joins, labels, strict=True)]
@@ -83,21 +114,25 @@ def draw(scene: Scene, lang: str, heading: str, notes: Sequence[str], animate: b
     top = HEAD + 17.0 * len(notes)
     height = layout.height + top + LEGEND + MARGIN
     shift = ((width - layout.width) / 2, top)
+    own = height
+    width, height = max([width, *(one.width for one in below)]), height + sum(one.height for one in below)
     words = Words(TEXT, lang)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document" lang="{lang}" '
         f'aria-label="{escape(words["title"] + ": " + heading)}">',
         f"<title>{escape(words['title'])}</title><desc>{escape(heading)}</desc>",
-        f"<style>{style()}{animation(scene) if animate else ''}</style>",
+        f"<style>{style()}{shown(range(first, first + len(shapes)))}{animation(scene) if animate else ''}</style>",
         '<rect class="paper" width="100%" height="100%"/>',
         *_heading(heading, notes, words["hint"]),
         f'<g transform="translate({shift[0]:.1f} {shift[1]:.1f})">',
         *(_path(scene, join, knots) for join, knots in zip(scene.joins, layout.knots, strict=True)),
         *_labels(scene, labels, layout, lang),
-        *(_node(shape, place, shift, width) for shape, place in zip(shapes, layout.boxes, strict=True)),
+        *(_node(k, shape, place) for k, (shape, place) in enumerate(zip(shapes, layout.boxes, strict=True), first)),
         "</g>",
-        *_legend(scene, lang, height - LEGEND, width),
+        *_legend(scene, lang, own - LEGEND, width),
+        *_stacked(below, own),
+        *_panels(shapes, layout, shift, (width, height), lang, first),
         "</svg>",
     ]
     return "\n".join(parts)
@@ -115,13 +150,15 @@ def _shape(item: Item, lang: str) -> Shape:
         return _block(item, lang)
     title = _title(item, lang)
     if item.op is None:
-        return Shape(item, item.kind, _leaf_lines(item), ("", ""), title, _tip(item, lang))
+        return Shape(item, item.kind, _leaf_lines(item), ("", ""), title, title)
     symbol = symbol_of(item.op, item.name)
     lines = [Line(symbol, "name", 15.0)] if len(symbol) < 18 else [Line(symbol, "name", 12.0)]
     if symbol.lower() != item.name.replace("_", " "):
         lines.append(Line(item.name.replace("_", " "), "small", 10.5))
+    products = ((named(link), passed_on(link, item)) for link in item.inputs)
+    lines += [Line(f"∂{name}: {product}", "gradient", 10.0) for name, product in products if product]
     corners = (f"↓{item.forward}" if item.forward else "", f"↑{item.backward}" if item.backward else "")
-    return Shape(item, "operation", lines, corners, title, _tip(item, lang))
+    return Shape(item, "operation", lines, corners, title, title)
 
 
 def _leaf_lines(item: Vertex) -> list[Line]:
@@ -195,15 +232,6 @@ def source_text(vertex: Vertex) -> str:
         return ""
     file = source.file.replace("\\", "/").rpartition("/")[2]
     return f"{file}:{source.line}  {source.text}".rstrip()
-
-
-def _tip(vertex: Vertex, lang: str) -> str:
-    words = Words(TEXT, lang)
-    parts = [f"{words[vertex.kind]} {vertex.name}".strip(), formula_text(vertex.op) if vertex.op is not None else ""]
-    parts.append(source_text(vertex))
-    parts.append(f"{words['value']} {describe(vertex.value, lang)}")
-    parts.append(f"∂ {describe(vertex.gradient, lang)}" if vertex.gradient is not None else "")
-    return "   ·   ".join(part for part in parts if part)
 
 
 # The labels of edges
@@ -292,78 +320,54 @@ def _path(scene: Scene, join: Join, knots: Sequence[tuple[float, float]]) -> str
 # Boxes
 
 
-def _node(shape: Shape, place: Place, shift: tuple[float, float], width: float) -> str:
-    front = _front(place) if shape.kind == "block" else place
+def _stacked(below: Sequence[Inside], top: float) -> Iterator[str]:
+    for one in below:
+        yield one.svg.replace("<svg ", f'<svg x="0" y="{top:.0f}" ', 1)
+        top += one.height
+
+
+def _panels(
+    shapes: Sequence[Shape],
+    layout: Layout,
+    shift: tuple[float, float],
+    size: tuple[float, float],
+    lang: str,
+    first: int,
+) -> Iterator[str]:
+    """Yield the panel of each box that has something to say."""
+    for k, (shape, place) in enumerate(zip(shapes, layout.boxes, strict=True), first):
+        item = shape.item
+        if isinstance(item, Vertex):
+            lines = told(item, source_text(item), lang)
+        elif shape.tip:
+            lines = [(line, "value") for line in shape.title.split("\n")]
+        else:
+            continue
+        moved = Place(place.width, place.height, place.x + shift[0], place.y + shift[1])
+        yield panel(k, lines, moved, *size)
+
+
+def _node(key: int, shape: Shape, place: Place) -> str:
+    face = front(place) if shape.kind == "block" else place
     first = turns(shape.item)[0]
     order = f" n{first}" if first else ""
     label = re.sub(r"\n+", ", ", shape.title)
     text_height = sum(line.size * 1.3 for line in shape.lines)
     parts = [
-        f'<g class="node {shape.kind}{order}" tabindex="0" role="graphics-symbol img" aria-label="{escape(label)}">',
+        f'<g class="node {shape.kind} b{key}{order}" tabindex="0" role="graphics-symbol img" '
+        f'aria-label="{escape(label)}">',
         f"<title>{escape(shape.title)}</title>",
-        _OUTLINES.get(shape.kind, _rectangle)(place),
-        *_lines(shape.lines, front.x, front.y - text_height / 2),
-        *_corner(shape.corners[0], "down", front.left + 5, front.top + 12, "start"),
-        *_corner(shape.corners[1], "up", front.right - 5, front.top + 12, "end"),
+        OUTLINES.get(shape.kind, rectangle)(place),
+        *_lines(shape.lines, face.x, face.y - text_height / 2),
+        *_corner(shape.corners[0], "down", face.left + 5, face.top + 12, "start"),
+        *_corner(shape.corners[1], "up", face.right - 5, face.top + 12, "end"),
     ]
-    if shape.tip:
-        room = int((width - 2 * MARGIN) / (0.58 * 12))
-        tip = shape.tip if len(shape.tip) <= room else shape.tip[: room - 1] + "…"
-        parts.append(f'<text class="tip" x="{MARGIN - shift[0]:.1f}" y="{48 - shift[1]:.1f}">{escape(tip)}</text>')
     return "".join([*parts, "</g>"])
 
 
 def _corner(text: str, look: str, x: float, y: float, anchor: str) -> Iterator[str]:
     if text:
         yield f'<text class="{look}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="10">{text}</text>'
-
-
-def _rectangle(place: Place, radius: float = 6.0) -> str:
-    return (
-        f'<rect class="shape" x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" '
-        f'height="{place.height:.1f}" rx="{radius:.1f}"/>'
-    )
-
-
-def _pill(place: Place) -> str:
-    return _rectangle(place, place.height / 2)
-
-
-def _hexagon(place: Place) -> str:
-    side = 11.0
-    points = [
-        (place.left, place.y),
-        (place.left + side, place.top),
-        (place.right - side, place.top),
-        (place.right, place.y),
-        (place.right - side, place.bottom),
-        (place.left + side, place.bottom),
-    ]
-    return f'<polygon class="shape" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
-
-
-def _front(place: Place) -> Place:
-    return Place(place.width - 10, place.height - 10, place.x - 5, place.y + 5)
-
-
-def _stack(place: Place) -> str:
-    inner = _front(place)
-    cards = [Place(inner.width, inner.height, inner.x + k, inner.y - k) for k in (10, 5)]
-    return "".join(_rectangle(card).replace('"shape"', '"shape card"') for card in cards) + _rectangle(inner)
-
-
-def _twice(place: Place) -> str:
-    inner = Place(place.width - 6, place.height - 6, place.x, place.y)
-    return _pill(place) + _pill(inner).replace('"shape"', '"shape inner"')
-
-
-_OUTLINES: dict[str, Callable[[Place], str]] = {
-    "parameter": _hexagon,
-    "input": _pill,
-    "constant": _pill,
-    "output": _twice,
-    "block": _stack,
-}
 
 
 # Around the drawing
@@ -383,7 +387,7 @@ def _legend(scene: Scene, lang: str, top: float, width: float) -> Iterator[str]:
     yield f'<g class="legend"><path class="rule" d="M{MARGIN:g} {top:.1f}H{width - MARGIN:.1f}"/>'
     for kind in ("parameter", "input", "constant", "operation", "block", "output"):
         if kind in kinds:
-            outline = _OUTLINES.get(kind, _rectangle)(Place(34.0, 24.0 if kind == "block" else 16.0, x + 17, top + 17))
+            outline = OUTLINES.get(kind, rectangle)(Place(34.0, 24.0 if kind == "block" else 16.0, x + 17, top + 17))
             yield f'<g class="node {kind}">{outline}</g>'
             yield f'<text class="small" x="{x + 41:.1f}" y="{top + 21:.1f}" text-anchor="start" '
             yield f'font-size="11">{escape(words[kind])}</text>'

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.formula.functions import as_double
 from chainrule.present.texts import Texts, Words
 from chainrule.present.unicode_math import to_unicode
 
@@ -34,8 +35,8 @@ TEXT: Texts = {
         "ko": "↓ 순전파 순서   ↑ 역전파 순서   ∂ 손실의 기울기   ‖ ‖ 노름",
     },
     "hint": {
-        "en": "Point at a box, or reach it with the tab key, to read its formula and source line.",
-        "ko": "상자를 가리키거나 탭 키로 이동하면 수식과 소스 줄을 볼 수 있습니다.",
+        "en": "Point at a box, tap it, or reach it with the tab key, to read its formula, gradients and source line.",
+        "ko": "상자를 가리키거나 누르거나 탭 키로 이동하면 수식, 기울기, 소스 줄을 볼 수 있습니다.",
     },
     "shape": {"en": "shape", "ko": "모양"},
     "scalar": {"en": "scalar", "ko": "스칼라"},
@@ -61,9 +62,9 @@ TEXT: Texts = {
     "copy": {"en": "copy", "ko": "사본"},
     "norm_gradient": {"en": "norm of the gradient of its parameters", "ko": "매개변수 기울기의 노름"},
     "norm_output": {"en": "norm of its output", "ko": "출력의 노름"},
-    "rules": {"en": "The operations and their local gradients", "ko": "연산과 국소 기울기"},
+    "rules": {"en": "The operations and their rules", "ko": "연산과 그 미분 규칙"},
     "formula": {"en": "formula", "ko": "수식"},
-    "local": {"en": "local gradients", "ko": "국소 기울기"},
+    "local": {"en": "what its arguments get (x̄ is ∂L/∂x)", "ko": "인수로 전달되는 기울기(x̄는 ∂L/∂x)"},
     "uses": {"en": "uses", "ko": "횟수"},
     "reading": {
         "en": "Each box knows only its own formula and its local gradients. ↓ numbers the forward pass, which "
@@ -116,7 +117,7 @@ def shape_text(shape: Any, lang: str = "en") -> str:
 
 def norm(x: Any) -> float:
     """Return the Euclidean norm of all elements, in float64."""
-    return float(np.linalg.norm(np.asarray(x, np.float64).ravel()))
+    return float(np.linalg.norm(as_double(x).ravel()))
 
 
 def describe(x: Any, lang: str) -> str:

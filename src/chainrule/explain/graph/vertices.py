@@ -1,6 +1,6 @@
 """The contents of a computational graph, read from a tape or a recording: vertices in order of creation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,11 +22,15 @@ Kind = Literal["operation", "parameter", "input", "constant", "output", "earlier
 
 @dataclass(eq=False)
 class Link:
-    """One use of a value; `gradient` is what this use alone contributes."""
+    """One use of a value; `gradient` is what this use alone contributes.
+
+    `local` is the local gradient, by which the incoming one is multiplied, if all three are numbers.
+    """
 
     source: "Vertex"
     argument: str
     gradient: Any = None
+    local: float | None = None
 
 
 @dataclass(eq=False)
@@ -76,7 +80,12 @@ def read_tensor(loss: Tensor) -> list[Vertex]:
 
 def read_recording(recording: Recording) -> list[Vertex]:
     """Return the vertices of a recorded run."""
-    return _vertices(recording.entries, recording.loss, "L")
+
+    def called(x: Any) -> str:
+        is_target = recording.inside_target is not None and np.array_equal(x, recording.inside_target)
+        return "y" if is_target else recording.name_of_constant(x)
+
+    return _vertices(recording.entries, recording.loss, "L", called)
 
 
 def _node_of(loss: Tensor) -> Node:
@@ -129,7 +138,9 @@ def _entries(nodes: Sequence[Node]) -> list[Entry]:
 # From entries to vertices
 
 
-def _vertices(entries: Sequence[Entry], last: Entry, output: str) -> list[Vertex]:
+def _vertices(
+    entries: Sequence[Entry], last: Entry, output: str, called: Callable[[Any], str] = lambda _: ""
+) -> list[Vertex]:
     made: dict[int, Vertex] = {}
     found: list[Vertex] = []
     reached = _reached(last)
@@ -137,9 +148,10 @@ def _vertices(entries: Sequence[Entry], last: Entry, output: str) -> list[Vertex
     for entry in entries:
         if id(entry) in reached:
             vertex = made[id(entry)] = _vertex(entry)
-            sources = [_source(entry, k, made, found) for k in range(len(entry.inputs))]
+            sources = [_source(entry, k, made, found, called) for k in range(len(entry.inputs))]
+            slopes = _slopes(entry)
             vertex.inputs = [
-                Link(source, _argument(entry, k), arrived.get((id(entry), k)))
+                Link(source, _argument(entry, k), arrived.get((id(entry), k)), slopes.get(k))
                 for k, source in enumerate(sources)
                 if source is not None
             ]
@@ -178,7 +190,26 @@ def _argument(entry: Entry, k: int) -> str:
     return names[min(k, len(names) - 1)]
 
 
-def _source(entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex]) -> Vertex | None:
+def _slopes(entry: Entry) -> dict[int, float]:
+    """Return the local gradients of an operation that makes a number, for those arguments that are numbers."""
+    node: Any = entry.node
+    if node is None or entry.is_leaf or isinstance(node, Item) or entry.op.several or entry.gradient is None:
+        return {}
+    if np.shape(entry.gradient) != ():
+        return {}
+    one = np.ones(())
+    with np.errstate(all="ignore"):
+        pulled = None if entry.op.adjoints else entry.op.pull(one, node.saved, node.settings)
+        wanted = [k for k, parent in enumerate(node.parents) if parent is not None and parent.shape == ()]
+        found = {
+            k: entry.op.adjoints[k](one, node.saved, node.settings) if pulled is None else pulled[k] for k in wanted
+        }
+    return {k: float(np.asarray(x)) for k, x in found.items() if np.shape(x) == () and np.isrealobj(x)}
+
+
+def _source(
+    entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex], called: Callable[[Any], str]
+) -> Vertex | None:
     """Return the vertex that an argument comes from, created here for a constant; None if there is nothing to show."""
     x = entry.inputs[k]
     if isinstance(x, Entry):
@@ -191,7 +222,7 @@ def _source(entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex]) 
     elif id(x) in made:
         return made[id(x)]
     else:
-        constant = made[id(x)] = Vertex("input", _argument(entry, k), np.shape(x), value=np.asarray(x))
+        constant = made[id(x)] = Vertex("input", called(x) or _argument(entry, k), np.shape(x), value=np.asarray(x))
     found.append(constant)
     return constant
 

@@ -3,6 +3,7 @@
 The code follows the formula and shares nothing with the rule.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from chainrule.rules.arrays.index import Scatter
 from chainrule.rules.arrays.row_index import AddAt, TakeAt
 from chainrule.rules.linalg.decompositions import Eigh, Qr, Svd
 from chainrule.rules.linalg.inverses import Det, Slogdet
+from chainrule.rules.linalg.matrix_functions import Expm, Logm, SolveSylvester, Sqrtm, scipy_linalg
 
 from .laws import Law, backward_law, forward_law
 
@@ -86,24 +88,57 @@ def _cofactors_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
     return np.asarray(y_bar)[..., None, None] * cofactors(array_of(unit.inputs[0]))
 
 
-def _added(unit: Unit, x: Any, size: int) -> Any:
-    y = np.zeros(size)
-    np.add.at(y, np.ravel(array_of(unit.inputs[1])).astype(int), np.ravel(x))
-    return y
+def _at(unit: Unit, x: Any, size: int) -> Any:
+    """Return zeros with each element of x added at its position."""
+    return np.bincount(array_of(unit.inputs[1]).ravel(), np.ravel(x), size)
+
+
+def _of_each(name: str, a: Any) -> Any:
+    """Return SciPy's function of each matrix."""
+    function = getattr(scipy_linalg(name), name)
+    return np.real(np.array([function(one) for one in np.reshape(a, (-1, *np.shape(a)[-2:]))])).reshape(np.shape(a))
+
+
+def _frechet(name: str, unit: Unit, _: int, y_bar: Any) -> Any:
+    """Return the derivative of a matrix function at the transposed matrix: a corner of its value for a block matrix."""
+    a = np.swapaxes(array_of(unit.inputs[0]), -1, -2)
+    rows = np.concatenate([a, y_bar], axis=-1), np.concatenate([0 * a, a], axis=-1)
+    return _of_each(name, np.concatenate(rows, axis=-2))[..., : a.shape[-1], a.shape[-1] :]
+
+
+def _sylvester(a: Any, b: Any, q: Any) -> Any:
+    """Return the solution of a x + x b = q, as a system of linear equations."""
+    system = np.kron(a, np.eye(len(b))) + np.kron(np.eye(len(a)), np.transpose(b))
+    return np.linalg.solve(system, np.ravel(q)).reshape(np.shape(q))
+
+
+def _sqrtm_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
+    root = _of_each("sqrtm", array_of(unit.inputs[0])).T
+    return _sylvester(root, root, y_bar)
+
+
+def _sylvester_adjoint(unit: Unit, k: int, y_bar: Any) -> Any:
+    a, b, q = (array_of(x) for x in unit.inputs)
+    y, q_bar = _sylvester(a, b, q), _sylvester(a.T, b.T, y_bar)
+    return (-q_bar @ y.T, -y.T @ q_bar, q_bar)[k]
 
 
 Forward = Callable[..., Any]
 Backward = Callable[[Unit, int, Any], Any]
 WHOLE: Mapping[Any, tuple[Forward | None, Backward]] = {
+    Scatter: (_scattered, lambda unit, _, y_bar: y_bar[unit.settings["index"]]),
     TakeAt: (
-        lambda unit, x, _: x[array_of(unit.inputs[1])],
-        lambda unit, _, y_bar: _added(unit, y_bar, np.size(array_of(unit.inputs[0]))),
+        lambda _, x, i: x[np.asarray(i, int)],
+        lambda unit, _, y_bar: _at(unit, y_bar, np.size(array_of(unit.inputs[0]))),
     ),
     AddAt: (
-        lambda unit, x, _: _added(unit, x, unit.settings["size"]),
+        lambda unit, x, _: _at(unit, x, unit.settings["size"]),
         lambda unit, _, y_bar: y_bar[array_of(unit.inputs[1])],
     ),
-    Scatter: (_scattered, lambda unit, _, y_bar: y_bar[unit.settings["index"]]),
+    Expm: (lambda _, a: scipy_linalg("expm").expm(a), functools.partial(_frechet, "expm")),
+    Logm: (lambda _, a: _of_each("logm", a), functools.partial(_frechet, "logm")),
+    Sqrtm: (lambda _, a: _of_each("sqrtm", a), _sqrtm_adjoint),
+    SolveSylvester: (lambda _, *xs: scipy_linalg("solve_sylvester").solve_sylvester(*xs), _sylvester_adjoint),
     Convolve: (lambda _, a, v: np.convolve(a, v), _convolution_adjoint),
     Correlate: (lambda _, a, v: np.correlate(a, v, "valid"), _correlation_adjoint),
     Eigh: (None, _eigen_adjoint),

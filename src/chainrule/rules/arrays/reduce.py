@@ -61,7 +61,9 @@ def arrayed(x: Array) -> Array:
 
 def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """Return the axes to reduce, as non-negative numbers."""
-    return tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
+    if axis is None or not shape:  # NumPy reduces a number along axis 0, too
+        return tuple(range(len(shape)))
+    return normalize_axis_tuple(axis, len(shape))
 
 
 def kept(y: Array, x_shape: tuple[int, ...], axis: Axis) -> Array:

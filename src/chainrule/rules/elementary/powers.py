@@ -13,7 +13,7 @@ from chainrule.rules.arrays.shape import astype
 
 from . import proofs as proofs_of
 from .compare import logical_and
-from .complex_parts import conjugated, is_complex
+from .complex_parts import is_complex
 from .exponential import log
 from .rounding import Sign
 from .selection import where
@@ -158,7 +158,8 @@ class Absolute(Elementwise):
 
         For complex x it is the conjugate, and the product with a tangent has its real part.
         """
-        return conjugated(sign(x))
+        y = np.sign(x)  # of an array it is NumPy's, at no cost
+        return np.conjugate(y) if y.dtype.kind == "c" else y
 
 
 class Hypot(Elementwise):

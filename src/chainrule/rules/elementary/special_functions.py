@@ -45,7 +45,7 @@ def let_scipy_take_tensors() -> None:
 late.append(let_scipy_take_tensors)
 
 
-def _computed(name: str, x: Array, *orders: int) -> Array:
+def computed(name: str, x: Array, *orders: int) -> Array:
     """Return SciPy's function of `x`, in the dtype of `x` if that is floating."""
     x = np.asarray(x)
     y = getattr(scipy_special(name), name)(*orders, x)
@@ -59,7 +59,7 @@ class Erfinv(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _computed("erfinv", x)
+        return computed("erfinv", x)
 
     @staticmethod
     def partial(y: Array) -> Array:
@@ -77,7 +77,7 @@ class Gammaln(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _computed("gammaln", x)
+        return computed("gammaln", x)
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -95,7 +95,7 @@ class Polygamma(Elementwise):
 
     @staticmethod
     def primal(x: Array, *, n: int = 0) -> Array:
-        return _computed("polygamma", x, n) if n else _computed("digamma", x)
+        return computed("polygamma", x, n) if n else computed("digamma", x)
 
     @staticmethod
     def partial(x: Array, *, n: int) -> Array:
@@ -111,7 +111,7 @@ class Iv(Elementwise):
 
     @staticmethod
     def primal(x: Array, *, n: int = 0) -> Array:
-        return _computed(f"i{n}", x) if n < 2 else _computed("iv", x, n)
+        return computed(f"i{n}", x) if n < 2 else computed("iv", x, n)
 
     @staticmethod
     def partial(x: Array, *, n: int) -> Array:
@@ -129,7 +129,7 @@ class Ive(Elementwise):
 
     @staticmethod
     def primal(x: Array, *, n: int = 0) -> Array:
-        return _computed(f"i{n}e", x) if n < 2 else _computed("ive", x, n)
+        return computed(f"i{n}e", x) if n < 2 else computed("ive", x, n)
 
     @staticmethod
     def partial(x: Array, y: Array, *, n: int) -> Array:
@@ -252,20 +252,21 @@ def polygamma(n: int, x: Array) -> Array:
     >>> print(f"{polygamma(1, 1.0):.12f}")  # π² / 6
     1.644934066848
     """
-    return Polygamma.apply(x, n=_order("polygamma", n))
+    return Polygamma.apply(x, n=order_of("polygamma", n))
 
 
 def iv(n: int, x: Array) -> Array:
     """Return the modified Bessel function of the first kind, of integer order `n` ≥ 0."""
-    return Iv.apply(x, n=_order("iv", n))
+    return Iv.apply(x, n=order_of("iv", n))
 
 
 def ive(n: int, x: Array) -> Array:
     """Return `iv(n, x)` times exp(-|x|), which does not overflow."""
-    return Ive.apply(x, n=_order("ive", n))
+    return Ive.apply(x, n=order_of("ive", n))
 
 
-def _order(name: str, n: Any) -> int:
+def order_of(name: str, n: Any) -> int:
+    """Return an order as an int; raise a ValueError unless it is one whole number, 0 or more."""
     if not (np.ndim(n) == 0 and float(n).is_integer() and n >= 0):
         raise ValueError(f"{name}: got n={n!r}, expected one whole number, 0 or more")
     return int(n)

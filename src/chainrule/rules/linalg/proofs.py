@@ -89,6 +89,27 @@ VECTOR_MAP = {
         (LEFT, r"\bar b_n = \bar y_n"),
     ),
 }
+_TRANSPOSED_MAP = (ELEMENT, r"y_{ij} = \sum_k x_{ik} W_{jk} + b_j")
+LINEAR_TRANSPOSED = {
+    "x": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial x_{mn}} = [i = m]\,W_{jn}"),
+        (ALL, r"\bar x_{mn} = \sum_{i, j} \bar y_{ij}\,[i = m]\,W_{jn}"),
+        (LEFT, r"\bar x_{mn} = \sum_j \bar y_{mj}\,W_{jn}"),
+    ),
+    "w": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial W_{mn}} = x_{in}\,[j = m]"),
+        (ALL, r"\bar W_{mn} = \sum_{i, j} \bar y_{ij}\,x_{in}\,[j = m]"),
+        (LEFT, r"\bar W_{mn} = \sum_i \bar y_{im}\,x_{in}"),
+    ),
+    "b": proof(
+        _TRANSPOSED_MAP,
+        (BRACKET, r"\frac{\partial y_{ij}}{\partial b_n} = [j = n]"),
+        (ALL, r"\bar b_n = \sum_{i, j} \bar y_{ij}\,[j = n]"),
+        (LEFT, r"\bar b_n = \sum_i \bar y_{in}"),
+    ),
+}
 INVERSE = proof(
     ("The definition", r"Y = A^{-1}"),
     ("That is", r"A Y = A A^{-1}"),

@@ -1,16 +1,23 @@
-"""A module of `chainrule.torch` as a module of the engine, for `cr.check`, `cr.explain`, `cr.doctor`, `cr.train`."""
+"""A module of `chainrule.torch` as a module of the engine, for `cr.check`, `cr.explain`, `cr.doctor`, `cr.train`.
 
+Its parameters are the same objects under the same paths, and its submodules are called as the engine's, so that hooks
+and reports see every layer.
+"""
+
+import functools
 from typing import Any
+
+import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.nn.module import Module as EngineModule
 from chainrule.nn.parameter import Parameter as EngineParameter
 
-from ..face import Tensor, unwrapped, wrapped
+from ..face import unwrapped, wrapped
 
 
 class Adapted(EngineModule):
-    """Calls a module with tensors, on the engine's values; its parameters are the same objects under the same paths."""
+    """Calls a module of tensors on the engine's values."""
 
     def __init__(self, module: Any) -> None:
         super().__init__()
@@ -20,38 +27,94 @@ class Adapted(EngineModule):
                 setattr(self, name, parameter._x)
         for name, child in module._modules.items():
             if child is not None:
-                self._modules[name] = Adapted(child)
+                setattr(self, name, adapted(child))
+        self.train(module.training)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the module returns, as engine values."""
         face = self.__dict__["_face"]
-        with _Swapped(self):
-            face.train(self.training)
-            result = face(*map(_entering, args), **{key: _entering(value) for key, value in kwargs.items()})
+        with _Swapped(self, face):
+            result = face.forward(*map(self._entering, args), **{k: self._entering(v) for k, v in kwargs.items()})
         return unwrapped(result)
 
+    def _entering(self, x: Any) -> Any:
+        """Return a value as a tensor, floats in the dtype of the parameters, as the engine's layers convert them."""
+        if not isinstance(x, Engine | np.ndarray | np.generic):
+            return x
+        like = next(self.parameters(), None)
+        if like is not None and x.dtype.kind == "f" and x.dtype != like.dtype:
+            x = x.astype(like.dtype)
+        return wrapped(x)
 
-def _entering(x: Any) -> Any:
-    return wrapped(x) if isinstance(x, Engine) or hasattr(x, "__array_interface__") else x
+    def extra_repr(self) -> str:
+        """Return what the module says."""
+        return str(self.__dict__["_face"].extra_repr())
+
+
+@functools.cache
+def _named(name: str) -> type[Adapted]:
+    return type(name, (Adapted,), {"__module__": __name__})
+
+
+def adapted(module: Any) -> Adapted:
+    """Return a module as one of the engine's, of a class with the same name."""
+    return _named(type(module).__name__)(module)
+
+
+class _Stand:
+    """Stands for a submodule during a call: it is called as the engine's module, and is the module in all else."""
+
+    def __init__(self, inner: EngineModule, face: Any) -> None:
+        self._inner, self._face = inner, face
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return wrapped(self._inner(*map(unwrapped, args), **{key: unwrapped(value) for key, value in kwargs.items()}))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_face"], name)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._face[index]
+
+    def __iter__(self) -> Any:
+        return iter(self._face)
+
+    def __len__(self) -> int:
+        return len(self._face)
+
+
+def _is_list(module: Any) -> bool:
+    return type(module).__name__ in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
 
 
 class _Swapped:
-    """Puts the values that the engine's module holds now, such as those of a transform, into the parameters."""
+    """During a call, parameters have the engine's values of this moment, and submodules are called as the engine's."""
 
-    def __init__(self, adapted: Adapted) -> None:
-        self.pairs: list[tuple[Tensor, Any]] = []
-        for path, value in adapted.named_parameters():
-            *way, name = path.split(".")
-            module = adapted.__dict__["_face"]
-            for part in way:
-                module = module._modules[part]
-            self.pairs.append((module._parameters[name], value))
+    def __init__(self, inner: Any, face: Any) -> None:
+        self.face, self.inner = face, inner
+        self.modules = dict(face._modules)
+        self.parameters = [(face._parameters[name], value) for name, value in inner._parameters.items()]
 
     def __enter__(self) -> None:
-        self.before = [parameter._x for parameter, _ in self.pairs]
-        for parameter, value in self.pairs:
+        self.before = [parameter._x for parameter, _ in self.parameters]
+        self.mode = self.face.training
+        object.__setattr__(self.face, "training", self.inner.training)
+        for parameter, value in self.parameters:
             parameter._x = value
+        for name, child in self.modules.items():
+            if child is not None:
+                self.face._modules[name] = _Stand(self.inner._modules[name], child)
+        # A ModuleList is not called itself, so its members are replaced together with it.
+        self.lists = [
+            _Swapped(self.inner._modules[name], child) for name, child in self.modules.items() if _is_list(child)
+        ]
+        for one in self.lists:
+            one.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        for (parameter, _value), before in zip(self.pairs, self.before, strict=True):
+        for one in self.lists:
+            one.__exit__()
+        object.__setattr__(self.face, "training", self.mode)
+        for (parameter, _value), before in zip(self.parameters, self.before, strict=True):
             parameter._x = before
+        self.face._modules.update(self.modules)

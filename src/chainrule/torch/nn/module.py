@@ -13,7 +13,7 @@ from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
 from ..face import Tensor, unwrapped, values_of, wrapped
 from ..writing import assign
-from .adapted import Adapted
+from .adapted import adapted
 from .hooks import Hooks, added
 from .parameter import Buffer, Parameter
 
@@ -63,7 +63,9 @@ class Module:
 
     def __chainrule__(self) -> Any:
         """Return this module as one of the engine's."""
-        return Adapted(self)
+        return adapted(self)
+
+    __chainrule_face__ = staticmethod(wrapped)
 
     # Attributes
 

@@ -35,6 +35,14 @@ class _ByEngine(Optimizer):
                 state[name] = 0 if name == "step" else np.full(value.shape, initial, value.dtype)
         rule._update(value, grad, state, settings)
 
+    def __chainrule__(self) -> Any:
+        """Return the engine's optimiser of the same parameters and settings."""
+        groups = [
+            {"params": [p._x for p in group["params"]], **{name: _number(group[name]) for name in self.names}}
+            for group in self.param_groups
+        ]
+        return type(self).engine(groups, **{name: groups[0][name] for name in self.names})
+
 
 def _number(x: Any) -> Any:
     return x.item() if hasattr(x, "item") else x

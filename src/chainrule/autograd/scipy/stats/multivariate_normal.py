@@ -28,9 +28,10 @@ def _parameters(x: Any, mean: Any, cov: Any) -> tuple[Any, Any]:
 
 
 def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
-    """Return the logarithm of the density at `x` [..., d]. Only the symmetric part of `cov` counts.
+    """Return the logarithm of the density at `x` [..., d].
 
-    With `allow_singular` directions without variance do not count; otherwise they raise LinAlgError.
+    With `allow_singular` directions without variance do not count; otherwise a `cov` that is not positive definite
+    raises LinAlgError.
     """
     mean, cov = _parameters(x, mean, cov)
     deviation = x - mean
@@ -38,11 +39,19 @@ def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = Fals
         deviation = deviation[..., None]
     if allow_singular:
         return _singular(deviation, cov)
-    factor = np.linalg.cholesky((cov + np.transpose(cov)) / 2)
-    flat = deviation.reshape((-1, cov.shape[0])) if np.ndim(deviation) else np.reshape(deviation, (1, 1))
-    white = np.linalg.solve(factor, np.transpose(flat))
-    distances = np.sum(white**2, axis=0).reshape(np.shape(deviation)[:-1])
-    return -(distances + cov.shape[0] * _LOG_2PI) / 2 - np.sum(np.log(np.diagonal(factor)))
+    sign, log_det = np.linalg.slogdet(cov)
+    if not sign > 0:
+        raise np.linalg.LinAlgError("multivariate_normal: cov is not positive definite; pass allow_singular=True")
+    return -(_distances(deviation, cov) + cov.shape[0] * _LOG_2PI + log_det) / 2
+
+
+def _distances(deviation: Any, cov: Any) -> Any:
+    """Return the squared Mahalanobis distance of each deviation [..., d]."""
+    if np.ndim(deviation) == 1:
+        return np.dot(deviation, np.linalg.solve(cov, deviation))
+    flat = np.reshape(deviation, (-1, cov.shape[0]))
+    distances = np.sum(flat * np.transpose(np.linalg.solve(cov, np.transpose(flat))), axis=1)
+    return np.reshape(distances, np.shape(deviation)[:-1])
 
 
 def _singular(deviation: Any, cov: Any) -> Any:

@@ -1,0 +1,18 @@
+"""Names that a release had are there in the next: `public_names.txt` lists them, one for each line.
+
+A name leaves in two steps: it warns for at least one release (CONTRIBUTING, "Releases"), then its line goes.
+"""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+NAMES = Path(__file__).with_name("public_names.txt").read_text(encoding="utf-8").split()
+
+
+@pytest.mark.parametrize("module", sorted({name.rpartition(":")[0] for name in NAMES}))
+def test_names_of_the_last_release_are_still_there(module):
+    found = importlib.import_module(module)
+    gone = [name for name in NAMES if name.startswith(f"{module}:") and not hasattr(found, name.rpartition(":")[2])]
+    assert not gone

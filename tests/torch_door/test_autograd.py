@@ -1,0 +1,167 @@
+"""`torch.autograd` over chainrule's tape: second derivatives, functions, hooks, modes."""
+
+import numpy as np
+import pytest
+
+import chainrule.torch as door
+
+
+def close(ours, theirs) -> None:
+    np.testing.assert_allclose(door.values_of(ours), theirs.detach().numpy(), 1e-5, 1e-6)
+
+
+SECOND = {
+    "power": lambda t, x: (x**3).sum(),
+    "tanh": lambda t, x: (t.tanh(x @ x.T) * x[:, :1]).sum(),
+    "softmax": lambda t, x: (t.softmax(x, 1) ** 2).sum(),
+    "linear": lambda t, x: t.nn.functional.linear(x, x * 2, x[0, :2].repeat(2)[:3] * x[1, 0]).sum() ** 2,
+    "layer_norm": lambda t, x: (t.nn.functional.layer_norm(x, (4,), x[0], x[1]) ** 3).sum(),
+    "rms_norm": lambda t, x: (t.nn.functional.rms_norm(x, (4,), x[0]) ** 3).sum(),
+    "cross_entropy": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 1, 2])) ** 2,
+    "probabilities": lambda t, x: t.nn.functional.cross_entropy(x, t.softmax(x.detach(), 1)) ** 2,
+    "attention": lambda t, x: (t.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None]) ** 2).sum(),
+    "cat": lambda t, x: (t.cat([x, x * 2]) ** 3).sum(),
+    "index": lambda t, x: (x[t.tensor([0, 0, 2])] ** 3).sum(),
+    "split": lambda t, x: (x.chunk(2, 1)[0] ** 3 * x.chunk(2, 1)[1]).sum(),
+    "conv": lambda t, x: (t.nn.functional.conv1d(x[None], (x[:, :2] ** 2)[None]) ** 2).sum(),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_gradients_of_gradients(torch, name) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    found = []
+    for lib in (door, torch):
+        leaf = lib.tensor(x).requires_grad_()
+        y = SECOND[name](lib, leaf)
+        (first,) = lib.autograd.grad(y, leaf, create_graph=True)
+        (second,) = lib.autograd.grad((first**2).sum(), leaf)
+        found.append((first, second))
+    for ours, theirs in zip(*found, strict=True):
+        close(ours, theirs)
+
+
+def test_what_kept_too_little_is_refused_by_name() -> None:
+    x = door.randn(1, 1, 4, 4, requires_grad=True)
+    y = door.nn.functional.max_pool2d(x, 2).sum()
+    with pytest.raises(RuntimeError, match=r"max_pool.*func\.grad"):
+        door.autograd.grad(y, x, create_graph=True)
+
+
+def test_a_gradient_penalty_trains(torch) -> None:
+    rng = np.random.default_rng(0)
+    w, x = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+    found = []
+    for lib in (door, torch):
+        weight, data = lib.tensor(w).requires_grad_(), lib.tensor(x).requires_grad_()
+        out = lib.nn.functional.leaky_relu(data @ weight.T, 0.2).sum()
+        (g,) = lib.autograd.grad(out, data, create_graph=True)
+        ((g.norm(2, dim=1) - 1) ** 2).mean().backward()
+        found.append(weight.grad)
+    close(*found)
+
+
+def test_inputs_in_the_middle_unused_and_several() -> None:
+    x, z = door.tensor(2.0, requires_grad=True), door.tensor(1.0, requires_grad=True)
+    h = x * x
+    y = h * 3
+    assert door.autograd.grad(y, [x, h], retain_graph=True) == (door.tensor(12.0), door.tensor(3.0))
+    assert door.autograd.grad(y, [z], retain_graph=True, allow_unused=True) == (None,)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        door.autograd.grad(y, [z], retain_graph=True)
+    y.backward(inputs=[z, x])
+    assert (x.grad.item(), z.grad) == (12, None)
+    with pytest.raises(RuntimeError, match="freed"):
+        y.backward()
+
+
+class Cube(door.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return factor * x**3, x.sum()
+
+    @staticmethod
+    def backward(ctx, grad, of_sum):
+        (x,) = ctx.saved_tensors
+        assert ctx.needs_input_grad == (True, False)
+        return grad * ctx.factor * 3 * x**2 + of_sum, None
+
+
+def test_functions_of_ones_own() -> None:
+    x = door.tensor([1.0, 2.0], requires_grad=True)
+    y, total = Cube.apply(x, 2.0)
+    (y.sum() + total).backward()
+    assert x.grad.tolist() == [7, 25]
+    (first,) = door.autograd.grad(Cube.apply(x, 1.0)[0].sum(), x, create_graph=True)
+    assert door.autograd.grad(first.sum(), x)[0].tolist() == [6, 12]
+    with door.no_grad():
+        assert not Cube.apply(x, 1.0)[0].requires_grad
+
+
+def test_hooks_see_and_replace_gradients() -> None:
+    x = door.tensor([1.0, 2.0], requires_grad=True)
+    seen = []
+    h = x * 2
+    handle = h.register_hook(lambda g: seen.append(g.tolist()) or g * 10)
+    x.register_hook(lambda g: g + 1)
+    h.sum().backward()
+    assert seen == [[1, 1]]
+    assert x.grad.tolist() == [21, 21]
+    handle.remove()
+    x.grad = None
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    h = x * 2
+    h.retain_grad()
+    h.sum().backward()
+    assert h.grad.tolist() == [1, 1]
+
+
+def test_modes_as_blocks_decorators_and_switches() -> None:
+    w = door.ones(1, requires_grad=True)
+
+    @door.no_grad()
+    def without():
+        with door.enable_grad():
+            inner = (w * 2).requires_grad
+        return (w * 2).requires_grad, inner
+
+    assert without() == (False, True)
+    with door.set_grad_enabled(False):
+        assert not door.is_grad_enabled()
+    door.set_grad_enabled(False)
+    assert not (w * 2).requires_grad
+    door.set_grad_enabled(True)
+    with door.inference_mode():
+        assert not (w * 2).requires_grad
+    assert door.inference_mode()(lambda: (w * 2).requires_grad)() is False
+    assert (w * 2).requires_grad
+
+
+def test_complex_gradients_have_pytorchs_sign(torch) -> None:
+    found = []
+    for lib in (door, torch):
+        z = lib.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+        ((z * (2 - 1j)).abs() ** 2).sum().backward()
+        found.append(z.grad)
+    close(*found)
+
+
+def test_checkpoints_compute_again() -> None:
+    layer = door.nn.Linear(3, 3)
+    x = door.randn(2, 3, requires_grad=True)
+    calls = []
+
+    def block(x):
+        calls.append(1)
+        return layer(x).tanh()
+
+    door.utils.checkpoint.checkpoint(block, x).sum().backward()
+    got = x.grad.clone(), layer.weight.grad.clone()
+    x.grad = layer.weight.grad = None
+    block(x).sum().backward()
+    assert len(calls) == 3
+    assert door.allclose(got[0], x.grad)
+    assert door.allclose(got[1], layer.weight.grad)

@@ -1,0 +1,218 @@
+"""Tensors of `chainrule.torch`: against PyTorch, value by value, text by text."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chainrule as cr
+import chainrule.torch as door
+
+DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
+OPERATORS = ("add", "sub", "mul", "true_divide", "floor_divide", "remainder", "pow", "maximum", "eq", "lt")
+
+
+def both(torch, make):
+    return make(door), make(torch)
+
+
+def same(ours, theirs) -> None:
+    expected = theirs.detach().numpy()
+    got = door.values_of(ours)
+    assert (got.shape, got.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(got, expected, 1e-6, 1e-7)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("a", DTYPES)
+@pytest.mark.parametrize("b", [*DTYPES, "number", "fraction"])
+def test_operands_are_promoted_as_in_pytorch(torch, operator, a, b) -> None:
+    def run(lib):
+        x = lib.tensor([1, 1, 1]).to(getattr(lib, a))
+        y = {"number": 2, "fraction": 1.5}.get(b)
+        if y is None:
+            y = lib.tensor([1, 1, 1]).to(getattr(lib, b))
+        return getattr(lib, operator)(x, y if operator != "maximum" or hasattr(y, "dtype") else lib.tensor(y))
+
+    try:
+        expected = run(torch)
+    except RuntimeError:
+        return
+    same(run(door), expected)
+
+
+@given(st.sampled_from(DTYPES), st.sampled_from(DTYPES), st.booleans(), st.booleans())
+def test_elements_without_axes_count_less(a, b, first, second) -> None:
+    x = np.ones(() if first else 3, a)
+    y = np.ones(() if second else 3, b)
+    found = door.dtypes.result_numpy(x, y)
+    order = "biufc"
+    assert order.index(found.kind) >= max(order.index(x.dtype.kind), order.index(y.dtype.kind)) - 1
+    if x.dtype.kind == y.dtype.kind and first != second:
+        assert found == (y.dtype if first else x.dtype)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: t.tensor([1.0, 2.0]),
+        lambda t: t.tensor([[1, 2], [3, 40]]),
+        lambda t: t.tensor([1.5, 100000.0, 0.001]),
+        lambda t: t.tensor([1e10, 1.0]),
+        lambda t: t.tensor(3.0, dtype=t.float64),
+        lambda t: t.tensor([True, False]),
+        lambda t: t.zeros(2, 0),
+        lambda t: t.arange(2000).view(40, 50),
+        lambda t: t.arange(24.0).view(2, 3, 4),
+        lambda t: t.tensor([float("nan"), float("inf"), 1.0]),
+        lambda t: t.tensor([1.0], requires_grad=True),
+        lambda t: t.arange(30.0),
+        lambda t: t.tensor([0.00001, 1.0]),
+        lambda t: t.ones(2, dtype=t.int32),
+    ],
+)
+def test_text_is_pytorchs(torch, make) -> None:
+    assert repr(make(door)) == repr(make(torch))
+
+
+def test_views_share_memory() -> None:
+    x = door.zeros(2, 3)
+    x.view(-1)[0] = 1
+    x[1].fill_(5)
+    x[0, 1].add_(2)
+    x.t()[2, 0] = 7
+    assert x.tolist() == [[1, 2, 7], [5, 5, 5]]
+    k = door.arange(4)
+    k[:2] += 10
+    k[k > 10] = 0
+    assert k.tolist() == [10, 0, 2, 3]
+
+
+def test_writes_into_values_of_a_graph(torch) -> None:
+    def run(lib):
+        x = lib.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        y = x * 2
+        y[0] = x[1] * x[2]
+        y[1:] *= 3
+        y.mul_(x.detach())
+        y.sum().backward()
+        return y, x.grad
+
+    for ours, theirs in zip(*both(torch, run), strict=True):
+        same(ours, theirs)
+
+
+def test_leaves_are_written_to_without_recording_only() -> None:
+    w = door.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf"):
+        w += 1
+    with pytest.raises(RuntimeError, match="leaf"):
+        w[0] = 1
+    with door.no_grad():
+        w -= 0.5
+        w[0] = 3
+    w.data *= 2
+    w.data[1] = 9
+    assert w.tolist() == [6, 9]
+    assert w.is_leaf
+    assert w.requires_grad
+    (w * 2).sum().backward()
+    w.grad.zero_()
+    w.grad += 1
+    assert w.grad.tolist() == [1, 1]
+
+
+def test_a_change_of_a_saved_value_is_noticed() -> None:
+    w = door.ones(2, requires_grad=True)
+    y = (w * w).sum()
+    w.data.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+
+
+def test_attributes_and_conversions(torch) -> None:
+    for lib in (door, torch):
+        x = lib.arange(6).view(2, 3)
+        assert (x.size(), x.size(0), x.dim(), x.numel(), len(x)) == ((2, 3), 2, 2, 6, 2)
+        assert x.float().dtype is lib.float32
+        assert x.to(lib.float64).dtype is lib.float64
+        assert x.double().type() == "torch.DoubleTensor"
+        assert x.type(lib.int32).dtype is lib.int32
+        assert x.shape.numel() == 6
+        assert x.stride() == (3, 1)
+        assert x.max(1).values.tolist() == x.max(dim=1)[0].tolist() == [2, 5]
+        assert [part.tolist() for part in x.split(2, dim=1)] == [[[0, 1], [3, 4]], [[2], [5]]]
+        assert f"{x[0, 1]:03d}" == "001"
+        assert x.sum(axis=0, keepdims=True).tolist() == [[3, 5, 7]]
+        assert copy.deepcopy(x).tolist() == x.tolist()
+        assert 3 in x
+
+
+def test_refusals_name_the_nearest_thing() -> None:
+    x = door.ones(2, requires_grad=True)
+    for call, text in (
+        (x.cuda, "CPU"),
+        (lambda: door.device("cuda"), "CPU"),
+        (lambda: door.cuda.Stream(), "CPU"),
+        (lambda: door.jit, "torch.compile"),
+        (lambda: door.bfloat16, "float32"),
+        (lambda: door.no_such_name, "docs/torch.md"),
+        (lambda: x.numpy(), "detach"),
+        (lambda: (x * 2).backward(), "scalar"),
+        (lambda: door.ones(2).backward(), "does not require grad"),
+        (lambda: door.matmul(door.ones(2, 3), door.ones(2, 3)), "multiplied"),
+        (lambda: door.ones(2, 3).view(4), "invalid"),
+        (lambda: bool(door.ones(2)), "ambiguous"),
+        (lambda: door.tensor([1]).requires_grad_(), "floating"),
+        (lambda: door.tensor([1, 2]).mean(), "float"),
+    ):
+        with pytest.raises((RuntimeError, AttributeError), match=text):
+            call()
+
+
+def test_generators_and_draws() -> None:
+    door.manual_seed(1)
+    a = door.randn(3)
+    door.manual_seed(1)
+    assert door.equal(a, door.randn(3))
+    g = door.Generator().manual_seed(2147483647)
+    p = door.tensor([0.0, 0.2, 0.8])
+    drawn = door.multinomial(p, 2000, replacement=True, generator=g)
+    assert drawn.dtype is door.int64
+    assert abs((drawn == 2).float().mean().item() - 0.8) < 0.05
+    assert (drawn > 0).all()
+    assert sorted(door.multinomial(p[1:], 2).tolist()) == [0, 1]
+    assert sorted(door.randperm(5).tolist()) == [0, 1, 2, 3, 4]
+    assert door.randint(0, 3, (100,)).max() < 3
+    assert door.zeros(1000).uniform_(2, 3).min() >= 2
+
+
+def test_arrays_come_in_and_go_out() -> None:
+    a = np.arange(3)
+    x = door.from_numpy(a)
+    x[0] = 9
+    assert a[0] == 9
+    assert np.exp(door.zeros(2)).tolist() == [1, 1]
+    assert (np.ones(2) + door.ones(2)).tolist() == [2, 2]
+    assert door.tensor(np.float64(2.0)).dtype is door.float64
+
+
+def test_transforms_of_chainrule_take_tensors() -> None:
+    x, w = door.tensor([1.0, 2.0]), door.tensor([0.5, 0.1])
+
+    def f(w, x):
+        return ((w * x).sum() - 1) ** 2
+
+    gradient = cr.grad(f)(w, x)
+    assert isinstance(gradient, door.Tensor)
+    np.testing.assert_allclose(gradient.tolist(), [-0.6, -1.2], rtol=1e-6)
+    assert cr.check(f, w.double(), x.double()).ok
+    assert door.func.hessian(lambda x: (x**3).sum())(x).tolist() == [[6, 0], [0, 12]]
+    assert door.func.vmap(door.dot)(door.ones(3, 2), door.ones(3, 2)).tolist() == [2, 2, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = door.compile(f)
+    np.testing.assert_allclose(compiled(w, x).item(), f(w, x).item(), rtol=1e-6)
