@@ -36,6 +36,7 @@ from chainrule.rules.elementary.selection import where
 from chainrule.rules.elementary.trigonometric import cos, sin, tanh
 from chainrule.rules.linalg.einsum import einsum
 from chainrule.rules.linalg.matmul import matmul
+from chainrule.rules.meanings.functions import nearest as _nearest
 from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         doctor,
         explain,
         explore,
+        learn,
         nn,
         numpy,
         optim,
@@ -59,10 +61,12 @@ if TYPE_CHECKING:
     )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
+    from chainrule.check.testing import assert_gradients
     from chainrule.doctor.nonfinite import detect_nonfinite
     from chainrule.explain.graph.drawing import graph
     from chainrule.explain.why.way import explain_grad
     from chainrule.interop import check_jax, check_torch
+    from chainrule.learn import exercise
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
@@ -89,6 +93,7 @@ _LAZY_MODULES = frozenset(
     }
 )
 _LAZY_NAMES = {
+    "assert_gradients": "chainrule.check.testing",
     "backprop": "chainrule.nn.classic",
     "check_jax": "chainrule.interop",
     "check_layer": "chainrule.check.subjects.layers",
@@ -115,6 +120,7 @@ __all__ = [
     "VmapWarning",
     "__version__",
     "arange",
+    "assert_gradients",
     "backprop",
     "cat",
     "check",
@@ -199,7 +205,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
         return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{_nearest(name)}")
 
 
 def __dir__() -> list[str]:

@@ -27,7 +27,7 @@ export default {
 """
 
 
-class Widget(anywidget.AnyWidget):  # type: ignore[misc]
+class Widget(anywidget.AnyWidget):
     """A view of a desk. Every view in a notebook shows the same session."""
 
     shell = traitlets.Unicode().tag(sync=True)
