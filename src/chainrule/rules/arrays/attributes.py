@@ -80,7 +80,7 @@ def view(self: Tensor, dtype: Any = None, type: Any = None, *_: int) -> Any:
     meaning.
     """
     if isinstance(dtype, int | tuple | list):
-        raise AttributeError("'Tensor' object has no attribute 'view'; write x.reshape(...) for PyTorch's view")
+        raise TypeError(f"x.view: got {dtype!r}, expected a dtype; for another shape write x.reshape({dtype!r}, ...)")
     cls = dtype if inspect.isclass(dtype) and issubclass(dtype, np.ndarray) else type
     if cls is not None and cls is not np.ndarray:
         raise TypeError(f"x.view: a tensor cannot be viewed as {cls.__name__}; use x.numpy().view(...)")
