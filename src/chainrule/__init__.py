@@ -22,6 +22,7 @@ from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
+from chainrule.core.transforms.implicit import custom_root, fixed_point
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
 from chainrule.core.transforms.sparse import sparsity_pattern
@@ -35,6 +36,7 @@ from chainrule.rules.elementary.selection import where
 from chainrule.rules.elementary.trigonometric import cos, sin, tanh
 from chainrule.rules.linalg.einsum import einsum
 from chainrule.rules.linalg.matmul import matmul
+from chainrule.rules.meanings.functions import nearest as _nearest
 from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
         numpy,
         optim,
         random,
+        scipy,
         special,
+        stats,
         train,
     )
     from chainrule.check.measuring.costs import cost
@@ -82,7 +86,9 @@ _LAZY_MODULES = frozenset(
         "numpy",
         "optim",
         "random",
+        "scipy",
         "special",
+        "stats",
         "train",
     }
 )
@@ -127,6 +133,7 @@ __all__ = [
     "cos",
     "cost",
     "custom",
+    "custom_root",
     "data",
     "detect_nonfinite",
     "distributed",
@@ -139,6 +146,7 @@ __all__ = [
     "explain",
     "explain_grad",
     "explore",
+    "fixed_point",
     "full",
     "gelu",
     "grad",
@@ -167,6 +175,7 @@ __all__ = [
     "random",
     "relu",
     "save",
+    "scipy",
     "seed",
     "sigmoid",
     "silu",
@@ -177,6 +186,7 @@ __all__ = [
     "special",
     "sqrt",
     "stack",
+    "stats",
     "stop_gradient",
     "tanh",
     "tensor",
@@ -195,7 +205,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
         return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{_nearest(name)}")
 
 
 def __dir__() -> list[str]:

@@ -36,6 +36,12 @@ CASES = {
     "proof": lambda: cr.explain(
         dense(), RNG.standard_normal((2, 4)), loss=nn.CrossEntropyLoss(), target=CLASSES, level="proof"
     ),
+    "proof of images": lambda: cr.explain(
+        images(), RNG.standard_normal((2, 1, 4, 4)), loss=nn.CrossEntropyLoss(), target=CLASSES, level="proof"
+    ),
+    "proof of a block": lambda: cr.explain(
+        nn.TransformerBlock(4, 2), RNG.standard_normal((1, 3, 4)), loss=lambda y: (y * y).mean(), level="proof"
+    ),
     "squared": lambda: cr.explain(
         dense(), RNG.standard_normal((2, 4)), loss=nn.MSELoss(), target=RNG.standard_normal((2, 3))
     ),

@@ -30,10 +30,11 @@ IDS = [f"{op.name}-{name}" for op, name in PROVED]
 GIVEN = """
 add add_at angle arctan2 astype binary_cross_entropy broadcast_to cholesky clip concatenate conjugate
 convolution_kernel convolution_transpose convolve copy copysign correlate cos cross cumprod cumsum deg2rad det
-eigh einsum erf erfinv exp fft flip fmax fmin fmod fold gammaln getitem ifft imag index_add index_set irfft iv
-ive laid ldexp logaddexp2 max maximum mean min minimum multiply nan_to_num negative norm pad pinv polygamma
-pool_at positive power prod qr rad2deg real remainder reshape rfft roll scatter sin slogdet split stack std
-subtract sum sum_unpool svd take_at transpose tril triu unfold unpool_at var where with_parts xlog1py xlogy
+eig eigh einsum erf erfinv exp fft flip fmax fmin fmod fold gammaln getitem ifft imag index_add index_set
+irfft iv ive laid ldexp logaddexp2 max maximum mean min minimum multiply nan_to_num negative norm pad pinv
+polygamma pool_at positive power prod qr rad2deg real remainder reshape rfft roll roots scatter sin slogdet
+split stack std subtract sum sum_unpool svd take_at transpose tril triu unfold unpool_at var where with_parts
+xlog1py xlogy
 """
 
 

@@ -6,7 +6,7 @@ network; where those are too many, at the first of the record's own cases. A rul
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.core.facts import ProofStep
@@ -20,7 +20,7 @@ from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.verify import deviation, verify
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.formula.evaluation import FormulaError, formulas_in, parse
-from chainrule.observe.entry import Entry
+from chainrule.observe.entry import Entry, array_of
 
 from .instances import Instance, instance_of, small_instance
 from .laws import Law, forward_law, output_name
@@ -61,7 +61,7 @@ def _proved(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue
         return _given(unit, k, equation, words)
     writer = Writer(book, unit)
     errors = checked(steps, instance_of(unit)) or checked(steps, small_instance(unit.record))
-    lines = [Line(words["proof_name"], f"{symbol} = {shown}", 0.0) for symbol, shown in writer.introduced]
+    lines = [replace(line, title=words["proof_name"]) for line in writer.introduced]
     for step, (error, reason) in zip(steps, errors or (), strict=True):
         lines.append(Line(words.title(step.title), writer.write(step), error, reason))
     return lines
@@ -124,11 +124,11 @@ class Writer:
     unit: Unit
 
     def __post_init__(self) -> None:
-        self.introduced: list[tuple[str, str]] = []
+        self.introduced: list[Line] = []
         self.operands: dict[str, Operand] = {}
         for name, x in zip(self.unit.argument_names, self.unit.inputs, strict=True):
             if x is not None and not isinstance(x, tuple | str):
-                self._argument(name, self.book.operand(x))
+                self._argument(name, self.book.operand(x), array_of(x))
         symbol = self._own("u") if self.unit.inlined else self.book.symbol(self.unit.output)
         output = output_name(self.unit).replace("\\", "")
         for key in (output, output.lower()):
@@ -138,12 +138,13 @@ class Writer:
                 self.operands.setdefault(name, Literal(float(value)))
         self.operands.update(_numbers(self.unit))
 
-    def _argument(self, name: str, operand: Operand) -> None:
+    def _argument(self, name: str, operand: Operand, value: Any) -> None:
         if isinstance(operand, Literal):
             self.operands[name] = operand
         elif isinstance(operand, Expression):
             symbol = self._own(name)
-            self.introduced.append((symbol.latex(), operand.shown))
+            verdict = verify(f"u = {operand.reading}", operand.values, Law(""), value)
+            self.introduced.append(Line("", f"{symbol} = {operand.shown}", verdict.error, verdict.reason))
             self._both(name, symbol)
         elif isinstance(operand, Named):
             self._both(name, operand.symbol)

@@ -16,6 +16,7 @@ from chainrule.explain.derive.operands import Literal, Named, Operand
 from chainrule.explain.derive.symbols import Symbol
 from chainrule.explain.derive.unit import Unit
 from chainrule.observe.entry import array_of
+from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
@@ -182,9 +183,11 @@ def part_law(unit: Unit, k: int) -> Law:
         name, decomposed = DECOMPOSED[unit.record]
         shown = rf"y = {name}(x)_{k + 1}"
         made = decomposed(x)
-    else:
+    elif unit.record is Split:
         shown = rf"y = x[\text{{part }} {k + 1}]"
         made = np.split(x, unit.settings["cuts"], axis=unit.settings["axis"])
+    else:  # nothing here computes it apart from the engine, so it stays unverified
+        return Law(rf"y = \operatorname{{{unit.record.name}}}(x)_{k + 1}")
     return Law(shown, r"y = \operatorname{part}(x)", {"part": lambda _: made[k]})
 
 
