@@ -19,6 +19,7 @@ SCIPY = "the values are SciPy's"
 APART = {
     **dict.fromkeys(("sin", "cos", "tan", "sinc"), TURNS),
     **dict.fromkeys(("erfinv", "gammaln", "polygamma", "iv", "ive"), SCIPY),
+    "angle": "it is of complex numbers; of a real one it is 0 or pi",
     "power": "by an array of exponents it takes more digits of a logarithm; by a number it is a loop",
 }
 """The records that stay NumPy's, and why; a new one that does has to say so here."""

@@ -33,6 +33,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "choose": ("f(i % 2, [v, w])",),
     "clip": ("f(x, -0.5, 0.5)", "f(x, y, None)"),
     "compress": ("f([True, False, True], x, axis=0)", "f(x[:, 0] > 0, x, axis=0)"),
+    "einsum_path": ("f('ij,jk->ik', x, x.T)",),
+    "sliding_window_view": ("f(v, 2)", "f(x, (2, 2))"),
     "extract": ("f(x > 0, x)",),
     "concatenate": ("f([x, y])", "f([x, y], axis=None)"),
     "column_stack": ("f([v, w])",),
@@ -203,7 +205,9 @@ def _arrays(result: Any) -> list[Any]:
 
 def _same(got: Any, expected: Any) -> bool:
     if isinstance(expected, np.ndarray | np.generic | float | int):
-        return np.shape(got) == np.shape(expected) and np.allclose(got, expected, 1e-9, 1e-11, equal_nan=True)
+        # NumPy rounds sums of logarithms to float16 at each term, the operation once.
+        rtol = 2e-3 if getattr(expected, "dtype", None) == np.float16 else 1e-9
+        return np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol, 1e-11, equal_nan=True)
     return bool(got == expected)
 
 
@@ -253,9 +257,11 @@ DIFFERENT = {
     "diff": "boolean subtract",
     "median": "boolean subtract",
     "expit": "boolean negative",
+    "exp1": "boolean negative",
+    "eigvals": "eig made an array of complex128",
     "fix": "positional argument",
 }
-"""What tensors refuse where plain arrays are taken, in words of the operation."""
+"""What tensors or captures refuse where plain arrays are taken, in words of the operation."""
 BY_NAME = {function.__name__: function for function in functions}
 
 
@@ -264,7 +270,7 @@ def _is_told(name: str, outcome: str) -> bool:
     if outcome == "equal":
         return True
     if outcome.startswith("refused: "):
-        return name in outcome and "; " in outcome
+        return (name in outcome or DIFFERENT.get(name, name) in outcome) and "; " in outcome
     return ": chainrule has no derivative for it" in outcome or (name in DIFFERENT and DIFFERENT[name] in outcome)
 
 

@@ -222,6 +222,10 @@ WRONG = {
     "pass model.parameters": (TypeError, lambda: optim.SGD(nn.Linear(2, 2), lr=0.1)),
     "expected a parameter or a tensor, got ndarray": (TypeError, lambda: optim.Adam([np.ones(2)])),
     "expected a leaf": (TypeError, lambda: optim.Adam(result())),
+    "parameter 0: got dtype complex128, expected real numbers; keep the real and": (
+        TypeError,
+        lambda: optim.SGD([cr.tensor([1j], requires_grad=True)], lr=0.1),
+    ),
     "w was passed twice": (ValueError, lambda: optim.Adam(twice())),
     "SGD: lr: expected a finite number, 0 or more, got nan": (ValueError, lambda: optim.SGD(one(), lr=float("nan"))),
     "got inf": (ValueError, lambda: optim.SGD(one(), lr=float("inf"))),

@@ -1,7 +1,9 @@
 """`compile`: capture a function at its first call and replay it at later calls."""
 
 import copy
+import functools
 import threading
+import warnings
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -10,6 +12,7 @@ from chainrule.base.threads import others_run
 from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import observed, running
 from chainrule.core.transforms.values import by_name
+from chainrule.kernels.suitable import HAS_COMPILER
 
 from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
@@ -61,7 +64,19 @@ def compile(f: Callable[..., Any]) -> "Compiled":
     >>> losses[-1] < 1e-3 * losses[0]
     True
     """
+    _say_what_is_slower()
     return Compiled(f)
+
+
+@functools.cache
+def _say_what_is_slower() -> None:
+    """Warn, once, where there is no compiler."""
+    if not HAS_COMPILER:
+        warnings.warn(
+            "compile: llvmlite and Numba are not installed, so plans run in NumPy, several times slower than as "
+            "machine code; to mend it: python -m pip install 'chainrule[fast]'",
+            stacklevel=3,
+        )
 
 
 class Compiled:

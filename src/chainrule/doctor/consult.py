@@ -197,7 +197,7 @@ def without_consequences(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _healthy(f: Findings) -> Verdict:
     flow, loss = flow_range(f.start)[0], f.start.loss
-    values = {"loss": loss, "final": f.final, "steps": f.steps}
+    values: dict[str, Any] = {"loss": loss, "final": f.final, "steps": f.steps}
     later = flow_range(f.end)[0] if f.end is not None and flow == 0 else 0.0
     if later > 0:  # a head that starts at zero passes nothing on in the first step
         silent = [row.name for row in f.start.flow if row.largest == 0]

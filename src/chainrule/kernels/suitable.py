@@ -1,10 +1,13 @@
 """Which arrays a kernel is for; all else is left to NumPy. This file does not import Numba."""
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+HAS_COMPILER = all(find_spec(name) is not None for name in ("llvmlite", "numba"))
+"""Whether there is something to compile kernels with: the extra `fast`. Without it everything is done by NumPy."""
 LARGE = 1 << 15
 """Elements from which on an operation of a few passes goes to its kernel.
 
@@ -23,7 +26,7 @@ def suitable(size: int, x: Any, *others: Any) -> bool:
     >>> suitable(4, np.ones(4), np.ones((2, 2))), suitable(4, np.ones(4), np.ones(4, np.float32))
     (True, False)
     """
-    if type(x) is not np.ndarray or x.size < size or x.dtype not in (np.float32, np.float64):
+    if not HAS_COMPILER or type(x) is not np.ndarray or x.size < size or x.dtype not in (np.float32, np.float64):
         return False
     arrays = (x, *others)
     return all(type(a) is np.ndarray and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)

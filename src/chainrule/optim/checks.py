@@ -84,3 +84,8 @@ def _check_leaf(what: str, parameter: Any) -> None:
             f"{what}: expected a leaf (a Parameter, or a tensor made with requires_grad=True), got the result of an "
             f"operation or a value inside a transform"
         )
+    if parameter.dtype.kind == "c":  # its gradient's conjugate points uphill, and each part has its own scale
+        raise TypeError(
+            f"{what}: got dtype {parameter.dtype}, expected real numbers; keep the real and the imaginary part as two "
+            f"parameters, a and b, and compute with a + 1j * b"
+        )

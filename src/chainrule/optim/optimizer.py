@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
+from chainrule.kernels.suitable import HAS_COMPILER
 
 from .captured import Groups, OptimizerStep
 from .checks import Range, count, named, number
@@ -137,10 +138,10 @@ class Optimizer(ABC):
         effect(step, *grads, writes=[p._value for p in step.parameters])
 
     def _flat(self, parameters: list[Tensor], settings: Mapping[str, Any]) -> Flat | None:
-        """Return the flat buffers of these parameters; None if they cannot share one."""
+        """Return the flat buffers of these parameters; None if they cannot share one, or no kernel can use them."""
         key = tuple(map(id, parameters))
         if key not in self._flats:
-            if not can_be_flat(parameters):
+            if not HAS_COMPILER or not can_be_flat(parameters):
                 return None
             self._flats[key] = Flat(parameters, [name for name in self._slots(settings) if name != "step"])
         return self._flats[key]

@@ -7,6 +7,8 @@ with code in the cache compiling takes half as long.
 
 from typing import Any
 
+from chainrule.kernels.suitable import HAS_COMPILER
+
 START, EACH = 0.2, 0.008
 """Seconds that capturing and compiling takes for any step, and more for each module."""
 CALLS, CALL = 150e-6, 40e-6
@@ -30,12 +32,12 @@ def saving(modules: int, parameters: int, samples: int) -> float:
 
 
 def pays(steps: float, modules: int, parameters: int, samples: int) -> bool:
-    """Whether so many steps save more than compiling costs.
+    """Whether so many steps save more than compiling costs; never without the extra `fast`.
 
     >>> pays(100, 3, 5_000, 32), pays(1000, 3, 5_000, 32)
     (False, True)
     """
-    return steps * saving(modules, parameters, samples) > cost(modules)
+    return HAS_COMPILER and steps * saving(modules, parameters, samples) > cost(modules)
 
 
 def size(model: Any) -> tuple[int, int]:

@@ -83,7 +83,7 @@ def _says_something(context: Context, s: Substitution, rule: bool) -> bool:
 
 
 def _spread_like(a: Array) -> Array:
-    return np.cos(1.0 + np.arange(a.size)).reshape(a.shape)  # reproducible, and no two alike
+    return np.asarray(np.cos(1.0 + np.arange(a.size)).reshape(a.shape))  # reproducible, and no two alike
 
 
 def _exchanged(context: Context, s: Substitution, detail: dict[str, str]) -> Iterator[Candidate]:
@@ -188,9 +188,9 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
         f"{name} clipped to [−1, 1]": np.clip(x, -1, 1),
         f"{name} clipped to [0, 1]": np.clip(x, 0, 1),
     }
-    for value in (0, 1) if own else ():
-        text = f"a factor with {name} (the gradient is that at {name} = {value})"
-        yield Substitution("missing-term", name, text, np.full_like(x, value), 5, lacks=True)
+    for number in (0, 1) if own else ():
+        text = f"a factor with {name} (the gradient is that at {name} = {number})"
+        yield Substitution("missing-term", name, text, np.full_like(x, number), 5, lacks=True)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
     for text, value in points.items():

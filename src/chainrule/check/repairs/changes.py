@@ -46,7 +46,7 @@ def comparisons(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
 def _bounds(site: Site, node: ast.Compare, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
     """Compare with another number, or with another variable."""
     bound = node.comparators[0]
-    if isinstance(bound, ast.Constant) and type(bound.value) in (int, float):
+    if isinstance(bound, ast.Constant) and isinstance(bound.value, int | float) and bound.value is not True:
         for other in dict.fromkeys((0, bound.value + 1, bound.value - 1)):
             if other != bound.value:
                 new = ast.Compare(node.left, node.ops, [ast.Constant(other)])

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.compile.program.program import Value
 from chainrule.core.traces.capturing import replaced
+from chainrule.kernels.suitable import HAS_COMPILER
 
 from .loops import Loop
 from .steps import Buffer, Run
@@ -31,8 +32,8 @@ def loops_by_numpy() -> Iterator[None]:
 
 
 def is_wanted() -> bool:
-    """Whether a block of `loops_by_numpy` is open."""
-    return _blocks > 0
+    """Whether a block of `loops_by_numpy` is open, or there is no compiler."""
+    return _blocks > 0 or not HAS_COMPILER
 
 
 def numpy_call(loop: Loop, buffer: Buffer) -> Run:

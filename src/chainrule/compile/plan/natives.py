@@ -11,6 +11,7 @@ from chainrule.kernels import cross_entropy, normalization, softmax
 from chainrule.kernels.native import extremes
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
+from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
@@ -24,7 +25,9 @@ Buffer = Callable[[Value], Any]
 
 
 def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
-    """Return an instruction as tasks on its buffers, or None if there is no code for it or for such buffers."""
+    """Return an instruction as tasks on its buffers, or None without a compiler, or code for it or such buffers."""
+    if not HAS_COMPILER:
+        return None
     key = _key(i)
     if key in MOVES:
         return moved(i, buffer)

@@ -30,7 +30,9 @@ Buffer = Callable[[Value], Any]
 
 def view_of(i: Instruction, buffer: Buffer) -> Any:
     """Return the result of an instruction where it is a view of what it reads, or None."""
-    if i.kind != "op" or i.op is None or i.op.moves is None or any(True for _ in _values(i.settings)):
+    if i.kind != "op" or i.op is None or i.op.moves is None or len(i.args) != 1:
+        return None
+    if any(True for _ in _values(i.settings)):
         return None
     source = buffer(i.inputs[0])
     view = i.function(source, **i.settings)
@@ -129,20 +131,20 @@ def _generic(i: Instruction, args: Any, settings: dict[str, Any], outs: list[Any
     offers = tuple(out for out in outs if out.flags.c_contiguous)
 
     def run_several() -> None:
-        _copy(offering(offers, call_several), structure, outs)
+        _copy(i.name, offering(offers, call_several), structure, outs)
 
     return run_several
 
 
-def _copy(result: Any, structure: Any, outs: list[Any]) -> None:
+def _copy(name: str, result: Any, structure: Any, outs: list[Any]) -> None:
     if isinstance(structure, tuple | list):
         for item, place in zip(result, structure, strict=True):
-            _copy(item, place, outs)
+            _copy(name, item, place, outs)
     elif isinstance(structure, dict):
         for key, place in structure.items():
-            _copy(result[key], place, outs)
+            _copy(name, result[key], place, outs)
     elif structure is not None:
-        _store("a call", outs[structure], result)
+        _store(name, outs[structure], result)
 
 
 def _store(name: str, out: Any, result: Any) -> None:

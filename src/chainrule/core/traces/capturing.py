@@ -145,6 +145,8 @@ def mapped_in(tree: Any) -> Any:
         while _is_box(tree):
             if type(tree).is_mapped:
                 return tree._trace
+            if captured_in(tree) is tree:  # a capture's own box is innermost, and must not be looked into
+                return None
             tree = tree._value
     elif isinstance(tree, tuple | list):
         found = [trace for trace in map(mapped_in, tree) if trace is not None]

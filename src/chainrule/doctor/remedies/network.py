@@ -48,7 +48,7 @@ def init(c: Complaint) -> Iterator[Proposal]:
 
 def table(c: Complaint) -> Iterator[Proposal]:
     """Yield: an embedding of the usual size."""
-    name, size = f"{c.verdict.layer}.weight", c.verdict.values.get("size")
+    name, size = f"{c.verdict.layer}.weight", float(c.verdict.values.get("size", 1.0))
     if c.verdict.key != "bad-initialisation embedding" or name not in dict(c.case.model.named_parameters()):
         return
 

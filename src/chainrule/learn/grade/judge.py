@@ -104,8 +104,8 @@ class _Judge:
             wrong = first_wrong(task.reference, task.inputs, first)
             _gradients(first, [names[k] for k in floating], self.say)
             if wrong is not None:
-                why = self.say("first_wrong", name=wrong.name)
-                return Mark(task.asked, 0.0, task.points, "wrong", why, "unexplained", None, wrong.name, wrong.formula)
+                why, earned = self.say("first_wrong", name=wrong.name), self.spec.partial.get("step", 0.0) * task.points
+                return Mark(task.asked, earned, task.points, "wrong", why, "step", None, wrong.name, wrong.formula)
 
         def backward(y_bar: Any, *args: Any) -> Any:
             return _gradients(self.box.call(task.asked, y_bar, *args), [names[k] for k in floating], self.say)

@@ -144,7 +144,8 @@ def _logaddexp_reduce(
     a: Array, axis: Any = 0, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
 ) -> Array:
     """Return log Σ exp over an axis, in one pass."""
-    a = arrayed(a) if dtype is None else astype(arrayed(a), dtype)
+    a = arrayed(a)
+    a = astype(a, np.logaddexp.resolve_dtypes((a.dtype, a.dtype, None))[-1] if dtype is None else dtype)
     if where is not True:
         a = np.where(where, a, -np.inf)
     y = logsumexp(a, axis=axis, keepdims=keepdims)

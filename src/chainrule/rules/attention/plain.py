@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
+from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.network.softmax import exponentials, softmax
 
@@ -97,6 +98,8 @@ def attention_method(q_shape: tuple[int, ...], k_shape: tuple[int, ...]) -> Meth
     """
     heads = math.prod(np.broadcast_shapes(q_shape[:-2], k_shape[:-2]))
     weights = math.prod(q_shape[-2:-1]) * math.prod(k_shape[-2:-1])
+    if not HAS_COMPILER:  # the blocks are a kernel's
+        return "plain"
     return "blockwise" if weights >= LARGE_HEAD and heads * weights >= LARGE else "plain"
 
 

@@ -21,7 +21,7 @@ from chainrule.core.traces.capturing import plain
 def is_complex(x: Array) -> bool:
     """Whether an array or number has a complex dtype."""
     dtype = getattr(x, "dtype", None)
-    return isinstance(x, complex) if dtype is None else dtype.kind == "c"  # type: ignore[no-any-return]
+    return isinstance(x, complex) if dtype is None else dtype.kind == "c"
 
 
 class Real(Linear):

@@ -141,6 +141,8 @@ class Lambertw(Elementwise):
     @staticmethod
     def primal(x: Array) -> Array:
         x = np.asarray(x)
+        if x.dtype.kind == "c":
+            raise TypeError(f"expected real numbers, got {x.dtype}")
         return np.asarray(scipy_special("lambertw").lambertw(x).real, x.dtype if x.dtype.kind == "f" else None)[()]
 
     @staticmethod
@@ -218,6 +220,3 @@ OF_SCIPY.update(
         **{"spence": spence, "ndtr": ndtr, "entr": entr, "rel_entr": rel_entr, "kl_div": kl_div},
     }
 )
-
-NAMES = (*OF_SCIPY, "lambertw", "zeta")
-"""The functions of `scipy.special` that formulas may name."""

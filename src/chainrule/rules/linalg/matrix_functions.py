@@ -31,10 +31,17 @@ def scipy_linalg(asked: str) -> Any:
     return scipy.linalg
 
 
+def _floats(a: Array) -> Array:
+    """Return an array in float64, in which everything is computed; a TypeError for complex numbers."""
+    if np.iscomplexobj(a):
+        raise TypeError(f"expected real numbers, got {a.dtype}")
+    return np.asarray(a, np.float64)
+
+
 def _real(name: str, a: Array) -> Array:
     """Return SciPy's function of each matrix; a ValueError if it is not real."""
     function = getattr(scipy_linalg(name), name)
-    found = [function(one) for one in np.reshape(np.asarray(a, np.float64), (-1, *a.shape[-2:]))]
+    found = [function(one) for one in np.reshape(_floats(a), (-1, *a.shape[-2:]))]
     y = np.asarray(found).reshape(a.shape)
     if np.iscomplexobj(y):
         size = np.abs(y).max(initial=0.0)
@@ -65,7 +72,7 @@ class Expm(General):
 
     @staticmethod
     def primal(a: Array) -> Array:
-        return np.asarray(scipy_linalg("expm").expm(np.asarray(a, np.float64)), a.dtype)
+        return np.asarray(scipy_linalg("expm").expm(_floats(a)), a.dtype)
 
     @staticmethod
     def adjoint(y_bar: Array, a: Array) -> Array:
@@ -113,7 +120,7 @@ class SolveSylvester(General):
     @staticmethod
     def primal(a: Array, b: Array, q: Array) -> Array:
         dtype = np.result_type(a, b, q)
-        a, b, q = (np.asarray(x, np.float64) for x in (a, b, q))
+        a, b, q = map(_floats, (a, b, q))
         return np.asarray(scipy_linalg("solve_sylvester").solve_sylvester(a, b, q), dtype)
 
     @staticmethod

@@ -27,6 +27,7 @@ from chainrule.core.facts import Role
 from chainrule.core.kinds import Bilinear
 from chainrule.core.operation import Array, case
 from chainrule.core.transforms.batch import Done, Mine, Settings, Values, everywhere
+from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.windows import Ints, Windows, geometry
 
 from . import proofs_of_windows as proofs_of
@@ -189,7 +190,7 @@ def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
 def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows) -> bool:
     """Whether compiled kernels apply and are faster: there is enough work, and images are larger than kernels."""
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
-    if products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
+    if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False
     from chainrule.kernels.convolution.flat import filled
 

@@ -15,6 +15,7 @@ from chainrule.core.kinds import Fused, Linear
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.traces.capturing import plain
 from chainrule.core.transforms.batch import all_in_stacks, on_last_axes
+from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.windows import CASES, Ints, Windows, geometry, wide
 
 from . import proofs_of_windows as proofs_of
@@ -28,7 +29,9 @@ KERNEL_FROM = 2**16
 
 def _kernels(dtype: Any, elements: int, windows: Windows) -> Any:
     """Return the kernel module if it applies and there is enough work, otherwise None."""
-    if elements < KERNEL_FROM or dtype not in (np.float32, np.float64) or windows.axes > 3 or windows.places > 255:
+    if not HAS_COMPILER or elements < KERNEL_FROM or dtype not in (np.float32, np.float64):
+        return None
+    if windows.axes > 3 or windows.places > 255:
         return None
     from chainrule.kernels.pooling import passes as pooling
 
