@@ -6,8 +6,8 @@ Each model, with random weights and a small configuration, is converted in float
 outputs, and of the gradients of its parameters, relative to the largest value; then whether `explain`, `graph` and
 `compile` work on it (one model of each package with --quick). The bar is 1e-8. A model that computes a part in float32
 whatever its dtype, as rotary angles are, is marked with * and compared twice: as it is, where rounding may be as coarse
-as that part (1e-6), and with that part in float64 in PyTorch as well, where the bar is 1e-8 again. Packages that are not
-there are named and skipped: `python -m pip install torchvision timm transformers segmentation-models-pytorch`.
+as that part (1e-6), and with that part in float64 in PyTorch as well, where the bar is 1e-8 again. Packages that are
+not there are named and skipped: `python -m pip install torchvision timm transformers segmentation-models-pytorch`.
 """
 
 import argparse
