@@ -141,6 +141,8 @@ class Lambertw(Elementwise):
     @staticmethod
     def primal(x: Array) -> Array:
         x = np.asarray(x)
+        if x.dtype.kind == "c":
+            raise TypeError("expected real numbers")
         return np.asarray(scipy_special("lambertw").lambertw(x).real, x.dtype if x.dtype.kind == "f" else None)[()]
 
     @staticmethod

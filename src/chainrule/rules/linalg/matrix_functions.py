@@ -65,6 +65,8 @@ class Expm(General):
 
     @staticmethod
     def primal(a: Array) -> Array:
+        if a.dtype.kind == "c":
+            raise TypeError("expected real numbers")
         return np.asarray(scipy_linalg("expm").expm(np.asarray(a, np.float64)), a.dtype)
 
     @staticmethod
@@ -89,6 +91,8 @@ class Logm(General):
 
     @staticmethod
     def primal(a: Array) -> Array:
+        if a.dtype.kind == "c":
+            raise TypeError("expected real numbers")
         return _real("logm", a)
 
     @staticmethod
@@ -140,6 +144,8 @@ class Sqrtm(General):
 
     @staticmethod
     def primal(a: Array) -> Array:
+        if a.dtype.kind == "c":
+            raise TypeError("expected real numbers")
         return _real("sqrtm", a)
 
     @staticmethod
