@@ -98,9 +98,7 @@ def suitable(sample: Any) -> bool:
     """Whether a sample consists of real dense tensors, which are not dropped at random."""
     if sample.kwargs.get("dropout_p"):
         return False
-    return not any(
-        x.layout is not torch.strided for x in _deep([sample.input, sample.args, sample.kwargs])
-    )
+    return not any(x.layout is not torch.strided for x in _deep([sample.input, sample.args, sample.kwargs]))
 
 
 def _deep(x: Any) -> list[Any]:

@@ -23,8 +23,20 @@ PACKAGE = ROOT / "src" / "chainrule"
 
 # From the ground up. "__init__" is the package's own top-level file: only the command line stands on it.
 LAYERS = (
-    *("base", "present", "kernels", "core", "formula", "rules", "numpy", "compile", "nn", "optim", "data", "train"),
-    *("distributed", "observe", "check", "explain", "doctor", "interop", "explore", "learn", "__init__", "autograd"),
+    *("base", "present", "kernels", "core", "formula", "rules", "scipy", "numpy", "compile", "nn", "optim", "data"),
+    *(
+        "train",
+        "distributed",
+        "observe",
+        "check",
+        "explain",
+        "doctor",
+        "interop",
+        "explore",
+        "learn",
+        "__init__",
+        "autograd",
+    ),
     *("torch", "jobs", "cli"),
 )
 MAX_LINES = 600

@@ -27,6 +27,8 @@ ASKED = ("name", "operation", "function", "op")
 FRONTS = {
     "autograd": "HIPS autograd's names",
     "learn/expression.py": "the functions that a student may write",
+    "scipy": "SciPy's names, as a user imports them",
+    "stats.py": "SciPy's names of distributions",
     "special.py": "SciPy's names, as a user imports them",
     "check/hypotheses/substitutions.py": "what a rule of the user's own may have got wrong, in words",
     "check/repairs": "NumPy's names, in the text of the user's code",

@@ -22,6 +22,7 @@ from chainrule.core.random import seed
 from chainrule.core.tensor import Tensor
 from chainrule.core.transforms.checkpoint import checkpoint
 from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, no_grad, value_and_grad, vjp
+from chainrule.core.transforms.implicit import custom_root, fixed_point
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
 from chainrule.core.transforms.sparse import sparsity_pattern
@@ -35,6 +36,7 @@ from chainrule.rules.elementary.selection import where
 from chainrule.rules.elementary.trigonometric import cos, sin, tanh
 from chainrule.rules.linalg.einsum import einsum
 from chainrule.rules.linalg.matmul import matmul
+from chainrule.rules.meanings.functions import nearest as _nearest
 from chainrule.rules.network.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus
 from chainrule.rules.network.softmax import log_softmax, logsumexp, softmax
 
@@ -47,19 +49,24 @@ if TYPE_CHECKING:
         doctor,
         explain,
         explore,
+        learn,
         nn,
         numpy,
         optim,
         random,
+        scipy,
         special,
+        stats,
         train,
     )
     from chainrule.check.measuring.costs import cost
     from chainrule.check.subjects.layers import check_layer
+    from chainrule.check.testing import assert_gradients
     from chainrule.doctor.nonfinite import detect_nonfinite
     from chainrule.explain.graph.drawing import graph
     from chainrule.explain.why.way import explain_grad
     from chainrule.interop import check_jax, check_torch
+    from chainrule.learn import exercise
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 
@@ -79,11 +86,14 @@ _LAZY_MODULES = frozenset(
         "numpy",
         "optim",
         "random",
+        "scipy",
         "special",
+        "stats",
         "train",
     }
 )
 _LAZY_NAMES = {
+    "assert_gradients": "chainrule.check.testing",
     "backprop": "chainrule.nn.classic",
     "check_jax": "chainrule.interop",
     "check_layer": "chainrule.check.subjects.layers",
@@ -110,6 +120,7 @@ __all__ = [
     "VmapWarning",
     "__version__",
     "arange",
+    "assert_gradients",
     "backprop",
     "cat",
     "check",
@@ -122,6 +133,7 @@ __all__ = [
     "cos",
     "cost",
     "custom",
+    "custom_root",
     "data",
     "detect_nonfinite",
     "distributed",
@@ -134,6 +146,7 @@ __all__ = [
     "explain",
     "explain_grad",
     "explore",
+    "fixed_point",
     "full",
     "gelu",
     "grad",
@@ -162,6 +175,7 @@ __all__ = [
     "random",
     "relu",
     "save",
+    "scipy",
     "seed",
     "sigmoid",
     "silu",
@@ -172,6 +186,7 @@ __all__ = [
     "special",
     "sqrt",
     "stack",
+    "stats",
     "stop_gradient",
     "tanh",
     "tensor",
@@ -190,7 +205,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
         return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{_nearest(name)}")
 
 
 def __dir__() -> list[str]:

@@ -510,3 +510,41 @@ def test_assert_gradients():
     assert_gradients(linear, X, W, B, backward=linear_backward)
     with pytest.raises(AssertionError, match="sign"):
         assert_gradients(linear, X, W, B, backward=wrong_in(1, np.negative))
+
+
+@pytest.mark.parametrize(
+    ("hint", "said", "kept_back"),
+    [
+        ("none", "linear: The gradient is wrong.", ("sign", "W", "expected")),
+        ("cause", ": sign: ", ("expected", "analytic", "reproduce")),
+        ("full", "reproduce:", ()),
+    ],
+)
+def test_assert_gradients_reveals_no_more_than_the_hint(hint, said, kept_back):
+    with pytest.raises(AssertionError) as failed:
+        cr.assert_gradients(linear, X, W, B, backward=wrong_in(1, np.negative), hint=hint)
+    message = str(failed.value)
+    assert said in message
+    assert not any(part in message for part in kept_back)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "is wrong; line "), ("ko", "행: `-y_bar * np.cos(x)`")])
+def test_a_cause_names_the_line_but_not_what_belongs_there(lang, said):
+    def backward(y_bar, x):
+        return -y_bar * np.cos(x)
+
+    with pytest.raises(AssertionError) as failed:
+        cr.assert_gradients(np.sin, X, backward=backward, hint="cause", lang=lang)
+    assert said in str(failed.value)
+    assert not any(words in str(failed.value) for words in ("makes the gradient right", "쓰면 맞습니다"))
+
+
+def test_assert_gradients_in_korean_and_with_wrong_settings():
+    with pytest.raises(AssertionError, match="부호"):
+        cr.assert_gradients(linear, X, W, B, backward=wrong_in(1, np.negative), hint="cause", lang="ko")
+    with pytest.raises(AssertionError, match="linear: The number of gradients is wrong"):
+        cr.assert_gradients(linear, X, W, B, backward=lambda y_bar, x, w, b: (y_bar,), hint="cause")
+    with pytest.raises(ValueError, match="hint: expected one of none, cause, full, got 'some'"):
+        cr.assert_gradients(linear, X, W, B, backward=linear_backward, hint="some")
+    with pytest.raises(ValueError, match="lang"):
+        cr.assert_gradients(linear, X, W, B, backward=linear_backward, lang="fr")

@@ -17,6 +17,7 @@ from chainrule.learn.draw import Draw
 from chainrule.learn.kinds import BY_LEVEL, KINDS, kinds_of
 from chainrule.learn.lines import Scene
 from chainrule.learn.names import ascii_of
+from chainrule.learn.tables import CASES, reading
 from chainrule.learn.write.blocks import blocks
 from chainrule.learn.write.moodle import write_moodle
 from chainrule.learn.write.qti import QTI, write_qti
@@ -64,6 +65,22 @@ def test_sixty_keys_of_each_topic_are_right(topic):
         confirm(cr.exercise(topic, seed=100 + seed, level=1 + seed % 5))
 
 
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_table_shows_one_of_four_things(lang):
+    for seed in range(4):
+        exercise = cr.exercise("deep", seed, 4, lang, "table")
+        judged = [exercise.check(choice) for choice in "ABCD"]
+        assert [right for right, _ in judged].count(True) == 1
+        assert len({why for _, why in judged}) == 4
+        assert judged["ABCD".index(exercise.key.answer)][1].endswith(str(exercise.key))
+
+
+@pytest.mark.slow
+def test_each_ailment_comes_out_and_no_other():
+    readings = [reading(Draw("table", seed), "en") for seed in range(60)]
+    assert {found.code for found in readings} == CASES.keys()
+
+
 def test_a_seed_gives_the_same_sheet_for_ever():
     assert [Draw("a", k).integer(0, 999) for k in range(4)] == [562, 172, 699, 42]
     first = cr.exercise("neuron", seed=3)
@@ -95,6 +112,7 @@ def number_exercise():
         (lambda v: -v, "sign"),
         (lambda v: 2 * v, "2 times"),
         (lambda v: 7.77, "Not right"),
+        (lambda v: -2.4 * v, "Not right"),
         (lambda v: "1,5", "decimal point"),
         (lambda v: "[[1, 2]]", "shape"),
         (lambda v: "os.system('x')", "cannot be read"),
@@ -173,8 +191,15 @@ def test_a_wrong_call_is_named(call, message):
 
 
 def some(lang="en"):
-    kinds = {"compute": "neuron", "fill": "two-layers", "line": "attention", "choose": "linear", "write": "softmax"}
-    levels = {"compute": 1, "fill": 3, "line": 4, "choose": 4, "write": 5}
+    kinds = {
+        "compute": "neuron",
+        "fill": "two-layers",
+        "line": "attention",
+        "choose": "linear",
+        "table": "deep",
+        "write": "softmax",
+    }
+    levels = {"compute": 1, "fill": 3, "line": 4, "choose": 4, "table": 4, "write": 5}
     return [cr.exercise(topic, 1, levels[kind], lang, kind) for kind, topic in kinds.items()]
 
 
@@ -182,7 +207,7 @@ def some(lang="en"):
 def test_moodle_reads_it(lang):
     quiz = ElementTree.fromstring(write_moodle(some(lang), lang))
     kinds = [question.get("type") for question in quiz]
-    assert kinds == ["numerical", "essay", "multichoice", "multichoice", "essay"]
+    assert kinds == ["numerical", "essay", "multichoice", "multichoice", "multichoice", "essay"]
     for question in quiz:
         assert question.findtext("name/text")
         assert question.find("questiontext").get("format") == "html"

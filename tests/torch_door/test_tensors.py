@@ -117,7 +117,8 @@ def test_leaves_are_written_to_without_recording_only() -> None:
     w.data *= 2
     w.data[1] = 9
     assert w.tolist() == [6, 9]
-    assert w.is_leaf and w.requires_grad
+    assert w.is_leaf
+    assert w.requires_grad
     (w * 2).sum().backward()
     w.grad.zero_()
     w.grad += 1
@@ -155,7 +156,7 @@ def test_refusals_name_the_nearest_thing() -> None:
     for call, text in (
         (x.cuda, "CPU"),
         (lambda: door.device("cuda"), "CPU"),
-        (lambda: door.cuda, "CPU"),
+        (lambda: door.cuda.Stream(), "CPU"),
         (lambda: door.jit, "torch.compile"),
         (lambda: door.bfloat16, "float32"),
         (lambda: door.no_such_name, "docs/torch.md"),

@@ -39,12 +39,21 @@ def _teach(optree: Any) -> None:
 def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
     """Register a class: `flatten(object)` returns (children, static part), `unflatten(static, children)` the object."""
     _registered[cls] = flatten, unflatten
+    _leaf_types.discard(cls)
     if _optree.cache_info().currsize:
         _teach(_optree())
 
 
+@functools.cache
+def _leaf_structure() -> Any:
+    """Return the structure of a tree that is one leaf."""
+    return _optree().tree_flatten(0, namespace=NAMESPACE)[1]
+
+
 def flatten(tree: Tree) -> tuple[list[Any], Any]:
     """Return the leaves of a tree in a fixed order, and its structure."""
+    if type(tree) in _leaf_types:
+        return [tree], _leaf_structure()
     leaves, structure = _optree().tree_flatten(tree, namespace=NAMESPACE)
     types = set(map(type, leaves))
     if types <= _leaf_types:
@@ -61,6 +70,9 @@ def flatten(tree: Tree) -> tuple[list[Any], Any]:
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Tree:
     """Rebuild a tree from its structure and new leaves."""
+    if structure is _leaf_structure():
+        (leaf,) = leaves
+        return leaf
     return _optree().tree_unflatten(structure, leaves)
 
 
@@ -92,7 +104,7 @@ def broadcast_prefix(what: str, prefix: Tree, tree: Tree) -> list[Any]:
     try:
         found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
     except ValueError as error:
-        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like its arguments: {error}") from None
+        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like what it is for: {error}") from None
     assert len(found) == len(leaves)
     return [None if x is _NOTHING else x for x in found]
 

@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.elementary.normal_family import NAMES
-from chainrule.rules.elementary.special_functions import scipy_special
-
 Function = Callable[..., Any]
 
 
@@ -96,17 +93,26 @@ def _erfinv(y: Any) -> Any:
     return x
 
 
+OF_SCIPY = (
+    *("gamma", "beta", "betaln", "betainc", "gammainc", "gammaincc", "zeta", "jv", "yn", "kn"),
+    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw"),
+)
+"""Functions of `scipy.special` that formulas name."""
+
+
 def _of_scipy(name: str) -> Function:
     """Return SciPy's function of a name, which is imported when it is called."""
 
     def computed(*args: Any) -> Any:
-        return np.real(getattr(scipy_special(name), name)(*args))
+        import scipy.special
+
+        return np.real(getattr(scipy.special, name)(*args))
 
     return computed
 
 
 OWN: Mapping[str, Function] = {
-    **{name: _of_scipy(name) for name in NAMES},
+    **{name: _of_scipy(name) for name in OF_SCIPY},
     **{"symmetric": symmetric, "lower": _lower, "copied": copied, "cofactors": cofactors, "others": _others},
     **{"pad": _padded, "unpad": _unpadded, "polygamma": _polygamma, "iv": _bessel, "erfinv": _erfinv},
     "ive": lambda order, x: _bessel(order, x) * np.exp(-np.abs(x)),

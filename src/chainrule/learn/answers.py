@@ -69,6 +69,8 @@ class NumberAnswer:
             return False, say("shape", got=list(got.shape), expected=list(shape), name=self.name)
         if close(got, self.value):
             return True, say("right")
+        if close(got, -np.asarray(self.value)):
+            return False, say("sign")
         for mistake in self.mistakes:
             if close(got, mistake.value):
                 return False, say(mistake.reason, name=self.name)
@@ -253,6 +255,7 @@ def _factor(got: Any, expected: Any, say: Any) -> str:
     if abs(factor + 1) < CLOSE:
         return str(say("sign"))
     simple = Fraction(factor).limit_denominator(16)
-    if simple == 1 or abs(float(simple) / factor - 1) > CLOSE or abs(simple.numerator) > 16:
-        return ""
+    off = abs(float(simple) / factor - 1) > CLOSE or abs(simple.numerator) > 16
+    if simple == 1 or off or min(abs(simple.numerator), simple.denominator) > 1:
+        return ""  # any two numbers have a quotient; -12/5 helps nobody
     return str(say("factor", factor=str(simple)))

@@ -55,7 +55,7 @@ def exercise(
 
     `topic` is one of `chainrule exercise --list`, `level` from 1 (a number) to 5 (a backward pass in Python), `lang`
     "en" or "ko". The same arguments give the same exercise on every machine. `kind` selects one of those that the topic
-    offers at the level: compute, derive, fill, choose, line, write.
+    offers at the level: compute, derive, fill, choose, line, table, write.
 
     Raises ValueError for an unknown topic, level, language or kind.
 

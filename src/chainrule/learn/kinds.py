@@ -1,4 +1,4 @@
-r"""The kinds of exercise: compute a number, derive a formula, fill in a step, choose, find the line, write the pass.
+r"""The kinds of exercise: compute, derive, fill in a step, choose, find the line, write the pass, read a table.
 
 Each takes a solution with numbers and returns a `Task`: the question as Markdown with mathematics between dollars, what
 the answer must be, and three hints, from a nudge to all but the answer.
@@ -22,6 +22,7 @@ from .expression import pattern
 from .lines import Line, Scene, Solution
 from .names import is_gradient
 from .passes import report_of, slips
+from .tables import BESIDES, CASES, reading
 from .topics import Topic
 from .words import words
 
@@ -186,13 +187,29 @@ def write(s: Setting) -> Task:
     return Task(question, CodeAnswer(judge, right, s.lang), hints, scene.lines, f"```python\n{right}\n```")
 
 
+def read_table(s: Setting) -> Task:
+    """Read the doctor's table of a network."""
+    say, found = words(s.lang), reading(s.draw, s.lang)
+    others = s.draw.shuffled([code for code in CASES if code not in BESIDES[found.code]])
+    order = s.draw.shuffled([found.code, *others[: CHOICES - 1]])
+    reasons = [
+        f"{say('chosen')} {found.evidence}." if code == found.code else f"{say('not_chosen')} {say(f'sign_of {code}')}"
+        for code in order
+    ]
+    choices = "\n\n".join(f"**{letter(k)}** {say(f'case {code}')}" for k, code in enumerate(order))
+    table, place = f"```text\n{found.text}\n```", order.index(found.code)
+    question = _paragraphs(say["table_intro"], table, f"**{say['table_ask']}**", choices)
+    hints = (say("hint_columns"), say("hint_ratio"), _not_these(order, place, reasons))
+    return Task(question, ChoiceAnswer(place, reasons, s.lang), hints, (), f"{found.evidence}.")
+
+
 KINDS: dict[str, Callable[[Setting], Task]] = {
     **{"compute": compute, "derive": derive, "fill": fill},
-    **{"choose": choose, "line": find_line, "write": write},
+    **{"choose": choose, "line": find_line, "write": write, "table": read_table},
 }
 BY_LEVEL: dict[int, tuple[str, ...]] = {
     **{1: ("compute",), 2: ("compute", "fill"), 3: ("fill", "derive", "compute")},
-    **{4: ("line", "choose", "derive"), 5: ("write", "choose", "derive")},
+    **{4: ("line", "choose", "table", "derive"), 5: ("write", "choose", "derive")},
 }
 """What is asked at each level."""
 WITH_CODE = frozenset({"choose", "line", "write"})
@@ -201,7 +218,8 @@ WITH_CODE = frozenset({"choose", "line", "write"})
 
 def kinds_of(topic: Topic, level: int) -> tuple[str, ...]:
     """Return the kinds that a topic offers at a level."""
-    return tuple(k for k in BY_LEVEL[level] if topic.backward or k not in WITH_CODE)
+    asks = {**dict.fromkeys(WITH_CODE, bool(topic.backward)), "table": topic.tables}
+    return tuple(kind for kind in BY_LEVEL[level] if asks.get(kind, True))
 
 
 def run_text(source: str) -> str:

@@ -39,11 +39,12 @@ Change = tuple[ast.expr, str, str]
 
 @dataclass(frozen=True)
 class Slip:
-    """A wrong backward pass: its source, the line that differs (from 0), and what is wrong in both languages."""
+    """A wrong backward pass: its source, the line that differs (from 0), what is wrong in both languages, its kind."""
 
     source: str
     line: int
     why: Mapping[str, str]
+    kind: str
 
 
 def report_of(scene: Scene, backward: Callable[..., Any], network: Callable[..., Any], explain: bool = True) -> Any:
@@ -102,7 +103,7 @@ def _rewritten(source: str) -> tuple[Slip, ...]:
             fields = {"name": ast.unparse(statement.targets[0]), "part": part}
             why = {lang: filled(text, **fields) for lang, text in zip(LANGUAGES, WHY[done], strict=True)}
             text = ast.unparse(changed)
-            found.append(Slip(text, _first_difference(ast.unparse(tree), text), why))
+            found.append(Slip(text, _first_difference(ast.unparse(tree), text), why, done))
     return tuple(found)
 
 

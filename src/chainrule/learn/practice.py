@@ -51,6 +51,7 @@ class Practice:
     answers: list[Answered] = field(default_factory=list)
     current: Exercise | None = None
     _streak: int = 0
+    _shown: int = 0
 
     def __post_init__(self) -> None:
         exercise(
@@ -60,12 +61,12 @@ class Practice:
     def next(self) -> Exercise:
         """Return the next question: one that is answered here, so none that asks for a program."""
         topics = [self.topic] if self.topic else list(TOPICS)
-        topic = topics[self.asked % len(topics)]
+        topic = topics[self._shown % len(topics)]
         for attempt in range(50):
-            found = exercise(topic, self.seed + 1000 * attempt + self.asked, self.level, self.lang)
+            found = exercise(topic, self.seed + 1000 * attempt + self._shown, self.level, self.lang)
             if found.kind != "write":
                 break
-        self.current, self.hints = found, 0
+        self.current, self.hints, self._shown = found, 0, self._shown + 1
         return found
 
     def hint(self) -> str | None:

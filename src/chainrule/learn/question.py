@@ -18,7 +18,7 @@ class Key:
     @property
     def worst(self) -> float:
         """The largest relative deviation of a line from the engine's result."""
-        return max(line.error for line in self.lines)
+        return max((line.error for line in self.lines), default=0.0)
 
     def __str__(self) -> str:
         steps = "\n\n".join(f"$$\n{line.latex}\n$$" for line in self.lines)

@@ -164,11 +164,46 @@ TEXT: Texts = {
     "practice_score": {"en": "{right} of {asked} right.", "ko": "{asked}문제 중 {right}문제를 맞혔습니다."},
     "practice_no_hint": {"en": "There is no other hint.", "ko": "힌트가 더 없습니다."},
     "practice_kept": {"en": "Kept in {path}.", "ko": "기록을 {path}에 저장했습니다."},
+    # The doctor's table
     "table_intro": {
-        "en": "A network does not train. `chainrule doctor` prints this for it:",
-        "ko": "어떤 신경망이 학습되지 않습니다. `chainrule doctor`의 출력은 다음과 같습니다.",
+        "en": "`chainrule doctor` prints this table for a network, its first layer at the top:",
+        "ko": "`chainrule doctor`가 어떤 신경망에 대해 출력한 표입니다. 맨 위가 첫 층입니다.",
     },
-    "table_ask": {"en": "What is wrong?", "ko": "무엇이 문제입니까?"},
+    "table_ask": {"en": "What does it show?", "ko": "이 표가 보여 주는 것은 무엇입니까?"},
+    "case vanishing": {"en": "The gradient vanishes.", "ko": "기울기가 소실됩니다."},
+    "case exploding": {"en": "The gradient explodes.", "ko": "기울기가 폭주합니다."},
+    "case dead-units": {"en": "Units are dead.", "ko": "죽은 유닛이 있습니다."},
+    "case saturated": {"en": "Activations are saturated.", "ko": "활성화 함수가 포화되었습니다."},
+    "case healthy": {"en": "Nothing is wrong.", "ko": "이상이 없습니다."},
+    "sign_of vanishing": {
+        "en": "A vanishing gradient shows as ‖∂L/∂z‖ a thousandfold smaller in the first layer than in the last.",
+        "ko": "기울기가 소실되면 첫 층의 ‖∂L/∂z‖가 마지막 층의 1,000분의 1보다 작아집니다.",
+    },
+    "sign_of exploding": {
+        "en": "An exploding gradient shows as values, or ‖∂L/∂z‖, that grow a thousandfold from one end to the other.",
+        "ko": "기울기가 폭주하면 한쪽 끝에서 다른 쪽 끝까지 값이나 ‖∂L/∂z‖가 1,000배 넘게 커집니다.",
+    },
+    "sign_of dead-units": {
+        "en": "Dead units show in the column `dead`: for no sample do they have a slope.",
+        "ko": "죽은 유닛은 ‘죽은 유닛’ 열에 나타납니다. 어느 표본에서도 기울기가 0입니다.",
+    },
+    "sign_of saturated": {
+        "en": "Saturation shows in the column `flat`: over half of the values lie where the activation has hardly any "
+        "slope.",
+        "ko": "포화는 ‘포화’ 열에 나타납니다. 값의 절반 넘게 활성화 함수가 거의 평평한 곳에 있습니다.",
+    },
+    "sign_of healthy": {
+        "en": "In a healthy network no column stands out: ratios stay near 1, few values are flat, no unit is dead.",
+        "ko": "건강한 신경망에서는 튀는 열이 없습니다. 비율은 1에 가깝고, 포화된 값은 적으며, 죽은 유닛이 없습니다.",
+    },
+    "hint_columns": {
+        "en": "Read each column from the bottom to the top, which is the way the gradient takes.",
+        "ko": "열마다 아래에서 위로 읽어 보세요. 기울기가 흐르는 방향입니다.",
+    },
+    "hint_ratio": {
+        "en": "The ratio of each layer is its slope times the weights of the next: multiply the ratios of all layers.",
+        "ko": "각 층의 비율은 그 층의 활성화 기울기에 다음 층의 가중치를 곱한 것입니다. 모든 층의 비율을 곱해 보세요.",
+    },
 }
 
 

@@ -63,13 +63,17 @@ _PLAIN = frozenset(
 """Functions that take no arrays, or every value as it is."""
 
 
+_found: dict[str, Any] = {}
+"""What has been looked up, so that it is done once for each name."""
+
+
 def __getattr__(name: str) -> Any:
     """Look a name up as `numpy` would."""
     if name.startswith("_"):
         return getattr(_np, name)
-    # Kept as an attribute of the module, so that this runs once for each name.
-    globals()[name] = found = _MAKERS[name] if name in _MAKERS else _looked_up(name)
-    return found
+    if name not in _found:
+        _found[name] = _MAKERS[name] if name in _MAKERS else _looked_up(name)
+    return _found[name]
 
 
 def _looked_up(name: str) -> Any:

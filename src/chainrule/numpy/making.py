@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.tensor import Tensor
 from chainrule.core.traces.running import is_transforming
 from chainrule.core.transforms.values import boxed
 from chainrule.rules.arrays.join import nested
@@ -148,11 +149,18 @@ def _like(plain: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
+def _einsum_path(*operands: Any, **settings: Any) -> Any:
+    """Return the order of contractions, which depends on the shapes alone."""
+    shapes = [np.broadcast_to(0.0, x.shape) if isinstance(x, Tensor) else x for x in operands]
+    return np.einsum_path(*shapes, **settings)
+
+
 _plain_full = _writable(np.full)
 MAKERS: dict[str, Callable[..., Any]] = {
     **{name: _writable(getattr(np, name)) for name in ("zeros", "ones", "empty", "eye", "identity", "tri")},
     **{name: _like(getattr(np, name)) for name in ("zeros_like", "ones_like", "empty_like")},
     **{name: _spaced(getattr(np, name)) for name in ("arange", "linspace", "logspace", "geomspace", "vander")},
+    "einsum_path": functools.wraps(np.einsum_path)(_einsum_path),
     "full": functools.wraps(np.full)(_full),
     "full_like": functools.wraps(np.full_like)(_full_like),
 }

@@ -87,7 +87,6 @@ def refusing(what: str, plain: Callable[..., Any]) -> Callable[..., Any]:
 
 def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any]) -> Callable[..., Any]:
     """Return an operation with NumPy's names of its parameters and with `out=`, as NumPy hands it over for tensors."""
-
     if isinstance(plain, np.ufunc):
 
         @functools.wraps(operation)

@@ -1,4 +1,4 @@
-"""SciPy's names, differentiable: `from chainrule import scipy`, then `scipy.special.gammaln`, `scipy.stats.norm.logpdf`.
+"""SciPy's names, differentiable: `from chainrule import scipy`, then `scipy.special.gammaln`, `scipy.linalg.expm`.
 
 Parts: `special`, `stats`, `linalg`, `integrate`, `optimize`, `sparse`. They hold what has a derivative here and nothing
 else; on plain arrays they give SciPy's values. SciPy itself is imported when it is needed.
@@ -15,6 +15,6 @@ array([[2., 2.],
 
 from chainrule import special
 
-from . import stats
+from . import integrate, linalg, optimize, sparse, stats
 
-__all__ = ["special", "stats"]
+__all__ = ["integrate", "linalg", "optimize", "sparse", "special", "stats"]

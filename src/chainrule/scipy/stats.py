@@ -1,10 +1,10 @@
 """Probability distributions, with the names and arguments of `scipy.stats`.
 
 Continuous ones have `pdf`, `logpdf`, `cdf`, `logcdf` and `sf`, discrete ones `pmf`, `logpmf` and, where listed, `cdf`;
-`loc` and `scale` shift and stretch them. They are composed of chainrule's operations, so they can be differentiated with
-respect to every argument, to any order, except for those that a special function has no derivative for: the shapes of
-`gamma.cdf`, `chi2.cdf`, `beta.cdf`, `t.cdf` and `poisson.cdf`, which are refused by name. Outside the support the
-density is 0 and its logarithm −inf, with the derivative 0.
+`loc` and `scale` shift and stretch them. They are composed of chainrule's operations, so they can be differentiated to
+any order with respect to every argument, except where a special function has no derivative: the shapes of `gamma.cdf`,
+`chi2.cdf`, `beta.cdf` and `t.cdf`, and `k` of `poisson.cdf`, are refused by name. Outside the support the density is 0
+and its logarithm −inf, with the derivative 0.
 
 >>> import numpy as np
 >>> import chainrule as cr

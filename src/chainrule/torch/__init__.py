@@ -35,6 +35,18 @@ from . import reductions as _reductions
 from . import shapes as _shapes
 from . import special as special
 from . import utils as utils
+from .accelerators import (
+    accelerator,
+    backends,
+    cuda,
+    get_num_threads,
+    mps,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+    xpu,
+)
 from .autograd import (
     enable_grad,
     inference_mode,

@@ -1,9 +1,13 @@
 """`torch.func`: transforms of functions of tensors, which nest."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chainrule.core.errors import VmapError
 from chainrule.core.transforms import derivatives, jacobians
+from chainrule.core.transforms.vmap import VmapWarning
+from chainrule.core.transforms.vmap import vmap as engine_vmap
 
 from . import shapes
 from .autograd.modes import enable_grad
@@ -79,14 +83,30 @@ def hessian(func: Function, argnums: Any = 0) -> Function:
 def vmap(
     func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", chunk_size: Any = None
 ) -> Function:
-    """Return a function over a batch: `func` is called for each slice of its arguments, and the results are stacked.
+    """Return a function of one sample as a function of many, computed at once by `chainrule.vmap`.
+
+    Code that looks at values, such as an index of a maximum, is called for each sample instead, with a `VmapWarning`.
 
     >>> import chainrule.torch as torch
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.ones(3, 2))
     tensor([2., 2., 2.])
     """
+    at_once = engine_vmap(
+        func,
+        tuple(in_dims) if isinstance(in_dims, list) else in_dims,
+        tuple(out_dims) if isinstance(out_dims, list) else out_dims,
+        randomness=randomness,  # type: ignore[arg-type]
+    )
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with enable_grad():
+                return at_once(*args, **kwargs)
+        except VmapError as error:
+            warnings.warn(f"vmap: one sample after the other: {error}", VmapWarning, stacklevel=2)
+        return each(*args, **kwargs)
+
+    def each(*args: Any, **kwargs: Any) -> Any:
         dims = in_dims if isinstance(in_dims, tuple | list) else (in_dims,) * len(args)
         if len(dims) != len(args):
             raise ValueError(f"vmap: in_dims has {len(dims)} entries for {len(args)} arguments")

@@ -1,9 +1,6 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
 NEAREST = {
-    "cuda": "chainrule computes on the CPU: use torch.device('cpu')",
-    "mps": "chainrule computes on the CPU: use torch.device('cpu')",
-    "xpu": "chainrule computes on the CPU: use torch.device('cpu')",
     "bfloat16": "NumPy has no such dtype: use torch.float32",
     "sparse": "tensors are dense: use masks, or torch.nn.Embedding with indices",
     "quantization": "use chainrule's ONNX export, and quantize there",
@@ -28,8 +25,8 @@ NEAREST = {
 def explain(name: str) -> str:
     """Return the message for a name that is not here.
 
-    >>> explain("cuda")
-    "chainrule.torch has no 'cuda': chainrule computes on the CPU: use torch.device('cpu')"
+    >>> explain("bfloat16")
+    "chainrule.torch has no 'bfloat16': NumPy has no such dtype: use torch.float32"
     """
     nearest = NEAREST.get(
         name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"

@@ -103,7 +103,8 @@ def _body(array: Any, form: _Form, indent: int, short: bool) -> str:
     parts = [_body(part, form, indent + 1, short) for part in (array if not short or n <= 2 * edge else array[:edge])]
     if short and n > 2 * edge:
         parts += ["...", *(_body(part, form, indent + 1, short) for part in array[-edge:])]
-    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+    gap: str = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
+    return "[" + gap.join(parts) + "]"
 
 
 def text_of(x: Tensor, head: str = "tensor(") -> str:

@@ -29,7 +29,7 @@ def _packed(x: Any, path: str, tensors: dict[str, Any]) -> Any:
     """Return the JSON of a tree; its tensors are put into `tensors`."""
     if isinstance(x, Tensor | np.ndarray):
         tensors[path] = values_of(x)
-        return {"tensor": path}
+        return {"array" if isinstance(x, np.ndarray) else "tensor": path}
     if isinstance(x, Mapping):
         return {"dict": [[_key(k), _packed(v, f"{path}.{k}" if path else str(k), tensors)] for k, v in x.items()]}
     if isinstance(x, list | tuple):
@@ -55,8 +55,8 @@ def _key(k: Any) -> Any:
 
 def _unpacked(x: Any, tensors: dict[str, Any]) -> Any:
     ((kind, value),) = x.items()
-    if kind == "tensor":
-        return wrapped(tensors[value])
+    if kind in ("tensor", "array"):
+        return tensors[value] if kind == "array" else wrapped(tensors[value])
     if kind == "dict":
         return {k: _unpacked(v, tensors) for k, v in value}
     if kind in ("list", "tuple"):

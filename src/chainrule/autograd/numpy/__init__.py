@@ -17,13 +17,18 @@ __all__ = [
 ]
 
 
+_found: dict[str, Any] = {}
+"""What has been looked up, so that it is done once for each name."""
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return functions.numpy_version
-    found = getattr(functions, name)
-    if not name.startswith("_"):
-        globals()[name] = found  # so that this runs once for each name
-    return found
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _found:
+        _found[name] = getattr(functions, name)
+    return _found[name]
 
 
 def __dir__() -> list[str]:

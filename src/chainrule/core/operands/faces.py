@@ -37,7 +37,7 @@ def function_behind(f: Any, face: Any) -> Any:
 
 
 def opened(model: Any, data: Any, loss: Any = None, target: Any = None) -> tuple[Any, Any, Any, Any]:
-    """Return a model that is a face, its data, loss and target as the engine's; those of any other model as they are."""
+    """Return a model that is a face, with its data, loss and target, as the engine's; any other as it is."""
     if not is_face(model):
         return model, data, loss, target
     return behind(model), behind(data), function_behind(loss, model), behind(target)

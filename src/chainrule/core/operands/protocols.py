@@ -79,7 +79,8 @@ def _cast(x: Any, dtype: Any) -> Any:
 def _check_settings(name: str, settings: Mapping[str, Any]) -> None:
     harmless = {"casting": "same_kind", "order": "K", "subok": True, "where": True}
     for key in ("where", "casting", "order", "subok", "signature"):
-        if key in settings and settings[key] is not harmless.get(key) and settings[key] != harmless.get(key):
+        value = settings.get(key, harmless.get(key))
+        if value is not harmless.get(key) and not (isinstance(value, str) and value == harmless.get(key)):
             raise TypeError(f"np.{name}: {key}= is not supported on tensors; leave it out")
 
 
@@ -138,12 +139,3 @@ Tensor.__array__ = _array  # type: ignore[attr-defined]
 functions[np.shape] = lambda a: numbers(a).shape
 functions[np.ndim] = lambda a: numbers(a).ndim
 functions[np.size] = lambda a, axis=None: numbers(a).size if axis is None else numbers(a).shape[axis]
-
-
-def _einsum_path(*operands: Any, **settings: Any) -> Any:
-    """Return the order of contractions, which depends on the shapes alone."""
-    shapes: list[Any] = [np.broadcast_to(0.0, x.shape) if isinstance(x, Tensor) else x for x in operands]
-    return np.einsum_path(*shapes, **settings)
-
-
-functions[np.einsum_path] = _einsum_path

@@ -200,7 +200,7 @@ def _accumulate(node: Node, y_bar: Any) -> None:
     node.grad = Tensor(total if isinstance(total, Tensor) else np.asarray(total), EAGER, None)
 
 
-def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) -> None:
+def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False, **unknown: Any) -> None:
     """Add the gradient of this tensor with respect to every leaf to the leaf's `grad`.
 
     `cotangent` has this tensor's shape and weights its elements; it may be omitted if there is only one, and it is
@@ -216,6 +216,10 @@ def backward(tensor: Tensor, cotangent: Any = None, retain_graph: bool = False) 
     >>> x.grad
     tensor([2., 4.])
     """
+    if unknown:
+        name = next(iter(unknown))
+        hint = {"gradient": "it is called cotangent here", "create_graph": "use chainrule.grad, which nests"}.get(name)
+        raise TypeError(f"backward: got the unexpected argument {name!r}" + (f"; {hint}" if hint else ""))
     node = tensor.node
     if node is None:
         raise GradientError(

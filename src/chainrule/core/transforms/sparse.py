@@ -73,7 +73,8 @@ class Compressed:
         rows, columns = self.sets.rows, self.sets.columns
         by_column = groups(rows, columns, self.sets.width)
         by_row = groups(columns, rows, self.sets.size)
-        is_complex = self.line is not None and np.iscomplexobj(self.line.run.values[0])
+        line: Any = self.line
+        is_complex = line is not None and np.iscomplexobj(line.run.values[0])
         fewer = "reverse" if _count(by_row) < _count(by_column) and not is_complex else "forward"
         self.mode = fewer if mode == "auto" else mode
         self.groups = by_column if self.mode == "forward" else by_row

@@ -2,8 +2,8 @@
 
 Limits hold for the whole process. The hook (PEP 578) sees what Python code opens, imports and starts; it cannot be
 removed, but code that leaves Python, through a library of its own, is out of its sight, so `ctypes` is refused. It
-keeps honest mistakes and schoolchildren's tricks from doing harm. It is no wall against an expert: grade what strangers send
-in a container or a virtual machine.
+keeps honest mistakes and schoolchildren's tricks from doing harm. It is no wall against an expert: grade what
+strangers send in a container or a virtual machine.
 """
 
 import os

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from chainrule.check.report.words import TEXT as CHECKED
 from chainrule.present import page
 from chainrule.present.columns import set_left, set_right, width_of
 from chainrule.present.escape import csv_cell, visible
@@ -65,7 +66,7 @@ def to_html(graded: Sequence[Graded], lang: str = "en") -> str:
     parts = []
     for one in graded:
         cells = [
-            (m.task, f"{m.points:g}/{m.most:g}", m.verdict, m.cause, m.line or "", m.expected, m.failing)
+            (m.task, f"{m.points:g}/{m.most:g}", _verdict(m, say), m.cause, m.line or "", m.expected, m.failing)
             for m in one.marks
         ]
         parts.append(join(tag("h2", one.name), table(head, cells, one.name, named=True)))
@@ -75,6 +76,12 @@ def to_html(graded: Sequence[Graded], lang: str = "en") -> str:
 def _said(mark: Mark, say: Words) -> str:
     if mark.verdict == "right":
         return say["right"]
-    where = f" ({say['line']} {mark.line})" if mark.line else ""
-    name = f"{mark.argument}: " if mark.argument else ""
-    return f"{mark.verdict}: {name}{mark.cause}{where}"
+    where = f" ({say['line']} {mark.line})" if mark.line and mark.verdict == "error" else ""
+    name = f"{mark.argument}: " if mark.argument and mark.code != "step" else ""
+    return f"{_verdict(mark, say)}: {name}{mark.cause}{where}"
+
+
+def _verdict(mark: Mark, say: Words) -> str:
+    """Return a verdict in the reader's language: one of grading, or one of `check`."""
+    key = f"verdict {mark.verdict}"
+    return say.get(key, Words(CHECKED, say.lang).get(key, mark.verdict))

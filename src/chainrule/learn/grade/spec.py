@@ -16,9 +16,12 @@ import numpy as np
 
 PARTIAL: Mapping[str, float] = {
     **{"square-only": 0.5, "factor": 0.5, "sign": 0.5, "broadcast-sum": 0.5, "transposed": 0.5, "missing-term": 0.25},
-    **{"partial": 0.25, "detached": 0.25},
+    **{"partial": 0.25, "detached": 0.25, "step": 0.0},
 }
-"""The share of its points that a wrong gradient gets, by the code of its cause; a spec's own `PARTIAL` replaces it."""
+"""The share of its points that a wrong gradient gets, by the code of its cause; a spec's `PARTIAL` overrides entries.
+
+"step" is a network whose steps have names: it is wrong from one step on.
+"""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from chainrule.present.texts import Texts
 
 TEXT: Texts = {
     "right": {"en": "right", "ko": "맞음"},
+    "verdict missing": {"en": "missing", "ko": "정의 없음"},
+    "verdict forward": {"en": "forward pass", "ko": "순전파가 틀림"},
+    "verdict error": {"en": "error", "ko": "오류"},
     "missing": {"en": "{name} is not defined", "ko": "{name}{이} 정의되지 않았습니다"},
     "forward": {
         "en": "the forward pass gives other numbers than the reference",

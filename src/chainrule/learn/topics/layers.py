@@ -57,7 +57,9 @@ def _activation_scene(draw: Draw, level: int) -> Scene:
     return Scene(SLOPES[kind], {"z": draw.halves(-4, 4), "c": draw.whole()}, ("z",))
 
 
-ACTIVATIONS = Topic("activations", ("Activations and their slopes", "활성화 함수와 기울기"), _activation_scene)
+ACTIVATIONS = Topic(
+    "activations", ("Activations and their slopes", "활성화 함수와 기울기"), _activation_scene, tables=True
+)
 
 
 def _two_layers(W1: Any, b1: Any, W2: Any, b2: Any, x: Any, t: Any) -> Any:
@@ -161,6 +163,7 @@ DEEP = Topic(
     "deep",
     ("L layers: the recursion of the errors", "L층 신경망: 오차의 점화식"),
     _deep_scene,
+    tables=True,
 )
 
 

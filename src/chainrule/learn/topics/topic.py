@@ -13,7 +13,7 @@ class Topic:
 
     `solution(draw, level)` returns a network or a sequence of formulas with numbers; more steps at a higher level.
     `source` shows the network in Python and `backward` a right backward pass for it, if exercises ask for one; `said`
-    tells what the network is, if its formulas do not.
+    tells what the network is, if its formulas do not. `tables`: whether its exercises include tables of the doctor.
     """
 
     name: str
@@ -21,3 +21,4 @@ class Topic:
     solution: Callable[[Draw, int], Solution]
     backward: str = ""
     said: Both = ("", "")
+    tables: bool = False

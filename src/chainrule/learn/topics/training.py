@@ -40,6 +40,7 @@ VANISHING = Topic(
     "vanishing",
     ("Vanishing and exploding factors", "기울기 소실과 폭주의 인수"),
     _vanishing_solution,
+    tables=True,
     said=(
         r"Three layers with the weight $w$ lie between the loss and the input. $s^{(k)}$ is the slope of the $k$-th "
         r"activation, counted from the loss, where the gradient is 1.",

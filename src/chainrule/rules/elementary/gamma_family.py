@@ -28,6 +28,7 @@ def of_scipy(name: str, *args: Array) -> Array:
 class Gamma(Elementwise):
     r"""y = \operatorname{gamma}(x)"""
 
+    name = "gamma_function"
     domain = {"x": (0.3, 4.0)}
 
     @staticmethod
@@ -43,6 +44,7 @@ class Gamma(Elementwise):
 class Beta(Elementwise):
     r"""y = \operatorname{beta}(a, b)"""
 
+    name = "beta_function"
     domain = SHAPES
 
     @staticmethod

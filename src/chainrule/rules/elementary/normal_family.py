@@ -142,7 +142,7 @@ class Lambertw(Elementwise):
     def primal(x: Array) -> Array:
         x = np.asarray(x)
         if x.dtype.kind == "c":
-            raise TypeError("expected real numbers")
+            raise TypeError(f"expected real numbers, got {x.dtype}")
         return np.asarray(scipy_special("lambertw").lambertw(x).real, x.dtype if x.dtype.kind == "f" else None)[()]
 
     @staticmethod
@@ -220,6 +220,3 @@ OF_SCIPY.update(
         **{"spence": spence, "ndtr": ndtr, "entr": entr, "rel_entr": rel_entr, "kl_div": kl_div},
     }
 )
-
-NAMES = (*OF_SCIPY, "lambertw", "zeta")
-"""The functions of `scipy.special` that formulas may name."""

@@ -266,6 +266,7 @@ def ive(n: int, x: Array) -> Array:
 
 
 def order_of(name: str, n: Any) -> int:
+    """Return an order as an int; raise a ValueError unless it is one whole number, 0 or more."""
     if not (np.ndim(n) == 0 and float(n).is_integer() and n >= 0):
         raise ValueError(f"{name}: got n={n!r}, expected one whole number, 0 or more")
     return int(n)

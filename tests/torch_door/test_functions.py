@@ -1,0 +1,66 @@
+"""Functions whose values PyTorch defines in its own way, held against it."""
+
+import numpy as np
+import pytest
+
+import chainrule.torch as door
+
+CALLS = {
+    "median": lambda t, x: t.median(x, 1),
+    "kthvalue": lambda t, x: t.kthvalue(x, 2, dim=0),
+    "topk": lambda t, x: t.topk(x, 2, dim=1, largest=False),
+    "mode": lambda t, x: t.mode(t.tensor([[1, 2, 2, 1], [3, 3, 1, 0]]), 1),
+    "sort": lambda t, x: t.sort(x, 1, descending=True),
+    "unique": lambda t, x: t.unique(t.tensor([3, 1, 3]), return_counts=True, return_inverse=True),
+    "cummax": lambda t, x: t.cummax(x, 1),
+    "std": lambda t, x: (x.std(), x.std(0), x.var(1, unbiased=False), x.std(dim=1, correction=0, keepdim=True)),
+    "quantile": lambda t, x: t.quantile(x, t.tensor([0.25, 0.6], dtype=t.float64), dim=1, keepdim=True),
+    "scatter": lambda t, x: t.zeros(3, 4, dtype=t.float64).scatter_(1, t.tensor([[0, 1], [2, 3], [1, 0]]), x[:, :2]),
+    "scatter_add": lambda t, x: t.zeros(3, 4, dtype=t.float64).scatter_add_(0, t.tensor([[0, 1, 2, 0]]), x[:1]),
+    "index_add": lambda t, x: x.index_add(0, t.tensor([0, 0]), x[:2], alpha=2),
+    "index_put": lambda t, x: x.index_put((t.tensor([0, 0]), t.tensor([1, 1])), t.ones(2).double(), accumulate=True),
+    "masked": lambda t, x: (x.masked_fill(x > 0, 9.0), x.masked_select(x > 0), x[x > 0], x.clamp(-0.5, 0.5)),
+    "take_along_dim": lambda t, x: t.take_along_dim(x, x.argsort(1), 1),
+    "one_hot": lambda t, x: t.nn.functional.one_hot(t.tensor([0, 2]), 4),
+    "einsum": lambda t, x: (t.einsum("ij,kj->ik", x, x), t.einsum("...j->...", x), t.einsum(x, [0, 1], [1, 0])),
+    "cdist": lambda t, x: (t.cdist(x, x[:2]), t.nn.functional.pdist(x, 1.5), t.dist(x, x * 2, 3)),
+    "norm": lambda t, x: (x.norm(), x.norm(1, dim=0), t.linalg.norm(x, "nuc"), t.linalg.vector_norm(x, float("inf"))),
+    "triangles": lambda t, x: (t.tril(x, 1), t.triu(x), t.diag(x[0]), t.diag_embed(x), t.tril_indices(3, 3)),
+    "repeat": lambda t, x: (x.repeat(2, 1), x.repeat_interleave(2, 0), t.tile(x, (2,)), x.roll(1), t.rot90(x)),
+    "cat": lambda t, x: (t.hstack([x, x]), t.column_stack([x[:, 0], x]), t.block_diag(x, x[:1]), t.kron(x[:2], x[:1])),
+    "meshgrid": lambda t, x: t.meshgrid(x[0], x[:, 0], indexing="xy"),
+    "unfold": lambda t, x: (x.unfold(1, 2, 1), x.unflatten(1, (2, -1)), x.movedim(0, 1), x.T, x[None].mT),
+    "divide": lambda t, x: (t.div(x, 0.3, rounding_mode="trunc"), x % 0.3, t.fmod(x, 0.3), x.detach() // 0.3),
+    "lerp": lambda t, x: (t.lerp(x, x * 2, 0.3), t.addcmul(x, x, x, value=2), t.addmm(x[:, :3], x, x.T), x.cumsum(1)),
+    "logcumsumexp": lambda t, x: (x.logcumsumexp(1), x.logsumexp((0, 1)), x.prod(1), x.cumprod(0)),
+    "bucketize": lambda t, x: (t.bucketize(x, t.tensor([-1.0, 0.0, 1.0]).double()), t.histc(x.detach(), 4, -1, 1)),
+    "bincount": lambda t, x: t.bincount(t.tensor([1, 1, 3]), minlength=6),
+    "interpolate": lambda t, x: t.nn.functional.interpolate(x[None, None], scale_factor=1.5, mode="bicubic"),
+    "grid": lambda t, x: t.nn.functional.grid_sample(
+        x[None, None], t.nn.functional.affine_grid(t.eye(2, 3)[None].double() * 0.9, (1, 1, 3, 4), align_corners=False),
+        padding_mode="border", align_corners=False),
+    "bag": lambda t, x: t.nn.functional.embedding_bag(t.tensor([0, 1, 2, 2]), x, t.tensor([0, 3]), mode="max"),
+    "special": lambda t, x: (t.special.ndtr(x), t.special.entr(x.abs()), t.special.xlog1py(x, x.abs()), t.sinc(x)),
+    "fft": lambda t, x: (t.fft.rfft(x).abs(), t.fft.irfft(t.fft.rfft(x), n=4), t.fft.fftshift(x), t.fft.fft2(x).abs()),
+    "exp": lambda t, x: (t.linalg.matrix_exp(x[:, :3]), t.linalg.solve(x[:, :3], x), t.linalg.pinv(x)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CALLS)
+def test_functions_are_pytorchs(torch, name) -> None:
+    data = np.random.default_rng(3).normal(size=(3, 4))
+    found = []
+    for lib in (door, torch):
+        x = lib.tensor(data).requires_grad_()
+        result = CALLS[name](lib, x)
+        results = list(result) if isinstance(result, tuple | list) else [result]
+        total = sum((y * y).sum() for y in results if y.requires_grad)
+        if not isinstance(total, int):
+            total.backward()
+        found.append(([y.detach().numpy() for y in results], x.grad))
+    for ours, theirs in zip(found[0][0], found[1][0], strict=True):
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+        np.testing.assert_allclose(ours, theirs, 1e-9, 1e-9)
+    if found[1][1] is not None:
+        np.testing.assert_allclose(found[0][1].numpy(), found[1][1].numpy(), 1e-7, 1e-8)
