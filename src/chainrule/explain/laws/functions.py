@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.formula.functions import POINTWISE, WHOLE
+from chainrule.formula.more_functions import OF_SCIPY as NAMES
 from chainrule.formula.more_functions import OWN
-from chainrule.rules.elementary.normal_family import NAMES
 from chainrule.rules.elementary.special_functions import scipy_special
 
 Function = Callable[..., Any]
