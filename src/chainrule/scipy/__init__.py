@@ -1,7 +1,7 @@
 """SciPy's names, differentiable: `from chainrule import scipy`, then `scipy.special.gammaln`, `scipy.linalg.expm`.
 
-Parts: `special`, `stats`, `linalg`, `integrate`, `optimize`, `sparse`. They hold what has a derivative here and nothing
-else; on plain arrays they give SciPy's values. SciPy itself is imported when it is needed.
+Parts: `special`, `stats`, `linalg`, `integrate`, `optimize`, `signal`, `fft`, `sparse`. They hold what has
+a derivative here and nothing else; on plain arrays they give SciPy's values.
 
 >>> import numpy as np
 >>> import chainrule as cr
@@ -15,6 +15,6 @@ array([[2., 2.],
 
 from chainrule import special
 
-from . import integrate, linalg, optimize, sparse, stats
+from . import fft, integrate, linalg, optimize, signal, sparse, stats
 
-__all__ = ["integrate", "linalg", "optimize", "sparse", "special", "stats"]
+__all__ = ["fft", "integrate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
