@@ -32,7 +32,7 @@ CODES = {
     "transposed": {"transposed", "square-only", "axes-swapped"},
     "mean": {"factor", "broadcast-sum"},
     "mask": {"mask", "missing-term", "partial"},
-    "sum": {"broadcast-sum"},
+    "sum": {"broadcast-sum", "partial"},
     "point": {"wrong-point", "output-for-input", "missing-term"},
     "argument": {"other-argument"},
 }

@@ -295,7 +295,6 @@ def test_once_for_each_line_and_silenced_by_the_usual_filters():
 
 
 HINTS = {
-    "view": ("x.view(3, 2)", "x.reshape(3, 2)"),
     "unflatten": ("x.unflatten(1, (3, 1))", "x.reshape(2, 3, 1)"),
     "view_as": ("x.view_as(x)", "x.reshape(x.shape)"),
     "reshape_as": ("x.reshape_as(x)", "x.reshape(x.shape)"),
@@ -430,6 +429,18 @@ def test_what_a_hint_names_is_what_pytorch_gives(torch, name):
     )
     assert spelled in instead, f"the hint of {name} is {caught.value}"
     assert same(run(instead, ours())[0], run(written, theirs(torch))[0])
+
+
+def test_a_view_of_another_shape_names_it():
+    with pytest.raises(TypeError, match=r"x\.view: got 3, 2, expected a dtype; .* x\.reshape\(3, 2\)"):
+        ours()["x"].view(3, 2)
+    with pytest.raises(TypeError, match="it is called cotangent here"):
+        (ours()["x"] * 1.0).backward(gradient=1.0)
+
+
+def test_names_of_functions_say_what_to_write():
+    with pytest.raises(AttributeError, match=r"here it is cr\.seed\(n\), or .* import chainrule\.torch as torch"):
+        cr.manual_seed  # noqa: B018
 
 
 def test_every_hint_is_compared_or_a_sentence():

@@ -114,7 +114,7 @@ MISTAKES = {
         0.0,
     ),
     "a step in between": ("dZ2 @ W2.T", "-dZ2 @ W2.T", 1, "wrong", "dA1 is the first wrong step", 0.0),
-    "a mean": ("dout.sum(axis=0)", "dout.mean(axis=0)", 2, "wrong", "1/4 times", 1.0),
+    "a mean": ("dout.sum(axis=0)", "dout.mean(axis=0)", 2, "wrong", "mean is used where sum is needed: line 31", 1.0),
     "a sign": ("self.x.T @ dout", "-self.x.T @ dout", 2, "wrong", "sign", 1.0),
     "a term": ("(g - (g * p).sum(axis=1, keepdims=True))", "g", 0, "wrong", "missing", 0.5),
     "a forward pass": ("x @ self.W + self.b", "x @ self.W", 2, "forward", "forward pass", 0.0),
@@ -131,6 +131,13 @@ def test_a_mistake_costs_its_own_points_and_is_named(graded, old, new, k, verdic
     assert [mark.points for mark in one.marks] == [m if j != k else points for j, m in enumerate((2.0, 3.0, 2.0))]
     assert one.marks[k].verdict == verdict
     assert said in one.marks[k].cause
+
+
+def test_a_missing_factor_deep_in_a_helper_is_named_with_its_line(graded):
+    helper = RIGHT.replace("def softmax_backward", "def inner").replace("p * (g - (g", "(g - (g")
+    one = graded(student=helper + "\n\ndef softmax_backward(g, z):\n    return inner(g, z)\n")["student"]
+    assert (one.marks[0].line, one.marks[0].code) == (8, "missing-term")
+    assert "`p`" in one.marks[0].cause or "p * " in one.marks[0].expected
 
 
 def test_the_line_of_an_error_and_korean(graded):

@@ -78,3 +78,19 @@ def test_fast_lengths(scipy):
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_door(scipy):
+    from chainrule.scipy import fft
+    from chainrule.scipy import signal as door
+
+    z = X * (1 - 2j)
+    for name in fft.__all__:
+        theirs = getattr(scipy.fft, name)
+        if name in ("fftfreq", "rfftfreq", "next_fast_len"):
+            continue
+        x = X if name.lstrip("i")[0] == "d" or name in ("rfft", "ihfft", "rfft2", "rfftn") else z
+        np.testing.assert_allclose(getattr(fft, name)(cr.tensor(x)).numpy(), theirs(x), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(fft.fftn(z, 4, 1, "ortho", True, workers=2), scipy.fft.fftn(z, 4, 1, "ortho"))
+    np.testing.assert_allclose(fft.hfft(z, 6, 0), scipy.fft.hfft(z, 6, 0))
+    assert door.__all__ == ["convolve", "correlate", "fftconvolve", "oaconvolve"]

@@ -28,13 +28,14 @@ PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proof
 IDS = [f"{op.name}-{name}" for op, name in PROVED]
 
 GIVEN = """
-add add_at angle arctan2 astype binary_cross_entropy broadcast_to cholesky clip concatenate conjugate
-convolution_kernel convolution_transpose convolve copy copysign correlate cos cross cumprod cumsum deg2rad det
-eig eigh einsum erf erfinv exp fft flip fmax fmin fmod fold gammaln getitem ifft imag index_add index_set
-irfft iv ive laid ldexp logaddexp2 max maximum mean min minimum multiply nan_to_num negative norm pad pinv
+add add_at angle arctan2 astype beta betainc betaln binary_cross_entropy broadcast_to cholesky clip
+concatenate conjugate convolution_kernel convolution_transpose convolve copy copysign correlate cos cross
+cumprod cumsum deg2rad det eig eigh einsum erf erfcinv erfinv exp expi expm expn fft flip fmax fmin fmod fold
+gamma gammainc gammaincc gammaln getitem ifft imag index_add index_set irfft iv ive jv kn laid lambertw ldexp
+log_ndtr logaddexp2 logm max maximum mean min minimum multiply nan_to_num ndtri negative norm pad pinv
 polygamma pool_at positive power prod qr rad2deg real remainder reshape rfft roll roots scatter sin slogdet
-split stack std subtract sum sum_unpool svd take_at transpose tril triu unfold unpool_at var where with_parts
-xlog1py xlogy
+solve_sylvester spence split sqrtm stack std subtract sum sum_unpool svd take_at transpose tril triu unfold
+unpool_at var where with_parts xlog1py xlogy yn zeta
 """
 
 

@@ -104,7 +104,7 @@ def broadcast_prefix(what: str, prefix: Tree, tree: Tree) -> list[Any]:
     try:
         found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
     except ValueError as error:
-        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like its arguments: {error}") from None
+        raise ValueError(f"{what}: {prefix!r} is not a tree that begins like what it is for: {error}") from None
     assert len(found) == len(leaves)
     return [None if x is _NOTHING else x for x in found]
 

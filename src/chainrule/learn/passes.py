@@ -39,7 +39,7 @@ Change = tuple[ast.expr, str, str]
 
 @dataclass(frozen=True)
 class Slip:
-    """A wrong backward pass: its source, the line that differs (from 0), what is wrong in both languages, and its kind."""
+    """A wrong backward pass: its source, the line that differs (from 0), what is wrong in both languages, its kind."""
 
     source: str
     line: int

@@ -93,7 +93,7 @@ def _part(function: Callable[..., Any]) -> property:
     def write(self: Tensor, value: Any) -> None:
         function(self)[...] = value
 
-    return property(function, write)
+    return property(function, write, doc=str(function.__doc__).partition("\n\n")[0])
 
 
 def _attach() -> None:

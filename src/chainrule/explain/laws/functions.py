@@ -9,8 +9,23 @@ import numpy as np
 
 from chainrule.formula.functions import POINTWISE, WHOLE
 from chainrule.formula.more_functions import OWN
+from chainrule.rules.elementary.normal_family import NAMES
+from chainrule.rules.elementary.special_functions import scipy_special
 
 Function = Callable[..., Any]
+
+
+def _of_scipy(name: str) -> Function:
+    """Return SciPy's function of a name, which is imported when it is called."""
+
+    def computed(*args: Any) -> Any:
+        return np.real(getattr(scipy_special(name), name)(*args))
+
+    return computed
+
+
+OF_SCIPY: Mapping[str, Function] = {name: _of_scipy(name) for name in NAMES}
+"""Functions for which NumPy has no name of its own."""
 
 
 class NumPyFunctions(Mapping[str, Function]):
@@ -27,8 +42,9 @@ class NumPyFunctions(Mapping[str, Function]):
     def __getitem__(self, name: str) -> Function:
         if name in self.more:
             return self.more[name]
-        if name in OWN:
-            return functools.partial(self._call, OWN[name])
+        own = OWN.get(name) or OF_SCIPY.get(name)
+        if own is not None:
+            return functools.partial(self._call, own)
         function = getattr(np, name, None) or getattr(np.linalg, name, None)
         if name in POINTWISE or name in WHOLE or not callable(function):
             raise KeyError(name)

@@ -79,15 +79,15 @@ def as_rows(unit: Unit, value: Any) -> Any:
 def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
     """Return operands with the rows of their values along one axis, for a row-wise loss."""
     if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
-        return {name: _as_row(name, o) for name, o in operands.items()}
+        return {name: _as_row(unit, name, o) for name, o in operands.items()}
     if unit.record.role is not Role.SOFTMAX_LOSS:
         return operands
     return {name: _in_rows(unit, name, o) for name, o in operands.items()}
 
 
-def _as_row(name: str, operand: Operand) -> Operand:
-    """Return an operand of a single sample as that of a batch of one; the scale and the shift belong to no sample."""
-    if not isinstance(operand, Named) or name in ("gamma", "beta", "gamma_bar", "beta_bar"):
+def _as_row(unit: Unit, key: str, operand: Operand) -> Operand:
+    """Return an operand of a single sample as that of a batch of one; a layer's parameters belong to no sample."""
+    if not isinstance(operand, Named) or key.removesuffix("_bar") in {*unit.record.letters} - {"y"}:
         return operand
     return replace(operand, value=np.asarray(operand.value)[None])
 

@@ -1,19 +1,22 @@
 """Judging one submission: the verdict comes from calls into its process, so nothing in it can change its own mark."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.check import check
+from chainrule.check.hypotheses.candidate import Hypothesis
+from chainrule.check.report.found import Finding
 from chainrule.check.report.words import reason
 from chainrule.learn.code import named_signature
 from chainrule.present.texts import Words
 
 from .box import Box, Limits, SubmissionError
 from .intermediate import first_wrong
+from .repair import Ask, repair
 from .spec import Spec, Task
 from .submissions import Submission
 from .words import TEXT
@@ -64,7 +67,7 @@ def grade(submission: Submission, spec: Spec, lang: str = "en", limits: Limits |
     try:
         with Box(submission.source, limits, spec.allowed) as box:
             names = box.start()
-            judge = _Judge(box, names, spec, say)
+            judge = _Judge(box, names, spec, say, submission.source)
             return Graded(submission.name, tuple(judge.mark(task) for task in spec.tasks))
     except SubmissionError as error:
         return _nothing(submission, spec, say("not_started", why=_said(error, say)), error.line)
@@ -85,7 +88,7 @@ class _Judge:
     names: Sequence[str]
     spec: Spec
     say: Words
-    lines: Mapping[str, int] = field(default_factory=dict)
+    source: str
 
     def mark(self, task: Task) -> Mark:
         """Judge one task."""
@@ -107,10 +110,10 @@ class _Judge:
                 why, earned = self.say("first_wrong", name=wrong.name), self.spec.partial.get("step", 0.0) * task.points
                 return Mark(task.asked, earned, task.points, "wrong", why, "step", None, wrong.name, wrong.formula)
 
-        def backward(y_bar: Any, *args: Any) -> Any:
-            return _gradients(self.box.call(task.asked, y_bar, *args), [names[k] for k in floating], self.say)
+        def ask(box: Box, name: str) -> Callable[..., Any]:
+            return lambda y_bar, *args: _gradients(box.call(name, y_bar, *args), [names[k] for k in floating], self.say)
 
-        return self._checked(task, task.reference, task.inputs, backward)
+        return self._checked(task, task.reference, task.inputs, ask)
 
     def _of_layer(self, task: Task) -> Mark:
         layer = task.reference(*task.constructor)
@@ -124,40 +127,57 @@ class _Judge:
                 setattr(other, name, value)
             return other.forward(*args[:count])
 
-        def asked(y_bar: Any, *args: Any) -> dict[str, Any]:
+        def run(box: Box, name: str, y_bar: Any, *args: Any) -> dict[str, Any]:
             parameters = dict(zip(held, args[count:], strict=True))
-            return self.box.layer(task.asked, task.constructor, parameters, args[:count], y_bar)
+            return box.layer(name, task.constructor, parameters, args[:count], y_bar)
 
-        def backward(y_bar: Any, *args: Any) -> Any:
-            found = asked(y_bar, *args)
-            given = found["inputs"] if isinstance(found["inputs"], tuple) else (found["inputs"],)
-            return (*given, *(found["parameters"][name] for name in held))
+        def ask(box: Box, name: str) -> Callable[..., Any]:
+            def backward(y_bar: Any, *args: Any) -> Any:
+                found = run(box, name, y_bar, *args)
+                given = found["inputs"] if isinstance(found["inputs"], tuple) else (found["inputs"],)
+                return (*given, *(found["parameters"][name] for name in held))
+
+            return backward
 
         everything = (*task.inputs, *values)
-        y, expected = asked(None, *everything)["y"], forward(*everything)
+        y, expected = run(self.box, task.asked, None, *everything)["y"], forward(*everything)
         if np.shape(y) != np.shape(expected) or not np.allclose(y, expected, rtol=CLOSE, atol=CLOSE):
             return Mark(task.asked, 0.0, task.points, "forward", self.say["forward"])
         names = [*_parameters(task.reference.forward, count, skip=1), *held]
-        return self._checked(task, named_signature(forward, names), everything, backward)
+        return self._checked(task, named_signature(forward, names), everything, ask)
 
-    def _checked(self, task: Task, f: Callable[..., Any], args: Sequence[Any], backward: Callable[..., Any]) -> Mark:
+    def _checked(self, task: Task, f: Callable[..., Any], args: Sequence[Any], ask: Ask) -> Mark:
         try:
-            report = check(f, *args, backward=backward)
+            report = check(f, *args, backward=ask(self.box, task.asked))
         except SubmissionError:
             raise
         except (ValueError, TypeError) as error:
             return Mark(task.asked, 0.0, task.points, "error", str(error).splitlines()[0])
         if report.ok:
             return Mark(task.asked, task.points, task.points, "right", self.say["right"])
+        if report.verdict == "wrong":
+            found = repair(self.source, task.asked, f, args, ask, self.spec.allowed)
+            if found is not None:
+                return self._repaired(task, report.findings[0], found)
         finding = report.findings[0]
         why = reason(finding.hypotheses[0], self.say.lang) if finding.hypotheses else finding.message
         share = max((self.spec.partial.get(f.code, 0.0) for f in report.findings), default=0.0)
         share = share if all(self.spec.partial.get(f.code) for f in report.findings) else 0.0
-        at = f"{finding.argument}{list(finding.index) if finding.index else ''}"
-        failing = self.say("failing", at=at, got=finding.analytic, expected=finding.numeric)
+        failing = self._failing(finding)
         formula = str(finding.detail.get("expected", ""))
         most, code = task.points, finding.code
         return Mark(task.asked, share * most, most, report.verdict, why, code, None, finding.argument, formula, failing)
+
+    def _repaired(self, task: Task, finding: Finding, found: Hypothesis) -> Mark:
+        """The mark where one change makes everything right."""
+        share, line = self.spec.partial.get(found.code, 0.0), found.detail["line"]
+        why, wanted = reason(found, self.say.lang), str(found.detail["wanted"])
+        most, failing = task.points, self._failing(finding)
+        return Mark(task.asked, share * most, most, "wrong", why, found.code, line, finding.argument, wanted, failing)
+
+    def _failing(self, finding: Finding) -> str:
+        at = f"{finding.argument}{list(finding.index) if finding.index else ''}"
+        return str(self.say("failing", at=at, got=finding.analytic, expected=finding.numeric))
 
 
 def _is_scalar(task: Task) -> bool:

@@ -75,12 +75,13 @@ def item(self: Tensor, *place: Any) -> Any:
     return self._value.item(*place) if place else self._value.item()
 
 
-def view(self: Tensor, dtype: Any = None, type: Any = None, *_: int) -> Any:
+def view(self: Tensor, dtype: Any = None, type: Any = None, *sizes: int) -> Any:
     """Return a tensor that shares the memory. Raises TypeError for another dtype or class: the bits would change
     meaning.
     """
     if isinstance(dtype, int | tuple | list):
-        raise TypeError(f"x.view: got {dtype!r}, expected a dtype; for another shape write x.reshape({dtype!r}, ...)")
+        given = ", ".join(str(n) for n in (dtype, type, *sizes) if n is not None)
+        raise TypeError(f"x.view: got {given}, expected a dtype; for another shape write x.reshape({given})")
     cls = dtype if inspect.isclass(dtype) and issubclass(dtype, np.ndarray) else type
     if cls is not None and cls is not np.ndarray:
         raise TypeError(f"x.view: a tensor cannot be viewed as {cls.__name__}; use x.numpy().view(...)")

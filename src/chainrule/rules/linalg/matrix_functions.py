@@ -41,7 +41,12 @@ def _floats(a: Array) -> Array:
 def _real(name: str, a: Array) -> Array:
     """Return SciPy's function of each matrix; a ValueError if it is not real."""
     function = getattr(scipy_linalg(name), name)
-    found = [function(one) for one in np.reshape(_floats(a), (-1, *a.shape[-2:]))]
+    # The logarithm estimates norms with random vectors: the global generator stays where the user left it.
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        found = [function(one) for one in np.reshape(_floats(a), (-1, *a.shape[-2:]))]
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
     y = np.asarray(found).reshape(a.shape)
     if np.iscomplexobj(y):
         size = np.abs(y).max(initial=0.0)

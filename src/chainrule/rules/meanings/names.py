@@ -9,7 +9,7 @@ IN_PLACE = (
 )
 NAMES = {
     # Shapes
-    **dict.fromkeys(("view", "unflatten"), "x.reshape(...)"),
+    "unflatten": "x.reshape(...)",
     **dict.fromkeys(("view_as", "reshape_as"), "x.reshape(other.shape)"),
     "unsqueeze": "np.expand_dims(x, axis)",
     "permute": "x.transpose(...)",
