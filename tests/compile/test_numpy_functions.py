@@ -16,6 +16,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "append": ("f(x, y)", "f(x, y, axis=0)"),
     "apply_along_axis": ("f(np.sum, 0, x)",),
     "apply_over_axes": ("f(np.sum, x, [0])",),
+    "sliding_window_view": ("f(x, 2, axis=0)", "f(x, 2, 1)"),
     "argpartition": ("f(x, 2, axis=1)",),
     "partition": ("f(x, 2, axis=1)", "f(v, (1, 3))"),
     "array_equal": ("f(x, x)", "f(x, y)"),
