@@ -17,8 +17,10 @@ from chainrule.learn.draw import Draw
 from chainrule.learn.kinds import BY_LEVEL, KINDS, kinds_of
 from chainrule.learn.lines import Scene
 from chainrule.learn.names import ascii_of
+from chainrule.learn.question import Key, Question
 from chainrule.learn.tables import CASES, reading
 from chainrule.learn.write.blocks import blocks
+from chainrule.learn.write.latex import write_latex
 from chainrule.learn.write.moodle import write_moodle
 from chainrule.learn.write.qti import QTI, write_qti
 
@@ -272,3 +274,9 @@ def test_no_answer_breaks_the_judge(text):
 def test_names_in_ascii():
     assert ascii_of(r"\frac{\partial L}{\partial \gamma}") == "dgamma"
     assert KINDS.keys() == {kind for kinds in BY_LEVEL.values() for kind in kinds}
+
+
+def test_a_chain_is_broken_between_its_sides_only():
+    text = r"a = \sum_{i = 1}^{n} x_i = \left[ b = c \right] = d"
+    exercise = Question("t", "compute", 1, 0, "en", "t", f"$$\n{text}\n$$", Key("1", ()), ("", "", ""), None, None)
+    assert r"a &= \sum_{i = 1}^{n} x_i \\" + "\n" + r"&= \left[ b = c \right] \\" in write_latex([exercise], "en")

@@ -1,5 +1,6 @@
 r"""A sheet as a LaTeX document: amsmath, amssymb, fancyvrb; kotex where it is Korean."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from chainrule.explain.write.latex import escape as escape_text
@@ -41,10 +42,22 @@ def as_latex(block: Block) -> Iterator[str]:
 
 def _split(text: str) -> str:
     """Break a chain of equations into lines."""
-    left, *sides = text.split(" = ")
+    left, *sides = _sides(text)
     if not sides:
         return text
     return f"{left} &= " + " \\\\\n&= ".join(sides)
+
+
+def _sides(text: str) -> list[str]:
+    """Split a chain at its signs of equality, but not at those within braces or brackets, as in a sum from i = 1."""
+    found, depth = [""], 0
+    for part in re.split(r"(\\left\b|\\right\b|\\begin\b|\\end\b|\\[{}]|[{}]| = )", text):
+        depth += (part in ("{", r"\left", r"\begin")) - (part in ("}", r"\right", r"\end"))
+        if part == " = " and not depth:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
 
 
 def inline(text: str) -> str:
