@@ -32,7 +32,7 @@ def as_html(block: Block) -> Markup:
         case "heading":
             return page.heading(block.depth, block.text)
         case "math":
-            return tag("div", formula(block.text), class_="formula")
+            return tag("div", formula(block.text), class_="scroll")  # wider than a telephone
         case "code":
             return page.preformatted(block.text)
         case "hint":
