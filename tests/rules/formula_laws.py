@@ -15,11 +15,14 @@ from chainrule.core.operation import Operation, parameters
 from chainrule.core.traces.reverse import fit
 from chainrule.formula.evaluation import FormulaError, formulas_in, parse
 from chainrule.formula.functions import POINTWISE, WHOLE
+from chainrule.formula.more_functions import OF_SCIPY, OWN
 
 from .calls import Call, cases_of, is_floating, is_shape, random_like
 from .law import always, close, law, record_law
 
 TOLERANCE = 1e-9
+SPECIAL = frozenset({*OF_SCIPY, "polygamma", "iv", "ive", "erfinv", "gammaln"})
+"""Functions of numbers that NumPy does not have."""
 
 
 class NumPyFunctions(Mapping[str, Callable[..., Any]]):
@@ -33,7 +36,10 @@ class NumPyFunctions(Mapping[str, Callable[..., Any]]):
         self.settings = settings
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        function = next((f for f in (getattr(room, name, None) for room in (np, np.linalg, np.fft)) if f), None)
+        if name in SPECIAL:
+            return functools.partial(self._call, OWN[name])
+        rooms = (np, np.linalg, np.fft)
+        function = next((f for f in (getattr(room, name, None) for room in rooms) if callable(f)), None)
         if name in POINTWISE or name in WHOLE or not callable(function):
             raise KeyError(name)
         return functools.partial(self._call, function)
