@@ -18,7 +18,9 @@ TURNS = "an angle of any size is reduced by as many digits of pi as it has"
 SCIPY = "the values are SciPy's"
 APART = {
     **dict.fromkeys(("sin", "cos", "tan", "sinc"), TURNS),
-    **dict.fromkeys(("erfinv", "gammaln", "polygamma", "iv", "ive"), SCIPY),
+    **dict.fromkeys(("erfinv", "erfcinv", "ndtri", "log_ndtr", "expi", "expn", "spence", "lambertw", "zeta"), SCIPY),
+    **dict.fromkeys(("gamma_function", "gammaln", "gammainc", "gammaincc", "polygamma"), SCIPY),
+    **dict.fromkeys(("beta_function", "betaln", "betainc", "iv", "ive", "jv", "yn", "kn"), SCIPY),
     "angle": "it is of complex numbers; of a real one it is 0 or pi",
     "power": "by an array of exponents it takes more digits of a logarithm; by a number it is a loop",
 }
