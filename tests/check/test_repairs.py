@@ -220,6 +220,17 @@ def test_the_mistake_is_named_with_its_line(name):
     assert finding.detail["written"] in str(report)
 
 
+def test_what_python_warns_of_in_the_users_code_is_not_said_again(tmp_path, monkeypatch):
+    # Python warns of the comparison whenever it compiles it; with warnings as errors no change would compile.
+    source = "def masked(g, x):\n    if 1 is 2:\n        return x\n    return g * (g > 0)\n"
+    (tmp_path / "warned_about.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.warns(SyntaxWarning, match="is"):
+        import warned_about
+    finding = cr.check(relu, SQUARE[0], backward=warned_about.masked).findings[0]
+    assert finding.code != "unexplained"
+
+
 def test_one_mask_of_a_network_is_one_finding():
     report = cr.check(network, *NET, backward=masked_inclusively)
     (finding,) = report.findings

@@ -3,6 +3,7 @@
 import ast
 import dis
 import inspect
+import warnings
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -53,7 +54,9 @@ class FunctionSource:
         for made_up in (outer, *outer.args.args, *(s for s in inner if s is not node)):
             ast.copy_location(made_up, node)
         try:
-            made = compile(ast.Module([outer], []), self.file, "exec")
+            with warnings.catch_warnings():  # what Python has to say of the user's code, it said when that was imported
+                warnings.simplefilter("ignore", SyntaxWarning)
+                made = compile(ast.Module([outer], []), self.file, "exec")
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
         wrapper = next(c for c in made.co_consts if isinstance(c, CodeType))
