@@ -126,6 +126,7 @@ def test_its_own_page_is_answered(client):
         ("POST", "/act", '{"page": "../x", "do": "look"}', {"Content_Type": "application/json"}, 400),
         ("POST", "/act", " " * (MOST_BODY + 1), {"Content_Type": "application/json"}, 413),
         ("POST", "/act", "{}", {"Content_Type": "application/json", "Content_Length": "-1"}, 411),
+        ("POST", "/act", "{}", {"Content_Type": "application/json", "Content_Length": "\xb2"}, 411),
         ("POST", "/", "{}", {"Content_Type": "application/json"}, 404),
         ("GET", "/../../etc/passwd", None, {}, 404),
         ("GET", "/act", None, {}, 404),

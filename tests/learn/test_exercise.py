@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -264,6 +264,7 @@ def test_markdown_and_html_have_hints_and_no_key_unless_asked():
 
 @settings(max_examples=15)
 @given(st.text(max_size=60))
+@example("²")  # a digit to Python, and no number
 def test_no_answer_breaks_the_judge(text):
     for exercise in (cr.exercise("neuron", 1), cr.exercise("neuron", 1, 3), cr.exercise("linear", 1, 4, kind="choose")):
         right, why = exercise.check(text)

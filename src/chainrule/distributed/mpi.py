@@ -26,7 +26,7 @@ def launched_size() -> int:
     >>> launched_size()
     1
     """
-    return max((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdigit()), default=1)
+    return max((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdecimal()), default=1)
 
 
 def world() -> Any:

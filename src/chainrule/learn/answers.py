@@ -156,7 +156,7 @@ class ChoiceAnswer:
         """Judge a letter, or a number that counts from 1."""
         say, text = words(self.lang), str(answer).strip().strip("().").upper()
         letters = [letter(k) for k in range(len(self.reasons))]
-        if text.isdigit() and 1 <= int(text) <= len(letters):
+        if text.isdecimal() and 1 <= int(text) <= len(letters):
             text = letters[int(text) - 1]
         if text not in letters:
             return False, say("not_a_choice", choices=", ".join(letters))

@@ -161,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             raise Refused(415, "expected application/json")
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
+        if not length.isdecimal():
             raise Refused(411, "expected a Content-Length")
         if int(length) > MOST_BODY:
             raise Refused(413, f"expected at most {MOST_BODY} bytes")
