@@ -73,8 +73,8 @@ def _say_what_is_slower() -> None:
     """Warn, once, where there is no compiler."""
     if not HAS_COMPILER:
         warnings.warn(
-            "compile: llvmlite and Numba are not installed, so plans run in NumPy, several times slower than as "
-            "machine code; to mend it: python -m pip install 'chainrule[fast]'",
+            "compile: llvmlite and Numba are not installed, so plans run in NumPy, more slowly than as machine "
+            "code; to mend it: python -m pip install 'chainrule[fast]'",
             stacklevel=3,
         )
 
