@@ -118,7 +118,7 @@ def choose(s: Setting) -> Task:
     """Choose the one right backward pass of four."""
     say, (scene, network) = words(s.lang), _network(s)
     wrong = _several(scene, s, network, CHOICES - 1)
-    right = run_text(s.topic.backward)
+    right = s.topic.backward.strip()
     order = s.draw.shuffled([None, *wrong])
     reasons = [
         f"{say('chosen')} {say('choice_right', letter=letter(k))}"
@@ -158,7 +158,7 @@ def write(s: Setting) -> Task:
     say, (scene, network) = words(s.lang), _network(s)
     gradients = ", ".join(f"d{name}" for name in scene.learned)
     ask = say("write", arguments=", ".join(scene.given), gradients=gradients)
-    right = run_text(s.topic.backward)
+    right = s.topic.backward.strip()
 
     def judge(function: Callable[..., Any]) -> tuple[bool, str]:
         elsewhere = scene.elsewhere(Draw("write", s.topic.name))
@@ -220,11 +220,6 @@ def kinds_of(topic: Topic, level: int) -> tuple[str, ...]:
     """Return the kinds that a topic offers at a level."""
     asks = {**dict.fromkeys(WITH_CODE, bool(topic.backward)), "table": topic.tables}
     return tuple(kind for kind in BY_LEVEL[level] if asks.get(kind, True))
-
-
-def run_text(source: str) -> str:
-    """Return a program of a topic as it is shown."""
-    return source.strip()
 
 
 def _network(s: Setting) -> tuple[Scene, Callable[..., Any]]:

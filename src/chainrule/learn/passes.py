@@ -7,7 +7,7 @@ sum. One that leaves the gradient right is not used.
 import ast
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -159,10 +159,3 @@ def _flipped(node: ast.expr) -> ast.expr:
 
 def _bare(node: ast.expr) -> str:
     return ast.unparse(node).removesuffix(".T")
-
-
-def numbered(source: str, lines: Sequence[int]) -> str:
-    """Return a source with letters before some of its lines."""
-    rows = source.strip().splitlines()
-    marks = {line: chr(ord("A") + k) for k, line in enumerate(lines)}
-    return "\n".join(f"{marks.get(k, ' ')}  {row}" for k, row in enumerate(rows))

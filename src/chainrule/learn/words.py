@@ -89,7 +89,6 @@ TEXT: Texts = {
     "network": {"en": "The network:", "ko": "신경망:"},
     "numbers": {"en": "The numbers:", "ko": "주어진 수:"},
     "lines": {"en": "The backward pass:", "ko": "역전파:"},
-    "known": {"en": "Already computed:", "ko": "이미 계산한 값:"},
     "choose_right": {
         "en": "Four students wrote the backward pass of this network. Only one is right. Which one?",
         "ko": "네 학생이 이 신경망의 역전파를 작성했습니다. 하나만 맞습니다. 맞은 것은 어느 것입니까?",
