@@ -10,6 +10,9 @@ from chainrule.core.tensor import Tensor
 
 from .group import GroupStep
 
+FEW = 16
+"""Up to so many parameters of a group are compared one by one."""
+
 
 class Groups:
     """The current parameters of an optimiser's groups."""
@@ -17,6 +20,7 @@ class Groups:
     def __init__(self, optimizer: Any) -> None:
         self.optimizer = optimizer
         self.lists = [list(group["params"]) for group in optimizer.param_groups]
+        self._are_same_objects: Callable[[], bool] = _no
 
     def watched_by(self, capture: Any) -> None:
         """Let replays of a capture look at the groups, once."""
@@ -26,14 +30,36 @@ class Groups:
 
     def hold(self) -> bool:
         """Whether the optimiser still has the same groups and parameters."""
+        try:
+            if self._are_same_objects():
+                return True
+        except (KeyError, IndexError):
+            pass
         now = self.optimizer.param_groups
         if len(now) != len(self.lists):
             return False
-        for group, before in zip(now, self.lists, strict=True):  # at every call: written out for speed
+        for group, before in zip(now, self.lists, strict=True):
             params = group["params"]
             if len(params) != len(before) or not all(map(is_, params, before)):
                 return False
+        self._are_same_objects = self._question()  # in other lists or dicts than before
         return True
+
+    def _question(self) -> Callable[[], bool]:
+        """Return the function that says whether groups and parameters are the same objects, in the same lists."""
+        groups = self.optimizer.param_groups
+        space: dict[str, Any] = {"optimizer": self.optimizer, "groups": groups, "is_": is_}
+        parts = ["optimizer.param_groups is groups", f"len(groups) == {len(groups)}"]
+        for k, (group, before) in enumerate(zip(groups, self.lists, strict=True)):
+            space |= {f"g{k}": group, f"p{k}": group["params"], f"b{k}": before}
+            parts += [f"groups[{k}] is g{k}", f"g{k}['params'] is p{k}", f"len(p{k}) == {len(before)}"]
+            if len(before) > FEW:
+                parts.append(f"all(map(is_, p{k}, b{k}))")
+                continue
+            for j, parameter in enumerate(before):
+                space[f"b{k}x{j}"] = parameter
+                parts.append(f"p{k}[{j}] is b{k}x{j}")
+        return asking(parts, space)
 
 
 class OptimizerStep:

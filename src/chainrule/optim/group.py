@@ -39,8 +39,9 @@ class GroupStep:
         self._kernel, self._version = "", -1
         self._run: Any = None
         self._form: Any = None
-        """What the tasks were made for: the kernel, the flags, and the version of the flat buffers."""
+        """What the tasks were made for: the kernel, whether steps are counted, the flags, the version of the buffers."""
         self._tasks: list[Any] = []
+        self._counts = False
         self._marker: Any = None
 
     @property
@@ -130,17 +131,17 @@ class GroupStep:
         if any(g.shape != view.shape or g.dtype != view.dtype or not is_movable(g, view) for g, view in moved):
             return None
         self.check()
-        self._make_tasks()
+        self._make_tasks("step" in self._slots)
         return [*(copied(g, view) for g, view in moved), *self._tasks]
 
-    def _make_tasks(self) -> None:
+    def _make_tasks(self, counts: bool) -> None:
         """Make the tasks for the settings as they are, or turn those that there are into them."""
         from chainrule.kernels import optimizers
 
         assert self.flat is not None
         flat, optimizer, settings = self.flat, self.optimizer, self._settings
         kernel, slots = optimizer._kernel(settings)
-        form = (kernel, *(settings[name] for name in optimizer.flags), flat.version)
+        form = (kernel, counts, *(settings[name] for name in optimizer.flags), flat.version)
         memory = np.array(_numbers_of(settings, optimizer.ranges), np.float64)
         if form == self._form:
             self._tasks[0].arrays[1][:] = memory
@@ -152,7 +153,6 @@ class GroupStep:
 
         step = getattr(optimizers, kernel)
         numbers = np.empty(step.numbers)
-        counts = "step" in self._slots
         made = [
             optimizers.numbers_task(formula, [flat.count, memory, numbers], counts),
             step.task(flat.arrays(slots), numbers),
@@ -162,7 +162,7 @@ class GroupStep:
         else:
             for old, new in zip(self._tasks, made, strict=True):
                 old.become(new)
-        self._form = form
+        self._form, self._counts = form, counts
 
     def prepared(self) -> bool:
         """Make the tasks ready for the settings and the state as they are; False where they cannot take the step."""
@@ -176,13 +176,13 @@ class GroupStep:
         if steps is None:
             return False
         flat.count[0] = steps
-        self._make_tasks()
+        self._make_tasks(steps >= 0)
         return True
 
     def settle(self) -> None:
         """Write the count of steps into the state of each parameter."""
         assert self.flat is not None
-        if "step" in self._slots:
+        if self._counts:
             steps = int(self.flat.count[0])
             for state in self._states:
                 state["step"] = steps
