@@ -26,6 +26,7 @@ from .capture.watch import Watch
 from .differentiated import Pullback, pending
 from .plan.plan import Plan
 from .program.program import Value
+from .walk import Walk, walk_of
 
 
 class Replay:
@@ -130,6 +131,7 @@ class Replay:
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
         self.fits = self._quick_check()
+        self._walk: Any = None
         # The capture's boxes and examples are no longer needed.
         self.plan.program.forget_examples()
 
@@ -216,6 +218,12 @@ class Replay:
             place[...] = array
         for leaf, grad in self.grads:
             leaf.grad = grad
+
+    def walk(self, arrays: Sequence[Any], longest: int) -> Walk | None:
+        """Return the walk over rows of arrays, the same one for the same arrays."""
+        if self._walk is None or any(a is not b for a, b in zip(self._walk[0], arrays, strict=True)):
+            self._walk = (arrays, walk_of(self, arrays, longest))
+        return self._walk[1]
 
     def _link(self, found: list[Any], args: tuple[Any, ...]) -> None:
         """Put the call on the eager tape."""

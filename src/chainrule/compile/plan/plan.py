@@ -124,7 +124,7 @@ class Plan:
 
     def run_rest(self) -> None:
         """Run the part after the cut."""
-        with self._one_pool():
+        with self.one_pool():
             for call in self.rest:
                 call()
 
@@ -135,11 +135,11 @@ class Plan:
             for call in self.calls:
                 call()
             return
-        with self._one_pool():
+        with self.one_pool():
             for call in self.calls:
                 call()
 
-    def _one_pool(self) -> AbstractContextManager[None]:
+    def one_pool(self) -> AbstractContextManager[None]:
         """Limit BLAS to one thread if there is work for several: the cores then belong to the plan's threads.
 
         After a product OpenBLAS's own threads look for the next one for 26 ms without sleeping.
@@ -193,7 +193,7 @@ class Plan:
         draws = [s.node for s in self.steps if isinstance(s.node, Instruction) and s.node.kind == "draw"]
         generators = [draw.generator or default_generator() for draw in draws]
         states = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
-        with self._one_pool():
+        with self.one_pool():
             for _ in range(repeats):
                 for step, seconds, back in zip(self.steps, times, undo, strict=True):
                     if step.run is not None and (not step.is_effect or back is not None):

@@ -17,7 +17,7 @@ from chainrule.kernels.pool import crew
 
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
 from .code import CONTRACT, Code, Place
-from .crew import sequence
+from .crew import repeat, sequence
 from .machine import GLUE, LEVEL, address_of
 from .symbol import LONG, Symbol
 
@@ -148,12 +148,14 @@ class TaskList:
     def __init__(self, tasks: Sequence[Task], work: float = LONG_WORK) -> None:
         self.tasks, self.work = tasks, work
         self.call: Callable[[], int] = self._first
+        self.is_stale = False
+        """Whether a call that was made ready before has to be made again."""
         for task in tasks:
             task.lists.append(self)
 
     def forget(self) -> None:
         """Read the tasks again at the next call."""
-        self.call = self._first
+        self.call, self.is_stale = self._first, True
 
     def behind(self, place: int) -> int:
         """Run the tasks behind a place; return as `call` does."""
@@ -167,14 +169,30 @@ class TaskList:
         self.call = self._bound()
         return self.call()
 
+    def repeated(self, count: Any) -> Callable[[], int]:
+        """Return the call that runs the list again and again without the interpreter's lock.
+
+        `count` are two int64: a number that goes up by one after each time, and the one at which to stop. The call
+        returns −1, or the place of the task that has failed.
+        """
+        records = self._read()
+        function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)(_repeat())
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address, address(count))
+
     def _bound(self) -> Callable[[], int]:
-        numbers = (x for t in self.tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
-        self._records = np.array([len(self.tasks), *numbers], np.int64)
+        records = self._read()
         kind = ctypes.CFUNCTYPE if self.work >= LONG_WORK else ctypes.PYFUNCTYPE
         function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address)
+
+    def _read(self) -> Any:
+        """Return the list in the form in which machine code reads it."""
+        self.is_stale = False
+        numbers = (x for t in self.tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
+        self._records = np.array([len(self.tasks), *numbers], np.int64)
         if any(t.parts > 1 for t in self.tasks):
             crew.gather()
-        return functools.partial(function, ctypes.c_void_p(address(self._records)), crew.address)
+        return self._records
 
 
 def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
@@ -196,6 +214,11 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
 @functools.cache
 def _sequence() -> int:
     return address_of(sequence(), GLUE)
+
+
+@functools.cache
+def _repeat() -> int:
+    return address_of(repeat(), GLUE)
 
 
 def parts_of(work: float, units: int) -> int:
