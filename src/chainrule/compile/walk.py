@@ -1,5 +1,6 @@
 """Many replays in a row without Python between them, over the rows of arrays that lie in memory."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from chainrule.kernels.native.tasks import Task, TaskList
 from .plan.single import Together
 
 Array = Any
+SLICE = 0.05
+"""Seconds that one call takes about: so long a Ctrl-C waits."""
+FIRST = 8
+"""How many steps the first call takes, which measures them."""
 
 
 class Walk:
@@ -33,6 +38,8 @@ class Walk:
         self.behind: list[Task] = []
         self._list: TaskList | None = None
         self._call: Any = None
+        self._seconds = SLICE / FIRST
+        """Of one step."""
 
     def results(self) -> list[Array]:
         """Return where each result of a step is after it."""
@@ -54,8 +61,8 @@ class Walk:
         self.behind.append(batches.hits(output, y, ignored, made, self.count))
         return made
 
-    def take(self, order: Array, first: int, count: int) -> int:
-        """Take up to `count` steps from number `first` on of an order of rows; return how many were taken.
+    def take(self, order: Array, first: int) -> int:
+        """Take steps from number `first` on of an order of rows, for about `SLICE` seconds; return how many.
 
         Fewer are taken where one cannot be, or fails before it has changed anything: taken by itself, it says why.
         """
@@ -65,12 +72,13 @@ class Walk:
         if not replay.guards.hold() or not all([effect.ready() for effect in effects]):
             return 0
         self.order[: len(order)] = order
-        self.count[:] = first, min(first + count, len(order) // self.size)
-        call = self._bound()
+        self.count[:] = first, min(first + max(1, int(SLICE / self._seconds)), len(order) // self.size)
+        call, began = self._bound(), time.perf_counter()
         with replay.plan.one_pool():
             call()
         taken = int(self.count[0]) - first
         if taken:
+            self._seconds = max((time.perf_counter() - began) / taken, 1e-7)
             for effect in effects:
                 effect.done()
             replay.leave_grads()

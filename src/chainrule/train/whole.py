@@ -1,6 +1,5 @@
 """Whole epochs: many steps in one call of machine code, where nobody asks for a single one."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,6 @@ from .batches import are_classes, setting
 from .callbacks import Callback, Run
 from .evaluation import Score
 
-SLICE = 0.05
-"""Seconds that one call takes about: so long a Ctrl-C waits."""
-FIRST = 8
-"""How many steps the first call takes, which measures them."""
 INTEGERS = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
 
 
@@ -63,21 +58,17 @@ class Slices:
     def __init__(self, run: Run, compiled: Compiled) -> None:
         self.run, self.compiled = run, compiled
         self._known: tuple[Walk, Noted | None] | None = None
-        self._seconds = SLICE / FIRST
-        """Of one step."""
 
     def take(self, rows: Rows, score: Score, norms: list[float]) -> int:
         """Take some steps, and count them; return how many were taken, which may be none."""
-        if rows.left * rows.size > len(rows.order) - rows.batch * rows.size and rows.left == 1:
-            return 0  # a smaller last batch
+        if (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
+            return 0
         walk = self.compiled.walk(rows.arrays, rows.size, len(rows.order))
         found = None if walk is None else self._noted(walk)
         if found is None:
             return 0
-        began, first = time.perf_counter(), rows.batch
-        taken = found.walk.take(rows.order, first, max(1, int(SLICE / self._seconds)))
+        taken = found.walk.take(rows.order, rows.batch)
         if taken:
-            self._seconds = max((time.perf_counter() - began) / taken, 1e-7)
             self._count(found, rows, taken, score, norms)
         return taken
 
