@@ -73,6 +73,8 @@ def join_adjoints(program: Program) -> None:
     for i in program.instructions:
         if i.rule is not None and i.rule[0].all_adjoints is not None:
             groups.setdefault((i.rule[0], frozen(i.args)), []).append(i)
+    joined: dict[Instruction, Instruction] = {}
+    dropped: set[Instruction] = set()
     for (record, _), group in groups.items():
         by_rule = {i.rule[1]: i for i in group if i.rule is not None}
         rules = [record.rule_of(argument).__name__ for argument in record.differentiable]
@@ -85,9 +87,9 @@ def join_adjoints(program: Program) -> None:
         made.source = first.source
         for value in outputs:
             value.maker = made
-        place = program.instructions.index(first)
-        program.instructions[place] = made
-        program.instructions = [i for i in program.instructions if i not in group]
+        joined[first] = made
+        dropped.update(group[1:])
+    program.instructions = [joined.get(i, i) for i in program.instructions if i not in dropped]
 
 
 @cache
