@@ -114,7 +114,9 @@ def test_every_setting(name: str, taken: list[int]) -> None:
     assert_same(*found)
 
 
-@pytest.mark.parametrize("why", ["a callback", "batches summed", "a schedule by batches", "a generator", "not compiled"])
+@pytest.mark.parametrize(
+    "why", ["a callback", "batches summed", "a schedule by batches", "a generator", "not compiled"]
+)
 def test_who_asks_for_steps_gets_them(why: str, taken: list[int]) -> None:
     model, loss, optimizer, loader = parts()
     asks = Asks()
@@ -196,9 +198,7 @@ def test_an_order_beyond_the_data_is_not_walked(taken: list[int]) -> None:
             found[40] = -1  # NumPy counts from the end
             return found
 
-    found = []
-    for asks in (False, True):
-        found.append(run(parts(shuffle=False, sampler=Beyond(np.arange(83) % 3)), asks))
+    found = [run(parts(shuffle=False, sampler=Beyond(np.arange(83) % 3)), asks) for asks in (False, True)]
     assert not any(taken)
     assert_same(*found)
 

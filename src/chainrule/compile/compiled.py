@@ -147,9 +147,9 @@ class Compiled:
         """Return the walk over batches of so many rows of arrays, for a plan that holds; None if there is none."""
         with self._lock:
             for replay in (replay for several in self.plans.values() for replay in several):
-                if replay.input_buffers and replay.input_buffers[0][1].shape[:1] == (size,) and replay.guards.hold():
-                    if (walk := replay.walk(arrays, longest)) is not None:
-                        return walk
+                fits = replay.input_buffers and replay.input_buffers[0][1].shape[:1] == (size,)
+                if fits and replay.guards.hold() and (walk := replay.walk(arrays, longest)) is not None:
+                    return walk
         return None
 
     @property

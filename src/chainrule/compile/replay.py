@@ -223,7 +223,8 @@ class Replay:
         """Return the walk over rows of arrays, the same one for the same arrays."""
         if self._walk is None or any(a is not b for a, b in zip(self._walk[0], arrays, strict=True)):
             self._walk = (arrays, walk_of(self, arrays, longest))
-        return self._walk[1]
+        walk: Walk | None = self._walk[1]
+        return walk
 
     def _link(self, found: list[Any], args: tuple[Any, ...]) -> None:
         """Put the call on the eager tape."""

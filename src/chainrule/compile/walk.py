@@ -69,7 +69,7 @@ class Walk:
         replay, effects = self.replay, self.together.asked
         if len(order) and (order.min() < 0 or order.max() >= len(self.arrays[0])):
             return 0
-        if not replay.guards.hold() or not all([effect.ready() for effect in effects]):
+        if not replay.guards.hold() or not all(effect.ready() for effect in effects):
             return 0
         self.order[: len(order)] = order
         self.count[:] = first, min(first + max(1, int(SLICE / self._seconds)), len(order) // self.size)
@@ -102,7 +102,9 @@ def walk_of(replay: Any, arrays: Sequence[Array], longest: int) -> Walk | None:
         return None
     if not all(batches.can_gather(a, b) for a, (_, b) in zip(arrays, given, strict=True)):
         return None
-    acts = min((begin for begin, _, effect in together.effects if effect in together.asked), default=len(together.tasks))
+    acts = min(
+        (begin for begin, _, effect in together.effects if effect in together.asked), default=len(together.tasks)
+    )
     if any(task.rescue is not None or task.error for task in together.tasks[acts:]):
         return None  # after a failure the step would be taken again
     return Walk(replay, together, arrays, longest)

@@ -69,7 +69,8 @@ def _squares(dtype: Any) -> str:
     with code.loop(function.begin, function.end) as block:
         total = code.variable(DOUBLE, 0)
         start = block * BLOCK
-        with code.loop(start, np.minimum(start + BLOCK, size)) as i:
+        end: Any = np.minimum(start + BLOCK, size)
+        with code.loop(start, end) as i:
             element = x[i].astype(DOUBLE)
             total.add(element * element)
         sums[block] = total.get()
@@ -83,7 +84,7 @@ def _factor() -> str:
     total = code.variable(DOUBLE, 0)
     with code.loop(function.begin, function.end) as block:
         total.set(total.get() + sums[block])
-    found = np.sqrt(total.get())
+    found: Any = np.sqrt(total.get())
     code.leave_if(~np.isfinite(found), code.index(0))
     norm[0] = found
     factor[0] = limits[0] / (found + limits[1])
@@ -117,5 +118,6 @@ _within = _changing(lambda x, limit: np.minimum(np.maximum(x, -limit), limit))
 def _finite(dtype: Any) -> str:
     function = Function([dtype])
     code = function.code
-    code.leave_if(~np.isfinite(function.places[0][0]), code.index(0))
+    number: Any = function.places[0][0]
+    code.leave_if(~np.isfinite(number), code.index(0))
     return function.text()

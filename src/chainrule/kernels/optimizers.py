@@ -47,7 +47,7 @@ class FlatStep:
 
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
         """Return the step on these arrays as a function of the numbers; on several cores where they are large."""
-        numbers = np.empty(self.numbers)
+        numbers: Array = np.empty(self.numbers)
         task = self.task(arrays, numbers)
         run, put = run_all([task], EACH * task.end), struct.Struct(f"{self.numbers}d").pack_into
 

@@ -123,7 +123,7 @@ class OptimizerStep:
         optimizer._settle()
         for group in self.groups:
             group.check()
-        if not all([group.prepared() for group in self.groups]):
+        if not all(group.prepared() for group in self.groups):
             return False
         optimizer._counts_natively(self.groups)
         if not optimizer._is_shown:

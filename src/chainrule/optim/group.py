@@ -1,6 +1,6 @@
 """The parameters of one group in a compiled program: their step as machine code, or through Python."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class GroupStep:
         self._kernel, self._version = "", -1
         self._run: Any = None
         self._form: Any = None
-        """What the tasks were made for: the kernel, whether steps are counted, the flags, the version of the buffers."""
+        """What the tasks were made for: the kernel, whether steps are counted, the flags, the buffers' version."""
         self._tasks: list[Any] = []
         self._counts = False
         self._marker: Any = None

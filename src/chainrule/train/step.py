@@ -231,6 +231,7 @@ class RefuseNotFinite:
     name = "refuse a loss that is not finite"
 
     def __call__(self, value: Any) -> None:
+        """Raise an error if the loss is not finite."""
         if not math.isfinite(value):
             raise _LossNotFinite
 

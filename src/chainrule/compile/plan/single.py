@@ -146,5 +146,5 @@ def _work(step: Any) -> int:
     if step.loop is not None:
         return work_of(step.loop)
     if step.node.kind in ("effect", "change"):
-        return ELEMENT * sum(v.size for v in step.inputs)
+        return ELEMENT * int(sum(v.size for v in step.inputs))
     return int(step.flops) or 16 * sum(value.size for value in step.outputs)

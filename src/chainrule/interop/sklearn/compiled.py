@@ -109,8 +109,9 @@ class _Update(OptimizerStep):
         optimiser = solver.optimiser
         super().__init__(optimiser, [(k, group["params"]) for k, group in enumerate(optimiser.param_groups)])
         self.places = solver.gradient_parts()
-        for group in self.groups:
-            group.flat = _InPlace(group.parameters[0])  # type: ignore[assignment]
+        self.flats = [_InPlace(leaf) for leaf in self.parameters]
+        for group, flat in zip(self.groups, self.flats, strict=True):
+            group.flat = flat  # type: ignore[assignment]
 
     def homes(self) -> list[Array]:
         """Return where each gradient should be computed."""
@@ -120,7 +121,7 @@ class _Update(OptimizerStep):
         for place, gradient in zip(self.places, gradients, strict=True):
             if gradient is not place:
                 place[...] = gradient.reshape(place.shape)
-        super().__call__(*(leaf.grad._value for leaf in self.parameters))
+        super().__call__(*(flat.grad for flat in self.flats))
 
     def tasks(self, grads: Sequence[Array]) -> list[Any] | None:
         """Return the same in machine code, or None if a gradient cannot be moved."""
@@ -129,7 +130,7 @@ class _Update(OptimizerStep):
         moved = [(g.reshape(p.shape), p) for g, p in zip(grads, self.places, strict=True) if g is not p]
         if any(g.dtype != p.dtype or not is_movable(g, p) for g, p in moved):
             return None
-        made = super().tasks([leaf.grad._value for leaf in self.parameters])
+        made = super().tasks([flat.grad for flat in self.flats])
         return None if made is None else [*(copied(*pair) for pair in moved), *made]
 
     def snapshot(self) -> Callable[[], None]:

@@ -42,9 +42,7 @@ class Function:
     false, no array that is written to may share memory with another.
     """
 
-    def __init__(
-        self, dtypes: Sequence[Any], numbers: int = 0, overlap: bool = False, flags: str = CONTRACT
-    ) -> None:
+    def __init__(self, dtypes: Sequence[Any], numbers: int = 0, overlap: bool = False, flags: str = CONTRACT) -> None:
         self.code = Code(flags)
         self.places = [Place(self.code, f"%p{k}", dtype) for k, dtype in enumerate(dtypes)]
         self.numbers = [Symbol(self.code, LONG, f"%n{k}") for k in range(numbers)]
