@@ -142,6 +142,8 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         x_bar = np.asarray(x_bar)
     if x_bar.dtype.kind == "c" != dtype.kind:
         x_bar = x_bar.real
+    if x_bar.size == 1 and x_bar.ndim <= len(shape) and shape != x_bar.shape:
+        x_bar = x_bar + np.zeros(shape, dtype)  # of a sum, for example
     if x_bar.shape != shape:
         extra = max(x_bar.ndim - len(shape), 0)
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
