@@ -21,7 +21,7 @@ from chainrule.kernels import outputs
 from chainrule.kernels.jit import inline, kernel
 from chainrule.kernels.pool import split, threads
 
-from . import tiles
+from . import points, tiles
 from .flat import Geometry, Ints, Plane, forward, transposed
 from .tiles import copy, copy_every_second, correlate_tile, weigh_tile
 
@@ -242,18 +242,10 @@ def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -
         split(lambda begin, end: run((begin, end, 0, blocks)), images, work)
 
 
-def _row(x: Array) -> Array:
-    """Return `[B, C, …]` with its axes flattened to one, which is enough for a kernel of one element."""
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-
-
-POINT = Geometry.of((1,), (1,), ((0, 0),), (1,))
-
-
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
-    if x.ndim > 3 and geometry.is_point:
-        return correlate(_row(x), w.reshape(*w.shape[:2], 1), POINT, groups).reshape(len(x), len(w), *x.shape[2:])
+    if geometry.is_point:
+        return points.correlate(x, w, geometry, groups)
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
     out, size = geometry.count(images.shape[2:]), images.shape[3:]
     y = outputs.empty((len(x), len(w), *out), x.dtype)
@@ -273,10 +265,8 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
-    if z.ndim > 3 and geometry.is_point:
-        row = _row(z)
-        y = spread(row, w.reshape(*w.shape[:2], 1), POINT, groups, row.shape[2:])
-        return y.reshape(*y.shape[:2], *size)
+    if geometry.is_point:
+        return points.spread(z, w, geometry, groups, size)
     images, lanes, full = _three_axes(z), tiles.lanes(z.itemsize), (1,) * (3 - len(size)) + size
     stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
     outer = (images.shape[2] * stack, *images.shape[3:])
@@ -302,9 +292,8 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
-    if x.ndim > 3 and geometry.is_point:
-        y = weigh(_row(x), _row(z), POINT, groups)
-        return y.reshape(*y.shape, *(1,) * (x.ndim - 3))
+    if geometry.is_point:
+        return points.weigh(x, z, geometry, groups)
     images, outer, lanes = _three_axes(x), _three_axes(z), tiles.lanes(x.itemsize)
     channels, outputs = x.shape[1] // groups, z.shape[1] // groups
     plane, offsets = forward(geometry, images.shape[2:], channels)

@@ -194,7 +194,8 @@ def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows
         return False
     from chainrule.kernels.convolution.flat import filled
 
-    return filled(geometry(windows), (1,) * (3 - len(size)) + size) > FILLED
+    found = geometry(windows)
+    return found.is_point or filled(found, (1,) * (3 - len(size)) + size) > FILLED
 
 
 def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
