@@ -1,7 +1,7 @@
 """Functions of one array that NumPy takes many passes for, and their adjoints, as one loop each over large arrays.
 
-They are those whose record has an `element`. The size of the array alone decides, never what has run before: equal calls
-give equal results.
+They are those whose record has an `element`. The size of the array alone decides, never what has run before: equal
+calls give equal results.
 """
 
 import functools
@@ -53,7 +53,7 @@ def adjoint_by_loop(adjoint: Rule) -> Rule:
         def of_symbols(*symbols: Any) -> Any:
             trace = _Elements()
             y_bar, *boxes = (Tensor(x, trace, None) for x in symbols)
-            saved = [None] * count
+            saved: list[Any] = [None] * count
             for k, box in zip(which, boxes, strict=True):
                 saved[k] = box
             return adjoint(y_bar, saved, dict(settings))._value

@@ -20,8 +20,8 @@ EACH = 64
 def apply(text: Callable[[Any], str], arrays: Sequence[Array]) -> Array:
     """Return the result of a function for each element, as an array like the first.
 
-    `text(dtype)` is the code for such elements, by `code_of`. The arrays are of one shape and dtype, float32 or float64,
-    in C order; nothing checks this.
+    `text(dtype)` is the code for such elements, by `code_of`. The arrays are of one shape and dtype, float32 or
+    float64, in C order; nothing checks this.
     """
     from .native.tasks import Task, address, released
 

@@ -1,10 +1,10 @@
 """Memory that an eager step frees is kept for the next one.
 
-Every step makes and drops arrays of the same sizes. glibc gives those of more than 128 KB back to the system at once and
-gets them again as pages of zeros, each at the cost of a fault: 12,000 for a step of a small GPT, a tenth of its time. It
-stops doing so for sizes that a program has freed before, up to 32 MB. So one such array is made and dropped, without a
-touch, when the engine is imported; the heap then keeps up to 64 MB that are free. What `MALLOC_MMAP_THRESHOLD_` and its
-like say goes before; other allocators take no notice.
+Every step makes and drops arrays of the same sizes. glibc returns those of more than 128 KB to the system at once and
+gets them back as pages of zeros, at the cost of a fault each: 12,000 for a step of a small GPT, a tenth of its time.
+It stops doing so for sizes that a program has freed before, up to 32 MB. So one such array is made and dropped, without
+being touched, when the engine is imported; from then on the heap keeps up to 64 MB of freed memory. Settings such as
+`MALLOC_MMAP_THRESHOLD_` take precedence, and other allocators are not affected.
 """
 
 from contextlib import suppress

@@ -83,7 +83,7 @@ def _general(op: Any) -> Callable[..., Any]:
             parents.append(link)
         is_recorded = tracked and not is_constant and floor().level <= trace.level  # type: ignore[union-attr]
         if on_complex is REFUSED:
-            refuse_complex(op, values)
+            refuse_complex(op, tuple(values))
         try:
             y = compute(*values, **full) if is_recorded else primal(*values, **full)
         except ARGUMENT_ERRORS as error:

@@ -21,7 +21,8 @@ from chainrule.kernels import outputs
 from chainrule.kernels.jit import inline, kernel
 from chainrule.kernels.pool import split, threads
 
-from . import points, tiles
+from . import depthwise, points, tiles
+from .depthwise import is_depthwise
 from .flat import Geometry, Ints, Plane, forward, transposed
 from .tiles import copy, copy_every_second, correlate_tile, weigh_tile
 
@@ -246,6 +247,8 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
     if geometry.is_point:
         return points.correlate(x, w, geometry, groups)
+    if is_depthwise(x.shape[1], w.shape, groups):
+        return depthwise.correlate(x, w, geometry)
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
     out, size = geometry.count(images.shape[2:]), images.shape[3:]
     y = outputs.empty((len(x), len(w), *out), x.dtype)
@@ -267,6 +270,8 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
     if geometry.is_point:
         return points.spread(z, w, geometry, groups, size)
+    if is_depthwise(groups * w.shape[1], w.shape, groups):
+        return depthwise.spread(z, w, geometry, size)
     images, lanes, full = _three_axes(z), tiles.lanes(z.itemsize), (1,) * (3 - len(size)) + size
     stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
     outer = (images.shape[2] * stack, *images.shape[3:])
@@ -294,6 +299,8 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
     if geometry.is_point:
         return points.weigh(x, z, geometry, groups)
+    if is_depthwise(x.shape[1], (z.shape[1], x.shape[1] // groups, *geometry.kernel), groups):
+        return depthwise.weigh(x, z, geometry)
     images, outer, lanes = _three_axes(x), _three_axes(z), tiles.lanes(x.itemsize)
     channels, outputs = x.shape[1] // groups, z.shape[1] // groups
     plane, offsets = forward(geometry, images.shape[2:], channels)

@@ -15,7 +15,7 @@ from chainrule.kernels.pool import split
 
 from .flat import Geometry, Ints
 
-Array = Any
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _thinned(x: Array, geometry: Geometry) -> Array:
