@@ -64,7 +64,9 @@ def _general(op: Any) -> Callable[..., Any]:
         full = complete(settings)
         if running.capture is not None or running.maps:
             return dispatch(op, args, full)
-        trace, tracked, values, parents = None, 0, [], []
+        trace, tracked = None, 0
+        values: list[Any] = []
+        parents: list[Any] = []
         for x in args:
             link = None
             if type(x) is not Array and type(x) not in PLAIN:

@@ -22,14 +22,14 @@ from chainrule.kernels.pool import split
 
 from .flat import Geometry, Ints
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = Any
 MOST = 64
 """Elements of a kernel up to which there is an instruction for each."""
 
 
-def is_depthwise(channels: int, w_shape: Ints, groups: int) -> bool:
-    """Whether every kernel sees one channel, and every channel one kernel."""
-    return groups > 1 and channels == groups == w_shape[0] and math.prod(w_shape[2:]) <= MOST
+def is_depthwise(geometry: Geometry, w_shape: Ints, groups: int) -> bool:
+    """Whether there are several channels, and for each a kernel of its own."""
+    return w_shape[1] == 1 < groups == w_shape[0] and math.prod(geometry.kernel) <= MOST
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _padded(x: Array, geometry: Geometry) -> Array:
     size = [n + p + q for n, p, q in zip(images.shape[2:], geometry.before, geometry.after, strict=True)]
     if tuple(size) == images.shape[2:]:
         return images
-    full = np.zeros((*images.shape[:2], *size), x.dtype)
+    full: Array = np.zeros((*images.shape[:2], *size), x.dtype)
     inside = (slice(p, p + n) for n, p in zip(images.shape[2:], geometry.before, strict=True))
     full[(..., *inside)] = images
     return full
@@ -119,7 +119,7 @@ def _correlated(x: Array, w: Array, sizes: Sizes) -> Array:
     return y
 
 
-def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
+def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
     """Return the images that kernels make of images."""
     images = _padded(x, geometry)
     out = geometry.count((1,) * (5 - x.ndim) + x.shape[2:])
@@ -127,7 +127,7 @@ def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
     return _correlated(images, w, sizes).reshape(*x.shape[:2], *out[5 - x.ndim :])
 
 
-def spread(z: Array, w: Array, geometry: Geometry, size: Ints) -> Array:
+def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
     """Return the images of a size to which every element of z adds its kernel.
 
     They are what the kernels, turned around, make of z with zeros around and, for a stride, between its elements.
@@ -149,7 +149,7 @@ def spread(z: Array, w: Array, geometry: Geometry, size: Ints) -> Array:
     return _correlated(outer, turned, sizes).reshape(*z.shape[:2], *size)
 
 
-def weigh(x: Array, z: Array, geometry: Geometry) -> Array:
+def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
     """Return kernels, each element a sum of products of images and z."""
     images, outer = _padded(x, geometry), np.ascontiguousarray(z)
     out = (1,) * (5 - z.ndim) + z.shape[2:]

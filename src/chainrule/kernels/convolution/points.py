@@ -15,7 +15,7 @@ from chainrule.kernels.pool import split
 
 from .flat import Geometry, Ints
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = Any
 
 
 def _thinned(x: Array, geometry: Geometry) -> Array:
