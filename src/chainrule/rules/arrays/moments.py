@@ -11,7 +11,7 @@ from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect, plain
 from chainrule.core.transforms.batch import along_axes
-from chainrule.rules.elementary.complex_parts import conjugated
+from chainrule.rules.elementary.complex_parts import conjugated, squared_size
 
 from . import reduce_options as options
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
@@ -145,7 +145,8 @@ def _composed(a: Array, axis: Axis, ddof: float, where: Any, mean: Any) -> Array
         mean = options.mean_of(sum, a, axis, True, chosen)
     deviation = np.where(chosen, a - mean, 0)
     freedom = np.sum(chosen, axis=axis, keepdims=True) - ddof
-    return sum(deviation * deviation, axis=axis, keepdims=True) / np.where(freedom > 0, freedom, np.nan).astype(a.dtype)
+    total = sum(squared_size(deviation), axis=axis, keepdims=True)
+    return total / np.where(freedom > 0, freedom, np.nan).astype(total.dtype)
 
 
 @implements(np.var)
