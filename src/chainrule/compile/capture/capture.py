@@ -33,6 +33,8 @@ class Capture:
     """The trace of one capture."""
 
     level = -2
+    scan: Callable[..., Any]
+    """Returns the result of a `scan`, whose body is captured once; set by `chainrule.compile.scan`."""
 
     def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
         self.program = Program()
