@@ -18,8 +18,8 @@ from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError, GradientError
 from chainrule.core.inplace import ended
 from chainrule.core.tensor import Tensor
-from chainrule.core.traces.capturing import captured_in, example, plain, replaced, running
-from chainrule.core.traces.tape import ARRAYS, next_level
+from chainrule.core.traces.capturing import boxes_in, captured_in, example, plain, replaced, running
+from chainrule.core.traces.tape import ARRAYS, EAGER, next_level
 from chainrule.core.transforms.derivatives import called
 from chainrule.core.transforms.scan import stepped, unsuitable
 from chainrule.core.tree import flatten, unflatten
@@ -86,6 +86,7 @@ class _Inside(Capture):
         self.read: list[tuple[Any, Value]] = []
         """What the body reads from outside, with its place in the program."""
         self._boxes: dict[int, Tensor] = {}
+        self.loop = _Loop(next_level(), self)
 
     def box(self, array: Any) -> Tensor:
         """Return an input of the program, as an array of the capture."""
@@ -114,6 +115,14 @@ class _Inside(Capture):
         if (isinstance(x, Tensor) and not self.is_mine(x)) or (type(x) is Looked and x.ndim):
             x = self.from_outside(x)
         return super()._reference(x)
+
+    def call(self, f: Callable[..., Any], args: Any) -> Any:
+        if not any(box._trace is self for box in boxes_in(args)):  # it does not depend on the step
+            return self._by_outside("call", f, args)
+        return super().call(f, args)
+
+    def picked_from(self, x: Any) -> Any:
+        return x if isinstance(x, Tensor) and self.is_mine(x) else self.loop.box(self.from_outside(x))
 
     def seen(self, x: Any) -> Any:
         return self._by_outside("seen", x)
@@ -155,8 +164,9 @@ class _Inside(Capture):
     def change(self, *_: Any) -> NoReturn:
         raise unsuitable("the body writes into an array in place by a function of NumPy's")
 
-    def writes(self, _: Tensor) -> NoReturn:
-        raise unsuitable("the body writes into a tensor from outside")
+    def writes(self, x: Tensor) -> None:
+        if x._trace is EAGER and not isinstance(x._value, Tensor):
+            raise unsuitable("the body writes into a tensor from outside")
 
     def forgets(self, _: Any) -> NoReturn:
         raise unsuitable("the body clears gradients")
@@ -197,7 +207,7 @@ class Traced:
         self, outside: Capture, f: Callable[..., Any], init: Any, carry: Sequence[Any], x: Sequence[Any], structure: Any
     ) -> None:
         self.inside = inside = _Inside(outside)
-        trace = _Loop(next_level(), inside)
+        trace = inside.loop
         boxes = [inside.box(value) for value in (*carry, *x)]
         inputs = [captured_in(box)._link for box in boxes]
         held = list(map(trace.box, boxes))
@@ -213,7 +223,7 @@ class Traced:
             raise unsuitable(str(error).partition(";")[0]) from error
         finally:
             running.capture = outside
-        self.carry, self.y = ([flatten(part) for part in unflatten(whole, range(len(leaves)))])
+        self.carry, self.y = [flatten(part) for part in unflatten(whole, range(len(leaves)))]
         program = inside.program
         program.outputs = [y for y in outputs if isinstance(y, Value)]
         drop_unused(program)

@@ -133,7 +133,9 @@ class Scan(Facts):
         size = next(len(x) for x, own in zip(values, mine, strict=True) if own)
         carry, xs, read = self.parts(values)
         own_carry, own_xs, own_read = self.parts(mine)
-        starts = [x if own else np.broadcast_to(x, (size, *np.shape(x))) for x, own in zip(carry, own_carry, strict=True)]
+        starts = [
+            x if own else np.broadcast_to(x, (size, *np.shape(x))) for x, own in zip(carry, own_carry, strict=True)
+        ]
         entries = [np.moveaxis(x, 0, 1) if own else x for x, own in zip(xs, own_xs, strict=True)]
         axes = (*(0 for _ in carry), *(0 if own else None for own in (*own_xs, *own_read)))
         body = vmap(self.body, in_axes=axes)

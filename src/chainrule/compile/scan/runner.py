@@ -54,7 +54,7 @@ class Runner:
         if not isinstance(y, Value):
             return y
         value = self.plan.program.now(y)
-        return self.plan.buffers[value] if value in self.plan.buffers else value.array
+        return self.plan.buffers.get(value, value.array)
 
     def run(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """Run all steps."""

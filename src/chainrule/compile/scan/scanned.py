@@ -31,7 +31,7 @@ def scanned(
         made = traced.dtypes[: len(carry)]
         if all(x.dtype == dtype for x, dtype in zip(carry, made, strict=True)):
             break
-        carry = [_widened(k, x, given, dtype) for k, (x, given, dtype) in enumerate(zip(carry, starts, made, strict=True))]
+        carry = [x if x.dtype == dtype else x.astype(dtype) for x, dtype in zip(carry, made, strict=True)]
     arrays = [*map(in_floats, carry), *xs, *traced.read]
     loop = Scan(traced.body, len(carry), len(xs), n, reverse, needs_carries(arrays))
     last, ys, _ = loop.results(loop.apply(*arrays))
@@ -45,18 +45,6 @@ def _array(x: Any) -> Any:
 
 def _example(capture: Any, x: Any) -> Any:
     return unwatched(x) if type(x) is Looked else np.asarray(example(capture.seen(x)))
-
-
-def _widened(k: int, x: Any, given: Any, dtype: Any) -> Any:
-    """Return the start of a carry in the dtype that the body returns."""
-    if x.dtype == dtype:
-        return x
-    if np.can_cast(x.dtype, dtype):
-        return x.astype(dtype)
-    raise TypeError(
-        f"scan: the body returned carry leaf {k} as {dtype}, but it is {x.dtype}; return it in the dtype it has, for "
-        f"example with .astype"
-    )
 
 
 Capture.scan = scanned

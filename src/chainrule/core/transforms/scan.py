@@ -71,7 +71,7 @@ def scan(
     return carry, _stacked(ys) if n else _nothing(f, init, leaves, structure)
 
 
-class _Unsuitable(Exception):  # noqa: N818 - it never reaches the user
+class _Unsuitable(Exception):
     """Why a body cannot be captured once for all steps."""
 
 
@@ -114,7 +114,18 @@ def stepped(f: Step, carry: Any, x: Any) -> tuple[Any, Any]:
                 f"scan: the body changed the shape of carry{paths(carry)[k]} from {np.shape(old)} to {np.shape(new)}; "
                 f"a carry keeps its shape: start with an array of the final shape, or return the value as y"
             )
+        if getattr(new, "dtype", type(new)) is not getattr(old, "dtype", type(old)):
+            _check_kept(f"carry{paths(carry)[k]}", _array(old).dtype, _array(new).dtype)
     return made
+
+
+def _check_kept(name: str, old: Any, new: Any) -> None:
+    """Raise unless a carry keeps its dtype, or starts as a narrower one, such as the integer 0."""
+    if old != new and not np.can_cast(old, new):
+        raise TypeError(
+            f"scan: the body returned {name} as {new}, but it was given {old}; start with that dtype, or return the "
+            f"carry in the dtype it has, for example with .astype"
+        )
 
 
 def _stacked(ys: list[Any]) -> Any:
@@ -148,9 +159,10 @@ def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any
     if isinstance(lower, bool) or isinstance(upper, bool) or not all(hasattr(k, "__index__") for k in (lower, upper)):
         raise TypeError(f"fori_loop: got lower={lower!r} and upper={upper!r}, expected two integers")
 
+    if upper <= lower:
+        return init
+
     def step(value: Any, i: Any) -> tuple[Any, None]:
         return body(i, value), None
 
     return scan(step, init, np.arange(lower, upper), remat=remat)[0]
-
-

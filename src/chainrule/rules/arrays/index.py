@@ -11,7 +11,16 @@ from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import View, alias_of, innermost
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.capturing import captured_in, is_captured, refuse, running, state
+from chainrule.core.traces.capturing import (
+    captured_in,
+    example,
+    is_captured,
+    picked_from,
+    plain,
+    refuse,
+    replaced,
+    running,
+)
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, everywhere, lifted
 from chainrule.core.transforms.mapped import constant_like, is_mapped
 
@@ -146,7 +155,7 @@ def _into_stacks(values: Values, mine: Mine, settings: Settings) -> Call:
     x, v = everywhere(values, mine)
     if type(index) is DiagonalIndex:
         index = tuple(index)
-    taken = np.broadcast_to(0.0, x.shape[1:])[index].ndim
+    taken = np.broadcast_to(0.0, x.shape[1:])[replaced(index, example)].ndim
     extra = v.ndim - 1 - taken
     if extra > 0:  # axes of length 1
         v = v.reshape((v.shape[0], *v.shape[1 + extra :]))
@@ -187,7 +196,8 @@ class IndexSet(Linear):
         r"""\bar v = \operatorname{last}(\mathrm{index}) \odot \bar y[\mathrm{index}]"""
         taken = GetItem.apply(y_bar, index=index, unique=False)
         if not selects_once(y_bar.shape, index):
-            taken = IndexSet.apply(taken, 0.0, index=(~last_writes(y_bar.shape, index),))
+            earlier = plain(lambda index: ~last_writes(y_bar.shape, index), index)
+            taken = IndexSet.apply(taken, 0.0, index=(earlier,))
         return _with_leading_axes(taken, v_shape)
 
 
@@ -275,7 +285,7 @@ def index_of(index: Any) -> tuple[Any, ...]:
 
 def plainly_once(index: tuple[Any, ...]) -> bool:
     """Whether it is certain, without reading values, that an index takes no element twice."""
-    arrays = [part for part in index if isinstance(part, np.ndarray | Tensor)]
+    arrays = [part for part in index if isinstance(part, np.ndarray | Tensor) and part.ndim]
     return not arrays or (len(arrays) == 1 and arrays[0].dtype == np.bool_)
 
 
@@ -332,8 +342,8 @@ def getitem(x: Array, index: Any) -> Array:
     parts = index_of(index)
     if any(map(is_mapped, parts)):
         return take_rows(x, parts)
-    if any(map(is_captured, parts)) and not isinstance(x, Tensor):
-        x = state(x)
+    if any(map(is_captured, parts)):
+        x = picked_from(x)
     return viewed(GetItem, x, {"index": parts, "unique": plainly_once(parts)})
 
 
@@ -341,8 +351,8 @@ class Place:
     """The elements of an array at an index, to read or to change in a copy: `x.at[index]`."""
 
     def __init__(self, x: Array, index: Any) -> None:
-        self._x = shaped(x)
         self._index = index_of(index)
+        self._x = picked_from(shaped(x)) if any(map(is_captured, self._index)) else shaped(x)
 
     def get(self) -> Array:
         """Return a copy of `x[index]`."""
