@@ -317,7 +317,7 @@ def holds_for(names, steps, reverse, transform) -> None:
 
 
 BODIES = st.lists(st.sampled_from(sorted(PIECES)), min_size=1, max_size=3)
-NAMES = ["value", "grad", "jvp", "vmap", "per sample", "hvp"]
+NAMES = ["value", "grad", "jvp", "vmap", "per sample", "hvp", "forward jacobian"]
 
 
 @settings(max_examples=25)
@@ -327,6 +327,7 @@ def test_random_bodies(names, steps, reverse, transform) -> None:
 
 
 @pytest.mark.slow
+@settings(max_examples=60)
 @given(BODIES, st.integers(1, 5), st.booleans(), st.sampled_from(NAMES[3:]))
 def test_random_bodies_of_more_transforms(names, steps, reverse, transform) -> None:
     holds_for(names, steps, reverse, transform)

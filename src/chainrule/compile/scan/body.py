@@ -18,7 +18,7 @@ from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError, GradientError
 from chainrule.core.inplace import ended
 from chainrule.core.tensor import Tensor
-from chainrule.core.traces.capturing import boxes_in, captured_in, example, plain, replaced, running
+from chainrule.core.traces.capturing import boxes_in, captured_in, example, mapped_in, plain, replaced, running
 from chainrule.core.traces.tape import ARRAYS, EAGER, next_level
 from chainrule.core.transforms.derivatives import called
 from chainrule.core.transforms.scan import stepped, unsuitable
@@ -47,9 +47,19 @@ class Body:
 
         for i in self.instructions:
             args = replaced(i.args, of)
-            y = i.op.apply(*args, **replaced(i.settings, of)) if i.kind == "op" else plain(i.function, *args)
+            y = _applied(i.op, args, replaced(i.settings, of)) if i.kind == "op" else plain(i.function, *args)
             _assign(known, i.outputs, i.structure, y)
         return tuple(in_floats(of(x)) for x in self.outputs)
+
+
+def _applied(op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
+    """Apply an operation; by its own function if a setting, such as an index, differs between the rows of a `vmap`."""
+    trace = mapped_in(settings) if running.maps else None
+    if trace is None:
+        return op.apply(*args, **settings)
+    if op.of_rows is None:
+        trace.refuse(f"{op.name} has settings that differ between the rows")
+    return op.of_rows(*args, **settings)
 
 
 def _assign(known: dict[Value, Any], outputs: Sequence[Value], structure: Any, y: Any) -> None:

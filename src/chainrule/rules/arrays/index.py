@@ -74,6 +74,10 @@ class GetItem(Linear):
     )
 
     @staticmethod
+    def of_rows(x: Array, *, index: Any, unique: bool) -> Array:  # noqa: ARG004
+        return getitem(x, index)
+
+    @staticmethod
     def primal(x: Array, *, index: Any = (), unique: bool = False) -> Array:  # noqa: ARG004
         return index.of(x) if type(index) is DiagonalIndex else x[index]
 
@@ -109,6 +113,10 @@ class Scatter(Linear):
         case((3,), shape=(3,), index=(ROWS,)),
         case((), shape=(2,), index=(0,), unique=True),
     )
+
+    @staticmethod
+    def of_rows(x: Array, *, shape: tuple[int, ...], index: Any, unique: bool) -> Array:  # noqa: ARG004
+        return Place(np.zeros(shape, x.dtype), index).add(x)
 
     @staticmethod
     def primal(x: Array, *, shape: tuple[int, ...] = (), index: Any = (), unique: bool = False) -> Array:
@@ -181,6 +189,10 @@ class IndexSet(Linear):
     )
 
     @staticmethod
+    def of_rows(x: Array, v: Array, *, index: Any) -> Array:
+        return Place(x, index).set(v)
+
+    @staticmethod
     def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
         y = _copy_for(x, v)
         y[index] = v
@@ -196,8 +208,7 @@ class IndexSet(Linear):
         r"""\bar v = \operatorname{last}(\mathrm{index}) \odot \bar y[\mathrm{index}]"""
         taken = GetItem.apply(y_bar, index=index, unique=False)
         if not selects_once(y_bar.shape, index):
-            earlier = plain(lambda index: ~last_writes(y_bar.shape, index), index)
-            taken = IndexSet.apply(taken, 0.0, index=(earlier,))
+            taken = np.where(plain(lambda index: last_writes(y_bar.shape, index), index), taken, 0)
         return _with_leading_axes(taken, v_shape)
 
 
@@ -211,6 +222,10 @@ class IndexAdd(Linear):
         case((3, 2), (3, 2), index=(ROWS,)),
         case((3, 2), (2,), index=(ROWS,)),
     )
+
+    @staticmethod
+    def of_rows(x: Array, v: Array, *, index: Any) -> Array:
+        return Place(x, index).add(v)
 
     @staticmethod
     def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
