@@ -1,4 +1,4 @@
-"""Complex numbers where a function has options or is SciPy's: NumPy's and SciPy's values and dtypes, right gradients."""
+"""Complex numbers where a function has options or is SciPy's: NumPy's and SciPy's values, and right gradients."""
 
 import numpy as np
 import pytest

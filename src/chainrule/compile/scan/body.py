@@ -175,8 +175,12 @@ class _Inside(Capture):
         raise unsuitable("the body writes into an array in place by a function of NumPy's")
 
     def writes(self, x: Tensor) -> None:
-        if x._trace is EAGER and not isinstance(x._value, Tensor):
+        if x._trace is not EAGER or isinstance(x._value, Tensor):
+            return
+        if not any(x is one for one in self.born):
             raise unsuitable("the body writes into a tensor from outside")
+        self.outside.born.append(x)
+        self._by_outside("writes", x)
 
     def forgets(self, _: Any) -> NoReturn:
         raise unsuitable("the body clears gradients")

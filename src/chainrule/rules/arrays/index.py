@@ -23,6 +23,7 @@ from chainrule.core.traces.capturing import (
 )
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, everywhere, lifted
 from chainrule.core.transforms.mapped import constant_like, is_mapped
+from chainrule.rules.elementary.selection import where
 
 from .layout import Laid, in_layout, relaid
 from .row_index import add_rows, row_part, set_rows, take_rows
@@ -453,6 +454,10 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     be lost, and for a constant that shares memory with a tensor that has one.
     """
     target = Target(x, "x[index] = value")
+    if _is_unknown_mask(index) and not np.ndim(value) and target.leaf is None:
+        mask = index.reshape((*index.shape, *(1,) * (x.ndim - index.ndim)))
+        target.become(_chosen_at(mask, value, x), relaid)
+        return
     parts = index_of(index)
     if is_view_at(value, x, parts):
         return  # the end of `x[index] += …`, which has written through the view
@@ -460,6 +465,19 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         target.write_values(lambda array: array.__setitem__(parts, value_of(value)))
         return
     target.become(_replaced(x, value) if _is_whole(parts, x) else _set(x, parts, value), relaid)
+
+
+def _is_unknown_mask(index: Any) -> bool:
+    """Whether an index is a mask whose values a capture does not know, or that differs between rows."""
+    if not isinstance(index, Tensor) or index.dtype != np.bool_:
+        return False
+    return is_captured(index) or is_mapped(index)
+
+
+def _chosen_at(mask: Array, value: Any, x: Array) -> Array:
+    """Return `x` with one value where a mask is true."""
+    y = where(mask, value, x)
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
 def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:
