@@ -18,13 +18,11 @@ from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
 from .intermediate import first_wrong
-from .program import FunctionSource
+from .program import FunctionSource, Program
 from .sites import Edit
 
 SECONDS = 2.0
 """How much of the processor's time the changes may take: on a busy machine as many are tried as on an idle one."""
-LONGEST = 20.0
-"""Seconds by the clock after which no further change is tried."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
@@ -55,9 +53,9 @@ class Repair:
     """A change that makes a gradient right here, with the subject that has it."""
 
     edit: Edit
-    program: FunctionSource
+    program: Program
     subject: Subject
-    function: FunctionType
+    function: Callable[..., Any]
 
 
 def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
@@ -115,17 +113,18 @@ def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis
         text=text,
         line=edit.line,
         file=repair.program.file,
-        function=repair.program.function.__name__,
+        function=repair.program.name,
         written=edit.written,
         wanted=edit.wanted,
         what=edit.what,
         sure=edit.cost < SURE,
     )
-    original = (before, repair.program.function.__code__)
-    changed = (repair.subject, repair.function.__code__)
-    wrong = first_wrong(repair.program.tree, original, changed, context.arguments, context.y_bar)
-    if wrong is not None:
-        detail["first_wrong"], detail["first_wrong_line"] = wrong
+    if isinstance(repair.program, FunctionSource) and isinstance(repair.function, FunctionType):
+        original = (before, repair.program.function.__code__)
+        changed = (repair.subject, repair.function.__code__)
+        wrong = first_wrong(repair.program.tree, original, changed, context.arguments, context.y_bar)
+        if wrong is not None:
+            detail["first_wrong"], detail["first_wrong_line"] = wrong
     return Hypothesis(edit.code, detail, 1.0)
 
 
@@ -137,7 +136,7 @@ def _repairs(
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
     tried.sort(key=lambda t: (not known or t[0].key not in known, t[0].cost))
-    end, latest = time.thread_time() + seconds, time.perf_counter() + LONGEST * seconds / SECONDS
+    end, latest = time.thread_time() + seconds, time.perf_counter() + subject.longest * seconds / SECONDS
     for edit, program, rebuilt in tried:
         if time.thread_time() > end or time.perf_counter() > latest:
             return
@@ -157,8 +156,8 @@ def _repairs(
 
 
 def _changed(
-    edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]
-) -> tuple[FunctionType | None, Subject | None]:
+    edit: Edit, program: Program, rebuilt: Callable[[Any], Subject | None]
+) -> tuple[Callable[..., Any] | None, Subject | None]:
     """Return the function with a change made, and the subject that has it; None where that is no function."""
     undo = edit.apply()
     function = program.compiled()
@@ -166,17 +165,15 @@ def _changed(
     return function, None if function is None else rebuilt(function)
 
 
-def _programs(
-    subject: Subject,
-) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
+def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[Any], Subject | None], list[Edit]]]:
     """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
     small = _small_numbers(subject)
     for function, rebuilt in subject.editable():
         try:
-            program = FunctionSource(function)
+            program = function if isinstance(function, Program) else FunctionSource(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree, small, function.__globals__)
+        yield program, rebuilt, edits(program.tree, small, program.space)
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:

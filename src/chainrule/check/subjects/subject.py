@@ -3,7 +3,6 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,8 @@ class Subject(ABC):
     arguments: dict[str, Array]
     backward_name: str = ""
     source: Source | None = None
+    longest: float = 20.0
+    """Seconds by the clock, for each gradient, after which no further change of the code is tried."""
 
     @abstractmethod
     def forward(self, arguments: Arrays) -> Array:
@@ -92,9 +93,9 @@ class Subject(ABC):
         """Return the formula that an argument's gradient should have, in Unicode, or an empty string."""
         return ""
 
-    def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
+    def editable(self) -> "Iterator[tuple[Any, Callable[[Any], Subject | None]]]":
         """Yield the Python functions that make up the backward pass, each with a way to rebuild this with another
-        one.
+        one. A function that runs elsewhere is a `Program`.
         """
         yield from ()
 

@@ -87,6 +87,10 @@ class Box:
         """Call a function of the submission. Raises SubmissionError."""
         return self._ask({"kind": "call", "name": name, "args": args})
 
+    def define(self, name: str, of: str, code: str) -> None:
+        """Define `name` as what `of` is once `code`, compiled and in base64, has run. Raises SubmissionError."""
+        self._ask({"kind": "define", "name": name, "of": of, "code": code})
+
     def layer(self, name: str, constructor: Any, parameters: Any, inputs: Any, y_bar: Any) -> dict[str, Any]:
         """Make a layer, run it forward and, given `y_bar`, backward; return y and gradients. Raises SubmissionError."""
         request = {"constructor": constructor, "parameters": parameters, "inputs": inputs, "y_bar": y_bar}

@@ -4,9 +4,11 @@ The grader asks on one pipe and reads on another; what the submission prints goe
 only for the wire: the submission cannot import it.
 """
 
+import base64
 import importlib.util
 import io
 import json
+import marshal
 import os
 import sys
 import traceback
@@ -58,6 +60,8 @@ def _started(path: Path) -> tuple[str, ...]:
 
 
 def _done(module: ModuleType | None, request: dict[str, Any]) -> Any:
+    if request["kind"] == "define":
+        return _define(module, request["name"], request["of"], request["code"])
     if request["kind"] == "call":
         return getattr(module, request["name"])(*request["args"])
     layer = getattr(module, request["name"])(*request["constructor"])
@@ -66,6 +70,13 @@ def _done(module: ModuleType | None, request: dict[str, Any]) -> Any:
     y = layer.forward(*request["inputs"])
     gradient = None if request["y_bar"] is None else layer.backward(request["y_bar"])
     return {"y": y, "inputs": gradient, "parameters": {n: _gradient(layer, n) for n in request["parameters"]}}
+
+
+def _define(module: ModuleType | None, name: str, of: str, code: str) -> None:
+    """Run code, which is the submission's own with a change, on a copy of its names, so that the file stays as it is."""
+    names = dict(vars(module)) if module else {}
+    exec(marshal.loads(base64.b64decode(code)), names)
+    setattr(module, name, names[of])
 
 
 def _set(layer: Any, name: str, value: Any) -> None:

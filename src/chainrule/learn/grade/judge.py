@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check import check
-from chainrule.check.hypotheses.candidate import Hypothesis
+from chainrule.check.checker import examine
 from chainrule.check.report.found import Finding
 from chainrule.check.report.words import reason
 from chainrule.learn.code import named_signature
@@ -16,7 +15,7 @@ from chainrule.present.texts import Words
 
 from .box import Box, Limits, SubmissionError
 from .intermediate import first_wrong
-from .repair import Ask, repair
+from .repair import Ask, Submitted, Workshop, programs
 from .spec import Spec, Task
 from .submissions import Submission
 from .words import TEXT
@@ -147,33 +146,25 @@ class _Judge:
         return self._checked(task, named_signature(forward, names), everything, ask)
 
     def _checked(self, task: Task, f: Callable[..., Any], args: Sequence[Any], ask: Ask) -> Mark:
+        workshop = Workshop(self.source, self.spec.allowed, ask)
         try:
-            report = check(f, *args, backward=ask(self.box, task.asked))
+            found = programs(self.source, task.asked, workshop)
+            report = examine(Submitted(f, args, ask(self.box, task.asked), found))
         except SubmissionError:
             raise
         except (ValueError, TypeError) as error:
             return Mark(task.asked, 0.0, task.points, "error", str(error).splitlines()[0])
+        finally:
+            workshop.close()
         if report.ok:
             return Mark(task.asked, task.points, task.points, "right", self.say["right"])
-        if report.verdict == "wrong":
-            found = repair(self.source, task.asked, f, args, ask, self.spec.allowed)
-            if found is not None:
-                return self._repaired(task, report.findings[0], found)
-        finding = report.findings[0]
+        finding = next((f for f in report.findings if f.hypotheses and f.code != "unexplained"), report.findings[0])
         why = reason(finding.hypotheses[0], self.say.lang) if finding.hypotheses else finding.message
         share = max((self.spec.partial.get(f.code, 0.0) for f in report.findings), default=0.0)
         share = share if all(self.spec.partial.get(f.code) for f in report.findings) else 0.0
-        failing = self._failing(finding)
-        formula = str(finding.detail.get("expected", ""))
-        most, code = task.points, finding.code
-        return Mark(task.asked, share * most, most, report.verdict, why, code, None, finding.argument, formula, failing)
-
-    def _repaired(self, task: Task, finding: Finding, found: Hypothesis) -> Mark:
-        """The mark where one change makes everything right."""
-        share, line = self.spec.partial.get(found.code, 0.0), found.detail["line"]
-        why, wanted = reason(found, self.say.lang), str(found.detail["wanted"])
-        most, failing = task.points, self._failing(finding)
-        return Mark(task.asked, share * most, most, "wrong", why, found.code, line, finding.argument, wanted, failing)
+        line, wanted = finding.detail.get("line"), str(finding.detail.get("wanted", finding.detail.get("formula", "")))
+        most, code, failing = task.points, finding.code, self._failing(finding)
+        return Mark(task.asked, share * most, most, report.verdict, why, code, line, finding.argument, wanted, failing)
 
     def _failing(self, finding: Finding) -> str:
         at = f"{finding.argument}{list(finding.index) if finding.index else ''}"
