@@ -22,7 +22,7 @@ from .program import FunctionSource, Program
 from .sites import Edit
 
 SECONDS = 2.0
-"""How much of the processor's time the changes may take: on a busy machine as many are tried as on an idle one."""
+"""The usual share of `Subject.effort` and `Subject.longest`: for 1.0, half of each is spent."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
@@ -136,15 +136,15 @@ def _repairs(
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
     tried.sort(key=lambda t: (not known or t[0].key not in known, t[0].cost))
-    end, latest = time.thread_time() + seconds, time.perf_counter() + subject.longest * seconds / SECONDS
-    for edit, program, rebuilt in tried:
+    share = seconds / SECONDS
+    end, latest = time.thread_time() + share * subject.effort, time.perf_counter() + share * subject.longest
+    for edit, program, rebuilt, function, changed in _made(tried, subject.at_once):
         if time.thread_time() > end or time.perf_counter() > latest:
             return
         if edit.cost > limit.cost:
             if edit.key in known:
                 continue
             return
-        function, changed = _changed(edit, program, rebuilt)
         if function is None or changed is None or not _fits(changed, context):
             continue
         # Where another value does as well, what was wrong is not the sign: the value no longer counts at all.
@@ -153,6 +153,14 @@ def _repairs(
         if other is not None and _fits(other, context):
             continue
         yield Repair(edit, program, changed, function)
+
+
+def _made(
+    tried: Sequence[tuple[Edit, Program, Callable[[Any], Subject | None]]], at_once: int
+) -> Iterator[tuple[Edit, Program, Callable[[Any], Subject | None], Callable[..., Any] | None, Subject | None]]:
+    """Yield each change with the function and the subject that have it, of which so many are made at once."""
+    for k in range(0, len(tried), at_once):
+        yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once]]
 
 
 def _changed(

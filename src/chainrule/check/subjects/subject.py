@@ -39,8 +39,13 @@ class Subject(ABC):
     arguments: dict[str, Array]
     backward_name: str = ""
     source: Source | None = None
+    effort: float = 2.0
+    """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
+    many are tried as on an idle one."""
     longest: float = 20.0
-    """Seconds by the clock, for each gradient, after which no further change of the code is tried."""
+    """Seconds by the clock after which no further change is tried."""
+    at_once: int = 1
+    """How many changed functions are made before the first is called."""
 
     @abstractmethod
     def forward(self, arguments: Arrays) -> Array:

@@ -13,7 +13,7 @@ from chainrule.check.report.words import reason
 from chainrule.learn.code import named_signature
 from chainrule.present.texts import Words
 
-from .box import Box, Limits, SubmissionError
+from .box import Asked, Box, Limits, SubmissionError
 from .intermediate import first_wrong
 from .repair import Ask, Submitted, Workshop, programs
 from .spec import Spec, Task
@@ -109,7 +109,7 @@ class _Judge:
                 why, earned = self.say("first_wrong", name=wrong.name), self.spec.partial.get("step", 0.0) * task.points
                 return Mark(task.asked, earned, task.points, "wrong", why, "step", None, wrong.name, wrong.formula)
 
-        def ask(box: Box, name: str) -> Callable[..., Any]:
+        def ask(box: Asked, name: str) -> Callable[..., Any]:
             return lambda y_bar, *args: _gradients(box.call(name, y_bar, *args), [names[k] for k in floating], self.say)
 
         return self._checked(task, task.reference, task.inputs, ask)
@@ -126,11 +126,11 @@ class _Judge:
                 setattr(other, name, value)
             return other.forward(*args[:count])
 
-        def run(box: Box, name: str, y_bar: Any, *args: Any) -> dict[str, Any]:
+        def run(box: Asked, name: str, y_bar: Any, *args: Any) -> dict[str, Any]:
             parameters = dict(zip(held, args[count:], strict=True))
             return box.layer(name, task.constructor, parameters, args[:count], y_bar)
 
-        def ask(box: Box, name: str) -> Callable[..., Any]:
+        def ask(box: Asked, name: str) -> Callable[..., Any]:
             def backward(y_bar: Any, *args: Any) -> Any:
                 found = run(box, name, y_bar, *args)
                 given = found["inputs"] if isinstance(found["inputs"], tuple) else (found["inputs"],)

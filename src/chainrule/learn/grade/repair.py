@@ -17,16 +17,14 @@ from chainrule.check.repairs.program import Definition, Program
 from chainrule.check.subjects.functions import FunctionSubject
 from chainrule.check.subjects.subject import Subject
 
-from .box import Box, Limits, SubmissionError
+from .box import Asked, Box, Limits, SubmissionError
+from .wire import decode, encode
 
-LONGEST = 8.0
-"""Seconds for which changes are tried for one gradient."""
-LIMITS = Limits(call=2.0, total=30.0)
+LIMITS = Limits(call=5.0, total=30.0)
 """What the box of the changed versions of one submission may use."""
 STARTS = 3
 """How often it starts again where a version has ended it."""
-VERSION = "version_of_a_submission"
-Ask = Callable[[Box, str], Callable[..., Any]]
+Ask = Callable[[Asked, str], Callable[..., Any]]
 """Given a box and a name in it, the function `backward(y_bar, *args)`."""
 Part = ast.FunctionDef | ast.ClassDef | ast.Assign
 
@@ -34,7 +32,7 @@ Part = ast.FunctionDef | ast.ClassDef | ast.Assign
 class Submitted(FunctionSubject):
     """A reference `f` at its arguments, with the backward pass of a submission, which is called as `backward`."""
 
-    longest = LONGEST
+    effort, longest, at_once = 4.0, 12.0, 100
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], backward: Callable[..., Any], source: Any) -> None:
         super().__init__(f, f, args, backward, None, backward)
@@ -52,30 +50,65 @@ class Submitted(FunctionSubject):
             yield program, with_rule
 
 
-class Workshop:
-    """A box for changed versions of a submission. It starts with the first, and again where a version has ended it."""
+class Version(Asked):
+    """A changed version of a submission's function, as `backward(y_bar, *args)`."""
 
-    def __init__(self, source: str, allowed: Sequence[str], ask: Ask) -> None:
-        self.source, self.allowed, self.ask = source, allowed, ask
+    def __init__(self, workshop: "Workshop", name: str, codes: tuple[str, ...]) -> None:
+        self.workshop, self.name, self.codes = workshop, name, codes
+        self.answers: dict[str, str] = {}
+
+    def __call__(self, y_bar: Any, *args: Any) -> Any:
+        """Run it in the box."""
+        return self.workshop.backward(self, self.name)(y_bar, *args)
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Return the version's answer. Raises SubmissionError where it has none."""
+        key = encode(request)
+        if key not in self.answers:
+            self.workshop.run(self, key, request)
+        if not self.answers.get(key):
+            raise SubmissionError("answer", "this version has no answer")
+        return decode(self.answers[key])
+
+
+class Workshop:
+    """A box for changed versions of a submission. It starts with the first, and again where a version has ended it.
+
+    All versions that are waiting run together: asking one after the other would take most of the time.
+    """
+
+    def __init__(self, source: str, allowed: Sequence[str], backward: Ask) -> None:
+        self.source, self.allowed, self.backward = source, allowed, backward
+        self._versions: dict[tuple[str, ...], Version] = {}
+        self._waiting: list[Version] = []
         self._box: Box | None = None
-        self._inside: Version | None = None
         self._starts = 0
         self._until = time.monotonic() + LIMITS.total
 
-    def run(self, version: "Version", y_bar: Any, args: Sequence[Any]) -> Any:
-        """Call a version. Raises SubmissionError, as where no time is left."""
+    def version(self, name: str, codes: tuple[str, ...]) -> Version:
+        """Return a version, the same for the same code; a new one is waiting."""
+        if codes not in self._versions:
+            self._versions[codes] = Version(self, name, codes)
+            self._waiting.append(self._versions[codes])
+        return self._versions[codes]
+
+    def run(self, version: Version, key: str, request: dict[str, Any]) -> None:
+        """Answer a request for a version, and for those that are waiting. Raises SubmissionError."""
         if time.monotonic() > self._until:
             raise SubmissionError("time", "no time is left for further versions")
-        box = self._started()
+        together = self._waiting if version in self._waiting else [version]
+        self._waiting = []
         try:
-            if self._inside is not version:
-                box.define(VERSION, version.name, version.code)
-                self._inside = version
-            return self.ask(box, VERSION)(y_bar, *args)
+            codes = tuple(one.codes for one in together)
+            found = self._started().ask({"kind": "versions", "of": version.name, "codes": codes, "request": request})
         except SubmissionError as error:
             if error.code in ("time", "ended"):
                 self.close()
             raise
+        if not isinstance(found, tuple) or len(found) != len(together):
+            raise SubmissionError("answer", "the versions gave no results")
+        for one, answer in zip(together, found, strict=True):
+            one.answers[key] = str(answer)
 
     def _started(self) -> Box:
         if self._box is None:
@@ -90,18 +123,7 @@ class Workshop:
         """End the box."""
         if self._box is not None:
             self._box.close()
-        self._box = self._inside = None
-
-
-class Version:
-    """A changed version of a submission's function, as `backward(y_bar, *args)`."""
-
-    def __init__(self, workshop: Workshop, name: str, code: str) -> None:
-        self.workshop, self.name, self.code = workshop, name, code
-
-    def __call__(self, y_bar: Any, *args: Any) -> Any:
-        """Run it in the box."""
-        return self.workshop.run(self, y_bar, args)
+        self._box = None
 
 
 class Boxed(Program):
@@ -113,14 +135,27 @@ class Boxed(Program):
         self.tree, self.file, self.space = tree, "submission.py", space
         self.name = getattr(tree, "name", name)
         self._asked, self._parts, self._workshop = name, parts, workshop
+        self._changed = next((part for part in parts if any(node is tree for node in ast.walk(part))), None)
+        self._compiled: dict[Part, str] = {}
 
     def compiled(self) -> Callable[..., Any] | None:
         """Return the version that the tree says now, or None where that is no Python."""
         try:
-            code = compile(ast.Module(list(self._parts), []), self.file, "exec")
+            codes = tuple(self._code_of(part) for part in self._parts)
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return None
-        return Version(self._workshop, self._asked, base64.b64encode(marshal.dumps(code)).decode())
+        return self._workshop.version(self._asked, codes)
+
+    def _code_of(self, part: Part) -> str:
+        """Return a part compiled, as text; those that no edit changes are compiled once."""
+        mine = part is self._changed
+        if mine or part not in self._compiled:
+            code = compile(ast.Module([part], []), self.file, "exec")
+            text = base64.b64encode(marshal.dumps(code)).decode()
+            if mine:
+                return text
+            self._compiled[part] = text
+        return self._compiled[part]
 
 
 def programs(source: str, name: str, workshop: Workshop) -> list[Boxed]:
