@@ -90,6 +90,10 @@ class Subject(ABC):
         """Return what the function did, operation by operation, if that can be recorded."""
         return []
 
+    def trace(self, arguments: Arrays) -> Any:  # noqa: ARG002
+        """Return a run of the function on chainrule's tape (`Trace`), or None if it cannot be run there."""
+        return None
+
     def parts(self) -> "list[Subject]":
         """Return smaller subjects, in the order in which they run: the error is in the first wrong one."""
         return []
