@@ -57,13 +57,10 @@ def timm_models(torch: Any) -> Iterator[tuple[str, Made]]:
     for name in names.split():
         size = 256 if name.startswith(("botnet", "halonet", "lambda")) else 64
         yield name, (lambda n=name: package.create_model(n, pretrained=False, num_classes=5), images(torch, size))
-    sized = (
-        "mixer_s32_224 gmlp_s16_224 resmlp_12_224 swin_tiny_patch4_window7_224 swinv2_cr_tiny_ns_224 coat_lite_tiny "
-    )
-    sized += "cait_xxs24_224 deit_tiny_patch16_224 beit_base_patch16_224 crossvit_tiny_240 convit_tiny twins_svt_small "
-    sized += (
-        "maxvit_rmlp_pico_rw_256 levit_128s tiny_vit_5m_224 vit_tiny_r_s16_p8_224 eva02_tiny_patch14_224 volo_d1_224"
-    )
+    sized = "mixer_s32_224 gmlp_s16_224 resmlp_12_224 swin_tiny_patch4_window7_224 swinv2_cr_tiny_ns_224 volo_d1_224 "
+    sized += "coat_lite_tiny cait_xxs24_224 deit_tiny_patch16_224 beit_base_patch16_224 crossvit_tiny_240 convit_tiny "
+    sized += "twins_svt_small maxvit_rmlp_pico_rw_256 levit_128s tiny_vit_5m_224 vit_tiny_r_s16_p8_224 "
+    sized += "eva02_tiny_patch14_224"
     for name in sized.split():
         size = 56 if "patch14" in name else 224 if "window7" in name or "cr_tiny" in name else 64
         own = {"pretrained": False, "num_classes": 5, "img_size": size}
@@ -180,8 +177,7 @@ def geometric_models(torch: Any) -> Iterator[tuple[str, Made]]:
     for name in ("GCN", "GraphSAGE", "GIN", "GAT", "EdgeCNN", "PNA"):
         more = {"aggregators": ["mean", "max"], "scalers": ["identity"], "deg": torch.tensor([0, 2, 4])}
         own = more if name == "PNA" else {}
-        made = lambda n=name, k=own: getattr(models, n)(4, 8, 2, 3, **k)
-        yield name, (made, {"x": x, "edge_index": edges})
+        yield name, (lambda n=name, k=own: getattr(models, n)(4, 8, 2, 3, **k), {"x": x, "edge_index": edges})
 
 
 PACKAGES = {
