@@ -10,13 +10,17 @@ differs.
 tensor([2., 4., 6.])
 """
 
+import math
 from types import ModuleType
 from typing import Any
 
 from chainrule._version import __version__
 
+from . import amp as amp
 from . import autograd as autograd
+from . import backends as backends
 from . import creation as _creation
+from . import cuda as cuda
 from . import diagonals as _diagonals
 from . import distributions as distributions
 from . import dtypes as _dtypes
@@ -24,6 +28,7 @@ from . import elementwise as _elementwise
 from . import fft as fft
 from . import func as func
 from . import indexing as _indexing
+from . import jit as jit
 from . import linalg as linalg
 from . import methods as _methods
 from . import nn as nn
@@ -33,20 +38,14 @@ from . import products as _products
 from . import random as random
 from . import reductions as _reductions
 from . import shapes as _shapes
+from . import serialization as serialization
 from . import special as special
+from . import testing as testing
+from . import typed as _typed
 from . import utils as utils
-from .accelerators import (
-    accelerator,
-    backends,
-    cuda,
-    get_num_threads,
-    mps,
-    set_float32_matmul_precision,
-    set_num_interop_threads,
-    set_num_threads,
-    use_deterministic_algorithms,
-    xpu,
-)
+from . import version as version
+from .absent import accelerator, mps, xpu
+from .amp import autocast
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -57,6 +56,7 @@ from .autograd import (
 )
 from .compiled import compile
 from .face import Tensor, values_of
+from .installing import install
 from .linalg import (
     cholesky,
     cholesky_inverse,
@@ -108,6 +108,14 @@ from .nn.functional import (
 )
 from .random import Generator
 from .serialization import load, save
+from .threads import (
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
 
 _INTERNAL = frozenset(
     [
@@ -144,7 +152,8 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in own.items()}
 
 
-_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
+e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
+_MODULES = (_dtypes, _typed, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
 _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)
