@@ -118,7 +118,9 @@ def share_generator(torch: Any) -> None:
 
     def multinomial(x: Any, count: int, replacement: bool = False, *, generator: Any = None) -> Any:
         weights = torch.tensor(np.asarray(door.values_of(x)))
-        return door.tensor(torch.multinomial(weights, count, replacement, generator=rng_of(generator).generator).numpy())
+        return door.tensor(
+            torch.multinomial(weights, count, replacement, generator=rng_of(generator).generator).numpy()
+        )
 
     door.multinomial = door.Tensor.multinomial = random.multinomial = multinomial
 
@@ -163,6 +165,17 @@ def run_one(path: Path, side: str, steps: int, stubs: Path | None) -> None:
     import numpy as np
     import torch as pytorch
 
+    for warm in (Drawn(pytorch), Drawn(pytorch, pytorch.Generator())):  # PyTorch imports parts of itself at first calls
+        (
+            warm.uniform(0.0, 1.0, 1),
+            warm.random(1),
+            warm.standard_normal(1),
+            warm.integers(2, size=1),
+            warm.permutation(1),
+        )
+        warm.standard_exponential(1)
+    pytorch.nn.functional.dropout(pytorch.ones(2)), pytorch.multinomial(pytorch.ones(2), 1)
+    pytorch.empty((), dtype=pytorch.int64).random_()
     real = {name: module for name, module in sys.modules.items() if name == "torch" or name.startswith("torch.")}
     if side == "chainrule":
         share_generator(pytorch)
@@ -191,13 +204,11 @@ def run_one(path: Path, side: str, steps: int, stubs: Path | None) -> None:
         try:
             with contextlib.redirect_stdout(said):
                 exec(compile(shortened(block, steps), f"{path.name}[{k}]", "exec"), names)
-        except BaseException as caught:  # noqa: BLE001 - also a script's own exit
+        except BaseException as caught:
             if not (isinstance(caught, SystemExit) and not caught.code):
                 frames = traceback.format_exc(limit=-4).strip().splitlines()
                 error = "\n".join(frames)[-1500:] or type(caught).__name__
-        results.append(
-            {"printed": said.getvalue()[:200_000], "error": error, "seconds": time.process_time() - began}
-        )
+        results.append({"printed": said.getvalue()[:200_000], "error": error, "seconds": time.process_time() - began})
         print(json.dumps(results[-1]), file=sys.__stdout__, flush=True)
 
 
@@ -228,7 +239,13 @@ def run(path: Path, side: str, options: argparse.Namespace) -> list[dict[str, An
         environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=options.seconds, check=False, env=environment
+                command,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=options.seconds,
+                check=False,
+                env=environment,
             )
             out, tail = done.stdout, done.stderr[-1500:] if done.returncode else ""
         except subprocess.TimeoutExpired as late:
@@ -291,7 +308,9 @@ def main() -> None:
         if options.show:
             for k, (a, b) in zip(good, same, strict=True):
                 if a < b:
-                    print(f"  [{k}] ours: {ours[k]['printed'][-400:]!r}\n       theirs: {theirs[k]['printed'][-400:]!r}")
+                    print(
+                        f"  [{k}] ours: {ours[k]['printed'][-400:]!r}\n       theirs: {theirs[k]['printed'][-400:]!r}"
+                    )
             for k, one in enumerate(theirs):
                 if one["error"]:
                     print(f"  [{k}] PyTorch: {one['error'][-300:]}")

@@ -27,6 +27,7 @@ from . import dtypes as _dtypes
 from . import elementwise as _elementwise
 from . import fft as fft
 from . import func as func
+from . import further as _further
 from . import indexing as _indexing
 from . import jit as jit
 from . import linalg as linalg
@@ -37,9 +38,11 @@ from . import printing as _printing
 from . import products as _products
 from . import random as random
 from . import reductions as _reductions
-from . import shapes as _shapes
 from . import serialization as serialization
+from . import shapes as _shapes
+from . import signal as signal
 from . import special as special
+from . import spectral as _spectral
 from . import testing as testing
 from . import typed as _typed
 from . import utils as utils
@@ -56,25 +59,32 @@ from .autograd import (
 )
 from .compiled import compile
 from .face import Tensor, values_of
+from .factoring import lu_solve, lu_unpack
+from .func import vmap
 from .installing import install
 from .linalg import (
+    LinAlgError,
     cholesky,
     cholesky_inverse,
     cholesky_solve,
+    det,
     inverse,
     logdet,
     matrix_exp,
     qr,
     slogdet,
 )
+from .linalg import householder_product as orgqr
 from .linalg import pinv as pinverse
 from .missing import explain
 from .nn.functional import (
     adaptive_avg_pool1d,
+    adaptive_max_pool1d,
     alpha_dropout,
     avg_pool1d,
     batch_norm,
     bilinear,
+    binary_cross_entropy_with_logits,
     celu,
     conv1d,
     conv2d,
@@ -84,8 +94,11 @@ from .nn.functional import (
     conv_transpose3d,
     cosine_embedding_loss,
     cosine_similarity,
+    ctc_loss,
     dropout,
     embedding,
+    embedding_bag,
+    feature_alpha_dropout,
     group_norm,
     hardshrink,
     hinge_embedding_loss,
@@ -133,6 +146,7 @@ _INTERNAL = frozenset(
             "result_numpy",
         ),
         *("numpy_dtype", "of_numpy", "of_name", "check_device", "is_engine", "max_of", "vector_norm_of", "distances"),
+        *("symmetric", "SHAPES", "SVD", "dtype_named", "faced", "wrapped", "unwrapped", "values_of", "as_values"),
         *("cross_along", "is_tensor_value", "rng_of", "text_of", "getitem", "AMinMax", "FillMethod"),
     ]
 )
@@ -153,7 +167,21 @@ def _public(module: ModuleType) -> dict[str, Any]:
 
 
 e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
-_MODULES = (_dtypes, _typed, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
+_MODULES = (
+    _dtypes,
+    _typed,
+    _creation,
+    _elementwise,
+    _reductions,
+    _shapes,
+    _diagonals,
+    _indexing,
+    _products,
+    random,
+    _printing,
+    _further,
+    _spectral,
+)
 _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)

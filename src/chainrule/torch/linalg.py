@@ -10,6 +10,7 @@ from chainrule.rules.elementary.compare import stop_gradient
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
 from .products import cross_along
+from .products import matmul as matmul
 from .products import matrix_power as matrix_power
 from .reductions import plain, vector_norm_of
 
@@ -41,14 +42,6 @@ class SlogDet(NamedTuple):
 
     sign: Any
     logabsdet: Any
-
-
-class LU(NamedTuple):
-    """What `lu` returns."""
-
-    P: Any
-    L: Any
-    U: Any
 
 
 def _turned(x: Any) -> Any:
@@ -334,3 +327,5 @@ def matrix_exp(A: Any) -> Any:
 
 
 inverse = inv
+
+__all__ = [name for name in dir() if not name.startswith("_")]

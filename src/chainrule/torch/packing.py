@@ -55,7 +55,9 @@ class Packer:
     def _object(self, x: Any, path: str) -> Any:
         attributes = dict(vars(x))
         if isinstance(x, Module) and (hooks := attributes.pop("_hooks", None)) is not None and hooks.any():
-            raise TypeError(f"save: {path or 'the module'} has hooks, which are functions of this run; remove them first")
+            raise TypeError(
+                f"save: {path or 'the module'} has hooks, which are functions of this run; remove them first"
+            )
         state = [[key, self(value, _under(path, key))] for key, value in attributes.items()]
         return {"object": [import_path(type(x), path), state]}
 

@@ -18,7 +18,9 @@ class _Typed(type):
         return isinstance(x, Tensor) and x.dtype is cls.dtype
 
     def __call__(cls, *data: Any, **_: Any) -> Any:
-        if len(data) == 1 and not isinstance(data[0], int | dtypes.Size) or any(isinstance(x, np.ndarray) for x in data):
+        if (len(data) == 1 and not isinstance(data[0], int | dtypes.Size)) or any(
+            isinstance(x, np.ndarray) for x in data
+        ):
             return tensor(data[0], dtype=cls.dtype)
         return zeros(*data, dtype=cls.dtype)
 

@@ -8,8 +8,8 @@ from .containers import *
 from .layers import *
 from .lazy import *
 from .module import Module
-from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from .parallel import DataParallel
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from .simple import *
 

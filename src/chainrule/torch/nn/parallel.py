@@ -18,4 +18,6 @@ class DataParallel(Module):
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"chainrule.torch.nn.parallel has no {name!r}: chainrule.distributed trains in several processes")
+    raise AttributeError(
+        f"chainrule.torch.nn.parallel has no {name!r}: chainrule.distributed trains in several processes"
+    )
