@@ -146,7 +146,19 @@ _INTERNAL = frozenset(
             "result_numpy",
         ),
         *("numpy_dtype", "of_numpy", "of_name", "check_device", "is_engine", "max_of", "vector_norm_of", "distances"),
-        *("symmetric", "SHAPES", "SVD", "dtype_named", "faced", "wrapped", "unwrapped", "values_of", "as_values"),
+        *(
+            "symmetric",
+            "SHAPES",
+            "SVD",
+            "dtype_named",
+            "gammainc",
+            "gammaincc",
+            "faced",
+            "wrapped",
+            "unwrapped",
+            "values_of",
+            "as_values",
+        ),
         *("cross_along", "is_tensor_value", "rng_of", "text_of", "getitem", "AMinMax", "FillMethod"),
     ]
 )

@@ -9,7 +9,10 @@ from .creation import finished
 from .dtypes import cast, floating, set_default_dtype
 from .face import Tensor, faced, values_of
 from .methods import IN_PLACE
+from .special import gammainc, gammaincc
 from .values import dtype_named
+
+igamma, igammac = gammainc, gammaincc
 
 
 class memory_format:

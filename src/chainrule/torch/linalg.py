@@ -9,6 +9,16 @@ from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
+from .factoring import LinAlgError as LinAlgError
+from .factoring import cholesky_ex as cholesky_ex
+from .factoring import eig as eig
+from .factoring import eigvals as eigvals
+from .factoring import householder_product as householder_product
+from .factoring import inv_ex as inv_ex
+from .factoring import lu as lu
+from .factoring import lu_factor as lu_factor
+from .factoring import lu_factor_ex as lu_factor_ex
+from .factoring import solve_ex as solve_ex
 from .products import cross_along
 from .products import matmul as matmul
 from .products import matrix_power as matrix_power
@@ -327,5 +337,3 @@ def matrix_exp(A: Any) -> Any:
 
 
 inverse = inv
-
-__all__ = [name for name in dir() if not name.startswith("_")]
