@@ -40,7 +40,8 @@ def blocks_of(path: Path) -> list[str]:
         return ["".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
     if path.suffix == ".md":
         found = re.findall(r"```\{\.python \.input[^}]*\}\n(.*?)```", text, re.DOTALL)
-        return [b for b in found if re.search(r"%%tab (all|.*pytorch)", b) or "%%tab" not in b]
+        untagged = "#@tab" not in text  # elsewhere what has no tag is another library's
+        return [b for b in found if re.search(r"(%%|#@)tab (all|.*pytorch)", b) or ("tab" not in b[:40] and untagged)]
     return [text]
 
 

@@ -283,9 +283,9 @@ def _as(target: dtype) -> Method:
 
 def _new(make: Method) -> Method:
     def made(
-        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **settings: Any
     ) -> Any:
-        return make(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return make(*size, dtype=dtype or self.dtype, requires_grad=requires_grad, **settings)
 
     return made
 
