@@ -2,13 +2,13 @@
 
     python benchmarks/torch_scripts.py PATH ... [--stubs FOLDER] [--steps 200] [--seconds 120] [--show]
 
-A path is a script, a notebook or a page of the d2l book; each runs twice, every time in a process and an empty folder of its own,
-in which the other files of the script's folder can be imported and read. `import torch` gives chainrule's door
-(`chainrule.torch.install`), and nothing else of the text is replaced, but for both alike: loops of very many steps are shortened, magics
-and shell lines are left out. Both draw from PyTorch's generator, so that equal seeds mean equal weights and batches, and
-the numbers that they print can be compared. Modules that a script needs and that cannot be had, such as torchvision, are taken from
-the folder of --stubs. For each path the table says how many blocks ran with either, and how many of the printed
-numbers agree to 1e-3. The seconds are those of the processor.
+A path is a script, a notebook or a page of the d2l book. Each runs twice, in processes and empty folders of their own,
+in which the other files of its folder can be imported and read. `import torch` gives chainrule's door
+(`chainrule.torch.install`). The text is changed in the same way for both: loops of very many steps are shortened, and
+magics and shell lines are left out. Both draw from PyTorch's generator, so equal seeds mean equal weights and batches,
+and the numbers that they print can be compared. Modules that cannot be had, such as torchvision, are taken from the
+folder of --stubs. The table says how many blocks ran with chainrule, of those that run with PyTorch, and how many of
+the printed numbers agree to 1e-3. The seconds are those of the processor.
 """
 
 import argparse
@@ -65,22 +65,28 @@ class Drawn:
         return () if size is None else (size,) if isinstance(size, int) else tuple(size)
 
     def random(self, size: Any = None) -> Any:
+        """Draw uniform numbers in [0, 1)."""
         return self.torch.rand(self._size(size), generator=self.generator).numpy()
 
     def standard_normal(self, size: Any = None) -> Any:
+        """Draw normal numbers."""
         return self.torch.randn(self._size(size), generator=self.generator).numpy()
 
     def uniform(self, a: float, b: float, size: Any = None) -> Any:
+        """Draw uniform numbers."""
         return self.torch.empty(self._size(size)).uniform_(a, b, generator=self.generator).numpy()
 
     def integers(self, low: int, high: int | None = None, size: Any = None) -> Any:
+        """Draw integers."""
         low, high = (0, low) if high is None else (low, high)
         return self.torch.randint(low, high, self._size(size), generator=self.generator).numpy()
 
     def permutation(self, n: int) -> Any:
+        """Draw the numbers below n in random order."""
         return self.torch.randperm(n, generator=self.generator).numpy()
 
     def standard_exponential(self, size: Any = None) -> Any:
+        """Draw exponential numbers."""
         return self.torch.empty(self._size(size)).exponential_(generator=self.generator).numpy()
 
 
@@ -125,7 +131,7 @@ def share_generator(torch: Any) -> None:
 
     door.multinomial = door.Tensor.multinomial = random.multinomial = multinomial
 
-    def dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    def dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:  # noqa: ARG001
         if not training or p == 0:
             return x
         mask = torch.nn.functional.dropout(torch.ones(tuple(x.shape)), p).numpy()
@@ -159,6 +165,17 @@ def plain_sampler(torch: Any) -> None:
 
 
 # One run
+
+
+class Tab:
+    """The choice of a library on the pages of d2l."""
+
+    def interact_select(self, *_: Any) -> None:
+        """Do nothing: PyTorch is chosen."""
+
+    def selected(self, *names: str) -> bool:
+        """Whether PyTorch is one of the libraries."""
+        return "pytorch" in names
 
 
 def run_one(path: Path, side: str, steps: int, stubs: Path | None) -> None:
@@ -198,7 +215,7 @@ def run_one(path: Path, side: str, steps: int, stubs: Path | None) -> None:
     if path.suffix == ".py":
         names: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     else:
-        names = {"__name__": "__main__"}
+        names = {"__name__": "__main__", "tab": Tab()}
     results = []
     for k, block in enumerate(blocks_of(path)):
         said, error, began = io.StringIO(), "", time.process_time()

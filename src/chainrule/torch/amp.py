@@ -36,7 +36,7 @@ class autocast:
 
 
 class GradScaler:
-    """PyTorch's scaling of losses in float16, switched off as PyTorch does it without a GPU: `step` is the optimiser's."""
+    """PyTorch's scaling of losses in float16, switched off, as it is in PyTorch without a GPU."""
 
     def __init__(self, device: str = "cuda", *_: Any, enabled: bool = True, **__: Any) -> None: ...
 

@@ -72,7 +72,7 @@ _WITHOUT_EFFECT = ("layout", "pin_memory", "memory_format")
 
 
 def making(function: F) -> F:
-    """Let a function that makes a tensor take `out=`, its shape as `size=`, and settings of memory, which have no effect."""
+    """Let a function that makes a tensor take `out=`, `size=`, and settings of memory, which have no effect."""
     takes_sizes = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
 
     @functools.wraps(function)
@@ -130,17 +130,13 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
 
 
 @making
-def empty_permuted(
-    size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a shape."""
     return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
 
 
 @making
-def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a shape, filled with one value, whose kind decides the dtype."""
     value = np.asarray(value_of(unwrapped(fill_value)))
     kind = numpy_dtype(dtype) or (value.dtype if hasattr(fill_value, "shape") else result_numpy(value.item()))
@@ -148,9 +144,7 @@ def full(
 
 
 @making
-def zeros_like(
-    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros of the shape and dtype of a tensor."""
     return finished(np.zeros(input.shape, numpy_dtype(dtype) or input._x.dtype), requires_grad, device)
 
@@ -232,9 +226,7 @@ def logspace(
 
 
 @making
-def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return the unit matrix."""
     return finished(np.eye(n, m, dtype=numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 

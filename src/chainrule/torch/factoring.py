@@ -64,8 +64,8 @@ def _swap(x: Any, k: int, places: Any) -> Any:
 def _factored(A: Any, pivot: bool) -> tuple[Any, Any, Any]:
     """Return L without its diagonal and U in one matrix, the pivots from 0, and the order of the rows.
 
-    Elimination of one column after the other, in operations that can be differentiated again. Golub and Van Loan, Matrix
-    Computations, section 3.4.
+    Elimination of one column after the other, in operations that can be differentiated again. Golub and Van Loan,
+    Matrix Computations, section 3.4.
     """
     m, n = A.shape[-2:]
     rows, columns = np.arange(m), np.arange(n)

@@ -119,13 +119,13 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     axes = tuple(range(input.ndim)) if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
     steps = spacing if isinstance(spacing, tuple | list) else [spacing] * len(axes)
     x = floating(input)
-    return tuple(
-        cast(
-            np.gradient(x, h if isinstance(h, int | float) else reductions.plain(h), axis=a, edge_order=edge_order),
-            x.dtype,
-        )
-        for a, h in zip(axes, steps, strict=True)
-    )
+    places = [h if isinstance(h, int | float) else reductions.plain(h) for h in steps]
+    return tuple(_slope(x, h, a, edge_order) for a, h in zip(axes, places, strict=True))
+
+
+def _slope(x: Any, step: Any, axis: int, edge_order: Any) -> Any:
+    """Return the derivative along one axis in the dtype of x."""
+    return cast(np.gradient(x, step, axis=axis, edge_order=edge_order), x.dtype)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
@@ -240,7 +240,7 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     """Return the tensor with slices of `source` combined into it at indices: "prod", "mean", "amax" or "amin"."""
     places = np.reshape(reductions.plain(index), [-1 if k == dim % input.ndim else 1 for k in range(input.ndim)])
     shape = tuple(source.shape)
-    scattered = indexing.scatter_reduce.__wrapped__
+    scattered: Any = getattr(indexing.scatter_reduce, "__wrapped__")  # noqa: B009 - mypy does not know it
     return scattered(input, dim, np.broadcast_to(places, shape), source, reduce, include_self=include_self)
 
 
@@ -316,7 +316,7 @@ def _attach() -> None:
         "is_pinned": is_inference, "is_shared": is_inference, "is_coalesced": is_inference, "new": _new,
         "bfloat16": _bfloat16, "storage_offset": lambda self: 0, "dense_dim": lambda self: self.ndim,
         "sparse_dim": lambda self: 0, "layout": property(lambda self: strided), "is_cpu": property(lambda self: True),
-        **{f"is_{name}": property(is_inference) for name in ("xpu", "meta", "nested", "mkldnn", "vulkan", "ipu", "xla")},
+        **{f"is_{name}": property(is_inference) for name in ("xpu", "meta", "nested", "mkldnn", "vulkan", "xla")},
         "is_sparse_csr": property(is_inference),
     }  # fmt: skip
     for name, method in methods.items():

@@ -1,4 +1,4 @@
-"""`install`: make `import torch` import this package, for libraries and scripts whose imports are not ours to change."""
+"""`install`: make `import torch` import this package, for code whose imports are not ours to change."""
 
 from chainrule.base.aliases import install_alias
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.rules.elementary.compare import stop_gradient
 
+from . import factoring
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
 from .factoring import LinAlgError as LinAlgError
@@ -337,3 +338,4 @@ def matrix_exp(A: Any) -> Any:
 
 
 inverse = inv
+lu_solve = factoring.linalg_lu_solve

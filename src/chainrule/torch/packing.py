@@ -1,8 +1,8 @@
 """Trees of Python objects as JSON and arrays, and back: what a file of `torch.save` holds besides numbers.
 
-Nothing is pickled. A module, or another object of a class, is the import path of the class and its attributes; a function
-or class is its import path. `unpacked` imports such paths only where it is allowed to, and calls nothing: an object is
-made without `__init__`, and gets its attributes.
+Nothing is pickled. A module, or another object of a class, is the import path of the class and its attributes; a
+function or class is its import path. `Unpacker` imports such paths only where it is allowed to, and calls nothing: an
+object is made without `__init__`, and gets its attributes.
 """
 
 import contextlib
@@ -81,8 +81,8 @@ class Packer:
         if callable(x) and hasattr(x, "__qualname__"):
             return {"name": import_path(x, path)}
         raise TypeError(
-            f"save: {path or 'the object'} is a {type(x).__name__}, expected modules, tensors, numbers, strings, lists and "
-            f"dicts of them; of an optimiser save optimizer.state_dict()"
+            f"save: {path or 'the object'} is a {type(x).__name__}, expected modules, tensors, numbers, strings, lists "
+            f"and dicts of them; of an optimiser save optimizer.state_dict()"
         )
 
 
@@ -94,8 +94,7 @@ def _is_plain(x: Any) -> bool:
         and not isinstance(x, type)
         and kind.__module__ != "builtins"
         and not isinstance(x, dict | list | tuple | set | frozenset | str | int | float | enum.Enum | dtype | device)
-        and kind.__reduce__ is object.__reduce__
-        and kind.__new__ is object.__new__
+        and all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__new__"))
         and not any("__slots__" in vars(base) for base in kind.__mro__)
     )
 
@@ -108,7 +107,10 @@ def _under(path: str, key: Any) -> str:
 
 def _key(k: Any) -> Any:
     if not isinstance(k, str | int):
-        raise TypeError(f"save: expected keys that are strings or integers, got {type(k).__name__}")
+        raise TypeError(
+            f"save: expected keys that are strings or integers, got {type(k).__name__}; "
+            f"of an optimiser save optimizer.state_dict()"
+        )
     return k
 
 
@@ -126,8 +128,8 @@ def import_path(x: Any, path: str = "") -> str:
                 return where
     where = f"{module}:{name}"
     raise TypeError(
-        f"save: {path or 'the object'} is or has the class {where}, which cannot be imported by that name; define it at "
-        f"the top of a module, or save model.state_dict()"
+        f"save: {path or 'the object'} is or has the class {where}, which cannot be imported by that name; define it "
+        f"at the top of a module, or save model.state_dict()"
     )
 
 
@@ -164,7 +166,8 @@ class Unpacker:
             return {"list": list, "tuple": tuple, "set": set, "size": Size}[kind](map(self, value))
         if kind == "enum":
             return self._named(value[0])[value[1]]
-        return {"dtype": of_name, "device": device, "name": self._named}[kind](value)
+        read: dict[str, Callable[[Any], Any]] = {"dtype": of_name, "device": device, "name": self._named}
+        return read[kind](value)
 
     def _tensor(self, kind: str, value: Any) -> Any:
         if kind == "parameter":
@@ -179,22 +182,22 @@ class Unpacker:
     def _named(self, where: str) -> Any:
         if not self.allowed(where):
             raise ValueError(
-                f"load: the file has an object of {where}, which weights_only=True does not import; if you trust the file, "
-                f"pass weights_only=False, or allow the class by torch.serialization.add_safe_globals"
+                f"load: the file has an object of {where}, which weights_only=True does not import; if you trust the "
+                f"file, pass weights_only=False, or allow the class by torch.serialization.add_safe_globals"
             )
         try:
             return imported(where)
         except (ImportError, AttributeError) as error:
             raise ValueError(
-                f"load: the file has an object of {where}, which cannot be imported here ({error}); define or import the "
-                f"class first, under the name it was saved with"
+                f"load: the file has an object of {where}, which cannot be imported here ({error}); define or import "
+                f"the class first, under the name it was saved with"
             ) from None
 
     def _object(self, where: str, state: Any) -> Any:
         cls = self._named(where)
         if not isinstance(cls, type):
             raise ValueError(f"load: {where} is no class, expected one; the file is damaged")
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         self.made.append(made)
         if issubclass(cls, Module):
             object.__setattr__(made, "_hooks", Hooks())

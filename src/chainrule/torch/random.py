@@ -183,9 +183,7 @@ def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: Any = None
 
 
 @making
-def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None
-) -> Tensor:
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None) -> Tensor:
     """Return normal numbers of the given means and standard deviations."""
     m, s = (value_of(unwrapped(x)) for x in (mean, std))
     if np.any(np.asarray(s) < 0):

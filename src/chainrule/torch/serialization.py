@@ -1,8 +1,8 @@
 """`torch.save` and `torch.load`: a safetensors file, no pickle.
 
-A file holds tensors under paths, and the rest (numbers, strings, lists, dicts, modules) as JSON in its header, so nested
-checkpoints such as `{"model": model.state_dict(), "epoch": 3}` come back as they were. PyTorch reads the tensors with
-`safetensors.torch.load_file`, and `load` reads what `safetensors.torch.save_file` writes.
+A file holds tensors under paths, and the rest (numbers, strings, lists, dicts, modules) as JSON in its header, so
+nested checkpoints such as `{"model": model.state_dict(), "epoch": 3}` come back as they were. PyTorch reads the tensors
+with `safetensors.torch.load_file`, and `load` reads what `safetensors.torch.save_file` writes.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **_: An
     """Return what a file of `save`, or any safetensors file, holds.
 
     With `weights_only=False` the classes and functions that a saved module names are imported; by default only those of
-    `add_safe_globals`. Nothing in the file is run, not even `__init__`, but a module calls its functions once it is used.
+    `add_safe_globals`. Nothing else is run, not even `__init__`; but a loaded module calls the functions it names.
     Raises ValueError for another file: one of PyTorch's own is a pickle, which may run code.
     """
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()

@@ -145,7 +145,7 @@ def gammaincc(input: Any, other: Any) -> Any:
 
 
 def _polynomial(name: str, first: Any, step: Any, text: str) -> Any:
-    """Return a function (x, n): `first(x)` is of degree 1, and `step(k, x, p, q)` follows p of degree k and q before it."""
+    """Return a function of x and n: `first(x)` has degree 1, and `step(k, x, p, q)` follows p of degree k and q."""
 
     def function(input: Any, n: Any) -> Any:
         x, degrees = promoted(floating(input), np.asarray(value_of(n)))

@@ -80,7 +80,8 @@ def symmetric(name: str) -> Any:
         settings.pop("layout", None)
         if M < 0:
             raise ValueError(f"{name}: requires a non-negative window length, got M={M}")
-        return _finished(shape(M, sym, **settings) if M else np.zeros(0), dtype, device, requires_grad)
+        found = np.ones(M) if M < 2 else shape(M, sym, **settings)
+        return _finished(found, dtype, device, requires_grad)
 
     window.__name__, window.__doc__ = name, f"Return a {name} window of M elements; `sym=False` for a spectrum."
     return window
@@ -149,8 +150,7 @@ def stft(
 ) -> Any:
     """Return the Fourier transforms of windows of a signal, `[..., frequency, frame]`.
 
-    Complex, or as pairs of real and imaginary part on the last axis with `return_complex=False`. O(n log n_fft) for each
-    of the overlapping frames.
+    Complex, or as pairs of real and imaginary part on the last axis with `return_complex=False`.
     """
     hop = n_fft // 4 if hop_length is None else hop_length
     if return_complex is None and input.dtype.kind != "c":
@@ -158,14 +158,15 @@ def stft(
             "stft requires the return_complex parameter be given for real inputs: pass return_complex=True"
         )
     shape = _window_of(window, win_length, n_fft, input.dtype)
-    x = np.pad(input, [(0, 0)] * (input.ndim - 1) + [(n_fft // 2, n_fft // 2)], mode=pad_mode) if center else input
+    pad: Any = np.pad
+    x = pad(input, [(0, 0)] * (input.ndim - 1) + [(n_fft // 2, n_fft // 2)], mode=pad_mode) if center else input
     if x.shape[-1] < n_fft:
         raise RuntimeError(
             f"stft: expected 0 < n_fft <= {x.shape[-1]}, the length of the signal, but got n_fft={n_fft}"
         )
     starts = np.arange(0, x.shape[-1] - n_fft + 1, hop)
     frames = x[..., starts[:, None] + np.arange(n_fft)] * shape
-    norm = "ortho" if normalized else None
+    norm: Any = "ortho" if normalized else None
     whole = input.dtype.kind == "c" or getattr(shape, "dtype", input.dtype).kind == "c"
     half = not whole if onesided is None else onesided
     found = np.fft.rfft(frames, axis=-1, norm=norm) if half else np.fft.fft(frames, axis=-1, norm=norm)
@@ -194,7 +195,7 @@ def istft(
     hop = n_fft // 4 if hop_length is None else hop_length
     real = np.float32 if input.dtype == np.complex64 else np.float64
     shape = _window_of(window, win_length, n_fft, real)
-    norm = "ortho" if normalized else None
+    norm: Any = "ortho" if normalized else None
     rows = np.swapaxes(input, -2, -1)
     half = not return_complex if onesided is None else onesided
     frames = np.fft.irfft(rows, n_fft, -1, norm) if half else np.fft.ifft(rows, axis=-1, norm=norm)

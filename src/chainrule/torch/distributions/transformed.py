@@ -207,7 +207,7 @@ class TransformedDistribution(Distribution):
 
 
 class MixtureSameFamily(Distribution):
-    """A mixture: `component_distribution` has one component for each class of `mixture_distribution` on its last axis."""
+    """A mixture: the last batch axis of `component_distribution` is that of the classes of `mixture_distribution`."""
 
     def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: Any = None) -> None:
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution

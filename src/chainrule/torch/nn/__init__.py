@@ -2,7 +2,7 @@
 
 from chainrule.base.aliases import submodules
 
-from . import attention, functional, init, modules, parallel, utils
+from . import attention, functional, init, layers, modules, parallel, utils
 from .attention import *
 from .containers import *
 from .layers import *

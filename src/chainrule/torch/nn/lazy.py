@@ -8,7 +8,7 @@ from .parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 
 class _Lazy(Module):
-    """A layer without parameters yet; the first call makes it an ordinary one, whose parameters are the same objects."""
+    """A layer without shapes yet; the first call makes it an ordinary one, and its parameters stay the same objects."""
 
     full: ClassVar[Any]
     axis: ClassVar[int] = 1
