@@ -61,6 +61,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {
+    "default_mode": "auto",
     "version_name": version,
     "languages": {"en": "English", "ko": "한국어"},
     "labels": {

@@ -20,8 +20,13 @@ class Topic:
 
     room: str
     name: str
-    title: str
+    about: str
     records: dict[str, type[Operation]]
+
+    @property
+    def title(self) -> str:
+        """The name of its file, as a title."""
+        return self.name.replace("_", " ").capitalize()
 
     @property
     def page(self) -> str:
@@ -42,7 +47,7 @@ def topics() -> list[Topic]:
     for module, records in found.items():
         room, name = module.split(".")[2:]
         first = (inspect.getdoc(importlib.import_module(module)) or name).splitlines()[0]
-        made.append(Topic(room, name, first.rstrip("."), records))
+        made.append(Topic(room, name, first, records))
     return sorted(made, key=lambda topic: (ROOMS.index(topic.room), topic.name))
 
 
@@ -66,7 +71,7 @@ def pages(lang: str) -> Iterator[tuple[str, str]]:
         yield f"rules/{room}", _room(say, room, [topic for topic in found if topic.room == room])
     for topic in found:
         body = "\n".join(_operation(say, Catalogue(lang), record) for record in topic.records.values())
-        yield topic.page, f"# {topic.title}\n\n{body}"
+        yield topic.page, f"# {topic.title}\n\n{topic.about}\n\n{body}"
 
 
 def _index(say: Words, rooms: list[str]) -> str:
