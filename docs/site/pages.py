@@ -19,7 +19,7 @@ _KINDS = {
     "code_block": "code",
 }
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_NOT_PROSE = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>")
+_NOT_PROSE = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>|\b(?:PyTorch|TensorBoard|NumPy|SciPy|chainrule|autograd)\b")
 _SLUG_DROPS = re.compile(r"[^\w\- ]")
 _INLINE_MARKS = re.compile(r"[`*]|\[([^\]]*)\]\([^)]*\)")
 
