@@ -28,7 +28,6 @@ nitpicky = False
 python_use_unqualified_type_names = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-python_maximum_signature_line_length = 100
 highlight_language = "python"
 suppress_warnings = ["misc.highlighting_failure"]  # output of programs in blocks of code is not Python
 

@@ -48,8 +48,13 @@ class Example:
 
     @property
     def title(self) -> str:
-        """The first sentence of what it is about."""
-        return re.split(r"(?<=\w)[.:;](?= |$)|\n\n", self.about, maxsplit=1)[0].replace("\n", " ")
+        """The name of its file, as a title."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def first(self) -> str:
+        """The first paragraph of what it is about."""
+        return " ".join(self.about.partition("\n\n")[0].split())
 
 
 def cells_of(source: str) -> tuple[str, list[str]]:
@@ -122,7 +127,7 @@ def executed(source: str, path: str) -> list[Cell]:
 def pages(lang: str, examples: list[Example]) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of every page of the gallery."""
     say = words(lang)
-    rows = "\n".join(f"- [{example.title}]({example.name}.md)" for example in examples)
+    rows = "\n".join(f"- [{example.title}]({example.name}.md): {example.first}" for example in examples)
     toctree = "\n".join(example.name for example in examples)
     yield (
         "gallery/index",

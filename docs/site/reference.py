@@ -71,30 +71,28 @@ def _entry(say: Words, module_name: str, name: str) -> str:
     if isinstance(value, ModuleType):
         function = getattr(value, name, None)
         if not callable(function):
-            return _directive("data", full, f"{_first_line(value)} [{full}]({full}.md)" * (full in MODULES))
-        return _directive("function", full + signature_of(function), _doc(say, function))
+            return _directive("data", name, f"{_first_line(value)} [{full}]({full}.md)" * (full in MODULES))
+        return _directive("function", name + signature_of(function), _doc(say, function))
     if isinstance(value, type):
-        return _class(say, full, value)
+        return _class(say, name, value)
     if callable(value):
-        return _directive("function", full + signature_of(value), _doc(say, value))
-    return _directive("data", full, f"`{value!r}`"[:100] if isinstance(value, str | int | float) else "")
+        return _directive("function", name + signature_of(value), _doc(say, value))
+    return _directive("data", name, f"`{value!r}`"[:100] if isinstance(value, str | int | float) else "")
 
 
-def _class(say: Words, full: str, value: type) -> str:
+def _class(say: Words, name: str, value: type) -> str:
     members = []
-    for name, member in sorted(vars(value).items()):
-        inner = inspect.unwrap(getattr(member, "__func__", member)) if callable(member) or hasattr(
-            member, "__func__"
-        ) else member
-        if name.startswith("_") or not inspect.getdoc(inner) or isinstance(inner, type):
-            continue
-        if isinstance(member, property):
-            members.append(_directive("property", name, markdown_of(inspect.getdoc(member) or ""), 1))
-        elif inspect.isfunction(inner):
-            members.append(_directive("method", name + signature_of(inner, bound=True), _doc(say, inner), 1))
+    for member_name, member in sorted(vars(value).items()):
+        documented = not member_name.startswith("_") and inspect.getdoc(member)
+        if documented and isinstance(member, property):
+            members.append(_directive("property", member_name, markdown_of(inspect.getdoc(member) or ""), 1))
+        elif documented and (isinstance(member, classmethod | staticmethod) or inspect.isfunction(member)):
+            function = inspect.unwrap(getattr(member, "__func__", member))
+            bound = not isinstance(member, staticmethod)
+            members.append(_directive("method", member_name + signature_of(function, bound), _doc(say, function), 1))
     kind = "exception" if issubclass(value, BaseException) else "class"
     signature = "" if kind == "exception" else signature_of(value)
-    return _directive(kind, full + signature, _doc(say, value) + "\n\n" + "\n".join(members))
+    return _directive(kind, name + signature, _doc(say, value) + "\n\n" + "\n".join(members))
 
 
 def _directive(kind: str, head: str, body: str, depth: int = 0) -> str:

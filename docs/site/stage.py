@@ -73,6 +73,8 @@ def _toctree(pages: list[str]) -> str:
 
 def _index(to: Stage, top: list[str]) -> None:
     text, path, left = source_of("index", to.lang)
+    for link in (" [한국어](ko/README.md)", " [English](../README.md)"):
+        text = text.replace(link, "").replace(link.replace(" ", "\n", 1), "")  # the site has a switch
     to.write("index", to.linked(with_note(text, left, to.lang), path, "index") + _toctree(top))
 
 

@@ -33,6 +33,12 @@
     block.append(button);
   }
 
+  // The theme's arrows in the navigation have no name for a screen reader: that of their entry.
+  for (const summary of document.querySelectorAll(".bd-links summary")) {
+    const entry = summary.closest("li").querySelector("a");
+    if (entry) summary.setAttribute("aria-label", entry.textContent.trim());
+  }
+
   // The arrows of <details> mean nothing on paper.
   let opened = [];
   addEventListener("beforeprint", () => {
