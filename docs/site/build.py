@@ -1,8 +1,8 @@
 """Builds the site: `.ci/site [FOLDER]`, by default into build/site, where index.html is its first page.
 
-The pages of one version are in FOLDER/VERSION/en and FOLDER/VERSION/ko, with the same names in both. The site works from
-the disk: nothing is loaded from elsewhere, and the search needs no server. `versions.json` in FOLDER lists the versions
-that are there; `versions.js` in each language's `_static` is the same for pages that are opened from the disk.
+The pages of one version are in FOLDER/VERSION/en and FOLDER/VERSION/ko, with the same names in both. The site works
+from the disk: nothing is loaded from elsewhere, and the search needs no server. `versions.json` in FOLDER lists the
+versions that are there; `versions.js` in each language's `_static` is the same for pages that are opened from the disk.
 """
 
 import argparse
@@ -35,7 +35,9 @@ START = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="refresh" content="0; url={version}/en/index.html">
 </head>
-<body><main><p><a href="{version}/en/index.html">chainrule</a> · <a href="{version}/ko/index.html" lang="ko">한국어</a></p></main></body>
+<body><main>
+<p><a href="{version}/en/index.html">English</a> · <a href="{version}/ko/index.html" lang="ko">한국어</a></p>
+</main></body>
 </html>
 """
 
@@ -62,7 +64,8 @@ def build(out: Path, work: Path) -> None:
     _versions(out, version)
     shutil.rmtree(out / version, ignore_errors=True)
     running = [_sphinx(work / lang, out / version / lang, lang, version, locale) for lang in LANGUAGES]
-    if any([process.wait() for process in running]):
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise SystemExit("the site has errors: see above")
     for lang in LANGUAGES:
         (out / version / lang / "_static" / "versions.js").write_text(

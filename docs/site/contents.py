@@ -134,7 +134,11 @@ def relinked(text: str, path: str, page: str, anchor: Callable[[str, str], str],
         label, target, slug = match[1], resolved(match[2], path), match[3]
         found = page_at(target)
         if found is None:
-            return label if target.startswith("..") or not target.startswith("docs/") else f"[{label}]({start}{copy(target)})"
+            return (
+                label
+                if target.startswith("..") or not target.startswith("docs/")
+                else f"[{label}]({start}{copy(target)})"
+            )
         return f"[{label}]({start}{found}.md{f'#{anchor(found, slug[1:])}' if slug else ''})"
 
     def picture(match: re.Match[str]) -> str:

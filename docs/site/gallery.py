@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from chainrule.present.texts import Words
 from texts import words
+
+from chainrule.present.texts import Words
 
 ROOT = Path(__file__).parents[2]
 SLOW = {"character_transformer", "digits", "fashion_mnist", "mnist5k", "private_digits", "tabular", "torch_distributed"}
@@ -64,11 +65,12 @@ def cells_of(source: str) -> tuple[str, list[str]]:
     ('About.', ['x = 1', 'print(x)'])
     """
     tree = ast.parse(source)
-    first = tree.body[0]
-    assert isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    code = "\n".join(source.splitlines()[first.end_lineno :])
+    about = ast.get_docstring(tree)
+    if about is None:
+        raise ValueError(f"an example begins with a docstring that says what it is about, got {source[:60]!r}")
+    code = "\n".join(source.splitlines()[tree.body[0].end_lineno :])
     cells = re.split(r"^# %%.*\n", code, flags=re.MULTILINE)
-    return str(ast.get_docstring(tree)), [cell.strip() for cell in cells if cell.strip()]
+    return about, [cell.strip() for cell in cells if cell.strip()]
 
 
 def run(name: str) -> Example:

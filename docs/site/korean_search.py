@@ -1,8 +1,8 @@
 """Search in Korean: a word is found inside compounds and before particles.
 
-Korean writes particles and compounds without spaces: 역전파 has to be found in 역전파를, and 전파 in 역전파. So a run of
-Hangul is indexed by its syllables and by its pairs of neighbouring syllables, and a search looks for all pairs of what
-was typed (or for the one syllable). Words in Latin letters are treated as on the English site.
+Korean writes particles and compounds without spaces: 역전파 has to be found in 역전파를, and 전파 in 역전파. So a run
+of Hangul is indexed by its syllables and by its pairs of neighbouring syllables, and a search looks for all pairs of
+what was typed (or for the one syllable). Words in Latin letters are treated as on the English site.
 """
 
 import re

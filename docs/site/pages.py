@@ -19,7 +19,9 @@ _KINDS = {
     "code_block": "code",
 }
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_NOT_PROSE = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>|\b(?:PyTorch|TensorBoard|NumPy|SciPy|chainrule|autograd)\b")
+_NOT_PROSE = re.compile(
+    r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>|\b(?:PyTorch|TensorBoard|NumPy|SciPy|chainrule|autograd)\b"
+)
 _SLUG_DROPS = re.compile(r"[^\w\- ]")
 _INLINE_MARKS = re.compile(r"[`*]|\[([^\]]*)\]\([^)]*\)")
 
@@ -40,9 +42,9 @@ class Unit:
 
     @property
     def fingerprint(self) -> str:
-        """Eight digits that change with its words, but not with where its lines break.
+        r"""Eight digits that change with its words, but not with where its lines break.
 
-        >>> a, b = (units_of(text)[0].fingerprint for text in ("one two", "one\\ntwo"))
+        >>> a, b = (units_of(text)[0].fingerprint for text in ("one two", "one\ntwo"))
         >>> a == b, len(a)
         (True, 8)
         """
@@ -81,9 +83,9 @@ def units_of(text: str) -> list[Unit]:
 
 
 def slugs_of(text: str) -> list[str]:
-    """Return the anchors of a page's headings, as GitHub and Sphinx name them.
+    r"""Return the anchors of a page's headings, as GitHub and Sphinx name them.
 
-    >>> slugs_of("# One, two\\n\\n## `f` of x\\n\\n## `f` of x\\n")
+    >>> slugs_of("# One, two\n\n## `f` of x\n\n## `f` of x\n")
     ['one-two', 'f-of-x', 'f-of-x-1']
     """
     found: list[str] = []
@@ -110,10 +112,10 @@ LINK = re.compile(r"(\]\(|(?:src|srcset|href)=\")(?![a-z]+:|/|#)([^)#\s\"]+)")
 
 
 def outside_code(text: str, change: "re.Pattern[str]", by: object) -> str:
-    """Return a page with a pattern replaced in all its units but the blocks of code.
+    r"""Return a page with a pattern replaced in all its units but the blocks of code.
 
-    >>> outside_code("a\\n\\n```text\\na\\n```\\n", re.compile("a"), "b")
-    'b\\n\\n```text\\na\\n```\\n'
+    >>> outside_code("a\n\n```text\na\n```\n", re.compile("a"), "b")
+    'b\n\n```text\na\n```\n'
     """
     lines = text.splitlines()
     code = {line for unit in units_of(text) if unit.is_code for line in range(unit.start, unit.end)}

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from texts import words
+
 from chainrule.core.operation import REGISTRY
 from chainrule.present.texts import Words
 from rules import page_of
-from texts import words
 
 PUBLIC_NAMES = Path(__file__).parents[2] / "tests" / "public_names.txt"
 MODULES = (
@@ -41,7 +42,18 @@ def names_of(module_name: str) -> list[str]:
         declared = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
     released = (line.rpartition(":") for line in PUBLIC_NAMES.read_text(encoding="utf-8").split())
     found = {*declared, *(name for owner, _, name in released if owner == module_name)}
-    return sorted((name for name in found if not name.startswith("_")), key=str.lower)
+    return sorted((name for name in found if not name.startswith("_") and is_own(module, name)), key=str.lower)
+
+
+def is_own(module: ModuleType, name: str) -> bool:
+    """Whether a name is not that of another library's module, such as `np`, which some modules import.
+
+    >>> import chainrule.nn.init
+    >>> is_own(chainrule.nn.init, "np"), is_own(chainrule.nn.init, "xavier")
+    (False, True)
+    """
+    value = getattr(module, name)
+    return not isinstance(value, ModuleType) or value.__name__.startswith("chainrule")
 
 
 def pages(lang: str) -> Iterator[tuple[str, str]]:
@@ -71,8 +83,9 @@ def _entry(say: Words, module_name: str, name: str) -> str:
     if isinstance(value, ModuleType):
         function = getattr(value, name, None)
         if not callable(function):
-            return _directive("data", name, f"{_first_line(value)} [{full}]({full}.md)" * (full in MODULES))
-        return _directive("function", name + signature_of(function), _doc(say, function))
+            link = f" [{full}]({full}.md)" if full in MODULES else ""
+            return _directive("data", name, f":no-index:\n\n{_first_line(value)}{link}")
+        return _directive("function", name + signature_of(function), f":no-index:\n\n{_doc(say, function)}")
     if isinstance(value, type):
         return _class(say, name, value)
     if callable(value):
@@ -97,7 +110,8 @@ def _class(say: Words, name: str, value: type) -> str:
 
 def _directive(kind: str, head: str, body: str, depth: int = 0) -> str:
     fence = "`" * (8 - 2 * depth)
-    return f"{fence}{{py:{kind}}} {head}\n\n{body.strip()}\n{fence}\n"
+    gap = "" if body.startswith(":no-index:") else "\n"
+    return f"{fence}{{py:{kind}}} {head}\n{gap}{body.strip()}\n{fence}\n"
 
 
 def _doc(say: Words, value: Any) -> str:
@@ -122,7 +136,8 @@ def signature_of(value: Any, bound: bool = False) -> str:
         return "(...)"
     parameters = list(signature.parameters.values())[bound:]
     plain = [
-        parameter.replace(annotation=parameter.empty, default=_Default.of(parameter.default)) for parameter in parameters
+        parameter.replace(annotation=parameter.empty, default=_Default.of(parameter.default))
+        for parameter in parameters
     ]
     text = str(signature.replace(parameters=plain, return_annotation=signature.empty))
     ast.parse(f"def f{text}: ...")

@@ -5,11 +5,12 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from texts import words
+
 import chainrule.rules  # noqa: F401 - registers every operation
 from chainrule.core.operation import REGISTRY, Kink, Operation
 from chainrule.explain.write.catalogue import Catalogue
 from chainrule.present.texts import Words
-from texts import words
 
 ROOMS = ("elementary", "arrays", "linalg", "fft", "network", "attention")
 
@@ -148,5 +149,7 @@ def _kink(say: Words, kink: Kink) -> str:
 
 
 def _details(summary: str, lines: list[tuple[str, str]]) -> str:
-    body = "\n".join(f"{k}. {title}\n\n   ```{{math}}\n   {latex}\n   ```\n" for k, (title, latex) in enumerate(lines, 1))
+    body = "\n".join(
+        f"{k}. {title}\n\n   ```{{math}}\n   {latex}\n   ```\n" for k, (title, latex) in enumerate(lines, 1)
+    )
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n</details>\n"

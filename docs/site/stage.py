@@ -5,10 +5,11 @@ from pathlib import Path
 
 import gallery
 import reference
-import rules
 from contents import DOCS, ROOT, Section, anchors, page_at, relinked, sections, source_of, with_note
 from pages import units_of
 from texts import words
+
+import rules
 
 
 class Stage:

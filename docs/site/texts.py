@@ -13,7 +13,7 @@ TEXTS: Texts = {
     },
     "gallery": {"en": "Gallery", "ko": "갤러리"},
     "gallery intro": {
-        "en": "The programs of the folder `examples/`, each with what it prints. They were run when this page was built.",
+        "en": "The programs of the folder `examples/`, each with its output. They were run when this page was built.",
         "ko": "`examples/` 폴더의 프로그램과 그 출력입니다. 이 페이지를 만들 때 실제로 실행했습니다.",
     },
     "output": {"en": "It prints:", "ko": "출력:"},
@@ -32,8 +32,8 @@ TEXTS: Texts = {
         "en": "Every operation with its formula, the rules of both passes and, where its record has one, the proof of "
         "each rule. All of it comes from the records, and the tests check every formula and every line of a proof "
         "against the code.",
-        "ko": "모든 연산의 수식과 두 패스의 규칙, 그리고 레코드에 증명이 있으면 규칙마다 그 증명을 싣습니다. 모두 레코드에서 "
-        "가져온 것이며, 수식과 증명의 모든 줄은 테스트가 코드와 대조합니다.",
+        "ko": "모든 연산의 수식과 두 패스의 규칙, 그리고 레코드에 증명이 있으면 규칙마다 그 증명을 싣습니다. 모두 "
+        "레코드에서 가져온 것이며, 수식과 증명의 모든 줄은 테스트가 코드와 대조합니다.",
     },
     "kind": {"en": "kind", "ko": "종류"},
     "arguments": {"en": "arguments", "ko": "인자"},
@@ -58,7 +58,7 @@ TEXTS: Texts = {
     "api": {"en": "API reference", "ko": "API 레퍼런스"},
     "api intro": {
         "en": "Every public name, with its signature and its docstring, whose examples the tests run.",
-        "ko": "모든 공개 이름의 시그니처와 설명입니다. 예제는 테스트가 실행합니다. 본문은 코드의 docstring이므로 영어입니다.",
+        "ko": "모든 공개 이름의 시그니처와 설명입니다. 예제는 테스트가 실행합니다. 설명은 영어입니다.",
     },
     "page": {"en": "page", "ko": "페이지"},
     "names": {"en": "names", "ko": "이름"},

@@ -7,16 +7,16 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 import contents
 import gallery
 import pages
+import pytest
 import reference
-import rules
 import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rules
 from chainrule.core.operation import REGISTRY
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,9 @@ def test_a_korean_page_is_as_new_as_its_english_page(name):
 
 
 BLOCKS = st.lists(
-    st.sampled_from(["# One\n", "Text of a page.\n", "- an item\n- another one\n", "| a word | b |\n|---|---|\n| c | more |\n"])
+    st.sampled_from(
+        ["# One\n", "Text of a page.\n", "- an item\n- another one\n", "| a word | b |\n|---|---|\n| c | more |\n"]
+    )
     | st.integers(0, 9).map(lambda k: f"```python\nx = {k}\n```\n"),
     max_size=6,
 ).map("\n".join)
@@ -55,7 +57,9 @@ def test_a_korean_page_has_the_code_and_the_order_of_the_english_page_whatever_c
     korean = re.sub("[A-Za-z]{3,}", "한글", before)
     known = [unit.fingerprint for unit in translation.prose_of(before)]
     found = translation.translate(after, korean, known)
-    assert [u.text for u in pages.units_of(found.text) if u.is_code] == [u.text for u in pages.units_of(after) if u.is_code]
+    assert [u.text for u in pages.units_of(found.text) if u.is_code] == [
+        u.text for u in pages.units_of(after) if u.is_code
+    ]
     assert [u.kind for u in pages.units_of(found.text)] == [u.kind for u in pages.units_of(after)]
     assert len(found.fingerprints) == len(translation.prose_of(found.text))
     again = translation.translate(after, found.text, found.fingerprints)
@@ -121,6 +125,8 @@ def test_the_reference_has_every_public_name():
     made = dict(reference.pages("en"))
     for line in (ROOT / "tests" / "public_names.txt").read_text(encoding="utf-8").split():
         module, _, name = line.partition(":")
+        if not reference.is_own(importlib.import_module(module), name):
+            continue
         assert re.search(rf"^`+{{py:\w+}} {name}\b", made[f"api/{module}"], re.MULTILINE), line
 
 

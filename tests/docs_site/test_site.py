@@ -35,7 +35,9 @@ def tab(chromium):
 
 
 def test_both_languages_have_the_same_pages(version):
-    english, korean = ({path.relative_to(version / lang) for path in (version / lang).rglob("*.html")} for lang in ("en", "ko"))
+    english, korean = (
+        {path.relative_to(version / lang) for path in (version / lang).rglob("*.html")} for lang in ("en", "ko")
+    )
     assert english == korean
     assert len(english) > 100
 
