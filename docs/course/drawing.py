@@ -14,7 +14,8 @@ svg{color-scheme:light dark;--paper:light-dark(#ffffff,#14171d);--ink:light-dark
 text{font-size:13px;fill:var(--ink);text-anchor:middle}text.soft{fill:var(--soft);font-size:12px}
 text.start{text-anchor:start}text.end{text-anchor:end}text.large{font-size:15px;font-weight:600}
 .paper{fill:var(--paper)}.grid{stroke:var(--line)}.frame{fill:var(--box);stroke:var(--soft)}
-polyline,.arrow{fill:none;stroke-width:2;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}.dotted{stroke-dasharray:2 3}
+polyline,.arrow{fill:none;stroke-width:2;stroke-linejoin:round}
+.dashed{stroke-dasharray:6 4}.dotted{stroke-dasharray:2 3}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}.ink{stroke:var(--ink)}
 .f0{fill:var(--c0);stroke:none}.f1{fill:var(--c1);stroke:none}.f2{fill:var(--c2);stroke:none}.faint{opacity:.35}
 text.t0{fill:var(--c0)}text.t1{fill:var(--c1)}text.t2{fill:var(--c2)}

@@ -6,6 +6,7 @@ written by `cr.exercise`, whose keys are verified.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import chainrule as cr
@@ -15,7 +16,9 @@ from chainrule.learn.write.blocks import answer_text, blocks
 from chainrule.learn.write.markdown import as_markdown
 
 FOLDER = Path(__file__).parent
-MARK = re.compile(r"<!-- exercise (\S+) seed=(\d+) level=(\d) -->\n(?:(?:(?!<!-- exercise ).)*?<!-- end -->\n)?", re.DOTALL)
+MARK = re.compile(
+    r"<!-- exercise (\S+) seed=(\d+) level=(\d) -->\n(?:(?:(?!<!-- exercise ).)*?<!-- end -->\n)?", re.DOTALL
+)
 _BEFORE_HANGUL = re.compile(r"(?<=\$)(?=[가-힣])")
 
 
@@ -27,10 +30,16 @@ def filled(chapter: str, lang: str) -> str:
         nonlocal number
         number += 1
         topic, seed, level = mark[1], int(mark[2]), int(mark[3])
-        parts = "\n\n".join(_exercise(cr.exercise(topic, seed, level, lang), number))
+        parts = "\n\n".join(_exercise(made(topic, seed, level, lang), number))
         return f"<!-- exercise {topic} seed={seed} level={level} -->\n\n{parts}\n\n<!-- end -->\n"
 
     return MARK.sub(written, chapter)
+
+
+@cache
+def made(topic: str, seed: int, level: int, lang: str) -> Exercise:
+    """Return an exercise; each is made once."""
+    return cr.exercise(topic, seed, level, lang)
 
 
 def _exercise(exercise: Exercise, number: int) -> Iterator[str]:

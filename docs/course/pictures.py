@@ -1,4 +1,4 @@
-"""Make the pictures of the course: python docs/course/pictures.py writes docs/course/pictures/*.svg in both languages."""
+"""Make the pictures of the course, in both languages: python docs/course/pictures.py"""
 
 import math
 import sys
@@ -34,6 +34,7 @@ WORDS = {
     "step": ("step", "스텝"),
     "query": ("query", "질의"),
     "key": ("key", "키"),
+    "words": ("the cup was too big it", "그 컵은 너무 크다 상자 그것"),
     "column of X": ("column m of X", "X의 m열"),
     "column of G": ("column n of G", "G의 n열"),
     "entry": ("entry m, n of ∂L/∂W", "∂L/∂W의 (m, n) 성분"),
@@ -138,7 +139,11 @@ def flow(say: Say) -> str:
 
 def attention(say: Say) -> str:
     """The weights of a small head for the six words of a sentence."""
-    names = ["the", "cup", "was", "too", "big", "it"] if say("key") == "key" else ["그", "컵은", "너무", "크다", "상자", "그것"]
+    names = (
+        ["the", "cup", "was", "too", "big", "it"]
+        if say("key") == "key"
+        else ["그", "컵은", "너무", "크다", "상자", "그것"]
+    )
     rng = np.random.default_rng(3)
     q, k = rng.normal(size=(6, 4)), rng.normal(size=(6, 4))
     weights = cr.softmax(q @ k.T / 2.0, axis=1)

@@ -8,10 +8,11 @@ import chainrule as cr
 
 
 def attention(Q, K, V, dO):
+    """A loss whose gradient by the output is dO."""
     S = Q @ K.T / 2**0.5
     P = cr.softmax(S, axis=1)
-    O = P @ V
-    return (dO * O).sum()  # the gradient of this by O is dO
+    out = P @ V
+    return (dO * out).sum()  # the gradient of this by out is dO
 
 
 ARGS = (

@@ -6,6 +6,7 @@ import chainrule as cr
 
 
 def machine(w1, w2):
+    """L = (3 (w1² + w2²) + 1)²."""
     u = w1**2 + w2**2
     v = 3 * u + 1
     return v**2

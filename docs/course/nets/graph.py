@@ -6,6 +6,7 @@ import chainrule as cr
 
 
 def shared(x, y):
+    """L = (x + y) y."""
     s = x + y
     return s * y
 

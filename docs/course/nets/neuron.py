@@ -6,6 +6,7 @@ import chainrule as cr
 
 
 def neuron(x, w, b, y):
+    """L = ½ (σ(w x + b) − y)²."""
     z = w * x + b
     a = cr.sigmoid(z)
     return 0.5 * (a - y) ** 2

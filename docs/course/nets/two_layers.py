@@ -9,6 +9,7 @@ from chainrule.nn import functional as F
 
 
 def network(x, y, W1, b1, W2, b2):
+    """Linear → ReLU → linear → softmax with cross-entropy."""
     z1 = x @ W1 + b1
     a1 = F.relu(z1)
     z2 = a1 @ W2 + b2
