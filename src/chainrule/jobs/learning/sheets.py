@@ -1,17 +1,15 @@
 """Sheets of exercises in every format, a session of practice, and the export of what was answered."""
 
-import io
 import json
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from chainrule.base.files import check_output, write_text
 from chainrule.learn import TOPICS, Exercise, exercise
-from chainrule.learn.practice import Practice, keep, kept
+from chainrule.learn.practice import Practice, as_csv, keep, kept
 from chainrule.learn.words import words
 from chainrule.learn.write.html import write_html
 from chainrule.learn.write.latex import write_latex
@@ -20,7 +18,6 @@ from chainrule.learn.write.moodle import write_moodle
 from chainrule.learn.write.notebook import write_notebook
 from chainrule.learn.write.qti import write_qti
 from chainrule.learn.write.text import inline, to_text
-from chainrule.present.escape import csv_cell
 
 FORMATS = ("text", "markdown", "html", "latex", "pdf", "moodle", "qti", "ipynb")
 BINARY = frozenset({"pdf", "qti"})
@@ -144,15 +141,6 @@ def _answered(session: Practice, ask: Callable[[str], str], tell: Callable[[str]
 def export(path: Path) -> int:
     """Write what was answered in practice as CSV, and return the number of answers."""
     check_output(path, {})
-    rows = [asdict(answer) for answer in kept()]
-    text = io.StringIO()
-    names = ("time", "topic", "kind", "level", "seed", "answer", "right", "hints")
-    text.write(",".join(names) + "\n")
-    for row in rows:
-        text.write(",".join(_quoted(csv_cell(str(row[name]))) for name in names) + "\n")
-    write_text(path, text.getvalue())
-    return len(rows)
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\n') else cell
+    answers = list(kept())
+    write_text(path, as_csv(answers))
+    return len(answers)
