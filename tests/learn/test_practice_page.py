@@ -7,6 +7,8 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from tests.explore.conftest import chromium  # noqa: F401 - a fixture
+from tests.explore.test_page import violations
 from typer.testing import CliRunner
 
 from chainrule.cli import app
@@ -15,8 +17,6 @@ from chainrule.learn.page.hub import practice_server
 from chainrule.learn.page.texts import TEXT
 from chainrule.learn.practice import Practice, as_csv, kept
 from chainrule.present.texts import fields_of
-from tests.explore.conftest import chromium  # noqa: F401 - a fixture
-from tests.explore.test_page import violations
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """Sheets of exercises in every format, a session of practice, and the export of what was answered."""
 
 import json
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +15,8 @@ from chainrule.learn.write.moodle import write_moodle
 from chainrule.learn.write.notebook import write_notebook
 from chainrule.learn.write.qti import write_qti
 from chainrule.learn.write.text import inline, to_text
+
+from .typesetting import typeset
 
 FORMATS = ("text", "markdown", "html", "latex", "pdf", "moodle", "qti", "ipynb")
 BINARY = frozenset({"pdf", "qti"})
@@ -44,7 +43,7 @@ def written(exercises: Sequence[Exercise], form: str, lang: str, *, key: bool) -
         case "latex":
             return write_latex(exercises, lang, key=key)
         case "pdf":
-            return _pdf(write_latex(exercises, lang, key=key))
+            return typeset(write_latex(exercises, lang, key=key), lang)
         case "moodle":
             return write_moodle(exercises, lang)
         case "qti":
@@ -84,23 +83,6 @@ def _as_text(exercises: Sequence[Exercise], lang: str, key: bool) -> str:
         if key:
             parts += [f"{say['answer']}: {ex.key.answer}", to_text(str(ex.key))]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _pdf(latex: str) -> bytes:
-    program = shutil.which("xelatex") if "kotex" in latex else shutil.which("pdflatex")
-    if program is None:
-        raise ValueError(
-            "--format pdf needs pdflatex (for Korean xelatex and kotex): install TeX Live, or use --format html"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sheet.tex").write_text(latex, encoding="utf-8")
-        command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sheet.tex"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
-        made = Path(folder, "sheet.pdf")
-        if done.returncode or not made.is_file():
-            last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-8:]
-            raise ValueError("--format pdf: LaTeX stopped:\n" + "\n".join(last))
-        return made.read_bytes()
 
 
 def practise(session: Practice, ask: Callable[[str], str], tell: Callable[[str], None]) -> None:

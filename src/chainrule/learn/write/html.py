@@ -28,7 +28,7 @@ def _content(exercises: Sequence[Question], lang: str, key: bool) -> list[Markup
 
 
 def all_as_html(several: Iterable[Block]) -> Iterator[Markup]:
-    """Yield blocks as HTML. Formulas that follow each other scroll together: one stop for the keyboard, not one each."""
+    """Yield blocks as HTML. Formulas in a row scroll together: one stop for the keyboard."""
     for is_math, group in groupby(several, lambda block: block.kind == "math"):
         if is_math:
             # wider than a telephone
