@@ -156,6 +156,7 @@ def test_what_is_no_request_of_the_page_is_refused(client, method, path, body, h
         {"do": "replay", "log": [{"do": "replay", "log": []}], "position": 0},
         {"do": "replay", "log": "edit", "position": 0},
         {"do": "load", "example": "../../secret"},
+        {"do": "load", "example": ["neuron"]},
         {"do": "compare", "with": "nothing"},
     ],
 )
