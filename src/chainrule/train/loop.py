@@ -168,7 +168,7 @@ def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, li
     lr = run.optimizer.param_groups[0]["lr"]
     while rows.left:
         lr = run.optimizer.param_groups[0]["lr"]
-        if not step.take_several(rows, score, norms):
+        if not step.take_several(rows, score, norms) or step.has_failed:
             step.take(list(batches([rows.fetch()], "fit")), score)
             norms.append(run.grad_norm)
         run.history.compiled = step.says
