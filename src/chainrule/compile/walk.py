@@ -96,7 +96,7 @@ class Walk:
             while bad >= 0:
                 self._list.tasks[bad].failed()
                 bad = self._list.behind(bad)
-        except Exception as error:  # noqa: BLE001 - the caller takes the step in another way, which says the same
+        except Exception as error:  # the caller takes the step in another way, which says the same
             self.failure = error
         else:
             self.count[0] += 1

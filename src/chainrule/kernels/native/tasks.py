@@ -132,12 +132,13 @@ def function_at(at: int, work: float = LONG_WORK) -> Any:
 
 def run_once(task: Task) -> int:
     """Run a task on this thread; return −1, or the index of the failure."""
-    bad: int = _released(task.at)(address(task.table), task.begin, task.end)
+    bad: int = released(task.at)(address(task.table), task.begin, task.end)
     return bad
 
 
 @functools.cache
-def _released(at: int) -> Any:
+def released(at: int) -> Any:
+    """Return machine code as a Python function that releases the GIL."""
     return function_at(at)
 
 
