@@ -113,7 +113,7 @@ def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:
         box = reference()
         if box is not None and box._trace.level == level:
             inner = box._value
-            if isinstance(inner, Tensor):
+            if isinstance(inner, Tensor) and inner._trace.level >= -1:  # what a capture knows is as an array
                 if inner.is_mapped:
                     box.__class__ = type(inner)
                 box._value, box._link, box._trace = inner._value, inner._link, inner._trace

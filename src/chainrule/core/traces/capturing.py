@@ -64,6 +64,11 @@ def state(array: Any, holder: tuple[dict[str, Any], str] | None = None) -> Any:
     return array if running.capture is None else running.capture.state(array, holder)
 
 
+def picked_from(x: Any) -> Any:
+    """Return an array from which an index of a capture picks, in a form that every replay reads again."""
+    return x if running.capture is None else running.capture.picked_from(x)
+
+
 def forgetting(tensors: Iterable[Any]) -> None:
     """Tell a capture that the gradients of these are about to be cleared, so their previous values do not matter."""
     if running.capture is not None:
