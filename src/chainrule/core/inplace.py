@@ -16,7 +16,6 @@ from .memory.changes import changes
 from .memory.written import Written
 from .tensor import Tensor, copied, value_of
 from .traces.capturing import captured_in, running
-from .traces.dispatch import dispatch
 from .traces.modes import modes
 from .traces.node import Leaf
 from .traces.tape import EAGER
@@ -24,7 +23,7 @@ from .traces.tape import EAGER
 
 def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
     """Return `op` of `x` with all its settings, as a view of `x` if NumPy's result is one (see `connect`)."""
-    y = dispatch(op, (x,), settings)
+    y = op.apply(x, **settings)
     if isinstance(y, Tensor) and y.is_variable and isinstance(x, Tensor):
         connect(y, x, op, settings, frozen)
     return y

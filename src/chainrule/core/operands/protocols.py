@@ -47,6 +47,8 @@ def implements(*names: Any) -> Callable[[F], F]:
 
 
 def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+    if method == "__call__" and not settings and ufunc in ufuncs:
+        return ufuncs[ufunc](*inputs)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at":
         return writers["at"](ufunc, *inputs)

@@ -119,10 +119,11 @@ def plain(f: Callable[..., Any], *args: Any, stacks: bool = False) -> Any:
     """
     if running.maps and (trace := mapped_in(args)) is not None:
         return trace.plainly(f, replaced(args, constant_of), stacks)
-    if running.capture is not None:
-        args = replaced(args, running.capture.seen)
-        if any(True for _ in boxes_in(args)):
-            return running.capture.call(f, args)
+    if running.capture is None:
+        return f(*[x if type(x) is np.ndarray else _opened(x) for x in args])
+    args = replaced(args, running.capture.seen)
+    if any(True for _ in boxes_in(args)):
+        return running.capture.call(f, args)
     return f(*map(_opened, args))
 
 

@@ -36,6 +36,8 @@ EVERYTHING = slice(None)
 
 BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
 """The parts of an index for which NumPy returns a view."""
+PLAIN_PARTS = frozenset((int, slice))
+"""The types of most of them."""
 
 
 class DiagonalIndex(tuple[Any, ...]):
@@ -355,6 +357,8 @@ def getitem(x: Array, index: Any) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
     """
+    if type(index) in PLAIN_PARTS:  # which nothing below is about
+        return viewed(GetItem, x, {"index": (index,), "unique": True})
     parts = index_of(index)
     if any(map(is_mapped, parts)):
         return take_rows(x, parts)
