@@ -7,8 +7,9 @@ and of the gradients of its parameters, relative to the largest value. Then it i
 --quick): `explain`, with the number of equations, all of which are to be verified, and how many of its steps name a
 submodule; `graph`; `compile`; and the doctor's verdicts. The bar is 1e-8. A model that computes a part in float32
 whatever its dtype, as rotary angles are, is marked with * and compared twice: as it is, where rounding may be as coarse
-as that part (1e-6), and with that part in float64 in PyTorch as well, where the bar is 1e-8 again; that one is used. Packages that are
-not there are named and skipped: `python -m pip install torchvision timm transformers segmentation-models-pytorch torch-geometric`.
+as that part (1e-6), and with that part in float64 in PyTorch as well, where the bar is 1e-8 again; that one is used.
+Packages that are not there are named and skipped:
+`python -m pip install torchvision timm transformers segmentation-models-pytorch torch-geometric`.
 """
 
 import argparse
