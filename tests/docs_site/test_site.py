@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -93,13 +94,15 @@ def test_the_language_is_switched_on_the_same_page(tab, version):
     assert tab.locator("h1").inner_text().startswith("학습")
 
 
-def test_a_version_is_chosen(tab, version):
-    script = version / "en" / "_static" / "versions.js"
-    script.write_text(f'window.siteVersions = ["9.9", "{version.name}"];\n', encoding="utf-8")
-    other = version.with_name("9.9") / "en"
-    other.mkdir(parents=True, exist_ok=True)
+def test_a_version_is_chosen(tab, version, tmp_path):
+    here, other = tmp_path / version.name / "en", tmp_path / "9.9" / "en"
+    shutil.copytree(version / "en" / "_static", here / "_static")
+    shutil.copyfile(version / "en" / "training.html", here / "training.html")
+    versions = f'window.siteVersions = ["9.9", "{version.name}"];\n'
+    (here / "_static" / "versions.js").write_text(versions, encoding="utf-8")
+    other.mkdir(parents=True)
     (other / "index.html").write_text("<title>9.9</title>", encoding="utf-8")
-    tab.goto((version / "en" / "training.html").as_uri())
+    tab.goto((here / "training.html").as_uri())
     tab.locator(".site-version").first.select_option("9.9")
     tab.wait_for_url("**/9.9/en/index.html")
 
