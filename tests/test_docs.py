@@ -35,7 +35,7 @@ PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md"
 # docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
 PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
 SLOW = {"doctor.md"}
-"""Pages that take half a minute: they run with the slow tests."""
+"""Pages that take half a minute: they run with the slow tests, as do the Korean chapters, whose code is the English."""
 
 OPTIONS = {
     "python": {"file", "no-run"},
@@ -261,10 +261,14 @@ def test_a_traceback_names_the_line_of_the_page(run_page, tmp_path):
 # The pages
 
 
+def is_slow(path):
+    return path.name in SLOW or path.parent == ROOT / "docs" / "course" / "ko"
+
+
 @pytest.mark.usefixtures("ctrl_c")  # a page shows what commands print in a terminal
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * (p.name in SLOW)) for p in PAGES],
+    [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * is_slow(p)) for p in PAGES],
 )
 def test_a_page_runs(run_page, path):
     run_page(path)

@@ -156,6 +156,7 @@ def test_what_is_no_request_of_the_page_is_refused(client, method, path, body, h
         {"do": "replay", "log": [{"do": "replay", "log": []}], "position": 0},
         {"do": "replay", "log": "edit", "position": 0},
         {"do": "load", "example": "../../secret"},
+        {"do": "load", "example": ["neuron"]},
         {"do": "compare", "with": "nothing"},
     ],
 )
@@ -273,7 +274,7 @@ def test_only_this_machine_is_served():
 # The command
 
 
-def test_the_command_prints_one_line_serves_and_ends_quietly():
+def test_the_command_prints_one_line_serves_and_ends_quietly(ctrl_c):
     command = [sys.executable, "-m", "chainrule", "explore", "--no-browser", "--lang", "ko"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         client = Client(process.stdout.readline().strip()).enter()

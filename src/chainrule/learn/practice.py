@@ -3,16 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from chainrule.present.escape import csv_cell
 
 from .exercise import LEVELS, Exercise, exercise
 from .topics import TOPICS
 
 RIGHT_IN_A_ROW = 2
 """After so many right answers in a row the level rises."""
+SEEDS = 1000
+"""A session whose seed nobody chose draws one below this number."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ class Practice:
     right: int = 0
     asked: int = 0
     hints: int = 0
-    answers: list[Answered] = field(default_factory=list)
-    current: Exercise | None = None
-    _streak: int = 0
-    _shown: int = 0
+    answers: list[Answered] = field(default_factory=list, init=False)
+    current: Exercise | None = field(default=None, init=False)
+    _streak: int = field(default=0, init=False)
+    _shown: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         exercise(
@@ -68,6 +72,16 @@ class Practice:
                 break
         self.current, self.hints, self._shown = found, 0, self._shown + 1
         return found
+
+    @property
+    def is_near(self) -> bool:
+        """Whether one more right answer raises the level."""
+        return self._streak == RIGHT_IN_A_ROW - 1
+
+    def choose(self, topic: str | None, level: int) -> None:
+        """Go on with another topic (None: all in turn) or level; the score stays. Raises ValueError."""
+        exercise(topic or "neuron", self.seed, level, self.lang)
+        self.topic, self.level, self._streak = topic, level, 0
 
     def hint(self) -> str | None:
         """Return the next hint, or None if there is no other."""
@@ -126,3 +140,20 @@ def kept(folder: Path | None = None) -> Iterator[Answered]:
             yield Answered(**json.loads(line))
         except (ValueError, TypeError):
             continue
+
+
+COLUMNS = ("time", "topic", "kind", "level", "seed", "answer", "right", "hints")
+
+
+def as_csv(answers: Iterable[Answered]) -> str:
+    """Return answers as CSV, one row each; no cell can be taken for a formula by a spreadsheet.
+
+    >>> as_csv([Answered("2026-01-01", "neuron", "compute", 1, 3, "1,5", False, 0)]).splitlines()[1]
+    '2026-01-01,neuron,compute,1,3,"1,5",False,0'
+    """
+    rows = [[_quoted(csv_cell(str(asdict(answer)[name]))) for name in COLUMNS] for answer in answers]
+    return "".join(f"{','.join(row)}\n" for row in [list(COLUMNS), *rows])
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\n') else cell

@@ -1,23 +1,5 @@
-// Who answers the page: Python over the network, Python in a notebook, or a recording.
+// Who answers the page besides a server (served.js): Python in a notebook, or a recording.
 import { stateOf } from "./graph.js";
-
-/** Python behind a server on this machine. */
-export class Served {
-  constructor(page) {
-    this.page = page;
-    this.isLive = true;
-  }
-
-  async ask(request) {
-    const answer = await fetch("act", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ...request, page: this.page }),
-    });
-    if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-    return answer.json();
-  }
-}
 
 /** Python in a notebook: the widget's messages. */
 export class Notebook {

@@ -1,14 +1,7 @@
 // How a page begins: served by Python, or from a recording in the page.
-import { Recorded, Served } from "./engines.js";
+import { Recorded } from "./engines.js";
 import { Explorer } from "./main.js";
-
-function pageName() {
-  const kept = sessionStorage.getItem("explorer");
-  if (kept) return kept;
-  const name = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(36)).join("").slice(0, 20);
-  sessionStorage.setItem("explorer", name);
-  return name;
-}
+import { Served, pageName } from "./served.js";
 
 function linked() {
   try {

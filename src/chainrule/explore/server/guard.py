@@ -105,5 +105,5 @@ class Guard:
         if not self._strangers.take():
             return Refused(429, "too many requests without a valid link; wait a minute")
         return Refused(
-            403, "this link has been used or is not valid; each works once. Start the explorer for a new one"
+            403, "this link has been used or is not valid; each works once. Start the command again for a new one"
         )

@@ -5,14 +5,13 @@ import threading
 import webbrowser
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from chainrule.explore.page.assets import script, sheet
 from chainrule.explore.page.pages import GROUND, POLICY, served_page
 
 from .guard import Guard, Refused
-from .hub import Hub
 
 MOST_BODY = 64 * 1024
 """The most bytes of a request."""
@@ -28,12 +27,43 @@ _HEADERS = {
 }
 
 
-class Server:
-    """Serves a hub on 127.0.0.1, on a free port if `port` is 0 or taken. `url()` returns a link to the page."""
+class Answering(Protocol):
+    """What a server asks: its language, and answers for pages and for programs. ValueError: the request is wrong."""
 
-    def __init__(self, hub: Hub, port: int = 0, with_gallery: bool = False) -> None:
+    lang: str
+
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a page."""
+        ...
+
+    def state(self, page: str | None) -> dict[str, Any]:
+        """Return the state of a page."""
+        ...
+
+
+Files = Mapping[str, tuple[str, str]]
+"""What is at each path: the text and its type."""
+
+
+def explorer_files(lang: str, with_gallery: bool) -> Files:
+    """Return the explorer's page, script and style."""
+    return {
+        "/": (served_page(lang, with_gallery), "text/html"),
+        "/explorer.js": (script(), "text/javascript"),
+        "/explorer.css": (GROUND + sheet(), "text/css"),
+    }
+
+
+class Server:
+    """Serves a hub on 127.0.0.1, on a free port if `port` is 0 or taken. `url()` returns a link to the page.
+
+    `files` are the page at "/" and what it loads; the explorer's by default.
+    """
+
+    def __init__(self, hub: Answering, port: int = 0, with_gallery: bool = False, files: Files | None = None) -> None:
         self.hub = hub
-        self.page = served_page(hub.lang, with_gallery).encode()
+        files = explorer_files(hub.lang, with_gallery) if files is None else files
+        self.files = {path: (text.encode(), kind) for path, (text, kind) in files.items()}
         self._http = self._bound(port)
         self.port = int(self._http.server_address[1])
         self.guard = Guard(self.port)
@@ -42,7 +72,7 @@ class Server:
 
     def _bound(self, port: int) -> ThreadingHTTPServer:
         if not 0 <= port <= 65535:
-            raise ValueError(f"explore: port: expected 0 to 65535, got {port}")
+            raise ValueError(f"port: expected 0 to 65535, got {port}")
         handler = type("OwnHandler", (Handler,), {"owner": self})
         try:
             return _Http(("127.0.0.1", port), handler)
@@ -140,17 +170,13 @@ class Handler(BaseHTTPRequestHandler):
             self._send(303, b"", "text/plain", {"Location": "/", **cookie})
             return
         self._known()
-        pages = {
-            "/": (self.owner.page, "text/html"),
-            "/explorer.js": (script().encode(), "text/javascript"),
-            "/explorer.css": ((GROUND + sheet()).encode(), "text/css"),
-        }
+        files = self.owner.files
         if path.path == "/state":
             self._json(200, self.owner.hub.state(query.get("page", [None])[0]))
         elif path.path == "/favicon.ico":
             self._send(204, b"", "image/x-icon")
-        elif path.path in pages:
-            self._send(200, *pages[path.path])
+        elif path.path in files:
+            self._send(200, *files[path.path])
         else:
             raise Refused(404, "expected /, /state or /act")
 

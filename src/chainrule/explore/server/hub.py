@@ -1,8 +1,5 @@
 """The desks of all pages: each page has its own, so that two of them do not disturb each other."""
 
-import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +7,9 @@ from chainrule.explore.desk import Desk
 from chainrule.explore.gallery import GALLERY
 from chainrule.explore.view import state
 
-MOST = 32
-"""The most pages that are kept; the one unused for longest is forgotten."""
-_NAME = re.compile(r"[A-Za-z0-9]{1,32}")
+from .pages import MOST, Pages, page_name
+
+__all__ = ["MOST", "Hub"]
 
 
 class Hub:
@@ -20,19 +17,17 @@ class Hub:
 
     def __init__(self, make: Callable[[], Desk | None], lang: str) -> None:
         self._make, self.lang = make, lang
-        self._desks: OrderedDict[str, Desk] = OrderedDict()
-        self._lock = threading.Lock()
+        self._desks: Pages[Desk] = Pages()
 
     def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a page; ValueError if it has no proper name."""
-        page = request.get("page")
-        if not isinstance(page, str) or not _NAME.fullmatch(page):
-            raise ValueError("page: expected up to 32 letters and digits")
+        page = page_name(request)
         if request.get("do") == "load":
             error = self._load(page, request.get("example"))
             if error:
                 return {"error": error}
-            return self._desks[page].handle({"do": "look"})
+            desk = self.desk(page)
+            return {} if desk is None else desk.handle({"do": "look"})
         if request.get("do") == "replay" and isinstance(request.get("example"), str):
             error = self._load(page, request["example"])
             if error:
@@ -42,31 +37,15 @@ class Hub:
 
     def desk(self, page: str | None) -> Desk | None:
         """Return a page's desk, new if need be; without a page, the one used last."""
-        with self._lock:
-            if page is None:
-                page = next(reversed(self._desks), "program")
-            if page not in self._desks:
-                made = self._make()
-                if made is None:
-                    return None
-                self._keep(page, made)
-            self._desks.move_to_end(page)
-            return self._desks[page]
+        return self._desks.of(page or self._desks.latest() or "program", self._make)
 
     def _load(self, page: str, key: Any) -> str:
-        if key not in GALLERY:
+        if not isinstance(key, str) or key not in GALLERY:
             return f"example: expected one of {', '.join(GALLERY)}, got {str(key)[:40]!r}"
         desk = Desk(GALLERY[key].session(), self.lang)
         desk.example = key
-        with self._lock:
-            self._keep(page, desk)
-            self._desks.move_to_end(page)
+        self._desks.put(page, desk)
         return ""
-
-    def _keep(self, page: str, desk: Desk) -> None:
-        self._desks[page] = desk
-        while len(self._desks) > MOST:
-            self._desks.popitem(last=False)
 
     def state(self, page: str | None) -> dict[str, Any]:
         """Return the state of a page for programs; ValueError if nothing has been chosen from the gallery yet."""

@@ -1,6 +1,9 @@
 """The commands for learners and teachers, one thin function each; `chainrule.cli` registers them."""
 
+import random
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,13 +51,21 @@ def exercise(
 
 def practice(
     topic: Annotated[str | None, typer.Argument(help="A topic of `chainrule exercise --list` (default: all).")] = None,
-    seed: Annotated[int, typer.Option(help="Other questions for another seed.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="The same questions for the same seed (default: others each time).")
+    ] = None,
     level: Annotated[int, typer.Option(help="The level to begin with, 1 to 5.")] = 1,
     lang: Annotated[str, typer.Option(help="en or ko.")] = "en",
     export: Annotated[Path | None, typer.Option(help="Write what was answered so far as CSV, and stop.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Ask on a page in the browser, until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="With --page: the port; 0 or one that is taken: any free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="With --page: open the browser.")] = True,
 ) -> None:
-    """Practise: one question after another, judged at once with the reason, harder when right."""
-    from chainrule.learn.practice import Practice
+    """Practise: one question after another, judged at once with the reason, harder when right.
+
+    With --page, it serves on this machine only, and prints the link, which works once.
+    """
+    from chainrule.learn.practice import SEEDS, Practice
 
     from . import sheets as learning
 
@@ -62,7 +73,19 @@ def practice(
     if export is not None:
         console.print(f"{learning.export(export)} answers written to {export}")
         return
-    learning.practise(Practice(topic, seed, level, lang), input, console.print)
+    chosen = Practice(topic, random.randrange(SEEDS) if seed is None else seed, level, lang)
+    if page:
+        from chainrule.learn.page.hub import practice_server
+
+        server = practice_server(lambda: replace(chosen), port)
+        server.start()
+        typer.echo(server.url())
+        sys.stdout.flush()
+        if browser:
+            server.browse()
+        server.wait()
+        return
+    learning.practise(chosen, input, console.print)
 
 
 def grade(

@@ -1,17 +1,12 @@
 """Sheets of exercises in every format, a session of practice, and the export of what was answered."""
 
-import io
 import json
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from chainrule.base.files import check_output, write_text
 from chainrule.learn import TOPICS, Exercise, exercise
-from chainrule.learn.practice import Practice, keep, kept
+from chainrule.learn.practice import Practice, as_csv, keep, kept
 from chainrule.learn.words import words
 from chainrule.learn.write.html import write_html
 from chainrule.learn.write.latex import write_latex
@@ -20,7 +15,8 @@ from chainrule.learn.write.moodle import write_moodle
 from chainrule.learn.write.notebook import write_notebook
 from chainrule.learn.write.qti import write_qti
 from chainrule.learn.write.text import inline, to_text
-from chainrule.present.escape import csv_cell
+
+from .typesetting import typeset
 
 FORMATS = ("text", "markdown", "html", "latex", "pdf", "moodle", "qti", "ipynb")
 BINARY = frozenset({"pdf", "qti"})
@@ -47,7 +43,7 @@ def written(exercises: Sequence[Exercise], form: str, lang: str, *, key: bool) -
         case "latex":
             return write_latex(exercises, lang, key=key)
         case "pdf":
-            return _pdf(write_latex(exercises, lang, key=key))
+            return typeset(write_latex(exercises, lang, key=key), lang)
         case "moodle":
             return write_moodle(exercises, lang)
         case "qti":
@@ -89,23 +85,6 @@ def _as_text(exercises: Sequence[Exercise], lang: str, key: bool) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _pdf(latex: str) -> bytes:
-    program = shutil.which("xelatex") if "kotex" in latex else shutil.which("pdflatex")
-    if program is None:
-        raise ValueError(
-            "--format pdf needs pdflatex (for Korean xelatex and kotex): install TeX Live, or use --format html"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sheet.tex").write_text(latex, encoding="utf-8")
-        command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sheet.tex"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
-        made = Path(folder, "sheet.pdf")
-        if done.returncode or not made.is_file():
-            last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-8:]
-            raise ValueError("--format pdf: LaTeX stopped:\n" + "\n".join(last))
-        return made.read_bytes()
-
-
 def practise(session: Practice, ask: Callable[[str], str], tell: Callable[[str], None]) -> None:
     """Ask until the reader stops, and keep what was answered; `ask` raises EOFError or KeyboardInterrupt at the end."""
     say = words(session.lang)
@@ -144,15 +123,6 @@ def _answered(session: Practice, ask: Callable[[str], str], tell: Callable[[str]
 def export(path: Path) -> int:
     """Write what was answered in practice as CSV, and return the number of answers."""
     check_output(path, {})
-    rows = [asdict(answer) for answer in kept()]
-    text = io.StringIO()
-    names = ("time", "topic", "kind", "level", "seed", "answer", "right", "hints")
-    text.write(",".join(names) + "\n")
-    for row in rows:
-        text.write(",".join(_quoted(csv_cell(str(row[name]))) for name in names) + "\n")
-    write_text(path, text.getvalue())
-    return len(rows)
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\n') else cell
+    answers = list(kept())
+    write_text(path, as_csv(answers))
+    return len(answers)

@@ -1,6 +1,7 @@
 """A sheet as a page: formulas in MathML, hints that open, no script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from chainrule.learn.question import Question
@@ -23,7 +24,17 @@ def write_fragment(exercises: Sequence[Question], lang: str, *, key: bool = Fals
 
 
 def _content(exercises: Sequence[Question], lang: str, key: bool) -> list[Markup]:
-    return [as_html(block) for block in sheet(exercises, lang, key=key)]
+    return list(all_as_html(sheet(exercises, lang, key=key)))
+
+
+def all_as_html(several: Iterable[Block]) -> Iterator[Markup]:
+    """Yield blocks as HTML. Formulas in a row scroll together: one stop for the keyboard."""
+    for is_math, group in groupby(several, lambda block: block.kind == "math"):
+        if is_math:
+            # wider than a telephone
+            yield tag("div", (tag("div", formula(block.text)) for block in group), class_="scroll formulas", tabindex=0)
+        else:
+            yield from map(as_html, group)
 
 
 def as_html(block: Block) -> Markup:
@@ -32,7 +43,7 @@ def as_html(block: Block) -> Markup:
         case "heading":
             return page.heading(block.depth, block.text)
         case "math":
-            return tag("div", formula(block.text), class_="scroll")  # wider than a telephone
+            return tag("div", formula(block.text))
         case "code":
             return page.preformatted(block.text)
         case "hint":

@@ -1,0 +1,1 @@
+"""The networks of the chapters, each a program that opens the explorer."""

@@ -1,0 +1,21 @@
+"""Chapter 2: one neuron."""
+
+from functools import partial
+
+import chainrule as cr
+
+
+def neuron(x, w, b, y):
+    """L = ½ (σ(w x + b) − y)²."""
+    z = w * x + b
+    a = cr.sigmoid(z)
+    return 0.5 * (a - y) ** 2
+
+
+ARGS, ARGNUMS = (2.0, 0.5, 0.1, 1.0), (1, 2)
+explore = partial(cr.explore, neuron, *ARGS, argnums=ARGNUMS)
+
+if __name__ == "__main__":
+    explorer = explore()
+    explorer.serve()
+    explorer.wait()
