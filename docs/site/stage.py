@@ -12,7 +12,6 @@ from texts import words
 
 import rules
 
-
 _LANGUAGE_LINK = re.compile(r"(?: · | |^)\(?\[(?:English|한국어)\]\([^)]*\)\)?", re.MULTILINE)
 """A link to the same page in the other language: the site has a switch for that."""
 
