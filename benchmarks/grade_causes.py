@@ -3,7 +3,7 @@
 Most are the backward passes of the exercises with one thing changed, as many from each topic; some were written by
 hand. A cause is right where its code says the kind of the planted mistake. The bar is 95 %.
 
-    python benchmarks/grade_causes.py [--count 60] [--lang ko] [--show]
+    python benchmarks/grade_causes.py [--count 60] [--styles] [--lang ko] [--show]
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+import styles
 from chainrule.learn import TOPICS
 from chainrule.learn.code import as_written, named_signature
 from chainrule.learn.draw import Draw
@@ -138,6 +139,14 @@ def _source(scene: Scene, backward: str) -> str:
     )
 
 
+def in_styles() -> Iterator[Planted]:
+    """Yield the submissions of `styles.py`; the kind of each is its name."""
+    for style in styles.ALL:
+        task = Task("asked", style.reference, style.inputs, constructor=style.constructor)
+        CODES[style.name] = set(style.codes)
+        yield Planted(style.reference.__name__, style.name, styles.source_of(style), task, " or ".join(style.codes))
+
+
 def marked(one: Planted, lang: str) -> Mark:
     """Return the mark of a submission."""
     return grade(Submission(one.name, one.source), Spec((one.task,), PARTIAL), lang).marks[0]
@@ -147,18 +156,21 @@ def main() -> None:
     """Grade all of them and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--styles", action="store_true", help="grade the submissions of styles.py")
     parser.add_argument("--lang", default="en")
     parser.add_argument("--show", action="store_true", help="show each submission whose cause is another")
     options = parser.parse_args()
-    began, planted = time.perf_counter(), [*by_hand(), *rewritten(options.count - len(HAND))]
+    began = time.perf_counter()
+    planted = [*in_styles()] if options.styles else [*by_hand(), *rewritten(options.count - len(HAND))]
     total, right = Counter[str](), Counter[str]()
     for one in planted:
         mark = marked(one, options.lang)
         good = mark.verdict != "right" and mark.code in CODES[one.kind]
         total[one.kind] += 1
         right[one.kind] += good
-        if options.show and not good:
-            print(f"{one.name}, {one.kind}: {one.said}\n    {mark.verdict} [{mark.code}] {mark.argument}: {mark.cause}")
+        if options.show and (options.styles or not good):
+            print(f"{'' if good else 'NOT '}{one.name}, {one.kind}: {one.said}")
+            print(f"    {mark.verdict} [{mark.code}] {mark.argument}: {mark.cause}", flush=True)
     for kind, count in sorted(total.items()):
         print(f"{kind:<11} {right[kind]:>3} of {count}")
     share = right.total() / total.total()

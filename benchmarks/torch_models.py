@@ -11,6 +11,7 @@ not there are named and skipped: `python -m pip install torchvision timm transfo
 """
 
 import argparse
+import copy
 import importlib
 import logging
 import sys
@@ -48,9 +49,22 @@ def timm_models(torch: Any) -> Iterator[tuple[str, Made]]:
     """Yield names, and how each model and its input are made."""
     package = imported("timm")
     names = "ghostnet_100 hrnet_w18_small seresnet50 poolformer_s12 edgenext_xx_small mobilevit_xxs convnextv2_atto "
-    names += "eca_nfnet_l0 repvgg_a0 tf_efficientnetv2_b0"
+    names += "eca_nfnet_l0 repvgg_a0 tf_efficientnetv2_b0 resnet10t convnext_atto mobilenetv4_conv_small fastvit_t8 "
+    names += (
+        "repvit_m0_9 rexnet_100 dla34 hgnetv2_b0 inception_next_atto skresnet18 xcit_nano_12_p16_224 focalnet_tiny_srf "
+    )
+    names += "pvt_v2_b0 lambda_resnet26t botnet26t_256 halonet26t davit_tiny efficientvit_b0 visformer_tiny csatv2"
     for name in names.split():
-        yield name, (lambda n=name: package.create_model(n, pretrained=False, num_classes=5), images(torch, 64))
+        size = 256 if name.startswith(("botnet", "halonet", "lambda")) else 64
+        yield name, (lambda n=name: package.create_model(n, pretrained=False, num_classes=5), images(torch, size))
+    sized = "mixer_s32_224 gmlp_s16_224 resmlp_12_224 swin_tiny_patch4_window7_224 swinv2_cr_tiny_ns_224 volo_d1_224 "
+    sized += "coat_lite_tiny cait_xxs24_224 deit_tiny_patch16_224 beit_base_patch16_224 crossvit_tiny_240 convit_tiny "
+    sized += "twins_svt_small maxvit_rmlp_pico_rw_256 levit_128s tiny_vit_5m_224 vit_tiny_r_s16_p8_224 "
+    sized += "eva02_tiny_patch14_224"
+    for name in sized.split():
+        size = 56 if "patch14" in name else 224 if "window7" in name or "cr_tiny" in name else 64
+        own = {"pretrained": False, "num_classes": 5, "img_size": size}
+        yield name, (lambda n=name, k=own: package.create_model(n, **k), images(torch, size))
 
 
 def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
@@ -71,6 +85,29 @@ def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
     bart |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": 50}
     vit = {**sizes, "image_size": 32, "patch_size": 8}
     segformer = {"hidden_sizes": [8, 16, 16, 16], "depths": [1] * 4, "num_attention_heads": [1, 2, 2, 2]}
+    opt = {**common, "ffn_dim": 32, "word_embed_proj_dim": 16, "use_cache": False}
+    speech = {
+        "d_model": 16,
+        "encoder_layers": 1,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "num_mel_bins": 8,
+    }
+    speech |= {"max_source_positions": 16, "vocab_size": 50, "decoder_layers": 1, "decoder_ffn_dim": 32}
+    speech |= {"decoder_attention_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    experts = {**shared, "num_local_experts": 2, "num_experts_per_tok": 1}
+    falcon = {**common, "use_cache": False, "alibi": False}
+    xlnet = {"vocab_size": 50, "d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32}
+    wave = {**sizes, "conv_dim": [8, 8], "conv_stride": [2, 2], "conv_kernel": [4, 4], "num_feat_extract_layers": 2}
+    wave |= {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "vocab_size": 20}
+    gpt_neo = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]]}
+    gpt_neo |= {"vocab_size": 50, "max_position_embeddings": 32, "use_cache": False}
+    mamba2 = {"hidden_size": 16, "num_hidden_layers": 1, "num_heads": 4, "head_dim": 8, "n_groups": 1, "state_size": 4}
+    mamba2 |= {"vocab_size": 50, "use_cache": False, "chunk_size": 4}
+    stages = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
+    swin = {"image_size": 64, "embed_dim": 8, "depths": [1, 2], "num_heads": [1, 2], "window_size": 4}
+    mel, waves = torch.randn(2, 8, 32, dtype=torch.float64), torch.randn(2, 400, dtype=torch.float64)
+    gptj = {**gpt, "rotary_dim": 4}
     both = {**text, "decoder_input_ids": ids}
     pixels = {"pixel_values": images(torch, 32)}
     for cls, config, settings, inputs in (
@@ -91,6 +128,32 @@ def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
         ("MambaForCausalLM", "MambaConfig", {**bloom, "state_size": 4, "num_hidden_layers": 1}, {"input_ids": ids}),
         ("T5ForConditionalGeneration", "T5Config", t5, both),
         ("BartModel", "BartConfig", {**bart, "max_position_embeddings": 32}, both),
+        ("OPTForCausalLM", "OPTConfig", opt, text),
+        ("DebertaModel", "DebertaConfig", common, text),
+        ("Qwen3ForCausalLM", "Qwen3Config", heads, text),
+        ("Gemma2ForCausalLM", "Gemma2Config", heads, text),
+        ("Olmo2ForCausalLM", "Olmo2Config", shared, text),
+        ("Phi3ForCausalLM", "Phi3Config", {**shared, "pad_token_id": 0}, text),
+        ("MixtralForCausalLM", "MixtralConfig", experts, text),
+        ("FalconForCausalLM", "FalconConfig", falcon, text),
+        ("GPTJForCausalLM", "GPTJConfig", gptj, text),
+        ("GPTNeoForCausalLM", "GPTNeoConfig", {**gpt_neo}, text),
+        ("CodeGenForCausalLM", "CodeGenConfig", {**gptj, "n_head": 4, "n_embd": 32}, text),
+        ("XLNetModel", "XLNetConfig", xlnet, text),
+        ("FNetModel", "FNetConfig", {**common, "use_tpu_fourier_optimizations": False}, {"input_ids": ids}),
+        ("SqueezeBertModel", "SqueezeBertConfig", {**common, "embedding_size": 16}, text),
+        ("MPNetModel", "MPNetConfig", common, text),
+        ("T5EncoderModel", "T5Config", t5, text),
+        ("WhisperModel", "WhisperConfig", speech, {"input_features": mel, "decoder_input_ids": ids}),
+        ("Wav2Vec2ForCTC", "Wav2Vec2Config", wave, {"input_values": waves}),
+        ("HubertModel", "HubertConfig", wave, {"input_values": waves}),
+        ("Mamba2ForCausalLM", "Mamba2Config", mamba2, {"input_ids": ids}),
+        ("CLIPTextModel", "CLIPTextConfig", {**common, "eos_token_id": 2}, text),
+        ("DeiTForImageClassification", "DeiTConfig", vit, pixels),
+        ("BeitForImageClassification", "BeitConfig", vit, pixels),
+        ("Dinov2Model", "Dinov2Config", {**vit, "mlp_ratio": 2}, pixels),
+        ("ConvNextForImageClassification", "ConvNextConfig", stages, {"pixel_values": images(torch, 64)}),
+        ("SwinModel", "SwinConfig", swin, {"pixel_values": images(torch, 64)}),
         ("ViTForImageClassification", "ViTConfig", vit, pixels),
         ("CLIPVisionModel", "CLIPVisionConfig", vit, pixels),
         ("SegformerForSemanticSegmentation", "SegformerConfig", segformer, {"pixel_values": images(torch, 64)}),
@@ -106,11 +169,23 @@ def segmentation_models(torch: Any) -> Iterator[tuple[str, Made]]:
         yield name, (lambda m=make: m("resnet18", encoder_weights=None, classes=2), images(torch, 64))
 
 
+def geometric_models(torch: Any) -> Iterator[tuple[str, Made]]:
+    """Yield names, and how each model and its input are made: two graphs of six nodes."""
+    models = imported("torch_geometric.nn.models")
+    edges = torch.tensor([[0, 1, 1, 2, 3, 4, 4, 5], [1, 0, 2, 1, 4, 3, 5, 4]])
+    x = torch.randn(6, 4, dtype=torch.float64)
+    for name in ("GCN", "GraphSAGE", "GIN", "GAT", "EdgeCNN", "PNA"):
+        more = {"aggregators": ["mean", "max"], "scalers": ["identity"], "deg": torch.tensor([0, 2, 4])}
+        own = more if name == "PNA" else {}
+        yield name, (lambda n=name, k=own: getattr(models, n)(4, 8, 2, 3, **k), {"x": x, "edge_index": edges})
+
+
 PACKAGES = {
     "torchvision": torchvision_models,
     "timm": timm_models,
     "transformers": transformers_models,
     "segmentation": segmentation_models,
+    "geometric": geometric_models,
 }
 
 
@@ -185,26 +260,59 @@ def lifted(torch: Any) -> Iterator[None]:
         torch.set_default_dtype(kept[3])
 
 
-def used(model: Any, inputs: Any) -> list[str]:
-    """Return whether explain, graph and compile work on a model."""
+class Given(cr.nn.Module):
+    """A model whose arguments, in order, have names."""
+
+    def __init__(self, inner: Any, names: list[str]) -> None:
+        super().__init__()
+        self.inner, self.names = copy.deepcopy(inner), names
+
+    def forward(self, *args: Any) -> Any:
+        """Return the model's outputs."""
+        given = args[0] if isinstance(args[0], tuple) else args
+        return self.inner(**dict(zip(self.names, given, strict=True)))
+
+
+def own_loss(y: Any, _: Any) -> Any:
+    """Return how far all outputs are from 1."""
+    return sum(((part - 1) ** 2).mean() for part in leaves(y))
+
+
+def used(model: Any, make: Callable[[], Any], inputs: Any) -> list[str]:
+    """Return whether explain, graph, compile and the doctor work on a model: every equation is to be verified."""
 
     def loss(model: Any) -> Any:
         return sum((y * y).mean() for y in leaves(called(model, inputs, lambda x: x.numpy())))
 
-    def same() -> None:
+    def explained() -> str:
+        derivation = cr.explain(loss, model)
+        if not derivation.ok:
+            kinds = sorted({step.operation for step in derivation.unverified})
+            raise ValueError(f"{len(derivation.unverified)} steps are not verified: {', '.join(kinds)}")
+        inside = sum(bool(step.module) for step in derivation.forward)
+        return f"yes {derivation.equations()}, {inside}/{len(derivation.forward)}"
+
+    def same() -> str:
         compiled = cr.compile(loss)
         values = [float(compiled(model)) for _ in range(3)]
-        single = any(step.dtypes == np.float32 for step in model.graphs[False].steps)
-        if not np.allclose(values, float(loss(model)), rtol=BAR_IN_SINGLE if single else BAR):
+        if not np.allclose(values, float(loss(model)), rtol=BAR):
             raise ValueError("the compiled loss is another one")
+        return "yes"
+
+    def examined() -> str:
+        batch = inputs if isinstance(inputs, Mapping) else {model.names[0]: inputs}
+        rows = [tuple(x.numpy() for x in batch.values())]
+        training = from_torch(make().double().train(), inputs, trace=True)
+        cr.seed(0)
+        diagnosis = cr.doctor(Given(training, list(batch)), own_loss, [(rows[0], np.zeros(2))], budget=30)
+        return "+".join(one.code for one in diagnosis.verdicts)
 
     said = []
-    for use in (lambda: str(cr.explain(loss, model)), lambda: cr.graph(loss, model), same):
+    for use in (explained, lambda: str(cr.graph(loss, model))[:0] + "yes", same, examined):
         try:
-            use()
-            said.append("yes")
+            said.append(use())
         except Exception as error:  # the others are to be heard
-            said.append(f"no: {type(error).__name__}: {str(error)[:60]}")
+            said.append(f"no: {type(error).__name__}: {str(error)[:160]}")
     return said
 
 
@@ -214,14 +322,15 @@ def row(torch: Any, name: str, made: Made, uses: bool) -> tuple[list[str], bool]
     try:
         model, outputs, gradients = compared(torch, *made)
     except Exception as error:  # the others are to be heard
-        return [name, f"{type(error).__name__}: {str(error)[:90]}", "", "", "", "", ""], False
+        return [name, f"{type(error).__name__}: {str(error)[:90]}", "", "", "", "", "", ""], False
     single = any(step.dtypes == np.float32 for step in model.graphs[False].steps)
     good, mark = max(outputs, gradients) <= (BAR_IN_SINGLE if single else BAR), ""
     if single:
         with lifted(torch):
-            again = max(compared(torch, *made)[1:])
+            model, *again_apart = compared(torch, *made)
+        again = max(again_apart)
         good, mark = good and again <= BAR, f"* ({again:.0e})"
-    said = used(model, made[1]) if uses else ["-"] * 3
+    said = used(model, *made) if uses else ["-"] * 4
     seconds = f"{time.perf_counter() - began:.0f}"
     return [name, f"{outputs:.0e}{mark}", f"{gradients:.0e}{mark}", *said, seconds], good and "no" not in " ".join(said)
 
@@ -246,7 +355,7 @@ def main(only: str, quick: bool) -> int:
                     uses = not quick
         except ImportError as error:
             print(f"SKIPPED {package}: {error}", file=sys.stderr)
-    print(table(["model", "outputs", "gradients", "explain", "graph", "compile", "seconds"], rows))
+    print(table(["model", "outputs", "gradients", "explain", "graph", "compile", "doctor", "seconds"], rows))
     print(f"{len(rows) - failed} of {len(rows)} models are PyTorch's")
     return failed
 

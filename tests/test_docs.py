@@ -32,7 +32,8 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
-PAGES += sorted((ROOT / "docs").rglob("*.md"))
+# docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
+PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
 SLOW = {"doctor.md"}
 """Pages that take half a minute: they run with the slow tests, as do the Korean chapters, whose code is the English."""
 

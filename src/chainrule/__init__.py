@@ -25,6 +25,7 @@ from chainrule.core.transforms.derivatives import elementwise_grad, grad, jvp, n
 from chainrule.core.transforms.implicit import custom_root, fixed_point
 from chainrule.core.transforms.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from chainrule.core.transforms.linearize import linearize
+from chainrule.core.transforms.scan import ScanWarning, fori_loop, scan
 from chainrule.core.transforms.sparse import sparsity_pattern
 from chainrule.core.transforms.vmap import VmapWarning, vmap
 from chainrule.core.transforms.wirtinger import wirtinger
@@ -115,6 +116,7 @@ __all__ = [
     "InPlaceError",
     "MissingRuleError",
     "PyTorchMeaningWarning",
+    "ScanWarning",
     "Tensor",
     "VmapError",
     "VmapWarning",
@@ -147,6 +149,7 @@ __all__ = [
     "explain_grad",
     "explore",
     "fixed_point",
+    "fori_loop",
     "full",
     "gelu",
     "grad",
@@ -175,6 +178,7 @@ __all__ = [
     "random",
     "relu",
     "save",
+    "scan",
     "scipy",
     "seed",
     "sigmoid",

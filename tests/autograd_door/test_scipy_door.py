@@ -33,6 +33,7 @@ X = onp.array([0.3, 0.6, 0.8])
         ("betainc", (1.5, 2.5, X), 2),
         *((name, (1.7, X), 1) for name in ("gammainc", "gammaincc", "iv", "ive")),
         *((name, (2, X), 1) for name in ("jn", "yn", "polygamma")),
+        ("jv", (2.5, X + 3.0), 1),
         ("multigammaln", (X + 3.0, 2), 0),
         ("xlogy", (X, X), (0, 1)),
     ],

@@ -115,8 +115,8 @@ def test_what_machine_code_can_do_in_a_row_is_one_call(machine_code: None) -> No
     world = World(network())
     compiled = cr.compile(world.step)
     compiled(*batches(1)[0])
-    effects = sum(step.is_effect for step in compiled.plan.steps)
-    assert len(compiled.plan.calls) == 1 + effects
+    assert any(step.is_effect for step in compiled.plan.steps)
+    assert len(compiled.plan.calls) == 1
 
 
 def test_the_step_stays_last_and_the_schedule_behind_it() -> None:

@@ -57,7 +57,7 @@ def test_as_machine_code(compiled_ways: str) -> None:
 
     compiled = compare(make, batches(6))
     calls = len(compiled.plan.calls)
-    assert calls == 2 if compiled_ways == "one function" else calls > 5
+    assert calls == 1 if compiled_ways == "one function" else calls > 5
 
 
 def test_groups_with_settings_of_their_own() -> None:

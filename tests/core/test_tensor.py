@@ -213,8 +213,8 @@ def test_a_numpy_function_without_a_rule_is_named() -> None:
     x = cr.tensor([1.0, 2.0])
     with pytest.raises(TypeError, match=r"np\.bitwise_and: chainrule has no derivative for it; use x\.numpy\(\)"):
         np.bitwise_and(x, 1)
-    with pytest.raises(TypeError, match=r"np\.frexp: chainrule has no derivative"):
-        np.frexp(x)
+    with pytest.raises(TypeError, match=r"np\.packbits: chainrule has no derivative"):
+        np.packbits(x)
     with pytest.raises(TypeError, match=r"np\.bitwise_or: chainrule has no derivative"):
         np.bitwise_or.outer(x, x)
 

@@ -49,6 +49,32 @@ def test_small_images_that_share_a_plane_and_parts_in_threads_agree(dtype, monke
         compare_convolution(dtype, Windows.of((1, 1)), (4, 5), batch, 1, 3, 20, rng)
 
 
+@pytest.mark.parametrize(
+    "windows",
+    [
+        Windows.of((3, 3), padding=1),
+        Windows((3, 2), (2, 1), ((1, 0), (3, 4)), (1, 2)),
+        Windows.of((1, 3), stride=3, padding=2),
+        Windows.of((4,), stride=2),
+        Windows.of((2, 1, 3), stride=(1, 2, 2), padding=1),
+    ],
+)
+def test_kernels_that_see_one_channel_agree(windows, monkeypatch):
+    monkeypatch.setattr(pool, "LEAST", 1)
+    rng = np.random.default_rng(0)
+    for dtype, width in (("float32", 21), ("float64", 8)):
+        compare_convolution(dtype, windows, (*(5, 4)[: windows.axes - 1], width), 3, 4, 1, 1, rng)
+
+
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("size", [(2, 3), (9, 16)])
+def test_kernels_of_one_element_agree(stride, size, monkeypatch):
+    monkeypatch.setattr(pool, "LEAST", 1)
+    rng = np.random.default_rng(0)
+    for groups in (1, 3):
+        compare_convolution("float32", Windows.of((1, 1), stride=stride), size, 3, groups, 5, 4, rng)
+
+
 def test_kernels_agree_with_their_references_without_the_compiler():
     done = subprocess.run(
         [sys.executable, "-W", "error", str(HERE / "window_problems.py")],

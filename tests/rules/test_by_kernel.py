@@ -5,11 +5,15 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.core import loops
+from chainrule.core.operation import REGISTRY
 from chainrule.kernels.suitable import LARGE
 from chainrule.rules.network import cross_entropy, norm, softmax
 
 F = nn.functional
-RULES = (norm, softmax, cross_entropy)
+RULES = (norm, softmax, cross_entropy, loops)
+BY_LOOP = [op for op in REGISTRY.values() if op.kind == "elementwise" and op.element and len(op.arguments) == 1]
+"""The functions of one array that NumPy takes many passes for."""
 SHAPES = [(LARGE // 64, 64), (3, LARGE // 60, 21), (1, LARGE), (LARGE,)]
 
 
@@ -131,3 +135,49 @@ def test_large_arrays_do_go_to_the_kernels(monkeypatch, shape):
             call()
         assert len(answers) > 1
         assert all(answers)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("op", BY_LOOP, ids=lambda op: op.name)
+def test_a_function_of_one_array_and_its_adjoint_are_those_of_numpy(by_numpy, op, dtype):
+    low, high = op.domain.get("x", (-6.0, 6.0))
+    x = np.random.default_rng(0).uniform(low, high, (LARGE // 64, 65)).astype(dtype)
+    x[0, :4] = np.nan, low, high, 0.5
+    slack = 64 * np.finfo(dtype).eps
+    got, expected = value_and_gradients(op.apply, x), by_numpy(value_and_gradients, op.apply, x)
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == b.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=slack, atol=4 * slack)
+    for a, b in zip(got, value_and_gradients(op.apply, x), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_loops_leave_other_layouts_and_higher_derivatives_as_they_are():
+    x = draw(np.float64, 300, 200)
+    sigmoid = nn.functional.sigmoid
+    np.testing.assert_allclose(sigmoid(x.T), sigmoid(x).T, rtol=1e-14)
+    first = cr.grad(lambda x: sigmoid(x).sum())
+    second = cr.grad(lambda x: first(x).sum())(x)
+    s = 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(first(x), s * (1 - s), rtol=1e-10)
+    np.testing.assert_allclose(second, s * (1 - s) * (1 - 2 * s), rtol=1e-8, atol=1e-12)
+    x32 = x.astype(np.float32)  # a cotangent of another dtype than what was saved
+    np.testing.assert_allclose(cr.grad(lambda x: (sigmoid(x) * s).sum())(x32), s * s * (1 - s), rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_normalisation_is_that_of_numpy(by_numpy, dtype):
+    x = draw(dtype, 8, 3, 50, 40) + np.arange(3, dtype=dtype)[:, None, None]
+
+    def normalized(x, gamma, beta):
+        running = np.zeros(3, dtype), np.ones(3, dtype)
+        y = F.batch_norm(x, *running, gamma, beta, training=True)
+        found.append(running)
+        return y
+
+    found = []
+    arrays = x, 1 + draw(dtype, 3), draw(dtype, 3)
+    compare(value_and_gradients(normalized, *arrays), by_numpy(value_and_gradients, normalized, *arrays))
+    compare(*found)
+    np.testing.assert_allclose(found[0][0], 0.1 * x.mean(axis=(0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found[0][1], 0.9 + 0.1 * x.var(axis=(0, 2, 3), ddof=1), rtol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 
 from chainrule.core.facts import ProofStep
 from chainrule.core.operation import REGISTRY
-from chainrule.explain.derive import views
+from chainrule.explain.derive import channel_records, views
 from chainrule.explain.laws.instances import arranged, small_instance
 from chainrule.explain.laws.proving import checked
 from chainrule.explain.write.titles import TITLES
@@ -23,6 +23,11 @@ VIEWS = (
     views.MatmulTransposed,
     views.LinearTransposed,
     views.ConvolutionMap,
+    channel_records.ChannelNorm,
+    channel_records.ChannelAffine,
+    channel_records.ChannelScale,
+    channel_records.PlainLayerNorm,
+    channel_records.PlainRMSNorm,
 )
 PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proofs]
 IDS = [f"{op.name}-{name}" for op, name in PROVED]

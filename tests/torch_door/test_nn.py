@@ -107,7 +107,7 @@ def test_files_are_safetensors(torch, tmp_path) -> None:
     with pytest.raises(ValueError, match="pickle"):
         door.load(tmp_path / "pickle.pt")
     with pytest.raises(TypeError, match="state_dict"):
-        door.save(model, io.BytesIO())
+        door.save(optimizer, io.BytesIO())
     with pytest.raises(ValueError, match="safetensors"):
         door.load(io.BytesIO(b"nothing of the kind"))
 

@@ -5,6 +5,7 @@ from chainrule.kernels.native.cache import cache_folder
 
 from .compiled import Compiled, compile
 from .plan.plan import Plan
+from .scan import scanned as scanned  # captures learn there what a scan is
 
 __all__ = ["Compiled", "Plan", "cache_folder", "compile"]
 

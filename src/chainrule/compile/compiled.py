@@ -4,7 +4,7 @@ import copy
 import functools
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -18,6 +18,7 @@ from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
 from .plan.plan import Plan
 from .replay import Replay
+from .walk import Walk
 
 LIMIT = 16
 """The most plans one function may have; beyond it, an error says that something changes at every call."""
@@ -141,6 +142,15 @@ class Compiled:
         pairs = zip(keys[-1].leaves, call.key.leaves, strict=False)
         different = [f"argument leaf {k} ({new})" for k, (old, new) in enumerate(pairs) if old != new]
         return different[0] if different else "the arguments' structure"
+
+    def walk(self, arrays: Sequence[Any], size: int, longest: int) -> Walk | None:
+        """Return the walk over batches of so many rows of arrays, for a plan that holds; None if there is none."""
+        with self._lock:
+            for replay in (replay for several in self.plans.values() for replay in several):
+                fits = replay.input_buffers and replay.input_buffers[0][1].shape[:1] == (size,)
+                if fits and replay.guards.hold() and (walk := replay.walk(arrays, longest)) is not None:
+                    return walk
+        return None
 
     @property
     def plan(self) -> Plan:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.asking import asking
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes, tick
 from chainrule.core.tensor import Tensor
@@ -25,6 +26,7 @@ from .capture.watch import Watch
 from .differentiated import Pullback, pending
 from .plan.plan import Plan
 from .program.program import Value
+from .walk import Walk, walk_of
 
 
 class Replay:
@@ -128,6 +130,8 @@ class Replay:
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
+        self.fits = self._quick_check()
+        self._walk: Any = None
         # The capture's boxes and examples are no longer needed.
         self.plan.program.forget_examples()
 
@@ -166,14 +170,16 @@ class Replay:
         assert value.kind in ("constant", "state"), value
         return self._current(value)
 
-    def fits(self, args: tuple[Any, ...]) -> bool:
-        """A quick check whether the positional arguments are arrays that this plan was made for."""
-        if len(args) != self.arrays or (modes.floor > EAGER.level) is not self.without_grad:
-            return False
-        for x, (_, buffer) in zip(args, self.input_buffers, strict=True):
-            if type(x) is not np.ndarray or x.dtype is not buffer.dtype or x.shape != buffer.shape:
-                return False
-        return True
+    def _quick_check(self) -> Callable[[tuple[Any, ...]], bool]:
+        """Return the function that says whether positional arguments are arrays that this plan was made for."""
+        if self.arrays < 0:
+            return lambda _: False
+        space: dict[str, Any] = {"modes": modes, "ndarray": np.ndarray}
+        parts = [f"len(args) == {self.arrays}", f"(modes.floor > {EAGER.level}) is {self.without_grad}"]
+        for k, buffer in self.input_buffers:
+            space |= {f"d{k}": buffer.dtype, f"s{k}": buffer.shape}
+            parts += [f"type(args[{k}]) is ndarray", f"args[{k}].dtype is d{k}", f"args[{k}].shape == s{k}"]
+        return asking(parts, space, "args")
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
@@ -198,14 +204,27 @@ class Replay:
                 leaf.grad._value[...] = buffer
             rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
             return self.function(*rebuilt[0], **rebuilt[1])
-        for place, array in self.copied:
-            place[...] = array
-        for leaf, grad in self.grads:
-            leaf.grad = grad
+        self.leave_grads()
+        if self.one and self.pullback is None:
+            return _given(*self.sources[0])
         found = [_given(*source) for source in self.sources]
         if self.pullback is not None:
             self._link(found, args)
         return found[0] if self.one else unflatten(self.structure, found)
+
+    def leave_grads(self) -> None:
+        """Let the leaves have the gradients of this replay."""
+        for place, array in self.copied:
+            place[...] = array
+        for leaf, grad in self.grads:
+            leaf.grad = grad
+
+    def walk(self, arrays: Sequence[Any], longest: int) -> Walk | None:
+        """Return the walk over rows of arrays, the same one for the same arrays."""
+        if self._walk is None or any(a is not b for a, b in zip(self._walk[0], arrays, strict=True)):
+            self._walk = (arrays, walk_of(self, arrays, longest))
+        walk: Walk | None = self._walk[1]
+        return walk
 
     def _link(self, found: list[Any], args: tuple[Any, ...]) -> None:
         """Put the call on the eager tape."""
@@ -259,5 +278,5 @@ def _given(source: Any, copies: bool, wraps: bool) -> Any:
     """Return an output: a copy of its buffer, as a tensor if the function would have returned one."""
     if not copies:
         return source
-    array = np.array(source)
+    array = source.copy("K") if type(source) is np.ndarray else np.array(source)
     return Tensor(array, EAGER, None) if wraps else array

@@ -135,6 +135,8 @@ class Facts:
 
     Elementwise operations need none; others without one are applied row by row.
     """
+    of_rows: ClassVar[Callable[..., Any] | None] = None
+    """The same function where a setting, such as an index, differs between the rows of a `vmap`; None if none does."""
     touches: ClassVar[Callable[..., Any] | None] = None
     """Which elements each element of the result depends on, a `chainrule.core.transforms.pattern.Touches`.
 

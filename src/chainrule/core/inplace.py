@@ -16,7 +16,6 @@ from .memory.changes import changes
 from .memory.written import Written
 from .tensor import Tensor, copied, value_of
 from .traces.capturing import captured_in, running
-from .traces.dispatch import dispatch
 from .traces.modes import modes
 from .traces.node import Leaf
 from .traces.tape import EAGER
@@ -24,7 +23,7 @@ from .traces.tape import EAGER
 
 def viewed(op: Any, x: Any, settings: Mapping[str, Any], frozen: str | None = None) -> Any:
     """Return `op` of `x` with all its settings, as a view of `x` if NumPy's result is one (see `connect`)."""
-    y = dispatch(op, (x,), settings)
+    y = op.apply(x, **settings)
     if isinstance(y, Tensor) and y.is_variable and isinstance(x, Tensor):
         connect(y, x, op, settings, frozen)
     return y
@@ -114,7 +113,7 @@ def ended(level: int, outputs: Sequence[Any] = ()) -> list[Any]:
         box = reference()
         if box is not None and box._trace.level == level:
             inner = box._value
-            if isinstance(inner, Tensor):
+            if isinstance(inner, Tensor) and inner._trace.level >= -1:  # what a capture knows is as an array
                 if inner.is_mapped:
                     box.__class__ = type(inner)
                 box._value, box._link, box._trace = inner._value, inner._link, inner._trace

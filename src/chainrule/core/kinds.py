@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .errors import MissingRuleError
-from .operation import Operation, Rule
+from .loops import adjoint_by_loop, by_loop
+from .operation import Operation, Rule, parameters
 from .precision import dtype_of, in_one_dtype, widened
 from .tensor import Tensor
 from .traces.forward import Forward
@@ -75,6 +76,11 @@ class Elementwise(_ByArgument, abstract=True):
     partials: ClassVar[Mapping[str, Rule]]
     """Each argument's partial, as a function of (y, args, dots, settings)."""
 
+    def __init_subclass__(cls, abstract: bool = False, register: bool = True) -> None:
+        if not abstract and cls.element is not None and len(parameters(cls.primal)) == 1:
+            cls.primal = staticmethod(by_loop(cls.primal, cls.element))
+        super().__init_subclass__(abstract, register)
+
     @classmethod
     def _bind(cls) -> None:
         super()._bind()
@@ -85,7 +91,11 @@ class Elementwise(_ByArgument, abstract=True):
     def _adjoint(cls, rule: Rule) -> Rule:
         partial = cls.call(rule, REVERSE)
         if len(cls.arguments) == 1:
-            return lambda y_bar, saved, settings: y_bar * partial(y_bar, saved, settings)
+
+            def adjoint(y_bar: Any, saved: Any, settings: Mapping[str, Any]) -> Any:
+                return y_bar * partial(y_bar, saved, settings)
+
+            return adjoint if cls.element is None else adjoint_by_loop(adjoint)
         return lambda y_bar, saved, settings: (
             y_bar * partial(y_bar, widened(saved, getattr(y_bar, "dtype", None)), settings)
         )

@@ -44,7 +44,7 @@ from typing import Any, ClassVar, TypeAlias
 from .errors import MissingRuleError
 from .facts import Complex, Facts
 from .memory.sealing import SCALARS, sealed
-from .traces.dispatch import applier
+from .traces.shortcuts import applier
 
 Array: TypeAlias = Any
 """A NumPy array or scalar in a first-order pass, a `Tensor` in a higher one."""

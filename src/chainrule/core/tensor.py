@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from .errors import GradientError
+from .memory import heap as heap  # which acts when it is imported
 from .memory.alias import Owner, alias_of, connect_detached, innermost, refresh_values
 from .memory.changes import changes, tick
 from .memory.loans import lend, lend_to_write

@@ -89,6 +89,6 @@ def check_unpacked(name: str, array: str, packed: int, unpacked: int) -> None:
     """Raise :class:`DataError` if an array would be out of proportion to its size in the file."""
     if unpacked > max(FREE_BYTES, MOST_TIMES * packed):
         raise DataError(
-            f"{name}: array {array!r} would unpack {packed:,} bytes to {unpacked:,}; above {FREE_BYTES:,} bytes, at "
-            f"most {MOST_TIMES} times the packed size is allowed; save it with np.savez, uncompressed"
+            f"{name}: {array} would unpack {packed:,} bytes to {unpacked:,}; above {FREE_BYTES:,} bytes, at "
+            f"most {MOST_TIMES} times the packed size is allowed; save it uncompressed"
         )

@@ -1,7 +1,7 @@
 """Batches of a data set, in an order that is fixed by a seed and can be restored from a state."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -104,13 +104,25 @@ class DataLoader:
             )
         return sampler
 
+    def rows(self) -> "Rows | None":
+        """Begin an epoch for a caller that gathers the rows itself; ``None`` if they are not simply in memory."""
+        plain = type(self) is DataLoader and type(self.dataset) is ArrayDataset and self._shard == (0, 1)
+        return Rows(self, self.dataset.arrays) if plain and isinstance(self.dataset, ArrayDataset) else None
+
     def __iter__(self) -> Iterator[Batch]:
-        here = self._now = self._next
-        self._next = _Position(here.epoch + 1)
+        here = self._begin()
         with closing(self._fetched(self._order(here.epoch), here.batch)) as fetched:
             for batch in fetched:
                 here.batch += 1
                 yield batch
+        self._end(here)
+
+    def _begin(self) -> _Position:
+        here = self._now = self._next
+        self._next = _Position(here.epoch + 1)
+        return here
+
+    def _end(self, here: _Position) -> None:
         if self._now is here:
             self._now = self._next
 
@@ -214,6 +226,43 @@ class DataLoader:
             return tuple(np.stack(field) for field in fields)
         except ValueError as error:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
+
+
+class Rows:
+    """An epoch of a loader in numbers of rows: batch k has the rows ``order[k * size : (k + 1) * size]`` of ``arrays``.
+
+    ``batch`` is the next one; the loader's position is kept as by an iteration.
+    """
+
+    def __init__(self, loader: DataLoader, arrays: Sequence[Array]) -> None:
+        self.loader, self.arrays, self.size = loader, arrays, loader.batch_size
+        self._here = loader._begin()
+        self.order = loader._order(self._here.epoch)[: len(loader) * self.size]
+
+    @property
+    def batch(self) -> int:
+        """The number of the next batch."""
+        return self._here.batch
+
+    @property
+    def left(self) -> int:
+        """How many batches are left, a smaller one at the end included."""
+        return len(self.loader) - self._here.batch
+
+    def fetch(self) -> Batch:
+        """Return the next batch."""
+        start = self._here.batch * self.size
+        batch = self.loader._fetch(self.order[start : start + self.size])
+        self.passed(1)
+        return batch
+
+    def passed(self, count: int) -> None:
+        """Go on behind so many batches."""
+        self._here.batch += count
+
+    def close(self) -> None:
+        """End the epoch."""
+        self.loader._end(self._here)
 
 
 def share(count: int, rank: int, size: int) -> slice:

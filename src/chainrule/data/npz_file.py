@@ -159,7 +159,7 @@ def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
 def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:
     """Compare an array's header with the bytes that the archive has."""
     entry = archive.getinfo(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name)
-    check_unpacked(file, name, entry.compress_size, entry.file_size)
+    check_unpacked(file, f"array {name!r}", entry.compress_size, entry.file_size)
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

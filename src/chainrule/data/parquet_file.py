@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.optional import needed
-from chainrule.data.checks import DataError
+from chainrule.data.checks import DataError, check_unpacked
 from chainrule.data.dataset import Data
 from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
@@ -19,10 +19,10 @@ _ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an u
 def read_parquet(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
     """Read a table of N rows; :meth:`Table.to_data` describes its encoding and what ``target`` and ``task`` mean.
 
-    Integers, floats, decimals and booleans are numbers; strings and dictionaries of strings are text. The
-    index that pandas adds is left out. Raises :class:`DataError` for a damaged file, for a missing value or a number
-    that is not finite (naming the column and the row, from 0), and for columns of other types; ``ImportError`` if
-    pyarrow is not installed.
+    Integers, floats, decimals and booleans are numbers; strings and dictionaries of strings are text. The index that
+    pandas adds is left out. Raises :class:`DataError` for a damaged file, for one that would be 200 times as large in
+    memory, for a missing value or a number that is not finite (naming the column and the row, from 0), and for columns
+    of other types; ``ImportError`` if pyarrow is not installed.
     """
     return parquet_table(path).to_data(target, task)
 
@@ -36,8 +36,12 @@ def parquet_table(path: str | Path, schema: Schema | None = None, with_target: b
     arrow = needed("pyarrow", "Parquet", "pip install pyarrow")
     try:
         with parquet.ParquetFile(path) as file:
+            check_unpacked(path.name, "the table", path.stat().st_size, _unpacked(file.metadata))
             content = file.read()
-    except (arrow.ArrowException, OSError) as error:
+            content.validate(full=True)  # text that is not UTF-8, lengths that do not fit
+    except DataError:
+        raise
+    except (arrow.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8 is a ValueError
         raise DataError(f"{path.name}: not a readable Parquet file: {error}") from error
     fields = [
         (name, column)
@@ -50,6 +54,11 @@ def parquet_table(path: str | Path, schema: Schema | None = None, with_target: b
         fields = [(name, column) for name, column in fields if name in wanted]
     columns = tuple(_column(arrow, path.name, name, column) for name, column in fields)
     return Table(path.name, tuple(name for name, _ in fields), columns, _place)
+
+
+def _unpacked(metadata: Any) -> int:
+    """How many bytes the table takes in memory: a run of equal values takes none in the file."""
+    return max(int(metadata.num_rows) * int(metadata.num_columns) * 8, 0)
 
 
 def _place(row: int) -> str:

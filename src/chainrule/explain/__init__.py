@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["Derivation", "GradientPath", "Step", "explain", "explain_grad"]
 _LAZY = {
     "Derivation": "derivation",
-    "GradientPath": "why",
+    "GradientPath": "why.way",
     "Step": "derivation",
     "explain": "entry",
-    "explain_grad": "why",
+    "explain_grad": "why.way",
 }
 
 

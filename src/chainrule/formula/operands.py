@@ -70,7 +70,7 @@ class OperandParser(NameParser):
         self.split_number()
         if self.peek.text == r"\infty":
             return self.infinity()
-        if self.peek.kind not in {"letter", "number"}:
+        if self.peek.kind not in {"letter", "number"} or self.peek.text == ".":
             self.fail("braces or a single symbol")
         if self.peek.kind == "number":
             return Number(float(self.advance().text))

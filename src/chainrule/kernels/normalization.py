@@ -10,11 +10,13 @@ again. The mean is subtracted before squares are formed, since the difference of
 of rows far from 0. Every array is of one dtype, float32 or float64, in C order; nothing checks this.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .native.rows import Rows, by_rows
+from .native.symbol import DOUBLE
 
 Array = Any
 Real = Any
@@ -41,6 +43,45 @@ def layer_norm(
             h = x_hat[start + j] * inverse
             x_hat[start + j] = h
             y[start + j] = gamma[j] * h + beta[j]
+
+
+def _of_row(rows: Rows, terms: Callable[[Real], Real]) -> Real:
+    """Return the mean of the terms in a row, added up in float64: a row may be a channel of a whole batch of images."""
+    total = rows.code.variable(DOUBLE, 0)
+    with rows.columns() as j:
+        total.add(terms(j))
+    return (total.get() / rows.n).astype(rows.dtype)
+
+
+@by_rows
+def standardize(rows: Rows, x: Array, eps: Real, x_hat: Array, sigma: Array) -> None:
+    """Set x̂ and σ for the rows of x."""
+    with rows.each() as (i, start):
+        mean = _of_row(rows, lambda j: x[start + j])
+        sigma[i] = np.sqrt(_of_row(rows, lambda j: (x[start + j] - mean) * (x[start + j] - mean)) + eps)
+        inverse = 1 / sigma[i]
+        with rows.columns() as j:
+            x_hat[start + j] = (x[start + j] - mean) * inverse
+
+
+@by_rows
+def standardize_adjoint_x(rows: Rows, y_bar: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
+    """Set `x_bar`."""
+    with rows.each() as (i, start):
+        mean = _of_row(rows, lambda j: y_bar[start + j])
+        share = _of_row(rows, lambda j: y_bar[start + j] * x_hat[start + j])
+        inverse = 1 / sigma[i]
+        with rows.columns() as j:
+            x_bar[start + j] = (y_bar[start + j] - mean - x_hat[start + j] * share) * inverse
+
+
+@by_rows
+def moments(rows: Rows, x: Array, mean: Array, variance: Array) -> None:
+    """Set the mean and the biased variance of each row of x."""
+    with rows.each() as (i, start):
+        middle = _of_row(rows, lambda j: x[start + j])
+        mean[i] = middle
+        variance[i] = _of_row(rows, lambda j: (x[start + j] - middle) * (x[start + j] - middle))
 
 
 @by_rows

@@ -75,6 +75,15 @@ def square_root(x: Real) -> Real:
     return constant(x, math.sqrt(x) if x >= 0 else math.nan)
 
 
+def power(x: Real, n: Any) -> Real:
+    """Return xⁿ for a float64 or a Python float, with the same bits for either.
+
+    >>> power(0.5, 3)
+    0.125
+    """
+    return x.code.library("pow", x, n) if isinstance(x, Symbol) else x**n
+
+
 def bits32(x: Real) -> Any:
     """Return the int32 with the bits of a float32."""
     return x.view(np.int32) if isinstance(x, Symbol | np.ndarray) else np.float32(x).view(np.int32)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .native.symbol import DOUBLE
+from .native.symbol import DOUBLE, LONG, Symbol
 from .native.tasks import ADDITION, Function, Task, parts_of, run_all, run_once
 from .numbers import in_type_of, square_root, where
 
@@ -42,14 +42,13 @@ class FlatStep:
 
     def __call__(self, *args: Any) -> None:
         """Take the step."""
-        task, numbers = self._task(args[: self.arrays])
-        numbers[:] = args[self.arrays :]
-        run_once(task)
+        numbers = np.array(args[self.arrays :], np.float64)
+        run_once(self._task(args[: self.arrays], numbers))
 
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
         """Return the step on these arrays as a function of the numbers; on several cores where they are large."""
-        task, numbers = self._task(arrays)
-        task.parts = parts_of(ADDITION * EACH * task.end, task.end)
+        numbers: Array = np.empty(self.numbers)
+        task = self.task(arrays, numbers)
         run, put = run_all([task], EACH * task.end), struct.Struct(f"{self.numbers}d").pack_into
 
         def take(settings: Sequence[float]) -> None:
@@ -58,9 +57,14 @@ class FlatStep:
 
         return take
 
-    def _task(self, arrays: Sequence[Array]) -> tuple[Task, Array]:
-        numbers = np.empty(self.numbers)
-        return Task(self._text(arrays[0].dtype), [*arrays, numbers], begin=0, end=arrays[0].size), numbers
+    def task(self, arrays: Sequence[Array], numbers: Array) -> Task:
+        """Return the step on these arrays as a task, which reads its numbers from an array of float64."""
+        task = self._task(arrays, numbers)
+        task.parts = parts_of(ADDITION * EACH * task.end, task.end)
+        return task
+
+    def _task(self, arrays: Sequence[Array], numbers: Array) -> Task:
+        return Task(self._text(arrays[0].dtype), [*arrays, numbers], begin=0, end=arrays[0].size)
 
     def _written(self, dtype: Any) -> str:
         function = Function([dtype] * self.arrays + [DOUBLE])
@@ -72,6 +76,23 @@ class FlatStep:
             for place, x in zip((value, *states), made, strict=True):
                 place[i] = x
         return function.text()
+
+
+def numbers_task(formula: Callable[[Any, list[Any]], Sequence[Real]], arrays: Sequence[Array], counts: bool) -> Task:
+    """Return the task that computes a step's numbers from the settings and from which step it is.
+
+    `formula(step, settings)` is written in arithmetic that symbols know; each operation is rounded as Python rounds it.
+    `arrays` are the count of steps so far (int64), which goes up by one if it `counts`, the settings, and the place for
+    the numbers (float64).
+    """
+    function = Function([LONG, DOUBLE, DOUBLE], flags="")
+    count, given, place = function.places
+    step = count[0] + 1
+    if counts:
+        count[0] = step
+    for k, x in enumerate(formula(step, [given[k] for k in range(arrays[1].size)])):
+        place[k] = x if isinstance(x, Symbol) else function.code.constant(float(x), DOUBLE)
+    return Task(function.text(), arrays)
 
 
 def _gradient(grad: Real, value: Real, weight_decay: Real, sign: Real) -> Real:

@@ -357,8 +357,12 @@ class Module:
         return ""
 
     @recursive_repr()
+    def _class_name(self) -> str:
+        """Return the name of the class to show; a module that stands for one of another library gives that one's."""
+        return type(self).__name__
+
     def __repr__(self) -> str:
-        name, extra = type(self).__name__, self.extra_repr()
+        name, extra = self._class_name(), self.extra_repr()
         if not self._modules:
             return f"{name}({extra})"
         lines = [extra] if extra else []

@@ -71,7 +71,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
         own = {id(p): p for p in module._parameters.values() if p is not None and id(p) not in seen}
         seen |= own.keys()
         size = sum(p.size for p in own.values())
-        layers.append(LayerSummary(path, type(module).__name__, shapes.get(path), size))
+        layers.append(LayerSummary(path, module._class_name(), shapes.get(path), size))
     parameters = list(model.parameters())
     return Summary(
         tuple(layers),

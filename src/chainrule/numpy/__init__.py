@@ -26,7 +26,7 @@ from chainrule.rules.arrays.gather import take_along_axis as gather
 from chainrule.rules.arrays.join import row_stack as _row_stack
 from chainrule.rules.network.softmax import logsumexp
 
-from . import fft, linalg
+from . import fft, lib, linalg
 from .making import MAKERS as _MAKERS
 from .making import array, asanyarray, asarray, ascontiguousarray, asfortranarray, fromiter, require
 from .vectorized import ndenumerate, vectorize
@@ -43,6 +43,7 @@ __all__ = [
     "fft",
     "fromiter",
     "gather",
+    "lib",
     "linalg",
     "logsumexp",
     "ndenumerate",

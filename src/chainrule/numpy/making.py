@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import running
 from chainrule.core.traces.running import is_transforming
 from chainrule.core.transforms.values import boxed
 from chainrule.rules.arrays.join import nested
@@ -100,7 +101,12 @@ def _writable(plain: Callable[..., Any]) -> Callable[..., Any]:
         if not is_transforming():
             return plain(*args, **settings)
         made = plain(*args, **settings)
-        return boxed(made) if type(made) is np.ndarray and made.dtype.kind in "fc" else made
+        if type(made) is not np.ndarray or made.dtype.kind not in "fc":
+            return made
+        tensor = boxed(made)
+        if running.capture is not None:
+            running.capture.born.append(tensor)
+        return tensor
 
     return make
 

@@ -1,13 +1,14 @@
 """Optimisers that scale each element's step by the size of its past gradients."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.kernels.numbers import power, square_root
+
 from .checks import BELOW_ONE, NOT_NEGATIVE
-from .optimizer import Optimizer, Pass, Ranges, given
+from .optimizer import Optimizer, Ranges, given
 
 
 def _average(mean: Any, new: Any, decay: float) -> None:
@@ -76,13 +77,15 @@ class Adam(Optimizer):
         """
         return settings["weight_decay"], 1.0
 
-    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
-        (beta1, beta2), (weight_decay, shrink) = settings["betas"], self._decays(settings)
-        rate, divisor = settings["lr"] / (1 - beta1**step), math.sqrt(1 - beta2**step)
-        numbers = (rate, beta1, beta2, divisor, settings["eps"], weight_decay, shrink)
+    def _kernel(self, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
         if settings["amsgrad"]:
-            return "adam_amsgrad", ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), numbers
-        return "adam", ("exp_avg", "exp_avg_sq"), numbers
+            return "adam_amsgrad", ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+        return "adam", ("exp_avg", "exp_avg_sq")
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:  # noqa: ARG002
+        (beta1, beta2), (weight_decay, shrink) = settings["betas"], self._decays(settings)
+        rate, divisor = settings["lr"] / (1 - power(beta1, step)), square_root(1 - power(beta2, step))
+        return rate, beta1, beta2, divisor, settings["eps"], weight_decay, shrink
 
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
         rate, beta1, beta2, divisor, eps, weight_decay, shrink = numbers
@@ -161,11 +164,13 @@ class RMSprop(Optimizer):
         slots |= {"grad_avg": 0.0} if settings["centered"] else {}
         return slots | ({"momentum_buffer": 0.0} if settings["momentum"] else {})
 
-    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:  # noqa: ARG002
-        momentum, centered = settings["momentum"], settings["centered"]
-        kernel = "rmsprop" + "_centered" * bool(centered) + "_momentum" * bool(momentum)
-        numbers = (settings["lr"], settings["alpha"], settings["eps"], *([momentum] if momentum else []))
-        return kernel, tuple(self._slots(settings)), (*numbers, settings["weight_decay"])
+    def _kernel(self, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+        kernel = "rmsprop" + "_centered" * bool(settings["centered"]) + "_momentum" * bool(settings["momentum"])
+        return kernel, tuple(self._slots(settings))
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:  # noqa: ARG002
+        momentum = (settings["momentum"],) if kernel.endswith("momentum") else ()
+        return settings["lr"], settings["alpha"], settings["eps"], *momentum, settings["weight_decay"]
 
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
         lr, alpha, eps, *momentum, weight_decay = numbers
@@ -219,9 +224,12 @@ class Adagrad(Optimizer):
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "sum": settings["initial_accumulator_value"]}
 
-    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+    def _kernel(self, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:  # noqa: ARG002
+        return "adagrad", ("sum",)
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:  # noqa: ARG002
         rate = settings["lr"] / (1 + (step - 1) * settings["lr_decay"])
-        return "adagrad", ("sum",), (rate, settings["eps"], settings["weight_decay"])
+        return rate, settings["eps"], settings["weight_decay"]
 
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
         (rate, eps, weight_decay), (total,) = numbers, states

@@ -1,15 +1,17 @@
 """An optimiser's step in a compiled program: one call of a kernel for each group, over flat buffers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
 
-import numpy as np
-
+from chainrule.base.asking import asking
 from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor
 
-from .flat import Flat
+from .group import GroupStep
+
+FEW = 16
+"""Up to so many parameters of a group are compared one by one."""
 
 
 class Groups:
@@ -18,6 +20,7 @@ class Groups:
     def __init__(self, optimizer: Any) -> None:
         self.optimizer = optimizer
         self.lists = [list(group["params"]) for group in optimizer.param_groups]
+        self._are_same_objects: Callable[[], bool] = _no
 
     def watched_by(self, capture: Any) -> None:
         """Let replays of a capture look at the groups, once."""
@@ -27,27 +30,53 @@ class Groups:
 
     def hold(self) -> bool:
         """Whether the optimiser still has the same groups and parameters."""
+        try:
+            if self._are_same_objects():
+                return True
+        except (KeyError, IndexError):
+            pass
         now = self.optimizer.param_groups
         if len(now) != len(self.lists):
             return False
-        for group, before in zip(now, self.lists, strict=True):  # at every call: written out for speed
+        for group, before in zip(now, self.lists, strict=True):
             params = group["params"]
             if len(params) != len(before) or not all(map(is_, params, before)):
                 return False
+        self._are_same_objects = self._question()  # in other lists or dicts than before
         return True
+
+    def _question(self) -> Callable[[], bool]:
+        """Return the function that says whether groups and parameters are the same objects, in the same lists."""
+        groups = self.optimizer.param_groups
+        space: dict[str, Any] = {"optimizer": self.optimizer, "groups": groups, "is_": is_}
+        parts = ["optimizer.param_groups is groups", f"len(groups) == {len(groups)}"]
+        for k, (group, before) in enumerate(zip(groups, self.lists, strict=True)):
+            space |= {f"g{k}": group, f"p{k}": group["params"], f"b{k}": before}
+            parts += [f"groups[{k}] is g{k}", f"g{k}['params'] is p{k}", f"len(p{k}) == {len(before)}"]
+            if len(before) > FEW:
+                parts.append(f"all(map(is_, p{k}, b{k}))")
+                continue
+            for j, parameter in enumerate(before):
+                space[f"b{k}x{j}"] = parameter
+                parts.append(f"p{k}[{j}] is b{k}x{j}")
+        return asking(parts, space)
 
 
 class OptimizerStep:
     """The effect that a program records for `optimizer.step()`: called with the gradients, at each replay.
 
-    `homes` says where the gradients should be computed: in the flat buffers of their groups.
+    `homes` says where the gradients should be computed: in the flat buffers of their groups. `tasks` are the step in
+    machine code. They may run if `ready()` says so, before anything of the replay has, and `done()` is called after
+    them. What they read and write lies in memory: the settings, the count of steps, parameters and state.
     """
 
     def __init__(self, optimizer: Any, groups: list[tuple[int, list[Tensor]]]) -> None:
         self.optimizer = optimizer
         self.name = f"{type(optimizer).__name__}.step"
         self.parameters = [p for _, parameters in groups for p in parameters]
-        self.groups = [_Group(optimizer, number, parameters) for number, parameters in groups]
+        self.groups = [GroupStep(optimizer, number, parameters) for number, parameters in groups]
+        self._are_settings_same: Callable[[], bool] = _no
+        self._visits = self._replaced = -1
 
     def homes(self) -> list[Any]:
         """Return for each gradient the array where it should be computed, or None."""
@@ -55,6 +84,7 @@ class OptimizerStep:
 
     def __call__(self, *grads: Any) -> None:
         """Take the step; raises ValueError, before anything is changed, if a setting has become invalid."""
+        self.optimizer._takes_back_state()
         for group in self.groups:
             group.check()
         start = 0
@@ -62,6 +92,58 @@ class OptimizerStep:
             end = start + len(group.parameters)
             group.step(grads[start:end])
             start = end
+
+    # In machine code
+
+    def tasks(self, grads: Sequence[Any]) -> list[Any] | None:
+        """Return the step as tasks, or None if a group cannot be one."""
+        found: list[Any] = []
+        rest = iter(grads)
+        for group in self.groups:
+            tasks = group.tasks([next(rest) for _ in group.parameters])
+            if tasks is None:
+                return None
+            found += tasks
+        return found
+
+    def ready(self) -> bool:
+        """Whether the tasks can take the next step; raises ValueError if a setting has become invalid."""
+        optimizer = self.optimizer
+        if optimizer._visits == self._visits and changes.replaced == self._replaced:
+            try:
+                if self._are_settings_same():
+                    return True
+            except (KeyError, IndexError):
+                pass
+        return self._prepared()
+
+    def _prepared(self) -> bool:
+        optimizer = self.optimizer
+        self._are_settings_same = _no
+        optimizer._settle()
+        for group in self.groups:
+            group.check()
+        if not all(group.prepared() for group in self.groups):
+            return False
+        optimizer._counts_natively(self.groups)
+        if not optimizer._is_shown:
+            self._visits, self._replaced = optimizer._visits, changes.replaced
+            self._are_settings_same = self._question()
+        return True
+
+    def _question(self) -> Callable[[], bool]:
+        """Return the function that says whether all settings are the same objects as now."""
+        groups = self.optimizer.param_groups
+        space: dict[str, Any] = {"optimizer": self.optimizer, "groups": groups}
+        parts = [question for group in self.groups for question in group.questions(space)]
+        return asking(["optimizer.param_groups is groups", *parts], space)
+
+    def done(self) -> None:
+        """Note that the tasks have run."""
+        for group in self.groups:
+            group.mark()
+        if self._are_settings_same is _no:  # somebody may look at the state
+            self.optimizer._takes_back_state()
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that restores the current parameters and state."""
@@ -78,129 +160,5 @@ class OptimizerStep:
         return back
 
 
-class _Group:
-    """The parameters of one group that have a gradient."""
-
-    def __init__(self, optimizer: Any, number: int, parameters: list[Tensor]) -> None:
-        self.optimizer, self.number, self.parameters = optimizer, number, parameters
-        self.what = f"{type(optimizer).__name__}: group {number}"
-        self.flat: Flat | None = None
-        self._keys = [key for key in self.group if key not in ("params", "names")]
-        self._values: list[Any] = []
-        """The settings checked last, as they were in the group."""
-        self._is_plain = False
-        """Whether the settings are immutable, such as numbers."""
-        self._slots: tuple[str, ...] = ()
-        self._arrays_of_state: tuple[str, ...] = ()
-        self._settings: dict[str, Any] = {}
-        self._states: list[Any] = [None] * len(parameters)
-        self._held: list[tuple[dict[str, Any], str, Any]] = []
-        """Each parameter's state, the names of its arrays, and the arrays themselves."""
-        self._kernel, self._version = "", -1
-        self._run: Any = None
-
-    @property
-    def group(self) -> dict[str, Any]:
-        """The optimiser's group, looked up each time because loading a state replaces the dict."""
-        return self.optimizer.param_groups[self.number]  # type: ignore[no-any-return]
-
-    def homes(self) -> list[Any]:
-        """Return where the gradients should be computed."""
-        self.flat = self.optimizer._flat(self.parameters, self.group)
-        return [None] * len(self.parameters) if self.flat is None else self.flat.grads
-
-    def check(self) -> None:
-        """Check the settings if they have changed since the last step."""
-        group = self.group
-        values = [group[key] for key in self._keys]
-        if not self._is_plain or values != self._values:
-            self._settings = self.optimizer._checked(self.what, group)
-            self._values = values
-            self._is_plain = all(map(_cannot_change, values))
-            slots = tuple(self.optimizer._slots(self._settings))
-            if slots != self._slots:
-                self._slots, self._states = slots, [None] * len(self.parameters)
-                self._arrays_of_state = tuple(name for name in slots if name != "step")
-                if self.flat is not None:
-                    self.flat.add_slots(self._arrays_of_state)
-
-    def step(self, grads: tuple[Any, ...]) -> None:
-        """Change the parameters and the state."""
-        flat, settings = self.flat, self._settings
-        steps = self._steps()
-        if flat is None or steps is None or not flat.holds_values():
-            for parameter, grad in zip(self.parameters, grads, strict=True):
-                self.optimizer._take_step(parameter, grad, settings)
-            return
-        for view, grad in zip(flat.grads, grads, strict=True):
-            if grad is not view:
-                view[...] = grad
-        counts = steps >= 0
-        kernel, slots, numbers = self.optimizer._pass(steps + 1, settings)
-        if kernel != self._kernel or flat.version != self._version:
-            self._bind(kernel, slots)
-        numbers = (*numbers, -1.0 if settings.get("maximize") else 1.0)
-        self._run(numbers)
-        if counts:
-            for state in self._states:
-                state["step"] = steps + 1
-        when = changes.mark(flat.memory)
-        for parameter in self.parameters:
-            parameter._link.changed = when
-
-    def _bind(self, kernel: str, slots: tuple[str, ...]) -> None:
-        from chainrule.kernels import optimizers
-
-        assert self.flat is not None
-        self._version = self.flat.version
-        arrays = [self.flat.value, self.flat.grad, *(self.flat.slots[slot] for slot in slots)]
-        self._kernel, self._run = kernel, getattr(optimizers, kernel).bound(arrays)
-
-    def _steps(self) -> int | None:
-        """Return how many steps were taken, −1 if steps are not counted, None if parameters differ in their number.
-
-        State that was replaced from outside is first moved into the flat buffers.
-        """
-        state = self.optimizer.state
-        for parameter, mine in zip(self.parameters, self._states, strict=True):
-            if mine is None or state.get(parameter) is not mine:
-                if not self._takes_state():
-                    return None
-                break
-        else:
-            if not self._holds_state() and not self._takes_state():
-                return None
-        if "step" not in self._states[0]:
-            return -1
-        first: int = self._states[0]["step"]
-        for state in self._states:
-            if state["step"] != first:
-                return None
-        return first
-
-    def _takes_state(self) -> bool:
-        """Move the state of all parameters into the flat buffers; False if something else holds a part of it."""
-        self._states = [None] * len(self.parameters)
-        states = [self.optimizer._state_of(p, self._settings) for p in self.parameters]
-        if self.flat is not None and not self.flat.take_state(states):
-            return False
-        self._states = states
-        self._held = [] if self.flat is None else self.flat.held(states, self._arrays_of_state)
-        return True
-
-    def _holds_state(self) -> bool:
-        """Whether the arrays of the state are still those in the flat buffers."""
-        try:
-            for state, name, place in self._held:  # at every step: written out for speed
-                if state[name] is not place:
-                    return False
-        except KeyError:
-            return False
-        return True
-
-
-def _cannot_change(setting: Any) -> bool:
-    """Whether a setting is immutable: the numbers in a list may be replaced."""
-    if isinstance(setting, tuple):
-        return all(map(_cannot_change, setting))
-    return isinstance(setting, int | float | bool | str | None | np.generic)
+def _no() -> bool:
+    return False

@@ -134,6 +134,23 @@ class ClipNorm:
                 grad[...] = 0
         return np.float64(norm)
 
+    def tasks(self, grads: Sequence[Any], norm: Any) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none; what is not finite is left to Python."""
+        from chainrule.kernels import clipping
+
+        if not clipping.fits(grads):
+            return None
+        whole, factor = joined(grads), np.ones(1)
+        pieces = [g.reshape(-1) for g in grads] if whole is None else [whole]
+        made = clipping.clipped_norm(pieces, self.max_norm, EPS, norm, factor)
+
+        def rescue() -> None:
+            factor[0] = 1.0
+            norm[...] = self(*grads)
+
+        made[len(pieces)].rescue = rescue
+        return made
+
 
 class ClipValue:
     """`clip_grad_value_` in a compiled program."""
@@ -148,6 +165,12 @@ class ClipValue:
         for grad in grads:
             np.clip(grad, -self.clip_value, self.clip_value, out=grad)
 
+    def tasks(self, grads: Sequence[Any], _: Any) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none."""
+        from chainrule.kernels import clipping
+
+        return clipping.clipped([g.reshape(-1) for g in grads], self.clip_value) if clipping.fits(grads) else None
+
 
 class Scale:
     """`scale_grads_` in a compiled program."""
@@ -160,6 +183,12 @@ class Scale:
     def __call__(self, *grads: Any) -> None:
         """Multiply the gradients in place."""
         _scale(grads, self.factor)
+
+    def tasks(self, grads: Sequence[Any], _: Any) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none."""
+        from chainrule.kernels import clipping
+
+        return clipping.scaled([g.reshape(-1) for g in grads], self.factor) if clipping.fits(grads) else None
 
 
 def _captured(change: Any, parameters: dict[str, Tensor]) -> Any:

@@ -42,6 +42,8 @@ class Flat:
         self.values = self._views(self.value)
         self.grads = self._views(self.grad)
         self._taken: set[str] = set()
+        self.count = np.zeros(1, np.int64)
+        """How many steps have been taken, where machine code counts them."""
         self.version = 0
         """How often memory for state was allocated."""
         self.places: dict[str, list[Any]] = {}
@@ -64,6 +66,10 @@ class Flat:
         flat = self.slots[name] = aligned_zeros(self.value.size, self.value.dtype)
         # On loans, so that the reference count of a view counts the views made of it.
         self.places[name] = [np.asarray(Loan(view)) for view in self._views(flat)]
+
+    def arrays(self, slots: Sequence[str]) -> list[Any]:
+        """Return the buffers of the values, the gradients, and of state slots."""
+        return [self.value, self.grad, *(self.slots[slot] for slot in slots)]
 
     def holds_values(self) -> bool:
         """Whether every parameter's array is still its view of the buffer."""

@@ -43,13 +43,17 @@ class Optimizer(ABC):
     flags: ClassVar[tuple[str, ...]] = ("maximize",)
     """The settings that are True or False. With `maximize` the steps ascend the gradient."""
     param_groups: list[dict[str, Any]]
-    state: dict[Tensor, dict[str, Any]]
-    """The state that the updates keep for each parameter."""
+    _counting: Sequence[Any] = ()
+    """The groups' steps in machine code that count for themselves."""
+    _visits: int = 0
+    """How often something other than them may have changed the state."""
+    _is_shown: bool = False
+    """Whether somebody may hold the state, and so see and change it at any time."""
 
     def __init__(self, params: Any, **defaults: Any) -> None:
         self.defaults = self._checked(type(self).__name__, defaults)
         self.param_groups = []
-        self.state = {}
+        self._state: dict[Tensor, dict[str, Any]] = {}
         self._flats: dict[tuple[int, ...], Flat] = {}
         for group in self._listed(params):
             self.add_param_group(group)
@@ -117,6 +121,7 @@ class Optimizer(ABC):
         if running.capture is not None:
             self._note_step()
             return
+        self._takes_back_state()
         checked = [self._checked(f"{type(self).__name__}: group {k}", g) for k, g in enumerate(self.param_groups)]
         for settings in checked:
             for parameter in settings["params"]:
@@ -147,7 +152,7 @@ class Optimizer(ABC):
         return self._flats[key]
 
     def _state_of(self, parameter: Tensor, settings: dict[str, Any]) -> dict[str, Any]:
-        state = self.state.setdefault(parameter, {})
+        state = self._state.setdefault(parameter, {})
         for name, initial in self._slots(settings).items():
             if name not in state:
                 state[name] = 0 if name == "step" else np.full(parameter.shape, initial, parameter.dtype)
@@ -158,8 +163,21 @@ class Optimizer(ABC):
         """Return what `_update` keeps for a parameter: arrays of its shape, with their initial values, and "step"."""
 
     @abstractmethod
+    def _kernel(self, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+        """Return the kernel of an update, and the state slots that it takes in their order."""
+
+    @abstractmethod
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the numbers of a kernel except the sign; `step` counts from 1.
+
+        In arithmetic only (`chainrule.kernels.numbers`), since compiled programs make machine code of it: step and
+        settings may be symbols, except the `flags`.
+        """
+
     def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
         """Return the kernel of an update, the state slots that it takes, and its numbers; `step` counts from 1."""
+        kernel, slots = self._kernel(settings)
+        return kernel, slots, self._numbers(kernel, step, settings)
 
     @abstractmethod
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
@@ -176,9 +194,50 @@ class Optimizer(ABC):
 
     # State
 
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """The state that the updates keep for each parameter."""
+        self._takes_back_state()
+        self._is_shown = True
+        return self._state
+
+    @state.setter
+    def state(self, state: dict[Tensor, dict[str, Any]]) -> None:
+        self._counting = ()
+        self._takes_back_state()
+        self._state, self._is_shown = state, True
+
+    def _settle(self) -> None:
+        """Bring the counts of steps in the state up to date, where machine code has counted."""
+        for group in self._counting:
+            group.settle()
+
+    def _takes_back_state(self) -> None:
+        """Let machine code look at the state again before its next step: it is about to be changed."""
+        self._settle()
+        self._counting = ()
+        self._visits += 1
+
+    def _counts_natively(self, groups: Sequence[Any]) -> None:
+        """Remember who counts the steps: these groups' steps in machine code, and others of other parameters."""
+        flats, mine = {id(g.flat) for g in groups}, {id(p) for g in groups for p in g.parameters}
+        others = [group for group in self._counting if id(group.flat) not in flats]
+        if any(id(p) in mine for group in others for p in group.parameters):
+            self._takes_back_state()
+            others = []
+        self._counting = (*others, *groups)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the flat buffers, which do not hold a copy's parameters."""
-        return {**self.__dict__, "_flats": {}}
+        """Leave out what belongs to machine code and the flat buffers, which do not hold a copy's parameters."""
+        self._settle()
+        left = ("_state", "_counting", "_visits", "_is_shown")
+        own = {key: value for key, value in self.__dict__.items() if key not in left}
+        return {**own, "state": self._state, "_flats": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = dict(state)
+        self._state = own.pop("state")
+        self.__dict__.update(own)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state: under "state" a dict of arrays and numbers for each parameter, in order; under
@@ -191,12 +250,13 @@ class Optimizer(ABC):
         {'params': [0], 'lr': 0.1, 'lr_decay': 0.0, 'weight_decay': 0.0, 'initial_accumulator_value': 0.0, 'eps': 1e-10,
         'maximize': False}
         """
+        self._settle()
         place = {id(parameter): k for k, parameter in enumerate(self._parameters())}
         groups = [
             {"params": [place[id(p)] for p in group["params"]], **self._settings_of(group)}
             for group in self.param_groups
         ]
-        return {"state": [_copied(self.state.get(p, {})) for p in self._parameters()], "param_groups": groups}
+        return {"state": [_copied(self._state.get(p, {})) for p in self._parameters()], "param_groups": groups}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a `state_dict` of an optimiser of this kind with parameters of the same shapes; all or nothing.
@@ -222,7 +282,8 @@ class Optimizer(ABC):
             for (name, parameter, group), one in zip(rows, state["state"], strict=True)
             if one
         }
-        self.param_groups, self.state = groups, loaded
+        self.state = loaded
+        self.param_groups, self._is_shown = groups, False
 
     def _settings_of(self, group: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in group.items() if key not in ("params", "names")}

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from chainrule.kernels.numbers import where
+
 from .checks import BELOW_ONE, NOT_NEGATIVE, UP_TO_ONE
-from .optimizer import Optimizer, Pass, Ranges, given
+from .optimizer import Optimizer, Ranges, given
 
 
 class SGD(Optimizer):
@@ -58,12 +60,15 @@ class SGD(Optimizer):
     def _slots(self, settings: Mapping[str, Any]) -> dict[str, float]:
         return {"step": 0, "momentum_buffer": 0.0} if settings["momentum"] else {}
 
-    def _pass(self, step: int, settings: Mapping[str, Any]) -> Pass:
+    def _kernel(self, settings: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+        return ("sgd_momentum", ("momentum_buffer",)) if settings["momentum"] else ("sgd", ())
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:
         lr, momentum, weight_decay = settings["lr"], settings["momentum"], settings["weight_decay"]
-        if not momentum:
-            return "sgd", (), (lr, weight_decay)
-        share = 1.0 if step == 1 else 1 - settings["dampening"]
-        return "sgd_momentum", ("momentum_buffer",), (lr, momentum, share, settings["nesterov"], weight_decay)
+        if kernel == "sgd":
+            return lr, weight_decay
+        share = where(step == 1, 1.0, 1 - settings["dampening"])
+        return lr, momentum, share, settings["nesterov"], weight_decay
 
     def _descend(self, value: Any, grad: Any, states: Sequence[Any], numbers: Sequence[float]) -> None:
         lr, *of_momentum, weight_decay = numbers

@@ -34,12 +34,14 @@ COMPARISONS = {
     "ge": np.greater_equal,
     "eq": np.equal,
     "ne": np.not_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-    "xor": np.logical_xor,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
 }
 PARTS = {"real": np.real, "imag": np.imag}
-UNARY = {"pos": np.positive, "neg": np.negative, "abs": np.absolute, "invert": np.logical_not}
+UNARY = {"pos": np.positive, "neg": np.negative, "abs": np.absolute, "invert": np.invert}
 METHODS = {
     name: getattr(np, name)
     for name in (
@@ -105,6 +107,8 @@ def _attach() -> None:
         setattr(Tensor, f"__i{name}__", _in_place(table[function], SIGNS[name]))
     for name in ("and", "or", "xor"):
         setattr(Tensor, f"__i{name}__", _in_place(table[COMPARISONS[name]], SIGNS[name]))
+    for name in ("and", "or", "xor", "lshift", "rshift"):
+        setattr(Tensor, f"__r{name}__", _reflected(table[COMPARISONS[name]]))
     for name, part in PARTS.items():
         setattr(Tensor, name, _part(table[part]))
     for name, function in UNARY.items():

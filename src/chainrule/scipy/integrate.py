@@ -29,7 +29,7 @@ from chainrule.core.tree import flatten, unflatten
 from chainrule.rules.arrays.calculus import trapezoid
 from chainrule.rules.arrays.reduce import arrayed
 
-__all__ = ["odeint", "simpson", "solve_ivp", "trapezoid"]
+__all__ = ["cumulative_trapezoid", "odeint", "simpson", "solve_ivp", "trapezoid"]
 
 Function = Callable[..., Any]
 
@@ -55,6 +55,29 @@ def simpson(y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1) -
     whole = a + b
     terms = first * (2 - b / a) + middle * whole**2 / (a * b) + last * (2 - a / b)
     return (whole / 6 * terms).sum(axis=-1)
+
+
+def cumulative_trapezoid(
+    y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1, initial: float | None = None
+) -> Array:
+    """Return the running integral of samples along `axis` by the trapezoidal rule, one shorter than `y`.
+
+    The samples' places are `x`, or `dx` apart; with `initial=0` a zero stands in front.
+
+    >>> cumulative_trapezoid(np.array([1.0, 2.0, 3.0]))
+    array([1.5, 4. ])
+    """
+    y = np.moveaxis(arrayed(y), axis, -1)
+    if initial not in (None, 0):
+        raise ValueError(f"cumulative_trapezoid: got initial={initial!r}, expected None or 0, as in SciPy")
+    steps: Any = dx
+    if x is not None:
+        x = arrayed(x)
+        steps = np.diff(x) if x.ndim == 1 else np.diff(np.moveaxis(x, axis, -1))
+    total = np.cumsum((y[..., 1:] + y[..., :-1]) * (steps / 2), axis=-1)
+    if initial is not None:
+        total = np.concatenate([np.zeros((*total.shape[:-1], 1), total.dtype), total], axis=-1)
+    return np.moveaxis(total, -1, axis)
 
 
 class Solution(NamedTuple):

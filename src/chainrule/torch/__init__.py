@@ -10,20 +10,26 @@ differs.
 tensor([2., 4., 6.])
 """
 
+import math
 from types import ModuleType
 from typing import Any
 
 from chainrule._version import __version__
 
+from . import amp as amp
 from . import autograd as autograd
+from . import backends as backends
 from . import creation as _creation
+from . import cuda as cuda
 from . import diagonals as _diagonals
 from . import distributions as distributions
 from . import dtypes as _dtypes
 from . import elementwise as _elementwise
 from . import fft as fft
 from . import func as func
+from . import further as _further
 from . import indexing as _indexing
+from . import jit as jit
 from . import linalg as linalg
 from . import methods as _methods
 from . import nn as nn
@@ -32,21 +38,17 @@ from . import printing as _printing
 from . import products as _products
 from . import random as random
 from . import reductions as _reductions
+from . import serialization as serialization
 from . import shapes as _shapes
+from . import signal as signal
 from . import special as special
+from . import spectral as _spectral
+from . import testing as testing
+from . import typed as _typed
 from . import utils as utils
-from .accelerators import (
-    accelerator,
-    backends,
-    cuda,
-    get_num_threads,
-    mps,
-    set_float32_matmul_precision,
-    set_num_interop_threads,
-    set_num_threads,
-    use_deterministic_algorithms,
-    xpu,
-)
+from . import version as version
+from .absent import accelerator, mps, xpu
+from .amp import autocast
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -57,24 +59,32 @@ from .autograd import (
 )
 from .compiled import compile
 from .face import Tensor, values_of
+from .factoring import lu_solve, lu_unpack
+from .func import vmap
+from .installing import install
 from .linalg import (
+    LinAlgError,
     cholesky,
     cholesky_inverse,
     cholesky_solve,
+    det,
     inverse,
     logdet,
     matrix_exp,
     qr,
     slogdet,
 )
+from .linalg import householder_product as orgqr
 from .linalg import pinv as pinverse
 from .missing import explain
 from .nn.functional import (
     adaptive_avg_pool1d,
+    adaptive_max_pool1d,
     alpha_dropout,
     avg_pool1d,
     batch_norm,
     bilinear,
+    binary_cross_entropy_with_logits,
     celu,
     conv1d,
     conv2d,
@@ -84,8 +94,11 @@ from .nn.functional import (
     conv_transpose3d,
     cosine_embedding_loss,
     cosine_similarity,
+    ctc_loss,
     dropout,
     embedding,
+    embedding_bag,
+    feature_alpha_dropout,
     group_norm,
     hardshrink,
     hinge_embedding_loss,
@@ -108,6 +121,14 @@ from .nn.functional import (
 )
 from .random import Generator
 from .serialization import load, save
+from .threads import (
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
 
 _INTERNAL = frozenset(
     [
@@ -125,6 +146,19 @@ _INTERNAL = frozenset(
             "result_numpy",
         ),
         *("numpy_dtype", "of_numpy", "of_name", "check_device", "is_engine", "max_of", "vector_norm_of", "distances"),
+        *(
+            "symmetric",
+            "SHAPES",
+            "SVD",
+            "dtype_named",
+            "gammainc",
+            "gammaincc",
+            "faced",
+            "wrapped",
+            "unwrapped",
+            "values_of",
+            "as_values",
+        ),
         *("cross_along", "is_tensor_value", "rng_of", "text_of", "getitem", "AMinMax", "FillMethod"),
     ]
 )
@@ -144,7 +178,22 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in own.items()}
 
 
-_MODULES = (_dtypes, _creation, _elementwise, _reductions, _shapes, _diagonals, _indexing, _products, random, _printing)
+e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
+_MODULES = (
+    _dtypes,
+    _typed,
+    _creation,
+    _elementwise,
+    _reductions,
+    _shapes,
+    _diagonals,
+    _indexing,
+    _products,
+    random,
+    _printing,
+    _further,
+    _spectral,
+)
 _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)

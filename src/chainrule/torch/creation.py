@@ -1,5 +1,7 @@
 """Functions that make tensors: of data, of one value, of ranges, of the shape of others."""
 
+import functools
+import inspect
 import math
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 
 from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, result_numpy
-from .face import Tensor, unwrapped, wrapped
+from .face import F, Tensor, into, unwrapped, wrapped
 from .shapes import sizes
 from .values import as_values
 
@@ -66,25 +68,43 @@ def _of_shape(make: Any, size: tuple[Any, ...], dtype: Any, requires_grad: bool,
     return finished(make(sizes(unwrapped(size)), numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
 
+_WITHOUT_EFFECT = ("layout", "pin_memory", "memory_format")
+
+
+def making(function: F) -> F:
+    """Let a function that makes a tensor take `out=`, `size=`, and settings of memory, which have no effect."""
+    takes_sizes = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
+
+    @functools.wraps(function)
+    def made(*args: Any, **settings: Any) -> Any:
+        if not settings:
+            return function(*args)
+        for name in _WITHOUT_EFFECT:
+            settings.pop(name, None)
+        out = settings.pop("out", None)
+        if takes_sizes and "size" in settings:
+            args = (*args, settings.pop("size"))
+        found = function(*args, **settings)
+        return found if out is None else into(out, found)
+
+    return made  # type: ignore[return-value]
+
+
+@making
 def zeros(
     *size: Any,
-    out: Any = None,
     dtype: Any = None,
-    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    names: Any = None,
-    pin_memory: bool = False,
 ) -> Tensor:
     """Return zeros of a shape."""
     return _of_shape(np.zeros, size, dtype, requires_grad, device)
 
 
+@making
 def ones(
     *size: Any,
-    out: Any = None,
     dtype: Any = None,
-    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -92,49 +112,45 @@ def ones(
     return _of_shape(np.ones, size, dtype, requires_grad, device)
 
 
+@making
 def empty(
     *size: Any,
-    out: Any = None,
     dtype: Any = None,
-    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
 ) -> Tensor:
     """Return a tensor of a shape; its elements are zeros."""
     return _of_shape(np.zeros, size, dtype, requires_grad, device)
 
 
-def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+@making
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a shape."""
     return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
 
 
-def empty_permuted(
-    size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+@making
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a shape."""
     return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
 
 
-def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+@making
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a shape, filled with one value, whose kind decides the dtype."""
     value = np.asarray(value_of(unwrapped(fill_value)))
     kind = numpy_dtype(dtype) or (value.dtype if hasattr(fill_value, "shape") else result_numpy(value.item()))
     return finished(np.full(sizes((unwrapped(size),)), value, kind), requires_grad, device)
 
 
-def zeros_like(
-    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+@making
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros of the shape and dtype of a tensor."""
     return finished(np.zeros(input.shape, numpy_dtype(dtype) or input._x.dtype), requires_grad, device)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+@making
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones of the shape and dtype of a tensor."""
     return finished(np.ones(input.shape, numpy_dtype(dtype) or input._x.dtype), requires_grad, device)
 
@@ -142,13 +158,15 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
 empty_like = zeros_like
 
 
+@making
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor of the shape and dtype of another one, filled with one value."""
     return finished(np.full(input.shape, fill_value, numpy_dtype(dtype) or input._x.dtype), requires_grad, device)
 
 
+@making
 def arange(
     start: Any,
     end: Any = None,
@@ -157,7 +175,6 @@ def arange(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    **_: Any,
 ) -> Tensor:
     """Return the numbers from `start` up to but without `end`; integers of integers.
 
@@ -180,8 +197,9 @@ def range_(start: Any, end: Any, step: Any = 1, **settings: Any) -> Tensor:
     return arange(start, end + step / 2, step, **settings).to(settings.get("dtype") or default.floating)
 
 
+@making
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return `steps` numbers at equal distances from `start` to `end`."""
     first, last = (np.asarray(value_of(unwrapped(x)), np.float64) for x in (start, end))
@@ -190,6 +208,7 @@ def linspace(
     return finished((np.trunc(array) if kind.kind in "iu" else array).astype(kind), requires_grad, device)
 
 
+@making
 def logspace(
     start: Any,
     end: Any,
@@ -199,7 +218,6 @@ def logspace(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    **_: Any,
 ) -> Tensor:
     """Return `steps` powers of `base` at equal ratios."""
     first, last = (np.asarray(value_of(unwrapped(x)), np.float64) for x in (start, end))
@@ -207,9 +225,8 @@ def logspace(
     return finished(array.astype(numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
 
-def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+@making
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return the unit matrix."""
     return finished(np.eye(n, m, dtype=numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 

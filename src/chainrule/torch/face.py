@@ -477,17 +477,17 @@ def faced(function: F) -> F:
             out = None if takes_out else kwargs.pop("out", None)
             kwargs = {renamed.get(key, key): unwrapped(value) for key, value in kwargs.items()}
             if out is not None:
-                return _into(out, wrapped(function(*map(unwrapped, args), **kwargs)))
+                return into(out, wrapped(function(*map(unwrapped, args), **kwargs)))
         return wrapped(function(*map(unwrapped, args), **kwargs))
 
     return face  # type: ignore[return-value]
 
 
-def _into(out: Any, result: Any) -> Any:
+def into(out: Any, result: Any) -> Any:
     """Write a result to the tensors passed as `out=`, which get its shape."""
     if isinstance(out, tuple | list):
         for one, part in zip(out, result, strict=True):
-            _into(one, part)
+            into(one, part)
         return out
     if out.shape == result.shape:
         return out.copy_(result)
@@ -509,4 +509,4 @@ def values_of(x: Any) -> Any:
 
 register(Tensor, lambda x: ([x._x], None), lambda _, parts: wrapped(parts[0]))
 
-__all__ = ["F", "Tensor", "faced", "is_recording", "unwrapped", "values_of", "wrapped"]
+__all__ = ["F", "Tensor", "faced", "into", "is_recording", "unwrapped", "values_of", "wrapped"]

@@ -7,9 +7,21 @@ import numpy as np
 
 from chainrule.rules.elementary.compare import stop_gradient
 
+from . import factoring
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
+from .factoring import LinAlgError as LinAlgError
+from .factoring import cholesky_ex as cholesky_ex
+from .factoring import eig as eig
+from .factoring import eigvals as eigvals
+from .factoring import householder_product as householder_product
+from .factoring import inv_ex as inv_ex
+from .factoring import lu as lu
+from .factoring import lu_factor as lu_factor
+from .factoring import lu_factor_ex as lu_factor_ex
+from .factoring import solve_ex as solve_ex
 from .products import cross_along
+from .products import matmul as matmul
 from .products import matrix_power as matrix_power
 from .reductions import plain, vector_norm_of
 
@@ -41,14 +53,6 @@ class SlogDet(NamedTuple):
 
     sign: Any
     logabsdet: Any
-
-
-class LU(NamedTuple):
-    """What `lu` returns."""
-
-    P: Any
-    L: Any
-    U: Any
 
 
 def _turned(x: Any) -> Any:
@@ -334,3 +338,4 @@ def matrix_exp(A: Any) -> Any:
 
 
 inverse = inv
+lu_solve = factoring.linalg_lu_solve

@@ -7,7 +7,19 @@ import numpy as np
 
 from chainrule.core.tensor import value_of
 
-from . import creation, diagonals, elementwise, indexing, products, random, reductions, shapes
+from . import (
+    creation,
+    diagonals,
+    elementwise,
+    factoring,
+    indexing,
+    linalg,
+    products,
+    random,
+    reductions,
+    shapes,
+    special,
+)
 from .dtypes import dtype
 from .face import Tensor, unwrapped, wrapped
 from .writing import assign
@@ -113,6 +125,12 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
         ),
         *("baddbmm", "addbmm", "matrix_power"),
     ),
+    linalg: (
+        *("det", "logdet", "slogdet", "inverse", "cholesky", "cholesky_inverse", "cholesky_solve", "qr", "pinv"),
+        *("matrix_exp", "lstsq"),
+    ),
+    factoring: ("lu_solve",),
+    special: ("xlog1py",),
     random: ("multinomial", "bernoulli"),
 }
 IN_PLACE = (
@@ -138,10 +156,30 @@ IN_PLACE = (
     *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "eq", "ne", "lt", "le", "gt", "ge", "hypot", "atan2"),
     *("cumsum", "cumprod", "renorm", "tril", "triu", "index_add", "index_copy", "index_fill", "index_put", "scatter"),
     *("scatter_add", "scatter_reduce", "masked_fill", "masked_scatter", "put", "addmm", "addmv", "addr", "baddbmm"),
+    *("acosh", "asinh", "atanh", "arccos", "arcsin", "arctan", "arccosh", "arcsinh", "arctanh", "arctan2", "absolute"),
+    *(
+        "negative",
+        "fix",
+        "sgn",
+        "greater",
+        "greater_equal",
+        "less",
+        "less_equal",
+        "not_equal",
+        "float_power",
+        "gcd",
+        "lcm",
+    ),
+    *("ldexp", "mvlgamma", "nextafter", "bitwise_left_shift", "bitwise_right_shift", "conj_physical"),
     *("addbmm", "xlogy", "digamma", "lgamma", "i0", "sinc", "heaviside", "deg2rad", "rad2deg", "copysign"),
 )
-_PREDICATES = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"})
-VIEWS_IN_PLACE = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
+_PREDICATES = frozenset(
+    [
+        *("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"),
+        *("not_equal", "less", "less_equal", "greater", "greater_equal"),
+    ]
+)
+VIEWS_IN_PLACE = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided")
 OPERATORS = {
     **{"__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div", "__pow__": "pow"},
     **{"__floordiv__": "floor_divide", "__mod__": "remainder", "__lt__": "lt", "__le__": "le", "__gt__": "gt"},
@@ -245,9 +283,9 @@ def _as(target: dtype) -> Method:
 
 def _new(make: Method) -> Method:
     def made(
-        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **settings: Any
     ) -> Any:
-        return make(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return make(*size, dtype=dtype or self.dtype, requires_grad=requires_grad, **settings)
 
     return made
 

@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.core.random import default_generator, seed
 from chainrule.core.tensor import value_of
 
-from .creation import finished
+from .creation import finished, making
 from .dtypes import check_device, default, numpy_dtype
 from .face import Tensor, unwrapped, values_of
 from .shapes import sizes
@@ -117,22 +117,32 @@ def _drawn(draw: Any, size: tuple[Any, ...], dtype: Any, requires_grad: bool, de
     return finished(array.astype(numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
 
+@making
 def rand(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return numbers uniform in [0, 1)."""
     return _drawn(rng_of(generator).random, size, dtype, requires_grad, device)
 
 
+@making
 def randn(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return standard normal numbers."""
     return _drawn(rng_of(generator).standard_normal, size, dtype, requires_grad, device)
 
 
+@making
 def randint(
-    low: Any, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, **settings: Any
+    low: Any = 0,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return integers from `low` (0 by default) up to but without `high`: `randint(high, size)` works as well."""
     if size is None:
@@ -140,14 +150,11 @@ def randint(
     if high is None:
         low, high = 0, low
     drawn = rng_of(generator).integers(int(low), int(high), sizes((unwrapped(size),)))
-    return finished(
-        np.asarray(drawn).astype(numpy_dtype(dtype) or np.int64),
-        settings.get("requires_grad", False),
-        settings.get("device"),
-    )
+    return finished(np.asarray(drawn).astype(numpy_dtype(dtype) or np.int64), requires_grad, device)
 
 
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+@making
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Return the numbers below n in random order."""
     return finished(rng_of(generator).permutation(n).astype(numpy_dtype(dtype) or np.int64), False, device)
 
@@ -156,25 +163,27 @@ def _kind(input: Tensor, dtype: Any) -> Any:
     return dtype if dtype is not None else input.dtype
 
 
+@making
 def rand_like(input: Tensor, *, dtype: Any = None, generator: Any = None, **settings: Any) -> Tensor:
     """Return numbers uniform in [0, 1), in the shape of a tensor."""
     return rand(tuple(input.shape), dtype=_kind(input, dtype), generator=generator, **settings)
 
 
+@making
 def randn_like(input: Tensor, *, dtype: Any = None, generator: Any = None, **settings: Any) -> Tensor:
     """Return standard normal numbers, in the shape of a tensor."""
     return randn(tuple(input.shape), dtype=_kind(input, dtype), generator=generator, **settings)
 
 
+@making
 def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: Any = None, **settings: Any) -> Tensor:
     """Return random integers in the shape and dtype of a tensor."""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, tuple(input.shape), dtype=_kind(input, dtype), **settings)
 
 
-def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, **_: Any
-) -> Tensor:
+@making
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None) -> Tensor:
     """Return normal numbers of the given means and standard deviations."""
     m, s = (value_of(unwrapped(x)) for x in (mean, std))
     if np.any(np.asarray(s) < 0):

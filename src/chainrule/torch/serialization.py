@@ -1,21 +1,22 @@
-"""`torch.save` and `torch.load` of state dicts: a safetensors file, no pickle.
+"""`torch.save` and `torch.load`: a safetensors file, no pickle.
 
-A file holds tensors under paths, and the rest (numbers, strings, lists, dicts) as JSON in its header, so nested
-checkpoints such as `{"model": model.state_dict(), "epoch": 3}` come back as they were. PyTorch reads the tensors with
-`safetensors.torch.load_file`, and `load` reads what `safetensors.torch.save_file` writes.
+A file holds tensors under paths, and the rest (numbers, strings, lists, dicts, modules) as JSON in its header, so
+nested checkpoints such as `{"model": model.state_dict(), "epoch": 3}` come back as they were. PyTorch reads the tensors
+with `safetensors.torch.load_file`, and `load` reads what `safetensors.torch.save_file` writes.
 """
 
+import contextlib
 import json
 import struct
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .dtypes import dtype, of_name
-from .face import Tensor, values_of, wrapped
+from .face import wrapped
+from .packing import Packer, Unpacker, import_path, imported
 
 NAMES = {
     **{"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1"},
@@ -25,49 +26,46 @@ _OF_NUMPY = {np.dtype(kind): name for name, kind in NAMES.items()}
 _STRUCTURE = "chainrule"
 
 
-def _packed(x: Any, path: str, tensors: dict[str, Any]) -> Any:
-    """Return the JSON of a tree; its tensors are put into `tensors`."""
-    if isinstance(x, Tensor | np.ndarray):
-        tensors[path] = values_of(x)
-        return {"array" if isinstance(x, np.ndarray) else "tensor": path}
-    if isinstance(x, Mapping):
-        return {"dict": [[_key(k), _packed(v, f"{path}.{k}" if path else str(k), tensors)] for k, v in x.items()]}
-    if isinstance(x, list | tuple):
-        items = [_packed(v, f"{path}.{k}" if path else str(k), tensors) for k, v in enumerate(x)]
-        return {"tuple" if isinstance(x, tuple) else "list": items}
-    if isinstance(x, dtype):
-        return {"dtype": x.name}
-    if isinstance(x, np.generic):
-        x = x.item()
-    if x is None or isinstance(x, bool | int | float | str):
-        return {"value": x}
-    raise TypeError(
-        f"save: {path or 'the object'} is a {type(x).__name__}, expected tensors, numbers, strings, lists and dicts of "
-        f"them; of a module save model.state_dict()"
-    )
+_SAFE: list[str] = []
 
 
-def _key(k: Any) -> Any:
-    if not isinstance(k, str | int):
-        raise TypeError(f"save: expected keys that are strings or integers, got {type(k).__name__}")
-    return k
+def add_safe_globals(safe_globals: Iterable[Any]) -> None:
+    """Allow classes and functions in files that are loaded with `weights_only=True`."""
+    _SAFE.extend(import_path(one) for one in safe_globals)
 
 
-def _unpacked(x: Any, tensors: dict[str, Any]) -> Any:
-    ((kind, value),) = x.items()
-    if kind in ("tensor", "array"):
-        return tensors[value] if kind == "array" else wrapped(tensors[value])
-    if kind == "dict":
-        return {k: _unpacked(v, tensors) for k, v in value}
-    if kind in ("list", "tuple"):
-        items = [_unpacked(v, tensors) for v in value]
-        return items if kind == "list" else tuple(items)
-    return of_name(value) if kind == "dtype" else value
+def get_safe_globals() -> list[Any]:
+    """Return the classes and functions that are allowed."""
+    return [imported(where) for where in _SAFE]
+
+
+def clear_safe_globals() -> None:
+    """Allow none any more."""
+    _SAFE.clear()
+
+
+@contextlib.contextmanager
+def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
+    """Allow classes and functions within a `with` block."""
+    before = list(_SAFE)
+    add_safe_globals(safe_globals)
+    try:
+        yield
+    finally:
+        _SAFE[:] = before
+
+
+def _is_safe(where: str) -> bool:
+    return where in _SAFE
+
+
+def _any(_: str) -> bool:
+    return True
 
 
 def _bytes(obj: Any) -> bytes:
-    tensors: dict[str, Any] = {}
-    structure = _packed(obj, "", tensors)
+    pack = Packer()
+    structure, tensors = pack(obj), pack.arrays
     header: dict[str, Any] = {"__metadata__": {"format": "pt", _STRUCTURE: json.dumps(structure)}}
     parts, at = [], 0
     for name, array in tensors.items():
@@ -85,9 +83,10 @@ def _bytes(obj: Any) -> bytes:
 
 
 def save(obj: Any, f: Any, **_: Any) -> None:
-    """Write a state dict, or nested dicts and lists of tensors, numbers and strings, to a file.
+    """Write a state dict, a module, or nested dicts and lists of tensors, numbers and strings, to a file.
 
-    Raises TypeError for other objects, such as a module: nothing is pickled.
+    A module is its tensors, its other attributes, and the names under which its class and functions are imported.
+    Raises TypeError for what cannot be written like that: nothing is pickled.
 
     >>> import chainrule.torch as torch
     >>> import io
@@ -107,6 +106,8 @@ def save(obj: Any, f: Any, **_: Any) -> None:
 def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **_: Any) -> Any:
     """Return what a file of `save`, or any safetensors file, holds.
 
+    With `weights_only=False` the classes and functions that a saved module names are imported; by default only those of
+    `add_safe_globals`. Nothing else is run, not even `__init__`; but a loaded module calls the functions it names.
     Raises ValueError for another file: one of PyTorch's own is a pickle, which may run code.
     """
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
@@ -125,7 +126,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **_: An
     tensors = {name: _array(data[8 + size :], entry, name) for name, entry in header.items()}
     if structure is None:
         return OrderedDict((name, wrapped(array)) for name, array in tensors.items())
-    return _unpacked(json.loads(structure), tensors)
+    return Unpacker(tensors, _is_safe if weights_only else _any)(json.loads(structure))
 
 
 def _array(data: bytes, entry: dict[str, Any], name: str) -> Any:

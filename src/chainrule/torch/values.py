@@ -19,7 +19,13 @@ def _plain(x: Any) -> Any:
     x = raw(x)
     if isinstance(x, Engine):
         return np.asarray(value_of(x))
-    return [_plain(part) for part in x] if isinstance(x, list | tuple | range) else x
+    return [_number(part) for part in x] if isinstance(x, list | tuple | range) else x
+
+
+def _number(part: Any) -> Any:
+    """Return an item of a list: a tensor of one element counts as a number, whatever its shape."""
+    found = _plain(part)
+    return found.reshape(()) if hasattr(part, "__chainrule__") and found.size == 1 else found
 
 
 def as_values(data: Any, dtype: Any = None) -> Any:

@@ -31,6 +31,14 @@ class Score:
             self._labels += int(np.sum(counted))
             self._right += int(np.sum(counted & (output.argmax(axis=-1) == y)))
 
+    def add_steps(self, values: list[float], size: int, labels: int, right: int) -> None:
+        """Count batches of one size: their losses, and how many of how many labels were right."""
+        self.samples += size * len(values)
+        for value in values:  # in the order and with the rounding of one batch after the other
+            self._total += value if self._is_sum else value * size
+        self._labels += labels
+        self._right += right
+
     def sums(self) -> tuple[float, float, float, float]:
         """Return the running sums: samples, losses, labels, and correct labels."""
         return self.samples, self._total, self._labels, self._right

@@ -8,16 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.data.loader import Rows
 from chainrule.nn.mode import in_mode
 from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 
 from .alone import Alone
-from .batches import check_set
+from .batches import batches, check_set
 from .callbacks import Callback, Run, monitored
 from .evaluation import Score
 from .history import History, Row
 from .interrupt import WholeSteps
 from .step import NonFiniteError, TrainingStep
+from .whole import is_possible
 
 __all__ = ["NonFiniteError", "fit"]
 
@@ -119,20 +121,10 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     """Train for one epoch, validate, and return the epoch's row."""
     run, started = trainer.run, time.perf_counter()
     run.model.train()
-    score, norms = Score(run.loss), []
-    lr = run.optimizer.param_groups[0]["lr"]
-    stream = trainer.parallel.shares(run.loader)
+    score = Score(run.loss)
     run.batch = 0
-    while group := list(islice(stream, accumulate)):
-        lr = run.optimizer.param_groups[0]["lr"]
-        trainer.training_step.take(group, score)
-        run.history.compiled = trainer.training_step.says
-        _advance(trainer.step_scheduler, {"loss": run.batch_loss})
-        norms.append(run.grad_norm)
-        trainer.tell("on_batch_end")
-        # After an epoch's last batch wait for its end: a loader restored in between would be empty.
-        if len(group) == accumulate and getattr(run.loader, "batches_left", True):
-            trainer.parallel.safe_point()
+    rows = run.loader.rows() if accumulate == 1 and trainer.is_whole else None
+    lr, norms = _in_slices(trainer, rows, score) if rows is not None else _by_batches(trainer, accumulate, score)
     if not norms:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
@@ -149,6 +141,40 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     return trainer.parallel.agreed(row)
 
 
+def _by_batches(trainer: "_Trainer", accumulate: int, score: Score) -> tuple[float, list[float]]:
+    """Take the steps of an epoch; return the learning rate of the last one, and the norms of all gradients."""
+    run, norms = trainer.run, list[float]()
+    lr = run.optimizer.param_groups[0]["lr"]
+    stream = trainer.parallel.shares(run.loader)
+    while group := list(islice(stream, accumulate)):
+        lr = run.optimizer.param_groups[0]["lr"]
+        trainer.training_step.take(group, score)
+        run.history.compiled = trainer.training_step.says
+        _advance(trainer.step_scheduler, {"loss": run.batch_loss})
+        norms.append(run.grad_norm)
+        trainer.tell("on_batch_end")
+        # After an epoch's last batch wait for its end: a loader restored in between would be empty.
+        if len(group) == accumulate and getattr(run.loader, "batches_left", True):
+            trainer.parallel.safe_point()
+    return lr, norms
+
+
+def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, list[float]]:
+    """Do the same as `_by_batches`, with as many steps at once as machine code can take."""
+    run, step, norms = trainer.run, trainer.training_step, list[float]()
+    lr = run.optimizer.param_groups[0]["lr"]
+    while rows.left:
+        lr = run.optimizer.param_groups[0]["lr"]
+        if not step.take_several(rows, score, norms):
+            step.take(list(batches([rows.fetch()], "fit")), score)
+            norms.append(run.grad_norm)
+        run.history.compiled = step.says
+        if rows.left:
+            trainer.parallel.safe_point()
+    rows.close()
+    return lr, norms
+
+
 class _Trainer:
     """Takes the steps of a run, and notifies its callbacks."""
 
@@ -158,6 +184,8 @@ class _Trainer:
         self.callbacks = [c for c in callbacks if parallel.leads or getattr(c, "every_rank", False)]
         self.step_scheduler = step_scheduler
         self.training_step: TrainingStep
+        self.is_whole = step_scheduler is None and is_possible(run, self.callbacks, parallel)
+        """Whether nobody asks for single steps."""
 
     @contextmanager
     def closing(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from chainrule.core.errors import CaptureError, GradientError, Portable
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect
 from chainrule.data.checks import check_finite
+from chainrule.data.loader import Rows
 from chainrule.kernels.suitable import numba_is_off
 from chainrule.optim import clip_grad_norm_, scale_grads_
 
@@ -18,6 +19,7 @@ from .alone import Alone, Part
 from .batches import Batch, cast, model_dtype, setting
 from .callbacks import Run
 from .evaluation import Score, forward
+from .whole import Slices
 from .worth import pays, samples, size
 
 UNBOUNDED = float(np.finfo(np.float64).max)
@@ -71,6 +73,7 @@ class TrainingStep:
         """Those of the whole run, wherever it was stopped."""
         self.says = "not compiled: steps of several batches are not"
         self._compiled: Compiled | None = None
+        self._slices: Slices | None = None
         self._is_decided = False
         if mode is False or self.kept == AS_WRITTEN:
             before = run.history.compiled if self.kept else None
@@ -86,6 +89,14 @@ class TrainingStep:
                 if self._compiled is not None and self._take_compiled(group[0], score):
                     return
             self._take_as_written(group, score)
+
+    def take_several(self, rows: Rows, score: Score, norms: list[float]) -> int:
+        """Take steps on batches that lie in memory as one call; return how many, none where each is by itself."""
+        if self._compiled is None or not self.checked:
+            return 0
+        if self._slices is None:
+            self._slices = Slices(self.run, self._compiled)
+        return self._slices.take(rows, score, norms)
 
     # As it is written
 
@@ -180,7 +191,7 @@ class TrainingStep:
         if self.parallel.size > 1:
             # The rest depends on all processes, and has to be the same to the bit in those without a sample, too.
             return value, output, value
-        effect(_refuse_not_finite, value, writes=())
+        effect(RefuseNotFinite(), value, writes=())
         norm = clip_grad_norm_(self.parameters, self.max_norm)
         run.optimizer.step()
         return value, output, norm
@@ -214,6 +225,22 @@ class TrainingStep:
         return True
 
 
-def _refuse_not_finite(value: Any) -> None:
-    if not math.isfinite(value):
-        raise _LossNotFinite
+class RefuseNotFinite:
+    """The effect that stops a step whose loss is not finite, before it changes anything."""
+
+    name = "refuse a loss that is not finite"
+
+    def __call__(self, value: Any) -> None:
+        """Raise an error if the loss is not finite."""
+        if not math.isfinite(value):
+            raise _LossNotFinite
+
+    def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
+        """Return the same in machine code."""
+        from chainrule.kernels import clipping
+
+        if not clipping.fits(arrays):
+            return None
+        made = clipping.finite(arrays[0])
+        made.rescue = lambda: self(arrays[0])
+        return [made]

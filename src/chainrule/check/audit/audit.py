@@ -25,6 +25,7 @@ from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.operation import REGISTRY
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Leaf, Node
+from chainrule.rules.arrays.bits import LOGICAL
 from chainrule.rules.arrays.questions import QUESTIONS
 from chainrule.rules.elementary.trigonometric import Tanh
 from chainrule.rules.refused import REASONS
@@ -109,7 +110,7 @@ def _implemented(name: str, function: Callable[..., Any], implementation: Callab
     for record in REGISTRY.values():
         if record.apply is implementation:
             return AuditEntry(name, "constant" if record.kind == "constant" else "operation", record.name)
-    if function in QUESTIONS:
+    if function in QUESTIONS or function in LOGICAL:
         return AuditEntry(name, "constant", "NumPy's own answer")
     found = _operations_of(name, function)
     if found is None:

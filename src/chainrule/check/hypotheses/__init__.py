@@ -11,6 +11,8 @@ from .broadcasting import sums
 from .candidate import CODES, Candidate, Detail, Hypothesis
 from .factors import elementwise, multiples
 from .parts import contributions, partial
+from .paths import along_paths
+from .rows import balanced, shared_out
 from .squares import right_when_square
 from .substitutions import recotangented, substituted
 from .terms import lacking
@@ -23,7 +25,7 @@ STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (0.0, (multiples,)),
     (2.0, (rearranged,)),
     (2.0, (sums, recotangented)),
-    (2.8, (partial, lacking, contributions)),
+    (2.7, (partial, balanced, shared_out, along_paths, lacking, contributions)),
     (3.0, (substituted, right_when_square, elementwise)),
 )
 """The families of hypotheses, each stage with the cost of its simplest member: a stage is skipped once there is an

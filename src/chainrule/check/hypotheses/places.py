@@ -107,6 +107,9 @@ def _values(shape: tuple[int, ...], context: Context) -> dict[str, Array]:
                 break
             except ValueError:
                 continue
+    for (name, a), (other, b) in combinations(list(found.items()), 2):
+        if "y" not in (name, other):
+            found[f"{name} − {other}"] = a - b
     return found
 
 

@@ -2,8 +2,9 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 from .sites import Edit, Site, calls, edit_at, text_of
@@ -118,6 +119,22 @@ def _other_orders(site: Site, node: ast.Call, k: int) -> Iterator[Edit]:
             yield edit_at(
                 site, "axes-swapped", "the axes are in the wrong order", 1.3, ast.Call(node.func, args, node.keywords)
             )
+
+
+def subscripts(site: Site) -> Iterator[Edit]:
+    """Swap two letters of the result, or of a factor, of an einsum."""
+    node = site.node
+    is_first = isinstance(site.parent, ast.Call) and calls(site.parent, "einsum") and site.place[1:] == ("args", 0)
+    if not is_first or not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return
+    for k, letters in enumerate(parts := re.split(r"(->|,)", node.value.replace(" ", ""))):
+        for i, j in combinations(range(len(letters)), 2) if letters.isalpha() else ():
+            swapped = list(letters)
+            swapped[i], swapped[j] = letters[j], letters[i]
+            new = ast.Constant("".join([*parts[:k], "".join(swapped), *parts[k + 1 :]]))
+            code = "transposed" if len(letters) == 2 else "axes-swapped"
+            what = f"the axes {letters[i]} and {letters[j]} are swapped in {letters}"
+            yield edit_at(site, code, what, 1.15, new)
 
 
 def signs(site: Site) -> Iterator[Edit]:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import additions, changes, classics, windows
+from . import additions, changes, classics, compounds, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
@@ -14,7 +14,9 @@ def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | Non
     `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
     """
     atoms = atoms_of(tree)
-    found = [edit for site in sites(tree) for edit in _of_site(site, atoms, small, space or {})]
+    found, unread = [], compounds.unread(tree)
+    for site in sites(tree):
+        found += [*_of_site(site, atoms, small, space or {}), *compounds.forgotten(site, unread)]
     for statement in _statements(tree):
         found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]
     return sorted(found, key=lambda e: e.cost)
@@ -39,5 +41,9 @@ def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], spac
     yield from changes.calls_changed(site)
     yield from additions.variables(site, atoms, space)
     yield from additions.added(site, atoms)
+    yield from changes.subscripts(site)
+    yield from compounds.compounds(site, atoms)
+    yield from compounds.given_numbers(site, small)
+    yield from compounds.signs_of(site, atoms, classics.library_of(space))
     yield from windows.windows(site, atoms)
     yield from classics.classics(site, atoms, space)

@@ -4,13 +4,28 @@ import ast
 import dis
 import inspect
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
 Definition = ast.FunctionDef | ast.Lambda
 
 
-class FunctionSource:
+class Program(ABC):
+    """A function under repair: its tree, which edits change, its file, its name, and the names that it can use."""
+
+    tree: Definition
+    file: str
+    name: str
+    space: Mapping[str, Any]
+
+    @abstractmethod
+    def compiled(self) -> Callable[..., Any] | None:
+        """Return the function as the tree says now, or None where that is no function."""
+
+
+class FunctionSource(Program):
     """The source of one Python function, which can be compiled again after a change to its tree.
 
     Raises ValueError if there is no source, or if it does not compile to this very function.
@@ -23,7 +38,8 @@ class FunctionSource:
             module = ast.parse("".join(lines))
         except (OSError, TypeError, SyntaxError, IndentationError) as error:
             raise ValueError(f"{function.__name__}: no source") from error
-        self.file = function.__code__.co_filename
+        self.file, self.name = function.__code__.co_filename, function.__name__
+        self.space = function.__globals__
         self.tree = self._found(module)
         self.body: list[ast.stmt] = self.tree.body if isinstance(self.tree, ast.FunctionDef) else []
 

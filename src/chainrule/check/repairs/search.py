@@ -18,13 +18,11 @@ from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
 from .intermediate import first_wrong
-from .program import FunctionSource
+from .program import FunctionSource, Program
 from .sites import Edit
 
 SECONDS = 2.0
-"""How much of the processor's time the changes may take: on a busy machine as many are tried as on an idle one."""
-LONGEST = 20.0
-"""Seconds by the clock after which no further change is tried."""
+"""The usual share of `Subject.effort` and `Subject.longest`: for 1.0, half of each is spent."""
 POINTS = 3
 """At how many other points a repaired gradient must be right."""
 SURE = 1.3
@@ -55,9 +53,9 @@ class Repair:
     """A change that makes a gradient right here, with the subject that has it."""
 
     edit: Edit
-    program: FunctionSource
+    program: Program
     subject: Subject
-    function: FunctionType
+    function: Callable[..., Any]
 
 
 def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
@@ -115,17 +113,18 @@ def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis
         text=text,
         line=edit.line,
         file=repair.program.file,
-        function=repair.program.function.__name__,
+        function=repair.program.name,
         written=edit.written,
         wanted=edit.wanted,
         what=edit.what,
         sure=edit.cost < SURE,
     )
-    original = (before, repair.program.function.__code__)
-    changed = (repair.subject, repair.function.__code__)
-    wrong = first_wrong(repair.program.tree, original, changed, context.arguments, context.y_bar)
-    if wrong is not None:
-        detail["first_wrong"], detail["first_wrong_line"] = wrong
+    if isinstance(repair.program, FunctionSource) and isinstance(repair.function, FunctionType):
+        original = (before, repair.program.function.__code__)
+        changed = (repair.subject, repair.function.__code__)
+        wrong = first_wrong(repair.program.tree, original, changed, context.arguments, context.y_bar)
+        if wrong is not None:
+            detail["first_wrong"], detail["first_wrong_line"] = wrong
     return Hypothesis(edit.code, detail, 1.0)
 
 
@@ -137,15 +136,15 @@ def _repairs(
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
     tried.sort(key=lambda t: (not known or t[0].key not in known, t[0].cost))
-    end, latest = time.thread_time() + seconds, time.perf_counter() + LONGEST * seconds / SECONDS
-    for edit, program, rebuilt in tried:
+    share = seconds / SECONDS
+    end, latest = time.thread_time() + share * subject.effort, time.perf_counter() + share * subject.longest
+    for edit, program, rebuilt, function, changed in _made(tried, subject.at_once):
         if time.thread_time() > end or time.perf_counter() > latest:
             return
         if edit.cost > limit.cost:
             if edit.key in known:
                 continue
             return
-        function, changed = _changed(edit, program, rebuilt)
         if function is None or changed is None or not _fits(changed, context):
             continue
         # Where another value does as well, what was wrong is not the sign: the value no longer counts at all.
@@ -156,9 +155,17 @@ def _repairs(
         yield Repair(edit, program, changed, function)
 
 
+def _made(
+    tried: Sequence[tuple[Edit, Program, Callable[[Any], Subject | None]]], at_once: int
+) -> Iterator[tuple[Edit, Program, Callable[[Any], Subject | None], Callable[..., Any] | None, Subject | None]]:
+    """Yield each change with the function and the subject that have it, of which so many are made at once."""
+    for k in range(0, len(tried), at_once):
+        yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once]]
+
+
 def _changed(
-    edit: Edit, program: FunctionSource, rebuilt: Callable[[FunctionType], Subject | None]
-) -> tuple[FunctionType | None, Subject | None]:
+    edit: Edit, program: Program, rebuilt: Callable[[Any], Subject | None]
+) -> tuple[Callable[..., Any] | None, Subject | None]:
     """Return the function with a change made, and the subject that has it; None where that is no function."""
     undo = edit.apply()
     function = program.compiled()
@@ -166,17 +173,15 @@ def _changed(
     return function, None if function is None else rebuilt(function)
 
 
-def _programs(
-    subject: Subject,
-) -> Iterator[tuple[FunctionSource, Callable[[FunctionType], Subject | None], list[Edit]]]:
+def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[Any], Subject | None], list[Edit]]]:
     """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
     small = _small_numbers(subject)
     for function, rebuilt in subject.editable():
         try:
-            program = FunctionSource(function)
+            program = function if isinstance(function, Program) else FunctionSource(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree, small, function.__globals__)
+        yield program, rebuilt, edits(program.tree, small, program.space)
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:

@@ -32,6 +32,7 @@ from .subject import (
     parted,
     shortened,
 )
+from .trace import Trace, traced, with_our_numpy
 
 Function = Callable[..., Any]
 
@@ -169,7 +170,7 @@ class FunctionSubject(Subject):
         f, positional = self._assembled(self._dressed(arguments))
         assert self.rule is not None
         bar = y_bar
-        if len(_floating_leaves(f(*copy.deepcopy(positional), **self.settings))) > 1:
+        if self._has_several_outputs:
             outputs, structure = flatten(f(*copy.deepcopy(positional), **self.settings))
             bar = unflatten(structure, parted(y_bar, outputs))
         result = self.rule(bar, *positional, **self.settings)
@@ -187,6 +188,11 @@ class FunctionSubject(Subject):
         for k, gradient in zip(floating, gradients, strict=True):
             found += _gradients_of(positional[k], gradient, f"{self.backward_name}: argument {k}")
         return dict(zip(self.arguments, (value_of(g) for g in found), strict=True))
+
+    @functools.cached_property
+    def _has_several_outputs(self) -> bool:
+        f, positional = self._assembled(self._dressed(self.arguments))
+        return len(_floating_leaves(f(*copy.deepcopy(positional), **self.settings))) > 1
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode: the user's, or chainrule's if every operation has it."""
@@ -263,6 +269,21 @@ class FunctionSubject(Subject):
             return self._outputs(dict(zip(names, leaves, strict=True)))
 
         return formula_of(run, self.arguments, name) if self.rule is not None else ""
+
+    def trace(self, arguments: Arrays) -> Trace | None:
+        """Run the function on the tape, if the gradient is written by hand."""
+        if self.rule is None:
+            return None
+        twin, names = copy.copy(self), list(arguments)
+        twin._rebind = functools.partial(rebound, with_our_numpy(self.f), [])
+        found = None
+        for subject in (self, twin):
+
+            def run(*leaves: Any, subject: FunctionSubject = subject) -> list[Any]:
+                return subject._outputs(dict(zip(names, leaves, strict=True)))
+
+            found = found or traced(run, arguments)
+        return found
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
         """Yield the rule, and the user's functions that it calls."""

@@ -3,7 +3,6 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,13 @@ class Subject(ABC):
     arguments: dict[str, Array]
     backward_name: str = ""
     source: Source | None = None
+    effort: float = 2.0
+    """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
+    many are tried as on an idle one."""
+    longest: float = 20.0
+    """Seconds by the clock after which no further change is tried."""
+    at_once: int = 1
+    """How many changed functions are made before the first is called."""
 
     @abstractmethod
     def forward(self, arguments: Arrays) -> Array:
@@ -84,6 +90,10 @@ class Subject(ABC):
         """Return what the function did, operation by operation, if that can be recorded."""
         return []
 
+    def trace(self, arguments: Arrays) -> Any:  # noqa: ARG002
+        """Return a run of the function on chainrule's tape (`Trace`), or None if it cannot be run there."""
+        return None
+
     def parts(self) -> "list[Subject]":
         """Return smaller subjects, in the order in which they run: the error is in the first wrong one."""
         return []
@@ -92,9 +102,9 @@ class Subject(ABC):
         """Return the formula that an argument's gradient should have, in Unicode, or an empty string."""
         return ""
 
-    def editable(self) -> "Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]":
+    def editable(self) -> "Iterator[tuple[Any, Callable[[Any], Subject | None]]]":
         """Yield the Python functions that make up the backward pass, each with a way to rebuild this with another
-        one.
+        one. A function that runs elsewhere is a `Program`.
         """
         yield from ()
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.check.subjects.subject import eps_of
+from chainrule.check.subjects.trace import Trace
 
 Array: TypeAlias = NDArray[Any]
 Arguments: TypeAlias = dict[str, Array]
@@ -38,6 +39,8 @@ class Context:
     numeric: Arguments
     backward: Callable[[Array, Arguments], Mapping[str, Any]] | None = None
     square: bool = False
+    follow: Callable[[Arguments], Trace | None] | None = None
+    """Runs f on chainrule's tape, if it can be run there."""
     _jacobians: dict[str, Array | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -79,6 +82,11 @@ class Context:
     def floating(self) -> Arguments:
         """The arguments that have a gradient."""
         return {name: x for name, x in self.arguments.items() if np.asarray(x).dtype.kind == "f"}
+
+    @cached_property
+    def trace(self) -> Trace | None:
+        """The run of f on chainrule's tape at the arguments, or None."""
+        return None if self.follow is None else self.follow(self.arguments)
 
     def evaluate(self, arguments: Arguments) -> Array | None:
         """Return f at other arguments, or None if it rejects them."""

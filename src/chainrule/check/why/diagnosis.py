@@ -187,6 +187,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     same = known[0].code == first.code and not known[0].detail.get("meaning")
     if same or known[0].detail.get("observed") or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
+    if known[0].code == "other-argument":  # where that was meant, the change would have been to the other's gradient
+        return (*repairs, *known)
     if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses
         return (*repairs, *known)
     detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
@@ -242,6 +244,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         gradients=dict(probe.gradients),
         numeric={name: numeric},
         backward=backward,
+        follow=probe.subject.trace,
     )
 
 

@@ -33,6 +33,8 @@ class Capture:
     """The trace of one capture."""
 
     level = -2
+    scan: Callable[..., Any]
+    """Returns the result of a `scan`, whose body is captured once; set by `chainrule.compile.scan`."""
 
     def __init__(self, generators: Mapping[str, Any] | None = None) -> None:
         self.program = Program()
@@ -108,6 +110,10 @@ class Capture:
             value.after = self._effects
             self._states[key] = Captured(value.array, self, value)
         return self._states[key]
+
+    def picked_from(self, x: Any) -> Any:
+        """Return an array from which a captured index picks."""
+        return x if isinstance(x, Tensor) else self.state(x)
 
     def looks(self, box: Any) -> None:
         """Refuse to show the values of a parameter; record a read of a constant, which must then stay unchanged."""
@@ -310,6 +316,11 @@ class Capture:
     def _reference(self, x: Any) -> Any:
         box = captured_in(self.seen(x))
         if box is not None:
+            if box._trace is not self:
+                refuse(
+                    "a value of the body of a scan was used outside of it",
+                    "return it from the body, in the carry or as y",
+                )
             return box._link
         if type(x) is Looked and not x.ndim:
             return x.looked_at()

@@ -36,11 +36,15 @@ class Guards:
             and (key in read or (leaf in self.plan.final_grads and key not in self.capture.forgotten))
         ]
         self.looked = self.capture.looked
+        self.is_simple = not (self.without_grad or self.with_grad or self.looked)
+        """Whether only variables and optimisers are to be looked at while no array is replaced."""
 
     def hold(self) -> bool:
         """Whether the plan still fits; arrays replaced by others of the same shape and dtype are accepted."""
         if not self.watch.hold():
             return False
+        if self.seen == changes.replaced and self.is_simple:  # written out for speed
+            return self._checks_hold()
         if self.without_grad and any(leaf.grad is not None for leaf in self.without_grad):
             return False
         if self.with_grad and any(leaf.grad is None for leaf in self.with_grad):
@@ -48,13 +52,18 @@ class Guards:
         for array, before in self.looked:
             if not is_unchanged(array, before):
                 return False
-        for check in self.capture.checks:
-            if not check():
-                return False
+        if not self._checks_hold():
+            return False
         if self.seen != changes.replaced:
             if not self._look():
                 return False
             self.seen = changes.replaced
+        return True
+
+    def _checks_hold(self) -> bool:
+        for check in self.capture.checks:  # noqa: SIM110 - at every call: a generator takes longer
+            if not check():
+                return False
         return True
 
     def changed(self) -> str | None:

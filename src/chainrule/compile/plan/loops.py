@@ -5,6 +5,7 @@ that are the same for each row or column are indexed by c or r alone. A sum over
 sum over columns or over all in a variable.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ from numpy.lib.array_utils import byte_bounds
 
 from chainrule.compile.program.elements import element_of
 from chainrule.compile.program.groups import Group, is_renaming, layout, reduction_of
+from chainrule.compile.program.passes import frozen
 from chainrule.compile.program.program import Instruction, Value
+from chainrule.core.custom import Custom
 from chainrule.kernels.native.code import Index, Place
 from chainrule.kernels.native.copies import axes_of
 from chainrule.kernels.native.symbol import DOUBLE, Symbol
@@ -26,8 +29,12 @@ LONG = 4096
 """The longest float32 sums that are accumulated in float32."""
 SMALL = 2**16
 """Up to this many elements a loop is compiled for its exact size; larger ones share code."""
+KEPT = 4096
+"""How many loops' texts are kept for others that are the same."""
 CUT = 2**14
 """From this many elements on a loop may be split for several cores."""
+
+_texts: dict[Any, str] = {}
 
 
 @dataclass(eq=False)
@@ -66,6 +73,23 @@ class Loop:
     def task(self, arrays: dict[Value, Any]) -> Task:
         """Return the call over all elements, given a flat array for each value that is loaded or stored."""
         return _Writer(self, arrays).task()
+
+    def form(self) -> Any:
+        """Return a key that loops share whose code is the same, given arrays that are laid out alike."""
+        number: dict[Any, int] = {}
+
+        def named(x: Any) -> Any:
+            if isinstance(x, Value):
+                return number.setdefault(x, len(number)), x.shape, x.dtype
+            return type(x), repr(x)
+
+        members = tuple(
+            (i.op, i.function, i.kind, tuple(map(named, i.args)), frozen(i.settings), tuple(map(named, i.outputs)))
+            for i in self.group.members
+        )
+        steps = tuple((number[v], step) for v, step in self.steps.items())
+        places = tuple(number[v] for v in (*self.loaded, *self.stored))
+        return members, self.group.size, self.columns, steps, places, len(self.stored)
 
     def cut(self) -> str | None:
         """Return the direction in which it can be split into parallel parts: "rows", "columns", or None.
@@ -129,9 +153,7 @@ class _Writer:
         self.height = self.group.size // self.width
         self.distinct, self.place_of = _distinct({v: arrays[v] for v in (*loop.loaded, *loop.stored)})
         self.is_small = self.group.size <= SMALL
-        overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
-        self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, overlap)
-        self.code = self.function.code
+        self.overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
         self.row: Symbol | None = None
         self.names: dict[Value, Symbol] = {}
         self.totals: dict[Instruction, Any] = {}
@@ -141,10 +163,28 @@ class _Writer:
         """Write it, and return the call."""
         cut = self.loop.cut()
         along_rows = self.split and cut != "columns"
-        self._write(cut)
         end = self.height if along_rows else self.width
         numbers = () if self.is_small else (self.height, self.width)
-        return Task(self.function.text(), self.distinct, numbers, 0, end)
+        return Task(self._text(cut), self.distinct, numbers, 0, end)
+
+    def _text(self, cut: str | None) -> str:
+        """Return the function, written once for all loops that are the same."""
+        form = (self.loop.form(), tuple(self.place_of.values()), self.overlap)
+        key: Any = None
+        with contextlib.suppress(TypeError):  # something that cannot be hashed
+            hash(form)
+            key = None if any(isinstance(i.op, Custom) for i in self.group.members) else form
+        if key in _texts:
+            return _texts[key]
+        self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, self.overlap)
+        self.code = self.function.code
+        self._write(cut)
+        text = self.function.text()
+        if key is not None:
+            if len(_texts) >= KEPT:
+                _texts.clear()
+            _texts[key] = text
+        return text
 
     def _write(self, cut: str | None) -> None:
         height: Index = self.height if self.is_small else self.function.numbers[0]

@@ -1,5 +1,7 @@
 """The memory of a plan: buffers that are reused once nothing reads them any more."""
 
+import bisect
+import itertools
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ class Pool:
     def __init__(self) -> None:
         self.total = 0
         """All bytes that were ever allocated."""
-        self._free: list[Any] = []
+        self._free: list[tuple[int, int, Any]] = []
+        """What is free, the smallest first: its size, a number that tells equal sizes apart, and the bytes."""
+        self._count = itertools.count()
         self._pieces: dict[int, Any] = {}
         """The bytes that were allocated, by the object that owns them."""
 
@@ -23,10 +27,9 @@ class Pool:
         if np.dtype(dtype).hasobject:  # something a user's operation keeps, which no buffer can hold
             return np.empty(shape, dtype)
         nbytes = _bytes(shape, dtype)
-        fitting = [raw for raw in self._free if nbytes <= raw.size <= 2 * nbytes + 4096]
-        if fitting:
-            raw = min(fitting, key=lambda raw: raw.size)
-            self._free = [other for other in self._free if other is not raw]
+        place = bisect.bisect_left(self._free, (nbytes, -1))
+        if place < len(self._free) and self._free[place][0] <= 2 * nbytes + 4096:
+            raw = self._free.pop(place)[2]
         else:
             raw = aligned(nbytes)
             self._pieces[id(raw.base)] = raw
@@ -39,7 +42,8 @@ class Pool:
             return
         while isinstance(array.base, np.ndarray):
             array = array.base
-        self._free.append(self._pieces[id(array)])
+        raw = self._pieces[id(array)]
+        bisect.insort(self._free, (raw.size, next(self._count), raw))
 
 
 def _bytes(shape: tuple[int, ...], dtype: Any) -> int:

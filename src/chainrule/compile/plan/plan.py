@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from . import by_numpy
 from .loops import Loop, aliases, describe, loop_of
 from .memory import Pool
 from .report import PlanLine, profile_table, program_table
-from .single import one_call, runs_of
+from .single import Together, acting, runs_of
 from .steps import Run, operations, step_of, view_of
 from .verified import check_written
 
@@ -42,6 +41,8 @@ class PlanStep:
     """None for a view, which costs nothing."""
     outputs: list[Value]
     loop: Loop | None = None
+    copies: Sequence[tuple[Any, Any]] = ()
+    """What a change in place copies first, and where to."""
 
     @property
     def is_effect(self) -> bool:
@@ -109,29 +110,36 @@ class Plan:
         """Return the calls of a replay: those of the steps, with what machine code can do in a row as one."""
         own = [step for step in steps if step.run]
         if by_numpy.is_wanted():
-            return [_acting(self, step.run) if step.is_effect else step.run for step in own if step.run]
+            return [self._call(step) for step in own]
         calls: list[Run] = []
-        for several, tasks in runs_of(own, self.buffers.__getitem__):
-            if len(several) > 1:
-                calls.append(one_call(several, tasks))
-            else:
-                calls += [_acting(self, s.run) if s.is_effect else s.run for s in several if s.run]
+        for parts in runs_of(own, self.buffers.__getitem__):
+            step, tasks = parts[0]
+            is_one_call = len(parts) > 1 or (tasks and step.is_effect)
+            calls.append(Together(self, parts).run if is_one_call else self._call(step))
         return calls
+
+    def _call(self, step: PlanStep) -> Run:
+        assert step.run is not None
+        return acting(self, step.run) if step.is_effect else step.run
 
     def run_rest(self) -> None:
         """Run the part after the cut."""
-        with self._one_pool():
+        with self.one_pool():
             for call in self.rest:
                 call()
 
     def run(self) -> None:
         """Run all lines, on what is in the buffers of the inputs."""
         self.has_acted = False
-        with self._one_pool():
+        if not self.is_large:  # written out for speed
+            for call in self.calls:
+                call()
+            return
+        with self.one_pool():
             for call in self.calls:
                 call()
 
-    def _one_pool(self) -> AbstractContextManager[None]:
+    def one_pool(self) -> AbstractContextManager[None]:
         """Limit BLAS to one thread if there is work for several: the cores then belong to the plan's threads.
 
         After a product OpenBLAS's own threads look for the next one for 26 ms without sleeping.
@@ -185,7 +193,7 @@ class Plan:
         draws = [s.node for s in self.steps if isinstance(s.node, Instruction) and s.node.kind == "draw"]
         generators = [draw.generator or default_generator() for draw in draws]
         states = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
-        with self._one_pool():
+        with self.one_pool():
             for _ in range(repeats):
                 for step, seconds, back in zip(self.steps, times, undo, strict=True):
                     if step.run is not None and (not step.is_effect or back is not None):
@@ -202,16 +210,6 @@ class Plan:
             bits.state = state
         medians = [float(np.median(seconds)) if seconds else None for seconds in times]
         return profile_table(self._lines(), medians)
-
-
-def _acting(plan: Plan, run: Run | None) -> Run:
-    assert run is not None
-
-    def act() -> None:
-        plan.has_acted = True
-        run()
-
-    return act
 
 
 def _snapshot(step: PlanStep) -> Callable[[], None] | None:
@@ -309,11 +307,11 @@ class _Builder:
             if value not in self.buffers:
                 self._allocate(value)
         run = step_of(i, self._buffer) if i.kind != "change" else _changing(i, self._buffer, copies)
-        return PlanStep(i, run, i.outputs)
+        return PlanStep(i, run, i.outputs, copies=copies)
 
-    def _changed_in_place(self, k: int, i: Instruction) -> list[Run]:
+    def _changed_in_place(self, k: int, i: Instruction) -> list[tuple[Any, Any]]:
         """Let the outputs of a change be in the buffers of its inputs, or in copies where those are read later."""
-        copies: list[Run] = []
+        copies: list[tuple[Any, Any]] = []
         for source, out in zip(i.args, i.outputs, strict=False):
             buffer = self._buffer(source)
             root = self.base.get(source, source)
@@ -322,7 +320,7 @@ class _Builder:
                 self.last[root] = max(self.last[root], self.last.get(out, -1))
             else:
                 self._allocate(out)
-                copies.append(partial(np.copyto, self.buffers[out], buffer))
+                copies.append((buffer, self.buffers[out]))
         return copies
 
     def _loop(self, k: int, group: Group) -> PlanStep:
@@ -374,14 +372,14 @@ class _Builder:
                 self.last[value] = len(self.nodes) + 1  # once
 
 
-def _changing(i: Instruction, buffer: Callable[[Value], Any], copies: list[Run]) -> Run:
+def _changing(i: Instruction, buffer: Callable[[Value], Any], copies: Sequence[tuple[Any, Any]]) -> Run:
     """Return the call that changes the buffers of an instruction's outputs in place."""
     function, arrays = i.function, [buffer(v) for v in i.outputs[: len(i.args)]]
     result = buffer(i.outputs[-1]) if i.structure is not None else None
 
     def run() -> None:
-        for copy in copies:
-            copy()
+        for source, target in copies:
+            np.copyto(target, source)
         returned = function(*arrays)
         if result is not None:
             result[...] = returned

@@ -8,45 +8,143 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chainrule.compile.program.program import Value
-from chainrule.kernels.native.tasks import Task, run_all
+from chainrule.kernels.native.copies import copied, is_movable
+from chainrule.kernels.native.tasks import Task, TaskList
+from chainrule.kernels.suitable import HAS_COMPILER
 
 from .emit import tasks_of_loop, work_of
 from .natives import tasks_of
 from .steps import Run
 
 Buffer = Callable[[Value], Any]
+Part = tuple[Any, list[Task]]
+"""A step with its tasks."""
+
+ELEMENT = 8
+"""About how many operations an optimiser's step or clipping takes for an element."""
 
 
-def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[tuple[Sequence[Any], list[Task]]]:
-    """Yield the steps in order: those that become one call together, with their tasks, and each other by itself."""
-    together: list[Any] = []
-    tasks: list[Task] = []
+def runs_of(steps: Iterable[Any], buffer: Buffer) -> Iterable[list[Part]]:
+    """Yield the steps in order, each with its tasks: those that become one call together, and each other by itself."""
+    together: list[Part] = []
     for step in steps:
         made = tasks_of_step(step, buffer)
         if made is not None:
-            together.append(step)
-            tasks += made
+            together.append((step, made))
             continue
         if together:
-            yield together, tasks
-            together, tasks = [], []
-        yield [step], []
+            yield together
+            together = []
+        yield [(step, [])]
     if together:
-        yield together, tasks
+        yield together
 
 
 def tasks_of_step(step: Any, buffer: Buffer) -> list[Task] | None:
     """Return a step as tasks, or None if it has to be called from Python."""
-    return tasks_of_loop(step.loop, buffer) if step.loop is not None else tasks_of(step.node, buffer)
+    if step.loop is not None:
+        return tasks_of_loop(step.loop, buffer)
+    if step.node.kind in ("effect", "change"):
+        return _own_tasks(step, buffer)
+    return tasks_of(step.node, buffer)
 
 
-def one_call(steps: Sequence[Any], tasks: list[Task]) -> Run:
-    """Return the call of some steps' tasks."""
-    return run_all(tasks, sum(map(_work, steps)))
+def _own_tasks(step: Any, buffer: Buffer) -> list[Task] | None:
+    """Return the tasks that an effect or a change offers, with the copies of what it changes in place."""
+    i = step.node
+    if not HAS_COMPILER or not hasattr(i.function, "tasks") or not all(isinstance(x, Value) for x in i.args):
+        return None
+    if not all(is_movable(*pair) for pair in step.copies):
+        return None
+    changes = i.kind == "change"
+    arrays = [buffer(v) for v in (i.outputs[: len(i.args)] if changes else i.args)]
+    result = buffer(i.outputs[-1]) if changes and i.structure is not None else None
+    made: list[Task] | None = i.function.tasks(arrays, result) if changes else i.function.tasks(arrays)
+    return None if made is None else [*(copied(*pair) for pair in step.copies), *made]
+
+
+class Together:
+    """Steps in a row as one call.
+
+    Where effects are among them, these say before whether their tasks may run, and note afterwards that they have. If
+    one says no, its Python code runs in its place, between the tasks of the others.
+    """
+
+    def __init__(self, plan: Any, parts: Sequence[Part]) -> None:
+        self.plan, self.parts = plan, parts
+        self.tasks: list[Task] = []
+        self.effects: list[tuple[int, int, Any]] = []
+        """Where the tasks of each effect begin and end, and the effect."""
+        for step, tasks in parts:
+            begin = len(self.tasks)
+            self.tasks += tasks
+            if step.is_effect:
+                self.effects.append((begin, len(self.tasks), step.node.function))
+        self.asked = [f for _, _, f in self.effects if hasattr(f, "ready")]
+        self.list = TaskList(self.tasks, sum(_work(step) for step, _ in parts))
+        self._apart: list[Run] | None = None
+
+    def run(self) -> None:
+        """Run all of them."""
+        for effect in self.asked:
+            if not effect.ready():
+                return self._run_apart()
+        bad = self.list.call()
+        if bad >= 0:
+            self._go_on(bad)
+        if self.effects:
+            self.plan.has_acted = True
+        for effect in self.asked:
+            effect.done()
+        return None
+
+    def _go_on(self, bad: int) -> None:
+        """Do what the task that has failed says, and run the rest."""
+        while bad >= 0:
+            self.plan.has_acted |= any(begin < bad for begin, _, _ in self.effects)
+            try:
+                self.tasks[bad].failed()
+            except BaseException:
+                for _, end, effect in self.effects:
+                    if end <= bad and hasattr(effect, "done"):
+                        effect.done()
+                raise
+            bad = self.list.behind(bad)
+
+    def _run_apart(self) -> None:
+        if self._apart is None:
+            self._apart = self._calls_apart()
+        for call in self._apart:
+            call()
+
+    def _calls_apart(self) -> list[Run]:
+        """Return the calls, with effects that have to be asked called from Python."""
+        calls: list[Run] = []
+        others: list[Part] = []
+        for step, tasks in self.parts:
+            if step.is_effect and hasattr(step.node.function, "ready"):
+                calls += [Together(self.plan, others).run] if others else []
+                calls.append(acting(self.plan, step.run))
+                others = []
+            else:
+                others.append((step, tasks))
+        return calls + ([Together(self.plan, others).run] if others else [])
+
+
+def acting(plan: Any, run: Run) -> Run:
+    """Return the call of an effect, which notes that the replay has acted."""
+
+    def act() -> None:
+        plan.has_acted = True
+        run()
+
+    return act
 
 
 def _work(step: Any) -> int:
     """Return about how many operations a step is."""
     if step.loop is not None:
         return work_of(step.loop)
+    if step.node.kind in ("effect", "change"):
+        return ELEMENT * int(sum(v.size for v in step.inputs))
     return int(step.flops) or 16 * sum(value.size for value in step.outputs)

@@ -130,12 +130,16 @@ def grouped(program: Program) -> list[Instruction | Group]:
 
 
 class _Node:
-    """An instruction or a group of them, with what comes before and behind it, as bits of the instructions' places."""
+    """An instruction or a group of them, with what comes before and behind it, as bits of the instructions' places.
 
-    __slots__ = ("after", "before", "group", "made", "mine", "reads", "sums")
+    `mine` are the bits of all members; `known` is the one that is set in all that come before or behind.
+    """
+
+    __slots__ = ("after", "before", "group", "known", "made", "mine", "reads", "sums")
 
     def __init__(self, place: int, i: Instruction) -> None:
-        self.mine, self.before, self.after = 1 << place, 0, 0
+        self.mine = self.known = 1 << place
+        self.before, self.after = 0, 0
         self.group: Group | None = None
         self.reads, self.made = set(i.inputs), set(i.outputs)
         self.sums: set[Value] | None = None
@@ -222,19 +226,43 @@ class _Grouping:
         return not ((a.after & b.before) | (b.after & a.before)) & ~(a.mine | b.mine)
 
     def _merge(self, a: _Node, b: _Node) -> None:
+        """Let a take in b, and tell all that come before or behind.
+
+        What comes before or behind a group knows of it by the bit of one of its members: of that which spares more of
+        them from being told.
+        """
         assert a.group is not None
         assert b.group is not None
-        # Whatever comes behind both knows all that comes before both already.
-        behind, ahead, inside = a.after ^ b.after, a.before ^ b.before, b.mine
         a.group.members += b.group.members
         a.group.columns = a.group.columns or b.group.columns
+        told = min(self._untold(a, b, a.known), self._untold(b, a, b.known), key=lambda found: found[0])
+        _, behind, ahead, bit = told
+        inside = b.mine
         a.fuse(b)
+        a.known = bit
         for x in _members(inside):
             self.nodes[x] = a
-        for node in {id(n): n for n in map(self.nodes.__getitem__, _members(behind & ~a.mine))}.values():
-            node.before |= a.before | a.mine
-        for node in {id(n): n for n in map(self.nodes.__getitem__, _members(ahead & ~a.mine))}.values():
-            node.after |= a.after | a.mine
+        for node in self._of(behind & ~a.mine):
+            node.before |= a.before | bit
+        for node in self._of(ahead & ~a.mine):
+            node.after |= a.after | bit
+
+    def _untold(self, one: _Node, other: _Node, bit: int) -> tuple[int, int, int, int]:
+        """Return what has to be told of a group of both if it is known by the bit of one: how many, and which.
+
+        What comes behind `one` knows all before it; it has to be told if the other needs more.
+        """
+        mine = one.mine | other.mine
+        behind, ahead = other.after & ~one.after, other.before & ~one.before
+        if other.before & ~(one.before | mine):
+            behind |= one.after & ~other.after
+        if other.after & ~(one.after | mine):
+            ahead |= one.before & ~other.before
+        behind, ahead = behind & ~mine, ahead & ~mine
+        return behind.bit_count() + ahead.bit_count(), behind, ahead, bit
+
+    def _of(self, bits: int) -> Iterable[_Node]:
+        return {id(node): node for node in map(self.nodes.__getitem__, _members(bits))}.values()
 
     def _sorted(self) -> list[Instruction | Group]:
         """Sort topologically, with ties broken by the position of the last member."""

@@ -72,7 +72,9 @@ def join_adjoints(program: Program) -> None:
     groups: dict[Any, list[Instruction]] = {}
     for i in program.instructions:
         if i.rule is not None and i.rule[0].all_adjoints is not None:
-            groups.setdefault((i.rule[0], _frozen(i.args)), []).append(i)
+            groups.setdefault((i.rule[0], frozen(i.args)), []).append(i)
+    joined: dict[Instruction, Instruction] = {}
+    dropped: set[Instruction] = set()
     for (record, _), group in groups.items():
         by_rule = {i.rule[1]: i for i in group if i.rule is not None}
         rules = [record.rule_of(argument).__name__ for argument in record.differentiable]
@@ -85,9 +87,9 @@ def join_adjoints(program: Program) -> None:
         made.source = first.source
         for value in outputs:
             value.maker = made
-        place = program.instructions.index(first)
-        program.instructions[place] = made
-        program.instructions = [i for i in program.instructions if i not in group]
+        joined[first] = made
+        dropped.update(group[1:])
+    program.instructions = [joined.get(i, i) for i in program.instructions if i not in dropped]
 
 
 @cache
@@ -241,18 +243,19 @@ def _key(i: Instruction) -> Any:
     if i.kind != "op":
         return None
     try:
-        key = (i.function, _frozen(i.args), _frozen(i.settings))
+        key = (i.function, frozen(i.args), frozen(i.settings))
         hash(key)
     except TypeError:
         return None
     return key
 
 
-def _frozen(tree: Any) -> Any:
+def frozen(tree: Any) -> Any:
+    """Return arguments or settings as something that can be hashed, if their parts can."""
     if isinstance(tree, tuple | list):
-        return tuple(map(_frozen, tree))
+        return tuple(map(frozen, tree))
     if isinstance(tree, dict):
-        return tuple((k, _frozen(v)) for k, v in sorted(tree.items()))
+        return tuple((k, frozen(v)) for k, v in sorted(tree.items()))
     if isinstance(tree, Value):
         return ("value", tree.number)
     # By its text: 0.0 and -0.0 compare equal but differ.

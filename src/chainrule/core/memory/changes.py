@@ -53,6 +53,17 @@ class _Changes:
         entry[1][_bounds(array)] = now
         return now
 
+    def marker(self, array: Any) -> Callable[[], int]:
+        """Return `mark` for one array, for whoever changes it at every step, and keeps it alive."""
+        self.mark(array)
+        times, place = self._owners[id(owner_of(array))][1], _bounds(array)
+
+        def mark() -> int:
+            self.last = times[place] = now = tick()
+            return now
+
+        return mark
+
     def since(self, order: int, array: Any) -> bool:
         """Return whether any of an array's memory was changed after the time `order`."""
         return self._changed(order, array, _overlap)

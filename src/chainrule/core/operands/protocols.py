@@ -23,7 +23,8 @@ functions: dict[Any, Callable[..., Any]] = {}
 
 
 writers: dict[str, Callable[..., Any]] = {}
-"""The functions that write: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`."""
+"""The functions that write: `into(out, name, result, condition)` for `out=`, and `at(ufunc, x, indices, *values)`;
+`chosen(condition, inputs)` is what a function with `where=` sees."""
 
 methods: dict[str, Callable[..., Any]] = {}
 """The methods of universal functions, for those that have no rule of their own: `reduce(ufunc, x, …)` and the like."""
@@ -46,6 +47,8 @@ def implements(*names: Any) -> Callable[[F], F]:
 
 
 def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+    if method == "__call__" and not settings and ufunc in ufuncs:
+        return ufuncs[ufunc](*inputs)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at":
         return writers["at"](ufunc, *inputs)
@@ -67,6 +70,8 @@ def _array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **setting
         inputs = tuple(_cast(x, settings["dtype"]) for x in inputs)
     settings.pop("dtype", None)
     _check_settings(name, settings)
+    if condition is not True:
+        inputs = writers["chosen"](condition, inputs)
     y = operation(*inputs, **settings)
     return y if out is None else writers["into"](out, f"np.{name}", y, condition)
 

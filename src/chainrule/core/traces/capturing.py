@@ -64,6 +64,11 @@ def state(array: Any, holder: tuple[dict[str, Any], str] | None = None) -> Any:
     return array if running.capture is None else running.capture.state(array, holder)
 
 
+def picked_from(x: Any) -> Any:
+    """Return an array from which an index of a capture picks, in a form that every replay reads again."""
+    return x if running.capture is None else running.capture.picked_from(x)
+
+
 def forgetting(tensors: Iterable[Any]) -> None:
     """Tell a capture that the gradients of these are about to be cleared, so their previous values do not matter."""
     if running.capture is not None:
@@ -114,10 +119,11 @@ def plain(f: Callable[..., Any], *args: Any, stacks: bool = False) -> Any:
     """
     if running.maps and (trace := mapped_in(args)) is not None:
         return trace.plainly(f, replaced(args, constant_of), stacks)
-    if running.capture is not None:
-        args = replaced(args, running.capture.seen)
-        if any(True for _ in boxes_in(args)):
-            return running.capture.call(f, args)
+    if running.capture is None:
+        return f(*[x if type(x) is np.ndarray else _opened(x) for x in args])
+    args = replaced(args, running.capture.seen)
+    if any(True for _ in boxes_in(args)):
+        return running.capture.call(f, args)
     return f(*map(_opened, args))
 
 

@@ -7,6 +7,7 @@ used.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ from .node import Item, Leaf, Node, Retained
 from .tape import EAGER
 
 Arrive = Callable[[Leaf, Any], None]
+LARGE = 2**14
+"""Bytes from which on a sum is worth keeping in place: a new array costs more than the addition."""
+ALONE = 3
+"""What `getrefcount` says of an array that only a list, a local variable and the call itself refer to."""
 
 
 def walk(
@@ -78,8 +83,7 @@ def walk(
                     # `_send`, inlined: most tapes spend most of their time here.
                     order = parent.order
                     if order in waiting:
-                        entry = waiting[order]
-                        entry[1] = entry[1] + x_bar
+                        _add(waiting[order], x_bar)
                     else:
                         waiting[order] = [parent, x_bar]
                         heappush(heap, -order)
@@ -114,7 +118,24 @@ def _send(waiting: dict[int, list[Any]], heap: list[int], node: Any, cotangent: 
     elif isinstance(cotangent, _Parts):
         entry[1].merge(cotangent)
     else:
-        entry[1] = entry[1] + cotangent
+        _add(entry, cotangent)
+
+
+def _add(entry: list[Any], x_bar: Any) -> None:
+    """Add a cotangent to the one in an entry: in place if that is a large array which nothing else refers to."""
+    total = entry[1]
+    if (
+        type(total) is np.ndarray
+        and total.nbytes >= LARGE
+        and getrefcount(total) == ALONE
+        and total.base is None
+        and type(x_bar) is np.ndarray
+        and total.dtype == x_bar.dtype
+        and total.shape == x_bar.shape
+    ):
+        total += x_bar
+    else:
+        entry[1] = total + x_bar
 
 
 class _Parts:
@@ -142,6 +163,8 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         x_bar = np.asarray(x_bar)
     if x_bar.dtype.kind == "c" != dtype.kind:
         x_bar = x_bar.real
+    if x_bar.size == 1 and x_bar.ndim <= len(shape) and shape != x_bar.shape:
+        x_bar = x_bar + np.zeros(shape, dtype)  # of a sum, for example
     if x_bar.shape != shape:
         extra = max(x_bar.ndim - len(shape), 0)
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right

@@ -140,6 +140,8 @@ def on_last_axes(values: Values, mine: Mine, settings: Settings) -> Call:  # noq
 def along_axes(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
     """Move the `axis` of an operation of one array past the leading axis; None stands for all axes of a value."""
     ndim, axis = values[0].ndim - 1, settings["axis"]
+    if not ndim and axis is not None:  # of numbers NumPy takes the axes 0 and -1, too
+        return values, {**settings, "axis": ()}
     axes = past_leading(tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim), ndim)
     return values, {**settings, "axis": axes[0] if isinstance(axis, int) else axes}
 

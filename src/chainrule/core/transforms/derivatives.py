@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.base.decorated import in_blocks
 from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
+from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
@@ -87,7 +88,7 @@ class TransformRun:
         traced = list(args)
         for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
             traced[k] = unflatten(one.structure, row)
-        self.tensors = any(map(is_tensor, flatten(list(args))[0]))
+        self.tensors = any(map(_holds_tensor, args))
         result = called(self.tape.level, f, traced)
         self.aux = None
         if aux:
@@ -176,8 +177,14 @@ def is_complex(x: Any) -> bool:
     return isinstance(x, complex) if dtype is None else dtype.kind == "c"
 
 
+def _holds_tensor(tree: Any) -> bool:
+    return type(tree) not in PLAIN and any(map(is_tensor, flatten(tree)[0]))
+
+
 def _ones(y: Any) -> Any:
-    return np.ones(y.shape, y.dtype)[()] if hasattr(y, "shape") else 1.0
+    if not hasattr(y, "shape"):
+        return 1.0
+    return np.ones(y.shape, y.dtype) if y.shape else y.dtype.type(1)
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
@@ -204,7 +211,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, hol
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = select("grad", args, argnums)
-        run = TransformRun("grad", functools.partial(f, **kwargs), args, numbers, has_aux)
+        run = TransformRun("grad", functools.partial(f, **kwargs) if kwargs else f, args, numbers, has_aux)
         y = run.scalar()
         run.check_holomorphic(holomorphic)
         gradients = run.pull([_ones(y)], free=True)

@@ -9,13 +9,21 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.core.operation import Operation
 from chainrule.doctor.engines.trace import Box, Event, ModuleCall, Record, boxes_in, plain
+from chainrule.nn.module import Module
 from chainrule.rules.arrays.index import GetItem
 from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.elementary.selection import Maximum
 
 KINDS = {Role.DENSE: "linear", Role.CONVOLUTION: "convolution"}
 """The kinds of layers with weights, by the role of their operation."""
-NORMS = ("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm")
+NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm")
+
+
+def class_name(module: Any) -> str:
+    """Return a module's class, for a normalisation the one of NORMS that it is or derives from."""
+    kinds = [cls.__name__ for cls in type(module).__mro__]
+    own = module._class_name() if isinstance(module, Module) else kinds[0]
+    return own if own in NORMS else next((kind for kind in kinds if kind in NORMS), own)
 
 
 @dataclass
@@ -82,7 +90,7 @@ class Reader:
         self.norms: dict[int, ModuleCall] = {
             id(box): call
             for call in record.calls
-            if type(call.module).__name__ in NORMS
+            if class_name(call.module) in NORMS
             for box in boxes_in(call.args[:1])
         }
 

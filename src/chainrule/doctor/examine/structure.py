@@ -15,7 +15,7 @@ from chainrule.rules.elementary.selection import Where
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.softmax import Softmax
 
-from .steps import NORMS
+from .steps import NORMS, class_name
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def norms_of(record: Record, output: Any) -> list[NormUse]:
     """Return every call of a normalisation module."""
     found = []
     for call in record.calls:
-        kind = type(call.module).__name__
+        kind = class_name(call.module)
         if kind not in NORMS or not call.args:
             continue
         x, y = (np.asarray(plain(v), np.float64) for v in (call.args[0], call.output))

@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.core.operation import Operation
 from chainrule.doctor.examine.findings import Findings
-from chainrule.doctor.examine.steps import NORMS, layer_name
+from chainrule.doctor.examine.steps import NORMS, class_name, layer_name
 from chainrule.doctor.found import Verdict
 from chainrule.rules.network.activation import Relu, Sigmoid
 
@@ -54,7 +54,7 @@ def normalisation(f: Findings) -> Verdict | None:
     """A normalisation over a single value, or one that restricts the outputs that the loss needs."""
     modules = dict(f.case.model.named_modules())
     if f.start.error is not None:
-        kind = type(modules.get(f.start.error_path)).__name__
+        kind = class_name(modules.get(f.start.error_path))
         if kind not in NORMS:
             raise f.start.error
         error = str(f.start.error)

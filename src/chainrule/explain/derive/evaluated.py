@@ -199,7 +199,7 @@ class Book:
         own = self.names.symbols.get(unit.output, Symbol(""))
         if name == "y_hat":
             return Symbol(r"\hat y", "" if own.label == "" else own.label)
-        letters = {"x_hat": r"\hat x", "sigma": r"\sigma"}
+        letters = {"x_hat": r"\hat x", "sigma": r"\sigma", "mu": r"\mu"}
         return Symbol(letters.get(name, name.upper()), own.label)
 
     def backward(self, unit: Unit, k: int, alone: bool = True) -> tuple[Equation, list[Equation]]:

@@ -194,7 +194,7 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
     made = {u.output: u for u in units if u.inlined} if record is Add else {}
     if any(isinstance(x, Entry) and x in made and made[x].record in AFFINE for x in unit.inputs):
         return Symbol("z")
-    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) == "z":
+    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) in ("z", "n"):
         return Symbol("a", names.of(unit.inputs[0]).label)
     if record is Add and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")

@@ -131,21 +131,21 @@ def _run(
     except TypeError as error:
         if is_model and not args:
             raise TypeError(
-                f"explain: the model {type(subject).__name__} needs data: cr.explain(model, x, …)"
+                f"explain: the model {subject._class_name()} needs data: cr.explain(model, x, …)"
             ) from error
         raise
     wanted, shown, inside = output, output, _double(target)
     if loss is not None:
         goal = _box(tape, inside, "y")
         wanted = _called(criterion, output, goal, target)
-    last = _scalar(tape, wanted, type(subject).__name__ if is_model else _name(subject), loss is None)
+    last = _scalar(tape, wanted, subject._class_name() if is_model else _name(subject), loss is None)
     pull_back(tape.entries, last)
     result = tape.entry_of(shown)
     output_entry = result if loss is not None and isinstance(result, Entry) else None
-    title = type(subject).__name__ if is_model else _name(subject)
+    title = subject._class_name() if is_model else _name(subject)
     entries, idle = (tape.entries, []) if is_model else _without_unused(tape, reach)
     used = frozenset(weights.values()) & frozenset(entries)
-    modules = {path: f"{type(m).__name__}({m.extra_repr()})" for path, m, twin in reach.paths() if twin not in idle}
+    modules = {path: f"{m._class_name()}({m.extra_repr()})" for path, m, twin in reach.paths() if twin not in idle}
     names = {key: tape.entry_of(box).name for key, box in reach.boxes.items()}
     return Recording(title, entries, last, output_entry, inside, modules, caller, _visible(function), used, names)
 
@@ -272,6 +272,8 @@ def _chosen(args: Sequence[Any], argnums: Any, wanted: bool) -> Callable[[int], 
 
 
 def _traced_tree(tape: DoubleRecorder, reach: Reach, name: str, tree: Any, wanted: bool, explicit: bool) -> Any:
+    if isinstance(tree, Module) and wanted:
+        return reach.lift(tree, name)  # as one that is reached: its parameters have paths, its calls are announced
     if isinstance(tree, float | complex | list):
         tree = _double(tree) if not isinstance(tree, list) or _is_plain(tree) else tree
     leaves, structure = flatten(tree)

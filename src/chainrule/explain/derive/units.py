@@ -19,6 +19,7 @@ from chainrule.rules.network.activation import Relu
 from chainrule.rules.network.convolution import Convolution
 from chainrule.rules.network.linear import LinearMap
 
+from .channels import normalisations
 from .products import without_layout
 from .subject import Recording
 from .unit import Unit
@@ -49,7 +50,7 @@ def units_of(recording: Recording) -> list[Unit]:
         else:
             units.append(_plain(entry))
     units = [unit for unit in units if unit.output not in swallowed]
-    units = without_layout(units, uses)
+    units = normalisations(without_layout(units, uses), uses)
     _connect(units)
     for unit in units:
         unit.inlined = _is_inlined(unit, recording)

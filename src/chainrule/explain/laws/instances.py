@@ -77,7 +77,10 @@ def arranged(
     y, y_bar = np.asarray(y, float), np.asarray(y_bar, float)
     numbers = {k: float(v) for k, v in settings.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     numbers.pop("axis", None)
-    if record.kind == "elementwise":
+    if hasattr(record, "arrange"):
+        values, y, y_bar = _by_channel(record, values, y, y_bar)
+        numbers["N"] = float(y.size // y.shape[1])
+    elif record.kind == "elementwise":
         values, y, y_bar = _sampled(values, y, y_bar)
     elif record.role is Role.ATTENTION:
         values, numbers = _attention(named, settings)
@@ -89,6 +92,12 @@ def arranged(
     if not all(np.all(np.isfinite(x)) for x in every):
         return None
     return Instance({**numbers, **values}, output, y, y_bar, bool(record.kinks), settings)
+
+
+def _by_channel(record: Any, values: Mapping[str, Any], y: Any, y_bar: Any) -> tuple[dict[str, Any], Any, Any]:
+    """Return the arrays with all samples, the channels and all places along one axis each."""
+    made = {name: record.arrange(x) if x.shape == y.shape else x for name, x in values.items()}
+    return made, record.arrange(y), record.arrange(y_bar)
 
 
 def _sampled(values: Mapping[str, Any], y: Any, y_bar: Any) -> tuple[dict[str, Any], Any, Any]:

@@ -175,7 +175,7 @@ class Writer:
 def _numbers(unit: Unit) -> Mapping[str, Operand]:
     from .special import adapted
 
-    return {name: o for name, o in adapted(unit).items() if name in ("n", "scale", "m")}
+    return {name: o for name, o in adapted(unit).items() if name in ("n", "N", "scale", "m")}
 
 
 def line_of(title: str, law: Law, operands: Mapping[str, Operand], expected: Any) -> Line:

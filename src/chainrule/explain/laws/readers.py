@@ -107,20 +107,26 @@ def _frechet(name: str, unit: Unit, _: int, y_bar: Any) -> Any:
 
 
 def _sylvester(a: Any, b: Any, q: Any) -> Any:
-    """Return the solution of a x + x b = q, as a system of linear equations."""
+    """Return the solution of a x + x b = q, as a system of linear equations, for each matrix of a stack."""
+    if any(np.ndim(x) > 2 for x in (a, b, q)):
+        return _each_sylvester(a, b, q)
     system = np.kron(a, np.eye(len(b))) + np.kron(np.eye(len(a)), np.transpose(b))
     return np.linalg.solve(system, np.ravel(q)).reshape(np.shape(q))
 
 
+_each_sylvester = np.vectorize(_sylvester, signature="(n,n),(m,m),(n,m)->(n,m)")
+
+
 def _sqrtm_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
-    root = _of_each("sqrtm", array_of(unit.inputs[0])).T
+    root = turned(_of_each("sqrtm", array_of(unit.inputs[0])))
     return _sylvester(root, root, y_bar)
 
 
 def _sylvester_adjoint(unit: Unit, k: int, y_bar: Any) -> Any:
     a, b, q = (array_of(x) for x in unit.inputs)
-    y, q_bar = _sylvester(a, b, q), _sylvester(a.T, b.T, y_bar)
-    return (-q_bar @ y.T, -y.T @ q_bar, q_bar)[k]
+    y, q_bar = _sylvester(a, b, q), _sylvester(turned(a), turned(b), y_bar)
+    found = (-q_bar @ turned(y), -turned(y) @ q_bar, q_bar)[k]
+    return found.sum(axis=tuple(range(found.ndim - (a, b, q)[k].ndim)))
 
 
 Forward = Callable[..., Any]
@@ -138,7 +144,7 @@ WHOLE: Mapping[Any, tuple[Forward | None, Backward]] = {
     Expm: (lambda _, a: scipy_linalg("expm").expm(a), functools.partial(_frechet, "expm")),
     Logm: (lambda _, a: _of_each("logm", a), functools.partial(_frechet, "logm")),
     Sqrtm: (lambda _, a: _of_each("sqrtm", a), _sqrtm_adjoint),
-    SolveSylvester: (lambda _, *xs: scipy_linalg("solve_sylvester").solve_sylvester(*xs), _sylvester_adjoint),
+    SolveSylvester: (lambda _, *xs: _sylvester(*xs), _sylvester_adjoint),
     Convolve: (lambda _, a, v: np.convolve(a, v), _convolution_adjoint),
     Correlate: (lambda _, a, v: np.correlate(a, v, "valid"), _correlation_adjoint),
     Eigh: (None, _eigen_adjoint),

@@ -45,6 +45,8 @@ def adapted(unit: Unit) -> dict[str, Operand]:
         found["n"] = Literal(float(size))
     if unit.record.role is Role.NORM:
         found["n"] = Literal(float(unit.output.shape[-1]))
+    if hasattr(unit.record, "arrange"):
+        found["N"] = Literal(float(unit.output.value.size // unit.output.shape[1]))
     return found
 
 
@@ -66,6 +68,8 @@ def as_rows(unit: Unit, value: Any) -> Any:
     """Return a value of a row-wise operation with all its rows along one axis; any other unit's value unchanged."""
     if not isinstance(value, np.ndarray | np.generic):
         return value
+    if hasattr(unit.record, "arrange"):
+        return unit.record.arrange(value) if value.shape == unit.output.shape else value
     if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
         return np.asarray(value)[None]
     logits: Any = array_of(unit.inputs[0]) if unit.record.role is Role.SOFTMAX_LOSS else None
@@ -80,7 +84,7 @@ def in_rows(unit: Unit, operands: dict[str, Operand]) -> dict[str, Operand]:
     """Return operands with the rows of their values along one axis, for a row-wise loss."""
     if unit.record.role is Role.NORM and np.ndim(array_of(unit.inputs[0])) == 1:
         return {name: _as_row(unit, name, o) for name, o in operands.items()}
-    if unit.record.role is not Role.SOFTMAX_LOSS:
+    if unit.record.role is not Role.SOFTMAX_LOSS and not hasattr(unit.record, "arrange"):
         return operands
     return {name: _in_rows(unit, name, o) for name, o in operands.items()}
 

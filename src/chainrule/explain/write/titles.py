@@ -109,7 +109,14 @@ _KOREAN = {
         "정규화 상수의 로그가 y이므로, 이것은 소프트맥스의 확률입니다"
     ),
     "The mean of a row": "행의 평균",
-    "Its deviation": "행의 표준편차",
+    "The mean of a channel": "채널의 평균",
+    "The chain rule over the channel": "채널 전체에 대한 연쇄 법칙",
+    "The chain rule, over all samples and places": "모든 표본과 위치에 대한 연쇄 법칙",
+    "Each output contains its own input": "출력마다 자기 입력 하나만 들어 있습니다",
+    "What the bracket leaves: the gradient without its mean and without its part along the normalised channel": (
+        "대괄호가 남기는 항: 기울기에서 평균과 정규화한 채널 방향의 성분을 뺀 것"
+    ),
+    "Its deviation": "표준편차",
     "The root of the mean square of a row": "행의 제곱평균제곱근",
     "The normalised values": "정규화한 값",
     "Every value has the same share in the mean": "평균에서 모든 값의 몫은 같습니다",

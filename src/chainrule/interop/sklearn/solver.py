@@ -4,8 +4,7 @@ All weights come first, then all biases: an optimiser step is a few passes over 
 parameter.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,9 +18,29 @@ from .network import Batch, Network, loss_and_gradients
 
 Array: TypeAlias = Any
 
+
+class Adam(optim.Adam):
+    """Adam with scikit-learn's ε, added to √v before v is bias-corrected: the "epsilon hat" of its paper."""
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        return _with_hat(super()._numbers(kernel, step, settings))
+
+
+class AdamW(optim.AdamW):
+    """AdamW with the same ε."""
+
+    def _numbers(self, kernel: str, step: Any, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        return _with_hat(super()._numbers(kernel, step, settings))
+
+
+def _with_hat(numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+    rate, beta1, beta2, divisor, eps, *rest = numbers
+    return rate, beta1, beta2, divisor, eps / divisor, *rest
+
+
 OPTIMISERS = {
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
+    "adam": Adam,
+    "adamw": AdamW,
     "sgd": optim.SGD,
     "rmsprop": optim.RMSprop,
     "adagrad": optim.Adagrad,
@@ -69,7 +88,7 @@ class Solver:
             leaf.grad = self.gradient
             groups = [{"params": [leaf]}]
         make: Any = OPTIMISERS[self.name]
-        settings = {key: value for key, value in self.settings.items() if key != "epsilon"}
+        settings = {"eps" if key == "epsilon" else key: value for key, value in self.settings.items()}
         optimiser: optim.Optimizer = make(groups, **settings)
         return optimiser
 
@@ -101,20 +120,7 @@ class Solver:
     def step(self) -> None:
         """Update the parameters with the gradient."""
         assert self.optimiser is not None
-        self.prepare_step()
         self.optimiser.step()
-
-    def prepare_step(self) -> None:
-        """Set what varies from step to step."""
-        if "epsilon" in self.settings:
-            self._set_epsilon()
-
-    def _set_epsilon(self) -> None:
-        """Use scikit-learn's ε in Adam, added to √v before v is bias-corrected: the "epsilon hat" of its paper."""
-        assert self.optimiser is not None
-        for group in self.optimiser.param_groups:
-            done = self.optimiser.state.get(group["params"][0], {}).get("step", 0)
-            group["eps"] = self.settings["epsilon"] / math.sqrt(1 - group["betas"][1] ** (done + 1))
 
     @property
     def rate(self) -> float:
@@ -133,7 +139,7 @@ class Solver:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
             for leaf in group["params"]:
-                buffer = self.optimiser.state.get(leaf, {}).get("momentum_buffer")
+                buffer = self.optimiser._state.get(leaf, {}).get("momentum_buffer")
                 if buffer is not None:
                     buffer *= before / rate
 
@@ -157,6 +163,9 @@ class Solver:
         self._arrange()
         if self.optimiser is not None:
             self.optimiser.load_state_dict(memory)
+            for group in self.optimiser.param_groups:
+                if "epsilon" in self.settings:  # earlier versions have changed it at every step
+                    group["eps"] = self.settings["epsilon"]
 
 
 def _leaf(view: Array) -> Tensor:

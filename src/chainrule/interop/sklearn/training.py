@@ -92,12 +92,8 @@ class Training:
         one = self.estimator
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for which in self._batches(order):
-                batch = self.rows.batch(which)
-                if batch[2] is None or batch[2].any():  # rows of weight zero contribute nothing
-                    loss, penalty = self._learned(batch)
-                    loss = self.network.criterion.reported(loss, one.n_outputs_)
-                    total += (loss + penalty) * batch[0].shape[0]
+            for loss, penalty, rows in self._steps(order):
+                total += (self.network.criterion.reported(loss, one.n_outputs_) + penalty) * rows
         one.loss_ = total / len(self.rows)
         if not np.isfinite(one.loss_) or not np.isfinite(self.solver.flat).all():
             raise ValueError(
@@ -128,11 +124,28 @@ class Training:
         self.solver.step()
         return found
 
-    def _batches(self, order: Array) -> Iterator[Any]:
-        size = batch_size(self.estimator.batch_size, len(order))
-        for start in range(0, len(order), size):
-            stop = start + size
-            yield order[start:stop] if self.estimator.shuffle else slice(start, min(stop, len(order)))
+    def _steps(self, order: Array) -> Iterator[tuple[float, float, int]]:
+        """Take the steps of an epoch; yield the loss, the penalty and the number of rows of each."""
+        size, start = batch_size(self.estimator.batch_size, len(order)), 0
+        while start < len(order):
+            stop = min(start + size, len(order))
+            taken = self._several(order, start // size, size) if stop == start + size else []
+            for loss, penalty in taken:
+                yield loss, penalty, size
+            start += len(taken) * size
+            if taken:
+                continue
+            batch = self.rows.batch(order[start:stop] if self.estimator.shuffle else slice(start, stop))
+            if batch[2] is None or batch[2].any():  # rows of weight zero contribute nothing
+                yield *self._learned(batch), batch[0].shape[0]
+            start = stop
+
+    def _several(self, order: Array, first: int, size: int) -> list[tuple[float, float]]:
+        """Take as many steps as machine code can at once; return loss and penalty of each."""
+        rows = self.rows
+        if self._compiled is None or rows.weight is not None or not isinstance(rows.x, np.ndarray):
+            return []
+        return self._compiled.several(rows.x, rows.targets, order, first, size)
 
     def _validate(self, rows: Samples) -> None:
         one = self.estimator

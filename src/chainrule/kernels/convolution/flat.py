@@ -49,8 +49,8 @@ class Geometry:
 
     @property
     def is_point(self) -> bool:
-        """Whether the kernel has one element and reads each image element exactly once."""
-        return {*self.kernel, *self.stride} == {1} and {*self.before, *self.after} == {0}
+        """Whether the kernel has one element, and no image is padded."""
+        return {*self.kernel} == {1} and {*self.before, *self.after} == {0}
 
     @property
     def offsets(self) -> list[Ints]:

@@ -21,7 +21,8 @@ from chainrule.kernels import outputs
 from chainrule.kernels.jit import inline, kernel
 from chainrule.kernels.pool import split, threads
 
-from . import tiles
+from . import depthwise, points, tiles
+from .depthwise import is_depthwise
 from .flat import Geometry, Ints, Plane, forward, transposed
 from .tiles import copy, copy_every_second, correlate_tile, weigh_tile
 
@@ -242,18 +243,17 @@ def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -
         split(lambda begin, end: run((begin, end, 0, blocks)), images, work)
 
 
-def _row(x: Array) -> Array:
-    """Return `[B, C, …]` with its axes flattened to one, which is enough for a kernel of one element."""
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-
-
-POINT = Geometry.of((1,), (1,), ((0, 0),), (1,))
+def _without_tiles(geometry: Geometry, w_shape: Ints, groups: int) -> Any:
+    """Return the module for kernels that need no tiles, or None for all others."""
+    return points if geometry.is_point else depthwise if is_depthwise(geometry, w_shape, groups) else None
 
 
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
-    if x.ndim > 3 and geometry.is_point:
-        return correlate(_row(x), w.reshape(*w.shape[:2], 1), POINT, groups).reshape(len(x), len(w), *x.shape[2:])
+    found: Array
+    if (way := _without_tiles(geometry, w.shape, groups)) is not None:
+        found = way.correlate(x, w, geometry, groups)
+        return found
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
     out, size = geometry.count(images.shape[2:]), images.shape[3:]
     y = outputs.empty((len(x), len(w), *out), x.dtype)
@@ -267,16 +267,15 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
         _correlate(images, weights, offsets, y, part, layout, target, lanes)
 
     _split(run, len(x), weights.shape[1], y.size * offsets.size)
-    found: Array = y.reshape(*y.shape[:2], *out[5 - x.ndim :])
+    found = y.reshape(*y.shape[:2], *out[5 - x.ndim :])
     return found
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
-    if z.ndim > 3 and geometry.is_point:
-        row = _row(z)
-        y = spread(row, w.reshape(*w.shape[:2], 1), POINT, groups, row.shape[2:])
-        return y.reshape(*y.shape[:2], *size)
+    if (way := _without_tiles(geometry, w.shape, groups)) is not None:
+        found: Array = way.spread(z, w, geometry, groups, size)
+        return found
     images, lanes, full = _three_axes(z), tiles.lanes(z.itemsize), (1,) * (3 - len(size)) + size
     stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
     outer = (images.shape[2] * stack, *images.shape[3:])
@@ -302,9 +301,9 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
-    if x.ndim > 3 and geometry.is_point:
-        y = weigh(_row(x), _row(z), POINT, groups)
-        return y.reshape(*y.shape, *(1,) * (x.ndim - 3))
+    if (way := _without_tiles(geometry, (z.shape[1], x.shape[1] // groups), groups)) is not None:
+        found: Array = way.weigh(x, z, geometry, groups)
+        return found
     images, outer, lanes = _three_axes(x), _three_axes(z), tiles.lanes(x.itemsize)
     channels, outputs = x.shape[1] // groups, z.shape[1] // groups
     plane, offsets = forward(geometry, images.shape[2:], channels)

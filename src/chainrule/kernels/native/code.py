@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .symbol import BOOL, LLVM, LONG, NotSymbolic, Symbol
+from .symbol import BOOL, DOUBLE, LLVM, LONG, NotSymbolic, Symbol
 
 CONTRACT = "contract "
 """The flags of all arithmetic: products may be fused with sums. NaN and infinity are what they are, quotients stay
@@ -24,7 +24,9 @@ Index = Symbol | int
 class Code:
     """The body of a function under construction."""
 
-    def __init__(self) -> None:
+    def __init__(self, flags: str = CONTRACT) -> None:
+        self.flags = flags
+        """The flags of arithmetic: none where each operation is rounded by itself, as in Python."""
         self.lines: list[str] = []
         self.first: list[str] = []
         """Room on the stack, which belongs before everything else."""
@@ -76,7 +78,13 @@ class Code:
         full = f"llvm.{name}.{'f32' if kind == 'float' else 'f64'}"
         self.declared.add(f"declare {kind} @{full}({', '.join([kind] * len(args))})")
         given = ", ".join(f"{kind} {x}" for x in args)
-        return self.made(args[0].dtype, f"call {CONTRACT}{kind} @{full}({given})")
+        return self.made(args[0].dtype, f"call {self.flags}{kind} @{full}({given})")
+
+    def library(self, name: str, *args: Symbol) -> Symbol:
+        """Call a function of C's library on float64, the one that Python's own arithmetic calls."""
+        self.declared.add(f"declare double @{name}({', '.join(['double'] * len(args))})")
+        given = ", ".join(f"double {self.converted(x, DOUBLE)}" for x in args)
+        return self.made(DOUBLE, f"call double @{name}({given}) nobuiltin")
 
     def chosen(self, condition: Symbol, a: Symbol, b: Symbol) -> Symbol:
         """Return a where the condition holds, else b; both have the same type."""

@@ -167,6 +167,17 @@ def sequence() -> str:
     return declared + _TAKE + _POST.replace("PAUSE", pause) + _SEQUENCE
 
 
+def repeat() -> str:
+    """Return `f(records, shared, count)`: run a list of tasks as `sequence` does, again and again.
+
+    `count` holds a number that goes up by one after each time, and the one at which to stop. Where a task fails it
+    returns the task's index, and the number says in which turn.
+    """
+    pause, declared = _pause()
+    once = _SEQUENCE.replace("define i64 @f", "define internal i64 @once")
+    return declared + _TAKE + _POST.replace("PAUSE", pause) + once + _REPEAT
+
+
 _TAKE = f"""
 define internal void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts) nounwind {{
 entry:
@@ -312,6 +323,31 @@ latch:
   br i1 %wrong, label %failed, label %head
 failed:
   ret i64 %k
+finished:
+  ret i64 -1
+}
+"""
+
+_REPEAT = """
+define i64 @f(ptr %records, ptr %shared, ptr %count) nounwind {
+entry:
+  %end.at = getelementptr inbounds i64, ptr %count, i64 1
+  %end = load i64, ptr %end.at
+  br label %head
+head:
+  %k = load i64, ptr %count
+  %more = icmp slt i64 %k, %end
+  br i1 %more, label %body, label %finished
+body:
+  %bad = call i64 @once(ptr %records, ptr %shared)
+  %wrong = icmp sge i64 %bad, 0
+  br i1 %wrong, label %failed, label %latch
+latch:
+  %next = add i64 %k, 1
+  store i64 %next, ptr %count
+  br label %head
+failed:
+  ret i64 %bad
 finished:
   ret i64 -1
 }

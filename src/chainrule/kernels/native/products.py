@@ -53,6 +53,7 @@ def product(a: Any, b: Any, out: Any) -> Task:
     return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts, level=GLUE)
 
 
+@functools.lru_cache(4096)
 def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...], steps: tuple[int, ...]) -> str:
     function = Function([dtype] * 3)
     (m, n, k), (of_a, of_b, of_out), code, (a, b, out) = sizes, steps, function.code, function.places

@@ -16,8 +16,8 @@ import numpy as np
 from chainrule.kernels.pool import crew
 
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
-from .code import Code, Place
-from .crew import sequence
+from .code import CONTRACT, Code, Place
+from .crew import repeat, sequence
 from .machine import GLUE, LEVEL, address_of
 from .symbol import LONG, Symbol
 
@@ -42,8 +42,8 @@ class Function:
     false, no array that is written to may share memory with another.
     """
 
-    def __init__(self, dtypes: Sequence[Any], numbers: int = 0, overlap: bool = False) -> None:
-        self.code = Code()
+    def __init__(self, dtypes: Sequence[Any], numbers: int = 0, overlap: bool = False, flags: str = CONTRACT) -> None:
+        self.code = Code(flags)
         self.places = [Place(self.code, f"%p{k}", dtype) for k, dtype in enumerate(dtypes)]
         self.numbers = [Symbol(self.code, LONG, f"%n{k}") for k in range(numbers)]
         self.begin, self.end = Symbol(self.code, LONG, "%begin"), Symbol(self.code, LONG, "%end")
@@ -83,6 +83,10 @@ class Task:
     """Memory that the numbers point to."""
     level: int = LEVEL
     """How much its function is optimised."""
+    rescue: Run | None = None
+    """What is called where it reports a failure; if that returns, the list goes on with the next task."""
+    lists: list["TaskList"] = field(default_factory=list)
+    """The lists that hold its address."""
     table: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,19 @@ class Task:
     def at(self) -> int:
         """The address of the function, which is compiled on first access."""
         return address_of(self.text, self.level)
+
+    def become(self, other: "Task") -> None:
+        """Be another task from here on."""
+        self.__dict__.pop("at", None)
+        self.__dict__.update({name: value for name, value in other.__dict__.items() if name not in ("at", "lists")})
+        for one in self.lists:
+            one.forget()
+
+    def failed(self) -> None:
+        """Do what is to be done after a failure; raises IndexError if nothing else is said."""
+        if self.rescue is None:
+            raise IndexError(self.error)
+        self.rescue()
 
 
 def address(array: Any) -> int:
@@ -111,38 +128,84 @@ def function_at(at: int, work: float = LONG_WORK) -> Any:
 
 def run_once(task: Task) -> int:
     """Run a task on this thread; return −1, or the index of the failure."""
-    bad: int = _released(task.at)(address(task.table), task.begin, task.end)
+    bad: int = released(task.at)(address(task.table), task.begin, task.end)
     return bad
 
 
 @functools.cache
-def _released(at: int) -> Any:
+def released(at: int) -> Any:
+    """Return machine code as a Python function that releases the GIL."""
     return function_at(at)
 
 
+class TaskList:
+    """A list of tasks as one native call: `call()` returns −1, or the place of the task that has failed.
+
+    `work` is the approximate number of operations. The call is made ready when it is first used.
+    """
+
+    def __init__(self, tasks: Sequence[Task], work: float = LONG_WORK) -> None:
+        self.tasks, self.work = tasks, work
+        self.call: Callable[[], int] = self._first
+        self.is_stale = False
+        """Whether a call that was made ready before has to be made again."""
+        for task in tasks:
+            task.lists.append(self)
+
+    def forget(self) -> None:
+        """Read the tasks again at the next call."""
+        self.call, self.is_stale = self._first, True
+
+    def behind(self, place: int) -> int:
+        """Run the tasks behind a place; return as `call` does."""
+        rest = TaskList(self.tasks[place + 1 :], self.work)
+        bad = rest.call()
+        for task in rest.tasks:
+            task.lists.remove(rest)
+        return bad if bad < 0 else place + 1 + bad
+
+    def _first(self) -> int:
+        self.call = self._bound()
+        return self.call()
+
+    def repeated(self, count: Any) -> Callable[[], int]:
+        """Return the call that runs the list again and again without the interpreter's lock.
+
+        `count` are two int64: a number that goes up by one after each time, and the one at which to stop. The call
+        returns −1, or the place of the task that has failed.
+        """
+        records = self._read()
+        function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)(_repeat())
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address, address(count))
+
+    def _bound(self) -> Callable[[], int]:
+        records = self._read()
+        kind = ctypes.CFUNCTYPE if self.work >= LONG_WORK else ctypes.PYFUNCTYPE
+        function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address)
+
+    def _read(self) -> Any:
+        """Return the list in the form in which machine code reads it."""
+        self.is_stale = False
+        numbers = (x for t in self.tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
+        self._records = np.array([len(self.tasks), *numbers], np.int64)
+        if any(t.parts > 1 for t in self.tasks):
+            crew.gather()
+        return self._records
+
+
 def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
-    """Return a call that runs the tasks in order; it raises IndexError if one reports a failure.
+    """Return a call that runs the tasks in order; where one fails it does what that task says.
 
     `work` is the approximate number of operations.
     """
-    call: Any = None
-
-    def start() -> Any:
-        numbers = (x for t in tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
-        records = np.array([len(tasks), *numbers], np.int64)
-        kind = ctypes.CFUNCTYPE if work >= LONG_WORK else ctypes.PYFUNCTYPE
-        function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
-        if any(t.parts > 1 for t in tasks):
-            crew.gather()
-        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address), records
+    whole = TaskList(tasks, work)
 
     def run() -> None:
-        nonlocal call
-        if call is None:
-            call = start()
-        bad = call[0]()
-        if bad >= 0:
-            raise IndexError(tasks[bad].error)
+        bad = whole.call()
+        while bad >= 0:
+            tasks[bad].failed()
+            bad = whole.behind(bad)
 
     return run
 
@@ -150,6 +213,11 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
 @functools.cache
 def _sequence() -> int:
     return address_of(sequence(), GLUE)
+
+
+@functools.cache
+def _repeat() -> int:
+    return address_of(repeat(), GLUE)
 
 
 def parts_of(work: float, units: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.kernels import elementary, functions
 from chainrule.kernels.numbers import constant
 
-from .code import CONTRACT, Code
+from .code import Code
 from .symbol import BOOL, FUNCTIONS, UFUNCS, NotSymbolic, Symbol, kind_of, operand
 
 Emit = Callable[..., Symbol]
@@ -30,7 +30,7 @@ def _together(code: Code, *args: Any) -> list[Symbol]:
 def _arithmetic(floating: str, whole: str, logical: str | None = None) -> Emit:
     def emit(code: Code, a: Symbol, b: Symbol) -> Symbol:
         if a.dtype.kind == "f":
-            return code.made(a.dtype, f"{floating} {CONTRACT}{a.type} {a}, {b}")
+            return code.made(a.dtype, f"{floating} {code.flags}{a.type} {a}, {b}")
         name = logical if a.dtype == BOOL else whole
         if not name:
             raise NotSymbolic(f"no such arithmetic with {a.dtype}")
@@ -40,7 +40,7 @@ def _arithmetic(floating: str, whole: str, logical: str | None = None) -> Emit:
 
 
 def _divide(code: Code, a: Symbol, b: Symbol) -> Symbol:
-    return code.made(a.dtype, f"fdiv {CONTRACT}{a.type} {a}, {b}")
+    return code.made(a.dtype, f"fdiv {code.flags}{a.type} {a}, {b}")
 
 
 def _bits(name: str) -> Emit:

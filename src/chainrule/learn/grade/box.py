@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +49,27 @@ class Limits:
     megabytes: int = 2048
 
 
-class Box:
+class Asked(ABC):
+    """What functions and layers of a submission are asked through."""
+
+    @abstractmethod
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Return the answer to a request. Raises SubmissionError."""
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Call a function of the submission. Raises SubmissionError."""
+        return self.ask({"kind": "call", "name": name, "args": args})
+
+    def layer(self, name: str, constructor: Any, parameters: Any, inputs: Any, y_bar: Any) -> dict[str, Any]:
+        """Make a layer, run it forward and, given `y_bar`, backward; return y and gradients. Raises SubmissionError."""
+        request = {"constructor": constructor, "parameters": parameters, "inputs": inputs, "y_bar": y_bar}
+        answer = self.ask({"kind": "layer", "name": name, **request})
+        if not isinstance(answer, dict) or not {"y", "inputs", "parameters"} <= answer.keys():
+            raise SubmissionError("answer", "the layer gave no results")
+        return answer
+
+
+class Box(Asked):
     """One submission, running in a process of its own, on a copy of its file in an empty folder.
 
     Use it in a `with` block: at its end the process and all that it started are killed.
@@ -83,18 +104,6 @@ class Box:
         """Wait until the file has run, and return the names of its functions and classes. Raises SubmissionError."""
         return tuple(str(name) for name in self._answer(self.limits.call))
 
-    def call(self, name: str, *args: Any) -> Any:
-        """Call a function of the submission. Raises SubmissionError."""
-        return self._ask({"kind": "call", "name": name, "args": args})
-
-    def layer(self, name: str, constructor: Any, parameters: Any, inputs: Any, y_bar: Any) -> dict[str, Any]:
-        """Make a layer, run it forward and, given `y_bar`, backward; return y and gradients. Raises SubmissionError."""
-        request = {"constructor": constructor, "parameters": parameters, "inputs": inputs, "y_bar": y_bar}
-        answer = self._ask({"kind": "layer", "name": name, **request})
-        if not isinstance(answer, dict) or not {"y", "inputs", "parameters"} <= answer.keys():
-            raise SubmissionError("answer", "the layer gave no results")
-        return answer
-
     def close(self) -> None:
         """End the process, everything it started, and its folder."""
         for handle in (self._asked, self._answers):
@@ -107,12 +116,17 @@ class Box:
         self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _ask(self, request: dict[str, Any]) -> Any:
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Send a request to the process, and return its answer. Raises SubmissionError."""
         try:
-            os.write(self._asked, (encode(request) + "\n").encode())
+            self._write((encode(request) + "\n").encode())
         except (BrokenPipeError, OSError) as error:
             raise SubmissionError("ended", "its process has ended") from error
         return self._answer(self.limits.call)
+
+    def _write(self, text: bytes) -> None:
+        while text:
+            text = text[os.write(self._asked, text) :]
 
     def _answer(self, seconds: float) -> Any:
         line = self._line(min(time.monotonic() + seconds, self._until))

@@ -4,13 +4,17 @@ The grader asks on one pipe and reads on another; what the submission prints goe
 only for the wire: the submission cannot import it.
 """
 
+import base64
 import importlib.util
 import io
 import json
+import marshal
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +25,8 @@ from chainrule.learn.grade.guard import forbid, limit
 from chainrule.learn.grade.wire import decode, encode
 
 MOST_ERROR = 300
+SECONDS_A_VERSION = 1.0
+"""How long one changed version of a submission may run."""
 
 
 def main() -> None:
@@ -58,6 +64,8 @@ def _started(path: Path) -> tuple[str, ...]:
 
 
 def _done(module: ModuleType | None, request: dict[str, Any]) -> Any:
+    if request["kind"] == "versions":
+        return tuple(_version(module, request, codes) for codes in request["codes"])
     if request["kind"] == "call":
         return getattr(module, request["name"])(*request["args"])
     layer = getattr(module, request["name"])(*request["constructor"])
@@ -66,6 +74,43 @@ def _done(module: ModuleType | None, request: dict[str, Any]) -> Any:
     y = layer.forward(*request["inputs"])
     gradient = None if request["y_bar"] is None else layer.backward(request["y_bar"])
     return {"y": y, "inputs": gradient, "parameters": {n: _gradient(layer, n) for n in request["parameters"]}}
+
+
+def _version(module: ModuleType | None, request: dict[str, Any], codes: Sequence[str]) -> str:
+    """Return the answer of a changed version of the submission as text, empty if it has none.
+
+    `codes` are the parts of the version, compiled. They run on a copy of the file's names, so that the file itself
+    stays as it is.
+    """
+    names = dict(vars(module)) if module else {}
+    version = ModuleType("submission")
+    try:
+        _alarm(SECONDS_A_VERSION)
+        for code in codes:
+            exec(_code(code), names)
+        version.asked = names[request["of"]]  # type: ignore[attr-defined]
+        with np.errstate(all="ignore"):
+            return encode(_done(version, {**request["request"], "name": "asked"}))
+    except Exception:
+        return ""
+    finally:
+        _alarm(0.0)
+
+
+@cache
+def _code(text: str) -> Any:
+    return marshal.loads(base64.b64decode(text))
+
+
+def _alarm(seconds: float) -> None:
+    """Raise TimeoutError after so many seconds, where the system can; 0 takes that back."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _late(*_: Any) -> None:
+    raise TimeoutError("a version of the submission takes too long")
 
 
 def _set(layer: Any, name: str, value: Any) -> None:

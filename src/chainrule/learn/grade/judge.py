@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check import check
-from chainrule.check.hypotheses.candidate import Hypothesis
+from chainrule.check.checker import examine
 from chainrule.check.report.found import Finding
 from chainrule.check.report.words import reason
 from chainrule.learn.code import named_signature
 from chainrule.present.texts import Words
 
-from .box import Box, Limits, SubmissionError
+from .box import Asked, Box, Limits, SubmissionError
 from .intermediate import first_wrong
-from .repair import Ask, repair
+from .repair import Ask, Submitted, Workshop, programs
 from .spec import Spec, Task
 from .submissions import Submission
 from .words import TEXT
@@ -110,7 +109,7 @@ class _Judge:
                 why, earned = self.say("first_wrong", name=wrong.name), self.spec.partial.get("step", 0.0) * task.points
                 return Mark(task.asked, earned, task.points, "wrong", why, "step", None, wrong.name, wrong.formula)
 
-        def ask(box: Box, name: str) -> Callable[..., Any]:
+        def ask(box: Asked, name: str) -> Callable[..., Any]:
             return lambda y_bar, *args: _gradients(box.call(name, y_bar, *args), [names[k] for k in floating], self.say)
 
         return self._checked(task, task.reference, task.inputs, ask)
@@ -127,11 +126,11 @@ class _Judge:
                 setattr(other, name, value)
             return other.forward(*args[:count])
 
-        def run(box: Box, name: str, y_bar: Any, *args: Any) -> dict[str, Any]:
+        def run(box: Asked, name: str, y_bar: Any, *args: Any) -> dict[str, Any]:
             parameters = dict(zip(held, args[count:], strict=True))
             return box.layer(name, task.constructor, parameters, args[:count], y_bar)
 
-        def ask(box: Box, name: str) -> Callable[..., Any]:
+        def ask(box: Asked, name: str) -> Callable[..., Any]:
             def backward(y_bar: Any, *args: Any) -> Any:
                 found = run(box, name, y_bar, *args)
                 given = found["inputs"] if isinstance(found["inputs"], tuple) else (found["inputs"],)
@@ -147,33 +146,25 @@ class _Judge:
         return self._checked(task, named_signature(forward, names), everything, ask)
 
     def _checked(self, task: Task, f: Callable[..., Any], args: Sequence[Any], ask: Ask) -> Mark:
+        workshop = Workshop(self.source, self.spec.allowed, ask)
         try:
-            report = check(f, *args, backward=ask(self.box, task.asked))
+            found = programs(self.source, task.asked, workshop)
+            report = examine(Submitted(f, args, ask(self.box, task.asked), found))
         except SubmissionError:
             raise
         except (ValueError, TypeError) as error:
             return Mark(task.asked, 0.0, task.points, "error", str(error).splitlines()[0])
+        finally:
+            workshop.close()
         if report.ok:
             return Mark(task.asked, task.points, task.points, "right", self.say["right"])
-        if report.verdict == "wrong":
-            found = repair(self.source, task.asked, f, args, ask, self.spec.allowed)
-            if found is not None:
-                return self._repaired(task, report.findings[0], found)
-        finding = report.findings[0]
+        finding = next((f for f in report.findings if f.hypotheses and f.code != "unexplained"), report.findings[0])
         why = reason(finding.hypotheses[0], self.say.lang) if finding.hypotheses else finding.message
         share = max((self.spec.partial.get(f.code, 0.0) for f in report.findings), default=0.0)
         share = share if all(self.spec.partial.get(f.code) for f in report.findings) else 0.0
-        failing = self._failing(finding)
-        formula = str(finding.detail.get("expected", ""))
-        most, code = task.points, finding.code
-        return Mark(task.asked, share * most, most, report.verdict, why, code, None, finding.argument, formula, failing)
-
-    def _repaired(self, task: Task, finding: Finding, found: Hypothesis) -> Mark:
-        """The mark where one change makes everything right."""
-        share, line = self.spec.partial.get(found.code, 0.0), found.detail["line"]
-        why, wanted = reason(found, self.say.lang), str(found.detail["wanted"])
-        most, failing = task.points, self._failing(finding)
-        return Mark(task.asked, share * most, most, "wrong", why, found.code, line, finding.argument, wanted, failing)
+        line, wanted = finding.detail.get("line"), str(finding.detail.get("wanted", finding.detail.get("formula", "")))
+        most, code, failing = task.points, finding.code, self._failing(finding)
+        return Mark(task.asked, share * most, most, report.verdict, why, code, line, finding.argument, wanted, failing)
 
     def _failing(self, finding: Finding) -> str:
         at = f"{finding.argument}{list(finding.index) if finding.index else ''}"

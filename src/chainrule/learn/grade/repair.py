@@ -1,174 +1,221 @@
-"""The change that makes a wrong submission right: its line, what is there, and what belongs there.
+"""Submissions under `check`: their code is examined like the user's own, but every version of it runs in a box.
 
-`check` finds such changes by running them. A submission is not run here, so each changed version is written out as
-source, and all run in a box of their own; what they answer is compared with numerical derivatives outside.
+`check` looks for a change to the code that makes a gradient right. It compiles each changed version here, which runs
+nothing; the version is then called in a box, and what it answers is compared with numerical derivatives here.
 """
 
 import ast
+import base64
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import marshal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import numpy as np
+from chainrule.check.repairs.program import Definition, Program
+from chainrule.check.subjects.functions import FunctionSubject
+from chainrule.check.subjects.subject import Subject
 
-from chainrule.check.hypotheses.candidate import Detail, Hypothesis
-from chainrule.check.repairs.edits import edits
-from chainrule.check.repairs.sites import Edit
+from .box import Asked, Box, Limits, SubmissionError
+from .wire import decode, encode
 
-from .box import Box, Limits, SubmissionError
-
-BATCH, BATCHES = 200, 4
-"""So many changes go into one box, and so many boxes are tried."""
-LARGEST = 400
-"""The most elements for which derivatives are measured."""
-STEP, CLOSE = 1e-5, 1e-5
-POINTS = 2
-Definition = ast.FunctionDef | ast.ClassDef
-Ask = Callable[[Box, str], Callable[..., Any]]
+LIMITS = Limits(call=5.0, total=30.0)
+"""What the box of the changed versions of one submission may use."""
+STARTS = 3
+"""How often it starts again where a version has ended it."""
+Ask = Callable[[Asked, str], Callable[..., Any]]
 """Given a box and a name in it, the function `backward(y_bar, *args)`."""
+Part = ast.FunctionDef | ast.ClassDef | ast.Assign
 
 
-@dataclass(frozen=True)
-class _Point:
-    """Arguments, a cotangent, and the right gradients."""
+class Submitted(FunctionSubject):
+    """A reference `f` at its arguments, with the backward pass of a submission, which is called as `backward`."""
 
-    args: tuple[Any, ...]
-    y_bar: Any
-    gradients: tuple[Any, ...]
+    effort, longest, at_once = 4.0, 12.0, 100
+
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], backward: Callable[..., Any], source: Any) -> None:
+        super().__init__(f, f, args, backward, None, backward)
+        self._programs: Sequence[Boxed] = source
+
+    def editable(self) -> Iterator[tuple[Any, Callable[[Any], Subject | None]]]:
+        """Yield the functions of the submission that make up the backward pass."""
+
+        def with_rule(rule: Callable[..., Any]) -> Subject:
+            twin = copy.copy(self)
+            twin.rule = rule
+            return twin
+
+        for program in self._programs:
+            yield program, with_rule
 
 
-def repair(source: str, name: str, f: Callable[..., Any], args: Sequence[Any], ask: Ask, allowed: Sequence[str]) -> Any:
-    """Return the likeliest change to `name` that makes all gradients of `f` right, as a hypothesis; None without one.
+class Version(Asked):
+    """A changed version of a submission's function, as `backward(y_bar, *args)`."""
 
-    `f` is the reference, `args` its arguments; the floating-point ones have gradients.
+    def __init__(self, workshop: "Workshop", name: str, codes: tuple[str, ...]) -> None:
+        self.workshop, self.name, self.codes = workshop, name, codes
+        self.answers: dict[str, str] = {}
+
+    def __call__(self, y_bar: Any, *args: Any) -> Any:
+        """Run it in the box."""
+        return self.workshop.backward(self, self.name)(y_bar, *args)
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Return the version's answer. Raises SubmissionError where it has none."""
+        key = encode(request)
+        if key not in self.answers:
+            self.workshop.run(self, key, request)
+        if not self.answers.get(key):
+            raise SubmissionError("answer", "this version has no answer")
+        return decode(self.answers[key])
+
+
+class Workshop:
+    """A box for changed versions of a submission. It starts with the first, and again where a version has ended it.
+
+    All versions that are waiting run together: asking one after the other would take most of the time.
     """
-    points = _points(f, args)
-    try:
-        tried = list(_versions(source, name)) if points else []
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    for first in range(0, min(len(tried), BATCH * BATCHES), BATCH):
-        batch = tried[first : first + BATCH]
-        text = "\n\n".join([source, *(version.replace(_MARK, f"version_{k}") for k, (_, version) in enumerate(batch))])
-        with Box(text, Limits(call=5.0, total=20.0), allowed) as box:
-            try:
-                box.start()
-            except SubmissionError:
-                return None
-            right = (edit for k, (edit, _) in enumerate(batch) if _is_right(ask(box, f"version_{k}"), points))
-            edit = next(right, None)
-        if edit is not None:
-            text = f"{edit.what}: line {edit.line} has `{edit.written}`, and `{edit.wanted}` makes the gradient right"
-            detail = Detail(text=text, line=edit.line, written=edit.written, wanted=edit.wanted, what=edit.what)
-            return Hypothesis(edit.code, detail, 1.0)
-    return None
+
+    def __init__(self, source: str, allowed: Sequence[str], backward: Ask) -> None:
+        self.source, self.allowed, self.backward = source, allowed, backward
+        self._versions: dict[tuple[str, ...], Version] = {}
+        self._waiting: list[Version] = []
+        self._box: Box | None = None
+        self._starts = 0
+        self._until = time.monotonic() + LIMITS.total
+
+    def version(self, name: str, codes: tuple[str, ...]) -> Version:
+        """Return a version, the same for the same code; a new one is waiting."""
+        if codes not in self._versions:
+            self._versions[codes] = Version(self, name, codes)
+            self._waiting.append(self._versions[codes])
+        return self._versions[codes]
+
+    def run(self, version: Version, key: str, request: dict[str, Any]) -> None:
+        """Answer a request for a version, and for those that are waiting. Raises SubmissionError."""
+        if time.monotonic() > self._until:
+            raise SubmissionError("time", "no time is left for further versions")
+        together = self._waiting if version in self._waiting else [version]
+        self._waiting = []
+        try:
+            codes = tuple(one.codes for one in together)
+            found = self._started().ask({"kind": "versions", "of": version.name, "codes": codes, "request": request})
+        except SubmissionError as error:
+            if error.code in ("time", "ended"):
+                self.close()
+            raise
+        if not isinstance(found, tuple) or len(found) != len(together):
+            raise SubmissionError("answer", "the versions gave no results")
+        for one, answer in zip(together, found, strict=True):
+            one.answers[key] = str(answer)
+
+    def _started(self) -> Box:
+        if self._box is None:
+            if self._starts == STARTS:
+                raise SubmissionError("ended", "versions have ended their box too often")
+            self._starts += 1
+            self._box = Box(self.source, LIMITS, self.allowed)
+            self._box.start()
+        return self._box
+
+    def close(self) -> None:
+        """End the box."""
+        if self._box is not None:
+            self._box.close()
+        self._box = None
 
 
-_MARK = "version_of_a_submission"
+class Boxed(Program):
+    """A function or method of a submission, which runs together with all that it is called by or calls."""
+
+    def __init__(
+        self, tree: Definition, name: str, parts: Sequence[Part], space: Mapping[str, Any], workshop: Workshop
+    ) -> None:
+        self.tree, self.file, self.space = tree, "submission.py", space
+        self.name = getattr(tree, "name", name)
+        self._asked, self._parts, self._workshop = name, parts, workshop
+        self._changed = next((part for part in parts if any(node is tree for node in ast.walk(part))), None)
+        self._compiled: dict[Part, str] = {}
+
+    def compiled(self) -> Callable[..., Any] | None:
+        """Return the version that the tree says now, or None where that is no Python."""
+        try:
+            codes = tuple(self._code_of(part) for part in self._parts)
+        except (SyntaxError, ValueError, TypeError, RecursionError):
+            return None
+        return self._workshop.version(self._asked, codes)
+
+    def _code_of(self, part: Part) -> str:
+        """Return a part compiled, as text; those that no edit changes are compiled once."""
+        mine = part is self._changed
+        if mine or part not in self._compiled:
+            code = compile(ast.Module([part], []), self.file, "exec")
+            text = base64.b64encode(marshal.dumps(code)).decode()
+            if mine:
+                return text
+            self._compiled[part] = text
+        return self._compiled[part]
 
 
-def _versions(source: str, name: str) -> Iterator[tuple[Edit, str]]:
-    """Yield each change, likeliest first, with the source of the changed function or class under the name _MARK."""
-    tree = ast.parse(source)
-    top = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    asked = top[name]
-    if isinstance(asked, ast.ClassDef):
-        parts: list[Definition] = [asked]
-        edited = [m for m in asked.body if isinstance(m, ast.FunctionDef) and m.name not in ("__init__", "forward")]
-    else:
-        parts = _called(asked, top)
-        edited = [part for part in parts if isinstance(part, ast.FunctionDef)]
-    found = [edit for function in edited for edit in edits(function)]
-    for edit in sorted(found, key=lambda e: e.cost):
-        undo = edit.apply()
-        version = _as_class(asked) if isinstance(asked, ast.ClassDef) else _as_function(name, parts)
-        undo.apply()
-        if version:
-            yield edit, version
+def programs(source: str, name: str, workshop: Workshop) -> list[Boxed]:
+    """Return the functions that make up the backward pass `name` of a submission, the outermost first.
+
+    Of a class these are its methods without `__init__` and `forward`. None where `name` is defined in another way.
+    """
+    with suppress(SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(source)
+        top = _defined(tree)
+        if name in top:
+            space = dict.fromkeys(_names(tree))
+            parts = list(_called(top[name], top).values())
+            return [Boxed(f, name, parts, space, workshop) for f in _edited(top[name], top)]
+    return []
 
 
-def _called(asked: ast.FunctionDef, top: dict[str, Definition]) -> list[Definition]:
-    """Return a function and the functions of the file that it calls, directly or not."""
-    found, waiting = {asked.name: asked}, [asked]
+def _defined(tree: ast.Module) -> dict[str, Part]:
+    """Return what a file defines: functions, also those written as a lambda, and classes."""
+    found: dict[str, Part] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a file binds, wherever it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def _edited(asked: Part, top: Mapping[str, Part]) -> list[Definition]:
+    if not isinstance(asked, ast.ClassDef):
+        return [f for part in _called(asked, top).values() for f in _functions(part)]
+    methods = [m for m in asked.body if isinstance(m, ast.FunctionDef) and m.name not in ("__init__", "forward")]
+    called = {id(part): part for method in methods for part in _called(method, top).values() if part is not method}
+    return [*methods, *(f for part in called.values() for f in _functions(part))]
+
+
+def _functions(part: Part) -> list[Definition]:
+    if isinstance(part, ast.Assign):
+        return [part.value] if isinstance(part.value, ast.Lambda) else []
+    return [part] if isinstance(part, ast.FunctionDef) else []
+
+
+def _called(asked: Part, top: Mapping[str, Part]) -> dict[int, Part]:
+    """Return a part and those that it refers to, directly or not, in this order."""
+    found, waiting = {id(asked): asked}, [asked]
     while waiting:
         for node in ast.walk(waiting.pop()):
-            other = top.get(node.id) if isinstance(node, ast.Name) else None
-            if isinstance(other, ast.FunctionDef) and other.name not in found:
-                found[other.name] = other
+            other = top.get(node.id) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else None
+            if other is not None and id(other) not in found:
+                found[id(other)] = other
                 waiting.append(other)
-    return list(found.values())
-
-
-def _as_class(asked: ast.ClassDef) -> str:
-    changed = copy.copy(asked)
-    changed.name = _MARK
-    return _text(changed)
-
-
-def _as_function(name: str, parts: Sequence[Definition]) -> str:
-    """Return a function that holds the changed ones, so that they call each other and not those of the file."""
-    inner = [_text(part) for part in parts]
-    if not all(inner):
-        return ""
-    lines = [f"    {line}" for text in inner for line in text.splitlines()]
-    return "\n".join([f"def {_MARK}(*given):", *lines, f"    return {name}(*given)"])
-
-
-def _text(node: ast.AST) -> str:
-    try:
-        text = ast.unparse(node)
-        ast.parse(text)  # a change may be none that Python takes
-        return text
-    except (SyntaxError, ValueError, AttributeError, TypeError):
-        return ""
-
-
-def _points(f: Callable[..., Any], args: Sequence[Any]) -> list[_Point]:
-    """Return the arguments, and others near them, with measured gradients; none where measuring takes too long."""
-    floating = [k for k, x in enumerate(args) if np.asarray(x).dtype.kind == "f"]
-    if sum(np.size(args[k]) for k in floating) > LARGEST:
-        return []
-    rng, points = np.random.default_rng(0), []
-    for point in range(POINTS):
-        here = [np.array(x) for x in args]
-        for k in floating:
-            here[k] = here[k] + 0.2 * point * rng.standard_normal(here[k].shape)
-        y_bar = rng.standard_normal(np.shape(f(*here)))
-        points.append(_Point(tuple(here), y_bar, tuple(_measured(f, here, k, y_bar) for k in floating)))
-    return points
-
-
-def _measured(f: Callable[..., Any], args: Sequence[Any], k: int, y_bar: Any) -> Any:
-    """Return the gradient of ⟨y_bar, f⟩ for one argument by central differences."""
-    slope = np.zeros(args[k].shape)
-    for index in np.ndindex(slope.shape):
-        sides = []
-        for sign in (1.0, -1.0):
-            moved = [np.array(x) for x in args]
-            moved[k][index] += sign * STEP
-            sides.append(float(np.sum(y_bar * np.asarray(f(*moved)))))
-        slope[index] = (sides[0] - sides[1]) / (2 * STEP)
-    return slope
-
-
-def _is_right(backward: Callable[..., Any], points: Sequence[_Point]) -> bool:
-    """Whether a version gives the right gradients at all points."""
-    for point in points:
-        try:
-            got = backward(point.y_bar, *point.args)
-        except (SubmissionError, ValueError, TypeError, KeyError):
-            return False
-        found = got if isinstance(got, tuple | list) else (got,)
-        if len(found) != len(point.gradients) or not all(map(_close, found, point.gradients)):
-            return False
-    return True
-
-
-def _close(got: Any, expected: Any) -> bool:
-    try:
-        value = np.asarray(got, float)
-    except (TypeError, ValueError):
-        return False
-    scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
-    return value.shape == expected.shape and bool(np.all(np.abs(value - expected) <= CLOSE * scale))
+    return found

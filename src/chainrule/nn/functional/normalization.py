@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.traces.capturing import effect
-from chainrule.rules.arrays.shape import moveaxis, reshape
+from chainrule.rules.arrays.shape import contiguous, moveaxis, reshape
 from chainrule.rules.network import norm
 
 from .arguments import arrayed
@@ -77,8 +77,7 @@ def instance_norm(
     flat = reshape(input, (*input.shape[:2], math.prod(input.shape[2:])))
     _check_several("instance_norm", flat.shape[2], input)
     y = reshape(norm.layer_norm(flat, eps=eps), input.shape)
-    _follow(running_mean, flat, lambda values: values.mean(axis=2).mean(axis=0), momentum)
-    _follow(running_var, flat, lambda values: values.var(axis=2, ddof=1).mean(axis=0), momentum)
+    _follow(running_mean, running_var, flat, momentum)
     return _affine(y, weight, bias)
 
 
@@ -114,9 +113,9 @@ def batch_norm(
     channels = moveaxis(input, 1, 0)
     flat = reshape(channels, (len(channels), math.prod(channels.shape[1:])))
     _check_several("batch_norm", flat.shape[1], input)
-    y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
-    _follow(running_mean, flat, lambda values: values.mean(axis=1), momentum)
-    _follow(running_var, flat, lambda values: values.var(axis=1, ddof=1), momentum)
+    # In the order of memory in which convolutions need it: once here, instead of in each operation that follows.
+    y = contiguous(moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1))
+    _follow(running_mean, running_var, flat, momentum)
     return _affine(y, weight, bias)
 
 
@@ -132,14 +131,20 @@ def _check_several(name: str, count: int, x: Any) -> None:
         raise ValueError(f"{name}: expected more than one value in each channel in training, got {list(x.shape)}")
 
 
-def _follow(running: Any, flat: Any, moment: Any, momentum: float) -> None:
-    """Move a running moment, if there is one, towards that of the input."""
+def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: float) -> None:
+    """Move running moments, where there are any, towards those of the rows; of several samples, towards their mean."""
 
-    def move(running: Any, values: Any) -> None:
-        running += momentum * (moment(np.asarray(values)) - running)
+    def move(running_mean: Any, running_var: Any, rows: Any) -> None:
+        rows = np.asarray(rows)
+        mean, variance = norm.moments(rows)
+        variance = variance * (rows.shape[-1] / (rows.shape[-1] - 1))  # unbiased
+        for running, now in ((running_mean, mean), (running_var, variance)):
+            if running is not None:
+                running += momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - running)
 
-    if running is not None:
-        effect(move, running, flat, writes=[running])
+    running = [x for x in (running_mean, running_var) if x is not None]
+    if running:
+        effect(move, running_mean, running_var, flat, writes=running)
 
 
 def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:

@@ -16,6 +16,7 @@ from chainrule.core.operands.plain import refuse_array_write
 from chainrule.core.operands.protocols import implements, writers
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import plain
 from chainrule.core.transforms.mapped import constant_like
 from chainrule.rules.elementary.selection import where as choose
 
@@ -199,6 +200,21 @@ def into(out: Any, what: str, y: Any, condition: Any = True) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+def chosen(condition: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the inputs of a function with `where=`, with elements at which it is evaluated in place of all others.
+
+    Where it is not, it may have no derivative, such as the square root of −1, and NaN times 0 is NaN.
+    """
+
+    def spares(holds: Array, *values: Array) -> tuple[Array, ...]:
+        holds, *whole = np.broadcast_arrays(holds, *values)
+        k = int(np.argmax(holds)) if holds.size else 0
+        return tuple(x.reshape(-1)[k : k + 1].reshape((1,) * x.ndim) for x in whole)
+
+    found = plain(spares, condition, *inputs)
+    return tuple(choose(condition, x, spare) for x, spare in zip(inputs, found, strict=True))
+
+
 def _written_out(out: Any, what: str, y: Any, condition: Any) -> None:
     if not isinstance(out, Tensor):
         refuse_array_write(f"{what}: out= (also as in `array += tensor`)", TypeError)
@@ -232,4 +248,4 @@ METHODS = {
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)
 
-writers.update({"into": into, "at": at})
+writers.update({"into": into, "at": at, "chosen": chosen})

@@ -11,9 +11,19 @@ from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import View, alias_of, innermost
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.capturing import captured_in, is_captured, refuse, running, state
+from chainrule.core.traces.capturing import (
+    captured_in,
+    example,
+    is_captured,
+    picked_from,
+    plain,
+    refuse,
+    replaced,
+    running,
+)
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, everywhere, lifted
 from chainrule.core.transforms.mapped import constant_like, is_mapped
+from chainrule.rules.elementary.selection import where
 
 from .layout import Laid, in_layout, relaid
 from .row_index import add_rows, row_part, set_rows, take_rows
@@ -26,6 +36,8 @@ EVERYTHING = slice(None)
 
 BASIC = (int, slice, np.integer, type(None), type(Ellipsis))
 """The parts of an index for which NumPy returns a view."""
+PLAIN_PARTS = frozenset((int, slice))
+"""The types of most of them."""
 
 
 class DiagonalIndex(tuple[Any, ...]):
@@ -65,6 +77,10 @@ class GetItem(Linear):
     )
 
     @staticmethod
+    def of_rows(x: Array, *, index: Any, unique: bool) -> Array:  # noqa: ARG004
+        return getitem(x, index)
+
+    @staticmethod
     def primal(x: Array, *, index: Any = (), unique: bool = False) -> Array:  # noqa: ARG004
         return index.of(x) if type(index) is DiagonalIndex else x[index]
 
@@ -100,6 +116,10 @@ class Scatter(Linear):
         case((3,), shape=(3,), index=(ROWS,)),
         case((), shape=(2,), index=(0,), unique=True),
     )
+
+    @staticmethod
+    def of_rows(x: Array, *, shape: tuple[int, ...], index: Any, unique: bool) -> Array:  # noqa: ARG004
+        return Place(np.zeros(shape, x.dtype), index).add(x)
 
     @staticmethod
     def primal(x: Array, *, shape: tuple[int, ...] = (), index: Any = (), unique: bool = False) -> Array:
@@ -146,7 +166,7 @@ def _into_stacks(values: Values, mine: Mine, settings: Settings) -> Call:
     x, v = everywhere(values, mine)
     if type(index) is DiagonalIndex:
         index = tuple(index)
-    taken = np.broadcast_to(0.0, x.shape[1:])[index].ndim
+    taken = np.broadcast_to(0.0, x.shape[1:])[replaced(index, example)].ndim
     extra = v.ndim - 1 - taken
     if extra > 0:  # axes of length 1
         v = v.reshape((v.shape[0], *v.shape[1 + extra :]))
@@ -172,6 +192,10 @@ class IndexSet(Linear):
     )
 
     @staticmethod
+    def of_rows(x: Array, v: Array, *, index: Any) -> Array:
+        return Place(x, index).set(v)
+
+    @staticmethod
     def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
         y = _copy_for(x, v)
         y[index] = v
@@ -187,7 +211,7 @@ class IndexSet(Linear):
         r"""\bar v = \operatorname{last}(\mathrm{index}) \odot \bar y[\mathrm{index}]"""
         taken = GetItem.apply(y_bar, index=index, unique=False)
         if not selects_once(y_bar.shape, index):
-            taken = IndexSet.apply(taken, 0.0, index=(~last_writes(y_bar.shape, index),))
+            taken = np.where(plain(lambda index: last_writes(y_bar.shape, index), index), taken, 0)
         return _with_leading_axes(taken, v_shape)
 
 
@@ -201,6 +225,10 @@ class IndexAdd(Linear):
         case((3, 2), (3, 2), index=(ROWS,)),
         case((3, 2), (2,), index=(ROWS,)),
     )
+
+    @staticmethod
+    def of_rows(x: Array, v: Array, *, index: Any) -> Array:
+        return Place(x, index).add(v)
 
     @staticmethod
     def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
@@ -275,7 +303,7 @@ def index_of(index: Any) -> tuple[Any, ...]:
 
 def plainly_once(index: tuple[Any, ...]) -> bool:
     """Whether it is certain, without reading values, that an index takes no element twice."""
-    arrays = [part for part in index if isinstance(part, np.ndarray | Tensor)]
+    arrays = [part for part in index if isinstance(part, np.ndarray | Tensor) and part.ndim]
     return not arrays or (len(arrays) == 1 and arrays[0].dtype == np.bool_)
 
 
@@ -329,11 +357,13 @@ def getitem(x: Array, index: Any) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
     """
+    if type(index) in PLAIN_PARTS:  # which nothing below is about
+        return viewed(GetItem, x, {"index": (index,), "unique": True})
     parts = index_of(index)
     if any(map(is_mapped, parts)):
         return take_rows(x, parts)
-    if any(map(is_captured, parts)) and not isinstance(x, Tensor):
-        x = state(x)
+    if any(map(is_captured, parts)):
+        x = picked_from(x)
     return viewed(GetItem, x, {"index": parts, "unique": plainly_once(parts)})
 
 
@@ -341,8 +371,8 @@ class Place:
     """The elements of an array at an index, to read or to change in a copy: `x.at[index]`."""
 
     def __init__(self, x: Array, index: Any) -> None:
-        self._x = shaped(x)
         self._index = index_of(index)
+        self._x = picked_from(shaped(x)) if any(map(is_captured, self._index)) else shaped(x)
 
     def get(self) -> Array:
         """Return a copy of `x[index]`."""
@@ -428,6 +458,10 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     be lost, and for a constant that shares memory with a tensor that has one.
     """
     target = Target(x, "x[index] = value")
+    if _is_unknown_mask(index) and not np.ndim(value) and target.leaf is None:
+        mask = index.reshape((*index.shape, *(1,) * (x.ndim - index.ndim)))
+        target.become(_chosen_at(mask, value, x), relaid)
+        return
     parts = index_of(index)
     if is_view_at(value, x, parts):
         return  # the end of `x[index] += …`, which has written through the view
@@ -435,6 +469,19 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         target.write_values(lambda array: array.__setitem__(parts, value_of(value)))
         return
     target.become(_replaced(x, value) if _is_whole(parts, x) else _set(x, parts, value), relaid)
+
+
+def _is_unknown_mask(index: Any) -> bool:
+    """Whether an index is a mask whose values a capture does not know, or that differs between rows."""
+    if not isinstance(index, Tensor) or index.dtype != np.bool_:
+        return False
+    return is_captured(index) or is_mapped(index)
+
+
+def _chosen_at(mask: Array, value: Any, x: Array) -> Array:
+    """Return `x` with one value where a mask is true."""
+    y = where(mask, value, x)
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
 def _is_whole(index: tuple[Any, ...], x: Tensor) -> bool:

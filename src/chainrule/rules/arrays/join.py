@@ -1,6 +1,7 @@
 """Joining and splitting arrays."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,8 @@ class Concatenate(Linear):
     @staticmethod
     def adjoint(y_bar: Array, xs_shape: Sequence[tuple[int, ...]], *, axis: int) -> Array:
         r"""\bar x = \operatorname{split}(\bar y)"""
-        ends = np.cumsum([shape[axis] for shape in xs_shape])
-        starts = (0, *ends[:-1])
-        return tuple(y_bar[_along(axis, y_bar.ndim, slice(*ends))] for ends in zip(starts, ends, strict=True))
+        ends = list(accumulate([shape[axis] for shape in xs_shape], initial=0))
+        return tuple(y_bar[_along(axis, y_bar.ndim, slice(*pair))] for pair in pairwise(ends))
 
     @staticmethod
     def stacked(values: Values, mine: Mine, settings: Settings) -> Call:

@@ -8,10 +8,9 @@ from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
-from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import effect, plain
 from chainrule.core.transforms.batch import along_axes
-from chainrule.rules.elementary.complex_parts import conjugated
+from chainrule.rules.elementary.complex_parts import conjugated, squared_size
 
 from . import reduce_options as options
 from .reduce import Axis, arrayed, count, kept, mean, refuse, sum
@@ -140,12 +139,13 @@ def _optioned(
 
 
 def _composed(a: Array, axis: Axis, ddof: float, where: Any, mean: Any) -> Array:
-    chosen = np.broadcast_to(np.asarray(value_of(where)), a.shape)
+    chosen = np.broadcast_to(options.condition_of(where), a.shape)
     if mean is None or mean is np._NoValue:
         mean = options.mean_of(sum, a, axis, True, chosen)
     deviation = np.where(chosen, a - mean, 0)
-    freedom = np.sum(chosen, axis=axis, keepdims=True) - ddof
-    return sum(deviation * deviation, axis=axis, keepdims=True) / np.where(freedom > 0, freedom, np.nan).astype(a.dtype)
+    total = sum(squared_size(deviation), axis=axis, keepdims=True)
+    freedom = sum(chosen.astype(total.dtype), axis=axis, keepdims=True) - ddof
+    return total / np.where(freedom > 0, freedom, np.nan).astype(total.dtype)
 
 
 @implements(np.var)

@@ -11,6 +11,7 @@ from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import every_value, is_captured, may_hold, plain
 from chainrule.core.traces.capturing import known as opened
+from chainrule.rules.elementary.complex_parts import squared_size
 
 from . import reduce_options as options
 from .cumulative import cumprod, cumsum, prod
@@ -27,7 +28,7 @@ def _warn(nothing: Array, said: str) -> None:
 
 def _nanextreme(name: str, extreme: Callable[..., Array], worst: float, a: Array, axis: Axis, keepdims: bool) -> Array:
     a = arrayed(a)
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         return extreme(a, axis=axis, keepdims=keepdims)
     if a.size == 0:
         raise ValueError(f"{name}: got no elements to choose from in an array of shape {a.shape}")
@@ -102,7 +103,8 @@ def _spread(a: Array, axis: Axis, ddof: float, keepdims: bool) -> Array:
     freedom = counts - ddof
     _warn(freedom <= 0, "Degrees of freedom <= 0 for slice.")
     # If nothing is left, NumPy's variance is NaN, too.
-    y = sum(deviation * deviation, axis=axis, keepdims=True) / np.where(freedom > 0, freedom, np.nan).astype(mean.dtype)
+    y = sum(squared_size(deviation), axis=axis, keepdims=True)
+    y = y / np.where(freedom > 0, freedom, np.nan).astype(y.dtype)
     return y if keepdims else sum(y, axis=axis)  # over axes of length 1: this removes them
 
 

@@ -81,6 +81,36 @@ def _quantile(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: 
     return placed_back(np.transpose(y), q.shape, a.shape, axis, keepdims)
 
 
+def _weighted(name: str, a: Array, q: Array, axis: Axis, method: str, keepdims: bool, weights: Array) -> Array:
+    """Return the quantiles of weighted elements: the first ones at which the share of the weights reaches q."""
+    if method != "inverted_cdf":
+        raise ValueError(
+            f"{name}: got method={method!r} with weights, for which NumPy has 'inverted_cdf' only; pass that"
+        )
+    a, q, lines = asked(name, a, q, axis)
+    weights = np.asarray(value_of(weights))
+    if weights.shape != a.shape:
+        axes = axes_of(a.shape, axis)
+        if weights.shape != tuple(a.shape[k] for k in axes):
+            raise ValueError(f"{name}: got weights of shape {weights.shape} for shape {a.shape} along {axis}")
+        weights = np.broadcast_to(weights.reshape([n if k in axes else 1 for k, n in enumerate(a.shape)]), a.shape)
+    if np.any(weights < 0):
+        raise ValueError(f"{name}: got a negative weight, expected weights of at least 0")
+    heavy, asked_for = lines_of(weights, axis), value_of(q).reshape(-1)
+
+    def places(lines: Array) -> Array:
+        order = np.argsort(lines, axis=1, kind="stable")
+        sizes = np.take_along_axis(np.broadcast_to(heavy, lines.shape), order, axis=1)
+        share = np.cumsum(sizes, axis=1)
+        share = np.where(sizes == 0, -1.0, share / share[:, -1:])
+        share = np.maximum.accumulate(share, axis=1)  # what weighs nothing is passed over
+        found = np.array([np.searchsorted(row, asked_for, side="left") for row in share])
+        return np.take_along_axis(order, np.minimum(found, lines.shape[1] - 1), axis=1)
+
+    chosen = lines[np.arange(lines.shape[0])[:, None], plain(places, lines)]
+    return placed_back(np.transpose(chosen), q.shape, a.shape, axis, keepdims)
+
+
 def placed_back(y: Array, q_shape: tuple[int, ...], a_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
     """Return one row per q, with one element per reduced row, in the shape of NumPy's result."""
     axes = axes_of(a_shape, axis)
@@ -104,12 +134,15 @@ def quantile(
     overwrite_input: bool = False,  # noqa: ARG001
     method: str = "linear",
     keepdims: bool = False,
+    *,
+    weights: Array = None,
 ) -> Array:
     """Return the quantiles `q`, from 0 to 1, along `axis`: shape of `q` + the remaining shape of `a`.
 
     `a` is differentiable, and `q` with the methods that are continuous in it: "linear", "weibull", "hazen",
     "interpolated_inverted_cdf", "median_unbiased", "normal_unbiased". The others are "lower", "higher", "nearest" and
-    "midpoint". Among equal elements one is chosen to receive the gradient.
+    "midpoint". Among equal elements one is chosen to receive the gradient. `weights`, of the shape of `a` or of `axis`,
+    are constants, and take `method="inverted_cdf"`, as in NumPy.
 
     Raises ValueError for a `q` outside [0, 1], an unknown method, or an empty array.
 
@@ -118,6 +151,8 @@ def quantile(
     array([0. , 0.5, 0.5])
     """
     refuse("quantile", out=out)
+    if weights is not None:
+        return _weighted("quantile", a, q, axis, method, keepdims, weights)
     return _quantile("quantile", a, q, axis, method, keepdims)
 
 
@@ -130,9 +165,13 @@ def percentile(
     overwrite_input: bool = False,  # noqa: ARG001
     method: str = "linear",
     keepdims: bool = False,
+    *,
+    weights: Array = None,
 ) -> Array:
     """Return the percentiles `q`, from 0 to 100, along `axis`; see `quantile`."""
     refuse("percentile", out=out)
+    if weights is not None:
+        return _weighted("percentile", a, arrayed(q) / 100, axis, method, keepdims, weights)
     return _quantile("percentile", a, arrayed(q) / 100, axis, method, keepdims)
 
 

@@ -23,6 +23,7 @@ from chainrule.core.transforms.batch import along_axes, along_axis
 from . import reduce_options as options
 
 Axis = int | tuple[int, ...] | None
+FLOAT16 = np.dtype(np.float16)
 
 CASES = (
     case((3, 4)),
@@ -68,6 +69,8 @@ def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def kept(y: Array, x_shape: tuple[int, ...], axis: Axis) -> Array:
     """Return a reduction's result with the reduced axes in place, as `keepdims=True` gives it."""
+    if axis is None:
+        return y.reshape((1,) * len(x_shape))
     axes = axes_of(x_shape, axis)
     return y.reshape(tuple(1 if k in axes else n for k, n in enumerate(x_shape)))
 
@@ -79,7 +82,7 @@ def count(x_shape: tuple[int, ...], axis: Axis) -> int:
 
 def widened(reduction: Callable[..., Array], x: Array, **settings: Array) -> Array:
     """Apply a NumPy reduction; float16 is accumulated in float32, since its own sums of ones stop growing at 2048."""
-    if getattr(x, "dtype", None) != np.float16:
+    if getattr(x, "dtype", None) != FLOAT16:
         return reduction(x, **settings)
     return reduction(x, dtype=np.float32, **settings).astype(np.float16)
 

@@ -12,7 +12,8 @@ import numpy as np
 from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import writers
 from chainrule.core.operation import Array
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import known
 
 GIVEN = ("dtype", "out", "initial", "where", "mean")
 
@@ -52,7 +53,7 @@ class Options:
         if where is not True:
             if self.needs_initial and "initial" not in given:
                 raise ValueError(f"{self.name}: where= needs initial=, since an extreme of no elements has no value")
-            a = np.where(np.asarray(value_of(where)), a, np.asarray(self.neutral, a.dtype))
+            a = np.where(condition_of(where), a, np.asarray(self.neutral, a.dtype))
         y = reduction(a, axis=axis, keepdims=keepdims)
         if "initial" in given:
             assert self.join is not None
@@ -78,6 +79,13 @@ ALL = Options("all", True)
 
 def mean_of(total: Callable[..., Array], a: Any, axis: Any, keepdims: bool, where: Any) -> Array:
     """Return the mean of the elements where a condition holds."""
-    a, chosen = numbers(a), np.asarray(value_of(where))
-    counts = np.sum(np.broadcast_to(chosen, a.shape), axis=axis, keepdims=keepdims)
-    return total(np.where(chosen, a, np.asarray(0, a.dtype)), axis=axis, keepdims=keepdims) / counts.astype(a.dtype)
+    a, chosen = numbers(a), condition_of(where)
+    counts = total(np.broadcast_to(chosen, a.shape).astype(a.dtype), axis=axis, keepdims=keepdims)
+    return total(np.where(chosen, a, np.asarray(0, a.dtype)), axis=axis, keepdims=keepdims) / counts
+
+
+def condition_of(where: Any) -> Any:
+    """Return the condition of a reduction as booleans, traced where their values are not known."""
+    chosen = known(where)
+    chosen = chosen if isinstance(chosen, Tensor) else np.asarray(chosen)
+    return chosen if chosen.dtype == np.bool_ else chosen != 0

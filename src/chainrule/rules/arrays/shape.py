@@ -31,7 +31,7 @@ class Reshape(Linear):
 
     @staticmethod
     def primal(x: Array, *, shape: Any = -1) -> Array:
-        return np.reshape(x, shape)
+        return x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape)
 
     @staticmethod
     def adjoint(y_bar: Array, x_shape: tuple[int, ...]) -> Array:
@@ -60,7 +60,7 @@ class Transpose(Linear):
 
     @staticmethod
     def primal(x: Array, *, axes: Sequence[int] | None = None) -> Array:
-        return np.transpose(x, axes)
+        return x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes)
 
     @staticmethod
     def adjoint(y_bar: Array, *, axes: Sequence[int] | None) -> Array:

@@ -141,6 +141,14 @@ def conjugated(x: Array) -> Array:
     return Conjugate.apply(x) if is_complex(x) else x
 
 
+def squared_size(x: Array) -> Array:
+    """Return |x|², real for complex numbers."""
+    if not is_complex(x):
+        return x * x
+    a, b = real(x), imag(x)
+    return a * a + b * b
+
+
 def _valued(x: Array) -> Array:
     return x if isinstance(x, Tensor | np.ndarray) else np.asarray(x)
 

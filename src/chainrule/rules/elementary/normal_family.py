@@ -10,8 +10,10 @@ import numpy as np
 
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
+from chainrule.core.traces.capturing import plain
 from chainrule.rules.network import softmax as rows
 
+from .complex_parts import is_complex
 from .error_function import erfc
 from .exponential import exp, log
 from .selection import where
@@ -198,19 +200,40 @@ def _outside(x: Array, y: Array) -> Array:
     return np.logical_or(below, np.logical_and(np.equal(y, 0), np.greater(x, 0)))
 
 
+def _complex_powers(x: Array, axis: int | tuple[int, ...] | None) -> tuple[Array, Array]:
+    """Return the largest real part along `axis`, a constant, and the exponentials of complex numbers less that."""
+
+    def largest(values: Array) -> Array:
+        top = np.max(values.real, axis=axis, keepdims=True, initial=-np.inf)
+        return np.where(np.isfinite(top), top, 0)
+
+    top = plain(largest, x)
+    return top, np.exp(x - top)
+
+
 def logsumexp(a: Array, axis: int | tuple[int, ...] | None = None, b: Array = None, keepdims: bool = False) -> Array:
     """Return log Σ b eᵃ along `axis`, without overflow; `b` are positive weights, 1 by default."""
     a = a if b is None else a + log(b)
+    if is_complex(a):
+        top, powers = _complex_powers(a, axis)
+        y = log(np.sum(powers, axis=axis, keepdims=True)) + top
+        return y if keepdims else np.sum(y, axis=axis)  # over axes of length 1: this removes them
     return rows.logsumexp(a, axis=axis, keepdims=keepdims)
 
 
 def softmax(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     """Return eˣ / Σ eˣ along `axis`, by default all axes."""
+    if is_complex(x):
+        powers = _complex_powers(x, axis)[1]
+        return powers / np.sum(powers, axis=axis, keepdims=True)
     return rows.softmax(x, axis=axis)
 
 
 def log_softmax(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     """Return the logarithm of `softmax`."""
+    if is_complex(x):
+        shifted = x - plain(lambda values: np.max(values, axis=axis, keepdims=True), x)
+        return shifted - log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
     return rows.log_softmax(x, axis=axis)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
-from chainrule.core.traces.capturing import known
+from chainrule.core.traces.capturing import known, plain
 from chainrule.rules.arrays.cumulative import cumprod, cumsum
 from chainrule.rules.arrays.join import concatenate
 from chainrule.rules.arrays.reduce import arrayed, refuse
@@ -41,6 +41,17 @@ class Ldexp(Linear):
 
 
 ldexp = implements(np.ldexp)(Ldexp.apply)
+
+
+@implements(np.frexp)
+def frexp(x: Array) -> tuple[Array, Array]:
+    """Return m and e with x = m 2ᵉ and 0.5 ≤ |m| < 1. The exponent is constant, so the derivative of m is 2⁻ᵉ.
+
+    >>> [float(part) for part in frexp(np.array(6.0))]
+    [0.75, 3.0]
+    """
+    exponent = plain(lambda x: np.frexp(x)[1], x)
+    return ldexp(x, -exponent), exponent
 
 
 @implements(np.around)

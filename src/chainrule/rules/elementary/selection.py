@@ -71,12 +71,13 @@ def _share(mine: Array, other: Array, y: Array) -> Array:
         won = equal(mine, y)
         return won - y.dtype.type(0.5) * logical_and(won, equal(other, y))
 
-    def shared(mine: Array, other: Array, y: Array) -> Array:
-        won = np.equal(mine, y)
-        tied = won & np.equal(other, y)
-        return won - y.dtype.type(0.5) * tied if tied.any() else won
+    return plain(_shared, mine, other, y, stacks=True)
 
-    return plain(shared, mine, other, y, stacks=True)
+
+def _shared(mine: Array, other: Array, y: Array) -> Array:
+    won = np.equal(mine, y)
+    tied = np.logical_and(won, np.equal(other, y))
+    return won - y.dtype.type(0.5) * tied if np.logical_or.reduce(tied, axis=None) else won
 
 
 class Maximum(_Extremum):

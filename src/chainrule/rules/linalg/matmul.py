@@ -19,6 +19,7 @@ from chainrule.core.operation import Array, case
 from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes
 from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.shape import Reshape
 
 from . import proofs as proofs_of
 
@@ -126,15 +127,17 @@ def matmul(a: Array, b: Array) -> Array:
     of_a, of_b = a.shape, b.shape
     if len(of_a) > 1 and len(of_b) > 1 and of_a[-1] == of_b[-2]:
         return Matmul.apply(a, b)
-    if a.ndim == 0 or b.ndim == 0:
+    if not of_a or not of_b:
         raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}, expected an axis in each; multiply with *")
-    if a.shape[-1] != b.shape[-2:][0]:
+    if of_a[-1] != of_b[-2:][0]:
         raise ValueError(
             f"matmul: got a {described(a)} and b {described(b)}: the last axis of a must be as long as the "
             f"{'last but one' if b.ndim > 1 else 'only one'} of b; is one of them to be transposed?"
         )
-    left = a if a.ndim > 1 else a.reshape((1, a.shape[0]))
-    right = b if b.ndim > 1 else b.reshape((b.shape[0], 1))
+    # Nobody else sees these matrices, so they are no views that a write would have to reach.
+    left = a if len(of_a) > 1 else Reshape.apply(a, shape=(1, *of_a))
+    right = b if len(of_b) > 1 else Reshape.apply(b, shape=(*of_b, 1))
     y = Matmul.apply(left, right)
-    shape = y.shape[:-2] + y.shape[-2:-1] * (a.ndim > 1) + y.shape[-1:] * (b.ndim > 1)
-    return y.reshape(shape) if shape else y[0, 0]  # NumPy's product of two vectors is a scalar
+    shape = y.shape
+    shape = shape[:-2] + shape[-2:-1] * (len(of_a) > 1) + shape[-1:] * (len(of_b) > 1)
+    return Reshape.apply(y, shape=shape) if shape else y[0, 0]  # NumPy's product of two vectors is a scalar

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
-from chainrule.core.transforms.batch import Call, Mine, Settings, Values
+from chainrule.core.transforms.batch import along_last_axes, on_last_axes
 
 from .inverses import POSITIVE, REGULAR, squares
 from .matmul import transposed
@@ -32,14 +33,12 @@ def scipy_linalg(asked: str) -> Any:
 
 
 def _floats(a: Array) -> Array:
-    """Return an array in float64, in which everything is computed; a TypeError for complex numbers."""
-    if np.iscomplexobj(a):
-        raise TypeError(f"expected real numbers, got {a.dtype}")
-    return np.asarray(a, np.float64)
+    """Return an array in double precision, in which everything is computed."""
+    return np.asarray(a, np.complex128 if np.iscomplexobj(a) else np.float64)
 
 
-def _real(name: str, a: Array) -> Array:
-    """Return SciPy's function of each matrix; a ValueError if it is not real."""
+def _principal(name: str, a: Array) -> Array:
+    """Return SciPy's function of each matrix; a ValueError if that of a real matrix is not real."""
     function = getattr(scipy_linalg(name), name)
     # The logarithm estimates norms with random vectors: the global generator stays where the user left it.
     state = np.random.get_state()  # noqa: NPY002
@@ -48,10 +47,13 @@ def _real(name: str, a: Array) -> Array:
     finally:
         np.random.set_state(state)  # noqa: NPY002
     y = np.asarray(found).reshape(a.shape)
-    if np.iscomplexobj(y):
+    if np.iscomplexobj(y) and not np.iscomplexobj(a):
         size = np.abs(y).max(initial=0.0)
         if np.abs(y.imag).max(initial=0.0) > 1e-10 * size:
-            raise ValueError("the result is not real: the matrix has an eigenvalue that is negative or not real")
+            raise ValueError(
+                "the result is not real: the matrix has an eigenvalue that is negative or not real; "
+                "pass it as a complex matrix"
+            )
         y = y.real
     return y.astype(a.dtype, copy=False)
 
@@ -65,15 +67,12 @@ def _derivative(function: Any, a: Array, direction: Array) -> Array:
     return function(np.concatenate([top, bottom], axis=-2))[..., :n, n:]
 
 
-def _each(values: Values, mine: Mine, settings: Settings) -> Call:  # noqa: ARG001
-    return values, settings
-
-
 class Expm(General):
     r"""Y = \operatorname{expm}(A)"""
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(SMALL), case(np.stack([SMALL, -SMALL.T])))
-    stacked = staticmethod(_each)
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
@@ -93,15 +92,16 @@ class Expm(General):
 class Logm(General):
     r"""Y = \operatorname{logm}(A)
 
-    For real matrices whose principal logarithm is real.
+    For complex matrices, and real ones whose principal logarithm is real.
     """
 
+    on_complex = Complex.HOLOMORPHIC
     cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE + np.eye(3)])))
-    stacked = staticmethod(_each)
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
-        return _real("logm", a)
+        return _principal("logm", a)
 
     @staticmethod
     def adjoint(y_bar: Array, a: Array) -> Array:
@@ -120,13 +120,25 @@ class SolveSylvester(General):
     The solution of A Y + Y B = Q.
     """
 
-    cases = (case(REGULAR, POSITIVE, (3, 3)), case(REGULAR, np.array([[1.0, 0.2], [0.0, 2.0]]), (3, 2)))
+    on_complex = Complex.HOLOMORPHIC
+    cases = (
+        case(REGULAR, POSITIVE, (3, 3)),
+        case(REGULAR, np.array([[1.0, 0.2], [0.0, 2.0]]), (3, 2)),
+        case(np.stack([REGULAR, POSITIVE]), POSITIVE, (2, 3, 3)),
+    )
+    stacked = staticmethod(along_last_axes)
 
     @staticmethod
     def primal(a: Array, b: Array, q: Array) -> Array:
         dtype = np.result_type(a, b, q)
-        a, b, q = map(_floats, (a, b, q))
-        return np.asarray(scipy_linalg("solve_sylvester").solve_sylvester(a, b, q), dtype)
+        solve = scipy_linalg("solve_sylvester").solve_sylvester
+        if a.ndim == b.ndim == q.ndim == 2:
+            return np.asarray(solve(*map(_floats, (a, b, q))), dtype)
+        n, m = q.shape[-2:]
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], q.shape[:-2])
+        sizes = ((a, n, n), (b, m, m), (q, n, m))
+        rows = [np.broadcast_to(_floats(x), (*stack, r, c)).reshape(-1, r, c) for x, r, c in sizes]
+        return np.asarray([solve(*row) for row in zip(*rows, strict=True)], dtype).reshape(*stack, n, m)
 
     @staticmethod
     def vjp(y_bar: Array, a: Array, b: Array, y: Array) -> tuple[Array, Array, Array]:
@@ -145,14 +157,16 @@ class SolveSylvester(General):
 class Sqrtm(General):
     r"""Y = \operatorname{sqrtm}(A)
 
-    The principal square root of a real matrix for which it is real.
+    The principal square root of complex matrices, and of real ones for which it is real.
     """
 
-    cases = (case(POSITIVE),)
+    on_complex = Complex.HOLOMORPHIC
+    cases = (case(POSITIVE), case(np.stack([POSITIVE, POSITIVE + np.eye(3)])))
+    stacked = staticmethod(on_last_axes)
 
     @staticmethod
     def primal(a: Array) -> Array:
-        return _real("sqrtm", a)
+        return _principal("sqrtm", a)
 
     @staticmethod
     def adjoint(y_bar: Array, y: Array) -> Array:
@@ -176,22 +190,24 @@ def expm(a: Array) -> Array:
 
 
 def logm(a: Array) -> Array:
-    """Return the principal logarithm of square matrices [..., n, n]; a ValueError if it is not real."""
+    """Return the principal logarithm of square matrices [..., n, n]; a ValueError if that of a real one is not real."""
     return Logm.apply(squares("logm", a))
 
 
 def sqrtm(a: Array) -> Array:
-    """Return the principal square root of a matrix [n, n]; a ValueError if it is not real."""
-    a = squares("sqrtm", a)
-    if a.ndim != 2:
-        raise ValueError(f"sqrtm: expected one matrix, got shape {a.shape}; map over several with chainrule.vmap")
-    return Sqrtm.apply(a)
+    """Return the principal square root of square matrices [..., n, n]; a ValueError if that of a real one is not real.
+
+    >>> sqrtm(np.array([[4.0, 0.0], [0.0, 9.0]]))
+    array([[2., 0.],
+           [0., 3.]])
+    """
+    return Sqrtm.apply(squares("sqrtm", a))
 
 
 def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
-    """Return the solution x of `a x + x b = q`, for `a [n, n]`, `b [m, m]` and `q [n, m]`."""
+    """Return the solution x of `a x + x b = q`, for `a [..., n, n]`, `b [..., m, m]` and `q [..., n, m]`."""
     a, b = squares("solve_sylvester", a), squares("solve_sylvester", b)
-    if a.ndim != 2 or b.ndim != 2 or np.shape(q) != (a.shape[0], b.shape[0]):
+    if np.shape(q)[-2:] != (a.shape[-1], b.shape[-1]):
         raise ValueError(
             f"solve_sylvester: got a {a.shape}, b {b.shape} and q {np.shape(q)}, expected [n, n], [m, m] and [n, m]"
         )

@@ -60,6 +60,8 @@ class Relu(Elementwise):
     def primal(x: Array) -> Array:
         return np.maximum(x, 0)
 
+    element = primal  # so that the adjoint of a large array is one loop: NumPy takes long to multiply by booleans
+
     @staticmethod
     def partial(y: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = [x > 0]"""

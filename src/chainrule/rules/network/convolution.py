@@ -187,18 +187,21 @@ def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
 
 
 @functools.lru_cache(256)
-def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows) -> bool:
+def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows, groups: int) -> bool:
     """Whether compiled kernels apply and are faster: there is enough work, and images are larger than kernels."""
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
     if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False
     from chainrule.kernels.convolution.flat import filled
 
-    return filled(geometry(windows), (1,) * (3 - len(size)) + size) > FILLED
+    found = geometry(windows)
+    if found.is_point or (groups > 1 and w_shape[1] == 1):  # no position is computed in vain
+        return True
+    return filled(found, (1,) * (3 - len(size)) + size) > FILLED
 
 
 def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
-    if not _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows):
+    if not _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups):
         return correlate(x, w, windows, groups)
     from chainrule.kernels.convolution import passes as kernels
 
@@ -207,7 +210,7 @@ def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
 
 def _spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Array:
     # The kernel multiplies w by zeros around z as well, which infinity would make NaN.
-    if not _pays(KERNEL_FROM, z.dtype, len(z), size, w.shape, windows) or not np.isfinite(w).all():
+    if not _pays(KERNEL_FROM, z.dtype, len(z), size, w.shape, windows, groups) or not np.isfinite(w).all():
         return spread(z, w, windows, groups, size)
     from chainrule.kernels.convolution import passes as kernels
 
@@ -216,7 +219,7 @@ def _spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Ar
 
 def _weighed(x: Array, z: Array, windows: Windows, groups: int) -> Array:
     w_shape = (z.shape[1], x.shape[1] // groups, *windows.kernel)
-    if _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w_shape, windows):
+    if _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w_shape, windows, groups):
         from chainrule.kernels.convolution import passes as kernels
 
         y = kernels.weigh(x, z, geometry(windows), groups)

@@ -69,8 +69,33 @@ def _large_adjoint(name: str, y_bar: Array, gamma: Array, x_hat: Array, sigma: A
     from chainrule.kernels import normalization
 
     x_bar = outputs.empty(y_bar.shape, y_bar.dtype)
-    getattr(normalization, name)(rows(y_bar), gamma, rows(x_hat), sigma.reshape(-1), rows(x_bar))
+    parameters = () if gamma is None else (gamma,)
+    getattr(normalization, name)(rows(y_bar), *parameters, rows(x_hat), sigma.reshape(-1), rows(x_bar))
     return x_bar
+
+
+def _is_number(x: Array, number: float) -> bool:
+    return type(x) is float and x == number
+
+
+def _standardized(x: Array, eps: float) -> tuple[Array, Array]:
+    """Return x_hat and sigma, by the kernel: what batch normalisation needs, whose scale is one for each row."""
+    from chainrule.kernels.normalization import standardize
+
+    x_hat, sigma = outputs.empty(x.shape, x.dtype), outputs.empty(x.shape[:-1], x.dtype)
+    standardize(rows(x), float(eps), rows(x_hat), sigma.reshape(-1))
+    return x_hat, sigma
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean and the biased variance of each row of a plain array."""
+    if not suitable(LARGE, x):
+        return x.mean(axis=-1), x.var(axis=-1)
+    from chainrule.kernels import normalization
+
+    mean, variance = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape[:-1], x.dtype)
+    normalization.moments(rows(x), mean.reshape(-1), variance.reshape(-1))
+    return mean, variance
 
 
 def _sum_of_products(y_bar: Array, x_hat: Array) -> Array:
@@ -135,6 +160,10 @@ class LayerNorm(Fused):
         _check(x, eps, gamma=gamma, beta=beta)
         if _by_kernel(x, gamma, beta):
             return _large_forward("layer_norm", x, gamma, beta, eps=eps)
+        is_plain = _is_number(gamma, 1.0) and _is_number(beta, 0.0)
+        if is_plain and suitable(LARGE, x):
+            x_hat, sigma = _standardized(x, eps)
+            return x_hat, x_hat, sigma
         x_hat = wide(x)
         x_hat = x_hat - _mean(x_hat)
         sigma = np.sqrt(_mean_product(x_hat, x_hat) + eps)
@@ -149,6 +178,8 @@ class LayerNorm(Fused):
         """
         if _by_kernel(y_bar, gamma) and _kept_by_kernel(y_bar, x_hat, sigma):
             return _large_adjoint("layer_norm_adjoint_x", y_bar, gamma, x_hat, sigma)
+        if _is_number(gamma, 1.0) and suitable(LARGE, y_bar) and _kept_by_kernel(y_bar, x_hat, sigma):
+            return _large_adjoint("standardize_adjoint_x", y_bar, None, x_hat, sigma)
         g = gamma * y_bar
         return (g - _mean(g) - x_hat * _mean_product(g, x_hat)[..., None]) / sigma[..., None]
 

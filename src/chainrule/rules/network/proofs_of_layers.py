@@ -116,3 +116,51 @@ RMS_NORM = {
     ),
     "gamma": _RMS_NORM + _SCALE,
 }
+PLAIN_LAYER_NORM = (
+    _LAYER_NORM[:2]
+    + proof((DEFINITION, r"y_{ij} = \frac{x_{ij} - \mu_i}{\sigma_i}"))
+    + LAYER_NORM["x"][4:5]
+    + proof(
+        (
+            LAYER_NORM["x"][5].title,
+            r"\frac{\partial \sigma_i}{\partial x_{ik}} = \frac{1}{2 \sigma_i} \frac{2}{n} (x_{ik} - \mu_i)"
+            r" = \frac{y_{ik}}{n}",
+        ),
+        (
+            LAYER_NORM["x"][6].title,
+            r"\frac{\partial y_{ij}}{\partial x_{ik}} = \frac{[j = k] - \frac{1}{n}}{\sigma_i}"
+            r" - \frac{x_{ij} - \mu_i}{\sigma_i^2} \frac{y_{ik}}{n}",
+        ),
+        (
+            LAYER_NORM["x"][9].title,
+            r"\bar x_{ik} = \sum_j \bar y_{ij} \frac{1}{\sigma_i}"
+            r" \left([j = k] - \frac{1}{n} - \frac{1}{n} y_{ij} y_{ik}\right)",
+        ),
+        (
+            LAYER_NORM["x"][10].title,
+            r"\bar x_{ik} = \frac{\bar y_{ik} - \frac{1}{n} \sum_j \bar y_{ij}"
+            r" - y_{ik} \frac{1}{n} \sum_j \bar y_{ij} y_{ij}}{\sigma_i}",
+        ),
+    )
+)
+PLAIN_RMS_NORM = _RMS_NORM[:1] + proof(
+    (DEFINITION, r"y_{ij} = \frac{x_{ij}}{\sigma_i}"),
+    (
+        RMS_NORM["x"][3].title,
+        r"\frac{\partial \sigma_i}{\partial x_{ik}} = \frac{1}{2 \sigma_i} \frac{2}{n} x_{ik}"
+        r" = \frac{y_{ik}}{n}",
+    ),
+    (
+        RMS_NORM["x"][4].title,
+        r"\frac{\partial y_{ij}}{\partial x_{ik}} = \frac{[j = k]}{\sigma_i}"
+        r" - \frac{x_{ij}}{\sigma_i^2} \frac{y_{ik}}{n}",
+    ),
+    (
+        RMS_NORM["x"][7].title,
+        r"\bar x_{ik} = \sum_j \bar y_{ij} \frac{1}{\sigma_i} \left([j = k] - \frac{1}{n} y_{ij} y_{ik}\right)",
+    ),
+    (
+        RMS_NORM["x"][8].title,
+        r"\bar x_{ik} = \frac{\bar y_{ik} - y_{ik} \frac{1}{n} \sum_j \bar y_{ij} y_{ij}}{\sigma_i}",
+    ),
+)

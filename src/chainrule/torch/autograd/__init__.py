@@ -13,11 +13,13 @@ from .modes import (
     set_detect_anomaly,
     set_grad_enabled,
 )
+from .variable import Variable
 
 __all__ = [
     "Function",
     "FunctionCtx",
     "RemovableHandle",
+    "Variable",
     "backward",
     "enable_grad",
     "functional",

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from .continuous import Exponential, Normal
+from ..elementwise import digamma, lgamma
+from ..linalg import solve_triangular
+from .continuous import Exponential, Laplace, MultivariateNormal, Normal
+from .counts import OneHotCategorical
 from .discrete import Bernoulli, Categorical, Poisson
 from .distribution import Independent
+from .positive import Beta, Dirichlet, Gamma
 
 _KNOWN: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 
@@ -65,3 +69,46 @@ def _poisson(p: Poisson, q: Poisson) -> Any:
 @register_kl(Independent, Independent)
 def _independent(p: Independent, q: Independent) -> Any:
     return p._summed(kl_divergence(p.base_dist, q.base_dist))
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Any:
+    a, b = p.concentration, q.concentration
+    rates = b * (p.rate / q.rate).log() + a * (q.rate / p.rate - 1)
+    return rates + lgamma(b) - lgamma(a) + (a - b) * digamma(a)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Any:
+    total = p.concentration1 + p.concentration0
+    found = q._log_beta() - p._log_beta()
+    for a, b in ((p.concentration1, q.concentration1), (p.concentration0, q.concentration0)):
+        found = found + (a - b) * (digamma(a) - digamma(total))
+    return found
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Any:
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1, keepdim=True)
+    sizes = lgamma(total.squeeze(-1)) - lgamma(b.sum(-1)) - (lgamma(a) - lgamma(b)).sum(-1)
+    return sizes + ((a - b) * (digamma(a) - digamma(total))).sum(-1)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _multivariate(p: MultivariateNormal, q: MultivariateNormal) -> Any:
+    ratio = solve_triangular(q.scale_tril, p.scale_tril, upper=False)
+    shift = solve_triangular(q.scale_tril, (q.loc - p.loc).unsqueeze(-1), upper=False).squeeze(-1)
+    spread = (ratio**2).sum((-2, -1)) + (shift**2).sum(-1) - p.event_shape[0]
+    return q._half_log_det() - p._half_log_det() + 0.5 * spread
+
+
+@register_kl(Laplace, Laplace)
+def _laplace(p: Laplace, q: Laplace) -> Any:
+    ratio, shift = p.scale / q.scale, (p.loc - q.loc).abs()
+    return -ratio.log() + shift / q.scale + ratio * (-shift / p.scale).exp() - 1
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Any:
+    return kl_divergence(p._draw, q._draw)

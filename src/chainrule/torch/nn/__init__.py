@@ -1,12 +1,18 @@
 """`torch.nn`: modules with PyTorch's names, parameters and layouts."""
 
-from . import functional, init, utils
+from chainrule.base.aliases import submodules
+
+from . import attention, functional, init, layers, modules, parallel, utils
 from .attention import *
 from .containers import *
 from .layers import *
+from .lazy import *
 from .module import Module
-from .parameter import Buffer, Parameter, UninitializedParameter
+from .parallel import DataParallel
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from .simple import *
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [name for name in dir() if not name.startswith("_") and name != "submodules"]
+_ConvNd, _BatchNorm = layers._Conv, layers._BatchNorm
+submodules(f"{__name__}.modules", modules.FILES, vars())

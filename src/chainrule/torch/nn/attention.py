@@ -1,7 +1,10 @@
 """Attention and the layers of the transformer, with PyTorch's parameters and masks: true means left out."""
 
+import contextlib
 import copy
+import enum
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -342,3 +345,25 @@ class Transformer(Module):
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
         """Return the mask that lets each step see itself and the earlier ones: minus infinity elsewhere."""
         return wrapped(np.triu(np.full((sz, sz), -math.inf, np.float32), 1))
+
+
+class SDPBackend(enum.IntEnum):
+    """PyTorch's kernels of attention, for `sdpa_kernel`."""
+
+    ERROR, MATH, FLASH_ATTENTION, EFFICIENT_ATTENTION, CUDNN_ATTENTION, OVERRIDEABLE = range(-1, 5)
+
+
+@contextlib.contextmanager
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
+    """Leave the choice to chainrule, which has one kernel: all of PyTorch's compute the same."""
+    yield
+
+
+__all__ = [
+    "MultiheadAttention",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]

@@ -40,5 +40,34 @@ class Buffer(Tensor):
         self.persistent = persistent
 
 
+class _Uninitialized(Tensor):
+    """What a lazy layer has before its first input: neither shape nor values."""
+
+    _x: Any = None
+
+    @property
+    def shape(self) -> Any:
+        """Refused: it is not known yet."""
+        raise RuntimeError(
+            f"shape: {type(self).__name__} of a lazy module has no shape yet; call the module with an input first"
+        )
+
+    def __repr__(self, **_: Any) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A parameter of a lazy layer before its first input."""
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        Parameter.__init__(self, None, requires_grad)
+
+
+class UninitializedBuffer(_Uninitialized):
+    """A buffer of a lazy layer before its first input."""
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None) -> None:
+        Tensor.__init__(self)
+
+
 register(Parameter, lambda p: ([p._x], None), lambda _, parts: wrapped(parts[0]))
-UninitializedParameter = Parameter

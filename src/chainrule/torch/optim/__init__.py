@@ -1,5 +1,7 @@
 """`torch.optim`: optimisers with parameter groups and PyTorch's state dicts, and learning-rate schedules."""
 
+from chainrule.base.aliases import submodules
+
 from . import lr_scheduler
 from .optimizer import Optimizer
 from .optimizers import ASGD, LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
@@ -20,3 +22,4 @@ __all__ = [
     "Rprop",
     "lr_scheduler",
 ]
+submodules(__name__, [name.lower() for name in __all__ if name not in ("Optimizer", "lr_scheduler")], vars())

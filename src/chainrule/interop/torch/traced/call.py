@@ -45,7 +45,8 @@ class Step:
     """One operator: its kind, the name of its result, its arguments (with a `Ref` for each value), and its module.
 
     `dtypes` holds the dtype of PyTorch's result, a tuple of them (None for non-tensors), or None. `path` is the path of
-    the module that runs the operator; `place` adds the module's class, for messages.
+    the module that runs the operator; `place` adds the module's class, for messages. `calls` lists the running calls of
+    submodules, the outermost first, each as a name of its own and the submodule's path.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Step:
     dtypes: Any = None
     path: str = ""
     place: str = "the model"
+    calls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

@@ -140,7 +140,14 @@ def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill(made: TracedModule, module: Torch) -> None:
-    """Give the model copies of all parameters and buffers; shared parameters stay shared."""
+    """Give the model the submodules, and copies of all parameters and buffers; shared parameters stay shared."""
+    for path, owner in module.named_modules():
+        if path:
+            part = made.part(path)
+            part.kind, part.told = type(owner).__name__, owner.extra_repr()
+            for name in ("normalized_shape", "num_groups"):
+                if hasattr(owner, name):
+                    setattr(part, name, getattr(owner, name))
     found: dict[int, Parameter] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         if id(parameter) not in found:

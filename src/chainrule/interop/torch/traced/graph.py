@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor
 
 from .call import Call, Ref, Step, carrier_of, cast, refs_in
+from .sections import Section, sections_of
 
 QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
 """PyTorch computes infinities and NaNs without a warning, and models count on it: a mask hides them afterwards."""
@@ -33,17 +34,22 @@ class Graph:
 
     @cached_property
     def last_uses(self) -> list[list[str]]:
-        """For each step, the values that are no longer needed after it."""
+        """For each step, the values that no later step or output needs."""
         last: dict[str, int] = {}
         for k, step in enumerate(self.steps):
             for name in (*refs_in(step.args), *refs_in(step.settings), step.name):
                 last[name] = k
-        kept = {*refs_in(self.outputs), *refs_in(tuple(self.writes.values()))}
+        kept = refs_in(self.outputs)
         found: list[list[str]] = [[] for _ in self.steps]
         for name, k in last.items():
             if name not in kept:
                 found[k].append(name)
         return found
+
+    @cached_property
+    def sections(self) -> list[tuple[Section | Step, Sequence[str]]]:
+        """The steps, with those of each submodule's call in a section, and the values to drop after each."""
+        return sections_of(self.steps, self.last_uses, {*self.state, *self.constants})
 
     @cached_property
     def random(self) -> bool:
@@ -53,12 +59,43 @@ class Graph:
     def run(self, module: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return the structure of outputs and the new buffers, given the values that no step produces."""
         values = {**self.constants, **given}
+        written = {ref.name: values.get(ref.name) for ref in self.writes.values()}
         with np.errstate(**QUIET):  # type: ignore[arg-type]
-            for step, done in zip(self.steps, self.last_uses, strict=True):
-                values[step.name] = carried_out(Call(step, module), values)
+            for part, done in self.sections:
+                _run(part, module, values, written)
                 for name in done:
-                    del values[name]
-        return filled(self.outputs, values), {name: values[ref.name] for name, ref in self.writes.items()}
+                    values.pop(name, None)
+        return filled(self.outputs, values), {name: written[ref.name] for name, ref in self.writes.items()}
+
+
+def _run(part: Section | Step, module: Any, values: dict[str, Any], written: dict[str, Any]) -> None:
+    """Carry out a step, or call a submodule; add the results to `values`, and to `written` those that it asks for."""
+    if isinstance(part, Step):
+        values[part.name] = carried_out(Call(part, module), values)
+        if part.name in written:
+            written[part.name] = values[part.name]
+        return
+    inner = Running(part, module, {name: values[name] for name in part.fixed}, written)
+    made = module.part(part.path)(*(values[name] for name in part.inputs), running=inner)
+    values.update(zip(part.outputs, (made,) if len(part.outputs) == 1 else made, strict=True))
+
+
+@dataclass
+class Running:
+    """A section while it runs: the model, the parameters and constants that it needs, and the buffers' new values."""
+
+    section: Section
+    model: Any
+    fixed: Mapping[str, Any]
+    written: dict[str, Any]
+
+    def run(self, inputs: Sequence[Any]) -> Any:
+        """Return the outputs of the section: one value, or a tuple."""
+        values = {**self.fixed, **dict(zip(self.section.inputs, inputs, strict=True))}
+        for part in self.section.parts:
+            _run(part, self.model, values, self.written)
+        made = tuple(values[name] for name in self.section.outputs)
+        return made[0] if len(made) == 1 else made
 
 
 RANDOM = frozenset(

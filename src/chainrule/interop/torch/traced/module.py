@@ -9,15 +9,32 @@ from chainrule.core.traces.capturing import state
 from chainrule.nn import Module, Parameter
 
 from . import operators  # noqa: F401  registers them
-from .graph import Graph
+from .graph import Graph, Running
 from .inputs import Input, Matching, by_name
 
 
 class Part(Module):
-    """The parameters and buffers of one module of the traced model."""
+    """One submodule of the traced model: its parameters and buffers, and in a run the steps of its call.
+
+    `kind` is its class in PyTorch and `told` what PyTorch prints about it. `normalized_shape` and `num_groups` are
+    those of a normalisation.
+    """
+
+    def __init__(self, kind: str = "", told: str = "") -> None:
+        super().__init__()
+        self.kind, self.told = kind, told
+
+    def forward(self, *inputs: Any, running: Running) -> Any:
+        """Run the steps of one call and return its outputs."""
+        return running.run(inputs)
+
+    def _class_name(self) -> str:
+        return self.kind or type(self).__name__
 
     def extra_repr(self) -> str:
-        """Return the shapes of the parameters and buffers."""
+        """Return PyTorch's description, or the shapes of the parameters and buffers."""
+        if self.told:
+            return self.told
         held = {**self._parameters, **self._buffers}
         return ", ".join(f"{name} {list(value.shape)}" for name, value in held.items())
 
@@ -42,12 +59,17 @@ class TracedModule(Module):
         self.names, self.pattern = tuple(names), dict(pattern)
         self.first_dtype: Any = None
 
+    def part(self, path: str) -> Part:
+        """Return the submodule at a path of names, created if it is not there."""
+        holder: Any = self
+        for name in path.split(".") if path else ():
+            holder = holder._modules.setdefault(name, Part())
+        return holder
+
     def place(self, path: str, value: Any, persistent: bool = True) -> None:
         """Store a parameter, or an array as a buffer, at a path of names, creating parts on the way."""
-        *way, last = path.split(".")
-        holder: Module = self
-        for name in way:
-            holder = holder._modules.setdefault(name, Part())
+        way, _, last = path.rpartition(".")
+        holder: Module = self.part(way)
         # Not as attributes: the name of a PyTorch submodule may be that of a method of our Module.
         if isinstance(value, Parameter):
             holder._parameters[last] = value
@@ -109,7 +131,10 @@ class TracedModule(Module):
             f"{len(graph.steps)} operators in {'training' if training else 'evaluation'}"
             for training, graph in sorted(self.graphs.items(), reverse=True)
         )
-        return f"{self.model_name}: {told}; {steps}"
+        return f"traced from PyTorch: {told}; {steps}"
+
+    def _class_name(self) -> str:
+        return self.model_name
 
     def operators(self) -> Iterator[str]:
         """Yield the kinds of the operators in the current mode of the model."""

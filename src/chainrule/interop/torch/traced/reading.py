@@ -63,6 +63,7 @@ class _Reader:
     def __init__(self, module: Torch) -> None:
         self.torch = needed("torch", "from_torch")
         self.module = module
+        self.paths = {path for path, _ in module.named_modules() if path}
         self.constants: dict[str, Any] = {}
 
     def wanted(self, node: Torch) -> bool:
@@ -86,6 +87,7 @@ class _Reader:
             self._dtypes(node, place),
             path,
             place,
+            self._calls(node),
         )
 
     def _place(self, node: Torch) -> tuple[str, str]:
@@ -93,9 +95,18 @@ class _Reader:
         path, kind = "", type(self.module)
         for found, cls in node.meta.get("nn_module_stack", {}).values():
             if not found.startswith("_empty"):
-                path, kind = re.sub(r"@\d+|^L\['self'\]\.?", "", found), cls
+                path, kind = _path(found), cls
         name = kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
         return path, f"{path or 'the model'} ({name})"
+
+    def _calls(self, node: Torch) -> tuple[tuple[str, str], ...]:
+        """Return the running calls of submodules: for each its name in the trace, and the submodule's path."""
+        found: dict[str, str] = {}
+        for call, _ in node.meta.get("nn_module_stack", {}).values():
+            path = _path(call)
+            if path in self.paths and path not in found.values():
+                found[call] = path
+        return tuple(found.items())
 
     def _argument(self, x: Any, place: str) -> Any:
         torch = self.torch
@@ -157,6 +168,11 @@ class _Reader:
                 f"from_torch: chainrule has no function for {told}: write that module as a chainrule module and load "
                 "its parameters by load_state_dict, or call it from chainrule with from_torch_function"
             )
+
+
+def _path(call: str) -> str:
+    """Return the path of a module from its name in a trace, which counts its calls: `act@1`."""
+    return re.sub(r"@\d+|^L\['self'\]\.?", "", call)
 
 
 def type_of(x: Any) -> type:

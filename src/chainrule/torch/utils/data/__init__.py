@@ -1,8 +1,8 @@
 """`torch.utils.data`: datasets, samplers and `DataLoader`."""
 
-from .datasets import ChainDataset, ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
-from .loader import DataLoader, default_collate, default_convert, get_worker_info
-from .samplers import (
+from .dataloader import DataLoader, default_collate, default_convert, get_worker_info
+from .dataset import ChainDataset, ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from .sampler import (
     BatchSampler,
     RandomSampler,
     Sampler,

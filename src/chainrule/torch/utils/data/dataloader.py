@@ -9,8 +9,8 @@ import numpy as np
 from ... import shapes
 from ...creation import tensor
 from ...face import Tensor, wrapped
-from .datasets import IterableDataset
-from .samplers import BatchSampler, RandomSampler, SequentialSampler
+from .dataset import IterableDataset
+from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
 def default_convert(data: Any) -> Any:

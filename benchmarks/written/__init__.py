@@ -1,0 +1,1 @@
+"""PyTorch's operators as a user of NumPy writes them."""

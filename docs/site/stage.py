@@ -1,0 +1,117 @@
+"""Writes the sources of one language's site: the repository's pages with their links, and the pages that are made."""
+
+import shutil
+from pathlib import Path
+
+import gallery
+import reference
+from contents import DOCS, ROOT, Section, anchors, page_at, relinked, sections, source_of, with_note
+from pages import units_of
+from texts import words
+
+import rules
+
+
+class Stage:
+    """The folder of one language's sources."""
+
+    def __init__(self, folder: Path, lang: str) -> None:
+        self.folder, self.lang = folder, lang
+        self.anchor = anchors(lang)
+
+    def write(self, page: str, text: str) -> None:
+        """Write a page."""
+        path = self.folder / f"{page}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def copy(self, path: str) -> str:
+        """Take a file of `docs/` along, and return where it is, seen from the root."""
+        place = Path(path).relative_to("docs")
+        (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, self.folder / place)
+        return place.as_posix()
+
+    def page(self, name: str) -> None:
+        """Write a page of the repository."""
+        text, path, left = source_of(name, self.lang)
+        self.write(name, self.linked(with_note(text, left, self.lang), path, name))
+
+    def linked(self, text: str, path: str, page: str) -> str:
+        """Return a text of the repository with the links of the site."""
+        return relinked(text, path, page, self.anchor, self.copy)
+
+
+def stage(folder: Path, lang: str, examples: list[gallery.Example]) -> None:
+    """Write all sources of one language."""
+    shutil.rmtree(folder, ignore_errors=True)
+    to = Stage(folder, lang)
+    found = sections(lang)
+    top = [section.slug for section in found]
+    has_course = _course(to)
+    top[2:2] = ["course/index"] * has_course
+    top.insert(-2, "gallery/index")
+    _index(to, top)
+    for section in found:
+        _section(to, section)
+        for page in section.pages:
+            if not page.endswith("/index"):
+                to.page(page)
+    for made in (rules.pages(lang), reference.pages(lang), gallery.pages(lang, examples)):
+        for page, text in made:
+            to.write(page, text)
+    for example in examples:
+        source = ROOT / "examples" / f"{example.name}.py"
+        shutil.copyfile(source, folder / "gallery" / source.name)
+        (folder / "gallery" / f"{example.name}.ipynb").write_text(gallery.notebook(example), encoding="utf-8")
+    _nothing_is_missing(to)
+
+
+def _toctree(pages: list[str]) -> str:
+    lines = "\n".join(f"/{page}" for page in pages)
+    return f"\n```{{toctree}}\n:hidden:\n\n{lines}\n```\n"
+
+
+def _index(to: Stage, top: list[str]) -> None:
+    text, path, left = source_of("index", to.lang)
+    for link in (" [한국어](ko/README.md)", " [English](../README.md)"):
+        text = text.replace(link, "").replace(link.replace(" ", "\n", 1), "")  # the site has a switch
+    to.write("index", to.linked(with_note(text, left, to.lang), path, "index") + _toctree(top))
+
+
+def _section(to: Stage, section: Section) -> None:
+    path = "docs/ko/README.md" if to.lang == "ko" and (DOCS / "ko" / "README.md").exists() else "docs/README.md"
+    table = "\n".join(line for line in section.body.splitlines() if line.startswith("|"))
+    say = words(to.lang)
+    more = "".join(
+        f"\n- [{say[page.partition('/')[0]]}]({page}.md)" for page in section.pages if page.endswith("/index")
+    )
+    body = to.linked(f"{table}\n", path, section.slug)
+    to.write(section.slug, f"# {section.title}\n\n{body}{more}\n{_toctree([*section.pages])}")
+
+
+def _course(to: Stage) -> bool:
+    """Write the course, if it is there; return whether it is."""
+    folder = DOCS / "course" / to.lang
+    paths = sorted(folder.glob("*.md"))
+    chapters = []
+    for path in paths:
+        page = page_at(path.relative_to(ROOT).as_posix())
+        assert page is not None
+        text = path.read_text(encoding="utf-8")
+        to.write(page, to.linked(text, path.relative_to(ROOT).as_posix(), page))
+        chapters += [page] * (page != "course/index")
+    if chapters:
+        index = to.folder / "course" / "index.md"
+        index.write_text(index.read_text(encoding="utf-8") + _toctree(chapters), encoding="utf-8")
+    return bool(chapters)
+
+
+def _nothing_is_missing(to: Stage) -> None:
+    """Every page in docs/ must be on the site."""
+    for path in sorted(DOCS.glob("*.md")):
+        page = page_at(path.relative_to(ROOT).as_posix())
+        if not (to.folder / f"{page}.md").exists():
+            raise ValueError(f"docs/{path.name} is in no section of docs/README.md: add a row for it")
+        if not units_of(path.read_text(encoding="utf-8")):
+            raise ValueError(f"docs/{path.name} is empty")

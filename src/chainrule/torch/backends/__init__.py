@@ -1,0 +1,17 @@
+"""`torch.backends`: switches of PyTorch's libraries, which can be set and have no effect here."""
+
+from types import SimpleNamespace
+
+from ..absent import mps as mps
+from ..absent import no
+from . import cudnn as cudnn
+
+cuda = SimpleNamespace(
+    is_built=no,
+    matmul=SimpleNamespace(allow_tf32=False),
+    enable_flash_sdp=lambda enabled: None,
+    enable_mem_efficient_sdp=lambda enabled: None,
+    enable_math_sdp=lambda enabled: None,
+)
+mkldnn = SimpleNamespace(is_available=no, enabled=False)
+mkl = openmp = SimpleNamespace(is_available=no)

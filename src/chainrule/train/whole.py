@@ -1,0 +1,92 @@
+"""Whole epochs: many steps in one call of machine code, where nobody asks for a single one."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.compile.compiled import Compiled
+from chainrule.compile.walk import Walk
+from chainrule.data.loader import DataLoader, Rows
+
+from .alone import Alone
+from .batches import are_classes, setting
+from .callbacks import Callback, Run
+from .evaluation import Score
+
+INTEGERS = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
+
+
+def is_possible(run: Run, callbacks: list[Callback], parallel: Alone) -> bool:
+    """Whether the data lie in memory, in this process alone, and no callback asks for a step."""
+    return type(parallel) is Alone and isinstance(run.loader, DataLoader) and not any(map(_asks_for_steps, callbacks))
+
+
+def _asks_for_steps(callback: Callback) -> bool:
+    own = getattr(type(callback), "on_batch_end", None)
+    return own is not Callback.on_batch_end or "on_batch_end" in vars(callback)
+
+
+class Noted:
+    """A walk with what it notes at each step: losses, norms of gradients, and hits if the targets are classes."""
+
+    def __init__(self, walk: Walk, value: Any, norm: Any, output: Any, ignored: int | None) -> None:
+        self.walk, self.ignored = walk, ignored
+        self.losses, self.norms = walk.numbers(value), walk.numbers(norm)
+        y = walk.replay.input_buffers[1][1]
+        self.labels = y.size if are_classes(y, output) else 0
+        self.hits = walk.hits(output, 1, ignored) if self.labels else None
+
+
+def noted(walk: Walk, loss: Any) -> Noted | None:
+    """Return a walk of a training step with what is noted, or None if something of it cannot be."""
+    results, ignored = walk.results(), setting(loss, "ignore_index")
+    if len(results) != 3 or not all(isinstance(a, np.ndarray) for a in results):
+        return None
+    value, output, norm = results
+    y = walk.replay.input_buffers[1][1]
+    floats = (np.float32, np.float64)
+    if any(a.dtype not in floats or not a.flags.c_contiguous for a in results) or value.size != 1 or norm.size != 1:
+        return None
+    if are_classes(y, output) and (y.dtype not in INTEGERS or not isinstance(ignored, int | None)):
+        return None
+    return Noted(walk, value, norm, output, ignored)
+
+
+class Slices:
+    """Takes the steps of epochs in slices."""
+
+    def __init__(self, run: Run, compiled: Compiled) -> None:
+        self.run, self.compiled = run, compiled
+        self._known: tuple[Walk, Noted | None] | None = None
+
+    def take(self, rows: Rows, score: Score, norms: list[float]) -> int:
+        """Take some steps, and count them; return how many were taken, which may be none."""
+        if (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
+            return 0
+        walk = self.compiled.walk(rows.arrays, rows.size, len(rows.order))
+        found = None if walk is None else self._noted(walk)
+        if found is None:
+            return 0
+        taken = found.walk.take(rows.order, rows.batch)
+        if taken:
+            self._count(found, rows, taken, score, norms)
+        return taken
+
+    def _noted(self, walk: Walk) -> Noted | None:
+        if self._known is None or self._known[0] is not walk:
+            self._known = (walk, noted(walk, self.run.loss))
+        return self._known[1]
+
+    def _count(self, found: Noted, rows: Rows, taken: int, score: Score, norms: list[float]) -> None:
+        run, those = self.run, slice(rows.batch, rows.batch + taken)
+        losses = found.losses[those].tolist()
+        norms += found.norms[those].tolist()
+        right = 0 if found.hits is None else int(found.hits[those].sum())
+        labels = found.labels * taken
+        if labels and found.ignored is not None:
+            y = rows.arrays[1][rows.order[those.start * rows.size : those.stop * rows.size]]
+            labels = int(np.sum(y != found.ignored))
+        score.add_steps(losses, rows.size, labels, right)
+        rows.passed(taken)
+        run.batch += taken
+        run.batch_loss, run.grad_norm = losses[-1], norms[-1]

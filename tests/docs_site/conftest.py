@@ -1,0 +1,35 @@
+"""The builder of the site, which is a folder of modules and not part of the package."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs" / "site"))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The built site; its tests are skipped where Sphinx is missing."""
+    for library in ("sphinx", "myst_parser", "pydata_sphinx_theme", "latex2mathml"):
+        pytest.importorskip(library, reason="the site: pip install '.[app,docs]'")
+    import build
+
+    out = tmp_path_factory.mktemp("site")
+    build.build(out / "site", out / "sources")
+    return out / "site"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser; without Playwright or Chromium the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="a browser: pip install playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("a browser: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

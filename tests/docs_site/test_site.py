@@ -1,0 +1,128 @@
+"""The built site in a browser, opened from the disk: search in both languages, no network, narrow screens, axe."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PAGES = (
+    *("en/index.html", "ko/index.html", "ko/training.html", "en/explain.html", "en/rules/network-softmax.html"),
+    *("en/api/chainrule.nn.html", "ko/gallery/xor.html", "en/operations.html", "ko/backpropagation.html"),
+)
+
+
+@pytest.fixture(scope="module")
+def version(site):
+    """The folder of the one version that was built."""
+    (name,) = json.loads((site / "versions.json").read_text(encoding="utf-8"))
+    return site / name
+
+
+@pytest.fixture
+def tab(chromium):
+    """A page; an error in it, or a request that leaves the disk, fails the test."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+    page.on("request", lambda sent: sent.url.startswith(("file:", "data:")) or problems.append(sent.url))
+    yield page
+    context.close()
+    assert not problems
+
+
+def test_both_languages_have_the_same_pages(version):
+    english, korean = (
+        {path.relative_to(version / lang) for path in (version / lang).rglob("*.html")} for lang in ("en", "ko")
+    )
+    assert english == korean
+    assert len(english) > 100
+
+
+def test_links_inside_the_site_lead_to_files(version):
+    for path in version.rglob("*.html"):
+        for link in re.findall(r'href="([^"#?]+)', path.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", link):
+                assert (path.parent / link).exists(), f"{path}: {link}"
+
+
+def found(tab, version, lang, query):
+    tab.goto((version / lang / "search.html").as_uri() + f"?q={query}")
+    tab.wait_for_selector("#search-results .search-summary:not(:empty)")
+    return {link.get_attribute("href").partition("#")[0] for link in tab.locator("#search-results li a").all()}
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("역전파", "backpropagation.html"),  # 역전파는, 역전파의
+        ("전파", "backpropagation.html"),  # inside a compound
+        ("기울기", "explain.html"),
+        ("체크포인트", "training.html"),
+        ("값", "tensors.html"),  # one syllable
+        ("softmax를", "rules/network-softmax.html"),  # a particle typed after a word in Latin letters
+        ("여접벡터 테이프", "tensors.html"),
+    ],
+)
+def test_a_korean_word_is_found_in_compounds_and_before_particles(tab, version, query, page):
+    assert page in found(tab, version, "ko", query)
+
+
+def test_what_is_nowhere_is_not_found(tab, version):
+    assert found(tab, version, "ko", "냉장고") == set()
+
+
+def test_an_english_word_is_found(tab, version):
+    assert {"check.html", "api/chainrule.html"} <= found(tab, version, "en", "gradients")
+
+
+def test_what_was_typed_is_marked_on_the_page(tab, version):
+    found(tab, version, "ko", "역전파")
+    tab.locator("#search-results li a[href^='backpropagation.html']").first.click()
+    tab.wait_for_selector("span.highlighted")
+    assert set(tab.locator("span.highlighted").all_inner_texts()) == {"역전파"}
+
+
+def test_the_language_is_switched_on_the_same_page(tab, version):
+    tab.goto((version / "en" / "training.html").as_uri())
+    tab.locator(".site-language a[hreflang='ko']").first.click()
+    assert tab.url.endswith("/ko/training.html")
+    assert tab.locator("h1").inner_text().startswith("학습")
+
+
+def test_a_version_is_chosen(tab, version):
+    script = version / "en" / "_static" / "versions.js"
+    script.write_text(f'window.siteVersions = ["9.9", "{version.name}"];\n', encoding="utf-8")
+    other = version.with_name("9.9") / "en"
+    other.mkdir(parents=True, exist_ok=True)
+    (other / "index.html").write_text("<title>9.9</title>", encoding="utf-8")
+    tab.goto((version / "en" / "training.html").as_uri())
+    tab.locator(".site-version").first.select_option("9.9")
+    tab.wait_for_url("**/9.9/en/index.html")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_pages_are_accessible_and_fit(chromium, version, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    problems = []
+    for name in PAGES:
+        page.goto((version / name).as_uri())
+        page.wait_for_load_state("load")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            problems.append((name, "wider than the screen"))
+        problems += [(name, v["id"], v["nodes"][0]["html"][:200]) for v in axe.run(page).response["violations"]]
+    context.close()
+    assert not problems
+
+
+def test_a_printed_page_has_no_navigation(tab, version):
+    tab.goto((version / "en" / "explain.html").as_uri())
+    tab.emulate_media(media="print")
+    assert not tab.locator(".bd-header").first.is_visible()
+    assert tab.locator("h1").first.is_visible()

@@ -1,0 +1,72 @@
+"""Normalisations are derived as their papers write them, whatever the axes the program moves."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+RNG = np.random.default_rng(0)
+
+
+def derived(model, *shape, **settings):
+    x = RNG.normal(size=shape)
+    return cr.explain(model, x, loss=lambda y: (y**2 * np.arange(y.shape[-1])).mean(), **settings)
+
+
+def formulas(derivation):
+    return {step.formula for step in derivation.steps}
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 4)], ids=str)
+@pytest.mark.parametrize("level", ["full", "proof"])
+def test_batch_normalisation_is_the_papers_two_lines(shape, level):
+    layer = nn.BatchNorm2d(3) if len(shape) == 4 else nn.BatchNorm1d(3)
+    layer.weight.data[...] = [0.5, -1.0, 2.0]
+    derivation = derived(layer, *shape, level=level)
+    assert derivation.ok
+    assert derivation.equations() == derivation.equations_verified()
+    forward = [step.formula for step in derivation.forward]
+    assert forward[2:4] == [
+        r"\hat x_{n m i} = \frac{x_{n m i} - \mu_{m}}{\sigma_{m}}",
+        r"n_{n m i} = \gamma_{m} \hat x_{n m i} + \beta_{m}",
+    ]
+    assert not any("reshape" in formula or "transpose" in formula for formula in formulas(derivation))
+
+
+def test_in_evaluation_the_scale_and_the_shift_are_the_layers():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.BatchNorm2d(3)).eval()
+    derivation = derived(model, 2, 2, 5, 5)
+    assert derivation.ok
+    names = {row.name: row.symbol for row in derivation.symbols}
+    assert (names["1.weight"], names["3.bias"]) == (r"\gamma^{(2)}", r"\beta^{(3)}")
+    assert "reshape" not in str(derivation)
+
+
+@pytest.mark.parametrize("norm", ["group", "instance"])
+def test_groups_have_no_scale_of_one(norm):
+    def f(x, w):
+        if norm == "group":
+            return (nn.functional.group_norm(x, 2, w, w) ** 3).sum()
+        return (nn.functional.instance_norm(x, weight=w, bias=w) ** 3).sum()
+
+    derivation = cr.explain(f, RNG.normal(size=(2, 4, 3, 3)), RNG.normal(size=4), level="proof")
+    assert derivation.ok
+    assert any(r"\hat x" in formula for formula in formulas(derivation))
+    assert not any(" + 0" in formula or "= 1 " in formula for formula in formulas(derivation))
+
+
+def test_a_normalisation_without_parameters_is_proved():
+    derivation = cr.explain(
+        lambda x: (nn.functional.layer_norm(x, (3,)) ** 3).sum(), RNG.normal(size=(2, 3)), level="proof"
+    )
+    assert derivation.ok
+    assert max(len(step.lines) for step in derivation.backward) > 5
+
+
+def test_a_value_used_twice_stays_apart():
+    def f(x, w):
+        scale = np.reshape(w, (-1, 1, 1))
+        return ((x * scale) * scale).sum()
+
+    assert cr.explain(f, RNG.normal(size=(2, 3, 2, 2)), RNG.normal(size=3)).ok

@@ -1,0 +1,28 @@
+"""What fuzzing found stays mended, and what the readers were made for is taken."""
+
+from pathlib import Path
+
+import pytest
+
+from .run import CODE
+from .targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+FOUND = sorted(path.relative_to(CORPUS).as_posix() for path in CORPUS.glob("*/*"))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FOUND)
+def test_found(name: str) -> None:
+    TARGETS[name.split("/")[0]].run((CORPUS / name).read_bytes())
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds(name: str) -> None:
+    target = TARGETS[name]
+    for seed in target.seeds():
+        target.run(seed)
+
+
+def test_the_corpus_names_targets() -> None:
+    assert {name.split("/")[0] for name in FOUND} <= set(TARGETS) == set(CODE)

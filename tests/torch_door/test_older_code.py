@@ -1,0 +1,138 @@
+"""What scripts written for PyTorch use besides tensors and layers: older names, switches, lazy layers, `install`."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule.torch as door
+from chainrule.torch import nn
+
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", f"import sys; sys.path.insert(0, {SOURCE!r})\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+
+def test_import_torch_gives_this_package() -> None:
+    code = """
+import chainrule.torch
+chainrule.torch.install()
+import torch, torch.nn.functional as F, torch.backends.cudnn as cudnn
+from torch.cuda.amp import GradScaler
+from torch.nn.modules.conv import _ConvNd
+from torch.optim.adam import Adam
+from torch.distributions.categorical import Categorical
+from torch.utils.data.dataloader import DataLoader
+assert torch is chainrule.torch and F is torch.nn.functional and isinstance(torch.nn.Conv2d(1, 1, 1), _ConvNd)
+try:
+    import torch.distributed
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    assert run(code) == "chainrule.torch has no 'distributed': use chainrule.distributed, over MPI"
+    late = 'import types; sys.modules["torch"] = types.ModuleType("torch")\nimport chainrule.torch as t\nt.install()'
+    assert "install: PyTorch has been imported already" in run(late)
+
+
+def test_typed_constructors_and_variables() -> None:
+    assert door.FloatTensor([1, 2]).dtype is door.float32
+    assert door.LongTensor(2, 3).shape == (2, 3)
+    assert door.DoubleTensor(np.zeros(2)).dtype is door.float64
+    assert isinstance(door.ones(1), door.FloatTensor)
+    assert not isinstance(door.ones(1), door.LongTensor)
+    x = door.autograd.Variable(door.ones(2), requires_grad=True)
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    assert isinstance(x, door.autograd.Variable)
+    assert (door.pi, door.inf) == (math.pi, math.inf)
+
+
+def test_tensors_of_tensors(torch) -> None:
+    for lib in (torch, door):
+        one = lib.tensor([2.0])
+        assert lib.tensor([one, lib.tensor(3.0), 4.0]).tolist() == [2.0, 3.0, 4.0]
+        assert lib.tensor([[one], [one]]).shape == (2, 1)
+
+
+def test_shapes_by_name_and_results_into_tensors() -> None:
+    assert door.randn(size=(3,)).shape == door.zeros(size=(3,)).shape == door.randint(high=2, size=(3,)).shape == (3,)
+    assert door.ones(1).new_zeros(size=(2,)).tolist() == [0.0, 0.0]
+    out = door.ones(2)
+    assert door.zeros(2, out=out) is out
+    assert out.tolist() == [0.0, 0.0]
+    for make in (door.zeros, door.randn, door.eye):
+        with pytest.raises(TypeError, match="foo"):
+            make(2, foo=1)
+
+
+def test_switches_of_accelerators() -> None:
+    scaler, w = door.amp.GradScaler(), door.ones(2, requires_grad=True)
+    optimizer = door.optim.SGD([w], lr=0.5)
+    with door.autocast("cuda", dtype=door.float16):
+        loss = (w * w).sum()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert w.tolist() == [0.0, 0.0]
+    door.backends.cudnn.benchmark = True
+    assert door.cuda.max_memory_allocated() == door.cuda.device_count() == 0
+    assert door.jit.script(door.exp) is door.exp
+    assert door.version.cuda is None
+    assert nn.DataParallel(nn.Linear(2, 1))(door.ones(3, 2)).shape == (3, 1)
+    with pytest.raises(AttributeError, match=r"torch.cuda.current_device: chainrule computes on the CPU"):
+        door.cuda.current_device()
+
+
+def test_lazy_layers(torch) -> None:
+    for lib in (torch, door):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("warnings.warn", lambda *_, **__: None)  # PyTorch's: lazy modules are new
+            model = lib.nn.Sequential(
+                lib.nn.LazyConv2d(4, 3), lib.nn.LazyBatchNorm2d(), lib.nn.Flatten(), lib.nn.LazyLinear(2)
+            )
+        weight = model[0].weight
+        with pytest.raises(RuntimeError, match="shape"):
+            _ = weight.shape
+        optimizer = lib.optim.SGD(model.parameters(), lr=0.1)
+        model.eval()
+        assert model(lib.ones(2, 3, 5, 5)).shape == (2, 2)
+        assert model[0].weight is weight
+        assert weight.shape == (4, 3, 3, 3)
+        assert not model[1].training
+        before = weight.detach().clone()
+        model(lib.ones(2, 3, 5, 5)).sum().backward()
+        optimizer.step()
+        assert not bool((weight == before).all())
+        assert type(model[3]) is lib.nn.Linear
+
+
+def test_assertions() -> None:
+    door.testing.assert_close(door.ones(2), door.ones(2) + 1e-7)
+    door.testing.assert_close({"a": [door.ones(1), 2]}, {"a": [door.ones(1), 2]})
+    for a, b, text in (
+        (door.ones(2), door.zeros(2), r"Mismatched elements: 2 / 2"),
+        (door.ones(2), door.ones(3), "shape"),
+        (door.ones(2), door.ones(2).double(), "dtype"),
+    ):
+        with pytest.raises(AssertionError, match=text):
+            door.testing.assert_close(a, b)
+
+
+def test_forms_in_place_and_copies_of_views() -> None:
+    x = door.tensor([1.0, 4.0])
+    assert door.sqrt_(x) is x
+    assert x.tolist() == [1.0, 2.0]
+    door.permute_copy(x.view(1, 2), (1, 0)).zero_()
+    assert x.tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="bfloat16"):
+        x.bfloat16()
+    assert x.new([3]).dtype is door.float32
+    assert door.view_as_real(door.view_as_complex(x)).tolist() == x.tolist()
