@@ -81,7 +81,7 @@ class Runner:
         onward = [*zip(self.carry, between, strict=True)]
         aside = [] if self.between is None else [*zip(self.between, self.found, strict=True)]
         calls, copy = self.plan.calls, np.copyto
-        with self.plan._one_pool():
+        with self.plan.one_pool():
             for t in range(self.loop.length)[:: -1 if self.loop.reverse else 1]:
                 for buffer, x in before:
                     buffer[...] = x[t]
