@@ -89,7 +89,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = {"nothing through time", "one of two uses", "an output"}
+"""Those for which all changes are tried in vain."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(k, marks=pytest.mark.slow) if k in SLOW else k for k in CASES])
 def test_the_path_or_the_element_is_named(name):
     forward, backward, args, code, said = CASES[name]
     finding = cr.check(forward, *args, backward=backward).findings[0]
@@ -170,7 +174,7 @@ def test_a_variable_that_nothing_reads_is_what_is_missing():
 
 
 def unread_slope(g, x, w):
-    slope = 1 - np.tanh(x @ w) ** 2
+    slope = 1 - np.tanh(x @ w) ** 2  # noqa: F841
     return g @ w.T, x.T @ g
 
 
