@@ -56,14 +56,14 @@ def two_outputs(x):
 
 def margins(scores):
     rows = np.arange(len(LABELS))
-    over = np.maximum(0, scores - scores[rows, LABELS][:, None] + 3)
+    over = np.maximum(0, scores - scores[rows, LABELS][:, None] + 1)
     over[rows, LABELS] = 0
     return over.sum()
 
 
 def margins_uncounted(g, scores):
     rows = np.arange(len(LABELS))
-    d = (scores - scores[rows, LABELS][:, None] + 3 > 0).astype(float)
+    d = (scores - scores[rows, LABELS][:, None] + 1 > 0).astype(float)
     d[rows, LABELS] = -1
     return g * d
 
@@ -151,7 +151,7 @@ def product_letters(g, x, w):
 
 SQUARE = RNG.standard_normal((4, 4))
 EDITS = {
-    "the sign of a difference": (huber, huber_unsigned, (2 * X, -X), "np.sign(d)"),
+    "the sign of a difference": (huber, huber_unsigned, (2 * X, RNG.standard_normal(X.shape)), "np.sign(d)"),
     "the sum of a product": (softmax, softmax_unsummed, (X,), "(g * p).sum(axis=1, keepdims=True)"),
     "a number of the forward pass": (leaky, leaky_other, (X,), "np.where(x > 0, 1, 0.03)"),
     "letters of an einsum": (product, product_letters, (X, SQUARE), "np.einsum('bo,io->bi', g, w)"),
