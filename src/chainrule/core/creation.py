@@ -85,7 +85,7 @@ def _copied(self: Tensor, memo: Any = None) -> Tensor:
     if self._trace is not EAGER:
         made: Tensor = self.copy()
     else:
-        rebuild, parts = self.__reduce__()
+        rebuild, parts = _reduced(self)
         made = rebuild(*parts)
     if memo is not None:
         memo[id(self)] = made
