@@ -363,11 +363,11 @@ class Module:
         """Return the text between the parentheses of the module's `repr`."""
         return ""
 
-    @recursive_repr()
     def _class_name(self) -> str:
         """Return the name of the class to show; a module that stands for one of another library gives that one's."""
         return type(self).__name__
 
+    @recursive_repr()
     def __repr__(self) -> str:
         name, extra = self._class_name(), self.extra_repr()
         if not self._modules:
