@@ -16,3 +16,15 @@ def test_names_of_the_last_release_are_still_there(module):
     found = importlib.import_module(module)
     gone = [name for name in NAMES if name.startswith(f"{module}:") and not hasattr(found, name.rpartition(":")[2])]
     assert not gone
+
+
+PACKAGES = [
+    *("chainrule", "chainrule.check", "chainrule.compile", "chainrule.data", "chainrule.doctor", "chainrule.explain"),
+    *("chainrule.explore", "chainrule.interop", "chainrule.learn", "chainrule.nn", "chainrule.optim", "chainrule.train"),
+]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_what_it_says_it_has(package):
+    found = importlib.import_module(package)
+    assert [name for name in found.__all__ if not hasattr(found, name)] == []

@@ -1,5 +1,6 @@
 """Writes the sources of one language's site: the repository's pages with their links, and the pages that are made."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pages import units_of
 from texts import words
 
 import rules
+
+_LANGUAGE_LINK = re.compile(r"(?: · | |^)\(?\[(?:English|한국어)\]\([^)]*\)\)?", re.MULTILINE)
+"""A link to the same page in the other language: the site has a switch for that."""
 
 
 class Stage:
@@ -74,14 +78,14 @@ def _toctree(pages: list[str]) -> str:
 
 def _index(to: Stage, top: list[str]) -> None:
     text, path, left = source_of("index", to.lang)
-    for link in (" [한국어](ko/README.md)", " [English](../README.md)"):
-        text = text.replace(link, "").replace(link.replace(" ", "\n", 1), "")  # the site has a switch
+    text = _LANGUAGE_LINK.sub("", text)
     to.write("index", to.linked(with_note(text, left, to.lang), path, "index") + _toctree(top))
 
 
 def _section(to: Stage, section: Section) -> None:
     path = "docs/ko/README.md" if to.lang == "ko" and (DOCS / "ko" / "README.md").exists() else "docs/README.md"
     table = "\n".join(line for line in section.body.splitlines() if line.startswith("|"))
+    table = _LANGUAGE_LINK.sub("", table)
     say = words(to.lang)
     more = "".join(
         f"\n- [{say[page.partition('/')[0]]}]({page}.md)" for page in section.pages if page.endswith("/index")
@@ -98,7 +102,7 @@ def _course(to: Stage) -> bool:
     for path in paths:
         page = page_at(path.relative_to(ROOT).as_posix())
         assert page is not None
-        text = path.read_text(encoding="utf-8")
+        text = _LANGUAGE_LINK.sub("", path.read_text(encoding="utf-8"))
         to.write(page, to.linked(text, path.relative_to(ROOT).as_posix(), page))
         chapters += [page] * (page != "course/index")
     if chapters:

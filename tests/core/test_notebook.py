@@ -47,6 +47,9 @@ RESULTS = {
     "Derivation": lambda: cr.explain(network(), X[:2], loss=LOSS, target=Y[:2]),
     "Graph": lambda: cr.graph(network(), X[:2], loss=LOSS, target=Y[:2]),
     "Plan": plan,
+    "Summary": lambda: nn.summary(network(), X),
+    "ParameterCheck": lambda: check.check_parameters(network(), LOSS, X[:4], Y[:4]),
+    "Optimizer": lambda: optim.Adam([{"params": [p], "lr": 0.1} for p in network().parameters()]),
 }
 EMPTY = {"br", "meta", "hr", "img", "col", "circle", "rect", "line", "path", "polyline", "polygon", "use"}
 

@@ -80,6 +80,18 @@ def _reduced(self: Tensor) -> tuple[Any, ...]:
     return _restored, (np.array(self._value), self.requires_grad, self.name, grad)
 
 
+def _copied(self: Tensor, memo: Any = None) -> Tensor:
+    """Copy a value of a transform as an array is copied, so that derivatives pass through the copy."""
+    if self._trace is not EAGER:
+        made: Tensor = self.copy()
+    else:
+        rebuild, parts = self.__reduce__()
+        made = rebuild(*parts)
+    if memo is not None:
+        memo[id(self)] = made
+    return made
+
+
 def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
     """Rebuild a tensor from the parts that `_reduced` returned; the arrays are its own."""
     made = _made(np.array(array), requires_grad, name)
@@ -89,6 +101,7 @@ def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> T
 
 
 Tensor.__reduce__ = _reduced  # type: ignore[method-assign, assignment]
+Tensor.__copy__ = Tensor.__deepcopy__ = _copied  # type: ignore[attr-defined]
 
 
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:

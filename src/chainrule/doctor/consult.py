@@ -134,7 +134,8 @@ def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget)
     steps = clock.steps(effort.steps, len(case.batches))
     if start.error is not None or start.not_finite is not None:
         return Findings(case, start, None, None, math.nan, False, limits, steps, seed), history
-    moments = {round(k * (steps - 1) / max(effort.moments - 1, 1)) for k in range(effort.moments)}
+    looks = effort.moments if steps == effort.steps else min(effort.moments, max(steps // 3, 2))
+    moments = {round(k * (steps - 1) / (looks - 1)) for k in range(looks)}
 
     def watch(step: int, own: Case) -> None:
         if step in moments:

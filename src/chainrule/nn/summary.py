@@ -7,10 +7,14 @@ from typing import Any
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.core.tree import flatten
 from chainrule.present.escape import visible
+from chainrule.present.page import fragment, paragraphs
+from chainrule.present.table import table
 
 from .hooks import Hook
 from .mode import in_mode
 from .module import Module
+
+_HEAD = ("layer", "class", "output", "parameters")
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,24 @@ class Summary:
     bytes: int
 
     def __str__(self) -> str:
-        rows = [("layer", "class", "output", "parameters")]
-        for layer in self.layers:
-            own = f"{layer.parameters:,}" if layer.parameters else ""
-            rows.append((layer.path or "model", layer.kind, _shape_text(layer.shape), own))
+        rows = [_HEAD, *self._rows()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3].rjust(widths[3])]).rstrip() for row in rows]
+        return visible("\n".join([*lines, self._total()]))
+
+    def _repr_html_(self) -> str:
+        return fragment("en", table(_HEAD, self._rows(), "layers", named=True), paragraphs(self._total()))
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        counts = (f"{layer.parameters:,}" if layer.parameters else "" for layer in self.layers)
+        return [
+            (layer.path or "model", layer.kind, _shape_text(layer.shape), own)
+            for layer, own in zip(self.layers, counts, strict=True)
+        ]
+
+    def _total(self) -> str:
         frozen = self.parameters - self.trainable
-        lines.append(f"{self.parameters:,} parameters, of which {frozen:,} are frozen; {self.bytes:,} bytes")
-        return visible("\n".join(lines))
+        return f"{self.parameters:,} parameters, of which {frozen:,} are frozen; {self.bytes:,} bytes"
 
 
 def summary(model: Module, *inputs: Any) -> Summary:

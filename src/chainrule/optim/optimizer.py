@@ -9,6 +9,8 @@ import numpy as np
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
 from chainrule.kernels.suitable import HAS_COMPILER
+from chainrule.present.page import fragment
+from chainrule.present.table import table
 
 from .captured import Groups, OptimizerStep
 from .checks import Range, count, named, number
@@ -304,6 +306,17 @@ class Optimizer(ABC):
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(groups)})"
+
+    def _repr_html_(self) -> str:
+        columns = [{"parameters": len(group["params"]), **self._settings_of(group)} for group in self.param_groups]
+        name = type(self).__name__
+        head = [name] if len(columns) == 1 else [name, *(f"group {k}" for k in range(len(columns)))]
+        rows = ([key, *(_shown(column[key]) for column in columns)] for key in columns[0])
+        return fragment("en", table([*head, ""] if len(columns) == 1 else head, rows, name, named=True))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

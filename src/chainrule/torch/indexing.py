@@ -293,12 +293,10 @@ argwhere = nonzero
 
 def order_of(x: Any, dim: int, descending: bool) -> Any:
     """Return the indices that sort an axis, stable; NaN is the largest."""
-    values = plain(x)
     if not descending:
-        return np.argsort(values, axis=dim, kind="stable")
-    turned = np.flip(values, dim)
-    order = np.flip(np.argsort(turned, axis=dim, kind="stable"), dim)
-    return values.shape[dim] - 1 - order
+        return np.argsort(x, axis=dim, kind="stable")
+    order = np.flip(np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim)
+    return x.shape[dim] - 1 - order
 
 
 @faced

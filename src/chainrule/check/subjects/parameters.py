@@ -12,6 +12,9 @@ from chainrule.check.measuring.directional import derivative
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.nn import Dropout
+from chainrule.present.html import tag
+from chainrule.present.page import fragment
+from chainrule.present.table import table
 
 THRESHOLD = 1e-6
 """A relative error above this means a wrong gradient.
@@ -26,6 +29,8 @@ ZERO_SCALE = 0.1
 ROUGH = "the loss is not smooth here"
 ZERO = "the gradient is zero"
 ASIDE_NOTE = "checked a little aside"
+
+_HEAD = ("parameter", "shape", "relative error", "", "note")
 
 Vector = Any
 
@@ -75,20 +80,29 @@ class ParameterCheck:
         return {"ok": self.ok, "loss": self.loss, "threshold": self.threshold, "rows": rows}
 
     def __str__(self) -> str:
-        head = ["parameter", "shape", "relative error", "", "note"]
-        table = [head] + [
+        rows = [list(_HEAD), *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in rows]
+        return "\n".join([*lines, self._verdict()])
+
+    def _repr_html_(self) -> str:
+        verdict = tag("p", self._verdict(), class_="good" if self.ok else "bad")
+        return fragment("en", verdict, table(_HEAD, self._rows(), "parameters", named=True))
+
+    def _rows(self) -> list[list[str]]:
+        return [
             [r.name, "×".join(map(str, r.shape)) or "()", f"{r.relative_error:.1e}", "ok" if r.ok else "WRONG", r.note]
             for r in self.rows
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in table]
+
+    def _verdict(self) -> str:
         wrong = sum(not row.ok for row in self.rows)
-        verdict = (
+        found = (
             f"All {len(self.rows)} gradients agree with numerical differentiation"
             if self.ok
             else f"{wrong} of {len(self.rows)} gradients do not agree with numerical differentiation"
         )
-        return "\n".join([*lines, f"{verdict} (threshold {self.threshold:.0e})."])
+        return f"{found} (threshold {self.threshold:.0e})."
 
 
 def check_parameters(

@@ -112,7 +112,7 @@ def examine(case: Case, batches: list[Batch]) -> Exam:
 
 def _row(step: WeightUse, use: int) -> Layer:
     shape = tuple(step.weight.shape)
-    return Layer(step.name, step.kind, step.function, use, shape, step.normalised, step.recurrent)
+    return Layer(step.name, step.kind, step.function, use, shape, step.normalised, step.recurrent, gate=step.gate)
 
 
 def _ratios(layers: list[Layer]) -> None:

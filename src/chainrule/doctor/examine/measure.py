@@ -33,8 +33,8 @@ class Layer:
 
     `gradient` is the norm of ∂L/∂z before the activation, `ratio` that norm relative to the next layer's. For each step
     back, `activation_factor` is the effect of the activation's slope on the norm and `weight_factor` that of the
-    weights; `largest` and `smallest` are the weights' extreme singular values. Shares run from 0 to 1; nan marks
-    figures that do not apply.
+    weights; `largest` and `smallest` are the weights' extreme singular values. A `gate` only scales something larger,
+    as in squeeze and excitation. Shares run from 0 to 1; nan marks figures that do not apply.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Layer:
     parameter_gradient: float = math.nan
     symmetric: float = math.nan
     not_finite: int = 0
+    gate: bool = False
     histogram: Counts | None = field(default=None, repr=False)
     gradient_histogram: Counts | None = field(default=None, repr=False)
     weight_histogram: Counts | None = field(default=None, repr=False)

@@ -12,11 +12,14 @@ from chainrule.doctor.engines.trace import Box, Event, ModuleCall, Record, boxes
 from chainrule.nn.module import Module
 from chainrule.rules.arrays.index import GetItem
 from chainrule.rules.arrays.shape import Transpose
+from chainrule.rules.elementary.arithmetic import Multiply
 from chainrule.rules.elementary.selection import Maximum
 
 KINDS = {Role.DENSE: "linear", Role.CONVOLUTION: "convolution"}
 """The kinds of layers with weights, by the role of their operation."""
 NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm")
+FAR = 16
+"""How many values may lie between a layer and the product in which it is a gate."""
 
 
 def class_name(module: Any) -> str:
@@ -41,6 +44,8 @@ class WeightUse:
     recurrent: bool = False
     turned: bool = False
     """Whether the parameter is the transpose of `weight`, stored as [out, in]."""
+    gate: bool = False
+    """Whether its result only scales something larger, as in squeeze-and-excitation."""
 
     @property
     def out(self) -> Event:
@@ -103,6 +108,7 @@ class Reader:
         for step in found:
             made = isinstance(step.x, Box) and step.x.tracked and id(step.x) in self.makers
             step.recurrent = used[step.parameter] > 1 and made
+            step.gate = self._is_gate(step.z.output)
         return found
 
     def made_by(self, box: int) -> str | None:
@@ -148,6 +154,22 @@ class Reader:
             turned ^= event.record is Transpose
             box = event.args[0]
         return None, False
+
+    def _is_gate(self, box: Any) -> bool:
+        """Whether a value goes nowhere but, within a few operations, into products with something larger."""
+        found, seen, waiting = False, {id(box)}, [box]
+        while waiting and len(seen) < FAR:
+            box = waiting.pop()
+            following = self.consumers[id(box)]
+            if not following or any(e.in_loss or not isinstance(e.output, Box) for e in following):
+                return False
+            for event in following:
+                if event.record is Multiply and event.value.size > np.size(plain(box)):
+                    found = True
+                elif id(event.output) not in seen:
+                    seen.add(id(event.output))
+                    waiting.append(event.output)
+        return found and not waiting
 
     def _after(self, event: Event) -> tuple[Event | None, bool]:
         """Return the activation that follows, and whether a normalisation precedes it."""

@@ -17,6 +17,9 @@ from chainrule.rules.network.softmax import Softmax
 
 from .steps import NORMS, class_name
 
+MASKED = -9e3
+"""Scores below this are taken for masked ones: BERT adds −10⁴, others the smallest number of the dtype."""
+
 
 @dataclass(frozen=True)
 class NormUse:
@@ -107,6 +110,8 @@ def attention_of(record: Record) -> list[Attention]:
             continue
         if event.record.role is Role.ATTENTION:
             q, k = (np.asarray(plain(x), np.float64) for x in event.args[:2])
+            if q.ndim > 2 and q.shape[-3] > k.shape[-3] > 1:  # several queries share a key
+                k = np.repeat(k, q.shape[-3] // k.shape[-3], axis=-3)
             scale = event.settings.get("scale")
             scale = q.shape[-1] ** -0.5 if scale is None else scale
             scores = scale * q @ np.swapaxes(k, -1, -2)
@@ -123,6 +128,7 @@ def attention_of(record: Record) -> list[Attention]:
 
 
 def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention:
+    scores = _unmasked(scores)
     top = scores.max(axis=-1, keepdims=True)
     powers = np.exp(scores - top)
     several = np.isfinite(scores).sum(axis=-1) > 1
@@ -130,6 +136,16 @@ def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention
     spread = np.std(scores[np.isfinite(scores)]) if np.isfinite(scores).any() else math.nan
     peaked = float(np.mean(peaks)) if peaks.size else 0.0
     return Attention(event.path, scale, peaked, float(spread), event.source, width, id(event.args[0]))
+
+
+def _unmasked(scores: Any) -> Any:
+    """Return scores with −∞ where a mask stands for it by a large negative number, as −10⁴ or the dtype's smallest.
+
+    A score that large belongs to no mask if the others are not far smaller.
+    """
+    masked = scores <= MASKED
+    others = np.abs(scores[~masked & np.isfinite(scores)]).max(initial=0.0)
+    return np.where(masked, -np.inf, scores) if others < -MASKED / 20 else scores
 
 
 def ending_of(record: Record, output: Any) -> Ending:

@@ -26,7 +26,8 @@ def bad_initialisation(f: Findings) -> Verdict | None:
                 symmetric=row.symmetric,
             )
     limit = f.limit("gain")
-    odd = [row for row in rows if not row.normalised and row.gain > 0 and not 1 / limit <= row.gain <= limit]
+    sized = (row for row in rows if not row.normalised and not row.gate and row.gain > 0)  # a gate's size is bounded
+    odd = [row for row in sized if not 1 / limit <= row.gain <= limit]
     for large in (True, False):
         wrong = [row for row in odd if (row.gain > 1) == large]
         effect = _effect(f, large) if wrong else ""
@@ -40,7 +41,7 @@ def _large_embedding(f: Findings) -> Verdict | None:
     tables = [row for row in f.start.layers if row.kind == "embedding" and row.size > f.limit("input size")]
     if not tables or any(row.normalised for row in f.start.flow):
         return None
-    smallest, largest = flow_range(f.start)
+    smallest, largest = flow_range(_at_work(f))
     effect = _effect(f, True)
     if smallest < f.limit("vanishing"):
         effect = f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
@@ -70,7 +71,7 @@ def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
 def _effect(f: Findings, large: bool) -> str:
     """Return the effect of weights that are too large or too small; empty if they do no harm."""
     flow = f.start.flow
-    smallest, largest = flow_range(f.start)
+    smallest, largest = flow_range(_at_work(f))
     growth = _growth(flow)
     saturated = [row for row in flow[:-1] if row.saturated > f.limit("saturated")]
     if large and saturated:
@@ -117,8 +118,8 @@ def vanishing(f: Findings) -> Verdict | None:
     flow = f.start.flow
     if len(flow) < 2 or flow[-1].gradient == 0:
         return None
-    smallest, _ = flow_range(f.start)
-    if smallest >= f.limit("vanishing"):
+    smallest, _ = flow_range(_at_work(f))
+    if not smallest < f.limit("vanishing"):
         return None
     if f.end is not None and f.end.flow and f.trial and f.trial.finite:
         later, _ = flow_range(f.end)
@@ -129,14 +130,23 @@ def vanishing(f: Findings) -> Verdict | None:
     return _flow_verdict(f, "vanishing", culprit(flow, 0, growing=False), flow[0], k)
 
 
-def flow_range(exam: Exam) -> tuple[float, float]:
+def _at_work(f: Findings) -> Exam | None:
+    """Return the pass that shows the flow: the first, or the last where a layer that starts at zero let nothing pass.
+
+    None if nothing was trained, so that it is not known what such a layer lets through.
+    """
+    silent = flow_range(f.start)[0] == 0 and any(row.largest == 0 for row in f.start.flow)
+    return f.end if silent else f.start
+
+
+def flow_range(exam: Exam | None) -> tuple[float, float]:
     """Return the smallest flow that reaches a start of the network, and the largest anywhere.
 
     Both are relative to the last layer's. A branch with little gradient parallel to one with much, such as queries and
     keys next to values, is not vanishing: what counts is the largest among all layers up to each.
     """
-    flow = exam.flow
-    if len(flow) < 2 or flow[-1].gradient == 0:
+    flow = [] if exam is None else exam.flow
+    if exam is None or len(flow) < 2 or flow[-1].gradient == 0:
         return math.nan, math.nan
     embedded = max((row.gradient for row in exam.layers if row.kind == "embedding"), default=0.0)
     shares = [max(row.gradient, embedded) / flow[-1].gradient for row in flow]

@@ -113,6 +113,8 @@ def _by_rows(
     record: Any, values: Mapping[str, Any], settings: Mapping[str, Any], y: Any, y_bar: Any
 ) -> tuple[dict[str, Any], Any, Any]:
     """Return the arrays with all rows along one axis, for an operation that treats each row by itself."""
+    if not any("_{i" in step.latex for steps in record.proofs.values() for step in steps):
+        return dict(values), y, y_bar  # the proof is of a single row
     first, *others = values
     x = values[first]
     axis = settings.get("axis", -1)
@@ -129,8 +131,6 @@ def _by_rows(
         moved = np.moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
         return moved.reshape(-1, int(np.prod([a.shape[k] for k in axes])))
 
-    if not any("_{i" in step.latex for steps in record.proofs.values() for step in steps):
-        return dict(values), y, y_bar  # the proof is of a single row
     made = {first: rows(x), **{name: values[name] for name in others}}
     if record.role is Role.NORM:
         made |= {name: np.broadcast_to(values[name], x.shape[-1:]) for name in others}

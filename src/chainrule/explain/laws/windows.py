@@ -207,7 +207,9 @@ def _plain(latex: str, unit: Unit) -> str:
 
 def with_places(latex: str, unit: Unit) -> str:
     r"""Write out the stride, dilation and padding if they are the same on all axes: $x_{n, m, i + k - 1}$."""
-    windows = unit.settings["windows"]
+    windows = unit.settings.get("windows")
+    if windows is None:
+        return latex
     same = [set(windows.stride), set(windows.dilation), {p for pair in windows.padding for p in pair}]
     if any(len(values) > 1 for values in same):
         return latex

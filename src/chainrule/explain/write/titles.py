@@ -108,6 +108,16 @@ _KOREAN = {
     "The logarithm of the normaliser is y: these are softmax's probabilities": (
         "정규화 상수의 로그가 y이므로, 이것은 소프트맥스의 확률입니다"
     ),
+    "p stands for all indices, p₁ for those of the first operand, p₂ of the second and p₀ of the result": (
+        "p는 모든 첨자, p₁은 첫째 배열의 첨자, p₂는 둘째 배열의 첨자, p₀은 결과의 첨자를 나타냅니다"
+    ),
+    "An element is in the terms whose indices agree with its own, q": (
+        "원소는 첨자가 자기 첨자 q와 같은 항에만 들어 있습니다"
+    ),
+    "The chain rule over those terms": "그 항들에 대한 연쇄 법칙",
+    "Each element adds its kernel to the image": "원소마다 자기 커널을 이미지에 더합니다",
+    "The chain rule over the places that it was added to": "더해진 모든 위치에 대한 연쇄 법칙",
+    "Each weight is added once for every element": "가중치는 원소마다 한 번씩 더해집니다",
     "The mean of a row": "행의 평균",
     "The mean of a channel": "채널의 평균",
     "The chain rule over the channel": "채널 전체에 대한 연쇄 법칙",

@@ -22,6 +22,7 @@ from chainrule.rules.arrays.gather import diagonal_view
 from chainrule.rules.arrays.reduce import arrayed, refuse, sum
 
 from .matmul import Shape, product
+from .proofs_of_einsum import EINSUM
 
 
 def _split(subscripts: str) -> tuple[str, str, str]:
@@ -99,6 +100,7 @@ class Einsum(Bilinear):
 
     on_complex = Complex.HOLOMORPHIC
     role = Role.DENSE
+    proofs = EINSUM
     cases = (
         case((3, 4), (4, 2), subscripts="ij,jk->ik"),
         case((3, 4), (4, 2), subscripts="ij,jk->ki"),

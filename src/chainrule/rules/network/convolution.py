@@ -300,6 +300,7 @@ class ConvolutionTranspose(Bilinear):
     Every element of z adds its kernel to images of `size`: the adjoint of `Convolution` with respect to its images.
     """
 
+    proofs = proofs_of.CONVOLUTION_TRANSPOSE
     cases = tuple(
         case((x[0], w[0], *windows.count(x[2:])), w, windows=windows, groups=groups, size=x[2:])
         for x, w, windows, groups in SHAPES

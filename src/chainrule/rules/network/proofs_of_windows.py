@@ -144,6 +144,83 @@ CONVOLUTION_MAP = {
 }
 
 
+# Transposed convolution
+
+
+def _spread(z: Array, w: Array, values: Values) -> Array:
+    return input_adjoint(z, w, values["y"].shape, values["windows"], values["groups"])
+
+
+def _spread_forward(values: Values) -> tuple[Array, Array]:
+    return _spread(values["z"], values["w"], values), values["y"]
+
+
+def _spread_change(values: Values, name: str) -> Array:
+    """Return the change of the output along a direction of one argument, in which it is linear."""
+    moved = {key: values[key] + (key == name) * _direction(values[key]) for key in ("z", "w")}
+    return _spread(moved["z"], moved["w"], values) - _spread(values["z"], values["w"], values)
+
+
+def _spread_slope(name: str) -> Check:
+    """Return the check of the derivative along a direction of one argument."""
+
+    def check(values: Values) -> tuple[Array, Array]:
+        own = {key: _direction(values[key]) if key == name else values[key] for key in ("z", "w")}
+        return _spread(own["z"], own["w"], values), _spread_change(values, name)
+
+    return check
+
+
+def _spread_along(name: str) -> Check:
+    """Return the check of a cotangent: its product with a direction is the change of the sum of ȳ y."""
+
+    def check(values: Values) -> tuple[Array, Array]:
+        z, w, y_bar, groups = (values[key] for key in ("z", "w", "y_bar", "groups"))
+        if name == "z":
+            made = convolved(y_bar, w, values["windows"], groups).reshape(z.shape)
+        else:
+            made = weight_adjoint(z, y_bar, w.shape, values["windows"], groups)
+        moved = np.sum(made * _direction(values[name]))
+        return np.atleast_1d(moved), np.atleast_1d(np.sum(y_bar * _spread_change(values, name)))
+
+    return check
+
+
+_SPREAD = ProofStep(
+    ELEMENT,
+    rf"y_{{n, m, j}} = \sum_{{o, k, i: {PLACE} = j}} w_{{o, m, k}}\,z_{{n, o, i}}",
+    _spread_forward,
+)
+CONVOLUTION_TRANSPOSE = {
+    "z": (
+        _SPREAD,
+        ProofStep(
+            "Each element adds its kernel to the image",
+            rf"\frac{{\partial y_{{n, m, j}}}}{{\partial z_{{n, o, i}}}} = \sum_k w_{{o, m, k}}\,[{PLACE} = j]",
+            _spread_slope("z"),
+        ),
+        ProofStep(
+            "The chain rule over the places that it was added to",
+            rf"\bar z_{{n, o, i}} = \sum_{{m, k}} w_{{o, m, k}}\,\bar y_{{n, m, {PLACE}}}",
+            _spread_along("z"),
+        ),
+    ),
+    "w": (
+        _SPREAD,
+        ProofStep(
+            "Each weight is added once for every element",
+            rf"\frac{{\partial y_{{n, m, j}}}}{{\partial w_{{o, m, k}}}} = \sum_i z_{{n, o, i}}\,[{PLACE} = j]",
+            _spread_slope("w"),
+        ),
+        ProofStep(
+            "The chain rule over all samples and places",
+            rf"\bar w_{{o, m, k}} = \sum_{{n, i}} \bar y_{{n, m, {PLACE}}}\,z_{{n, o, i}}",
+            _spread_along("w"),
+        ),
+    ),
+}
+
+
 # Pooling
 
 

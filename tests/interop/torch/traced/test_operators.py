@@ -212,6 +212,8 @@ CASES = [
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "sum")),
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "mean")),
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "mean"), {"include_self": False}),
+    ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amax")),
+    ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amin"), {"include_self": False}),
     ("masked_scatter", (X, YES, draws(24))),
     ("topk", (S, 2, 1)),
     ("topk", (S, 2, 1, False)),

@@ -40,6 +40,14 @@ SWAPPED = frozenset({"rmatmul", "rsub", "rdiv", "rtruediv", "rpow"})
 """Operators with their two arguments swapped."""
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "embedding"), ("input", "weight", "bias")),
+    **dict.fromkeys(("matmul", "add", "sub", "mul", "div", "subtract", "multiply", "true_divide"), ("input", "other")),
+    **dict.fromkeys(("maximum", "minimum", "fmod", "remainder", "atan2"), ("input", "other")),
+    **dict.fromkeys(("mm", "bmm"), ("input", "mat2")),
+    **dict.fromkeys(("cross_entropy", "nll_loss", "mse_loss", "l1_loss"), ("input", "target")),
+    "addmm": ("input", "mat1", "mat2"),
+    "baddbmm": ("input", "batch1", "batch2"),
+    "pow": ("input", "exponent"),
+    "index_select": ("input", "dim", "index"),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
 }
 """The names of arguments that may be passed by keyword; in all other functions, only the first may, as `input`."""
