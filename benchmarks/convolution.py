@@ -1,9 +1,12 @@
 """Convolution, pooling and a training step of LeNet-5 in float32: chainrule, its plain NumPy path, and PyTorch.
 
     python benchmarks/convolution.py
-    python benchmarks/convolution.py lenet      # the network alone; also: parts, stacks
+    python benchmarks/convolution.py lenet      # the network alone; also: parts, stacks, small
+    python benchmarks/convolution.py small --cpu
 
-`parts` are LeNet-5's layers on 28×28 images, batch 64, each with its gradients, `stacks` layers of larger networks. All
+`parts` are LeNet-5's layers on 28×28 images, batch 64, each with its gradients, `stacks` layers of larger networks, and
+`small` those of networks for small images, for which PyTorch's images are in either order of memory. With `--cpu` it is
+the least CPU time on one thread, which depends little on what else the machine does, and not the median time. All
 candidates get the same arrays; their results are compared before anything is timed. PyTorch takes part where it is
 installed, with as many threads as there are cores, as the others have: `python -m pip install '.[bench,torch]'`.
 
@@ -21,16 +24,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
-from timing import machine, table
+BY_CPU = "--cpu" in sys.argv
+if BY_CPU:  # read when the libraries are loaded
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[_name] = "1"
 
-import chainrule as cr
-from chainrule import nn
-from chainrule.nn import functional as F
-from chainrule.rules.arrays.windows import Windows
-from chainrule.rules.network import convolution, pooling
-from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
-from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool
+import numpy as np  # noqa: E402
+from timing import machine, table  # noqa: E402
+
+import chainrule as cr  # noqa: E402
+from chainrule import nn  # noqa: E402
+from chainrule.nn import functional as F  # noqa: E402
+from chainrule.rules.arrays.windows import Windows  # noqa: E402
+from chainrule.rules.network import convolution, pooling  # noqa: E402
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose  # noqa: E402
+from chainrule.rules.network.pooling import MaxPool, SumPool, SumUnpool  # noqa: E402
 
 Step = Callable[[], object]
 TORCH = importlib.util.find_spec("torch") is not None
@@ -64,7 +72,8 @@ def in_numpy(step: Step) -> Step:
 def alternate(
     candidates: Mapping[str, Step], rounds: int = 12, repeats: int = 6, warm: float = 0.03
 ) -> dict[str, float]:
-    """Return the median seconds of one call of each candidate, in turns whose order rotates."""
+    """Return the median seconds of one call of each candidate, in turns whose order rotates; the least by `--cpu`."""
+    clock = time.process_time if BY_CPU else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     names = list(candidates)
     gc.collect()
@@ -77,40 +86,59 @@ def alternate(
                 while time.perf_counter() < until:
                     step()
                 for _ in range(repeats):
-                    began = time.perf_counter()
+                    began = clock()
                     step()
-                    seconds[name].append(time.perf_counter() - began)
+                    seconds[name].append(clock() - began)
     finally:
         gc.enable()
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    return {name: (min if BY_CPU else statistics.median)(times) for name, times in seconds.items()}
 
 
 # Layers: what is timed, by name, for each candidate.
 
 
 def convolutions(
-    batch: int, channels: int, outputs: int, size: int, kernel: int, padding: int, stride: int = 1
+    batch: int,
+    channels: int,
+    outputs: int,
+    size: int,
+    kernel: int,
+    padding: int,
+    stride: int = 1,
+    groups: int = 1,
+    both_orders: bool = False,
 ) -> dict[str, dict[str, Step]]:
     """A convolution and its gradients with respect to its images and its kernels."""
     windows = Windows.of((kernel, kernel), stride, padding)
-    x, w = normal(batch, channels, size, size), normal(outputs, channels, kernel, kernel)
+    x, w = normal(batch, channels, size, size), normal(outputs, channels // groups, kernel, kernel)
     z = normal(batch, outputs, *windows.count((size, size)))
     ours: dict[str, Step] = {
-        "forward": lambda: Convolution.primal(x, w, windows=windows),
-        "images": lambda: ConvolutionTranspose.primal(z, w, windows=windows, size=(size, size)),
-        "kernels": lambda: ConvolutionKernel.primal(x, z, windows=windows),
+        "forward": lambda: Convolution.primal(x, w, windows=windows, groups=groups),
+        "images": lambda: ConvolutionTranspose.primal(z, w, windows=windows, groups=groups, size=(size, size)),
+        "kernels": lambda: ConvolutionKernel.primal(x, z, windows=windows, groups=groups),
     }
     found = {name: {"chainrule": step, "NumPy": in_numpy(step)} for name, step in ours.items()}
-    if TORCH:
-        import torch
-
-        tx, tw, tz = (torch.from_numpy(a) for a in (x, w, z))
-        settings = (None, (stride, stride), (padding, padding), (1, 1), False, (0, 0), 1)
-        backward = torch.ops.aten.convolution_backward
-        found["forward"]["PyTorch"] = lambda: torch.nn.functional.conv2d(tx, tw, None, stride, padding)
-        found["images"]["PyTorch"] = lambda: backward(tz, tx, tw, *settings, (True, False, False))[0]
-        found["kernels"]["PyTorch"] = lambda: backward(tz, tx, tw, *settings, (False, True, False))[1]
+    settings = (stride, padding, groups)
+    for last in (False, True)[: TORCH * (1 + both_orders)]:
+        for name, step in convolutions_of_torch(x, w, z, *settings, last).items():
+            found[name]["PyTorch, channels last" if last else "PyTorch"] = step
     return found
+
+
+def convolutions_of_torch(
+    x: np.ndarray, w: np.ndarray, z: np.ndarray, stride: int, padding: int, groups: int, last: bool
+) -> dict[str, Step]:
+    import torch
+
+    order = torch.channels_last if last else torch.contiguous_format
+    tx, tw, tz = (torch.from_numpy(a).to(memory_format=order) for a in (x, w, z))
+    settings = (None, (stride, stride), (padding, padding), (1, 1), False, (0, 0), groups)
+    backward = torch.ops.aten.convolution_backward
+    return {
+        "forward": lambda: torch.nn.functional.conv2d(tx, tw, None, stride, padding, 1, groups),
+        "images": lambda: backward(tz, tx, tw, *settings, (True, False, False))[0],
+        "kernels": lambda: backward(tz, tx, tw, *settings, (False, True, False))[1],
+    }
 
 
 def pools(shape: tuple[int, ...], kernel: int, stride: int, padding: int) -> dict[str, dict[str, Step]]:
@@ -159,6 +187,18 @@ STACKS = {
     "conv 64→64, 1×1, 16×16": lambda: convolutions(32, 64, 64, 16, 1, 0),
     "pool 2×2, 64 × 32×32, batch 32": lambda: pools((32, 64, 32, 32), 2, 2, 0),
     "pool 3×3, stride 2, padding 1": lambda: pools((32, 64, 32, 32), 3, 2, 1),
+}
+SMALL = {
+    "16→16, 3×3, 32×32": lambda: convolutions(BATCH, 16, 16, 32, 3, 1, both_orders=True),
+    "16→32, 3×3, stride 2, 32×32": lambda: convolutions(BATCH, 16, 32, 32, 3, 1, stride=2, both_orders=True),
+    "32→32, 3×3, 16×16": lambda: convolutions(BATCH, 32, 32, 16, 3, 1, both_orders=True),
+    "64→64, 3×3, 8×8": lambda: convolutions(BATCH, 64, 64, 8, 3, 1, both_orders=True),
+    "128→128, 3×3, 8×8": lambda: convolutions(BATCH, 128, 128, 8, 3, 1, both_orders=True),
+    "16→32, 1×1, stride 2, 32×32": lambda: convolutions(BATCH, 16, 32, 32, 1, 0, stride=2, both_orders=True),
+    "64→128, 1×1, 16×16": lambda: convolutions(BATCH, 64, 128, 16, 1, 0, both_orders=True),
+    "128→128, 1×1, 8×8": lambda: convolutions(BATCH, 128, 128, 8, 1, 0, both_orders=True),
+    "64, 3×3, depthwise, 16×16": lambda: convolutions(BATCH, 64, 64, 16, 3, 1, groups=64, both_orders=True),
+    "32, 3×3, depthwise, 32×32": lambda: convolutions(BATCH, 32, 32, 32, 3, 1, groups=32, both_orders=True),
 }
 
 
@@ -282,18 +322,20 @@ def main() -> None:
     if TORCH:
         import torch
 
-        torch.set_num_threads(os.cpu_count() or 1)
-    wanted = sys.argv[1:] or ["parts", "lenet", "stacks"]
+        torch.set_num_threads(1 if BY_CPU else os.cpu_count() or 1)
+    wanted = [name for name in sys.argv[1:] if name != "--cpu"] or ["parts", "lenet", "stacks"]
     rows, names = [], []
     for group in wanted:
-        problems = {"lenet": {"LeNet-5, step": lambda: {"": lenet_steps()}}, "parts": PARTS, "stacks": STACKS}[group]
+        lenet = {"LeNet-5, step": lambda: {"": lenet_steps()}}
+        problems = {"lenet": lenet, "parts": PARTS, "stacks": STACKS, "small": SMALL}[group]
         for title, make in problems.items():
             for part, steps in make().items():
                 names = list(steps)
                 rows.append(row(f"{title}: {part}" if part else title, steps, names))
                 print(rows[-1][0], file=sys.stderr)
     ratios = [f"chainrule / {who}" for who in names if who != "chainrule"]
-    print("Microseconds, float32; medians of 12 alternating turns of 6 calls. A ratio below 1: chainrule is faster.")
+    what = "least CPU time on one thread" if BY_CPU else "medians"
+    print(f"Microseconds, float32; {what} of 12 alternating turns of 6 calls. A ratio below 1: chainrule is faster.")
     print(f"({machine()})\n")
     print(table(["", *names, *ratios], rows))
 

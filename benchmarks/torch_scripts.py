@@ -123,19 +123,19 @@ def share_generator(torch: Any) -> None:
 
     door.Generator.manual_seed = reseed  # type: ignore[method-assign]
 
-    def multinomial(x: Any, count: int, replacement: bool = False, *, generator: Any = None) -> Any:
-        weights = torch.tensor(np.asarray(door.values_of(x)))
+    def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Any:
+        weights = torch.tensor(np.asarray(door.values_of(input)))
         return door.tensor(
-            torch.multinomial(weights, count, replacement, generator=rng_of(generator).generator).numpy()
+            torch.multinomial(weights, num_samples, replacement, generator=rng_of(generator).generator).numpy()
         )
 
     door.multinomial = door.Tensor.multinomial = random.multinomial = multinomial
 
-    def dropout(x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:  # noqa: ARG001
+    def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:  # noqa: ARG001
         if not training or p == 0:
-            return x
-        mask = torch.nn.functional.dropout(torch.ones(tuple(x.shape)), p).numpy()
-        return x * door.tensor(mask).to(x.dtype)
+            return input
+        mask = torch.nn.functional.dropout(torch.ones(tuple(input.shape)), p).numpy()
+        return input * door.tensor(mask).to(input.dtype)
 
     for module in (activations, door.nn.functional, door):
         module.dropout = dropout  # type: ignore[attr-defined]

@@ -1,4 +1,5 @@
-"""What the transforms cost: Hessian-vector products in gradients, batched Jacobians, the memory of checkpoints.
+"""What the transforms cost: Hessian-vector products in gradients, batched Jacobians, the memory of checkpoints; and
+per-sample gradients, sparse Jacobians, an ODE's adjoint, FFT convolutions and loops beside autograd, JAX and PyTorch.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/transforms.py
 
@@ -8,6 +9,7 @@ result is compared with the plain way to it before anything is timed.
 
 import functools
 import gc
+import importlib
 import math
 import tracemalloc
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scans
 from timing import alternate, machine, table
 
 import chainrule as cr
@@ -225,6 +228,103 @@ def sparse_jacobians() -> None:
     print(table(["n", "finding the pattern, ms", "Jacobian with a given pattern, ms"], rows))
 
 
+def oscillator(np: Any) -> Callable[..., Any]:
+    """A damped oscillator of ten coupled masses."""
+    return lambda y, _, k: np.concatenate([y[10:], -k * y[:10] + 0.1 * np.tanh(y[:10].sum()) - 0.05 * y[10:]])
+
+
+def adjoint_of_an_equation() -> None:
+    """The gradient of a solution's end by 10 stiffnesses and 20 initial values."""
+    y, k, t = np.linspace(0, 1, 20), np.linspace(1, 3, 10), np.array([0.0, 5.0])
+
+    def ours(y: Any, k: Any) -> Any:
+        return (cr.scipy.integrate.odeint(oscillator(np), y, t, (k,), rtol=1e-6, atol=1e-8)[-1] ** 2).sum()
+
+    candidates = {"chainrule": functools.partial(cr.grad(ours, argnums=(0, 1)), y, k)}
+    expected = candidates["chainrule"]()
+    if autograd := imported("autograd"):
+        from autograd.builtins import tuple as traced_tuple
+        from autograd.scipy.integrate import odeint
+
+        names = imported("autograd.numpy")
+
+        def theirs(yk: Any) -> Any:
+            found = odeint(oscillator(names), yk[0], t, traced_tuple((yk[1],)), rtol=1e-6, atol=1e-8)
+            return names.sum(found[-1] ** 2)
+
+        candidates["autograd"] = lambda: autograd.grad(theirs)((y, k))
+    if jax := imported("jax"):
+        from jax.experimental.ode import odeint as jax_odeint
+
+        jax.config.update("jax_enable_x64", True)
+
+        def in_jax(y: Any, k: Any) -> Any:
+            return (jax_odeint(oscillator(jax.numpy), y, t, k, rtol=1e-6, atol=1e-8)[-1] ** 2).sum()
+
+        compiled = jax.jit(jax.grad(in_jax, argnums=(0, 1)))
+        candidates["jax, jitted"] = lambda: jax.block_until_ready(compiled(y, k))
+    beside(candidates, expected, 1e-3)
+
+
+def fft_convolutions() -> None:
+    """The gradient by a filter of the energy of a filtered signal."""
+    for n in (4_096, 131_072):
+        x, w = RANDOM.normal(size=n), RANDOM.normal(size=n)
+
+        def loss(w: Any, np: Any = np, x: Any = x, n: int = n) -> Any:
+            return (np.fft.irfft(np.fft.rfft(x) * np.fft.rfft(w), n) ** 2).sum() / n
+
+        gradient = cr.grad(loss)
+        candidates: dict[str, Callable[[], object]] = {
+            "chainrule": functools.partial(gradient, w),
+            "compiled": functools.partial(cr.compile(gradient), w),
+        }
+        if autograd := imported("autograd"):
+            candidates["autograd"] = functools.partial(
+                autograd.grad(functools.partial(loss, np=imported("autograd.numpy"))), w
+            )
+        if jax := imported("jax"):
+            jitted = jax.jit(jax.grad(functools.partial(loss, np=jax.numpy)))
+            candidates["jax, jitted"] = lambda f=jitted, w=w: jax.block_until_ready(f(w))
+        if torch := imported("torch"):
+            candidates["torch"] = torch_filter(torch, x, w, n)
+        print(f"{n} samples\n")
+        beside(candidates, gradient(w), 1e-4)
+        print()
+
+
+def torch_filter(torch: Any, x: Any, w: Any, n: int) -> Callable[[], object]:
+    """The same gradient in PyTorch."""
+    torch.set_num_threads(1)
+    signal, taps = torch.tensor(x), torch.tensor(w, requires_grad=True)
+
+    def run() -> object:
+        y = torch.fft.irfft(torch.fft.rfft(signal) * torch.fft.rfft(taps), n)
+        return torch.autograd.grad((y**2).sum() / n, taps)[0]
+
+    return run
+
+
+def imported(name: str) -> Any:
+    """Return a peer, or None if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def beside(candidates: dict[str, Callable[[], object]], expected: Any, tolerance: float) -> None:
+    """Compare the results of peers, and print their times."""
+    right = np.concatenate([np.ravel(part) for part in (expected if isinstance(expected, tuple) else (expected,))])
+    for name, run in candidates.items():
+        found = run()
+        parts = found if isinstance(found, tuple | list) else (found,)
+        flat = np.concatenate([np.ravel(np.asarray(part)) for part in parts])
+        np.testing.assert_allclose(flat, right, rtol=tolerance, atol=tolerance, err_msg=name)
+    found = seconds(candidates, slow=True)
+    print(table(["", "ms"], [[name, f"{found[name] * 1e3:.2f}"] for name in candidates]))
+
+
 def main() -> None:
     print(f"({machine()})\n")
     for title, part in {
@@ -232,7 +332,10 @@ def main() -> None:
         "Whole Jacobians": whole_jacobians,
         "Memory of a backward pass, in arrays of the chain": memory,
         "Gradients of single samples": per_sample_gradients,
-        "Sparse Jacobians": sparse_jacobians,
+        "Sparse Jacobians, tridiagonal: three passes": sparse_jacobians,
+        "The adjoint of a differential equation": adjoint_of_an_equation,
+        "Convolutions by FFT": fft_convolutions,
+        "Loops of many steps (`scans.py`)": lambda: print(scans.report()),
     }.items():
         print(f"{title}\n")
         part()

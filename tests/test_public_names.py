@@ -16,3 +16,13 @@ def test_names_of_the_last_release_are_still_there(module):
     found = importlib.import_module(module)
     gone = [name for name in NAMES if name.startswith(f"{module}:") and not hasattr(found, name.rpartition(":")[2])]
     assert not gone
+
+
+TOOLS = ("check", "compile", "data", "doctor", "explain", "explore", "interop", "learn", "nn", "optim", "train")
+PACKAGES = ["chainrule", *(f"chainrule.{name}" for name in TOOLS)]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_what_it_says_it_has(package):
+    found = importlib.import_module(package)
+    assert [name for name in found.__all__ if not hasattr(found, name)] == []

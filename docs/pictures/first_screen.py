@@ -1,7 +1,7 @@
 """Draw the README's picture: python docs/pictures/first_screen.py writes first_screen.svg.
 
-On the left a derivation by `cr.explain`, on the right the explorer on the same neuron, halfway through the backward pass.
-All numbers and formulas are those of the package.
+On the left a derivation by `cr.explain`, on the right the same neuron as the explorer draws it, halfway through the
+backward pass. All numbers, and the formulas on the left, are those of the package.
 """
 
 from html import escape
@@ -12,10 +12,11 @@ from chainrule.explain.derivation import Step
 from chainrule.present.unicode_math import to_unicode
 
 FOLDER = Path(__file__).parent
-WIDTH, HEIGHT, SPLIT = 860, 340, 470
+WIDTH, HEIGHT, SPLIT = 900, 330, 452
 STYLE = """
 svg { font-family: system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; --ink: #1b1f24; --quiet: #57606a;
-  --ground: #ffffff; --box: #f6f8fa; --line: #b6bec8; --grad: #a8410a; --down: #00598c; --here: #fdeccb; --ok: #1a6b34; }
+  --ground: #ffffff; --box: #f6f8fa; --line: #b6bec8; --grad: #a8410a; --down: #00598c; --here: #fdeccb;
+  --ok: #1a6b34; }
 @media (prefers-color-scheme: dark) { svg { --ink: #f0f3f6; --quiet: #a9b4bf; --ground: #14171d; --box: #222a32;
   --line: #545d68; --grad: #ff9a62; --down: #7cc7f2; --here: #4a3505; --ok: #6fd08c; } }
 text { fill: var(--ink); font-size: 14px; }
@@ -54,7 +55,8 @@ def box(x: float, y: float, width: float, height: float, look: str = "") -> str:
 
 def line_of(step: Step, y: float) -> list[str]:
     """Return a step of the derivation: its formula, its value, and whether it is verified."""
-    formula = to_unicode(step.formula)
+    sides = to_unicode(step.formula).split(" = ")
+    formula = " = ".join(sides if sum(map(len, sides)) < 30 else [sides[0], sides[-1]])
     return [
         text(30, y, formula, "math"),
         text(SPLIT - 70, y, f"= {float(step.value):.4g}", "number end"),
@@ -64,7 +66,8 @@ def line_of(step: Step, y: float) -> list[str]:
 
 def derivation_card(d: cr.explain.Derivation) -> list[str]:
     """Return the derivation's lines, the backward pass below the forward pass."""
-    parts = [box(8, 8, SPLIT - 24, HEIGHT - 16, "card"), text(30, 36, "cr.explain: from the loss to each weight", "head")]
+    parts = [box(8, 8, SPLIT - 24, HEIGHT - 16, "card")]
+    parts.append(text(30, 36, "cr.explain: from the loss to each weight", "head"))
     y = 66
     for step in d.steps:
         parts += line_of(step, y)
@@ -80,7 +83,7 @@ def explorer_card(d: cr.explain.Derivation) -> list[str]:
     parts.append(text(SPLIT + 22, 36, "cr.explore: one operation at a time", "head"))
     z, a, loss = (float(d[name].value) for name in ("z", "a", "L"))
     da, dz = (float(d[name].value) for name in ("∂L/∂a", "∂L/∂z"))
-    left, width = SPLIT + 22, 108
+    left, width = SPLIT + 22, 118
     places = [left, left + width + 22, left + 2 * (width + 22)]
     boxes = [("z = w x + b", z, dz, "here"), ("a = σ(z)", a, da, ""), ("L = ½ (a − y)²", loss, 1.0, "")]
     for k, (x, (name, value, gradient, look)) in enumerate(zip(places, boxes, strict=True)):
@@ -96,8 +99,8 @@ def explorer_card(d: cr.explain.Derivation) -> list[str]:
     parts.append(text(left + 130, 196, "∂L/∂w, ∂L/∂b: the next steps", "number"))
     local = dz / da
     parts += [
-        text(left, 244, "incoming × local = outgoing", "head"),
-        text(left, 270, f"{da:.4g} × a (1 − a) = {da:.4g} × {local:.4g} = {dz:.4g}", "math"),
+        text(left, 244, "∂L/∂z: incoming × local = outgoing", "head"),
+        text(left, 270, f"{da:.4g} × {local:.4g} = {dz:.4g}", "math"),
         text(left, 302, "Change any number, and see what follows.", "number"),
     ]
     return parts

@@ -106,11 +106,11 @@ def _split(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _pages_in(body: str, path: str) -> list[str]:
+def _pages_in(body: str, path: str) -> list[str | None]:
     rows = [unit.text for unit in units_of(body) if unit.kind == "row"]
     links = [link for row in rows if (link := LINK.search(row))]
     found = (page_at(resolved(link[2], path)) for link in links)
-    return [page for page in found if page is not None]
+    return [page for page in found if page not in (None, "course/index")]  # the course has a place of its own
 
 
 def resolved(link: str, path: str) -> str:

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from texts import words
+from texts import TOPICS, words
 
 import chainrule.rules  # noqa: F401 - registers every operation
 from chainrule.core.operation import REGISTRY, Kink, Operation
@@ -24,10 +24,10 @@ class Topic:
     about: str
     records: dict[str, type[Operation]]
 
-    @property
-    def title(self) -> str:
-        """The name of its file, as a title."""
-        return self.name.replace("_", " ").capitalize()
+    def title(self, lang: str) -> str:
+        """Return the name of its file as a title, or what stands for it in Korean."""
+        english = self.name.replace("_", " ").capitalize()
+        return TOPICS.get(self.name, english) if lang == "ko" else english
 
     @property
     def page(self) -> str:
@@ -72,7 +72,7 @@ def pages(lang: str) -> Iterator[tuple[str, str]]:
         yield f"rules/{room}", _room(say, room, [topic for topic in found if topic.room == room])
     for topic in found:
         body = "\n".join(_operation(say, Catalogue(lang), record) for record in topic.records.values())
-        yield topic.page, f"# {topic.title}\n\n{topic.about}\n\n{body}"
+        yield topic.page, f"# {topic.title(lang)}\n\n{topic.about}\n\n{body}"
 
 
 def _index(say: Words, rooms: list[str]) -> str:
@@ -86,7 +86,7 @@ def _room(say: Words, room: str, found: list[Topic]) -> str:
     for topic in found:
         file = topic.page.removeprefix("rules/")
         links = ", ".join(f"[{name}]({file}.md#{name})" for name in topic.records)
-        parts.append(f"**[{topic.title}]({file}.md)**: {links}\n")
+        parts.append(f"**[{topic.title(say.lang)}]({file}.md)**: {links}\n")
     toctree = "\n".join(topic.page.removeprefix("rules/") for topic in found)
     parts.append(f"```{{toctree}}\n:hidden:\n\n{toctree}\n```\n")
     return "\n".join(parts)
@@ -118,14 +118,14 @@ def _operation(say: Words, catalogue: Catalogue, record: type[Operation]) -> str
 
 def _facts(say: Words, record: type[Operation]) -> str:
     arguments = ", ".join(f"`{'*' * record.variadic}{name}`" for name in record.arguments)
-    facts = [f"{say['kind']}: {record.kind}", f"{say['arguments']}: {arguments}"]
+    facts = [f"{say['kind']}: {say.get(f'kind {record.kind}', record.kind)}", f"{say['arguments']}: {arguments}"]
     if record.defaults:
         settings = (
             name if default is inspect.Parameter.empty else f"{name}={_short(default)}"
             for name, default in record.defaults.items()
         )
         facts.append(f"{say['settings']}: " + ", ".join(f"`{text}`" for text in settings))
-    facts.append(f"{say['complex']}: {record.on_complex.name.lower().replace('_', ' ')}")
+    facts.append(f"{say['complex']}: {say[f'on complex {record.on_complex.name}']}")
     return " · ".join(facts) + "\n"
 
 

@@ -1,7 +1,10 @@
 """Writes the sources of one language's site: the repository's pages with their links, and the pages that are made."""
 
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import gallery
 import reference
@@ -10,6 +13,9 @@ from pages import units_of
 from texts import words
 
 import rules
+
+_LANGUAGE_LINK = re.compile(r"(?: · | |^)\(?\[(?:English|한국어)\]\([^)]*\)\)?", re.MULTILINE)
+"""A link to the same page in the other language: the site has a switch for that."""
 
 
 class Stage:
@@ -67,21 +73,25 @@ def stage(folder: Path, lang: str, examples: list[gallery.Example]) -> None:
     _nothing_is_missing(to)
 
 
-def _toctree(pages: list[str]) -> str:
-    lines = "\n".join(f"/{page}" for page in pages)
+def _toctree(pages: list[str], titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    lines = "\n".join(f"{titles[page]} </{page}>" if page in titles else f"/{page}" for page in pages)
     return f"\n```{{toctree}}\n:hidden:\n\n{lines}\n```\n"
 
 
 def _index(to: Stage, top: list[str]) -> None:
     text, path, left = source_of("index", to.lang)
-    for link in (" [한국어](ko/README.md)", " [English](../README.md)"):
-        text = text.replace(link, "").replace(link.replace(" ", "\n", 1), "")  # the site has a switch
-    to.write("index", to.linked(with_note(text, left, to.lang), path, "index") + _toctree(top))
+    text = _LANGUAGE_LINK.sub("", text)
+    to.write(
+        "index",
+        to.linked(with_note(text, left, to.lang), path, "index")
+        + _toctree(top, {"course/index": words(to.lang)["course"]}),
+    )
 
 
 def _section(to: Stage, section: Section) -> None:
     path = "docs/ko/README.md" if to.lang == "ko" and (DOCS / "ko" / "README.md").exists() else "docs/README.md"
     table = "\n".join(line for line in section.body.splitlines() if line.startswith("|"))
+    table = _LANGUAGE_LINK.sub("", table)
     say = words(to.lang)
     more = "".join(
         f"\n- [{say[page.partition('/')[0]]}]({page}.md)" for page in section.pages if page.endswith("/index")
@@ -98,7 +108,7 @@ def _course(to: Stage) -> bool:
     for path in paths:
         page = page_at(path.relative_to(ROOT).as_posix())
         assert page is not None
-        text = path.read_text(encoding="utf-8")
+        text = _LANGUAGE_LINK.sub("", path.read_text(encoding="utf-8"))
         to.write(page, to.linked(text, path.relative_to(ROOT).as_posix(), page))
         chapters += [page] * (page != "course/index")
     if chapters:

@@ -197,7 +197,7 @@ CASES = {
     "side of a mask": (lambda x: np.clip(x, -1, 1), clipped_on_one_side, (2 * TABLE,), "x", "mask", "x > -1"),
     "epsilon left out": (normalised, epsilon_left_out, (TABLE,), "x", "epsilon", "+ 0.1)"),
     "epsilon outside a power": (normalised, epsilon_outside_a_power, (TABLE,), "x", "epsilon", "+ 0.1)"),
-    "one of two uses": (quadratic, one_of_two_uses, (TABLE, SQUARE[0]), "x", "missing-term", "m + m.T"),
+    "one of two uses": (quadratic, one_of_two_uses, (TABLE, SQUARE[0]), "x", "detached", "m + m.T"),
     "parameter in an exponent": (bell, sigma_left_out, (TABLE, np.array(1.7)), "x", "missing-term", "sigma ** 2"),
     "upstream sign": (steps, steps_backward, (TABLE,), "x", "sign", "dx[:-1] -= g"),
 }

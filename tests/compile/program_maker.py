@@ -106,7 +106,10 @@ class _Maker:
         """Draw an optimiser of a model's parameters."""
         kind, arguments = self.rng.choice(OPTIMIZERS)
         name = self.name("o")
-        self.setup(f"{name} = optim.{kind}({model}.parameters(), {arguments})")
+        params = f"{model}.parameters()"
+        if self.chance(0.3) and len(list(self.env[model].parameters())) > 1:
+            params = f"[{{'params': list({params})[:1], 'lr': 0.03}}, {{'params': list({params})[1:]}}]"
+        self.setup(f"{name} = optim.{kind}({params}, {arguments})")
         self.optimizers.append((name, kind))
         self.result.things.append(name)
         return name
@@ -290,14 +293,15 @@ class _Maker:
             self.must(f, env, "loss.backward(retain_graph=True)")
         self.must(f, env, "loss.backward()")
         weight = f"next(iter({model}.parameters()))"
-        if self.chance(0.25):
+        for _ in range(self.rng.choice((0, 0, 0, 1, 1, 2))):
             change = self.rng.choice(
                 ("optim.clip_grad_norm_({m}.parameters(), 0.5)", "optim.clip_grad_value_({m}.parameters(), 0.05)",
+                 "optim.clip_grad_norm_({m}.parameters(), 0.1, 'ignore')",
                  "optim.scale_grads_({m}.parameters(), 0.5)")
             )  # fmt: skip
             line = change.format(m=model)
             if "norm" in line:
-                line, names = f"norm = {line}", [*names, "norm"]
+                line, names = f"norm = {line}", [*names, *({"norm"} - set(names))]
             self.must(f, env, line)
         if self.chance(0.15) and env[model] is not None:
             self.must(f, env, f"g = {weight}.grad * 2")

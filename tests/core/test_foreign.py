@@ -141,14 +141,18 @@ def test_a_table_without_numbers_is_named(pandas):
     refused(pandas.Series(["a", "b"]), r"a Series of pandas of dtype object.*to_numpy\(float\)")
 
 
-def test_xarray_is_named(xarray):
-    message = r"a DataArray of xarray whose axes have names.*to_numpy\(\)"
-    x = cr.tensor([2.0, 3.0], requires_grad=True)
+def test_an_array_of_xarray_counts_by_position(xarray):
+    """On the right it is its values; on the left xarray makes an array of its own that holds the tensor."""
     other = xarray.DataArray([1.0, 2.0], dims="time")
-    for f in OPERATORS.values():
-        with pytest.raises(TypeError, match=message):
-            f(x, other)
-    with pytest.raises(cr.GradientError, match=r"xarray asked for it.*to_numpy\(\)"):
+    for held in (other, other.variable):
+        for f in OPERATORS.values():
+            expected = cr.jacobian(lambda x: f(x, np.array([1.0, 2.0])))(np.array([2.0, 3.0]))  # noqa: B023
+            np.testing.assert_allclose(cr.jacobian(lambda x: f(x, held))(np.array([2.0, 3.0])), expected)  # noqa: B023
+            expected = cr.jacobian(lambda x: f(np.array([1.0, 2.0]), x))(np.array([2.0, 3.0]))  # noqa: B023
+            np.testing.assert_allclose(cr.jacobian(lambda x: f(held, x))(np.array([2.0, 3.0])), expected)  # noqa: B023
+    assert cr.grad(lambda x: np.dot(x, other))(np.ones(2)).tolist() == [1.0, 2.0]
+    assert cr.grad(lambda x: (other * x).data.sum())(np.ones(2)).tolist() == [1.0, 2.0]
+    with pytest.raises(cr.GradientError, match=r"xarray asked for it: take the tensor out.*\.data\.sum\(\)"):
         cr.grad(lambda x: (other * x).sum())(np.ones(2))
 
 

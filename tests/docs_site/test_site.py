@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -9,8 +10,9 @@ pytestmark = pytest.mark.slow
 
 PAGES = (
     *("en/index.html", "ko/index.html", "ko/training.html", "en/explain.html", "en/rules/network-softmax.html"),
-    *("en/api/chainrule.nn.html", "ko/gallery/xor.html", "en/operations.html", "ko/backpropagation.html"),
+    *("en/api/chainrule.nn.html", "ko/gallery/xor.html", "ko/backpropagation.html"),
 )
+SECONDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,7 @@ def tab(chromium):
     """A page; an error in it, or a request that leaves the disk, fails the test."""
     context = chromium.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))
@@ -44,6 +47,8 @@ def test_both_languages_have_the_same_pages(version):
 
 def test_links_inside_the_site_lead_to_files(version):
     for path in version.rglob("*.html"):
+        if "_static" in path.parts:  # the theme's templates
+            continue
         for link in re.findall(r'href="([^"#?]+)', path.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:", link):
                 assert (path.parent / link).exists(), f"{path}: {link}"
@@ -93,23 +98,25 @@ def test_the_language_is_switched_on_the_same_page(tab, version):
     assert tab.locator("h1").inner_text().startswith("학습")
 
 
-def test_a_version_is_chosen(tab, version):
-    script = version / "en" / "_static" / "versions.js"
-    script.write_text(f'window.siteVersions = ["9.9", "{version.name}"];\n', encoding="utf-8")
-    other = version.with_name("9.9") / "en"
-    other.mkdir(parents=True, exist_ok=True)
+def test_a_version_is_chosen(tab, version, tmp_path):
+    here, other = tmp_path / version.name / "en", tmp_path / "9.9" / "en"
+    shutil.copytree(version / "en" / "_static", here / "_static")
+    shutil.copyfile(version / "en" / "training.html", here / "training.html")
+    versions = f'window.siteVersions = ["9.9", "{version.name}"];\n'
+    (here / "_static" / "versions.js").write_text(versions, encoding="utf-8")
+    other.mkdir(parents=True)
     (other / "index.html").write_text("<title>9.9</title>", encoding="utf-8")
-    tab.goto((version / "en" / "training.html").as_uri())
+    tab.goto((here / "training.html").as_uri())
     tab.locator(".site-version").first.select_option("9.9")
     tab.wait_for_url("**/9.9/en/index.html")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1200, "light")])
 def test_pages_are_accessible_and_fit(chromium, version, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
     problems = []
     for name in PAGES:
         page.goto((version / name).as_uri())

@@ -281,3 +281,13 @@ def test_a_chain_is_broken_between_its_sides_only():
     text = r"a = \sum_{i = 1}^{n} x_i = \left[ b = c \right] = d"
     exercise = Question("t", "compute", 1, 0, "en", "t", f"$$\n{text}\n$$", Key("1", ()), ("", "", ""), None, None)
     assert r"a &= \sum_{i = 1}^{n} x_i \\" + "\n" + r"&= \left[ b = c \right] \\" in write_latex([exercise], "en")
+
+
+@pytest.mark.parametrize("kind", ["fill", "derive"])
+def test_no_question_contains_its_answer(kind):
+    for topic, found in TOPICS.items():
+        level = next(level for level in BY_LEVEL if kind in kinds_of(found, level))
+        for seed, lang in ((0, "en"), (1, "ko")):
+            ex = cr.exercise(topic, seed, level, lang, kind)
+            assert ex.key.answer not in ex.question, topic
+            assert ex.check(ex.key)[0]

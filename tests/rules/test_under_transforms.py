@@ -1,5 +1,6 @@
 """What users write in NumPy, in a function under `grad`, `jvp`, `vmap` and `compile`: values and derivatives."""
 
+import copy
 import functools
 import warnings
 
@@ -57,7 +58,19 @@ def masked_rows(m):
     return y * m
 
 
+def copied_deeply(x):
+    class State:
+        def __init__(self, value):
+            self.value = value
+
+    state = State(x * 2)
+    other = copy.deepcopy(state)
+    other.value *= x
+    return other.value + state.value + copy.copy(state.value)
+
+
 CASES = {
+    "copies of objects": (copied_deeply, X),
     "numbers along axis 0": (
         lambda s: np.sum(s, axis=0) + np.max(s, axis=-1) + np.prod(s, axis=0) + np.ptp(2 * s, axis=0),
         S,

@@ -114,6 +114,26 @@ def test_lazy_layers(torch) -> None:
         assert type(model[3]) is lib.nn.Linear
 
 
+def test_lazy_layers_take_their_shapes_from_a_state_dict() -> None:
+    def layers(*first):
+        lazy = not first
+        conv, norm = (nn.LazyConv2d, nn.LazyBatchNorm2d) if lazy else (nn.Conv2d, nn.BatchNorm2d)
+        turned, full = (nn.LazyConvTranspose2d, nn.LazyLinear) if lazy else (nn.ConvTranspose2d, nn.Linear)
+        widths = [()] * 4 if lazy else [(4,), (6,), (6,), (5,)]
+        return nn.Sequential(
+            conv(*widths[0], 6, 3, groups=2),
+            norm(*widths[1]),
+            turned(*widths[2], 4, 2),
+            full(*widths[3], 2, bias=False),
+        )
+
+    known, unknown = layers(1), layers()
+    assert unknown.load_state_dict(known.state_dict()) == ([], [])
+    x = door.randn(2, 4, 6, 6)
+    assert door.equal(known.eval()(x), unknown.eval()(x))
+    assert str(known) == str(unknown)
+
+
 def test_assertions() -> None:
     door.testing.assert_close(door.ones(2), door.ones(2) + 1e-7)
     door.testing.assert_close({"a": [door.ones(1), 2]}, {"a": [door.ones(1), 2]})

@@ -187,3 +187,11 @@ def test_a_network_learns() -> None:
             optimizer.step()
     with door.no_grad():
         assert (net(x).argmax(1) == y).float().mean().item() > 0.9
+
+
+def test_samplers_without_end_draw_a_few_at_a_time() -> None:
+    sampler = door.utils.data.RandomSampler(range(5), replacement=True, num_samples=10**12)
+    first = [next(order) for order in [iter(sampler)] for _ in range(50)]
+    assert len(sampler) == 10**12
+    assert set(first) <= set(range(5))
+    assert len(list(door.utils.data.RandomSampler(range(5), replacement=True, num_samples=70))) == 70

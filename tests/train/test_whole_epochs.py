@@ -203,11 +203,35 @@ def test_an_order_beyond_the_data_is_not_walked(taken: list[int]) -> None:
     assert_same(*found)
 
 
-def test_a_hidden_layer_that_draws_is_trained_step_by_step() -> None:
+@pytest.mark.parametrize("own", [False, True])
+def test_dropout_draws_the_same(own: bool, taken: list[int]) -> None:
     found = []
     for asks in (False, True):
         model, loss, _, loader = parts()
-        model = nn.Sequential(model[0], nn.Dropout(0.5), model[2])
+        generator = np.random.default_rng(3) if own else None
+        model = nn.Sequential(model[0], nn.Dropout(0.5, generator), model[2])
         cr.seed(3)
         found.append(run((model, loss, optim.Adam(model.parameters(), lr=0.02), loader), asks))
+        found[-1][1].append(np.asarray(cr.rand(1)))
+    assert sum(taken) == 4 * 10 - 1
     assert_same(*found)
+
+
+@pytest.mark.parametrize("compile", ["auto", True])
+def test_a_step_that_fails_draws_as_a_single_one(compile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.train.worth.START", -1.0)
+    found = []
+    for asks in (False, True):
+        model, loss, _, loader = parts("numbers")
+        loader.dataset.arrays[0][loader._order(1)[43], 0] = 1e30  # dropped in some draws, too large in others
+        model = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 3))
+        optimizer, callbacks = optim.SGD(model.parameters(), lr=1e-3), [Asks()] if asks else []
+        cr.seed(6)
+        try:
+            fit(model, loss, optimizer, loader, epochs=4, compile=compile, callbacks=callbacks)
+            found.append("trained")
+        except NonFiniteError as error:
+            found.append(str(error))
+        found += [v.tobytes() for v in model.state_dict().values()] + [float(cr.rand(1)[0])]
+    half = len(found) // 2
+    assert found[:half] == found[half:]

@@ -54,6 +54,8 @@
 // the disk, where a browser may not read other pages, results come without excerpts.
 (() => {
   if (typeof Search === "undefined") return;
+  // The theme loads the search on every page, and Sphinx then takes each page for that of the results.
+  if (!document.getElementById("search-results")) SphinxHighlight.highlightSearchWords();
   const parse = Search._parseQuery;
   Search._parseQuery = (query) => {
     const parsed = parse(query);
@@ -62,5 +64,9 @@
     localStorage.setItem("sphinx_highlight_terms", typed.join(" "));
     return parsed;
   };
+  // Sphinx has no Korean for the number of pages found.
+  const plural = Documentation.ngettext;
+  Documentation.ngettext = (one, many, n) =>
+    plural(one, many, n) || (document.documentElement.lang === "ko" ? "${resultCount}개 페이지를 찾았습니다." : many);
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 })();

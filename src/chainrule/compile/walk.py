@@ -38,6 +38,8 @@ class Walk:
         self.behind: list[Task] = []
         self._list: TaskList | None = None
         self._call: Any = None
+        self.failure: Exception | None = None
+        """Why the step behind those that were taken has failed, before it had changed anything."""
         self._seconds = SLICE / FIRST
         """Of one step."""
 
@@ -64,9 +66,10 @@ class Walk:
     def take(self, order: Array, first: int) -> int:
         """Take steps from number `first` on of an order of rows, for about `SLICE` seconds; return how many.
 
-        Fewer are taken where one cannot be, or fails before it has changed anything: taken by itself, it says why.
+        Fewer are taken where one cannot be, or fails before it has changed anything: `failure` says so.
         """
         replay, effects = self.replay, self.together.asked
+        self.failure = None
         if len(order) and (order.min() < 0 or order.max() >= len(self.arrays[0])):
             return 0
         if not replay.guards.hold() or not all(effect.ready() for effect in effects):
@@ -74,8 +77,10 @@ class Walk:
         self.order[: len(order)] = order
         self.count[:] = first, min(first + max(1, int(SLICE / self._seconds)), len(order) // self.size)
         call, began = self._bound(), time.perf_counter()
-        with replay.plan.one_pool():
-            call()
+        with self.together.locked(), replay.plan.one_pool():
+            bad = call()
+            if bad >= 0:
+                self._go_on(bad)
         taken = int(self.count[0]) - first
         if taken:
             self._seconds = max((time.perf_counter() - began) / taken, 1e-7)
@@ -83,6 +88,18 @@ class Walk:
                 effect.done()
             replay.leave_grads()
         return taken
+
+    def _go_on(self, bad: int) -> None:
+        """Let the task that has failed say what to do, and finish its step if it says nothing against it."""
+        assert self._list is not None
+        try:
+            while bad >= 0:
+                self._list.tasks[bad].failed()
+                bad = self._list.behind(bad)
+        except Exception as error:  # the caller takes the step in another way, which says the same
+            self.failure = error
+        else:
+            self.count[0] += 1
 
     def _bound(self) -> Any:
         if self._list is None:

@@ -1,5 +1,6 @@
 """Creating tensors, with PyTorch's everyday names."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +81,19 @@ def _reduced(self: Tensor) -> tuple[Any, ...]:
     return _restored, (np.array(self._value), self.requires_grad, self.name, grad)
 
 
+def _copied(self: Tensor, memo: Any = None) -> Tensor:
+    """Copy a value of a transform as an array is copied, so that derivatives pass through the copy."""
+    if self._trace is not EAGER:
+        made: Tensor = self.copy()
+    else:
+        reduced: Any = self.__reduce__()  # a parameter has its own
+        rebuild, parts = reduced
+        made = rebuild(*(parts if memo is None else copy.deepcopy(parts, memo)))
+    if memo is not None:
+        memo[id(self)] = made
+    return made
+
+
 def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
     """Rebuild a tensor from the parts that `_reduced` returned; the arrays are its own."""
     made = _made(np.array(array), requires_grad, name)
@@ -89,6 +103,7 @@ def _restored(array: Any, requires_grad: bool, name: str | None, grad: Any) -> T
 
 
 Tensor.__reduce__ = _reduced  # type: ignore[method-assign, assignment]
+Tensor.__copy__ = Tensor.__deepcopy__ = _copied  # type: ignore[attr-defined]
 
 
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:

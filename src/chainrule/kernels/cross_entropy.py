@@ -46,6 +46,23 @@ def task_of(name: str, arrays: Sequence[Array]) -> Task:
     return task(name, *(a.reshape(rows, columns) if a.ndim == arrays[0].ndim else a.reshape(-1) for a in arrays))
 
 
+def checked(classes: Array, count: int) -> Task | None:
+    """Return the task that fails at a class that is not in 0 … count − 1, or None for classes there is no code for."""
+    if classes.dtype.kind not in "iu" or not classes.flags.c_contiguous:
+        return None
+    return Task(_check(classes.dtype), [classes], [count], 0, classes.size, error=ERROR)
+
+
+@functools.cache
+def _check(dtype: Any) -> str:
+    function = Function([dtype], 1)
+    code, (classes,), (count,) = function.code, function.places, function.numbers
+    with code.loop(function.begin, function.end) as i:
+        c = classes[i].astype(LONG)
+        code.leave_if((c < 0) | (c >= count), i)
+    return function.text()
+
+
 @functools.cache
 def _text(name: str, count: int, dtypes: tuple[Any, ...]) -> str:
     """Return a function for so many classes."""

@@ -101,13 +101,15 @@ def _formula(s: Setting, ask: str, others: Sequence[Line], asked: Line | None = 
     usable = [known.name for known in s.solution.named(asked.name)]
     listed = ", ".join(f"`{name}`" for name in usable)
     forms = say("type_formula", names=listed, example="dz * (a - 1)" if "dz" in usable else "x * (y + 1)")
-    blocks = [_problem(s, numbers=False)]
-    if others:
+    is_network = isinstance(s.solution, Scene)
+    blocks = [_problem(s, numbers=False, hidden="" if is_network else asked.name)]
+    if others and is_network:
         blocks += [say("lines"), "\n\n".join(f"$$\n{line.formula}\n$$" for line in others)]
-    question = _paragraphs(*blocks, f"**{say(ask, symbol=_bare(asked))}** {forms}")
+    words_of_it = ask if is_network or ask != "fill" else "fill_formula"
+    question = _paragraphs(*blocks, f"**{say(words_of_it, symbol=_bare(asked))}** {forms}")
     answer = FormulaAnswer(asked.name, s.solution, asked.formula, s.lang)
     hints = (
-        say("hint_rule") if isinstance(s.solution, Scene) else say("hint_order"),
+        say("hint_rule") if is_network else say("hint_order"),
         say("hint_shape", shape=list(np.shape(asked.value))),
         say("hint_parts", names=", ".join(f"`{name}`" for name in _parts(s.solution, asked)) or asked.right),
     )
@@ -247,11 +249,11 @@ def _program(s: Setting) -> str:
     return _paragraphs(words(s.lang)["network"], f"```python\n{plain_source(scene.network)}\n```")
 
 
-def _problem(s: Setting, numbers: bool = True) -> str:
-    """What is given: the network's or the sequence's formulas, and the numbers."""
+def _problem(s: Setting, numbers: bool = True, hidden: str = "") -> str:
+    """What is given: the network's or the sequence's formulas, but not the one that is asked for, and the numbers."""
     say = words(s.lang)
-    lines = s.solution.lines
-    formulas = [line.formula for line in lines if not (isinstance(s.solution, Scene) and line.is_gradient)]
+    lines = [line for line in s.solution.lines if not (isinstance(s.solution, Scene) and line.is_gradient)]
+    formulas = [rf"{line.symbol} =\;?" if line.name == hidden else line.formula for line in lines]
     blocks = [s.said, "\n\n".join(f"$$\n{text}\n$$" for text in formulas)]
     if isinstance(s.solution, Scene):
         blocks.insert(1, say["network"])

@@ -6,7 +6,7 @@ Adam: each is evaluated as written, and the result is compared with what the eng
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -154,6 +154,8 @@ class Worked(Solution):
     spread: Callable[[Draw], Mapping[str, Any]] | None = field(default=None, compare=False)
     tolerance: float = TOLERANCE
     """The deviation allowed, where the engine keeps a division by zero away with a small constant."""
+    asked: tuple[str, ...] = ()
+    """The symbols that may be asked for, in ASCII; none: all. A definition that nothing else tells is not."""
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -166,13 +168,13 @@ class Worked(Solution):
             known[key_of(ascii_of(symbol))] = value
             name = ascii_of(symbol)
             error = deviation(value, expected[name]) if name in expected else 0.0
-            lines.append(Line(symbol, text, "", value, error))
+            lines.append(Line(symbol, text, "", value, error, not self.asked or name in self.asked))
         return tuple(lines)
 
     def elsewhere(self, draw: Draw) -> "Worked":
         """Return the formulas with other numbers."""
         other = self.spread(draw) if self.spread else {name: _anew(x, draw) for name, x in self.given.items()}
-        return Worked(other, self.formulas, self.engine, self.spread, self.tolerance)
+        return replace(self, given=other)
 
 
 def _readable(latex: str) -> str:

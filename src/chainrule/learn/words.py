@@ -82,6 +82,10 @@ TEXT: Texts = {
         "en": "One step of the backward pass is missing. Write the right-hand side of ${symbol} =\\;?$",
         "ko": "역전파의 한 단계가 비어 있습니다. ${symbol} =\\;?$의 우변을 쓰세요.",
     },
+    "fill_formula": {
+        "en": "One formula is missing. Write the right-hand side of ${symbol} =\\;?$",
+        "ko": "식 하나가 비어 있습니다. ${symbol} =\\;?$의 우변을 쓰세요.",
+    },
     "type_formula": {
         "en": "Use any of {names}, in Python (`{example}`) or LaTeX.",
         "ko": "{names} 가운데 필요한 것을 써서 파이썬(`{example}`)이나 LaTeX로 답하세요.",

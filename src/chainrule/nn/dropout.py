@@ -29,6 +29,13 @@ class DropoutMask(Constant, register=False):
         kept = source(generator).random(np.shape(x), np.float32) >= p
         return np.multiply(kept, 1 / (1 - p), dtype=x.dtype)
 
+    @staticmethod
+    def drawing(out: Array, *, p: float = 0.5, generator: Generator = None) -> Any:
+        """Return how machine code draws the mask."""
+        from chainrule.kernels.drawing import mask
+
+        return mask(out, p, lambda: source(generator))
+
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
     """Return `x` with each element set to zero with probability `p` and the others divided by 1 − p, keeping the mean.

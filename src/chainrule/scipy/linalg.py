@@ -32,19 +32,27 @@ __all__ = [
     "cho_solve",
     "cholesky",
     "circulant",
+    "companion",
+    "convolution_matrix",
     "det",
+    "eig",
     "eigh",
+    "eigvals",
+    "eigvalsh",
     "expm",
+    "hankel",
     "inv",
     "logm",
     "lstsq",
     "norm",
     "pinv",
+    "polar",
     "qr",
     "solve",
     "solve_sylvester",
     "solve_triangular",
     "sqrtm",
+    "svd",
     "svdvals",
     "toeplitz",
 ]
@@ -119,6 +127,88 @@ def toeplitz(c: Array, r: Array | None = None) -> Array:
     r = c if r is None else arrayed(r).reshape((-1,))
     every = concatenate([c[::-1], r[1:]])
     return take(every, c.shape[0] - 1 - np.arange(c.shape[0])[:, None] + np.arange(r.shape[0]))
+
+
+def hankel(c: Array, r: Array | None = None) -> Array:
+    """Return the matrix with first column `c` and last row `r` (by default zeros) that is constant along antidiagonals.
+
+    >>> hankel(np.array([1.0, 2.0]), np.array([2.0, 5.0, 6.0]))
+    array([[1., 2., 5.],
+           [2., 5., 6.]])
+    """
+    c = arrayed(c).reshape((-1,))
+    r = np.zeros(c.shape, c.dtype) if r is None else arrayed(r).reshape((-1,))
+    return take(concatenate([c, r[1:]]), np.arange(c.shape[0])[:, None] + np.arange(r.shape[0]))
+
+
+def companion(a: Array) -> Array:
+    """Return the companion matrix of a polynomial, given by its coefficients, highest power first.
+
+    >>> companion(np.array([2.0, -6.0, 4.0]))
+    array([[ 3., -2.],
+           [ 1.,  0.]])
+    """
+    a = arrayed(a)
+    if a.ndim != 1 or a.shape[0] < 2:
+        raise ValueError(f"companion: got shape {a.shape}, expected two coefficients or more")
+    n = a.shape[0] - 1
+    return concatenate([(-a[1:] / a[0]).reshape((1, n)), np.eye(n - 1, n, dtype=a.dtype)], axis=0)
+
+
+def convolution_matrix(a: Array, n: int, mode: str = "full") -> Array:
+    """Return the matrix whose product with a vector of length `n` is its convolution with `a`, in NumPy's modes.
+
+    >>> convolution_matrix(np.array([1.0, 2.0]), 2)
+    array([[1., 0.],
+           [2., 1.],
+           [0., 2.]])
+    """
+    a = arrayed(a).reshape((-1,))
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolution_matrix: got mode={mode!r}, expected 'full', 'same' or 'valid'")
+    m, less = a.shape[0], min(a.shape[0], n) - 1
+    first = {"full": 0, "same": less // 2, "valid": less}[mode]
+    last = m + n - 1 - {"full": 0, "same": less - less // 2, "valid": less}[mode]
+    places = np.arange(first, last)[:, None] - np.arange(n)
+    padded = concatenate([a, np.zeros(1, a.dtype)])
+    return take(padded, np.where((places >= 0) & (places < m), places, m))
+
+
+def svd(a: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Return the singular value decomposition (u, s, vh), or the singular values alone."""
+    return np.linalg.svd(a, full_matrices) if compute_uv else svdvals(a)
+
+
+def eig(a: Array) -> tuple[Array, Array]:
+    """Return eigenvalues and eigenvectors, complex, as SciPy does."""
+    w, v = np.linalg.eig(a)
+    return w + 0j, v
+
+
+def eigvals(a: Array) -> Array:
+    """Return the eigenvalues, complex, as SciPy does."""
+    return np.linalg.eigvals(a) + 0j
+
+
+def eigvalsh(a: Array, lower: bool = True) -> Array:
+    """Return the eigenvalues of a Hermitian matrix, of which one triangle is read."""
+    return np.linalg.eigvalsh(a, "L" if lower else "U")
+
+
+def polar(a: Array, side: str = "right") -> tuple[Array, Array]:
+    """Return (u, p) with `a = u p`, or `a = p u` for the side "left": u has orthonormal vectors, p is not negative.
+
+    >>> u, p = polar(np.array([[0.0, -2.0], [1.0, 0.0]]))
+    >>> (abs(u.round(9)) * np.sign(u), abs(p.round(9)))
+    (array([[ 0., -1.],
+           [ 1.,  0.]]), array([[1., 0.],
+           [0., 2.]]))
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f"polar: got side={side!r}, expected 'left' or 'right'")
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    one, other = (np.conj(transposed(vh)), vh) if side == "right" else (u, np.conj(transposed(u)))
+    return u @ vh, (one * s[..., None, :]) @ other
 
 
 def circulant(c: Array) -> Array:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.nn import functional
@@ -39,6 +40,14 @@ class AMinMax(NamedTuple):
 def plain(x: Any) -> Any:
     """Return the values of an engine's tensor as an array."""
     return np.asarray(value_of(x)) if isinstance(x, Engine) else np.asarray(x)
+
+
+def indices_of(x: Any) -> Any:
+    """Return indices as an array, or as they are where each sample of a `vmap` has its own."""
+    try:
+        return plain(x)
+    except VmapError:
+        return x
 
 
 def axes(x: Any, dim: Any) -> Any:
@@ -189,7 +198,7 @@ def _extreme(kind: Any, find: Any, x: Any, dim: int, keepdim: bool) -> Any:
     axis = axes(x, dim)
     if axis is None:
         return kind(x.copy(), np.zeros((), np.int64))
-    return kind(*picked(x, find(plain(x), axis=axis, keepdims=True), axis, keepdim))
+    return kind(*picked(x, find(x, axis=axis, keepdims=True), axis, keepdim))
 
 
 @faced
@@ -233,10 +242,9 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
 
 def _place(find: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     axis = axes(x, dim)
-    values = plain(x)
-    if values.dtype.kind == "b":
+    if x.dtype.kind == "b":
         raise RuntimeError("argmax: a tensor of booleans has no order; convert it with .int()")
-    return find(values, axis=axis, keepdims=keepdim)
+    return find(x, axis=axis, keepdims=keepdim)
 
 
 @faced
@@ -254,13 +262,13 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 @faced
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return whether all elements are nonzero."""
-    return np.all(plain(input), axis=axes(input, dim), keepdims=keepdim)
+    return np.all(input, axis=axes(input, dim), keepdims=keepdim)
 
 
 @faced
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return whether any element is nonzero."""
-    return np.any(plain(input), axis=axes(input, dim), keepdims=keepdim)
+    return np.any(input, axis=axes(input, dim), keepdims=keepdim)
 
 
 @faced
@@ -282,12 +290,11 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 
 
 def _lower_middle(x: Any, axis: int, skip_nan: bool) -> Any:
-    values = plain(x)
-    order = np.argsort(values, axis=axis, kind="stable")
-    count = np.sum(~np.isnan(values), axis=axis, keepdims=True) if values.dtype.kind == "f" else None
-    n = values.shape[axis]
+    order = np.argsort(x, axis=axis, kind="stable")
+    count = np.sum(~np.isnan(x), axis=axis, keepdims=True) if x.dtype.kind == "f" else None
+    n = x.shape[axis]
     if count is None:
-        middle = np.full([*values.shape[:axis], 1, *values.shape[axis + 1 :]], (n - 1) // 2)
+        middle = np.full([*x.shape[:axis], 1, *x.shape[axis + 1 :]], (n - 1) // 2)
     elif skip_nan:
         middle = np.maximum(count - 1, 0) // 2
     else:  # a NaN, which sorts last, is the median of what contains one

@@ -70,6 +70,9 @@ def fit(
 
     The model is trained in training mode, validated in evaluation mode, and returned to its previous mode.
 
+    Where each step is one call of machine code, the data lie in memory and nothing asks for single steps (a callback's
+    `on_batch_end`, a schedule by batches), steps are taken many at a time, to the same numbers (docs/compile.md).
+
     Ctrl-C: the current step is finished (and the epoch, if it is the last step of a DataLoader's epoch), then
     KeyboardInterrupt is raised. What is saved then resumes bit for bit, and the rows so far are in `history`, if you
     passed one. A second Ctrl-C does not wait.
@@ -165,7 +168,7 @@ def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, li
     lr = run.optimizer.param_groups[0]["lr"]
     while rows.left:
         lr = run.optimizer.param_groups[0]["lr"]
-        if not step.take_several(rows, score, norms):
+        if not step.take_several(rows, score, norms) or step.has_failed:
             step.take(list(batches([rows.fetch()], "fit")), score)
             norms.append(run.grad_norm)
         run.history.compiled = step.says

@@ -86,9 +86,14 @@ class TrainingStep:
             if len(group) == 1 and not self._is_elsewhere(group[0]):
                 if not self._is_decided:
                     self._decide(*group[0])
-                if self._compiled is not None and self._take_compiled(group[0], score):
+                if self._compiled is not None and not self.has_failed and self._take_compiled(group[0], score):
                     return
             self._take_as_written(group, score)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the compiled step behind those that were taken together has failed, and is to be taken as written."""
+        return self._slices is not None and self._slices.has_failed
 
     def take_several(self, rows: Rows, score: Score, norms: list[float]) -> int:
         """Take steps on batches that lie in memory as one call; return how many, none where each is by itself."""

@@ -57,10 +57,13 @@ class Slices:
 
     def __init__(self, run: Run, compiled: Compiled) -> None:
         self.run, self.compiled = run, compiled
+        self.has_failed = False
+        """Whether the step behind those taken last has failed as a compiled one."""
         self._known: tuple[Walk, Noted | None] | None = None
 
     def take(self, rows: Rows, score: Score, norms: list[float]) -> int:
         """Take some steps, and count them; return how many were taken, which may be none."""
+        self.has_failed = False
         if (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
             return 0
         walk = self.compiled.walk(rows.arrays, rows.size, len(rows.order))
@@ -68,6 +71,7 @@ class Slices:
         if found is None:
             return 0
         taken = found.walk.take(rows.order, rows.batch)
+        self.has_failed = found.walk.failure is not None
         if taken:
             self._count(found, rows, taken, score, norms)
         return taken

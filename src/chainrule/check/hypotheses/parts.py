@@ -143,7 +143,7 @@ def _overwritten(context: Context, weighted: Array) -> Iterator[Candidate]:
             at = np.argmax(touched[order], axis=0)
             kept = np.take_along_axis(steps[order], at[None], axis=0)[0].reshape(context.x.shape)
             text = f"only the {which} of several contributions to an element is kept: assigned where it must be added"
-            yield Candidate("partial", text, 3.8, predicted=kept, detail={"axes": list(axes), "rows": which})
+            yield Candidate("partial", text, 3.95, predicted=kept, detail={"axes": list(axes), "rows": which})
 
 
 def _steps(ndim: int) -> list[tuple[int, ...]]:

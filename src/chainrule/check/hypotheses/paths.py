@@ -42,12 +42,27 @@ def along_paths(context: Context) -> Iterator[Candidate]:
     whole = trace.gradient(name, context.y_bar)
     if whole is None or whole.shape != n.shape or not fits(whole, n, context):
         return
+    yield from _ignored(trace, whole, context)
     uses = list(trace.uses())
     if len(uses) * len(trace.entries) > MOST_WORK:
         return
     found = [one for use in uses for one in _of(use, trace, whole, context)]
     for group in _alike(found, context):
         yield _candidate(group, context)
+
+
+def _ignored(trace: Trace, whole: Array, context: Context) -> Iterator[Candidate]:
+    """Propose that what arrives at one of several outputs is ignored."""
+    sizes = [y.size for y in trace.values]
+    if len(sizes) < 2:
+        return
+    for k, end in enumerate(np.cumsum(sizes)):
+        bar = np.array(context.y_bar)
+        bar.reshape(-1)[end - sizes[k] : end] = 0
+        without = np.asarray(trace.gradient(context.argument, bar))
+        if norm(whole - without) > context.noise and fits(without, context.analytic, context):
+            text = f"the gradient that arrives at output {k} is ignored"
+            yield Candidate("detached", text, 2.75, predicted=without, detail={"term": f"output {k}"})
 
 
 def _of(use: Use, trace: Trace, whole: Array, context: Context) -> Iterator[_Found]:
@@ -93,14 +108,15 @@ def _is_same(a: _Found, b: _Found, context: Context) -> bool:
 
 
 def _rank(one: _Found) -> bool:
-    """Whether a use tells the reader more than plain arithmetic: the value of a function of one thing."""
+    """Whether a use tells the reader more than plain arithmetic: the value of a function of one thing, used once."""
     op = one.use.producer.op
-    return op is not None and len(op.arguments) == 1
+    return op is not None and len(op.arguments) == 1 and not one.use.shared
 
 
 def _candidate(one: _Found, context: Context) -> Candidate:
     use, user, producer = one.use, one.use.user, one.use.producer
-    what = f"{producer.name} in {_called(user)}" if producer.op is None else _called(producer)
+    name = producer.name if producer.op is None else _called(producer)
+    what = f"{name} in {_called(user)}" if producer.op is None or use.shared else name
     detail: dict[str, Any] = {"term": _called(user) if one.how == "passed" else what}
     if user.source is not None:
         detail["forward_line"] = user.source.line
@@ -109,17 +125,17 @@ def _candidate(one: _Found, context: Context) -> Candidate:
         return Candidate("missing-term", text, 2.75, predicted=one.predicted, detail=detail)
     if one.how == "cut":
         text = f"{what} is treated as a constant: the gradient through it is cut off"
-        return Candidate("detached", text, 2.9, predicted=one.predicted, detail=detail)
+        return Candidate("detached", text, 3.88, predicted=one.predicted, detail=detail)
     detail["factor"] = one.weight
     if abs(one.weight + 1) <= SAME:
         text = f"the gradient through {what} has the wrong sign"
-        return Candidate("sign", text, 3.0, predicted=one.predicted, detail=detail)
+        return Candidate("sign", text, 3.9, predicted=one.predicted, detail=detail)
     if abs(one.weight - 2) <= SAME:
         text = f"the gradient through {what} is counted twice"
-        return Candidate("accumulated-twice", text, 3.3, predicted=one.predicted, detail=detail)
+        return Candidate("accumulated-twice", text, 3.92, predicted=one.predicted, detail=detail)
     factor, meaning, known = called(one.weight, context)
     text = f"the gradient through {what} is {factor} times what it should be" + (f": {meaning}" if meaning else "")
-    return Candidate("factor", text, 3.6 if known else 5.0, predicted=one.predicted, detail=detail)
+    return Candidate("factor", text, 3.95 if known else 5.0, predicted=one.predicted, detail=detail)
 
 
 def _called(entry: Any) -> str:

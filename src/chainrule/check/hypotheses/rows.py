@@ -29,7 +29,7 @@ def balanced(context: Context) -> Iterator[Candidate]:
             "one entry in each row must be minus the sum of the others in its row: that of the label counts once for "
             "each of them, as for each violated margin"
         )
-        yield Candidate("missing-term", text, 2.75, predicted=g, detail={"term": "−Σ of the other entries of the row"})
+        yield Candidate("missing-term", text, 2.85, predicted=g, detail={"term": "−Σ of the other entries of the row"})
 
 
 def shared_out(context: Context) -> Iterator[Candidate]:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, product
 
-from .sites import Edit, Site, edit_at, text_of
+from .sites import OWNERS, Edit, Site, edit_at, text_of
 
 MOST = 12
 """The most values of which pairs are tried."""
@@ -76,7 +76,7 @@ def _projections(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
 
 
 def forgotten(site: Site, names: Sequence[str]) -> Iterator[Edit]:
-    """Use a variable that is computed and nowhere read: it is most likely what is missing."""
+    """Use a variable that nothing reads: it is most likely what is missing."""
     node = site.node
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword | ast.Constant):
         return
@@ -91,20 +91,22 @@ def forgotten(site: Site, names: Sequence[str]) -> Iterator[Edit]:
             (ast.Sub(), f"the term {name} is missing"),
             (ast.Div(), f"the division by {name} is missing"),
         ):
-            what = f"{what}, which is computed and nowhere used"
+            what = f"{what}, which is nowhere used"
             yield edit_at(site, "missing-term", what, 1.22 + 0.02 * in_product, ast.BinOp(node, kind, atom))
         if isinstance(node, ast.Name) and node.id != name:
-            what = f"{node.id} is used where {name} is needed, which is computed and nowhere used"
+            what = f"{node.id} is used where {name} is needed, which is nowhere used"
             yield edit_at(site, "other-argument", what, 1.21, atom)
 
 
 def unread(tree: ast.AST) -> list[str]:
-    """Return the variables that a function assigns and never reads, without those of loops."""
+    """Return the variables, and parameters, that a function never reads, without those of loops."""
+    given = [n.arg for n in ast.walk(tree) if isinstance(n, ast.arg) and n.arg not in OWNERS]
     nodes = list(ast.walk(tree))
     loops = [n for one in nodes if isinstance(one, ast.For | ast.comprehension) for n in ast.walk(one.target)]
     names = [n for n in nodes if isinstance(n, ast.Name)]
     read = {n.id for n in names if isinstance(n.ctx, ast.Load)} | {n.id for n in loops if isinstance(n, ast.Name)}
-    return list(dict.fromkeys(n.id for n in names if isinstance(n.ctx, ast.Store) and n.id not in {*read, "_"}))
+    bound = [*(n.id for n in names if isinstance(n.ctx, ast.Store)), *given]
+    return [name for name in dict.fromkeys(bound) if name not in {*read, "_"}]
 
 
 def given_numbers(site: Site, small: Sequence[float]) -> Iterator[Edit]:

@@ -69,15 +69,19 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
     limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
     with np.errstate(all="ignore"):
-        for repair in _repairs(probe.subject, context, probe.repairs, limit):
+        # Where nothing was found for another argument, less is spent: most likely it is the same mistake.
+        for repair in _repairs(probe.subject, context, probe.repairs, limit, SECONDS / (1 + probe.fruitless)):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
                 found.sort(key=lambda pair: (pair[0], pair[1].edit.cost))  # first what makes all gradients right
                 limit.lower(repair.edit.cost + (FARTHER if wrong else NEAR))
+                if not wrong and repair.edit.key in probe.repairs:  # what was wrong for another argument is wrong here
+                    break
             if len(found) >= MOST and not found[0][0]:
                 break
     named = [repair for _, repair in found[:MOST]]
+    probe.fruitless += not named
     probe.repairs += [repair.edit.key for repair in named[:1]]
     return [_hypothesis(repair, probe.subject, context) for repair in named]
 

@@ -31,6 +31,8 @@ class Use:
     producer: Entry
     user: Entry
     position: int
+    shared: bool
+    """Whether the value is used in other places as well."""
 
     @property
     def alone(self) -> bool:
@@ -53,6 +55,11 @@ class Trace:
     def uses(self) -> Iterator[Use]:
         """Yield each place of use, the last of the run first."""
         seen = set()
+        places: dict[Entry, set[tuple[Any, ...]]] = {}
+        for entry in self.entries:
+            for k, x in enumerate(entry.inputs):
+                if isinstance(x, Entry):
+                    places.setdefault(x, set()).add((*_place(entry), k))
         for entry in reversed(self.entries):
             if entry.node is None or entry.is_leaf or isinstance(entry.node, Item):
                 continue
@@ -60,7 +67,7 @@ class Trace:
                 key = (*_place(entry), k)
                 if isinstance(x, Entry) and x.tracked and key not in seen:
                     seen.add(key)
-                    yield Use(key, x, entry, k)
+                    yield Use(key, x, entry, k, len(places[x]) > 1)
 
     def gradient(
         self, name: str, y_bar: Array, at: Use | None = None, change: Callable[[Any, Any], Any] | None = None

@@ -4,9 +4,11 @@ In a small network a call from Python costs more than its work. Loops, matrix pr
 list of tasks that machine code runs; it splits large ones into parts for all cores.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from chainrule.compile.program.passes import CheckRange
 from chainrule.compile.program.program import Value
 from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.tasks import Task, TaskList
@@ -20,6 +22,7 @@ Buffer = Callable[[Value], Any]
 Part = tuple[Any, list[Task]]
 """A step with its tasks."""
 
+NO_LOCK = contextlib.nullcontext()
 ELEMENT = 8
 """About how many operations an optimiser's step or clipping takes for an element."""
 
@@ -44,8 +47,10 @@ def tasks_of_step(step: Any, buffer: Buffer) -> list[Task] | None:
     """Return a step as tasks, or None if it has to be called from Python."""
     if step.loop is not None:
         return tasks_of_loop(step.loop, buffer)
-    if step.node.kind in ("effect", "change"):
+    if step.node.kind in ("effect", "change") or isinstance(step.node.function, CheckRange):
         return _own_tasks(step, buffer)
+    if step.node.kind == "draw":
+        return _drawn(step.node, buffer)
     return tasks_of(step.node, buffer)
 
 
@@ -61,6 +66,13 @@ def _own_tasks(step: Any, buffer: Buffer) -> list[Task] | None:
     result = buffer(i.outputs[-1]) if changes and i.structure is not None else None
     made: list[Task] | None = i.function.tasks(arrays, result) if changes else i.function.tasks(arrays)
     return None if made is None else [*(copied(*pair) for pair in step.copies), *made]
+
+
+def _drawn(i: Any, buffer: Buffer) -> list[Task] | None:
+    """Return the task that draws what an instruction draws, if its record says how."""
+    drawing = getattr(i.op, "drawing", None) if HAS_COMPILER and len(i.outputs) == 1 else None
+    made = None if drawing is None else drawing(buffer(i.outputs[0]), **i.settings)
+    return None if made is None else [made.task]
 
 
 class Together:
@@ -80,7 +92,8 @@ class Together:
             self.tasks += tasks
             if step.is_effect:
                 self.effects.append((begin, len(self.tasks), step.node.function))
-        self.asked = [f for _, _, f in self.effects if hasattr(f, "ready")]
+        self.drawings = [task.asks for task in self.tasks if task.asks is not None]
+        self.asked = [*(f for _, _, f in self.effects if hasattr(f, "ready")), *self.drawings]
         self.list = TaskList(self.tasks, sum(_work(step) for step, _ in parts))
         self._apart: list[Run] | None = None
 
@@ -89,14 +102,23 @@ class Together:
         for effect in self.asked:
             if not effect.ready():
                 return self._run_apart()
-        bad = self.list.call()
-        if bad >= 0:
-            self._go_on(bad)
+        with self.locked() if self.drawings else NO_LOCK:
+            bad = self.list.call()
+            if bad >= 0:
+                self._go_on(bad)
         if self.effects:
             self.plan.has_acted = True
         for effect in self.asked:
             effect.done()
         return None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let nobody else draw from the generators that the tasks draw from."""
+        with contextlib.ExitStack() as stack:
+            for lock in {id(drawing.bits): drawing.lock for drawing in self.drawings}.values():
+                stack.enter_context(lock)
+            yield
 
     def _go_on(self, bad: int) -> None:
         """Do what the task that has failed says, and run the rest."""
@@ -122,9 +144,10 @@ class Together:
         calls: list[Run] = []
         others: list[Part] = []
         for step, tasks in self.parts:
-            if step.is_effect and hasattr(step.node.function, "ready"):
+            is_asked = step.is_effect and hasattr(step.node.function, "ready")
+            if is_asked or any(task.asks is not None for task in tasks):
                 calls += [Together(self.plan, others).run] if others else []
-                calls.append(acting(self.plan, step.run))
+                calls.append(acting(self.plan, step.run) if step.is_effect else step.run)
                 others = []
             else:
                 others.append((step, tasks))

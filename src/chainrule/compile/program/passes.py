@@ -4,13 +4,15 @@ Each modifies a program; what it computes stays the same up to rounding.
 """
 
 import math
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.facts import Moves
 from chainrule.core.operation import Operation
+from chainrule.kernels import cross_entropy
 from chainrule.rules.arrays.reduce import Shares, shared
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.elementary.arithmetic import Add, Multiply
@@ -48,17 +50,28 @@ def check_first(program: Program) -> None:
             before.append(i)
             ready.update(i.outputs)
         elif acts and _reads_classes(i) and isinstance(i.args[1], Value) and i.args[1] in ready:
-            check = partial(check_range, i.args[0].shape[-1])
+            check = CheckRange(i.args[0].shape[-1])
             before.append(Instruction("check_classes", "call", check, (i.args[1],), {}, [], source=i.source))
         acts = acts or i.is_fixed
     moved = set(before)
     program.instructions = [*before, *(i for i in program.instructions if i not in moved)]
 
 
-def check_range(count: int, classes: Any) -> None:
-    """Raise an IndexError where a class is out of range."""
-    if classes.size and not 0 <= classes.min() <= classes.max() < count:
-        raise IndexError("cross_entropy: a class is out of range")
+class CheckRange:
+    """Raises an IndexError where a class is out of range."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, classes: Any) -> None:
+        """Check classes."""
+        if classes.size and not 0 <= classes.min() <= classes.max() < self.count:
+            raise IndexError(cross_entropy.ERROR)
+
+    def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none."""
+        made = cross_entropy.checked(arrays[0], self.count)
+        return None if made is None else [made]
 
 
 def _reads_classes(i: Instruction) -> bool:

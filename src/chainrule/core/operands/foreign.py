@@ -1,9 +1,9 @@
 """Operands from other libraries, converted to plain arrays on entry or refused by name.
 
 JAX and PyTorch arrays, pandas tables and Fractions are numbers to NumPy, so they are converted to NumPy arrays before
-an operation sees them: the values, the promotion and the derivatives are then NumPy's as well. An operand whose special
-meaning would be lost (the mask of a masked array, the names of an xarray DataArray, the sparsity of a matrix) is
-refused, with advice on what to pass instead.
+an operation sees them: the values, the promotion and the derivatives are then NumPy's as well. So are those of xarray,
+whose axes count by position, as in its own operations with arrays. An operand whose special meaning would be lost (the
+mask of a masked array, the sparsity of a matrix) is refused, with advice on what to pass instead.
 """
 
 import sys
@@ -31,7 +31,7 @@ PLAIN: set[type] = set(
 STEPS = {
     "masked": "use array.filled(value), or np.where(mask, ..., ...) for the mask",
     "sparse": "pass matrix.toarray(), or make an operation of matrix @ x with chainrule.custom",
-    "named": "pass its values in the order of its axes, array.to_numpy()",
+    "named": "take the tensor out of the result first, in the order of its axes: (array * x).data.sum()",
     "table": "convert it to numbers first: .to_numpy(float)",
     "torch": "pass t.detach(), or make one function of both with chainrule.interop.torch",
     "numbers": "pass a number, an array or a tensor",
@@ -65,11 +65,18 @@ def operand(what: str, x: Any) -> Any:
         return _listed(what, x)
     if library == "torch":
         return _of_torch(what, x)
-    if library == "xarray":
-        _refuse(what, x, "whose axes have names", "named")
+    if library == "xarray":  # as xarray does with an array: axes are matched by position
+        return operand(what, x.data)
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         _refuse(what, x, "which is sparse", "sparse")
     return _of_numbers(what, x)
+
+
+def unnamed(x: Any) -> Any:
+    """Return the tensor in an array of xarray that holds one, and everything else as it is."""
+    if type(x).__module__.startswith("xarray.") and isinstance(getattr(x, "data", None), Tensor):
+        return x.data
+    return x
 
 
 def numbers(x: Any) -> Any:

@@ -56,7 +56,7 @@ def _several(op: Any) -> Callable[..., Any]:
 
 def _general(op: Any) -> Callable[..., Any]:
     primal, complete = op.primal, _completed(op)
-    compute = getattr(op, "primal_keeping", primal)  # a record that is only read may have none
+    compute = getattr(op, "primal_keeping", primal) if op.keeps else primal  # one that is only read may have none
     is_constant, keeps, on_complex = op.kind == "constant", bool(op.keeps), op.on_complex
     savers: dict[int, Callable[..., Any]] = {}
 

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.base.decorated import in_blocks
 from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
-from chainrule.core.operands.foreign import PLAIN
+from chainrule.core.operands.foreign import PLAIN, unnamed
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
@@ -96,7 +96,7 @@ class TransformRun:
                 raise TypeError(f"{transform}: with has_aux=True the function must return (value, auxiliary)")
             result, extra = result
             self.aux = self._unboxed(extra)
-        outputs, self.structure = flatten(result)
+        outputs, self.structure = flatten(unnamed(result))
         self.outputs = ended(self.tape.level, outputs)
 
     def _open(self, y: Any) -> Any:

@@ -85,6 +85,8 @@ class Task:
     """How much its function is optimised."""
     rescue: Run | None = None
     """What is called where it reports a failure; if that returns, the list goes on with the next task."""
+    asks: Any = None
+    """Who has to say before each run, by `ready()`, whether it may run."""
     lists: list["TaskList"] = field(default_factory=list)
     """The lists that hold its address."""
     table: Any = field(init=False)
@@ -100,7 +102,9 @@ class Task:
     def become(self, other: "Task") -> None:
         """Be another task from here on."""
         self.__dict__.pop("at", None)
-        self.__dict__.update({name: value for name, value in other.__dict__.items() if name not in ("at", "lists")})
+        self.__dict__.update(
+            {name: value for name, value in other.__dict__.items() if name not in ("at", "asks", "lists")}
+        )
         for one in self.lists:
             one.forget()
 

@@ -53,7 +53,7 @@ def _modes_solution(draw: Draw, level: int) -> Worked:
         r"\dot b = \dot a + s",
         r"\dot c = 2 \cdot b \cdot \dot b",
     )
-    return Worked(given, formulas, _tangents)
+    return Worked(given, formulas, _tangents, asked=("a_dot", "b_dot", "c_dot"))
 
 
 MODES = Topic(

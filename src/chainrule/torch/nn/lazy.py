@@ -1,5 +1,7 @@
 """Layers that take the number of input channels from their first input."""
 
+import inspect
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from . import layers
@@ -16,11 +18,21 @@ class _Lazy(Module):
     def __init__(self, *settings: Any, **named: Any) -> None:
         super().__init__()
         object.__setattr__(self, "_settings", (settings, named))
-        drawn = self.full(1, *settings, **named)
-        for name, value in drawn._parameters.items():
-            self.register_parameter(name, None if value is None else UninitializedParameter(value.requires_grad))
-        for name, value in drawn._buffers.items():
-            self.register_buffer(name, None if value is None else UninitializedBuffer())
+        given = self._given()
+        normalizes = "affine" in given
+        for name in ("weight", "bias"):
+            has = given["affine"] if normalizes else name == "weight" or given["bias"]
+            self.register_parameter(name, UninitializedParameter() if has else None)
+        if normalizes:
+            track = self.full.tracks if given["track_running_stats"] is None else given["track_running_stats"]
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                self.register_buffer(name, UninitializedBuffer() if track else None)
+
+    def _given(self) -> dict[str, Any]:
+        settings, named = self._settings
+        bound = inspect.signature(self.full).bind(0, *settings, **named)
+        bound.apply_defaults()
+        return bound.arguments
 
     def has_uninitialized_params(self) -> bool:
         """Return True: there has been no input."""
@@ -33,9 +45,20 @@ class _Lazy(Module):
 
     def initialize_parameters(self, input: Any) -> None:
         """Make this an ordinary layer for inputs like this one."""
+        self._become(input.shape[self._channels(input)])
+
+    def initialize_from(self, state: Mapping[str, Any], prefix: str) -> None:
+        """Make this an ordinary layer whose parameters have the shapes of those in a state dict."""
+        for name in ("weight", "running_mean"):
+            if (found := state.get(prefix + name)) is not None:
+                channels_first = len(found.shape) == 1 or getattr(self.full, "transposed", False)
+                groups = 1 if channels_first else self._given().get("groups", 1)
+                self._become(int(found.shape[0 if channels_first else 1]) * groups)
+                return
+
+    def _become(self, channels: int) -> None:
         settings, named = self.__dict__.pop("_settings")
-        kept, training, hooks = dict(self._parameters), self.training, self._hooks
-        full, channels = self.full, input.shape[self._channels(input)]
+        full, kept, training, hooks = self.full, dict(self._parameters), self.training, self._hooks
         object.__setattr__(self, "__class__", full)
         full.__init__(self, channels, *settings, **named)
         object.__setattr__(self, "_hooks", hooks)

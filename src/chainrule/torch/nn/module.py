@@ -244,6 +244,9 @@ class Module:
 
         Raises RuntimeError for missing or unexpected names and for wrong shapes; nothing is written then.
         """
+        for path, module in list(self.named_modules()):
+            if hasattr(module, "initialize_from"):
+                module.initialize_from(state_dict, f"{path}." if path else "")
         targets = self.state_dict(keep_vars=True)
         missing = [name for name in targets if name not in state_dict]
         unexpected = [name for name in state_dict if name not in targets]

@@ -44,11 +44,13 @@ class RandomSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         rng, n = rng_of(self.generator), len(self.data_source)
-        if self.replacement:
-            return iter(rng.integers(0, n, self.num_samples).tolist())
+        if self.replacement:  # a few at a time: `num_samples` may stand for "without end"
+            for start in range(0, self.num_samples, 32):
+                yield from rng.integers(0, n, min(32, self.num_samples - start)).tolist()
+            return
         rounds = -(-self.num_samples // n) if n else 0
         order = itertools.chain.from_iterable(rng.permutation(n).tolist() for _ in range(rounds))
-        return itertools.islice(order, self.num_samples)
+        yield from itertools.islice(order, self.num_samples)
 
     def __len__(self) -> int:
         return self.num_samples
