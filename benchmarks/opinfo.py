@@ -37,14 +37,22 @@ ORDERS = {
     "special.polygamma": lambda f, x, n, **settings: f(n, x, **settings),
     "fill": lambda f, x, value: f(x.clone(), value),
     "zero_": lambda f, x: f(x.clone()),
+    "svd_lowrank": lambda f, a, b, **settings: f(a @ b.mT, **settings),
+    "pca_lowrank": lambda f, a, b, **settings: f(a @ b.mT, **settings),
     "nn.functional.embedding": lambda f, weight, indices, **settings: f(indices, weight, **settings),
     "nn.functional.embedding_bag": lambda f, weight, indices, *a, **settings: f(indices, weight, *a, **settings),
 }
 """How PyTorch itself calls those operators whose samples list the arguments in another order."""
 
 
+REFUSED = {"bfloat16"}
+"""Names that are there to say why they cannot be had."""
+
+
 def offered(name: str) -> Any:
     """Return the function of this name here, or the method; None if there is neither."""
+    if name in REFUSED:
+        return None
     found: Any = door
     try:
         for part in name.split("."):

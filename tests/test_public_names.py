@@ -18,10 +18,8 @@ def test_names_of_the_last_release_are_still_there(module):
     assert not gone
 
 
-PACKAGES = [
-    *("chainrule", "chainrule.check", "chainrule.compile", "chainrule.data", "chainrule.doctor", "chainrule.explain"),
-    *("chainrule.explore", "chainrule.interop", "chainrule.learn", "chainrule.nn", "chainrule.optim", "chainrule.train"),
-]
+TOOLS = ("check", "compile", "data", "doctor", "explain", "explore", "interop", "learn", "nn", "optim", "train")
+PACKAGES = ["chainrule", *(f"chainrule.{name}" for name in TOOLS)]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

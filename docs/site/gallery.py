@@ -113,7 +113,8 @@ def executed(source: str, path: str) -> list[Cell]:
     namespace: dict[str, object] = {"__name__": "__main__", "__file__": path}
     found = []
     for code in cells_of(source)[1]:
-        tree = ast.parse(code)
+        above = source[: source.index(code)].count("\n")  # what the program says of its lines is true of the file
+        tree = ast.parse("\n" * above + code)
         last = tree.body[-1]
         shown = ast.Expression(tree.body.pop().value) if isinstance(last, ast.Expr) else None  # type: ignore[attr-defined]
         with contextlib.redirect_stdout(io.StringIO()) as out:

@@ -2,7 +2,9 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import gallery
 import reference
@@ -71,15 +73,19 @@ def stage(folder: Path, lang: str, examples: list[gallery.Example]) -> None:
     _nothing_is_missing(to)
 
 
-def _toctree(pages: list[str]) -> str:
-    lines = "\n".join(f"/{page}" for page in pages)
+def _toctree(pages: list[str], titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    lines = "\n".join(f"{titles[page]} </{page}>" if page in titles else f"/{page}" for page in pages)
     return f"\n```{{toctree}}\n:hidden:\n\n{lines}\n```\n"
 
 
 def _index(to: Stage, top: list[str]) -> None:
     text, path, left = source_of("index", to.lang)
     text = _LANGUAGE_LINK.sub("", text)
-    to.write("index", to.linked(with_note(text, left, to.lang), path, "index") + _toctree(top))
+    to.write(
+        "index",
+        to.linked(with_note(text, left, to.lang), path, "index")
+        + _toctree(top, {"course/index": words(to.lang)["course"]}),
+    )
 
 
 def _section(to: Stage, section: Section) -> None:

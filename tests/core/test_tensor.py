@@ -173,8 +173,21 @@ def test_results_of_operations_are_not_copied() -> None:
         with pytest.raises(cr.GradientError, match=r"result of an operation.*detach"):
             make(y)
         assert make(y.detach())
-        with pytest.raises(cr.GradientError, match="result of an operation"):
-            cr.grad(make)(1.0)
+    with pytest.raises(cr.GradientError, match="result of an operation"):
+        cr.grad(pickle.dumps)(1.0)
+
+
+def test_values_of_transforms_are_copied_as_arrays_are() -> None:
+    """Derivatives pass through the copy, which has memory of its own."""
+
+    def f(x):
+        twin = copy.deepcopy({"x": x, "again": x})
+        assert twin["x"] is twin["again"] is not x
+        twin["x"][0] = 0.0
+        return (twin["x"] * x + copy.copy(x)).sum()
+
+    assert cr.grad(f)(np.array([2.0, 3.0])).tolist() == [1.0, 7.0]
+    assert cr.compile(cr.grad(f))(np.array([2.0, 3.0])).tolist() == [1.0, 7.0]
 
 
 # NumPy's protocols

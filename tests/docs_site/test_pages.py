@@ -13,7 +13,7 @@ import pages
 import pytest
 import reference
 import translation
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rules
@@ -52,6 +52,7 @@ BLOCKS = st.lists(
 ).map("\n".join)
 
 
+@settings(max_examples=25)
 @given(BLOCKS, BLOCKS)
 def test_a_korean_page_has_the_code_and_the_order_of_the_english_page_whatever_changes(before, after):
     korean = re.sub("[A-Za-z]{3,}", "한글", before)

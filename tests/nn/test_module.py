@@ -325,3 +325,11 @@ def test_it_reads_as_a_tree():
     block.itself = block
     assert "..." in repr(block)
     assert len(list(block.modules())) == 7
+
+
+def test_pytorchs_devices_say_what_to_write() -> None:
+    layer = cr.nn.Linear(2, 3)
+    with pytest.raises(TypeError, match=r"got the device 'cuda:0'.*leave .to\('cuda:0'\) out"):
+        layer.to("cuda:0")
+    with pytest.raises(AttributeError, match=r"leave .cuda\(\) out"):
+        layer.cuda()

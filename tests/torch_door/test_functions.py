@@ -64,3 +64,30 @@ def test_functions_are_pytorchs(torch, name) -> None:
         np.testing.assert_allclose(ours, theirs, 1e-9, 1e-9)
     if found[1][1] is not None:
         np.testing.assert_allclose(found[0][1].numpy(), found[1][1].numpy(), 1e-7, 1e-8)
+
+
+INDEXING = {
+    "max": lambda t, a: a.max(1),
+    "min": lambda t, a: a.min(-1).indices,
+    "argmax": lambda t, a: a.argmax(),
+    "sort": lambda t, a: a.sort(1, descending=True),
+    "topk": lambda t, a: a.topk(2, 0, largest=False),
+    "median": lambda t, a: a.median(1),
+    "kthvalue": lambda t, a: a.kthvalue(2, 1),
+    "gather": lambda t, a: a.gather(1, a.argmax(1, keepdim=True)),
+    "scatter": lambda t, a: a.scatter(1, a.argmax(1, keepdim=True), 1.0),
+    "index_select": lambda t, a: a.index_select(1, a.argmax(1)),
+    "embedding": lambda t, a: t.nn.functional.embedding(a.argmax(1), t.ones(5, 2)),
+    "any": lambda t, a: (a > 0).any(1),
+    "cross_entropy": lambda t, a: t.nn.functional.cross_entropy(a, a.argmax(1)),
+}
+
+
+@pytest.mark.parametrize("name", INDEXING)
+def test_indices_of_each_sample_under_vmap(torch, name) -> None:
+    x, f = np.random.default_rng(0).normal(size=(3, 4, 5)), INDEXING[name]
+    found = door.func.vmap(lambda a: f(door, a))(door.tensor(x))  # a VmapWarning would be an error
+    rows = [f(torch, row) for row in torch.tensor(x)]
+    columns = zip(*[row if isinstance(row, tuple) else (row,) for row in rows], strict=True)
+    for ours, theirs in zip(found if isinstance(found, tuple) else (found,), columns, strict=True):
+        np.testing.assert_allclose(ours.numpy(), np.stack([row.numpy() for row in theirs]), 1e-6)

@@ -133,6 +133,18 @@ DISTRIBUTIONS = {
 }
 
 
+UNKNOWN = {
+    "StudentT": ("entropy",),
+    "Cauchy": ("mean", "variance"),
+    "Pareto": ("variance",),
+    "Binomial": ("entropy",),
+    "NegativeBinomial": ("entropy",),
+    "Multinomial": ("entropy",),
+    "RelaxedOneHotCategorical": ("mean", "variance", "entropy"),
+}
+"""What is not offered here or in PyTorch."""
+
+
 def made(lib, name):
     given, x = DISTRIBUTIONS[name]
     args = [lib.tensor(a) if isinstance(a, np.ndarray) else a for a in given]
@@ -145,13 +157,9 @@ def test_distributions(torch, name) -> None:
     np.testing.assert_allclose(ours.log_prob(y).numpy(), theirs.log_prob(x).numpy(), 1e-7, 1e-9)
     assert ours.sample((5,)).shape == theirs.sample((5,)).shape
     for what in ("mean", "variance", "entropy"):
-        try:
-            expected = getattr(theirs, what)
-            expected = expected() if what == "entropy" else expected
-            found = getattr(ours, what)
-            found = found() if what == "entropy" else found
-        except (NotImplementedError, TypeError):
+        if what in UNKNOWN.get(name, ()):
             continue
+        found, expected = (getattr(d, what)() if what == "entropy" else getattr(d, what) for d in (ours, theirs))
         np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-7, 1e-9)
 
 

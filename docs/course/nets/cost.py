@@ -1,5 +1,6 @@
 """Chapter 1: two dials that share nearly all of the work."""
 
+import sys
 from functools import partial
 
 import chainrule as cr
@@ -16,6 +17,6 @@ ARGS, ARGNUMS = (1.0, 2.0), (0, 1)
 explore = partial(cr.explore, machine, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Chapter 10: a small network for XOR with room to spare; train it with SGD, then with Adam."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,6 @@ x, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 
 explore = partial(cr.explore, model, x, loss=nn.CrossEntropyLoss(), target=y, optimizer="Adam")
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Chapter 5: a value that is used twice."""
 
+import sys
 from functools import partial
 
 import chainrule as cr
@@ -15,6 +16,6 @@ ARGS, ARGNUMS = (2.0, 3.0), (0, 1)
 explore = partial(cr.explore, shared, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

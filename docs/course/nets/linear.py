@@ -1,5 +1,6 @@
 """Chapter 6: a linear map, with the gradient G arriving from behind."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,6 @@ ARGNUMS = (0, 1, 2)
 explore = partial(cr.explore, linear, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Chapter 4: three layers of one unit."""
 
+import sys
 from functools import partial
 
 import chainrule as cr
@@ -17,6 +18,6 @@ ARGS, ARGNUMS = (1.0, 2.0, 0.5, 3.0, 1.0), (1, 2, 3)
 explore = partial(cr.explore, layers, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Chapter 2: one neuron."""
 
+import sys
 from functools import partial
 
 import chainrule as cr
@@ -16,6 +17,6 @@ ARGS, ARGNUMS = (2.0, 0.5, 0.1, 1.0), (1, 2)
 explore = partial(cr.explore, neuron, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

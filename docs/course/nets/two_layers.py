@@ -1,5 +1,6 @@
 """Chapter 3: two layers, softmax and cross-entropy, with the numbers of the chapter."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -28,6 +29,6 @@ ARGNUMS = (2, 3, 4, 5)
 explore = partial(cr.explore, network, *ARGS, argnums=ARGNUMS)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Chapter 8: the four points of XOR, from a start that gets stuck: three of four hidden units die."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,6 @@ x, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 
 explore = partial(cr.explore, model, x, loss=nn.CrossEntropyLoss(), target=y)
 
 if __name__ == "__main__":
-    explorer = explore()
-    explorer.serve()
+    explorer = explore(lang=sys.argv[1] if len(sys.argv) > 1 else "en")
+    print(explorer.serve(), flush=True)
     explorer.wait()

@@ -1,5 +1,6 @@
 """Creating tensors, with PyTorch's everyday names."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -85,8 +86,9 @@ def _copied(self: Tensor, memo: Any = None) -> Tensor:
     if self._trace is not EAGER:
         made: Tensor = self.copy()
     else:
-        rebuild, parts = self.__reduce__()
-        made = rebuild(*parts)
+        reduced: Any = self.__reduce__()  # a parameter has its own
+        rebuild, parts = reduced
+        made = rebuild(*(parts if memo is None else copy.deepcopy(parts, memo)))
     if memo is not None:
         memo[id(self)] = made
     return made

@@ -144,6 +144,8 @@ class Module:
             if name in found:
                 return state(found[name], (found, name)) if registry == "_buffers" else found[name]
         step = "" if "_parameters" in self.__dict__ else f"; {_CALL_INIT}"
+        if name in ("cuda", "cpu", "mps"):
+            step = f"; chainrule computes on the CPU: leave .{name}() out"
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{step}")
 
     def __delattr__(self, name: str) -> None:
@@ -287,6 +289,11 @@ class Module:
 
     def to(self, dtype: Any) -> Self:
         """Convert all parameters and floating-point buffers, in place; the module then computes in this dtype."""
+        if isinstance(dtype, str) and dtype.partition(":")[0] in ("cpu", "cuda", "mps"):
+            raise TypeError(
+                f"{type(self).__name__}.to: got the device {dtype!r}, expected a dtype; chainrule computes on the CPU: "
+                f"leave .to({dtype!r}) out"
+            )
         dtype = np.dtype(dtype)
         check_real(f"{type(self).__name__}.to", dtype)
         for parameter in self.parameters():
@@ -356,11 +363,11 @@ class Module:
         """Return the text between the parentheses of the module's `repr`."""
         return ""
 
-    @recursive_repr()
     def _class_name(self) -> str:
         """Return the name of the class to show; a module that stands for one of another library gives that one's."""
         return type(self).__name__
 
+    @recursive_repr()
     def __repr__(self) -> str:
         name, extra = self._class_name(), self.extra_repr()
         if not self._modules:

@@ -124,15 +124,19 @@ def empty(
 
 
 @making
-def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of a shape."""
-    return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
+    return _of_shape(np.zeros, (size,), dtype, requires_grad, device)
 
 
 @making
-def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of a shape."""
-    return _of_shape(np.zeros, (size,), dtype, requires_grad, None)
+    return _of_shape(np.zeros, (size,), dtype, requires_grad, device)
 
 
 @making

@@ -48,7 +48,8 @@ class WithInfo(NamedTuple):
     info: Any
 
 
-def _no_error(A: Any) -> Any:
+def no_error(A: Any) -> Any:
+    """Return the error code 0 for each matrix."""
     return np.zeros(A.shape[:-2], np.int32)
 
 
@@ -186,21 +187,13 @@ def eigvals(A: Any) -> Any:
 def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Return the Cholesky factor, and 0; raises LinAlgError where there is none."""
     found = np.linalg.cholesky((A + np.conjugate(np.swapaxes(A, -2, -1))) / 2)
-    return WithInfo(np.conjugate(np.swapaxes(found, -2, -1)) if upper else found, _no_error(A))
+    return WithInfo(np.conjugate(np.swapaxes(found, -2, -1)) if upper else found, no_error(A))
 
 
 @faced
 def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
     """Return the inverse, and 0; raises LinAlgError where there is none."""
-    return WithInfo(np.linalg.inv(A), _no_error(A))
-
-
-@faced
-def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:
-    """Return X with A X = B, and 0; raises LinAlgError for a singular matrix."""
-    from .linalg import solve
-
-    return WithInfo(solve.__wrapped__(A, B, left=left), _no_error(A))  # type: ignore[attr-defined]
+    return WithInfo(np.linalg.inv(A), no_error(A))
 
 
 @faced

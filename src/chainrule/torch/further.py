@@ -117,6 +117,7 @@ def view_as_complex(input: Any) -> Any:
 def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> Any:
     """Return the derivatives along axes by central differences, one tensor for each axis."""
     axes = tuple(range(input.ndim)) if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
+    spacing = 1 if spacing is None else spacing
     steps = spacing if isinstance(spacing, tuple | list) else [spacing] * len(axes)
     x = floating(input)
     places = [h if isinstance(h, int | float) else reductions.plain(h) for h in steps]

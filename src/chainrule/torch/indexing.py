@@ -12,7 +12,7 @@ from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
 from .face import faced
-from .reductions import KTHVALUE, SORT, TOPK, axes, picked, plain
+from .reductions import KTHVALUE, SORT, TOPK, axes, indices_of, picked, plain
 from .values import index_parts
 
 
@@ -31,7 +31,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     """Return slices along an axis."""
     if input.ndim == 0:
         return input[None][np.reshape(index, (-1,))].reshape(())
-    return np.take(input, np.reshape(plain(index), (-1,)), axis=dim)
+    return np.take(input, np.reshape(indices_of(index), (-1,)), axis=dim)
 
 
 @faced
@@ -49,7 +49,7 @@ def _reach(x: Any, dim: int, shape: tuple[int, ...]) -> Any:
 @faced
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """Return one element for each index, at the same place along the other axes."""
-    index = plain(index)
+    index = indices_of(index)
     if input.ndim == 0 or index.ndim == 0:
         flat = np.reshape(input, (-1,))[np.reshape(index, (-1,))]
         return np.reshape(flat, index.shape)
@@ -159,7 +159,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     With `reduce` it is added ("add") or multiplied ("multiply") to what is there.
     """
     src = value if src is None else src
-    index = plain(index)
+    index = indices_of(index)
     if input.ndim == 0:
         flat = src if not hasattr(src, "ndim") else np.reshape(src, (-1,))
         return np.reshape(_scattered(np.reshape(input, (1,)), 0, np.reshape(index, (-1,)), flat, reduce), ())
@@ -171,7 +171,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
 @faced
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """Return the tensor with one element added for each index."""
-    index = plain(index)
+    index = indices_of(index)
     if input.ndim == 0 or index.ndim == 0:
         src = np.reshape(src, (-1,))
         flat = np.reshape(input, (-1,))
@@ -449,6 +449,9 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 @faced
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Return a row of zeros with a one for each class."""
+    classes = indices_of(tensor)
+    if num_classes >= 0 and not isinstance(classes, np.ndarray):
+        return np.equal(classes[..., None], np.arange(num_classes)).astype(np.int64)
     classes = plain(tensor)
     n = num_classes if num_classes >= 0 else int(classes.max()) + 1
     if classes.size and (classes.min() < 0 or classes.max() >= n):

@@ -11,6 +11,7 @@ from . import factoring
 from .dtypes import cast, numpy_dtype, promoted
 from .face import faced
 from .factoring import LinAlgError as LinAlgError
+from .factoring import WithInfo, no_error
 from .factoring import cholesky_ex as cholesky_ex
 from .factoring import eig as eig
 from .factoring import eigvals as eigvals
@@ -19,7 +20,6 @@ from .factoring import inv_ex as inv_ex
 from .factoring import lu as lu
 from .factoring import lu_factor as lu_factor
 from .factoring import lu_factor_ex as lu_factor_ex
-from .factoring import solve_ex as solve_ex
 from .products import cross_along
 from .products import matmul as matmul
 from .products import matrix_power as matrix_power
@@ -114,11 +114,21 @@ def _as_columns(A: Any, B: Any) -> bool:
 @faced
 def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     """Return X with A X = B, or X A = B if not `left`."""
+    return _solved(A, B, left)
+
+
+def _solved(A: Any, B: Any, left: bool) -> Any:
     if not left:
         return _turned(np.linalg.solve(_turned(A), _turned(B)))
     if _as_columns(A, B):
         return np.linalg.solve(A, B[..., None])[..., 0]
     return np.linalg.solve(A, B)
+
+
+@faced
+def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:
+    """Return X with A X = B, and 0; raises LinAlgError for a singular matrix."""
+    return WithInfo(_solved(A, B, left), no_error(A))
 
 
 @faced

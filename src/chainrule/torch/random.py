@@ -183,14 +183,24 @@ def randint_like(input: Tensor, low: Any, high: Any = None, *, dtype: Any = None
 
 
 @making
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return normal numbers of the given means and standard deviations."""
     m, s = (value_of(unwrapped(x)) for x in (mean, std))
     if np.any(np.asarray(s) < 0):
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     shape = np.broadcast_shapes(np.shape(m), np.shape(s)) if size is None else sizes((unwrapped(size),))
     kind = numpy_dtype(dtype) or next((x.dtype for x in (m, s) if hasattr(x, "dtype")), default.floating.numpy)
-    return finished(np.asarray(m + s * rng_of(generator).standard_normal(shape)).astype(kind))
+    drawn = np.asarray(m + s * rng_of(generator).standard_normal(shape)).astype(kind)
+    return finished(drawn, requires_grad, device)
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:

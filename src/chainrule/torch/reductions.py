@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.nn import functional
@@ -39,6 +40,14 @@ class AMinMax(NamedTuple):
 def plain(x: Any) -> Any:
     """Return the values of an engine's tensor as an array."""
     return np.asarray(value_of(x)) if isinstance(x, Engine) else np.asarray(x)
+
+
+def indices_of(x: Any) -> Any:
+    """Return indices as an array, or as they are where each sample of a `vmap` has its own."""
+    try:
+        return plain(x)
+    except VmapError:
+        return x
 
 
 def axes(x: Any, dim: Any) -> Any:

@@ -169,7 +169,8 @@ class _Writer:
 
     def _text(self, cut: str | None) -> str:
         """Return the function, written once for all loops that are the same."""
-        form = (self.loop.form(), tuple(self.place_of.values()), self.overlap)
+        sizes = (self.is_small, self.group.size < CUT, LONG)
+        form = (self.loop.form(), tuple(self.place_of.values()), self.overlap, sizes)
         key: Any = None
         with contextlib.suppress(TypeError):  # something that cannot be hashed
             hash(form)

@@ -32,7 +32,7 @@ def as_strided(
            [2., 3.]])
     """
     if not isinstance(x, Tensor):
-        return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable)
+        return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable)  # type: ignore[arg-type]
     size = x.dtype.itemsize
     own = np.empty(x.shape, x.dtype).strides
     lengths = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)

@@ -13,7 +13,7 @@ from chainrule.rules.elementary.compare import stop_gradient
 
 from ...dtypes import cast
 from ...face import faced
-from ...reductions import plain, vector_norm_of
+from ...reductions import indices_of, plain, vector_norm_of
 
 
 @faced
@@ -368,7 +368,7 @@ def embedding(
     sparse: bool = False,
 ) -> Any:
     """Return rows of a table; the row `padding_idx` gets no gradient."""
-    indices = plain(input)
+    indices = indices_of(input)
     if padding_idx is not None and padding_idx < 0:
         padding_idx = len(weight) + padding_idx
     if max_norm is not None:
