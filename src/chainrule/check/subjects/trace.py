@@ -86,7 +86,8 @@ class Trace:
             bar = waiting.get(node.order)
             if isinstance(node, Item):
                 if bar is not None:
-                    parts.setdefault(node.parents[0].order, {})[entry.settings["part"]] = bar
+                    above: Any = node.parents[0]
+                    parts.setdefault(above.order, {})[entry.settings["part"]] = bar
                 continue
             if entry.op.several and node.order in parts:
                 bar = tuple(parts[node.order].get(k, np.zeros_like(v)) for k, v in enumerate(entry.value))
