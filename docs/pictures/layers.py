@@ -119,7 +119,7 @@ def picture() -> str:
         parts.append(
             f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>'
             f'<text x="{x:g}" y="{y - 3:g}">{name}</text>'
-            f'<text class="gist" x="{x:g}" y="{y + 13:g}">{escape(GISTS[name])}</text>'
+            f'<text class="gist" x="{x:g}" y="{y + 13:g}">{escape(GISTS.get(name, ""))}</text>'
         )
     return "\n".join([*parts, "</svg>", ""])
 
