@@ -64,7 +64,8 @@ class TracedModule(Module):
         holder: Any = self
         for name in path.split(".") if path else ():
             holder = holder._modules.setdefault(name, Part())
-        return holder
+        found: Part = holder
+        return found
 
     def place(self, path: str, value: Any, persistent: bool = True) -> None:
         """Store a parameter, or an array as a buffer, at a path of names, creating parts on the way."""
