@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 import styles
+
 from chainrule.learn import TOPICS
 from chainrule.learn.code import as_written, named_signature
 from chainrule.learn.draw import Draw

@@ -154,6 +154,7 @@ class Dense:
         self.w, self.b = w, b
 
     def forward(self, x: Any) -> Any:
+        """Return the output."""
         return np.maximum(x @ self.w + self.b, 0)
 
 

@@ -55,7 +55,7 @@ def timm_models(torch: Any) -> Iterator[tuple[str, Made]]:
     names += (
         "repvit_m0_9 rexnet_100 dla34 hgnetv2_b0 inception_next_atto skresnet18 xcit_nano_12_p16_224 focalnet_tiny_srf "
     )
-    names += "pvt_v2_b0 lambda_resnet26t botnet26t_256 halonet26t davit_tiny efficientvit_b0 visformer_tiny csatv2"
+    names += "pvt_v2_b0 lambda_resnet26t botnet26t_256 halonet26t davit_tiny efficientvit_b0 csatv2"
     for name in names.split():
         size = 256 if name.startswith(("botnet", "halonet", "lambda")) else 64
         yield name, (lambda n=name: package.create_model(n, pretrained=False, num_classes=5), images(torch, size))

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from chainrule.explain.graph.drawing import graph
     from chainrule.explain.why.way import explain_grad
     from chainrule.interop import check_jax, check_torch
-    from chainrule.learn import exercise
+    from chainrule.learn.exercise import exercise
     from chainrule.nn.classic import backprop
     from chainrule.train import load, save
 

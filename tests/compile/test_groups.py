@@ -241,3 +241,44 @@ def test_channels_of_images(dtype: Any, compiled_ways: str) -> None:
         for a, b in zip(compiled(*call), f(*call), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == np.float32 else 1e-12)
     assert any("sum" in s.name and "maximum" in s.name for s in compiled.plan.steps)
+
+
+def repeated(n: int) -> Any:
+    matrix = np.full((3, 3), 0.1)
+
+    def f(x: Any) -> Any:
+        for _ in range(n):
+            x = np.tanh(matrix @ x) * 0.5 + 1
+        return (x * x).sum()
+
+    return cr.value_and_grad(f)
+
+
+def test_work_on_a_long_program_is_proportional_to_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether as many loops are written, and as many groups told of fusions, is counted and not timed."""
+    from chainrule.compile.plan import loops
+    from chainrule.compile.program import groups
+
+    counts = {"written": 0, "told": 0}
+    write, members = loops._Writer._write, groups._members
+
+    def writing(self: Any, cut: Any) -> None:
+        counts["written"] += 1
+        write(self, cut)
+
+    def telling(bits: int) -> Any:
+        found = list(members(bits))
+        counts["told"] += len(found)
+        return found
+
+    monkeypatch.setattr(loops._Writer, "_write", writing)
+    monkeypatch.setattr(groups, "_members", telling)
+    found = []
+    for n in (20, 40, 80):
+        counts.update(written=0, told=0)
+        compiled, x = cr.compile(repeated(n)), np.ones(3)
+        for a, b in zip(compiled(x), repeated(n)(x), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+        found.append(dict(counts))
+    assert found[2]["written"] <= 10
+    assert found[2]["told"] - found[1]["told"] <= 2.2 * (found[1]["told"] - found[0]["told"]) + 20

@@ -70,3 +70,17 @@ def test_a_value_used_twice_stays_apart():
         return ((x * scale) * scale).sum()
 
     assert cr.explain(f, RNG.normal(size=(2, 3, 2, 2)), RNG.normal(size=3)).ok
+
+
+def test_scaled_factors_of_a_product_are_lines_of_their_own():
+    def f(q, k, c):
+        return np.sum(((q * c) @ (np.swapaxes(k, -1, -2) * np.swapaxes(c, 0, 1))) ** 2)
+
+    derivation = cr.explain(f, RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 3, 4)), RNG.normal(size=(1, 4)))
+    assert derivation.ok
+
+
+def test_a_row_masked_throughout_by_the_smallest_number_is_evaluated_relative_to_it():
+    mask = np.where([[0], [1]], np.finfo(float).min, 0.0) + np.zeros((2, 4))
+    derivation = cr.explain(lambda x: (cr.softmax(x + mask, -1) * np.arange(4.0)).sum(), RNG.normal(size=(2, 4)))
+    assert derivation.unverified == ()

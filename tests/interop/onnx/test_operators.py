@@ -122,6 +122,11 @@ CASES = {
     "Gather": [case(f(4, 3), ints(2, -1, 2)), case(f(4, 3), np.array([[0, 1], [2, 0]]), axis=1)],
     "GatherElements": [case(f(3, 3), np.array([[0, -1], [2, 1]]), axis=1)],
     "GatherND": [case(f(2, 3, 4), np.array([[0, 1], [1, 2]]))],
+    "NonZero": [case(np.array([[0.0, 1.0], [2.0, 0.0]], np.float32))],
+    "ScatterElements": [
+        case(f(3, 3), np.array([[0, -1], [2, 1]]), f(2, 2), axis=1),
+        case(f(3, 3), np.array([[0, 1, 0], [1, 1, 1]]), f(2, 3), reduction="add"),
+    ],
     "ScatterND": [
         case(f(4, 3), np.array([[1], [3]]), f(2, 3)),
         case(f(4, 3), np.array([[1], [1]]), f(2, 3), reduction="add"),

@@ -21,8 +21,10 @@ def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -
     in_mask = isinstance(site.parent, ast.Compare)
     # What an attribute is taken of may be the object itself; nowhere else it stands for a value.
     owners = [ast.Name(name, ast.Load()) for name in OWNERS] if isinstance(site.parent, ast.Attribute) else []
+    # A list that is appended to itself has no end.
+    own = text_of(getattr(getattr(site.parent, "func", None), "value", ast.Constant(0)))
     for atom in [*atoms, *owners]:
-        if text_of(atom) != text and not in_mask:
+        if text_of(atom) not in (text, own) and not in_mask:
             code = "shifted" if site.in_index else "other-argument"
             yield edit_at(site, code, f"{text} is used where {text_of(atom)} is needed", 1.6, atom)
 

@@ -169,7 +169,22 @@ def signs(site: Site) -> Iterator[Edit]:
         yield edit_at(site, "sign", what, 1.15, ast.UnaryOp(ast.USub(), node))
 
 
-AXES: tuple[Any, ...] = (0, 1, -1, 2, 3, None, (0, 1), (1, 2), (0, 2), (0, 2, 3), (0, 1, 2), (-2, -1), (2, 3), (2, 3, 4))
+AXES: tuple[Any, ...] = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    None,
+    (0, 1),
+    (1, 2),
+    (0, 2),
+    (0, 2, 3),
+    (0, 1, 2),
+    (-2, -1),
+    (2, 3),
+    (2, 3, 4),
+)
 SUMS = (
     "sum",
     "mean",

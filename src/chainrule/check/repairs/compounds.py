@@ -53,7 +53,7 @@ def _terms(site: Site, term: ast.expr, cost: float) -> Iterator[Edit]:
 
 
 def _projections(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
-    """Subtract the sum of a product, as the rules of a softmax and of a normalisation do, or take it for a plain value."""
+    """Subtract the sum of a product, as the rule of a softmax does, or take it for a plain value."""
     node, parent = site.node, site.parent
     is_subtracted = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and site.place[1] == "right"
     is_factor = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult)
@@ -114,7 +114,9 @@ def given_numbers(site: Site, small: Sequence[float]) -> Iterator[Edit]:
     node = site.node
     if site.in_index:
         return
-    is_number = isinstance(node, ast.Constant) and isinstance(node.value, float | int) and not isinstance(node.value, bool)
+    is_number = (
+        isinstance(node, ast.Constant) and isinstance(node.value, float | int) and not isinstance(node.value, bool)
+    )
     if is_number and not isinstance(site.parent, ast.keyword):
         for value in small:
             if value != node.value:
@@ -123,7 +125,9 @@ def given_numbers(site: Site, small: Sequence[float]) -> Iterator[Edit]:
     if site.is_value and not is_number:
         for value in small:
             for kind, what in ((ast.Mult(), "factor"), (ast.Div(), "division by")):
-                yield edit_at(site, "factor", f"the {what} {value:g} is missing", 1.85, ast.BinOp(node, kind, ast.Constant(value)))
+                yield edit_at(
+                    site, "factor", f"the {what} {value:g} is missing", 1.85, ast.BinOp(node, kind, ast.Constant(value))
+                )
 
 
 def signs_of(site: Site, atoms: Sequence[ast.expr], library: str) -> Iterator[Edit]:

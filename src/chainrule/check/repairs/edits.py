@@ -16,6 +16,8 @@ def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | Non
     atoms = atoms_of(tree)
     found, unread = [], compounds.unread(tree)
     for site in sites(tree):
+        if site.in_loop_head:
+            continue
         found += [*_of_site(site, atoms, small, space or {}), *compounds.forgotten(site, unread)]
     for statement in _statements(tree):
         found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]

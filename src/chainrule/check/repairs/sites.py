@@ -110,6 +110,18 @@ class Site:
         return False
 
     @property
+    def in_loop_head(self) -> bool:
+        """Whether it decides how long a loop runs, other than by a `range`: with a change the loop might never end."""
+        child = self.node
+        for node in self.above:
+            if isinstance(node, ast.For | ast.comprehension) and node.iter is child:
+                return not self.in_index
+            if isinstance(node, ast.While) and node.test is child:
+                return True
+            child = node
+        return False
+
+    @property
     def in_sum(self) -> bool:
         """Whether it is what a sum or a mean is taken of, in `a.sum()` or `np.sum(a)`."""
         call = self.above[1] if isinstance(self.parent, ast.Attribute) and len(self.above) > 1 else self.parent

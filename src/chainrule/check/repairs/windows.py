@@ -101,15 +101,14 @@ def _crops(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         for k, p in enumerate(parts)
         if isinstance(p, ast.Slice) and p.step is None and (p.lower is None) != (p.upper is None)
     ]
-    ends = [
-        k
+    ends = {
+        k: p.upper
         for k, p in enumerate(parts)
         if isinstance(p, ast.Slice) and p.step is None and p.lower is None and isinstance(p.upper, ast.Name)
-    ]
+    }
     for width in _widths(atoms) if ends and not isinstance(site.node.ctx, ast.Store) else ():
         moved = [
-            ast.Slice(width, ast.BinOp(p.upper, ast.Add(), width)) if k in ends else p  # type: ignore[attr-defined]
-            for k, p in enumerate(parts)
+            ast.Slice(width, ast.BinOp(ends[k], ast.Add(), width)) if k in ends else p for k, p in enumerate(parts)
         ]
         what = f"the padding is cut off at the wrong end: the slice must start at {text_of(width)}"
         yield edit_at(site, "padding", what, 1.82, ast.Subscript(site.node.value, _index(moved), ast.Load()))

@@ -103,7 +103,7 @@ class Trace:
                     x_bar = change(x_bar, bar)
                 _add(waiting, parent.order, x_bar)
         leaf = self.leaves[name]
-        found = waiting.get(leaf.node.order)
+        found = waiting.get(leaf.node.order) if leaf.node is not None else None
         return np.zeros(leaf.shape) if found is None else np.asarray(found)
 
 

@@ -75,7 +75,9 @@ def _moved(context: Context, rng: np.random.Generator) -> Context | None:
     gradients = {name: np.asarray(g) for name, g in found.items() if g is not None}
     name = context.argument
     numeric: dict[str, Any] = {}
-    there = Context(y_bar, output, arguments, name, context.forward, gradients, numeric, context.backward, follow=context.follow)
+    there = Context(
+        y_bar, output, arguments, name, context.forward, gradients, numeric, context.backward, follow=context.follow
+    )
     expected = there.measured(arguments)
     if expected is None:
         return None

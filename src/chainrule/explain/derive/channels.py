@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.observe.entry import Entry, array_of
-from chainrule.rules.arrays.shape import Reshape, Transpose
+from chainrule.rules.arrays.shape import Copy, Reshape, Transpose
 from chainrule.rules.elementary.arithmetic import Add, Multiply
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 
@@ -24,13 +24,13 @@ def normalisations(units: Sequence[Unit], uses: Uses) -> list[Unit]:
     units = [_without_parameters(unit) for unit in units]
     for combined in (_over_channels, _scaled, _shifted):
         made = {unit.output: unit for unit in units}
-        gone: set[Unit] = set()
+        gone: set[Entry] = set()
         found: list[Unit] = []
         for unit in units:
             whole, parts = combined(unit, made, uses) or (unit, [])
-            gone.update(parts)
+            gone.update(part.output for part in parts)
             found.append(whole)
-        units = [unit for unit in found if unit not in gone]
+        units = [unit for unit in found if unit.output not in gone]
     return units
 
 
@@ -51,9 +51,11 @@ def _is(x: Any, number: float) -> bool:
 
 def _over_channels(unit: Unit, made: Mapping[Entry, Unit], uses: Uses) -> tuple[Unit, list[Unit]] | None:
     """Return batch normalisation, which moves the channels to the front and back, as one unit."""
-    if unit.record is not Transpose or not _moves(unit):
-        return None
     way = [unit]
+    if unit.record is Copy and isinstance(unit.inputs[0], Entry) and uses[unit.inputs[0]] == 1:
+        way.append(made.get(unit.inputs[0], unit))  # into the order of memory that the next operation needs
+    if way[-1].record is not Transpose or not _moves(way[-1]):
+        return None
     for record in (Reshape, PlainLayerNorm, Reshape, Transpose):
         before = made.get(way[-1].inputs[0]) if isinstance(way[-1].inputs[0], Entry) else None
         if record is Reshape and before is not None and before.record is not Reshape:

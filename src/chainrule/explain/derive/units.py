@@ -11,7 +11,7 @@ from chainrule.rules.arrays.reduce import Mean, Sum
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.attention.plain import ScaledDotProductAttention
-from chainrule.rules.elementary.arithmetic import Add, Square
+from chainrule.rules.elementary.arithmetic import Add, Multiply, Square
 from chainrule.rules.elementary.powers import Power
 from chainrule.rules.elementary.selection import Maximum
 from chainrule.rules.linalg.matmul import Matmul
@@ -204,6 +204,8 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     is_total = user.record in (Sum, Mean) and user.settings.get("axis") is None and not _is_product(unit)
     if (not user.record.is_inlined and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
         return False
+    if _is_product(user) and unit.record is Multiply and all(np.ndim(array_of(x)) for x in unit.inputs):
+        return False  # next to another factor it would read as one product of three
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):

@@ -20,12 +20,16 @@ from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
+from chainrule.rules.network.softmax import Softmax
 
 from . import indexing
 from .indexing import index_text
 from .laws import Law, forward_law
 from .readers import DECOMPOSED, WHOLE, whole_backward, whole_forward
 from .windows import WINDOWED, windowed_backward, windowed_forward
+
+LARGEST_POWER = 700.0
+"""A larger exponent overflows in float64, and its negative leaves 0."""
 
 
 def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
@@ -162,12 +166,27 @@ def _attended(unit: Unit) -> Law | None:
     return None if law is None else Law(_unmasked(law.latex))
 
 
+def _softmax(unit: Unit) -> Law | None:
+    """Return the law of softmax; if its powers leave the range of numbers, it is evaluated relative to the largest."""
+    law, x, axis = forward_law(unit), array_of(unit.inputs[0]), unit.settings["axis"]
+    most = np.max(x, axis=axis) if np.size(x) else np.zeros(1)
+    if law is None or np.abs(most).max() < LARGEST_POWER:
+        return law
+
+    def shifted(x: Any) -> Any:
+        powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+        return powers / np.sum(powers, axis=axis, keepdims=True)
+
+    return Law(law.latex, r"y = \operatorname{shifted}(x)", {"shifted": shifted})
+
+
 def _turned(unit: Unit) -> Law | None:
     return Law(r"y = x^\top") if _swaps_last(unit) else None
 
 
 FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
     ScaledDotProductAttention: _attended,
+    Softmax: _softmax,
     Transpose: _turned,
     **indexing.FORWARD,
     **dict.fromkeys(WINDOWED, windowed_forward),

@@ -1,7 +1,7 @@
 """Numbers as text, between the grader and a submission's process: nothing that is read here is ever executed.
 
-A submission may write anything to its end of the pipe. Pickle would run it; JSON with the bytes of arrays of numbers does
-not.
+A submission may write anything to its end of the pipe. Pickle would run it; JSON with the bytes of arrays of numbers
+does not.
 """
 
 import base64

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.traces.capturing import effect
-from chainrule.rules.arrays.shape import contiguous, moveaxis, reshape
+from chainrule.rules.arrays.shape import moveaxis, reshape
 from chainrule.rules.network import norm
 
 from .arguments import arrayed
@@ -113,8 +113,7 @@ def batch_norm(
     channels = moveaxis(input, 1, 0)
     flat = reshape(channels, (len(channels), math.prod(channels.shape[1:])))
     _check_several("batch_norm", flat.shape[1], input)
-    # In the order of memory in which convolutions need it: once here, instead of in each operation that follows.
-    y = contiguous(moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1))
+    y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
     _follow(running_mean, running_var, flat, momentum)
     return _affine(y, weight, bias)
 

@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import plain
 from chainrule.interop.onnx.call import Call, reads
-from chainrule.rules.arrays.gather import take, take_along_axis
+from chainrule.rules.arrays.gather import along_axis, take, take_along_axis
 from chainrule.rules.arrays.index import IndexAdd, IndexSet, getitem
 from chainrule.rules.arrays.join import concatenate
 from chainrule.rules.arrays.shape import broadcast_to, transpose
@@ -196,6 +196,23 @@ def scatter_nd(call: Call, x: Any, indices: Any, updates: Any) -> Any:
     if operation is None:
         call.refuse(f"reduction: expected 'none' or 'add', got {call.get('reduction')!r}")
     return operation.apply(x, updates, index=_places(call, x, indices))
+
+
+@reads("ScatterElements", attributes="axis reduction")
+def scatter_elements(call: Call, x: Any, indices: Any, updates: Any) -> Any:
+    """Return x with one element replaced or added to per index, at the index's own position along the other axes."""
+    operation = {"none": IndexSet, "add": IndexAdd}.get(call.get("reduction", "none"))
+    if operation is None:
+        call.refuse(f"reduction: expected 'none' or 'add', got {call.get('reduction')!r}")
+    axis = _axis(call, call.get("axis", 0), x.ndim)
+    found = _in_range(call, indices, x.shape[axis])
+    return operation.apply(x, updates, index=along_axis("ScatterElements", found.shape, found, axis))
+
+
+@reads("NonZero")
+def nonzero(call: Call, x: Any) -> Any:  # noqa: ARG001
+    """Return the places of the elements that are not zero, a row for each axis."""
+    return plain(lambda x: np.array(np.nonzero(x), np.int64), x)
 
 
 @reads("Pad", attributes="mode pads value")
