@@ -14,8 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+try:
+    import myst_parser  # noqa: F401 - for the message below
+    import pydata_sphinx_theme  # noqa: F401
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"the site needs {missing.name}: python -m pip install '.[app,docs]'") from None
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
