@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.core.traces import dispatch, tape
+from chainrule.core.traces import shortcuts, tape
 from chainrule.doctor import NonFiniteOperation
 
 
@@ -73,7 +73,7 @@ def test_off_means_off_also_after_an_error_and_inside_another_block():
     with cr.detect_nonfinite():
         with cr.detect_nonfinite():
             assert tape.record is not engine
-        assert dispatch.record is not engine
+        assert shortcuts.record is not engine
     assert tape.record is engine
     assert vars(dispatch)["record"] is engine
     found(lambda: 1 / x)

@@ -19,7 +19,7 @@ from chainrule.base.overlapping import OpenBlock
 from chainrule.base.provenance import Source
 from chainrule.core.errors import Portable
 from chainrule.core.tensor import value_of
-from chainrule.core.traces import dispatch, tape
+from chainrule.core.traces import shortcuts, tape
 from chainrule.core.traces.capturing import observed
 from chainrule.core.traces.node import Item, Leaf, Node
 
@@ -132,7 +132,7 @@ def _silent() -> Iterator[None]:
 
 def _install(record: Any) -> None:
     """Make the engine record with this function."""
-    for module in (dispatch, tape):
+    for module in (shortcuts, tape):
         vars(module)["record"] = record
 
 
