@@ -75,7 +75,7 @@ def test_off_means_off_also_after_an_error_and_inside_another_block():
             assert tape.record is not engine
         assert shortcuts.record is not engine
     assert tape.record is engine
-    assert vars(dispatch)["record"] is engine
+    assert vars(shortcuts)["record"] is engine
     found(lambda: 1 / x)
     assert tape.record is engine
     with np.errstate(divide="ignore"):
