@@ -42,8 +42,8 @@ def jax() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def ctrl_c() -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> Iterator[None]:
     """Ctrl-C as in a terminal, also where the tests were started so that it is ignored (`nohup`, `&` in a script)."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

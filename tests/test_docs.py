@@ -265,7 +265,6 @@ def is_slow(path):
     return path.name in SLOW or path.parent == ROOT / "docs" / "course" / "ko"
 
 
-@pytest.mark.usefixtures("ctrl_c")  # a page shows what commands print in a terminal
 @pytest.mark.parametrize(
     "path",
     [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * is_slow(p)) for p in PAGES],

@@ -274,7 +274,7 @@ def test_only_this_machine_is_served():
 # The command
 
 
-def test_the_command_prints_one_line_serves_and_ends_quietly(ctrl_c):
+def test_the_command_prints_one_line_serves_and_ends_quietly():
     command = [sys.executable, "-m", "chainrule", "explore", "--no-browser", "--lang", "ko"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         client = Client(process.stdout.readline().strip()).enter()

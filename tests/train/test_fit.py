@@ -441,7 +441,6 @@ def test_a_loss_of_several_numbers_says_so():
 # Ctrl-C
 
 
-@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("where", ["forward", "backward", "step"])
 def test_ctrl_c_waits_for_the_step_to_finish(where):
     def interrupt_in(call, at):
@@ -484,7 +483,6 @@ def test_ctrl_c_waits_for_the_step_to_finish(where):
     assert_same(weights(model), weights(whole))
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_does_not_wait():
     model = network()
     before = weights(model)

@@ -12,7 +12,6 @@ import pytest
 
 from .test_resume import EPOCHS, Training
 
-pytestmark = pytest.mark.usefixtures("ctrl_c")
 HOME = "chainrule"
 
 

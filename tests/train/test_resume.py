@@ -19,7 +19,6 @@ from chainrule.train.saved.packing import pack
 from chainrule.train.saved.recipe import Recipe
 
 EPOCHS, BATCHES = 3, 5
-pytestmark = pytest.mark.usefixtures("ctrl_c")
 
 
 def points(samples=38):
