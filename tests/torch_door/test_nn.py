@@ -227,3 +227,14 @@ def test_attention_with_dropout_shares_the_heads_of_keys_and_values_too(torch) -
     )
     with pytest.raises(RuntimeError, match="G a divisor of H"):
         attention(few[0], few[0][:, :3], few[0][:, :3], dropout_p=0.5, enable_gqa=True)
+
+
+def test_loaded_buffers_are_copies_and_converted_with_the_module(torch) -> None:
+    for source in (torch.nn.BatchNorm1d(2), door.nn.BatchNorm1d(2)):
+        layer = door.nn.BatchNorm1d(2)
+        layer.load_state_dict(source.state_dict())
+        source.running_mean.add_(5.0)
+        assert layer.running_mean.tolist() == [0.0, 0.0]
+    for converted in (layer.double(), layer.half(), layer.to(door.float64), layer.type(door.float32)):
+        assert converted.running_mean.dtype == converted.weight.dtype
+        assert converted.num_batches_tracked.dtype == door.int64
