@@ -14,7 +14,7 @@ from .parametrize import compute, computed
 def as_matrix(weight: Tensor, dim: int) -> Tensor:
     """Return a weight with its axis `dim` first and all others as one."""
     rest = [k for k in range(weight.dim()) if k != dim]
-    return weight.permute(dim, *rest).reshape(weight.shape[dim], -1)
+    return weight.permute(dim, *rest).reshape(weight.shape[dim], -1)  # type: ignore[no-any-return]
 
 
 def output_axis(module: Any) -> int:

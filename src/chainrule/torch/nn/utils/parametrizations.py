@@ -30,6 +30,9 @@ class _WeightNorm(Module):
 class _SpectralNorm(Module):
     """A weight divided by its largest singular value, which power iteration estimates; a vector by its norm."""
 
+    _u: Any
+    _v: Any
+
     def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
         super().__init__()
         if n_power_iterations <= 0:
