@@ -79,6 +79,9 @@ INDEXING = {
     "index_select": lambda t, a: a.index_select(1, a.argmax(1)),
     "embedding": lambda t, a: t.nn.functional.embedding(a.argmax(1), t.ones(5, 2)),
     "any": lambda t, a: (a > 0).any(1),
+    "norm": lambda t, a: (t.norm(a), t.linalg.vector_norm(a * 0, dim=1), t.linalg.norm(a, 3, 1)),
+    "count_nonzero": lambda t, a: t.count_nonzero(a.relu(), 1),
+    "isclose": lambda t, a: t.isclose(a, a.round(), 0.0, 0.2),
     "cross_entropy": lambda t, a: t.nn.functional.cross_entropy(a, a.argmax(1)),
 }
 

@@ -14,6 +14,7 @@ from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, floating, numpy_dtype, promoted, result_numpy
 from .face import faced
+from .values import is_mapped
 
 Face = Callable[..., Any]
 
@@ -314,7 +315,9 @@ def logit(input: Any, eps: float | None = None) -> Any:
 @faced
 def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Return where two tensors are nearly equal."""
-    return np.isclose(_plain(input), _plain(other), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    if not (is_mapped(input) or is_mapped(other)):
+        input, other = _plain(input), _plain(other)
+    return np.isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 @faced

@@ -14,6 +14,7 @@ from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, floating, numpy_dtype, promoted
 from .face import faced
+from .values import is_mapped
 
 
 class _Found(NamedTuple):
@@ -274,6 +275,8 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 @faced
 def count_nonzero(input: Any, dim: Any = None) -> Any:
     """Return how many elements are not zero."""
+    if is_mapped(input):
+        return np.count_nonzero(input, axis=axes(input, dim))
     return np.asarray(np.count_nonzero(plain(input), axis=axes(input, dim)))
 
 
@@ -429,7 +432,7 @@ def _shifted(size: Any, p: float) -> Any:
 
 def _rooted(total: Any, power: float) -> Any:
     zero = np.equal(total, 0)
-    if power < 0 or not np.any(plain(zero)):
+    if power < 0 or not (is_mapped(zero) or np.any(plain(zero))):
         return np.sqrt(total) if power == 0.5 else np.power(total, power)
     safe = np.where(zero, np.ones((), total.dtype), total)
     return np.where(zero, np.zeros((), total.dtype), np.sqrt(safe) if power == 0.5 else np.power(safe, power))

@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import mapped_in, running
 
 from .dtypes import DTYPES, default, dtype, numpy_dtype
 
@@ -13,6 +14,11 @@ from .dtypes import DTYPES, default, dtype, numpy_dtype
 def raw(x: Any) -> Any:
     """Return the engine value in a tensor; anything else unchanged."""
     return x._x if hasattr(x, "__chainrule__") and not isinstance(x, type) else x
+
+
+def is_mapped(x: Any) -> bool:
+    """Return whether a value holds the rows of a `vmap`, whose values cannot be looked at."""
+    return bool(running.maps) and mapped_in(x) is not None
 
 
 def _plain(x: Any) -> Any:
