@@ -1,7 +1,7 @@
 """Write each chapter's network as a page of the explorer: python docs/course/explorer_pages.py FOLDER
 
-For the site: FOLDER gets NAME.en.html and NAME.ko.html for every docs/course/nets/NAME.py. They need no server, and open
-with the numbers of the chapter, before any training.
+For the site: FOLDER gets NAME.en.html and NAME.ko.html for every docs/course/nets/NAME.py. They need no server, and
+open with the numbers of the chapter, before any training.
 """
 
 import importlib
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 TRAINED = {"neuron": 20, "flow": 40, "xor": 60, "everyday": 60}
 """How many training steps a page records; the others have nothing to train."""
 KEPT = {"flow": 3, "xor": 31, "everyday": 31}
-"""How many moments of the training can be looked at: the numbers of one take up to 200 kB, and readers download them."""
+"""How many moments of the training can be looked at: the numbers of one take up to 200 kB to download."""
 
 sys.path.insert(0, str(FOLDER))
 

@@ -43,7 +43,8 @@ def recording(session: Session, lang: str, most: int = MOST_FRAMES) -> dict[str,
         "opened": _all_open(session, lang),
         "frames": frames,
         "texts": pool.texts,
-        "charts": str(charts(session.moments, session.index, lang)),
+        "steps": len(session.moments) - 1,
+        "charts": str(charts(session.moments, None, lang)),  # one picture for every moment
         "rule": {"name": session.rule.name, "lr": session.rule.lr},
         "unknown": words["loss unknown"],
         "open": words["open block"],
@@ -85,6 +86,7 @@ def _frame(session: Session, k: int, lang: str, pool: _Pool) -> dict[str, Any]:
     run = session.run if k == session.index else Run(session.subject, session.moments[k].values, session.run)
     change = session.change if k == session.index else None
     return {
+        "step": k,
         "numbers": {**numbers_of(run), "charts": ""},
         "loss": known_loss(run, k, change, lang),
         "panels": {box.name: _panel(run, box, lang, pool) for box in run.boxes},
