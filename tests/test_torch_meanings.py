@@ -3,6 +3,7 @@
 The calls run in both libraries with the same arguments. `x`, `s`, `v`, `c` are arrays of 2, 2 (square), 1 and 3 axes.
 """
 
+import pickle
 import re
 import warnings
 from typing import Any
@@ -386,6 +387,7 @@ HINTS = {
 }
 UNCOMPARED = {
     *(
+        "zero_grad",
         "cholesky",
         "qr",
         "svd",
@@ -460,3 +462,34 @@ def test_a_function_of_numpy_and_a_name_of_nobody():
     with pytest.raises(AttributeError, match=r"no attribute 'nothing_like_it'$"):
         _ = x.nothing_like_it
     assert not hasattr(x, "__cuda_array_interface__")
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        *(("cr.softmax(x, dim=-1)", "axis"), ("cr.log_softmax(x, dim=1)", "axis"), ("cr.logsumexp(x, dim=1)", "axis")),
+        *(("cr.cat([x, x], dim=1)", "axis"), ("cr.stack([x, x], dim=1)", "axis"), ("cnp.sum(x, dim=0)", "axis")),
+        *(("cnp.mean(x, 0, keepdim=True)", "keepdims"), ("cr.softmax(x, dtype=np.float32)", "astype")),
+        *((f"cr.{name}(x, inplace=True)", "leave it out") for name in ("relu", "silu", "elu", "leaky_relu")),
+        *((f"F.{name}(x, inplace=True)", "leave it out") for name in ("relu", "mish", "dropout")),
+        *((f"nn.{name}(inplace=True)", "leave it out") for name in ("ReLU", "SiLU", "ELU", "Dropout")),
+        *(("nn.ReLU(True)", "leave it out"), ("nn.Dropout(0.5, True)", "leave it out")),
+        *(("nn.Linear(2, 3, device='cpu')", "leave it out"), ("nn.LSTM(2, 3, device='cpu')", "leave it out")),
+        *(("cr.tensor([1.0], device='cpu')", "leave it out"), ("cr.zeros(2, device='cpu')", "leave it out")),
+    ],
+)
+def test_a_keyword_of_pytorch_is_answered_with_what_to_write(call, step):
+    names = {"cr": cr, "nn": cr.nn, "F": functional, "cnp": cr.numpy, "np": np, "x": cr.tensor(ARRAYS["x"])}
+    with pytest.raises(TypeError, match=step):
+        eval(call, names)
+
+
+def test_other_unknown_keywords_keep_pythons_words_and_functions_can_be_pickled():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'foo'"):
+        cr.softmax(ARRAYS["x"], foo=1)
+    with pytest.raises(TypeError, match="missing 1 required"):
+        cr.relu()
+    for function in (cr.relu, cr.softmax, cr.stack, cr.zeros, functional.mish):
+        assert pickle.loads(pickle.dumps(function)) is function
+    with pytest.raises(AttributeError, match=r"write x\.grad = None"):
+        cr.tensor(1.0).zero_grad()

@@ -165,3 +165,37 @@ def test_checkpoints_compute_again() -> None:
     assert len(calls) == 3
     assert door.allclose(got[0], x.grad)
     assert door.allclose(got[1], layer.weight.grad)
+
+
+@pytest.mark.parametrize("name", ["door", "torch"])
+def test_gradcheck_is_pytorchs(torch, name) -> None:
+    lib = {"door": door, "torch": torch}[name]
+    check = lib.autograd.gradcheck
+    x = lib.tensor([[0.5, 2.0], [-1.0, 3.0]], dtype=lib.float64, requires_grad=True)
+    w = lib.tensor([1.0, 4.0], dtype=lib.float64, requires_grad=True)
+    assert check(lambda x, w: (x @ w, lib.sin(x)), (x, w)) is True
+    assert check(lambda x, n: x[0] * n, [x, 3], fast_mode=True) is True
+    assert check(lambda x: x.sum(), x, check_undefined_grad=False) is True
+
+    class Wrong(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+    with pytest.raises(RuntimeError, match="Jacobian mismatch for output 0 with respect to input 0"):
+        check(Wrong.apply, (x,))
+    assert check(Wrong.apply, (x,), raise_exception=False) is False
+    with pytest.raises(ValueError, match="at least one"):
+        check(lib.sin, (x.detach(),))
+
+
+def test_gradcheck_refuses_what_it_cannot_check() -> None:
+    x = door.tensor(1.0, requires_grad=True)
+    with pytest.raises(ValueError, match="expected float64"):
+        door.autograd.gradcheck(door.sin, (x,))
+    with pytest.raises(ValueError, match="check_forward_ad: only the backward pass"):
+        door.autograd.gradcheck(door.sin, (x.double(),), check_forward_ad=True)

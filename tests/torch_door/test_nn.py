@@ -209,3 +209,32 @@ def test_functional_calls_and_clipping() -> None:
     vector = door.nn.utils.parameters_to_vector(net.parameters())
     door.nn.utils.vector_to_parameters(vector * 0 + 7, net.parameters())
     assert net.weight.tolist() == [[7, 7]]
+
+
+def test_attention_with_dropout_shares_the_heads_of_keys_and_values_too(torch) -> None:
+    q, k = (np.random.default_rng(0).normal(size=(2, heads, 5, 3)) for heads in (4, 2))
+    attention = door.nn.functional.scaled_dot_product_attention
+    few = [door.tensor(x) for x in (q, k, k)]
+    many = [door.tensor(x) for x in (q, k.repeat(2, 1), k.repeat(2, 1))]
+    found = []
+    for inputs, settings in ((few, {"enable_gqa": True}), (many, {})):
+        door.manual_seed(0)
+        found.append(door.values_of(attention(*inputs, dropout_p=0.5, is_causal=True, **settings)))
+    np.testing.assert_allclose(*found)
+    theirs = torch.nn.functional.scaled_dot_product_attention(*map(torch.tensor, (q, k, k)), enable_gqa=True)
+    np.testing.assert_allclose(
+        door.values_of(attention(*few, dropout_p=1e-12, enable_gqa=True)), theirs.numpy(), atol=1e-9
+    )
+    with pytest.raises(RuntimeError, match="G a divisor of H"):
+        attention(few[0], few[0][:, :3], few[0][:, :3], dropout_p=0.5, enable_gqa=True)
+
+
+def test_loaded_buffers_are_copies_and_converted_with_the_module(torch) -> None:
+    for source in (torch.nn.BatchNorm1d(2), door.nn.BatchNorm1d(2)):
+        layer = door.nn.BatchNorm1d(2)
+        layer.load_state_dict(source.state_dict())
+        source.running_mean.add_(5.0)
+        assert layer.running_mean.tolist() == [0.0, 0.0]
+    for converted in (layer.double(), layer.half(), layer.to(door.float64), layer.type(door.float32)):
+        assert converted.running_mean.dtype == converted.weight.dtype
+        assert converted.num_batches_tracked.dtype == door.int64

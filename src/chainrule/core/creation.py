@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GradientError
+from .operands.keywords import explained
 from .random import source
 from .tensor import Tensor, value_of
 from .traces.capturing import captured_in, is_captured, running
@@ -15,6 +16,7 @@ from .traces.node import Leaf
 from .traces.tape import EAGER, check_differentiable
 
 
+@explained
 def tensor(a: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
     """Return a tensor with a copy of the data `a`: an array, a tensor, a number or nested lists.
 
@@ -119,16 +121,19 @@ def _new(name: str, make: Callable[..., Any], shape: Any, *rest: Any) -> Any:
         raise kind(f"{name}: {error} (got the shape {shape})") from None
 
 
+@explained
 def zeros(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
     """Return zeros of a shape, given as integers or as one tuple."""
     return _made(_new("zeros", np.zeros, _shape(shape), dtype), requires_grad)
 
 
+@explained
 def ones(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64) -> Tensor:
     """Return ones of a shape, given as integers or as one tuple."""
     return _made(_new("ones", np.ones, _shape(shape), dtype), requires_grad)
 
 
+@explained
 def full(shape: Any, fill_value: complex, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     """Return a tensor of a shape, filled with one value; float64, or complex128 for a complex value, by default."""
     if dtype is None:
@@ -136,11 +141,13 @@ def full(shape: Any, fill_value: complex, requires_grad: bool = False, dtype: An
     return _made(_new("full", np.full, shape, fill_value, dtype), requires_grad)
 
 
+@explained
 def arange(*limits: float, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     """Return the numbers of `np.arange(start, stop, step)`."""
     return _made(np.arange(*limits, dtype=dtype), requires_grad)
 
 
+@explained
 def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
     """Return standard normal numbers, from `generator` (a NumPy Generator) or the global one.
 
@@ -153,6 +160,7 @@ def randn(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, gen
     return _drawn("randn", "standard_normal", shape, requires_grad, dtype, generator)
 
 
+@explained
 def rand(*shape: Any, requires_grad: bool = False, dtype: Any = np.float64, generator: Any = None) -> Tensor:
     """Return numbers uniform in [0, 1), from `generator` (a NumPy Generator) or the global one.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
 from chainrule.rules.arrays.shape import swapaxes
 
 from . import functional
@@ -39,6 +40,7 @@ class MultiheadAttention(Module):
     (8, 4)
     """
 
+    @explained
     def __init__(
         self,
         embed_dim: int,
@@ -107,6 +109,7 @@ class TransformerBlock(Module):
     (3, 5, 8)
     """
 
+    @explained
     def __init__(
         self,
         embed_dim: int,

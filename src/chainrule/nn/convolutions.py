@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
+
 from . import functional
 from .functional.arguments import ints
 from .init import Generator, initial
@@ -19,6 +21,7 @@ class _Convolution(Module):
     function: ClassVar[Callable[..., Any]]
     axes: ClassVar[int]
 
+    @explained
     def __init__(
         self,
         in_channels: int,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.kinds import Constant
+from chainrule.core.operands.keywords import explained, hint
 from chainrule.core.operation import Array
 from chainrule.core.random import source
 
@@ -37,6 +38,7 @@ class DropoutMask(Constant, register=False):
         return mask(out, p, lambda: source(generator))
 
 
+@explained
 def dropout(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
     """Return `x` with each element set to zero with probability `p` and the others divided by 1 − p, keeping the mean.
 
@@ -66,9 +68,14 @@ class Dropout(Module):
     array([1., 1., 1.])
     """
 
+    @explained
     def __init__(self, p: float = 0.5, generator: Generator = None) -> None:
         super().__init__()
         check_probability("Dropout", p)
+        if isinstance(generator, bool):
+            raise TypeError(
+                f"Dropout: generator: got {generator}, expected a NumPy Generator or None{hint(['inplace'])}"
+            )
         self.p = float(p)
         self.generator = generator
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from chainrule.core.operands.keywords import hint
 from chainrule.core.traces.capturing import as_array
 from chainrule.core.traces.tape import check_real
 
@@ -82,5 +83,9 @@ def settings_of(what: str, function: Callable[..., Any], inputs: int, args: Any,
     try:
         return dict(inspect.Signature(parameters).bind(*args, **numpys_names(what, settings)).arguments)
     except TypeError as error:
-        names = ", ".join(p.name for p in parameters) or "none"
-        raise TypeError(f"{what}: {error} (its settings are {names})") from None
+        names = [p.name for p in parameters]
+        keys = [key for key in settings if key not in names and key not in _NUMPYS_NAMES]
+        if len(args) > len(parameters) and isinstance(args[-1], bool):
+            keys.append("inplace")
+        known = ", ".join(names) or "none"
+        raise TypeError(f"{what}: {error} (its settings are {known}){hint(keys)}") from None

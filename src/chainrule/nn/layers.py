@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
 from chainrule.core.random import source
 
 from . import functional
@@ -31,6 +32,7 @@ class Linear(Module):
     ValueError: Linear(4 → 3): expected [..., 4], got [2, 5]
     """
 
+    @explained
     def __init__(
         self,
         in_features: int,
@@ -70,6 +72,7 @@ class Embedding(Module):
     (1, 3, 4)
     """
 
+    @explained
     def __init__(
         self, num_embeddings: int, embedding_dim: int, generator: Generator = None, dtype: Any = np.float32
     ) -> None:
@@ -95,6 +98,7 @@ class Flatten(Module):
     (5, 64)
     """
 
+    @explained
     def __init__(self, *args: int, **settings: int) -> None:
         super().__init__()
         self.start_axis, self.end_axis = _span(*args, **numpys_names("Flatten", settings))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
 from chainrule.core.transforms.checkpoint import recomputing
 
 from . import functional
@@ -26,6 +27,7 @@ def _checked_eps(name: str, eps: float) -> float:
 class _OverLastAxes(Module):
     """The base of the normalisations over the last axes."""
 
+    @explained
     def __init__(self, normalized_shape: int | Sequence[int], eps: float, affine: bool, bias: bool, dtype: Any) -> None:
         super().__init__()
         name = type(self).__name__
@@ -61,6 +63,7 @@ class LayerNorm(_OverLastAxes):
     [[-1.0, 1.0]]
     """
 
+    @explained
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -84,6 +87,7 @@ class RMSNorm(_OverLastAxes):
     [[1.0, -1.0]]
     """
 
+    @explained
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -104,6 +108,7 @@ class _OverChannels(Module):
     axes: ClassVar[tuple[int, ...]] = ()
     """How many axes the input may have; if empty, any number from 2 on."""
 
+    @explained
     def __init__(self, channels: int, eps: float, affine: bool, dtype: Any) -> None:
         super().__init__()
         name = type(self).__name__
@@ -130,6 +135,7 @@ class GroupNorm(_OverChannels):
     (3, 4, 5)
     """
 
+    @explained
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype: Any = np.float32
     ) -> None:
@@ -165,6 +171,7 @@ class BatchNorm1d(_OverChannels):
 
     axes: ClassVar[tuple[int, ...]] = (2, 3)
 
+    @explained
     def __init__(
         self,
         num_features: int,

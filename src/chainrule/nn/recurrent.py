@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
 from chainrule.core.random import default_generator
 from chainrule.rules.arrays.join import Split, concatenate
 from chainrule.rules.elementary.trigonometric import tanh
@@ -51,6 +52,7 @@ class Recurrent(Module):
     states: ClassVar[int] = 1
     """How many arrays make up the state; the first is the output."""
 
+    @explained
     def __init__(
         self,
         input_size: int,
@@ -173,6 +175,7 @@ class RNN(Recurrent):
 
     gates = 1
 
+    @explained
     def __init__(self, *sizes: Any, nonlinearity: str = "tanh", **settings: Any) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity: expected 'tanh' or 'relu', got {nonlinearity!r}")

@@ -10,6 +10,7 @@ from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
 from chainrule.core.memory.alias import connect
 from chainrule.core.operands.foreign import joined
+from chainrule.core.operands.keywords import explained
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
@@ -116,6 +117,7 @@ def _as(dtype: Any, casting: str, arrays: Sequence[Array]) -> Sequence[Array]:
     return [astype(x, dtype) for x in found]
 
 
+@explained
 @implements(np.concatenate)
 def concatenate(
     arrays: Sequence[Array], axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
@@ -135,6 +137,7 @@ def concatenate(
     return Concatenate.apply(*arrays, axis=axis_of("concatenate", axis, arrays[0].ndim))
 
 
+@explained
 @implements(np.stack)
 def stack(arrays: Sequence[Array], axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Return arrays of one shape joined along a new axis, at position `axis` of the result.

@@ -14,6 +14,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from chainrule.core.facts import Complex
 from chainrule.core.kinds import Constant, General, Linear
 from chainrule.core.operands.foreign import numbers
+from chainrule.core.operands.keywords import hint
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import Tensor, value_of
@@ -50,7 +51,7 @@ def refuse(name: str, **settings: Array) -> None:
     """Raise a TypeError that names the first of NumPy's arguments that is given but not supported."""
     for key, value in settings.items():
         if key not in HINTS:
-            raise TypeError(f"{name}: got an unexpected argument {key!r}")
+            raise TypeError(f"{name}: got an unexpected argument {key!r}{hint([key])}")
         if value is not None and not (key == "where" and value is True):
             raise TypeError(f"{name}: {key}= is not supported; {HINTS[key]}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operands.foreign import numbers
+from chainrule.core.operands.keywords import hint
 from chainrule.core.operands.protocols import writers
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
@@ -42,7 +43,7 @@ class Options:
         """Return the reduction of `a` over `axis` with the options in `settings`."""
         unknown = settings.keys() - set(GIVEN)
         if unknown:
-            raise TypeError(f"{self.name}: got an unexpected argument {min(unknown)!r}")
+            raise TypeError(f"{self.name}: got an unexpected argument {min(unknown)!r}{hint([min(unknown)])}")
         given = {key: x for key, x in settings.items() if x is not None and x is not np._NoValue}
         if "mean" in given or ("initial" in given and self.join is None):
             raise TypeError(f"{self.name}: {'mean' if 'mean' in given else 'initial'}= is not supported; leave it out")

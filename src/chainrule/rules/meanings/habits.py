@@ -12,25 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.keywords import WORDS
 from chainrule.core.operands.meanings import caller, spreads, unpacks_two, warn
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import running
 from chainrule.core.traces.tape import EAGER
 
 from . import names as habits_names
-
-WORDS = {
-    "dim": "PyTorch's dim is called axis here",
-    "keepdim": "PyTorch's keepdim is called keepdims here",
-    "unbiased": "for PyTorch's unbiased=True write ddof=1, for False ddof=0",
-    "descending": "for the descending order write np.flip(np.sort(x, axis), axis)",
-    "stable": "for a stable order write kind='stable'",
-    "start_dim": "flatten gives one axis here; write x.reshape(...)",
-    "end_dim": "flatten gives one axis here; write x.reshape(...)",
-    "dims": "PyTorch's dims are called axis here",
-    "out": "use the returned value",
-}
-"""The equivalents of PyTorch's keywords."""
 
 
 def _numbered(values: Sequence[Any]) -> bool:

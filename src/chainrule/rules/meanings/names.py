@@ -96,6 +96,7 @@ NAMES = {
     "is_floating_point": "x.dtype.kind == 'f'",
     "requires_grad_": "chainrule.tensor(x, requires_grad=True)",
     "grad_fn": "x.node",
+    "zero_grad": "x.grad = None",
     "register_hook": "x.retain_grad(), after which x.grad holds the gradient",
     "new_zeros": "np.zeros(shape, x.dtype)",
     "new_ones": "np.ones(shape, x.dtype)",

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise
+from chainrule.core.operands.keywords import explained
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.elementary.error_function import erfc
 from chainrule.rules.elementary.exponential import exp
@@ -378,15 +379,16 @@ class Tanhshrink(Elementwise):
 
 
 sigmoid = Sigmoid.apply
-relu = Relu.apply
+relu = explained(Relu.apply, "relu")
 prelu = Prelu.apply
-silu = Silu.apply
-mish = Mish.apply
+silu = explained(Silu.apply, "silu")
+mish = explained(Mish.apply, "mish")
 logsigmoid = Logsigmoid.apply
 softsign = Softsign.apply
 tanhshrink = Tanhshrink.apply
 
 
+@explained
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     """Return `x` where positive, else `negative_slope * x`. Maas, Hannun, Ng: Rectifier nonlinearities … (2013).
 
@@ -396,6 +398,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return LeakyRelu.apply(x, negative_slope=float(negative_slope))
 
 
+@explained
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """Return `x` where positive, else `alpha * (exp(x) - 1)`. Clevert, Unterthiner, Hochreiter (2015).
 
@@ -405,6 +408,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     return Elu.apply(x, alpha=float(alpha))
 
 
+@explained
 def celu(x: Array, alpha: float = 1.0) -> Array:
     """Return `x` where positive, else `alpha * (exp(x / alpha) - 1)`: smooth for every `alpha`. Barron (2017).
 
@@ -416,6 +420,7 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     return Celu.apply(x, alpha=float(alpha))
 
 
+@explained
 def selu(x: Array) -> Array:
     """Return the self-normalising ELU: `elu(x, α)` times λ, the constants of Klambauer et al. (2017).
 
@@ -425,6 +430,7 @@ def selu(x: Array) -> Array:
     return Selu.apply(x)
 
 
+@explained
 def gelu(x: Array, approximate: str = "none") -> Array:
     """Return `x` times the standard normal CDF or, with "tanh", an approximation of it.
 
@@ -438,6 +444,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     return (Gelu if approximate == "none" else GeluTanh).apply(x)
 
 
+@explained
 def softplus(x: Array, beta: float = 1.0) -> Array:
     """Return `log(1 + exp(beta * x)) / beta`, without overflow for any `x`.
 
@@ -449,6 +456,7 @@ def softplus(x: Array, beta: float = 1.0) -> Array:
     return Softplus.apply(x, beta=float(beta))
 
 
+@explained
 def glu(x: Array, axis: int = -1) -> Array:
     """Split `x` into halves `a`, `b` along an axis and return `a * sigmoid(b)`. Dauphin et al. (2016).
 

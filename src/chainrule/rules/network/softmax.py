@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import General
+from chainrule.core.operands.keywords import explained
 from chainrule.core.operation import Array, case
 from chainrule.core.transforms.batch import along_axes
 from chainrule.kernels.suitable import LARGE, suitable
@@ -165,6 +166,7 @@ class LogSoftmax(General):
         return x_dot - np.sum(np.exp(y) * x_dot, axis=axis, keepdims=True)
 
 
+@explained
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return the logarithm of the sum of exponentials along `axis` (all axes by default), without overflow.
 
@@ -179,6 +181,7 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return LogSumExp.apply(x, axis=axis, keepdims=keepdims)
 
 
+@explained
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """Return non-negative weights that sum to 1 along `axis`; the shape is that of `x`.
 
@@ -193,6 +196,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     return Softmax.apply(x, axis=axis)
 
 
+@explained
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
     """Return the logarithm of `softmax(x, axis)`, accurate even where the softmax itself underflows.
 

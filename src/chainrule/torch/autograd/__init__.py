@@ -2,6 +2,7 @@
 
 from . import functional
 from .function import Function, FunctionCtx, once_differentiable
+from .gradcheck import GradcheckError, gradcheck
 from .gradients import backward, grad
 from .hooks import RemovableHandle
 from .modes import (
@@ -18,12 +19,14 @@ from .variable import Variable
 __all__ = [
     "Function",
     "FunctionCtx",
+    "GradcheckError",
     "RemovableHandle",
     "Variable",
     "backward",
     "enable_grad",
     "functional",
     "grad",
+    "gradcheck",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",

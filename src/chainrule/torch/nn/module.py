@@ -327,7 +327,7 @@ class Module:
                     parameter._x.convert(kind)
             for name, buffer in module._buffers.items():
                 if buffer is not None and buffer.is_floating_point():
-                    module._buffers[name] = buffer.to(target)
+                    module._buffers[name] = wrapped(buffer._x.astype(kind))
         return self
 
     def float(self) -> Self:
@@ -425,4 +425,4 @@ def _write(target: Tensor, array: Any) -> None:
     if isinstance(target._x, Engine) and target.requires_grad:
         target.data = wrapped(array.astype(target._x.dtype))
     else:
-        assign(target, "load_state_dict", array, unsafe=True)
+        assign(target, "load_state_dict", array.copy(), unsafe=True)

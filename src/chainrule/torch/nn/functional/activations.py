@@ -316,6 +316,8 @@ def scaled_dot_product_attention(
     if attn_mask is not None and is_causal:
         raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
     if dropout_p > 0:
+        if enable_gqa:
+            key, value = (_one_for_each_head(query, x) for x in (key, value))
         return _with_dropout(query, key, value, attn_mask, dropout_p, is_causal, scale)
     return _attention(query, key, value, attn_mask, is_causal, scale, enable_gqa)
 
@@ -325,6 +327,17 @@ def _attention(query: Any, key: Any, value: Any, mask: Any, causal: bool, scale:
     return functional.scaled_dot_product_attention(
         query, key, value, mask=mask, causal=causal, scale=scale, enable_gqa=enable_gqa
     )
+
+
+def _one_for_each_head(q: Any, x: Any) -> Any:
+    """Return keys or values `[..., G, M, d]` with each head repeated for its queries in q `[..., H, N, d]`."""
+    heads, groups = (each.shape[-3] if each.ndim > 2 else 0 for each in (q, x))
+    if groups == 0 or heads % groups:
+        raise RuntimeError(
+            f"scaled_dot_product_attention: enable_gqa: expected query [..., H, N, d] and key and value [..., G, M, d] "
+            f"with G a divisor of H, got {list(q.shape)} and {list(x.shape)}"
+        )
+    return x.repeat_interleave(heads // groups, -3)
 
 
 def _with_dropout(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, scale: Any) -> Any:

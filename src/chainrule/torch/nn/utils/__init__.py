@@ -1,6 +1,6 @@
-"""`torch.nn.utils`: clipping, parameters as one vector, sequences."""
+"""`torch.nn.utils`: clipping, parameters as one vector, parameters computed from others, sequences."""
 
-from . import rnn
+from . import parametrizations, parametrize, rnn
 from .gradients import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -9,6 +9,7 @@ from .gradients import (
     parameters_to_vector,
     vector_to_parameters,
 )
+from .norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm",
@@ -16,6 +17,12 @@ __all__ = [
     "clip_grad_value_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
