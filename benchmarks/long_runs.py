@@ -2,8 +2,8 @@
 
     python benchmarks/long_runs.py [--steps 100000] [eager compiled explorer fit watched]
 
-Each part runs a small network's steps; memory (resident set), threads and files are read at the first tenth
-and at every further tenth of the steps. The growth from the first tenth to the last is printed; more than 1 MB is marked.
+Each part runs a small network's steps; memory (resident set), threads and files are read at 10 %
+and at every further tenth of the steps. The growth from 10 % to the last is printed; more than 1 MB is marked.
 """
 
 import argparse

@@ -242,6 +242,7 @@ def test_the_explorer_pages_are_written(scripts, tmp_path):
     written = scripts("explorer_pages").write(tmp_path)
     assert len(written) == 2 * len(NETS)
     assert all("<html" in path.read_text(encoding="utf-8")[:200] for path in written)
+    assert max(path.stat().st_size for path in written) < 1.5e6
 
 
 def anchors(page):

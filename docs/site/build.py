@@ -68,11 +68,13 @@ def build(out: Path, work: Path) -> None:
     _say("sources", began)
     _versions(out, version)
     shutil.rmtree(out / version, ignore_errors=True)
+    drawn = _explorers(work / "explorer")
     running = [_sphinx(work / lang, out / version / lang, lang, version, locale) for lang in LANGUAGES]
-    codes = [process.wait() for process in running]
+    codes = [process.wait() for process in (drawn, *running)]
     if any(codes):
         raise SystemExit("the site has errors: see above")
     for lang in LANGUAGES:
+        _take_explorers(work / "explorer", out / version / lang / "course" / "explorer", lang)
         (out / version / lang / "_static" / "versions.js").write_text(
             f"window.siteVersions = {(out / 'versions.json').read_text(encoding='utf-8')};\n", encoding="utf-8"
         )
@@ -101,6 +103,21 @@ def _compiled_locale(folder: Path) -> Path:
     with source.open(encoding="utf-8") as po, target.open("wb") as mo:
         write_mo(mo, read_po(po, locale="ko"))
     return folder
+
+
+def _explorers(folder: Path) -> subprocess.Popen[bytes]:
+    """Begin to write the recordings of the course's networks: NAME.LANGUAGE.html."""
+    shutil.rmtree(folder, ignore_errors=True)
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, ROOT / "docs" / "course" / "explorer_pages.py", folder]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+
+
+def _take_explorers(source: Path, target: Path, lang: str) -> None:
+    """Copy the recordings in a language; the name of a page is the same in both."""
+    target.mkdir(parents=True, exist_ok=True)
+    for page in source.glob(f"*.{lang}.html"):
+        shutil.copyfile(page, target / page.name.replace(f".{lang}.", "."))
 
 
 def _sphinx(source: Path, target: Path, lang: str, version: str, locale: Path) -> subprocess.Popen[bytes]:

@@ -3,19 +3,30 @@
 import re
 import shutil
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 
 import gallery
 import reference
 from contents import DOCS, ROOT, Section, anchors, page_at, relinked, sections, source_of, with_note
-from pages import units_of
+from pages import outside_code, title_of, units_of
 from texts import words
 
 import rules
 
 _LANGUAGE_LINK = re.compile(r"(?: · | |^)\(?\[(?:English|한국어)\]\([^)]*\)\)?", re.MULTILINE)
 """A link to the same page in the other language: the site has a switch for that."""
+_NET = re.compile(r"^\[([^\]]+)\]\(\.\./nets/(\w+)\.py\)(.*(?:\n.*\S.*)*)", re.MULTILINE)
+"""The paragraph of a chapter that links the program of its network."""
+_FRAME = """<a href="{page}">{label}</a>{rest}
+
+```{{raw}} html
+<iframe class="site-explorer" src="{page}" title="{title}" loading="lazy"></iframe>
+```
+
+<a href="{page}">{open}</a> · {said}
+"""
 
 
 class Stage:
@@ -108,13 +119,42 @@ def _course(to: Stage) -> bool:
     for path in paths:
         page = page_at(path.relative_to(ROOT).as_posix())
         assert page is not None
-        text = _LANGUAGE_LINK.sub("", path.read_text(encoding="utf-8"))
+        text = with_explorer(_LANGUAGE_LINK.sub("", path.read_text(encoding="utf-8")), to.lang)
         to.write(page, to.linked(text, path.relative_to(ROOT).as_posix(), page))
         chapters += [page] * (page != "course/index")
     if chapters:
         index = to.folder / "course" / "index.md"
         index.write_text(index.read_text(encoding="utf-8") + _toctree(chapters), encoding="utf-8")
     return bool(chapters)
+
+
+def with_explorer(text: str, lang: str) -> str:
+    r"""Return a chapter with the recording of its network below the paragraph that links the network's program.
+
+    >>> print(with_explorer("# 2. One\n\n[Open it](../nets/neuron.py): change x.\n", "en"))  # doctest: +ELLIPSIS
+    # 2. One
+    <BLANKLINE>
+    <a href="explorer/neuron.html">Open it</a>: change x.
+    <BLANKLINE>
+    ```{raw} html
+    <iframe class="site-explorer" src="explorer/neuron.html" title="2. One: explorer" loading="lazy"></iframe>
+    ```
+    ...
+    """
+    say = words(lang)
+
+    def framed(match: re.Match[str]) -> str:
+        label, name, rest = match.groups()
+        return _FRAME.format(
+            page=f"explorer/{name}.html",
+            label=label,
+            rest=rest,
+            title=escape(say("explorer of", chapter=title_of(text))),
+            open=say["explorer open"],
+            said=say("explorer said", program=f"[{name}.py](../nets/{name}.py)", name=name),
+        ).rstrip("\n")
+
+    return outside_code(text, _NET, framed)
 
 
 def _nothing_is_missing(to: Stage) -> None:

@@ -73,6 +73,14 @@ TEXTS: Texts = {
     },
     "page": {"en": "page", "ko": "페이지"},
     "names": {"en": "names", "ko": "이름"},
+    "explorer of": {"en": "{chapter}: explorer", "ko": "{chapter}: 탐색기"},
+    "explorer open": {"en": "Open in its own page", "ko": "새 페이지에서 열기"},
+    "explorer said": {
+        "en": "This is a recording: you can step through both passes and, where the network was trained, through its "
+        "training. To change numbers or train it yourself, download {program} and run `python {name}.py`.",
+        "ko": "녹화 화면입니다. 두 패스를 한 단계씩 따라갈 수 있고, 학습한 신경망이면 학습 과정도 볼 수 있습니다. "
+        "숫자를 바꾸거나 직접 학습시키려면 {program} 파일을 내려받아 `python {name}.py ko`를 실행하십시오.",
+    },
     "see rule": {"en": "[Its rules]({link})", "ko": "[규칙]({link})"},
 }
 

@@ -47,6 +47,7 @@ def chain(x: Any, steps: int = LONG) -> Any:
     return x
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_operations() -> None:
     assert 10 * sys.getrecursionlimit() < LONG
     np.testing.assert_allclose(cr.grad(chain)(1.0), 1.00001**LONG)
@@ -73,6 +74,7 @@ def test_an_unused_chain_is_dropped_without_recursion() -> None:
     del y
 
 
+@pytest.mark.slow
 def test_a_value_used_100_000_times() -> None:
     x = cr.tensor(2.0, requires_grad=True)
     total: Any = 0.0
@@ -128,6 +130,7 @@ RUNS: dict[str, Callable[[Any], Any]] = {
     "an error": lambda x: refused(x),
     "in place": lambda x: written(x),
 }
+QUICK = ("backward", "jvp of grad")
 
 
 def retained(x: Any) -> None:
@@ -148,7 +151,10 @@ def written(x: Any) -> None:
         loss.backward()
 
 
-@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize(
+    "run",
+    [pytest.param(run, id=name, marks=[] if name in QUICK else [pytest.mark.slow]) for name, run in RUNS.items()],
+)
 def test_nothing_is_left_behind(run: Callable[[Any], Any], traced_memory: None) -> None:
     def once() -> None:
         x = cr.tensor(np.ones(ROWS), requires_grad=True)

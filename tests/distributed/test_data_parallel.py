@@ -88,6 +88,7 @@ def test_two_ranks_are_one_process_with_the_whole_batch(two, name):
     assert_close(two[name][0], expected, tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "fewer_samples_than_ranks"])
 def test_so_are_three(three, name):
     expected = json.loads(json.dumps(ranks.TASKS[name](None)))
@@ -131,6 +132,7 @@ def test_a_run_that_is_gone_on_with_is_the_whole_run_to_the_bit(two):
         assert gone_on == whole
 
 
+@pytest.mark.slow
 def test_any_number_of_ranks_goes_on(tmp_path):
     (whole, _) = results(2, tmp_path, "save_in_the_middle")["save_in_the_middle"]
     alone = json.loads(json.dumps(ranks.resume(None, tmp_path)))
@@ -151,6 +153,7 @@ def test_any_number_of_ranks_goes_on(tmp_path):
         ("hangs", "has waited for the others for 2 s at a step"),
     ],
 )
+@pytest.mark.slow
 def test_the_end_of_one_rank_ends_the_job(tmp_path, name, says):
     code, text, seconds = launch(2, PROGRAM, tmp_path, name)
     assert code != 0

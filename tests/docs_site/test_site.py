@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 PAGES = (
     *("en/index.html", "ko/index.html", "ko/training.html", "en/explain.html", "en/rules/network-softmax.html"),
     *("en/api/chainrule.nn.html", "ko/gallery/xor.html", "ko/backpropagation.html"),
+    "ko/course/07-flow.html",
 )
 SECONDS = 15
 
@@ -135,3 +136,52 @@ def test_a_printed_page_has_no_navigation(tab, version):
     tab.emulate_media(media="print")
     assert not tab.locator(".bd-header").first.is_visible()
     assert tab.locator("h1").first.is_visible()
+
+
+# The explorer in the chapters of the course
+
+
+def recordings(version):
+    """Each chapter with a recording: the chapter, the recording, the title of its frame."""
+    for chapter in sorted(version.glob("*/course/*.html")):
+        for src, title in re.findall(
+            r'<iframe class="site-explorer" src="([^"]+)" title="([^"]+)"', chapter.read_text(encoding="utf-8")
+        ):
+            yield chapter, chapter.parent / src, title
+
+
+def test_every_chapter_shows_the_recording_of_its_network(version):
+    found = [*recordings(version)]
+    assert len({chapter for chapter, _, _ in found}) == len(found) == 20
+    assert {page for _, page, _ in found} == {*version.glob("*/course/explorer/*.html")}
+    for chapter, page, title in found:
+        text = chapter.read_text(encoding="utf-8")
+        assert len(re.findall(rf'href="explorer/{page.name}"', text)) == 2, chapter
+        assert re.search(rf"<h1>{re.escape(title.rpartition(': ')[0])}", text), title
+        assert page.stat().st_size < 1.5e6, page
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1200, "light")])
+def test_the_recording_in_a_chapter_can_be_stepped_through(chromium, version, width, scheme):
+    # an emulated scheme would reach into the frame; without one, a frame follows the page that it is in
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme="null")
+    page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+    page.add_init_script(f"localStorage.mode = localStorage.theme = '{scheme}'")  # the switch of the site
+    page.goto((version / "ko" / "course" / "02-one-neuron.html").as_uri())
+    frame = page.locator("iframe.site-explorer")
+    frame.scroll_into_view_if_needed()
+    inside = page.frame_locator("iframe.site-explorer")
+    assert "0.5" in inside.locator("main").inner_text()  # w of the chapter, not the trained one
+    before = inside.locator("main").inner_text()
+    inside.get_by_role("button", name="순전파", exact=True).click()
+    assert inside.locator("main").inner_text() != before
+    assert frame.bounding_box()["height"] == 560
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    red = int(re.search(r"\d+", inside.locator("body").evaluate("e => getComputedStyle(e).backgroundColor"))[0])
+    assert (red < 128) == (scheme == "dark")
+    context.close()
+    assert not problems

@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.explore.export import recorded
 from chainrule.explore.page.assets import script, sheet
 from chainrule.explore.server.http import Server
 from chainrule.explore.server.hub import Hub
@@ -341,6 +342,20 @@ def test_a_recording_steps_links_and_scrubs_without_python(recording):
     page.page.locator('[data-pass="forward"][data-for="a1"]').click()
     page.settle()
     assert page.button("a1").get_attribute("aria-pressed") == "true"
+
+
+def test_a_recording_of_some_moments_names_their_training_steps(page, tmp_path):
+    explorer = explored()
+    explorer.session.train(6)
+    explorer.session.time(0)
+    (tmp_path / "walk.html").write_text(recorded(explorer.session, "en", most=3), encoding="utf-8")
+    page.open((tmp_path / "walk.html").as_uri())
+    slider = page.page.get_by_role("slider", name="Time", exact=True)
+    for k, step in enumerate((0, 3, 6)):
+        slider.fill(str(k))
+        page.settle()
+        assert slider.get_attribute("aria-valuetext") == f"training step {step} of 6"
+    assert "of 6" not in page.page.locator("[data-charts]").inner_text()  # no mark that stays at one step
 
 
 def test_a_recording_says_that_changing_needs_python(recording):

@@ -139,6 +139,7 @@ def test_the_hessian_of_a_small_network_is_symmetric():
     np.testing.assert_allclose(left, right, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_columns_are_made_block_by_block():
     windows = Windows.of((5, 5), padding=2)
     x, w = np.ones((8, 16, 48, 48), np.float32), np.ones((16, 16, 5, 5), np.float32)

@@ -1,5 +1,7 @@
 """Every law holds for every operation: a record that is added is tested by being there."""
 
+from typing import Any
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,17 @@ EVALUATED = 0.8
 """The least share of formulas that are evaluated and not only read."""
 
 
-@pytest.mark.parametrize(("operation", "law"), PAIRS, ids=[f"{op}-{law.replace(' ', '_')}" for op, law in PAIRS])
+SLOW = "a float64 gradient has float64's accuracy"
+
+
+def cases() -> list[Any]:
+    """Every pair; the law that measures with many evaluations is in the slow half."""
+    marks = [[pytest.mark.slow] if law == SLOW else [] for _, law in PAIRS]
+    names = [f"{op}-{law.replace(' ', '_')}" for op, law in PAIRS]
+    return [pytest.param(*pair, id=name, marks=mark) for pair, name, mark in zip(PAIRS, names, marks, strict=True)]
+
+
+@pytest.mark.parametrize(("operation", "law"), cases())
 def test_law(operation: str, law: str) -> None:
     # A property inside the test: one decorated function for thousands of parameters nests Hypothesis's settings once
     # for each, until Python's stack ends.

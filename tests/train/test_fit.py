@@ -496,3 +496,19 @@ def test_a_second_ctrl_c_does_not_wait():
     with pytest.raises(KeyboardInterrupt):
         fit(model, stuck, optim.SGD(model.parameters(), lr=0.1), DataLoader(points(), batch_size=16))
     assert_same(weights(model), before)
+
+
+def test_validation_is_what_evaluate_measures_to_the_bit():
+    model, x, y = nn.Linear(5, 3), np.random.default_rng(0).normal(size=(600, 5)), np.arange(600) % 3
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    row = fit(model, nn.CrossEntropyLoss(), optimizer, [(x, y)], epochs=1, validation=(x, y)).last
+    found = cr.train.evaluate(model, nn.CrossEntropyLoss(), (x, y))
+    assert (row["val_loss"], row["val_accuracy"]) == (found["loss"], found["accuracy"])
+
+
+def test_validation_takes_sequences_of_several_lengths():
+    rng = np.random.default_rng(0)
+    of_lengths = [(a := rng.normal(size=(4, length, 2)), a) for length in (3, 5)]
+    model = nn.Linear(2, 2)
+    row = fit(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1), of_lengths, 1, validation=of_lengths).last
+    assert np.isfinite(row["val_loss"])

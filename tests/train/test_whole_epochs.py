@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import data, nn, optim
 from chainrule.compile.walk import Walk
 from chainrule.data import StratifiedSampler, WeightedSampler
-from chainrule.train import Callback, History, NonFiniteError, fit, load, save
+from chainrule.doctor import GradientBoard, GradientWatch
+from chainrule.train import Callback, History, NonFiniteError, SaveCheckpoint, TensorBoard, fit, load, save
 
 pytest.importorskip("llvmlite", reason="machine code: pip install '.[fast]'")
 
@@ -235,3 +238,165 @@ def test_a_step_that_fails_draws_as_a_single_one(compile: Any, monkeypatch: pyte
         found += [v.tobytes() for v in model.state_dict().values()] + [float(cr.rand(1)[0])]
     half = len(found) // 2
     assert found[:half] == found[half:]
+
+
+class Now(Callback):
+    """Acts after some steps only: it notes them, and changes the learning rate and the weights."""
+
+    def __init__(self, model: Any, optimizer: Any, wanted: set[int]) -> None:
+        self.model, self.optimizer, self.wanted = model, optimizer, sorted(wanted)
+        self.noted: list[tuple[int, int, int, float, float]] = []
+
+    def next_step(self, run: Any) -> int | None:
+        return next((step for step in self.wanted if step > run.step), None)
+
+    def on_batch_end(self, run: Any) -> None:
+        if run.step not in self.wanted:
+            return
+        self.noted.append((run.step, run.epoch, run.batch, run.batch_loss, run.grad_norm))
+        self.optimizer.param_groups[0]["lr"] *= 0.9
+        self.model.load_state_dict({k: 0.99 * v for k, v in self.model.state_dict().items()})
+
+
+@settings(max_examples=15, deadline=None)
+@given(wanted=st.sets(st.one_of(st.integers(1, 44), st.integers(1, 12)), max_size=6), failing=st.booleans())
+def test_a_wanted_step_is_taken_by_itself_between_slices(wanted: set[int], failing: bool) -> None:
+    found = []
+    for asks in (False, True):
+        made = parts("numbers")
+        now = Now(made[0], made[2], wanted)
+        if failing:
+            made[3].dataset.arrays[0][made[3]._order(0)[75]] = 1e200  # the tenth batch of the first epoch
+        try:
+            found.append([run(made, False, callbacks=[now, *([Asks()] if asks else [])])])
+        except NonFiniteError as error:
+            found.append([([str(error)], list(made[0].state_dict().values()), made[3].state_dict())])
+        found[-1].append(now.noted)
+    assert found[0][1] == found[1][1]
+    assert [step for step, *_ in found[0][1]] == sorted(step for step in wanted if not failing or step < 10)
+    assert_same(found[0][0], found[1][0])
+
+
+def test_few_wanted_steps_leave_the_others_in_slices(taken: list[int]) -> None:
+    made = parts()
+    now = Now(made[0], made[2], {15, 16, 33})
+    run(made, False, callbacks=[now])
+    assert sum(taken) == 4 * 10 - 1 - 2  # step 33 is the smaller last batch of an epoch anyway
+    assert [step for step, *_ in now.noted] == [15, 16, 33]
+
+
+def test_the_watch_sees_what_it_sees_at_single_steps(taken: list[int]) -> None:
+    found = []
+    for asks in (False, True):
+        watch = GradientWatch(after=14, steps=3, every=9, warn=False)
+        result = run(parts(), False, callbacks=[watch, *([Asks()] if asks else [])])
+        assert watch.diagnosis is not None
+        found.append((result, watch.history, watch.verdicts(), watch.asked, watch.seen))
+    assert [step for step, *_ in found[0][1]] == [1, 9, 18, 27, 36]
+    assert found[0][1:] == found[1][1:]
+    assert found[0][3:] == (14, 44)
+    assert sum(taken) > 30
+    assert_same(found[0][0], found[1][0])
+
+
+def test_checkpoints_in_the_middle_of_an_epoch_fall_on_the_same_batches(tmp_path: Any, taken: list[int]) -> None:
+    found = []
+    for asks in (False, True):
+        saved: list[tuple[int, int, int]] = []
+
+        class Kept(SaveCheckpoint):
+            def write(self, path: Any, run: Any, **meta: Any) -> None:
+                super().write(path, run, **meta)
+                saved.append((run.step, run.epoch, run.batch))  # noqa: B023
+
+        path = tmp_path / f"{asks}.safetensors"
+        keep = Kept(path, every=None, every_batches=7)
+        result = run(parts(), False, callbacks=[keep, *([Asks()] if asks else [])])
+        again, history = parts(), History()
+        meta = load(path, again[0], again[2], again[3], history=history).meta
+        found.append(
+            (result, saved, meta["epoch"], meta["batch"], [v.tobytes() for v in again[0].state_dict().values()])
+        )
+    assert [step for step, *_ in found[0][1]] == [7, 14, 21, 28, 35, 42]
+    assert found[0][1:] == found[1][1:]
+    assert sum(taken) > 20
+    assert_same(found[0][0], found[1][0])
+
+
+def test_batches_since_the_last_checkpoint_count_over_the_end_of_an_epoch(tmp_path: Any) -> None:
+    made = parts()
+    path = tmp_path / "part.safetensors"
+    run(made, False, epochs=2, callbacks=[SaveCheckpoint(path, every=None, every_batches=15)])
+    assert (load(path).meta["epoch"], load(path).meta["batch"]) == (2, 4)
+
+
+def test_a_checkpoint_by_the_clock_is_looked_at_between_slices(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, taken: list[int]
+) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("chainrule.train.callbacks.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("chainrule.compile.walk.SLICE", 1e-9)  # one step each
+    saves = []
+    keep = SaveCheckpoint(tmp_path / "part.safetensors", every=None, every_seconds=5)
+    monkeypatch.setattr(keep, "write", lambda path, run, **meta: saves.append(run.step))
+    run(parts(), False, callbacks=[keep])
+    assert sum(taken) > 20
+    assert len(saves) > 3
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_tensorboard_asks_for_steps_only_for_the_numbers_of_batches(
+    batches: bool, tmp_path: Any, taken: list[int]
+) -> None:
+    run(parts(), False, callbacks=[TensorBoard(tmp_path, batches=batches)])
+    assert sum(taken) == (0 if batches else 4 * 10 - 1)
+
+
+def test_the_board_measures_at_the_same_steps(tmp_path: Any, taken: list[int]) -> None:
+    found = []
+    for asks in (False, True):
+        board = GradientBoard(tmp_path / str(asks), every=13, batches=1)
+        found.append(run(parts(), False, callbacks=[board, *([Asks()] if asks else [])]))
+        assert board.seen == 44
+    assert sum(taken) > 30
+    assert_same(*found)
+
+
+def test_an_overridden_hook_outweighs_what_a_base_class_asks_for(taken: list[int]) -> None:
+    class Printer(Now):
+        seen = 0
+
+        def on_batch_end(self, run: Any) -> None:
+            super().on_batch_end(run)
+            self.seen += 1
+
+    made = parts()
+    printer = Printer(made[0], made[2], {20})
+    run(made, False, callbacks=[printer])
+    assert not taken
+    assert printer.seen == 44
+
+
+def test_a_callback_of_another_class_gets_every_step(taken: list[int]) -> None:
+    class Other:
+        def __init__(self) -> None:
+            self.events: list[str] = []
+
+        def __getattr__(self, name: str) -> Any:
+            if not name.startswith("on_"):
+                raise AttributeError(name)
+            return lambda run: self.events.append(name)
+
+    other = Other()
+    run(parts(), False, callbacks=[other])
+    assert not taken
+    assert other.events.count("on_batch_end") == 44
+
+
+def test_a_next_step_that_is_no_number_is_named() -> None:
+    class Wrong(Callback):
+        def next_step(self, run: Any) -> Any:
+            return "soon"
+
+    with pytest.raises(TypeError, match=r"Wrong\.next_step returned 'soon'; expected the number of a step"):
+        run(parts(), False, callbacks=[Wrong()])

@@ -14,15 +14,18 @@ MOST = 60
 """The most moments in a picture; of more, so many at equal distances."""
 
 
-def charts(moments: Sequence[Moment], index: int, lang: str) -> Markup:
-    """Return the loss curve, the heat map of the norms, and what the doctor found; nothing before the first step."""
+def charts(moments: Sequence[Moment], index: int | None, lang: str) -> Markup:
+    """Return the loss curve, the heat map of the norms, and what the doctor found; nothing before the first step.
+
+    The curve marks the loss of the moment `index`; None marks none.
+    """
     if len(moments) < 2:
         return _findings(moments, lang)
     words = Words(TEXT, lang)
     count = min(len(moments), MOST)
     shown = sorted({round(k * (len(moments) - 1) / (count - 1)) for k in range(count)})
     losses = [moments[k].loss for k in shown]
-    level = (words("time said", k=index, n=len(moments) - 1), moments[index].loss)
+    level = None if index is None else (words("time said", k=index, n=len(moments) - 1), moments[index].loss)
     names = list(moments[0].norms)
     rows = [[moments[k].norms.get(name, float("nan")) for k in shown] for name in names]
     return join(

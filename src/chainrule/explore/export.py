@@ -23,16 +23,16 @@ MOST_TEXT = 4_000_000
 """About how many characters the panels of a file may have: of a large network fewer moments are kept."""
 
 
-def recorded(session: Session, lang: str) -> str:
-    """Return a page with what was recorded, which needs nothing else."""
-    return recorded_page(lang, recording(session, lang))
+def recorded(session: Session, lang: str, most: int = MOST_FRAMES) -> str:
+    """Return a page with what was recorded, which needs nothing else; it keeps `most` moments, evenly spaced."""
+    return recorded_page(lang, recording(session, lang, most))
 
 
-def recording(session: Session, lang: str) -> dict[str, Any]:
+def recording(session: Session, lang: str, most: int = MOST_FRAMES) -> dict[str, Any]:
     """Return the drawing, the moments of the training with their panels, and the LaTeX of the derivation."""
     words, pool = Words(TEXT, lang), _Pool()
     first = _frame(session, session.index, lang, pool)
-    room = max(1, min(MOST_FRAMES, MOST_TEXT // max(pool.size, 1)))
+    room = max(1, min(most, MOST_TEXT // max(pool.size, 1)))
     kept = sorted({*_spread(len(session.moments), room), session.index})
     frames = [first if k == session.index else _frame(session, k, lang, pool) for k in kept]
     return {
@@ -43,7 +43,8 @@ def recording(session: Session, lang: str) -> dict[str, Any]:
         "opened": _all_open(session, lang),
         "frames": frames,
         "texts": pool.texts,
-        "charts": str(charts(session.moments, session.index, lang)),
+        "steps": len(session.moments) - 1,
+        "charts": str(charts(session.moments, None, lang)),  # one picture for every moment
         "rule": {"name": session.rule.name, "lr": session.rule.lr},
         "unknown": words["loss unknown"],
         "open": words["open block"],
@@ -85,6 +86,7 @@ def _frame(session: Session, k: int, lang: str, pool: _Pool) -> dict[str, Any]:
     run = session.run if k == session.index else Run(session.subject, session.moments[k].values, session.run)
     change = session.change if k == session.index else None
     return {
+        "step": k,
         "numbers": {**numbers_of(run), "charts": ""},
         "loss": known_loss(run, k, change, lang),
         "panels": {box.name: _panel(run, box, lang, pool) for box in run.boxes},

@@ -8,6 +8,10 @@ TEXT: Texts = {
         "en": "Walk through both passes one operation at a time, change any number, and see what follows.",
         "ko": "두 패스를 연산 하나씩 따라가고, 아무 숫자나 바꿔 보고, 무엇이 달라지는지 확인하십시오.",
     },
+    "lead recorded": {
+        "en": "Walk through both passes one operation at a time, and read where every number comes from.",
+        "ko": "두 패스를 연산 하나씩 따라가며, 숫자마다 어디에서 왔는지 확인하십시오.",
+    },
     # Steps
     "passes": {"en": "The two passes", "ko": "순전파와 역전파"},
     "Forward": {"en": "Forward", "ko": "순전파"},

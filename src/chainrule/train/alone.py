@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .batches import Batch, batches
 from .callbacks import Run
-from .evaluation import Score, evaluate
+from .evaluation import Score, measure
 from .interrupt import WholeSteps
 
 T = TypeVar("T")
@@ -72,8 +72,8 @@ class Alone:
         return score.means()
 
     def evaluate(self, model: Any, loss: Any, data: Any) -> dict[str, Any]:
-        """Measure a model on data; return at least `loss` and, with classes, `accuracy`."""
-        return evaluate(model, loss, data)
+        """Measure a model on data; return `loss` and, with classes, `accuracy`."""
+        return measure(model, loss, data)
 
     def agreed(self, value: T) -> T:
         """Return the first process's value."""

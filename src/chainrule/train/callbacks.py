@@ -21,7 +21,8 @@ from .saved.saving import save
 class Run:
     """A training run as its callbacks see it, and the state that `fit` keeps up to date.
 
-    `epoch` and `batch` count from 1; `batch_loss` and `grad_norm`, before clipping, are those of the last step.
+    `epoch` and `batch` count from 1, and so does `step`, which goes on counting from epoch to epoch, from the start of
+    this `fit`; `batch_loss` and `grad_norm`, before clipping, are those of the last step.
     """
 
     model: Any
@@ -33,6 +34,7 @@ class Run:
     epochs: int
     epoch: int = 0
     batch: int = 0
+    step: int = 0
     batch_loss: float = float("nan")
     grad_norm: float = float("nan")
     stopping: bool = False
@@ -53,6 +55,17 @@ class Callback:
     If several processes train together (`chainrule.distributed`), a callback runs only in the first of them, so that
     nothing is printed or written twice. With `every_rank = True` it runs in each, which is required of callbacks that
     change the model or the optimiser, or end the training.
+
+    A callback with `on_batch_end` has every step taken by itself, which keeps `fit` from taking many in one call. One
+    that acts only now and then defines `next_step` as well:
+
+    >>> class EveryHundredth(Callback):
+    ...     def next_step(self, run):
+    ...         return (run.step // 100 + 1) * 100
+    ...
+    ...     def on_batch_end(self, run):
+    ...         if run.step % 100 == 0:
+    ...             print(run.step, run.batch_loss)
     """
 
     every_rank = False
@@ -61,7 +74,19 @@ class Callback:
         """Called once, before the first epoch."""
 
     def on_batch_end(self, run: Run) -> None:
-        """Called after each step, whose last batch is `run.batch`."""
+        """Called after each step, whose last batch is `run.batch`; `next_step` says which of them are needed."""
+
+    def next_step(self, run: Run) -> int | None:  # noqa: ARG002
+        """Return the next step, as `run.step` counts, after which `on_batch_end` must be called; None for none so far.
+
+        `fit` may take the steps before it in one call. It asks again after every such call, about twenty times a
+        second, so a callback that goes by the clock returns None until the time is up, and then `run.step + 1`.
+
+        `on_batch_end` is still called after every step that was taken by itself, so it checks whether it is due. A
+        class that overrides `on_batch_end` without `next_step` is called after every step, whatever its base class
+        returns.
+        """
+        return None
 
     def on_epoch_end(self, run: Run) -> None:
         """Called once the row of an epoch is in `run.history.last`."""
@@ -251,15 +276,22 @@ class SaveCheckpoint(Callback):
                 f"could not go on there; pass a DataLoader, or save by epochs alone"
             )
 
+    def next_step(self, run: Run) -> int | None:
+        """Return the step by which `every_batches` will have passed, or the very next one if `every_seconds` have."""
+        self._count(run)
+        if self._is_due():
+            return run.step + 1
+        return None if self.every_batches is None else run.step + self.every_batches - self._batches
+
     def on_batch_end(self, run: Run) -> None:
         """Save, if due; after an epoch's last batch, wait for the epoch's end."""
-        self._batches += run.batch - self._seen
-        self._seen = run.batch
+        self._count(run)
         if self._is_due() and run.loader.batches_left:
             self._save(run, {"epoch": run.epoch, "batch": run.batch, "loss": run.batch_loss})
 
     def on_epoch_end(self, run: Run) -> None:
         """Save, if this epoch is due."""
+        self._count(run)
         self._seen = 0
         row = run.history.last
         if self.monitor is not None:
@@ -279,6 +311,10 @@ class SaveCheckpoint(Callback):
     def not_written(self, error: Exception) -> None:
         """Warn that a checkpoint could not be written; training continues, and the previous one is kept."""
         warnings.warn(f"SaveCheckpoint: {error} The training goes on", CheckpointWarning, stacklevel=2)
+
+    def _count(self, run: Run) -> None:
+        self._batches += run.batch - self._seen
+        self._seen = run.batch
 
     def _is_due(self) -> bool:
         by_batches = self.every_batches is not None and self._batches >= self.every_batches

@@ -1,5 +1,6 @@
 """Evaluation of a model on data."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -77,17 +78,12 @@ def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:
     (0.5, [0, 1], [[1, 1], [0, 0]])
     """
     score, predictions, labels, classes = Score(loss), [], [], 0
-    dtype = model_dtype(model)
     with in_mode(model, training=False), no_grad():
-        for batch in batches(in_order(data), "evaluate"):
-            value, output, y = forward(model, loss, batch, dtype, "evaluate")
-            score.add(float(value_of(value)), output, y)
+        for output, y in _scored(model, loss, data, score):
             if are_classes(y, output):
                 labels.append(y.reshape(-1))
                 classes, output = output.shape[-1], output.argmax(axis=-1)
             predictions.append(output)
-    if not predictions:
-        raise ValueError("evaluate: the data gave no batch; a generator can be read only once")
     found: dict[str, Any] = {
         **score.means(),
         "samples": score.samples,
@@ -98,6 +94,31 @@ def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:
         counted = targets != setting(loss, "ignore_index")
         found["confusion"] = confusion_matrix(targets[counted], predicted[counted], classes)
     return found
+
+
+def measure(model: Any, loss: Any, data: Any) -> dict[str, float]:
+    """Return `loss` and, with class indices, `accuracy` as `evaluate` does, without keeping the predictions.
+
+    >>> from chainrule import nn
+    >>> sorted(measure(nn.Linear(2, 2), nn.CrossEntropyLoss(), (np.eye(2), np.array([0, 0]))))
+    ['accuracy', 'loss']
+    """
+    score = Score(loss)
+    with in_mode(model, training=False), no_grad():
+        for _ in _scored(model, loss, data, score):
+            pass
+    return score.means()
+
+
+def _scored(model: Any, loss: Any, data: Any, score: Score) -> Iterator[Batch]:
+    """Count the batches of data in a score, and yield the model's output and the targets of each."""
+    dtype = model_dtype(model)
+    for batch in batches(in_order(data), "evaluate"):
+        value, output, y = forward(model, loss, batch, dtype, "evaluate")
+        score.add(float(value_of(value)), output, y)
+        yield output, y
+    if not score.samples:
+        raise ValueError("evaluate: the data gave no batch; a generator can be read only once")
 
 
 def forward(model: Any, loss: Any, batch: Batch, dtype: Any, what: str, checked: bool = False) -> tuple[Any, Any, Any]:

@@ -61,6 +61,10 @@ class TensorBoard(Callback):
             self.file = EventFile(self.folder)
         self.file.write(step, values)
 
+    def next_step(self, run: Run) -> int | None:
+        """Return the very next step, if the numbers of every step are wanted."""
+        return run.step + 1 if self.batches else None
+
     def on_batch_end(self, run: Run) -> None:
         """Write the step's numbers, if they are wanted."""
         self._steps += 1

@@ -19,7 +19,7 @@ from .evaluation import Score
 from .history import History, Row
 from .interrupt import WholeSteps
 from .step import NonFiniteError, TrainingStep
-from .whole import is_possible
+from .whole import free_steps, is_possible
 
 __all__ = ["NonFiniteError", "fit"]
 
@@ -70,8 +70,9 @@ def fit(
 
     The model is trained in training mode, validated in evaluation mode, and returned to its previous mode.
 
-    Where each step is one call of machine code, the data lie in memory and nothing asks for single steps (a callback's
-    `on_batch_end`, a schedule by batches), steps are taken many at a time, to the same numbers (docs/compile.md).
+    Where each step is one call of machine code, the data lie in memory and nothing asks for every single step (a
+    callback's `on_batch_end` without `next_step`, a schedule by batches), steps are taken many at a time, to the same
+    numbers (docs/compile.md).
 
     Ctrl-C: the current step is finished (and the epoch, if it is the last step of a DataLoader's epoch), then
     KeyboardInterrupt is raised. What is saved then resumes bit for bit, and the rows so far are in `history`, if you
@@ -163,15 +164,17 @@ def _by_batches(trainer: "_Trainer", accumulate: int, score: Score) -> tuple[flo
 
 
 def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, list[float]]:
-    """Do the same as `_by_batches`, with as many steps at once as machine code can take."""
+    """Do the same as `_by_batches`, with as many steps at once as machine code can take and callbacks allow."""
     run, step, norms = trainer.run, trainer.training_step, list[float]()
     lr = run.optimizer.param_groups[0]["lr"]
     while rows.left:
         lr = run.optimizer.param_groups[0]["lr"]
-        if not step.take_several(rows, score, norms) or step.has_failed:
+        free = free_steps(run, trainer.callbacks)
+        if not step.take_several(rows, score, norms, free) or step.has_failed:
             step.take(list(batches([rows.fetch()], "fit")), score)
             norms.append(run.grad_norm)
-        run.history.compiled = step.says
+            run.history.compiled = step.says
+            trainer.tell("on_batch_end")
         if rows.left:
             trainer.parallel.safe_point()
     rows.close()
@@ -188,7 +191,7 @@ class _Trainer:
         self.step_scheduler = step_scheduler
         self.training_step: TrainingStep
         self.is_whole = step_scheduler is None and is_possible(run, self.callbacks, parallel)
-        """Whether nobody asks for single steps."""
+        """Whether nobody asks for every single step."""
 
     @contextmanager
     def closing(self) -> Iterator[None]:

@@ -87,21 +87,26 @@ class TrainingStep:
                 if not self._is_decided:
                     self._decide(*group[0])
                 if self._compiled is not None and not self.has_failed and self._take_compiled(group[0], score):
+                    self.run.step += 1
                     return
             self._take_as_written(group, score)
+        self.run.step += 1
 
     @property
     def has_failed(self) -> bool:
         """Whether the compiled step behind those that were taken together has failed, and is to be taken as written."""
         return self._slices is not None and self._slices.has_failed
 
-    def take_several(self, rows: Rows, score: Score, norms: list[float]) -> int:
-        """Take steps on batches that lie in memory as one call; return how many, none where each is by itself."""
+    def take_several(self, rows: Rows, score: Score, norms: list[float], most: int | None) -> int:
+        """Take steps on batches that lie in memory as one call; return how many, none where each is by itself.
+
+        With `most`, no more than so many are taken.
+        """
         if self._compiled is None or not self.checked:
             return 0
         if self._slices is None:
             self._slices = Slices(self.run, self._compiled)
-        return self._slices.take(rows, score, norms)
+        return self._slices.take(rows, score, norms, most)
 
     # As it is written
 

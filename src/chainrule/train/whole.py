@@ -1,5 +1,7 @@
 """Whole epochs: many steps in one call of machine code, where nobody asks for a single one."""
 
+from collections.abc import Iterable
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,42 @@ INTEGERS = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in 
 
 
 def is_possible(run: Run, callbacks: list[Callback], parallel: Alone) -> bool:
-    """Whether the data lie in memory, in this process alone, and no callback asks for a step."""
-    return type(parallel) is Alone and isinstance(run.loader, DataLoader) and not any(map(_asks_for_steps, callbacks))
+    """Whether the data lie in memory, in this process alone, and no callback asks for every step."""
+    return type(parallel) is Alone and isinstance(run.loader, DataLoader) and not any(map(_asks_for_all, callbacks))
 
 
-def _asks_for_steps(callback: Callback) -> bool:
-    own = getattr(type(callback), "on_batch_end", None)
-    return own is not Callback.on_batch_end or "on_batch_end" in vars(callback)
+def _asks_for_all(callback: Any) -> bool:
+    """Whether a callback does not say which steps it needs, or said so before `on_batch_end` was overridden."""
+    says, acts = (_distance(callback, name) for name in ("next_step", "on_batch_end"))
+    return says is None or (acts is not None and acts < says)
+
+
+def _distance(callback: Any, name: str) -> int | None:
+    """Return how far up its classes a method of a callback is defined: 0 for the object itself; None for nowhere."""
+    places = [getattr(callback, "__dict__", {}), *map(vars, type(callback).__mro__)]
+    return next((i for i, place in enumerate(places) if name in place), None)
+
+
+def free_steps(run: Run, callbacks: Iterable[Callback]) -> int | None:
+    """Return how many steps come before the next one that a callback needs; None if none is needed so far.
+
+    Raises TypeError for a `next_step` that is neither an integer nor None.
+    """
+    wanted = [step for callback in callbacks if (step := _next_step(callback, run)) is not None]
+    return max(0, min(wanted) - run.step - 1) if wanted else None
+
+
+def _next_step(callback: Callback, run: Run) -> int | None:
+    step: Any = callback.next_step(run)
+    if step is None:
+        return None
+    try:
+        return index(step)
+    except TypeError:
+        raise TypeError(
+            f"fit: {type(callback).__name__}.next_step returned {step!r}; expected the number of a step, such as "
+            f"run.step + 10, or None"
+        ) from None
 
 
 class Noted:
@@ -61,16 +92,17 @@ class Slices:
         """Whether the step behind those taken last has failed as a compiled one."""
         self._known: tuple[Walk, Noted | None] | None = None
 
-    def take(self, rows: Rows, score: Score, norms: list[float]) -> int:
-        """Take some steps, and count them; return how many were taken, which may be none."""
+    def take(self, rows: Rows, score: Score, norms: list[float], most: int | None) -> int:
+        """Take some steps, at `most` so many, and count them; return how many were taken, which may be none."""
         self.has_failed = False
-        if (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
+        if most == 0 or (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
             return 0
         walk = self.compiled.walk(rows.arrays, rows.size, len(rows.order))
         found = None if walk is None else self._noted(walk)
         if found is None:
             return 0
-        taken = found.walk.take(rows.order, rows.batch)
+        order = rows.order if most is None else rows.order[: (rows.batch + most) * rows.size]
+        taken = found.walk.take(order, rows.batch)
         self.has_failed = found.walk.failure is not None
         if taken:
             self._count(found, rows, taken, score, norms)
@@ -93,4 +125,5 @@ class Slices:
         score.add_steps(losses, rows.size, labels, right)
         rows.passed(taken)
         run.batch += taken
+        run.step += taken
         run.batch_loss, run.grad_norm = losses[-1], norms[-1]

@@ -77,10 +77,12 @@ def test_a_wrong_rule_is_explained(make, arrays):
         (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1] / 0), "not-finite"),
     ],
 )
+@pytest.mark.slow
 def test_the_other_verdicts_of_a_rule(make, arrays, rule, verdict):
     assert cr.check_jax(make(rule), *arrays).verdict == verdict
 
 
+@pytest.mark.slow
 def test_a_wrong_custom_jvp_inside_compiled_code_is_found(jax, jnp, arrays):
     @jax.custom_jvp
     def sine(x):
@@ -101,6 +103,7 @@ def test_a_wrong_custom_jvp_inside_compiled_code_is_found(jax, jnp, arrays):
     assert finding.source.text.startswith("def sine_jvp")
 
 
+@pytest.mark.slow
 def test_the_stop_gradient_that_matters_is_told_from_the_one_that_does_not(jax, jnp):
     def softmax(x):
         e = jnp.exp(x - jax.lax.stop_gradient(x.max(-1, keepdims=True)))
@@ -163,6 +166,7 @@ def test_a_function_that_computes_in_float32_only_is_not_called_right_to_float64
     assert report.limit > 1e-5
 
 
+@pytest.mark.slow
 def test_jax_is_left_as_it_was(jax, make, arrays):
     calls = jax.custom_vjp.__call__, jax.custom_jvp.__call__
     x64, disabled = jax.config.jax_enable_x64, jax.config.jax_disable_jit

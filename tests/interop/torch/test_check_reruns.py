@@ -39,6 +39,7 @@ def adjoint(torch):
     return Adjoint, seen
 
 
+@pytest.mark.slow
 def test_the_parameters_of_a_check_are_in_place_in_a_backward_pass_that_runs_the_module(torch, adjoint):
     make, seen = adjoint
     report = cr.check_torch(make(), torch.randn(2, 3))

@@ -69,7 +69,7 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
     limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
     with np.errstate(all="ignore"):
-        # Where nothing was found for another argument, less is spent: most likely it is the same mistake.
+        # Where nothing made all gradients right for another argument, less is spent: most likely nothing will.
         for repair in _repairs(probe.subject, context, probe.repairs, limit, SECONDS / (1 + probe.fruitless)):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
@@ -81,7 +81,7 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
             if len(found) >= MOST and not found[0][0]:
                 break
     named = [repair for _, repair in found[:MOST]]
-    probe.fruitless += not named
+    probe.fruitless += not found or bool(found[0][0])
     probe.repairs += [repair.edit.key for repair in named[:1]]
     return [_hypothesis(repair, probe.subject, context) for repair in named]
 

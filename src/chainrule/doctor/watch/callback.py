@@ -43,14 +43,32 @@ class Beside(Callback):
                 )
             self._batches = collected(run.loader, engine.plain)
 
-    def on_batch_end(self, run: Run) -> None:  # noqa: ARG002
-        """Count the step."""
-        self.seen += 1
+    def on_batch_end(self, run: Run) -> None:
+        """Count the steps so far."""
+        self.seen = self._began + run.step
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Count the steps so far."""
+        self.seen = self._began + run.step
 
     def examined(self, run: Run, batches: int) -> Exam:
         """Pass some of the batches through a copy of the model in its current state."""
         with untouched(run.model, 0) as engine:
             return examine(Case(engine.unwrapped(run.model), run.loss, self._batches), self._batches[:batches])
+
+
+def is_measured(step: int, every: int) -> bool:
+    """Whether a step is the first or a multiple of `every`."""
+    return step == 1 or step % every == 0
+
+
+def next_measured(step: int, every: int) -> int:
+    """Return the first step behind the given one that is measured.
+
+    >>> [next_measured(step, 4) for step in (0, 1, 3, 4)]
+    [1, 4, 4, 8]
+    """
+    return 1 if step == 0 else (step // every + 1) * every
 
 
 class GradientWatch(Beside):
@@ -144,16 +162,21 @@ class GradientWatch(Beside):
         super().on_train_start(run)
         self.diagnosis, self.asked, self._rows = None, 0, []
 
+    def next_step(self, run: Run) -> int | None:
+        """Return the step after which to measure or to run the doctor next."""
+        due = [] if self.every is None else [next_measured(run.step, self.every)]
+        due += [self.after] if run.step < self.after else []
+        return min(due, default=None)
+
     def on_batch_end(self, run: Run) -> None:
         """Measure the flow when it is due; run the doctor once."""
         super().on_batch_end(run)
-        taken = self.seen - self._began
-        if self.every is not None and (taken == 1 or taken % self.every == 0):
+        if self.every is not None and is_measured(run.step, self.every):
             exam = self.examined(run, 1)
             if exam.error is None:
                 named = {named_use(row.name, row.use): row.gradient for row in exam.flow}
                 self._rows.append((self.seen, exam.loss, named))
-        if taken == self.after:
+        if run.step == self.after:
             self._ask(run)
 
     def _ask(self, run: Run) -> None:

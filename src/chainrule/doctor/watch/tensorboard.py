@@ -8,7 +8,7 @@ from chainrule.doctor.verdicts.flow import flow_range
 from chainrule.train.callbacks import Run
 from chainrule.train.event_file import EventFile
 
-from .callback import Beside
+from .callback import Beside, is_measured, next_measured
 from .event_log import histograms_of, scalars_of
 
 
@@ -47,11 +47,14 @@ class GradientBoard(Beside):
         self.path: Path | None = None
         self._file: EventFile | None = None
 
+    def next_step(self, run: Run) -> int | None:
+        """Return the step after which to measure next."""
+        return next_measured(run.step, self.every)
+
     def on_batch_end(self, run: Run) -> None:
         """Measure and write when it is due."""
         super().on_batch_end(run)
-        taken = self.seen - self._began
-        if taken != 1 and taken % self.every:
+        if not is_measured(run.step, self.every):
             return
         exam = self.examined(run, self.batches)
         if exam.error is not None:

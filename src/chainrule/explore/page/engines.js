@@ -121,7 +121,7 @@ export class Recorded {
     const loss = isKnown ? { ...frame.loss } : { text: data.unknown, value: null };
     const isNew = request.version !== at.index + 1 || isRedrawn || !request.drawn;
     return {
-      ...at, moments: data.frames.length, version: at.index + 1, drawn: at.isOpen ? 2 : 1, canUndo: false, loss,
+      ...at, moments: data.frames.length, step: frame.step, steps: data.steps, version: at.index + 1, drawn: at.isOpen ? 2 : 1, canUndo: false, loss,
       rule: data.rule, panel, file,
       ...(isRedrawn || !request.drawn ? { drawing } : {}),
       ...(isNew ? { numbers: { ...frame.numbers, charts: frame.numbers.charts || data.charts } } : {}),

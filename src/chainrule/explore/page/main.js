@@ -209,7 +209,8 @@ export class Explorer {
     const n = this.view.moments - 1;
     slider.max = n;
     slider.value = this.view.index;
-    const text = filled(this.words["time said"], { k: this.view.index, n });
+    const { step = this.view.index, steps = n } = this.view; // a recording may keep only some of the moments
+    const text = filled(this.words["time said"], { k: step, n: steps });
     slider.setAttribute("aria-valuetext", text);
     this.find("time-text").textContent = text;
     const rate = this.find("rate");

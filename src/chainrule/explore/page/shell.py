@@ -35,7 +35,8 @@ def _top(words: Words, heading: int) -> Markup:
     return tag(
         "header",
         tag(f"h{heading}", words["title"], " ", tag("span", class_="soft", data_subject="")),
-        tag("p", words["lead"], class_="soft"),
+        tag("p", words["lead"], class_="soft live"),
+        tag("p", words["lead recorded"], class_="soft recording"),
     )
 
 
