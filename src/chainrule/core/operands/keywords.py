@@ -60,10 +60,12 @@ def explained(function: F, name: str | None = None) -> F:
 
     @functools.wraps(function)
     def call(*args: Any, **settings: Any) -> Any:
+        if not settings:  # the usual call of an activation, and the fastest
+            return function(*args)
         try:
             return function(*args, **settings)
         except TypeError:
-            keys = _unexpected(function, settings) if settings else []
+            keys = _unexpected(function, settings)
             found = hint(keys)
             if not found:
                 raise
