@@ -60,12 +60,10 @@ def explained(function: F, name: str | None = None) -> F:
 
     @functools.wraps(function)
     def call(*args: Any, **settings: Any) -> Any:
-        if not settings:  # the usual call of an activation, and the fastest
-            return function(*args)
         try:
             return function(*args, **settings)
         except TypeError:
-            keys = _unexpected(function, settings)
+            keys = _unexpected(function, settings) if settings else []
             found = hint(keys)
             if not found:
                 raise
@@ -75,4 +73,15 @@ def explained(function: F, name: str | None = None) -> F:
 
     if name is not None:
         call.__name__ = call.__qualname__ = name
+    return cast(F, call)
+
+
+def explained_of_one(function: F, name: str) -> F:
+    """Return `explained(function, name)` for a function of one argument `x`: a call of it costs hardly more."""
+    told = explained(function, name)
+
+    @functools.wraps(told)
+    def call(x: Any, **settings: Any) -> Any:
+        return told(x, **settings) if settings else function(x)
+
     return cast(F, call)

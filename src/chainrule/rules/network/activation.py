@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.facts import Flat, Role
 from chainrule.core.kinds import Elementwise
-from chainrule.core.operands.keywords import explained
+from chainrule.core.operands.keywords import explained, explained_of_one
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.elementary.error_function import erfc
 from chainrule.rules.elementary.exponential import exp
@@ -379,10 +379,10 @@ class Tanhshrink(Elementwise):
 
 
 sigmoid = Sigmoid.apply
-relu = explained(Relu.apply, "relu")
+relu = explained_of_one(Relu.apply, "relu")
 prelu = Prelu.apply
-silu = explained(Silu.apply, "silu")
-mish = explained(Mish.apply, "mish")
+silu = explained_of_one(Silu.apply, "silu")
+mish = explained_of_one(Mish.apply, "mish")
 logsigmoid = Logsigmoid.apply
 softsign = Softsign.apply
 tanhshrink = Tanhshrink.apply
