@@ -1,6 +1,7 @@
 """How properties are searched, and the libraries that chainrule is compared with."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from types import ModuleType
@@ -48,3 +49,16 @@ def _ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A browser, one for all tests of a process; without Playwright or Chromium the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="a browser: pip install playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("a browser: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -82,7 +82,7 @@ W, U = RNG.standard_normal((4, 3)), RNG.standard_normal((3, 3))
 CASES = {
     "half of a product rule": (gelu, gelu_cut, (X,), "detached", "`np.tanh(0.8 * (x + 0.04 * x**3))` is treated"),
     "nothing through time": (recurrent, recurrent_forgets, (X, W, U), "detached", "`h @ u` is treated as a constant"),
-    "one of two uses": (gated, gated_cut, (X, X[::-1].copy()), "detached", "`1 - u` is treated as a constant"),
+    "one of two uses": (gated, gated_cut, (X, X[::-1].copy()), "detached", "`(1 - u) * h` is treated as a constant"),
     "an output": (two_outputs, lambda g, x: g[0] * (1 - np.tanh(x) ** 2), (X,), "detached", "output 1 is ignored"),
     "margins": (margins, margins_uncounted, (X,), "missing-term", "for each violated margin"),
     "a mean for a maximum": (pooled, pooled_evenly, (X,), "mask", "shared equally by 4 elements"),

@@ -1,7 +1,6 @@
 """The builder of the site, which is a folder of modules and not part of the package."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,16 +22,3 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     build.build(out / "site", out / "sources")
     return out / "site"
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser; without Playwright or Chromium the test is skipped."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="a browser: pip install playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("a browser: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()

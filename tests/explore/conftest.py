@@ -1,7 +1,6 @@
 """The networks that are explored, and a browser."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,19 +30,6 @@ def explored(network=None, **more):
     """An explorer of a network: the classifier unless another is given."""
     given = classifier() if network is None else network
     return cr.explore(given["model_or_f"], given["x"], loss=given["loss"], target=given["target"], **more)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """A browser; without Playwright or Chromium the test is skipped."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="a browser: pip install playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("a browser: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Page:

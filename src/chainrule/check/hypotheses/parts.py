@@ -56,7 +56,7 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
     if (named and right >= 3) or few:
         text = f"the gradient is wrong only at: {where}"
         detail = {"rows": np.argwhere(wrong).tolist(), **detail}
-        yield Candidate("partial", text, 3.85 if named and wrong.sum() >= 3 else 6.5, predicted=g, detail=detail)
+        yield Candidate("partial", text, 3.9 if named and wrong.sum() >= 3 else 6.5, predicted=g, detail=detail)
 
 
 def _scaled_slices(context: Context) -> Iterator[Candidate]:
