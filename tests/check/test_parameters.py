@@ -240,3 +240,24 @@ def test_what_is_not_finite_has_no_derivative():
     found = derivative(lambda t: math.nan)
     assert math.isnan(found.value)
     assert found.error == math.inf
+
+
+def confident(scale):
+    """A classifier whose loss is nearly 0: the difference of two logarithms near `scale`."""
+    model = nn.Sequential(nn.Linear(4, 3))
+    model[0].weight.data = np.vstack([np.eye(3), np.ones(3) / 7]) * scale
+    model[0].bias.data = np.array([0.1, 0.2, -0.3]) * scale
+    return model, np.hstack([np.eye(3), np.full((3, 1), 3.3)]), np.arange(3)
+
+
+@pytest.mark.parametrize("scale", [8, 16, 20, 24, 28])
+def test_the_rounding_of_a_loss_near_zero_is_no_mistake(scale):
+    model, x, y = confident(scale)
+    assert check_parameters(model, nn.CrossEntropyLoss(), x, y).ok
+
+
+def test_a_mistake_is_found_where_the_loss_is_near_zero():
+    doubled = wrong_scale(2.0)
+    model, x, y = confident(24)
+    loss = nn.CrossEntropyLoss()
+    assert not check_parameters(model, lambda output, y: loss(doubled(output), y), x, y).ok

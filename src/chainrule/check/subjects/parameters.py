@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule.check.measuring.directional import derivative
+from chainrule.check.measuring.directional import ROUNDING, derivative
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.nn import Dropout
@@ -125,7 +125,8 @@ def check_parameters(
     For each parameter, the gradient's component in `directions` random directions is compared with the derivative of
     the loss along it (`directional.derivative`: central differences of order h⁶), and so are single elements: those of
     the `coordinates` largest gradients, and as many random ones. The relative error is |analytic − numeric| over the
-    larger of them; if both are too small to show in a loss rounded to float64, over the smallest value that would.
+    larger of them; if both are too small to show in a loss rounded to float64, or to the accuracy of numbers near 1 that
+    the loss may be a difference of, over the smallest value that would.
 
     A kink (ReLU at 0) within the reach of a step is avoided by smaller steps. A kink at the point itself, as in a layer
     of zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention that cannot
@@ -268,6 +269,9 @@ class _Subject:
         larger = max(abs(analytic), abs(measured.value))
         difference = abs(analytic - measured.value)
         error = difference / (larger + measured.noise / self.threshold) if difference else 0.0
+        if error > self.threshold:  # a small loss may be a difference of numbers near 1, such as two logarithms of sums
+            noise = max(measured.noise, ROUNDING / measured.step)
+            measured, error = replace(measured, noise=noise), difference / (larger + noise / self.threshold)
         if not np.isfinite(analytic):
             return self.row(analytic, measured.value, np.inf, where, "the gradient is not finite")
         note = ""
