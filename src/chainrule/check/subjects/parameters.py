@@ -125,8 +125,8 @@ def check_parameters(
     For each parameter, the gradient's component in `directions` random directions is compared with the derivative of
     the loss along it (`directional.derivative`: central differences of order h⁶), and so are single elements: those of
     the `coordinates` largest gradients, and as many random ones. The relative error is |analytic − numeric| over the
-    larger of them; if both are too small to show in a loss rounded to float64, or to the accuracy of numbers near 1 that
-    the loss may be a difference of, over the smallest value that would.
+    larger of them; if both are too small to show in a loss rounded to float64, or rounded as the numbers near 1 that it
+    may be a difference of, over the smallest value that would.
 
     A kink (ReLU at 0) within the reach of a step is avoided by smaller steps. A kink at the point itself, as in a layer
     of zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention that cannot
