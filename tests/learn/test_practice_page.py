@@ -7,7 +7,6 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from tests.explore.conftest import chromium  # noqa: F401 - a fixture
 from tests.explore.test_page import violations
 from typer.testing import CliRunner
 
@@ -234,7 +233,7 @@ class Page:
 
 
 @pytest.fixture
-def page(chromium):  # noqa: F811
+def page(chromium):
     context = chromium.new_context(viewport={"width": 400, "height": 800}, color_scheme="dark")
     made = Page(context.new_page())
     yield made
