@@ -307,3 +307,18 @@ def test_with_draws_between() -> None:
         return World(model, optim.AdamW(model.parameters(), lr=0.01))
 
     compare(make, batches(5))
+
+
+def test_after_a_state_was_loaded_steps_are_as_fast_as_before(monkeypatch: Any) -> None:
+    world = adam_world()
+    step = cr.compile(world.step)
+    first, *others = batches(6)
+    step(*first)
+    world.optimizer.load_state_dict(world.optimizer.state_dict())
+    step(*first)
+    looks: list[int] = []
+    prepared = OptimizerStep._prepared
+    monkeypatch.setattr(OptimizerStep, "_prepared", lambda self: looks.append(1) or prepared(self))
+    for batch in others:
+        step(*batch)
+    assert looks == []

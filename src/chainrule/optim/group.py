@@ -58,7 +58,9 @@ class GroupStep:
         """Check the settings if they have changed since the last step."""
         group = self.group
         values = [group[key] for key in self._keys]
-        if not self.is_plain or values != self._values:
+        if self.is_plain and values == self._values:
+            self._values = values  # the objects that `questions` asks for: a loaded state brings equal ones
+        else:
             self._settings = self.optimizer._checked(self.what, group)
             self._values = values
             self.is_plain = all(map(_cannot_change, values))
