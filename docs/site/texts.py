@@ -11,7 +11,7 @@ TEXTS: Texts = {
         "en": "",
         "ko": "영어판이 그 뒤에 바뀌어, {count}곳은 아직 영어로 되어 있습니다.",
     },
-    "course": {"en": "Course", "ko": "강좌"},
+    "course": {"en": "Course", "ko": "강의"},
     "gallery": {"en": "Gallery", "ko": "갤러리"},
     "gallery intro": {
         "en": "The programs of the folder `examples/`, each with its output. They were run when this page was built.",
