@@ -84,7 +84,7 @@ class Probe:
         """Whether the function may change its arguments, so that it needs copies."""
         self.raised: Exception | None = None
         self.fruitless = 0
-        """How many searches for a change of the code found none."""
+        """How many searches for a change of the code found none that makes all gradients right."""
         self.repairs: list[Any] = []
         """The changes to the backward pass that made one of its gradients right."""
         self.evaluations = 0
