@@ -90,5 +90,5 @@ def check_unpacked(name: str, array: str, packed: int, unpacked: int) -> None:
     if unpacked > max(FREE_BYTES, MOST_TIMES * packed):
         raise DataError(
             f"{name}: {array} would unpack {packed:,} bytes to {unpacked:,}; above {FREE_BYTES:,} bytes, at "
-            f"most {MOST_TIMES} times the packed size is allowed; save it uncompressed"
+            f"most {MOST_TIMES} times the packed size is allowed; save it uncompressed, an .npz by np.savez"
         )
