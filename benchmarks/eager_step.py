@@ -34,7 +34,7 @@ Step = Callable[[], Any]
 def blocks(nn: Any, relu: Any) -> Any:
     """ResNet-8, He et al. 2015 for CIFAR-10 with one block in each stage, from either library's modules."""
 
-    class Block(nn.Module):  # type: ignore[misc]
+    class Block(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:
             super().__init__()
             self.first = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
@@ -47,7 +47,7 @@ def blocks(nn: Any, relu: Any) -> Any:
             y = self.norm2(self.second(relu(self.norm1(self.first(x)))))
             return relu(y + (x if self.short is None else self.short(x)))
 
-    class Network(nn.Module):  # type: ignore[misc]
+    class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.first, self.norm = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
@@ -128,7 +128,7 @@ def step_of(name: str, engine: str) -> Step | None:
     if engine == "chainrule":
         from peers import of_chainrule as peer
     else:
-        from peers import of_torch as peer  # type: ignore[no-redef]
+        from peers import of_torch as peer
     case = next(case for case in CASES if case.name == name)
     candidate = peer.Eager(case)
     if engine != "chainrule":

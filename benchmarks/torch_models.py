@@ -194,7 +194,7 @@ def imported(name: str) -> Any:
 
     if not hasattr(torch.ops.torchvision, "nms"):
         library = torch.library.Library("torchvision", "FRAGMENT")
-        imported.kept = library  # type: ignore[attr-defined]
+        imported.kept = library
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return importlib.import_module(name)

@@ -108,7 +108,7 @@ def share_generator(torch: Any) -> None:
         return Drawn(torch, generator.shared)
 
     for module in (random, init, activations, dataset, sampler):
-        module.rng_of = rng_of  # type: ignore[attr-defined]
+        module.rng_of = rng_of
 
     def manual_seed(seed: int) -> Any:
         torch.default_generator.manual_seed(seed)
@@ -121,7 +121,7 @@ def share_generator(torch: Any) -> None:
         self._seed = int(seed)
         return self
 
-    door.Generator.manual_seed = reseed  # type: ignore[method-assign]
+    door.Generator.manual_seed = reseed
 
     def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Any:
         weights = torch.tensor(np.asarray(door.values_of(input)))
@@ -138,10 +138,10 @@ def share_generator(torch: Any) -> None:
         return input * door.tensor(mask).to(input.dtype)
 
     for module in (activations, door.nn.functional, door):
-        module.dropout = dropout  # type: ignore[attr-defined]
+        module.dropout = dropout
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").startswith("chainrule.torch") and hasattr(module, "dropout"):
-            module.dropout = dropout  # type: ignore[attr-defined]
+            module.dropout = dropout
 
     begin = dataloader.DataLoader.__iter__
 
@@ -149,7 +149,7 @@ def share_generator(torch: Any) -> None:
         torch.empty((), dtype=torch.int64).random_()  # PyTorch's loaders draw a seed for their workers first
         return begin(self)
 
-    dataloader.DataLoader.__iter__ = iterate  # type: ignore[method-assign]
+    dataloader.DataLoader.__iter__ = iterate
 
 
 def plain_sampler(torch: Any) -> None:
@@ -238,7 +238,7 @@ def kept(path: Path, side: str, options: argparse.Namespace) -> list[dict[str, A
     if not file.exists():
         options.kept.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(run(path, side, options)))
-    return json.loads(file.read_text())  # type: ignore[no-any-return]
+    return json.loads(file.read_text())
 
 
 def run(path: Path, side: str, options: argparse.Namespace) -> list[dict[str, Any]]:
