@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tally import Tally
 from torch.testing._internal.common_methods_invocations import op_db
 
 import chainrule.torch as door
@@ -174,33 +175,25 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=40)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    results: dict[str, collections.Counter[str]] = {}
-    missing, errors = [], collections.defaultdict(collections.Counter)
+    tally = Tally()
+    missing = []
     for op in op_db:
         if torch.float64 not in op.supported_dtypes("cpu") or (options.only and op.name not in options.only):
             continue
         if offered(op.name) is None:
             missing.append(op.name)
             continue
-        counter = results.setdefault(op.name, collections.Counter())
+        tally.results.setdefault(op.name, collections.Counter())
         torch.manual_seed(0)
         samples = op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd)
         for sample in itertools.islice(filter(suitable, samples), options.limit):
-            try:
-                with np.errstate(all="ignore"):
-                    found = compare(op, sample)
-            except Exception as error:
-                found = f"{type(error).__name__}: {str(error)[:150]}"
-            counter["right" if found is None else "wrong"] += 1
-            if found is not None:
-                errors[op.name][found] += 1
+            tally.judge(op, sample, compare)
     if options.failures:
-        for name, found in errors.items():
-            print(name, dict(results[name]), *(f"\n    {n}x {text}" for text, n in found.most_common(3)))
+        tally.print_errors()
         print("missing:", " ".join(dict.fromkeys(missing)))
-    right, wrong = (sum(c[key] for c in results.values()) for key in ("right", "wrong"))
-    whole = sum(not c["wrong"] for c in results.values())
-    print(f"{len(results)} operators offered, {len(set(missing))} not; {whole} right in every sample")
+    right, wrong = tally.totals()
+    whole = sum(not c["wrong"] for c in tally.results.values())
+    print(f"{len(tally.results)} operators offered, {len(set(missing))} not; {whole} right in every sample")
     print(f"{right} of {right + wrong} samples right: {right / max(right + wrong, 1):.2%}")
     sys.stdout.flush()
 

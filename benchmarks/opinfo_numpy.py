@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tally import Tally
 from torch.testing._internal.common_methods_invocations import op_db
 from written.functions import adjoint
 from written.left_out import NOT_COMPARED, different
@@ -120,8 +121,7 @@ def main() -> None:
     dtype = getattr(torch, options.dtype)
     warnings.simplefilter("ignore")
     left_out = {name: reason for reason, names in NOT_COMPARED.items() for name in names.split()}
-    results: dict[str, collections.Counter[str]] = {}
-    errors: dict[str, Any] = collections.defaultdict(collections.Counter)
+    tally = Tally()
     without = set()
     apart: collections.Counter[str] = collections.Counter()
     for op in op_db:
@@ -132,24 +132,16 @@ def main() -> None:
         if function_of(op.name) is None:
             without.add(op.name)
             continue
-        counter = results.setdefault(op.name, collections.Counter())
+        tally.results.setdefault(op.name, collections.Counter())
         torch.manual_seed(0)
         samples = op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd)
         for sample in itertools.islice(samples, options.limit):
             if (reason := different(op.name, sample)) is not None:
                 apart[f"{op.name}: {reason}"] += 1
                 continue
-            try:
-                with np.errstate(all="ignore"):
-                    found = compare(op, sample)
-            except Exception as error:
-                found = f"{type(error).__name__}: {str(error)[:150]}"
-            counter["right" if found is None else "wrong"] += 1
-            if found is not None:
-                errors[op.name][found] += 1
+            tally.judge(op, sample, compare)
     if options.failures:
-        for name, texts in errors.items():
-            print(name, dict(results[name]), *(f"\n    {n}x {text}" for text, n in texts.most_common(3)))
+        tally.print_errors()
         print("missing:", " ".join(sorted(without)))
     print("Samples left out, by operator:")
     for text, n in apart.items():
@@ -157,8 +149,9 @@ def main() -> None:
     print("Operators left out:")
     for reason, names in NOT_COMPARED.items():
         print(f"    {reason}: {names}")
-    right, wrong = (sum(c[key] for c in results.values()) for key in ("right", "wrong"))
-    print(f"{len(results)} operators compared, {sum(not c['wrong'] for c in results.values())} right in every sample")
+    right, wrong = tally.totals()
+    whole = sum(not c["wrong"] for c in tally.results.values())
+    print(f"{len(tally.results)} operators compared, {whole} right in every sample")
     print(f"{right} of {right + wrong} samples right: {right / max(right + wrong, 1):.2%}")
 
 
