@@ -39,6 +39,9 @@ CALLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("ndtri", "erfcinv", "logsumexp", "softmax", "log_softmax", "log_ndtr", "lambertw"), (U,)),
     **{name: (P, P[::-1].copy()) for name in ("beta", "betaln", "rel_entr", "kl_div", "gammainc", "gammaincc")},
     **dict.fromkeys(("jv", "jn", "yn", "kn", "expn"), (2, P)),
+    **dict.fromkeys(("erfcx", "erfi", "dawsn", "rgamma", "loggamma", "factorial"), (P,)),
+    **{name: (P + 2, P[::-1].copy()) for name in ("poch", "binom", "comb")},
+    **{"hyp0f1": (P, U), "hyp1f1": (P, P + 1, U), "hyp2f1": (P, P, P + 1, -U)},
     "betainc": (P, P[::-1].copy(), U),
     "zeta": (P + 1, P),
     "multigammaln": (P + 1, 2),
@@ -58,8 +61,28 @@ def test_a_special_function_has_scipys_value_and_its_derivative(name: str) -> No
     np.testing.assert_allclose(cr.jacobian(f)(args[place]), slope(f, args[place]), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["sici", "fresnel"])
+def test_a_pair_of_integrals(name: str) -> None:
+    for k, (found, expected) in enumerate(zip(getattr(special, name)(P), getattr(scipy.special, name)(P), strict=True)):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+        assert cr.check(lambda x: getattr(special, name)(x)[k], P).ok  # noqa: B023
+
+
+def test_combinations() -> None:
+    n, k = np.array([5.0, 5.0, 5.0, 2.0, 0.0]), np.array([2.0, 0.0, 6.0, 0.0, 0.0])
+    for repetition in (False, True):
+        np.testing.assert_allclose(
+            special.comb(n, k, repetition=repetition), scipy.special.comb(n, k, repetition=repetition)
+        )
+    assert np.isfinite(cr.elementwise_grad(lambda n: special.comb(n, k))(n)).all()
+    np.testing.assert_allclose(special.factorial(np.array([-2.0, 0.0, 4.0])), [0, 1, 24])
+    for call in (lambda: special.comb(5, 2, exact=True), lambda: special.factorial(5, exact=True)):
+        with pytest.raises(ValueError, match="exact=True has no derivative; call math"):
+            call()
+
+
 def test_ufuncs_of_scipy_take_tensors() -> None:
-    for name in ("gamma", "betaln", "ndtri", "gammaincc"):
+    for name in ("gamma", "betaln", "ndtri", "gammaincc", "erfcx", "poch", "hyp2f1"):
         args = [U] * getattr(scipy.special, name).nin
         f = functools.partial(getattr(scipy.special, name), *args[1:])
         np.testing.assert_allclose(cr.elementwise_grad(f)(U), np.diagonal(slope(f, U)), rtol=1e-6)
