@@ -163,7 +163,7 @@ def factorial(n: Array, exact: bool = False) -> Array:
     return where(np.less(n, 0), 0.0, Gamma.apply(where(np.less(n, 0), 0.0, n) + 1.0))
 
 
-def comb(N: Array, k: Array, *, exact: bool = False, repetition: bool = False) -> Array:  # noqa: N803
+def comb(N: Array, k: Array, *, exact: bool = False, repetition: bool = False) -> Array:
     """Return the number of ways to choose `k` of `N` things; 0 unless 0 ≤ k ≤ N. With `repetition` things may repeat.
 
     `exact` whole numbers have no derivative: refused.
