@@ -3,8 +3,9 @@
 Where SciPy is imported, its own ufuncs take tensors too: `scipy.special.gammaln(x)` is then `special.gammaln(x)`. All
 but `erf`, `erfc`, `expit`, `logit`, `xlogy`, `xlog1py` and what is made of these need SciPy for their values.
 
-The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers; the shapes of the
-incomplete gamma and beta and of the hypergeometric functions, and `x` of `zeta`, are constants, and refused by name if they have a gradient.
+The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers. The shapes of the
+incomplete gamma and beta functions, the parameters of the hypergeometric functions, and `x` of `zeta` are constants:
+they are refused by name if they have a gradient.
 
 >>> import chainrule as cr
 >>> from chainrule import special

@@ -42,7 +42,9 @@ def eliminated(A: Array, pivot: bool = True) -> tuple[Array, Any, Any]:
     for k in range(min(m, n)):
         places = np.full(A.shape[:-2], k)
         if pivot:
-            places = k + np.argmax(np.abs(_values(A)[..., k:, k]), -1)
+            column = _values(A)[..., k:, k]
+            # LAPACK's measure of complex numbers too, so that its choice is made.
+            places = k + np.argmax(np.abs(column.real) + np.abs(column.imag), -1)
         pivots.append(places)
         if np.any(places != k):
             A, swapped = _swap(A, k, places)

@@ -20,14 +20,14 @@ from .families import floating
 class gaussian_kde:
     """The sum of normal densities around samples: `dataset [d, n]`, or `[n]` for one variable.
 
-    Differentiable with respect to the samples, their `weights [n]` and the points. `bw_method` is "scott" (the default),
-    "silverman", a factor for the standard deviations, or a function of the estimate that returns one.
+    Differentiable with respect to the samples, their `weights [n]` and the points. `bw_method` is "scott" (the
+    default), "silverman", a factor for the standard deviations, or a function of the estimate that returns one.
 
     Raises ValueError for fewer than two samples, for weights of another length, and for an unknown method.
 
     >>> density = gaussian_kde(np.array([-1.0, 0.0, 1.0]))
     >>> print(f"{density(0.0)[0]:.6f}")
-    0.308161
+    0.318156
     """
 
     def __init__(
