@@ -16,6 +16,8 @@ from typing import Any
 
 from chainrule._version import __version__
 
+from . import _dynamo as _dynamo
+from . import _inductor as _inductor
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends

@@ -234,8 +234,8 @@ def global_unstructured(
         raise TypeError("Only 'unstructured' PRUNING_TYPE is supported for global pruning")
     given = importance_scores or {}
     values = [getattr(module, name) for module, name in pairs]
-    scores = [given.get(pair, value) for pair, value in zip(pairs, values, strict=True)]
-    masks = [getattr(module, f"{name}_mask", None) for module, name in pairs]
+    scores: list[Any] = [given.get(pair, value) for pair, value in zip(pairs, values, strict=True)]
+    masks: list[Any] = [getattr(module, f"{name}_mask", None) for module, name in pairs]
     masks = [creation.ones_like(v.detach()) if m is None else m for m, v in zip(masks, values, strict=True)]
     flat = [shapes.cat([x.detach().reshape(-1) for x in part]) for part in (scores, masks)]
     whole = pruning_method(**kwargs)._narrowed(*flat)
