@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import take_along_axis
 from chainrule.rules.elementary.compare import stop_gradient
@@ -340,8 +341,20 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
         values, counts = np.unique(row, return_counts=True)
         return int(np.flatnonzero(row == values[np.argmax(counts)])[-1])
 
-    places = np.apply_along_axis(of_row, axis, plain(input))
-    return MODE(*picked(input, np.expand_dims(places, axis), axis, keepdim))
+    places = by_sample(lambda x: np.expand_dims(np.apply_along_axis(of_row, axis, x), axis), input)
+    return MODE(*picked(input, places, axis, keepdim))
+
+
+def _ranks(ordered: Any, q: Any, skip_nan: bool) -> Any:
+    """Return where fractions are in sorted rows, NaN last: the place of a NaN if one counts."""
+    missing = np.isnan(ordered).sum(-1, keepdims=True)
+    n = ordered.shape[-1]
+    ranks = q.reshape(-1) * np.maximum(n - 1 - (missing if skip_nan else 0 * missing), 0)
+    return ranks if skip_nan else np.where(missing > 0, n - 1, ranks)
+
+
+def _between(low: Any, high: Any, part: Any) -> Any:
+    return low + part * (high - low)
 
 
 def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
@@ -350,25 +363,20 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
     x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max_of(x.ndim, 1))
     x = x.reshape(1) if x.ndim == 0 else x
     ordered = np.moveaxis(x, axis, -1)
-    values = plain(ordered)
-    order = np.argsort(values, axis=-1, kind="stable")
-    ordered = take_along_axis(ordered, order, -1)
-    missing = np.isnan(values).sum(-1, keepdims=True)
-    last = np.maximum(values.shape[-1] - 1 - (missing if skip_nan else 0 * missing), 0)
-    fractions = plain(q).reshape(-1)
-    ranks = fractions * last
-    if not skip_nan:
-        ranks = np.where(missing > 0, values.shape[-1] - 1, ranks)
-    low, high = np.floor(ranks).astype(np.int64), np.ceil(ranks).astype(np.int64)
-    below, above = take_along_axis(ordered, low, -1), take_along_axis(ordered, high, -1)
-    part = (ranks - low).astype(x.dtype)
-    nearest = np.round(ranks).astype(np.int64)
+    ordered = take_along_axis(ordered, by_sample(lambda v: np.argsort(v, axis=-1, kind="stable"), ordered), -1)
+
+    def rank(to_place: Any) -> Any:
+        return by_sample(lambda v, q: to_place(_ranks(v, q, skip_nan)), ordered, q)
+
+    def at(rounded: Any) -> Any:
+        return take_along_axis(ordered, rank(lambda ranks: rounded(ranks).astype(np.int64)), -1)
+
     found = {
-        "linear": lambda: below + part * (above - below),
-        "lower": lambda: below,
-        "higher": lambda: above,
-        "nearest": lambda: take_along_axis(ordered, nearest, -1),
-        "midpoint": lambda: (below + above) / 2,
+        "linear": lambda: _between(at(np.floor), at(np.ceil), rank(lambda ranks: ranks % 1).astype(x.dtype)),
+        "lower": lambda: at(np.floor),
+        "higher": lambda: at(np.ceil),
+        "nearest": lambda: at(np.round),
+        "midpoint": lambda: (at(np.floor) + at(np.ceil)) / 2,
     }[interpolation]()
     found = np.moveaxis(found, -1, 0)
     rest = list(found.shape[1:])
@@ -488,13 +496,17 @@ def logcumsumexp(input: Any, dim: int) -> Any:
 def _running(kind: Any, x: Any, dim: int, better: Any) -> Any:
     if x.ndim == 0:
         return kind(x.copy(), np.zeros((), np.int64))
-    values = np.moveaxis(plain(x), dim, 0)
+    places = by_sample(lambda values: _running_places(values, dim, better), x)
+    return kind(take_along_axis(x, places, dim), places)
+
+
+def _running_places(values: Any, dim: int, better: Any) -> Any:
+    values = np.moveaxis(values, dim, 0)
     places = np.zeros(values.shape, np.int64)
     for k in range(1, len(values)):
         best = np.take_along_axis(values, places[k - 1 : k], 0)[0]
         places[k] = np.where(better(values[k], best) | np.isnan(values[k]), k, places[k - 1])
-    places = np.moveaxis(places, 0, dim)
-    return kind(take_along_axis(x, places, dim), places)
+    return np.moveaxis(places, 0, dim)
 
 
 @faced
