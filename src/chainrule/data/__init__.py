@@ -5,8 +5,10 @@
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
+from chainrule.data.imputer import Imputer
 from chainrule.data.loader import DataLoader
 from chainrule.data.named import load, load_as, load_features
+from chainrule.data.reading import Reading
 from chainrule.data.sampler import StratifiedSampler, WeightedSampler
 from chainrule.data.schema import Feature, Schema
 from chainrule.data.standardizer import Standardizer
@@ -18,6 +20,8 @@ __all__ = [
     "DataError",
     "DataLoader",
     "Feature",
+    "Imputer",
+    "Reading",
     "Schema",
     "Standardizer",
     "StratifiedSampler",
