@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 TARGET = "The data's target column (default: the trained model's own, else the last); with --loss, the loss's target."
+UNKNOWN = "A category that the training did not have: error (default) or ignore."
+UNKNOWN_NOW = "A category that the training did not have: error or ignore (default: what train was told)."
+ENCODING = "A text file's encoding, such as cp949 (default: recognised)."
 TASK = "How to treat the target: auto, classification or regression."
 
 app = typer.Typer(
@@ -82,6 +85,15 @@ def train(
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="A table's missing values: error (default), mean, median, drop or indicator.")
+    ] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN)] = None,
+    without: Annotated[str | None, typer.Option(help="A table's columns to leave out, separated by commas.")] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    search: Annotated[
+        int | None, typer.Option(help="Try so many settings of what the options leave open, and take the best.")
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
     ] = None,
@@ -93,6 +105,7 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
     ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
     ] = None,
@@ -114,7 +127,10 @@ def train(
     from chainrule.present.texts import check_lang
 
     check_lang(lang)
-    options = Options(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
+    options = Options(
+        *(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed),
+        *(missing, unknown, without, encoding, weight_decay, search),
+    )
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = _as_inputs(kind.files(data))
@@ -193,6 +209,8 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
     data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
     out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
@@ -201,7 +219,9 @@ def predict(
 
     if out is not None:
         check_output(out, {"the model": model} | _data_files(data))
-    header, found = read_predictor(model).table(data)
+    predictor = read_predictor(model)
+    predictor.choose(**{k: v for k, v in (("unknown", unknown), ("encoding", encoding)) if v is not None})
+    header, found = predictor.table(data)
     rows = [*found]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])

@@ -134,5 +134,5 @@ def test_dates_may_have_holes(tmp_path):
 
 def test_a_date_for_a_network_of_numbers_is_text(tmp_path):
     schema = load(written(tmp_path, ["2024-01-01", "2024-01-02"])).schema
-    with pytest.raises(DataError, match="2 faults:\n.*'when' contains dates, but also '1'"):
+    with pytest.raises(DataError, match=r"2 faults:\n.*'when' contains dates, but also '1'"):
         load_features(written(tmp_path, ["1", "2"], "new.csv"), schema)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 STRATEGIES = ("error", "mean", "median", "drop", "indicator")
 """What may become of missing values (:class:`Reading`)."""
@@ -46,6 +47,11 @@ class Reading:
     def fills(self) -> bool:
         """Whether holes are filled, so that the features may contain NaN until they are."""
         return self.missing in ("mean", "median", "indicator")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is kept with a model, for JSON."""
+        dates = [list(pair) for pair in self.dates]
+        return {"missing": self.missing, "unknown": self.unknown, "without": list(self.without), "dates": dates}
 
 
 PLAIN = Reading()

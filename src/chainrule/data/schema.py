@@ -34,6 +34,10 @@ class Feature(NamedTuple):
             return "text"
         return {None: "numbers", MISSING: None, TRUE: "boolean"}.get(self.part, "date")
 
+    def to_list(self) -> list[str | None]:
+        """The entries for JSON; a part is written only if there is one."""
+        return [self.column, self.category, *([] if self.part is None else [self.part])]
+
     def _name(self) -> str:
         if self.category is not None:
             return f"{self.column}={self.category}"

@@ -55,7 +55,9 @@ class Kind:
 
 
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "search"})
+_READING = frozenset({"missing", "unknown", "without", "encoding"})
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _READING, lambda source, options: True)  # noqa: ARG005
 KINDS: Sequence[Kind] = (TABLE,)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 

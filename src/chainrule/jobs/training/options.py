@@ -17,6 +17,12 @@ class Options:
     dropout: float | None = None
     held_out: float | None = None
     seed: int = 0
+    missing: str | None = None
+    unknown: str | None = None
+    without: str | None = None
+    encoding: str | None = None
+    weight_decay: float | None = None
+    search: int | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""

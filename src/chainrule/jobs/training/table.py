@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.core.random import seed
-from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer, load
+from chainrule.data import ArrayDataset, Data, DataLoader, Imputer, Standardizer, load
 from chainrule.data.named import files_of
+from chainrule.data.reading import PLAIN, names
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.train.evaluation import evaluate
@@ -58,7 +59,9 @@ class TableJob(Job):
         whole = ArrayDataset(data.x, data.y, indices)
         labels = data.y if self.is_classification else None
         kept, held = whole.split(recipe.held_out, recipe.seed, stratify=labels)
-        self.scaling = _scaling(kept.arrays[0], is_image=data.image_shape is not None)
+        missing = data.reading.missing
+        self.imputer = Imputer.fit(kept.arrays[0], data.features, missing) if data.reading.fills else None
+        self.scaling = _scaling(self._filled(kept.arrays[0]), is_image=data.image_shape is not None)
         self.target_scaling = None if self.is_classification else Standardizer.fit(kept.arrays[1])
         self.training = self._part(kept)
         self.held_out = self._part(held)
@@ -77,7 +80,10 @@ class TableJob(Job):
         x, y = part.arrays[0], part.arrays[1]
         if self.target_scaling is not None:
             y = self.target_scaling.transform(y)[:, None].astype(np.float32)
-        return ArrayDataset(self.scaling.transform(x).astype(np.float32), y)
+        return ArrayDataset(self.scaling.transform(self._filled(x)).astype(np.float32), y)
+
+    def _filled(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return x if self.imputer is None else self.imputer.transform(x)
 
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the first `count` training samples, for checking the network's gradients."""
@@ -87,7 +93,9 @@ class TableJob(Job):
     def content(self) -> str:
         """Return a digest of the columns, the classes and the numbers."""
         schema = self.schema
-        columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
+        features = [feature.to_list() for feature in schema.features]
+        reading = [] if schema.reading == PLAIN else [schema.reading.to_dict()]
+        columns = json.dumps([features, schema.class_names, schema.target, schema.target_is_text, *reading])
         return sha256(columns.encode() + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
 
     def score(self) -> Score:
@@ -111,6 +119,7 @@ class TableJob(Job):
             recipe=replace(self.recipe, epochs=self.epochs),
             held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
             loss=type(self.loss).__name__,
+            imputer=self.imputer,
         )
         save(path, self.model, **said.to_meta())
 
@@ -120,7 +129,16 @@ def build(source: str, options: Options) -> TableJob:
     given = options.settings(Recipe)
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
-    return TableJob(load(source, options.target, options.task or "auto"), Recipe(**given))
+    data = load(
+        source,
+        options.target,
+        options.task or "auto",
+        missing=options.missing or "error",
+        unknown=options.unknown or "error",
+        without=names(options.without),
+        encoding=options.encoding,
+    )
+    return TableJob(data, Recipe(**given))
 
 
 def widths(text: str) -> tuple[int, ...]:

@@ -16,7 +16,9 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule import nn
-from chainrule.data import DataError, Feature, Schema, Standardizer
+from chainrule.data import DataError, Feature, Imputer, Reading, Schema, Standardizer, dates
+from chainrule.data.reading import PLAIN, STRATEGIES, UNKNOWN
+from chainrule.data.schema import PARTS
 from chainrule.train.saved.modelfile import ModelFileError
 from chainrule.train.saved.recipe import Recipe
 
@@ -26,7 +28,7 @@ ENTRIES = frozenset(
     {"format", "task", "data", "source", "features", "class_names", "target", "target_is_text", "scaling"}
     | {"target_scaling", "recipe", "held_out", "loss"}
 )
-"""The entries of the description."""
+"""The entries of the description. `reading` and `filling` are added where a table's cells were not read plainly."""
 LOSSES: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"CrossEntropyLoss": nn.CrossEntropyLoss, "MSELoss": nn.MSELoss}
 )
@@ -61,6 +63,11 @@ class Description:
     recipe: Recipe
     held_out: HeldOut
     loss: str
+    imputer: Imputer | None = None
+
+    def prepared(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return features [N, n] as the network takes them: holes filled, and scaled."""
+        return self.scaling.transform(x if self.imputer is None else self.imputer.transform(x))
 
     def to_meta(self) -> dict[str, Any]:
         """Return the entries of the file's metadata."""
@@ -70,7 +77,7 @@ class Description:
             "task": schema.task,
             "data": schema.name,
             "source": self.source,
-            "features": [list(feature) for feature in schema.features],
+            "features": [feature.to_list() for feature in schema.features],
             "class_names": list(schema.class_names),
             "target": schema.target,
             "target_is_text": schema.target_is_text,
@@ -79,6 +86,8 @@ class Description:
             "recipe": asdict(self.recipe) | {"hidden": list(self.recipe.hidden)},
             "held_out": asdict(self.held_out),
             "loss": self.loss,
+            **({} if schema.reading == PLAIN else {"reading": schema.reading.to_dict()}),
+            **({} if self.imputer is None else {"filling": self.imputer.to_list()}),
         }
 
     @classmethod
@@ -108,6 +117,8 @@ class Description:
             f"features: {_counted(schema.feature_names)}",
             *([f"target: {schema.target}"] if schema.target is not None else []),
             *([f"classes: {_counted(schema.class_names)}"] if schema.class_names else []),
+            *([f"missing values: {schema.reading.missing}"] if schema.reading.missing != "error" else []),
+            *([f"unknown categories: {schema.reading.unknown}"] if schema.reading.unknown != "error" else []),
             f"hidden layers: {widths}; dropout {recipe.dropout:g}",
             f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
             f"weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
@@ -155,6 +166,7 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
         class_names=classes,
         target=None if target is None else _text(target, "target"),
         target_is_text=_kind(meta["target_is_text"], "target_is_text", bool, "true or false"),
+        reading=_reading(meta["reading"]) if "reading" in meta else PLAIN,
     )
     count = len(schema.features)
     target_scaling = meta["target_scaling"]
@@ -168,6 +180,7 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": _recipe(meta["recipe"]),
         "held_out": _held_out(meta["held_out"], bool(classes)),
         "loss": _one_of(meta["loss"], "loss", (_OF_TASK[schema.task],)),
+        "imputer": _imputer(meta.get("filling"), schema),
     }
 
 
@@ -188,10 +201,44 @@ def _check_arrays(found: Description, arrays: Mapping[str, np.ndarray[Any, Any]]
 
 
 def _feature(entry: Any) -> Feature:
-    if not isinstance(entry, list) or len(entry) != 2:
-        raise _Wrong("features", entry, "pairs of a column and a category or null")
-    column, category = entry
-    return Feature(_text(column, "features"), None if category is None else _text(category, "features"))
+    if not isinstance(entry, list) or len(entry) not in (2, 3):
+        raise _Wrong("features", entry, "a column, a category or null, and perhaps a part")
+    column, category, *part = entry
+    if part and category is not None:
+        raise _Wrong("features", entry, "a category or a part, not both")
+    return Feature(
+        _text(column, "features"),
+        None if category is None else _text(category, "features"),
+        _one_of(part[0], "features", PARTS) if part else None,
+    )
+
+
+def _reading(entry: Any) -> Reading:
+    values = _entries(entry, "reading", {"missing", "unknown", "without", "dates"})
+    forms = []
+    for pair in _list(values["dates"], "reading.dates"):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise _Wrong("reading.dates", pair, "pairs of a column and a form")
+        forms.append((_text(pair[0], "reading.dates"), _one_of(pair[1], "reading.dates", tuple(dates.FORMS))))
+    if len({column for column, _ in forms}) < len(forms):
+        raise _Wrong("reading.dates", values["dates"], "each column once")
+    return Reading(
+        _one_of(values["missing"], "reading.missing", STRATEGIES),
+        _one_of(values["unknown"], "reading.unknown", UNKNOWN),
+        tuple(_text(name, "reading.without") for name in _list(values["without"], "reading.without")),
+        tuple(forms),
+    )
+
+
+def _imputer(entry: Any, schema: Schema) -> Imputer | None:
+    if not schema.reading.fills:
+        if entry is not None:
+            raise _Wrong("filling", entry, f"none where missing values are {schema.reading.missing}")
+        return None
+    values = [_number(value, "filling") for value in _list(entry, "filling")]
+    if len(values) != len(schema.features):
+        raise _Wrong("filling", f"{len(values)} numbers", f"one for each of the {len(schema.features)} features")
+    return Imputer(np.array(values, np.float64))
 
 
 def _recipe(entry: Any) -> Recipe:
