@@ -89,7 +89,7 @@ def test_a_cut_file_is_named(tmp_path):
         load(path)
 
 
-@given(text=st.text("가각간나다라마바사아자차카타파하힣 ,\n12", min_size=1), codec=st.sampled_from(["cp949", "utf-8"]))
+@given(text=st.text("가각간나다라마바사아자차카타파하 ,\n12", min_size=1), codec=st.sampled_from(["cp949", "utf-8"]))
 def test_hangul_is_recognised_in_both(tmp_path_factory, text, codec):
     path = tmp_path_factory.getbasetemp() / "h.csv"
     path.write_bytes(text.encode(codec))

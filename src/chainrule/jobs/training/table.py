@@ -129,6 +129,7 @@ def build(source: str, options: Options) -> TableJob:
     given = options.settings(Recipe)
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
+    recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
     data = load(
         source,
         options.target,
@@ -138,7 +139,7 @@ def build(source: str, options: Options) -> TableJob:
         without=names(options.without),
         encoding=options.encoding,
     )
-    return TableJob(data, Recipe(**given))
+    return TableJob(data, recipe)
 
 
 def widths(text: str) -> tuple[int, ...]:
