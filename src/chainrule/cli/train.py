@@ -91,6 +91,9 @@ def train(
         job = kind.build(data, options)
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
+        if search is not None:
+            _check_search(parallel, resume)
+            job = job.searched(options, console.print)
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
@@ -106,6 +109,13 @@ def train(
             write_report(report, job, *shown)
             console.print(str(score), style="bold")
             console.print(f"model: {out}\nreport: {report}")
+
+
+def _check_search(parallel: "Alone", resume: Path | None) -> None:
+    if parallel.size > 1:
+        raise ValueError("--search starts processes of its own; leave out mpiexec")
+    if resume is not None:
+        raise ValueError("--resume continues a training whose settings are found; give them instead of --search")
 
 
 def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Path], resume: Path | None) -> None:
@@ -154,6 +164,15 @@ def _derivation(job: "Job", lang: str) -> "Derivation":
     return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
+def _without_option(words: list[str], option: str) -> list[str]:
+    """Return a command line without an option and its value, however they are written."""
+    left = [word for word in words if not word.startswith(f"{option}=")]
+    while option in left:
+        at = left.index(option)
+        del left[at : at + 2]
+    return left
+
+
 def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
     from chainrule.jobs.training.job import JobCheckpoint
@@ -175,10 +194,12 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
         except ModelFileError as error:
             warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
             raise typer.Exit(INTERRUPTED) from None
-        again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
-        if "--resume" in again:
-            at = again.index("--resume")
-            del again[at : at + 2]
+        again = _without_option(sys.argv[1:], "--resume")
+        if job.settled:
+            again = _without_option(again, "--search")
+            for name, value in job.settled.items():
+                option = f"--{name.replace('_', '-')}"
+                again = [*_without_option(again, option), option, value]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")

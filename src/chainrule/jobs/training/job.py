@@ -1,16 +1,18 @@
 """A training job: what every kind of data has in common, from the first step to the checkpoint."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.data import DataLoader
+from chainrule.jobs.training.options import Options
 from chainrule.train.alone import Alone
 from chainrule.train.callbacks import GradientFlow, Run, SaveCheckpoint
 from chainrule.train.history import History
@@ -85,11 +87,17 @@ class Job(abc.ABC):
     """The held-out data, as `fit` takes them."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
+    settled: Mapping[str, str] = MappingProxyType({})
+    """The options that a search has found, by name: with them the job can be made again without it."""
     measured: Sequence[str] = ("loss",)
     """The columns that each row of the history has, for the training and the held-out part."""
 
     def __init__(self) -> None:
         self.history, self.flow = History(), GradientFlow()
+
+    def searched(self, options: Options, say: Callable[[str], None]) -> "Job":  # noqa: ARG002
+        """Return the job with the best settings that were found, for kinds of data that take `--search`."""
+        raise ValueError(f"--search is not for {self.name}; leave it out")
 
     @abc.abstractmethod
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:

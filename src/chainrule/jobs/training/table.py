@@ -1,25 +1,31 @@
 """Training on a table: a fully connected network, from the split of the rows to the saved model."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.core.random import seed
+from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import ArrayDataset, Data, DataLoader, Imputer, Standardizer, load
 from chainrule.data.named import files_of
 from chainrule.data.reading import PLAIN, names
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
+from chainrule.nn.mode import in_mode
 from chainrule.train.evaluation import evaluate
 from chainrule.train.saved.description import Description, HeldOut, result
 from chainrule.train.saved.recipe import Recipe, network
 from chainrule.train.saved.saving import save
+
+if TYPE_CHECKING:
+    from chainrule.jobs.search.halving import Trial
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class TableJob(Job):
     def __init__(self, data: Data, recipe: Recipe) -> None:
         super().__init__()
         self.data, self.recipe, self.schema = data, recipe, data.schema
+        self.tried: Sequence[Trial] = ()
         self.name, self.said = data.name, (repr(data), *data.inferred)
         self.is_classification = data.task == "classification"
         seed(recipe.seed)
@@ -108,6 +115,35 @@ class TableJob(Job):
         truth, predicted = (self.target_scaling.inverse(v[:, 0]) for v in (y, predicted))
         rmse = float(np.sqrt(np.mean((truth - predicted) ** 2)))
         return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
+
+    def searched(self, options: Options, say: Callable[[str], None]) -> "TableJob":
+        """Return the job with the best of `options.search` settings that differ in what the options leave open."""
+        from chainrule.jobs.search.table import search
+
+        count = options.search or 0
+        tried = search(self, count, options.given().keys() - {"search"}, say=say)
+        best = tried[0].recipe
+        job = TableJob(self.data, replace(best, epochs=self.epochs))
+        job.tried = tried
+        job.settled = {
+            "hidden": ",".join(map(str, best.hidden)),
+            "epochs": str(self.epochs),
+            **{name: f"{getattr(best, name):g}" for name in ("batch_size", "lr", "dropout", "weight_decay")},
+        }
+        said = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in job.settled.items())
+        say(f"the best of {len(tried)} settings: {said}")
+        return job
+
+    def truth(self, part: ArrayDataset | None = None) -> NDArray[Any]:
+        """Return the classes, or the target in its own unit, of a part of the data: the held-out one by default."""
+        y = (self.held_out if part is None else part).arrays[1]
+        return y if self.target_scaling is None else self.target_scaling.inverse(y[:, 0])
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """Return the probability of each class [N, K] for the held-out part."""
+        x, _ = self.held_out.arrays
+        with in_mode(self.model, False), no_grad():
+            return np.asarray(nn.functional.softmax(self.model(x), axis=-1).numpy(), np.float64)
 
     def save(self, path: str | Path, score: Score) -> None:
         """Write the network with everything needed for predictions: columns, scaling, classes (`Description`)."""
