@@ -90,8 +90,7 @@ class DataLoader:
         self._shards: Overlapping[tuple[int, int]] = Overlapping()
         self._passage: Passage | None = None
         self._note: Any = None
-        self.waited = 0.0
-        """Seconds spent waiting for a stream's data, in all epochs."""
+        self._waited = 0.0
         if self._samples() is not None and len(self) == 0:
             raise ValueError(
                 f"DataLoader: there would be no batches from {self._samples()} samples with "
@@ -156,9 +155,15 @@ class DataLoader:
         self._next = _Position(here.epoch + 1)
         return here
 
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for a stream's data, in all epochs so far."""
+        return self._waited + (0.0 if self._passage is None else self._passage.waited)
+
     def _opened(self, here: _Position) -> Passage:
         """Begin to read an epoch of a stream."""
         assert isinstance(self.dataset, Streamed)
+        self._waited = self.waited
         settings = self.batch_size, self.shuffle, self.drop_last, self._shard
         note, self._note = self._note, None
         self._passage = self.dataset.passage(Reading(self.seed, here.epoch, here.batch, *settings), note)

@@ -134,7 +134,8 @@ def merged(parts: Iterable[Moments]) -> Moments:
 
 def _unit(size: NDArray[np.float64]) -> NDArray[np.float64]:
     """The power of two next to a size; dividing by it is exact."""
-    return np.exp2(np.maximum(np.frexp(size)[1] - 1.0, -1022.0))
+    exponent = np.where(size > 0, np.frexp(size)[1] - 1.0, -1022.0)
+    return np.exp2(np.maximum(exponent, -1022.0))
 
 
 class Counts:

@@ -21,7 +21,7 @@ def refuse_damaged(name: str, form: str) -> Iterator[None]:
     except DataError:
         raise
     except (arrow.ArrowException, OSError, ValueError, StopIteration) as error:
-        said = str(error) or "it ends too early"
+        said = " ".join(str(error).split()) or "it ends too early"
         raise DataError(f"{name}: not a readable {form} file: {said}") from error
 
 

@@ -23,7 +23,7 @@ from chainrule.data.streams.windows import windows
 
 MEMORY = 256 << 20
 """Bytes of buffers unless said otherwise."""
-_LEAST = 1 << 20
+_LEAST = 1 << 16
 Function = Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], ...]]
 
 

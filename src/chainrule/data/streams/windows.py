@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from chainrule.data.streams.blocks import Block
 
+_RAMP = 8
+"""What part of a window's rows the first one has."""
+
 
 class Window(NamedTuple):
     """Blocks that are in memory together: their numbers, the place of the first row in the epoch, and the rows."""
@@ -23,8 +26,9 @@ def windows(
 ) -> list[Window]:
     """Divide an epoch into windows of at most ``capacity`` kept rows, each of whole blocks.
 
-    With a generator, the groups of blocks come in random order; the blocks of a group stay together. Raises
-    ``ValueError`` for a block that is larger.
+    The first windows are smaller, an eighth, a quarter and a half of that, so that training begins early. With a
+    generator, the groups of blocks come in random order; the blocks of a group stay together. Raises ``ValueError`` for
+    a block that is larger than a window.
     """
     groups: dict[int, list[int]] = {}
     for k, block in enumerate(blocks):
@@ -36,7 +40,7 @@ def windows(
     for k in (k for group in order for k in groups[group] if kept[k]):
         if kept[k] > capacity:
             raise ValueError(f"a block of {kept[k]} rows does not fit into {capacity}")
-        if rows + kept[k] > capacity:
+        if rows and rows + kept[k] > min(capacity, (capacity << len(found)) // _RAMP):
             found.append(Window(len(found), tuple(held), start, rows))
             held, start, rows = [], start + rows, 0
         held.append(k)
