@@ -51,7 +51,7 @@ class Reader:
         with in_mode(self.model, training=False), no_grad():
             logits = self.model(np.array([new]), self._caches)
         self.window = whole
-        return np.asarray(value_of(logits))[0, -1]
+        return np.asarray(value_of(logits)[0, -1])
 
     def _kept(self, whole: list[int]) -> list[int]:
         """Return what is kept of too many tokens: as if they had been read one by one."""

@@ -79,7 +79,8 @@ class LanguageModel(Module):
         if end > self.context:
             raise ValueError(f"LanguageModel: expected at most {self.context} tokens, its context, got {end}")
         hidden = self.tokens(x) + self.places[begin:end]
-        for block, cache in zip(self.blocks, caches or [None] * len(self.blocks), strict=True):
+        each: Sequence[KeyValues | None] = caches or [None] * len(self.blocks)
+        for block, cache in zip(self.blocks, each, strict=True):
             hidden = block(hidden, causal=True, cache=cache)
         return self.norm(hidden) @ swapaxes(self.tokens.weight, 0, 1)
 
