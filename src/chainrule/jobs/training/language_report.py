@@ -1,0 +1,5 @@
+"""The report's sections for texts."""
+
+from chainrule.jobs.training.sections import Sections
+
+SECTIONS = None
