@@ -126,6 +126,20 @@ class MultiheadAttention(Module):
         y = swapaxes(y, -2, -3)
         return self.output(y.reshape((*y.shape[:-2], self.embed_dim)))
 
+    def weights(self, query: Any, key: Any = None, mask: Any = None, causal: bool = False) -> Any:
+        """Return how much each query attends to each position, `[..., num_heads, N, M]`, without dropout.
+
+        >>> MultiheadAttention(8, 2).weights(np.zeros((1, 2, 8)), causal=True)[0, 0].numpy()
+        array([[1. , 0. ],
+               [0.5, 0.5]], dtype=float32)
+        """
+        key = query if key is None else key
+        q, k = self._heads(self.query, query, self.num_heads), self._heads(self.key, key, self.num_kv_heads)
+        # Values that are the unit vectors make the weights the result.
+        v = np.broadcast_to(np.eye(k.shape[-2], dtype=k.dtype), (*k.shape[:-1], k.shape[-2]))
+        shared = self.num_kv_heads != self.num_heads
+        return functional.scaled_dot_product_attention(q, k, v, mask, causal, enable_gqa=shared, method="plain")
+
     def _heads(self, project: Linear, x: Any, count: int) -> Any:
         """Return `[..., count, N, d / num_heads]` for `[..., N, d]`."""
         x = in_dtype_of(project.weight, x, "MultiheadAttention")

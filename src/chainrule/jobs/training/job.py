@@ -85,6 +85,8 @@ class Job(abc.ABC):
     epochs: int
     validation: Any
     """The held-out data, as `fit` takes them."""
+    directions = coordinates = 2
+    """In how many ways each parameter's gradient is checked before training (`check_parameters`)."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
     measured: Sequence[str] = ("loss",)

@@ -41,6 +41,8 @@ class LanguageJob(Job):
     end of each epoch, and `say` gets it as a line.
     """
 
+    directions, coordinates = 1, 0  # there are dozens of parameters
+
     def __init__(self, corpus: Corpus, recipe: LanguageRecipe) -> None:
         super().__init__()
         self.corpus, self.recipe, self.name = corpus, recipe, corpus.name

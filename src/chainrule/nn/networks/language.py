@@ -84,6 +84,23 @@ class LanguageModel(Module):
             hidden = block(hidden, causal=True, cache=cache)
         return self.norm(hidden) @ swapaxes(self.tokens.weight, 0, 1)
 
+    def attention(self, x: Any, layer: int) -> Any:
+        """Return the attention weights `[..., heads, T, T]` of a layer on tokens `[..., T]`: each row adds up to 1.
+
+        Layers count from 0, or back from -1. Raises IndexError for one that is not there.
+
+        >>> LanguageModel(65, context=32, width=16, layers=2, heads=2).attention(np.zeros((1, 5), np.int64), -1).shape
+        (1, 2, 5, 5)
+        """
+        x = np.asarray(x)
+        hidden = self.tokens(x) + self.places[: x.shape[-1]]
+        chosen = self.blocks[layer]
+        for block in self.blocks:
+            if block is chosen:
+                break
+            hidden = block(hidden, causal=True)
+        return chosen.attention.weights(chosen.norm1(hidden), causal=True)
+
     def new_caches(self) -> list[KeyValues]:
         """Return an empty cache for each block."""
         return [KeyValues(self.context) for _ in self.blocks]
