@@ -137,7 +137,6 @@ def test_loops_of_any_size_on_one_core_or_two(
         monkeypatch.setattr(tasks, "PART", 1)
         monkeypatch.setattr(emit, "COLUMNS", 1)
         monkeypatch.setattr(emit, "CUT", 0)
-        monkeypatch.setattr(loops, "CUT", 0)
         monkeypatch.setattr(pool, "threads", lambda: 2)
 
     def f(x: Any, row: Any, column: Any) -> Any:

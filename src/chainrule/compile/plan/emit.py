@@ -8,11 +8,11 @@ from chainrule.compile.program.program import Value
 from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
-from .loops import CUT, Loop
+from .loops import COLUMNS, Loop
 from .steps import Buffer, Run
 
-COLUMNS = 64
-"""The fewest columns in a part of a loop that is cut along columns: a few vectors."""
+CUT = 2**14
+"""From this many elements on a loop may be split for several cores."""
 
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
