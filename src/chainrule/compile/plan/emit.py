@@ -8,7 +8,8 @@ from chainrule.compile.program.program import Value
 from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
-from .loops import COLUMNS, Loop
+from . import loops
+from .loops import Loop
 from .steps import Buffer, Run
 
 CUT = 2**14
@@ -60,7 +61,7 @@ def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
     task = loop.task(arrays)
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
-        task.parts = parts_of(ADDITION * work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
+        task.parts = parts_of(ADDITION * work_of(loop), task.end // loops.COLUMNS if cut == "columns" else task.end)
     return task
 
 
