@@ -37,11 +37,12 @@ RESULTS: Rows = ((1, 1, 1, 0), (0, 1, -1, -1))
 """Aᵀ, which makes a tile of results."""
 COTANGENTS: Rows = tuple(zip(*RESULTS, strict=True))
 """A, which the cotangent of a tile is multiplied with."""
-KERNELS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-"""G, which kernels are multiplied with."""
+_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+KERNELS = np.kron(_G, _G)
+"""G, which kernels are multiplied with, on both sides: 16 numbers of the 9 of a kernel."""
 LEAST = 32
 """The fewest channels, of images and of results, for which the products outweigh the transforms."""
-TILES = 256
+TILES = 128
 """About how many tiles are worked on at once: their 16 matrices have to stay in cache."""
 USED = 0.7
 """The fraction of the tiles' results that must lie in the image."""
@@ -79,33 +80,32 @@ class Tiling:
         return max(TILES // self.count, 1)
 
 
-def pays(geometry: Geometry, channels: int, results: int, out: Ints, groups: int) -> bool:
-    """Whether an operation has kernels of 3×3, in steps of one, and enough channels and tiles of results."""
-    if groups != 1 or geometry.kernel != (1, 3, 3) or {*geometry.stride, *geometry.dilation} != {1}:
+def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int) -> bool:
+    """Whether kernels are 3×3, in steps of one, with enough channels and, on images of a size, enough whole tiles."""
+    if groups != 1 or len(size) != 2 or geometry.kernel != (1, 3, 3) or {*geometry.stride, *geometry.dilation} != {1}:
         return False
-    if min(channels, results) < LEAST or out[0] != 1 or max(*geometry.before, *geometry.after) > 2:
-        return False
-    return math.prod(out) >= USED * 4 * Tiling(out[1:]).count > 0
+    out = geometry.count((1, *size))[1:]
+    is_worth_it = min(w_shape[:2]) >= LEAST and max(*geometry.before, *geometry.after) <= 2
+    return is_worth_it and math.prod(out) >= max(USED * 4 * Tiling(out).count, 1)
 
 
 @functools.lru_cache(256)
-def _transform(dtype: Any, rows: Rows, channels: int, tiles: Ints, width: int, is_from_image: bool) -> str:
+def _transform(dtype: Any, rows: Rows, channels: int, is_from_image: bool) -> str:
     """Return the code that sets T to R d Rᵀ for a range of images, where R has `rows` and d is a tile of an image.
 
     Images are `[B, height, width, C]` and T is `[4, 4, tiles, C]`, or the other way round: then d is a tile of T. Tiles
-    of images are two elements apart.
+    of images are two elements apart. Its numbers are those of the tiles along both axes, the size of an image, and the
+    size of a matrix of T.
     """
-    function = Function([dtype, dtype], 1)
-    (source, target), code, (apart,) = function.places, function.code, function.numbers
-    high, wide = tiles
-    height = 2 * high + (len(rows[0]) - 2 if is_from_image else 0)
+    function = Function([dtype, dtype], 5)
+    (source, target), code, (high, wide, height, width, apart) = function.places, function.code, function.numbers
     with code.loop(function.begin, function.end) as b, code.loop(0, high) as r, code.loop(0, wide) as t:
         corner = ((b * height + r * 2) * width + t * 2) * channels
         tile = ((b * high + r) * wide + t) * channels
         with code.loop(0, channels) as c:
 
             def in_image(i: int, j: int) -> Any:
-                return corner + c + (i * width + j) * channels
+                return corner + c + (width * i + j) * channels
 
             def in_matrices(i: int, j: int) -> Any:
                 return tile + c + apart * (4 * i + j)
@@ -134,9 +134,9 @@ class _Block:
         self.images = np.zeros((images, *size, channels), dtype)
         self.matrices = np.empty((16, images * math.prod(tiles), channels), dtype)
         is_from_image = rows is not RESULTS
-        text = _transform(self.images.dtype, rows, channels, tiles, size[1], is_from_image)
         arrays = (self.images, self.matrices) if is_from_image else (self.matrices, self.images)
-        self.task = Task(text, arrays, [self.matrices[0].size])
+        text = _transform(self.images.dtype, rows, channels, is_from_image)
+        self.task = Task(text, arrays, [*tiles, *size, self.matrices[0].size])
 
     def run(self, count: int) -> None:
         """Transform the first images."""
@@ -155,11 +155,14 @@ def _parts(begin: int, end: int, step: int) -> Iterator[slice]:
     return (slice(b, min(b + step, end)) for b in range(begin, end, step))
 
 
-def _correlated(x: Array, kernels: Array, y: Array, before: Ints) -> Array:
-    """Set y `[B, O, h, w]` to what kernels `[C, O, 3, 3]` make of x `[B, C, H, W]`; return y."""
+def _weights(w: Array) -> Array:
+    """Return the 16 matrices `[16, O, C]` of kernels `[O, C, 3, 3]`."""
+    return (KERNELS.astype(w.dtype) @ w.reshape(-1, 9).T).reshape(16, *w.shape[:2])
+
+
+def _correlated(x: Array, weights: Array, y: Array, before: Ints) -> Array:
+    """Set y `[B, O, h, w]` to what kernels make of x `[B, C, H, W]`, given their matrices `[16, C, O]`; return y."""
     tiling = Tiling(y.shape[2:])
-    weights = np.einsum("ik,cokl,jl->ijco", KERNELS, kernels, KERNELS, optimize=True).astype(x.dtype)
-    weights = weights.reshape(16, *kernels.shape[:2])
 
     def run(begin: int, end: int) -> None:
         step = min(tiling.at_once, end - begin)
@@ -181,14 +184,16 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:  # 
     """Return the images that kernels make of images."""
     out = geometry.count((1, *x.shape[2:]))[1:]
     y = outputs.empty((len(x), len(w), *out), x.dtype)
-    return _correlated(x, w.swapaxes(0, 1), y, geometry.before[1:])
+    # BLAS takes four times as long to pack a second factor that is transposed, and packs it for each block of tiles.
+    weights = np.ascontiguousarray(_weights(w).swapaxes(1, 2))
+    return _correlated(x, weights, y, geometry.before[1:])
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
     """Return the images of a size to which every element of z adds its kernel."""
     y = outputs.empty((len(z), w.shape[1], *size), z.dtype)
     before = tuple(2 - p for p in geometry.before[1:])
-    return _correlated(z, w[:, :, ::-1, ::-1], y, before)
+    return _correlated(z, _weights(w[:, :, ::-1, ::-1]), y, before)
 
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
@@ -207,5 +212,6 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa
 
     with one_thread():
         split(run, len(x), float(z.size) * x.shape[1] * 9)
-    sums = sum(parts[begin] for begin in sorted(parts)).reshape(4, 4, z.shape[1], x.shape[1])
-    return np.einsum("ik,ijoc,jl->ockl", KERNELS, sums, KERNELS, optimize=True).astype(x.dtype)
+    first, *others = (parts[begin] for begin in sorted(parts))
+    sums = sum(others, first).reshape(16, -1)
+    return (sums.T @ KERNELS.astype(x.dtype)).reshape(z.shape[1], x.shape[1], 3, 3)
