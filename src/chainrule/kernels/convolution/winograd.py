@@ -146,7 +146,8 @@ class _Block:
     def transformed(self, x: Array, corner: Ints) -> Array:
         """Return the matrices of images `[b, C, H, W]` that are laid out from a corner on."""
         inside = (slice(p, p + n) for p, n in zip(corner, x.shape[2:], strict=True))
-        self.images[(slice(0, len(x)), *inside)] = x.transpose(0, 2, 3, 1)
+        # In one step the channels of a batch in another order of memory would share too few lines of the cache.
+        self.images[(slice(0, len(x)), *inside)] = np.ascontiguousarray(x).transpose(0, 2, 3, 1)
         self.run(len(x))
         return self.matrices[:, : len(x) * (self.matrices.shape[1] // len(self.images))]
 
