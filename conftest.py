@@ -17,6 +17,10 @@ import chainrule  # noqa: F401 - first, so that a doctest of one of its files do
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parent / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+# Hundreds of child processes import the package: it is compiled by the first of them, not by each, also where the
+# machine is set to keep no compiled code.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Plots open no window. What a command prints depends neither on the terminal nor on the service that runs it:
 # typer writes control characters into a pipe where it sees one of the variables below.
 os.environ |= {"MPLBACKEND": "Agg", "COLUMNS": "100"}
