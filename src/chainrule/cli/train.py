@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
+        typer.Argument(
+            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, or a text (.txt)."
+        ),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
@@ -60,6 +62,18 @@ def train(
         float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="How many layers a text's network has (default: by the text's length).")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
+    width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
+    context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
     from chainrule.distributed import launched
@@ -70,9 +84,9 @@ def train(
     from chainrule.present.texts import check_lang
 
     check_lang(lang)
+    common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
     options = Options(
-        *(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed),
-        *(missing, unknown, without, encoding, weight_decay, search),
+        *common, as_, tokens, layers, heads, width, context, missing, unknown, without, encoding, weight_decay, search
     )
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
@@ -89,11 +103,12 @@ def train(
                 style="yellow",
             )
         job = kind.build(data, options)
+        job.say = console.print
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
         if search is not None:
             _check_search(parallel, resume)
-            job = job.searched(options, console.print)
+            job = kind.searched(job, options, console.print)
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
@@ -132,9 +147,15 @@ def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Pa
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     """Check the gradients before training, in one process on behalf of all; stop if they are wrong."""
     from chainrule.check import check_parameters
+    from chainrule.jobs.training.job import threads
     from chainrule.jobs.training.report import CheckedRow
 
-    checked = check_parameters(job.model, job.loss, *job.sample()) if parallel.leads else None
+    with threads(0):  # a few samples: one thread is faster, and much faster on a busy machine
+        checked = (
+            check_parameters(job.model, job.loss, *job.sample(), directions=job.directions, coordinates=job.coordinates)
+            if parallel.leads
+            else None
+        )
     if checked is not None:
         console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
         if not checked.ok:

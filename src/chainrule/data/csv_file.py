@@ -28,7 +28,8 @@ DELIMITERS = ",;\t"
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})  # in lower case
 _SAMPLE = 50  # rows used to detect the delimiter
 _PIECE = 2000  # rows held as text at one time
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+RAGGED = "every row needs the same number, and text that contains the delimiter needs quotes"
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def read_csv(
@@ -80,7 +81,7 @@ def csv_table(
     """
     path = Path(path)
     source = _Source(path, encodings.encoding_of(path, encoding))
-    source = _Source(path, source.encoding, _delimiter(source))
+    source = _Source(path, source.encoding, delimiter_of(path, source.encoding))
     read = _numbers(source)
     width, numbers, lines = len(read.first[1]), read.columns, read.lines
     if width == 1 and schema is None:
@@ -92,7 +93,7 @@ def csv_table(
         lines = np.concatenate([[read.first[0]], lines])
         numbers = [_with_first(column, cell) for column, cell in zip(numbers, read.first[1], strict=True)]
         texts = _texts(source, width, [i for i, column in enumerate(numbers) if column is None], texts)
-    names = _checked_names(path.name, read.first) if has_header else tuple(f"x{i}" for i in range(width))
+    names = checked_names(path.name, read.first) if has_header else tuple(f"x{i}" for i in range(width))
     if len(lines) == 0 and not read.ragged:
         raise DataError(f"{path.name}: has a header but no rows of data")
 
@@ -140,8 +141,8 @@ class _Read:
         return faults.in_rows(
             np.array([before + shift for before, _, _ in self.ragged], np.int64),
             [f"line {line}" for _, line, _ in self.ragged],
-            [f"has {cells} cells, the first row has {width}" for _, _, cells in self.ragged],
-            "every row needs the same number, and text that contains the delimiter needs quotes",
+            [_ragged_said(cells, width) for _, _, cells in self.ragged],
+            RAGGED,
             "rows of another length",
         )
 
@@ -165,7 +166,7 @@ def _numbers(source: _Source) -> _Read:
         lines.append(np.array([line for line, _ in good], np.int64))
         for i, cells in enumerate(zip(*(cells for _, cells in good), strict=True)):
             known = pieces[i]
-            values = None if known is None else _floats(cells)
+            values = None if known is None else floats(cells)
             if known is None or values is None:
                 pieces[i] = None
             else:
@@ -217,6 +218,8 @@ def _rows(source: _Source) -> Iterator[Row]:
                 line = reader.line_num + 1
         except csv.Error as error:
             raise DataError(f"{name}: line {line} is not valid CSV ({error}); check its quotes") from error
+        except UnicodeDecodeError as error:  # of a file whose encoding was not asked for
+            raise encodings.not_utf8(source.path) from error
 
 
 def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
@@ -226,13 +229,15 @@ def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
         yield line
 
 
-def _delimiter(source: _Source) -> str:
+def delimiter_of(path: Path, encoding: str = "utf-8-sig") -> str:
+    """The delimiter that divides the first rows most evenly."""
+
     def fit(delimiter: str) -> tuple[float, float, int]:
         """How evenly a delimiter divides the first rows, the resulting fraction of numbers, and the number of
         columns.
         """
         try:
-            rows = _rows(_Source(source.path, source.encoding, delimiter))
+            rows = _rows(_Source(path, encoding, delimiter))
             sample = [cells for _, cells in islice(rows, _SAMPLE)]
         except DataError:
             sample = []
@@ -240,23 +245,35 @@ def _delimiter(source: _Source) -> str:
             return 0, 0, 0
         width, even = Counter(map(len, sample)).most_common(1)[0]
         cells = [cell for row in sample for cell in row]
-        numbers = sum(_is_number(c) or bool(_DECIMAL_COMMA.fullmatch(c)) for c in cells)
+        numbers = sum(is_number(c) or bool(DECIMAL_COMMA.fullmatch(c)) for c in cells)
         return (even / len(sample), numbers / len(cells), width) if width > 1 else (0, 0, 0)
 
     return max(DELIMITERS, key=fit)
 
 
+def check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
+    """Raise :class:`DataError` for a row that does not have so many cells."""
+    for line, cells in rows:
+        if len(cells) != width:
+            raise DataError(f"{file}: line {line} {_ragged_said(len(cells), width)}; {RAGGED}")
+
+
+def _ragged_said(cells: int, width: int) -> str:
+    return f"has {cells} cells, the first row has {width}"
+
+
 def _is_header(
     first: Sequence[str], numbers: Sequence[Any], texts: Mapping[int, Sequence[str]], rows_below: int
 ) -> bool:
-    if any(map(_is_number, first)):
+    if any(map(is_number, first)):
         return False
     if rows_below == 0 or any(column is not None and not np.isnan(column).all() for column in numbers):
         return True
     return not any(cell in texts[i][1:] for i, cell in enumerate(first) if i in texts)
 
 
-def _checked_names(file: str, header: Row) -> tuple[str, ...]:
+def checked_names(file: str, header: Row) -> tuple[str, ...]:
+    """The names in a header; :class:`DataError` for one that is empty."""
     line, names = header
     if "" in names:
         raise DataError(
@@ -266,7 +283,7 @@ def _checked_names(file: str, header: Row) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
+def floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
     """The cells as numbers, with NaN for holes, or None if one is text."""
     try:
         values = np.array(list(map(float, cells)))
@@ -281,7 +298,7 @@ def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
 
 def _with_first(column: NDArray[np.float64] | None, cell: str) -> NDArray[np.float64] | None:
     """A column including the first row's cell, if that row is not a header."""
-    first = _floats([cell])
+    first = floats([cell])
     return None if column is None or first is None else np.concatenate([first, column])
 
 
@@ -292,8 +309,8 @@ def _text_column(name: str, cells: Sequence[str], place: Callable[[int], str], i
     """
     column = [None if cell.lower() in MISSING else cell for cell in cells]
     filled = [row for row, cell in enumerate(column) if cell is not None]
-    words = [] if is_text else [row for row in filled if not _is_number(cells[row])]
-    commas = all(_DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
+    words = [] if is_text else [row for row in filled if not is_number(cells[row])]
+    commas = all(DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
     odd = np.array(words if commas or len(words) < len(filled) / 2 else [], np.int64)
     return column, faults.in_cells(
         name,
@@ -305,7 +322,8 @@ def _text_column(name: str, cells: Sequence[str], place: Callable[[int], str], i
     )
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, infinite ones included."""
     try:
         float(cell)
     except ValueError:

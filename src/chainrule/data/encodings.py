@@ -39,8 +39,7 @@ def encoding_of(path: Path, given: str | None = None) -> str:
         return "utf-8"
     if _fits(path, "cp949") and _is_korean(path):
         return "cp949"
-    advice = "save the file as UTF-8, or name its encoding with --encoding, such as cp949, latin-1 or cp1252"
-    raise _unfit(path, "utf-8", advice)
+    raise not_utf8(path)
 
 
 def said(name: str) -> str | None:
@@ -105,6 +104,12 @@ def _is_common(character: str) -> bool:
     if not "가" <= character <= "힣":
         return not character.isalpha()
     return len(character.encode("euc_kr")) == 2
+
+
+def not_utf8(path: Path) -> DataError:
+    """The error for the first byte that is not UTF-8, where a line break is never part of another character."""
+    advice = "save the file as UTF-8, or name its encoding with --encoding, such as cp949, latin-1 or cp1252"
+    return _unfit(path, "utf-8", advice)
 
 
 def _unfit(path: Path, name: str, advice: str) -> DataError:

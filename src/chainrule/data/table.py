@@ -243,3 +243,8 @@ def _to_fill(reading: Reading) -> str:
     """What to do about holes in data for a trained network."""
     how = "with --missing drop" if reading.missing == "drop" else "without holes"
     return f"the network was trained {how}, so fill in the value or remove the row"
+
+
+def missing_value(table: str, column: str, place: str) -> DataError:
+    """The error for an empty cell of a table that is read in pieces."""
+    return DataError(f"{table}: missing value in column {column!r} at {place}; fill it in or remove the row")

@@ -8,9 +8,26 @@ import numpy as np
 from chainrule.data import Data
 from chainrule.jobs.search.halving import Trial, halve
 from chainrule.jobs.search.settings import draw
+from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.table import TableJob
 from chainrule.train import NonFiniteError
 from chainrule.train.saved.recipe import Recipe
+
+
+def searched(job: TableJob, options: Options, say: Callable[[str], None]) -> TableJob:
+    """Return the job with the best of `options.search` settings, which differ in what the options leave open."""
+    tried = search(job, options.search or 0, options.given().keys() - {"search"}, say=say)
+    best = tried[0].recipe
+    found = TableJob(job.data, replace(best, epochs=job.epochs))
+    found.tried = tried
+    found.settled = {
+        "hidden": ",".join(map(str, best.hidden)),
+        "epochs": str(job.epochs),
+        **{name: f"{getattr(best, name):g}" for name in ("batch_size", "lr", "dropout", "weight_decay")},
+    }
+    words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in found.settled.items())
+    say(f"the best of {len(tried)} settings: {words}")
+    return found
 
 
 def search(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.data import DataLoader
-from chainrule.jobs.training.options import Options
 from chainrule.train.alone import Alone
 from chainrule.train.callbacks import GradientFlow, Run, SaveCheckpoint
 from chainrule.train.history import History
@@ -50,7 +49,7 @@ class Score(Protocol):
         """Their mean loss."""
 
 
-def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
+def threads(multiplications: int, cores: int | None = None) -> AbstractContextManager[Any]:
     """Limit BLAS to one thread if the largest product is small, else to `cores`, if that is a number.
 
     For small products, synchronising threads costs more than it saves, and many times more on a busy machine.
@@ -74,6 +73,8 @@ class Job(abc.ABC):
 
     name: str
     """The data's name, for titles."""
+    say: Callable[[str], None] | None = None
+    """What a line is shown by during training, if by anything."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
     recipe: Any
@@ -85,6 +86,8 @@ class Job(abc.ABC):
     epochs: int
     validation: Any
     """The held-out data, as `fit` takes them."""
+    directions = coordinates = 2
+    """In how many ways each parameter's gradient is checked before training (`check_parameters`)."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
     settled: Mapping[str, str] = MappingProxyType({})
@@ -94,10 +97,6 @@ class Job(abc.ABC):
 
     def __init__(self) -> None:
         self.history, self.flow = History(), GradientFlow()
-
-    def searched(self, options: Options, say: Callable[[str], None]) -> "Job":  # noqa: ARG002
-        """Return the job with the best settings that were found, for kinds of data that take `--search`."""
-        raise ValueError(f"--search is not for {self.name}; leave it out")
 
     @abc.abstractmethod
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -122,7 +121,7 @@ class Job(abc.ABC):
         `save_checkpoint` and continued with `resume`.
         """
         cores = None if parallel is None else parallel.cores
-        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
+        with threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
             return fit(
                 self.model,
                 self.loss,

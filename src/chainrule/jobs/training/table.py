@@ -1,7 +1,7 @@
 """Training on a table: a fully connected network, from the split of the rows to the saved model."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -115,24 +115,6 @@ class TableJob(Job):
         truth, predicted = (self.target_scaling.inverse(v[:, 0]) for v in (y, predicted))
         rmse = float(np.sqrt(np.mean((truth - predicted) ** 2)))
         return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
-
-    def searched(self, options: Options, say: Callable[[str], None]) -> "TableJob":
-        """Return the job with the best of `options.search` settings that differ in what the options leave open."""
-        from chainrule.jobs.search.table import search
-
-        count = options.search or 0
-        tried = search(self, count, options.given().keys() - {"search"}, say=say)
-        best = tried[0].recipe
-        job = TableJob(self.data, replace(best, epochs=self.epochs))
-        job.tried = tried
-        job.settled = {
-            "hidden": ",".join(map(str, best.hidden)),
-            "epochs": str(self.epochs),
-            **{name: f"{getattr(best, name):g}" for name in ("batch_size", "lr", "dropout", "weight_decay")},
-        }
-        said = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in job.settled.items())
-        say(f"the best of {len(tried)} settings: {said}")
-        return job
 
     def truth(self, part: ArrayDataset | None = None) -> NDArray[Any]:
         """Return the classes, or the target in its own unit, of a part of the data: the held-out one by default."""
