@@ -102,13 +102,14 @@ def train(
                 "use --checkpoint-every",
                 style="yellow",
             )
+        if search is not None:
+            _check_search(parallel, resume)
         job = kind.build(data, options)
-        job.say = console.print
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
         if search is not None:
-            _check_search(parallel, resume)
             job = kind.searched(job, options, console.print)
+        job.say = console.print
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)

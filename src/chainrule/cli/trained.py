@@ -39,6 +39,21 @@ def predict(
     console.print(f"{len(rows)} predictions: {out}")
 
 
+@command("chainrule export model.safetensors -o model.onnx --data new.csv")
+def export(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a table.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
+    data: Annotated[
+        str | None, typer.Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
+    ] = None,
+) -> None:
+    """Write a trained network as an ONNX file, and check that it predicts the same."""
+    from chainrule.jobs.export.export import export as to_file
+
+    check_output(out, {"the model": model} | data_files(data))
+    console.print(f"{to_file(model, out, data)}\nmodel: {out}")
+
+
 @command("chainrule info model.safetensors")
 def info(
     model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
