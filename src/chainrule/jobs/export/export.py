@@ -79,19 +79,15 @@ def export(model: str | Path, out: str | Path, source: str | None = None) -> Exp
     for key, value in parts.about.items():
         made.metadata_props.add(key=key, value=value)
     content = made.SerializeToString()
-    difference = _difference(content, parts)
-    replace_file(Path(out), [content])
-    return Exported(
-        _described(parts.input, parts.rows), _described(parts.output, parts.expected), difference, parts.said
-    )
-
-
-def _difference(content: bytes, parts: Parts) -> float:
-    """How far the file's results are from the network's at most. Raises ValueError if that is too far."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     found = session.run(None, {parts.input: parts.rows})[0]
+    difference = _difference(found, parts)
+    replace_file(Path(os.path.realpath(out)), [content])
+    return Exported(_described(parts.input, parts.rows), _described(parts.output, found), difference, parts.said)
+
+
+def _difference(found: NDArray[Any], parts: Parts) -> float:
+    """How far the file's results are from the network's at most. Raises ValueError if that is too far."""
     difference = float(np.abs(found - parts.expected).max())
     largest = max(1.0, float(np.abs(parts.expected).max()))
     if not difference <= TOLERANCE * largest:

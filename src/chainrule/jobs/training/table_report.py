@@ -87,7 +87,7 @@ def _importance(job: TableJob, words: Words) -> Markup | None:
         (words["permuted" if job.is_classification else "permuted_rmse"], [one.permuted for one in found]),
         (words["gradient"], [one.gradient for one in found]),
     ]
-    drawn = bar_chart(words["importance"], [one.column for one in found], series, words.lang, words["column"])
+    drawn = bar_chart(words["by_column"], [one.column for one in found], series, words.lang, words["column"])
     total = len({feature.column for feature in job.data.features})
     note = words("columns", shown=len(found), total=total) if len(found) < total else ""
     return join(paragraphs(words["importance_text"]), drawn, paragraphs(note, soft=True))
@@ -163,8 +163,7 @@ def _data(job: TableJob, words: Words) -> Markup:
     count, features = job.data.x.shape
     classes = ", ".join(job.data.class_names) if job.is_classification else ""
     said = {"samples": str(count), "features": str(features), "classes": classes, "source": job.data.source}
-    read = tag("ul", (tag("li", line) for line in job.data.inferred)) if job.data.inferred else None
-    return join(pairs((words[key], value) for key, value in said.items()), read)
+    return pairs((words[key], value) for key, value in said.items())
 
 
 SECTIONS = Sections(_result, _held_out, _data, text=TEXT)

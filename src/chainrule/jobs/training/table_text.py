@@ -39,6 +39,7 @@ TEXT: Texts = {
         "막대 길이는 같은 종류의 가장 긴 막대를 기준으로 한 비율입니다. 같은 정보를 담은 열이 여럿이면 하나를 섞어도 "
         "점수가 거의 변하지 않을 수 있습니다.",
     },
+    "by_column": {"en": "Importance of each column", "ko": "열별 중요도"},
     "permuted": {"en": "accuracy lost when shuffled", "ko": "섞었을 때 잃는 정확도"},
     "permuted_rmse": {"en": "error added when shuffled", "ko": "섞었을 때 늘어나는 오차"},
     "gradient": {"en": "gradient × deviation", "ko": "기울기 × 표준편차"},
