@@ -74,6 +74,8 @@ class Job(abc.ABC):
     """The data's name, for titles."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
+    words: Sequence[str] = ()
+    """What the command line says besides, for the same job again elsewhere."""
     recipe: Any
     model: nn.Module
     loss: nn.Module

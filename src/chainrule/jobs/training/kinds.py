@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.streams import is_large
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.sections import Sections
@@ -55,8 +56,17 @@ class Kind:
 
 
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
-KINDS: Sequence[Kind] = (TABLE,)
+_OF_TABLES = _COMMON | {"target", "task", "hidden", "dropout", "stream"}
+
+
+def _is_streamed(source: str, options: Options) -> bool:
+    """Whether a table is read in blocks: as asked, or because it is large."""
+    return is_large(source) if options.stream is None else options.stream
+
+
+STREAM = Kind("a table that is read in blocks", "streamed", _OF_TABLES, _is_streamed)
+TABLE = Kind("a table", "table", _OF_TABLES, lambda source, options: True)  # noqa: ARG005
+KINDS: Sequence[Kind] = (STREAM, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 
