@@ -18,7 +18,8 @@ from chainrule.data.streams.held_out import is_held_out
 from chainrule.data.streams.iterable import IterableStream
 from chainrule.data.streams.passage import WindowPassage
 from chainrule.data.streams.scan import Facts, scan
-from chainrule.data.streams.streamed import Batch, Reading, Streamed
+from chainrule.data.streams.shared import SharedPassage
+from chainrule.data.streams.streamed import Batch, Passage, Reading, Streamed
 from chainrule.data.streams.windows import windows
 
 MEMORY = 256 << 20
@@ -209,11 +210,13 @@ class Stream(Streamed):
         """How many rows an epoch has."""
         return len(self)
 
-    def passage(self, reading: Reading, note: Any = None) -> WindowPassage:  # noqa: ARG002
+    def passage(self, reading: Reading, note: Any = None) -> Passage:  # noqa: ARG002
         """Begin to read an epoch."""
         rng = np.random.default_rng((reading.seed, reading.epoch)) if reading.shuffle else None
         capacity = min(self.capacity, max(len(self), int(self._counts.max())))
         found = windows(self.facts.blocks, self._counts, capacity, rng)
+        if reading.exchange is not None and reading.shard[1] > 1:
+            return SharedPassage(self._read, self._counts, found, reading)
         return WindowPassage(self._read, found, capacity, reading, self._buffers)
 
     def _read(self, k: int) -> Batch:
