@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .functions import as_double
+
 Function = Callable[..., Any]
 
 
@@ -27,7 +29,7 @@ def copied(x: Any) -> Any:
 def cofactors(x: Any) -> Any:
     """Return the determinants of what is left without a row and a column, with alternating signs."""
     n = x.shape[-1]
-    found = np.zeros(x.shape)
+    found = np.zeros(x.shape, as_double(x).dtype)
     for i in range(n):
         for j in range(n):
             minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
