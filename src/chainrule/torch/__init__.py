@@ -39,6 +39,7 @@ from . import nn as nn
 from . import optim as optim
 from . import printing as _printing
 from . import products as _products
+from . import quantiles as _quantiles
 from . import random as random
 from . import reductions as _reductions
 from . import serialization as serialization
@@ -190,6 +191,7 @@ _MODULES = (
     _creation,
     _elementwise,
     _reductions,
+    _quantiles,
     _shapes,
     _diagonals,
     _indexing,
