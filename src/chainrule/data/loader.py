@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Dataset(Protocol):
 
 Batch: TypeAlias = tuple[Array, ...]
 Source: TypeAlias = Dataset | Data | tuple[Any, ...]
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -39,7 +40,8 @@ class DataLoader:
     """Iterate over a data set in batches; each is a tuple of arrays [B, …].
 
     ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, or any object with
-    ``__len__`` and ``__getitem__``, whose samples are stacked. The last batch may be smaller, unless
+    ``__len__`` and ``__getitem__``, whose samples are stacked; if it has a method ``stacked(indices)``, it is asked for
+    all samples of a batch at once. The last batch may be smaller, unless
     ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
     epoch): a seed fixes them all. Without a seed, one is drawn from the global generator, which ``cr.seed`` seeds.
 
@@ -207,7 +209,7 @@ class DataLoader:
         starts = range(first * self.batch_size, len(self) * self.batch_size, self.batch_size)
         parts = (order[start : start + self.batch_size] for start in starts)
         if self.prefetch:
-            yield from _ahead(self._fetch, parts, self.prefetch)
+            yield from ahead(self._fetch, parts, self.prefetch)
         else:
             yield from map(self._fetch, parts)
 
@@ -220,6 +222,9 @@ class DataLoader:
     def _fetch_all(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
+        stacked = getattr(self.dataset, "stacked", None)
+        if stacked is not None:
+            return tuple(stacked(indices))
         samples = [self.dataset[int(i)] for i in indices]
         fields = zip(*samples, strict=True) if isinstance(samples[0], tuple) else [samples]
         try:
@@ -275,7 +280,7 @@ def share(count: int, rank: int, size: int) -> slice:
     return slice(-(-count * rank // size), -(-count * (rank + 1) // size))
 
 
-def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
+def ahead(function: Callable[[Item], Batch], items: Iterable[Item], count: int) -> Iterator[Batch]:
     """Yield a function's results for the items, in order, with `count` calls made ahead in a thread.
 
     An error is raised where its result would have been yielded. When the iteration is left, the thread ends.
