@@ -22,7 +22,6 @@ from chainrule._version import __version__
 from chainrule.base.files import check_output, is_same_file, write_text
 from chainrule.core.errors import CaptureError
 from chainrule.jobs.learning.commands import COMMANDS as LEARNING
-from chainrule.present.escape import csv_cell, visible
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -82,15 +81,21 @@ def train(
         typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
-    task: Annotated[str, typer.Option(help=TASK)] = "auto",
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers, separated by commas.")] = "256,128",
+    task: Annotated[str | None, typer.Option(help=TASK)] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 32,
-    lr: Annotated[float, typer.Option(help="The initial learning rate.")] = 2e-3,
-    dropout: Annotated[float, typer.Option(help="The fraction of hidden units dropped in each step.")] = 0.3,
-    held_out: Annotated[float, typer.Option(help="The fraction of samples held out for evaluation.")] = 0.2,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32).")] = None,
+    lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
     report: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("report.html"),
@@ -101,23 +106,19 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
-    from chainrule.data import load
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
-    from chainrule.jobs.training.job import Job
+    from chainrule.jobs.training.kinds import kind_of
+    from chainrule.jobs.training.options import Options
+    from chainrule.jobs.training.report import write_report
     from chainrule.present.texts import check_lang
-    from chainrule.train.saved.recipe import Recipe
 
     check_lang(lang)
-    recipe = Recipe(_widths(hidden), epochs, batch_size, lr, dropout=dropout, held_out=held_out, seed=seed)
+    options = Options(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
+    kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
-    inputs = _data_files(data) | ({} if resume is None else {"the checkpoint of --resume": resume})
-    for path in (out, report):
-        check_output(path, inputs, whole=path is out)
-    for path, what in ((out, "--out"), (checkpoint, f"the checkpoint of --out, {checkpoint},")):
-        if is_same_file(path, report):
-            raise ValueError(f"{what} and --report are the same file, {report}; name two")
-    check_output(checkpoint, _data_files(data), whole=True)
+    read = _as_inputs(kind.files(data))
+    _check_outputs(out, report, checkpoint, read, resume)
     with launched() as parallel:
         console.quiet = not parallel.leads
         if parallel.size > 1:
@@ -128,10 +129,9 @@ def train(
                 "use --checkpoint-every",
                 style="yellow",
             )
-        job = Job(load(data, target, task), recipe)
-        console.print(f"{job.data!r}")
-        for line in job.data.inferred:
-            console.print(f"  {line}")
+        job = kind.build(data, options)
+        for k, line in enumerate(job.said):
+            console.print(f"  {line}" if k else line)
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
@@ -140,7 +140,24 @@ def train(
         if parallel.leads:
             console.print(f"steps: {history.compiled}", style="dim")
             _say_what_was_seen(watch)
-            _write(job, history, checked, _command_line(parallel, sys.argv[1:]), out, report, lang, watch)
+            score = job.score()
+            job.save(out, score)
+            command = _command_line(parallel, sys.argv[1:])
+            shown = (kind.sections(), history, score, checked, command, lang, _derivation(job, lang), watch)
+            write_report(report, job, *shown)
+            console.print(str(score), style="bold")
+            console.print(f"model: {out}\nreport: {report}")
+
+
+def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Path], resume: Path | None) -> None:
+    """Refuse, before training, what would overwrite an input or another output, or cannot be written."""
+    for path in (out, report):
+        kept = read | ({} if resume is None else {"the checkpoint of --resume": resume})
+        check_output(path, kept, whole=path is out)
+    for path, what in ((out, "--out"), (checkpoint, f"the checkpoint of --out, {checkpoint},")):
+        if is_same_file(path, report):
+            raise ValueError(f"{what} and --report are the same file, {report}; name two")
+    check_output(checkpoint, read, whole=True)
 
 
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
@@ -156,26 +173,6 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     if not parallel.agreed(checked is None or checked.ok):
         raise typer.Exit(NO)
     return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
-
-
-def _write(
-    job: "Job",
-    history: "History",
-    checked: "list[CheckedRow]",
-    command: str,
-    out: Path,
-    report: Path,
-    lang: str,
-    watch: "GradientWatch",
-) -> None:
-    """Evaluate the trained network, and write the model and the report."""
-    from chainrule.jobs.training.report import write_report
-
-    score = job.score()
-    job.save(out, score)
-    write_report(report, job, history, score, checked, command, lang, _derivation(job, lang), watch)
-    console.print(str(score), style="bold")
-    console.print(f"model: {out}\nreport: {report}")
 
 
 def _say_what_was_seen(watch: "GradientWatch") -> None:
@@ -200,19 +197,12 @@ def predict(
     """Predict with a saved network: CSV, one row per sample."""
     import csv
 
-    from chainrule.train.saved.predictor import Predictor
+    from chainrule.train.saved.predictor import read_predictor
 
     if out is not None:
         check_output(out, {"the model": model} | _data_files(data))
-    predictor = Predictor.load(model)
-    values = predictor.predict(predictor.features(data))
-    names = predictor.class_names
-    if names:
-        header = ["prediction", *(f"p({visible(name)})" for name in names)]
-        cells = [csv_cell(name) for name in names]
-        rows = [[cells[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values]
-    else:
-        header, rows = ["prediction"], [[f"{value:.8g}"] for value in values]
+    header, found = read_predictor(model).table(data)
+    rows = [*found]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
         return
@@ -435,13 +425,6 @@ def _derivation(job: "Job", lang: str) -> "Derivation":
     return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise ValueError(f"--hidden: expected widths such as 256,128, got {text!r}") from None
-
-
 for _function, _example in LEARNING.items():
     _command(_example)(_function)
 
@@ -450,7 +433,13 @@ def _data_files(data: str | None) -> dict[str, Path]:
     """The files that a data argument reads, keyed by what they are, so that no output overwrites one of them."""
     from chainrule.data.named import files_of
 
-    return {f"the data{' (its labels)' * k}": path for k, path in enumerate(files_of(data or ""))}
+    return _as_inputs(files_of(data or ""))
+
+
+def _as_inputs(files: list[Path]) -> dict[str, Path]:
+    """Name the files that data are read from: the first, and its labels where they are apart."""
+    names = ("the data", "the data (its labels)")
+    return {names[k] if k < 2 else f"the data ({path})": path for k, path in enumerate(files)}
 
 
 def _target_files(target: str) -> dict[str, Path]:

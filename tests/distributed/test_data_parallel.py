@@ -179,13 +179,13 @@ def test_the_command_line(tmp_path):
     assert text.count("gradient check") == 1
     assert "mpiexec -n 2 chainrule train iris" in (tmp_path / "two.html").read_text(encoding="utf-8")
     from chainrule.data import load
-    from chainrule.jobs.training.job import Job
-    from chainrule.train.saved.predictor import Predictor
+    from chainrule.jobs.training.table import TableJob
+    from chainrule.train.saved.predictor import read_predictor
     from chainrule.train.saved.recipe import Recipe
 
-    job = Job(load("iris"), Recipe(hidden=(8,), epochs=8, dropout=0.0))
+    job = TableJob(load("iris"), Recipe(hidden=(8,), epochs=8, dropout=0.0))
     job.train()
-    two = Predictor.load(tmp_path / "two.safetensors").model.state_dict()
+    two = read_predictor(tmp_path / "two.safetensors").model.state_dict()
     for name, array in job.model.state_dict().items():
         np.testing.assert_allclose(two[name], array, atol=1e-4)
 

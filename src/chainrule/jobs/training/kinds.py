@@ -1,0 +1,65 @@
+"""The kinds of data that `chainrule train` trains on: how each is recognised, and the job that it makes.
+
+A kind is one entry of `KINDS`: its module is imported only when it is used, so that the command line starts fast.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.options import Options
+from chainrule.jobs.training.sections import Sections
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data, and the module `chainrule.jobs.training.<module>` that trains on it.
+
+    The module has `build(source, options) -> Job` and `files(source) -> list[Path]`, the files that it reads; the
+    module `<module>_report` beside it has `SECTIONS`, its part of the report.
+    """
+
+    name: str
+    """In a sentence: "a table"."""
+    module: str
+    options: frozenset[str]
+    """The options that mean something for it, besides `--seed`."""
+    fits: Callable[[str, Options], bool]
+
+    def _module(self) -> Any:
+        return import_module(f"chainrule.jobs.training.{self.module}")
+
+    def build(self, source: str, options: Options) -> Job:
+        """Read the data and create the job. Raises ValueError for an option that means nothing here."""
+        for option in options.given():
+            if option not in self.options | {"seed"}:
+                raise ValueError(
+                    f"--{option.replace('_', '-')} means nothing for {self.name}; leave it out. What it takes: "
+                    + ", ".join(f"--{name.replace('_', '-')}" for name in sorted(self.options))
+                )
+        job: Job = self._module().build(source, options)
+        return job
+
+    def files(self, source: str) -> list[Path]:
+        """Return the files that the data are read from: no output may overwrite one of them."""
+        found: list[Path] = self._module().files(source)
+        return found
+
+    def sections(self) -> Sections:
+        """Return the kind's part of the report."""
+        found: Sections = import_module(f"chainrule.jobs.training.{self.module}_report").SECTIONS
+        return found
+
+
+_COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
+TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
+KINDS: Sequence[Kind] = (TABLE,)
+"""The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
+
+
+def kind_of(source: str, options: Options) -> Kind:
+    """Return the kind of the data at a path, or of a named set."""
+    return next(kind for kind in KINDS if kind.fits(source, options))
