@@ -78,7 +78,10 @@ def _version(
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
+        typer.Argument(
+            help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file; for pictures, a "
+            "folder with a folder for each class, or a table that lists them."
+        ),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
@@ -88,13 +91,30 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32).")] = None,
-    lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32; 64 for pictures).")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="The initial learning rate (default: 0.002; for pictures, by network).")
+    ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
     ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="For pictures: auto, mlp, cnn, resnet8 or vit-tiny (default: auto).")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: theirs, at most 64).")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="For pictures of another shape: crop or stretch (default: crop).")
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="How training pictures are changed: none, light or strong (default: light).")
+    ] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
@@ -114,7 +134,22 @@ def train(
     from chainrule.present.texts import check_lang
 
     check_lang(lang)
-    options = Options(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
+    options = Options(
+        target=target,
+        task=task,
+        hidden=hidden,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        dropout=dropout,
+        held_out=held_out,
+        pictures=pictures,
+        model=model,
+        size=size,
+        fit=fit,
+        augment=augment,
+        seed=seed,
+    )
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = _as_inputs(kind.files(data))

@@ -2,7 +2,9 @@
 
 from chainrule.data.pictures.augment import Augmentation, augmentation
 from chainrule.data.pictures.decode import Form, decode
-from chainrule.data.pictures.find import Found, find, find_files, find_listed
+from chainrule.data.pictures.find import find, find_files, find_known
+from chainrule.data.pictures.found import Found
+from chainrule.data.pictures.listed import find_listed, is_table, listed_files, lists_pictures
 from chainrule.data.pictures.loader import PictureLoader, PictureSet
 from chainrule.data.pictures.pictures import Pictures, Survey, chosen_form, survey
 
@@ -19,6 +21,10 @@ __all__ = [
     "decode",
     "find",
     "find_files",
+    "find_known",
     "find_listed",
+    "is_table",
+    "listed_files",
+    "lists_pictures",
     "survey",
 ]

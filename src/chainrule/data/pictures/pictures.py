@@ -87,7 +87,6 @@ class Pictures:
     """The pictures of some files in one form; indexing with indices [n] gives uint8 `[n, C, H, W]`.
 
     `array` has them all, if they take at most 2 GiB; else it is None, and each is decoded when it is asked for.
-    `counts` [N ≤, C, 256] is summed by `moments`.
     """
 
     def __init__(self, paths: Sequence[Path], form: Form, array: NDArray[np.uint8] | None = None) -> None:
@@ -110,12 +109,13 @@ class Pictures:
         form: Form,
         name: str,
         most_bytes: int = MOST_BYTES,
+        may_turn_grey: bool = True,
         said: Callable[[int], None] = lambda _: None,
     ) -> "Pictures":
         """Decode every file once, which shows that it can be, and keep the pictures if they fit into `most_bytes`.
 
-        RGB pictures none of which has a colour become grey. `said` is called with the number of pictures after each
-        piece. Raises DataError that names the files that cannot be decoded.
+        RGB pictures none of which has a colour become grey, if they may. `said` is called with the number of pictures
+        after each piece. Raises DataError that names the files that cannot be decoded.
         """
         fits = len(paths) * form.channels * form.height * form.width <= most_bytes
         kept = np.empty((len(paths), *form.shape), np.uint8) if fits else None
@@ -131,7 +131,7 @@ class Pictures:
                 at += 1
             said(at)
         _refuse(bad, len(paths), name)
-        if form.channels == 3 and not has_colour:
+        if form.channels == 3 and may_turn_grey and not has_colour:
             form = replace(form, channels=1)
             kept = None if kept is None else np.ascontiguousarray(kept[:, :1])
         return cls(paths, form, kept)

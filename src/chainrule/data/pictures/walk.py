@@ -85,6 +85,12 @@ def below(folder: Path, skipped: Skipped, seen: frozenset[tuple[int, int]] = fro
         yield from below(inner, skipped, seen | {here})
 
 
+def any_below(folder: Path) -> bool:
+    """Whether a folder has a picture at any depth, or no file but hidden ones."""
+    skipped = Skipped()
+    return next(below(folder, skipped), None) is not None or not skipped.others
+
+
 def shown(path: Path | str) -> str:
     """Return a path as text: bytes that are none, in a file's name, are written as escapes."""
     return str(path).encode("utf-8", "backslashreplace").decode()

@@ -55,9 +55,22 @@ class Kind:
 
 
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
+PICTURES = Kind(
+    "pictures",
+    "pictures",
+    _COMMON | {"target", "task", "pictures", "model", "size", "fit", "augment"},
+    lambda source, options: _are_pictures(source, options),  # defined below
+)
 TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
-KINDS: Sequence[Kind] = (TABLE,)
+KINDS: Sequence[Kind] = (PICTURES, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
+
+
+def _are_pictures(source: str, options: Options) -> bool:
+    """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
+    path = Path(source)
+    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
+    return is_possible and bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
 
 
 def kind_of(source: str, options: Options) -> Kind:

@@ -16,6 +16,11 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
+    pictures: str | None = None
+    model: str | None = None
+    size: str | None = None
+    fit: str | None = None
+    augment: str | None = None
     seed: int = 0
 
     def given(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ..dropout import Dropout
 from ..function import MaxPool2d, ReLU
 from ..layers import Flatten, Linear
 from ..module import Module
-from ..norms import BatchNorm2d
+from ..norms import BatchNorm1d, BatchNorm2d
 
 
 class ConvNet(Module):
@@ -49,7 +49,9 @@ class ConvNet(Module):
             stages += [convolution, BatchNorm2d(outputs), ReLU(), MaxPool2d(2)]
             channels, height, width = outputs, height // 2, width // 2
         self.features = Sequential(*stages)
-        self.body = Sequential(Flatten(), Linear(channels * height * width, hidden), ReLU(), Dropout(dropout))
+        # Behind a ReLU all inputs are positive, so that without the normalisation many of these units would be dead.
+        inner = Linear(channels * height * width, hidden, bias=False)
+        self.body = Sequential(Flatten(), inner, BatchNorm1d(hidden), ReLU(), Dropout(dropout))
         self.head = Linear(hidden, classes, init="xavier")
 
     def forward(self, x: Any) -> Any:
