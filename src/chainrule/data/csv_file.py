@@ -24,7 +24,7 @@ DELIMITERS = ",;\t"
 MISSING = frozenset({"", "?", "na", "n/a", "null"})  # in lower case
 _SAMPLE = 50  # rows used to detect the delimiter
 _PIECE = 2000  # rows held as text at one time
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def read_csv(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
@@ -60,7 +60,7 @@ def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool 
     (and three times that while the features are put together into a data set). Columns of text take a second pass.
     """
     path = Path(path)
-    delimiter = _delimiter(path)
+    delimiter = delimiter_of(path)
     first, lines, numbers = _numbers(path, delimiter)
     if len(first[1]) == 1 and schema is None:
         raise DataError(f"{path.name}: one column only; expected columns divided by comma, semicolon or tab")
@@ -70,7 +70,7 @@ def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool 
         lines = np.concatenate([[first[0]], lines])
         numbers = [_with_first(column, cell) for column, cell in zip(numbers, first[1], strict=True)]
         texts = _texts(path, delimiter, [i for i, column in enumerate(numbers) if column is None], texts)
-    names = _checked_names(path.name, first) if has_header else tuple(f"x{i}" for i in range(len(first[1])))
+    names = checked_names(path.name, first) if has_header else tuple(f"x{i}" for i in range(len(first[1])))
     if len(lines) == 0:
         raise DataError(f"{path.name}: has a header but no rows of data")
 
@@ -101,11 +101,11 @@ def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[N
     lines: list[NDArray[np.int64]] = []
     pieces: list[list[NDArray[np.float64]] | None] = [[] for _ in first[1]]
     while piece := list(islice(rows, _PIECE)):
-        _check_widths(path.name, len(first[1]), piece)
+        check_widths(path.name, len(first[1]), piece)
         lines.append(np.array([line for line, _ in piece], np.int64))
         for i, cells in enumerate(zip(*(cells for _, cells in piece), strict=True)):
             known = pieces[i]
-            values = None if known is None else _floats(cells)
+            values = None if known is None else floats(cells)
             if known is None or values is None:
                 pieces[i] = None
             else:
@@ -144,7 +144,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[Row]:
         except csv.Error as error:
             raise DataError(f"{path.name}: line {line} is not valid CSV ({error}); check its quotes") from error
         except UnicodeDecodeError as error:
-            raise _not_utf8(path) from error
+            raise not_utf8(path) from error
 
 
 def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
         yield line
 
 
-def _not_utf8(path: Path) -> DataError:
+def not_utf8(path: Path) -> DataError:
     """The error for the first byte that is not UTF-8, where a line break is never part of another character."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -167,7 +167,9 @@ def _not_utf8(path: Path) -> DataError:
     return DataError(f"{path.name}: is not UTF-8; save the file as UTF-8")
 
 
-def _delimiter(path: Path) -> str:
+def delimiter_of(path: Path) -> str:
+    """The delimiter that divides the first rows most evenly."""
+
     def fit(delimiter: str) -> tuple[float, float, int]:
         """How evenly a delimiter divides the first rows, the resulting fraction of numbers, and the number of
         columns.
@@ -180,13 +182,14 @@ def _delimiter(path: Path) -> str:
             return 0, 0, 0
         width, even = Counter(map(len, sample)).most_common(1)[0]
         cells = [cell for row in sample for cell in row]
-        numbers = sum(_is_number(c) or bool(_DECIMAL_COMMA.fullmatch(c)) for c in cells)
+        numbers = sum(is_number(c) or bool(DECIMAL_COMMA.fullmatch(c)) for c in cells)
         return (even / len(sample), numbers / len(cells), width) if width > 1 else (0, 0, 0)
 
     return max(DELIMITERS, key=fit)
 
 
-def _check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
+def check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
+    """Raise :class:`DataError` for a row that does not have so many cells."""
     for line, cells in rows:
         if len(cells) != width:
             raise DataError(
@@ -198,14 +201,15 @@ def _check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
 def _is_header(
     first: Sequence[str], numbers: Sequence[Any], texts: Mapping[int, Sequence[str]], rows_below: int
 ) -> bool:
-    if any(map(_is_number, first)):
+    if any(map(is_number, first)):
         return False
     if rows_below == 0 or any(column is not None for column in numbers):
         return True
     return not any(cell in texts[i][1:] for i, cell in enumerate(first))
 
 
-def _checked_names(file: str, header: Row) -> tuple[str, ...]:
+def checked_names(file: str, header: Row) -> tuple[str, ...]:
+    """The names in a header; :class:`DataError` for one that is empty."""
     line, names = header
     if "" in names:
         raise DataError(
@@ -215,7 +219,7 @@ def _checked_names(file: str, header: Row) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
+def floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
     """The cells as numbers, or None if one is not a number."""
     try:
         values = np.array(list(map(float, cells)))
@@ -227,7 +231,7 @@ def _floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
 
 def _with_first(column: NDArray[np.float64] | None, cell: str) -> NDArray[np.float64] | None:
     """A column including the first row's cell, if that row is not a header."""
-    return None if column is None or not _is_number(cell) else np.concatenate([[float(cell)], column])
+    return None if column is None or not is_number(cell) else np.concatenate([[float(cell)], column])
 
 
 def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[int], str], is_text: bool) -> Column:
@@ -237,8 +241,8 @@ def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[in
             raise missing_value(file, name, place(row))
     if is_text:
         return cells
-    words = [row for row, cell in enumerate(cells) if not _is_number(cell)]
-    commas = all(_DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
+    words = [row for row, cell in enumerate(cells) if not is_number(cell)]
+    commas = all(DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
     if commas or len(words) < len(cells) / 2:
         advice = "write 1.5, not 1,5" if commas else "correct it, or make every cell text"
         odd, where = cells[words[0]], place(words[0])
@@ -246,7 +250,8 @@ def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[in
     return cells
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, infinite ones included."""
     try:
         float(cell)
     except ValueError:

@@ -13,7 +13,7 @@ from chainrule.data.schema import Schema
 from chainrule.data.table import Table, missing_value
 from chainrule.data.target import Column
 
-_ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an unnamed index
+ROW_NUMBERS = re.compile(r"__index_level_\d+__")  # what pandas writes for an unnamed index
 
 
 def read_parquet(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
@@ -46,7 +46,7 @@ def parquet_table(path: str | Path, schema: Schema | None = None, with_target: b
     fields = [
         (name, column)
         for name, column in zip(content.column_names, content.columns, strict=True)
-        if not _ROW_NUMBERS.fullmatch(name)
+        if not ROW_NUMBERS.fullmatch(name)
     ]
     if schema is not None:
         schema.check_columns(path.name, [name for name, _ in fields], with_target)

@@ -39,7 +39,7 @@ def encode_target(values: Column, what: str, task: str = "auto") -> Target:
         raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
     if isinstance(values, np.ndarray):
         distinct, labels = np.unique(values, return_inverse=True)
-        names = tuple(map(_class_name, distinct)) if _are_classes(distinct, len(values), what, task) else ()
+        names = tuple(map(class_name, distinct)) if _are_classes(distinct, len(values), what, task) else ()
     elif task == "regression":
         raise DataError(f"{what} is text, but a regression needs numbers; choose another target or another task")
     else:
@@ -66,7 +66,7 @@ def encode_as(
         if not isinstance(values, np.ndarray):
             raise DataError(f"{what} is text, and the network was trained to predict a number; expected numbers")
         return values.astype(np.float64)
-    texts = [_class_name(value) for value in values] if isinstance(values, np.ndarray) else values
+    texts = [class_name(value) for value in values] if isinstance(values, np.ndarray) else values
     return known_codes(texts, schema.class_names, f"{what} holds the class", place)
 
 
@@ -94,7 +94,8 @@ def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str)
     return task == "classification" or (task == "auto" and is_whole and len(distinct) <= min(MOST_CLASSES, rows / 2))
 
 
-def _class_name(value: np.float64) -> str:
+def class_name(value: np.float64) -> str:
+    """The name of a class that is a number."""
     return str(int(value)) if value == np.floor(value) else str(float(value))
 
 

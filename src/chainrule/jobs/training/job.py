@@ -48,7 +48,7 @@ class Score(Protocol):
         """Their mean loss."""
 
 
-def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
+def threads(multiplications: int, cores: int | None = None) -> AbstractContextManager[Any]:
     """Limit BLAS to one thread if the largest product is small, else to `cores`, if that is a number.
 
     For small products, synchronising threads costs more than it saves, and many times more on a busy machine.
@@ -72,6 +72,8 @@ class Job(abc.ABC):
 
     name: str
     """The data's name, for titles."""
+    say: Callable[[str], None] | None = None
+    """What a line is shown by during training, if by anything."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
     recipe: Any
@@ -83,6 +85,8 @@ class Job(abc.ABC):
     epochs: int
     validation: Any
     """The held-out data, as `fit` takes them."""
+    directions = coordinates = 2
+    """In how many ways each parameter's gradient is checked before training (`check_parameters`)."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
     measured: Sequence[str] = ("loss",)
@@ -114,7 +118,7 @@ class Job(abc.ABC):
         `save_checkpoint` and continued with `resume`.
         """
         cores = None if parallel is None else parallel.cores
-        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
+        with threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
             return fit(
                 self.model,
                 self.loss,

@@ -35,10 +35,10 @@ class Kind:
     def build(self, source: str, options: Options) -> Job:
         """Read the data and create the job. Raises ValueError for an option that means nothing here."""
         for option in options.given():
-            if option not in self.options | {"seed"}:
+            if option not in self.options | {"seed", "as_"}:
                 raise ValueError(
-                    f"--{option.replace('_', '-')} means nothing for {self.name}; leave it out. What it takes: "
-                    + ", ".join(f"--{name.replace('_', '-')}" for name in sorted(self.options))
+                    f"{_flag(option)} means nothing for {self.name}; leave it out. What it takes: "
+                    + ", ".join(map(_flag, sorted(self.options)))
                 )
         job: Job = self._module().build(source, options)
         return job
@@ -54,25 +54,45 @@ class Kind:
         return found
 
 
-_COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-PICTURES = Kind(
-    "pictures",
-    "pictures",
-    _COMMON | {"target", "task", "pictures", "model", "size", "fit", "augment"},
-    lambda source, options: _are_pictures(source, options),  # defined below
-)
-TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
-KINDS: Sequence[Kind] = (PICTURES, TABLE)
-"""The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
+def _flag(option: str) -> str:
+    return f"--{option.strip('_').replace('_', '-')}"
+
+
+def _is_text(source: str, options: Options) -> bool:
+    from chainrule.data.corpus.read import is_table
+
+    if options.as_ is not None:
+        return options.as_ == "text"
+    path = Path(source)
+    return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
 
 
 def _are_pictures(source: str, options: Options) -> bool:
     """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
     path = Path(source)
     is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
-    return is_possible and bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
+    if options.as_ is not None or not is_possible:
+        return options.as_ == "pictures"
+    return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
+
+
+_COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
+TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
+PICTURES = Kind(
+    "pictures",
+    "pictures",
+    _COMMON | {"target", "task", "pictures", "model", "size", "fit", "augment"},
+    _are_pictures,
+)
+TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
+AS = ("table", "text", "pictures")
+"""What `--as` may say where the file's content would be taken for something else."""
+KINDS: Sequence[Kind] = (PICTURES, TEXT, TABLE)
+"""The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 
 def kind_of(source: str, options: Options) -> Kind:
-    """Return the kind of the data at a path, or of a named set."""
+    """Return the kind of the data at a path, or of a named set. Raises ValueError for an unknown `--as`."""
+    if options.as_ not in (None, *AS):
+        raise ValueError(f"--as: expected {' or '.join(AS)}, got {options.as_!r}")
     return next(kind for kind in KINDS if kind.fits(source, options))

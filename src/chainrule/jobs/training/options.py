@@ -16,12 +16,18 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
+    seed: int = 0
+    as_: str | None = None
+    tokens: str | None = None
+    layers: int | None = None
+    heads: int | None = None
+    width: int | None = None
+    context: int | None = None
     pictures: str | None = None
     model: str | None = None
     size: str | None = None
     fit: str | None = None
     augment: str | None = None
-    seed: int = 0
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""

@@ -59,6 +59,7 @@ class PictureJob(Job):
     """Pictures with a class each, a network for them, AdamW, and a rate that rises and falls to zero along a cosine."""
 
     measured = ("loss", "accuracy")
+    directions = coordinates = 1
     schedule_by = "batch"
 
     def __init__(self, found: Found, recipe: PictureRecipe) -> None:

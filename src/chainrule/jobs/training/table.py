@@ -120,7 +120,8 @@ def build(source: str, options: Options) -> TableJob:
     given = options.settings(Recipe)
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
-    return TableJob(load(source, options.target, options.task or "auto"), Recipe(**given))
+    recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
+    return TableJob(load(source, options.target, options.task or "auto"), recipe)
 
 
 def widths(text: str) -> tuple[int, ...]:

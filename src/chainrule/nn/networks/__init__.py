@@ -1,11 +1,19 @@
-"""Whole networks, ready to be trained: small enough for a processor without an accelerator.
-
-Each is a short module whose last layer is called `head`.
-"""
+"""Whole networks, made of the layers of `chainrule.nn`: small enough for a processor without an accelerator."""
 
 from .convolutional import ConvNet
+from .generation import Reader, expected, generate
+from .language import LanguageModel
 from .perceptron import Perceptron
 from .residual import ResNet
 from .transformer import VisionTransformer
 
-__all__ = ["ConvNet", "Perceptron", "ResNet", "VisionTransformer"]
+__all__ = [
+    "ConvNet",
+    "LanguageModel",
+    "Perceptron",
+    "Reader",
+    "ResNet",
+    "VisionTransformer",
+    "expected",
+    "generate",
+]

@@ -1,0 +1,56 @@
+"""The commands on a network that `chainrule train` wrote: its predictions, its description."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.base.files import check_output, write_text
+from chainrule.cli.app import command, console, data_files
+
+
+@command("chainrule predict model.safetensors digits")
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
+    data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
+    out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
+) -> None:
+    """Predict with a saved network: CSV, one row per sample."""
+    import csv
+
+    from chainrule.train.saved.predictor import read_predictor
+
+    if out is not None:
+        check_output(out, {"the model": model} | data_files(data))
+    header, found = read_predictor(model).table(data)
+    rows = [*found]
+    if out is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        return
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    write_text(out, text.getvalue())
+    console.print(f"{len(rows)} predictions: {out}")
+
+
+@command("chainrule info model.safetensors")
+def info(
+    model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
+    operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Delete the cached machine code of compiled programs.")
+    ] = False,
+) -> None:
+    """Describe a model file or, without one, this installation."""
+    from chainrule.jobs import info as info_of
+
+    if clear_cache:
+        info_of.clear_cache(console)
+    elif operations:
+        info_of.print_operations(console)
+    elif model is not None:
+        info_of.print_model(console, model)
+    else:
+        info_of.print_installation(console)
