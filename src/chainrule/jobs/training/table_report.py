@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.jobs.training.sections import Sections
+from chainrule.jobs.training.sections import Sections, confusion_map
 from chainrule.jobs.training.table import Score, TableJob
 from chainrule.present.axes import number
 from chainrule.present.chart import scatter
-from chainrule.present.heat_map import heat_map
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.image import grey_image
 from chainrule.present.page import pairs, paragraphs
@@ -33,10 +32,7 @@ def _held_out(job: TableJob, score: Score, words: Words) -> Iterator[tuple[str, 
 
 def _confusion(job: TableJob, score: Score, words: Words) -> Markup:
     assert score.confusion is not None  # a classification has one
-    names = job.data.class_names
-    title, counts = words["confusion_counts"], score.confusion.tolist()
-    x, y = words["predicted"], words["truth"]
-    return heat_map(title, counts, names, names, words.lang, x_label=x, y_label=y, counts=True, widest=60)
+    return confusion_map(score.confusion, job.data.class_names, words)
 
 
 def _predictions(job: TableJob, score: Score, words: Words) -> Markup:  # noqa: ARG001
