@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chainrule.base.files import check_output, write_parts
-from chainrule.cli.app import command, console, data_files
+from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
 
 
 @command("chainrule predict model.safetensors digits")
@@ -21,6 +21,8 @@ def predict(
         typer.Argument(help="The data to predict for: a file, files by a pattern, or a set's name."),
     ],
     out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
@@ -29,7 +31,9 @@ def predict(
 
     if out is not None:
         check_output(out, {"the model": model} | data_files(data))
-    header, found = read_predictor(model).table(data)
+    predictor = read_predictor(model)
+    predictor.choose(**{k: v for k, v in (("unknown", unknown), ("encoding", encoding)) if v is not None})
+    header, found = predictor.table(data)
     if out is None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
@@ -60,6 +64,21 @@ def _text(rows: Iterable[list[str]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
+
+
+@command("chainrule export model.safetensors -o model.onnx --data new.csv")
+def export(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a table.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
+    data: Annotated[
+        str | None, typer.Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
+    ] = None,
+) -> None:
+    """Write a trained network as an ONNX file, and check that it predicts the same."""
+    from chainrule.jobs.export.export import export as to_file
+
+    check_output(out, {"the model": model} | data_files(data))
+    console.print(f"{to_file(model, out, data)}\nmodel: {out}")
 
 
 @command("chainrule info model.safetensors")

@@ -18,8 +18,8 @@ from chainrule.data.csv_file import (
     delimiter_of,
     floats,
     is_number,
-    not_utf8,
 )
+from chainrule.data.encodings import not_utf8
 from chainrule.data.schema import Schema
 from chainrule.data.streams.arrow_columns import distinct_words, words_of
 from chainrule.data.streams.blocks import Block, Column, Content, Words

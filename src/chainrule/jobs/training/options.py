@@ -16,8 +16,20 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
-    stream: bool | None = None
     seed: int = 0
+    as_: str | None = None
+    tokens: str | None = None
+    layers: int | None = None
+    heads: int | None = None
+    width: int | None = None
+    context: int | None = None
+    missing: str | None = None
+    unknown: str | None = None
+    without: str | None = None
+    encoding: str | None = None
+    weight_decay: float | None = None
+    search: int | None = None
+    stream: bool | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""
