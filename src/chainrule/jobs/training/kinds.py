@@ -87,7 +87,7 @@ TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _READING | {"stream"}, l
 STREAM = Kind(
     "a table that is read in blocks",
     "streamed",
-    _COMMON | {"target", "task", "hidden", "dropout", "weight_decay", "stream"},
+    _COMMON | (_OF_TABLES - {"search"}) | _READING | {"stream"},
     _is_streamed,
 )
 TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
