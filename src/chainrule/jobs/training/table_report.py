@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from chainrule.jobs.training.baselines import baselines
 from chainrule.jobs.training.calibration import calibration
 from chainrule.jobs.training.importance import importance
-from chainrule.jobs.training.sections import Sections
+from chainrule.jobs.training.sections import Sections, confusion_map
 from chainrule.jobs.training.table import Score, TableJob
 from chainrule.jobs.training.table_text import TEXT
 from chainrule.present.axes import number
 from chainrule.present.bars import bar_chart
 from chainrule.present.chart import scatter
-from chainrule.present.heat_map import heat_map
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.image import grey_image
 from chainrule.present.page import pairs, paragraphs
@@ -34,7 +33,7 @@ def result(job: Any, score: Any, words: Words) -> Markup:
     return join(tag("div", _figure(job, score), class_="large"), tag("p", said))
 
 
-def _result(job: TableJob, score: Score, words: Words) -> Markup:
+def _with_baselines(job: TableJob, score: Score, words: Words) -> Markup:
     return join(result(job, score, words), _beside(job, score, words))
 
 
@@ -42,8 +41,8 @@ def _figure(job: Any, score: Any) -> str:
     return _written(job, (score.accuracy if job.is_classification else score.rmse) or 0.0)
 
 
-def _written(job: Any, figure: float) -> str:
-    return f"{100 * figure:.2f} %" if job.is_classification else f"{figure:.4g}"
+def _written(job: Any, result: float) -> str:
+    return f"{100 * result:.2f} %" if job.is_classification else f"{result:.4g}"
 
 
 def _beside(job: TableJob, score: Score, words: Words) -> Markup:
@@ -123,10 +122,7 @@ def _search(job: TableJob, words: Words) -> Markup | None:
 def confusion(job: Any, score: Any, words: Words) -> Markup:
     """Return the confusion matrix as a heat map."""
     assert score.confusion is not None  # a classification has one
-    names = job.data.class_names
-    title, counts = words["confusion_counts"], score.confusion.tolist()
-    x, y = words["predicted"], words["truth"]
-    return heat_map(title, counts, names, names, words.lang, x_label=x, y_label=y, counts=True, widest=60)
+    return confusion_map(score.confusion, job.data.class_names, words)
 
 
 def predictions(job: Any, score: Any, words: Words) -> Markup:  # noqa: ARG001
@@ -180,4 +176,4 @@ def _data(job: TableJob, words: Words) -> Markup:
     return pairs((words[key], value) for key, value in said.items())
 
 
-SECTIONS = Sections(_result, _held_out, _data, text=TEXT)
+SECTIONS = Sections(_with_baselines, _held_out, _data, text=TEXT)
