@@ -96,10 +96,20 @@ def test_the_kind_is_chosen_by_size(folder, monkeypatch):
     )
 
 
+def test_no_output_overwrites_a_file_of_a_pattern(folder, tmp_path, monkeypatch):
+    pytest.importorskip("typer")
+    from chainrule.cli.app import data_files
+
+    assert data_files(str(folder / "part-*.csv")) == {
+        "the data": folder / "part-0.csv",
+        f"the data ({folder / 'part-1.csv'})": folder / "part-1.csv",
+    }
+
+
 def test_options_and_files_that_do_not_fit_are_refused(folder):
     with pytest.raises(ValueError, match="--search means nothing for a table that is read in blocks"):
         STREAM.build(str(folder / "t.csv"), Options(stream=True, search=3))
-    with pytest.raises(DataError, match="digits"):
+    with pytest.raises(DataError, match=r"digits: cannot be read in blocks, as .* files can; leave --stream out"):
         STREAM.build("digits", Options(stream=True))
 
 

@@ -13,8 +13,9 @@ from chainrule.base.machine_memory import free_memory
 from chainrule.core.random import seed
 from chainrule.data import DataError, DataLoader, Imputer, Stream, stream
 from chainrule.data.idx_file import is_idx, pair
+from chainrule.data.named import SOURCES
 from chainrule.data.reading import names
-from chainrule.data.streams import streamable
+from chainrule.data.streams import FORMS, streamable
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.streamed_score import StreamedScore, scored
@@ -99,8 +100,8 @@ def build(source: str, options: Options) -> StreamedJob:
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
     recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
-    if Path(source).is_file() and not streamable(source):
-        raise DataError(f"{source}: cannot be read in blocks; leave --stream out")
+    if source in SOURCES or (Path(source).is_file() and not streamable(source)):
+        raise DataError(f"{source}: cannot be read in blocks, as {FORMS} files can; leave --stream out")
     data = stream(
         source,
         options.target,
