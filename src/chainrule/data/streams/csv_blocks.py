@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -28,14 +29,17 @@ _LONGEST = 64 << 20
 """Bytes that one row may have."""
 _HOLES = ["", "?", "NA", "na", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
 """How holes in columns of numbers are mostly written; others are found when the text is looked at."""
+_SPACE_BEFORE_QUOTE = re.compile(rb'(?:^|[,;\t\r\n]) +"')
+"""Python's csv skips the space, and pyarrow does not."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class CsvSource:
     """A CSV or TSV file.
 
-    Whether its first row is a header is decided by the first block. A block without quotes is read by pyarrow, if that
-    is installed, and otherwise by Python's csv, to the same values.
+    Whether its first row is a header is decided by the first block. Blocks are read by pyarrow, if that is
+    installed, and otherwise by Python's csv, to the same values; the first time, those with quotes by Python's csv
+    alone, which is strict.
     """
 
     shape: tuple[int, ...] | None = None
@@ -60,6 +64,8 @@ class CsvSource:
         check_widths(path.name, self._width, rows)
         self._header = schema is not None and schema.is_header(rows[0][1])
         self._header = self._header or _is_header(rows[0][1], [cells for _, cells in rows[1:]])
+        self._lines_above = 0 if not self._header else rows[1][0] - 1 if len(rows) > 1 else rows[0][0]
+        """Those of the header, and blank ones."""
         self.names = checked_names(path.name, rows[0]) if self._header else _numbered(self._width)
         if len(set(self.names)) < self._width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
@@ -88,7 +94,14 @@ class CsvSource:
             file.seek(offset)
             raw = file.read(length)
         wanted = [name for name in self.names if name in columns]
-        return self._content(self._columns(raw, block.at, wanted, frozenset(wanted) - texts), block.at)
+        numbers = frozenset(wanted) - texts
+        found = None
+        if b"\0" not in raw and not _SPACE_BEFORE_QUOTE.search(raw):
+            # What `scanned` has let pass, pyarrow reads to the same cells, quotes included.
+            found = self._by_arrow(raw, block.at, wanted, numbers)
+        if found is None or len(_values(found[wanted[0]])) != block.rows:
+            found = self._columns(raw, block.at, wanted, numbers)
+        return self._content(found, block.at)
 
     # Where the blocks are
 
@@ -162,13 +175,13 @@ class CsvSource:
     def _by_arrow(
         self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]
     ) -> dict[str, Column] | None:
-        """Read a block without quotes by pyarrow; None without pyarrow, and where it refuses the block."""
+        """Read a block by pyarrow; None without pyarrow, and where it refuses the block."""
         try:
             arrow, reader = import_module("pyarrow"), import_module("pyarrow.csv")
         except ImportError:
             return None
         text = arrow.dictionary(arrow.int32(), arrow.string())
-        skip = 1 if self._header and at[0] == 0 else 0
+        skip = self._lines_above if at[0] == 0 else 0
         if not self.encoding.startswith("utf-8"):
             raw = self._decoded(raw).encode()
         raw = raw.removeprefix(_BOM) if at[0] == 0 else raw
@@ -180,7 +193,11 @@ class CsvSource:
                     reader.ReadOptions(
                         use_threads=False, block_size=len(raw) + 1, column_names=list(self.names), skip_rows=skip
                     ),
-                    reader.ParseOptions(delimiter=self.delimiter, quote_char=False),
+                    reader.ParseOptions(
+                        delimiter=self.delimiter,
+                        quote_char='"' if b'"' in raw else False,
+                        newlines_in_values=b'"' in raw,
+                    ),
                     reader.ConvertOptions(column_types=types, include_columns=list(wanted), null_values=_HOLES),
                 ).combine_chunks()
             except (arrow.ArrowException, ValueError):
