@@ -14,7 +14,7 @@ from . import by_numpy
 from .line import PlanStep
 from .loops import Loop, aliases, loop_of
 from .placed import places_in
-from .steps import Run, step_of, view_of
+from .steps import Run, step_of, views_of
 
 
 class Builder:
@@ -65,13 +65,14 @@ class Builder:
         self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
 
     def _single(self, k: int, i: Instruction) -> PlanStep:
-        view = view_of(i, self._buffer)
-        if view is not None:
-            out, source = i.outputs[0], i.inputs[0]
-            self.buffers[out] = view
-            root = self.base[out] = self.base.get(source, source)
-            self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
-            return PlanStep(i, None, [out])
+        views = views_of(i, self._buffer)
+        if views is not None:
+            source = i.inputs[0]
+            root = self.base.get(source, source)
+            for out, view in zip(i.outputs, views, strict=True):
+                self.buffers[out], self.base[out] = view, root
+                self.last[root] = max(self.last.get(root, -1), self.last.get(out, -1))
+            return PlanStep(i, None, i.outputs)
         if i.outputs and i.outputs[0] in self.joints:
             return self._joint(i)
         copies = self._changed_in_place(k, i) if i.kind == "change" else []

@@ -5,7 +5,7 @@ from typing import Any
 
 from chainrule.compile.program.groups import Group
 from chainrule.compile.program.program import Instruction, Value
-from chainrule.rules.arrays.join import Concatenate
+from chainrule.rules.arrays.join import Concatenate, Split
 
 Place = tuple[Value, int, int]
 """What a value is a part of, and its rows there."""
@@ -42,4 +42,4 @@ def _members(node: Instruction | Group) -> Sequence[Instruction]:
 
 def _is_computed(i: Any) -> bool:
     """Whether an instruction writes its result to memory: it is no view of what it reads, and nothing changes it."""
-    return i is not None and i.kind in ("op", "call") and (i.op is None or i.op.moves is None)
+    return i is not None and i.kind in ("op", "call") and (i.op is None or (i.op.moves is None and i.op is not Split))
