@@ -1,4 +1,4 @@
-"""Products of all steps of a loop as one, and results that are computed where they are joined."""
+"""Products of all steps of a loop as one, however they are written, and results that are computed where they belong."""
 
 from typing import Any
 
@@ -160,3 +160,59 @@ def test_joints_of_joints_in_any_order(data: Any) -> None:
     for _ in range(2):
         for found, expected in zip(compiled(x), f(x), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "subscripts", [f"{a},{b}->{c}" for a in ("ij", "ji") for b in ("jk", "kj") for c in ("ik", "ki")]
+)
+def test_a_product_of_matrices_is_one_however_it_is_written(subscripts: str) -> None:
+    sizes = {"i": 2, "j": 3, "k": 4}
+    given = [RNG.normal(size=[sizes[x] for x in some]) for some in subscripts.split("->")[0].split(",")]
+    program = written(lambda a, b: np.einsum(subscripts, a, b), *given)
+    passes.simplify(program)
+    assert Einsum not in {i.op for i in program.instructions}
+    np.testing.assert_allclose(run(program, *given)[0], np.einsum(subscripts, *given), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("subscripts", "shapes"), [
+    ("ij,jk->ij", ((2, 3), (3, 4))), ("ij,jk->ik", ((2, 1), (3, 4))), ("ij,ij->ij", ((2, 3), (2, 3))),
+    ("bij,bjk->bik", ((2, 2, 3), (2, 3, 4))), ("ij,kl->ik", ((2, 3), (4, 5))), ("ij,j->i", ((2, 3), (3,))),
+])  # fmt: skip
+def test_other_sums_stay_what_they_are(subscripts: str, shapes: Any) -> None:
+    given = [RNG.normal(size=shape) for shape in shapes]
+    compiled = cr.compile(lambda a, b: np.einsum(subscripts, a, b))
+    expected = cr.numpy.einsum(subscripts, *given) if shapes[0] == (2, 1) else np.einsum(subscripts, *given)
+    np.testing.assert_allclose(compiled(*given), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("steps", "is_copied"), [(12, True), (6, False)])
+def test_a_transpose_that_many_products_read_is_copied(steps: int, is_copied: bool) -> None:
+    def f(w: Any, x: Any) -> Any:
+        for _ in range(steps):
+            x = np.tanh(x @ w.T)
+        return x, w.T
+
+    w, x = RNG.normal(size=(4, 4)), RNG.normal(size=(3, 4))
+    compiled = cr.compile(lambda w, x: f(w, x)[0])
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(w, x), f(w, x)[0], rtol=1e-12)
+        w = w / 2
+    assert ("turned" in {step.name for step in compiled.plan.steps}) == is_copied
+    both = cr.compile(f)  # what is returned stays a transpose
+    for found, expected in zip(both(w, x), f(w, x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_parts_of_a_split_array_are_views() -> None:
+    def f(x: Any) -> Any:
+        a, b, c = np.split(np.exp(x), [1, 3], axis=1)
+        return np.tanh(b) * 2, a, c + 1
+
+    x = RNG.normal(size=(3, 6))
+    compiled = cr.compile(f)
+    first = compiled(x)
+    second = compiled(x + 1)
+    for found, expected in zip((*first, *second), (*f(x), *f(x + 1)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    (step,) = [s for s in compiled.plan.steps if s.name == "split"]
+    assert step.run is None

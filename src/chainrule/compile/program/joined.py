@@ -13,7 +13,6 @@ from chainrule.rules.arrays.join import Concatenate
 from chainrule.rules.arrays.reduce import Sum
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.elementary.arithmetic import Add
-from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
 
 from .assembled import is_sum, terms_of
@@ -62,13 +61,11 @@ def _rows_of(program: Program, term: Value) -> Rows | None:
     if any(not isinstance(x, Value) or x.ndim != 2 or x.kind == "state" or x.dtype != term.dtype for x in i.args):
         return None
     rows: Rows | None = None
-    if i.op in (Matmul, Einsum) and term.size < LARGE:
+    if i.op is Matmul and term.size < LARGE:
         return None
     if i.op is Matmul:
         left = _transposed(program, i.args[0])
         rows = None if left is None else (left, i.args[1])
-    elif i.op is Einsum:
-        rows = _einsum_rows(i)
     elif i.op is Sum and i.settings["axis"] in (0, (0,)) and not i.settings["keepdims"]:
         rows = i.args
     return rows if rows is not None and 0 < rows[0].shape[0] < SHORT and _root(rows[-1]).kind == "result" else None
@@ -82,14 +79,6 @@ def _transposed(program: Program, x: Value) -> Value | None:
     if i is None or i.op is not Transpose or i.kind != "op" or not isinstance(i.args[0], Value):
         return None
     return None if _root(i.args[0]).kind == "state" else i.args[0]
-
-
-def _einsum_rows(i: Instruction) -> Rows | None:
-    inputs, out = i.settings["subscripts"].split("->")
-    a, _, b = inputs.partition(",")
-    if len(a) != 2 or len(b) != 2 or a[0] != b[0] or len({*a, *b}) != 3:
-        return None
-    return {a[1] + b[1]: i.args, b[1] + a[1]: i.args[::-1]}.get(out)
 
 
 def _root(x: Value) -> Value:

@@ -22,12 +22,15 @@ from chainrule.rules.network.linear import LinearMap
 
 from .assembled import join_scatters
 from .joined import join_products
+from .matrices import write_as_products
 from .program import Instruction, Program, Value, applied, values_in
+from .turned import keep_turned
 
 
 def simplify(program: Program) -> None:
     """Apply all of them."""
     split_linear(program)
+    write_as_products(program)
     drop_casts(program)
     share_common(program)
     drop_unused(program)
@@ -37,6 +40,7 @@ def simplify(program: Program) -> None:
     if join_products(program):
         share_common(program)
         drop_unused(program)
+    keep_turned(program)
     join_shares(program)
     check_first(program)
 
