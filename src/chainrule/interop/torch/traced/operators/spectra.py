@@ -82,3 +82,9 @@ def conjugate(call: Call, x: Any) -> Any:
 def angle(call: Call, x: Any) -> Any:
     """Return the angles: of real numbers 0 or π."""
     return cast(arrayed(np.angle(x)), call.dtype)
+
+
+@carries("_neg_view")
+def negative(call: Call, x: Any) -> Any:
+    """Return −x, which PyTorch makes of the imaginary parts of conjugates."""
+    return np.negative(x)
