@@ -4,7 +4,7 @@ import os
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,11 +17,17 @@ import chainrule  # noqa: F401 - first, so that a doctest of one of its files do
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parent / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+# Hundreds of child processes import the package: it is compiled by the first of them, not by each, also where the
+# machine is set to keep no compiled code.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Plots open no window. What a command prints depends neither on the terminal nor on the service that runs it:
 # typer writes control characters into a pipe where it sees one of the variables below.
 os.environ |= {"MPLBACKEND": "Agg", "COLUMNS": "100"}
 for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):
     os.environ.pop(variable, None)
+
+ERROR_STATE = pytest.StashKey[dict[str, str]]()
 
 # Libraries that `.[app,dev]` does not bring: an example that imports one is skipped without it.
 OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "mpi4py", "autograd", "mygrad", "mlxtend")
@@ -44,29 +50,23 @@ def skip_without_imports() -> Callable[[str], None]:
     return skip
 
 
-@pytest.fixture(autouse=True)
-def _doctest_in_its_own_folder(request: pytest.FixtureRequest) -> None:
-    """A doctest may write files: they land in a temporary folder."""
-    if isinstance(request.node, pytest.DoctestItem):
-        source = "".join(example.source for example in request.node.dtest.examples)
-        request.getfixturevalue("skip_without_imports")(source)
-        request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
+# Hooks and not fixtures that every test has: those cost half a millisecond for each of twenty thousand tests.
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Every default generator starts from 0, in whatever order and process the tests run."""
     random.seed(0)
     for name, function in {"chainrule": "seed", "torch": "manual_seed"}.items():
         if hasattr(sys.modules.get(name), function):
             getattr(sys.modules[name], function)(0)
+    item.stash[ERROR_STATE] = np.geterr()
 
 
-@pytest.fixture(autouse=True)
-def _numpy_error_state_is_kept() -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """A test that leaves NumPy's error handling changed fails, and does not pass the change on."""
-    before = np.geterr()
     yield
-    after = np.geterr()
+    before, after = item.stash[ERROR_STATE], np.geterr()
     np.seterr(**before)
     assert after == before, "the test left NumPy's error state changed: use np.errstate"

@@ -9,7 +9,7 @@ import typer
 
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
-from chainrule.cli.app import INTERRUPTED, NO, TASK, as_inputs, command, console, warn
+from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -24,10 +24,21 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="digits, iris, wine, breast_cancer, mnist5k, or a CSV, TSV, Parquet, NPZ or IDX file."),
+        typer.Argument(
+            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, or a text (.txt)."
+        ),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="A table's missing values: error (default), mean, median, drop or indicator.")
+    ] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN)] = None,
+    without: Annotated[str | None, typer.Option(help="A table's columns to leave out, separated by commas.")] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    search: Annotated[
+        int | None, typer.Option(help="Try so many settings of what the options leave open, and take the best.")
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
     ] = None,
@@ -39,6 +50,7 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
     ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
     ] = None,
@@ -50,6 +62,18 @@ def train(
         float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="How many layers a text's network has (default: by the text's length).")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
+    width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
+    context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
     from chainrule.distributed import launched
@@ -60,7 +84,10 @@ def train(
     from chainrule.present.texts import check_lang
 
     check_lang(lang)
-    options = Options(target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
+    common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
+    options = Options(
+        *common, as_, tokens, layers, heads, width, context, missing, unknown, without, encoding, weight_decay, search
+    )
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))
@@ -75,9 +102,14 @@ def train(
                 "use --checkpoint-every",
                 style="yellow",
             )
+        if search is not None:
+            _check_search(parallel, resume)
         job = kind.build(data, options)
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
+        if search is not None:
+            job = kind.searched(job, options, console.print)
+        job.say = console.print
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
@@ -95,6 +127,13 @@ def train(
             console.print(f"model: {out}\nreport: {report}")
 
 
+def _check_search(parallel: "Alone", resume: Path | None) -> None:
+    if parallel.size > 1:
+        raise ValueError("--search starts processes of its own; leave out mpiexec")
+    if resume is not None:
+        raise ValueError("--resume continues a training whose settings are found; give them instead of --search")
+
+
 def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Path], resume: Path | None) -> None:
     """Refuse, before training, what would overwrite an input or another output, or cannot be written."""
     for path in (out, report):
@@ -109,9 +148,15 @@ def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Pa
 def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
     """Check the gradients before training, in one process on behalf of all; stop if they are wrong."""
     from chainrule.check import check_parameters
+    from chainrule.jobs.training.job import threads
     from chainrule.jobs.training.report import CheckedRow
 
-    checked = check_parameters(job.model, job.loss, *job.sample()) if parallel.leads else None
+    with threads(0):  # a few samples: one thread is faster, and much faster on a busy machine
+        checked = (
+            check_parameters(job.model, job.loss, *job.sample(), directions=job.directions, coordinates=job.coordinates)
+            if parallel.leads
+            else None
+        )
     if checked is not None:
         console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
         if not checked.ok:
@@ -141,6 +186,15 @@ def _derivation(job: "Job", lang: str) -> "Derivation":
     return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
+def _without_option(words: list[str], option: str) -> list[str]:
+    """Return a command line without an option and its value, however they are written."""
+    left = [word for word in words if not word.startswith(f"{option}=")]
+    while option in left:
+        at = left.index(option)
+        del left[at : at + 2]
+    return left
+
+
 def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
     from chainrule.jobs.training.job import JobCheckpoint
@@ -162,10 +216,12 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
         except ModelFileError as error:
             warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
             raise typer.Exit(INTERRUPTED) from None
-        again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
-        if "--resume" in again:
-            at = again.index("--resume")
-            del again[at : at + 2]
+        again = _without_option(sys.argv[1:], "--resume")
+        if job.settled:
+            again = _without_option(again, "--search")
+            for name, value in job.settled.items():
+                option = f"--{name.replace('_', '-')}"
+                again = [*_without_option(again, option), option, value]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")

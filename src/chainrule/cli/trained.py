@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule.base.files import check_output, write_text
-from chainrule.cli.app import command, console, data_files
+from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
 
 
 @command("chainrule predict model.safetensors digits")
@@ -16,6 +16,8 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
     data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
     out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
@@ -24,7 +26,9 @@ def predict(
 
     if out is not None:
         check_output(out, {"the model": model} | data_files(data))
-    header, found = read_predictor(model).table(data)
+    predictor = read_predictor(model)
+    predictor.choose(**{k: v for k, v in (("unknown", unknown), ("encoding", encoding)) if v is not None})
+    header, found = predictor.table(data)
     rows = [*found]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
@@ -33,6 +37,21 @@ def predict(
     csv.writer(text).writerows([header, *rows])
     write_text(out, text.getvalue())
     console.print(f"{len(rows)} predictions: {out}")
+
+
+@command("chainrule export model.safetensors -o model.onnx --data new.csv")
+def export(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a table.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
+    data: Annotated[
+        str | None, typer.Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
+    ] = None,
+) -> None:
+    """Write a trained network as an ONNX file, and check that it predicts the same."""
+    from chainrule.jobs.export.export import export as to_file
+
+    check_output(out, {"the model": model} | data_files(data))
+    console.print(f"{to_file(model, out, data)}\nmodel: {out}")
 
 
 @command("chainrule info model.safetensors")

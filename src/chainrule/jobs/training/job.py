@@ -1,10 +1,11 @@
 """A training job: what every kind of data has in common, from the first step to the checkpoint."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Score(Protocol):
         """Their mean loss."""
 
 
-def _threads(multiplications: int, cores: int | None) -> AbstractContextManager[Any]:
+def threads(multiplications: int, cores: int | None = None) -> AbstractContextManager[Any]:
     """Limit BLAS to one thread if the largest product is small, else to `cores`, if that is a number.
 
     For small products, synchronising threads costs more than it saves, and many times more on a busy machine.
@@ -72,6 +73,8 @@ class Job(abc.ABC):
 
     name: str
     """The data's name, for titles."""
+    say: Callable[[str], None] | None = None
+    """What a line is shown by during training, if by anything."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
     recipe: Any
@@ -83,8 +86,12 @@ class Job(abc.ABC):
     epochs: int
     validation: Any
     """The held-out data, as `fit` takes them."""
+    directions = coordinates = 2
+    """In how many ways each parameter's gradient is checked before training (`check_parameters`)."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
+    settled: Mapping[str, str] = MappingProxyType({})
+    """The options that a search has found, by name: with them the job can be made again without it."""
     measured: Sequence[str] = ("loss",)
     """The columns that each row of the history has, for the training and the held-out part."""
 
@@ -114,7 +121,7 @@ class Job(abc.ABC):
         `save_checkpoint` and continued with `resume`.
         """
         cores = None if parallel is None else parallel.cores
-        with _threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
+        with threads(self.loader.batch_size * max(p.size for p in self.model.parameters()), cores):
             return fit(
                 self.model,
                 self.loss,

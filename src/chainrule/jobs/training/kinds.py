@@ -35,13 +35,20 @@ class Kind:
     def build(self, source: str, options: Options) -> Job:
         """Read the data and create the job. Raises ValueError for an option that means nothing here."""
         for option in options.given():
-            if option not in self.options | {"seed"}:
+            if option not in self.options | {"seed", "as_"}:
                 raise ValueError(
-                    f"--{option.replace('_', '-')} means nothing for {self.name}; leave it out. What it takes: "
-                    + ", ".join(f"--{name.replace('_', '-')}" for name in sorted(self.options))
+                    f"{_flag(option)} means nothing for {self.name}; leave it out. What it takes: "
+                    + ", ".join(map(_flag, sorted(self.options)))
                 )
         job: Job = self._module().build(source, options)
         return job
+
+    def searched(self, job: Job, options: Options, say: Callable[[str], None]) -> Job:
+        """Return the job with the best of `options.search` settings; a kind that takes the option has a module for it,
+        `chainrule.jobs.search.<module>`.
+        """
+        found: Job = import_module(f"chainrule.jobs.search.{self.module}").searched(job, options, say)
+        return found
 
     def files(self, source: str) -> list[Path]:
         """Return the files that the data are read from: no output may overwrite one of them."""
@@ -54,12 +61,32 @@ class Kind:
         return found
 
 
+def _flag(option: str) -> str:
+    return f"--{option.strip('_').replace('_', '-')}"
+
+
+def _is_text(source: str, options: Options) -> bool:
+    from chainrule.data.corpus.read import is_table
+
+    if options.as_ is not None:
+        return options.as_ == "text"
+    path = Path(source)
+    return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
+
+
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
-KINDS: Sequence[Kind] = (TABLE,)
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "search"})
+_READING = frozenset({"missing", "unknown", "without", "encoding"})
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _READING, lambda source, options: True)  # noqa: ARG005
+TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
+AS = ("table", "text")
+"""What `--as` may say where the file's content would be taken for something else."""
+KINDS: Sequence[Kind] = (TEXT, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 
 def kind_of(source: str, options: Options) -> Kind:
-    """Return the kind of the data at a path, or of a named set."""
+    """Return the kind of the data at a path, or of a named set. Raises ValueError for an unknown `--as`."""
+    if options.as_ not in (None, *AS):
+        raise ValueError(f"--as: expected {' or '.join(AS)}, got {options.as_!r}")
     return next(kind for kind in KINDS if kind.fits(source, options))

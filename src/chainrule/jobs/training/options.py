@@ -17,6 +17,18 @@ class Options:
     dropout: float | None = None
     held_out: float | None = None
     seed: int = 0
+    as_: str | None = None
+    tokens: str | None = None
+    layers: int | None = None
+    heads: int | None = None
+    width: int | None = None
+    context: int | None = None
+    missing: str | None = None
+    unknown: str | None = None
+    without: str | None = None
+    encoding: str | None = None
+    weight_decay: float | None = None
+    search: int | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""

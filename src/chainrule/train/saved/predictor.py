@@ -19,7 +19,7 @@ from chainrule.train.saved.description import is_described as of_table
 from chainrule.train.saved.modelfile import ModelFileError
 from chainrule.train.saved.saving import Checkpoint, load
 
-KINDS: Mapping[str, str] = MappingProxyType({"table": "table_predictor"})
+KINDS: Mapping[str, str] = MappingProxyType({"table": "table_predictor", "language": "language_predictor"})
 """The module `chainrule.train.saved.<module>` of each kind, whose `read(file)` returns the predictor."""
 
 
@@ -35,6 +35,11 @@ class Predictor(abc.ABC):
     @abc.abstractmethod
     def loss(self) -> nn.Module:
         """The loss that the network was trained with."""
+
+    def choose(self, **choices: str) -> None:
+        """Take choices of the command line by which other data are read. Raises ValueError where there are none."""
+        for name, value in choices.items():
+            raise ValueError(f"--{name} {value} is for a network that was trained on a table; leave it out")
 
     @abc.abstractmethod
     def lines(self) -> Sequence[str]:

@@ -33,6 +33,11 @@ class TablePredictor(Predictor):
 
     def __init__(self, model: nn.Module, description: Description) -> None:
         self.model, self.description, self.recipe = model, description, description.recipe
+        self.schema = description.schema
+
+    def choose(self, **choices: Any) -> None:
+        """Read other data with other choices than in training: `unknown` categories, the file's `encoding`."""
+        self.schema = replace(self.schema, reading=replace(self.schema.reading, **choices))
 
     def lines(self) -> list[str]:
         """Describe the network in words, one fact per line."""
@@ -56,11 +61,12 @@ class TablePredictor(Predictor):
         schema = self.description.schema
         if task not in ("auto", schema.task):
             raise ValueError(f"--task: the model was trained for a {schema.task}, got {task!r}; leave it out")
-        return load_as(name_or_path, schema if target is None else replace(schema, target=target))
+        schema = self.schema if target is None else replace(self.schema, target=target)
+        return load_as(name_or_path, schema, schema.reading.encoding)
 
     def features(self, name_or_path: str | Path) -> NDArray[np.float64]:
         """Read the features [N, n] that the network takes; a target need not be there. Raises DataError as `read`."""
-        return load_features(name_or_path, self.description.schema)
+        return load_features(name_or_path, self.schema, self.schema.reading.encoding)
 
     def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Class probabilities [N, K] for features [N, n], or predicted values [N] in the target's unit.
@@ -68,7 +74,7 @@ class TablePredictor(Predictor):
         Raises FloatingPointError where one is not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"), no_grad():
-            output = self.model(self.description.scaling.transform(x).astype(np.float32))
+            output = self.model(self.description.prepared(x).astype(np.float32))
             if self.description.target_scaling is None:
                 values = np.asarray(nn.functional.softmax(output, axis=-1).numpy(), np.float64)
             else:
@@ -86,7 +92,7 @@ class TablePredictor(Predictor):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return features and target of the first rows, scaled as they were in training."""
         data = self.read(source, target, task)
-        x = self.description.scaling.transform(data.x[:count])
+        x = self.description.prepared(data.x[:count])
         if self.description.target_scaling is None:
             return x, data.y[:count]
         return x, self.description.target_scaling.transform(data.y[:count])[:, None]
