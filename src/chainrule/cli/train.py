@@ -25,7 +25,8 @@ def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, or a text (.txt)."
+            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, a text (.txt), or "
+            "pictures: a folder with a folder for each class, or a table that lists them."
         ),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
@@ -45,7 +46,7 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32; 64 for pictures).")] = None,
     lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
@@ -53,6 +54,10 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
@@ -63,7 +68,8 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
     as_: Annotated[
-        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+        str | None,
+        typer.Option("--as", help="Read the data as a table, a text or pictures (default: by name and content)."),
     ] = None,
     tokens: Annotated[
         str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
@@ -74,20 +80,36 @@ def train(
     heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
     width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
     context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="For pictures: mlp, cnn, resnet8 or vit-tiny (default: by size and colours).")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="For pictures of another shape: crop or stretch (default: crop).")
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="How training pictures are changed: none, light or strong (default: light).")
+    ] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
+    said = locals()  # the options by name, as `Options` has them
+    from dataclasses import fields
+
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.kinds import kind_of
     from chainrule.jobs.training.options import Options
     from chainrule.jobs.training.report import write_report
     from chainrule.present.texts import check_lang
+    from chainrule.train.throughput import described
 
     check_lang(lang)
-    common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
-    options = Options(
-        *common, as_, tokens, layers, heads, width, context, missing, unknown, without, encoding, weight_decay, search
-    )
+    options = Options(**{field.name: said[field.name] for field in fields(Options)})
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))
@@ -117,6 +139,8 @@ def train(
         history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
             console.print(f"steps: {history.compiled}", style="dim")
+            if flow := described(history.last):
+                console.print(flow, style="dim")
             _say_what_was_seen(watch)
             score = job.score()
             job.save(out, score)
@@ -223,6 +247,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None

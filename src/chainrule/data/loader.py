@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from chainrule.data.sampler import Sampler
 from chainrule.data.shares import share as share
 from chainrule.data.streams.iterable import IterableStream
 from chainrule.data.streams.stream import Stream
-from chainrule.data.streams.streamed import Passage, Reading, Streamed
+from chainrule.data.streams.streamed import Exchange, Passage, Reading, Streamed
 
 
 class Dataset(Protocol):
@@ -31,6 +31,7 @@ class Dataset(Protocol):
 
 Batch: TypeAlias = tuple[Array, ...]
 Source: TypeAlias = Dataset | Data | Streamed | Iterable[Any] | tuple[Any, ...]
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -45,8 +46,8 @@ class DataLoader:
     """Iterate over a data set in batches; each is a tuple of arrays [B, …].
 
     ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, any object with ``__len__``
-    and ``__getitem__``, whose samples are stacked, a :func:`stream` of data larger than memory, or an
-    :class:`IterableDataset`. The last batch may be smaller, unless
+    and ``__getitem__``, whose samples are stacked (one that has ``stacked(indices)`` is asked for a batch at once), a
+    :func:`stream` of data larger than memory, or an :class:`IterableDataset`. The last batch may be smaller, unless
     ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
     epoch): a seed fixes them all. Without a seed, one is drawn from the global generator, which ``cr.seed`` seeds.
 
@@ -87,7 +88,8 @@ class DataLoader:
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
         self._shard = (0, 1)
-        self._shards: Overlapping[tuple[int, int]] = Overlapping()
+        self._exchange: Exchange | None = None
+        self._shards: Overlapping[tuple[tuple[int, int], Exchange | None]] = Overlapping()
         self._passage: Passage | None = None
         self._note: Any = None
         self._waited = 0.0
@@ -164,7 +166,7 @@ class DataLoader:
         """Begin to read an epoch of a stream."""
         assert isinstance(self.dataset, Streamed)
         self._waited = self.waited
-        settings = self.batch_size, self.shuffle, self.drop_last, self._shard
+        settings = self.batch_size, self.shuffle, self.drop_last, self._shard, self._exchange
         note, self._note = self._note, None
         self._passage = self.dataset.passage(Reading(self.seed, here.epoch, here.batch, *settings), note)
         return self._passage
@@ -181,24 +183,25 @@ class DataLoader:
         return len(self) - self._now.batch
 
     @contextmanager
-    def sharded(self, rank: int, size: int) -> Iterator[None]:
+    def sharded(self, rank: int, size: int, exchange: Exchange | None = None) -> Iterator[None]:
         """For the duration of the block, yield only the share of each batch that belongs to ``rank`` of ``size``.
 
         The shares of a batch, concatenated, are the batch; the loader's position is the same for all ranks. A share may
-        be empty if a batch has fewer samples than there are ranks.
+        be empty if a batch has fewer samples than there are ranks. With ``exchange``, an all-to-all of the ranks, each
+        reads a part of a stream, and hands over what others need; otherwise each reads all of it.
 
         >>> loader = DataLoader(np.arange(5), batch_size=3)
         >>> with loader.sharded(1, 2):
         ...     [x.tolist() for x, in loader]
         [[2], [4]]
         """
-        entry = self._shards.enter(self._shard)
+        entry = self._shards.enter((self._shard, self._exchange))
         try:
-            self._shard = (rank, size)
+            self._shard, self._exchange = (rank, size), exchange
             yield
         finally:
             for before in self._shards.leave(entry):
-                self._shard = before
+                self._shard, self._exchange = before
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's position, in plain integers for JSON.
@@ -260,7 +263,7 @@ class DataLoader:
         starts = range(first * self.batch_size, len(self) * self.batch_size, self.batch_size)
         parts = (order[start : start + self.batch_size] for start in starts)
         if self.prefetch:
-            yield from _ahead(self._fetch, parts, self.prefetch)
+            yield from ahead(self._fetch, parts, self.prefetch)
         else:
             yield from map(self._fetch, parts)
 
@@ -273,6 +276,9 @@ class DataLoader:
     def _fetch_all(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
+        stacked = getattr(self.dataset, "stacked", None)
+        if stacked is not None:
+            return tuple(stacked(indices))
         samples = [self._indexed[int(i)] for i in indices]
         fields = zip(*samples, strict=True) if isinstance(samples[0], tuple) else [samples]
         try:
@@ -281,7 +287,7 @@ class DataLoader:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
 
 
-def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
+def ahead(function: Callable[[Item], Batch], items: Iterable[Item], count: int) -> Iterator[Batch]:
     """Yield a function's results for the items, in order, with `count` calls made ahead in a thread.
 
     An error is raised where its result would have been yielded. When the iteration is left, the thread ends.

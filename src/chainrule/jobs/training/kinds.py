@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.streams import is_large
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.sections import Sections
@@ -74,19 +75,39 @@ def _is_text(source: str, options: Options) -> bool:
     return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
 
 
+def _are_pictures(source: str, options: Options) -> bool:
+    """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
+    path = Path(source)
+    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
+    if options.as_ is not None or not is_possible:
+        return options.as_ == "pictures"
+    return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
+
+
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "search"})
-_READING = frozenset({"missing", "unknown", "without", "encoding"})
-TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _READING, lambda source, options: True)  # noqa: ARG005
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
+_WHOLE = frozenset({"missing", "unknown", "without", "encoding", "search"})
+
+
+def _is_streamed(source: str, options: Options) -> bool:
+    """Whether a table is read in blocks: as asked, or because it is large."""
+    return is_large(source) if options.stream is None else options.stream
+
+
+PICTURES = Kind(
+    "pictures", "pictures", _COMMON | {"target", "task", "pictures", "model", "size", "fit", "augment"}, _are_pictures
+)
 TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
-AS = ("table", "text")
+STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES, _is_streamed)
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _WHOLE, lambda source, options: True)  # noqa: ARG005
+AS = ("table", "text", "pictures")
 """What `--as` may say where the file's content would be taken for something else."""
-KINDS: Sequence[Kind] = (TEXT, TABLE)
+KINDS: Sequence[Kind] = (PICTURES, TEXT, STREAM, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 
 def kind_of(source: str, options: Options) -> Kind:
     """Return the kind of the data at a path, or of a named set. Raises ValueError for an unknown `--as`."""
     if options.as_ not in (None, *AS):
-        raise ValueError(f"--as: expected {' or '.join(AS)}, got {options.as_!r}")
+        raise ValueError(f"--as: expected {', '.join(AS[:-1])} or {AS[-1]}, got {options.as_!r}")
     return next(kind for kind in KINDS if kind.fits(source, options))

@@ -16,6 +16,7 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
+    stream: bool | None = None
     seed: int = 0
     as_: str | None = None
     tokens: str | None = None
@@ -29,6 +30,11 @@ class Options:
     encoding: str | None = None
     weight_decay: float | None = None
     search: int | None = None
+    pictures: str | None = None
+    model: str | None = None
+    size: str | None = None
+    fit: str | None = None
+    augment: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""
