@@ -1,6 +1,7 @@
 """SciPy's names: values against SciPy, derivatives against differences, and what is refused."""
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ CALLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("ndtri", "erfcinv", "logsumexp", "softmax", "log_softmax", "log_ndtr", "lambertw"), (U,)),
     **{name: (P, P[::-1].copy()) for name in ("beta", "betaln", "rel_entr", "kl_div", "gammainc", "gammaincc")},
     **dict.fromkeys(("jv", "jn", "yn", "kn", "expn"), (2, P)),
+    **dict.fromkeys(("erfcx", "erfi", "dawsn", "rgamma", "loggamma", "factorial"), (P,)),
+    **{name: (P + 2, P[::-1].copy()) for name in ("poch", "binom", "comb")},
+    **{"hyp0f1": (P, U), "hyp1f1": (P, P + 1, U), "hyp2f1": (P, P, P + 1, -U)},
     "betainc": (P, P[::-1].copy(), U),
     "zeta": (P + 1, P),
     "multigammaln": (P + 1, 2),
@@ -58,8 +62,28 @@ def test_a_special_function_has_scipys_value_and_its_derivative(name: str) -> No
     np.testing.assert_allclose(cr.jacobian(f)(args[place]), slope(f, args[place]), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["sici", "fresnel"])
+def test_a_pair_of_integrals(name: str) -> None:
+    for k, (found, expected) in enumerate(zip(getattr(special, name)(P), getattr(scipy.special, name)(P), strict=True)):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+        assert cr.check(lambda x: getattr(special, name)(x)[k], P).ok  # noqa: B023
+
+
+def test_combinations() -> None:
+    n, k = np.array([5.0, 5.0, 5.0, 2.0, 0.0]), np.array([2.0, 0.0, 6.0, 0.0, 0.0])
+    for repetition in (False, True):
+        np.testing.assert_allclose(
+            special.comb(n, k, repetition=repetition), scipy.special.comb(n, k, repetition=repetition)
+        )
+    assert np.isfinite(cr.elementwise_grad(lambda n: special.comb(n, k))(n)).all()
+    np.testing.assert_allclose(special.factorial(np.array([-2.0, 0.0, 4.0])), [0, 1, 24])
+    for call in (lambda: special.comb(5, 2, exact=True), lambda: special.factorial(5, exact=True)):
+        with pytest.raises(ValueError, match="exact=True has no derivative; call math"):
+            call()
+
+
 def test_ufuncs_of_scipy_take_tensors() -> None:
-    for name in ("gamma", "betaln", "ndtri", "gammaincc"):
+    for name in ("gamma", "betaln", "ndtri", "gammaincc", "erfcx", "poch", "hyp2f1"):
         args = [U] * getattr(scipy.special, name).nin
         f = functools.partial(getattr(scipy.special, name), *args[1:])
         np.testing.assert_allclose(cr.elementwise_grad(f)(U), np.diagonal(slope(f, U)), rtol=1e-6)
@@ -84,11 +108,15 @@ def test_entropies_at_the_ends() -> None:
 
 # Distributions
 
+A22 = RANDOM.normal(size=(2, 6))
 X = np.array([-1.5, 0.0, 0.3, 0.9, 1.0, 2.5])
 SHAPES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("norm", "cauchy", "laplace", "logistic", "gumbel_r", "uniform", "expon"), ()),
     **{"gamma": (2.3,), "chi2": (3.0,), "beta": (1.5, 2.5), "t": (4.0,), "lognorm": (0.7,), "pareto": (2.0,)},
     **{"weibull_min": (1.7,), "truncnorm": (-1.0, 2.0)},
+    **dict.fromkeys(("gumbel_l", "halfnorm", "halfcauchy", "rayleigh"), ()),
+    **{"gennorm": (1.3,), "invgamma": (2.2,), "f": (3.0, 5.0), "loguniform": (0.2, 3.0), "vonmises": (1.4,)},
+    "wrapcauchy": (0.3,),
 }
 
 
@@ -117,7 +145,11 @@ def test_a_continuous_distribution(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shapes"), [("poisson", (2.0,)), ("binom", (5, 0.3)), ("bernoulli", (0.3,)), ("geom", (0.4,))]
+    ("name", "shapes"),
+    [
+        *(("poisson", (2.0,)), ("binom", (5, 0.3)), ("bernoulli", (0.3,)), ("geom", (0.4,))),
+        *(("nbinom", (2.5, 0.4)), ("betabinom", (5, 1.5, 2.0))),
+    ],
 )
 def test_a_discrete_distribution(name: str, shapes: Any) -> None:
     own, other, k = getattr(stats, name), getattr(scipy.stats, name), np.array([-1, 0, 1, 2, 5, 6, 0.5])
@@ -125,7 +157,57 @@ def test_a_discrete_distribution(name: str, shapes: Any) -> None:
     np.testing.assert_allclose(own.pmf(k, *shapes), other.pmf(k, *shapes), rtol=1e-9)
     f = lambda p: own.logpmf(1, *shapes[:-1], p)  # noqa: E731
     np.testing.assert_allclose(cr.grad(f)(shapes[-1]), slope(f, shapes[-1]), rtol=1e-6)
-    np.testing.assert_allclose(stats.poisson.cdf(k, 2.0), scipy.stats.poisson.cdf(k, 2.0))
+    if name != "betabinom":
+        np.testing.assert_allclose(own.cdf(k, *shapes), other.cdf(k, *shapes), rtol=1e-12)
+
+
+def test_angles_at_sharp_peaks_and_other_turns() -> None:
+    x = np.array([-7.0, -3.0, -0.02, 0.0, 0.01, 1.0, 9.0])
+    for kappa in (0.0, 1e-3, 30.0, 4000.0):
+        found, expected = (d.vonmises.cdf(x, kappa) for d in (stats, scipy.stats))
+        np.testing.assert_allclose(found, expected, atol=2e-4 if kappa > 1000 else 1e-12)  # SciPy's is rough there
+    f = lambda kappa: stats.vonmises.cdf(0.4, kappa)  # noqa: E731
+    np.testing.assert_allclose(cr.grad(f)(2.0), slope(f, 2.0), rtol=1e-6)
+
+
+def test_counts_of_several_kinds() -> None:
+    x, p = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0], [1.0, 1.0, 1.0], [0.5, 2.5, 3.0]]), np.array([0.2, 0.3, 0.5])
+    np.testing.assert_allclose(stats.multinomial.logpmf(x, 6, p), scipy.stats.multinomial.logpmf(x, 6, p))
+    np.testing.assert_allclose(cr.grad(lambda p: stats.multinomial.logpmf(x[0], 6, p))(p), x[0] / p)
+
+
+@pytest.mark.parametrize("bandwidth", [None, "silverman", 0.4, lambda _: 0.7])
+def test_a_density_of_samples(bandwidth: Any) -> None:
+    for samples, points in ((RANDOM.normal(size=20), np.linspace(-2, 2, 5)), (RANDOM.normal(size=(2, 20)), A22)):
+        for weights in (None, RANDOM.uniform(0.1, 1, 20)):
+            own, other = (d.gaussian_kde(samples, bandwidth, weights) for d in (stats, scipy.stats))
+            np.testing.assert_allclose(own(points), other(points), rtol=1e-10)
+            np.testing.assert_allclose(own.logpdf(points), other.logpdf(points), rtol=1e-10)
+    np.testing.assert_allclose(
+        stats.gaussian_kde(samples)(points[:, 0]), scipy.stats.gaussian_kde(samples)(points[:, 0])
+    )
+    line = samples[0]
+    own, other = (d.gaussian_kde(line).integrate_box_1d(-1.0, 0.5) for d in (stats, scipy.stats))
+    np.testing.assert_allclose(own, other)
+    for f, at in (
+        (lambda s: stats.gaussian_kde(s, bandwidth).logpdf(points).sum(), samples),
+        (lambda x: stats.gaussian_kde(samples, bandwidth).logpdf(x).sum(), points),
+        (lambda w: stats.gaussian_kde(samples, bandwidth, w).logpdf(points).sum(), np.linspace(0.5, 1.0, 20)),
+    ):
+        np.testing.assert_allclose(cr.grad(f)(at), slope(f, at), rtol=1e-5, atol=1e-7)
+
+
+def test_mistakes_with_samples_are_named() -> None:
+    for call, said in {
+        lambda: stats.gaussian_kde([1.0]): "got 1 sample, expected two",
+        lambda: stats.gaussian_kde([1.0, 2.0], weights=[1.0]): "expected (2,)",
+        lambda: stats.gaussian_kde([1.0, 2.0], "scot"): "expected 'scott', 'silverman' or a number",
+        lambda: stats.gaussian_kde(A22)(np.ones((3, 4))): "expected [2, m]",
+        lambda: stats.gaussian_kde(A22).integrate_box_1d(0, 1): "for one variable, got 2",
+    }.items():
+        with pytest.raises(ValueError, match=re.escape(said)):
+            call()
+    np.testing.assert_allclose(stats.sem(A22, axis=None), scipy.stats.sem(A22, axis=None))
 
 
 def test_distributions_of_several_variables() -> None:

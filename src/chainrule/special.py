@@ -3,8 +3,9 @@
 Where SciPy is imported, its own ufuncs take tensors too: `scipy.special.gammaln(x)` is then `special.gammaln(x)`. All
 but `erf`, `erfc`, `expit`, `logit`, `xlogy`, `xlog1py` and what is made of these need SciPy for their values.
 
-The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers; the shapes of the
-incomplete gamma and beta functions, and `x` of `zeta`, are constants, and refused by name if they have a gradient.
+The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers. The shapes of the
+incomplete gamma and beta functions, the parameters of the hypergeometric functions, and `x` of `zeta` are constants:
+they are refused by name if they have a gradient.
 
 >>> import chainrule as cr
 >>> from chainrule import special
@@ -34,6 +35,18 @@ from chainrule.rules.elementary.gamma_family import (
     yn,
     zeta,
 )
+from chainrule.rules.elementary.hypergeometric import (
+    binom,
+    comb,
+    factorial,
+    hyp0f1,
+    hyp1f1,
+    hyp2f1,
+    loggamma,
+    poch,
+    rgamma,
+)
+from chainrule.rules.elementary.integral_family import dawsn, erfcx, erfi, fresnel, sici
 from chainrule.rules.elementary.normal_family import (
     entr,
     erfcinv,
@@ -75,20 +88,30 @@ __all__ = [
     "beta",
     "betainc",
     "betaln",
+    "binom",
+    "comb",
+    "dawsn",
     "digamma",
     "entr",
     "erf",
     "erfc",
     "erfcinv",
+    "erfcx",
+    "erfi",
     "erfinv",
     "exp1",
     "expi",
     "expit",
     "expn",
+    "factorial",
+    "fresnel",
     "gamma",
     "gammainc",
     "gammaincc",
     "gammaln",
+    "hyp0f1",
+    "hyp1f1",
+    "hyp2f1",
     "i0",
     "i0e",
     "i1",
@@ -106,14 +129,18 @@ __all__ = [
     "lambertw",
     "log_ndtr",
     "log_softmax",
+    "loggamma",
     "logit",
     "logsumexp",
     "multigammaln",
     "ndtr",
     "ndtri",
+    "poch",
     "polygamma",
     "psi",
     "rel_entr",
+    "rgamma",
+    "sici",
     "softmax",
     "spence",
     "xlog1py",

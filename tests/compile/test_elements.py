@@ -135,9 +135,9 @@ def test_loops_of_any_size_on_one_core_or_two(
     monkeypatch.setattr(loops, "SMALL", limit)
     if cores == 2:
         monkeypatch.setattr(tasks, "PART", 1)
-        monkeypatch.setattr(emit, "COLUMNS", 1)
+        monkeypatch.setattr(loops, "COLUMNS", 1)
+        monkeypatch.setattr(loops, "EXACT", 0)
         monkeypatch.setattr(emit, "CUT", 0)
-        monkeypatch.setattr(loops, "CUT", 0)
         monkeypatch.setattr(pool, "threads", lambda: 2)
 
     def f(x: Any, row: Any, column: Any) -> Any:

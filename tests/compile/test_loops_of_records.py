@@ -21,6 +21,8 @@ APART = {
     **dict.fromkeys(("erfinv", "erfcinv", "ndtri", "log_ndtr", "expi", "expn", "spence", "lambertw", "zeta"), SCIPY),
     **dict.fromkeys(("gamma_function", "gammaln", "gammainc", "gammaincc", "polygamma"), SCIPY),
     **dict.fromkeys(("beta_function", "betaln", "betainc", "iv", "ive", "jv", "yn", "kn"), SCIPY),
+    **dict.fromkeys(("erfcx", "erfi", "dawsn", "sine_integral", "cosine_integral", "rgamma", "poch", "binom"), SCIPY),
+    **dict.fromkeys(("fresnel_sine", "fresnel_cosine", "hyp0f1", "hyp1f1", "hyp2f1"), SCIPY),
     "angle": "it is of complex numbers; of a real one it is 0 or pi",
     "power": "by an array of exponents it takes more digits of a logarithm; by a number it is a loop",
 }

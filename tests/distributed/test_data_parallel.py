@@ -23,7 +23,7 @@ if LAUNCHER is None:
 pytestmark = pytest.mark.xdist_group("mpiexec")
 
 ALIKE = (
-    *("plain", "compiled", "several_batches", "sums", "fewer_samples_than_ranks", "a_list_of_batches"),
+    *("plain", "compiled", "several_batches", "sums", "fewer_samples_than_ranks", "a_list_of_batches", "a_stream"),
     *("frozen_and_unused", "single_precision", "early_stopping"),
 )
 SELF = ("dropout_and_batch_norm", "resuming_with_dropout")
@@ -63,7 +63,7 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    return results(3, tmp_path_factory.mktemp("three"), "plain", "fewer_samples_than_ranks")
+    return results(3, tmp_path_factory.mktemp("three"), "plain", "fewer_samples_than_ranks", "a_stream")
 
 
 def assert_close(found, expected, tolerance):
@@ -89,7 +89,7 @@ def test_two_ranks_are_one_process_with_the_whole_batch(two, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plain", "fewer_samples_than_ranks"])
+@pytest.mark.parametrize("name", ["plain", "fewer_samples_than_ranks", "a_stream"])
 def test_so_are_three(three, name):
     expected = json.loads(json.dumps(ranks.TASKS[name](None)))
     assert_close(three[name][0], expected, 1e-9)
@@ -179,13 +179,13 @@ def test_the_command_line(tmp_path):
     assert text.count("gradient check") == 1
     assert "mpiexec -n 2 chainrule train iris" in (tmp_path / "two.html").read_text(encoding="utf-8")
     from chainrule.data import load
-    from chainrule.jobs.training.job import Job
-    from chainrule.train.saved.predictor import Predictor
+    from chainrule.jobs.training.table import TableJob
+    from chainrule.train.saved.predictor import read_predictor
     from chainrule.train.saved.recipe import Recipe
 
-    job = Job(load("iris"), Recipe(hidden=(8,), epochs=8, dropout=0.0))
+    job = TableJob(load("iris"), Recipe(hidden=(8,), epochs=8, dropout=0.0))
     job.train()
-    two = Predictor.load(tmp_path / "two.safetensors").model.state_dict()
+    two = read_predictor(tmp_path / "two.safetensors").model.state_dict()
     for name, array in job.model.state_dict().items():
         np.testing.assert_allclose(two[name], array, atol=1e-4)
 

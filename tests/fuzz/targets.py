@@ -32,7 +32,7 @@ from chainrule.learn.expression import AnswerError, evaluate
 from chainrule.learn.names import Named
 from chainrule.train import ModelFileError
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
-from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.predictor import read_predictor
 
 TABLE = b"length,width,kind\n" + 5 * b"1.5,2,a\n0.5,1,b\n2.5,3,a\n1.0,2,b\n"
 
@@ -115,7 +115,7 @@ def trained() -> bytes:
 
 def predicted(path: Path) -> None:
     with suppress(ModelFileError):
-        predictor = Predictor.load(path)
+        predictor = read_predictor(path)
         with suppress(DataError, FloatingPointError):
             predictor.predict(predictor.features(put("new.csv", TABLE)))
 

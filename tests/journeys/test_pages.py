@@ -16,8 +16,9 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.data import load
 from chainrule.doctor import GradientWatch
-from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.report import CheckedRow, write_report
+from chainrule.jobs.training.table import TableJob
+from chainrule.jobs.training.table_report import SECTIONS
 from chainrule.train.saved.recipe import Recipe
 
 pytest.importorskip("sklearn", reason="the named data sets need pip install '.[app]'")
@@ -35,7 +36,7 @@ def wrong(y_bar, x):
 
 
 def trained():
-    job = Job(load("digits"), Recipe(hidden=(4,), epochs=1))
+    job = TableJob(load("digits"), Recipe(hidden=(4,), epochs=1))
     watch = GradientWatch(after=2, steps=3, every=20, warn=False)
     job.train([watch])
     x, y = job.sample(4)
@@ -43,7 +44,7 @@ def trained():
     row = CheckedRow("0.weight", (64, 4), 1e-10)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
-        write_report(path, job, job.history, job.score(), [row], "again", "en", derivation, watch)
+        write_report(path, job, SECTIONS, job.history, job.score(), [row], "again", "en", derivation, watch)
         return path.read_text(encoding="utf-8")
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from chainrule.core.transforms.derivatives import vjp
 from chainrule.kernels import pool
 from chainrule.kernels.convolution import passes as kernels
+from chainrule.kernels.convolution import winograd
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.network import convolution, pooling
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
@@ -73,6 +76,56 @@ def test_kernels_of_one_element_agree(stride, size, monkeypatch):
     rng = np.random.default_rng(0)
     for groups in (1, 3):
         compare_convolution("float32", Windows.of((1, 1), stride=stride), size, 3, groups, 5, 4, rng)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("padding", "size"), [(1, (8, 8)), (0, (6, 13)), (((2, 0), (1, 2)), (5, 8)), (2, (4, 2)), (1, (1, 4))]
+)
+def test_products_of_transformed_tiles_agree(dtype, padding, size, monkeypatch):
+    monkeypatch.setattr(pool, "LEAST", 1)
+    monkeypatch.setattr(winograd, "USED", 0)
+    monkeypatch.setattr(winograd, "LEAST", 1)
+    monkeypatch.setattr(winograd, "TILES", 40)
+    windows = Windows.of((3, 3), padding=padding)
+    if isinstance(padding, tuple):
+        windows = Windows((3, 3), (1, 1), padding, (1, 1))
+    assert winograd.pays(geometry(windows), (33, 7, 3, 3), size, 1)
+    rng = np.random.default_rng(0)
+    for batch in (1, 5):
+        compare_convolution(dtype, windows, size, batch, 1, 7, 33, rng)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2), st.sampled_from([1, 5]), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_the_products_of_tiles_are_one_trilinear_form(height, width, padding, channels, seed):
+    assume(min(height, width) + 2 * padding > 2)
+    rng, where = np.random.default_rng(seed), geometry(Windows.of((3, 3), padding=padding))
+    x, w = rng.standard_normal((2, channels, height, width)), rng.standard_normal((3, channels, 3, 3))
+    y = winograd.correlate(x, w, where, 1)
+    z = rng.standard_normal(y.shape)
+    form = np.sum(y * z)
+    assert np.sum(winograd.spread(z, w, where, 1, (height, width)) * x) == pytest.approx(form, rel=1e-9, abs=1e-9)
+    assert np.sum(winograd.weigh(x, z, where, 1) * w) == pytest.approx(form, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan, 3e38])
+def test_what_is_not_finite_stays_where_it_is_without_tiles_of_it(bad):
+    rng, windows = np.random.default_rng(0), Windows.of((3, 3), padding=1)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((8, 32, 8, 8), (32, 32, 3, 3)))
+    assert winograd.pays(geometry(windows), w.shape, (8, 8), 1)
+    x[0, 0, 3, 3] = x[0, 0, 4, 4] = bad
+    z = np.zeros((8, 32, 8, 8), np.float32)
+    z[0, 0, 3, 3] = bad
+    w[0] /= 100
+    with np.errstate(invalid="ignore", over="ignore"):
+        where = geometry(windows)
+        pairs = [
+            (kernels.correlate(x, w, where, 1), convolution.correlate(x, w, windows, 1)),
+            (kernels.spread(z, w, where, 1, (8, 8)), convolution.spread(z, w, windows, 1, (8, 8))),
+        ]
+    for found, expected in pairs:
+        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
 
 
 def test_kernels_agree_with_their_references_without_the_compiler():

@@ -1,6 +1,6 @@
 """A part of PyTorch's own samples of its operators (`benchmarks/opinfo.py` runs all of them)."""
 
-import importlib.util
+import importlib
 import itertools
 import random
 import warnings
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "opinfo.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DIFFERENT = frozenset(
     [
         *("nn.functional.ctc_loss", "linalg.lstsq", "as_strided", "polygamma", "cov", "normal", "__rpow__", "sgn"),
@@ -23,12 +23,10 @@ accuracy of SciPy's, complex or empty arrays."""
 @pytest.fixture(scope="module")
 def opinfo(torch):
     pytest.importorskip("expecttest", reason="PyTorch's samples need expecttest")
-    spec = importlib.util.spec_from_file_location("opinfo", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.syspath_prepend(BENCHMARKS)
         warnings.simplefilter("ignore")
-        spec.loader.exec_module(module)
-    return module
+        return importlib.import_module("opinfo")
 
 
 @pytest.mark.slow

@@ -10,12 +10,13 @@ import pytest
 
 from chainrule import nn
 from chainrule.data import Data
-from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.table import TableJob
 from chainrule.train import History, ModelFileError, load, save
 from chainrule.train.saved.description import Description
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
-from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.recipe import Recipe
+from chainrule.train.saved.table_predictor import TablePredictor
 
 VALUES = [
     *(None, True, False, 0, 1, -1, 2, 2**31, 2**63, 10**400, 1.5, -0.5, float("nan"), float("inf"), 1e308),
@@ -28,8 +29,10 @@ def job_of(task):
     rng = np.random.default_rng(0)
     x, names = rng.normal(size=(30, 3)), ("a", "b", "c")
     if task == "classification":
-        return Job(Data(x, np.arange(30) % 3, task, names, ("u", "v", "w"), "d", "drawn"), Recipe((4, 5), epochs=1))
-    return Job(Data(x, rng.normal(size=30), task, names, (), "d", "drawn"), Recipe((4, 5), epochs=1))
+        return TableJob(
+            Data(x, np.arange(30) % 3, task, names, ("u", "v", "w"), "d", "drawn"), Recipe((4, 5), epochs=1)
+        )
+    return TableJob(Data(x, rng.normal(size=30), task, names, (), "d", "drawn"), Recipe((4, 5), epochs=1))
 
 
 @pytest.fixture(scope="module", params=["classification", "regression"])
@@ -85,7 +88,7 @@ def test_a_changed_description_is_refused_or_works(file, seed):
             continue
         assert all(line.encode() for line in said.lines())
         model = nn.Sequential()
-        assert np.isfinite(Predictor(model, said).description.scaling.transform(x)).all()
+        assert np.isfinite(TablePredictor(model, said).description.scaling.transform(x)).all()
     assert 500 < refused < 1000
 
 
@@ -96,7 +99,7 @@ def test_a_changed_file_predicts_finite_values_or_is_refused(file, tmp_path):
     for _ in range(100):
         write_arrays(tmp_path / "m", arrays, texts | {"meta": json.dumps(changed(meta, rng))})
         try:
-            values = Predictor.load(tmp_path / "m").predict(np.zeros((2, 3)))
+            values = read_predictor(tmp_path / "m").predict(np.zeros((2, 3)))
         except (ModelFileError, FloatingPointError):
             continue
         predicted += 1
@@ -117,8 +120,8 @@ def test_a_changed_file_predicts_finite_values_or_is_refused(file, tmp_path):
         ({"scaling": {"scale": [1.0, 0.0, 1.0]}}, "expected as many positive scales as means"),
         ({"scaling": {"mean": [0.0, 10**400, 1.0]}}, "int too large"),
         ({"scaling": {"mean": ["0", "1", "2"]}}, "scaling.mean: expected a number, got '0'"),
-        ({"features": [["a", None]] * 3}, "the feature Feature.column='a', category=None. occurs twice"),
-        ({"features": ["abc"]}, "features: expected pairs of a column and a category or null, got 'abc'"),
+        ({"features": [["a", None]] * 3}, "the feature Feature.column='a', category=None, part=None. occurs twice"),
+        ({"features": ["abc"]}, "features: expected a column, a category or null, and perhaps a part, got 'abc'"),
         ({"task": "clustering"}, "task: expected 'classification' or 'regression', got 'clustering'"),
         ({"data": "\ud800"}, "data: expected text that UTF-8 can hold"),
         ({"loss": "HingeLoss"}, "loss: expected '...Loss', got 'HingeLoss'"),
@@ -150,14 +153,14 @@ def test_arrays_that_are_not_those_of_the_network_are_refused(file, tmp_path):
     ):
         write_arrays(tmp_path / "m", arrays | change, texts)
         with pytest.raises(ModelFileError, match=r"what the file says of its network is damaged: (array|recipe)"):
-            Predictor.load(tmp_path / "m")
+            read_predictor(tmp_path / "m")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"x"', "[" * 100_000, "{", '{"format": ' + "9" * 5000 + "}"])
 def test_metadata_that_are_no_entries_are_refused(file, tmp_path, text):
     arrays, texts = read_arrays(file[0])
     write_arrays(tmp_path / "m", arrays, texts | {"meta": text})
-    for read in (load, Predictor.load):
+    for read in (load, read_predictor):
         with pytest.raises(ModelFileError):
             read(tmp_path / "m")
 

@@ -12,7 +12,8 @@ import pytest
 
 from chainrule import nn, optim
 from chainrule.data import Data
-from chainrule.jobs.training.job import Job, JobCheckpoint
+from chainrule.jobs.training.job import JobCheckpoint
+from chainrule.jobs.training.table import TableJob
 from chainrule.train import SaveCheckpoint, fit, load
 from chainrule.train.saved.recipe import Recipe
 
@@ -70,7 +71,7 @@ def points():
 
 def test_a_job_is_saved_by_the_clock(tmp_path):
     recipe = Recipe(hidden=(8,), epochs=3, batch_size=8)
-    whole = Job(points(), recipe)
+    whole = TableJob(points(), recipe)
     keep = JobCheckpoint(whole, tmp_path / "m", seconds=1e-9)
     seen = []
 
@@ -87,7 +88,7 @@ def test_a_job_is_saved_by_the_clock(tmp_path):
     with pytest.raises(Enough):
         whole.train([keep])
     assert seen[:7] == [(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (2, 1)]  # the last of an epoch at its end
-    expected, job = Job(points(), recipe), Job(points(), recipe)
+    expected, job = TableJob(points(), recipe), TableJob(points(), recipe)
     expected.train()
     job.resume(tmp_path / "m")
     job.train()

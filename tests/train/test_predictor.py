@@ -11,8 +11,8 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.data import Data, DataError, load
 from chainrule.jobs.targets import InputSource, call_of
-from chainrule.jobs.training.job import Job
-from chainrule.train.saved.predictor import Predictor
+from chainrule.jobs.training.table import TableJob
+from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.recipe import Recipe
 
 NASTY = st.text(st.sampled_from("==='\"(), ;abx2\té\u202e<>[]/\\%"), min_size=1, max_size=4)
@@ -49,7 +49,7 @@ def test_what_is_read_for_a_prediction_is_what_was_trained_on(tmp_path_factory, 
     path = written(folder / "t.csv", names, rows)
     try:
         data = load(path, target % len(names))
-        job = Job(data, Recipe(hidden=(3,), epochs=1))
+        job = TableJob(data, Recipe(hidden=(3,), epochs=1))
     except (DataError, ValueError):
         assume(False)
     has_header = len(data.x) == len(rows)  # a name may be a number
@@ -61,7 +61,7 @@ def test_what_is_read_for_a_prediction_is_what_was_trained_on(tmp_path_factory, 
             wanted = [float(c) if feature.category is None else float(c == feature.category) for c in of]
             assert column.tolist() == wanted
     job.save(folder / "m", job.score())
-    predictor = Predictor.load(folder / "m")
+    predictor = read_predictor(folder / "m")
     with cr.no_grad():
         outputs = job.model.eval()(job.scaling.transform(data.x).astype(np.float32)).numpy()
     found = predictor.predict(predictor.features(path))
@@ -86,7 +86,7 @@ def trained(tmp_path):
     """A regression whose target is the first of its columns."""
     rows = [[f"{3 * i + (i % 2)}.5", str(i), "xz"[i % 2], str(i * i % 7)] for i in range(30)]
     path = written(tmp_path / "t.csv", ["price", "size", "kind", "age"], rows)
-    job = Job(load(path, "price"), Recipe(hidden=(4,), epochs=2))
+    job = TableJob(load(path, "price"), Recipe(hidden=(4,), epochs=2))
     job.train()
     job.save(tmp_path / "m.safetensors", job.score())
     return tmp_path, job
@@ -94,7 +94,7 @@ def trained(tmp_path):
 
 def test_it_says_what_it_was_trained_on(trained):
     folder, job = trained
-    said = Predictor.load(folder / "m.safetensors").description
+    said = read_predictor(folder / "m.safetensors").description
     assert said.schema == job.data.schema
     assert said.schema.target == "price"
     assert said.loss == "MSELoss"
@@ -117,7 +117,7 @@ def test_explain_derives_the_loss_of_the_training(trained, suffix):
 
 def test_a_part_of_the_data_has_the_classes_of_the_training(tmp_path):
     rows = [[str(i % 5), f"{i % 3}.5", "abc"[i % 3]] for i in range(30)]
-    job = Job(load(written(tmp_path / "t.csv", ["u", "v", "kind"], rows)), Recipe(hidden=(3,), epochs=1))
+    job = TableJob(load(written(tmp_path / "t.csv", ["u", "v", "kind"], rows)), Recipe(hidden=(3,), epochs=1))
     job.save(tmp_path / "m.safetensors", job.score())
     part = written(tmp_path / "c.csv", ["u", "v", "kind"], [["1", "2", "c"], ["2", "3", "c"]])
     assert call_of(str(tmp_path / "m.safetensors"), InputSource(str(part))).target.tolist() == [2, 2]
@@ -137,7 +137,7 @@ def test_a_target_with_another_name_can_be_named(trained):
 
 def test_a_prediction_that_is_not_finite_is_an_error(trained):
     folder, _ = trained
-    predictor = Predictor.load(folder / "m.safetensors")
+    predictor = read_predictor(folder / "m.safetensors")
     x = np.zeros((3, 4))
     x[1, 0] = 1e300
     with pytest.raises(FloatingPointError, match="the prediction for row 1 is not finite, as for 1 of 3 rows"):
@@ -147,6 +147,6 @@ def test_a_prediction_that_is_not_finite_is_an_error(trained):
 def test_data_made_by_hand_can_be_predicted_for(tmp_path):
     rng = np.random.default_rng(0)
     data = Data(rng.normal(size=(30, 2)), rng.normal(size=30), "regression", ("a", "b"), (), "mine", "drawn")
-    job = Job(data, Recipe(hidden=(3,), epochs=1))
+    job = TableJob(data, Recipe(hidden=(3,), epochs=1))
     job.save(tmp_path / "m", job.score())
-    assert Predictor.load(tmp_path / "m").predict(data.x).shape == (30,)
+    assert read_predictor(tmp_path / "m").predict(data.x).shape == (30,)

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.random import default_generator
 from chainrule.data import Data, DataLoader
-from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.table import TableJob
 from chainrule.train import AverageWeights, Callback, History, ModelFileError, fit, load, save
 from chainrule.train.saved.packing import pack
 from chainrule.train.saved.recipe import Recipe
@@ -133,16 +133,16 @@ class Stop(Callback):
 
 def test_a_job_goes_on_where_it_was_stopped_twice(tmp_path):
     recipe = Recipe(hidden=(8,), epochs=4, batch_size=8)
-    whole = Job(data(), recipe)
+    whole = TableJob(data(), recipe)
     whole.train()
     for at in ((2, 3), (3, 6)):
-        job = Job(data(), recipe)
+        job = TableJob(data(), recipe)
         if at[0] > 2:
             job.resume(tmp_path / "m")
         with pytest.raises(KeyboardInterrupt):
             job.train([Stop(*at)])
         job.save_checkpoint(tmp_path / "m")
-    job = Job(data(), recipe)
+    job = TableJob(data(), recipe)
     job.resume(tmp_path / "m")
     history = job.train()
     assert history["epoch"] == [1, 2, 3, 4]
@@ -156,13 +156,13 @@ def test_a_job_goes_on_where_it_was_stopped_twice(tmp_path):
 
 def test_a_checkpoint_of_another_job_changes_nothing(tmp_path):
     recipe = Recipe(hidden=(8,), epochs=2)
-    Job(data(), recipe).save_checkpoint(tmp_path / "m")
+    TableJob(data(), recipe).save_checkpoint(tmp_path / "m")
     save(tmp_path / "other", nn.Linear(2, 2))
     other_data = Data(data().x + 1, data().y, "classification", tuple("abcd"), ("no", "yes"), "points", "drawn")
     for job, path, message in (
-        (Job(data(), Recipe(hidden=(8,), epochs=2, lr=0.5)), "m", "was saved with lr 0.002, but here it is 0.5"),
-        (Job(other_data, recipe), "m", "was saved with content"),
-        (Job(data(), recipe), "other", "not a checkpoint of an interrupted"),
+        (TableJob(data(), Recipe(hidden=(8,), epochs=2, lr=0.5)), "m", "was saved with lr 0.002, but here it is 0.5"),
+        (TableJob(other_data, recipe), "m", "was saved with content"),
+        (TableJob(data(), recipe), "other", "not a checkpoint of an interrupted"),
     ):
         before = job.model.state_dict()
         with pytest.raises(ModelFileError, match=message):
@@ -240,7 +240,7 @@ def test_the_average_is_put_in_at_the_end():
 
 
 def test_nothing_is_left_beside_a_checkpoint(tmp_path):
-    Job(data(), Recipe(hidden=(4,), epochs=1)).save_checkpoint(tmp_path / "m")
+    TableJob(data(), Recipe(hidden=(4,), epochs=1)).save_checkpoint(tmp_path / "m")
     assert list(tmp_path.iterdir()) == [Path(tmp_path / "m")]
 
 
@@ -250,20 +250,20 @@ def test_nothing_is_left_beside_a_checkpoint(tmp_path):
 @pytest.fixture
 def worth_four_epochs(monkeypatch):
     """Compiling pays from four epochs on, and not for the two that are left after an interruption."""
-    job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+    job = TableJob(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
     monkeypatch.setattr("chainrule.train.step.pays", lambda steps, *_: steps > 3 * len(job.loader))
 
 
 @pytest.mark.parametrize("at", [(1, 2), (3, 3)])
 def test_a_run_that_goes_on_is_compiled_as_it_was(tmp_path, worth_four_epochs, at):
     recipe = Recipe(hidden=(8,), epochs=4, batch_size=8)
-    whole = Job(data(), recipe)
+    whole = TableJob(data(), recipe)
     assert whole.train().compiled == "compiled"
-    job = Job(data(), recipe)
+    job = TableJob(data(), recipe)
     with pytest.raises(KeyboardInterrupt):
         job.train([Stop(*at)])
     job.save_checkpoint(tmp_path / "m")
-    job = Job(data(), recipe)
+    job = TableJob(data(), recipe)
     job.resume(tmp_path / "m")
     assert job.train().compiled == "compiled"
     for name, array in whole.model.state_dict().items():
@@ -274,7 +274,7 @@ def test_a_run_that_goes_on_is_compiled_as_it_was(tmp_path, worth_four_epochs, a
 def test_fit_goes_on_as_it_was_decided(tmp_path, worth_four_epochs, history):
     def fresh():
         cr.seed(1)
-        job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+        job = TableJob(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
         return (job.model, job.loss, job.optimizer, job.loader), job.model
 
     parts, whole = fresh()
@@ -296,7 +296,7 @@ def test_fit_goes_on_as_it_was_decided(tmp_path, worth_four_epochs, history):
 
 
 def test_what_was_not_compiled_stays_so_however_many_epochs_follow(worth_four_epochs):
-    job = Job(data(), Recipe(hidden=(8,), epochs=40, batch_size=8))
+    job = TableJob(data(), Recipe(hidden=(8,), epochs=40, batch_size=8))
     parts = (job.model, job.loss, job.optimizer, job.loader)
     history = fit(*parts, epochs=1)
     said = history.compiled
@@ -307,7 +307,7 @@ def test_what_was_not_compiled_stays_so_however_many_epochs_follow(worth_four_ep
 
 
 def test_a_compiled_run_says_where_it_cannot_go_on(monkeypatch, worth_four_epochs):
-    job = Job(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
+    job = TableJob(data(), Recipe(hidden=(8,), epochs=4, batch_size=8))
     parts = (job.model, job.loss, job.optimizer, job.loader)
     history = fit(*parts, epochs=4)
     before = job.model.state_dict()

@@ -119,6 +119,8 @@ class Facts:
     """The textbook symbols of such a layer's parameters, by argument, and of its result, under "y", in LaTeX."""
     definitions: ClassVar[Mapping[str, str]] = {}
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
+    of_complex: ClassVar[Mapping[str, str]] = {}
+    """The formulas for complex numbers that differ from those for real ones, in LaTeX: of "primal" and of a rule."""
     proofs: ClassVar[Mapping[str, Proof]] = {}
     """For an argument, the steps from definitions to the rule; a rule without a proof is taken as given."""
 

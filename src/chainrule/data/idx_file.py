@@ -20,7 +20,7 @@ from chainrule.data.checks import DataError, check_finite
 from chainrule.data.dataset import Data
 from chainrule.data.npz_file import feature_names
 
-_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _WORD = re.compile("images|labels")
 _PARTNER = {"images": "labels", "labels": "images"}
 
@@ -72,10 +72,10 @@ def read_idx_array(path: Path) -> NDArray[Any]:
     try:
         with _opened(path) as file:
             zeros, code, rank = struct.unpack(">HBB", _exactly(file, 4))
-            if zeros or code not in _TYPES or rank == 0:
+            if zeros or code not in TYPES or rank == 0:
                 raise DataError(f"{path.name}: does not start like an IDX file")
             shape = struct.unpack(f">{rank}I", _exactly(file, 4 * rank))
-            dtype = np.dtype(_TYPES[code])
+            dtype = np.dtype(TYPES[code])
             values = np.frombuffer(_exactly(file, prod(shape) * dtype.itemsize), dtype)
             if file.read(1):
                 raise DataError(f"{path.name}: has more values than the shape {list(shape)} in its header")

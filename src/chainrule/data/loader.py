@@ -1,19 +1,25 @@
 """Batches of a data set, in an order that is fixed by a seed and can be restored from a state."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from chainrule.base.overlapping import Overlapping
 from chainrule.core.random import default_generator
 from chainrule.data.dataset import Array, ArrayDataset, Data
+from chainrule.data.rows import Rows as Rows
+from chainrule.data.rows import StreamedRows
 from chainrule.data.sampler import Sampler
+from chainrule.data.shares import share as share
+from chainrule.data.streams.iterable import IterableStream
+from chainrule.data.streams.stream import Stream
+from chainrule.data.streams.streamed import Exchange, Passage, Reading, Streamed
 
 
 class Dataset(Protocol):
@@ -24,7 +30,7 @@ class Dataset(Protocol):
 
 
 Batch: TypeAlias = tuple[Array, ...]
-Source: TypeAlias = Dataset | Data | tuple[Any, ...]
+Source: TypeAlias = Dataset | Data | Streamed | Iterable[Any] | tuple[Any, ...]
 
 
 @dataclass
@@ -38,15 +44,17 @@ class _Position:
 class DataLoader:
     """Iterate over a data set in batches; each is a tuple of arrays [B, …].
 
-    ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, or any object with
-    ``__len__`` and ``__getitem__``, whose samples are stacked. The last batch may be smaller, unless
+    ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, any object with ``__len__``
+    and ``__getitem__``, whose samples are stacked, a :func:`stream` of data larger than memory, or an
+    :class:`IterableDataset`. The last batch may be smaller, unless
     ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
     epoch): a seed fixes them all. Without a seed, one is drawn from the global generator, which ``cr.seed`` seeds.
 
     ``sampler`` draws the order instead of ``shuffle``, also from (seed, epoch): see :class:`WeightedSampler` and
     :class:`StratifiedSampler`. With ``prefetch``, a thread fetches that many batches ahead while the current one is
     used; the batches and the loader's position are the same. This pays off if fetching waits for files or computes
-    outside the GIL; a data set that draws random numbers should then derive them from the index alone.
+    outside the GIL; a data set that draws random numbers should then derive them from the index alone. A stream is read
+    ahead in any case, window by window.
 
     Each iteration is one epoch; leaving it early and iterating again starts the next. A loader restored by
     :meth:`load_state_dict` first continues the interrupted epoch, batch for batch.
@@ -79,38 +87,64 @@ class DataLoader:
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
         self._shard = (0, 1)
-        self._shards: Overlapping[tuple[int, int]] = Overlapping()
-        if len(self) == 0:
+        self._exchange: Exchange | None = None
+        self._shards: Overlapping[tuple[tuple[int, int], Exchange | None]] = Overlapping()
+        self._passage: Passage | None = None
+        self._note: Any = None
+        self._waited = 0.0
+        if self._samples() is not None and len(self) == 0:
             raise ValueError(
                 f"DataLoader: there would be no batches from {self._samples()} samples with "
                 f"batch_size={self.batch_size}, drop_last={self.drop_last}"
             )
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """The number of batches in an epoch; a TypeError for an iterable that does not say how many samples it has."""
         samples = self._samples()
+        if samples is None:
+            raise TypeError("DataLoader: the number of batches is unknown; give the IterableDataset a __len__")
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
-    def _samples(self) -> int:
-        """How many samples an epoch yields."""
-        return len(self.dataset) if self.sampler is None else len(self.sampler)
+    def _samples(self) -> int | None:
+        """How many samples an epoch yields; None if only the end of it will tell."""
+        if isinstance(self.dataset, Streamed):
+            return self.dataset.samples()
+        return len(self._indexed) if self.sampler is None else len(self.sampler)
+
+    @property
+    def _indexed(self) -> Dataset:
+        """The data set, which is not a stream."""
+        assert not isinstance(self.dataset, Streamed)
+        return self.dataset
 
     def _checked(self, sampler: Sampler | None) -> Sampler | None:
         if sampler is not None and self.shuffle:
             raise ValueError("DataLoader: a sampler draws the order already; leave shuffle=True out")
-        if sampler is not None and sampler.population != len(self.dataset):
+        if sampler is not None and isinstance(self.dataset, Streamed):
+            raise ValueError("DataLoader: a stream is read in an order of its own; leave the sampler out")
+        if sampler is not None and sampler.population != len(self._indexed):
             raise ValueError(
-                f"DataLoader: the sampler draws from {sampler.population} samples, the data set has {len(self.dataset)}"
+                f"DataLoader: the sampler draws from {sampler.population} samples, the data set has "
+                f"{len(self._indexed)}"
             )
         return sampler
 
-    def rows(self) -> "Rows | None":
+    def rows(self) -> Rows | None:
         """Begin an epoch for a caller that gathers the rows itself; ``None`` if they are not simply in memory."""
+        if type(self) is DataLoader and isinstance(self.dataset, Stream) and self._shard == (0, 1):
+            return StreamedRows(self, self._begin())
         plain = type(self) is DataLoader and type(self.dataset) is ArrayDataset and self._shard == (0, 1)
         return Rows(self, self.dataset.arrays) if plain and isinstance(self.dataset, ArrayDataset) else None
 
     def __iter__(self) -> Iterator[Batch]:
         here = self._begin()
+        if isinstance(self.dataset, Streamed):
+            with closing(self._opened(here)) as passage:
+                while (batch := passage.fetch()) is not None:
+                    here.batch += 1
+                    yield batch
+            self._end(here)
+            return
         with closing(self._fetched(self._order(here.epoch), here.batch)) as fetched:
             for batch in fetched:
                 here.batch += 1
@@ -122,34 +156,51 @@ class DataLoader:
         self._next = _Position(here.epoch + 1)
         return here
 
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for a stream's data, in all epochs so far."""
+        return self._waited + (0.0 if self._passage is None else self._passage.waited)
+
+    def _opened(self, here: _Position) -> Passage:
+        """Begin to read an epoch of a stream."""
+        assert isinstance(self.dataset, Streamed)
+        self._waited = self.waited
+        settings = self.batch_size, self.shuffle, self.drop_last, self._shard, self._exchange
+        note, self._note = self._note, None
+        self._passage = self.dataset.passage(Reading(self.seed, here.epoch, here.batch, *settings), note)
+        return self._passage
+
     def _end(self, here: _Position) -> None:
         if self._now is here:
             self._now = self._next
 
     @property
     def batches_left(self) -> int:
-        """How many batches of the current epoch have not been yielded yet."""
+        """How many batches of the current epoch have not been yielded yet; where that is unknown, whether any."""
+        if self._samples() is None:
+            return self._passage is None or self._passage.has_more
         return len(self) - self._now.batch
 
     @contextmanager
-    def sharded(self, rank: int, size: int) -> Iterator[None]:
+    def sharded(self, rank: int, size: int, exchange: Exchange | None = None) -> Iterator[None]:
         """For the duration of the block, yield only the share of each batch that belongs to ``rank`` of ``size``.
 
         The shares of a batch, concatenated, are the batch; the loader's position is the same for all ranks. A share may
-        be empty if a batch has fewer samples than there are ranks.
+        be empty if a batch has fewer samples than there are ranks. With ``exchange``, an all-to-all of the ranks, each
+        reads a part of a stream, and hands over what others need; otherwise each reads all of it.
 
         >>> loader = DataLoader(np.arange(5), batch_size=3)
         >>> with loader.sharded(1, 2):
         ...     [x.tolist() for x, in loader]
         [[2], [4]]
         """
-        entry = self._shards.enter(self._shard)
+        entry = self._shards.enter((self._shard, self._exchange))
         try:
-            self._shard = (rank, size)
+            self._shard, self._exchange = (rank, size), exchange
             yield
         finally:
             for before in self._shards.leave(entry):
-                self._shard = before
+                self._shard, self._exchange = before
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's position, in plain integers for JSON.
@@ -164,7 +215,10 @@ class DataLoader:
         >>> len(list(restored)), len(list(restored))
         (2, 3)
         """
-        return {**self._layout(), "seed": self.seed, "epoch": self._now.epoch, "batch": self._now.batch}
+        state = {**self._layout(), "seed": self.seed, "epoch": self._now.epoch, "batch": self._now.batch}
+        if isinstance(self.dataset, IterableStream):
+            state["source"] = self._note if self._passage is None else self._passage.note()
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the position of ``state``: the next iteration yields the rest of that epoch.
@@ -182,10 +236,11 @@ class DataLoader:
                     "make the loader as it was when the state was saved"
                 )
         seed, epoch, batch = (_whole(key, state[key], least=0) for key in ("seed", "epoch", "batch"))
-        if batch > len(self):
+        if self._samples() is not None and batch > len(self):
             raise ValueError(f"DataLoader: the state is at batch {batch} of {len(self)}")
         self.seed = seed
         self._now = self._next = _Position(epoch, batch)
+        self._passage, self._note = None, state.get("source")
 
     def _layout(self) -> dict[str, Any]:
         """What must agree for a position to mean the same batches."""
@@ -200,7 +255,7 @@ class DataLoader:
         rng = np.random.default_rng((self.seed, epoch))
         if self.sampler is not None:
             return self.sampler.order(rng)
-        return rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
+        return rng.permutation(len(self._indexed)) if self.shuffle else np.arange(len(self._indexed))
 
     def _fetched(self, order: Array, first: int) -> Generator[Batch, None, None]:
         """Yield an epoch's batches from `first` on."""
@@ -220,59 +275,12 @@ class DataLoader:
     def _fetch_all(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
-        samples = [self.dataset[int(i)] for i in indices]
+        samples = [self._indexed[int(i)] for i in indices]
         fields = zip(*samples, strict=True) if isinstance(samples[0], tuple) else [samples]
         try:
             return tuple(np.stack(field) for field in fields)
         except ValueError as error:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
-
-
-class Rows:
-    """An epoch of a loader in numbers of rows: batch k has the rows ``order[k * size : (k + 1) * size]`` of ``arrays``.
-
-    ``batch`` is the next one; the loader's position is kept as by an iteration.
-    """
-
-    def __init__(self, loader: DataLoader, arrays: Sequence[Array]) -> None:
-        self.loader, self.arrays, self.size = loader, arrays, loader.batch_size
-        self._here = loader._begin()
-        self.order = loader._order(self._here.epoch)[: len(loader) * self.size]
-
-    @property
-    def batch(self) -> int:
-        """The number of the next batch."""
-        return self._here.batch
-
-    @property
-    def left(self) -> int:
-        """How many batches are left, a smaller one at the end included."""
-        return len(self.loader) - self._here.batch
-
-    def fetch(self) -> Batch:
-        """Return the next batch."""
-        start = self._here.batch * self.size
-        batch = self.loader._fetch(self.order[start : start + self.size])
-        self.passed(1)
-        return batch
-
-    def passed(self, count: int) -> None:
-        """Go on behind so many batches."""
-        self._here.batch += count
-
-    def close(self) -> None:
-        """End the epoch."""
-        self.loader._end(self._here)
-
-
-def share(count: int, rank: int, size: int) -> slice:
-    """Return the share of ``rank`` of ``size`` among ``count`` samples: contiguous parts of equal length, give or take
-    one, in the order of the ranks. The first is empty only if there are no samples.
-
-    >>> [share(5, rank, 2) for rank in range(2)]
-    [slice(0, 3, None), slice(3, 5, None)]
-    """
-    return slice(-(-count * rank // size), -(-count * (rank + 1) // size))
 
 
 def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
@@ -294,19 +302,23 @@ def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: in
             thread.shutdown(cancel_futures=True)
 
 
-def _as_dataset(source: Source) -> Dataset:
+def _as_dataset(source: Source) -> Dataset | Streamed:
     if isinstance(source, np.ndarray):
         return ArrayDataset(source)
     if isinstance(source, Data):
         return ArrayDataset(source.x, source.y)
     if isinstance(source, tuple):
         return ArrayDataset(*source)
+    if isinstance(source, Streamed):
+        return source
+    if not hasattr(source, "__getitem__") and isinstance(source, Iterable):
+        return IterableStream(source)
     if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
         raise TypeError(
-            "DataLoader: expected an ArrayDataset, a Data, a tuple of arrays such as (x, y), or an object "
-            f"with __len__ and __getitem__, got {type(source).__name__}"
+            "DataLoader: expected an ArrayDataset, a Data, a tuple of arrays such as (x, y), a stream, an iterable, or "
+            f"an object with __len__ and __getitem__, got {type(source).__name__}"
         )
-    return source
+    return cast(Dataset, source)
 
 
 def _whole(name: str, value: Any, least: int) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .functions import as_double
+
 Function = Callable[..., Any]
 
 
@@ -27,7 +29,7 @@ def copied(x: Any) -> Any:
 def cofactors(x: Any) -> Any:
     """Return the determinants of what is left without a row and a column, with alternating signs."""
     n = x.shape[-1]
-    found = np.zeros(x.shape)
+    found = np.zeros(x.shape, as_double(x).dtype)
     for i in range(n):
         for j in range(n):
             minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
@@ -95,7 +97,8 @@ def _erfinv(y: Any) -> Any:
 
 OF_SCIPY = (
     *("gamma", "beta", "betaln", "betainc", "gammainc", "gammaincc", "zeta", "jv", "yn", "kn"),
-    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw"),
+    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw", "erfcx", "erfi", "dawsn"),
+    *("hyp0f1", "hyp1f1", "hyp2f1", "rgamma", "poch", "binom"),
 )
 """Functions of `scipy.special` that formulas name."""
 
@@ -111,11 +114,24 @@ def _of_scipy(name: str) -> Function:
     return computed
 
 
+def _of_pair(name: str, k: int) -> Function:
+    """Return one of the two functions that SciPy computes together."""
+
+    def computed(x: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(x)[k]
+
+    return computed
+
+
 OWN: Mapping[str, Function] = {
     **{name: _of_scipy(name) for name in OF_SCIPY},
     **{"symmetric": symmetric, "lower": _lower, "copied": copied, "cofactors": cofactors, "others": _others},
     **{"pad": _padded, "unpad": _unpadded, "polygamma": _polygamma, "iv": _bessel, "erfinv": _erfinv},
     "ive": lambda order, x: _bessel(order, x) * np.exp(-np.abs(x)),
+    **{"Si": _of_pair("sici", 0), "Ci": _of_pair("sici", 1)},
+    **{"FresnelS": _of_pair("fresnel", 0), "FresnelC": _of_pair("fresnel", 1)},
     "gammaln": np.vectorize(math.lgamma, otypes=[float]),
 }
 """The functions that records' formulas name and NumPy does not have."""

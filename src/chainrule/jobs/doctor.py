@@ -30,25 +30,25 @@ def patient_of(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
         return _of_file(target, source)
     if source.loss or source.shapes:
         raise ValueError(f"{target}: --loss and --shape are for a model in a file, as net.py:model")
-    from chainrule.data import load
-    from chainrule.jobs.training.job import Job
-    from chainrule.train.saved.recipe import Recipe
+    from chainrule.jobs.training.kinds import kind_of
+    from chainrule.jobs.training.options import Options
 
-    job = Job(load(target, source.target, source.task), Recipe())
+    options = Options(target=source.target, task=None if source.task == "auto" else source.task)
+    job = kind_of(target, options).build(target, options)
     return job.model, job.loss, job.loader, job.optimizer
 
 
 def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.data import DataLoader
     from chainrule.optim import AdamW
-    from chainrule.train.saved.predictor import Predictor
+    from chainrule.train.saved.predictor import read_predictor
 
-    predictor = Predictor.load(path)
+    predictor = read_predictor(path)
     if source.data is None:
         raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
-    recipe = predictor.description.recipe
-    x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
-    parts = (x.astype(np.float32), y if y.ndim == 1 else y.astype(np.float32))
+    recipe = predictor.recipe
+    x, y = predictor.examples(source.data, None, source.target, source.task)
+    parts = (x if x.dtype.kind in "iu" else x.astype(np.float32), y if y.dtype.kind in "iu" else y.astype(np.float32))
     loader = DataLoader(parts, recipe.batch_size, shuffle=True, seed=recipe.seed)
     optimizer = AdamW(predictor.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     return predictor.model.train(), predictor.loss, loader, optimizer

@@ -27,10 +27,10 @@ def print_operations(console: Screen) -> None:
 def print_model(console: Screen, path: Path) -> None:
     """Print the arrays of a model file and what it says of itself."""
     from chainrule.train import load
-    from chainrule.train.saved.description import Description, is_described
+    from chainrule.train.saved.predictor import is_described, predictor_of
 
     saved = load(path)
-    said = Description.from_meta(path, saved.meta, saved.model).lines() if is_described(saved.meta) else []
+    said = predictor_of(saved).lines() if is_described(saved.meta) else []
     table = Table("array", "shape", "dtype")
     for name, array in saved.model.items():
         table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))

@@ -7,7 +7,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.data import Data, Standardizer, load
 from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
 from chainrule.nn import CrossEntropyLoss, Module, MSELoss
-from chainrule.train.saved.predictor import Predictor
+from chainrule.train.saved.predictor import read_predictor
 
 from .criterion import criterion
 
@@ -67,11 +67,11 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
 
 
 def _trained(path: str, source: InputSource) -> ExplainCall:
-    predictor = Predictor.load(path)
+    predictor = read_predictor(path)
     if source.data is None:
         raise ValueError(f"{path}: a model needs data: add --data with the name or file that it was trained on")
-    x, y = predictor.inputs(predictor.read(source.data, source.target, source.task))
-    return ExplainCall(predictor.model, (x[: source.samples],), predictor.loss, y[: source.samples])
+    x, y = predictor.examples(source.data, source.samples, source.target, source.task)
+    return ExplainCall(predictor.model, (x,), predictor.loss, y)
 
 
 def _on_data(model: Module, data: Data, samples: int) -> ExplainCall:

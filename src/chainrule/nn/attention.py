@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operands.keywords import explained
+from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.shape import swapaxes
 
 from . import functional
@@ -19,6 +20,34 @@ from .inputs import check_last_axes, in_dtype_of, positive_size
 from .layers import Linear
 from .module import Module
 from .norms import LayerNorm
+
+
+class KeyValues:
+    """The keys and values of the positions that an attention layer has seen, for going on without computing them again.
+
+    `size` is the most positions that there may be; memory for them is taken once. Pope et al., "Efficiently Scaling
+    Transformer Inference" (2022), section 3.3.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.length = positive_size("KeyValues: size", size), 0
+        self._arrays: list[Any] = []
+
+    def extended(self, *new: Any) -> list[Any]:
+        """Add keys and values `[..., H, N, d]` of N further positions; return those of all positions so far.
+
+        Raises ValueError if they are more than `size`.
+        """
+        parts = [np.asarray(value_of(part)) for part in new]
+        end = self.length + parts[0].shape[-2]
+        if end > self.size:
+            raise ValueError(f"KeyValues: expected at most {self.size} positions, got {end}; begin with an empty cache")
+        if not self._arrays:
+            self._arrays = [np.empty((*p.shape[:-2], self.size, p.shape[-1]), p.dtype) for p in parts]
+        for array, part in zip(self._arrays, parts, strict=True):
+            array[..., self.length : end, :] = part
+        self.length = end
+        return [array[..., :end, :] for array in self._arrays]
 
 
 class MultiheadAttention(Module):
@@ -68,12 +97,27 @@ class MultiheadAttention(Module):
         for name, size in (("query", embed_dim), ("key", shared), ("value", shared), ("output", embed_dim)):
             setattr(self, name, Linear(embed_dim, size, bias, "xavier", generator, dtype))
 
-    def forward(self, query: Any, key: Any = None, value: Any = None, mask: Any = None, causal: bool = False) -> Any:
-        """Return the weighted sum of the values for each query."""
+    def forward(
+        self,
+        query: Any,
+        key: Any = None,
+        value: Any = None,
+        mask: Any = None,
+        causal: bool = False,
+        cache: KeyValues | None = None,
+    ) -> Any:
+        """Return the weighted sum of the values for each query.
+
+        With `cache`, the queries come after all positions in it, whose keys and values are added to those given here.
+        """
         key = query if key is None else key
         value = key if value is None else value
         q = self._heads(self.query, query, self.num_heads)
         k, v = (self._heads(*pair, self.num_kv_heads) for pair in ((self.key, key), (self.value, value)))
+        if cache is not None:
+            k, v = cache.extended(k, v)
+            if causal and k.shape[-2] != q.shape[-2]:
+                causal, mask = False, _later_hidden(q.shape[-2], k.shape[-2], mask)
         if getattr(mask, "dtype", None) is not None and mask.dtype.kind == "f":
             mask = in_dtype_of(q, mask, "MultiheadAttention: mask")
         dropout = self.dropout if self.training else 0.0
@@ -81,6 +125,20 @@ class MultiheadAttention(Module):
         y = functional.scaled_dot_product_attention(q, k, v, mask, causal, None, dropout, self.generator, shared)
         y = swapaxes(y, -2, -3)
         return self.output(y.reshape((*y.shape[:-2], self.embed_dim)))
+
+    def weights(self, query: Any, key: Any = None, mask: Any = None, causal: bool = False) -> Any:
+        """Return how much each query attends to each position, `[..., num_heads, N, M]`, without dropout.
+
+        >>> MultiheadAttention(8, 2).weights(np.zeros((1, 2, 8)), causal=True)[0, 0].numpy()
+        array([[1. , 0. ],
+               [0.5, 0.5]], dtype=float32)
+        """
+        key = query if key is None else key
+        q, k = self._heads(self.query, query, self.num_heads), self._heads(self.key, key, self.num_kv_heads)
+        # Values that are the unit vectors make the weights the result.
+        v = np.broadcast_to(np.eye(k.shape[-2], dtype=k.dtype), (*k.shape[:-1], k.shape[-2]))
+        shared = self.num_kv_heads != self.num_heads
+        return functional.scaled_dot_product_attention(q, k, v, mask, causal, enable_gqa=shared, method="plain")
 
     def _heads(self, project: Linear, x: Any, count: int) -> Any:
         """Return `[..., count, N, d / num_heads]` for `[..., N, d]`."""
@@ -95,6 +153,13 @@ class MultiheadAttention(Module):
         """Return the settings."""
         shared = f", num_kv_heads={self.num_kv_heads}" if self.num_kv_heads != self.num_heads else ""
         return f"{self.embed_dim}, num_heads={self.num_heads}{shared}, dropout={self.dropout}"
+
+
+def _later_hidden(queries: int, keys: int, mask: Any) -> Any:
+    """Return what `causal` means for queries at the last of so many positions, as a mask."""
+    if mask is not None:
+        raise ValueError("MultiheadAttention: expected either a mask or causal=True with a cache, got both")
+    return None if queries == 1 else np.tri(queries, keys, keys - queries, bool)
 
 
 class TransformerBlock(Module):
@@ -136,13 +201,13 @@ class TransformerBlock(Module):
         )
         self.drop = Dropout(dropout, generator)
 
-    def forward(self, x: Any, mask: Any = None, causal: bool = False) -> Any:
-        """Return `[..., N, d]`."""
+    def forward(self, x: Any, mask: Any = None, causal: bool = False, cache: KeyValues | None = None) -> Any:
+        """Return `[..., N, d]`; `cache` is that of `MultiheadAttention`."""
         x = in_dtype_of(self.norm1.weight, x, "TransformerBlock")
         if self.norm_first:
-            x = x + self.drop(self.attention(self.norm1(x), mask=mask, causal=causal))
+            x = x + self.drop(self.attention(self.norm1(x), mask=mask, causal=causal, cache=cache))
             return x + self.drop(self.mlp(self.norm2(x)))
-        x = self.norm1(x + self.drop(self.attention(x, mask=mask, causal=causal)))
+        x = self.norm1(x + self.drop(self.attention(x, mask=mask, causal=causal, cache=cache)))
         return self.norm2(x + self.drop(self.mlp(x)))
 
     def extra_repr(self) -> str:

@@ -1,7 +1,7 @@
 """SciPy's names, differentiable: `from chainrule import scipy`, then `scipy.special.gammaln`, `scipy.linalg.expm`.
 
-Parts: `special`, `stats`, `linalg`, `integrate`, `optimize`, `signal`, `fft`, `sparse`. They hold what has
-a derivative here and nothing else; on plain arrays they give SciPy's values.
+Parts: `special`, `stats`, `linalg`, `integrate`, `interpolate`, `ndimage`, `optimize`, `signal`, `fft`, `sparse`. They
+hold what has a derivative here and nothing else; on plain arrays they give SciPy's values.
 
 >>> import numpy as np
 >>> import chainrule as cr
@@ -15,6 +15,17 @@ array([[2., 2.],
 
 from chainrule import special
 
-from . import fft, integrate, linalg, optimize, signal, sparse, stats
+from . import fft, integrate, interpolate, linalg, ndimage, optimize, signal, sparse, stats
 
-__all__ = ["fft", "integrate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
+__all__ = [
+    "fft",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "ndimage",
+    "optimize",
+    "signal",
+    "sparse",
+    "special",
+    "stats",
+]

@@ -26,6 +26,8 @@ from chainrule.rules.linalg.matmul import transposed
 from chainrule.rules.linalg.matrix_functions import expm, logm, solve_sylvester, sqrtm
 from chainrule.rules.linalg.vector_norms import norm
 
+from .factoring import eigh_tridiagonal, lu, lu_factor, lu_solve, schur, solve_banded
+
 __all__ = [
     "block_diag",
     "cho_factor",
@@ -37,6 +39,7 @@ __all__ = [
     "det",
     "eig",
     "eigh",
+    "eigh_tridiagonal",
     "eigvals",
     "eigvalsh",
     "expm",
@@ -44,11 +47,16 @@ __all__ = [
     "inv",
     "logm",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
     "norm",
     "pinv",
     "polar",
     "qr",
+    "schur",
     "solve",
+    "solve_banded",
     "solve_sylvester",
     "solve_triangular",
     "sqrtm",

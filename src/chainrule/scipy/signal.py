@@ -1,4 +1,4 @@
-"""Convolution and correlation of arrays with SciPy's names, differentiable, for real and complex numbers.
+"""Convolution, correlation and spectra with SciPy's names, differentiable, for real and complex numbers.
 
 >>> import numpy as np
 >>> import chainrule as cr
@@ -9,7 +9,6 @@ array([5., 3.])
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,23 @@ from chainrule.core.operation import Array
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.fft.signal import convolve, correlate, fftconvolve, oaconvolve
 
-__all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "detrend", "fftconvolve", "oaconvolve"]
+from .detrending import detrend
+from .spectra import csd, istft, periodogram, stft, welch
+
+__all__ = [
+    "convolve",
+    "convolve2d",
+    "correlate",
+    "correlate2d",
+    "csd",
+    "detrend",
+    "fftconvolve",
+    "istft",
+    "oaconvolve",
+    "periodogram",
+    "stft",
+    "welch",
+]
 
 
 def convolve2d(in1: Array, in2: Array, mode: str = "full", boundary: str = "fill", fillvalue: float = 0) -> Array:
@@ -54,24 +69,3 @@ def _of_matrices(
             f"first, mode 'wrap' or 'symmetric', and convolve with mode='valid'"
         )
     return function(a, b, mode)
-
-
-def detrend(data: Array, axis: int = -1, type: str = "linear", bp: Any = 0) -> Array:
-    """Return the data less their least-squares line along `axis`, or less their mean with `type="constant"`.
-
-    >>> detrend(np.array([1.0, 2.0, 3.0])).round(12) + 0.0
-    array([0., 0., 0.])
-    """
-    data = arrayed(data)
-    if type not in ("linear", "constant", "l", "c"):
-        raise ValueError(f"detrend: got type={type!r}, expected 'linear' or 'constant'")
-    if np.any(np.asarray(bp) != 0):
-        raise ValueError(
-            f"detrend: got bp={bp!r}; several lines are not supported: cut the data, and detrend each part"
-        )
-    if type in ("constant", "c"):
-        return data - data.mean(axis=axis, keepdims=True)
-    n = data.shape[axis]
-    line = np.column_stack([np.ones(n), np.arange(1, n + 1) / n])
-    onto = line @ np.linalg.pinv(line)
-    return data - np.moveaxis(np.tensordot(np.moveaxis(data, axis, -1), onto, ((-1,), (1,))), -1, axis)

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.rules.linalg.elimination import eliminated, parts, permutation, rows_of
+
 from .dtypes import promoted
 from .face import faced
 from .reductions import plain
@@ -53,85 +55,24 @@ def no_error(A: Any) -> Any:
     return np.zeros(A.shape[:-2], np.int32)
 
 
-def _swap(x: Any, k: int, places: Any) -> Any:
-    """Return the rows of stacked matrices with row k and row `places` of each swapped."""
-    order = np.broadcast_to(np.arange(x.shape[-2]), (*places.shape, x.shape[-2])).copy()
-    np.put_along_axis(order, places[..., None], k, -1)
-    order[..., k] = places
-    batch = tuple(i[..., None] for i in np.indices(places.shape, sparse=True))
-    return x[(*batch, order)], order
-
-
-def _factored(A: Any, pivot: bool) -> tuple[Any, Any, Any]:
-    """Return L without its diagonal and U in one matrix, the pivots from 0, and the order of the rows.
-
-    Elimination of one column after the other, in operations that can be differentiated again. Golub and Van Loan,
-    Matrix Computations, section 3.4.
-    """
-    m, n = A.shape[-2:]
-    rows, columns = np.arange(m), np.arange(n)
-    order = np.broadcast_to(rows, A.shape[:-1]).copy()
-    pivots = []
-    for k in range(min(m, n)):
-        places = np.full(A.shape[:-2], k)
-        if pivot:
-            places = k + np.argmax(np.abs(plain(A)[..., k:, k]), -1)
-        pivots.append(places)
-        if np.any(places != k):
-            A, swapped = _swap(A, k, places)
-            order = np.take_along_axis(order, swapped, -1)
-        if k == m - 1:
-            break
-        head = plain(A)[..., k, k]
-        divisor = np.where(head == 0, np.ones((), A.dtype), A[..., k, k])[..., None]
-        factors = np.where(rows > k, A[..., :, k] / divisor, np.zeros((), A.dtype))
-        rest = np.where(columns > k, A[..., k, :], np.zeros((), A.dtype))
-        below = factors[..., :, None] * (columns == k)
-        kept = np.where((rows[:, None] > k) & (columns == k), np.zeros((), A.dtype), A)
-        A = kept + below - factors[..., :, None] * rest[..., None, :]
-    return A, np.stack(pivots, -1) if pivots else np.zeros((*A.shape[:-2], 0), np.int64), order
-
-
-def _parts(packed: Any) -> tuple[Any, Any]:
-    m, n = packed.shape[-2:]
-    k = min(m, n)
-    return np.tril(packed, -1)[..., :, :k] + np.eye(m, k, dtype=packed.dtype), np.triu(packed)[..., :k, :]
-
-
-def _rows_of(pivots: Any, m: int) -> Any:
-    """Return the order of the rows that swaps from 1 lead to."""
-    places = plain(pivots) - 1
-    order = np.broadcast_to(np.arange(m), (*places.shape[:-1], m)).copy()
-    for k in range(places.shape[-1]):
-        other = places[..., k : k + 1]
-        first, second = order[..., k : k + 1].copy(), np.take_along_axis(order, other, -1)
-        order[..., k : k + 1] = second
-        np.put_along_axis(order, other, first, -1)
-    return order
-
-
-def _permutation(order: Any, dtype: Any) -> Any:
-    return np.swapaxes(np.eye(order.shape[-1], dtype=dtype)[order], -2, -1)
-
-
 @faced
 def lu(A: Any, *, pivot: bool = True) -> Any:
     """Return P, L and U with A = P L U."""
-    packed, _, order = _factored(A, pivot)
-    return LU(_permutation(order, A.dtype) if pivot else np.zeros(0, A.dtype), *_parts(packed))
+    packed, _, order = eliminated(A, pivot)
+    return LU(permutation(order, A.dtype) if pivot else np.zeros(0, A.dtype), *parts(packed))
 
 
 @faced
 def lu_factor(A: Any, *, pivot: bool = True) -> Any:
     """Return L and U in one matrix, and the row that each row was swapped with, counted from 1."""
-    packed, pivots, _ = _factored(A, pivot)
+    packed, pivots, _ = eliminated(A, pivot)
     return LUFactor(packed, (pivots + 1).astype(np.int32))
 
 
 @faced
 def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """Return `lu_factor` and the first column, counted from 1, whose pivot is zero; 0 if there is none."""
-    packed, pivots, _ = _factored(A, pivot)
+    packed, pivots, _ = eliminated(A, pivot)
     zero = np.diagonal(plain(packed), axis1=-2, axis2=-1) == 0
     info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0).astype(np.int32)
     if check_errors and info.any():
@@ -143,13 +84,13 @@ def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> A
 def lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
     """Return P, L and U of what `lu_factor` returned."""
     empty = np.zeros(0, LU_data.dtype)
-    P = _permutation(_rows_of(LU_pivots, LU_data.shape[-2]), LU_data.dtype) if unpack_pivots else empty
-    return LU(P, *(_parts(LU_data) if unpack_data else (empty, empty)))
+    P = permutation(rows_of(LU_pivots, LU_data.shape[-2]), LU_data.dtype) if unpack_pivots else empty
+    return LU(P, *(parts(LU_data) if unpack_data else (empty, empty)))
 
 
 def _solved(LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool) -> Any:
-    P = _permutation(_rows_of(pivots, LU.shape[-2]), LU.dtype)
-    L, U = _parts(LU)
+    P = permutation(rows_of(pivots, LU.shape[-2]), LU.dtype)
+    L, U = parts(LU)
     A = np.matmul(P, np.matmul(L, U))
     A = np.conjugate(np.swapaxes(A, -2, -1)) if adjoint else A
     if left:

@@ -77,8 +77,7 @@ def log_ndtr(input: Any) -> Any:
 @faced
 def erfcx(input: Any) -> Any:
     """Return exp(x²) erfc(x), without overflow for positive numbers."""
-    x = floating(input)
-    return np.exp(x * x / 2 + (special.log_ndtr(-math.sqrt(2) * x) + x * x / 2 + math.log(2)))
+    return special.erfcx(floating(input))
 
 
 def _of_order(name: str, operation: Any, text: str) -> Any:

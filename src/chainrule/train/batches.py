@@ -10,6 +10,7 @@ from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data.checks import check_finite, check_labels
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.loader import DataLoader
+from chainrule.data.streams import Stream, Streamed
 from chainrule.nn.mode import in_mode
 
 Batch = tuple[Any, Any]
@@ -45,9 +46,21 @@ def in_order(source: Any) -> Any:
     is_pair = isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source)
     if is_pair:
         return DataLoader(ArrayDataset(*(np.asarray(value_of(part)) for part in source)), EVALUATION_BATCH, seed=0)
-    if isinstance(source, Data | ArrayDataset):
+    if isinstance(source, Data | ArrayDataset | Streamed):
         return DataLoader(source, EVALUATION_BATCH, seed=0)
     return source
+
+
+def length(loader: Any, unknown: int) -> int:
+    """Return how many batches an epoch has, or another number where a loader does not know.
+
+    >>> length([1, 2], 1000), length(iter([1, 2]), 1000)
+    (2, 1000)
+    """
+    try:
+        return len(loader)
+    except TypeError:
+        return unknown
 
 
 def model_dtype(model: Any) -> Any:
@@ -76,6 +89,8 @@ def check_set(model: Any, loss: Any, loader: Any) -> bool:
     Raises DataError, which locates the first value that is not finite or the first label out of range.
     """
     dataset = getattr(loader, "dataset", None)
+    if isinstance(dataset, Stream):
+        return dataset.is_checked and _fits_classes(model, loss, dataset)
     if not isinstance(dataset, ArrayDataset) or len(dataset.arrays) != 2:
         return False
     x, y = dataset.arrays
@@ -85,6 +100,15 @@ def check_set(model: Any, loss: Any, loader: Any) -> bool:
         with in_mode(model, training=False), no_grad():
             output = model(cast(x[:1], model_dtype(model)))
         check_classes(loss, np.asarray(value_of(output)), y, output_of=1)
+    return True
+
+
+def _fits_classes(model: Any, loss: Any, dataset: Stream) -> bool:
+    """Check that a model has an output for each class of a stream, whose values have been looked at already."""
+    if dataset.class_names:
+        with in_mode(model, training=False), no_grad():
+            output = model(cast(dataset.first(1)[0], model_dtype(model)))
+        check_classes(loss, np.asarray(value_of(output)), np.array([len(dataset.class_names) - 1]))
     return True
 
 

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.data.loader import Rows
+from chainrule.data.streams import Streamed
 from chainrule.nn.mode import in_mode
 from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -19,6 +20,7 @@ from .evaluation import Score
 from .history import History, Row
 from .interrupt import WholeSteps
 from .step import NonFiniteError, TrainingStep
+from .throughput import flow_of_data
 from .whole import free_steps, is_possible
 
 __all__ = ["NonFiniteError", "fit"]
@@ -66,7 +68,9 @@ def fit(
 
     A row has `epoch`, `loss` (the mean over the epoch's samples, as they were trained on), `accuracy` if the targets
     are class indices, `val_loss` and `val_accuracy`, `grad_norm` and `grad_norm_max` (mean and maximum over the steps,
-    before clipping), `lr` (of the first group, in the epoch's last step) and `seconds`.
+    before clipping), `lr` (of the first group, in the epoch's last step) and `seconds`. With a stream
+    (`data.stream`) it also has `rows_per_second` of its training, `waited`, the seconds of it that were spent waiting
+    for data, and `peak_memory` of the process so far, in bytes.
 
     The model is trained in training mode, validated in evaluation mode, and returned to its previous mode.
 
@@ -128,7 +132,13 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     score = Score(run.loss)
     run.batch = 0
     rows = run.loader.rows() if accumulate == 1 and trainer.is_whole else None
-    lr, norms = _in_slices(trainer, rows, score) if rows is not None else _by_batches(trainer, accumulate, score)
+    waited = getattr(run.loader, "waited", 0.0)
+    if rows is None:
+        lr, norms = _by_batches(trainer, accumulate, score)
+    else:
+        with closing(rows):
+            lr, norms = _in_slices(trainer, rows, score)
+    seconds = time.perf_counter() - started
     if not norms:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
@@ -142,6 +152,8 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
         _advance(run.scheduler, row)
     norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
     row |= norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
+    if isinstance(getattr(run.loader, "dataset", None), Streamed):
+        row |= flow_of_data(score.samples, seconds, run.loader.waited - waited)
     return trainer.parallel.agreed(row)
 
 
@@ -168,6 +180,7 @@ def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, li
     run, step, norms = trainer.run, trainer.training_step, list[float]()
     lr = run.optimizer.param_groups[0]["lr"]
     while rows.left:
+        rows.ready()
         lr = run.optimizer.param_groups[0]["lr"]
         free = free_steps(run, trainer.callbacks)
         if not step.take_several(rows, score, norms, free) or step.has_failed:
@@ -177,7 +190,6 @@ def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, li
             trainer.tell("on_batch_end")
         if rows.left:
             trainer.parallel.safe_point()
-    rows.close()
     return lr, norms
 
 

@@ -16,7 +16,7 @@ from chainrule.kernels.suitable import numba_is_off
 from chainrule.optim import clip_grad_norm_, scale_grads_
 
 from .alone import Alone, Part
-from .batches import Batch, cast, model_dtype, setting
+from .batches import Batch, cast, length, model_dtype, setting
 from .callbacks import Run
 from .evaluation import Score, forward
 from .whole import Slices
@@ -176,7 +176,7 @@ class TrainingStep:
     def _decide(self, x: Any, y: Any) -> None:
         self._is_decided = True
         run = self.run
-        steps = self.epochs * (len(run.loader) if hasattr(run.loader, "__len__") else 1000)
+        steps = self.epochs * length(run.loader, 1000)
         if self.mode == "auto" and self.kept is None and not pays(steps, *size(run.model), samples(x, y)):
             self._as_written(f"not compiled: {steps} such steps would save less time than compiling takes")
             return

@@ -97,7 +97,7 @@ class Slices:
         self.has_failed = False
         if most == 0 or (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
             return 0
-        walk = self.compiled.walk(rows.arrays, rows.size, len(rows.order))
+        walk = self.compiled.walk(rows.arrays, rows.size, rows.longest)
         found = None if walk is None else self._noted(walk)
         if found is None:
             return 0

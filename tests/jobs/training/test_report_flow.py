@@ -9,8 +9,9 @@ import pytest
 from chainrule.data import load
 from chainrule.doctor import GradientWatch
 from chainrule.jobs.training.flow import watched
-from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.report import write_report
+from chainrule.jobs.training.table import TableJob
+from chainrule.jobs.training.table_report import SECTIONS
 from chainrule.jobs.training.text import TEXT
 from chainrule.present.texts import Words
 from chainrule.train.saved.recipe import Recipe
@@ -29,7 +30,7 @@ class Said:
 
 @pytest.fixture(scope="module")
 def job():
-    found = Job(load("iris"), Recipe(hidden=(8, 8), epochs=3))
+    found = TableJob(load("iris"), Recipe(hidden=(8, 8), epochs=3))
     watch = GradientWatch(after=2, steps=3, every=2, warn=False)
     found.train([watch])
     return found, watch
@@ -37,7 +38,7 @@ def job():
 
 def page(tmp_path, job, lang, watch):
     found, _ = job
-    write_report(tmp_path / "r.html", found, found.history, found.score(), [], "again", lang, watch=watch)
+    write_report(tmp_path / "r.html", found, SECTIONS, found.history, found.score(), [], "again", lang, watch=watch)
     return (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
@@ -82,9 +83,9 @@ def test_zeros_and_infinities_are_told_apart():
 def test_a_regression_shows_predictions_and_residuals(tmp_path):
     rows = np.random.default_rng(0).normal(size=(120, 3))
     np.savetxt(tmp_path / "d.csv", rows, delimiter=",", header="a,b,y", comments="")
-    found = Job(load(tmp_path / "d.csv"), Recipe(hidden=(4,), epochs=1))
+    found = TableJob(load(tmp_path / "d.csv"), Recipe(hidden=(4,), epochs=1))
     found.train()
-    write_report(tmp_path / "r.html", found, found.history, found.score(), [], "again")
+    write_report(tmp_path / "r.html", found, SECTIONS, found.history, found.score(), [], "again")
     shown = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert shown.count("<circle") > 2 * found.score().samples
     assert "residual (true − predicted)" in shown
@@ -92,9 +93,9 @@ def test_a_regression_shows_predictions_and_residuals(tmp_path):
 
 
 def test_images_that_it_gets_wrong_are_shown(tmp_path):
-    found = Job(load("digits"), Recipe(hidden=(4,), epochs=1))
+    found = TableJob(load("digits"), Recipe(hidden=(4,), epochs=1))
     found.train()
-    write_report(tmp_path / "r.html", found, found.history, found.score(), [], "again")
+    write_report(tmp_path / "r.html", found, SECTIONS, found.history, found.score(), [], "again")
     shown = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert shown.count("data:image/png;base64,") == 12
     assert re.search(r'alt="true \d, predicted \d"', shown)

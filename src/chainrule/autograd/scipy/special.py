@@ -45,7 +45,6 @@ def _bessel(name: str) -> tuple[Any, Any]:
 
 
 VJPS: dict[str, tuple[Any, ...]] = {
-    "rgamma": (lambda ans, x: lambda g: -g * ans * _found("psi")(x),),
     "gammasgn": (None,),
     **{name: _bessel(name) for name in ("jn", "jv", "yv")},
     "iv": (None, lambda _, n, x: lambda g: g * (_found("iv")(n - 1, x) + _found("iv")(n + 1, x)) / 2),

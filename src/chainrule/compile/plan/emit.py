@@ -8,11 +8,12 @@ from chainrule.compile.program.program import Value
 from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
-from .loops import CUT, Loop
+from . import loops
+from .loops import Loop
 from .steps import Buffer, Run
 
-COLUMNS = 64
-"""The fewest columns in a part of a loop that is cut along columns: a few vectors."""
+CUT = 2**14
+"""From this many elements on a loop may be split for several cores."""
 
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
@@ -60,7 +61,7 @@ def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
     task = loop.task(arrays)
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
-        task.parts = parts_of(ADDITION * work_of(loop), task.end // COLUMNS if cut == "columns" else task.end)
+        task.parts = parts_of(ADDITION * work_of(loop), task.end // loops.COLUMNS if cut == "columns" else task.end)
     return task
 
 

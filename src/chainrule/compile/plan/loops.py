@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from chainrule.compile.program.elements import element_of
@@ -22,17 +23,23 @@ from chainrule.kernels.native.copies import axes_of
 from chainrule.kernels.native.symbol import DOUBLE, Symbol
 from chainrule.kernels.native.tasks import Function, Task, address
 from chainrule.rules.arrays.reduce import Mean
+from chainrule.rules.elementary.arithmetic import Multiply
 
 Range = tuple[Index, Index]
 
 LONG = 4096
 """The longest float32 sums that are accumulated in float32."""
+EXACT = 2**6
+"""Up to this many elements a loop is compiled for its exact size: LLVM then knows how often it runs."""
 SMALL = 2**16
-"""Up to this many elements a loop is compiled for its exact size; larger ones share code."""
+"""Up to this many elements it is compiled for the length of its rows, whatever their number; larger ones share code.
+
+The last batch of an epoch has fewer rows, and runs the code of the others.
+"""
 KEPT = 4096
 """How many loops' texts are kept for others that are the same."""
-CUT = 2**14
-"""From this many elements on a loop may be split for several cores."""
+COLUMNS = 64
+"""The fewest columns in a part of a loop that is cut along columns: a few vectors."""
 
 _texts: dict[Any, str] = {}
 
@@ -152,11 +159,14 @@ class _Writer:
         self.width = loop.columns or self.group.size
         self.height = self.group.size // self.width
         self.distinct, self.place_of = _distinct({v: arrays[v] for v in (*loop.loaded, *loop.stored)})
-        self.is_small = self.group.size <= SMALL
+        self.is_exact, self.is_small = self.group.size <= EXACT, self.group.size <= SMALL
+        self.factors = {i: x for i in self.group.members if (x := _factor(i)) is not None}
         self.overlap = _overlap(self.distinct, {self.place_of[v] for v in loop.stored})
         self.row: Symbol | None = None
         self.names: dict[Value, Symbol] = {}
         self.totals: dict[Instruction, Any] = {}
+        self.given: dict[Instruction, Symbol] = {}
+        """The factors that are arguments of the function."""
         self.sums = {i: kind for i in self.group.members if (kind := reduction_of(i)) is not None}
 
     def task(self) -> Task:
@@ -164,12 +174,13 @@ class _Writer:
         cut = self.loop.cut()
         along_rows = self.split and cut != "columns"
         end = self.height if along_rows else self.width
-        numbers = () if self.is_small else (self.height, self.width)
+        sizes = () if self.is_exact else (self.height, self.width)
+        numbers = (*(int(np.float64(x).view(np.int64)) for x in self.factors.values()), *sizes)
         return Task(self._text(cut), self.distinct, numbers, 0, end)
 
     def _text(self, cut: str | None) -> str:
         """Return the function, written once for all loops that are the same."""
-        sizes = (self.is_small, self.group.size < CUT, LONG)
+        sizes = (self.is_exact, self.is_small, LONG)
         form = (self.loop.form(), tuple(self.place_of.values()), self.overlap, sizes)
         key: Any = None
         with contextlib.suppress(TypeError):  # something that cannot be hashed
@@ -177,7 +188,8 @@ class _Writer:
             key = None if any(isinstance(i.op, Custom) for i in self.group.members) else form
         if key in _texts:
             return _texts[key]
-        self.function = Function([a.dtype for a in self.distinct], 0 if self.is_small else 2, self.overlap)
+        count = len(self.factors) + (0 if self.is_exact else 2)
+        self.function = Function([a.dtype for a in self.distinct], count, self.overlap)
         self.code = self.function.code
         self._write(cut)
         text = self.function.text()
@@ -188,15 +200,19 @@ class _Writer:
         return text
 
     def _write(self, cut: str | None) -> None:
-        height: Index = self.height if self.is_small else self.function.numbers[0]
-        self.columns: Index = self.width if self.is_small else self.function.numbers[1]
+        height: Index = self.height if self.is_exact else self.function.numbers[-2]
+        has_length = self.is_exact or (self.is_small and self.split)
+        self.columns: Index = self.width if has_length else self.function.numbers[-1]
         rows: Range = (0, height)
         columns: Range = (0, self.columns)
         part: Range = (self.function.begin, self.function.end)
-        # What is never cut has its size in the code, where that is small: LLVM then knows how often each loop runs.
-        if not (self.is_small and (cut is None or self.group.size < CUT)):
-            rows, columns = (rows, part) if cut == "columns" or not self.split else (part, columns)
+        if self.split and cut != "columns":
+            rows = rows if self.is_exact else part
+        elif not has_length or self.width >= 2 * COLUMNS:  # else it is never cut
+            columns = part
         self._load("one", 0)
+        for i, number in zip(self.factors, self.function.numbers, strict=False):
+            self.given[i] = number.view(np.float64).astype(i.outputs[0].dtype if i.op is Multiply else DOUBLE)
         self._begin(columns)
         if not self.split:
             with self.code.loop(*columns) as i:
@@ -263,7 +279,7 @@ class _Writer:
         elif member in self.sums:
             self._place(out)[c] = self._place(out)[c] + self.names[member.inputs[0]]
         else:
-            operands = [self.names[x] if isinstance(x, Value) else x for x in member.args]
+            operands = [self.names[x] if isinstance(x, Value) else self.given.get(member, x) for x in member.args]
             self.names[out] = element_of(member, operands)
             if out in self.loop.stored:
                 self._place(out)[i] = self.names[out]
@@ -284,11 +300,16 @@ class _Writer:
                 place[0] = self._total(i)
             elif kind == "columns" and i.op is Mean:
                 with self.code.loop(*columns) as c:
-                    place[c] = place[c] * _share(i)
+                    place[c] = place[c] * self._share(i, place.dtype)
 
     def _total(self, i: Instruction) -> Symbol:
         total = self.totals[i].get()
-        return self.code.converted(total * _share(i) if i.op is Mean else total, i.outputs[0].dtype)
+        total = total * self._share(i, total.dtype) if i.op is Mean else total
+        return self.code.converted(total, i.outputs[0].dtype)
+
+    def _share(self, i: Instruction, dtype: Any) -> Symbol | float:
+        """Return the factor that makes a mean of a sum."""
+        return self.code.converted(self.given[i], dtype) if i in self.given else _share(i)
 
     def _wide(self, i: Instruction) -> Any:
         """Return the type to add up in.
@@ -297,6 +318,15 @@ class _Writer:
         """
         out, x = i.outputs[0], i.inputs[0]
         return out.dtype if self.sums[i] == "rows" and x.size <= LONG * out.size else DOUBLE
+
+
+def _factor(i: Instruction) -> float | None:
+    """Return the number by which an instruction multiplies, where it is one that may depend on the number of rows."""
+    if i.op is Mean:
+        return _share(i)
+    if i.op is Multiply and i.outputs[0].dtype.kind == "f":
+        return next((x for x in i.args if type(x) is float), None)
+    return None
 
 
 def _share(i: Instruction) -> float:

@@ -33,7 +33,7 @@ def confirm(recording: Recording, book: Book) -> list[Confirmation]:
 
 
 def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
-    analytic = float(sum(np.sum(np.where(d == 0, 0.0, e.gradient) * d) for e, d in directions.items()))
+    analytic = float(sum(np.sum(np.real(np.where(d == 0, 0.0, e.gradient) * d)) for e, d in directions.items()))
     found = derivative(replay.along(directions), settled=_precise)
     larger = max(abs(analytic), abs(found.value))
     difference = abs(analytic - found.value)
@@ -56,10 +56,13 @@ def _precise(estimate: Estimate) -> bool:
 
 
 def _direction(value: Any, rng: np.random.Generator) -> Any:
-    """Return a random direction of the size of the value, along its finite elements."""
+    """Return a random direction of the size of the value, along its finite elements; a complex one for complex ones."""
     finite = np.isfinite(value)
-    size = float(np.sqrt(np.mean(np.square(value[finite])))) if np.any(finite) else 0.0
-    return np.where(finite, rng.standard_normal(np.shape(value)) * (size or 0.1), 0.0)
+    size = float(np.sqrt(np.mean(np.square(np.abs(value[finite]))))) if np.any(finite) else 0.0
+    drawn = rng.standard_normal(np.shape(value))
+    if np.iscomplexobj(value):
+        drawn = drawn + 1j * rng.standard_normal(np.shape(value))
+    return np.where(finite, drawn * (size or 0.1), 0.0)
 
 
 def _elements(value: Any) -> int:

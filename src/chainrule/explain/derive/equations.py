@@ -39,6 +39,16 @@ def tidied(latex: str) -> str:
     return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
 
 
+def real_part(latex: str) -> str:
+    r"""Return an equation for the real part of its right-hand sides: the gradient of a real value is real.
+
+    >>> real_part(r"g = w \odot \mathrm{i}")
+    'g = \\operatorname{real}\\left(w \\odot \\mathrm{i}\\right)'
+    """
+    left, right = sides(latex)
+    return " = ".join([left, *(rf"\operatorname{{real}}\left({without_brackets(side)}\right)" for side in right)])
+
+
 def last_of(latex: str) -> str | None:
     """Return the last side of an equation."""
     right = sides(latex)[1]

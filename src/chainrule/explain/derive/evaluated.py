@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.laws.decompositions import PARTS
 from chainrule.explain.laws.laws import Law, backward_law, forward_law, output_name, times
-from chainrule.explain.laws.readers import PARTS
 from chainrule.explain.laws.special import (
     adapted,
     as_rows,
@@ -19,6 +19,7 @@ from chainrule.explain.laws.special import (
     special_forward,
 )
 from chainrule.formula.evaluation import FormulaError
+from chainrule.formula.functions import as_double
 from chainrule.observe.entry import Entry
 from chainrule.present.escape import in_math
 from chainrule.rules.elementary.arithmetic import Square
@@ -31,6 +32,7 @@ from .equations import (
     last_of,
     last_side,
     over,
+    real_part,
     settings_of,
     tidied,
     unbracketed,
@@ -77,8 +79,8 @@ class Book:
             if unit is not None and unit.inlined:
                 return self._as_expression(self._forward(unit)[1])
             return Named(self.names.of(x), x.value)
-        if np.ndim(x) == 0 and isinstance(x, int | float | np.generic | np.ndarray):
-            return Literal(float(x))
+        if np.ndim(x) == 0 and isinstance(x, int | float | complex | np.generic | np.ndarray):
+            return Literal(as_double(x)[()])
         return Named(self._constant(x), x)
 
     def _constant(self, x: Any) -> Symbol:
@@ -115,7 +117,7 @@ class Book:
                     else None
                 )
                 numbers = np.unique(np.zeros(0) if value is None else value)  # one number, whatever its shape
-                return Literal(float(numbers[0])) if len(numbers) == 1 else self._as_expression(rendered)
+                return Literal(numbers[0]) if len(numbers) == 1 else self._as_expression(rendered)
         return Named(self.gradient_symbol(entry), entry.gradient)
 
     def _as_expression(self, rendered: Rendered) -> Expression:
@@ -252,7 +254,8 @@ class Book:
         output = output_name(unit)
         if bar.is_one:
             for sign in (r"\odot", r"\cdot"):
-                law = replace(law, latex=law.latex.replace(rf"\bar {output} {sign} ", ""))
+                without = law.latex.replace(rf"\bar {output} {sign} ", "").removesuffix(rf" {sign} \bar {output}")
+                law = replace(law, latex=without)
         return dotted(law, unit), local
 
     def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
@@ -308,7 +311,10 @@ class Book:
             left, right = sides(shown)
             wrapped = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
             shown = rf"{left} = \sum{over(verdict.summed, np.ndim(expected))} {wrapped}"
-        numbers = None if rendered.numbers is None or verdict.summed else last_side(rendered.numbers)
+        if verdict.is_real_part:
+            shown = real_part(shown)
+        changed = verdict.summed or verdict.is_real_part
+        numbers = None if rendered.numbers is None or changed else last_side(rendered.numbers)
         numbers = None if numbers is None else tidied(without_brackets(numbers))
         shown = tidied(unbracketed(shown))
         return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)

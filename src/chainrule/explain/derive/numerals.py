@@ -1,5 +1,6 @@
 """Numbers in LaTeX: rounded for display only, at the very end."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -13,12 +14,26 @@ FITS = 8
 """The most elements an array may have to be written in place of its symbol."""
 
 
-def number(x: float, digits: int = DIGITS) -> str:
+def number(x: Any, digits: int = DIGITS) -> str:
     r"""Return a number rounded to significant digits, very large and very small ones with a power of ten.
 
-    >>> number(0.750260105), number(-1.0), number(1.5e-7)
-    ('0.7503', '-1', '1.5 \\cdot 10^{-7}')
+    >>> number(0.750260105), number(-1.0), number(1.5e-7), number(1 - 2j)
+    ('0.7503', '-1', '1.5 \\cdot 10^{-7}', '1 - 2\\mathrm{i}')
     """
+    return _in_parts(x, lambda part: _real(part, digits)) if np.iscomplexobj(x) else _real(float(np.real(x)), digits)
+
+
+def _in_parts(z: complex, written: Callable[[float], str]) -> str:
+    r"""Return a complex number as the sum of its parts, without a part that is written as 0: `2 - \mathrm{i}`."""
+    real, imaginary = written(float(np.real(z))), written(float(np.imag(z)))
+    if imaginary == "0":
+        return real
+    sign, size = ("-", imaginary[1:]) if imaginary.startswith("-") else ("", imaginary)
+    turned = ("" if size == "1" else size + r"\," * (not size[-1].isdigit())) + r"\mathrm{i}"
+    return f"{sign}{turned}" if real == "0" else f"{real} {sign or '+'} {turned}"
+
+
+def _real(x: float, digits: int) -> str:
     if not np.isfinite(x):
         return r"\text{nan}" if np.isnan(x) else (r"\infty" if x > 0 else r"-\infty")
     text = f"{x:.{digits}g}"
@@ -29,12 +44,16 @@ def number(x: float, digits: int = DIGITS) -> str:
     return text if text != "-0" else "0"
 
 
-def exactly(x: float) -> str:
+def exactly(x: Any) -> str:
     r"""Return a constant of the program: as a short decimal, as a fraction if it is a simple one, else rounded.
 
-    >>> exactly(0.5), exactly(1 / 6), exactly(1e-5), exactly(np.pi)
-    ('0.5', '\\frac{1}{6}', '10^{-5}', '3.142')
+    >>> exactly(0.5), exactly(1 / 6), exactly(1e-5), exactly(np.pi), exactly(2j)
+    ('0.5', '\\frac{1}{6}', '10^{-5}', '3.142', '2\\mathrm{i}')
     """
+    return _in_parts(x, _exactly_real) if np.iscomplexobj(x) else _exactly_real(float(np.real(x)))
+
+
+def _exactly_real(x: float) -> str:
     if not np.isfinite(x) or float(f"{x:.{DIGITS}g}") == x:
         return number(x)
     near = Fraction(x).limit_denominator(1000)
@@ -42,12 +61,15 @@ def exactly(x: float) -> str:
     return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}" if float(near) == x else number(x)
 
 
-def fraction(x: float) -> str | None:
-    r"""Return a number exactly, as a short decimal or a fraction; None if it is neither.
+def fraction(x: complex) -> str | None:
+    r"""Return a number exactly, as a short decimal or a fraction; None if it is neither, or complex.
 
     >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9)
     ('0.5', '-\\frac{1}{3}', None)
     """
+    if np.iscomplexobj(x):
+        return None
+    x = float(np.real(x))
     if float(f"{x:.4g}") == x and "e" not in f"{x:.4g}":
         return f"{x:.4g}"
     near = Fraction(x).limit_denominator(10**6)
@@ -57,14 +79,18 @@ def fraction(x: float) -> str | None:
     return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}"
 
 
+def bracketed(text: str) -> str:
+    """Return a number as a factor: in brackets if it is negative or has two parts."""
+    return rf"({text})" if text.startswith("-") or " + " in text or " - " in text else text
+
+
 def matrix(value: Any, fits: int = FITS) -> str | None:
     """Return an array as a matrix, a scalar as a number (in brackets if negative), or None if it is too large."""
     if isinstance(value, tuple):
         return None
     array = np.asarray(value)
     if array.ndim == 0:
-        text = number(float(array))
-        return rf"({text})" if text.startswith("-") else text
+        return bracketed(number(array[()]))
     if array.ndim > 2 or array.size > fits or array.size == 0:
         return None
     return shown(array)
@@ -74,7 +100,7 @@ def shown(value: Any) -> str:
     """Return a value for display: a number, a matrix (truncated if large), or the first matrix of a stack."""
     array = np.asarray(value)
     if array.ndim == 0:
-        return number(float(array))
+        return number(array[()])
     if array.dtype.kind == "b":
         array = array.astype(int)
     if array.size == 0:
@@ -94,7 +120,7 @@ def shown(value: Any) -> str:
 
 
 def _row(row: Any, width: int, cut: bool) -> str:
-    return " & ".join([*(number(float(x)) for x in row[:width]), *([r"\cdots"] if cut else [])])
+    return " & ".join([*(number(x) for x in row[:width]), *([r"\cdots"] if cut else [])])
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

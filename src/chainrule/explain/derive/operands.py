@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .numerals import exactly, matrix, number
+from .numerals import bracketed, exactly, matrix, number
 from .symbols import Symbol
 
 Values = dict[str, Any]
@@ -65,7 +65,7 @@ class Named(Operand):
             return None
         if not sup:
             return text
-        inner = text if np.ndim(self.value) else number(float(self.value))
+        inner = text if np.ndim(self.value) else number(np.asarray(self.value)[()])
         return f"{{{text}}}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
 
     @property
@@ -83,12 +83,10 @@ class Literal(Operand):
 
     def show(self, sub: str, sup: str) -> str:
         """Return the number."""
-        text = self.latex or exactly(float(self.value))
-        if sub:
-            return text
-        return (
-            rf"\left({text}\right)^{{{sup}}}" if sup and text.startswith("-") else text + (f"^{{{sup}}}" if sup else "")
-        )
+        text = self.latex or exactly(np.asarray(self.value)[()])
+        if sub or not sup:
+            return text if self.latex or bracketed(text).startswith("(-") else bracketed(text)
+        return rf"\left({text}\right)^{{{sup}}}" if bracketed(text) != text else f"{text}^{{{sup}}}"
 
     def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
         """Return a name for the evaluator, whose numbers have no exponent."""
@@ -96,8 +94,7 @@ class Literal(Operand):
 
     def digits(self, sub: str, sup: str) -> str | None:
         """Return the number, in brackets if it is negative."""
-        text = self.show(sub, sup)
-        return rf"({text})" if text.startswith("-") else text
+        return bracketed(self.show(sub, sup)) if not self.latex else self.show(sub, sup)
 
     @property
     def is_one(self) -> bool:

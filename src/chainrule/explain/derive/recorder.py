@@ -12,7 +12,7 @@ from chainrule.rules.arrays.shape import Astype
 
 
 class DoubleRecorder(Recorder):
-    """A recorder whose values are float64, so that a deviation is an error and not rounding."""
+    """A recorder whose values are float64 or complex128, so that a deviation is an error and not rounding."""
 
     __slots__ = ("_lifts",)
 
@@ -21,9 +21,9 @@ class DoubleRecorder(Recorder):
         self._lifts: dict[int, Tensor] = {}
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
-        """Apply and record `op`; a conversion to any floating dtype becomes one to float64."""
+        """Apply and record `op`; a conversion becomes one to float64 or complex128."""
         if op is Astype:
-            settings = {**settings, "dtype": np.dtype(np.float64)}
+            settings = {**settings, "dtype": np.dtype("c16" if np.dtype(settings["dtype"]).kind == "c" else "f8")}
         return super().process(op, tuple(map(self._lifted, args)), settings)
 
     def _lifted(self, x: Any) -> Any:
@@ -32,7 +32,8 @@ class DoubleRecorder(Recorder):
             return x
         if id(x) not in self._lifts:
             self._boxes.append(x)
-            tracked = x.requires_grad and x.dtype.kind == "f"
-            value = x._value.astype(np.float64) if x.dtype.kind == "f" else x._value
+            floating = x.dtype.kind in "fc"
+            tracked = x.requires_grad and floating
+            value = x._value.astype(np.result_type(x.dtype, np.float64)) if floating else x._value
             self._lifts[id(x)] = self.enter(value, x.name or "", tracked, tracked)
         return self._lifts[id(x)]

@@ -214,6 +214,11 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
     if np.shape(value_of(y)) != ():
         how = HOW if is_bare else "use a loss with reduction='mean'"
         raise ValueError(f"explain: {title} returns shape {np.shape(value_of(y))}, expected a scalar loss; {how}")
+    if np.iscomplexobj(value_of(y)):
+        raise TypeError(
+            f"explain: {title} returns a complex number, expected a real loss; return its real part, y.real (of a "
+            "holomorphic function, the gradient of the real part is the derivative), or abs(y)"
+        )
     if not isinstance(y, Tensor) or y._trace is not tape or y._link is None:
         if any(e.is_parameter for e in tape.entries) and not any(e.tracked for e in tape.entries):
             raise ValueError(f"explain: every parameter of {title} is frozen; call requires_grad_(True) on some")

@@ -10,6 +10,7 @@ from chainrule.core.traces.reverse import fit
 from chainrule.explain.laws.functions import NumPyFunctions
 from chainrule.explain.laws.laws import Law
 from chainrule.formula.evaluation import FormulaError, parse
+from chainrule.formula.functions import as_double
 
 TOLERANCE = 1e-9
 """A larger relative deviation is an error in the formula: both sides are computed in float64."""
@@ -21,13 +22,15 @@ ROUNDING = 1e-6
 class Deviation:
     """The deviation of a formula's value from the tape's: None if it could not be evaluated, for this `reason`.
 
-    `summed` are the axes of the formula's value that had to be summed over because of broadcasting and batches.
+    `summed` are the axes of the formula's value that had to be summed over because of broadcasting and batches;
+    `is_real_part` says that the formula's value is complex and the tape's, a real number's gradient, is its real part.
     """
 
     error: float | None
     reason: str = ""
     summed: tuple[int, ...] = ()
     value: Any = None
+    is_real_part: bool = False
 
     @property
     def ok(self) -> bool:
@@ -37,7 +40,7 @@ class Deviation:
 
 def deviation(got: Any, expected: Any, inputs: Mapping[str, Any] | None = None) -> float:
     """Return the largest difference, relative to the largest expected number."""
-    got, expected = np.asarray(got, float), np.asarray(expected, float)
+    got, expected = as_double(got), as_double(expected)
     if got.shape != expected.shape:
         return float("inf")
     if not np.array_equal(np.isfinite(got), np.isfinite(expected)):
@@ -58,20 +61,20 @@ def _went_in(inputs: Mapping[str, Any], count: int) -> float:
 
 
 def _largest(x: Any) -> float:
-    if not isinstance(x, np.ndarray | np.generic | float | int):
+    if not isinstance(x, np.ndarray | np.generic | float | int | complex):
         return 0.0
     array = np.asarray(x)
-    if array.dtype.kind not in "fiub" or array.size == 0:
+    if array.dtype.kind not in "fiubc" or array.size == 0:
         return 0.0
     with np.errstate(invalid="ignore"):
-        size = float(np.max(np.abs(array.astype(float))))
+        size = float(np.max(np.abs(as_double(array))))
     return size if np.isfinite(size) else 0.0
 
 
 def evaluate(reading: str, values: Mapping[str, Any], law: Law, shape: Any) -> list[Any]:
     """Return every right-hand side of a formula. Raises FormulaError if it is outside the evaluator's subset."""
     formula = parse(reading, tuple(law.functions))
-    given = {key: x for key, x in values.items() if key == "axis" or _is_number(x)}
+    given = {"i": 1j} | {key: x for key, x in values.items() if key == "axis" or _is_number(x)}
     functions = NumPyFunctions(values, law.functions)
     try:
         return formula.evaluate_all(given, functions)
@@ -84,7 +87,7 @@ def evaluate(reading: str, values: Mapping[str, Any], law: Law, shape: Any) -> l
 def _is_number(x: Any) -> bool:
     if isinstance(x, tuple | list):
         return all(isinstance(n, int | np.integer) for n in x)
-    return isinstance(x, np.ndarray | np.generic | int | float)
+    return isinstance(x, np.ndarray | np.generic | int | float | complex)
 
 
 def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Deviation:
@@ -95,20 +98,21 @@ def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> 
     try:
         got = evaluate(reading, values, law, shape)
         summed = _summed(np.shape(got[0]), shape)
-        fitted = [_fitted(side, shape) for side in got]
+        is_real_part = np.iscomplexobj(got[0]) and not np.iscomplexobj(expected)
+        fitted = [_fitted(np.real(side) if is_real_part else side, shape) for side in got]
     except FormulaError as error:
         return Deviation(None, str(error))
     except (ValueError, TypeError, IndexError, KeyError, ArithmeticError) as error:
         return Deviation(None, f"{type(error).__name__}: {error}")
     worst = max(deviation(side, expected, values) for side in fitted)
-    return Deviation(worst, "" if worst <= TOLERANCE else "deviates", summed, fitted[0])
+    return Deviation(worst, "" if worst <= TOLERANCE else "deviates", summed, fitted[0], is_real_part)
 
 
 def _fitted(side: Any, shape: tuple[int, ...]) -> Any:
-    side = np.asarray(side)
+    side = as_double(side)
     if [n for n in side.shape if n != 1] == [n for n in shape if n != 1]:
         return side.reshape(shape)
-    return np.broadcast_to(fit(side, shape, np.float64), shape)
+    return np.broadcast_to(fit(side, shape, side.dtype), shape)
 
 
 def _summed(got: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

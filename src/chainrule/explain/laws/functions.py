@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.formula.functions import POINTWISE, WHOLE
+from chainrule.formula.functions import POINTWISE, WHOLE, as_double
 from chainrule.formula.more_functions import OWN
 
 Function = Callable[..., Any]
@@ -36,7 +36,7 @@ class NumPyFunctions(Mapping[str, Function]):
 
     def _call(self, function: Function, *args: Any) -> Any:
         args = tuple(map(_as_ints, args))
-        return np.asarray(function(*args, **self._left_out(function, args)), float)
+        return as_double(function(*args, **self._left_out(function, args)))
 
     def _left_out(self, function: Function, args: tuple[Any, ...]) -> dict[str, Any]:
         try:
@@ -54,5 +54,5 @@ class NumPyFunctions(Mapping[str, Function]):
 
 
 def _as_ints(x: Any) -> Any:
-    whole = np.ndim(x) < 2 and np.size(x) and np.all(np.mod(x, 1) == 0)
+    whole = np.ndim(x) < 2 and np.size(x) and not np.iscomplexobj(x) and np.all(np.mod(x, 1) == 0)
     return np.asarray(x, int).tolist() if whole else x

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.unit import Unit
+from chainrule.formula.functions import as_double
 from chainrule.observe.entry import Entry
 from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
 from chainrule.rules.arrays.join import Concatenate, Split, Stack
@@ -162,7 +163,7 @@ def _writer(record: Any, index: Any) -> Function:
 
 def _scatterer(index: Any, shape: tuple[int, ...]) -> Function:
     def scattered(y_bar: Any) -> Any:
-        x_bar = np.zeros(shape)
+        x_bar = np.zeros(shape, as_double(y_bar).dtype)
         np.add.at(x_bar, index, y_bar)
         return x_bar
 

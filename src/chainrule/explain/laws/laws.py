@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Complex
 from chainrule.explain.derive.template import is_sum, sides
 from chainrule.explain.derive.unit import Unit
 from chainrule.formula.evaluation import formulas_in
-from chainrule.observe.entry import Entry
+from chainrule.observe.entry import Entry, array_of
 from chainrule.rules.elementary.powers import Power
 
 
@@ -31,7 +32,7 @@ class Law:
 
 def forward_law(unit: Unit) -> Law | None:
     """Return the law of the forward pass, or None if the record states no formula."""
-    texts = _formulas(_stated(unit.record))
+    texts = _formulas(_of_complex(unit, "primal") or _stated(unit.record))
     return Law(texts[-1], steps=tuple(texts[:-1])) if texts else None
 
 
@@ -42,7 +43,7 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     """
     argument = unit.argument_names[k]
     rule = _rule(unit.record, unit.record.arguments[0] if unit.record.variadic else argument)
-    texts = _formulas(rule.__doc__ if rule else None)
+    texts = _formulas((_of_complex(unit, rule.__name__) or rule.__doc__) if rule else None)
     if not texts:
         return None, ""
     output = output_name(unit)
@@ -51,7 +52,8 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     if unit.record.kind == "elementwise":
         left, right = sides(texts[-1])
         factor = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
-        return Law(rf"\bar {argument} = \bar {output} {times(unit)} {factor}"), left
+        law = Law(rf"\bar {argument} = \bar {output} {times(unit)} {factor}")
+        return law, "" if depends_on_direction(unit, k) else left
     chosen = _of_argument(texts, argument)
     if chosen is None:
         return None, ""
@@ -61,7 +63,12 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
 def _constant_power(unit: Unit) -> str | None:
     """Return the derivative of a constant power as usually written: `3 a^{2}`; the record's law is for any exponent."""
     exponent = unit.inputs[1]
-    if isinstance(exponent, Entry) or np.ndim(exponent) or float(exponent) in (0.0, 1.0, 2.0):
+    if (
+        isinstance(exponent, Entry)
+        or np.ndim(exponent)
+        or np.iscomplexobj(exponent)
+        or float(exponent) in (0.0, 1.0, 2.0)
+    ):
         return None
     factor, power = (f"{x:.6g}" for x in (float(exponent), float(exponent) - 1.0))
     if "e" in factor + power or float(factor) != float(exponent) or float(power) != float(exponent) - 1.0:
@@ -73,6 +80,23 @@ def _constant_power(unit: Unit) -> str | None:
 def _formulas(docstring: str | None) -> list[str]:
     texts = formulas_in(inspect.cleandoc(docstring or ""))
     return texts if all("=" in text for text in texts) else []
+
+
+def is_complex(unit: Unit) -> bool:
+    """Whether an argument or the result is complex."""
+    parts = unit.output.value if isinstance(unit.output.value, tuple) else (unit.output.value,)
+    return any(map(np.iscomplexobj, (*map(array_of, unit.inputs), *parts)))
+
+
+def depends_on_direction(unit: Unit, k: int) -> bool:
+    """Whether the derivative by input k is no number: that of |z| depends on the direction in which z moves."""
+    return np.iscomplexobj(array_of(unit.inputs[k])) and unit.record.on_complex is Complex.REAL_LINEAR
+
+
+def _of_complex(unit: Unit, rule: str) -> str:
+    """Return the formula of a rule for complex numbers, if these are such and it differs, or an empty string."""
+    stated = getattr(unit.record, "of_complex", {}).get(rule, "")
+    return stated if stated and is_complex(unit) else ""
 
 
 def _stated(record: Any) -> str | None:

@@ -23,7 +23,8 @@ from chainrule.formula.evaluation import FormulaError, formulas_in, parse
 from chainrule.observe.entry import Entry, array_of
 
 from .instances import Instance, instance_of, small_instance
-from .laws import Law, forward_law, output_name
+from .laws import Law, forward_law, is_complex, output_name
+from .spectra import TRANSFORMS
 from .windows import with_places
 
 SPARE = (r"\tilde {}", r"\check {}")
@@ -56,6 +57,8 @@ def _proved(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue
     """Return the proof of the rule for input k of a unit, or the line that says what is taken as given."""
     if not isinstance(unit.inputs[k], Entry):
         return []
+    if is_complex(unit):  # the proofs are written for real numbers
+        return _given(unit, k, equation, words)
     steps = unit.record.proofs.get(unit.argument_names[k]) if hasattr(unit.record, "proofs") else None
     if not steps:
         return _given(unit, k, equation, words)
@@ -93,7 +96,7 @@ def _given(unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Lin
     """Return the line that names the rule taken as given, in the record's own letters."""
     law = forward_law(unit)
     rule = _stated_rule(unit, k)
-    if law is None or not rule or law.steps:
+    if law is None or not rule or law.steps or unit.record in TRANSFORMS:
         return []
     stated = f"{sides(law.latex)[0]} = {sides(law.latex)[1][-1]}"
     title = words("proof_given", formula=f"${stated}$")
@@ -106,7 +109,8 @@ def _stated_rule(unit: Unit, k: int) -> str:
     if not hasattr(record, "rule_of") or getattr(record, "variadic", False):
         return ""
     rule = record.rule_of(unit.argument_names[k])
-    texts = formulas_in(inspect.cleandoc((rule.__doc__ if rule else "") or ""))
+    complex_one = record.of_complex.get(rule.__name__) if rule and is_complex(unit) else None
+    texts = formulas_in(inspect.cleandoc(complex_one or (rule.__doc__ if rule else "") or ""))
     wanted = rf"\bar{unit.argument_names[k]}".lower()
     own = [t for t in texts if sides(t)[0].replace(" ", "").lower().startswith(wanted)]
     return (own or texts)[0] if len(own or texts) == 1 else ""

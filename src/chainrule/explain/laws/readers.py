@@ -10,62 +10,32 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.unit import Unit
-from chainrule.formula.more_functions import cofactors, copied, symmetric
+from chainrule.formula.functions import as_double
+from chainrule.formula.more_functions import cofactors
 from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.calculus import Convolve, Correlate
 from chainrule.rules.arrays.index import Scatter
 from chainrule.rules.arrays.row_index import AddAt, TakeAt
-from chainrule.rules.linalg.decompositions import Eigh, Qr, Svd
-from chainrule.rules.linalg.inverses import Det, Slogdet
+from chainrule.rules.linalg.decompositions import Cholesky
+from chainrule.rules.linalg.eigenvalues import Roots
+from chainrule.rules.linalg.inverses import Det
 from chainrule.rules.linalg.matrix_functions import Expm, Logm, SolveSylvester, Sqrtm, scipy_linalg
 
-from .laws import Law, backward_law, forward_law
+from .decompositions import ADJOINTS, CONJUGATED, hermitian, with_conjugates
+from .laws import Law, backward_law, forward_law, is_complex
 
 Function = Callable[..., Any]
 
 
 def _scattered(unit: Unit, x: Any) -> Any:
-    y = np.zeros(unit.settings["shape"])
+    y = np.zeros(unit.settings["shape"], as_double(x).dtype)
     np.add.at(y, unit.settings["index"], x)
     return y
-
-
-def _eigen_adjoint(unit: Unit, _: int, bars: Any) -> Any:
-    (w_bar, v_bar), (w, v) = bars, unit.output.value
-    gaps = w[..., None, :] - w[..., :, None]
-    f = np.divide(1.0, gaps, out=np.zeros(gaps.shape), where=gaps != 0)
-    turned = np.swapaxes(v, -1, -2)
-    inner = w_bar[..., None] * np.eye(w.shape[-1]) + f * (turned @ v_bar)
-    return symmetric(v @ inner @ turned)
-
-
-def _triangular_adjoint(unit: Unit, _: int, bars: Any) -> Any:
-    (q_bar, r_bar), (q, r) = bars, unit.output.value
-    inner = r @ np.swapaxes(r_bar, -1, -2) - np.swapaxes(q_bar, -1, -2) @ q
-    return (q_bar + q @ copied(inner)) @ np.linalg.inv(np.swapaxes(r, -1, -2))
 
 
 def turned(a: Any) -> Any:
     """Return the matrices transposed."""
     return np.swapaxes(a, -1, -2)
-
-
-def _singular_adjoint(unit: Unit, _: int, bars: Any) -> Any:
-    (u_bar, s_bar, vt_bar), (u, s, vt) = bars, unit.output.value
-    v, v_bar, size = turned(vt), turned(vt_bar), s.shape[-1]
-    gaps = s[..., None, :] ** 2 - s[..., :, None] ** 2
-    f = np.divide(1.0, gaps, out=np.zeros(gaps.shape), where=gaps != 0)
-    j, k = (f * (turned(a) @ b - turned(b) @ a) for a, b in ((u, u_bar), (v, v_bar)))
-    middle = s[..., None] * np.eye(size)
-    inverse = (1 / s)[..., None] * np.eye(size)
-    p_u, p_v = (np.eye(a.shape[-2]) - a @ turned(a) for a in (u, v))
-    found = u @ (j @ middle + middle @ k + s_bar[..., None] * np.eye(size)) @ vt
-    return found + p_u @ u_bar @ inverse @ vt + u @ inverse @ turned(v_bar) @ p_v
-
-
-def _determinant_adjoint(unit: Unit, _: int, bars: Any) -> Any:
-    inverse = np.linalg.inv(array_of(unit.inputs[0]))
-    return np.asarray(bars[1])[..., None, None] * np.swapaxes(inverse, -1, -2)
 
 
 def _convolution_adjoint(unit: Unit, k: int, y_bar: Any) -> Any:
@@ -75,7 +45,7 @@ def _convolution_adjoint(unit: Unit, k: int, y_bar: Any) -> Any:
 
 def _correlation_adjoint(unit: Unit, k: int, y_bar: Any) -> Any:
     a, v = (array_of(x) for x in unit.inputs)
-    found = np.zeros(len(a) if k == 0 else len(v))
+    found = np.zeros(len(a) if k == 0 else len(v), np.result_type(a, v, y_bar))
     for i, one in enumerate(y_bar):
         if k == 0:
             found[i : i + len(v)] += one * v
@@ -88,15 +58,25 @@ def _cofactors_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
     return np.asarray(y_bar)[..., None, None] * cofactors(array_of(unit.inputs[0]))
 
 
+def _roots_adjoint(unit: Unit, _: int, y_bar: Any) -> Any:
+    """Return the derivative of each root by each coefficient, from the polynomial's own derivative there."""
+    p, roots = array_of(unit.inputs[0]), unit.output.value
+    powers = np.array([[y ** (len(p) - 1 - j) for j in range(len(p))] for y in roots])
+    return -(y_bar / np.polyval(np.polyder(p), roots)) @ powers
+
+
 def _at(unit: Unit, x: Any, size: int) -> Any:
     """Return zeros with each element of x added at its position."""
-    return np.bincount(array_of(unit.inputs[1]).ravel(), np.ravel(x), size)
+    found = np.zeros(size, as_double(x).dtype)
+    np.add.at(found, array_of(unit.inputs[1]).ravel(), np.ravel(x))
+    return found
 
 
 def _of_each(name: str, a: Any) -> Any:
     """Return SciPy's function of each matrix."""
     function = getattr(scipy_linalg(name), name)
-    return np.real(np.array([function(one) for one in np.reshape(a, (-1, *np.shape(a)[-2:]))])).reshape(np.shape(a))
+    found = np.array([function(one) for one in np.reshape(a, (-1, *np.shape(a)[-2:]))]).reshape(np.shape(a))
+    return found if np.iscomplexobj(a) else np.real(found)
 
 
 def _frechet(name: str, unit: Unit, _: int, y_bar: Any) -> Any:
@@ -146,24 +126,13 @@ WHOLE: Mapping[Any, tuple[Forward | None, Backward]] = {
     Sqrtm: (lambda _, a: _of_each("sqrtm", a), _sqrtm_adjoint),
     SolveSylvester: (lambda _, *xs: _sylvester(*xs), _sylvester_adjoint),
     Convolve: (lambda _, a, v: np.convolve(a, v), _convolution_adjoint),
-    Correlate: (lambda _, a, v: np.correlate(a, v, "valid"), _correlation_adjoint),
-    Eigh: (None, _eigen_adjoint),
-    Qr: (None, _triangular_adjoint),
-    Svd: (None, _singular_adjoint),
-    Slogdet: (None, _determinant_adjoint),
+    Correlate: (lambda _, a, v: np.correlate(a, np.conj(v), "valid"), _correlation_adjoint),
+    Roots: (lambda _, x: np.roots(x), _roots_adjoint),
     Det: (lambda _, a: np.linalg.det(a), _cofactors_adjoint),
+    **{record: (None, adjoint) for record, adjoint in ADJOINTS.items()},
+    Cholesky: (lambda _, a: np.linalg.cholesky(hermitian(a)), ADJOINTS[Cholesky]),
 }
 """The forward pass, where it has one result, and the cotangent of each argument."""
-DECOMPOSED: Mapping[Any, tuple[str, Function]] = {
-    Eigh: (r"\operatorname{eigh}", np.linalg.eigh),
-    Qr: (r"\operatorname{qr}", np.linalg.qr),
-    Svd: (r"\operatorname{svd}", lambda a: np.linalg.svd(a, full_matrices=False)),
-    Slogdet: (r"\operatorname{slogdet}", np.linalg.slogdet),
-}
-"""The functions that give the parts of a decomposition, as they are shown and computed."""
-
-PARTS: Mapping[Any, tuple[str, ...]] = {Eigh: ("w", "v"), Qr: ("q", "r"), Svd: ("u", "s", ""), Slogdet: ("s", "y")}
-"""The names of the parts in the records' formulas; SVD's third part is the transpose of its V."""
 
 
 def whole_forward(unit: Unit) -> Law | None:
@@ -171,6 +140,8 @@ def whole_forward(unit: Unit) -> Law | None:
     law, function = forward_law(unit), WHOLE[unit.record][0]
     if law is None or function is None:
         return law
+    if unit.record is Cholesky and not np.array_equal(x := array_of(unit.inputs[0]), hermitian(x)):
+        law = Law(law.latex.replace("(A)", r"(\operatorname{symmetric}(A))"))
     arguments = ", ".join(unit.argument_names)
     return Law(law.latex, rf"y = \operatorname{{whole}}({arguments})", {"whole": lambda *xs: function(unit, *xs)})
 
@@ -181,5 +152,7 @@ def whole_backward(unit: Unit, k: int) -> Law | None:
     function, bars = WHOLE[unit.record][1], unit.output.gradient
     if law is None:
         return None
+    if unit.record in CONJUGATED and is_complex(unit):
+        law = Law(with_conjugates(law.latex))
     left = rf"\bar {unit.argument_names[k]}"
     return Law(law.latex, rf"{left} = \operatorname{{whole}}(0)", {"whole": lambda _: function(unit, k, bars)})

@@ -19,13 +19,15 @@ from chainrule.observe.entry import array_of
 from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.attention.plain import ScaledDotProductAttention
+from chainrule.rules.linalg.decompositions import Eigh
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.softmax import Softmax
 
-from . import indexing
+from . import indexing, spectra
+from .decompositions import DECOMPOSED, hermitian
 from .indexing import index_text
 from .laws import Law, forward_law
-from .readers import DECOMPOSED, WHOLE, whole_backward, whole_forward
+from .readers import WHOLE, whole_backward, whole_forward
 from .windows import WINDOWED, windowed_backward, windowed_forward
 
 LARGEST_POWER = 700.0
@@ -189,6 +191,7 @@ FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
     Softmax: _softmax,
     Transpose: _turned,
     **indexing.FORWARD,
+    **dict.fromkeys(spectra.TRANSFORMS, spectra.spectral_forward),
     **dict.fromkeys(WINDOWED, windowed_forward),
     **dict.fromkeys(WHOLE, whole_forward),
 }
@@ -204,7 +207,8 @@ def part_law(unit: Unit, k: int) -> Law:
     x = array_of(unit.inputs[0])
     if unit.record in DECOMPOSED:
         name, decomposed = DECOMPOSED[unit.record]
-        shown = rf"y = {name}(x)_{k + 1}"
+        of = "x" if unit.record is not Eigh or np.array_equal(x, hermitian(x)) else r"\operatorname{symmetric}(x)"
+        shown = rf"y = {name}({of})_{k + 1}"
         made = decomposed(x)
     elif unit.record is Split:
         shown = rf"y = x[\text{{part }} {k + 1}]"
@@ -230,6 +234,7 @@ BACKWARD: Mapping[Any, Callable[[Unit, int, tuple[int, ...]], Law | None]] = {
     Transpose: _turned_back,
     Reshape: _reshaped_back,
     **indexing.BACKWARD,
+    **dict.fromkeys(spectra.TRANSFORMS, spectra.spectral_backward),
     **dict.fromkeys(WINDOWED, lambda unit, k, _: windowed_backward(unit, k)),
     **dict.fromkeys(WHOLE, lambda unit, k, _: whole_backward(unit, k)),
 }

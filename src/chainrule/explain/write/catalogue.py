@@ -16,6 +16,14 @@ TEXT: Texts = {
         "en": "Each value below has one symbol. The label in brackets is the layer's.",
         "ko": "아래의 모든 값에는 기호가 하나씩 있습니다. 괄호 안의 표지는 층을 나타냅니다.",
     },
+    "complex": {
+        "en": "Some values are complex. The gradient with respect to z = x + iy is ∂L/∂z = ∂L/∂x - i ∂L/∂y; with this "
+        "convention the chain rule multiplies as it does for real numbers. A real value has a real gradient: the real "
+        "part of what arrives.",
+        "ko": "복소수인 값이 있습니다. z = x + iy에 대한 기울기는 ∂L/∂z = ∂L/∂x - i ∂L/∂y로 정의합니다. 이렇게 하면 "
+        "연쇄 법칙을 실수에서와 똑같이 곱셈으로 쓸 수 있습니다. 실수인 값의 기울기는 실수이며, 도착한 값의 "
+        "실수부입니다.",
+    },
     "intro_forward": {
         "en": "From the inputs to the loss: what is computed, and what comes out.",
         "ko": "입력에서 손실까지: 무엇을 계산하고 무엇이 나오는지 보입니다.",

@@ -91,7 +91,10 @@ def _network(derivation: Account, words: Catalogue) -> Section:
     if len(derivation.modules) > 1 and derivation.level != "brief":
         listed = tuple((in_text(path), in_text(text)) for path, text in leaves if path)
         tables.insert(0, Table((words["name"], words["module"]), listed))
-    return Section("network", words["network"], (words["intro_network"],), (), tuple(tables))
+    told = (
+        ("intro_network", "complex") if any(np.iscomplexobj(s.value) for s in derivation.steps) else ("intro_network",)
+    )
+    return Section("network", words["network"], tuple(map(words.__getitem__, told)), (), tuple(tables))
 
 
 MOST_ROWS = 16
@@ -183,7 +186,7 @@ def _summary(derivation: Account, words: Catalogue) -> Section:
     rows = []
     for step in derivation.backward:
         left, right = ends(step.formula)
-        size = float(np.linalg.norm(np.ravel(np.asarray(step.value, float))))
+        size = float(np.linalg.norm(np.ravel(step.value)))
         rows.append(
             (f"{MATH}{_variable(step)}", f"{MATH}{left} = {right}", shape_text(step.shape), f"{MATH}{number(size)}")
         )

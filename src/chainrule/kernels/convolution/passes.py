@@ -21,7 +21,7 @@ from chainrule.kernels import outputs
 from chainrule.kernels.jit import inline, kernel
 from chainrule.kernels.pool import split, threads
 
-from . import depthwise, points, tiles
+from . import depthwise, points, tiles, winograd
 from .depthwise import is_depthwise
 from .flat import Geometry, Ints, Plane, forward, transposed
 from .tiles import copy, copy_every_second, correlate_tile, weigh_tile
@@ -243,17 +243,27 @@ def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -
         split(lambda begin, end: run((begin, end, 0, blocks)), images, work)
 
 
-def _without_tiles(geometry: Geometry, w_shape: Ints, groups: int) -> Any:
-    """Return the module for kernels that need no tiles, or None for all others."""
-    return points if geometry.is_point else depthwise if is_depthwise(geometry, w_shape, groups) else None
+def _without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints) -> Any:
+    """Return the module for kernels that need no tiles, on images of a size, or None for all others."""
+    if geometry.is_point:
+        return points
+    if is_depthwise(geometry, w_shape, groups):
+        return depthwise
+    return winograd if winograd.pays(geometry, w_shape, size, groups) else None
+
+
+def _is_done(way: Any, found: Array) -> bool:
+    """Whether a result is right: Winograd's algorithm mixes a tile's elements, infinities with others among them."""
+    return way is not winograd or bool(np.isfinite(found).all())
 
 
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
     found: Array
-    if (way := _without_tiles(geometry, w.shape, groups)) is not None:
+    if (way := _without_tiles(geometry, w.shape, groups, x.shape[2:])) is not None:
         found = way.correlate(x, w, geometry, groups)
-        return found
+        if _is_done(way, found):
+            return found
     images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
     out, size = geometry.count(images.shape[2:]), images.shape[3:]
     y = outputs.empty((len(x), len(w), *out), x.dtype)
@@ -273,9 +283,10 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
-    if (way := _without_tiles(geometry, w.shape, groups)) is not None:
+    if (way := _without_tiles(geometry, w.shape, groups, size)) is not None:
         found: Array = way.spread(z, w, geometry, groups, size)
-        return found
+        if _is_done(way, found):
+            return found
     images, lanes, full = _three_axes(z), tiles.lanes(z.itemsize), (1,) * (3 - len(size)) + size
     stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
     outer = (images.shape[2] * stack, *images.shape[3:])
@@ -301,9 +312,10 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
-    if (way := _without_tiles(geometry, (z.shape[1], x.shape[1] // groups), groups)) is not None:
+    if (way := _without_tiles(geometry, (z.shape[1], x.shape[1] // groups), groups, x.shape[2:])) is not None:
         found: Array = way.weigh(x, z, geometry, groups)
-        return found
+        if _is_done(way, found):
+            return found
     images, outer, lanes = _three_axes(x), _three_axes(z), tiles.lanes(x.itemsize)
     channels, outputs = x.shape[1] // groups, z.shape[1] // groups
     plane, offsets = forward(geometry, images.shape[2:], channels)

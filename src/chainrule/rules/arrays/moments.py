@@ -39,6 +39,12 @@ class Var(General):
     r"""\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} (x - \mu)^2"""
 
     on_complex = Complex.REAL_LINEAR
+    of_complex = {
+        "primal": r"\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad "
+        r"y = \frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} |x - \mu|^2",
+        "adjoint": r"\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad "
+        r"\bar x = \frac{2}{n - \mathrm{ddof}} \operatorname{conj}(x - \mu) \odot \bar y",
+    }
     cases = CASES
     stacked = staticmethod(along_axes)
 
@@ -77,6 +83,12 @@ class Std(General):
     """
 
     on_complex = Complex.REAL_LINEAR
+    of_complex = {
+        "primal": r"\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad "
+        r"y = \sqrt{\frac{1}{n - \mathrm{ddof}} \sum_{\text{axis}} |x - \mu|^2}",
+        "adjoint": r"\mu = \frac{1}{n} \sum_{\text{axis}} x, \quad "
+        r"\bar x = \frac{\operatorname{conj}(x - \mu)}{(n - \mathrm{ddof}) y} \odot \bar y",
+    }
     cases = CASES
     kinks = (
         Kink(

@@ -145,6 +145,7 @@ class Absolute(Elementwise):
 
     proofs = {"x": proofs_of.ABSOLUTE}
     on_complex = Complex.REAL_LINEAR
+    of_complex = {"partial": r"\frac{\partial y}{\partial x} = \operatorname{conj}(\operatorname{sign}(x))"}
     symbol = "|x|"
     kinks = (Kink((0.0,), (0.0,), "the mean of the slopes -1 and 1 on its sides, as in PyTorch; JAX gives 1"),)
 

@@ -23,6 +23,10 @@ class Norm(General):
     r"""y = \sqrt{\sum_{\text{axis}} x^2}"""
 
     on_complex = Complex.REAL_LINEAR
+    of_complex = {
+        "primal": r"y = \sqrt{\sum_{\text{axis}} |x|^2}",
+        "adjoint": r"\bar x = \frac{\operatorname{conj}(x)}{y} \odot \bar y",
+    }
     cases = (*CASES, *EMPTY_CASES)
     kinks = (
         Kink(

@@ -192,11 +192,12 @@ def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
     if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False
+    from chainrule.kernels.convolution import winograd
     from chainrule.kernels.convolution.flat import filled
 
     found = geometry(windows)
-    if found.is_point or (groups > 1 and w_shape[1] == 1):  # no position is computed in vain
-        return True
+    if found.is_point or (groups > 1 and w_shape[1] == 1) or winograd.pays(found, w_shape, size, groups):
+        return True  # no position is computed in vain
     return filled(found, (1,) * (3 - len(size)) + size) > FILLED
 
 

@@ -33,7 +33,7 @@ def scattered(parts: Array, shape: Shape, windows: Any) -> Array:
     size = shape[len(shape) - windows.axes :]
     places = under(np.arange(1.0, np.prod(size) + 1).reshape(size), windows).astype(int).reshape(-1)
     rows = parts.reshape(-1, places.size)
-    total = np.zeros((len(rows), int(np.prod(size)) + 1))
+    total = np.zeros((len(rows), int(np.prod(size)) + 1), np.result_type(rows, np.float64))
     np.add.at(total.T, places, rows.T)  # place 0 is padding
     return total[:, 1:].reshape(shape)
 

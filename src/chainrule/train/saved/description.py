@@ -4,19 +4,32 @@ The description stands in the file's metadata, which anyone can write. So every 
 shapes of the file's own arrays: no number in it can cause an allocation that the file does not fill.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
 from chainrule import nn
-from chainrule.data import DataError, Feature, Schema, Standardizer
+from chainrule.data import Feature, Imputer, Reading, Schema, Standardizer, dates
+from chainrule.data.reading import PLAIN, STRATEGIES, UNKNOWN
+from chainrule.data.schema import PARTS
+from chainrule.train.saved.entries import (
+    WrongEntry,
+    damaged,
+    entries,
+    is_whole,
+    list_of,
+    number,
+    of_kind,
+    one_of,
+    real,
+    scaling_of,
+    text,
+    whole,
+)
 from chainrule.train.saved.modelfile import ModelFileError
 from chainrule.train.saved.recipe import Recipe
 
@@ -26,7 +39,7 @@ ENTRIES = frozenset(
     {"format", "task", "data", "source", "features", "class_names", "target", "target_is_text", "scaling"}
     | {"target_scaling", "recipe", "held_out", "loss"}
 )
-"""The entries of the description."""
+"""The entries of the description. `reading` and `filling` are added where a table's cells were not read plainly."""
 LOSSES: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"CrossEntropyLoss": nn.CrossEntropyLoss, "MSELoss": nn.MSELoss}
 )
@@ -61,6 +74,11 @@ class Description:
     recipe: Recipe
     held_out: HeldOut
     loss: str
+    imputer: Imputer | None = None
+
+    def prepared(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return features [N, n] as the network takes them: holes filled, and scaled."""
+        return self.scaling.transform(x if self.imputer is None else self.imputer.transform(x))
 
     def to_meta(self) -> dict[str, Any]:
         """Return the entries of the file's metadata."""
@@ -70,7 +88,7 @@ class Description:
             "task": schema.task,
             "data": schema.name,
             "source": self.source,
-            "features": [list(feature) for feature in schema.features],
+            "features": [feature.to_list() for feature in schema.features],
             "class_names": list(schema.class_names),
             "target": schema.target,
             "target_is_text": schema.target_is_text,
@@ -79,6 +97,8 @@ class Description:
             "recipe": asdict(self.recipe) | {"hidden": list(self.recipe.hidden)},
             "held_out": asdict(self.held_out),
             "loss": self.loss,
+            **({} if schema.reading == PLAIN else {"reading": schema.reading.to_dict()}),
+            **({} if self.imputer is None else {"filling": self.imputer.to_list()}),
         }
 
     @classmethod
@@ -93,7 +113,7 @@ class Description:
                 f"{path}: a model file, but not of a network that this version of `chainrule train` wrote "
                 f"(no {absent}); train it again, or load it with chainrule.load and the model it was saved from"
             )
-        with _named(path):
+        with damaged(path):
             found = cls(**_parts(meta))
             _check_arrays(found, arrays)
         return found
@@ -108,6 +128,8 @@ class Description:
             f"features: {_counted(schema.feature_names)}",
             *([f"target: {schema.target}"] if schema.target is not None else []),
             *([f"classes: {_counted(schema.class_names)}"] if schema.class_names else []),
+            *([f"missing values: {schema.reading.missing}"] if schema.reading.missing != "error" else []),
+            *([f"unknown categories: {schema.reading.unknown}"] if schema.reading.unknown != "error" else []),
             f"hidden layers: {widths}; dropout {recipe.dropout:g}",
             f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
             f"weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
@@ -117,7 +139,7 @@ class Description:
 
 def is_described(meta: Mapping[str, Any]) -> bool:
     """Whether the metadata are those of a network that `chainrule train` wrote."""
-    return set(meta) >= ENTRIES and _is_whole(meta["format"]) and meta["format"] == FORMAT
+    return set(meta) >= ENTRIES and is_whole(meta["format"]) and meta["format"] == FORMAT
 
 
 def _counted(names: tuple[str, ...], most: int = 6) -> str:
@@ -127,47 +149,32 @@ def _counted(names: tuple[str, ...], most: int = 6) -> str:
 # The check
 
 
-class _Wrong(Exception):
-    """An invalid entry."""
-
-    def __init__(self, entry: str, value: object, expected: str) -> None:
-        super().__init__(f"{entry}: expected {expected}, got {short(value)}")
-
-
-@contextmanager
-def _named(path: Any) -> Iterator[None]:
-    try:
-        yield
-    except (_Wrong, DataError, ValueError, OverflowError) as error:
-        raise ModelFileError(
-            f"{path}: what the file says of its network is damaged: {error}; restore the file, or train again"
-        ) from error
-
-
 def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the description that the metadata make, each of them checked."""
-    classes = tuple(_text(name, "class_names") for name in _list(meta["class_names"], "class_names"))
+    classes = tuple(text(name, "class_names") for name in list_of(meta["class_names"], "class_names"))
     target = meta["target"]
     schema = Schema(
-        name=_text(meta["data"], "data"),
-        features=tuple(_feature(entry) for entry in _list(meta["features"], "features")),
-        task=_one_of(meta["task"], "task", tuple(_OF_TASK)),
+        name=text(meta["data"], "data"),
+        features=tuple(_feature(entry) for entry in list_of(meta["features"], "features")),
+        task=one_of(meta["task"], "task", tuple(_OF_TASK)),
         class_names=classes,
-        target=None if target is None else _text(target, "target"),
-        target_is_text=_kind(meta["target_is_text"], "target_is_text", bool, "true or false"),
+        target=None if target is None else text(target, "target"),
+        target_is_text=of_kind(meta["target_is_text"], "target_is_text", bool, "true or false"),
+        reading=_reading(meta["reading"]) if "reading" in meta else PLAIN,
     )
     count = len(schema.features)
     target_scaling = meta["target_scaling"]
     if (target_scaling is None) != bool(classes):
-        raise _Wrong("target_scaling", target_scaling, f"{'none' if classes else 'one'} for a {schema.task}")
+        raise WrongEntry("target_scaling", target_scaling, f"{'none' if classes else 'one'} for a {schema.task}")
     return {
         "schema": schema,
-        "source": _text(meta["source"], "source"),
-        "scaling": _scaling(meta["scaling"], "scaling", (count,)),
-        "target_scaling": None if target_scaling is None else _scaling(target_scaling, "target_scaling", ()),
+        "source": text(meta["source"], "source"),
+        "scaling": scaling_of(meta["scaling"], "scaling", (count,)),
+        "target_scaling": None if target_scaling is None else scaling_of(target_scaling, "target_scaling", ()),
         "recipe": _recipe(meta["recipe"]),
         "held_out": _held_out(meta["held_out"], bool(classes)),
-        "loss": _one_of(meta["loss"], "loss", (_OF_TASK[schema.task],)),
+        "loss": one_of(meta["loss"], "loss", (_OF_TASK[schema.task],)),
+        "imputer": _imputer(meta.get("filling"), schema),
     }
 
 
@@ -175,109 +182,79 @@ def _check_arrays(found: Description, arrays: Mapping[str, np.ndarray[Any, Any]]
     """Check the widths against the file's arrays, before the network is built."""
     hidden = found.recipe.hidden
     if len(arrays) != 2 * (len(hidden) + 1):
-        raise _Wrong("recipe.hidden", list(hidden), f"as many layers as the file's {len(arrays)} arrays make")
+        raise WrongEntry("recipe.hidden", list(hidden), f"as many layers as the file's {len(arrays)} arrays make")
     widths = [len(found.schema.features), *hidden, len(found.schema.class_names) or 1]
     for k, (inputs, outputs) in enumerate(pairwise(widths)):
         for name, shape in ((f"{3 * k}.weight", (inputs, outputs)), (f"{3 * k}.bias", (outputs,))):
             array = arrays.get(name)
             if array is None or array.shape != shape or array.dtype != np.float32:
                 got = "no such array" if array is None else f"{array.dtype} {list(array.shape)}"
-                raise _Wrong(f"array {name}", got, f"float32 {list(shape)}, as features, recipe and classes say")
+                raise WrongEntry(f"array {name}", got, f"float32 {list(shape)}, as features, recipe and classes say")
             if not np.isfinite(array).all():
-                raise _Wrong(f"array {name}", "a value that is not finite", "finite numbers")
+                raise WrongEntry(f"array {name}", "a value that is not finite", "finite numbers")
 
 
 def _feature(entry: Any) -> Feature:
-    if not isinstance(entry, list) or len(entry) != 2:
-        raise _Wrong("features", entry, "pairs of a column and a category or null")
-    column, category = entry
-    return Feature(_text(column, "features"), None if category is None else _text(category, "features"))
+    if not isinstance(entry, list) or len(entry) not in (2, 3):
+        raise WrongEntry("features", entry, "a column, a category or null, and perhaps a part")
+    column, category, *part = entry
+    if part and category is not None:
+        raise WrongEntry("features", entry, "a category or a part, not both")
+    return Feature(
+        text(column, "features"),
+        None if category is None else text(category, "features"),
+        one_of(part[0], "features", PARTS) if part else None,
+    )
+
+
+def _reading(entry: Any) -> Reading:
+    values = entries(entry, "reading", {"missing", "unknown", "without", "dates"})
+    forms = []
+    for pair in list_of(values["dates"], "reading.dates"):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise WrongEntry("reading.dates", pair, "pairs of a column and a form")
+        forms.append((text(pair[0], "reading.dates"), one_of(pair[1], "reading.dates", tuple(dates.FORMS))))
+    if len({column for column, _ in forms}) < len(forms):
+        raise WrongEntry("reading.dates", values["dates"], "each column once")
+    return Reading(
+        one_of(values["missing"], "reading.missing", STRATEGIES),
+        one_of(values["unknown"], "reading.unknown", UNKNOWN),
+        tuple(text(name, "reading.without") for name in list_of(values["without"], "reading.without")),
+        tuple(forms),
+    )
+
+
+def _imputer(entry: Any, schema: Schema) -> Imputer | None:
+    if not schema.reading.fills:
+        if entry is not None:
+            raise WrongEntry("filling", entry, f"none where missing values are {schema.reading.missing}")
+        return None
+    values = [number(value, "filling") for value in list_of(entry, "filling")]
+    if len(values) != len(schema.features):
+        raise WrongEntry("filling", f"{len(values)} numbers", f"one for each of the {len(schema.features)} features")
+    return Imputer(np.array(values, np.float64))
 
 
 def _recipe(entry: Any) -> Recipe:
-    values = dict(_entries(entry, "recipe", {field.name for field in fields(Recipe)}))
-    values["hidden"] = tuple(_whole(width, "recipe.hidden", 1) for width in _list(values["hidden"], "recipe.hidden"))
+    values = dict(entries(entry, "recipe", {field.name for field in fields(Recipe)}))
+    values["hidden"] = tuple(whole(width, "recipe.hidden", 1) for width in list_of(values["hidden"], "recipe.hidden"))
     for name in ("epochs", "batch_size"):
-        values[name] = _whole(values[name], f"recipe.{name}", 1)
-    values["seed"] = _whole(values["seed"], "recipe.seed", 0)
+        values[name] = whole(values[name], f"recipe.{name}", 1)
+    values["seed"] = whole(values["seed"], "recipe.seed", 0)
     for name in ("lr", "weight_decay", "dropout", "held_out"):
-        values[name] = _number(values[name], f"recipe.{name}")
+        values[name] = number(values[name], f"recipe.{name}")
     return Recipe(**values)
 
 
 def _held_out(entry: Any, is_classification: bool) -> HeldOut:
-    values = dict(_entries(entry, "held_out", {field.name for field in fields(HeldOut)}))
+    values = dict(entries(entry, "held_out", {field.name for field in fields(HeldOut)}))
     measured, other = ("accuracy", "rmse") if is_classification else ("rmse", "accuracy")
     if values[other] is not None:
-        raise _Wrong(f"held_out.{other}", values[other], f"none beside {measured}")
+        raise WrongEntry(f"held_out.{other}", values[other], f"none next to {measured}")
     # Errors on held-out samples may be infinite: these only need to be numbers.
     return HeldOut(
-        samples=_whole(values["samples"], "held_out.samples", 1),
-        loss=_real(values["loss"], "held_out.loss"),
-        accuracy=_real(values["accuracy"], "held_out.accuracy") if is_classification else None,
-        rmse=None if is_classification else _real(values["rmse"], "held_out.rmse"),
+        samples=whole(values["samples"], "held_out.samples", 1),
+        loss=real(values["loss"], "held_out.loss"),
+        accuracy=real(values["accuracy"], "held_out.accuracy") if is_classification else None,
+        rmse=None if is_classification else real(values["rmse"], "held_out.rmse"),
     )
-
-
-def _scaling(entry: Any, name: str, shape: tuple[int, ...]) -> Standardizer:
-    values = _entries(entry, name, {"mean", "scale"})
-    for part, value in values.items():
-        for number in _list(value, f"{name}.{part}") if shape else [value]:
-            _number(number, f"{name}.{part}")
-    found = Standardizer.from_dict(values)
-    if found.mean.shape != shape:
-        raise _Wrong(name, f"{found.mean.size} numbers", f"one for each of the {shape[0]} features")
-    return found
-
-
-def _entries(value: Any, name: str, keys: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or set(value) != keys:
-        raise _Wrong(name, value, f"the entries {', '.join(sorted(keys))}")
-    return value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    found: list[Any] = _kind(value, name, list, "a list")
-    return found
-
-
-def _text(value: Any, name: str) -> str:
-    text: str = _kind(value, name, str, "text")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise _Wrong(name, ascii(text), "text that UTF-8 can hold")
-    return text
-
-
-def _one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise _Wrong(name, value, " or ".join(map(repr, choices)))
-    return value
-
-
-def _whole(value: Any, name: str, least: int) -> int:
-    if not _is_whole(value) or not least <= value < 2**63:
-        raise _Wrong(name, value, f"a whole number from {least}")
-    return int(value)
-
-
-def _number(value: Any, name: str) -> float:
-    number = _real(value, name)
-    if not math.isfinite(number):
-        raise _Wrong(name, value, "a finite number")
-    return number
-
-
-def _real(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong(name, value, "a number")
-    return float(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _kind(value: Any, name: str, kind: type[Any], expected: str) -> Any:
-    if not isinstance(value, kind):
-        raise _Wrong(name, value, expected)
-    return value

@@ -1,84 +1,81 @@
-"""A network that `chainrule train` wrote, read back: it predicts, and other commands look into it."""
+"""A network that `chainrule train` wrote, read back: it predicts, and other commands look into it.
 
-from dataclasses import dataclass, replace
+Each kind of data has its own description in the model file, and its own predictor; the file's entry "trained_on" says
+which.
+"""
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from reprlib import repr as short
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn
-from chainrule.core.transforms.derivatives import no_grad
-from chainrule.data import Data, load_as, load_features
-from chainrule.train.saved.description import LOSSES, Description
-from chainrule.train.saved.recipe import network
-from chainrule.train.saved.saving import load
+from chainrule.train.saved.description import is_described as of_table
+from chainrule.train.saved.modelfile import ModelFileError
+from chainrule.train.saved.saving import Checkpoint, load
+
+KINDS: Mapping[str, str] = MappingProxyType({"table": "table_predictor", "language": "language_predictor"})
+"""The module `chainrule.train.saved.<module>` of each kind, whose `read(file)` returns the predictor."""
 
 
-@dataclass(frozen=True)
-class Predictor:
+class Predictor(abc.ABC):
     """A saved network that predicts, and what its file says of it."""
 
     model: nn.Module
-    description: Description
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `Job.save` wrote. Raises ModelFileError for any other file."""
-        found = load(path)
-        said = Description.from_meta(path, found.meta, found.model)
-        schema, recipe = said.schema, said.recipe
-        model = network(len(schema.features), recipe.hidden, len(schema.class_names) or 1, recipe.dropout)
-        model.load_state_dict(found.model)
-        model.eval()
-        return cls(model, said)
+    """In evaluation mode."""
+    recipe: Any
+    """How it was trained: `batch_size`, `lr`, `weight_decay`, `seed`."""
 
     @property
-    def class_names(self) -> list[str]:
-        """The names of the classes; empty for a regression."""
-        return list(self.description.schema.class_names)
-
-    @property
+    @abc.abstractmethod
     def loss(self) -> nn.Module:
         """The loss that the network was trained with."""
-        return LOSSES[self.description.loss]()
 
-    def read(self, name_or_path: str | Path, target: str | None = None, task: str = "auto") -> Data:
-        """Read features and target as those of the training were; `target` where the column has another name now.
+    def choose(self, **choices: str) -> None:
+        """Take choices of the command line by which other data are read. Raises ValueError where there are none."""
+        for name, value in choices.items():
+            raise ValueError(f"--{name} {value} is for a network that was trained on a table; leave it out")
 
-        Raises DataError where the data do not fit, and ValueError for another task.
+    @abc.abstractmethod
+    def lines(self) -> Sequence[str]:
+        """Describe the network in words, one fact per line."""
+
+    @abc.abstractmethod
+    def table(self, source: str) -> tuple[list[str], Iterable[list[str]]]:
+        """Predict for the data at a path, or of a named set: the header of a CSV file, and its rows."""
+
+    @abc.abstractmethod
+    def examples(
+        self, source: str, count: int | None = None, target: str | None = None, task: str = "auto"
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the first `count` samples (x, y), or all, as the network and its loss take them.
+
+        `target` and `task` are those of the command line. Raises DataError where the data do not fit the network.
         """
-        schema = self.description.schema
-        if task not in ("auto", schema.task):
-            raise ValueError(f"--task: the model was trained for a {schema.task}, got {task!r}; leave it out")
-        return load_as(name_or_path, schema if target is None else replace(schema, target=target))
 
-    def features(self, name_or_path: str | Path) -> NDArray[np.float64]:
-        """Read the features [N, n] that the network takes; a target need not be there. Raises DataError as `read`."""
-        return load_features(name_or_path, self.description.schema)
 
-    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Class probabilities [N, K] for features [N, n], or predicted values [N] in the target's unit.
+def read_predictor(path: str | Path) -> Predictor:
+    """Read a network that `chainrule train` wrote. Raises ModelFileError for any other file."""
+    return predictor_of(load(path))
 
-        Raises FloatingPointError where one is not finite.
-        """
-        with np.errstate(over="ignore", invalid="ignore"), no_grad():
-            output = self.model(self.description.scaling.transform(x).astype(np.float32))
-            if self.description.target_scaling is None:
-                values = np.asarray(nn.functional.softmax(output, axis=-1).numpy(), np.float64)
-            else:
-                values = self.description.target_scaling.inverse(output.numpy()[:, 0])
-        wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
-        if wrong.size:
-            raise FloatingPointError(
-                f"the prediction for row {wrong[0]} is not finite, as for {wrong.size} of {len(values)} rows: its "
-                f"features are too far from those that the network was trained on; look at their scale"
-            )
-        return values
 
-    def inputs(self, data: Data) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        """Return features and target of such data as the loss takes them: scaled as they were in training."""
-        x = self.description.scaling.transform(data.x)
-        if self.description.target_scaling is None:
-            return x, data.y
-        return x, self.description.target_scaling.transform(data.y)[:, None]
+def is_described(meta: Mapping[str, Any]) -> bool:
+    """Whether a file's metadata say that `chainrule train` wrote it."""
+    return "trained_on" in meta or of_table(meta)
+
+
+def predictor_of(file: Checkpoint) -> Predictor:
+    """Return the network in a file that was read. Raises ModelFileError if `chainrule train` did not write it."""
+    kind = file.meta.get("trained_on", "table")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ModelFileError(
+            f"{file.path}: its entry trained_on: expected {' or '.join(map(repr, KINDS))}, got {short(kind)}; a newer "
+            "version of chainrule may have written it"
+        )
+    found: Predictor = import_module(f"chainrule.train.saved.{KINDS[kind]}").read(file)
+    return found

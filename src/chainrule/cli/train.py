@@ -1,0 +1,236 @@
+"""`chainrule train`: from a data set to a model file and a report."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chainrule import terminal
+from chainrule.base.files import check_output, is_same_file
+from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+
+if TYPE_CHECKING:
+    from chainrule.doctor import GradientWatch
+    from chainrule.explain import Derivation
+    from chainrule.jobs.training.job import Job
+    from chainrule.jobs.training.report import CheckedRow
+    from chainrule.train.alone import Alone
+    from chainrule.train.history import History
+
+
+@command("chainrule train digits --epochs 30 --report digits.html")
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, or a text (.txt)."
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
+    task: Annotated[str | None, typer.Option(help=TASK)] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="A table's missing values: error (default), mean, median, drop or indicator.")
+    ] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN)] = None,
+    without: Annotated[str | None, typer.Option(help="A table's columns to leave out, separated by commas.")] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    search: Annotated[
+        int | None, typer.Option(help="Try so many settings of what the options leave open, and take the best.")
+    ] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32).")] = None,
+    lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
+    out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
+    report: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("report.html"),
+    lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
+    checkpoint_every: Annotated[
+        float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="How many layers a text's network has (default: by the text's length).")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
+    width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
+    context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
+) -> None:
+    """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
+    said = locals()  # the options by name, as `Options` has them
+    from dataclasses import fields
+
+    from chainrule.distributed import launched
+    from chainrule.doctor import GradientWatch
+    from chainrule.jobs.training.kinds import kind_of
+    from chainrule.jobs.training.options import Options
+    from chainrule.jobs.training.report import write_report
+    from chainrule.present.texts import check_lang
+    from chainrule.train.throughput import described
+
+    check_lang(lang)
+    options = Options(**{field.name: said[field.name] for field in fields(Options)})
+    kind = kind_of(data, options)
+    checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
+    read = as_inputs(kind.files(data))
+    _check_outputs(out, report, checkpoint, read, resume)
+    with launched() as parallel:
+        console.quiet = not parallel.leads
+        if parallel.size > 1:
+            terminal.keep_pipes()
+        if terminal.ctrl_c_is_ignored():
+            console.print(
+                "Ctrl-C is ignored because this runs in the background (&, nohup), so it cannot leave a checkpoint; "
+                "use --checkpoint-every",
+                style="yellow",
+            )
+        if search is not None:
+            _check_search(parallel, resume)
+        job = kind.build(data, options)
+        for k, line in enumerate(job.said):
+            console.print(f"  {line}" if k else line)
+        if search is not None:
+            job = kind.searched(job, options, console.print)
+        job.say = console.print
+        if resume is not None:
+            job.resume(resume)
+        checked = _check_first(job, parallel)
+        watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
+        history = _train(job, checkpoint, parallel, checkpoint_every, watch)
+        if parallel.leads:
+            console.print(f"steps: {history.compiled}", style="dim")
+            if flow := described(history.last):
+                console.print(flow, style="dim")
+            _say_what_was_seen(watch)
+            score = job.score()
+            job.save(out, score)
+            command = _command_line(parallel, sys.argv[1:])
+            shown = (kind.sections(), history, score, checked, command, lang, _derivation(job, lang), watch)
+            write_report(report, job, *shown)
+            console.print(str(score), style="bold")
+            console.print(f"model: {out}\nreport: {report}")
+
+
+def _check_search(parallel: "Alone", resume: Path | None) -> None:
+    if parallel.size > 1:
+        raise ValueError("--search starts processes of its own; leave out mpiexec")
+    if resume is not None:
+        raise ValueError("--resume continues a training whose settings are found; give them instead of --search")
+
+
+def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Path], resume: Path | None) -> None:
+    """Refuse, before training, what would overwrite an input or another output, or cannot be written."""
+    for path in (out, report):
+        kept = read | ({} if resume is None else {"the checkpoint of --resume": resume})
+        check_output(path, kept, whole=path is out)
+    for path, what in ((out, "--out"), (checkpoint, f"the checkpoint of --out, {checkpoint},")):
+        if is_same_file(path, report):
+            raise ValueError(f"{what} and --report are the same file, {report}; name two")
+    check_output(checkpoint, read, whole=True)
+
+
+def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
+    """Check the gradients before training, in one process on behalf of all; stop if they are wrong."""
+    from chainrule.check import check_parameters
+    from chainrule.jobs.training.job import threads
+    from chainrule.jobs.training.report import CheckedRow
+
+    with threads(0):  # a few samples: one thread is faster, and much faster on a busy machine
+        checked = (
+            check_parameters(job.model, job.loss, *job.sample(), directions=job.directions, coordinates=job.coordinates)
+            if parallel.leads
+            else None
+        )
+    if checked is not None:
+        console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
+        if not checked.ok:
+            console.print(str(checked), style="red")
+    if not parallel.agreed(checked is None or checked.ok):
+        raise typer.Exit(NO)
+    return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
+
+
+def _say_what_was_seen(watch: "GradientWatch") -> None:
+    """Print what the doctor found in the gradients during training, if anything."""
+    if not watch.ok:
+        for title, evidence, _ in watch.verdicts():
+            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
+
+
+def _command_line(parallel: "Alone", words: list[str]) -> str:
+    """Return the shell command that calls `chainrule` with these words, as it was launched."""
+    launcher = ["mpiexec", "-n", str(parallel.size)] if parallel.size > 1 else []
+    return shlex.join([*launcher, "chainrule", *words])
+
+
+def _derivation(job: "Job", lang: str) -> "Derivation":
+    from chainrule.explain import explain
+
+    x, y = job.sample(4)
+    return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
+
+
+def _without_option(words: list[str], option: str) -> list[str]:
+    """Return a command line without an option and its value, however they are written."""
+    left = [word for word in words if not word.startswith(f"{option}=")]
+    while option in left:
+        at = left.index(option)
+        del left[at : at + 2]
+    return left
+
+
+def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
+    """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
+    from chainrule.jobs.training.job import JobCheckpoint
+    from chainrule.train import ModelFileError, NonFiniteError
+    from chainrule.train.logs import ProgressBar
+
+    keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, warn)]
+    try:
+        return job.train([ProgressBar(console), watch, *keeping], parallel)
+    except NonFiniteError as error:
+        raise FloatingPointError(
+            f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
+            f"nothing was written. Lower --lr, now {job.recipe.lr:g}"
+        ) from error
+    except KeyboardInterrupt:
+        try:
+            if parallel.leads:
+                job.save_checkpoint(checkpoint)
+        except ModelFileError as error:
+            warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
+            raise typer.Exit(INTERRUPTED) from None
+        again = _without_option(sys.argv[1:], "--resume")
+        if job.settled:
+            again = _without_option(again, "--search")
+            for name, value in job.settled.items():
+                option = f"--{name.replace('_', '-')}"
+                again = [*_without_option(again, option), option, value]
+        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        again += [word for word in job.words if word not in again]
+        line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
+        console.print(f"  {line}")
+        raise typer.Exit(INTERRUPTED) from None

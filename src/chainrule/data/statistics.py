@@ -1,0 +1,204 @@
+"""Statistics of data that come in blocks: each block gives a part, and parts merge, in any grouping, to the whole."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.data.checks import DataError
+from chainrule.data.standardizer import Standardizer
+
+_FLOAT64 = np.finfo(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The count, mean, deviation and range of each of n columns, without the rows.
+
+    ``merged`` gives the moments of two parts together, up to rounding in whatever order parts are merged. Sums are kept
+    in ``unit``, a power of two for each column, so that no square overflows or underflows.
+
+    Source: Chan, Golub & LeVeque, "Algorithms for computing the sample variance" (1983), equation 2.1.
+
+    >>> whole = Moments.of([[1.0], [3.0]]).merged(Moments.of([[5.0]]))
+    >>> whole.count, whole.mean.tolist(), whole.low.tolist(), whole.high.tolist()
+    (3, [3.0], [1.0], [5.0])
+    >>> round(float(whole.deviation[0]), 6)
+    1.632993
+    """
+
+    count: int
+    unit: NDArray[np.float64]
+    scaled_mean: NDArray[np.float64]
+    scaled_squares: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, columns: int) -> Self:
+        """The moments of no rows of so many columns."""
+        zero = np.zeros(columns)
+        return cls(0, np.full(columns, _FLOAT64.smallest_normal), zero, zero, zero + np.inf, zero - np.inf)
+
+    @classmethod
+    def of(cls, x: ArrayLike) -> Self:
+        """The moments of rows ``x`` [N, n], which must be finite."""
+        x = np.asarray(x, np.float64)
+        if x.ndim != 2:
+            raise ValueError(f"Moments.of: expected rows [N, n], got shape {list(x.shape)}")
+        if not len(x):
+            return cls.none(x.shape[1])
+        low, high = x.min(axis=0), x.max(axis=0)
+        unit = _unit(np.maximum(np.abs(low), np.abs(high)))
+        z = x / unit
+        mean = z.mean(axis=0)
+        z -= mean
+        # The mean is rounded; what is left of the sum corrects for it.
+        rest = z.sum(axis=0)
+        squares = np.einsum("ij,ij->j", z, z) - rest * rest / len(x)
+        return cls(len(x), unit, mean + rest / len(x), np.maximum(squares, 0.0), low, high)
+
+    def merged(self, other: "Moments") -> "Moments":
+        """The moments of the rows of both."""
+        if self.unit.shape != other.unit.shape:
+            raise ValueError(f"Moments.merged: {self.unit.size} columns here, {other.unit.size} there")
+        if not self.count or not other.count:
+            return self if self.count else other
+        count, unit = self.count + other.count, np.maximum(self.unit, other.unit)
+        mine, theirs = self.unit / unit, other.unit / unit
+        apart = other.scaled_mean * theirs - self.scaled_mean * mine
+        mean = self.scaled_mean * mine + apart * (other.count / count)
+        squares = self.scaled_squares * mine**2 + other.scaled_squares * theirs**2
+        squares += apart**2 * (self.count * (other.count / count))
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Moments(count, unit, mean, squares, low, high)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean of each column."""
+        return self.scaled_mean * self.unit
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """The standard deviation of each column, as of a whole population."""
+        return np.sqrt(self.scaled_squares / max(self.count, 1)) * self.unit
+
+    def standardizer(self) -> Standardizer:
+        """What :meth:`Standardizer.fit` gives for the rows, up to rounding; :class:`DataError` if there are none."""
+        if not self.count:
+            raise DataError("Moments.standardizer: there are no rows; expected at least one")
+        size = np.maximum(np.abs(self.low), np.abs(self.high))
+        scale = self.deviation
+        constant = (self.high / self.unit - self.low / self.unit) <= 4 * _FLOAT64.eps * size / self.unit
+        return Standardizer(self.mean, np.where(constant | (scale < _FLOAT64.smallest_normal), 1.0, scale))
+
+    def jointly(self) -> "Moments":
+        """The moments of all columns as one, such as those of an image's pixels.
+
+        >>> Moments.of([[0.0, 4.0]]).jointly().mean.tolist()
+        [2.0]
+        """
+        parts = [Moments(self.count, *(part[j : j + 1] for part in self._arrays())) for j in range(self.unit.size)]
+        return merged(parts)
+
+    def of_columns(self, columns: Any) -> "Moments":
+        """The moments of some of the columns: indices, or a slice."""
+        return Moments(self.count, *(part[columns] for part in self._arrays()))
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return self.unit, self.scaled_mean, self.scaled_squares, self.low, self.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists for JSON; floats are restored exactly."""
+        names = ("unit", "scaled_mean", "scaled_squares", "low", "high")
+        return {"count": self.count, **{name: a.tolist() for name, a in zip(names, self._arrays(), strict=True)}}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`."""
+        arrays = {name: np.asarray(value, np.float64) for name, value in state.items() if name != "count"}
+        return cls(count=int(state["count"]), **arrays)
+
+
+def merged(parts: Iterable[Moments]) -> Moments:
+    """The moments of all parts together, merged pairwise as a tree, whose rounding grows with its depth alone."""
+    level = list(parts)
+    while len(level) > 1:
+        pairs = [level[i].merged(level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+def _unit(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The power of two next to a size; dividing by it is exact."""
+    exponent = np.where(size > 0, np.frexp(size)[1] - 1.0, -1022.0)
+    return np.exp2(np.maximum(exponent, -1022.0))
+
+
+class Counts:
+    """How often each value occurs, for up to ``most`` different values; with more, only that there are more.
+
+    >>> counts = Counts(most=2)
+    >>> counts.add(["a", "b", "a"])
+    >>> counts.values, counts.is_over
+    ({'a': 2, 'b': 1}, False)
+    >>> counts.add(["c"])
+    >>> counts.values, counts.is_over
+    ({}, True)
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.values: dict[Any, int] = {}
+        self.is_over = False
+        """Whether there are more than ``most`` different values."""
+
+    def add(self, values: Iterable[Any], counts: Sequence[int] | None = None) -> None:
+        """Count values, each so many times, by default once."""
+        if self.is_over:
+            return
+        found = Counter(values) if counts is None else dict(zip(values, map(int, counts), strict=True))
+        for value, count in found.items():
+            if count:
+                self.values[value] = self.values.get(value, 0) + count
+        if len(self.values) > self.most:
+            self.values, self.is_over = {}, True
+
+    def merged(self, other: "Counts") -> "Counts":
+        """The counts of both."""
+        found = Counts(min(self.most, other.most))
+        found.is_over = self.is_over or other.is_over
+        for part in (self, other):
+            found.add(part.values, [*part.values.values()])
+        return found
+
+
+class Faults:
+    """Cells that cannot be used, such as missing ones: how many in each column, and where the first of each is.
+
+    >>> faults = Faults()
+    >>> faults.add("age", 2, "line 7")
+    >>> faults.merged(faults).counts, faults.merged(faults).first
+    ({'age': 4}, {'age': 'line 7'})
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.first: dict[str, str] = {}
+
+    def add(self, column: str, count: int, first: str) -> None:
+        """Note so many cells of a column, behind those that are known."""
+        if count:
+            self.counts[column] = self.counts.get(column, 0) + count
+            self.first.setdefault(column, first)
+
+    def merged(self, other: "Faults") -> "Faults":
+        """The faults of both, of which ``other`` are behind these."""
+        found = Faults()
+        for part in (self, other):
+            for column, count in part.counts.items():
+                found.add(column, count, part.first[column])
+        return found

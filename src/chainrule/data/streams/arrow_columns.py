@@ -1,0 +1,74 @@
+"""Columns of Arrow's record batches, as pyarrow gives them, without a copy where that is possible."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.optional import needed
+from chainrule.data.checks import DataError
+from chainrule.data.streams.blocks import Column, Content, Words
+from chainrule.data.table import missing_value
+
+
+@contextmanager
+def refuse_damaged(name: str, form: str) -> Iterator[None]:
+    """Turn what pyarrow raises for a damaged file into a :class:`DataError`."""
+    arrow = needed("pyarrow", f"{name}: reading {form}", "pip install pyarrow")
+    try:
+        yield
+    except DataError:
+        raise
+    except (arrow.ArrowException, OSError, ValueError, StopIteration) as error:
+        said = " ".join(str(error).split()) or "it ends too early"
+        raise DataError(f"{name}: not a readable {form} file: {said}") from error
+
+
+def content_of(file: str, batch: Any, start: int) -> Content:
+    """The columns of a record batch whose first row is row ``start`` of the file."""
+
+    def place(row: int) -> str:
+        return f"row {start + row}"
+
+    columns = {
+        name: column_of(file, name, column, place)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return Content(columns, place)
+
+
+def column_of(file: str, name: str, column: Any, place: Any) -> Column:
+    """One column as numbers or words; :class:`DataError` for a missing value and for other types."""
+    if column.null_count:
+        raise missing_value(file, name, place(column.is_null().to_pylist().index(True)))
+    arrow = needed("pyarrow", "Parquet", "pip install pyarrow")
+    kinds, of = arrow.types, column.type
+    if kinds.is_decimal(of):
+        return np.asarray(column.cast(arrow.float64()).to_numpy(zero_copy_only=False))
+    if kinds.is_integer(of) or kinds.is_floating(of):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    if kinds.is_boolean(of):
+        return np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.uint8)
+    inner = of.value_type if kinds.is_dictionary(of) else of
+    if kinds.is_string(inner) or kinds.is_large_string(inner):
+        coded = column if kinds.is_dictionary(of) else column.dictionary_encode()
+        return words_of(coded)
+    raise DataError(f"{file}: column {name!r} is of type {of}; turn it into numbers or text, or remove it")
+
+
+def words_of(coded: Any) -> Words:
+    """The words of a dictionary array, each once, whatever its dictionary repeats."""
+    codes = np.asarray(coded.indices.to_numpy(zero_copy_only=False)).astype(np.int64)
+    return distinct_words(codes, [str(word) for word in coded.dictionary.to_pylist()])
+
+
+def distinct_words(codes: np.ndarray[Any, Any], words: list[str]) -> Words:
+    """Number words that may occur several times by the first of their kind.
+
+    >>> distinct_words(np.array([0, 1, 2]), ["a", "b", "a"])
+    Words(codes=array([0, 1, 0]), words=('a', 'b'))
+    """
+    known: dict[str, int] = {}
+    numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int64)
+    return Words(numbers[codes] if len(numbers) else codes, tuple(known))

@@ -1,0 +1,121 @@
+"""What a file that is read in blocks gives: blocks, their content, and the interface of a source."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.checks import DataError
+
+
+class Words(NamedTuple):
+    """A column of text: row i has ``words[codes[i]]``. The words are distinct."""
+
+    codes: NDArray[Any]
+    words: tuple[str, ...]
+
+
+Column: TypeAlias = NDArray[Any] | Words
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of a source: ``rows`` of them from row ``start`` on.
+
+    ``group`` numbers the parts of a source that can be read in any order; blocks of one group are read fastest one
+    after the other. ``at`` is the source's own note of where the block is.
+    """
+
+    start: int
+    rows: int
+    group: int
+    at: Any
+
+
+class Content(NamedTuple):
+    """The columns of a block, by name, and where in the file a row of the block is.
+
+    ``matrix`` holds the columns ``matrix_names`` side by side, [N, n], if the file does.
+    """
+
+    columns: Mapping[str, Column]
+    place: Callable[[int], str]
+    matrix: NDArray[Any] | None = None
+    matrix_names: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """A file that is read in blocks."""
+
+    path: Path
+    names: tuple[str, ...]
+    """The columns, in the file's order."""
+    default_target: str
+    """The column that is the target unless another is named."""
+    shape: tuple[int, ...] | None
+    """The shape of a sample, if it is an image."""
+
+    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+        """Yield all blocks in order, counted from row 0, with their contents; ``texts`` are columns to read as text."""
+
+    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
+        """Read some columns of a block."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file's size and time of change were, to notice that it is another one now."""
+
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamp":
+        """The stamp of a file as it is now."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - the fields alone
+        except OSError as error:
+            raise DataError(f"{path}: the file cannot be read any more: {error.strerror}; restore it") from error
+        return cls(found.st_size, found.st_mtime_ns)
+
+    def check(self, path: Path) -> None:
+        """Raise :class:`DataError` if the file is another one now."""
+        now = Stamp.of(path)
+        if now != self:
+            raise DataError(
+                f"{path.name}: the file was changed while it was read ({self.size:,} bytes before, {now.size:,} now); "
+                "leave it alone during a training, and start again"
+            )
+
+
+def cells(columns: Mapping[str, Column]) -> int:
+    """The number of rows of a block's columns."""
+    first = next(iter(columns.values()))
+    return len(first.codes if isinstance(first, Words) else first)
+
+
+def rows_per_block(block_bytes: int, columns: int) -> int:
+    """How many rows of so many columns of float64 make a block of so many bytes, at least one.
+
+    >>> rows_per_block(1 << 20, 16)
+    8192
+    """
+    return max(1, block_bytes // (8 * max(columns, 1)))
+
+
+def spans(rows: int, most: int) -> Iterator[tuple[int, int]]:
+    """Divide so many rows into spans of at most ``most``, as start and length.
+
+    >>> [*spans(5, 2)]
+    [(0, 2), (2, 2), (4, 1)]
+    """
+    return ((start, min(most, rows - start)) for start in range(0, rows, most))
+
+
+def as_numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Real numbers as they are, booleans as 0 and 1; other dtypes are refused where the column is named."""
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values

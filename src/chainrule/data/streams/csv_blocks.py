@@ -1,0 +1,268 @@
+"""Text tables in blocks of whole rows, by the dialect rules of `csv_file`."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.checks import DataError
+from chainrule.data.csv_file import (
+    MISSING,
+    Row,
+    check_widths,
+    checked_names,
+    delimiter_of,
+    floats,
+    is_number,
+)
+from chainrule.data.encodings import not_utf8
+from chainrule.data.schema import Schema
+from chainrule.data.streams.arrow_columns import distinct_words, words_of
+from chainrule.data.streams.blocks import Block, Column, Content, Words
+from chainrule.data.table import missing_value
+
+_LONGEST = 64 << 20
+"""Bytes that one row may have."""
+_BOM = b"\xef\xbb\xbf"
+
+
+class CsvSource:
+    """A CSV or TSV file.
+
+    Whether its first row is a header is decided by the first block. A block without quotes is read by pyarrow, if that
+    is installed, and otherwise by Python's csv, to the same values.
+    """
+
+    shape: tuple[int, ...] | None = None
+
+    def __init__(self, path: Path, block_bytes: int, schema: Schema | None = None) -> None:
+        self.path = path
+        self._size = max(1 << 8, block_bytes // 4)  # a cell may take two bytes here, and takes eight as float64
+        self.delimiter = delimiter_of(path)
+        first = next(self._pieces(), None)
+        if first is None:
+            raise DataError(f"{path.name}: the file is empty")
+        rows = [*self._records(first[1], first[0][2])]
+        if not rows:
+            raise DataError(f"{path.name}: the file is empty")
+        self._width = len(rows[0][1])
+        check_widths(path.name, self._width, rows)
+        self._header = schema is not None and schema.is_header(rows[0][1])
+        self._header = self._header or _is_header(rows[0][1], [cells for _, cells in rows[1:]])
+        self.names = checked_names(path.name, rows[0]) if self._header else _numbered(self._width)
+        if len(set(self.names)) < self._width:
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise DataError(f"{path.name}: two columns are called {twice!r}; rename one")
+        self.default_target = self.names[-1]
+
+    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+        """Yield all blocks with their contents."""
+        start, numbers = 0, frozenset(self.names) - texts
+        for group, (at, raw) in enumerate(self._pieces()):
+            columns = self._columns(raw, at, self.names, numbers)
+            rows = len(_values(next(iter(columns.values()))))
+            if rows:
+                yield Block(start, rows, group, at), self._content(columns, at)
+            # A column that is text here is likely to be so in the next block.
+            numbers = frozenset(name for name in numbers if not rows or not isinstance(columns[name], Words))
+            start += rows
+        if not start:
+            raise DataError(f"{self.path.name}: has a header but no rows of data")
+
+    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
+        """Read some columns of a block."""
+        offset, length, _ = block.at
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            raw = file.read(length)
+        wanted = [name for name in self.names if name in columns]
+        return self._content(self._columns(raw, block.at, wanted, frozenset(wanted) - texts), block.at)
+
+    # Where the blocks are
+
+    def _pieces(self) -> Iterator[tuple[tuple[int, int, int], bytes]]:
+        """Yield the offset, the length and the first line of pieces of whole rows, and their bytes."""
+        with self.path.open("rb") as file:
+            offset, line, rest = 0, 1, b""
+            while chunk := file.read(self._size):
+                raw = rest + chunk
+                cut = self._cut(raw, line)
+                if not cut and len(raw) > _LONGEST:
+                    raise DataError(
+                        f"{self.path.name}: the row that starts on line {line} has more than {_LONGEST:,} bytes; "
+                        "check its quotes"
+                    )
+                raw, rest = raw[:cut], raw[cut:]
+                if raw:
+                    yield (offset, len(raw), line), raw
+                offset, line = offset + len(raw), line + _line_breaks(raw)
+            if rest:
+                yield (offset, len(rest), line), rest
+
+    def _cut(self, raw: bytes, line: int) -> int:
+        """How many bytes are whole rows, with what follows them unknown."""
+        if b'"' not in raw:
+            return (raw.rfind(b"\n") if b"\n" in raw else raw.rfind(b"\r", 0, -1)) + 1
+        ends = [0, 0]
+        lines, count = raw.splitlines(keepends=True), 0
+
+        def taken() -> Iterator[str]:
+            nonlocal count
+            for one in lines:
+                count += len(one)
+                yield one.decode("utf-8", "replace")
+
+        try:
+            for _ in self._reader(taken()):
+                ends.append(count)  # noqa: PERF401 - an error leaves those before it
+        except csv.Error:
+            if len(ends) == 2 and len(raw) > _LONGEST:
+                self._refuse_csv(line, "unexpected end of data")
+        return ends[-2]
+
+    # What is in them
+
+    def _content(self, columns: dict[str, Column], at: tuple[int, int, int]) -> Content:
+        def place(row: int) -> str:
+            offset, length, line = at
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                lines = [line for line, _ in self._below_header(self._records(file.read(length), line), at)]
+            return f"line {lines[row]}"
+
+        return Content(columns, place)
+
+    def _columns(
+        self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]
+    ) -> dict[str, Column]:
+        if b'"' not in raw and b"\0" not in raw:
+            found = self._by_arrow(raw, at, wanted, numbers)
+            if found is not None:
+                return found
+        rows = [*self._below_header(self._records(raw, at[2]), at)]
+        check_widths(self.path.name, self._width, rows)
+        columns: dict[str, Column] = {}
+        for name in wanted:
+            i = self.names.index(name)
+            columns[name] = self._column(name, Words(*_coded([cells[i] for _, cells in rows])), numbers, rows)
+        return columns
+
+    def _by_arrow(
+        self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]
+    ) -> dict[str, Column] | None:
+        """Read a block without quotes by pyarrow; None without pyarrow, and where it refuses the block."""
+        try:
+            arrow, reader = import_module("pyarrow"), import_module("pyarrow.csv")
+        except ImportError:
+            return None
+        text = arrow.dictionary(arrow.int32(), arrow.string())
+        skip = 1 if self._header and at[0] == 0 else 0
+        raw = raw.removeprefix(_BOM) if at[0] == 0 else raw
+        for some in (numbers, frozenset[str]()):
+            types = {name: arrow.float64() if name in some else text for name in self.names}
+            try:
+                found = reader.read_csv(
+                    arrow.py_buffer(raw),
+                    reader.ReadOptions(
+                        use_threads=False, block_size=len(raw) + 1, column_names=list(self.names), skip_rows=skip
+                    ),
+                    reader.ParseOptions(delimiter=self.delimiter, quote_char=False),
+                    reader.ConvertOptions(
+                        column_types=types, include_columns=list(wanted), null_values=[], true_values=[]
+                    ),
+                ).combine_chunks()
+            except (arrow.ArrowException, ValueError):
+                continue
+            if found.num_rows == 0:
+                return None
+            columns: dict[str, Column] = {}
+            for name, column in zip(wanted, found.columns, strict=True):
+                part = column.chunk(0)
+                if name in some:
+                    columns[name] = np.asarray(part.to_numpy(zero_copy_only=False))
+                else:
+                    codes, words = words_of(part)
+                    stripped = distinct_words(codes, [word.strip() for word in words])
+                    columns[name] = self._column(name, stripped, numbers, None, at)
+            return columns
+        return None
+
+    def _column(
+        self,
+        name: str,
+        column: Words,
+        numbers: frozenset[str],
+        rows: list[Row] | None = None,
+        at: tuple[int, int, int] | None = None,
+    ) -> Column:
+        """A column as numbers, if it may be numbers and is; DataError for a missing value."""
+        for code, word in enumerate(column.words):
+            if word.lower() in MISSING:
+                row = int(np.flatnonzero(column.codes == code)[0])
+                place = f"line {rows[row][0]}" if rows is not None else self._content({}, at or (0, 0, 1)).place(row)
+                raise missing_value(self.path.name, name, place)
+        values = floats(column.words) if name in numbers and column.words else None
+        return column if values is None else values[column.codes]
+
+    def _below_header(self, rows: Iterator[Row], at: tuple[int, int, int]) -> Iterator[Row]:
+        if self._header and at[0] == 0:
+            next(rows, None)
+        return rows
+
+    def _records(self, raw: bytes, line: int) -> Iterator[Row]:
+        """Yield the rows of a piece that starts on a line, each with its line; blank ones are left out."""
+        if b"\0" in raw:
+            raise DataError(f"{self.path.name}: contains zero bytes, so it is not a text file; save it as CSV in UTF-8")
+        try:
+            text = raw.removeprefix(_BOM).decode("utf-8")
+        except UnicodeDecodeError:
+            raise not_utf8(self.path) from None
+        reader, first = self._reader(io.StringIO(text, newline="")), line
+        try:
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if cells not in ([], [""]):
+                    yield line, cells
+                line = first + reader.line_num
+        except csv.Error as error:
+            self._refuse_csv(line, str(error))
+
+    def _reader(self, lines: Any) -> Any:
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
+
+    def _refuse_csv(self, line: int, why: str) -> None:
+        raise DataError(f"{self.path.name}: line {line} is not valid CSV ({why}); check its quotes")
+
+
+def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row is a header, by the rows of the first block (:func:`read_csv`)."""
+    if any(map(is_number, first)):
+        return False
+    columns = [*zip(*below, strict=True)]
+    if not columns or any(floats(column) is not None for column in columns):
+        return True
+    return not any(cell in column for cell, column in zip(first, columns, strict=True))
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"x{i}" for i in range(width))
+
+
+def _coded(cells: Sequence[str]) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
+    known: dict[str, int] = {}
+    codes = np.array([known.setdefault(cell, len(known)) for cell in cells], np.int64)
+    return codes, tuple(known)
+
+
+def _values(column: Column) -> np.ndarray[Any, Any]:
+    return column.codes if isinstance(column, Words) else column
+
+
+def _line_breaks(raw: bytes) -> int:
+    """The number of line breaks: LF, CR LF, or CR."""
+    breaks = raw.count(b"\n")
+    return breaks + raw.count(b"\r") - raw.count(b"\r\n") if b"\r" in raw else breaks

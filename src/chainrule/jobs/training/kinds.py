@@ -1,0 +1,101 @@
+"""The kinds of data that `chainrule train` trains on: how each is recognised, and the job that it makes.
+
+A kind is one entry of `KINDS`: its module is imported only when it is used, so that the command line starts fast.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from chainrule.data.streams import is_large
+from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.options import Options
+from chainrule.jobs.training.sections import Sections
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data, and the module `chainrule.jobs.training.<module>` that trains on it.
+
+    The module has `build(source, options) -> Job` and `files(source) -> list[Path]`, the files that it reads; the
+    module `<module>_report` beside it has `SECTIONS`, its part of the report.
+    """
+
+    name: str
+    """In a sentence: "a table"."""
+    module: str
+    options: frozenset[str]
+    """The options that mean something for it, besides `--seed`."""
+    fits: Callable[[str, Options], bool]
+
+    def _module(self) -> Any:
+        return import_module(f"chainrule.jobs.training.{self.module}")
+
+    def build(self, source: str, options: Options) -> Job:
+        """Read the data and create the job. Raises ValueError for an option that means nothing here."""
+        for option in options.given():
+            if option not in self.options | {"seed", "as_"}:
+                raise ValueError(
+                    f"{_flag(option)} means nothing for {self.name}; leave it out. What it takes: "
+                    + ", ".join(map(_flag, sorted(self.options)))
+                )
+        job: Job = self._module().build(source, options)
+        return job
+
+    def searched(self, job: Job, options: Options, say: Callable[[str], None]) -> Job:
+        """Return the job with the best of `options.search` settings; a kind that takes the option has a module for it,
+        `chainrule.jobs.search.<module>`.
+        """
+        found: Job = import_module(f"chainrule.jobs.search.{self.module}").searched(job, options, say)
+        return found
+
+    def files(self, source: str) -> list[Path]:
+        """Return the files that the data are read from: no output may overwrite one of them."""
+        found: list[Path] = self._module().files(source)
+        return found
+
+    def sections(self) -> Sections:
+        """Return the kind's part of the report."""
+        found: Sections = import_module(f"chainrule.jobs.training.{self.module}_report").SECTIONS
+        return found
+
+
+def _flag(option: str) -> str:
+    return f"--{option.strip('_').replace('_', '-')}"
+
+
+def _is_text(source: str, options: Options) -> bool:
+    from chainrule.data.corpus.read import is_table
+
+    if options.as_ is not None:
+        return options.as_ == "text"
+    path = Path(source)
+    return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
+
+
+_COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
+_WHOLE = frozenset({"missing", "unknown", "without", "encoding", "search"})
+
+
+def _is_streamed(source: str, options: Options) -> bool:
+    """Whether a table is read in blocks: as asked, or because it is large."""
+    return is_large(source) if options.stream is None else options.stream
+
+
+TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
+STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES, _is_streamed)
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _WHOLE, lambda source, options: True)  # noqa: ARG005
+AS = ("table", "text")
+"""What `--as` may say where the file's content would be taken for something else."""
+KINDS: Sequence[Kind] = (TEXT, STREAM, TABLE)
+"""The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
+
+
+def kind_of(source: str, options: Options) -> Kind:
+    """Return the kind of the data at a path, or of a named set. Raises ValueError for an unknown `--as`."""
+    if options.as_ not in (None, *AS):
+        raise ValueError(f"--as: expected {' or '.join(AS)}, got {options.as_!r}")
+    return next(kind for kind in KINDS if kind.fits(source, options))
