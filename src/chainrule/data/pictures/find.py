@@ -102,8 +102,8 @@ def _classes(folder: Path, folders: Sequence[Path], skipped: Skipped, least: int
     """Return the pictures of each class, whose folders are given; at `least` so many classes."""
     classes = {shown(inner.name): sorted(below(inner, skipped)) for inner in folders}
     if not any(classes.values()):
-        has = f"{len(folders)} folders without a PNG, JPEG or WebP file" if folders else "no folder in it"
-        raise DataError(f"{shown(folder)}: no pictures: there is {has}; expected {LAYOUT}")
+        has = f"none of its {len(folders)} folders has a PNG, JPEG or WebP file" if folders else "it has no folders"
+        raise DataError(f"{shown(folder)}: no pictures: {has}; expected {LAYOUT}")
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(
