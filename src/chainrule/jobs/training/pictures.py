@@ -61,6 +61,7 @@ class PictureJob(Job):
     measured = ("loss", "accuracy")
     directions = coordinates = 1
     schedule_by = "batch"
+    read = staticmethod(Pictures.read)
 
     def __init__(self, found: Found, recipe: PictureRecipe) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class PictureJob(Job):
         seed(recipe.seed)
         seen = survey(found.paths, found.name)
         asked = chosen_form(seen, recipe.size, recipe.fit)
-        self.pictures = Pictures.read(found.paths, asked, found.name)
+        self.pictures = self.read(found.paths, asked, found.name)
         self.form = self.pictures.form
         kept, held = self._split(recipe)
         self.scaling = Standardizer(*self.pictures.moments(kept))
