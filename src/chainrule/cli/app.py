@@ -70,9 +70,11 @@ def data_files(data: str | None) -> dict[str, Path]:
 
 
 def as_inputs(files: list[Path]) -> dict[str, Path]:
-    """Name the files that data are read from: the first, and its labels where they are apart."""
+    """Name the files that data are read from: the first, and its labels where they are apart; of many, each."""
+    if len(files) > 2:
+        return {f"the data ({path})": path for path in files}
     names = ("the data", "the data (its labels)")
-    return {names[k] if k < 2 else f"the data ({path})": path for k, path in enumerate(files)}
+    return dict(zip(names, files, strict=False))
 
 
 def target_files(target: str) -> dict[str, Path]:

@@ -22,8 +22,7 @@ def by_hand(change, x, draw, fill):
         row = np.clip(i + draw.down[b] - change.shift, 0, height - 1)
         column = np.clip(column + draw.across[b] - change.shift, 0, width - 1)
         near = [
-            abs(k - middle + 0.25) <= change.hole / 2
-            for k, middle in ((i, draw.hole_row[b]), (j, draw.hole_column[b]))
+            abs(k - middle + 0.25) <= change.hole / 2 for k, middle in ((i, draw.hole_row[b]), (j, draw.hole_column[b]))
         ]
         y[b, c, i, j] = fill[c] if change.hole and all(near) else x[b, c, row, column]
     return y

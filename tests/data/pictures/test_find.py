@@ -66,6 +66,7 @@ def test_classes_may_be_called_like_parts(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
+        (("1.png",), "no pictures: it has no folders, and 1 pictures are in no class's folder"),
         ((), "no pictures: it has no folders; expected a folder for each class"),
         (("a/x.txt", "b/y.txt"), "no pictures: none of its 2 folders has a PNG, JPEG or WebP file"),
         (("a/1.png", "a/2.png"), "one class only, 'a'; expected two or more"),
@@ -101,11 +102,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
 def test_names_that_are_no_text_are_written_as_escapes(tmp_path):
-    folder = os.fsencode(tmp_path / "p")
-    for name in (b"\xff", b"b"):
-        os.makedirs(os.path.join(folder, name))
-        for k in (b"1", b"2"):
-            open(os.path.join(folder, name, k + b".png"), "wb").close()
+    made(tmp_path / "p", *(f"{os.fsdecode(name)}/{k}.png" for name in (b"\xff", b"b") for k in range(2)))
     found = find(tmp_path / "p")
     assert found.class_names == ("b", "\\udcff")
     assert all(path.is_file() for path in found.paths)

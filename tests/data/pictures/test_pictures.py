@@ -73,10 +73,13 @@ def test_files_that_cannot_be_read_are_named(files, tmp_path):
     for k in range(25):
         files.append(tmp_path / f"bad{k}.png")
         files[-1].write_bytes(b"x")
-    broken = files[0].read_bytes()[:60]
-    (tmp_path / "cut.png").write_bytes(broken)
-    with pytest.raises(DataError, match=r"p: 25 of 36 files cannot be read as pictures: .*bad0.png is not .*and 5 more"):
+    (tmp_path / "cut.png").write_bytes(files[0].read_bytes()[:60])
+    with pytest.raises(
+        DataError, match=r"p: 25 of 36 files cannot be read as pictures: .*bad0.png is not .*and 5 more"
+    ):
         survey(files, "p")
+    with pytest.raises(DataError, match=r"p: 2 of 3 files .*bad0.png is not .*; .*cut.png"):
+        survey([files[1], tmp_path / "bad0.png", tmp_path / "cut.png"], "p")
     with pytest.raises(DataError, match=r"1 of 2 files cannot be read as pictures: .*cut.png"):
         Pictures.read([files[1], tmp_path / "cut.png"], Form(6, 5, 3), "p")
 

@@ -62,7 +62,7 @@ def test_a_job_says_what_it_makes_of_the_pictures(job):
         "bars: 24 pictures, 2 classes",
         "all of 8×8 pixels; as 8×8 RGB",
         "19 to train on, 5 held out; 0.0 MB in memory",
-        "in training, each is: mirrored, shifted by up to 1 pixel",
+        "in training, they are changed at random: mirrored, shifted by up to 1 pixel",
         "network: mlp, 82,562 parameters; 2 epochs of 4 steps",
     ]
     assert job.recipe.lr == 1e-3
@@ -158,7 +158,9 @@ def test_examples_are_spread_over_the_classes(folder, model):
 def test_a_class_that_the_network_does_not_know_is_refused(model, tmp_path):
     (tmp_path / "round").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "round" / "1.png")
-    with pytest.raises(DataError, match="there is the class 'round' at picture 1, which the network was not trained on"):
+    with pytest.raises(
+        DataError, match="there is the class 'round' at picture 1, which the network was not trained on"
+    ):
         read_predictor(model).examples(str(tmp_path), 1)
 
 
@@ -185,8 +187,7 @@ def test_a_changed_description_is_refused_or_predicts(folder, model, tmp_path):
             write_arrays(tmp_path / "m", arrays, texts | {"meta": json.dumps(changed)})
             try:
                 predictor = read_predictor(tmp_path / "m")
-            except ModelFileError as error:
-                assert str(tmp_path / "m") in str(error)
+            except ModelFileError:
                 refused += 1
                 continue
             assert predictor.lines()
@@ -196,7 +197,10 @@ def test_a_changed_description_is_refused_or_predicts(folder, model, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"head.bias": np.zeros(3, np.float32)}, r"array head.bias: expected float32 \[2\], as form, classes and recipe"),
+        (
+            {"head.bias": np.zeros(3, np.float32)},
+            r"array head.bias: expected float32 \[2\], as form, classes and recipe",
+        ),
         ({"body.1.weight": np.zeros((3, 256), np.float32)}, r"array body.1.weight: expected float32 \[192, 256\]"),
         ({"head.bias": np.zeros(2)}, "array head.bias: expected float32"),
         ({"head.weight": np.full((128, 2), np.nan, np.float32)}, "array head.weight: expected finite numbers"),
@@ -277,7 +281,7 @@ def test_a_given_held_out_part_needs_no_share(tmp_path):
         (tmp_path / name).mkdir(parents=True)
         Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
     assert len(build(str(tmp_path), Options(model="mlp")).held_out) == 1
-    with pytest.raises(ValueError, match="--held-out: .* has a held-out part of its own"):
+    with pytest.raises(ValueError, match=r"--held-out: .* has a held-out part of its own"):
         build(str(tmp_path), Options(held_out=0.3))
 
 
@@ -287,6 +291,9 @@ def test_what_are_pictures(folder, tmp_path):
     (tmp_path / "part-0.parquet").write_bytes(b"x")
     assert not fits(str(tmp_path), Options())
     assert kind_of("iris", Options()).name == "a table"
+    one = str(folder / "lying" / "0.png")
+    with pytest.raises(DataError, match=r"0.png: is a file; expected a folder for each class"):
+        kind_of(one, Options()).build(one, Options())
     (tmp_path / "t.csv").write_text(f"file,kind\n{folder}/lying/0.png,a\n{folder}/lying/1.png,b\n")
     assert kind_of(str(tmp_path / "t.csv"), Options()).name == "pictures"
     assert picture_size("48x64") == (48, 64)
