@@ -78,12 +78,13 @@ def _is_text(source: str, options: Options) -> bool:
 def _are_pictures(source: str, options: Options) -> bool:
     """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
     path = Path(source)
-    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
+    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in _MAY_BE_PICTURES)
     if options.as_ is not None or not is_possible:
         return options.as_ == "pictures"
     return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
 
 
+_MAY_BE_PICTURES = frozenset({".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".webp"})
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
 _OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
 _READING = frozenset({"missing", "unknown", "without", "encoding"})
