@@ -53,7 +53,8 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
     as_: Annotated[
-        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+        str | None,
+        typer.Option("--as", help="Read the file as a table, a text or a series (default: by its name and content)."),
     ] = None,
     tokens: Annotated[
         str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
@@ -64,6 +65,10 @@ def train(
     heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
     width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
     context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column with a series' times; makes the table a series.")] = None,
+    window: Annotated[int | None, typer.Option(help="How many rows of a series a forecast is made from.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="How many rows of a series are forecast.")] = None,
+    model: Annotated[str | None, typer.Option(help="For a series: gru or conv (default: gru).")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
     from chainrule.distributed import launched
@@ -75,7 +80,7 @@ def train(
 
     check_lang(lang)
     common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
-    options = Options(*common, as_, tokens, layers, heads, width, context)
+    options = Options(*common, as_, tokens, layers, heads, width, context, time, window, horizon, model)
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))

@@ -67,12 +67,21 @@ def _is_text(source: str, options: Options) -> bool:
     return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
 
 
+def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
+    """Whether the rows are said to be moments of time: a table alone does not say so."""
+    told = options.time is not None or options.window is not None or options.horizon is not None
+    return options.as_ == "series" or (options.as_ is None and told)
+
+
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
 TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
 TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
-AS = ("table", "text")
+SERIES = Kind(
+    "a series", "series", _COMMON | {"target", "hidden", "dropout", "time", "window", "horizon", "model"}, _is_series
+)
+AS = ("table", "text", "series")
 """What `--as` may say where the file's content would be taken for something else."""
-KINDS: Sequence[Kind] = (TEXT, TABLE)
+KINDS: Sequence[Kind] = (SERIES, TEXT, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 

@@ -23,6 +23,10 @@ class Options:
     heads: int | None = None
     width: int | None = None
     context: int | None = None
+    time: str | None = None
+    window: int | None = None
+    horizon: int | None = None
+    model: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""

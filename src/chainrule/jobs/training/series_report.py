@@ -1,0 +1,3 @@
+"""x"""
+
+SECTIONS = None
