@@ -83,7 +83,7 @@ class LanguageJob(Job):
     @property
     def predicted(self) -> int:
         """How many held-out tokens are predicted."""
-        return len(self.evaluated) * (self.recipe.context - self.evaluated.ignored)
+        return len(self.evaluated) * (self.evaluated.length - self.evaluated.ignored)
 
     def _optimizer(self) -> tuple[optim.AdamW, Any]:
         """Only matrices decay: biases and the scales of normalisations are few and have nothing to forget."""
