@@ -124,7 +124,7 @@ ROWS = "".join(f"{i},{i}.5\n" for i in range(5))
         ("a,b\n1,2\n,4\n", None, "missing value in column 'a' at line 3"),
         ("a,b\n1,NA\n3,4\n", None, "missing value in column 'b' at line 2"),
         ('a,b\n"x\ny",1\n?,2\nx,3\n', None, "missing value in column 'a' at line 4"),
-        (f"a,b\n{ROWS}1,nan\n", None, r"column 'b' is not finite \(nan\) at line 7"),
+        (f"a,b\n{ROWS}1,nan\n", None, "missing value in column 'b' at line 7"),
         (f"a,b\n{ROWS}1e999,1\n", None, r"column 'a' is not finite \(inf\) at line 7"),
         (f"a,b\n{ROWS}12a,1\n", None, "column 'a' contains numbers, but also '12a' at line 7"),
         ("a;b\n1,5;2\n3;4\n", None, "also '1,5' at line 2; write 1.5"),
@@ -136,7 +136,6 @@ ROWS = "".join(f"{i},{i}.5\n" for i in range(5))
         ('a,b\n1,2\n"3,4\n', None, "line 3 is not valid CSV"),
         ('a,b\n1,2\n"3"x,4\n', None, "line 3 is not valid CSV"),
         ("a,b\n1,é\n".encode("latin-1"), None, "byte 0xe9 in line 2 is not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), None, "byte 0xff in line 1 is not UTF-8"),
         (b"a,b\n1,2\0\n", None, "zero bytes"),
         (
             "id,y\n" + "".join(f"n{i},{i}\n" for i in range(30)),

@@ -55,7 +55,7 @@ def test_a_target_that_cannot_be_read_is_not_looked_at_for_a_prediction(path):
         ("shape,kind\no,a\nx,b\n", "no column 'size'"),
         ("size,shape,note\n1,o,1\n2,x,2\n", "'note' is not one of them"),
         ("size,form\n1,o\n2,x\n", "no column 'shape'; 'form' is not one of them"),
-        ("size,shape\n1,o\n2,z\n", "'z' at line 3.*not trained on; expected one of 'o', 'x'"),
+        ("size,shape\n1,o\n2,z\n", "'z' at line 3.*not trained on it; expected one of 'o', 'x'"),
         ("size,shape\nbig,o\nsmall,x\n", "'size' is text .'big' at line 2.*trained on numbers"),
     ],
 )

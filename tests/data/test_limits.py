@@ -49,8 +49,8 @@ def test_an_archive_that_unpacks_to_much_more_is_refused(tmp_path, memory):
 
 def test_text_that_identifies_rows_becomes_no_features(tmp_path, memory):
     path = tmp_path / "d.csv"
-    rows = "".join(f"w{i // 2},v{i // 2},{i}\n" for i in range(12_000))
-    path.write_text(f"a,b,y\n{rows}")
+    rows = "".join(",".join(f"{c}{i // 5}" for c in "abcde") + f",{i}\n" for i in range(12_000))
+    path.write_text(f"a,b,c,d,e,y\n{rows}")
     with pytest.raises(DataError, match=r"12,000 categories in 12,000 rows, .* at most 100,000,000 are allowed"):
         load(path)
 

@@ -20,6 +20,9 @@ from chainrule.core.errors import CaptureError
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 TARGET = "The data's target column (default: the trained model's own, else the last); with --loss, the loss's target."
+UNKNOWN = "A category that the training did not have: error (default) or ignore."
+UNKNOWN_NOW = "A category that the training did not have: error or ignore (default: what train was told)."
+ENCODING = "A text file's encoding, such as cp949 (default: recognised)."
 TASK = "How to treat the target: auto, classification or regression."
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ import typer
 
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
-from chainrule.cli.app import INTERRUPTED, NO, TASK, as_inputs, command, console, warn
+from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -30,6 +30,15 @@ def train(
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
     task: Annotated[str | None, typer.Option(help=TASK)] = None,
+    missing: Annotated[
+        str | None, typer.Option(help="A table's missing values: error (default), mean, median, drop or indicator.")
+    ] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN)] = None,
+    without: Annotated[str | None, typer.Option(help="A table's columns to leave out, separated by commas.")] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    search: Annotated[
+        int | None, typer.Option(help="Try so many settings of what the options leave open, and take the best.")
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
     ] = None,
@@ -41,8 +50,13 @@ def train(
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
     ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
@@ -71,16 +85,19 @@ def train(
     model: Annotated[str | None, typer.Option(help="For a series: gru or conv (default: gru).")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
+    said = locals()  # the options by name, as `Options` has them
+    from dataclasses import fields
+
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.kinds import kind_of
     from chainrule.jobs.training.options import Options
     from chainrule.jobs.training.report import write_report
     from chainrule.present.texts import check_lang
+    from chainrule.train.throughput import described
 
     check_lang(lang)
-    common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
-    options = Options(*common, as_, tokens, layers, heads, width, context, time, window, horizon, model)
+    options = Options(**{field.name: said[field.name] for field in fields(Options)})
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))
@@ -95,10 +112,14 @@ def train(
                 "use --checkpoint-every",
                 style="yellow",
             )
+        if search is not None:
+            _check_search(parallel, resume)
         job = kind.build(data, options)
-        job.say = console.print
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
+        if search is not None:
+            job = kind.searched(job, options, console.print)
+        job.say = console.print
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
@@ -106,6 +127,8 @@ def train(
         history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
             console.print(f"steps: {history.compiled}", style="dim")
+            if flow := described(history.last):
+                console.print(flow, style="dim")
             _say_what_was_seen(watch)
             score = job.score()
             job.save(out, score)
@@ -114,6 +137,13 @@ def train(
             write_report(report, job, *shown)
             console.print(str(score), style="bold")
             console.print(f"model: {out}\nreport: {report}")
+
+
+def _check_search(parallel: "Alone", resume: Path | None) -> None:
+    if parallel.size > 1:
+        raise ValueError("--search starts processes of its own; leave out mpiexec")
+    if resume is not None:
+        raise ValueError("--resume continues a training whose settings are found; give them instead of --search")
 
 
 def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Path], resume: Path | None) -> None:
@@ -168,6 +198,15 @@ def _derivation(job: "Job", lang: str) -> "Derivation":
     return explain(job.model.eval(), x, loss=job.loss, target=y, lang=lang, level="brief")
 
 
+def _without_option(words: list[str], option: str) -> list[str]:
+    """Return a command line without an option and its value, however they are written."""
+    left = [word for word in words if not word.startswith(f"{option}=")]
+    while option in left:
+        at = left.index(option)
+        del left[at : at + 2]
+    return left
+
+
 def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
     """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
     from chainrule.jobs.training.job import JobCheckpoint
@@ -189,11 +228,14 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
         except ModelFileError as error:
             warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
             raise typer.Exit(INTERRUPTED) from None
-        again = [word for word in sys.argv[1:] if not word.startswith("--resume=")]
-        if "--resume" in again:
-            at = again.index("--resume")
-            del again[at : at + 2]
+        again = _without_option(sys.argv[1:], "--resume")
+        if job.settled:
+            again = _without_option(again, "--search")
+            for name, value in job.settled.items():
+                option = f"--{name.replace('_', '-')}"
+                again = [*_without_option(again, option), option, value]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None

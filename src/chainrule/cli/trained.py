@@ -2,20 +2,27 @@
 
 import io
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chainrule.base.files import check_output, write_text
-from chainrule.cli.app import command, console, data_files
+from chainrule.base.files import check_output, write_parts
+from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
 
 
 @command("chainrule predict model.safetensors digits")
 def predict(
     model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
-    data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
+    data: Annotated[
+        str,
+        typer.Argument(help="The data to predict for: a file, files by a pattern, or a set's name."),
+    ],
     out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
@@ -24,15 +31,54 @@ def predict(
 
     if out is not None:
         check_output(out, {"the model": model} | data_files(data))
-    header, found = read_predictor(model).table(data)
-    rows = [*found]
+    predictor = read_predictor(model)
+    predictor.choose(**{k: v for k, v in (("unknown", unknown), ("encoding", encoding)) if v is not None})
+    header, found = predictor.table(data)
     if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(found)
         return
+    written = _Written(header, found)
+    write_parts(out, written)
+    console.print(f"{written.count} predictions: {out}")
+
+
+class _Written:
+    """The text of a CSV file, in parts; `count` is how many rows have been given so far."""
+
+    def __init__(self, header: list[str], rows: Iterable[list[str]]) -> None:
+        self.header, self.rows, self.count = header, rows, 0
+
+    def __iter__(self) -> Iterator[str]:
+        yield _text([self.header])
+        rows = iter(self.rows)
+        while some := [*islice(rows, 1000)]:
+            self.count += len(some)
+            yield _text(some)
+
+
+def _text(rows: Iterable[list[str]]) -> str:
+    import csv
+
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([header, *rows])
-    write_text(out, text.getvalue())
-    console.print(f"{len(rows)} predictions: {out}")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+@command("chainrule export model.safetensors -o model.onnx --data new.csv")
+def export(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a table.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
+    data: Annotated[
+        str | None, typer.Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
+    ] = None,
+) -> None:
+    """Write a trained network as an ONNX file, and check that it predicts the same."""
+    from chainrule.jobs.export.export import export as to_file
+
+    check_output(out, {"the model": model} | data_files(data))
+    console.print(f"{to_file(model, out, data)}\nmodel: {out}")
 
 
 @command("chainrule info model.safetensors")

@@ -6,8 +6,10 @@ iterates over either in batches.
 
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
+from chainrule.data.imputer import Imputer
 from chainrule.data.loader import DataLoader
 from chainrule.data.named import load, load_as, load_features
+from chainrule.data.reading import Reading
 from chainrule.data.sampler import StratifiedSampler, WeightedSampler
 from chainrule.data.schema import Feature, Schema
 from chainrule.data.standardizer import Standardizer
@@ -23,8 +25,10 @@ __all__ = [
     "DataLoader",
     "Faults",
     "Feature",
+    "Imputer",
     "IterableDataset",
     "Moments",
+    "Reading",
     "Schema",
     "Standardizer",
     "StratifiedSampler",

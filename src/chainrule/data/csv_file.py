@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,32 +13,39 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data import encodings, faults
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import Data
+from chainrule.data.faults import Fault
+from chainrule.data.reading import PLAIN, Reading
 from chainrule.data.schema import Schema
-from chainrule.data.table import Table, missing_value
+from chainrule.data.table import Table
 from chainrule.data.target import Column
 
 Row: TypeAlias = tuple[int, list[str]]  # the line it starts on, and its cells
 
 DELIMITERS = ",;\t"
-MISSING = frozenset({"", "?", "na", "n/a", "null"})  # in lower case
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})  # in lower case
 _SAMPLE = 50  # rows used to detect the delimiter
 _PIECE = 2000  # rows held as text at one time
+RAGGED = "every row needs the same number, and text that contains the delimiter needs quotes"
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def read_csv(path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
-    r"""Read a table of N rows from a UTF-8 text file; :meth:`Table.to_data` says how it is encoded.
+def read_csv(
+    path: str | Path, target: str | int | None = None, task: str = "auto", reading: Reading | None = None
+) -> Data:
+    r"""Read a table of N rows from a text file; :meth:`Table.to_data` says how it is encoded.
 
-    The delimiter is whichever of comma, semicolon and tab divides the rows most evenly. The first row is a header if
-    none of its cells is a number and at least one is the top of a column of numbers; if every column is text, it is a
-    header if none of its cells occurs again below. Without a header the columns are called x0, x1, …. Blank lines and
-    spaces around cells are ignored. ``target`` is a column's name or index (default: last).
+    UTF-8, UTF-16 and Korean CP949 are recognised; ``reading`` may name another encoding. The delimiter is whichever of
+    comma, semicolon and tab divides the rows most evenly. The first row is a header if none of its cells is a number
+    and at least one is the top of a column of numbers; if every column is text, it is a header if none of its cells
+    occurs again below. Without a header the columns are called x0, x1, …. Blank lines and spaces around cells are
+    ignored. ``target`` is a column's name or index (default: last). Cells that are empty, ?, NA, N/A, NaN or null are
+    holes, and ``reading`` says what becomes of them.
 
-    Raises :class:`DataError` that names the column and the line for a missing value (empty, ?, NA, N/A, null), text in
-    a column of numbers, and a number that is not finite; and that names the line for a row of the wrong length and for
-    unreadable text.
+    Raises :class:`DataError` that lists the lines and columns of holes that are not to be filled, of text in a column
+    of numbers, of numbers that are not finite and of rows of the wrong length; and for unreadable text.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -46,10 +54,22 @@ def read_csv(path: str | Path, target: str | int | None = None, task: str = "aut
     ...     read_csv(path, target="xor")
     Data(xor.csv: 4 samples, 2 features, classification, 2 classes)
     """
-    return csv_table(path).to_data(target, task)
+    reading = reading or PLAIN
+    return csv_table(path, encoding=reading.encoding).to_data(target, task, reading)
 
 
-def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool = True) -> Table:
+@dataclass(frozen=True)
+class _Source:
+    """A file and how its bytes become cells."""
+
+    path: Path
+    encoding: str
+    delimiter: str = ","
+
+
+def csv_table(
+    path: str | Path, schema: Schema | None = None, with_target: bool = True, encoding: str | None = None
+) -> Table:
     """Read the columns of such a file, as described at :func:`read_csv`.
 
     With a ``schema``, these are the columns that a network was trained on, with or without its target; a column that
@@ -60,50 +80,91 @@ def csv_table(path: str | Path, schema: Schema | None = None, with_target: bool 
     (and three times that while the features are put together into a data set). Columns of text take a second pass.
     """
     path = Path(path)
-    delimiter = delimiter_of(path)
-    first, lines, numbers = _numbers(path, delimiter)
-    if len(first[1]) == 1 and schema is None:
+    source = _Source(path, encodings.encoding_of(path, encoding))
+    source = _Source(path, source.encoding, delimiter_of(path, source.encoding))
+    read = _numbers(source)
+    width, numbers, lines = len(read.first[1]), read.columns, read.lines
+    if width == 1 and schema is None:
         raise DataError(f"{path.name}: one column only; expected columns divided by comma, semicolon or tab")
-    texts = _texts(path, delimiter, [i for i, column in enumerate(numbers) if column is None])
-    has_header = _is_header(first[1], numbers, texts, len(lines)) or (schema is not None and schema.is_header(first[1]))
+    texts = _texts(source, width, [i for i, column in enumerate(numbers) if column is None])
+    has_header = _is_header(read.first[1], numbers, texts, len(lines))
+    has_header |= schema is not None and schema.is_header(read.first[1])
     if not has_header:
-        lines = np.concatenate([[first[0]], lines])
-        numbers = [_with_first(column, cell) for column, cell in zip(numbers, first[1], strict=True)]
-        texts = _texts(path, delimiter, [i for i, column in enumerate(numbers) if column is None], texts)
-    names = checked_names(path.name, first) if has_header else tuple(f"x{i}" for i in range(len(first[1])))
-    if len(lines) == 0:
+        lines = np.concatenate([[read.first[0]], lines])
+        numbers = [_with_first(column, cell) for column, cell in zip(numbers, read.first[1], strict=True)]
+        texts = _texts(source, width, [i for i, column in enumerate(numbers) if column is None], texts)
+    names = checked_names(path.name, read.first) if has_header else tuple(f"x{i}" for i in range(width))
+    if len(lines) == 0 and not read.ragged:
         raise DataError(f"{path.name}: has a header but no rows of data")
 
     def place(row: int) -> str:
         return f"line {lines[row]}"
 
-    chosen = [*range(len(names))]
+    chosen = [*range(width)]
     if schema is not None:
         schema.check_columns(path.name, names, with_target)
         chosen = [i for i in chosen if names[i] in schema.columns or (with_target and names[i] == schema.target)]
         numbers = [None if schema.is_text(name) else column for name, column in zip(names, numbers, strict=True)]
-        texts = _texts(path, delimiter, [i for i in chosen if numbers[i] is None], texts)
-
-    def column_at(i: int) -> Column:
+        texts = _texts(source, width, [i for i in chosen if numbers[i] is None], texts)
+    found = [read.ragged_fault(shift=not has_header)]
+    columns: list[Column] = []
+    for i in chosen:
         known = numbers[i]
-        is_text = schema is not None and schema.is_text(names[i])
-        return _text_column(path.name, names[i], texts[i][has_header:], place, is_text) if known is None else known
+        if known is None:
+            is_text = schema is not None and schema.is_text(names[i])
+            column, odd = _text_column(names[i], texts[i][has_header:], place, is_text)
+        else:
+            column, odd = known, faults.infinite(names[i], known, place)
+        columns.append(column)
+        found.append(odd)
+    said = encodings.said(source.encoding)
+    notes = () if said is None else (said,)
+    return Table(path.name, tuple(names[i] for i in chosen), tuple(columns), place, tuple(found), notes)
 
-    return Table(path.name, tuple(names[i] for i in chosen), tuple(map(column_at, chosen)), place)
+
+@dataclass
+class _Read:
+    """The first row, the line numbers of the rows below it, and their columns of numbers, with None for text.
+
+    ``ragged`` has the rows of another length, which are in no column: how many rows are before each, its line and its
+    number of cells.
+    """
+
+    first: Row
+    lines: NDArray[np.int64]
+    columns: list[NDArray[np.float64] | None]
+    ragged: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def ragged_fault(self, shift: bool) -> Fault:
+        """The rows of another length, as faults; ``shift`` if the first row is no header."""
+        width = len(self.first[1])
+        return faults.in_rows(
+            np.array([before + shift for before, _, _ in self.ragged], np.int64),
+            [f"line {line}" for _, line, _ in self.ragged],
+            [_ragged_said(cells, width) for _, _, cells in self.ragged],
+            RAGGED,
+            "rows of another length",
+        )
 
 
-def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[NDArray[np.float64] | None]]:
-    """The first row, the line numbers of the rows below it, and their columns of numbers, with None for text."""
-    rows = _rows(path, delimiter)
+def _numbers(source: _Source) -> _Read:
+    rows = _rows(source)
     first = next(rows, None)
     if first is None:
-        raise DataError(f"{path.name}: the file is empty")
+        raise DataError(f"{source.path.name}: the file is empty")
     lines: list[NDArray[np.int64]] = []
     pieces: list[list[NDArray[np.float64]] | None] = [[] for _ in first[1]]
+    ragged: list[tuple[int, int, int]] = []
+    count = 0
     while piece := list(islice(rows, _PIECE)):
-        check_widths(path.name, len(first[1]), piece)
-        lines.append(np.array([line for line, _ in piece], np.int64))
-        for i, cells in enumerate(zip(*(cells for _, cells in piece), strict=True)):
+        good = [row for row in piece if len(row[1]) == len(first[1])]
+        if len(good) < len(piece):
+            ragged += _ragged(piece, len(first[1]), count)
+            if not good:
+                continue
+        count += len(good)
+        lines.append(np.array([line for line, _ in good], np.int64))
+        for i, cells in enumerate(zip(*(cells for _, cells in good), strict=True)):
             known = pieces[i]
             values = None if known is None else floats(cells)
             if known is None or values is None:
@@ -114,26 +175,40 @@ def _numbers(path: Path, delimiter: str) -> tuple[Row, NDArray[np.int64], list[N
     for i, known in enumerate(pieces):
         columns.append(None if known is None else np.concatenate([np.empty(0), *known]))
         pieces[i] = None  # only one column at a time exists twice
-    return first, np.concatenate([np.empty(0, np.int64), *lines]), columns
+    return _Read(first, np.concatenate([np.empty(0, np.int64), *lines]), columns, ragged)
+
+
+def _ragged(piece: Sequence[Row], width: int, count: int) -> Iterator[tuple[int, int, int]]:
+    """The rows of another length: how many good rows come before each, its line and its number of cells."""
+    for line, cells in piece:
+        if len(cells) == width:
+            count += 1
+        else:
+            yield count, line, len(cells)
 
 
 def _texts(
-    path: Path, delimiter: str, wanted: Sequence[int], known: Mapping[int, list[str]] | None = None
+    source: _Source, width: int, wanted: Sequence[int], known: Mapping[int, list[str]] | None = None
 ) -> dict[int, list[str]]:
-    """The cells of some columns, including the first row's; equal cells share one string in memory."""
+    """The cells of some columns, including the first row's; equal cells share one string in memory.
+
+    Rows of another ``width`` are passed over.
+    """
     texts = dict(known or {})
     new = [i for i in wanted if i not in texts]
     if new:
         texts |= {i: [] for i in new}
-        for _, cells in _rows(path, delimiter):
-            for i in new:
-                texts[i].append(sys.intern(cells[i]))
+        for _, cells in _rows(source):
+            if len(cells) == width:
+                for i in new:
+                    texts[i].append(sys.intern(cells[i]))
     return texts
 
 
-def _rows(path: Path, delimiter: str) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(_checked(file, path.name), delimiter=delimiter, skipinitialspace=True, strict=True)
+def _rows(source: _Source) -> Iterator[Row]:
+    name = source.path.name
+    with source.path.open(encoding=source.encoding, newline="") as file:
+        reader = csv.reader(_checked(file, name), delimiter=source.delimiter, skipinitialspace=True, strict=True)
         line = 1
         try:
             for row in reader:
@@ -142,9 +217,9 @@ def _rows(path: Path, delimiter: str) -> Iterator[Row]:
                     yield line, cells
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise DataError(f"{path.name}: line {line} is not valid CSV ({error}); check its quotes") from error
-        except UnicodeDecodeError as error:
-            raise not_utf8(path) from error
+            raise DataError(f"{name}: line {line} is not valid CSV ({error}); check its quotes") from error
+        except UnicodeDecodeError as error:  # of a file whose encoding was not asked for
+            raise encodings.not_utf8(source.path) from error
 
 
 def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
@@ -154,20 +229,7 @@ def _checked(lines: Iterable[str], file: str) -> Iterator[str]:
         yield line
 
 
-def not_utf8(path: Path) -> DataError:
-    """The error for the first byte that is not UTF-8, where a line break is never part of another character."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return DataError(
-                    f"{path.name}: byte {line[error.start]:#04x} in line {number} is not UTF-8; save the file as UTF-8"
-                )
-    return DataError(f"{path.name}: is not UTF-8; save the file as UTF-8")
-
-
-def delimiter_of(path: Path) -> str:
+def delimiter_of(path: Path, encoding: str = "utf-8-sig") -> str:
     """The delimiter that divides the first rows most evenly."""
 
     def fit(delimiter: str) -> tuple[float, float, int]:
@@ -175,7 +237,8 @@ def delimiter_of(path: Path) -> str:
         columns.
         """
         try:
-            sample = [cells for _, cells in islice(_rows(path, delimiter), _SAMPLE)]
+            rows = _rows(_Source(path, encoding, delimiter))
+            sample = [cells for _, cells in islice(rows, _SAMPLE)]
         except DataError:
             sample = []
         if not sample:
@@ -192,10 +255,11 @@ def check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
     """Raise :class:`DataError` for a row that does not have so many cells."""
     for line, cells in rows:
         if len(cells) != width:
-            raise DataError(
-                f"{file}: line {line} has {len(cells)} cells, the first row has {width}; "
-                "every row needs the same number, and text that contains the delimiter needs quotes"
-            )
+            raise DataError(f"{file}: line {line} {_ragged_said(len(cells), width)}; {RAGGED}")
+
+
+def _ragged_said(cells: int, width: int) -> str:
+    return f"has {cells} cells, the first row has {width}"
 
 
 def _is_header(
@@ -203,9 +267,9 @@ def _is_header(
 ) -> bool:
     if any(map(is_number, first)):
         return False
-    if rows_below == 0 or any(column is not None for column in numbers):
+    if rows_below == 0 or any(column is not None and not np.isnan(column).all() for column in numbers):
         return True
-    return not any(cell in texts[i][1:] for i, cell in enumerate(first))
+    return not any(cell in texts[i][1:] for i, cell in enumerate(first) if i in texts)
 
 
 def checked_names(file: str, header: Row) -> tuple[str, ...]:
@@ -220,34 +284,42 @@ def checked_names(file: str, header: Row) -> tuple[str, ...]:
 
 
 def floats(cells: Sequence[str]) -> NDArray[np.float64] | None:
-    """The cells as numbers, or None if one is not a number."""
+    """The cells as numbers, with NaN for holes, or None if one is text."""
     try:
         values = np.array(list(map(float, cells)))
     except ValueError:
-        return None
+        try:
+            values = np.array([np.nan if cell.lower() in MISSING else float(cell) for cell in cells])
+        except ValueError:
+            return None
     # Python would read 1_000 as a number.
     return None if "_" in "".join(cells) else values
 
 
 def _with_first(column: NDArray[np.float64] | None, cell: str) -> NDArray[np.float64] | None:
     """A column including the first row's cell, if that row is not a header."""
-    return None if column is None or not is_number(cell) else np.concatenate([[float(cell)], column])
+    first = floats([cell])
+    return None if column is None or first is None else np.concatenate([first, column])
 
 
-def _text_column(file: str, name: str, cells: Sequence[str], place: Callable[[int], str], is_text: bool) -> Column:
-    """The text of a column that does not contain numbers only; never a mixture, unless it is known to be text."""
-    for row, cell in enumerate(cells):
-        if cell.lower() in MISSING:
-            raise missing_value(file, name, place(row))
-    if is_text:
-        return cells
-    words = [row for row, cell in enumerate(cells) if not is_number(cell)]
+def _text_column(name: str, cells: Sequence[str], place: Callable[[int], str], is_text: bool) -> tuple[Column, Fault]:
+    """The text of a column that does not contain numbers only, and what is wrong with it.
+
+    It is never a mixture, unless it is known to be text.
+    """
+    column = [None if cell.lower() in MISSING else cell for cell in cells]
+    filled = [row for row, cell in enumerate(column) if cell is not None]
+    words = [] if is_text else [row for row in filled if not is_number(cells[row])]
     commas = all(DECIMAL_COMMA.fullmatch(cells[row]) for row in words)
-    if commas or len(words) < len(cells) / 2:
-        advice = "write 1.5, not 1,5" if commas else "correct it, or make every cell text"
-        odd, where = cells[words[0]], place(words[0])
-        raise DataError(f"{file}: column {name!r} contains numbers, but also {odd!r} at {where}; {advice}")
-    return cells
+    odd = np.array(words if commas or len(words) < len(filled) / 2 else [], np.int64)
+    return column, faults.in_cells(
+        name,
+        odd,
+        place,
+        lambda row: f"column {name!r} contains numbers, but also {cells[row]!r}",
+        "write 1.5, not 1,5" if commas else "correct it, or make every cell text",
+        f"cells in {name!r}",
+    )
 
 
 def is_number(cell: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.data.checks import DataError, check_finite, check_labels
+from chainrule.data.reading import PLAIN, Reading
 from chainrule.data.schema import Feature, Schema
 
 Array: TypeAlias = NDArray[Any]
@@ -32,6 +33,8 @@ class Data:
     - ``features``: the column behind each feature, and the category if the column is text (:class:`Feature`); by
     default each feature is a column of numbers. - ``target``: the name of the column or array that ``y`` comes from;
     ``target_is_text``: whether it is text.
+    - ``reading``: how a table's cells were read (:class:`Reading`). Where it fills holes, ``x`` has NaN in them, for
+      :class:`Imputer` to fill after the split.
 
     >>> Data(np.eye(2), np.array([0, 1]), "classification", ("a", "b"), ("no", "yes"), "toy", "by hand")
     Data(toy: 2 samples, 2 features, classification, 2 classes)
@@ -49,6 +52,7 @@ class Data:
     features: tuple[Feature, ...] = ()
     target: str | None = None
     target_is_text: bool = False
+    reading: Reading = PLAIN
 
     def __post_init__(self) -> None:
         n = len(self.feature_names)
@@ -71,7 +75,8 @@ class Data:
             )
         if len(self.features) != n or len(set(self.feature_names)) != n:
             raise DataError(f"{self.name}: expected {n} different feature names, and as many features")
-        check_finite(self.x, f"{self.name}: x", self.feature_names)
+        x = np.nan_to_num(self.x, posinf=np.inf, neginf=-np.inf) if self.reading.fills else self.x
+        check_finite(x, f"{self.name}: x", self.feature_names)
         if self.task == "classification":
             check_labels(self.y, len(self.class_names))
             object.__setattr__(self, "y", self.y.astype(np.int64, copy=False))
@@ -81,7 +86,8 @@ class Data:
     @property
     def schema(self) -> Schema:
         """The schema by which other data are read in the same way."""
-        return Schema(self.name, self.features, self.task, self.class_names, self.target, self.target_is_text)
+        names, target = self.class_names, self.target
+        return Schema(self.name, self.features, self.task, names, target, self.target_is_text, self.reading)
 
     def __repr__(self) -> str:
         samples, features = self.x.shape

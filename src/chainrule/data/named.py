@@ -1,5 +1,6 @@
 """Named data sets, and the choice of a file's reader by its extension."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from chainrule.data.dataset import Data
 from chainrule.data.idx_file import is_idx, pair, read_idx
 from chainrule.data.npz_file import feature_names, npz_features, places, read_npz, read_npz_as
 from chainrule.data.parquet_file import parquet_table, read_parquet
+from chainrule.data.reading import Reading
 from chainrule.data.schema import Schema
 from chainrule.data.target import encode_as
 
@@ -38,7 +40,16 @@ _PARQUET = (".parquet", ".pq")
 _FORMS = "a CSV, TSV, NPZ or Parquet file, or an IDX file such as train-images-idx3-ubyte.gz"
 
 
-def load(name_or_path: str | Path, target: str | int | None = None, task: str = "auto") -> Data:
+def load(
+    name_or_path: str | Path,
+    target: str | int | None = None,
+    task: str = "auto",
+    *,
+    missing: str = "error",
+    unknown: str = "error",
+    without: Sequence[str] = (),
+    encoding: str | None = None,
+) -> Data:
     """Load a data set by name, or from a file.
 
     Names: "digits" (1797 images 8×8, 10 classes), "iris" (150×4, 3), "wine" (178×13, 3), "breast_cancer"
@@ -48,14 +59,25 @@ def load(name_or_path: str | Path, target: str | int | None = None, task: str = 
     an NPZ file (default: "y"); named sets and IDX files have their own targets, and are classifications. ``task``
     "classification" or "regression" says how to treat the target; with "auto", :func:`encode_target` decides.
 
+    Tables, in CSV and Parquet files, may have holes, categories and columns that are no features:
+
+    - ``missing``: "error" (the default) refuses holes; "drop" leaves out rows with holes; with "mean", "median" and
+      "indicator" the features keep NaN in the holes, which :class:`Imputer` fills with what the training part knows.
+    - ``unknown``: "error", or "ignore" to read a category that was not there in training as zeros, in other data that
+      are read by this one's schema.
+    - ``without``: the columns to leave out.
+    - ``encoding``: that of a text file, if it is not recognised.
+
     Raises :class:`DataError` for an unknown name, a file that does not exist, and data that cannot be used;
-    ``ValueError`` for another task; ``ImportError``, with the command to run, if the library behind the data is not
-    installed.
+    ``ValueError`` for another task or choice; ``ImportError``, with the command to run, if the library behind the data
+    is not installed.
 
     >>> load("iris")
     Data(iris: 150 samples, 4 features, classification, 3 classes)
     """
+    reading = Reading(missing, unknown, tuple(without), encoding=encoding)
     if name_or_path in SOURCES:
+        _check_unread(str(name_or_path), reading, "comes complete")
         if target is not None:
             raise DataError(f"{name_or_path} has its own target; leave out target={target!r}")
         _check_own_task(str(name_or_path), task)
@@ -63,22 +85,24 @@ def load(name_or_path: str | Path, target: str | int | None = None, task: str = 
     path = Path(name_or_path)
     if not path.is_file():
         raise _not_found(name_or_path)
-    return _read_file(path, target, task)
+    return _read_file(path, target, task, reading)
 
 
-def load_features(name_or_path: str | Path, schema: Schema) -> NDArray[np.float64]:
+def load_features(name_or_path: str | Path, schema: Schema, encoding: str | None = None) -> NDArray[np.float64]:
     """Load the features [N, n] that a network was trained on from anything that :func:`load` reads; needs no target.
 
     ``schema`` is that of the training data. Columns are found by name, in any order. Raises :class:`DataError` if a
     column is missing, is not one of the network's (the target may be present), has another type, or contains text that
-    the training data did not; also raises whatever :func:`load` raises.
+    the training data did not; also raises whatever :func:`load` raises. Holes are NaN if the schema's reading fills
+    them, and otherwise refused.
 
     >>> load_features("iris", load("iris").schema)[0].tolist()
     [5.1, 3.5, 1.4, 0.2]
     """
     path, ending = _file(name_or_path)
     if ending in _TEXT:
-        return csv_table(path, schema, with_target=False).features(schema)
+        return csv_table(path, schema, with_target=False, encoding=encoding).features(schema)
+    _check_encoding(path.name, encoding)
     if ending in _PARQUET:
         return parquet_table(path, schema, with_target=False).features(schema)
     if ending == ".npz":
@@ -88,7 +112,7 @@ def load_features(name_or_path: str | Path, schema: Schema) -> NDArray[np.float6
     return data.x[:, places(data.name, data.feature_names, schema)]
 
 
-def load_as(name_or_path: str | Path, schema: Schema) -> Data:
+def load_as(name_or_path: str | Path, schema: Schema, encoding: str | None = None) -> Data:
     """Load features and target by a schema: classes are numbered as they were when the network was trained.
 
     Raises :class:`DataError` as :func:`load_features` does, and for a target that is missing, is not a quantity, or has
@@ -99,7 +123,8 @@ def load_as(name_or_path: str | Path, schema: Schema) -> Data:
     """
     path, ending = _file(name_or_path)
     if ending in _TEXT:
-        return csv_table(path, schema).read_as(schema)
+        return csv_table(path, schema, encoding=encoding).read_as(schema)
+    _check_encoding(path.name, encoding)
     if ending in _PARQUET:
         return parquet_table(path, schema).read_as(schema)
     if ending == ".npz":
@@ -116,6 +141,7 @@ def load_as(name_or_path: str | Path, schema: Schema) -> Data:
         class_names=schema.class_names,
         features=schema.features,
         image_shape=data.image_shape if order == sorted(order) else None,
+        reading=schema.reading,
     )
 
 
@@ -147,17 +173,37 @@ def _check_own_task(name: str, task: str) -> None:
         raise DataError(f"{name} is a classification; leave task={task!r} out")
 
 
-def _read_file(path: Path, target: str | int | None, task: str) -> Data:
+def _check_encoding(name: str, encoding: str | None) -> None:
+    if encoding is not None:
+        raise ValueError(f"{name}: --encoding {encoding}: only CSV, TSV and other text files have an encoding")
+
+
+def _check_unread(name: str, reading: Reading, why: str) -> None:
+    """Raise ``ValueError`` for a choice that only tables have."""
+    _check_encoding(name, reading.encoding)
+    for option, value, default in (
+        ("--missing", reading.missing, "error"),
+        ("--unknown", reading.unknown, "error"),
+        ("--without", ",".join(reading.without), ""),
+    ):
+        if value != default:
+            raise ValueError(f"{name} {why}: {option} {value} is for tables, in CSV and Parquet files; leave it out")
+
+
+def _read_file(path: Path, target: str | int | None, task: str, reading: Reading) -> Data:
+    ending = path.suffix.lower()
+    if is_idx(path) or ending == ".npz":
+        _check_unread(path.name, reading, "has numbers only")
     if is_idx(path):
         if target is not None:
             raise DataError(f"{path.name}: IDX labels are a file of their own; leave target={target!r} out")
         _check_own_task(path.name, task)
         return read_idx(path)
-    ending = path.suffix.lower()
     if ending in _TEXT:
-        return read_csv(path, target, task)
+        return read_csv(path, target, task, reading)
+    _check_encoding(path.name, reading.encoding)
     if ending in _PARQUET:
-        return read_parquet(path, target, task)
+        return read_parquet(path, target, task, reading)
     if ending == ".npz":
         return read_npz(path, None if target is None else str(target), task)
     raise DataError(f"{path.name}: what the file holds cannot be told from its name; expected {_FORMS}")

@@ -87,11 +87,17 @@ def places(name: str, names: Sequence[str], schema: Schema) -> list[int]:
     Raises :class:`DataError` if these are not its columns (:meth:`Schema.check_columns`).
     """
     schema.check_columns(name, names, with_target=False)
-    for column, texts in schema.columns.items():
-        if texts is not None:
+    for column, kind in schema.kinds.items():
+        if kind != "numbers":
+            expected = shortened(schema.columns[column] or ()) or {"date": "dates"}.get(kind, "true and false")
             raise DataError(
-                f"{name}: {column!r} contains numbers, but the network was trained on text; expected {shortened(texts)}"
+                f"{name}: {column!r} contains numbers, but the network was trained on text; expected {expected}"
             )
+    if len(schema.features) > len(schema.columns):
+        raise DataError(
+            f"{name}: the network takes features that say which values are missing, which only a table has; "
+            "write the data as a CSV or Parquet file"
+        )
     position = {column: i for i, column in enumerate(names)}
     return [position[feature.column] for feature in schema.features]
 

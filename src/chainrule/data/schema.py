@@ -6,34 +6,64 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from chainrule.data import dates
 from chainrule.data.checks import DataError
+from chainrule.data.reading import PLAIN, Reading
+
+MISSING, TRUE = "missing", "true"
+"""The parts of a column that say whether its value is missing, and whether it is true."""
+PARTS = (*dates.PARTS, MISSING, TRUE)
 
 
 class Feature(NamedTuple):
-    """Where a feature comes from: a column of numbers, or one category of a column of text.
+    """Where a feature comes from: a column of numbers, one category of a column of text, or a part of a column.
 
-    A feature's name is composed of these (:func:`feature_names`) and never parsed again: a column of numbers may well
-    be called "a=x".
+    ``part`` is one of :data:`PARTS`: a part of a date, whether a value is missing, or whether it is true. A feature's
+    name is composed of these (:func:`feature_names`) and never parsed again: a column of numbers may well be called
+    "a=x".
     """
 
     column: str
     category: str | None = None
+    part: str | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of column that this is a feature of: numbers, text, date or boolean; None for a missing value."""
+        if self.category is not None:
+            return "text"
+        return {None: "numbers", MISSING: None, TRUE: "boolean"}.get(self.part, "date")
+
+    def to_list(self) -> list[str | None]:
+        """The entries for JSON; a part is written only if there is one."""
+        return [self.column, self.category, *([] if self.part is None else [self.part])]
+
+    def _name(self) -> str:
+        if self.category is not None:
+            return f"{self.column}={self.category}"
+        if self.part is None:
+            return self.column
+        if self.part in dates.PARTS:
+            return f"{self.column} ({'days' if self.part == 'days' else self.part.replace(' ', ', ')})"
+        return f"{self.column}={self.part}"
 
 
 def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
-    """The names of the features: a column's name, or `column=category`, all distinct.
+    """The names of the features: a column's name, `column=category` or the column with its part, all distinct.
 
-    A column of numbers keeps its name. If a category's name is already taken, it gets a number.
+    A column of numbers keeps its name. If another name is already taken, it gets a number.
 
     >>> feature_names([Feature("size"), Feature("shape", "o"), Feature("shape=o")])
     ('size', 'shape=o (2)', 'shape=o')
+    >>> feature_names([Feature("when", part="days"), Feature("when", part="year sin"), Feature("when", part="missing")])
+    ('when (days)', 'when (year, sin)', 'when=missing')
     """
-    taken = {feature.column for feature in features if feature.category is None}
+    taken = {feature.column for feature in features if feature.kind == "numbers"}
     names = []
-    for column, category in features:
-        name = column
-        if category is not None:
-            name = base = f"{column}={category}"
+    for feature in features:
+        name = feature.column
+        if feature.kind != "numbers":
+            name = base = feature._name()
             count = 1
             while name in taken:
                 count += 1
@@ -50,7 +80,7 @@ class Schema:
     - ``name``: the name of the training data. - ``features``: where each feature comes from, in the network's order. -
     ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression. -
     ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
-    - ``target_is_text``: whether that column was text.
+    - ``target_is_text``: whether that column was text. - ``reading``: how the cells were read (:class:`Reading`).
 
     Raises :class:`DataError` if these contradict each other.
 
@@ -65,20 +95,35 @@ class Schema:
     class_names: tuple[str, ...] = ()
     target: str | None = None
     target_is_text: bool = False
+    reading: Reading = PLAIN
 
     def __post_init__(self) -> None:
         if not self.features:
             raise DataError(f"{self.name}: no features; expected at least one")
-        kinds = {(feature.column, feature.category is None) for feature in self.features}
+        kinds = {(feature.column, feature.kind) for feature in self.features if feature.kind is not None}
         for what, repeated in (
             ("feature", _repeated(self.features)),
-            ("column, of numbers and of text,", _repeated([column for column, _ in kinds])),
+            ("column, of two kinds,", _repeated([column for column, _ in kinds])),
             ("class", _repeated(self.class_names)),
         ):
             if repeated is not None:
                 raise DataError(f"{self.name}: the {what} {repeated!r} occurs twice; expected each once")
         if (self.task == "classification") != bool(self.class_names) or (self.target_is_text and not self.class_names):
             raise DataError(f"{self.name}: a {self.task} with {len(self.class_names)} classes; expected them to agree")
+        if {column for column, kind in self.kinds.items() if kind == "date"} != {*self.dates}:
+            raise DataError(f"{self.name}: the forms of dates {self.dates} are not those of the columns of dates")
+        if odd := {f.column for f in self.features if f.part == MISSING} - {*self.kinds}:
+            raise DataError(f"{self.name}: {min(odd)!r} has no feature besides that it is missing")
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """The columns of the features in order, with their kinds: numbers, text, date or boolean."""
+        return {feature.column: feature.kind for feature in self.features if feature.kind is not None}
+
+    @cached_property
+    def dates(self) -> dict[str, str]:
+        """The columns of dates, with their forms."""
+        return dict(self.reading.dates)
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -87,17 +132,17 @@ class Schema:
 
     @cached_property
     def columns(self) -> dict[str, tuple[str, ...] | None]:
-        """The columns of the features in order, with the categories of each, or None for a column of numbers."""
+        """The columns of the features in order, with the categories of each column of text, and None for others."""
         found: dict[str, list[str] | None] = {}
-        for column, category in self.features:
+        for column, category, _ in self.features:
             known = found.setdefault(column, None if category is None else [])
             if known is not None and category is not None:
                 known.append(category)
         return {column: known if known is None else tuple(known) for column, known in found.items()}
 
     def is_text(self, column: str) -> bool:
-        """Whether a column was text when the network was trained."""
-        return self.columns[column] is not None if column in self.columns else self.target_is_text
+        """Whether a column was text, of categories, dates or truth values, when the network was trained."""
+        return self.kinds[column] != "numbers" if column in self.kinds else self.target_is_text
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a table's first row must be its header: it has the names of all columns, and none of them is a
@@ -113,7 +158,7 @@ class Schema:
         network does not take.
         """
         wanted = [*self.columns, *([self.target] if with_target and self.target is not None else [])]
-        have, takes = set(found), {*self.columns, self.target}
+        have, takes = set(found), {*self.columns, self.target, *self.reading.without}
         missing = [column for column in wanted if column not in have]
         others = [column for column in found if column not in takes]
         if with_target and (self.target is None or self.target in self.columns):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -10,75 +10,86 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data import encoded, faults
 from chainrule.data.checks import DataError, check_indicators
 from chainrule.data.dataset import Data
-from chainrule.data.schema import Feature, Schema, shortened
-from chainrule.data.target import Column, categories, described_target, encode_as, encode_target, known_codes
+from chainrule.data.encoded import Inferred, infer
+from chainrule.data.faults import Fault
+from chainrule.data.reading import PLAIN, Reading
+from chainrule.data.schema import Schema, shortened
+from chainrule.data.target import Column, described_target, encode_as, encode_target, holes_of, rows_of
+
+NO_TARGET = "a target cannot be made up; fill it in, remove the row, or use --missing drop"
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Named columns of equal length: float64 arrays and lists of text.
+    """Named columns of equal length: float64 arrays, with NaN for holes, and lists of text, with None for holes.
 
-    ``name`` is the file's name; ``place`` says where in the file a row (from 0) is, such as "line 7". Raises
-    :class:`DataError` for no columns, no rows, duplicate names, and numbers that are not finite.
+    ``name`` is the file's name; ``place`` says where in the file a row (from 0) is, such as "line 7". ``faults`` are
+    those that the reader has found in the cells; ``notes`` what it tells the user. Raises :class:`DataError` for no
+    columns, no rows and duplicate names.
     """
 
     name: str
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     place: Callable[[int], str]
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         repeated = [name for name, count in Counter(self.names).items() if count > 1]
         if repeated:
             raise DataError(f"{self.name}: two columns are called {repeated[0]!r}; rename one")
         if not self.columns or len(self.columns[0]) == 0:
+            faults.check(self.name, self.faults)
             raise DataError(f"{self.name}: has columns but no rows of data")
-        for name, column in zip(self.names, self.columns, strict=True):
-            if isinstance(column, np.ndarray) and not np.isfinite(column).all():
-                row = int(np.flatnonzero(~np.isfinite(column))[0])
-                raise DataError(
-                    f"{self.name}: column {name!r} is not finite ({column[row]}) at {self.place(row)}; "
-                    "correct the value or remove the row"
-                )
 
-    def to_data(self, target: str | int | None = None, task: str = "auto") -> Data:
+    def to_data(self, target: str | int | None = None, task: str = "auto", reading: Reading | None = None) -> Data:
         """The features and the target, encoded.
 
         ``target`` is a column's name or index, by default the last column; :func:`encode_target` describes when it is a
         classification, and what ``task`` does. Columns of numbers are features as they are. A text column is one-hot
         encoded: each of its K texts becomes one feature of zeros and ones, called ``column=text``
-        (:func:`feature_names`). Raises :class:`DataError` for fewer than two columns, an unknown or constant target, or
-        text that is not a set of categories.
+        (:func:`feature_names`); dates become numbers (:mod:`chainrule.data.dates`), true and false one feature.
+        ``reading`` says what becomes of holes; where they are filled, ``x`` has NaN there, for :class:`Imputer`.
+
+        Raises :class:`DataError` for fewer than two columns, an unknown or constant target, and, all in one, for
+        everything in the cells that cannot be used: holes, what is not finite, text that is not a set of categories.
 
         >>> table = Table("t", ("size", "shape", "y"), (np.array([1.0, 2.0]), ["o", "x"], ["a", "b"]), str)
         >>> data = table.to_data()
         >>> data.feature_names, data.x.tolist(), data.class_names
         (('size', 'shape=o', 'shape=x'), [[1.0, 1.0, 0.0], [2.0, 0.0, 1.0]], ('a', 'b'))
         """
+        reading = reading or PLAIN
         if len(self.names) < 2:
             raise DataError(f"{self.name}: one column only; expected at least one feature and the target")
         chosen = self._position(target)
-        column = self.columns[chosen]
-        y, class_names = encode_target(column, f"{self.name}: the target {self.names[chosen]!r}", task)
-        features = tuple(f for i in range(len(self.names)) if i != chosen for f in self._features(i))
+        wanted = self._wanted(chosen, reading)
+        table, dropped = self._without_holes([*wanted, chosen], reading)
+        inferred = {i: infer(table.names[i], table.columns[i], table.place, reading) for i in wanted}
+        table._check([*wanted, chosen], chosen, reading, inferred)
+        column, name = table.columns[chosen], self.names[chosen]
+        y, class_names = encode_target(column, f"{self.name}: the target {name!r}", task)
         schema = Schema(
             self.name,
-            features,
+            tuple(feature for i in wanted for feature in inferred[i].features),
             "classification" if class_names else "regression",
             class_names,
-            self.names[chosen],
+            name,
             not isinstance(column, np.ndarray),
+            replace(reading, dates=tuple((self.names[i], inferred[i].form) for i in wanted if inferred[i].form)),
         )
-        return self._data(
-            schema,
-            y,
-            (
-                *(self._described(i) for i in range(len(self.names)) if i != chosen),
-                f"{self.names[chosen]}: the target; {described_target(column, class_names, task)}",
-            ),
-        )
+        said = [
+            *self.notes,
+            *dropped,
+            *(f"{table.names[i]}: {inferred[i].said}" for i in wanted),
+            *([f"left out, as asked: {shortened(reading.without)}"] if reading.without else []),
+            f"{name}: the target; {described_target(column, class_names, task)}",
+        ]
+        return table._data(schema, y, tuple(said))
 
     def read_as(self, schema: Schema) -> Data:
         """The features and the target, encoded as they were for a network that was trained with a schema.
@@ -87,13 +98,36 @@ class Table:
         for a text or class that the network was not trained on.
         """
         self.check_columns(schema, with_target=True)
-        column = self._column(str(schema.target))
-        y = encode_as(column, schema, f"{self.name}: the target {schema.target!r}", self.place)
-        return self._data(schema, y)
+        at = self._places[str(schema.target)]
+        table, _ = self._without_holes([*(self._places[name] for name in schema.columns), at], schema.reading)
+        holes = table._holes(self.names[at], table.columns[at], NO_TARGET)
+        faults.check(self.name, [*table._read_faults([*schema.columns, str(schema.target)]), holes])
+        y = encode_as(table.columns[at], schema, f"{self.name}: the target {schema.target!r}", table.place)
+        return table._data(schema, y)
 
     def check_columns(self, schema: Schema, with_target: bool) -> None:
         """Raise :class:`DataError` unless these are the columns of a schema, in any order (:class:`Schema`)."""
         schema.check_columns(self.name, self.names, with_target)
+
+    def features(self, schema: Schema) -> NDArray[np.float64]:
+        """The features of a schema, [N, n], as :meth:`to_data` made them for training, with NaN in holes to be filled.
+
+        Raises :class:`DataError`, all in one, for a column of another type, for text that is not one of its categories,
+        and for holes where the schema does not fill them. Other columns are ignored.
+        """
+        rows = len(self.columns[0])
+        check_indicators(self.name, rows, sum(feature.category is not None for feature in schema.features))
+        x = np.zeros((rows, len(schema.features)))
+        places = {feature: j for j, feature in enumerate(schema.features)}
+        found = self._read_faults([*schema.columns])
+        for name in schema.columns:
+            column = self.columns[self._places[name]]
+            if not schema.reading.fills:
+                found.append(self._holes(name, column, _to_fill(schema.reading)))
+            if not any(fault.column == name and len(fault.rows) for fault in found):
+                found += encoded.encode(self.name, x, name, column, schema, places, self.place)
+        faults.check(self.name, found)
+        return x
 
     def _data(self, schema: Schema, y: NDArray[Any], inferred: tuple[str, ...] = ()) -> Data:
         return Data(
@@ -108,58 +142,79 @@ class Table:
             features=schema.features,
             target=schema.target,
             target_is_text=schema.target_is_text,
+            reading=schema.reading,
         )
 
-    def _described(self, position: int) -> str:
-        name, column = self.names[position], self.columns[position]
-        if isinstance(column, np.ndarray):
-            return f"{name}: numbers, from {column.min():.6g} to {column.max():.6g}"
-        texts = sorted(set(column))
-        return f"{name}: text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
+    def _wanted(self, target: int, reading: Reading) -> list[int]:
+        """The positions of the columns that are features."""
+        for name in reading.without:
+            if name not in self._places:
+                close = get_close_matches(name, self.names, n=1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise DataError(
+                    f"{self.name}: no column {name!r} to leave out; {hint}Expected one of {shortened(self.names)}"
+                )
+            if self._places[name] == target:
+                raise DataError(f"{self.name}: the target {name!r} cannot be left out; name another --target")
+        left = [i for i, name in enumerate(self.names) if i != target and name not in reading.without]
+        if not left:
+            raise DataError(f"{self.name}: no features are left; leave out fewer than {len(reading.without)} columns")
+        return left
 
-    def features(self, schema: Schema) -> NDArray[np.float64]:
-        """The features of a schema, [N, n], as :meth:`to_data` made them for training.
+    def _check(self, wanted: Sequence[int], target: int, reading: Reading, inferred: dict[int, Inferred]) -> None:
+        """Raise :class:`DataError` for everything in these columns that keeps them from being trained on."""
+        found = self._read_faults([self.names[i] for i in wanted])
+        found += self._target_faults(target)
+        useless = [
+            fault.column for guess in inferred.values() for fault in guess.faults if fault.kind in encoded.USELESS
+        ]
+        for i, guess in inferred.items():
+            for fault in guess.faults:
+                is_one_of_many = fault.kind in encoded.USELESS and len(useless) > 1
+                together = f"leave them out with --without {','.join(map(str, useless))}"
+                found.append(replace(fault, advice=together) if is_one_of_many else fault)
+            if not reading.fills and not any(fault.kind == encoded.EMPTY for fault in guess.faults):
+                found.append(self._holes(self.names[i], self.columns[i], _to_choose(reading)))
+        faults.check(self.name, found)
 
-        Raises :class:`DataError` for a column that is missing or of another type, and for text that is not one of its
-        categories. Other columns are ignored.
-        """
-        indicators = sum(feature.category is not None for feature in schema.features)
-        check_indicators(self.name, len(self.columns[0]), indicators)
-        x = np.zeros((len(self.columns[0]), len(schema.features)))
-        places = {feature: j for j, feature in enumerate(schema.features)}
-        for name, texts in schema.columns.items():
-            column = self._column(name)
-            if texts is None:
-                x[:, places[Feature(name)]] = self._numbers(name, column)
-            else:
-                codes = self._codes(name, column, texts)
-                columns = np.array([places[Feature(name, category)] for category in texts])
-                x[np.arange(len(x)), columns[codes]] = 1.0
-        return x
+    def _read_faults(self, names: Sequence[str]) -> list[Fault]:
+        """The reader's faults that concern these columns."""
+        return [fault for fault in self.faults if fault.column is None or fault.column in names]
+
+    def _target_faults(self, position: int) -> list[Fault]:
+        name = self.names[position]
+        if holes_of(self.columns[position]).all() and len(self.columns[position]):
+            return [faults.of_column(name, "is the target and has no values", "choose another target", encoded.EMPTY)]
+        return [self._holes(name, self.columns[position], NO_TARGET)]
+
+    def _holes(self, name: str, column: Column, advice: str) -> Fault:
+        return faults.missing(name, np.flatnonzero(holes_of(column)), self.place, advice)
+
+    def _without_holes(self, positions: Sequence[int], reading: Reading) -> tuple["Table", list[str]]:
+        """The rows without holes in these columns, if those with holes are to be left out, and what to say of it."""
+        if reading.missing != "drop":
+            return self, []
+        whole = np.ones(len(self.columns[0]), bool)
+        for i in positions:
+            holes = holes_of(self.columns[i])
+            if not holes.all():  # such a column is named, not a reason to drop everything
+                whole &= ~holes
+        kept = np.flatnonzero(whole)
+        if len(kept) == len(whole):
+            return self, []
+        if len(kept) == 0:
+            raise DataError(
+                f"{self.name}: each of the {len(whole)} rows has a missing value, so --missing drop leaves none; "
+                "leave out the columns with most holes by --without, or use --missing median"
+            )
+        columns = tuple(rows_of(column, kept) for column in self.columns)
+        left = tuple(fault.kept(kept) for fault in self.faults)
+        table = replace(self, columns=columns, place=lambda row: self.place(int(kept[row])), faults=left)
+        return table, [f"{len(whole) - len(kept):,} of {len(whole):,} rows have missing values and are left out"]
 
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.names)}
-
-    def _column(self, name: str) -> Column:
-        return self.columns[self._places[name]]
-
-    def _numbers(self, name: str, column: Column) -> NDArray[np.float64]:
-        if isinstance(column, np.ndarray):
-            return column
-        raise DataError(
-            f"{self.name}: column {name!r} is text ({column[0]!r} at {self.place(0)}), "
-            "but the network was trained on numbers; turn it into numbers"
-        )
-
-    def _codes(self, name: str, column: Column, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Encode the cells by their positions among the texts."""
-        if isinstance(column, np.ndarray):
-            raise DataError(
-                f"{self.name}: column {name!r} contains numbers, but the network was trained on text; "
-                f"expected {shortened(texts)}"
-            )
-        return known_codes(column, texts, f"{self.name}: column {name!r} contains", self.place)
 
     def _position(self, target: str | int | None) -> int:
         if target is None:
@@ -176,13 +231,20 @@ class Table:
                 f"Expected an index below {len(self.names)} or one of {shortened(self.names)}"
             ) from None
 
-    def _features(self, position: int) -> list[Feature]:
-        name, column = self.names[position], self.columns[position]
-        if isinstance(column, np.ndarray):
-            return [Feature(name)]
-        return [Feature(name, text) for text in categories(column, f"{self.name}: column {name!r}")[1]]
+
+def _to_choose(reading: Reading) -> str:
+    """What to do about holes before training."""
+    if reading.missing == "drop":
+        return "leave the column out with --without"
+    return "fill in the values, or choose what becomes of them: --missing mean, median, indicator or drop"
+
+
+def _to_fill(reading: Reading) -> str:
+    """What to do about holes in data for a trained network."""
+    how = "with --missing drop" if reading.missing == "drop" else "without holes"
+    return f"the network was trained {how}, so fill in the value or remove the row"
 
 
 def missing_value(table: str, column: str, place: str) -> DataError:
-    """The error for an empty cell; what it should contain is the user's decision."""
+    """The error for an empty cell of a table that is read in pieces."""
     return DataError(f"{table}: missing value in column {column!r} at {place}; fill it in or remove the row")

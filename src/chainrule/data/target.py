@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from chainrule.data.checks import DataError
 from chainrule.data.schema import Schema, shortened
 
-Column: TypeAlias = NDArray[np.float64] | Sequence[str]
+Column: TypeAlias = NDArray[np.float64] | Sequence[str | None]
+"""Numbers with NaN for holes, or text with None for holes."""
 Target: TypeAlias = tuple[NDArray[np.int64] | NDArray[np.float64], tuple[str, ...]]
 
 TASKS = ("auto", "classification", "regression")
@@ -37,13 +38,15 @@ def encode_target(values: Column, what: str, task: str = "auto") -> Target:
     """
     if task not in TASKS:
         raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+    if holes_of(values).any():
+        raise DataError(f"{what} has missing values, and a target cannot be made up; remove these rows")
     if isinstance(values, np.ndarray):
         distinct, labels = np.unique(values, return_inverse=True)
         names = tuple(map(class_name, distinct)) if _are_classes(distinct, len(values), what, task) else ()
     elif task == "regression":
         raise DataError(f"{what} is text, but a regression needs numbers; choose another target or another task")
     else:
-        labels, names = categories(values, what)
+        labels, names = categories([str(value) for value in values], what)
         distinct = np.asarray(names)
     if len(distinct) == 1:
         raise DataError(f"{what} is constant: every value is {distinct.item()!r}, so there is nothing to learn")
@@ -66,7 +69,7 @@ def encode_as(
         if not isinstance(values, np.ndarray):
             raise DataError(f"{what} is text, and the network was trained to predict a number; expected numbers")
         return values.astype(np.float64)
-    texts = [class_name(value) for value in values] if isinstance(values, np.ndarray) else values
+    texts = [class_name(value) if isinstance(value, float) else str(value) for value in values]
     return known_codes(texts, schema.class_names, f"{what} holds the class", place)
 
 
@@ -84,6 +87,22 @@ def known_codes(
     return np.array([position[text] for text in texts], np.int64)
 
 
+def holes_of(column: Column) -> NDArray[np.bool_]:
+    """Where a column has no value.
+
+    >>> holes_of(["a", None]).tolist()
+    [False, True]
+    """
+    if isinstance(column, np.ndarray):
+        return np.isnan(column)
+    return np.fromiter((cell is None for cell in column), bool, len(column))
+
+
+def rows_of(column: Column, rows: NDArray[np.int64]) -> Column:
+    """Some rows of a column."""
+    return column[rows] if isinstance(column, np.ndarray) else [column[int(row)] for row in rows]
+
+
 def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str) -> bool:
     if task == "classification" and len(distinct) > max(MOST_CLASSES, rows / 2):
         raise DataError(
@@ -94,7 +113,7 @@ def _are_classes(distinct: NDArray[np.float64], rows: int, what: str, task: str)
     return task == "classification" or (task == "auto" and is_whole and len(distinct) <= min(MOST_CLASSES, rows / 2))
 
 
-def class_name(value: np.float64) -> str:
+def class_name(value: float) -> str:
     """The name of a class that is a number."""
     return str(int(value)) if value == np.floor(value) else str(float(value))
 

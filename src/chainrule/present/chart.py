@@ -45,14 +45,14 @@ def line_chart(
     ]
     inside = [*drawn, _level(upward, level)]
     looks = [(name, _look(k, len(lines), ordered)) for k, (name, _) in enumerate(lines)]
-    legend = [*looks, *([(level[0], {"class_": "s1 dashed"})] if level else [])]
+    entries = [*looks, *([(level[0], {"class_": "s1 dashed"})] if level else [])]
     head = [x_label or "", *(name for name, _ in lines)]
     rows = [[cell_text(v), *(cell_text(ys[k]) for _, ys in lines)] for k, v in enumerate(x)]
     return figure(
         title,
         lang,
         _frame(title, f"{x_label} {_ends(across)}; {title} {_ends(upward)}", across, upward, inside, x_label),
-        _legend(legend) if len(legend) > 1 else None,
+        legend(entries) if len(entries) > 1 else None,
         numbers=number_table(head, rows, title, lang),
     )
 
@@ -155,7 +155,8 @@ def _frame(
     return picture(title, said, [grid, inside], HEIGHT + above + below, (above, 18, below, left))
 
 
-def _legend(entries: Sequence[tuple[str, dict[str, Any]]]) -> Markup:
+def legend(entries: Sequence[tuple[str, dict[str, Any]]]) -> Markup:
+    """Return what each look of lines or bars stands for."""
     swatch = tag("line", x1=0, x2="100%", y1="50%", y2="50%", stroke_width=3)
     return tag(
         "ul",

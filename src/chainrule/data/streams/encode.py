@@ -31,6 +31,12 @@ class Encoder:
         scaling: Standardizer | None = None,
         target_scaling: Standardizer | None = None,
     ) -> None:
+        parts = sorted({feature.column for feature in schema.features if feature.part is not None})
+        if parts or schema.reading.fills:
+            what = (
+                f"holes filled ({schema.reading.missing})" if schema.reading.fills else f"dates or truth values {parts}"
+            )
+            raise DataError(f"{name}: the network was trained with {what}, which are not read in pieces; use data.load")
         self.name, self.schema, self.dtype = name, schema, np.dtype(dtype)
         self.scaling, self.target_scaling = scaling, target_scaling
         self._numbers = [column for column, texts in schema.columns.items() if texts is None]

@@ -1,10 +1,11 @@
 """A training job: what every kind of data has in common, from the first step to the checkpoint."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -76,6 +77,8 @@ class Job(abc.ABC):
     """What a line is shown by during training, if by anything."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
+    words: Sequence[str] = ()
+    """What the command line says besides, for the same job again elsewhere."""
     recipe: Any
     model: nn.Module
     loss: nn.Module
@@ -89,6 +92,8 @@ class Job(abc.ABC):
     """In how many ways each parameter's gradient is checked before training (`check_parameters`)."""
     schedule_by: Any = "epoch"
     clip_norm: float | None = 1.0
+    settled: Mapping[str, str] = MappingProxyType({})
+    """The options that a search has found, by name: with them the job can be made again without it."""
     measured: Sequence[str] = ("loss",)
     """The columns that each row of the history has, for the training and the held-out part."""
 

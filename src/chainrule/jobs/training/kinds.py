@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.streams import is_large
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.sections import Sections
@@ -43,6 +44,13 @@ class Kind:
         job: Job = self._module().build(source, options)
         return job
 
+    def searched(self, job: Job, options: Options, say: Callable[[str], None]) -> Job:
+        """Return the job with the best of `options.search` settings; a kind that takes the option has a module for it,
+        `chainrule.jobs.search.<module>`.
+        """
+        found: Job = import_module(f"chainrule.jobs.search.{self.module}").searched(job, options, say)
+        return found
+
     def files(self, source: str) -> list[Path]:
         """Return the files that the data are read from: no output may overwrite one of them."""
         found: list[Path] = self._module().files(source)
@@ -74,14 +82,32 @@ def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
 
 
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-TABLE = Kind("a table", "table", _COMMON | {"target", "task", "hidden", "dropout"}, lambda source, options: True)  # noqa: ARG005
-TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
-SERIES = Kind(
-    "a series", "series", _COMMON | {"target", "hidden", "dropout", "time", "window", "horizon", "model"}, _is_series
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
+_WHOLE = frozenset({"missing", "unknown", "without", "encoding", "search"})
+
+
+def _is_streamed(source: str, options: Options) -> bool:
+    """Whether a table is read in blocks: as asked, or because it is large."""
+    return is_large(source) if options.stream is None else options.stream
+
+
+TEXT = Kind(
+    "a text",
+    "language",
+    _COMMON | {"dropout", "weight_decay", "tokens", "layers", "heads", "width", "context"},
+    _is_text,
 )
+SERIES = Kind(
+    "a series",
+    "series",
+    _COMMON | {"target", "hidden", "dropout", "weight_decay", "time", "window", "horizon", "model"},
+    _is_series,
+)
+STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES, _is_streamed)
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _WHOLE, lambda source, options: True)  # noqa: ARG005
 AS = ("table", "text", "series")
 """What `--as` may say where the file's content would be taken for something else."""
-KINDS: Sequence[Kind] = (SERIES, TEXT, TABLE)
+KINDS: Sequence[Kind] = (SERIES, TEXT, STREAM, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 

@@ -16,6 +16,7 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
+    stream: bool | None = None
     seed: int = 0
     as_: str | None = None
     tokens: str | None = None
@@ -23,6 +24,12 @@ class Options:
     heads: int | None = None
     width: int | None = None
     context: int | None = None
+    missing: str | None = None
+    unknown: str | None = None
+    without: str | None = None
+    encoding: str | None = None
+    weight_decay: float | None = None
+    search: int | None = None
     time: str | None = None
     window: int | None = None
     horizon: int | None = None

@@ -1,24 +1,31 @@
 """Training on a table: a fully connected network, from the split of the rows to the saved model."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn, optim
 from chainrule.core.random import seed
-from chainrule.data import ArrayDataset, Data, DataLoader, Standardizer, load
+from chainrule.core.transforms.derivatives import no_grad
+from chainrule.data import ArrayDataset, Data, DataLoader, Imputer, Standardizer, load
 from chainrule.data.named import files_of
+from chainrule.data.reading import PLAIN, names
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
+from chainrule.nn.mode import in_mode
 from chainrule.train.evaluation import evaluate
 from chainrule.train.saved.description import Description, HeldOut, result
 from chainrule.train.saved.recipe import Recipe, network
 from chainrule.train.saved.saving import save
+
+if TYPE_CHECKING:
+    from chainrule.jobs.search.halving import Trial
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class TableJob(Job):
     def __init__(self, data: Data, recipe: Recipe) -> None:
         super().__init__()
         self.data, self.recipe, self.schema = data, recipe, data.schema
+        self.tried: Sequence[Trial] = ()
         self.name, self.said = data.name, (repr(data), *data.inferred)
         self.is_classification = data.task == "classification"
         seed(recipe.seed)
@@ -58,7 +66,9 @@ class TableJob(Job):
         whole = ArrayDataset(data.x, data.y, indices)
         labels = data.y if self.is_classification else None
         kept, held = whole.split(recipe.held_out, recipe.seed, stratify=labels)
-        self.scaling = _scaling(kept.arrays[0], is_image=data.image_shape is not None)
+        missing = data.reading.missing
+        self.imputer = Imputer.fit(kept.arrays[0], data.features, missing) if data.reading.fills else None
+        self.scaling = _scaling(self._filled(kept.arrays[0]), is_image=data.image_shape is not None)
         self.target_scaling = None if self.is_classification else Standardizer.fit(kept.arrays[1])
         self.training = self._part(kept)
         self.held_out = self._part(held)
@@ -77,7 +87,10 @@ class TableJob(Job):
         x, y = part.arrays[0], part.arrays[1]
         if self.target_scaling is not None:
             y = self.target_scaling.transform(y)[:, None].astype(np.float32)
-        return ArrayDataset(self.scaling.transform(x).astype(np.float32), y)
+        return ArrayDataset(self.scaling.transform(self._filled(x)).astype(np.float32), y)
+
+    def _filled(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return x if self.imputer is None else self.imputer.transform(x)
 
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the first `count` training samples, for checking the network's gradients."""
@@ -87,7 +100,9 @@ class TableJob(Job):
     def content(self) -> str:
         """Return a digest of the columns, the classes and the numbers."""
         schema = self.schema
-        columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
+        features = [feature.to_list() for feature in schema.features]
+        reading = [] if schema.reading == PLAIN else [schema.reading.to_dict()]
+        columns = json.dumps([features, schema.class_names, schema.target, schema.target_is_text, *reading])
         return sha256(columns.encode() + self.data.x.tobytes() + self.data.y.tobytes()).hexdigest()
 
     def score(self) -> Score:
@@ -101,6 +116,17 @@ class TableJob(Job):
         rmse = float(np.sqrt(np.mean((truth - predicted) ** 2)))
         return Score(len(x), found["loss"], truth, predicted, rmse=rmse)
 
+    def truth(self, part: ArrayDataset | None = None) -> NDArray[Any]:
+        """Return the classes, or the target in its own unit, of a part of the data: the held-out one by default."""
+        y = (self.held_out if part is None else part).arrays[1]
+        return y if self.target_scaling is None else self.target_scaling.inverse(y[:, 0])
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """Return the probability of each class [N, K] for the held-out part."""
+        x, _ = self.held_out.arrays
+        with in_mode(self.model, False), no_grad():
+            return np.asarray(nn.functional.softmax(self.model(x), axis=-1).numpy(), np.float64)
+
     def save(self, path: str | Path, score: Score) -> None:
         """Write the network with everything needed for predictions: columns, scaling, classes (`Description`)."""
         said = Description(
@@ -111,6 +137,7 @@ class TableJob(Job):
             recipe=replace(self.recipe, epochs=self.epochs),
             held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
             loss=type(self.loss).__name__,
+            imputer=self.imputer,
         )
         save(path, self.model, **said.to_meta())
 
@@ -121,7 +148,16 @@ def build(source: str, options: Options) -> TableJob:
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
     recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
-    return TableJob(load(source, options.target, options.task or "auto"), recipe)
+    data = load(
+        source,
+        options.target,
+        options.task or "auto",
+        missing=options.missing or "error",
+        unknown=options.unknown or "error",
+        without=names(options.without),
+        encoding=options.encoding,
+    )
+    return TableJob(data, recipe)
 
 
 def widths(text: str) -> tuple[int, ...]:

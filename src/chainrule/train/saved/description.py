@@ -13,7 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule import nn
-from chainrule.data import Feature, Schema, Standardizer
+from chainrule.data import Feature, Imputer, Reading, Schema, Standardizer, dates
+from chainrule.data.reading import PLAIN, STRATEGIES, UNKNOWN
+from chainrule.data.schema import PARTS
 from chainrule.train.saved.entries import (
     WrongEntry,
     damaged,
@@ -37,7 +39,7 @@ ENTRIES = frozenset(
     {"format", "task", "data", "source", "features", "class_names", "target", "target_is_text", "scaling"}
     | {"target_scaling", "recipe", "held_out", "loss"}
 )
-"""The entries of the description."""
+"""The entries of the description. `reading` and `filling` are added where a table's cells were not read plainly."""
 LOSSES: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"CrossEntropyLoss": nn.CrossEntropyLoss, "MSELoss": nn.MSELoss}
 )
@@ -72,6 +74,11 @@ class Description:
     recipe: Recipe
     held_out: HeldOut
     loss: str
+    imputer: Imputer | None = None
+
+    def prepared(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return features [N, n] as the network takes them: holes filled, and scaled."""
+        return self.scaling.transform(x if self.imputer is None else self.imputer.transform(x))
 
     def to_meta(self) -> dict[str, Any]:
         """Return the entries of the file's metadata."""
@@ -81,7 +88,7 @@ class Description:
             "task": schema.task,
             "data": schema.name,
             "source": self.source,
-            "features": [list(feature) for feature in schema.features],
+            "features": [feature.to_list() for feature in schema.features],
             "class_names": list(schema.class_names),
             "target": schema.target,
             "target_is_text": schema.target_is_text,
@@ -90,6 +97,8 @@ class Description:
             "recipe": asdict(self.recipe) | {"hidden": list(self.recipe.hidden)},
             "held_out": asdict(self.held_out),
             "loss": self.loss,
+            **({} if schema.reading == PLAIN else {"reading": schema.reading.to_dict()}),
+            **({} if self.imputer is None else {"filling": self.imputer.to_list()}),
         }
 
     @classmethod
@@ -119,6 +128,8 @@ class Description:
             f"features: {_counted(schema.feature_names)}",
             *([f"target: {schema.target}"] if schema.target is not None else []),
             *([f"classes: {_counted(schema.class_names)}"] if schema.class_names else []),
+            *([f"missing values: {schema.reading.missing}"] if schema.reading.missing != "error" else []),
+            *([f"unknown categories: {schema.reading.unknown}"] if schema.reading.unknown != "error" else []),
             f"hidden layers: {widths}; dropout {recipe.dropout:g}",
             f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
             f"weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
@@ -149,6 +160,7 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
         class_names=classes,
         target=None if target is None else text(target, "target"),
         target_is_text=of_kind(meta["target_is_text"], "target_is_text", bool, "true or false"),
+        reading=_reading(meta["reading"]) if "reading" in meta else PLAIN,
     )
     count = len(schema.features)
     target_scaling = meta["target_scaling"]
@@ -162,6 +174,7 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": _recipe(meta["recipe"]),
         "held_out": _held_out(meta["held_out"], bool(classes)),
         "loss": one_of(meta["loss"], "loss", (_OF_TASK[schema.task],)),
+        "imputer": _imputer(meta.get("filling"), schema),
     }
 
 
@@ -182,10 +195,44 @@ def _check_arrays(found: Description, arrays: Mapping[str, np.ndarray[Any, Any]]
 
 
 def _feature(entry: Any) -> Feature:
-    if not isinstance(entry, list) or len(entry) != 2:
-        raise WrongEntry("features", entry, "pairs of a column and a category or null")
-    column, category = entry
-    return Feature(text(column, "features"), None if category is None else text(category, "features"))
+    if not isinstance(entry, list) or len(entry) not in (2, 3):
+        raise WrongEntry("features", entry, "a column, a category or null, and perhaps a part")
+    column, category, *part = entry
+    if part and category is not None:
+        raise WrongEntry("features", entry, "a category or a part, not both")
+    return Feature(
+        text(column, "features"),
+        None if category is None else text(category, "features"),
+        one_of(part[0], "features", PARTS) if part else None,
+    )
+
+
+def _reading(entry: Any) -> Reading:
+    values = entries(entry, "reading", {"missing", "unknown", "without", "dates"})
+    forms = []
+    for pair in list_of(values["dates"], "reading.dates"):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise WrongEntry("reading.dates", pair, "pairs of a column and a form")
+        forms.append((text(pair[0], "reading.dates"), one_of(pair[1], "reading.dates", tuple(dates.FORMS))))
+    if len({column for column, _ in forms}) < len(forms):
+        raise WrongEntry("reading.dates", values["dates"], "each column once")
+    return Reading(
+        one_of(values["missing"], "reading.missing", STRATEGIES),
+        one_of(values["unknown"], "reading.unknown", UNKNOWN),
+        tuple(text(name, "reading.without") for name in list_of(values["without"], "reading.without")),
+        tuple(forms),
+    )
+
+
+def _imputer(entry: Any, schema: Schema) -> Imputer | None:
+    if not schema.reading.fills:
+        if entry is not None:
+            raise WrongEntry("filling", entry, f"none where missing values are {schema.reading.missing}")
+        return None
+    values = [number(value, "filling") for value in list_of(entry, "filling")]
+    if len(values) != len(schema.features):
+        raise WrongEntry("filling", f"{len(values)} numbers", f"one for each of the {len(schema.features)} features")
+    return Imputer(np.array(values, np.float64))
 
 
 def _recipe(entry: Any) -> Recipe:

@@ -38,6 +38,11 @@ class Predictor(abc.ABC):
     def loss(self) -> nn.Module:
         """The loss that the network was trained with."""
 
+    def choose(self, **choices: str) -> None:
+        """Take choices of the command line by which other data are read. Raises ValueError where there are none."""
+        for name, value in choices.items():
+            raise ValueError(f"--{name} {value} is for a network that was trained on a table; leave it out")
+
     @abc.abstractmethod
     def lines(self) -> Sequence[str]:
         """Describe the network in words, one fact per line."""

@@ -1,0 +1,1 @@
+"""`chainrule export`: a trained network as a file for other programs."""
