@@ -33,7 +33,11 @@ class Options:
     time: str | None = None
     window: int | None = None
     horizon: int | None = None
+    pictures: str | None = None
     model: str | None = None
+    size: str | None = None
+    fit: str | None = None
+    augment: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""
