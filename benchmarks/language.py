@@ -1,6 +1,6 @@
 """The language model of `chainrule train book.txt`, here and in PyTorch: a step's time, and the loss that is reached.
 
-    python benchmarks/language.py TEXT [--rounds N] [--train] [--threads N]
+    python benchmarks/language.py TEXT [--rounds N] [--train] [--threads N | --processor]
 
 Both have the same weights at the start and get the same batches of the text; float32, AdamW with the same settings,
 the gradient's norm clipped to 1. Before anything is timed, a few steps of both are compared. They take turns, and the
@@ -21,7 +21,10 @@ ARGUMENTS.add_argument("text", help="a text file")
 ARGUMENTS.add_argument("--rounds", type=int, default=30)
 ARGUMENTS.add_argument("--train", action="store_true")
 ARGUMENTS.add_argument("--threads", default="2")
+ARGUMENTS.add_argument("--processor", action="store_true", help="the processor's time, for a busy machine; one thread")
 GIVEN = ARGUMENTS.parse_args()
+if GIVEN.processor:
+    GIVEN.threads = "1"  # waiting for each other, threads would use the processor as well
 # Read when the libraries are loaded, so before the imports below.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = GIVEN.threads
@@ -181,7 +184,8 @@ def main() -> None:
     print(f"losses of the first {COMPARED} steps: {losses}")
     if apart > TOLERANCE:
         sys.exit(f"the losses are {apart:.2g} apart; expected at most {TOLERANCE}")
-    times = alternate(candidates, GIVEN.rounds, repeats=1)
+    clock = time.process_time if GIVEN.processor else time.perf_counter
+    times = alternate(candidates, GIVEN.rounds, repeats=1, clock=clock)
     rows = [[name, *(f"{1000 * t:.1f}" for t in found)] for name, found in times.items()]
     print(table(["", "ms, median", "lower quartile", "upper quartile"], rows))
     ratio = times["PyTorch"][0] / times["chainrule"][0]
