@@ -241,7 +241,8 @@ def compared(torch: Any, make: Callable[[], Any], inputs: Any) -> tuple[Any, flo
     ours = dict(model.named_parameters())
     for name, parameter in module.named_parameters():
         grad = 0.0 if ours[name].grad is None else ours[name].grad.numpy()
-        gradients.append(apart(grad, np.zeros(1) if parameter.grad is None else parameter.grad.numpy()))
+        theirs = torch.view_as_real(parameter.grad) if parameter.is_complex() else parameter.grad
+        gradients.append(apart(grad, np.zeros(1) if theirs is None else theirs.numpy()))
     return model, outputs, max(gradients)
 
 

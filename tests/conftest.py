@@ -3,8 +3,9 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
@@ -51,6 +52,19 @@ def _ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+PATIENCE = 180_000
+"""Milliseconds that a browser waits for what a test waits for: a busy machine is no error."""
+
+
+def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(**settings: Any) -> Any:
+        result = make(**settings)
+        result.set_default_timeout(PATIENCE)
+        return result
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
     """A browser, one for all tests of a process; without Playwright or Chromium the test is skipped."""
@@ -60,5 +74,6 @@ def chromium() -> Iterator[object]:
         pytest.skip("a browser: apt-get install chromium")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser.new_context, browser.new_page = map(_patient, (browser.new_context, browser.new_page))
         yield browser
         browser.close()

@@ -177,3 +177,23 @@ def test_checks_find_a_wrong_derivative() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         autograd.util.quick_grad_check(lambda x, y: x * y, 1.0, (2.0,))
+
+
+def test_gradients_are_compiled() -> None:
+    """A space needs no more than a shape and a dtype, which is all that is known of a captured value."""
+    from chainrule.autograd.scipy.stats import multivariate_normal
+
+    def loss(s: Any) -> Any:
+        return multivariate_normal.logpdf(onp.ones(2), onp.zeros(2), s * onp.eye(2) + onp.eye(2)[::-1])
+
+    both = cr.compile(value_and_grad(loss))
+    for s in (3.0, 2.0):
+        onp.testing.assert_allclose(both(s), value_and_grad(loss)(s), rtol=1e-12)
+    with pytest.raises(onp.linalg.LinAlgError, match="not positive definite"):
+        both(0.5)
+    x = onp.arange(1.0, 4.0)
+    for transform in (elementwise_grad, jacobian):
+        f = transform(lambda x: np.tanh(x) * x)
+        compiled = cr.compile(f)
+        compiled(x)
+        onp.testing.assert_allclose(compiled(x + 1), f(x + 1), rtol=1e-12)

@@ -261,3 +261,31 @@ def test_a_mistake_is_found_where_the_loss_is_near_zero():
     model, x, y = confident(24)
     loss = nn.CrossEntropyLoss()
     assert not check_parameters(model, lambda output, y: loss(doubled(output), y), x, y).ok
+
+
+def trained_to_the_end(seed: int = 72):
+    """A classifier that is sure of every sample: a loss of 1e-12 is the difference of outputs around 100."""
+    rng = np.random.default_rng(seed)
+    wide, narrow = (int(rng.choice(widths)) for widths in ([16, 64, 256], [16, 128]))
+    layers = [nn.Linear(64, wide, generator=rng), nn.ReLU(), nn.Linear(wide, narrow, generator=rng), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(narrow, 10, generator=rng))
+    x = rng.standard_normal((64, 64)).astype(np.float32)
+    model[4].weight.data = np.asarray(model[4].weight.data) * np.float32(10 ** rng.uniform(0.5, 2))
+    outputs = np.asarray(model(x).data)
+    second, first = np.sort(outputs, axis=1)[:, -2:].T
+    surest = np.argsort(second - first)[rng.integers(0, 40) :][:16]
+    return model, x[surest], outputs[surest].argmax(axis=1)
+
+
+def test_the_rounding_of_large_outputs_is_no_wrong_gradient():
+    model, x, y = trained_to_the_end()
+    result = check_parameters(model, nn.CrossEntropyLoss(), x, y, seed=72)
+    assert result.loss < 1e-9
+    assert result.ok, str(result)
+
+
+def test_a_wrong_gradient_is_found_also_where_the_outputs_are_large():
+    model = Planted(wrong_scale(1.001))
+    model.second.weight.data = np.asarray(model.second.weight.data) * 100
+    result = check_parameters(model, nn.CrossEntropyLoss(), *data())
+    assert [row.name for row in result.rows if not row.ok] == ["first.weight"]

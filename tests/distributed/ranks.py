@@ -9,12 +9,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.data import DataLoader
+from chainrule.data import DataLoader, stream
 from chainrule.train import Callback, EarlyStopping, History, NonFiniteError, fit, load, save
 
 TASKS = {}
@@ -66,7 +67,8 @@ class Training:
 
     def found(self):
         state = self.model.state_dict()
-        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in self.history]
+        of_the_machine = {"seconds", "rows_per_second", "waited", "peak_memory"}
+        rows = [{k: v for k, v in row.items() if k not in of_the_machine} for row in self.history]
         return {"state": {k: v.tolist() for k, v in state.items()}, "rows": rows}
 
 
@@ -99,6 +101,16 @@ def fewer_samples_than_ranks(parallel):
 def a_list_of_batches(parallel):
     x, y = points()
     return Training(parallel).fit(loader=[(x[:7], y[:7]), (x[7:8], y[7:8]), (x[8:], y[8:])])
+
+
+@task
+def a_stream(parallel):
+    with TemporaryDirectory() as folder:
+        x, y = points(700)
+        np.savez(Path(folder, "t.npz"), x=x, y=y)
+        data = stream(Path(folder, "t.npz"), held_out=0.2, memory=1 << 16)
+        loader = DataLoader(data, 64, shuffle=True, seed=1)
+        return Training(parallel, compile=True).fit(loader=loader, validation=DataLoader(data.held_out, 50))
 
 
 @task

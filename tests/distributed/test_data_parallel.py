@@ -23,7 +23,7 @@ if LAUNCHER is None:
 pytestmark = pytest.mark.xdist_group("mpiexec")
 
 ALIKE = (
-    *("plain", "compiled", "several_batches", "sums", "fewer_samples_than_ranks", "a_list_of_batches"),
+    *("plain", "compiled", "several_batches", "sums", "fewer_samples_than_ranks", "a_list_of_batches", "a_stream"),
     *("frozen_and_unused", "single_precision", "early_stopping"),
 )
 SELF = ("dropout_and_batch_norm", "resuming_with_dropout")
@@ -63,7 +63,7 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    return results(3, tmp_path_factory.mktemp("three"), "plain", "fewer_samples_than_ranks")
+    return results(3, tmp_path_factory.mktemp("three"), "plain", "fewer_samples_than_ranks", "a_stream")
 
 
 def assert_close(found, expected, tolerance):
@@ -89,7 +89,7 @@ def test_two_ranks_are_one_process_with_the_whole_batch(two, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plain", "fewer_samples_than_ranks"])
+@pytest.mark.parametrize("name", ["plain", "fewer_samples_than_ranks", "a_stream"])
 def test_so_are_three(three, name):
     expected = json.loads(json.dumps(ranks.TASKS[name](None)))
     assert_close(three[name][0], expected, 1e-9)

@@ -32,6 +32,14 @@ def explored(network=None, **more):
     return cr.explore(given["model_or_f"], given["x"], loss=given["loss"], target=given["target"], **more)
 
 
+SETTLED = """async () => {
+  let line;
+  do await (line = %s.line); while (line !== %s.line);
+  return true;
+}"""
+"""Waits until the requests of a page are answered and shown, also those that an answer brought about."""
+
+
 class Page:
     """A page of the explorer, with its controls by their names; errors in it fail the test."""
 
@@ -57,7 +65,7 @@ class Page:
 
     def settle(self):
         """Wait until everything that was asked for has been answered and shown."""
-        self.page.wait_for_function("() => window.explorer.line.then(() => window.explorer.line).then(() => true)")
+        self.page.evaluate(SETTLED.replace("%s", "window.explorer"))
 
     def field(self, name):
         return self.page.get_by_role("spinbutton", name=name, exact=True)

@@ -283,19 +283,21 @@ def test_a_thousand_operations_step_quickly_and_open(page, served):
     if explorer.session.blocks:
         page.press("Open all blocks")
     page.press("Forward")
-    steps = page.page.evaluate(
+    changes = page.page.evaluate(
         """async () => {
-          const took = [];
+          let changes = 0;
+          const seen = [], watcher = new MutationObserver((records) => (changes += records.length));
+          watcher.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
           for (let k = 0; k < 40; k++) {
-            const began = performance.now();
+            changes = 0;
             await window.explorer.ask({ do: "forward" });
             await new Promise((done) => requestAnimationFrame(done));
-            took.push(performance.now() - began);
+            seen.push(changes + watcher.takeRecords().length);
           }
-          return took.sort((a, b) => a - b);
+          return seen;
         }"""
     )
-    assert steps[0] < 100  # the fastest: the others say how busy the machine is
+    assert 0 < max(changes) < 200, changes  # a step draws what it changes, and not a thousand boxes; no time is taken
 
 
 @pytest.mark.slow

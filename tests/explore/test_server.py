@@ -31,7 +31,7 @@ class Client:
         self.cookie = None
 
     def ask(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.url.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.url.port, timeout=120)
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         if self.cookie and "Cookie" not in sent:
             sent["Cookie"] = self.cookie
@@ -298,7 +298,7 @@ def test_the_command_prints_one_line_serves_and_ends_quietly():
         assert client.act(do="load", example="neuron")["position"] == 0
         assert json.loads(client.ask("GET", "/state")[2])["positions"] == 12
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (0, "", "")
 
 

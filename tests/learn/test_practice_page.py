@@ -7,6 +7,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from tests.explore.conftest import SETTLED
 from tests.explore.test_page import violations
 from typer.testing import CliRunner
 
@@ -156,7 +157,7 @@ def served(tmp_path):
 
 
 def ask(url, cookie, path, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=120)
     headers = {"Cookie": cookie} if cookie else {}
     headers |= {"Content-Type": "application/json"} if body is not None else {}
     connection.request("GET" if body is None else "POST", path, body, headers)
@@ -210,7 +211,7 @@ class Page:
         page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
 
     def settle(self):
-        self.page.wait_for_function("() => window.practice.line.then(() => window.practice.line).then(() => true)")
+        self.page.evaluate(SETTLED.replace("%s", "window.practice"))
 
     def open(self, url):
         self.page.goto(url)

@@ -153,6 +153,7 @@ class Call(Facts):
         self.wrapped, self.f_raw, self.template, self.kwargs = wrapped, f_raw, template, kwargs
         self.name = get_name(f_raw)
         self.several = False
+        self.plain = len(template) == sum(type(x) is _Place and x.structure is None for x in template)
 
     def __call__(self, boxes: Sequence[Tensor]) -> Any:
         """Apply the operation, and return the result in the structure that the function returns."""
@@ -165,7 +166,10 @@ class Call(Facts):
 
     def primal(self, *values: Any) -> Any:
         """Call the function with plain values."""
-        leaves, self.structure = flatten(self.f_raw(*self._args(values), **self.kwargs))
+        result = self.f_raw(*self._args(values), **self.kwargs)
+        if type(result) is np.ndarray or type(result) is np.float64:  # most results
+            return result
+        leaves, self.structure = flatten(result)
         for leaf in leaves:
             if not isinstance(leaf, np.ndarray | np.generic | float | int | complex):
                 raise TypeError(f"{self.name}: Can't differentiate w.r.t. type {type(leaf)}; return numbers or arrays")
@@ -174,7 +178,9 @@ class Call(Facts):
         return outputs if self.several else outputs[0]
 
     def _args(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(x.filled(values) if isinstance(x, _Place) else x for x in self.template)
+        if self.plain:
+            return tuple(values)
+        return tuple([x.filled(values) if type(x) is _Place else x for x in self.template])
 
     def _ans(self, y: Any) -> Any:
         return unflatten(self.structure, y) if self.several else y
@@ -182,7 +188,9 @@ class Call(Facts):
     def _places(self, tracked: Sequence[bool]) -> Iterator[tuple[int, _Place]]:
         """Yield the arguments in which a value has a gradient."""
         for k, x in enumerate(self.template):
-            if isinstance(x, _Place) and any(tracked[number] for number in x.numbers):
+            if type(x) is _Place and (
+                tracked[x.numbers.start] if x.structure is None else any(tracked[number] for number in x.numbers)
+            ):
                 yield k, x
 
     def _missing(self, mode: str, tracked: Sequence[bool]) -> UndefinedRuleError:
@@ -197,8 +205,10 @@ class Call(Facts):
             raise self._missing("VJP", tracked)
 
         def save(y: Any, *values: Any) -> tuple[Any, ...]:
-            constants = [x for x in self.template if not isinstance(x, _Place)]
-            return sealed_all((y, values, tracked), [("args", values), ("args", constants)])
+            parts = [("args", values)]
+            if not self.plain:
+                parts.append(("args", tuple(x for x in self.template if type(x) is not _Place)))
+            return sealed_all((y, values, tracked), parts)
 
         return save
 
@@ -219,9 +229,12 @@ class Call(Facts):
         g = unflatten(self.structure, y_bar) if self.several else y_bar
         bars: list[Any] = [None] * len(values)
         for (_, place), gradient in zip(places, vjp(g), strict=True):
+            if place.structure is None:
+                bars[place.numbers.start] = dense(gradient)
+                continue
             for number, part in zip(place.numbers, place.parts(gradient), strict=True):
                 bars[number] = part
-        return tuple(np.zeros(np.shape(x)) if bar is None else bar for x, bar in zip(values, bars, strict=True))
+        return tuple([np.zeros(np.shape(x)) if bar is None else bar for x, bar in zip(values, bars, strict=True)])
 
     def _pull_transposed(self, y_bar: Any, y: Any, values: Sequence[Any], tracked: Sequence[bool]) -> list[Any]:
         def linear(dots: list[Any]) -> Any:

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .boxes import getval, isbox
+from chainrule.core.tensor import Tensor
+
+from .boxes import isbox
 from .sequences import subval
 
 __all__ = [
@@ -114,7 +116,8 @@ def vspace(value: Any) -> Any:
     >>> vspace([1.0, np.zeros((2, 3))]).size
     7
     """
-    value = getval(value)
+    if isinstance(value, Tensor):  # a shape and a dtype are enough, and all that a captured one tells
+        return _of_array(value)
     try:
         return VSpace.mappings[type(value)](value)
     except KeyError:
@@ -127,7 +130,7 @@ class ArrayVSpace(VSpace):
     """The arrays of a shape and dtype."""
 
     def __init__(self, value: Any) -> None:
-        value = np.asarray(value)
+        value = value if hasattr(value, "dtype") else np.asarray(value)
         self.shape = value.shape
         self.dtype = value.dtype
 
@@ -315,7 +318,7 @@ def dense(x: Any) -> Any:
 
 
 def _of_array(value: Any) -> Any:
-    return (ComplexArrayVSpace if np.iscomplexobj(value) else ArrayVSpace)(value)
+    return (ComplexArrayVSpace if value.dtype.kind == "c" else ArrayVSpace)(value)
 
 
 VSpace.register(np.ndarray, _of_array)

@@ -39,11 +39,17 @@ def write_text(path: StrPath, text: str) -> None:
     >>> Path("report.txt").read_text()
     'Hallo'
     """
-    data = text.encode("utf-8", "backslashreplace")
+    write_parts(path, [text])
+
+
+def write_parts(path: StrPath, parts: Iterable[str]) -> None:
+    """Write text that comes in parts, which are not held in memory together, as :func:`write_text` does."""
+    data = (text.encode("utf-8", "backslashreplace") for text in parts)
     if _is_stream(path):
-        Path(path).write_bytes(data)
+        with open(path, "wb") as file:  # noqa: PTH123 - it may be a file's number
+            file.writelines(data)
     else:
-        replace_file(Path(os.path.realpath(path)), [data])
+        replace_file(Path(os.path.realpath(path)), data)
 
 
 def replace_file(target: Path, parts: Iterable[bytes | memoryview]) -> None:

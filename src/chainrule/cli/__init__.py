@@ -9,10 +9,13 @@ from chainrule.cli import train
 from chainrule.cli import trained
 
 # isort: split
+from chainrule.cli import generate
+
+# isort: split
 from chainrule.cli import look
 from chainrule.jobs.learning.commands import COMMANDS as LEARNING
 
 for _function, _example in LEARNING.items():
     command(_example)(_function)
 
-__all__ = ["app", "look", "main", "train", "trained"]
+__all__ = ["app", "generate", "look", "main", "train", "trained"]

@@ -54,6 +54,10 @@ def train(
     held_out: Annotated[
         float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
     ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
     report: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("report.html"),
@@ -76,18 +80,19 @@ def train(
     context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
+    said = locals()  # the options by name, as `Options` has them
+    from dataclasses import fields
+
     from chainrule.distributed import launched
     from chainrule.doctor import GradientWatch
     from chainrule.jobs.training.kinds import kind_of
     from chainrule.jobs.training.options import Options
     from chainrule.jobs.training.report import write_report
     from chainrule.present.texts import check_lang
+    from chainrule.train.throughput import described
 
     check_lang(lang)
-    common = (target, task, hidden, epochs, batch_size, lr, dropout, held_out, seed)
-    options = Options(
-        *common, as_, tokens, layers, heads, width, context, missing, unknown, without, encoding, weight_decay, search
-    )
+    options = Options(**{field.name: said[field.name] for field in fields(Options)})
     kind = kind_of(data, options)
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))
@@ -117,6 +122,8 @@ def train(
         history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
             console.print(f"steps: {history.compiled}", style="dim")
+            if flow := described(history.last):
+                console.print(flow, style="dim")
             _say_what_was_seen(watch)
             score = job.score()
             job.save(out, score)
@@ -223,6 +230,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
         console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")
         raise typer.Exit(INTERRUPTED) from None

@@ -2,19 +2,24 @@
 
 import io
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chainrule.base.files import check_output, write_text
+from chainrule.base.files import check_output, write_parts
 from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
 
 
 @command("chainrule predict model.safetensors digits")
 def predict(
     model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
-    data: Annotated[str, typer.Argument(help="The data to predict for: a file or a data set's name.")],
+    data: Annotated[
+        str,
+        typer.Argument(help="The data to predict for: a file, files by a pattern, or a set's name."),
+    ],
     out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
     unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
     encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
@@ -29,14 +34,36 @@ def predict(
     predictor = read_predictor(model)
     predictor.choose(**{k: v for k, v in (("unknown", unknown), ("encoding", encoding)) if v is not None})
     header, found = predictor.table(data)
-    rows = [*found]
     if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(found)
         return
+    written = _Written(header, found)
+    write_parts(out, written)
+    console.print(f"{written.count} predictions: {out}")
+
+
+class _Written:
+    """The text of a CSV file, in parts; `count` is how many rows have been given so far."""
+
+    def __init__(self, header: list[str], rows: Iterable[list[str]]) -> None:
+        self.header, self.rows, self.count = header, rows, 0
+
+    def __iter__(self) -> Iterator[str]:
+        yield _text([self.header])
+        rows = iter(self.rows)
+        while some := [*islice(rows, 1000)]:
+            self.count += len(some)
+            yield _text(some)
+
+
+def _text(rows: Iterable[list[str]]) -> str:
+    import csv
+
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([header, *rows])
-    write_text(out, text.getvalue())
-    console.print(f"{len(rows)} predictions: {out}")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 @command("chainrule export model.safetensors -o model.onnx --data new.csv")

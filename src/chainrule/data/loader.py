@@ -19,7 +19,7 @@ from chainrule.data.sampler import Sampler
 from chainrule.data.shares import share as share
 from chainrule.data.streams.iterable import IterableStream
 from chainrule.data.streams.stream import Stream
-from chainrule.data.streams.streamed import Passage, Reading, Streamed
+from chainrule.data.streams.streamed import Exchange, Passage, Reading, Streamed
 
 
 class Dataset(Protocol):
@@ -87,7 +87,8 @@ class DataLoader:
         self.seed = _fresh_seed() if seed is None else _whole("seed", seed, least=0)
         self._now = self._next = _Position()
         self._shard = (0, 1)
-        self._shards: Overlapping[tuple[int, int]] = Overlapping()
+        self._exchange: Exchange | None = None
+        self._shards: Overlapping[tuple[tuple[int, int], Exchange | None]] = Overlapping()
         self._passage: Passage | None = None
         self._note: Any = None
         self._waited = 0.0
@@ -164,7 +165,7 @@ class DataLoader:
         """Begin to read an epoch of a stream."""
         assert isinstance(self.dataset, Streamed)
         self._waited = self.waited
-        settings = self.batch_size, self.shuffle, self.drop_last, self._shard
+        settings = self.batch_size, self.shuffle, self.drop_last, self._shard, self._exchange
         note, self._note = self._note, None
         self._passage = self.dataset.passage(Reading(self.seed, here.epoch, here.batch, *settings), note)
         return self._passage
@@ -181,24 +182,25 @@ class DataLoader:
         return len(self) - self._now.batch
 
     @contextmanager
-    def sharded(self, rank: int, size: int) -> Iterator[None]:
+    def sharded(self, rank: int, size: int, exchange: Exchange | None = None) -> Iterator[None]:
         """For the duration of the block, yield only the share of each batch that belongs to ``rank`` of ``size``.
 
         The shares of a batch, concatenated, are the batch; the loader's position is the same for all ranks. A share may
-        be empty if a batch has fewer samples than there are ranks.
+        be empty if a batch has fewer samples than there are ranks. With ``exchange``, an all-to-all of the ranks, each
+        reads a part of a stream, and hands over what others need; otherwise each reads all of it.
 
         >>> loader = DataLoader(np.arange(5), batch_size=3)
         >>> with loader.sharded(1, 2):
         ...     [x.tolist() for x, in loader]
         [[2], [4]]
         """
-        entry = self._shards.enter(self._shard)
+        entry = self._shards.enter((self._shard, self._exchange))
         try:
-            self._shard = (rank, size)
+            self._shard, self._exchange = (rank, size), exchange
             yield
         finally:
             for before in self._shards.leave(entry):
-                self._shard = before
+                self._shard, self._exchange = before
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's position, in plain integers for JSON.

@@ -38,6 +38,7 @@ class DataParallel(Alone):
     - Gradients are weighted by the number of samples, so shares may differ in length, or be empty. They are added up in
       the order of the ranks: the same run gives the same bits. A loss whose mean is not taken over samples but, say,
       over the labels that are not ignored is still weighted by the number of samples.
+    - Of a stream (`data.stream`), each rank reads a part, and hands over the rows that others need.
     - Batch normalisation sees only the share of its own process; the running averages are those of rank 0. Dropout
       draws in each process, from a generator determined by the loader's seed, the step and the rank.
     - The loss, the accuracy, the gradient norm and the results of `validation` cover all samples. Callbacks run in rank
@@ -117,12 +118,17 @@ class DataParallel(Alone):
     def shares(self, source: Any) -> Iterator[Batch]:
         """Yield this rank's share of each batch of an epoch."""
         if isinstance(source, DataLoader):
-            with source.sharded(self.rank, self.size):
+            with source.sharded(self.rank, self.size, self._exchanged):
                 yield from batches(source, "fit")
             return
         for x, y in batches(source, "fit"):
             mine = share(len(y), self.rank, self.size)
             yield x[mine], y[mine]
+
+    def _exchanged(self, given: Sequence[Any]) -> list[Any]:
+        """Give each rank a value, and return the one from each."""
+        with self._fate.waiting("rows that another rank reads"):
+            return list(self._comm.alltoall(given))
 
     def before_step(self) -> None:
         """Seed every generator that the step may draw from, differently for each rank and step."""

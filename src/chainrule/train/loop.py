@@ -138,7 +138,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     else:
         with closing(rows):
             lr, norms = _in_slices(trainer, rows, score)
-    seconds, samples = time.perf_counter() - started, score.samples
+    seconds = time.perf_counter() - started
     if not norms:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
@@ -153,7 +153,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
     row |= norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
     if isinstance(getattr(run.loader, "dataset", None), Streamed):
-        row |= flow_of_data(samples, seconds, run.loader.waited - waited)
+        row |= flow_of_data(score.samples, seconds, run.loader.waited - waited)
     return trainer.parallel.agreed(row)
 
 

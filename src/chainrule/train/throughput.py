@@ -1,21 +1,8 @@
 """How fast a stream's rows are trained on, and how much memory that takes."""
 
-import sys
 from typing import Any
 
-
-def peak_memory() -> int | None:
-    """Return the most memory that this process has had so far, in bytes; None on Windows.
-
-    >>> peak_memory() is None or peak_memory() > 1_000_000
-    True
-    """
-    try:
-        import resource
-    except ModuleNotFoundError:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(most) * (1 if sys.platform == "darwin" else 1024)
+from chainrule.base.machine_memory import peak_memory
 
 
 def flow_of_data(samples: int, seconds: float, waited: float) -> dict[str, Any]:

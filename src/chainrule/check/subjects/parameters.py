@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from chainrule.check.measuring.directional import ROUNDING, derivative
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
+from chainrule.core.tree import flatten
 from chainrule.nn import Dropout
 from chainrule.present.html import tag
 from chainrule.present.page import fragment
@@ -125,8 +126,8 @@ def check_parameters(
     For each parameter, the gradient's component in `directions` random directions is compared with the derivative of
     the loss along it (`directional.derivative`: central differences of order h⁶), and so are single elements: those of
     the `coordinates` largest gradients, and as many random ones. The relative error is |analytic − numeric| over the
-    larger of them; if both are too small to show in a loss rounded to float64, or rounded as the numbers near 1 that it
-    may be a difference of, over the smallest value that would.
+    larger of them; if both are too small to show in a loss rounded to float64, over the smallest value that would. A
+    loss near 0 is rounded as the numbers it is the difference of: those near 1, or the model's largest output.
 
     A kink (ReLU at 0) within the reach of a step is avoided by smaller steps. A kink at the point itself, as in a layer
     of zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention that cannot
@@ -167,6 +168,8 @@ class _Probe:
         self.parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise ValueError("check_parameters: the model has no parameters that require a gradient")
+        self.size = 1.0
+        """The size of the numbers that the loss may be a difference of: 1, as of logarithms, or the model's output."""
         self.value = self.measure()
         if not np.isfinite(self.value):
             raise ValueError(f"check_parameters: the loss is {self.value}, so it has no derivative; use other data")
@@ -179,7 +182,9 @@ class _Probe:
 
     def measure(self) -> float:
         with no_grad():
-            return float(value_of(self.loss(self.model(self.x), self.y)))
+            output = self.model(self.x)
+            self.size = max(self.size, _largest(output))
+            return float(value_of(self.loss(output, self.y)))
 
     def along(self, parameter: Any, direction: Vector) -> Callable[[float], float]:
         """Return the loss as a function of a step in one parameter, whose value is restored afterwards."""
@@ -218,6 +223,14 @@ def _copied(model: Any, training: bool) -> Any:
 def _size(value: Vector) -> float:
     """Return the size of a parameter's elements, so that steps can be relative to it."""
     return float(np.sqrt(np.mean(np.square(value)))) or ZERO_SCALE
+
+
+def _largest(output: Any) -> float:
+    """Return the largest finite magnitude in what a model returns."""
+    numbers = [np.asarray(value_of(leaf)) for leaf in flatten(output)[0]]
+    return max(
+        (float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in numbers if x.dtype.kind in "fc"), default=0.0
+    )
 
 
 def _double(array: Any) -> Any:
@@ -269,8 +282,8 @@ class _Subject:
         larger = max(abs(analytic), abs(measured.value))
         difference = abs(analytic - measured.value)
         error = difference / (larger + measured.noise / self.threshold) if difference else 0.0
-        if error > self.threshold:  # a small loss may be a difference of numbers near 1, such as two logarithms of sums
-            noise = max(measured.noise, ROUNDING / measured.step)
+        if error > self.threshold:  # a small loss may be a difference of larger numbers, which are rounded, too
+            noise = max(measured.noise, ROUNDING * self.probe.size / measured.step)
             measured, error = replace(measured, noise=noise), difference / (larger + noise / self.threshold)
         if not np.isfinite(analytic):
             return self.row(analytic, measured.value, np.inf, where, "the gradient is not finite")

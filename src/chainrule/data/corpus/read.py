@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -72,7 +73,8 @@ def _lines(text: str) -> str:
 def is_table(path: str | Path) -> bool:
     """Whether a text file looks like a table: its first lines, at least two, have the same number of cells, at least 2.
 
-    Cells are divided by comma, semicolon or tab. A file that cannot be read as text is taken for a table, whose reader
+    Cells are divided by comma, semicolon or tab; where a space follows each of these, as in prose, a column of numbers
+    is needed, too. A file that cannot be read as text is taken for a table, whose reader
     then says what is wrong with it.
     """
     try:
@@ -92,7 +94,19 @@ def _first_lines(path: str | Path) -> list[str]:
 
 def _is_divided(lines: list[str], delimiter: str) -> bool:
     try:
-        counts = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         return False
-    return len(counts) == 1 and counts.pop() >= 2
+    if len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
+        return False
+    # Lines of a poem may have a comma each, and a space follows it. In a table of text, none does.
+    is_spaced = delimiter != "\t" and not any(re.search(f"{delimiter}(?! )", line) for line in lines)
+    return not is_spaced or any(all(map(_is_number, column)) for column in zip(*rows[1:], strict=True))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

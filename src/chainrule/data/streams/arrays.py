@@ -91,7 +91,7 @@ def npy_source(path: Path, block_bytes: int) -> ArraySource:
     return ArraySource(path, x, None, block_bytes)
 
 
-def npz_source(path: Path, target: str | None, block_bytes: int) -> ArraySource:
+def npz_source(path: Path, target: str | None, block_bytes: int, needs_target: bool = True) -> ArraySource:
     """The source of an archive with ``x`` and ``y`` (or the array that ``target`` names), which are mapped.
 
     Raises :class:`DataError` for arrays that are compressed: only their beginning could be read without the rest.
@@ -100,9 +100,10 @@ def npz_source(path: Path, target: str | None, block_bytes: int) -> ArraySource:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            if absent := [name for name in ("x", label) if name not in members]:
+            if absent := [name for name in ("x", label)[: 1 + needs_target] if name not in members]:
                 raise DataError(f"{path.name}: no array {absent[0]!r}; expected 'x' and {label!r}, found {[*members]}")
-            x, y = (_mapped(path, archive, members[name]) for name in ("x", label))
+            x = _mapped(path, archive, members["x"])
+            y = _mapped(path, archive, members[label]) if needs_target else None
         names = _names(path) if "feature_names" in members else ()
     except DataError:
         raise
@@ -162,7 +163,7 @@ def _idx_array(path: Path) -> NDArray[Any]:
         raise DataError(f"{path.name}: the file is truncated or damaged: {error}") from error
 
 
-def hdf5_source(path: Path, target: str | None, block_bytes: int) -> ArraySource:
+def hdf5_source(path: Path, target: str | None, block_bytes: int, needs_target: bool = True) -> ArraySource:
     """The source of an HDF5 file with data sets ``x`` and ``y`` (or the one that ``target`` names); needs h5py."""
     h5py = needed("h5py", f"{path.name}: reading HDF5", "pip install h5py")
     label = "y" if target is None else target
@@ -170,6 +171,7 @@ def hdf5_source(path: Path, target: str | None, block_bytes: int) -> ArraySource
         file = h5py.File(path, "r")
     except OSError as error:
         raise DataError(f"{path.name}: not a readable HDF5 file: {error}") from error
-    if absent := [name for name in ("x", label) if not isinstance(file.get(name), h5py.Dataset)]:
+    wanted = ("x", label)[: 1 + needs_target]
+    if absent := [name for name in wanted if not isinstance(file.get(name), h5py.Dataset)]:
         raise DataError(f"{path.name}: no data set {absent[0]!r}; expected 'x' and {label!r}, found {[*file]}")
-    return ArraySource(path, file["x"], file[label], block_bytes, label)
+    return ArraySource(path, file["x"], file[label] if needs_target else None, block_bytes, label)

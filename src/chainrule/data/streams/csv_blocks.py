@@ -41,7 +41,7 @@ class CsvSource:
 
     def __init__(self, path: Path, block_bytes: int, schema: Schema | None = None) -> None:
         self.path = path
-        self._size = max(1 << 10, block_bytes // 4)  # a cell may take two bytes here, and takes eight as float64
+        self._size = max(1 << 8, block_bytes // 4)  # a cell may take two bytes here, and takes eight as float64
         self.delimiter = delimiter_of(path)
         first = next(self._pieces(), None)
         if first is None:

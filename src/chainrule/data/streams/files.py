@@ -1,6 +1,7 @@
 """The files behind a stream: one, or several with the same columns, found by a pattern."""
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
@@ -16,6 +17,8 @@ from chainrule.data.streams.csv_blocks import CsvSource
 from chainrule.data.streams.parquet import ParquetSource
 
 _TEXT = (".csv", ".tsv", ".txt", ".data")
+STREAMED = re.compile(r"\.(parquet|pq|arrow|feather|ipc|csv|tsv|txt|data|npy|npz|h5|hdf5)$|idx\d?(-ubyte)?(\.gz)?$")
+"""The names of files that can be read in blocks."""
 FORMS = "Parquet, Arrow, CSV, TSV, NPY, NPZ, HDF5 or IDX"
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -47,8 +50,8 @@ def paths_of(given: Paths) -> list[Path]:
     return found
 
 
-def opened(path: Path, target: str | None, block_bytes: int, schema: Schema | None) -> Source:
-    """The source of one file, by its name."""
+def opened(path: Path, target: str | None, block_bytes: int, schema: Schema | None, needs_target: bool) -> Source:
+    """The source of one file, by its name; with a schema, of one that a network is to predict for."""
     ending = path.suffix.lower()
     if is_idx(path):
         return idx_source(path, block_bytes)
@@ -61,9 +64,9 @@ def opened(path: Path, target: str | None, block_bytes: int, schema: Schema | No
     if ending == ".npy":
         return npy_source(path, block_bytes)
     if ending == ".npz":
-        return npz_source(path, target, block_bytes)
+        return npz_source(path, target, block_bytes, needs_target)
     if ending in (".h5", ".hdf5"):
-        return hdf5_source(path, target, block_bytes)
+        return hdf5_source(path, target, block_bytes, needs_target)
     raise DataError(f"{path.name}: what the file holds cannot be told from its name; expected {FORMS}")
 
 
@@ -74,10 +77,17 @@ class Files:
     file is not what it was when the stream was opened.
     """
 
-    def __init__(self, given: Paths, target: str | None, block_bytes: int, schema: Schema | None = None) -> None:
+    def __init__(
+        self,
+        given: Paths,
+        target: str | None,
+        block_bytes: int,
+        schema: Schema | None = None,
+        needs_target: bool = True,
+    ) -> None:
         self.paths = paths_of(given)
         self.stamps = [Stamp.of(path) for path in self.paths]
-        self.sources = [opened(path, target, block_bytes, schema) for path in self.paths]
+        self.sources = [opened(path, target, block_bytes, schema, needs_target) for path in self.paths]
         first = self.sources[0]
         self.names, self.default_target, self.shape = first.names, first.default_target, first.shape
         for source in self.sources[1:]:

@@ -18,7 +18,8 @@ from chainrule.data.streams.held_out import is_held_out
 from chainrule.data.streams.iterable import IterableStream
 from chainrule.data.streams.passage import WindowPassage
 from chainrule.data.streams.scan import Facts, scan
-from chainrule.data.streams.streamed import Batch, Reading, Streamed
+from chainrule.data.streams.shared import SharedPassage
+from chainrule.data.streams.streamed import Batch, Passage, Reading, Streamed
 from chainrule.data.streams.windows import windows
 
 MEMORY = 256 << 20
@@ -67,8 +68,8 @@ def stream(
     ...     data = stream(path, target="y", held_out=0.2)
     ...     print(data)
     ...     sum(len(x) for x, y in DataLoader(data, batch_size=32, shuffle=True, seed=0))
-    Stream(line.csv: 79 rows, 21 held out, 1 features, regression)
-    79
+    Stream(line.csv: 81 rows, 19 held out, 1 features, regression)
+    81
     """
     if not isinstance(source, str | PathLike) and not _are_paths(source):
         if target is not None or held_out:
@@ -209,11 +210,13 @@ class Stream(Streamed):
         """How many rows an epoch has."""
         return len(self)
 
-    def passage(self, reading: Reading, note: Any = None) -> WindowPassage:  # noqa: ARG002
+    def passage(self, reading: Reading, note: Any = None) -> Passage:  # noqa: ARG002
         """Begin to read an epoch."""
         rng = np.random.default_rng((reading.seed, reading.epoch)) if reading.shuffle else None
         capacity = min(self.capacity, max(len(self), int(self._counts.max())))
         found = windows(self.facts.blocks, self._counts, capacity, rng)
+        if reading.exchange is not None and reading.shard[1] > 1:
+            return SharedPassage(self._read, self._counts, found, reading)
         return WindowPassage(self._read, found, capacity, reading, self._buffers)
 
     def _read(self, k: int) -> Batch:
@@ -245,9 +248,21 @@ class Stream(Streamed):
 
     def first(self, count: int) -> Batch:
         """The first rows, at most so many."""
+        return self._joined((k for k in range(len(self.facts.blocks)) if self._counts[k]), count)
+
+    def some(self, count: int) -> Batch:
+        """At most so many rows, from blocks that are spread over the files; all rows if there are no more."""
+        with_rows = np.flatnonzero(self._counts)
+        wanted = -(-len(with_rows) * count // max(len(self), 1))
+        chosen = with_rows[
+            np.unique(np.linspace(0, len(with_rows) - 1, max(1, min(wanted, len(with_rows)))).astype(int))
+        ]
+        return self._joined(map(int, chosen), count)
+
+    def _joined(self, blocks: Iterable[int], count: int) -> Batch:
         found: list[Batch] = []
-        for block in self.blocks():
-            found.append(block)
+        for k in blocks:
+            found.append(self._read(k))
             if sum(len(part[0]) for part in found) >= count:
                 break
         return tuple(np.concatenate(parts)[:count] for parts in zip(*found, strict=True))

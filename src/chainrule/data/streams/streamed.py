@@ -1,15 +1,21 @@
 """What a :class:`DataLoader` asks of a data set that it reads from the beginning to the end, rather than by index."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
 Batch: TypeAlias = tuple[NDArray[Any], ...]
+Exchange: TypeAlias = Callable[[Sequence[Any]], list[Any]]
 
 
 class Reading(NamedTuple):
-    """How a loader reads an epoch: from batch ``first`` on, and of each batch the share of one rank of several."""
+    """How a loader reads an epoch: from batch ``first`` on, and of each batch the share of one rank of several.
+
+    With ``exchange`` the ranks may each read a part and hand rows over: it takes a value for each rank, and returns
+    the one from each.
+    """
 
     seed: int
     epoch: int
@@ -17,7 +23,8 @@ class Reading(NamedTuple):
     batch_size: int
     shuffle: bool
     drop_last: bool
-    shard: tuple[int, int]
+    shard: tuple[int, int] = (0, 1)
+    exchange: Exchange | None = None
 
 
 class Passage(ABC):

@@ -98,7 +98,7 @@ def check_torch_tensor(what: str, t: Torch) -> None:
 
 def check_numpy_dtype(what: str, dtype: Any) -> None:
     """Raise a TypeError starting with `what` unless PyTorch has this dtype."""
-    if dtype.kind not in "fiub" or dtype.itemsize > 8 or not dtype.isnative:
+    if dtype.kind not in "fiubc" or dtype.itemsize > (16 if dtype.kind == "c" else 8) or not dtype.isnative:
         raise TypeError(
             f"{what}: got dtype {dtype}, which PyTorch does not have; convert it first, as .astype(np.float64)"
         )
@@ -107,7 +107,7 @@ def check_numpy_dtype(what: str, dtype: Any) -> None:
 def array_of(what: str, t: Torch) -> Any:
     """Return a read-only array in the memory of a tensor of PyTorch, whether or not it requires a gradient."""
     check_torch_tensor(what, t)
-    array = t.detach().resolve_neg().numpy().view()
+    array = t.detach().resolve_conj().resolve_neg().numpy().view()
     array.flags.writeable = False
     return array
 

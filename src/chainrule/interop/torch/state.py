@@ -36,12 +36,22 @@ def _thirds(x: Any) -> list[Any]:
     return [x[k * size : (k + 1) * size] for k in range(3)]
 
 
+def _joined(pairs: Any) -> Any:
+    return np.ascontiguousarray(pairs).view(np.result_type(pairs.dtype, np.complex64))[..., 0]
+
+
+def _paired(x: Any) -> tuple[Any]:
+    return (np.stack([np.real(x), np.imag(x)], axis=-1),)
+
+
 SAME = WeightLayout(lambda x: x, lambda x: (x,))
 TRANSPOSED = WeightLayout(lambda x: x.T, lambda x: (x.T,))
 STACKED = WeightLayout(lambda *xs: np.concatenate(xs), _thirds)
 STACKED_TRANSPOSED = WeightLayout(
     lambda *xs: np.concatenate([x.T for x in xs]), lambda x: [part.T for part in _thirds(x)]
 )
+PAIRS = WeightLayout(_joined, _paired)
+"""A complex parameter, which is two real numbers for each here."""
 COUNT = WeightLayout(lambda: np.zeros((), np.int64), lambda x: ())  # noqa: ARG005
 """The batches that a normalisation has seen, which only PyTorch's `momentum=None` reads."""
 
@@ -74,6 +84,8 @@ def entries(module: Module, theirs: str = "", ours: str = "") -> Iterator[StateN
 
 
 def _layout_of(module: Module, name: str) -> WeightLayout:
+    if name in getattr(module, "pairs", ()):
+        return PAIRS
     turned = isinstance(module, Linear | RNN | LSTM | GRU) and name.startswith("weight")
     return TRANSPOSED if turned else SAME
 

@@ -77,6 +77,8 @@ class Job(abc.ABC):
     """What a line is shown by during training, if by anything."""
     said: Sequence[str] = ()
     """What was found out about the data, a line each: the data themselves, then what was inferred."""
+    words: Sequence[str] = ()
+    """What the command line says besides, for the same job again elsewhere."""
     recipe: Any
     model: nn.Module
     loss: nn.Module

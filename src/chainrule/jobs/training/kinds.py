@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.streams import is_large
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.sections import Sections
@@ -75,13 +76,21 @@ def _is_text(source: str, options: Options) -> bool:
 
 
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
-_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "search"})
-_READING = frozenset({"missing", "unknown", "without", "encoding"})
-TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _READING, lambda source, options: True)  # noqa: ARG005
+_OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
+_WHOLE = frozenset({"missing", "unknown", "without", "encoding", "search"})
+
+
+def _is_streamed(source: str, options: Options) -> bool:
+    """Whether a table is read in blocks: as asked, or because it is large."""
+    return is_large(source) if options.stream is None else options.stream
+
+
 TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
+STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES, _is_streamed)
+TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _WHOLE, lambda source, options: True)  # noqa: ARG005
 AS = ("table", "text")
 """What `--as` may say where the file's content would be taken for something else."""
-KINDS: Sequence[Kind] = (TEXT, TABLE)
+KINDS: Sequence[Kind] = (TEXT, STREAM, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 

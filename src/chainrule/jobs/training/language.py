@@ -88,16 +88,13 @@ class LanguageJob(Job):
 
     def _found(self) -> list[str]:
         corpus, recipe = self.corpus, self.recipe
-        seen = len(self.validation.dataset) * recipe.context
-        partly = (
-            f", of which {seen:,} tokens, evenly spread, are evaluated"
-            if seen < 0.9 * corpus.held_out.tokens.size
-            else ""
-        )
+        seen, there = len(self.validation.dataset) * recipe.context, len(corpus.held_out.tokens)
+        partly = f", of which {seen:,} tokens, evenly spread, are evaluated" if seen < 0.9 * there - 100 else ""
+        sizes_of = f"{recipe.layers} layers, {recipe.heads} heads, width {recipe.width}"
         return [
             f"{corpus.name}: a text of {corpus.characters:,} characters; {corpus.tokens}",
             f"held out: the last {corpus.held_out.characters:,} characters{partly}",
-            f"network: {recipe.layers} layers, {recipe.heads} heads, width {recipe.width}, context {recipe.context} tokens",
+            f"network: {sizes_of}, context {recipe.context} tokens",
             f"{self.epochs} epochs of {len(self.loader)} steps; losses are in nats per token",
         ]
 

@@ -1,6 +1,7 @@
 """The report's sections for texts: the loss, what the network wrote, what it expects and where it looks, the data."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +44,14 @@ def _perplexity(job: LanguageJob, words: Words) -> Markup:
     epochs = [float(row["epoch"]) for row in rows]
     length = job.corpus.held_out.characters_per_token, job.corpus.training.characters_per_token
     lines = [(words["training"], "loss", length[1]), (words["held_out"], "val_loss", length[0])]
+    shown = {
+        "perplexity": [(name, [_power(row[key]) for row in rows]) for name, key, _ in lines],
+        "per_character": [(name, [row[key] / each for row in rows]) for name, key, each in lines],
+    }
     charts = [
-        line_chart(words["perplexity"], epochs, [(n, [_power(r[key]) for r in rows]) for n, key, _ in lines], words.lang,
-                   x_label=words["epoch"], log_y=True),
-        line_chart(words["per_character"], epochs, [(n, [r[key] / c for r in rows]) for n, key, c in lines], words.lang,
-                   x_label=words["epoch"]),
-    ]  # fmt: skip
+        line_chart(words[title], epochs, drawn, words.lang, x_label=words["epoch"], log_y=title == "perplexity")
+        for title, drawn in shown.items()
+    ]
     return join(tag("p", words["perplexity_text"]), tag("div", charts, class_="side"))
 
 
@@ -93,7 +96,7 @@ def _expected(job: LanguageJob, words: Words) -> Markup:
 
 def _listed(job: LanguageJob, p: NDArray[np.float64], line: NDArray[np.int64], words: Words) -> Markup:
     lines = []
-    for k, (token, truth) in enumerate(zip(line[:-1], line[1:], strict=True)):
+    for k, (token, truth) in enumerate(pairwise(line)):
         best = np.argsort(-p[k], kind="stable")[:LISTED]
         likely = ", ".join(f"{_name(job, j)} {100 * p[k, j]:.0f} %" for j in best)
         lines.append([_name(job, token), _name(job, truth), f"{100 * p[k, truth]:.1f} %", likely])

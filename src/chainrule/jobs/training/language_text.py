@@ -5,19 +5,19 @@ from chainrule.present.texts import Texts
 TEXT: Texts = {
     "nats": {"en": "{nats} nats per character", "ko": "글자당 {nats}나트"},
     "held_out_nats": {
-        "en": "Loss on {n:,} held-out tokens, each predicted from those before it in its window: {loss} nats per token, "
-        "a perplexity of {perplexity}.",
-        "ko": "검증 토큰 {n:,}개의 손실입니다. 각 토큰은 같은 창에서 앞에 나온 토큰으로 예측했습니다. 토큰당 {loss}나트, "
-        "퍼플렉서티 {perplexity}입니다.",
+        "en": "Loss on {n:,} held-out tokens, each predicted from those before it in its window: {loss} nats per "
+        "token, a perplexity of {perplexity}.",
+        "ko": "검증 토큰 {n:,}개의 손실입니다. 각 토큰은 같은 창에서 앞에 나온 토큰으로 예측했습니다. "
+        "토큰당 {loss}나트, 퍼플렉서티 {perplexity}입니다.",
     },
     "loss": {"en": "Loss, nats per token", "ko": "손실(토큰당 나트)"},
     "accuracy": {"en": "Share of tokens predicted exactly", "ko": "정확히 예측한 토큰의 비율"},
     "perplexity": {"en": "Perplexity per token", "ko": "토큰당 퍼플렉서티"},
     "perplexity_text": {
-        "en": "Perplexity is e to the loss: a network that hesitates between k equally probable tokens has perplexity k. "
-        "Nats per character compare networks with different tokens.",
-        "ko": "퍼플렉서티는 e를 손실만큼 거듭제곱한 값으로, 확률이 같은 토큰 k개 사이에서 망설이는 신경망은 퍼플렉서티가 "
-        "k입니다. 토큰이 다른 신경망끼리는 글자당 나트로 비교합니다.",
+        "en": "Perplexity is e to the loss: a network that hesitates between k equally probable tokens has "
+        "perplexity k. Nats per character compare networks with different tokens.",
+        "ko": "퍼플렉서티는 e를 손실만큼 거듭제곱한 값으로, 확률이 같은 토큰 k개 사이에서 망설이는 신경망은 "
+        "퍼플렉서티가 k입니다. 토큰이 다른 신경망끼리는 글자당 나트로 비교합니다.",
     },
     "per_character": {"en": "Loss, nats per character", "ko": "손실(글자당 나트)"},
     "written": {"en": "What it wrote as it learned", "ko": "학습하면서 쓴 글"},
@@ -38,10 +38,10 @@ TEXT: Texts = {
     "likely": {"en": "most probable", "ko": "확률이 높은 토큰"},
     "attention": {"en": "Where it looks", "ko": "주의를 기울이는 곳"},
     "attention_text": {
-        "en": "The attention weights of the first head in the last layer, on the same line. Each row adds up to 1, and no "
-        "token sees a later one.",
-        "ko": "같은 줄에서 마지막 층 첫 번째 헤드의 어텐션 가중치입니다. 각 행의 합은 1이며, 어떤 토큰도 뒤에 나오는 "
-        "토큰을 보지 못합니다.",
+        "en": "The attention weights of the first head in the last layer, on the same line. Each row adds up to 1, "
+        "and no token sees a later one.",
+        "ko": "같은 줄에서 마지막 층 첫 번째 헤드의 어텐션 가중치입니다. 각 행의 합은 1이며, 어떤 토큰도 "
+        "뒤에 나오는 토큰을 보지 못합니다.",
     },
     "seen": {"en": "token it looks at", "ko": "보는 토큰"},
     "looking": {"en": "token that looks", "ko": "기준 토큰"},

@@ -16,6 +16,7 @@ class Options:
     lr: float | None = None
     dropout: float | None = None
     held_out: float | None = None
+    stream: bool | None = None
     seed: int = 0
     as_: str | None = None
     tokens: str | None = None

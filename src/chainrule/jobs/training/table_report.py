@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from math import isfinite
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.jobs.training.baselines import baselines
 from chainrule.jobs.training.calibration import calibration
@@ -26,16 +28,21 @@ POINTS, WORST = 1000, 20
 MISTAKES = 12
 
 
-def _result(job: TableJob, score: Score, words: Words) -> Markup:
+def result(job: Any, score: Any, words: Words) -> Markup:
+    """Return the accuracy or the error on held-out data, large."""
     said = words("held_out_accuracy" if job.is_classification else "held_out_rmse", n=score.samples)
-    return join(tag("div", _figure(job, score), class_="large"), tag("p", said), _beside(job, score, words))
+    return join(tag("div", _figure(job, score), class_="large"), tag("p", said))
 
 
-def _figure(job: TableJob, score: Score) -> str:
+def _with_baselines(job: TableJob, score: Score, words: Words) -> Markup:
+    return join(result(job, score, words), _beside(job, score, words))
+
+
+def _figure(job: Any, score: Any) -> str:
     return _written(job, (score.accuracy if job.is_classification else score.rmse) or 0.0)
 
 
-def _written(job: TableJob, result: float) -> str:
+def _written(job: Any, result: float) -> str:
     return f"{100 * result:.2f} %" if job.is_classification else f"{result:.4g}"
 
 
@@ -50,7 +57,7 @@ def _beside(job: TableJob, score: Score, words: Words) -> Markup:
 
 
 def _held_out(job: TableJob, score: Score, words: Words) -> Iterator[tuple[str, Markup | None]]:
-    yield words["confusion"], (_confusion if job.is_classification else _predictions)(job, score, words)
+    yield words["confusion"], (confusion if job.is_classification else predictions)(job, score, words)
     yield words["mistakes"], _mistakes(job, score, words)
     if job.is_classification:
         yield words["calibration"], _calibration(job, words)
@@ -113,7 +120,8 @@ def _search(job: TableJob, words: Words) -> Markup | None:
     return join(paragraphs(words("search_text", n=len(rows))), shown)
 
 
-def _confusion(job: TableJob, score: Score, words: Words) -> Markup:
+def confusion(job: Any, score: Any, words: Words) -> Markup:
+    """Return the confusion matrix as a heat map."""
     assert score.confusion is not None  # a classification has one
     names = job.data.class_names
     title, counts = words["confusion_counts"], score.confusion.tolist()
@@ -121,7 +129,7 @@ def _confusion(job: TableJob, score: Score, words: Words) -> Markup:
     return heat_map(title, counts, names, names, words.lang, x_label=x, y_label=y, counts=True, widest=60)
 
 
-def _predictions(job: TableJob, score: Score, words: Words) -> Markup:  # noqa: ARG001
+def predictions(job: Any, score: Any, words: Words) -> Markup:  # noqa: ARG001
     """Return charts of predictions against the truth, and of residuals against predictions."""
     residuals = score.truth - score.predicted
     shown = slice(None, None, -(-len(residuals) // POINTS))
@@ -129,7 +137,7 @@ def _predictions(job: TableJob, score: Score, words: Words) -> Markup:  # noqa: 
     order = np.argsort(-np.abs(residuals), kind="stable")[:WORST]
     columns = (score.truth, score.predicted, residuals)
     rows = [[number(float(column[k])) for column in columns] for k in order]
-    worst = paragraphs(words("worst", shown=len(rows), total=len(residuals)), soft=True)
+    worst = paragraphs(words("worst", shown=len(rows), total=score.samples), soft=True)
 
     def drawn(title: str, x: int, y: int) -> Markup:
         points = list(zip(columns[x][shown].tolist(), columns[y][shown].tolist(), strict=True))
@@ -138,25 +146,31 @@ def _predictions(job: TableJob, score: Score, words: Words) -> Markup:  # noqa: 
         return scatter(words[title], points, words.lang, **labels, diagonal=y == 1, numbers=said)
 
     count = len(residuals[shown])
-    note = words("points", shown=count, total=len(residuals)) if count < len(residuals) else ""
+    note = words("points", shown=count, total=score.samples) if count < score.samples else ""
     charts = tag("div", drawn("scatter", 0, 1), drawn("residuals", 1, 2), class_="side")
     return join(charts, paragraphs(f"{words['dashed']} {note}", soft=True))
 
 
 def _mistakes(job: TableJob, score: Score, words: Words) -> Markup | None:
     """Return the held-out images that the network gets wrong, if the samples are images."""
-    shape = job.data.image_shape
-    wrong = np.flatnonzero(score.truth != score.predicted)[:MISTAKES]
-    if not job.is_classification or shape is None or len(shape) != 2 or len(wrong) == 0:
+    if not job.is_classification:
         return None
-    names = job.data.class_names
-    images = []
-    for k in wrong:
-        truth, predicted = names[score.truth[k]], names[score.predicted[k]]
-        said = words("mistake", truth=truth, predicted=predicted)
-        image = grey_image(job.data.x[job.held_out_rows[k]].reshape(shape), said)
-        images.append(tag("figure", image, tag("figcaption", f"{truth} → {predicted}")))
-    return tag("div", images, class_="images")
+    wrong = np.flatnonzero(score.truth != score.predicted)[:MISTAKES]
+    return images(job, job.data.x[job.held_out_rows[wrong]], score.truth[wrong], score.predicted[wrong], words)
+
+
+def images(job: Any, x: NDArray[Any], truth: NDArray[Any], predicted: NDArray[Any], words: Words) -> Markup | None:
+    """Return pictures of samples with their classes, if there are any and they are grey images."""
+    shape, names = job.data.image_shape, job.data.class_names
+    if shape is None or len(shape) != 2 or len(x) == 0:
+        return None
+    figures = []
+    for pixels, k, taken in zip(x, truth, predicted, strict=True):
+        said = words("mistake", truth=names[k], predicted=names[taken])
+        figures.append(
+            tag("figure", grey_image(pixels.reshape(shape), said), tag("figcaption", f"{names[k]} → {names[taken]}"))
+        )
+    return tag("div", figures, class_="images")
 
 
 def _data(job: TableJob, words: Words) -> Markup:
@@ -166,4 +180,4 @@ def _data(job: TableJob, words: Words) -> Markup:
     return pairs((words[key], value) for key, value in said.items())
 
 
-SECTIONS = Sections(_result, _held_out, _data, text=TEXT)
+SECTIONS = Sections(_with_baselines, _held_out, _data, text=TEXT)

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from chainrule import nn
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import Data, load_as, load_features
+from chainrule.data.streams import features_in_blocks, is_large
 from chainrule.present.escape import csv_cell, visible
 from chainrule.train.saved.description import LOSSES, Description
 from chainrule.train.saved.predictor import Predictor
 from chainrule.train.saved.recipe import network
 from chainrule.train.saved.saving import Checkpoint
+
+ROWS = 4096
+"""How many rows of a block are predicted for at one time."""
 
 
 def read(file: Checkpoint) -> "TablePredictor":
@@ -68,10 +72,10 @@ class TablePredictor(Predictor):
         """Read the features [N, n] that the network takes; a target need not be there. Raises DataError as `read`."""
         return load_features(name_or_path, self.schema, self.schema.reading.encoding)
 
-    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict(self, x: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
         """Class probabilities [N, K] for features [N, n], or predicted values [N] in the target's unit.
 
-        Raises FloatingPointError where one is not finite.
+        Raises FloatingPointError where one is not finite; the rows count from ``first``.
         """
         with np.errstate(over="ignore", invalid="ignore"), no_grad():
             output = self.model(self.description.prepared(x).astype(np.float32))
@@ -82,8 +86,8 @@ class TablePredictor(Predictor):
         wrong = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
         if wrong.size:
             raise FloatingPointError(
-                f"the prediction for row {wrong[0]} is not finite, as for {wrong.size} of {len(values)} rows: its "
-                f"features are too far from those that the network was trained on; look at their scale"
+                f"the prediction for row {first + wrong[0]} is not finite, as for {wrong.size} of {len(values)} rows: "
+                f"its features are too far from those that the network was trained on; look at their scale"
             )
         return values
 
@@ -98,10 +102,20 @@ class TablePredictor(Predictor):
         return x, self.description.target_scaling.transform(data.y[:count])[:, None]
 
     def table(self, source: str) -> tuple[list[str], Iterator[list[str]]]:
-        """Return a row for each sample: the class and the probabilities of all, or the value."""
-        values = self.predict(self.features(source))
+        """Return a row for each sample: the class and the probabilities of all, or the value.
+
+        Files that are large, or several, are read block by block as the rows are asked for.
+        """
+        values = self._in_blocks(source) if is_large(source) else iter([self.predict(self.features(source))])
         if not self.class_names:
-            return ["prediction"], ([f"{value:.8g}"] for value in values)
+            return ["prediction"], ([f"{value:.8g}"] for part in values for value in part)
         cells = [csv_cell(name) for name in self.class_names]
         header = ["prediction", *(f"p({visible(name)})" for name in self.class_names)]
-        return header, ([cells[row.argmax()], *(f"{p:.6f}" for p in row)] for row in values)
+        return header, ([cells[row.argmax()], *(f"{p:.6f}" for p in row)] for part in values for row in part)
+
+    def _in_blocks(self, source: str) -> Iterator[NDArray[np.float64]]:
+        first = 0
+        for block in features_in_blocks(source, self.description.schema):
+            for start in range(0, len(block), ROWS):
+                yield self.predict(block[start : start + ROWS], first + start)
+            first += len(block)

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import scipy.stats as _stats
 
+from chainrule.core.traces.capturing import effect
+
 from .standard import exponential
 
 __all__ = ["entropy", "logpdf", "pdf", "rvs"]
@@ -40,9 +42,13 @@ def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = Fals
     if allow_singular:
         return _singular(deviation, cov)
     sign, log_det = np.linalg.slogdet(cov)
+    effect(_check_definite, sign, writes=())
+    return -(_distances(deviation, cov) + cov.shape[0] * _LOG_2PI + log_det) / 2
+
+
+def _check_definite(sign: Any) -> None:
     if not sign > 0:
         raise np.linalg.LinAlgError("multivariate_normal: cov is not positive definite; pass allow_singular=True")
-    return -(_distances(deviation, cov) + cov.shape[0] * _LOG_2PI + log_det) / 2
 
 
 def _distances(deviation: Any, cov: Any) -> Any:

@@ -21,7 +21,7 @@ from .tracing import Traced, TracingError, functions_of_users, run_once, traced
 
 Torch = Any
 
-CLOSE = {"float64": 1e-6, "float32": 1e-2, "float16": 1e-1}
+CLOSE = {"float64": 1e-6, "float32": 1e-2, "float16": 1e-1, "complex128": 1e-6, "complex64": 1e-2}
 """How far outputs may be from PyTorch's, relative to the largest: a wrong operator is farther, rounding nearer."""
 
 
@@ -141,6 +141,7 @@ def _pattern(trace: Traced, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill(made: TracedModule, module: Torch) -> None:
     """Give the model the submodules, and copies of all parameters and buffers; shared parameters stay shared."""
+    torch = needed("torch", "from_torch")
     for path, owner in module.named_modules():
         if path:
             part = made.part(path)
@@ -151,9 +152,13 @@ def _fill(made: TracedModule, module: Torch) -> None:
     found: dict[int, Parameter] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         if id(parameter) not in found:
-            array = np.array(array_of(f"from_torch: {path}", parameter))
+            real = torch.view_as_real(parameter) if parameter.is_complex() else parameter
+            array = np.array(array_of(f"from_torch: {path}", real))
             found[id(parameter)] = Parameter(array, requires_grad=parameter.requires_grad, name=path)
         made.place(path, found[id(parameter)])
+        if parameter.is_complex():
+            way, _, last = path.rpartition(".")
+            made.part(way).pairs.add(last)
     for path, owner in module.named_modules():
         for name, buffer in owner._buffers.items():
             if buffer is not None:
@@ -185,7 +190,7 @@ def _compare(made: TracedModule, module: Torch, args: tuple[Any, ...], settings:
         outputs = _leaves_of(_called(copy.deepcopy(made).eval(), args, settings))
     if made.graphs[False].random:
         return
-    theirs = [y.detach().numpy() for y in expected if isinstance(y, torch.Tensor)]
+    theirs = [y.detach().resolve_conj().resolve_neg().numpy() for y in expected if isinstance(y, torch.Tensor)]
     for k, (y, y_torch) in enumerate(zip(outputs, theirs, strict=True)):
         if how := _difference(np.asarray(value_of(y)), y_torch):
             raise ValueError(
@@ -207,7 +212,7 @@ def _difference(y: Any, expected: Any) -> str:
     """Describe how far an output is from PyTorch's; return an empty string if it is close enough."""
     if y.shape != expected.shape or y.dtype != expected.dtype:
         return f"{y.dtype} {list(y.shape)} instead of {expected.dtype} {list(expected.shape)}"
-    if y.dtype.kind != "f" or not y.size:
+    if y.dtype.kind not in "fc" or not y.size:
         return ""
     finite = np.isfinite(expected)
     scale = float(np.abs(expected[finite]).max(initial=0.0)) or 1.0
@@ -241,10 +246,12 @@ def _same_gradients(
     ours = [y for y in _leaves_of(_called(copied, args, settings)) if getattr(y, "requires_grad", False)]
     sum((y * bar.astype(y.dtype)).sum() for y, bar in zip(ours, bars, strict=True)).backward()
     found = dict(copied.named_parameters())
-    for (name, parameter), g in zip(parameters.items(), theirs, strict=True):
-        expected = np.zeros(parameter.shape) if g is None else g.numpy()
+    for name, g in zip(parameters, theirs, strict=True):
+        expected = (
+            np.zeros(found[name].shape) if g is None else array_of(name, torch.view_as_real(g) if g.is_complex() else g)
+        )
         grad = found[name].grad
-        gradient = np.zeros(parameter.shape) if grad is None else grad.numpy()
+        gradient = np.zeros(found[name].shape) if grad is None else grad.numpy()
         scale = float(np.abs(expected).max(initial=0.0)) or 1.0
         if not float(np.abs(gradient - expected).max(initial=0.0)) <= CLOSE[found[name].dtype.name] * scale:
             return False

@@ -74,7 +74,8 @@ class Matching:
     def _array(self, pattern: Input, given: Any, what: str) -> Any:
         x = given if isinstance(given, Tensor) else np.asarray(given)
         dtype = self.now(pattern.dtype)
-        if x.dtype.kind not in "fiub" or (dtype.kind in "iub" and x.dtype.kind == "f"):
+        kinds = "fiubc" if dtype.kind == "c" else "fiub"
+        if x.dtype.kind not in kinds or (dtype.kind in "iub" and x.dtype.kind == "f"):
             raise TypeError(f"TracedModule: {what}: expected {dtype}, got {x.dtype}; convert it with .astype")
         wanted = [self.lengths.setdefault(n, m) if isinstance(n, str) else n
                   for n, m in zip(pattern.shape, x.shape, strict=False)]  # fmt: skip

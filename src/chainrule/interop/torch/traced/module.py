@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.core.traces.capturing import state
 from chainrule.nn import Module, Parameter
+from chainrule.rules.elementary.complex_parts import with_parts
 
 from . import operators  # noqa: F401  registers them
 from .graph import Graph, Running
@@ -17,12 +18,14 @@ class Part(Module):
     """One submodule of the traced model: its parameters and buffers, and in a run the steps of its call.
 
     `kind` is its class in PyTorch and `told` what PyTorch prints about it. `normalized_shape` and `num_groups` are
-    those of a normalisation.
+    those of a normalisation. `pairs` are the names of complex parameters: parameters are real here, so these have a
+    last axis more, of real and imaginary parts.
     """
 
     def __init__(self, kind: str = "", told: str = "") -> None:
         super().__init__()
         self.kind, self.told = kind, told
+        self.pairs: set[str] = set()
 
     def forward(self, *inputs: Any, running: Running) -> Any:
         """Run the steps of one call and return its outputs."""
@@ -44,7 +47,8 @@ class TracedModule(Module):
 
     It is called like the original model, but with arrays, and returns the same structure: an array, or a tuple, list or
     dict of them. Parameters and buffers keep PyTorch's names and layout (a `Linear` is `[out, in]`), so PyTorch state
-    dicts fit. `graphs` holds the operators of training and evaluation mode, for the modes that were traced.
+    dicts fit; a complex parameter is one of real numbers here, with an axis of length 2 at the end. `graphs` holds the
+    operators of training and evaluation mode, for the modes that were traced.
 
     Raises ValueError, naming the argument, for a shape that the trace does not cover; TypeError for arguments that do
     not match those of the trace; ValueError, naming operator and module, if an operator cannot be run.
@@ -58,6 +62,7 @@ class TracedModule(Module):
         self.graphs = dict(graphs)
         self.names, self.pattern = tuple(names), dict(pattern)
         self.first_dtype: Any = None
+        self.pairs: set[str] = set()
 
     def part(self, path: str) -> Part:
         """Return the submodule at a path of names, created if it is not there."""
@@ -83,10 +88,13 @@ class TracedModule(Module):
 
     def dtype_now(self, dtype: Any) -> Any:
         """Return the current counterpart of a traced dtype; it differs after a conversion with `.to(dtype)`."""
-        if self.first_dtype is None or dtype != self.first_dtype:
+        paired = np.result_type(self.first_dtype, np.complex64) if self.first_dtype is not None else None
+        if self.first_dtype is None or dtype not in (self.first_dtype, paired):
             return dtype
         first = next((p for p in self.parameters() if p.dtype.kind == "f"), None)
-        return dtype if first is None else first.dtype
+        if first is None or dtype == self.first_dtype:
+            return dtype if first is None else first.dtype
+        return np.result_type(first.dtype, np.complex64)
 
     def _holder(self, path: str) -> tuple[Module, str]:
         *way, last = path.split(".")
@@ -98,7 +106,8 @@ class TracedModule(Module):
     def _value(self, path: str) -> Any:
         holder, last = self._holder(path)
         if last in holder._parameters:
-            return holder._parameters[last]
+            found = holder._parameters[last]
+            return with_parts(found[..., 0], found[..., 1]) if last in getattr(holder, "pairs", ()) else found
         return state(holder._buffers[last], (holder._buffers, last))
 
     def forward(self, *args: Any, **settings: Any) -> Any:

@@ -126,7 +126,7 @@ class _Reader:
 
     def _dtype(self, dtype: Any, place: str) -> Any:
         name = str(dtype).removeprefix("torch.")
-        if name in ("bfloat16", "complex32", "complex64", "complex128") or name.startswith("float8"):
+        if name in ("bfloat16", "complex32") or name.startswith("float8"):
             raise TypeError(
                 f"from_torch: {place}: computes in {name}, which chainrule does not have; call .float() first"
             )

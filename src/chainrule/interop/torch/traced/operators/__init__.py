@@ -12,6 +12,7 @@ from . import (
     resizing,
     shapes,
     sizes,
+    spectra,
     windows,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "resizing",
     "shapes",
     "sizes",
+    "spectra",
     "windows",
 ]

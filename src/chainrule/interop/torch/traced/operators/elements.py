@@ -16,7 +16,15 @@ from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, i0, logit, xlogy
 
 ONE: dict[str, Callable[..., Any]] = {
-    **{"abs": np.abs, "neg": np.negative, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log},
+    **{
+        "abs": np.abs,
+        "neg": np.negative,
+        "_neg_view": np.negative,
+        "exp": np.exp,
+        "exp2": np.exp2,
+        "expm1": np.expm1,
+        "log": np.log,
+    },
     **{"log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sqrt": np.sqrt, "square": np.square},
     **{"sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan},
     **{"sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh},
@@ -45,7 +53,7 @@ FLOATING = frozenset(
 
 def floating(call: Call, x: Any) -> Any:
     """Convert integers and booleans to the dtype of the result, as PyTorch does before computing."""
-    return cast(x, call.dtype) if kind_of(x) != "f" else x
+    return cast(x, call.dtype) if kind_of(x) not in "fc" else x
 
 
 def _of_one(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +76,9 @@ for _name, _function in TWO.items():
     carries(_name)(_of_two(_function))
 
 
-@carries("alias", "clone", "lift_fresh_copy", "lift_fresh", "contiguous", "lift", "view_as", "_conj", "resolve_neg")
+@carries(
+    "alias", "clone", "lift_fresh_copy", "lift_fresh", "contiguous", "lift", "view_as", "resolve_conj", "resolve_neg"
+)
 def same(call: Call, x: Any, *_: Any, **__: Any) -> Any:
     """Return x."""
     return x

@@ -1,0 +1,44 @@
+"""`chainrule generate`: a language model goes on with a text."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.app import INTERRUPTED, command
+
+
+@command('chainrule generate model.safetensors --prompt "Once upon a time" --temperature 0.8')
+def generate(
+    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a text.")],
+    prompt: Annotated[str, typer.Option(help="The text to go on with (default: the start of a line).")] = "",
+    length: Annotated[int, typer.Option(help="How many tokens to write.")] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 what is probable becomes more so; 0 always writes the most probable token.")
+    ] = 0.8,
+    top_k: Annotated[
+        int | None, typer.Option(help="Draw from so many of the most probable tokens (default: all).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the draws.")] = 0,
+) -> None:
+    """Write on with a language model, token by token; Ctrl-C ends it."""
+    from chainrule.jobs.training.job import threads
+    from chainrule.present.escape import visible
+    from chainrule.train.saved.language_predictor import LanguagePredictor
+    from chainrule.train.saved.predictor import read_predictor
+
+    predictor = read_predictor(model)
+    if not isinstance(predictor, LanguagePredictor):
+        raise ValueError(f"{model}: not a language model, so it has no text to go on with; use `chainrule predict`")
+    try:
+        with threads(0):  # one token at a time: every product is small
+            pieces = predictor.generate(prompt, length, temperature, top_k, seed)
+            sys.stdout.write(visible(prompt))
+            for piece in pieces:
+                sys.stdout.write(visible(piece))
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        sys.stdout.write("\n")

@@ -1,0 +1,118 @@
+"""Training on a table that is larger than memory: the network of `table`, its rows read in blocks."""
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule import nn, optim
+from chainrule.base.machine_memory import free_memory
+from chainrule.core.random import seed
+from chainrule.data import DataError, DataLoader, Stream, stream
+from chainrule.data.idx_file import is_idx, pair
+from chainrule.data.streams import streamable
+from chainrule.jobs.training.job import Job
+from chainrule.jobs.training.options import Options
+from chainrule.jobs.training.streamed_score import StreamedScore, scored
+from chainrule.jobs.training.table import widths
+from chainrule.train.saved.description import Description, HeldOut
+from chainrule.train.saved.recipe import Recipe, network
+from chainrule.train.saved.saving import save
+
+BATCH = 256
+"""Samples per step unless said otherwise: such data have many rows."""
+VALIDATION = 100_000
+"""The most held-out rows that are measured after each epoch."""
+
+
+class StreamedJob(Job):
+    """Rows of files that are read as they are needed, and otherwise what `TableJob` is."""
+
+    words = ("--stream",)
+
+    def __init__(self, data: Stream, recipe: Recipe, why: str = "") -> None:
+        super().__init__()
+        assert data.held_out is not None
+        self.data, self.recipe, self.schema, self.name = data, recipe, data.schema, data.name
+        self.is_classification = data.task == "classification"
+        seed(recipe.seed)
+        self.scaling, self.target_scaling = data.standardizer(), data.target_standardizer()
+        self.training = data.scaled(self.scaling, self.target_scaling)
+        self.held_out = data.held_out.scaled(self.scaling, self.target_scaling)
+        self.validation = self.held_out.some(VALIDATION)
+        self.measured = ("loss", "accuracy") if self.is_classification else ("loss",)
+        outputs = len(data.class_names) if self.is_classification else 1
+        self.model = network(len(data.feature_names), recipe.hidden, outputs, recipe.dropout)
+        self.loss: nn.Module = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
+        self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
+        self.epochs = recipe.epochs or max(1, round(2500 / len(self.loader)))
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+        self.said = (repr(data), *([why] if why else []), self._said_of_held_out(), *data.inferred)
+
+    def _said_of_held_out(self) -> str:
+        rows, shown = len(self.held_out), len(self.validation[0])
+        some = f", of which {shown:,} are measured after each epoch" if shown < rows else ""
+        return f"held out: {rows:,} rows, drawn by a hash of the row's number and the seed{some}"
+
+    def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the first `count` training samples, for checking the network's gradients."""
+        x, y = self.training.first(count)
+        return x, y
+
+    def content(self) -> str:
+        """Return a digest of the columns, the classes and all rows."""
+        schema = self.schema
+        columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
+        return sha256(columns.encode() + self.data.digest.encode()).hexdigest()
+
+    def _identity(self) -> dict[str, Any]:
+        return {"reading": "in blocks (--stream)", **super()._identity()}
+
+    def score(self) -> StreamedScore:
+        """Evaluate the network on all held-out rows, block by block."""
+        return scored(self.model, self.loss, self.held_out, self.target_scaling, self.recipe.seed)
+
+    def save(self, path: str | Path, score: StreamedScore) -> None:
+        """Write the network as `TableJob` does: it predicts for whole tables and for streams."""
+        said = Description(
+            schema=self.schema,
+            source=self.data.source,
+            scaling=self.scaling,
+            target_scaling=self.target_scaling,
+            recipe=replace(self.recipe, epochs=self.epochs),
+            held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
+            loss=type(self.loss).__name__,
+        )
+        save(path, self.model, **said.to_meta())
+
+
+def build(source: str, options: Options) -> StreamedJob:
+    """Read the statistics of a table in files, and create its job."""
+    given: dict[str, Any] = {"batch_size": BATCH, **options.settings(Recipe)}
+    if "hidden" in given:
+        given["hidden"] = widths(given["hidden"])
+    recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
+    if Path(source).is_file() and not streamable(source):
+        raise DataError(f"{source}: cannot be read in blocks; leave --stream out")
+    data = stream(source, options.target, options.task or "auto", held_out=recipe.held_out, seed=recipe.seed)
+    assert isinstance(data, Stream)
+    return StreamedJob(data, recipe, _why(data, options))
+
+
+def _why(data: Stream, options: Options) -> str:
+    """Say that the files are read in blocks and, where nobody asked for it, why."""
+    said = f"read in blocks, {data.files.nbytes / 1e6:,.1f} MB"
+    if options.stream or len(data.files.paths) > 1:
+        return said
+    return (
+        f"{said}: more than a quarter of the {free_memory() / 1e6:,.0f} MB of free memory; --no-stream reads it whole"
+    )
+
+
+def files(source: str) -> list[Path]:
+    """Return the files that are read."""
+    return [one for path in streamable(source) for one in (pair(path) if is_idx(path) else (path,))]
