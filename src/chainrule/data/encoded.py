@@ -42,7 +42,7 @@ def infer(name: str, column: Column, place: Place, reading: Reading) -> Inferred
     """
     holes = holes_of(column)
     if holes.all():
-        advice = "leave it out with --without, or fill in values"
+        advice = f"leave it out with --without {name}, or fill in values"
         return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
     found = _of_numbers(name, column) if isinstance(column, np.ndarray) else _of_text(name, column, place)
     count = int(holes.sum())
@@ -82,7 +82,7 @@ def _of_text(name: str, column: Sequence[str | None], place: Place) -> Inferred:
         return _of_dates(name, column, forms, place)
     if not _are_categories(len(texts), len(column) - column.count(None)):
         said = f"has {len(texts):,} different texts in {len(column):,} rows, which is not a set of categories"
-        advice = "leave it out with --without, or turn it into numbers"
+        advice = f"leave it out with --without {name}, or turn it into numbers"
         return Inferred((), "", faults=(faults.of_column(name, said, advice, IDENTIFIES),))
     said = f"text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
     return Inferred(tuple(Feature(name, text) for text in texts), said)
