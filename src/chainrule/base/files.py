@@ -190,8 +190,10 @@ def check_output(path: Path, inputs: Mapping[str, Path], whole: bool = False) ->
     symbolic, makes no difference. Pipes and devices are written to, unless the output has to be a `whole` file. What
     the file holds stays.
     """
+    exists = path.exists()
     for what, given in inputs.items():
-        if is_same_file(path, given):
+        # Of a folder's 100,000 pictures, each of which exists, none is an output that does not.
+        if (exists or not given.exists()) and is_same_file(path, given):
             raise ValueError(f"{path}: is {what}, {given}, which it would overwrite; name another place")
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():

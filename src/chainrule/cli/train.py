@@ -25,7 +25,8 @@ def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, or a text (.txt)."
+            help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, a text (.txt), or "
+            "pictures: a folder with a folder for each class, or a table that lists them."
         ),
     ],
     target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
@@ -45,7 +46,7 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32; 64 for pictures).")] = None,
     lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
     dropout: Annotated[
         float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
@@ -67,7 +68,8 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
     as_: Annotated[
-        str | None, typer.Option("--as", help="Read the file as a table or a text (default: by its name and content).")
+        str | None,
+        typer.Option("--as", help="Read the data as a table, a text or pictures (default: by name and content)."),
     ] = None,
     tokens: Annotated[
         str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
@@ -78,6 +80,21 @@ def train(
     heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
     width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
     context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="For pictures: mlp, cnn, resnet8 or vit-tiny (default: by size and colours).")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="For pictures of another shape: crop or stretch (default: crop).")
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="How training pictures are changed: none, light or strong (default: light).")
+    ] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
     said = locals()  # the options by name, as `Options` has them

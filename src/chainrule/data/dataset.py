@@ -146,24 +146,37 @@ class ArrayDataset:
         >>> len(kept), sorted(held.arrays[1].tolist())
         (6, [0, 0, 1, 1])
         """
-        if not 0 < held_out < 1:
-            raise ValueError(f"split: held_out must be between 0 and 1, got {held_out!r}")
-        labels = np.zeros(len(self), np.int64) if stratify is None else np.asarray(stratify)
-        if labels.shape != (len(self),):
-            raise ValueError(
-                f"split: stratify needs one label for each of the {len(self)} samples, got shape {list(labels.shape)}"
-            )
-        order = np.random.default_rng(seed).permutation(len(self))
-        _, classes = np.unique(labels[order], return_inverse=True)
-        held = np.zeros(len(self), bool)
-        for k, quota in enumerate(_quotas(np.bincount(classes), held_out)):
-            held[np.flatnonzero(classes == k)[:quota]] = True
-        if not held.any():
-            raise ValueError(
-                f"split: none of the {len(self)} samples can be held out without emptying a class; "
-                "add samples, or leave out stratify"
-            )
-        return ArrayDataset(*self[order[~held]]), ArrayDataset(*self[order[held]])
+        kept, held = split_rows(len(self), held_out, seed, stratify)
+        return ArrayDataset(*self[kept]), ArrayDataset(*self[held])
+
+
+def split_rows(
+    count: int, held_out: float = 0.2, seed: int = 0, stratify: ArrayLike | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of both parts of :meth:`ArrayDataset.split`, of ``count`` in all, in random order.
+
+    >>> kept, held = split_rows(5, held_out=0.4)
+    >>> len(kept), len(held), sorted([*kept, *held])
+    (3, 2, [0, 1, 2, 3, 4])
+    """
+    if not 0 < held_out < 1:
+        raise ValueError(f"split: held_out must be between 0 and 1, got {held_out!r}")
+    labels = np.zeros(count, np.int64) if stratify is None else np.asarray(stratify)
+    if labels.shape != (count,):
+        raise ValueError(
+            f"split: stratify needs one label for each of the {count} samples, got shape {list(labels.shape)}"
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    _, classes = np.unique(labels[order], return_inverse=True)
+    held = np.zeros(count, bool)
+    for k, quota in enumerate(_quotas(np.bincount(classes), held_out)):
+        held[np.flatnonzero(classes == k)[:quota]] = True
+    if not held.any():
+        raise ValueError(
+            f"split: none of the {count} samples can be held out without emptying a class; "
+            "add samples, or leave out stratify"
+        )
+    return order[~held], order[held]
 
 
 def _quotas(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:

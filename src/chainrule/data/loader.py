@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Dataset(Protocol):
 
 Batch: TypeAlias = tuple[Array, ...]
 Source: TypeAlias = Dataset | Data | Streamed | Iterable[Any] | tuple[Any, ...]
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -45,8 +46,8 @@ class DataLoader:
     """Iterate over a data set in batches; each is a tuple of arrays [B, …].
 
     ``dataset`` is an :class:`ArrayDataset`, a :class:`Data`, a tuple of arrays ``(x, y)``, any object with ``__len__``
-    and ``__getitem__``, whose samples are stacked, a :func:`stream` of data larger than memory, or an
-    :class:`IterableDataset`. The last batch may be smaller, unless
+    and ``__getitem__``, whose samples are stacked (one that has ``stacked(indices)`` is asked for a batch at once), a
+    :func:`stream` of data larger than memory, or an :class:`IterableDataset`. The last batch may be smaller, unless
     ``drop_last``. With ``shuffle`` every epoch has an order of its own, drawn from the generator of (seed,
     epoch): a seed fixes them all. Without a seed, one is drawn from the global generator, which ``cr.seed`` seeds.
 
@@ -262,7 +263,7 @@ class DataLoader:
         starts = range(first * self.batch_size, len(self) * self.batch_size, self.batch_size)
         parts = (order[start : start + self.batch_size] for start in starts)
         if self.prefetch:
-            yield from _ahead(self._fetch, parts, self.prefetch)
+            yield from ahead(self._fetch, parts, self.prefetch)
         else:
             yield from map(self._fetch, parts)
 
@@ -275,6 +276,9 @@ class DataLoader:
     def _fetch_all(self, indices: Array) -> Batch:
         if isinstance(self.dataset, ArrayDataset):
             return self.dataset[indices]
+        stacked = getattr(self.dataset, "stacked", None)
+        if stacked is not None:
+            return tuple(stacked(indices))
         samples = [self._indexed[int(i)] for i in indices]
         fields = zip(*samples, strict=True) if isinstance(samples[0], tuple) else [samples]
         try:
@@ -283,7 +287,7 @@ class DataLoader:
             raise ValueError(f"DataLoader: samples {indices.tolist()} do not stack into one batch: {error}") from error
 
 
-def _ahead(function: Callable[[Array], Batch], items: Iterable[Array], count: int) -> Iterator[Batch]:
+def ahead(function: Callable[[Item], Batch], items: Iterable[Item], count: int) -> Iterator[Batch]:
     """Yield a function's results for the items, in order, with `count` calls made ahead in a thread.
 
     An error is raised where its result would have been yielded. When the iteration is left, the thread ends.

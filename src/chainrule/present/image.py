@@ -17,11 +17,21 @@ def grey_image(pixels: NDArray[np.floating], said: str) -> Markup:
     '<img src="data:image/p'
     """
     least, most = float(np.min(pixels)), float(np.max(pixels))
-    grey = np.round(255 * (most - pixels) / ((most - least) or 1.0)).astype(np.uint8)
-    height, width = grey.shape
-    rows = np.hstack([np.zeros((height, 1), np.uint8), grey]).tobytes()  # each row begins with its filter, none
+    return image(np.round(255 * (most - pixels) / ((most - least) or 1.0)).astype(np.uint8), said)
+
+
+def image(pixels: NDArray[np.uint8], said: str) -> Markup:
+    """Return grey pixels `[H, W]` or RGB pixels `[H, W, 3]` as an image, 0 black and 255 white.
+
+    >>> image(np.zeros((2, 2, 3), np.uint8), "all black")[:22]
+    '<img src="data:image/p'
+    """
+    height, width = pixels.shape[:2]
+    colours = 0 if pixels.ndim == 2 else 2
+    # Each row begins with its filter, none.
+    rows = np.hstack([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)]).tobytes()
     parts = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)),
         (b"IDAT", zlib.compress(rows, 9)),
         (b"IEND", b""),
     )

@@ -30,6 +30,11 @@ class Options:
     encoding: str | None = None
     weight_decay: float | None = None
     search: int | None = None
+    pictures: str | None = None
+    model: str | None = None
+    size: str | None = None
+    fit: str | None = None
+    augment: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""

@@ -1,9 +1,13 @@
 """A kind's part of the report of a training run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.present.heat_map import heat_map
 from chainrule.present.html import Markup
 from chainrule.present.texts import Words
 
@@ -22,3 +26,9 @@ class Sections:
     """The columns of the history to draw, where it has them."""
     text: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The kind's own words, beside those of `text.TEXT`: key, then language."""
+
+
+def confusion_map(counts: NDArray[np.int64], names: Sequence[str], words: Words) -> Markup:
+    """Return how many samples of each class were taken for which, as shades with numbers."""
+    title, x, y = words["confusion_counts"], words["predicted"], words["truth"]
+    return heat_map(title, counts.tolist(), names, names, words.lang, x_label=x, y_label=y, counts=True, widest=60)

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from chainrule.jobs.training.baselines import baselines
 from chainrule.jobs.training.calibration import calibration
 from chainrule.jobs.training.importance import importance
-from chainrule.jobs.training.sections import Sections
+from chainrule.jobs.training.sections import Sections, confusion_map
 from chainrule.jobs.training.table import Score, TableJob
 from chainrule.jobs.training.table_text import TEXT
 from chainrule.present.axes import number
 from chainrule.present.bars import bar_chart
 from chainrule.present.chart import scatter
-from chainrule.present.heat_map import heat_map
 from chainrule.present.html import Markup, join, tag
 from chainrule.present.image import grey_image
 from chainrule.present.page import pairs, paragraphs
@@ -123,10 +122,7 @@ def _search(job: TableJob, words: Words) -> Markup | None:
 def confusion(job: Any, score: Any, words: Words) -> Markup:
     """Return the confusion matrix as a heat map."""
     assert score.confusion is not None  # a classification has one
-    names = job.data.class_names
-    title, counts = words["confusion_counts"], score.confusion.tolist()
-    x, y = words["predicted"], words["truth"]
-    return heat_map(title, counts, names, names, words.lang, x_label=x, y_label=y, counts=True, widest=60)
+    return confusion_map(score.confusion, job.data.class_names, words)
 
 
 def predictions(job: Any, score: Any, words: Words) -> Markup:  # noqa: ARG001

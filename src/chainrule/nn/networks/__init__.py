@@ -1,6 +1,19 @@
-"""Whole networks, made of the layers of `chainrule.nn`."""
+"""Whole networks, made of the layers of `chainrule.nn`: small enough for a processor without an accelerator."""
 
+from .convolutional import ConvNet
 from .generation import Reader, expected, generate
 from .language import LanguageModel
+from .perceptron import Perceptron
+from .residual import ResNet
+from .transformer import VisionTransformer
 
-__all__ = ["LanguageModel", "Reader", "expected", "generate"]
+__all__ = [
+    "ConvNet",
+    "LanguageModel",
+    "Perceptron",
+    "Reader",
+    "ResNet",
+    "VisionTransformer",
+    "expected",
+    "generate",
+]

@@ -19,7 +19,9 @@ from chainrule.train.saved.description import is_described as of_table
 from chainrule.train.saved.modelfile import ModelFileError
 from chainrule.train.saved.saving import Checkpoint, load
 
-KINDS: Mapping[str, str] = MappingProxyType({"table": "table_predictor", "language": "language_predictor"})
+KINDS: Mapping[str, str] = MappingProxyType(
+    {"table": "table_predictor", "language": "language_predictor", "pictures": "picture_predictor"}
+)
 """The module `chainrule.train.saved.<module>` of each kind, whose `read(file)` returns the predictor."""
 
 
