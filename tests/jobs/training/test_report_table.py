@@ -20,7 +20,7 @@ from chainrule.train.saved.recipe import Recipe
 def job_of(folder, task):
     """A table whose target is one column, and another column that says nothing."""
     rng = np.random.default_rng(0)
-    signal, noise = rng.normal(size=(2, 200))
+    signal, noise = rng.normal(size=(2, 300))
     y = ["yes" if v > 0 else "no" for v in signal] if task == "classification" else 100 * signal
     path = folder / "t.csv"
     path.write_text("signal,noise,y\n" + "".join(f"{a},{b},{c}\n" for a, b, c in zip(signal, noise, y, strict=True)))
