@@ -109,5 +109,5 @@ KINDS: Sequence[Kind] = (PICTURES, TEXT, STREAM, TABLE)
 def kind_of(source: str, options: Options) -> Kind:
     """Return the kind of the data at a path, or of a named set. Raises ValueError for an unknown `--as`."""
     if options.as_ not in (None, *AS):
-        raise ValueError(f"--as: expected {' or '.join(AS)}, got {options.as_!r}")
+        raise ValueError(f"--as: expected {', '.join(AS[:-1])} or {AS[-1]}, got {options.as_!r}")
     return next(kind for kind in KINDS if kind.fits(source, options))
