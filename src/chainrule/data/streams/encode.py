@@ -31,12 +31,11 @@ class Encoder:
         scaling: Standardizer | None = None,
         target_scaling: Standardizer | None = None,
     ) -> None:
-        parts = sorted({feature.column for feature in schema.features if feature.part is not None})
-        if parts or schema.reading.fills:
-            what = (
-                f"holes filled ({schema.reading.missing})" if schema.reading.fills else f"dates or truth values {parts}"
+        if not schema.is_plain:
+            raise DataError(
+                f"{name}: the network was trained on dates or truth values, or with choices such as --missing, which "
+                "tables in blocks do not have; give one file at a time, which is then read as a whole"
             )
-            raise DataError(f"{name}: the network was trained with {what}, which are not read in pieces; use data.load")
         self.name, self.schema, self.dtype = name, schema, np.dtype(dtype)
         self.scaling, self.target_scaling = scaling, target_scaling
         self._numbers = [column for column, texts in schema.columns.items() if texts is None]
