@@ -116,12 +116,6 @@ class Schema:
             raise DataError(f"{self.name}: {min(odd)!r} has no feature besides that it is missing")
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether every feature is a column's number or category, and nothing is filled or ignored."""
-        plain = all(feature.part is None for feature in self.features)
-        return plain and self.reading.missing == self.reading.unknown == "error" and self.reading.encoding is None
-
-    @cached_property
     def kinds(self) -> dict[str, str]:
         """The columns of the features in order, with their kinds: numbers, text, date or boolean."""
         return {feature.column: feature.kind for feature in self.features if feature.kind is not None}

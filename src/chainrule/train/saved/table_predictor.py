@@ -104,10 +104,10 @@ class TablePredictor(Predictor):
     def table(self, source: str) -> tuple[list[str], Iterator[list[str]]]:
         """Return a row for each sample: the class and the probabilities of all, or the value.
 
-        Files that are large, or several, are read block by block as the rows are asked for; one with holes, dates or
-        the like is read as a whole.
+        Files that are large, or several, are read block by block as the rows are asked for; one whose encoding was
+        named is read as a whole.
         """
-        by_block = is_large(source) and (self.schema.is_plain or not Path(source).is_file())
+        by_block = is_large(source) and self.schema.reading.encoding is None
         values = self._in_blocks(source) if by_block else iter([self.predict(self.features(source))])
         if not self.class_names:
             return ["prediction"], ([f"{value:.8g}"] for part in values for value in part)
