@@ -139,7 +139,7 @@ def test_columns_that_identify_rows_are_named_together(written):
     ):
         load(written(f"name,ticket,a,y\n{rows}"))
     data = load(written(f"name,ticket,a,y\n{rows}"), without=["name", "ticket"])
-    assert "they only number the rows" in data.inferred[0]
+    assert "perhaps only the numbers of the rows: --without a leaves them out" in data.inferred[0]
 
 
 def test_a_thousand_categories_of_a_few_rows_each_are_too_many(written):

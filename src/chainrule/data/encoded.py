@@ -69,7 +69,7 @@ def _of_numbers(name: str, column: NDArray[np.float64]) -> Inferred:
     # A row's number tells nothing about the row, but a network learns it by heart.
     is_row_number = len(known) == len(column) > MOST_TEXTS and bool((np.diff(known) == 1).all())
     if is_row_number:
-        said += "; they only number the rows: --without leaves them out"
+        said += f"; perhaps only the numbers of the rows: --without {name} leaves them out"
     return Inferred((Feature(name),), said)
 
 
