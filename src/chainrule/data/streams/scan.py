@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from chainrule.data.streams.encode import holes_in
 from chainrule.data.streams.files import Files
 from chainrule.data.streams.held_out import is_held_out
 from chainrule.data.streams.text_column import MOST_WORDS, TextColumn
-from chainrule.data.target import MOST_CLASSES, TASKS, class_name
+from chainrule.data.target import MOST_CLASSES, TASKS, class_name, target_position
 
 MOST_FEATURES = 100_000
 _CHUNK = 1 << 15
@@ -69,7 +68,7 @@ def scan(
             f"missing: {reading.missing!r} needs the median, which takes all rows of a column at once; for data that "
             "are read in blocks, expected 'error', 'mean' or 'drop'"
         )
-    chosen = _target_name(files, target)
+    chosen = files.default_target if target is None else files.names[target_position(files.name, files.names, target)]
     if chosen in reading.without:
         raise DataError(f"{files.name}: the target {chosen!r} cannot be left out; name another --target")
     if len(files.names) < 2:
@@ -372,19 +371,3 @@ def _of_indicator(ones: int, rows: int) -> Moments:
     squares = ones * (1.0 - share)
     arrays = (np.array([value]) for value in (1.0, share, squares, low, high))
     return Moments(rows, np.zeros(1, np.int64), *arrays)
-
-
-def _target_name(files: Files, target: str | int | None) -> str:
-    if target is None:
-        return files.default_target
-    if target in files.names:
-        return str(target)
-    try:
-        return files.names[range(len(files.names))[int(target)]]
-    except (ValueError, IndexError):
-        close = get_close_matches(str(target), files.names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(
-            f"{files.name}: no column {target!r} to use as the target{hint} Expected an index below "
-            f"{len(files.names)} or one of {shortened(files.names)}"
-        ) from None
