@@ -74,12 +74,12 @@ def data_files(data: str | None) -> dict[str, Path]:
 
 
 def as_inputs(files: list[Path]) -> dict[str, Path]:
-    """Name the files that data are read from: the first, and its labels where they are apart."""
+    """Name the files that data are read from: one, it and its labels where they are apart, or each of many."""
     from chainrule.data.idx_file import is_idx
 
     if len(files) == 2 and is_idx(files[1]):
         return {"the data": files[0], "the data (its labels)": files[1]}
-    return {f"the data ({path})" if k else "the data": path for k, path in enumerate(files)}
+    return {"the data" if len(files) == 1 else f"the data ({path})": path for path in files}
 
 
 def target_files(target: str) -> dict[str, Path]:
