@@ -83,9 +83,10 @@ def _place(path: Path, table: Table, column: str | None) -> int:
 def _paths_column(path: Path, table: Table) -> int | None:
     """Return the position of the first column whose cells are names of pictures, some of which exist."""
     for i, column in enumerate(table.columns):
-        if isinstance(column, np.ndarray) or not all(map(is_picture, column)):
+        if isinstance(column, np.ndarray):
             continue
-        if any((path.parent / cell).is_file() for cell in column[:100]):
+        cells = [cell for cell in column if cell is not None]
+        if all(map(is_picture, cells)) and any((path.parent / cell).is_file() for cell in cells[:100]):
             return i
     return None
 
@@ -103,7 +104,13 @@ def _target_column(path: Path, table: Table, place: int, target: str | None) -> 
 
 
 def _files(path: Path, table: Table, place: int) -> tuple[Path, ...]:
-    files = tuple(path.parent / str(cell) for cell in table.columns[place])
+    cells = ["" if cell is None else str(cell) for cell in table.columns[place]]
+    empty = [row for row, cell in enumerate(cells) if not cell]
+    if empty:
+        column, first = table.names[place], table.place(empty[0])
+        what = f"{len(empty)} of {len(cells)} cells of {column!r} are empty, the first in {first}"
+        raise DataError(f"{path.name}: {what}; every row needs a picture: fill them in, or remove the rows")
+    files = tuple(path.parent / cell for cell in cells)
     missing = [f"{file.name} ({table.place(row)})" for row, file in enumerate(files) if not file.is_file()]
     if missing:
         raise DataError(
