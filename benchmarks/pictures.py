@@ -2,10 +2,10 @@
 
     python benchmarks/pictures.py [--batch 64] [--rounds 10] [--cpu]
 
-The pictures are 28×28 grey for `cnn` and 32×32 RGB for `resnet8`; a step is forward, cross-entropy with label smoothing,
-backward and AdamW. Both have the same layers and take turns; the median of the rounds is shown. With `--cpu` it is CPU
-time on one thread, which depends less on what else runs. For the accuracy of the whole: `benchmarks/picture_folders.py
-FOLDER`, then `chainrule train FOLDER`.
+The pictures are 28×28 grey for `cnn` and 32×32 RGB for `resnet8`; a step is forward, cross-entropy with label
+smoothing, backward and AdamW. Both have the same layers and take turns; the median of the rounds is shown. With `--cpu`
+it is CPU time on one thread, which depends less on what else runs. For the accuracy of the whole:
+`benchmarks/picture_folders.py FOLDER`, then `chainrule train FOLDER`.
 """
 
 import argparse

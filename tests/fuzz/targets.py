@@ -42,6 +42,7 @@ from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.table_predictor import TablePredictor
 
 TABLE = b"length,width,kind\n" + 5 * b"1.5,2,a\n0.5,1,b\n2.5,3,a\n1.0,2,b\n"
+HOLES = b"size,when,flag,kind\n" + 5 * b"1.5,2024-01-31,true,a\n,2024-02-29,,b\n2.5,,false,a\n1.0,2024-12-31,true,b\n"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,14 @@ def reads(ending: str) -> Callable[[bytes], None]:
             data.load(put(f"data{ending}", content))
 
     return run
+
+
+def holes(content: bytes) -> None:
+    """A table whose holes are to be filled is read again as it was read."""
+    path = put("holes.csv", content)
+    with suppress(DataError):
+        found = data.load(path, missing="indicator", unknown="ignore")
+        np.testing.assert_array_equal(data.load_features(path, found.schema), found.x)
 
 
 def parquet() -> list[bytes]:
@@ -141,19 +150,29 @@ def pictures() -> list[bytes]:
 @cache
 def trained() -> bytes:
     """A model file of `chainrule train`."""
-    table, path = put("table.csv", TABLE), folder() / "trained.safetensors"
-    command = [sys.executable, "-m", "chainrule", "train", str(table), "--epochs", "1", "--hidden", "3"]
+    return _trained("table.csv", TABLE)
+
+
+@cache
+def trained_with_holes() -> bytes:
+    """A model file of `chainrule train` for a table with holes and dates."""
+    return _trained("holes.csv", HOLES, "--missing", "indicator", "--unknown", "ignore")
+
+
+def _trained(name: str, content: bytes, *options: str) -> bytes:
+    table, path = put(name, content), folder() / "trained.safetensors"
+    command = [sys.executable, "-m", "chainrule", "train", str(table), "--epochs", "1", "--hidden", "3", *options]
     outputs = ["--out", str(path), "--report", str(folder() / "report.html")]
     subprocess.run([*command, *outputs], check=True, capture_output=True)
     return path.read_bytes()
 
 
-def predicted(path: Path) -> None:
+def predicted(path: Path, table: bytes = TABLE) -> None:
     with suppress(ModelFileError):
         predictor = read_predictor(path)
         with suppress(DataError, FloatingPointError):
             if isinstance(predictor, TablePredictor):
-                predictor.predict(predictor.features(put("new.csv", TABLE)))
+                predictor.predict(predictor.features(put("new.csv", table)))
             if isinstance(predictor, PicturePredictor):
                 predictor.predict([put("new.png", pictures()[0])])
 
@@ -165,9 +184,23 @@ def model_file(content: bytes) -> None:
 ODD = (None, True, -1, 0, 3, 2**31, -(2**70), 1e300, float("nan"), -0.5, "", "a", "\x1b[2J", [], {}, [[]], [1.5, "a"])
 
 
-def description(content: bytes, sound: Callable[[], bytes] = trained) -> None:
+def description(content: bytes) -> None:
     """Each two bytes of the input put something odd at a place of a description whose arrays are sound."""
-    arrays, texts = read_arrays(put("sound.safetensors", sound()))
+    _described(content, trained(), TABLE)
+
+
+def description_of_holes(content: bytes) -> None:
+    """The same for a table that was read with choices."""
+    _described(content, trained_with_holes(), HOLES)
+
+
+def description_of_pictures(content: bytes) -> None:
+    """The same for a network that was trained on pictures."""
+    _described(content, trained_on_pictures(), TABLE)
+
+
+def _described(content: bytes, model: bytes, table: bytes) -> None:
+    arrays, texts = read_arrays(put("sound.safetensors", model))
     said = json.loads(texts["meta"])
     for place, odd in zip(content[::2], content[1::2], strict=False):
         holders = list(containers(said))
@@ -175,7 +208,7 @@ def description(content: bytes, sound: Callable[[], bytes] = trained) -> None:
         holder[key] = deepcopy(ODD[odd % len(ODD)])
     path = folder() / "described.safetensors"
     write_arrays(path, arrays, {**texts, "meta": json.dumps(said)})
-    predicted(path)
+    predicted(path, table)
 
 
 @cache
@@ -340,13 +373,19 @@ TARGETS = {
         lambda: [TABLE, TABLE.replace(b",", b";"), TABLE.split(b"\n", 1)[1]],
         (",", ";", "\t", '"', "nan", "1e400"),
     ),
+    "holes": Target(
+        holes,
+        lambda: [HOLES, HOLES.replace(b"2024-", b"1/2/"), HOLES.decode().encode("utf-16")],
+        (",", "\n", "NA", "2024-02-30", "31/12/2024", "true", "\ufeff"),
+    ),
     "npz": Target(reads(".npz"), npz, ("x.npy", "y.npy", "<f8", "|O", "fortran_order", "PK")),
     "idx": Target(idx, lambda: [IDX]),
     "parquet": Target(reads(".parquet"), parquet, ("PAR1",)),
     "picture": Target(picture, pictures, ("IHDR", "PLTE", "tRNS", "eXIf", "Exif", "RIFF", "VP8X")),
-    "pictures": Target(lambda content: description(content, trained_on_pictures), lambda: [b"\0\0", b"\5\1\7\2"]),
+    "pictures": Target(description_of_pictures, lambda: [b"\0\0", b"\5\1\7\2"]),
     "model": Target(model_file, lambda: [trained()], ("data_offsets", "shape", "dtype", "F32", "meta")),
     "description": Target(description, lambda: [b"\0\0", b"\5\1\7\2"]),
+    "description_of_holes": Target(description_of_holes, lambda: [b"\0\0", b"\5\1\7\2"]),
     "onnx": Target(onnx, onnx_files, ("Conv", "MatMul", "Reshape", "Loop", "If")),
     "formula": Target(formula, lambda: FORMULAS, (r"\frac", r"\sum_", r"\left(", r"\right)", "^", "_")),
     "answer": Target(answer, lambda: ANSWERS, ("lambda", "**", "@", ".T", "np.", "sum(", r"\frac", "if")),

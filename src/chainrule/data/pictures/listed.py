@@ -31,6 +31,7 @@ def find_listed(path: str | Path, target: str | None = None, column: str | None 
     table = csv_table(path)
     place = _place(path, table, column)
     chosen = _target_column(path, table, place, target)
+    table.complete(table.names[place], table.names[chosen])
     files = _files(path, table, place)
     what = f"{path.name}: the target {table.names[chosen]!r}"
     labels, class_names = encode_target(table.columns[chosen], what, "classification")
@@ -46,7 +47,9 @@ def find_listed(path: str | Path, target: str | None = None, column: str | None 
 def listed_files(path: Path, column: str | None = None) -> tuple[Path, ...]:
     """Return the picture files that a table lists, with or without classes. Raises DataError as `find_listed` does."""
     table = csv_table(path)
-    return _files(path, table, _place(path, table, column))
+    place = _place(path, table, column)
+    table.complete(table.names[place])
+    return _files(path, table, place)
 
 
 def is_table(path: Path) -> bool:
