@@ -231,9 +231,7 @@ def test_something_odd_anywhere_is_refused_or_does_no_harm(trained, sales):
             for key in place[:-1]:
                 holder = holder[key]
             holder[place[-1]] = odd
-            file = Checkpoint(
-                "odd.safetensors", changed, {name.removeprefix("model."): a for name, a in arrays.items()}
-            )
+            file = Checkpoint("odd.safetensors", changed, own)
             try:
                 predictor = predictor_of(file)
             except ModelFileError:
