@@ -84,15 +84,16 @@ def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
 def _are_pictures(source: str, options: Options) -> bool:
     """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
     path = Path(source)
-    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
+    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in _MAY_BE_PICTURES)
     if options.as_ is not None or not is_possible:
         return options.as_ == "pictures"
     return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
 
 
+_MAY_BE_PICTURES = frozenset({".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".webp"})
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
 _OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
-_WHOLE = frozenset({"missing", "unknown", "without", "encoding", "search"})
+_READING = frozenset({"missing", "unknown", "without", "encoding"})
 
 
 def _is_streamed(source: str, options: Options) -> bool:
@@ -115,8 +116,8 @@ SERIES = Kind(
     _COMMON | {"target", "hidden", "dropout", "weight_decay", "time", "window", "horizon", "model"},
     _is_series,
 )
-STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES, _is_streamed)
-TABLE = Kind("a table", "table", _COMMON | _OF_TABLES | _WHOLE, lambda source, options: True)  # noqa: ARG005
+STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES | _READING, _is_streamed)
+TABLE = Kind("a table", "table", STREAM.options | {"search"}, lambda source, options: True)  # noqa: ARG005
 AS = ("table", "text", "series", "pictures")
 """What `--as` may say where the file's content would be taken for something else."""
 KINDS: Sequence[Kind] = (SERIES, PICTURES, TEXT, STREAM, TABLE)
