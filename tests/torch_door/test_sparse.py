@@ -182,6 +182,7 @@ def test_scripts_of_one_process_can_name_several() -> None:
     dist = door.distributed
     assert not dist.is_available()
     assert not dist.is_initialized()
+    assert not any(hasattr(dist, name) for name in ("__path_hook__", "pytest_plugins", "pytestmark"))
     for call in (dist.init_process_group, dist.optim.ZeroRedundancyOptimizer, door.nn.parallel.DistributedDataParallel):
         with pytest.raises(RuntimeError, match=r"chainrule\.distributed trains a model in several, over MPI"):
             call(door.nn.Linear(1, 1))

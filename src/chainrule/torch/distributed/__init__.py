@@ -15,7 +15,7 @@ is_available = is_initialized = is_torchelastic_launched = is_mpi_available = is
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
+    if name.startswith(("__", "pytest")):  # what Python and pytest ask of every module
         raise AttributeError(name)
     globals()[name] = found = refused("torch.distributed", name)
     return found
