@@ -273,3 +273,31 @@ def test_a_result_of_several_parts(form):
 def test_a_loss_that_cannot_take_several_parts_says_what_there_is():
     with pytest.raises(TypeError, match=r"MSELoss cannot take what the model returns, a tuple of \[0\] \[2, 4\]"):
         cr.explain(nn.RNN(3, 4), RNG.standard_normal((2, 3)), loss=nn.MSELoss(), target=np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_product_with_a_transpose_and_a_bias(shape, swapped):
+    rng = np.random.default_rng(0)
+
+    def loss(x, w, b):
+        y = b + x @ w.T if swapped else x @ w.T + b
+        return (y**2).sum()
+
+    derivation = cr.explain(loss, rng.normal(size=shape), rng.normal(size=(4, 3)), rng.normal(size=4))
+    assert derivation.ok, derivation.unverified
+    if len(shape) > 1:
+        assert derivation.forward[0].formula.endswith(r"= x w^{\top} + b")
+
+
+def test_a_tied_autoencoder():
+    rng = np.random.default_rng(0)
+
+    def loss(x, w, b, c):
+        code = cr.sigmoid(x @ w + b)
+        return ((code @ w.T + c - x) ** 2).mean() + 0.01 * np.abs(code).sum()
+
+    derivation = cr.explain(
+        loss, rng.normal(size=(2, 3)), rng.normal(size=(3, 2)), np.zeros(2), np.zeros(3), argnums=(1, 2, 3)
+    )
+    assert derivation.ok, derivation.unverified

@@ -146,3 +146,69 @@ def test_constants_and_powers_are_written_as_a_reader_writes_them():
     assert formulas(lambda x: -x.mean() / 3, np.ones(4))[0].startswith("L = ")
     assert any("1/6 ·" in f for f in formulas(lambda x: np.exp(1 / 6 * x).sum(), x))
     assert any("10⁻⁵" in f and "1 · 10" not in f for f in formulas(lambda x: np.sqrt(x + 1e-5).sum(), x))
+
+
+# What their derivations say
+
+
+def test_the_gradient_of_repeated_elements_is_a_sum():
+    x = rng().standard_normal((2, 3))
+
+    def repeated(x):
+        y = np.repeat(x, 2, axis=1)
+        return (y**2).sum()
+
+    assert "∂L/∂x[:, m] = Σ[i: tᵢ = m] ∂L/∂y[:, i]" in formulas(repeated, x)
+    assert "∂L/∂x[:, t] = ∂L/∂s" in formulas(lambda x: (x[:, np.array([2, 0])] ** 3).sum(), x)
+    picked = formulas(lambda x: (x[np.array([0, 0]), np.array([1, 1])] ** 3).sum(), x)
+    assert picked[-1].startswith("∂L/∂x = add(0, [")
+
+
+def test_the_last_alternative_is_otherwise_without_an_if():
+    (text,) = [t for t in formulas(lambda x: nn.functional.leaky_relu(x, 0.2).sum(), np.array([1.0, -2.0])) if "{" in t]
+    assert "otherwise" in text
+    assert "if otherwise" not in text
+
+
+def test_a_line_with_several_statements_names_nothing():
+    def steps(x):
+        a = np.tanh(x); b = np.exp(a)  # fmt: skip  # noqa: E702
+        return (a * b).sum()
+
+    assert not any(text.startswith("b") for text in formulas(steps, np.array([0.5, 1.0])))
+
+
+def test_a_sum_begins_without_zero_and_equal_terms_are_counted():
+    parts = rng().standard_normal((2, 3))
+    added = formulas(lambda x: (np.tanh(sum(x[k] for k in range(2)))).sum(), parts)
+    assert not any("0 +" in text for text in added)
+    assert formulas(lambda x: (np.tanh(x * x)).sum(), parts)[-1] == "∂L/∂x = 2 ∂L/∂u ⊙ x"
+    assert "u = log(1 + e^x)" in formulas(lambda x: np.logaddexp(0, x).sum(), parts)
+
+
+def test_an_axis_has_one_name():
+    def loss(x):
+        p = np.exp(x - x.max(axis=-1, keepdims=True))
+        return ((p / p.sum(axis=(-1, 0), keepdims=True)) ** 2).sum()
+
+    text = " ".join(formulas(loss, rng().standard_normal((2, 3))))
+    assert "axis -1" not in text
+    assert "max[axis 1]" in text
+    assert "Σ[axes 0, 1]" in text
+
+
+def test_words_in_formulas_are_in_the_language_of_the_text():
+    def loss(a, b):
+        y = np.concatenate([a, b], axis=1)
+        return (y.max(axis=1) * np.where(y[:, 0] > 0, 1.0, 0.5) + nn.functional.leaky_relu(y[:, 0], 0.1)).sum()
+
+    text = str(cr.explain(loss, np.eye(2), 2 * np.eye(2), lang="ko"))
+    for word in ("axis", "part", "otherwise"):
+        assert word not in text.replace("axis=1", "")
+    for word in ("축 1", "1번째 부분", "그 외"):
+        assert word in text
+
+
+def test_a_whole_fraction_has_one_pair_of_brackets():
+    assert to_unicode(r"L = \frac{\left(\sum \left(u^{(3)}\right)^{2}\right)}{2}") == "L = (Σ (u⁽³⁾)²)/2"
+    assert to_unicode(r"\frac{(a) + (b)}{2}") == "((a) + (b))/2"

@@ -153,7 +153,7 @@ def test_a_browser_lays_the_mathematics_out(tmp_path, width, level, blocks):
         (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "[1, 2; 3, 4]"),
         (r"\sqrt{x + 1}", "√(x + 1)"),
         (r"e^{-x}", "e^(-x)"),
-        (r"\begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}", "{x if x > 0; 0 if otherwise}"),
+        (r"\begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}", "{x if x > 0; 0 otherwise}"),
         (r"1.5 \cdot 10^{-7}", "1.5 · 10⁻⁷"),
     ],
 )

@@ -53,7 +53,12 @@ def _rows(body: str) -> str:
 
 def _alternatives(body: str) -> str:
     rows = [[part.strip() for part in row.split("&")] for row in body.split(r"\\")]
-    return r"\{" + "; ".join(f"{row[0]} if {row[1]}" if len(row) > 1 else row[0] for row in rows) + r"\}"
+    return r"\{" + "; ".join(f"{row[0]} {_condition(row[1])}" if len(row) > 1 else row[0] for row in rows) + r"\}"
+
+
+def _condition(text: str) -> str:
+    """Return the condition of an alternative in words: the last one may be `otherwise`."""
+    return text if text.startswith(r"\text") else f"if {text}"
 
 
 def _write(latex: str) -> str:
@@ -106,9 +111,21 @@ def _command(latex: str, position: int) -> tuple[str, int]:
     return text + (" " if is_word else ""), after + (latex[after : after + 1] == " " and (is_word or name == "partial"))
 
 
+def _is_bracketed(text: str) -> bool:
+    """Whether one pair of brackets is around all of a text."""
+    depth = 0
+    for place, mark in enumerate(text):
+        depth += (mark == "(") - (mark == ")")
+        if depth == 0 and place < len(text) - 1:
+            return False
+    return text.startswith("(") and depth == 0
+
+
 def _factor(text: str, is_divisor: bool = False) -> str:
     """Put brackets around what a fraction line would have held together."""
     stripped = text.strip()
+    if _is_bracketed(stripped):
+        return stripped
     loose = re.search(r"[+\-·⊙/ ]" if is_divisor else r"[+\-]|(?<=.) ", stripped.removeprefix("-").removeprefix("∂"))
     return f"({stripped})" if loose and not (stripped.startswith("∂") and " " not in stripped) else stripped
 

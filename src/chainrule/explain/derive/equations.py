@@ -34,7 +34,11 @@ def unbracketed(latex: str) -> str:
 def tidied(latex: str) -> str:
     r"""Drop factors and divisors of one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
     latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
-    latex = latex.replace(r"\frac{1}{1}", "1")
+    latex = latex.replace(r"\frac{1}{1}", "1").replace("e^{0}", "1")
+    latex = re.sub(r"(?<=\\left\()0 \+ ", "", latex)  # Python's sum begins with 0
+    latex = re.sub(r"(?<== )0 \+ ", "", latex)
+    latex = re.sub(r"(?<== )\\left\(((?:[A-Za-z]|\\[a-z]+ ?)(?:\^\{\(\d+\)\})?)\\right\)(?= [+-])", r"\1", latex)
+    latex = re.sub(r"\\frac\{\\left\(((?:(?!\\left|\\right).)*)\\right\)\}", r"\\frac{\1}", latex)
     latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
     return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
 
@@ -115,5 +119,7 @@ def axes_shown(shown: str, unit: Unit) -> str:
     axis = unit.settings.get("axis", ())
     if axis == ():
         return shown
-    text = "" if axis is None else rf"_{{\text{{axis {axis}}}}}"
+    ndim = max(array_of(unit.inputs[0]).ndim, getattr(unit.output.value, "ndim", 0), 1)  # `stack` makes an axis
+    axes = () if axis is None else tuple(sorted(k % ndim for k in (axis if isinstance(axis, tuple) else (axis,))))
+    text = "" if axis is None else over(axes, 1)
     return shown.replace(r"_{\text{axis}}", text)

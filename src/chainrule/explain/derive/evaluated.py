@@ -226,13 +226,18 @@ class Book:
 
     def together(self, parts: Sequence[tuple[Unit, int]], entry: Entry) -> str | None:
         """Return a sum of whole right-hand sides as one equation, or None if it would be too long to read."""
-        total = ""
+        terms: list[str] = []
         for unit, k in parts:
             equation, before = self.backward(unit, k, alone=False)
             left, right = sides(equation.latex)
             if before or "_{" in left.partition("|")[0] or equation.verdict.summed or not right:
                 return None
-            term = right[-1]
+            terms.append(right[-1])
+        total = ""
+        for term in dict.fromkeys(terms):
+            times_over = terms.count(term)
+            if times_over > 1:  # x * x, for example
+                term = rf"{times_over} \left({term}\right)" if is_sum(term) else f"{times_over} {term}"
             total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
         return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
 

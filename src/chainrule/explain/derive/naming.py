@@ -26,6 +26,8 @@ QUERY_KEY_VALUE = ("Q", "K", "V")
 AFFINE = (Multiply, Matmul, VectorMatrix)
 """Operations that form an affine map, $w x + b$, when something is added to the result."""
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
+_SEVERAL = re.compile(r";\s*[^\s#]")
+"""A line with several statements, which does not say which of them a value is from."""
 
 
 @dataclass
@@ -234,7 +236,7 @@ def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, s
         if source is None or (source.file, source.line) == recording.caller or source.function.endswith("<lambda>"):
             line_before = None
             continue
-        name = _ASSIGNMENT.match(source.text)
+        name = None if _SEVERAL.search(source.text) else _ASSIGNMENT.match(source.text)
         if name and (source.file, source.line) == line_before:
             runs[name[1]][-1] = unit
         elif name:

@@ -42,8 +42,9 @@ def units_of(recording: Recording) -> list[Unit]:
             swallowed.update((convolution, bias))
             units.append(_filtered(entry, convolution, bias))
         elif product is not None:
-            swallowed.add(product)
-            units.append(_linear(entry, product))
+            factor = _turned_factor(product, uses)
+            swallowed.update((product,) if factor is None else (product, factor))
+            units.append(_linear(entry, product, factor))
         elif turned is not None:
             swallowed.add(turned)
             units.append(_turned(entry, turned))
@@ -118,11 +119,14 @@ def _equals(x: Any, number: float) -> bool:
     return not isinstance(x, Entry) and bool(np.all(np.asarray(x) == number))
 
 
-def _linear(entry: Entry, product: Entry) -> Unit:
+def _linear(entry: Entry, product: Entry, factor: Entry | None) -> Unit:
+    """Return a product with a bias as one unit; `factor` is its second factor if that is a transpose: `x @ w.T`."""
     position = 0 if entry.inputs[0] is product else 1
-    inputs = (*product.inputs, entry.inputs[1 - position])
-    edges = ((product, 0), (product, 1), (entry, 1 - position))
-    return Unit(LinearMap, inputs, entry, {}, {}, edges)
+    bias, edge = entry.inputs[1 - position], (entry, 1 - position)
+    if factor is not None:
+        edges = ((product, 0), (factor, 0), edge)
+        return Unit(LinearTransposed, (product.inputs[0], factor.inputs[0], bias), entry, {}, {}, edges)
+    return Unit(LinearMap, (*product.inputs, bias), entry, {}, {}, ((product, 0), (product, 1), edge))
 
 
 def _filtered(entry: Entry, convolution: Entry, bias: Entry) -> Unit:
@@ -143,6 +147,7 @@ def _product_with_bias(entry: Entry, uses: Mapping[Entry, int]) -> Entry | None:
             and uses[product] == 1
             and np.ndim(array_of(product.inputs[1])) == 2
             and np.shape(array_of(bias)) == np.shape(array_of(product.inputs[1]))[1:]
+            and (product.ndim > 1 or _turned_factor(product, uses) is None)
         ):
             return product
     return None

@@ -61,7 +61,27 @@ def _taken(unit: Unit) -> Law:
 def _scattered(unit: Unit, _: int, shape: tuple[int, ...]) -> Law:
     index = unit.settings["index"]
     latex = r"\bar x_m = \sum_{i: t_i = m} \bar y_i" if index_text(index) == "t" else r"\bar x[\mathrm{index}] = \bar y"
+    if index_text(index) != "t" and _repeats(index, shape):
+        latex = _summed_over_repeats(index)
     return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(index, shape)})
+
+
+def _repeats(index: Any, shape: tuple[int, ...]) -> bool:
+    """Whether an index takes an element more than once, so that its gradient is a sum."""
+    counts = np.zeros(shape, int)
+    np.add.at(counts, index, 1)
+    return bool(np.any(counts > 1))
+
+
+def _summed_over_repeats(index: Any) -> str:
+    """Return the gradient of what is taken more than once: a sum over its places along the axis of an array of them."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) != 1 or arrays[0].ndim != 1 or any(part is None or isinstance(part, int) for part in parts):
+        return r"\bar x = \operatorname{add}(0, [\mathrm{index}], \bar y)"
+    left = ", ".join(_part_text(part, "m") for part in parts)
+    right = ", ".join("i" if part is arrays[0] else r"\ldots" if part is Ellipsis else ":" for part in parts)
+    return rf"\bar x[{left}] = \sum_{{i: t_i = m}} \bar y[{right}]"
 
 
 def _written(unit: Unit) -> Law:
@@ -105,7 +125,7 @@ def _joined(unit: Unit) -> Law:
 def _joined_backward(unit: Unit, k: int, _: tuple[int, ...]) -> Law:
     left = rf"\bar {{\mathrm{{{unit.argument_names[k]}}}}}"
     reading = rf"{left} = \operatorname{{part}}(\bar y)"
-    return Law(rf"{left} = \bar y[\text{{part }} {k + 1}]", reading, {"part": _part(unit, k)})
+    return Law(rf"{left} = \bar y[\text{{part {k + 1}}}]", reading, {"part": _part(unit, k)})
 
 
 def _split_backward(unit: Unit, _: int, __: tuple[int, ...]) -> Law:

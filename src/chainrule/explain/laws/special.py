@@ -211,7 +211,7 @@ def part_law(unit: Unit, k: int) -> Law:
         shown = rf"y = {name}({of})_{k + 1}"
         made = decomposed(x)
     elif unit.record is Split:
-        shown = rf"y = x[\text{{part }} {k + 1}]"
+        shown = rf"y = x[\text{{part {k + 1}}}]"
         made = np.split(x, unit.settings["cuts"], axis=unit.settings["axis"])
     else:  # nothing here computes it apart from the engine, so it stays unverified
         return Law(rf"y = \operatorname{{{unit.record.name}}}(x)_{k + 1}")

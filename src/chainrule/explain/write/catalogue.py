@@ -1,5 +1,7 @@
 """Every sentence of a derivation, in English and in Korean."""
 
+import re
+
 from chainrule.present.texts import Texts, Words
 
 from .titles import TITLES
@@ -217,11 +219,22 @@ TEXT: Texts = {
         "en": "The loss itself is not finite; {operation} is the first that makes such a value.",
         "ko": "손실 자체가 유한하지 않습니다. 그런 값을 처음 만드는 연산은 {operation}입니다.",
     },
+    # Words in formulas
+    "math_otherwise": {"en": "otherwise", "ko": "그 외"},
+    "math_written_last": {"en": "written last", "ko": "마지막에 쓴 것"},
+    "math_new": {"en": "new", "ko": "새 축"},
+    "math_axis": {"en": "axis {what}", "ko": "축 {what}"},
+    "math_axes": {"en": "axes {what}", "ko": "축 {what}"},
+    "math_part": {"en": "part {what}", "ko": "{what}번째 부분"},
     # Places
     "in_module": {"en": "module {name}", "ko": "모듈 {name}"},
     "in_line": {"en": "line {line}: {text}", "ko": "{line}행: {text}"},
     "made_by": {"en": "Made by chainrule {version}.", "ko": "chainrule {version}{으로} 만들었습니다."},
 }
+
+
+_IN_FORMULAS = re.compile(r"\\text\{(?P<word>otherwise|written last|new|axis|axes|part)(?: (?P<what>[\d, ]+))?\}")
+"""The words in formulas, which come from the records in English."""
 
 
 class Catalogue(Words):
@@ -233,3 +246,14 @@ class Catalogue(Words):
     def title(self, english: str) -> str:
         """Return the title of a record's step in this language."""
         return Words(TITLES, self.lang).get(english, english)
+
+    def math(self, latex: str) -> str:
+        r"""Return a formula with its words in this language: `\text{otherwise}`, `\text{axis 1}`.
+
+        >>> Catalogue("ko").math(r"\sum_{\text{axis 1}} x")
+        '\\sum_{\\text{축 1}} x'
+        """
+        return latex if self.lang == "en" else _IN_FORMULAS.sub(self._word, latex)
+
+    def _word(self, found: re.Match[str]) -> str:
+        return rf"\text{{{self('math_' + found['word'].replace(' ', '_'), what=found['what'] or '')}}}"

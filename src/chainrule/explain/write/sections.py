@@ -127,8 +127,8 @@ def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
     value = "" if brief and np.size(step.value) > 1 else shown(step.value)
     left, right = ends(step.formula)
     return Item(
-        f"{left} = {right}" if brief and left else step.formula,
-        step.numbers or "",
+        words.math(f"{left} = {right}" if brief and left else step.formula),
+        words.math(step.numbers or ""),
         value,
         shape_text(step.shape),
         _verdict(step, words, brief),
@@ -153,7 +153,7 @@ def parts(latex: str) -> list[str]:
 
 def _line(line: Line, words: Catalogue) -> Item:
     return Item(
-        line.latex,
+        words.math(line.latex),
         "",
         "",
         "",
@@ -188,7 +188,12 @@ def _summary(derivation: Account, words: Catalogue) -> Section:
         left, right = ends(step.formula)
         size = float(np.linalg.norm(np.ravel(step.value)))
         rows.append(
-            (f"{MATH}{_variable(step)}", f"{MATH}{left} = {right}", shape_text(step.shape), f"{MATH}{number(size)}")
+            (
+                f"{MATH}{_variable(step)}",
+                words.math(f"{MATH}{left} = {right}"),
+                shape_text(step.shape),
+                f"{MATH}{number(size)}",
+            )
         )
     head = (words["variable"], words["gradient"], words["shape"], words["norm"])
     kept = [

@@ -380,6 +380,7 @@ LOOSE = {"hardsigmoid", "celu", "digamma"}
 ELSEWHERE = {
     *("stop_gradient", "prims.convert_element_type", "_local_scalar_dense", "item", "_to_copy"),
     *("sym_size.int", "size.int", "sym_numel", "numel", "native_dropout", "empty_strided", "new_empty_strided"),
+    *(name for name, function in CARRIERS.items() if function.__module__.endswith(".spectra")),
 }
 """What the tests of whole models cover, or what has no operator of PyTorch to be compared with."""
 

@@ -334,3 +334,16 @@ def test_numbers_are_drawn_anew(torch, module_of):
     assert not np.array_equal(first, second)
     cr.seed(0)
     np.testing.assert_array_equal(model(X).numpy(), first)
+
+
+def test_an_output_that_cannot_be_looked_into_is_named(torch):
+    class Cache:
+        def __init__(self, x):
+            self.kept = x
+
+    class Cached(torch.nn.Module):
+        def forward(self, x):
+            return 2 * x, Cache(x)
+
+    with pytest.raises(TypeError, match=r"Cached: returns a Cache, expected tensors .* config.use_cache = False"):
+        from_torch(Cached(), torch.ones(2, 3), trace=True)

@@ -1,6 +1,7 @@
 """Conversion of a PyTorch model to a `TracedModule`, via its graph."""
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from chainrule.nn import Parameter
 from .graph import Graph
 from .inputs import Input, by_name, signature_of
 from .module import TracedModule
-from .reading import graph_of, type_of
+from .reading import graph_of, type_of, unknown_output
 from .tracing import Traced, TracingError, functions_of_users, run_once, traced
 
 Torch = Any
@@ -41,7 +42,9 @@ def by_tracing(module: Torch, inputs: Any) -> TracedModule:
     pattern: Mapping[str, Any] = {}
     for training in [True, False] if module.training else [False]:
         with _in_mode(module, training):
-            functions[training] = functions_of_users(run_once(module, args, settings))
+            outputs = run_once(module, args, settings)
+            _check_outputs(module, outputs)
+            functions[training] = functions_of_users(outputs)
             trace = _traced(module, args, settings)
         graphs[training] = graph_of(trace, module)
         if not pattern or not training:
@@ -104,6 +107,14 @@ def _in_mode(module: Torch, training: bool) -> Iterator[None]:
     finally:
         for one, mode in before.items():
             one.training = mode
+
+
+def _check_outputs(module: Torch, outputs: Any) -> None:
+    """Raise a TypeError if an output is an object that PyTorch's tracing cannot look into, such as a cache."""
+    torch = needed("torch", "from_torch")
+    for leaf in torch.utils._pytree.tree_leaves(outputs):
+        if not (isinstance(leaf, torch.Tensor | bool | int | float | str | None) or dataclasses.is_dataclass(leaf)):
+            raise TypeError(unknown_output(module, leaf))
 
 
 def _check_hooks(module: Torch) -> None:

@@ -154,10 +154,7 @@ class _Reader:
             return {one.name: self.structure(getattr(tree, one.name)) for one in dataclasses.fields(tree)}
         if tree is None or isinstance(tree, bool | int | float | str):
             return tree
-        raise TypeError(
-            f"from_torch: {type(self.module).__name__}: returns a {type(tree).__name__}, expected tensors in tuples, "
-            "lists and dicts; return less of it (of a model of transformers, with config.use_cache = False)"
-        )
+        raise TypeError(unknown_output(self.module, tree))
 
     def check(self, steps: Sequence[Step]) -> None:
         """Raise a TypeError that lists the unsupported operators."""
@@ -168,6 +165,14 @@ class _Reader:
                 f"from_torch: chainrule has no function for {told}: write that module as a chainrule module and load "
                 "its parameters by load_state_dict, or call it from chainrule with from_torch_function"
             )
+
+
+def unknown_output(module: Torch, leaf: Any) -> str:
+    """Return the words for an output that is neither a tensor nor a tuple, list or dict."""
+    return (
+        f"from_torch: {type(module).__name__}: returns a {type(leaf).__name__}, expected tensors in tuples, lists and "
+        "dicts; return less of it (of a model of transformers, with config.use_cache = False)"
+    )
 
 
 def _path(call: str) -> str:

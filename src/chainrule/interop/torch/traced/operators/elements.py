@@ -19,7 +19,6 @@ ONE: dict[str, Callable[..., Any]] = {
     **{
         "abs": np.abs,
         "neg": np.negative,
-        "_neg_view": np.negative,
         "exp": np.exp,
         "exp2": np.exp2,
         "expm1": np.expm1,

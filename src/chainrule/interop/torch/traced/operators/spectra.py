@@ -10,16 +10,17 @@ import numpy as np
 from chainrule.interop.torch.traced.call import Call, arrayed, carries, cast, kind_of
 from chainrule.rules.elementary.complex_parts import with_parts
 
-FORWARD = ("backward", "ortho", "forward")
-INVERSE = ("forward", "ortho", "backward")
+FORWARD: tuple[Any, ...] = ("backward", "ortho", "forward")
+INVERSE: tuple[Any, ...] = ("forward", "ortho", "backward")
 """NumPy's names for ATen's normalisations, none, by √n and by n, in each direction."""
 
 
 @carries("_fft_c2c")
 def fft_c2c(call: Call, x: Any, dim: Sequence[int], normalization: int, forward: bool) -> Any:
     """Return the transform of complex numbers, or its inverse."""
-    transform, norms = (np.fft.fftn, FORWARD) if forward else (np.fft.ifftn, INVERSE)
-    return cast(transform(x, axes=tuple(dim), norm=norms[normalization]), call.dtype)  # type: ignore[operator]
+    transform: Any = np.fft.fftn if forward else np.fft.ifftn
+    norm = (FORWARD if forward else INVERSE)[normalization]
+    return cast(transform(x, axes=tuple(dim), norm=norm), call.dtype)
 
 
 @carries("_fft_r2c")
@@ -82,3 +83,9 @@ def conjugate(call: Call, x: Any) -> Any:
 def angle(call: Call, x: Any) -> Any:
     """Return the angles: of real numbers 0 or π."""
     return cast(arrayed(np.angle(x)), call.dtype)
+
+
+@carries("_neg_view")
+def negative(call: Call, x: Any) -> Any:
+    """Return −x, which PyTorch makes of the imaginary parts of conjugates."""
+    return np.negative(x)
