@@ -18,7 +18,7 @@ release = __version__
 version = os.environ.get("SITE_VERSION", "dev")
 language = os.environ.get("SITE_LANGUAGE", "en")
 
-extensions = ["myst_parser", "mathml"]
+extensions = ["myst_parser", "mathml", "together"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 myst_enable_extensions = ["dollarmath", "colon_fence"]

@@ -92,7 +92,7 @@ def _program() -> tuple[Program, dict[Any, Any], list[Any]]:
 
 
 class _Step:
-    name = "exp"
+    name, joins = "exp", False
 
     def __init__(self, node: Instruction) -> None:
         self.node, self.inputs, self.outputs = node, node.inputs, node.outputs

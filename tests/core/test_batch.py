@@ -12,6 +12,8 @@ from chainrule.core.traces.tape import next_level
 from chainrule.core.transforms import jacobians
 from chainrule.core.transforms.batch import Batch, Batched, by_rows
 
+from ..named import named
+
 
 def is_shape(x: Any) -> bool:
     return isinstance(x, tuple) and all(isinstance(n, int) for n in x)
@@ -22,13 +24,12 @@ def cases_of(op: type[Operation]) -> tuple[Case, ...]:
     return op.cases or (case(*[(2, 3)] * count), case(*((2, 1) if k % 2 else (3,) for k in range(count))))
 
 
-CALLS = [
-    pytest.param(op, one, id=f"{name}-{k}")
+OPERATIONS = [
+    pytest.param(op, id=name)
     for name, op in sorted(REGISTRY.items())
     if op.kind != "constant" and op.__module__.startswith("chainrule.")
-    for k, one in enumerate(cases_of(op))
 ]
-"""Each operation that has a derivative, with each of its cases."""
+"""Each operation that has a derivative."""
 
 
 def drawn(op: type[Operation], one: Case) -> list[Any]:
@@ -52,8 +53,14 @@ def flat(tree: Any) -> list[Any]:
     return [np.asarray(x) for row in tree for x in row] if isinstance(tree[0], tuple) else [np.asarray(x) for x in tree]
 
 
-@pytest.mark.parametrize(("op", "one"), CALLS)
-def test_every_operation_in_both_modes(op: type[Operation], one: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("op", OPERATIONS)
+def test_every_operation_in_both_modes(op: type[Operation], monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in cases_of(op):
+        with named(one):
+            in_both_modes(op, one, monkeypatch)
+
+
+def in_both_modes(op: type[Operation], one: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     args = drawn(op, one)
     places = tuple(moving(op, args))
 

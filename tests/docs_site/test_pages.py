@@ -21,7 +21,7 @@ from chainrule.core.operation import REGISTRY
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "docs" / "site").glob("*.py") if path.stem != "conf")
-NEEDS = {"korean_search": "sphinx", "mathml": "sphinx", "build": "babel"}
+NEEDS = {"korean_search": "sphinx", "mathml": "sphinx", "together": "sphinx", "build": "babel"}
 
 
 @pytest.mark.parametrize("name", MODULES)

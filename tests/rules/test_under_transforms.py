@@ -3,6 +3,7 @@
 import copy
 import functools
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,3 +204,24 @@ def test_conditions_and_integers_are_constants(name) -> None:
 def test_floats_have_no_bits() -> None:
     with pytest.raises(TypeError, match=r"np\.bitwise_and.*got float64, int"):
         cr.tensor(X) & 1
+
+
+def test_piecewise_where_the_conditions_differ() -> None:
+    """Each function works on all elements there; a derivative that does not exist at the others leaves no trace."""
+
+    def f(x: Any) -> Any:
+        return np.piecewise(x, [x > 0], [np.log, lambda v: v * 3])
+
+    xs = np.array([[-1.0, 0.0, 2.0], [3.0, -4.0, 5.0]])
+    gradient = cr.grad(lambda x: f(x).sum())
+    compiled = cr.compile(gradient)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(cr.vmap(gradient)(xs), [gradient(x) for x in xs])
+        np.testing.assert_allclose(cr.vmap(f)(xs), [f(x) for x in xs])
+        for x in xs:
+            np.testing.assert_allclose(compiled(x), gradient(x))
+    by_two = cr.compile(lambda x: np.piecewise(x, [x < 0, x >= 2], [lambda v: -v, lambda v: v**2, 7.0]))
+    for x in xs:
+        np.testing.assert_allclose(by_two(x), np.piecewise(x, [x < 0, x >= 2], [lambda v: -v, lambda v: v**2, 7.0]))
+    with pytest.raises(ValueError, match="got 1 functions for 2 conditions"):
+        cr.vmap(lambda x: np.piecewise(x, [x < 0, x > 1], [0.0]))(xs)

@@ -94,3 +94,25 @@ def test_indices_of_each_sample_under_vmap(torch, name) -> None:
     columns = zip(*[row if isinstance(row, tuple) else (row,) for row in rows], strict=True)
     for ours, theirs in zip(found if isinstance(found, tuple) else (found,), columns, strict=True):
         np.testing.assert_allclose(ours.numpy(), np.stack([row.numpy() for row in theirs]), 1e-6)
+
+
+ROWS = {
+    "cummax": lambda lib, x: lib.cummax(x, -1)[1],
+    "cummin": lambda lib, x: lib.cummin(x, 0)[0],
+    "quantile": lambda lib, x: lib.quantile(x, lib.tensor([0.1, 0.5], dtype=lib.float64), dim=1),
+    "nanquantile": lambda lib, x: lib.nanquantile(x, 0.7, dim=-1),
+    "nearest": lambda lib, x: lib.quantile(x, 0.3, dim=0, keepdim=True, interpolation="nearest"),
+    "mode": lambda lib, x: lib.mode(x, 0)[0],
+    "bucketize": lambda lib, x: lib.bucketize(x, lib.linspace(-1, 1, 4, dtype=lib.float64), right=True),
+    "searchsorted": lambda lib, x: lib.searchsorted(lib.sort(x, -1)[0], x),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_orders_of_each_sample(torch, name) -> None:
+    """What depends on the order of the values is found for each sample of a `vmap`."""
+    x = np.random.default_rng(0).normal(size=(4, 5, 6)).round(1)
+    f = ROWS[name]
+    found = door.func.vmap(lambda row: f(door, row))(door.tensor(x))
+    expected = [f(torch, torch.tensor(row)).numpy() for row in x]
+    np.testing.assert_allclose(np.array(found.tolist()), np.stack(expected), rtol=1e-12)

@@ -31,12 +31,14 @@ from torch.optim.adam import Adam
 from torch.distributions.categorical import Categorical
 from torch.utils.data.dataloader import DataLoader
 assert torch is chainrule.torch and F is torch.nn.functional and isinstance(torch.nn.Conv2d(1, 1, 1), _ConvNd)
+from torch.distributed import init_process_group
+from torch.nn.parallel import DistributedDataParallel as DDP
 try:
-    import torch.distributed
+    import torch.onnx
 except ModuleNotFoundError as error:
     print(error)
 """
-    assert run(code) == "chainrule.torch has no 'distributed': use chainrule.distributed, over MPI"
+    assert run(code) == "chainrule.torch has no 'onnx': use chainrule.interop.onnx.export"
     late = 'import types; sys.modules["torch"] = types.ModuleType("torch")\nimport chainrule.torch as t\nt.install()'
     assert "install: PyTorch has been imported already" in run(late)
 

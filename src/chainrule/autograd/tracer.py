@@ -68,13 +68,18 @@ class _Graph:
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Apply an operation to the contents of the boxes, and make its node."""
-        mine = [k for k, x in enumerate(args) if isinstance(x, Tensor) and x._trace is self]
-        values = tuple(x._value if k in mine else x for k, x in enumerate(args))
+        values, argnums, parents = [], [], []
+        for k, x in enumerate(args):
+            if isinstance(x, Tensor) and x._trace is self:
+                if x._link is not None:
+                    argnums.append(k)
+                    parents.append(x._link)
+                x = x._value
+            values.append(x)
         y = op.apply(*values, **settings)
-        argnums = tuple(k for k in mine if args[k]._link is not None)
-        if op.kind == "constant" or op.name in _unnoticed.get(self.make, ()) or not argnums:
+        if not argnums or op.kind == "constant" or op.name in _unnoticed.get(self.make, ()):
             return tuple(Tensor(part, self, None) for part in y) if op.several else Tensor(y, self, None)
-        node = self.make(y, _Applied(op), values, dict(settings), argnums, tuple(args[k]._link for k in argnums))
+        node = self.make(y, _Applied(op), tuple(values), dict(settings), tuple(argnums), tuple(parents))
         if not op.several:
             return Tensor(y, self, node)
         return tuple(Tensor(x, self, self.make(x, _item, (y, k), {}, (0,), (node,))) for k, x in enumerate(y))

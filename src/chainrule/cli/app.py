@@ -68,14 +68,18 @@ def _version(
 def data_files(data: str | None) -> dict[str, Path]:
     """The files that a data argument reads, keyed by what they are, so that no output overwrites one of them."""
     from chainrule.data.named import files_of
+    from chainrule.data.streams import streamable
 
-    return as_inputs(files_of(data or ""))
+    return as_inputs(files_of(data or "") or streamable(data or ""))
 
 
 def as_inputs(files: list[Path]) -> dict[str, Path]:
-    """Name the files that data are read from: the first, and its labels where they are apart."""
-    names = ("the data", "the data (its labels)")
-    return {names[k] if k < 2 else f"the data ({path})": path for k, path in enumerate(files)}
+    """Name the files that data are read from: one, it and its labels where they are apart, or each of many."""
+    from chainrule.data.idx_file import is_idx
+
+    if len(files) == 2 and is_idx(files[1]):
+        return {"the data": files[0], "the data (its labels)": files[1]}
+    return {"the data" if len(files) == 1 else f"the data ({path})": path for path in files}
 
 
 def target_files(target: str) -> dict[str, Path]:

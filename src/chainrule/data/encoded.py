@@ -42,9 +42,9 @@ def infer(name: str, column: Column, place: Place, reading: Reading) -> Inferred
     """
     holes = holes_of(column)
     if holes.all():
-        advice = "leave it out with --without, or fill in values"
+        advice = f"leave it out with --without {name}, or fill in values"
         return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
-    found = _of_numbers(name, column) if isinstance(column, np.ndarray) else _of_text(name, column, place)
+    found = _of_numbers(name, column) if isinstance(column, np.ndarray) else of_text(name, column, place)
     count = int(holes.sum())
     if count == 0 or not reading.fills:
         return found
@@ -69,20 +69,29 @@ def _of_numbers(name: str, column: NDArray[np.float64]) -> Inferred:
     # A row's number tells nothing about the row, but a network learns it by heart.
     is_row_number = len(known) == len(column) > MOST_TEXTS and bool((np.diff(known) == 1).all())
     if is_row_number:
-        said += "; they only number the rows: --without leaves them out"
+        said += f"; perhaps only the numbers of the rows: --without {name} leaves them out"
     return Inferred((Feature(name),), said)
 
 
-def _of_text(name: str, column: Sequence[str | None], place: Place) -> Inferred:
+def of_text(
+    name: str, column: Sequence[str | None], place: Place, rows: int | None = None, cells: int | None = None
+) -> Inferred:
+    """What a column of text is taken for.
+
+    Of a column that is not in memory, ``column`` holds each text once; then there are so many ``rows``, of which so
+    many ``cells`` hold a text.
+    """
+    rows = len(column) if rows is None else rows
+    cells = len(column) - column.count(None) if cells is None else cells
     texts = sorted({text for text in column if text is not None})
     if {text.lower() for text in texts} == {*_TRUTH}:
         return Inferred((Feature(name, part=TRUE),), "true or false")
     forms = dates.forms(texts)
     if forms:
         return _of_dates(name, column, forms, place)
-    if not _are_categories(len(texts), len(column) - column.count(None)):
-        said = f"has {len(texts):,} different texts in {len(column):,} rows, which is not a set of categories"
-        advice = "leave it out with --without, or turn it into numbers"
+    if not _are_categories(len(texts), cells):
+        said = f"has {len(texts):,} different texts in {rows:,} rows, which is not a set of categories"
+        advice = f"leave it out with --without {name}, or turn it into numbers"
         return Inferred((), "", faults=(faults.of_column(name, said, advice, IDENTIFIES),))
     said = f"text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
     return Inferred(tuple(Feature(name, text) for text in texts), said)

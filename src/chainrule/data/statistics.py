@@ -12,11 +12,14 @@ from chainrule.data.checks import DataError
 from chainrule.data.standardizer import Standardizer
 
 _FLOAT64 = np.finfo(np.float64)
+_PARTS = ("missing", "unit", "scaled_mean", "scaled_squares", "low", "high")
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
     """The count, mean, deviation and range of each of n columns, without the rows.
+
+    ``missing`` counts the holes of each column, which are in none of the others but ``count``.
 
     ``merged`` gives the moments of two parts together, up to rounding in whatever order parts are merged. Sums are kept
     in ``unit``, a power of two for each column, so that no square overflows or underflows.
@@ -31,6 +34,7 @@ class Moments:
     """
 
     count: int
+    missing: NDArray[np.int64]
     unit: NDArray[np.float64]
     scaled_mean: NDArray[np.float64]
     scaled_squares: NDArray[np.float64]
@@ -41,25 +45,39 @@ class Moments:
     def none(cls, columns: int) -> Self:
         """The moments of no rows of so many columns."""
         zero = np.zeros(columns)
-        return cls(0, np.full(columns, _FLOAT64.smallest_normal), zero, zero, zero + np.inf, zero - np.inf)
+        smallest = np.full(columns, _FLOAT64.smallest_normal)
+        return cls(0, np.zeros(columns, np.int64), smallest, zero, zero, zero + np.inf, zero - np.inf)
 
     @classmethod
-    def of(cls, x: ArrayLike) -> Self:
-        """The moments of rows ``x`` [N, n], which must be finite."""
+    def of(cls, x: ArrayLike, weights: ArrayLike | None = None) -> Self:
+        """The moments of rows ``x`` [N, n], which are finite, or NaN for holes.
+
+        With ``weights`` [N], whole numbers, row i occurs so many times.
+        """
         x = np.asarray(x, np.float64)
         if x.ndim != 2:
             raise ValueError(f"Moments.of: expected rows [N, n], got shape {list(x.shape)}")
+        times = None if weights is None else np.asarray(weights, np.int64)
+        if times is not None:
+            x, times = x[times > 0], times[times > 0]
         if not len(x):
             return cls.none(x.shape[1])
-        low, high = x.min(axis=0), x.max(axis=0)
-        unit = _unit(np.maximum(np.abs(low), np.abs(high)))
-        z = x / unit
-        mean = z.mean(axis=0)
-        z -= mean
+        holes = np.isnan(x)
+        count = len(x) if times is None else int(times.sum())
+        missing = np.zeros(x.shape[1], np.int64)
+        low, high = np.fmin.reduce(x), np.fmax.reduce(x)
+        if holes.any():
+            missing = (holes if times is None else holes * times[:, None]).sum(axis=0)
+            low, high = np.where(missing == count, np.inf, low), np.where(missing == count, -np.inf, high)
+        unit = _unit(np.where(missing == count, 0.0, np.maximum(np.abs(low), np.abs(high))))
+        known = np.maximum(count - missing, 1)
+        z = np.where(holes, 0.0, x) / unit
+        mean = _total(z, times) / known
+        z = np.where(holes, 0.0, z - mean) if holes.any() else z - mean
         # The mean is rounded; what is left of the sum corrects for it.
-        rest = z.sum(axis=0)
-        squares = np.einsum("ij,ij->j", z, z) - rest * rest / len(x)
-        return cls(len(x), unit, mean + rest / len(x), np.maximum(squares, 0.0), low, high)
+        rest = _total(z, times)
+        squares = np.einsum("ij,ij->j", z, z if times is None else z * times[:, None]) - rest * rest / known
+        return cls(count, missing, unit, mean + rest / known, np.maximum(squares, 0.0), low, high)
 
     def merged(self, other: "Moments") -> "Moments":
         """The moments of the rows of both."""
@@ -67,14 +85,15 @@ class Moments:
             raise ValueError(f"Moments.merged: {self.unit.size} columns here, {other.unit.size} there")
         if not self.count or not other.count:
             return self if self.count else other
-        count, unit = self.count + other.count, np.maximum(self.unit, other.unit)
+        ours, others = self.count - self.missing, other.count - other.missing
+        part = others / np.maximum(ours + others, 1)
+        unit = np.maximum(self.unit, other.unit)
         mine, theirs = self.unit / unit, other.unit / unit
         apart = other.scaled_mean * theirs - self.scaled_mean * mine
-        mean = self.scaled_mean * mine + apart * (other.count / count)
-        squares = self.scaled_squares * mine**2 + other.scaled_squares * theirs**2
-        squares += apart**2 * (self.count * (other.count / count))
+        mean = self.scaled_mean * mine + apart * part
+        squares = self.scaled_squares * mine**2 + other.scaled_squares * theirs**2 + apart**2 * (ours * part)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return Moments(count, unit, mean, squares, low, high)
+        return Moments(self.count + other.count, self.missing + other.missing, unit, mean, squares, low, high)
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -83,15 +102,18 @@ class Moments:
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        """The standard deviation of each column, as of a whole population."""
-        return np.sqrt(self.scaled_squares / max(self.count, 1)) * self.unit
+        """The standard deviation of each column's values, as of a whole population."""
+        return np.sqrt(self.scaled_squares / np.maximum(self.count - self.missing, 1)) * self.unit
 
     def standardizer(self) -> Standardizer:
-        """What :meth:`Standardizer.fit` gives for the rows, up to rounding; :class:`DataError` if there are none."""
+        """What :meth:`Standardizer.fit` gives for the rows, with holes filled by the means, up to rounding.
+
+        Raises :class:`DataError` if there are no rows.
+        """
         if not self.count:
             raise DataError("Moments.standardizer: there are no rows; expected at least one")
         size = np.maximum(np.abs(self.low), np.abs(self.high))
-        scale = self.deviation
+        scale = np.sqrt(self.scaled_squares / self.count) * self.unit
         constant = (self.high / self.unit - self.low / self.unit) <= 4 * _FLOAT64.eps * size / self.unit
         return Standardizer(self.mean, np.where(constant | (scale < _FLOAT64.smallest_normal), 1.0, scale))
 
@@ -101,26 +123,38 @@ class Moments:
         >>> Moments.of([[0.0, 4.0]]).jointly().mean.tolist()
         [2.0]
         """
-        parts = [Moments(self.count, *(part[j : j + 1] for part in self._arrays())) for j in range(self.unit.size)]
+        parts = [self.of_columns([j]) for j in range(self.unit.size)]
         return merged(parts)
 
     def of_columns(self, columns: Any) -> "Moments":
         """The moments of some of the columns: indices, or a slice."""
-        return Moments(self.count, *(part[columns] for part in self._arrays()))
+        return Moments(self.count, *(part[columns] for part in self._parts()))
 
     def _arrays(self) -> tuple[NDArray[np.float64], ...]:
         return self.unit, self.scaled_mean, self.scaled_squares, self.low, self.high
 
+    def _parts(self) -> tuple[NDArray[Any], ...]:
+        return self.missing, *self._arrays()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists for JSON; floats are restored exactly."""
-        names = ("unit", "scaled_mean", "scaled_squares", "low", "high")
-        return {"count": self.count, **{name: a.tolist() for name, a in zip(names, self._arrays(), strict=True)}}
+        return {"count": self.count, **{name: a.tolist() for name, a in zip(_PARTS, self._parts(), strict=True)}}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`."""
-        arrays = {name: np.asarray(value, np.float64) for name, value in state.items() if name != "count"}
-        return cls(count=int(state["count"]), **arrays)
+        missing, *arrays = (np.asarray(state[name]) for name in _PARTS)
+        return cls(int(state["count"]), missing.astype(np.int64), *(array.astype(np.float64) for array in arrays))
+
+    @classmethod
+    def beside(cls, parts: Sequence["Moments"]) -> Self:
+        """The moments of the columns of all parts, side by side; the parts have the same rows."""
+        count = parts[0].count
+        if any(part.count != count for part in parts):
+            raise ValueError(f"Moments.beside: expected parts of the same rows, got {[part.count for part in parts]}")
+        return cls(
+            count, *(np.concatenate(columns) for columns in zip(*(part._parts() for part in parts), strict=True))
+        )
 
 
 def merged(parts: Iterable[Moments]) -> Moments:
@@ -130,6 +164,10 @@ def merged(parts: Iterable[Moments]) -> Moments:
         pairs = [level[i].merged(level[i + 1]) for i in range(0, len(level) - 1, 2)]
         level = pairs + level[len(pairs) * 2 :]
     return level[0]
+
+
+def _total(z: NDArray[np.float64], times: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    return np.asarray(z.sum(axis=0) if times is None else times @ z)
 
 
 def _unit(size: NDArray[np.float64]) -> NDArray[np.float64]:

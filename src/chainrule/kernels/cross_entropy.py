@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .native.code import Place
-from .native.symbol import LONG, Symbol
+from .native.symbol import LLVM, LONG, Symbol
 from .native.tasks import Function, Task, run_once
 from .softmax import row_of_exponentials
 
@@ -60,6 +60,54 @@ def _check(dtype: Any) -> str:
     with code.loop(function.begin, function.end) as i:
         c = classes[i].astype(LONG)
         code.leave_if((c < 0) | (c >= count), i)
+    return function.text()
+
+
+def counted(target: Array, ignored: int, count: int, classes: Array, counts: Array, share: Array) -> Task | None:
+    """Return the task that sets the classes of rows that are not ignored, 0 for others, which they are, and how many.
+
+    It fails at a class that is not in 0 … count − 1; None for arrays there is no code for.
+    """
+    given = (target, classes, counts, share)
+    if (
+        any(not a.flags.c_contiguous or not a.size or a.dtype not in LLVM for a in given)
+        or target.dtype.kind not in "iu"
+    ):
+        return None
+    if share.dtype.kind != "f":
+        return None
+    text = _counted(*(a.dtype for a in given))
+    return Task(text, given, [ignored, count], 0, target.size, error=ERROR)
+
+
+@functools.cache
+def _counted(*dtypes: Any) -> str:
+    function = Function(dtypes, 2)
+    (target, classes, counts, share), (ignored, count) = function.places, function.numbers
+    code, total = function.code, function.code.variable(LONG, 0)
+    with code.loop(function.begin, function.end) as i:
+        c = target[i].astype(LONG)
+        is_used = c != ignored
+        code.leave_if(is_used & ((c < 0) | (c >= count)), i)
+        classes[i] = code.chosen(is_used, target[i], code.constant(0, target.dtype))
+        counts[i] = is_used
+        total.set(total.get() + is_used.astype(LONG))
+    share[0] = total.get().astype(share.dtype)
+    return function.text()
+
+
+def nonzero(number: Array) -> Task | None:
+    """Return the task that fails where a number is 0, or None for one there is no code for."""
+    if number.size != 1 or not number.flags.c_contiguous or number.dtype not in LLVM or number.dtype.kind != "f":
+        return None
+    return Task(_nonzero(number.dtype), [number])
+
+
+@functools.cache
+def _nonzero(dtype: Any) -> str:
+    function = Function([dtype])
+    (number,) = function.places
+    function.code.leave_if(number[0] == 0, function.code.constant(0, LONG))
     return function.text()
 
 

@@ -16,12 +16,15 @@ from typing import Any
 
 from chainrule._version import __version__
 
+from . import _dynamo as _dynamo
+from . import _inductor as _inductor
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
 from . import creation as _creation
 from . import cuda as cuda
 from . import diagonals as _diagonals
+from . import distributed as distributed
 from . import distributions as distributions
 from . import dtypes as _dtypes
 from . import elementwise as _elementwise
@@ -36,11 +39,13 @@ from . import nn as nn
 from . import optim as optim
 from . import printing as _printing
 from . import products as _products
+from . import quantiles as _quantiles
 from . import random as random
 from . import reductions as _reductions
 from . import serialization as serialization
 from . import shapes as _shapes
 from . import signal as signal
+from . import sparse as sparse
 from . import special as special
 from . import spectral as _spectral
 from . import testing as testing
@@ -48,7 +53,7 @@ from . import typed as _typed
 from . import utils as utils
 from . import version as version
 from .absent import accelerator, mps, xpu
-from .amp import autocast
+from .amp import GradScaler, autocast
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -121,6 +126,7 @@ from .nn.functional import (
 )
 from .random import Generator
 from .serialization import load, save
+from .sparse.tensors import sparse_coo, sparse_coo_tensor, sparse_csr, sparse_csr_tensor
 from .threads import (
     get_float32_matmul_precision,
     get_num_threads,
@@ -185,6 +191,7 @@ _MODULES = (
     _creation,
     _elementwise,
     _reductions,
+    _quantiles,
     _shapes,
     _diagonals,
     _indexing,
@@ -198,6 +205,7 @@ _NAMES: dict[str, Any] = {}
 for _module in _MODULES:
     _NAMES |= _public(_module)
 globals().update({name: value for name, value in _NAMES.items() if name not in globals()})
+globals().update(sparse.OF_EITHER)
 
 
 def __getattr__(name: str) -> Any:

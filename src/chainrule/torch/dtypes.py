@@ -40,12 +40,28 @@ class dtype:
         return of_name, (self.name,)
 
 
+class _Missing(dtype):
+    """A dtype that NumPy does not have: it can be named and compared, and is refused where numbers are needed."""
+
+    is_floating_point, is_complex, is_signed = True, False, True
+    itemsize = 2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def numpy(self) -> Any:
+        """Refused."""
+        raise RuntimeError(f"{self.name}: NumPy has no such dtype; use torch.float32 or torch.float16")
+
+
 float16, float32, float64 = dtype("float16", "f2"), dtype("float32", "f4"), dtype("float64", "f8")
 uint8, int8, int16 = dtype("uint8", "u1"), dtype("int8", "i1"), dtype("int16", "i2")
 int32, int64, bool_ = dtype("int32", "i4"), dtype("int64", "i8"), dtype("bool", "?")
 complex64, complex128 = dtype("complex64", "c8"), dtype("complex128", "c16")
 half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
 cfloat, cdouble = complex64, complex128
+bfloat16 = _Missing("bfloat16")
 
 DTYPES = (float16, float32, float64, uint8, int8, int16, int32, int64, bool_, complex64, complex128)
 _OF_NUMPY = {one.numpy: one for one in DTYPES}
@@ -63,7 +79,7 @@ default = _Default()
 
 def of_name(name: str) -> dtype:
     """Return the dtype of a name."""
-    return next(one for one in DTYPES if one.name == name)
+    return next(one for one in (*DTYPES, bfloat16) if one.name == name)
 
 
 def of_numpy(numpy: Any) -> dtype:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
+from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.rules.arrays.gather import along_axis, take_along_axis
 from chainrule.rules.arrays.index import At
 from chainrule.rules.arrays.shape import broadcast_to
@@ -425,25 +426,28 @@ def searchsorted(
     sorter: Any = None,
 ) -> Any:
     """Return where each element has its place in a sorted row."""
-    rows = plain(sorted_sequence)
-    rows = rows if sorter is None else np.take_along_axis(rows, plain(sorter), -1)
-    values = plain(input)
-    where: Any = "right" if right or side == "right" else "left"
+    where = "right" if right or side == "right" else "left"
+    kind = np.int32 if out_int32 else np.int64
+    if sorter is not None:
+        sorted_sequence = by_sample(lambda rows, order: np.take_along_axis(rows, order, -1), sorted_sequence, sorter)
+    return by_sample(lambda rows, values: _places_in(rows, values, where).astype(kind), sorted_sequence, input)
+
+
+def _places_in(rows: Any, values: Any, where: Any) -> Any:
+    """Return where values have their places in a sorted vector, or those of each row in a sorted row."""
+    rows, values = np.asarray(rows), np.asarray(values)
     if rows.ndim == 1:
-        found = np.searchsorted(rows, values, where)
-    else:
-        flat, wanted = rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1])
-        found = np.array([np.searchsorted(a, b, where) for a, b in zip(flat, wanted, strict=True)])
-        found = found.reshape(values.shape)
-    return np.asarray(found, np.int32 if out_int32 else np.int64)
+        return np.asarray(np.searchsorted(rows, values, where))
+    flat, wanted = rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1])
+    found = [np.searchsorted(a, b, where) for a, b in zip(flat, wanted, strict=True)]
+    return np.array(found).reshape(values.shape)
 
 
 @faced
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """Return the index of the bucket that each element falls into."""
-    side: Any = "right" if right else "left"
-    found = np.searchsorted(plain(boundaries), plain(input), side)
-    return np.asarray(found, np.int32 if out_int32 else np.int64)
+    side, kind = "right" if right else "left", np.int32 if out_int32 else np.int64
+    return by_sample(lambda edges, x: _places_in(edges, x, side).astype(kind), boundaries, input)
 
 
 @faced

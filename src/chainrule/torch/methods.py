@@ -15,6 +15,7 @@ from . import (
     indexing,
     linalg,
     products,
+    quantiles,
     random,
     reductions,
     shapes,
@@ -65,6 +66,7 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
         *("addcdiv", "nan_to_num", "logit", "isclose", "allclose", "equal", "polygamma", "mvlgamma", "ldexp", "frexp"),
         *("angle", "conj", "conj_physical", "resolve_conj", "resolve_neg", "isin"),
     ),
+    quantiles: ("quantile", "nanquantile"),
     reductions: (
         *("sum", "nansum", "mean", "nanmean", "var", "std", "prod", "max", "min", "amax", "amin", "aminmax", "argmax"),
         *(
@@ -76,8 +78,6 @@ FUNCTIONS: dict[Any, tuple[str, ...]] = {
             "median",
             "nanmedian",
             "mode",
-            "quantile",
-            "nanquantile",
         ),
         *("norm", "dist", "renorm", "cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "diff", "cov", "corrcoef"),
     ),

@@ -1,15 +1,12 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
 NEAREST = {
-    "bfloat16": "NumPy has no such dtype: use torch.float32",
-    "sparse": "tensors are dense: use masks, or torch.nn.Embedding with indices",
     "quantization": "use chainrule's ONNX export, and quantize there",
     "jit.save": "save model.state_dict() with torch.save",
     "fx": "cr.compile(f).program shows the captured program, cr.graph(loss) the graph",
     "onnx": "use chainrule.interop.onnx.export",
-    "sparse_coo_tensor": "tensors are dense: use torch.zeros and index_put_, or chainrule.scipy.sparse",
-    "spmm": "tensors are dense: use torch.mm",
-    "distributed": "use chainrule.distributed, over MPI",
+    "sparse_bsr_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
+    "sparse_csc_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
     "multiprocessing": "use the standard library's multiprocessing",
     "profiler": "use chainrule.cost, or Python's cProfile",
     "hub": "load weights with torch.load of a safetensors file",
@@ -23,8 +20,8 @@ NEAREST = {
 def explain(name: str) -> str:
     """Return the message for a name that is not here.
 
-    >>> explain("bfloat16")
-    "chainrule.torch has no 'bfloat16': NumPy has no such dtype: use torch.float32"
+    >>> explain("lobpcg")
+    "chainrule.torch has no 'lobpcg': use torch.linalg.eigh"
     """
     nearest = NEAREST.get(
         name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"

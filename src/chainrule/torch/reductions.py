@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import take_along_axis
 from chainrule.rules.elementary.compare import stop_gradient
@@ -340,59 +341,8 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
         values, counts = np.unique(row, return_counts=True)
         return int(np.flatnonzero(row == values[np.argmax(counts)])[-1])
 
-    places = np.apply_along_axis(of_row, axis, plain(input))
-    return MODE(*picked(input, np.expand_dims(places, axis), axis, keepdim))
-
-
-def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
-    q = q if hasattr(q, "shape") else np.asarray(q, x.dtype)
-    scalar = x.ndim == 0
-    x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max_of(x.ndim, 1))
-    x = x.reshape(1) if x.ndim == 0 else x
-    ordered = np.moveaxis(x, axis, -1)
-    values = plain(ordered)
-    order = np.argsort(values, axis=-1, kind="stable")
-    ordered = take_along_axis(ordered, order, -1)
-    missing = np.isnan(values).sum(-1, keepdims=True)
-    last = np.maximum(values.shape[-1] - 1 - (missing if skip_nan else 0 * missing), 0)
-    fractions = plain(q).reshape(-1)
-    ranks = fractions * last
-    if not skip_nan:
-        ranks = np.where(missing > 0, values.shape[-1] - 1, ranks)
-    low, high = np.floor(ranks).astype(np.int64), np.ceil(ranks).astype(np.int64)
-    below, above = take_along_axis(ordered, low, -1), take_along_axis(ordered, high, -1)
-    part = (ranks - low).astype(x.dtype)
-    nearest = np.round(ranks).astype(np.int64)
-    found = {
-        "linear": lambda: below + part * (above - below),
-        "lower": lambda: below,
-        "higher": lambda: above,
-        "nearest": lambda: take_along_axis(ordered, nearest, -1),
-        "midpoint": lambda: (below + above) / 2,
-    }[interpolation]()
-    found = np.moveaxis(found, -1, 0)
-    rest = list(found.shape[1:])
-    if keepdim and not scalar:
-        rest = [1] * len(rest) + [1] if dim is None else [*rest[:axis], 1, *rest[axis:]]
-    return found.reshape([*q.shape, *rest])
-
-
-@faced
-def quantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
-    """Return the elements at fractions of the sorted order."""
-    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, False), q, dim, keepdim)
-
-
-@faced
-def nanquantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
-    """Return the elements at fractions of the sorted order of those that are not NaN."""
-    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, True), q, dim, keepdim)
-
-
-def _keeping(x: Any, found: Any, q: Any, dim: Any, keepdim: bool) -> Any:
-    if not keepdim or dim is not None:
-        return found
-    return found.reshape([*np.shape(q), *([1] * x.ndim)])
+    places = by_sample(lambda x: np.expand_dims(np.apply_along_axis(of_row, axis, x), axis), input)
+    return MODE(*picked(input, places, axis, keepdim))
 
 
 @faced
@@ -488,13 +438,17 @@ def logcumsumexp(input: Any, dim: int) -> Any:
 def _running(kind: Any, x: Any, dim: int, better: Any) -> Any:
     if x.ndim == 0:
         return kind(x.copy(), np.zeros((), np.int64))
-    values = np.moveaxis(plain(x), dim, 0)
+    places = by_sample(lambda values: _running_places(values, dim, better), x)
+    return kind(take_along_axis(x, places, dim), places)
+
+
+def _running_places(values: Any, dim: int, better: Any) -> Any:
+    values = np.moveaxis(values, dim, 0)
     places = np.zeros(values.shape, np.int64)
     for k in range(1, len(values)):
         best = np.take_along_axis(values, places[k - 1 : k], 0)[0]
         places[k] = np.where(better(values[k], best) | np.isnan(values[k]), k, places[k - 1])
-    places = np.moveaxis(places, 0, dim)
-    return kind(take_along_axis(x, places, dim), places)
+    return np.moveaxis(places, 0, dim)
 
 
 @faced

@@ -116,6 +116,15 @@ def test_old_line_ends_and_blank_lines(tmp_path, reader):
         assert len(found.facts.blocks) > 3
 
 
+def test_blank_lines_and_line_breaks_in_a_header(tmp_path, reader):
+    rows = "".join(f"t{k % 7},{'uv'[k % 2]}\n" for k in range(900))
+    for head in ("\n \nname,y\n", '"the\nname",y\n\n', '\n"name" , y\n'.replace('" ,', '",')):
+        (tmp_path / "t.csv").write_text(head + rows)
+        found, expected = stream(tmp_path / "t.csv", memory=LEAST), load(tmp_path / "t.csv")
+        assert found.feature_names == expected.feature_names
+        np.testing.assert_array_equal(whole(DataLoader(found, 50))[0], expected.x)
+
+
 def test_decimal_commas_are_named(tmp_path, reader):
     (tmp_path / "t.csv").write_text("a;y\n" + "\n".join(f"{k},5;{k % 2}" for k in range(900)))
     with pytest.raises(DataError, match=r"contains numbers, but also '0,5' at line 2; write 1\.5, not 1,5"):

@@ -1,16 +1,20 @@
 """Code for this processor, for another of its kind, and for another kind: loops run on the vectors that it has."""
 
+import functools
 import os
 import platform
 import re
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from chainrule.kernels import normalization, optimizers
 from chainrule.kernels.functions import tanh
+from chainrule.kernels.native import machine
 from chainrule.kernels.native.machine import assembly_for, assembly_of
 from chainrule.kernels.native.tasks import Function
 
@@ -58,3 +62,19 @@ def test_the_environment_names_the_processor():
 
 def test_a_loop_here_is_in_machine_code():
     assert "ret" in assembly_of(elementwise(np.float32))
+
+
+def test_threads_that_ask_at_the_same_moment_share_one_compiler(monkeypatch):
+    """The code of a second one would be unloaded while it runs."""
+    made = []
+
+    class Slow:
+        def __init__(self):
+            made.append(self)
+            time.sleep(0.05)  # others ask meanwhile
+
+    monkeypatch.setattr(machine, "_only", functools.cache(Slow))
+    with ThreadPoolExecutor(8) as pool:
+        given = set(pool.map(lambda _: machine.machine(), range(8)))
+    assert given == {*made}
+    assert len(made) == 1

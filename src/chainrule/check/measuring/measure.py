@@ -85,6 +85,8 @@ class Probe:
         self.raised: Exception | None = None
         self.fruitless = 0
         """How many searches for a change of the code found none that makes all gradients right."""
+        self.changes: list[Any] | None = None
+        """The changes of the code that can be tried, the same for the gradient of every argument."""
         self.repairs: list[Any] = []
         """The changes to the backward pass that made one of its gradients right."""
         self.evaluations = 0

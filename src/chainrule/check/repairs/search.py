@@ -21,6 +21,9 @@ from .intermediate import first_wrong
 from .program import FunctionSource, Program
 from .sites import Edit
 
+Rebuilt = Callable[[Any], Subject | None]
+Change = tuple[Edit, Program, Rebuilt]
+"""One change, the function that it changes, and what makes the subject with the changed function."""
 SECONDS = 2.0
 """The usual share of `Subject.effort` and `Subject.longest`: for 1.0, half of each is spent."""
 POINTS = 3
@@ -68,9 +71,12 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
     found: list[tuple[int, Repair]] = []
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
     limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
+    if probe.changes is None:
+        probe.changes = list(_changes(probe.subject))
+    seconds = SECONDS / (1 + probe.fruitless)
     with np.errstate(all="ignore"):
         # Where nothing made all gradients right for another argument, less is spent: most likely nothing will.
-        for repair in _repairs(probe.subject, context, probe.repairs, limit, SECONDS / (1 + probe.fruitless)):
+        for repair in _repairs(probe.subject, probe.changes, context, probe.repairs, limit, seconds):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
@@ -102,7 +108,7 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: floa
             return []
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
-        for repair in _repairs(subject, context, [], Limit(), seconds):
+        for repair in _repairs(subject, list(_changes(subject)), context, [], Limit(), seconds):
             if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise: that says little
                 continue
             if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
@@ -133,13 +139,10 @@ def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis
 
 
 def _repairs(
-    subject: Subject, context: Context, known: Sequence[Any], limit: Limit, seconds: float = SECONDS
+    subject: Subject, changes: Sequence[Change], context: Context, known: Sequence[Any], limit: Limit, seconds: float
 ) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
-    programs = list(_programs(subject))
-    # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
-    tried = [(edit, program, rebuilt) for program, rebuilt, all_edits in reversed(programs) for edit in all_edits]
-    tried.sort(key=lambda t: (not known or t[0].key not in known, t[0].cost))
+    tried = sorted(changes, key=lambda t: (not known or t[0].key not in known, t[0].cost))
     share = seconds / SECONDS
     end, latest = time.thread_time() + share * subject.effort, time.perf_counter() + share * subject.longest
     for edit, program, rebuilt, function, changed in _made(tried, subject.at_once):
@@ -160,16 +163,14 @@ def _repairs(
 
 
 def _made(
-    tried: Sequence[tuple[Edit, Program, Callable[[Any], Subject | None]]], at_once: int
-) -> Iterator[tuple[Edit, Program, Callable[[Any], Subject | None], Callable[..., Any] | None, Subject | None]]:
+    tried: Sequence[Change], at_once: int
+) -> Iterator[tuple[Edit, Program, Rebuilt, Callable[..., Any] | None, Subject | None]]:
     """Yield each change with the function and the subject that have it, of which so many are made at once."""
     for k in range(0, len(tried), at_once):
         yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once]]
 
 
-def _changed(
-    edit: Edit, program: Program, rebuilt: Callable[[Any], Subject | None]
-) -> tuple[Callable[..., Any] | None, Subject | None]:
+def _changed(edit: Edit, program: Program, rebuilt: Rebuilt) -> tuple[Callable[..., Any] | None, Subject | None]:
     """Return the function with a change made, and the subject that has it; None where that is no function."""
     undo = edit.apply()
     function = program.compiled()
@@ -177,15 +178,16 @@ def _changed(
     return function, None if function is None else rebuilt(function)
 
 
-def _programs(subject: Subject) -> Iterator[tuple[Program, Callable[[Any], Subject | None], list[Edit]]]:
-    """Yield the functions that make up a backward pass: itself, and the user's functions that it calls."""
+def _changes(subject: Subject) -> Iterator[Change]:
+    """Yield every change to the functions that make up a backward pass: itself, and those of the user that it calls."""
     small = _small_numbers(subject)
-    for function, rebuilt in subject.editable():
+    # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
+    for function, rebuilt in reversed(list(subject.editable())):
         try:
             program = function if isinstance(function, Program) else FunctionSource(function)
         except ValueError:
             continue
-        yield program, rebuilt, edits(program.tree, small, program.space)
+        yield from ((edit, program, rebuilt) for edit in edits(program.tree, small, program.space))
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:

@@ -323,7 +323,9 @@ class Capture:
                 )
             return box._link
         if type(x) is Looked and not x.ndim:
-            return x.looked_at()
+            x = x.looked_at()
+        if type(x) is np.ndarray and not x.ndim:
+            return x[()]  # a number, which may be written into a loop, and which nobody changes
         if isinstance(x, np.ndarray) and x.ndim:
             key = memory_of(x)
             if key not in self._constants:

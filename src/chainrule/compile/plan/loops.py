@@ -211,8 +211,9 @@ class _Writer:
         elif not has_length or self.width >= 2 * COLUMNS:  # else it is never cut
             columns = part
         self._load("one", 0)
-        for i, number in zip(self.factors, self.function.numbers, strict=False):
-            self.given[i] = number.view(np.float64).astype(i.outputs[0].dtype if i.op is Multiply else DOUBLE)
+        for member, number in zip(self.factors, self.function.numbers, strict=False):
+            dtype = member.outputs[0].dtype if member.op is Multiply else DOUBLE
+            self.given[member] = number.view(np.float64).astype(dtype)
         self._begin(columns)
         if not self.split:
             with self.code.loop(*columns) as i:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
-from chainrule.kernels import cross_entropy, normalization, softmax
+from chainrule.kernels import cross_entropy, gather, normalization, softmax
 from chainrule.kernels.native import extremes
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
+from chainrule.rules.arrays.index import GetItem, Scatter
 from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
@@ -29,8 +30,12 @@ def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if not HAS_COMPILER:
         return None
     key = _key(i)
+    if key in (GetItem, Scatter) and (made := _rows(i, buffer)) is not None:
+        return made
     if key in MOVES:
         return moved(i, buffer)
+    if i.kind == "call" and (offered := getattr(i.function, "tasks_into", None)) is not None:
+        return _into(i, offered, buffer)
     maker = TASKS.get(key)
     task = None if maker is None else maker(i, buffer)
     return None if task is None else [task]
@@ -41,6 +46,26 @@ def _key(i: Instruction) -> Any:
     if i.kind == "op":
         return i.function if i.op is None else i.op
     return i.rule
+
+
+def _rows(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return rows that are taken by their numbers, or added at them."""
+    index = i.settings["index"]
+    (index,) = index if isinstance(index, tuple) and len(index) == 1 else (None,)
+    index = buffer(index) if isinstance(index, Value) else index
+    if not isinstance(index, np.ndarray) or not all(isinstance(x, Value) for x in i.args):
+        return None
+    x, out = buffer(i.args[0]), buffer(i.outputs[0])
+    if i.op is GetItem:
+        return [gather.taken(x, index, out)] if gather.fits(x, index, out) else None
+    return gather.added(x, index, out) if gather.fits(out, index, x) and x.dtype.kind == "f" else None
+
+
+def _into(i: Instruction, offered: Callable[..., list[Task] | None], buffer: Buffer) -> list[Task] | None:
+    """Return the tasks that a function offers for its arguments and results."""
+    if not all(isinstance(x, Value) for x in i.args):
+        return None
+    return offered([buffer(x) for x in i.args], [buffer(x) for x in i.outputs])
 
 
 def _matmul(i: Instruction, buffer: Buffer) -> Task | None:

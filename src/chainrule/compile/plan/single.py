@@ -51,6 +51,9 @@ def tasks_of_step(step: Any, buffer: Buffer) -> list[Task] | None:
         return _own_tasks(step, buffer)
     if step.node.kind == "draw":
         return _drawn(step.node, buffer)
+    if step.joins:
+        is_possible = HAS_COMPILER and all(is_movable(*pair) for pair in step.copies)
+        return [copied(*pair) for pair in step.copies] if is_possible else None
     return tasks_of(step.node, buffer)
 
 

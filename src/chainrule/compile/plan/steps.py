@@ -18,6 +18,7 @@ from chainrule.core.facts import Moves
 from chainrule.core.traces.capturing import replaced
 from chainrule.kernels.native.tasks import LONG_WORK, run_all
 from chainrule.kernels.outputs import offering
+from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
 from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
@@ -28,15 +29,18 @@ Run = Callable[[], Any]
 Buffer = Callable[[Value], Any]
 
 
-def view_of(i: Instruction, buffer: Buffer) -> Any:
-    """Return the result of an instruction where it is a view of what it reads, or None."""
-    if i.kind != "op" or i.op is None or i.op.moves is None or len(i.args) != 1:
+def views_of(i: Instruction, buffer: Buffer) -> list[Any] | None:
+    """Return the results of an instruction where they are views of what it reads, or None."""
+    if i.kind != "op" or i.op is None or len(i.args) != 1 or (i.op.moves is None and i.op is not Split):
         return None
     if any(True for _ in _values(i.settings)):
         return None
     source = buffer(i.inputs[0])
-    view = i.function(source, **i.settings)
-    return view if isinstance(view, np.ndarray) and np.may_share_memory(view, source) else None
+    made = i.function(source, **i.settings)
+    views = list(made) if i.op is Split else [made]
+    if len(views) != len(i.outputs) or not all(isinstance(v, np.ndarray) for v in views):
+        return None
+    return views if all(np.may_share_memory(v, source) for v in views) else None
 
 
 def _values(tree: Any) -> Any:

@@ -50,7 +50,7 @@ class _Memory:
     def run(self, steps: Iterable[Any]) -> None:
         for step in steps:
             self.read(step.inputs, step.name)
-            if step.run is None:  # a view is there if what it looks at is
+            if step.run is None or step.joins:  # a view is there if what it looks at is, and parts stay where they are
                 for value in step.outputs:
                     self._add(value)
             else:

@@ -44,9 +44,9 @@ def join_scatters(program: Program) -> None:
     inside: set[Instruction] = set()
     new: dict[Instruction, list[Instruction]] = {}
     for i in reversed(program.instructions):
-        if i in inside or not _is_sum(i):
+        if i in inside or not is_sum(i):
             continue
-        sums, terms = _terms(i, is_inner)
+        sums, terms = terms_of(i, is_inner)
         scattered = [t.maker for t in terms if t.maker is not None and _is_scatter(t.maker) and is_inner(t)]
         scattered = _apart(scattered)
         if len(scattered) < 2:
@@ -59,7 +59,8 @@ def join_scatters(program: Program) -> None:
     program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
 
 
-def _is_sum(i: Instruction) -> bool:
+def is_sum(i: Instruction) -> bool:
+    """Whether an instruction adds two arrays of one shape and dtype."""
     out = i.outputs[0] if i.outputs else None
     return (
         i.kind == "op"
@@ -76,14 +77,14 @@ def _is_scatter(i: Instruction) -> bool:
     return is_basic(settings["index"])
 
 
-def _terms(i: Instruction, is_inner: Any) -> tuple[list[Instruction], list[Value]]:
+def terms_of(i: Instruction, is_inner: Any) -> tuple[list[Instruction], list[Value]]:
     """Return the sums that a sum consists of, itself among them, and their terms."""
     sums, terms, waiting = [], [], [i]
     while waiting:
         one = waiting.pop()
         sums.append(one)
         for x in one.args:
-            if x.maker is not None and _is_sum(x.maker) and is_inner(x):
+            if x.maker is not None and is_sum(x.maker) and is_inner(x):
                 waiting.append(x.maker)
             else:
                 terms.append(x)

@@ -21,18 +21,26 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
 
 from .assembled import join_scatters
-from .program import Instruction, Program, Value, values_in
+from .joined import join_products
+from .matrices import write_as_products
+from .program import Instruction, Program, Value, applied, values_in
+from .turned import keep_turned
 
 
 def simplify(program: Program) -> None:
     """Apply all of them."""
     split_linear(program)
+    write_as_products(program)
     drop_casts(program)
     share_common(program)
     drop_unused(program)
     join_primal_and_adjoint(program)
     join_adjoints(program)
     join_scatters(program)
+    if join_products(program):
+        share_common(program)
+        drop_unused(program)
+    keep_turned(program)
     join_shares(program)
     check_first(program)
 
@@ -180,20 +188,6 @@ def join_shares(program: Program) -> None:
         made.inputs = list(dict.fromkeys(values_in(made.args)))
         dropped.add(i)
     program.instructions = [i for i in program.instructions if i not in dropped]
-
-
-def example(x: Any) -> Any:
-    """Return the example array of a value."""
-    return x.array if isinstance(x, Value) else x
-
-
-def applied(program: Program, op: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Instruction:
-    """Return an instruction that applies an operation of one output, without adding it to the program."""
-    made = Instruction(op.name, "op", op.primal, args, settings, [], op=op)
-    with np.errstate(all="ignore"):
-        array = op.primal(*map(example, args), **settings)
-    made.outputs = [program.value("result", array, made)]
-    return made
 
 
 def split_linear(program: Program) -> None:

@@ -167,6 +167,20 @@ class Program:
         return "\n".join(map(repr, self.instructions))
 
 
+def example(x: Any) -> Any:
+    """Return the example array of a value."""
+    return x.array if isinstance(x, Value) else x
+
+
+def applied(program: Program, op: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Instruction:
+    """Return an instruction that applies an operation of one output, without adding it to the program."""
+    made = Instruction(op.name, "op", op.primal, args, settings, [], op=op)
+    with np.errstate(all="ignore"):
+        array = op.primal(*map(example, args), **settings)
+    made.outputs = [program.value("result", array, made)]
+    return made
+
+
 def waits_for(instructions: Sequence[Instruction]) -> dict[Instruction, set[Instruction]]:
     """Return what must have run before each instruction.
 

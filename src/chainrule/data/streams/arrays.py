@@ -47,11 +47,11 @@ class ArraySource:
         self.names = self._features if y is None else (*self._features, target)
         self._rows = rows_per_block(block_bytes, len(self.names))
 
-    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents."""
         for group, (start, count) in enumerate(spans(len(self._x), self._rows)):
             block = Block(start, count, group, None)
-            yield block, self.read(block, frozenset(self.names), texts)
+            yield block, self.read(block, columns, texts)
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002
         """Read some columns of a block."""

@@ -9,7 +9,6 @@ import numpy as np
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
 from chainrule.data.streams.blocks import Column, Content, Words
-from chainrule.data.table import missing_value
 
 
 @contextmanager
@@ -32,16 +31,13 @@ def content_of(file: str, batch: Any, start: int) -> Content:
         return f"row {start + row}"
 
     columns = {
-        name: column_of(file, name, column, place)
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        name: column_of(file, name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True)
     }
     return Content(columns, place)
 
 
-def column_of(file: str, name: str, column: Any, place: Any) -> Column:
-    """One column as numbers or words; :class:`DataError` for a missing value and for other types."""
-    if column.null_count:
-        raise missing_value(file, name, place(column.is_null().to_pylist().index(True)))
+def column_of(file: str, name: str, column: Any) -> Column:
+    """One column as numbers, with NaN for holes, or words; :class:`DataError` for other types."""
     arrow = needed("pyarrow", "Parquet", "pip install pyarrow")
     kinds, of = arrow.types, column.type
     if kinds.is_decimal(of):
@@ -49,7 +45,9 @@ def column_of(file: str, name: str, column: Any, place: Any) -> Column:
     if kinds.is_integer(of) or kinds.is_floating(of):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     if kinds.is_boolean(of):
-        return np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.uint8)
+        return np.asarray(column.cast(arrow.uint8()).to_numpy(zero_copy_only=False))
+    if kinds.is_date(of) or kinds.is_timestamp(of):
+        return _dates(column.cast(arrow.timestamp("s"), safe=False).dictionary_encode())
     inner = of.value_type if kinds.is_dictionary(of) else of
     if kinds.is_string(inner) or kinds.is_large_string(inner):
         coded = column if kinds.is_dictionary(of) else column.dictionary_encode()
@@ -57,18 +55,26 @@ def column_of(file: str, name: str, column: Any, place: Any) -> Column:
     raise DataError(f"{file}: column {name!r} is of type {of}; turn it into numbers or text, or remove it")
 
 
+def _dates(coded: Any) -> Words:
+    """Dates as :func:`read_parquet` writes them."""
+    texts = np.datetime_as_string(coded.dictionary.to_numpy(), unit="s").tolist()
+    codes = np.asarray(coded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)).astype(np.int64)
+    return distinct_words(codes, [*texts, *([None] if coded.null_count else [])])
+
+
 def words_of(coded: Any) -> Words:
     """The words of a dictionary array, each once, whatever its dictionary repeats."""
-    codes = np.asarray(coded.indices.to_numpy(zero_copy_only=False)).astype(np.int64)
-    return distinct_words(codes, [str(word) for word in coded.dictionary.to_pylist()])
+    words = coded.dictionary.to_pylist()
+    codes = np.asarray(coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)).astype(np.int64)
+    return distinct_words(codes, [*words, *([None] if coded.null_count else [])])
 
 
-def distinct_words(codes: np.ndarray[Any, Any], words: list[str]) -> Words:
-    """Number words that may occur several times by the first of their kind.
+def distinct_words(codes: np.ndarray[Any, Any], words: list[str | None]) -> Words:
+    """Number words that may occur several times, with None for a hole, by the first of their kind.
 
     >>> distinct_words(np.array([0, 1, 2]), ["a", "b", "a"])
     Words(codes=array([0, 1, 0]), words=('a', 'b'))
     """
-    known: dict[str, int] = {}
+    known: dict[str | None, int] = {}
     numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int64)
     return Words(numbers[codes] if len(numbers) else codes, tuple(known))

@@ -26,7 +26,7 @@ class ArrowSource:
         self.default_target = self.names[-1]
         self._rows = rows_per_block(block_bytes, len(self.names))
 
-    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents."""
         start = group = 0
         for number in range(self._file.num_record_batches):
@@ -34,7 +34,7 @@ class ArrowSource:
                 rows = self._file.get_batch(number).num_rows
             for first, count in spans(rows, self._rows):
                 block = Block(start, count, group, (number, first))
-                yield block, self.read(block, frozenset(self.names), texts)
+                yield block, self.read(block, columns, texts)
                 start, group = start + count, group + 1
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002

@@ -13,10 +13,15 @@ from chainrule.data.checks import DataError
 
 
 class Words(NamedTuple):
-    """A column of text: row i has ``words[codes[i]]``. The words are distinct."""
+    """A column of text: row i has ``words[codes[i]]``. The words are distinct; None is a hole."""
 
     codes: NDArray[Any]
-    words: tuple[str, ...]
+    words: tuple[str | None, ...]
+
+
+def first_row(column: Words, code: int) -> int:
+    """The first row that has a word."""
+    return int(np.flatnonzero(column.codes == code)[0])
 
 
 Column: TypeAlias = NDArray[Any] | Words
@@ -59,8 +64,8 @@ class Source(Protocol):
     shape: tuple[int, ...] | None
     """The shape of a sample, if it is an image."""
 
-    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
-        """Yield all blocks in order, counted from row 0, with their contents; ``texts`` are columns to read as text."""
+    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+        """Yield all blocks in order, counted from row 0, with some columns; ``texts`` are those to read as text."""
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
         """Read some columns of a block."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,30 +20,40 @@ from chainrule.data.csv_file import (
     floats,
     is_number,
 )
-from chainrule.data.encodings import not_utf8
+from chainrule.data.encodings import encoding_of, not_utf8
 from chainrule.data.schema import Schema
-from chainrule.data.streams.arrow_columns import distinct_words, words_of
+from chainrule.data.streams.arrow_columns import distinct_words
 from chainrule.data.streams.blocks import Block, Column, Content, Words
-from chainrule.data.table import missing_value
 
 _LONGEST = 64 << 20
 """Bytes that one row may have."""
+_HOLES = ["", "?", "NA", "na", "N/A", "n/a", "NaN", "nan", "NULL", "null"]
+"""How holes in columns of numbers are mostly written; others are found when the text is looked at."""
+_SPACE_BEFORE_QUOTE = re.compile(rb'(?:^|[,;\t\r\n]) +"')
+"""Python's csv skips the space, and pyarrow does not."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class CsvSource:
     """A CSV or TSV file.
 
-    Whether its first row is a header is decided by the first block. A block without quotes is read by pyarrow, if that
-    is installed, and otherwise by Python's csv, to the same values.
+    Whether its first row is a header is decided by the first block. Blocks are read by pyarrow, if that is
+    installed, and otherwise by Python's csv, to the same values; the first time, those with quotes by Python's csv
+    alone, which is strict.
     """
 
     shape: tuple[int, ...] | None = None
 
-    def __init__(self, path: Path, block_bytes: int, schema: Schema | None = None) -> None:
+    def __init__(self, path: Path, block_bytes: int, schema: Schema | None = None, encoding: str | None = None) -> None:
         self.path = path
         self._size = max(1 << 8, block_bytes // 4)  # a cell may take two bytes here, and takes eight as float64
-        self.delimiter = delimiter_of(path)
+        self.encoding = encoding_of(path, encoding)
+        if "16" in self.encoding or "32" in self.encoding:
+            raise DataError(
+                f"{path.name}: is {self.encoding.upper()}, which cannot be read in blocks; save it as UTF-8, or leave "
+                "streaming out"
+            )
+        self.delimiter = delimiter_of(path, self.encoding)
         first = next(self._pieces(), None)
         if first is None:
             raise DataError(f"{path.name}: the file is empty")
@@ -53,22 +64,25 @@ class CsvSource:
         check_widths(path.name, self._width, rows)
         self._header = schema is not None and schema.is_header(rows[0][1])
         self._header = self._header or _is_header(rows[0][1], [cells for _, cells in rows[1:]])
+        self._lines_above = 0 if not self._header else rows[1][0] - 1 if len(rows) > 1 else rows[0][0]
+        """Those of the header, and blank ones."""
         self.names = checked_names(path.name, rows[0]) if self._header else _numbered(self._width)
         if len(set(self.names)) < self._width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise DataError(f"{path.name}: two columns are called {twice!r}; rename one")
         self.default_target = self.names[-1]
 
-    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents."""
-        start, numbers = 0, frozenset(self.names) - texts
+        start, numbers = 0, columns - texts
+        wanted = [name for name in self.names if name in columns]
         for group, (at, raw) in enumerate(self._pieces()):
-            columns = self._columns(raw, at, self.names, numbers)
-            rows = len(_values(next(iter(columns.values()))))
+            found = self._columns(raw, at, wanted, numbers)
+            rows = len(_values(next(iter(found.values()))))
             if rows:
-                yield Block(start, rows, group, at), self._content(columns, at)
+                yield Block(start, rows, group, at), self._content(found, at)
             # A column that is text here is likely to be so in the next block.
-            numbers = frozenset(name for name in numbers if not rows or not isinstance(columns[name], Words))
+            numbers = frozenset(name for name in numbers if not rows or not isinstance(found[name], Words))
             start += rows
         if not start:
             raise DataError(f"{self.path.name}: has a header but no rows of data")
@@ -80,7 +94,14 @@ class CsvSource:
             file.seek(offset)
             raw = file.read(length)
         wanted = [name for name in self.names if name in columns]
-        return self._content(self._columns(raw, block.at, wanted, frozenset(wanted) - texts), block.at)
+        numbers = frozenset(wanted) - texts
+        found = None
+        if b"\0" not in raw and not _SPACE_BEFORE_QUOTE.search(raw):
+            # What `scanned` has let pass, pyarrow reads to the same cells, quotes included.
+            found = self._by_arrow(raw, block.at, wanted, numbers)
+        if found is None or len(_values(found[wanted[0]])) != block.rows:
+            found = self._columns(raw, block.at, wanted, numbers)
+        return self._content(found, block.at)
 
     # Where the blocks are
 
@@ -148,19 +169,21 @@ class CsvSource:
         columns: dict[str, Column] = {}
         for name in wanted:
             i = self.names.index(name)
-            columns[name] = self._column(name, Words(*_coded([cells[i] for _, cells in rows])), numbers, rows)
+            columns[name] = self._column(name, *_coded([cells[i] for _, cells in rows]), numbers)
         return columns
 
     def _by_arrow(
         self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]
     ) -> dict[str, Column] | None:
-        """Read a block without quotes by pyarrow; None without pyarrow, and where it refuses the block."""
+        """Read a block by pyarrow; None without pyarrow, and where it refuses the block."""
         try:
             arrow, reader = import_module("pyarrow"), import_module("pyarrow.csv")
         except ImportError:
             return None
         text = arrow.dictionary(arrow.int32(), arrow.string())
-        skip = 1 if self._header and at[0] == 0 else 0
+        skip = self._lines_above if at[0] == 0 else 0
+        if not self.encoding.startswith("utf-8"):
+            raw = self._decoded(raw).encode()
         raw = raw.removeprefix(_BOM) if at[0] == 0 else raw
         for some in (numbers, frozenset[str]()):
             types = {name: arrow.float64() if name in some else text for name in self.names}
@@ -170,10 +193,12 @@ class CsvSource:
                     reader.ReadOptions(
                         use_threads=False, block_size=len(raw) + 1, column_names=list(self.names), skip_rows=skip
                     ),
-                    reader.ParseOptions(delimiter=self.delimiter, quote_char=False),
-                    reader.ConvertOptions(
-                        column_types=types, include_columns=list(wanted), null_values=[], true_values=[]
+                    reader.ParseOptions(
+                        delimiter=self.delimiter,
+                        quote_char='"' if b'"' in raw else False,
+                        newlines_in_values=b'"' in raw,
                     ),
+                    reader.ConvertOptions(column_types=types, include_columns=list(wanted), null_values=_HOLES),
                 ).combine_chunks()
             except (arrow.ArrowException, ValueError):
                 continue
@@ -185,28 +210,18 @@ class CsvSource:
                 if name in some:
                     columns[name] = np.asarray(part.to_numpy(zero_copy_only=False))
                 else:
-                    codes, words = words_of(part)
-                    stripped = distinct_words(codes, [word.strip() for word in words])
-                    columns[name] = self._column(name, stripped, numbers, None, at)
+                    codes = np.asarray(part.indices.to_numpy(zero_copy_only=False)).astype(np.int64)
+                    words = [str(word).strip() for word in part.dictionary.to_pylist()]
+                    columns[name] = self._column(name, codes, words, numbers)
             return columns
         return None
 
-    def _column(
-        self,
-        name: str,
-        column: Words,
-        numbers: frozenset[str],
-        rows: list[Row] | None = None,
-        at: tuple[int, int, int] | None = None,
-    ) -> Column:
-        """A column as numbers, if it may be numbers and is; DataError for a missing value."""
-        for code, word in enumerate(column.words):
-            if word.lower() in MISSING:
-                row = int(np.flatnonzero(column.codes == code)[0])
-                place = f"line {rows[row][0]}" if rows is not None else self._content({}, at or (0, 0, 1)).place(row)
-                raise missing_value(self.path.name, name, place)
-        values = floats(column.words) if name in numbers and column.words else None
-        return column if values is None else values[column.codes]
+    def _column(self, name: str, codes: np.ndarray[Any, Any], words: Sequence[str], numbers: frozenset[str]) -> Column:
+        """A column as numbers, if it may be numbers and is; else as words."""
+        found = floats(words) if name in numbers and len(words) else None
+        if found is not None:
+            return np.asarray(found[codes])
+        return distinct_words(codes, [None if word.lower() in MISSING else word for word in words])
 
     def _below_header(self, rows: Iterator[Row], at: tuple[int, int, int]) -> Iterator[Row]:
         if self._header and at[0] == 0:
@@ -218,8 +233,8 @@ class CsvSource:
         if b"\0" in raw:
             raise DataError(f"{self.path.name}: contains zero bytes, so it is not a text file; save it as CSV in UTF-8")
         try:
-            text = raw.removeprefix(_BOM).decode("utf-8")
-        except UnicodeDecodeError:
+            text = self._decoded(raw)
+        except UnicodeDecodeError:  # the file has changed
             raise not_utf8(self.path) from None
         reader, first = self._reader(io.StringIO(text, newline="")), line
         try:
@@ -230,6 +245,9 @@ class CsvSource:
                 line = first + reader.line_num
         except csv.Error as error:
             self._refuse_csv(line, str(error))
+
+    def _decoded(self, raw: bytes) -> str:
+        return raw.removeprefix(_BOM).decode(self.encoding.replace("-sig", ""))
 
     def _reader(self, lines: Any) -> Any:
         return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
@@ -243,7 +261,8 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     if any(map(is_number, first)):
         return False
     columns = [*zip(*below, strict=True)]
-    if not columns or any(floats(column) is not None for column in columns):
+    numbers = [found for found in map(floats, columns) if found is not None]
+    if not columns or any(not np.isnan(found).all() for found in numbers):
         return True
     return not any(cell in column for cell, column in zip(first, columns, strict=True))
 

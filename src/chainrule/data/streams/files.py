@@ -4,6 +4,7 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -50,7 +51,14 @@ def paths_of(given: Paths) -> list[Path]:
     return found
 
 
-def opened(path: Path, target: str | None, block_bytes: int, schema: Schema | None, needs_target: bool) -> Source:
+def opened(
+    path: Path,
+    target: str | None,
+    block_bytes: int,
+    schema: Schema | None,
+    needs_target: bool,
+    encoding: str | None,
+) -> Source:
     """The source of one file, by its name; with a schema, of one that a network is to predict for."""
     ending = path.suffix.lower()
     if is_idx(path):
@@ -60,7 +68,7 @@ def opened(path: Path, target: str | None, block_bytes: int, schema: Schema | No
     if ending in (".arrow", ".feather", ".ipc"):
         return ArrowSource(path, block_bytes)
     if ending in _TEXT:
-        return CsvSource(path, block_bytes, schema)
+        return CsvSource(path, block_bytes, schema, encoding)
     if ending == ".npy":
         return npy_source(path, block_bytes)
     if ending == ".npz":
@@ -84,14 +92,24 @@ class Files:
         block_bytes: int,
         schema: Schema | None = None,
         needs_target: bool = True,
+        without: Sequence[str] = (),
+        encoding: str | None = None,
     ) -> None:
         self.paths = paths_of(given)
         self.stamps = [Stamp.of(path) for path in self.paths]
-        self.sources = [opened(path, target, block_bytes, schema, needs_target) for path in self.paths]
+        self.sources = [opened(path, target, block_bytes, schema, needs_target, encoding) for path in self.paths]
         first = self.sources[0]
-        self.names, self.default_target, self.shape = first.names, first.default_target, first.shape
+        self.default_target, self.shape = first.default_target, first.shape
         for source in self.sources[1:]:
             _check_same(first, source)
+        self.names = tuple(name for name in first.names if name not in set(without))
+        if unknown := [name for name in without if name not in first.names]:
+            close = get_close_matches(unknown[0], first.names, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise DataError(
+                f"{self.paths[0].name}: no column {unknown[0]!r} to leave out; {hint}Expected one of "
+                f"{shortened(first.names)}"
+            )
         self.name = (
             self.paths[0].name if len(self.paths) == 1 else f"{self.paths[0].name} and {len(self.paths) - 1} more"
         )
@@ -115,7 +133,7 @@ class Files:
         start = group = 0
         for number, source in enumerate(self.sources):
             begins, groups = start, group
-            for block, content in source.scanned(texts):
+            for block, content in source.scanned(texts, frozenset(self.names)):
                 placed = replace(block, start=begins + block.start, group=groups + block.group, at=(number, block))
                 start, group = placed.start + block.rows, placed.group + 1
                 yield placed, self._named(number, content)

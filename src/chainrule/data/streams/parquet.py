@@ -40,13 +40,13 @@ class ParquetSource:
     def _opened(self) -> Any:
         return self._parquet.ParquetFile(self.path, buffer_size=_BUFFER, pre_buffer=False)
 
-    def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents."""
         start = 0
         for group, rows in enumerate(self._groups):
             for first, count in spans(rows, self._rows):
                 block = Block(start, count, group, (group, first))
-                yield block, self.read(block, frozenset(self.names), texts)
+                yield block, self.read(block, columns, texts)
                 start += count
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002

@@ -16,7 +16,7 @@ def features_in_blocks(source: Paths, schema: Schema, memory: int = MEMORY) -> I
 
     Raises :class:`DataError` as that does; an unknown text or a value that cannot be used is found at its block.
     """
-    files = Files(source, schema.target, memory // 16, schema, needs_target=False)
+    files = Files(source, schema.target, memory // 16, schema, needs_target=False, encoding=schema.reading.encoding)
     schema.check_columns(files.name, files.names, with_target=False)
     encoder = Encoder(files.name, schema)
     for _, content in files.scanned(encoder.texts):

@@ -1,44 +1,48 @@
 """The one pass over a stream before training: what its columns are, their statistics, and whether all can be used."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data import encoded, faults
 from chainrule.data.checks import DataError
-from chainrule.data.csv_file import DECIMAL_COMMA, is_number
+from chainrule.data.encoded import EMPTY, Inferred, of_text
+from chainrule.data.reading import PLAIN, Reading
 from chainrule.data.schema import Feature, Schema, shortened
-from chainrule.data.statistics import Counts, Moments, merged
+from chainrule.data.statistics import Counts, Faults, Moments, merged
 from chainrule.data.streams.blocks import Block, Content, Words
+from chainrule.data.streams.encode import holes_in
 from chainrule.data.streams.files import Files
 from chainrule.data.streams.held_out import is_held_out
-from chainrule.data.target import MOST_CLASSES, MOST_TEXTS, TASKS, class_name
+from chainrule.data.streams.text_column import MOST_WORDS, TextColumn
+from chainrule.data.target import MOST_CLASSES, TASKS, class_name
 
-MOST_WORDS = 100_000
-"""The most different texts of a column, and classes."""
 MOST_FEATURES = 100_000
 _CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What the pass found: the blocks and how many rows of each are kept, the schema, and the features' moments.
+    """What the pass found: the blocks, how many rows of each are kept and held out, the schema, the features' moments.
 
-    ``digest`` names the content. ``counts`` has how often each class occurs among the rows that are kept.
+    ``fill`` is what holes of each feature are filled with, or None. ``digest`` names the content. ``counts`` has how
+    often each class occurs among the rows that are kept.
     """
 
     blocks: tuple[Block, ...]
     kept: NDArray[np.int64]
+    held: NDArray[np.int64]
     schema: Schema
     moments: Moments
     target_moments: Moments | None
     counts: dict[str, int]
     inferred: tuple[str, ...]
     digest: str
+    fill: NDArray[np.float64] | None = None
 
     @property
     def rows(self) -> int:
@@ -54,27 +58,38 @@ class _TextAgain(Exception):
         self.column = column
 
 
-def scan(files: Files, target: str | int | None, task: str, fraction: float, seed: int) -> Facts:
+def scan(
+    files: Files, target: str | int | None, task: str, fraction: float, seed: int, reading: Reading = PLAIN
+) -> Facts:
     """Read all of the files once. Raises :class:`DataError` as whole tables do, naming the column and the place."""
     if task not in TASKS:
         raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+    if reading.missing in ("median", "indicator"):
+        raise ValueError(
+            f"missing: {reading.missing!r} needs the median, which takes all rows of a column at once; for data that "
+            "are read in blocks, expected 'error', 'mean' or 'drop'"
+        )
+    chosen = _target_name(files, target)
+    if chosen in reading.without:
+        raise DataError(f"{files.name}: the target {chosen!r} cannot be left out; name another --target")
     if len(files.names) < 2:
         raise DataError(f"{files.name}: one column only; expected at least one feature and the target")
-    chosen = _target_name(files, target)
     texts: frozenset[str] = frozenset()
     while True:
         try:
-            return _Pass(files, chosen, task, fraction, seed).facts(texts)
+            return _Pass(files, chosen, task, fraction, seed, reading).facts(texts)
         except _TextAgain as again:
             texts |= {again.column}
 
 
 class _Pass:
-    def __init__(self, files: Files, target: str, task: str, fraction: float, seed: int) -> None:
+    def __init__(self, files: Files, target: str, task: str, fraction: float, seed: int, reading: Reading) -> None:
         self.files, self.target, self.task, self.fraction, self.seed = files, target, task, fraction, seed
+        self.reading, self.holes = reading, Faults()
         self.blocks: list[Block] = []
         self.kept: list[int] = []
-        self.texts: dict[str, _Text] = {}
+        self.held: list[int] = []
+        self.texts: dict[str, TextColumn] = {}
         self.numbers_seen: set[str] = set()
         most = MOST_WORDS if task == "classification" else MOST_CLASSES
         self.values, self.kept_values = Counts(most), Counts(most)
@@ -83,12 +98,18 @@ class _Pass:
 
     def facts(self, texts: frozenset[str]) -> Facts:
         for block, content in self.files.scanned(texts):
-            kept = ~is_held_out(block.start, block.rows, self.fraction, self.seed)
+            held = is_held_out(block.start, block.rows, self.fraction, self.seed)
+            kept = ~held
+            if self.reading.missing == "drop":
+                whole = ~holes_in(content, self.files.names)
+                held, kept = held & whole, kept & whole
             self.blocks.append(block)
             self.kept.append(int(kept.sum()))
+            self.held.append(int(held.sum()))
             self._add(content, kept)
         if not self.blocks:
             raise DataError(f"{self.files.name}: has columns but no rows of data")
+        self._check_holes()
         self._check_parts()
         for name, text in self.texts.items():
             if self.files.are_guessed:
@@ -110,12 +131,30 @@ class _Pass:
     def rows(self) -> int:
         return self.blocks[-1].start + self.blocks[-1].rows
 
+    def _check_holes(self) -> None:
+        """Refuse holes that are not to be filled, with how many there are and where the first of each column is."""
+        allowed = self.reading.missing != "error"
+        counts = self.holes.counts
+        found = {name: counts[name] for name in self.files.names if name in counts}
+        found = {name: count for name, count in found.items() if not allowed or name == self.target}
+        if self.reading.missing == "drop" or not found:
+            return
+        name, count = next(iter(found.items()))
+        others = f", {count - 1:,} more in it" if count > 1 else ""
+        others += f", and {sum(found.values()) - count:,} in other columns" if len(found) > 1 else ""
+        advice = "fill in the values, or choose what becomes of them: --missing mean or drop"
+        if name == self.target:
+            advice = "a target cannot be made up; fill it in, remove the row, or use --missing drop"
+        raise DataError(
+            f"{self.files.name}: missing value in column {name!r} at {self.holes.first[name]}{others}; {advice}"
+        )
+
     def _check_parts(self) -> None:
-        kept = sum(self.kept)
-        if not kept or (self.fraction > 0 and kept == self.rows):
+        kept, held = sum(self.kept), sum(self.held)
+        if not kept or (self.fraction > 0 and not held):
             raise DataError(
-                f"{self.files.name}: of {self.rows} rows, {self.rows - kept} would be held out, which leaves a part "
-                "empty; use more rows, or read them as a whole"
+                f"{self.files.name}: of {self.rows} rows, {kept} would be trained on and {held} held out, and neither "
+                "part may be empty; use more rows, or read them as a whole"
             )
 
     # A block
@@ -125,9 +164,12 @@ class _Pass:
         for name in self.files.names:
             column = content.columns[name]
             if isinstance(column, Words):
-                self.texts.setdefault(name, _Text()).add(column, kept, content)
+                self.texts.setdefault(name, TextColumn()).add(column, kept, content)
                 self.digest.update(np.ascontiguousarray(column.codes).data)
-                self.digest.update("\0".join(column.words).encode("utf-8", "backslashreplace"))
+                self.digest.update(repr(column.words).encode("utf-8", "backslashreplace"))
+                if None in column.words:
+                    holes = column.codes == column.words.index(None)
+                    self.holes.add(name, int(holes.sum()), content.place(int(holes.argmax())) if holes.any() else "")
             else:
                 self.numbers_seen.add(name)
                 if content.matrix is None or name == self.target:
@@ -148,13 +190,23 @@ class _Pass:
             for j, column in enumerate(columns):
                 x[:, j] = column[start : start + step]
             if not np.isfinite(x).all():
-                row, j = map(int, np.argwhere(~np.isfinite(x))[0])
-                raise DataError(
-                    f"{self.files.name}: column {names[j]!r} is not finite ({x[row, j]}) at "
-                    f"{content.place(start + row)}; correct the value or remove the row"
-                )
-            parts.append(Moments.of(x if self.fraction <= 0 else x[kept[start : start + step]]))
+                self._note_holes(content, names, x, start)
+            parts.append(Moments.of(x if kept.all() else x[kept[start : start + step]]))
         return merged(parts)
+
+    def _note_holes(self, content: Content, names: list[str], x: NDArray[np.float64], start: int) -> None:
+        infinite = np.argwhere(np.isinf(x))
+        if len(infinite):
+            row, j = map(int, infinite[0])
+            raise DataError(
+                f"{self.files.name}: column {names[j]!r} is not finite ({x[row, j]}) at {content.place(start + row)}; "
+                "correct the value or remove the row"
+            )
+        holes = np.isnan(x)
+        for j in np.flatnonzero(holes.any(axis=0)).tolist():
+            first = start + int(holes[:, j].argmax())
+            known = names[j] in self.holes.first
+            self.holes.add(names[j], int(holes[:, j].sum()), "" if known else content.place(first))
 
     def _push(self, names: tuple[str, ...], moments: Moments) -> None:
         """Merge the moments of blocks as a binary counter does, so that rounding grows with the logarithm alone."""
@@ -165,7 +217,8 @@ class _Pass:
         self.levels.append((size, names, moments))
 
     def _count_target(self, y: NDArray[Any], kept: NDArray[np.bool_]) -> None:
-        for counts, values in ((self.values, y), (self.kept_values, y[kept])):
+        known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
+        for counts, values in ((self.values, y[known]), (self.kept_values, y[known & kept])):
             found, times = np.unique(values, return_counts=True)
             if len(found) > counts.most:
                 counts.values, counts.is_over = {}, True
@@ -184,7 +237,9 @@ class _Pass:
 
     def _found(self) -> Facts:
         names = [name for name in self.files.names if name != self.target]
-        features = tuple(feature for name in names for feature in self._features(name))
+        guessed = {name: self._inferred(name) for name in names}
+        faults.check(self.files.name, [fault for guess in guessed.values() for fault in guess.faults])
+        features = tuple(feature for guess in guessed.values() for feature in guess.features)
         if len(features) > MOST_FEATURES:
             raise DataError(
                 f"{self.files.name}: its columns make {len(features):,} features, and at most {MOST_FEATURES:,} are "
@@ -199,41 +254,85 @@ class _Pass:
             classes,
             self.target,
             is_text,
+            replace(self.reading, dates=tuple((name, guess.form) for name, guess in guessed.items() if guess.form)),
         )
+        moments, fill = self._feature_moments(schema)
         return Facts(
             tuple(self.blocks),
             np.array(self.kept, np.int64),
+            np.array(self.held, np.int64),
             schema,
-            self._feature_moments(names),
+            moments,
             None if classes else self._of_column(self.target),
             counts,
-            (*(self._described(name) for name in names), f"{self.target}: the target; {said}"),
+            (
+                *(f"{name}: {self._described(name, guess)}" for name, guess in guessed.items()),
+                *([f"left out, as asked: {shortened(self.reading.without)}"] if self.reading.without else []),
+                f"{self.target}: the target; {said}",
+            ),
             self.digest.hexdigest(),
+            fill,
         )
 
-    def _features(self, name: str) -> list[Feature]:
+    def _inferred(self, name: str) -> Inferred:
         if name not in self.texts:
-            return [Feature(name)]
-        texts = self.texts[name].categories(name, self.files.name, self.rows)
-        return [Feature(name, text) for text in texts]
+            moments = self._of_column(name)
+            if moments.missing[0] == moments.count:
+                advice = "leave it out with --without, or fill in values"
+                return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
+            said = f"numbers, from {moments.low[0]:.6g} to {moments.high[0]:.6g}"
+            return Inferred((Feature(name),), said)
+        text = self.texts[name]
+        text.check_count(name, self.files.name, self.rows)
+        words = [word for word in text.all.values if word is not None]
+        cells = self.rows - text.all.values.get(None, 0)
+        return of_text(name, words, lambda _: text.odd[1] if text.odd else "a row", self.rows, cells)
 
-    def _feature_moments(self, names: Iterable[str]) -> Moments:
-        kept, parts = sum(self.kept), []
-        for name in names:
-            if name in self.texts:
-                text = self.texts[name]
-                parts += [_of_indicator(text.kept.values.get(word, 0), kept) for word in sorted(text.all.values)]
-            else:
-                parts.append(self._of_column(name))
-        arrays = zip(*(part._arrays() for part in parts), strict=True)
-        return Moments(kept, *(np.concatenate(columns) for columns in arrays))
+    def _described(self, name: str, guess: Inferred) -> str:
+        count = self.holes.counts.get(name, 0)
+        if not count or not self.reading.fills:
+            return guess.said
+        what = "most frequent category" if name in self.texts and guess.features[0].category is not None else "mean"
+        return f"{guess.said}; {count:,} missing, filled with the training part's {what}"
+
+    def _feature_moments(self, schema: Schema) -> tuple[Moments, NDArray[np.float64] | None]:
+        """The moments of all features, with holes filled, and what they are filled with."""
+        parts, fills = [], []
+        for name in schema.kinds:
+            features = [feature for feature in schema.features if feature.column == name]
+            if name not in self.texts:
+                moments = self._of_column(name)
+                parts.append(moments)
+                fills.append(moments.mean)
+                continue
+            found, fill = self._of_words(name, features, schema)
+            parts += found
+            fills.append(fill)
+        return Moments.beside(parts), np.concatenate(fills) if schema.reading.fills else None
+
+    def _of_words(
+        self, name: str, features: list[Feature], schema: Schema
+    ) -> tuple[list[Moments], NDArray[np.float64]]:
+        counted = self.texts[name].kept.values
+        missing, kept = counted.get(None, 0), sum(self.kept)
+        if features[0].category is not None:
+            ones = np.array([counted.get(feature.category, 0) for feature in features])
+            most = int(ones.argmax())
+            ones[most] += missing
+            return [_of_indicator(int(count), kept) for count in ones], np.eye(len(features))[most]
+        words = [word for word in counted if word is not None]
+        x = np.zeros((len(words), len(features)))
+        encoded.encode(self.files.name, x, name, words, schema, {f: k for k, f in enumerate(features)}, str)
+        moments = Moments.of(x, [counted[word] for word in words])
+        gap = replace(Moments.none(len(features)), count=missing, missing=np.full(len(features), missing))
+        return [moments.merged(gap)], moments.mean
 
     def _text_target(self) -> tuple[tuple[str, ...], dict[str, int], str]:
         what = f"{self.files.name}: the target {self.target!r}"
         if self.task == "regression":
             raise DataError(f"{what} is text, but a regression needs numbers; choose another target or another task")
         text = self.texts[self.target]
-        names = text.categories(self.target, self.files.name, self.rows, "the target")
+        names = text.classes(self.target, self.files.name, self.rows)
         if len(names) == 1:
             raise DataError(f"{what} is constant: every value is {names[0]!r}, so there is nothing to learn")
         why = "as asked" if self.task != "auto" else "because it is text"
@@ -265,61 +364,14 @@ class _Pass:
         said = "as asked" if self.task != "auto" else f"{why}treat it as a quantity"
         return names, counts, f"a classification, {said}"
 
-    def _described(self, name: str) -> str:
-        if name in self.texts:
-            texts = sorted(self.texts[name].all.values)
-            return f"{name}: text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
-        moments = self._of_column(name)
-        return f"{name}: numbers, from {moments.low[0]:.6g} to {moments.high[0]:.6g}"
-
-
-class _Text:
-    """A column of which some block was text."""
-
-    def __init__(self) -> None:
-        self.all, self.kept = Counts(MOST_WORDS), Counts(MOST_WORDS)
-        self.words = 0
-        self.has_commas = True
-        self.odd: tuple[str, str] | None = None
-        """The first word, and where it is."""
-
-    def add(self, column: Words, kept: NDArray[np.bool_], content: Content) -> None:
-        times = np.bincount(column.codes, minlength=len(column.words))
-        self.all.add(column.words, times.tolist())
-        self.kept.add(column.words, np.bincount(column.codes[kept], minlength=len(column.words)).tolist())
-        are_words = np.array([not is_number(word) for word in column.words], bool)
-        self.words += int(times[are_words].sum())
-        odd = [word for word, is_word in zip(column.words, are_words, strict=True) if is_word]
-        self.has_commas = self.has_commas and all(DECIMAL_COMMA.fullmatch(word) for word in odd)
-        if odd and self.odd is None:
-            row = int(np.flatnonzero(are_words[column.codes])[0])
-            self.odd = (column.words[column.codes[row]], content.place(row))
-
-    def check(self, name: str, file: str, rows: int) -> None:
-        """Refuse a mixture of numbers and text in a file that does not say what a column is (:func:`read_csv`)."""
-        if self.odd is not None and (self.has_commas or self.words < rows / 2):
-            odd, where = self.odd
-            advice = "write 1.5, not 1,5" if self.has_commas else "correct it, or make every cell text"
-            raise DataError(f"{file}: column {name!r} contains numbers, but also {odd!r} at {where}; {advice}")
-
-    def categories(self, name: str, file: str, rows: int, what: str = "column") -> tuple[str, ...]:
-        """The texts in alphabetical order; :class:`DataError` where they are not a set of categories."""
-        count = len(self.all.values)
-        if self.all.is_over or count > max(MOST_TEXTS, rows / 2):
-            many = f"more than {MOST_WORDS:,}" if self.all.is_over else count
-            raise DataError(
-                f"{file}: {what} {name!r} has {many} different texts in {rows} rows, which is not a set of categories; "
-                "remove the column, or turn it into numbers"
-            )
-        return tuple(sorted(self.all.values))
-
 
 def _of_indicator(ones: int, rows: int) -> Moments:
     """The moments of a column of zeros and so many ones."""
     share = ones / rows if rows else 0.0
     low, high = float(rows > 0 and ones == rows), float(ones > 0)
     squares = ones * (1.0 - share)
-    return Moments(rows, *(np.array([value]) for value in (1.0, share, squares, low, high)))
+    arrays = (np.array([value]) for value in (1.0, share, squares, low, high))
+    return Moments(rows, np.zeros(1, np.int64), *arrays)
 
 
 def _target_name(files: Files, target: str | int | None) -> str:

@@ -1,6 +1,6 @@
 """`stream`: a data set that is larger than memory, read in blocks from its files."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from os import PathLike, fspath
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
+from chainrule.data.reading import Reading as CellReading
 from chainrule.data.schema import Schema
 from chainrule.data.standardizer import Standardizer
-from chainrule.data.streams.encode import Encoder
+from chainrule.data.streams.encode import Encoder, holes_in
 from chainrule.data.streams.files import Files, Paths
 from chainrule.data.streams.held_out import is_held_out
 from chainrule.data.streams.iterable import IterableStream
@@ -35,6 +36,10 @@ def stream(
     *,
     held_out: float = 0.0,
     seed: int = 0,
+    missing: str = "error",
+    unknown: str = "error",
+    without: Sequence[str] = (),
+    encoding: str | None = None,
     memory: int = MEMORY,
     buffer: int | None = None,
 ) -> "Stream | IterableStream":
@@ -48,6 +53,9 @@ def stream(
     ``target`` and ``task`` mean what they do in :func:`load`. The files are read once here: that finds the classes and
     categories, the moments of all columns, and what cannot be used. Of the rows, the fraction ``held_out`` is set aside
     as :attr:`Stream.held_out`, by a hash of (``seed``, row number); they count in no statistics.
+
+    ``missing`` ("error", "mean" or "drop"), ``unknown``, ``without`` and ``encoding`` mean what they do in
+    :func:`load`: the median of a column would need all of its rows at once, and text in UTF-16 is not read in blocks.
 
     ``memory`` bounds the bytes of all buffers, whatever the size of the files.
 
@@ -79,11 +87,13 @@ def stream(
         raise ValueError(f"stream: held_out must be a fraction from 0 to below 1, got {held_out!r}")
     if memory < _LEAST:
         raise ValueError(f"stream: memory must be at least {_LEAST:,} bytes, got {memory!r}")
-    block_bytes = memory // 16
+    reading = CellReading(missing, unknown, tuple(without), encoding=encoding)
+    block_bytes, named = memory // 16, None if target is None else str(target)
     for _ in range(3):
-        files = Files(source, None if target is None else str(target), block_bytes)  # type: ignore[arg-type]
-        facts = scan(files, target, task, held_out, seed)
-        found = Stream(files, facts, Encoder(files.name, facts.schema), (held_out, seed), memory)
+        files = Files(source, named, block_bytes, without=without, encoding=encoding)  # type: ignore[arg-type]
+        facts = scan(files, target, task, held_out, seed, reading)
+        encoder = Encoder(files.name, facts.schema, fill=facts.fill)
+        found = Stream(files, facts, encoder, (held_out, seed), memory)
         largest = max(block.rows for block in facts.blocks)
         if largest <= found.capacity:
             return found
@@ -133,8 +143,7 @@ class Stream(Streamed):
     @cached_property
     def _counts(self) -> NDArray[np.int64]:
         """How many rows of each block are of this part."""
-        kept = self.facts.kept
-        return np.array([block.rows for block in self.facts.blocks]) - kept if self._is_held else kept
+        return self.facts.held if self._is_held else self.facts.kept
 
     def __len__(self) -> int:
         return int(self._counts.sum())
@@ -176,7 +185,7 @@ class Stream(Streamed):
     def scaled(self, scaling: Standardizer, target_scaling: Standardizer | None, dtype: Any = np.float32) -> "Stream":
         """The stream as a network takes it, by scalings that are given."""
         found = self._copy()
-        found._encoder = Encoder(self.name, self.schema, dtype, scaling, target_scaling)
+        found._encoder = Encoder(self.name, self.schema, dtype, scaling, target_scaling, self.facts.fill)
         return found
 
     def mapped(self, function: Function) -> "Stream":
@@ -227,7 +236,10 @@ class Stream(Streamed):
         content = self.files.read(block, wanted, encoder.texts)
         chosen: Any = slice(None)
         if self._counts[k] < block.rows:
-            chosen = np.flatnonzero(is_held_out(block.start, block.rows, *self._split) == self._is_held)
+            mine = is_held_out(block.start, block.rows, *self._split) == self._is_held
+            if self.schema.reading.missing == "drop":
+                mine &= ~holes_in(content, wanted)
+            chosen = np.flatnonzero(mine)
         with np.errstate(over="ignore"):
             x, y = encoder.features(content, chosen), encoder.target(content, chosen)
         if self._function is None:
@@ -268,7 +280,7 @@ class Stream(Streamed):
         return tuple(np.concatenate(parts)[:count] for parts in zip(*found, strict=True))
 
     def __repr__(self) -> str:
-        total = self.facts.rows - len(self)
+        total = int(self.facts.held.sum())
         held = f", {total} held out" if total and not self._is_held else ""
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
         features = f"{len(self.feature_names)} features"

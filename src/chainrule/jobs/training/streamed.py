@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from chainrule import nn, optim
 from chainrule.base.machine_memory import free_memory
 from chainrule.core.random import seed
-from chainrule.data import DataError, DataLoader, Stream, stream
+from chainrule.data import DataError, DataLoader, Imputer, Stream, stream
 from chainrule.data.idx_file import is_idx, pair
-from chainrule.data.streams import streamable
+from chainrule.data.named import SOURCES
+from chainrule.data.reading import names
+from chainrule.data.streams import FORMS, streamable
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.streamed_score import StreamedScore, scored
@@ -66,7 +68,8 @@ class StreamedJob(Job):
     def content(self) -> str:
         """Return a digest of the columns, the classes and all rows."""
         schema = self.schema
-        columns = json.dumps([schema.features, schema.class_names, schema.target, schema.target_is_text])
+        features, reading = [feature.to_list() for feature in schema.features], schema.reading.to_dict()
+        columns = json.dumps([features, schema.class_names, schema.target, schema.target_is_text, reading])
         return sha256(columns.encode() + self.data.digest.encode()).hexdigest()
 
     def _identity(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class StreamedJob(Job):
             scaling=self.scaling,
             target_scaling=self.target_scaling,
             recipe=replace(self.recipe, epochs=self.epochs),
+            imputer=None if self.data.facts.fill is None else Imputer(self.data.facts.fill),
             held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
             loss=type(self.loss).__name__,
         )
@@ -96,9 +100,19 @@ def build(source: str, options: Options) -> StreamedJob:
     if "hidden" in given:
         given["hidden"] = widths(given["hidden"])
     recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
-    if Path(source).is_file() and not streamable(source):
-        raise DataError(f"{source}: cannot be read in blocks; leave --stream out")
-    data = stream(source, options.target, options.task or "auto", held_out=recipe.held_out, seed=recipe.seed)
+    if source in SOURCES or (Path(source).is_file() and not streamable(source)):
+        raise DataError(f"{source}: cannot be read in blocks, as {FORMS} files can; leave --stream out")
+    data = stream(
+        source,
+        options.target,
+        options.task or "auto",
+        held_out=recipe.held_out,
+        seed=recipe.seed,
+        missing=options.missing or "error",
+        unknown=options.unknown or "error",
+        without=names(options.without),
+        encoding=options.encoding,
+    )
     assert isinstance(data, Stream)
     return StreamedJob(data, recipe, _why(data, options))
 

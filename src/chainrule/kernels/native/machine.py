@@ -74,9 +74,20 @@ class _Machine:
         return self.loaded[key]
 
 
-@functools.cache
+_MAKING = threading.Lock()
+
+
 def machine() -> _Machine:
-    """Return the compiler."""
+    """Return the compiler: one, also where several threads ask for the first code at the same moment.
+
+    With a second one, its code would be unloaded while a thread runs it.
+    """
+    with _MAKING:
+        return _only()
+
+
+@functools.cache
+def _only() -> _Machine:
     return _Machine()
 
 

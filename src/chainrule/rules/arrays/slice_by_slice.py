@@ -1,5 +1,6 @@
 """User functions applied to slices, axes or parts of an array."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +9,10 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array
-from chainrule.core.tensor import value_of
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import known
+from chainrule.rules.elementary.compare import stop_gradient
+from chainrule.rules.elementary.selection import where
 
 from .index import At
 from .join import stack
@@ -49,25 +53,47 @@ def apply_over_axes(func: Callable[..., Array], a: Array, axes: int | Sequence[i
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
     """Evaluate each element by the function (or constant) of the last condition that holds for it, else zero.
 
-    Each function sees only its own elements. An extra function covers the elements where no condition holds.
+    Each function sees only its own elements. An extra function covers the elements where no condition holds. Where the
+    conditions differ from call to call, in `cr.compile` and `cr.vmap`, each function is called with all elements
+    instead, so it has to work element by element; its derivative at the others does not count.
 
     >>> piecewise(np.array([-1.0, 2.0]), [np.array([True, False])], [lambda x: -x, lambda x: x * x])
     array([1., 4.])
     """
     x = shaped(x)
-    conditions = value_of(condlist)
-    alone = not isinstance(conditions, list | tuple | np.ndarray) or np.ndim(conditions) == 0
+    conditions = known(condlist) if isinstance(condlist, Tensor) else condlist
+    alone = not isinstance(conditions, list | tuple) and np.ndim(conditions) == 0
     if alone or (np.ndim(conditions[0]) == 0 and x.ndim):
         conditions = [conditions]
-    masks = [np.asarray(value_of(condition), bool) for condition in conditions]
+    conditions = [known(condition) for condition in conditions]
+    if any(isinstance(condition, Tensor) for condition in conditions):
+        return _everywhere(x, conditions, funclist, args, kw)
+    masks = [np.asarray(condition, bool) for condition in conditions]
     if len(funclist) == len(masks) + 1:
         masks.append(~np.any(masks, axis=0))
-    if len(funclist) != len(masks):
-        raise ValueError(
-            f"piecewise: got {len(funclist)} functions for {len(conditions)} conditions, expected as many, or one more"
-        )
+    _check_count(funclist, masks)
     y = np.zeros(x.shape, x.dtype)
     for mask, function in zip(masks, funclist, strict=True):
         if mask.any():
             y = At(y)[mask].set(function(x[mask], *args, **kw) if callable(function) else function)
     return laid_as(y, x)
+
+
+def _check_count(funclist: Sequence[Any], masks: Sequence[Any]) -> None:
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"piecewise: got {len(funclist)} functions for {len(masks)} conditions, expected as many, or one more"
+        )
+
+
+def _everywhere(x: Array, masks: list[Array], funclist: Sequence[Any], args: Any, kw: Any) -> Array:
+    """Return the choice among the values of all functions at all elements."""
+    if len(funclist) == len(masks) + 1:
+        masks = [*masks, ~functools.reduce(np.logical_or, masks)]
+    _check_count(funclist, masks)
+    y = np.zeros(x.shape, x.dtype)
+    for mask, function in zip(masks, funclist, strict=True):
+        # The other elements are constants: where a function has no derivative there, nothing of that arrives.
+        own = function(where(mask, x, stop_gradient(x)), *args, **kw) if callable(function) else function
+        y = where(mask, own, y)
+    return y

@@ -14,9 +14,11 @@ from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import as_array, effect, example, known, plain
 from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.elementary.selection import where
 
 from . import proofs as proofs_of
 from .activation import sigmoid
+from .counted import CheckShare, Counted
 from .cross_entropy import (
     SoftmaxCrossEntropy,
     SparseSoftmaxCrossEntropy,
@@ -107,11 +109,14 @@ def cross_entropy(
     """
     logits = arrayed(logits)
     target = _plain_classes(arrayed(target))
+    is_alone = weight is None and label_smoothing == 0 and target.dtype.kind in "iu"
+    if is_alone and ignore_index is not None:
+        return _counted(logits, target, reduction, ignore_index)
     if weight is not None or ignore_index is not None or label_smoothing != 0:
         target, share = _prepared(logits, target, weight, ignore_index, label_smoothing)
         losses = SoftmaxCrossEntropy.apply(logits, target)
         if reduction == "mean":
-            effect(_check_share, share, writes=())
+            effect(CheckShare(), share, writes=())
             return np.sum(losses) / share
     elif target.dtype.kind in "iu":
         losses = SparseSoftmaxCrossEntropy.apply(logits, target)
@@ -120,9 +125,14 @@ def cross_entropy(
     return _reduced("cross_entropy", losses, reduction)
 
 
-def _check_share(share: Array) -> None:
-    if share == 0:
-        raise ValueError('cross_entropy: no row counts, so the mean is not defined; use reduction="sum"')
+def _counted(logits: Array, target: Array, reduction: Reduction, ignore_index: int) -> Array:
+    """Return the cross-entropy of the rows whose class is not the one that is ignored, reduced."""
+    classes, counts, share = plain(Counted(example(logits), ignore_index), target)
+    losses = where(counts, SparseSoftmaxCrossEntropy.apply(logits, classes), 0.0)
+    if reduction != "mean":
+        return _reduced("cross_entropy", losses, reduction)
+    effect(CheckShare(), share, writes=())
+    return np.sum(losses) / share
 
 
 def _plain_classes(target: Array) -> Array:

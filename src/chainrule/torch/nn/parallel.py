@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from ..distributed.refusal import refused
 from .module import Module
+
+DistributedDataParallel = refused("torch.nn.parallel", "DistributedDataParallel")
 
 
 class DataParallel(Module):

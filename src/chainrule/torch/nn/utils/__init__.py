@@ -1,6 +1,6 @@
 """`torch.nn.utils`: clipping, parameters as one vector, parameters computed from others, sequences."""
 
-from . import parametrizations, parametrize, rnn
+from . import parametrizations, parametrize, prune, rnn
 from .gradients import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -19,6 +19,7 @@ __all__ = [
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
+    "prune",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",

@@ -1,4 +1,4 @@
-"""`torch.nn.utils.parametrizations`: weight normalization and spectral normalization as parametrizations."""
+"""`torch.nn.utils.parametrizations`: weight norm, spectral norm and orthogonal weights as parametrizations."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from ...further import norm_except_dim
 from ..functional import normalize
 from ..module import Module
 from .norms import as_matrix, output_axis, random_unit, weight_of
+from .orthogonal import orthogonal as orthogonal
 from .parametrize import register_parametrization
 
 

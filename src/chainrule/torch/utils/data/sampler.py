@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...face import values_of
-from ...random import rng_of
+from ...random import Generator, rng_of
 
 
 class Sampler:
@@ -83,6 +83,51 @@ class WeightedRandomSampler(Sampler):
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+class DistributedSampler(Sampler):
+    """The samples of one of several processes: every `num_replicas`-th, beginning with `rank`.
+
+    So that all have as many, the first samples come again at the end, or with `drop_last` the last ones are left out.
+    With `shuffle` the order is that of `seed + epoch`, the same in all processes; call `set_epoch` before each.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        if num_replicas is None or rank is None:
+            raise RuntimeError(
+                "DistributedSampler: torch.distributed is not available here; pass num_replicas and rank, such as the "
+                "size and rank of chainrule.distributed"
+            )
+        if not 0 <= rank < num_replicas:
+            raise ValueError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
+        self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
+        self.shuffle, self.seed, self.drop_last, self.epoch = shuffle, seed, drop_last, 0
+        n = len(dataset)
+        self.num_samples = n // num_replicas if drop_last else -(-n // num_replicas)
+        self.total_size = self.num_samples * num_replicas
+
+    def __iter__(self) -> Iterator[int]:
+        n = len(self.dataset)
+        order = list(range(n))
+        if self.shuffle:
+            order = rng_of(Generator().manual_seed(self.seed + self.epoch)).permutation(n).tolist()
+        every = itertools.islice(itertools.cycle(order), self.total_size) if order else iter(())
+        return itertools.islice(every, self.rank, self.total_size, self.num_replicas)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, so that its order is another one."""
+        self.epoch = epoch
 
 
 class BatchSampler(Sampler):

@@ -1,0 +1,50 @@
+"""Products of two matrices, however they are written, as one operation: what knows products then knows these."""
+
+import numpy as np
+
+from chainrule.rules.arrays.shape import Transpose
+from chainrule.rules.linalg.einsum import Einsum
+from chainrule.rules.linalg.matmul import Matmul
+
+from .program import Instruction, Program, Value, applied
+
+
+def write_as_products(program: Program) -> None:
+    """Write sums of Einstein's that are a product of two matrices as that, of their transposes where needed."""
+    instructions: list[Instruction] = []
+    new: dict[Value, Value] = {}
+    for i in program.instructions:
+        steps = _steps(program, i) if i.kind == "op" and i.op is Einsum else []
+        for step in steps:
+            step.source = i.source
+        instructions += steps or [i]
+        if steps:
+            new[i.outputs[0]] = steps[-1].outputs[0]
+    program.instructions = instructions
+    program.substitute(new)
+
+
+def _steps(program: Program, i: Instruction) -> list[Instruction]:
+    """Return the instructions that an einsum is, or nothing where it is no product of two matrices."""
+    inputs, out = i.settings["subscripts"].split("->")
+    letters = inputs.split(",")
+    summed = {*inputs} - {*out, ","}
+    if len(letters) != 2 or len(summed) != 1 or any(len(some) != 2 or len({*some}) != 2 for some in (*letters, out)):
+        return []
+    if {*letters[0]} & {*letters[1]} != summed or not all(isinstance(x, Value) for x in i.args):
+        return []
+    lengths = {x.shape[some.index(letter)] for x, some in zip(i.args, letters, strict=True) for letter in summed}
+    if len({x.dtype for x in i.args}) > 1 or i.outputs[0].dtype not in (np.float32, np.float64) or len(lengths) > 1:
+        return []
+    factors = dict(zip(letters, i.args, strict=True))
+    rows, columns = out
+    steps: list[Instruction] = []
+    ordered = []
+    for free, place in ((rows, 0), (columns, 1)):
+        some = next((s for s in letters if free in s), "")
+        x = factors[some]
+        if some[place] != free:
+            steps.append(applied(program, Transpose, (x,), {"axes": None}))
+            x = steps[-1].outputs[0]
+        ordered.append(x)
+    return [*steps, applied(program, Matmul, tuple(ordered), {})]

@@ -1,0 +1,68 @@
+"""`quantile` and `nanquantile`: elements at fractions of the sorted order."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.traces.capturing import plain as by_sample
+from chainrule.rules.arrays.gather import take_along_axis
+
+from .face import faced
+
+
+def _ranks(ordered: Any, q: Any, skip_nan: bool) -> Any:
+    """Return where fractions are in sorted rows, NaN last: the place of a NaN if one counts."""
+    missing = np.isnan(ordered).sum(-1, keepdims=True)
+    n = ordered.shape[-1]
+    ranks = q.reshape(-1) * np.maximum(n - 1 - (missing if skip_nan else 0 * missing), 0)
+    return ranks if skip_nan else np.where(missing > 0, n - 1, ranks)
+
+
+def _between(low: Any, high: Any, part: Any) -> Any:
+    return low + part * (high - low)
+
+
+def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
+    q = q if hasattr(q, "shape") else np.asarray(q, x.dtype)
+    scalar = x.ndim == 0
+    x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max(x.ndim, 1))
+    x = x.reshape(1) if x.ndim == 0 else x
+    ordered = np.moveaxis(x, axis, -1)
+    ordered = take_along_axis(ordered, by_sample(lambda v: np.argsort(v, axis=-1, kind="stable"), ordered), -1)
+
+    def rank(to_place: Any) -> Any:
+        return by_sample(lambda v, q: to_place(_ranks(v, q, skip_nan)), ordered, q)
+
+    def at(rounded: Any) -> Any:
+        return take_along_axis(ordered, rank(lambda ranks: rounded(ranks).astype(np.int64)), -1)
+
+    found = {
+        "linear": lambda: _between(at(np.floor), at(np.ceil), rank(lambda ranks: ranks % 1).astype(x.dtype)),
+        "lower": lambda: at(np.floor),
+        "higher": lambda: at(np.ceil),
+        "nearest": lambda: at(np.round),
+        "midpoint": lambda: (at(np.floor) + at(np.ceil)) / 2,
+    }[interpolation]()
+    found = np.moveaxis(found, -1, 0)
+    rest = list(found.shape[1:])
+    if keepdim and not scalar:
+        rest = [1] * len(rest) + [1] if dim is None else [*rest[:axis], 1, *rest[axis:]]
+    return found.reshape([*q.shape, *rest])
+
+
+@faced
+def quantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+    """Return the elements at fractions of the sorted order."""
+    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, False), q, dim, keepdim)
+
+
+@faced
+def nanquantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+    """Return the elements at fractions of the sorted order of those that are not NaN."""
+    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, True), q, dim, keepdim)
+
+
+def _keeping(x: Any, found: Any, q: Any, dim: Any, keepdim: bool) -> Any:
+    if not keepdim or dim is not None:
+        return found
+    return found.reshape([*np.shape(q), *([1] * x.ndim)])
