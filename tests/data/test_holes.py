@@ -105,7 +105,7 @@ def test_a_target_with_holes_is_refused(written, strategy):
 
 @pytest.mark.parametrize("strategy", ["error", "mean", "median", "indicator", "drop"])
 def test_a_column_without_values_is_named(written, strategy):
-    with pytest.raises(DataError, match="column 'b' has no values; leave it out with --without"):
+    with pytest.raises(DataError, match="column 'b' has no values; leave it out with --without b"):
         load(written("a,b,y\n1,,1.5\n2,?,3.5\n3,NA,2.5\n"), missing=strategy)
     with pytest.raises(DataError, match="column 'y' is the target and has no values"):
         load(written("a,b,y\n1,2,\n2,3,\n3,4,\n"), missing=strategy)
@@ -139,7 +139,7 @@ def test_columns_that_identify_rows_are_named_together(written):
     ):
         load(written(f"name,ticket,a,y\n{rows}"))
     data = load(written(f"name,ticket,a,y\n{rows}"), without=["name", "ticket"])
-    assert "they only number the rows" in data.inferred[0]
+    assert "perhaps only the numbers of the rows: --without a leaves them out" in data.inferred[0]
 
 
 def test_a_thousand_categories_of_a_few_rows_each_are_too_many(written):

@@ -35,6 +35,7 @@ from chainrule.train.saved.modelfile import read_arrays, write_arrays
 from chainrule.train.saved.predictor import read_predictor
 
 TABLE = b"length,width,kind\n" + 5 * b"1.5,2,a\n0.5,1,b\n2.5,3,a\n1.0,2,b\n"
+HOLES = b"size,when,flag,kind\n" + 5 * b"1.5,2024-01-31,true,a\n,2024-02-29,,b\n2.5,,false,a\n1.0,2024-12-31,true,b\n"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,14 @@ def reads(ending: str) -> Callable[[bytes], None]:
     return run
 
 
+def holes(content: bytes) -> None:
+    """A table whose holes are to be filled is read again as it was read."""
+    path = put("holes.csv", content)
+    with suppress(DataError):
+        found = data.load(path, missing="indicator", unknown="ignore")
+        np.testing.assert_array_equal(data.load_features(path, found.schema), found.x)
+
+
 def parquet() -> list[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -106,18 +115,28 @@ def idx(content: bytes) -> None:
 @cache
 def trained() -> bytes:
     """A model file of `chainrule train`."""
-    table, path = put("table.csv", TABLE), folder() / "trained.safetensors"
-    command = [sys.executable, "-m", "chainrule", "train", str(table), "--epochs", "1", "--hidden", "3"]
+    return _trained("table.csv", TABLE)
+
+
+@cache
+def trained_with_holes() -> bytes:
+    """A model file of `chainrule train` for a table with holes and dates."""
+    return _trained("holes.csv", HOLES, "--missing", "indicator", "--unknown", "ignore")
+
+
+def _trained(name: str, content: bytes, *options: str) -> bytes:
+    table, path = put(name, content), folder() / "trained.safetensors"
+    command = [sys.executable, "-m", "chainrule", "train", str(table), "--epochs", "1", "--hidden", "3", *options]
     outputs = ["--out", str(path), "--report", str(folder() / "report.html")]
     subprocess.run([*command, *outputs], check=True, capture_output=True)
     return path.read_bytes()
 
 
-def predicted(path: Path) -> None:
+def predicted(path: Path, table: bytes = TABLE) -> None:
     with suppress(ModelFileError):
         predictor = read_predictor(path)
         with suppress(DataError, FloatingPointError):
-            predictor.predict(predictor.features(put("new.csv", TABLE)))
+            predictor.predict(predictor.features(put("new.csv", table)))
 
 
 def model_file(content: bytes) -> None:
@@ -129,7 +148,16 @@ ODD = (None, True, -1, 0, 3, 2**31, -(2**70), 1e300, float("nan"), -0.5, "", "a"
 
 def description(content: bytes) -> None:
     """Each two bytes of the input put something odd at a place of a description whose arrays are sound."""
-    arrays, texts = read_arrays(put("sound.safetensors", trained()))
+    _described(content, trained(), TABLE)
+
+
+def description_of_holes(content: bytes) -> None:
+    """The same for a table that was read with choices."""
+    _described(content, trained_with_holes(), HOLES)
+
+
+def _described(content: bytes, model: bytes, table: bytes) -> None:
+    arrays, texts = read_arrays(put("sound.safetensors", model))
     said = json.loads(texts["meta"])
     for place, odd in zip(content[::2], content[1::2], strict=False):
         holders = list(containers(said))
@@ -137,7 +165,7 @@ def description(content: bytes) -> None:
         holder[key] = deepcopy(ODD[odd % len(ODD)])
     path = folder() / "described.safetensors"
     write_arrays(path, arrays, {**texts, "meta": json.dumps(said)})
-    predicted(path)
+    predicted(path, table)
 
 
 def containers(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -290,11 +318,17 @@ TARGETS = {
         lambda: [TABLE, TABLE.replace(b",", b";"), TABLE.split(b"\n", 1)[1]],
         (",", ";", "\t", '"', "nan", "1e400"),
     ),
+    "holes": Target(
+        holes,
+        lambda: [HOLES, HOLES.replace(b"2024-", b"1/2/"), HOLES.decode().encode("utf-16")],
+        (",", "\n", "NA", "2024-02-30", "31/12/2024", "true", "\ufeff"),
+    ),
     "npz": Target(reads(".npz"), npz, ("x.npy", "y.npy", "<f8", "|O", "fortran_order", "PK")),
     "idx": Target(idx, lambda: [IDX]),
     "parquet": Target(reads(".parquet"), parquet, ("PAR1",)),
     "model": Target(model_file, lambda: [trained()], ("data_offsets", "shape", "dtype", "F32", "meta")),
     "description": Target(description, lambda: [b"\0\0", b"\5\1\7\2"]),
+    "description_of_holes": Target(description_of_holes, lambda: [b"\0\0", b"\5\1\7\2"]),
     "onnx": Target(onnx, onnx_files, ("Conv", "MatMul", "Reshape", "Loop", "If")),
     "formula": Target(formula, lambda: FORMULAS, (r"\frac", r"\sum_", r"\left(", r"\right)", "^", "_")),
     "answer": Target(answer, lambda: ANSWERS, ("lambda", "**", "@", ".T", "np.", "sum(", r"\frac", "if")),

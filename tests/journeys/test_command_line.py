@@ -58,8 +58,8 @@ def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
     accuracy = float(said.split("held-out accuracy ")[1].split()[0])
     assert accuracy >= 75  # 30 samples: three classes by chance are 33
     html = (folder / "report.html").read_text(encoding="utf-8")
-    # Loss, accuracy, the flow over the steps, gradient flow, confusion matrix, calibration, importance; the derivation in
-    # one page with them.
+    # Loss, accuracy, the flow over the steps, gradient flow, confusion matrix, calibration, importance; the derivation
+    # in one page with them.
     assert html.count("<figure>") == html.count('role="img"') == 7
     assert "Gradient flow" in html
     assert "chainrule train iris --epochs 20" in html

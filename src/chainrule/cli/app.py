@@ -14,6 +14,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
 
+from typer.core import TyperCommand
+
 from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
@@ -51,9 +53,26 @@ def main() -> None:
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
 
 
+class _Grouped(TyperCommand):
+    """A command whose help has its options under their headings (`rich_help_panel`), which typer leaves to rich."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, the options without a heading, and then each heading with its options."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            heading = "Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
+            if record is not None:
+                groups.setdefault(heading or "Options", []).append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
 def command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as a command, whose help ends with an example."""
-    return app.command(epilog=f"Example: {example}")
+    return app.command(cls=_Grouped, epilog=f"Example: {example}")
 
 
 @app.callback(invoke_without_command=True)
@@ -74,12 +93,12 @@ def data_files(data: str | None) -> dict[str, Path]:
 
 
 def as_inputs(files: list[Path]) -> dict[str, Path]:
-    """Name the files that data are read from: the first, and its labels where they are apart."""
+    """Name the files that data are read from: one, it and its labels where they are apart, or each of many."""
     from chainrule.data.idx_file import is_idx
 
     if len(files) == 2 and is_idx(files[1]):
         return {"the data": files[0], "the data (its labels)": files[1]}
-    return {f"the data ({path})" if k else "the data": path for k, path in enumerate(files)}
+    return {"the data" if len(files) == 1 else f"the data ({path})": path for path in files}
 
 
 def target_files(target: str) -> dict[str, Path]:

@@ -69,7 +69,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
     as_: Annotated[
         str | None,
-        typer.Option("--as", help="Read the data as a table, a text or pictures (default: by name and content)."),
+        typer.Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
     ] = None,
     tokens: Annotated[
         str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
@@ -80,11 +80,15 @@ def train(
     heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
     width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
     context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column with a series' times; makes the table a series.")] = None,
+    window: Annotated[int | None, typer.Option(help="How many rows of a series a forecast is made from.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="How many rows of a series are forecast.")] = None,
     pictures: Annotated[
         str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="For pictures: mlp, cnn, resnet8 or vit-tiny (default: by size and colours).")
+        str | None,
+        typer.Option(help="Pictures: mlp, cnn, resnet8 or vit-tiny (default: by size); series: gru or conv."),
     ] = None,
     size: Annotated[
         str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).")

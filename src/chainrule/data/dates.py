@@ -23,6 +23,7 @@ PARTS = ("days", *(f"{cycle} {wave}" for cycle in CYCLES for wave in ("sin", "co
 """What a date may become, one feature each."""
 MOST_ODD = 0.2
 """The share of texts that may be no dates for the column to count as one of dates with faults."""
+_FIRST = 20
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMED = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
@@ -107,11 +108,10 @@ def forms(texts: Iterable[str]) -> list[str]:
     """
     distinct = list(dict.fromkeys(texts))
     # Most columns of text are no dates, and their first cells say so.
-    if not distinct or not any(days(text, form) is not None for form in FORMS for text in distinct[:5]):
-        return []
-    right = {form: sum(days(text, form) is not None for text in distinct) for form in FORMS}
-    most = max(right.values())
-    if most < (1 - MOST_ODD) * len(distinct):
+    likely = [form for form in FORMS if any(days(text, form) is not None for text in distinct[:_FIRST])]
+    right = {form: sum(days(text, form) is not None for text in distinct) for form in likely}
+    most = max(right.values(), default=0)
+    if not distinct or most < (1 - MOST_ODD) * len(distinct):
         return []
     return [form for form, count in right.items() if count == most]
 

@@ -42,7 +42,7 @@ def infer(name: str, column: Column, place: Place, reading: Reading) -> Inferred
     """
     holes = holes_of(column)
     if holes.all():
-        advice = "leave it out with --without, or fill in values"
+        advice = f"leave it out with --without {name}, or fill in values"
         return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
     found = _of_numbers(name, column) if isinstance(column, np.ndarray) else of_text(name, column, place)
     count = int(holes.sum())
@@ -69,7 +69,7 @@ def _of_numbers(name: str, column: NDArray[np.float64]) -> Inferred:
     # A row's number tells nothing about the row, but a network learns it by heart.
     is_row_number = len(known) == len(column) > MOST_TEXTS and bool((np.diff(known) == 1).all())
     if is_row_number:
-        said += "; they only number the rows: --without leaves them out"
+        said += f"; perhaps only the numbers of the rows: --without {name} leaves them out"
     return Inferred((Feature(name),), said)
 
 
@@ -91,7 +91,7 @@ def of_text(
         return _of_dates(name, column, forms, place)
     if not _are_categories(len(texts), cells):
         said = f"has {len(texts):,} different texts in {rows:,} rows, which is not a set of categories"
-        advice = "leave it out with --without, or turn it into numbers"
+        advice = f"leave it out with --without {name}, or turn it into numbers"
         return Inferred((), "", faults=(faults.of_column(name, said, advice, IDENTIFIES),))
     said = f"text, one-hot; {len(texts)} categories: {shortened(texts, 6)}"
     return Inferred(tuple(Feature(name, text) for text in texts), said)

@@ -111,8 +111,9 @@ def _advice(faults: Sequence[Fault]) -> list[str]:
     """A line for each piece of advice, with what it is for."""
     by_advice: dict[str, list[str]] = {}
     for fault in faults:
-        count = "" if fault.rows[0] == -1 else f"{len(fault.rows):,} "
-        by_advice.setdefault(fault.advice, []).append(f"{count}{fault.kind}")
+        of_column = fault.rows[0] == -1
+        said = repr(fault.column) if of_column else f"{len(fault.rows):,} {fault.kind}"
+        by_advice.setdefault(fault.advice, []).append(said)
     return [f"{_listed([*dict.fromkeys(kinds)])}: {advice}" for advice, kinds in by_advice.items()]
 
 

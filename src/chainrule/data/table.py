@@ -105,6 +105,13 @@ class Table:
         y = encode_as(table.columns[at], schema, f"{self.name}: the target {schema.target!r}", table.place)
         return table._data(schema, y)
 
+    def complete(self, *names: str) -> None:
+        """Raise :class:`DataError` for everything that the reader found wrong in these columns, and for their holes."""
+        columns = {name: self.columns[self._places[name]] for name in names}
+        advice = "fill it in or remove the row"
+        holes = [self._holes(name, column, advice) for name, column in columns.items()]
+        faults.check(self.name, [*self._read_faults(names), *holes])
+
     def check_columns(self, schema: Schema, with_target: bool) -> None:
         """Raise :class:`DataError` unless these are the columns of a schema, in any order (:class:`Schema`)."""
         schema.check_columns(self.name, self.names, with_target)

@@ -93,6 +93,16 @@ def test_holes_are_refused_with_their_number_and_the_way_out(path):
         stream(path, missing="mean")
 
 
+def test_text_where_the_network_takes_numbers_is_found_in_its_line(tmp_path):
+    rows = [f"{k},{k % 5}.5" for k in range(1500)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows))
+    schema = stream(tmp_path / "t.csv").schema
+    rows[1200] = "oops,1.5"
+    (tmp_path / "new.csv").write_text("a,y\n" + "\n".join(rows))
+    with pytest.raises(DataError, match="column 'a' is text \\('oops' at line 1202\\), but the network was trained on"):
+        list(features_in_blocks(tmp_path / "new.csv", schema, LEAST))
+
+
 def test_unknown_categories_can_be_ignored(tmp_path):
     rows = "".join(f"{k},{'red' if k % 2 else 'blue'},{k % 2}\n" for k in range(200))
     (tmp_path / "t.csv").write_text("a,colour,y\n" + rows)

@@ -71,7 +71,7 @@ def test_what_is_read_as_a_text(book, tmp_path):
         assert kind_of(str(path), Options(as_=as_)).module == kind
     assert kind_of(str(book), Options(as_="table")).module == "table"
     assert kind_of("iris", Options()).module == "table"
-    with pytest.raises(ValueError, match="--as: expected table, text or pictures, got 'poem'"):
+    with pytest.raises(ValueError, match="--as: expected table, text, series or pictures, got 'poem'"):
         kind_of(str(book), Options(as_="poem"))
 
 

@@ -101,7 +101,7 @@ def test_no_output_overwrites_a_file_of_a_pattern(folder, tmp_path, monkeypatch)
     from chainrule.cli.app import data_files
 
     assert data_files(str(folder / "part-*.csv")) == {
-        "the data": folder / "part-0.csv",
+        f"the data ({folder / 'part-0.csv'})": folder / "part-0.csv",
         f"the data ({folder / 'part-1.csv'})": folder / "part-1.csv",
     }
 

@@ -7,12 +7,16 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
 
+IGNORED = -1
+"""What stands for a token that the loss is to ignore."""
+
 
 class Windows:
     """The windows of a sequence `tokens` [N]: x [length] are neighbours, and y [length] what comes after each of them.
 
     Window i starts at token i · `stride`; by default there is one for every start. Nothing is copied before a window is
-    taken, so the tokens may lie in a file (`np.memmap`).
+    taken, so the tokens may lie in a file (`np.memmap`). The first `ignored` tokens of y are −1: a loss that ignores
+    these counts only tokens that as many others come before.
 
     Raises :class:`DataError` for fewer than `length` + 1 tokens.
 
@@ -21,12 +25,15 @@ class Windows:
     ([3, 4, 5, 6], [4, 5, 6, 7])
     """
 
-    def __init__(self, tokens: NDArray[Any], length: int, stride: int = 1) -> None:
-        if length < 1 or stride < 1:
-            raise ValueError(f"Windows: length and stride must be at least 1, got {length} and {stride}")
+    def __init__(self, tokens: NDArray[Any], length: int, stride: int = 1, ignored: int = 0) -> None:
+        if length < 1 or stride < 1 or not 0 <= ignored < length:
+            raise ValueError(
+                f"Windows: expected a length and stride of at least 1 and fewer ignored tokens than the length, got "
+                f"{length}, {stride} and {ignored}"
+            )
         if len(tokens) <= length:
             raise DataError(f"Windows: {len(tokens)} tokens are too few for a window of {length} and one after it")
-        self.tokens, self.length, self.stride = tokens, length, stride
+        self.tokens, self.length, self.stride, self.ignored = tokens, length, stride, ignored
 
     def __len__(self) -> int:
         """The number of windows."""
@@ -38,7 +45,10 @@ class Windows:
             raise IndexError(f"Windows: expected a window from 0 to {len(self) - 1}, got {index}")
         begin = index * self.stride
         found = np.asarray(self.tokens[begin : begin + self.length + 1], np.int64)
-        return found[:-1], found[1:]
+        x, y = found[:-1], found[1:]
+        if self.ignored:
+            y = np.concatenate([np.full(self.ignored, IGNORED), y[self.ignored :]])
+        return x, y
 
 
 class WindowSampler:

@@ -90,7 +90,7 @@ class Augmentation:
         """Describe the changes in words."""
         parts = [
             *(["mirrored"] if self.mirror else []),
-            *([f"shifted by up to {self.shift} pixels"] if self.shift else []),
+            *([f"shifted by up to {self.shift} pixel{'s' * (self.shift > 1)}"] if self.shift else []),
             *([f"with a hole of {self.hole}×{self.hole} pixels"] if self.hole else []),
         ]
         return ", ".join(parts) or "unchanged"

@@ -68,18 +68,21 @@ class _Layout:
 def _layout(folder: Path, least: int = 2) -> _Layout:
     skipped = Skipped()
     if not folder.is_dir():
-        raise DataError(f"{shown(folder)}: there is no such folder; expected {LAYOUT}")
+        what = "is a file" if folder.exists() else "there is no such folder"
+        raise DataError(f"{shown(folder)}: {what}; expected {LAYOUT}")
     folders, loose = entries(folder, skipped)
     name, divided = shown(folder.resolve().name), _parts(folders)
     if divided is None:
-        parts, said = [_classes(folder, folders, skipped, least)], list[str]()
+        parts, said = [_classes(folder, folders, skipped, least, loose)], list[str]()
     else:
         training, held_out, left = divided
         inner, others = entries(training, skipped)
-        parts = [_classes(training, inner, skipped, least)]
+        parts = [_classes(training, inner, skipped, least, others)]
         said = [f"{path.name}: left alone, for `chainrule predict`" for path in left]
         if held_out is not None:
-            parts.append(_classes(held_out, entries(held_out, skipped)[0], skipped, 1))
+            inner, more = entries(held_out, skipped)
+            parts.append(_classes(held_out, inner, skipped, 1, more))
+            others += more
             said.append(f"{held_out.name}: the held-out part")
         loose += others
     return _Layout(name, parts, said + _loose(loose) + skipped.lines())
@@ -98,12 +101,15 @@ def _parts(folders: Sequence[Path]) -> tuple[Path, Path | None, list[Path]] | No
     return by_role["training"][0], others[0] if others else None, others[1:]
 
 
-def _classes(folder: Path, folders: Sequence[Path], skipped: Skipped, least: int) -> dict[str, list[Path]]:
+def _classes(
+    folder: Path, folders: Sequence[Path], skipped: Skipped, least: int, loose: Sequence[Path]
+) -> dict[str, list[Path]]:
     """Return the pictures of each class, whose folders are given; at `least` so many classes."""
     classes = {shown(inner.name): sorted(below(inner, skipped)) for inner in folders}
     if not any(classes.values()):
-        has = f"{len(folders)} folders without a PNG, JPEG or WebP file" if folders else "no folder in it"
-        raise DataError(f"{shown(folder)}: no pictures: there is {has}; expected {LAYOUT}")
+        has = f"none of its {len(folders)} folders has a PNG, JPEG or WebP file" if folders else "it has no folders"
+        has += f", and {len(loose)} pictures are in no class's folder" if loose else ""
+        raise DataError(f"{shown(folder)}: no pictures: {has}; expected {LAYOUT}")
     empty = [name for name, paths in classes.items() if not paths]
     if empty:
         raise DataError(

@@ -31,6 +31,7 @@ def find_listed(path: str | Path, target: str | None = None, column: str | None 
     table = csv_table(path)
     place = _place(path, table, column)
     chosen = _target_column(path, table, place, target)
+    table.complete(table.names[place], table.names[chosen])
     files = _files(path, table, place)
     what = f"{path.name}: the target {table.names[chosen]!r}"
     labels, class_names = encode_target(table.columns[chosen], what, "classification")
@@ -46,7 +47,9 @@ def find_listed(path: str | Path, target: str | None = None, column: str | None 
 def listed_files(path: Path, column: str | None = None) -> tuple[Path, ...]:
     """Return the picture files that a table lists, with or without classes. Raises DataError as `find_listed` does."""
     table = csv_table(path)
-    return _files(path, table, _place(path, table, column))
+    place = _place(path, table, column)
+    table.complete(table.names[place])
+    return _files(path, table, place)
 
 
 def is_table(path: Path) -> bool:
@@ -83,9 +86,10 @@ def _place(path: Path, table: Table, column: str | None) -> int:
 def _paths_column(path: Path, table: Table) -> int | None:
     """Return the position of the first column whose cells are names of pictures, some of which exist."""
     for i, column in enumerate(table.columns):
-        if isinstance(column, np.ndarray) or not all(map(is_picture, column)):
+        if isinstance(column, np.ndarray):
             continue
-        if any((path.parent / cell).is_file() for cell in column[:100]):
+        cells = [cell for cell in column if cell is not None]
+        if all(map(is_picture, cells)) and any((path.parent / cell).is_file() for cell in cells[:100]):
             return i
     return None
 

@@ -58,6 +58,10 @@ def survey(paths: Sequence[Path], name: str) -> Survey:
                 bad.append((path, str(header)))
             else:
                 headers.append(header)
+    if bad:  # then all are looked at, so that those with a sound beginning are named, too
+        known = {path for path, _ in bad}
+        tried = ((path, _tried(lambda path: decode(path, Form(8, 8, 1)))(path)) for path in paths if path not in known)
+        bad += [(path, str(found)) for path, found in tried if isinstance(found, BadPicture)]
     _refuse(bad, len(paths), name)
     heights, widths = (np.array([getattr(h, side) for h in headers], np.int64) for side in ("height", "width"))
     return Survey(heights, widths, all(header.is_grey for header in headers))

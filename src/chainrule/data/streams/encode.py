@@ -95,6 +95,8 @@ class Encoder:
             return self._number_writer(name, column)
         if kind == "text" and isinstance(column, Words):
             return self._text_writer(content, name, column)
+        if kind == "numbers" and isinstance(column, Words) and not all(map(_may_be_number, column.words)):
+            raise self._odd_text(content, f"column {name!r}", column)
         features = self._of_column[name]
         local = {feature: k for k, feature in enumerate(features)}
         at = [self._places[feature] for feature in features]
@@ -170,7 +172,7 @@ class Encoder:
         if self.schema.class_names:
             return self._classes(content, name, column)[chosen]
         if isinstance(column, Words):
-            raise self._odd_text(content, name, column)
+            raise self._odd_text(content, f"the target {name!r}", column)
         y = np.asarray(column[chosen], np.float64)
         wrong = np.flatnonzero(~np.isfinite(y))
         if len(wrong):
@@ -212,11 +214,11 @@ class Encoder:
             )
         return codes
 
-    def _odd_text(self, content: Content, name: str, column: Words) -> DataError:
-        odd = next((k for k, word in enumerate(column.words) if word is None or not is_number(word)), 0)
+    def _odd_text(self, content: Content, what: str, column: Words) -> DataError:
+        odd = next((k for k, word in enumerate(column.words) if word is not None and not is_number(word)), 0)
         row = int(np.flatnonzero(column.codes == odd)[0])
         return DataError(
-            f"{self.name}: the target {name!r} is text ({column.words[odd]!r} at {content.place(row)}), but the "
+            f"{self.name}: {what} is text ({column.words[odd]!r} at {content.place(row)}), but the "
             "network was trained on numbers; turn it into numbers"
         )
 
@@ -239,6 +241,11 @@ class Encoder:
         if np.isnan(value):
             said = f"missing value in column {name!r} at {content.place(at)}; fill in the value or remove the row"
         return DataError(f"{self.name}: {said}")
+
+
+def _may_be_number(word: str | None) -> bool:
+    """Whether a cell may stand in a column of numbers: a hole, a number, or a truth value."""
+    return word is None or is_number(word) or word.lower() in ("true", "false")
 
 
 def holes_in(content: Content, names: Iterable[str]) -> NDArray[np.bool_]:

@@ -12,7 +12,9 @@ from chainrule.train import NonFiniteError
 
 MOST_CELLS = 20_000_000
 """Trees are grown on at most so many numbers, times the classes; on more they would take longer than the network."""
-STEPS = 2500
+LEAST_ROWS = 200
+"""Trees, whose leaves take 20 samples each, are not grown on fewer."""
+STEPS = 1000
 """About how many steps the linear model is trained."""
 
 
@@ -29,7 +31,7 @@ def baselines(job: TableJob) -> list[Baseline]:
     """Return the results of the most frequent class or the mean, a linear model, and gradient-boosted trees.
 
     All are fitted to the job's training part, which is filled and scaled as for the network, and measured on the
-    held-out part. Trees need scikit-learn, and are left out for images and very large tables.
+    held-out part. Trees need scikit-learn, and are left out for images and for very small and very large tables.
     """
     return [*_baselines(job)]
 
@@ -69,7 +71,8 @@ def _trees(
 ) -> float | None:
     outputs = len(job.data.class_names) if len(job.data.class_names) > 2 else 1
     too_many = job.training.arrays[0].size * outputs > MOST_CELLS
-    if job.data.image_shape is not None or too_many or find_spec("sklearn") is None:
+    too_few = len(training) < LEAST_ROWS
+    if job.data.image_shape is not None or too_few or too_many or find_spec("sklearn") is None:
         return None
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 

@@ -75,15 +75,22 @@ def _is_text(source: str, options: Options) -> bool:
     return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
 
 
+def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
+    """Whether the rows are said to be moments of time: a table alone does not say so."""
+    told = options.time is not None or options.window is not None or options.horizon is not None
+    return options.as_ == "series" or (options.as_ is None and told)
+
+
 def _are_pictures(source: str, options: Options) -> bool:
     """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
     path = Path(source)
-    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt"))
+    is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in _MAY_BE_PICTURES)
     if options.as_ is not None or not is_possible:
         return options.as_ == "pictures"
     return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))
 
 
+_MAY_BE_PICTURES = frozenset({".csv", ".tsv", ".txt", ".png", ".jpg", ".jpeg", ".webp"})
 _COMMON = frozenset({"epochs", "batch_size", "lr", "held_out"})
 _OF_TABLES = frozenset({"target", "task", "hidden", "dropout", "weight_decay", "stream"})
 _READING = frozenset({"missing", "unknown", "without", "encoding"})
@@ -97,12 +104,23 @@ def _is_streamed(source: str, options: Options) -> bool:
 PICTURES = Kind(
     "pictures", "pictures", _COMMON | {"target", "task", "pictures", "model", "size", "fit", "augment"}, _are_pictures
 )
-TEXT = Kind("a text", "language", _COMMON | {"dropout", "tokens", "layers", "heads", "width", "context"}, _is_text)
+TEXT = Kind(
+    "a text",
+    "language",
+    _COMMON | {"dropout", "weight_decay", "tokens", "layers", "heads", "width", "context"},
+    _is_text,
+)
+SERIES = Kind(
+    "a series",
+    "series",
+    _COMMON | {"target", "hidden", "dropout", "weight_decay", "time", "window", "horizon", "model"},
+    _is_series,
+)
 STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES | _READING, _is_streamed)
 TABLE = Kind("a table", "table", STREAM.options | {"search"}, lambda source, options: True)  # noqa: ARG005
-AS = ("table", "text", "pictures")
+AS = ("table", "text", "series", "pictures")
 """What `--as` may say where the file's content would be taken for something else."""
-KINDS: Sequence[Kind] = (PICTURES, TEXT, STREAM, TABLE)
+KINDS: Sequence[Kind] = (SERIES, PICTURES, TEXT, STREAM, TABLE)
 """The first that fits is taken; a table is the last, and says what is wrong with data of no kind."""
 
 

@@ -13,7 +13,7 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.data import DataError, DataLoader
 from chainrule.data.corpus.corpus import Corpus, Part, read_corpus
-from chainrule.data.corpus.windows import Windows, WindowSampler
+from chainrule.data.corpus.windows import IGNORED, Windows, WindowSampler
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.nn.networks import generate
@@ -37,7 +37,8 @@ SAMPLE, BEGINNING = 160, 16
 class LanguageJob(Job):
     """A text, a `LanguageModel`, AdamW, and a learning rate that rises for a twentieth of the steps and then falls.
 
-    The loss is the mean over all tokens of windows of the network's context. `samples` is what the network wrote at the
+    The loss is the mean over all tokens of windows of the network's context; on the held-out part, over those that half
+    a context comes before. `samples` is what the network wrote at the
     end of each epoch, and `say` gets it as a line.
     """
 
@@ -49,29 +50,40 @@ class LanguageJob(Job):
         self.samples: list[tuple[int, str]] = []
         seed(recipe.seed)
         self.training = self._windows(corpus.training, "training", 1)
-        self.validation = DataLoader(self._held_out_windows(), max(1, STEP // recipe.context), seed=0)
+        self.evaluated = self._evaluated()
+        self.validation = DataLoader(self.evaluated, max(1, STEP // recipe.context), seed=0)
         sampler = WindowSampler(len(self.training), recipe.context, EPOCH * recipe.batch_size)
         self.loader = DataLoader(self.training, recipe.batch_size, sampler=sampler, seed=recipe.seed)
         self.model = self.network = language_network(recipe, len(corpus.tokens))
-        self.loss: nn.Module = nn.CrossEntropyLoss()
+        self.loss: nn.Module = nn.CrossEntropyLoss(ignore_index=IGNORED)
         self.epochs = recipe.epochs or passes(len(self.loader))
         self.measured = ("loss", "accuracy")
         self.optimizer, self.schedule = self._optimizer()
         self.schedule_by = "batch"
         self.said = self._found()
 
-    def _windows(self, part: Part, which: str, stride: int) -> Windows:
+    def _windows(self, part: Part, which: str, stride: int, ignored: int = 0) -> Windows:
         length = self.recipe.context
         if len(part.tokens) <= length:
             raise DataError(
                 f"{self.name}: the {which} part of the text has {len(part.tokens)} tokens, and a window takes "
                 f"{length + 1}; choose a shorter --context, or another --held-out, or give a longer text"
             )
-        return Windows(part.tokens, length, stride)
+        return Windows(part.tokens, length, stride, ignored)
 
-    def _held_out_windows(self) -> Windows:
+    def _evaluated(self) -> Windows:
+        """Return windows in whose second halves each held-out token is once: it is predicted from the half before it.
+
+        That is how a text is generated. A token at the start of a window says less about the network.
+        """
         length, tokens = self.recipe.context, len(self.corpus.held_out.tokens)
-        return self._windows(self.corpus.held_out, "held-out", max(length, (tokens - length - 1) // EVALUATED + 1))
+        stride = max(length - length // 2, (tokens - length - 1) // EVALUATED + 1)
+        return self._windows(self.corpus.held_out, "held-out", stride, length // 2)
+
+    @property
+    def predicted(self) -> int:
+        """How many held-out tokens are predicted."""
+        return len(self.evaluated) * (self.evaluated.length - self.evaluated.ignored)
 
     def _optimizer(self) -> tuple[optim.AdamW, Any]:
         """Only matrices decay: biases and the scales of normalisations are few and have nothing to forget."""
@@ -88,8 +100,8 @@ class LanguageJob(Job):
 
     def _found(self) -> list[str]:
         corpus, recipe = self.corpus, self.recipe
-        seen, there = len(self.validation.dataset) * recipe.context, len(corpus.held_out.tokens)
-        partly = f", of which {seen:,} tokens, evenly spread, are evaluated" if seen < 0.9 * there - 100 else ""
+        is_partly = self.predicted < 0.9 * (len(corpus.held_out.tokens) - recipe.context)
+        partly = f", of which {self.predicted:,} tokens, evenly spread, are evaluated" if is_partly else ""
         sizes_of = f"{recipe.layers} layers, {recipe.heads} heads, width {recipe.width}"
         return [
             f"{corpus.name}: a text of {corpus.characters:,} characters; {corpus.tokens}",
@@ -123,8 +135,7 @@ class LanguageJob(Job):
     def score(self) -> LanguageScore:
         """Evaluate the network on the held-out text."""
         loss = measure(self.model, self.loss, self.validation)["loss"]
-        count = len(self.validation.dataset) * self.recipe.context
-        return LanguageScore(count, loss, loss / self.corpus.held_out.characters_per_token)
+        return LanguageScore(self.predicted, loss, loss / self.corpus.held_out.characters_per_token)
 
     def save(self, path: str | Path, score: LanguageScore) -> None:
         """Write the network with its tokens (`LanguageDescription`)."""

@@ -26,9 +26,10 @@ SAMPLES = 8
 """How many samples are shown, evenly spread over the training."""
 
 
-def _result(job: LanguageJob, score: LanguageScore, words: Words) -> Markup:  # noqa: ARG001
+def _result(job: LanguageJob, score: LanguageScore, words: Words) -> Markup:
     figure = words("nats", nats=f"{score.nats:.4f}")
-    said = words("held_out_nats", n=score.samples, perplexity=f"{score.perplexity:.4g}", loss=f"{score.loss:.4f}")
+    figures = {"perplexity": f"{score.perplexity:.4g}", "loss": f"{score.loss:.4f}"}
+    said = words("held_out_nats", n=score.samples, least=job.evaluated.ignored + 1, **figures)
     return join(tag("div", figure, class_="large"), tag("p", said))
 
 

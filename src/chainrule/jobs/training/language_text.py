@@ -5,9 +5,9 @@ from chainrule.present.texts import Texts
 TEXT: Texts = {
     "nats": {"en": "{nats} nats per character", "ko": "글자당 {nats}나트"},
     "held_out_nats": {
-        "en": "Loss on {n:,} held-out tokens, each predicted from those before it in its window: {loss} nats per "
+        "en": "Loss on {n:,} held-out tokens, each predicted from at least {least} before it: {loss} nats per "
         "token, a perplexity of {perplexity}.",
-        "ko": "검증 토큰 {n:,}개의 손실입니다. 각 토큰은 같은 창에서 앞에 나온 토큰으로 예측했습니다. "
+        "ko": "검증 토큰 {n:,}개의 손실입니다. 각 토큰은 앞에 나온 토큰 {least}개 이상을 보고 예측했습니다. "
         "토큰당 {loss}나트, 퍼플렉서티 {perplexity}입니다.",
     },
     "loss": {"en": "Loss, nats per token", "ko": "손실(토큰당 나트)"},

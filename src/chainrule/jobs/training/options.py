@@ -30,6 +30,9 @@ class Options:
     encoding: str | None = None
     weight_decay: float | None = None
     search: int | None = None
+    time: str | None = None
+    window: int | None = None
+    horizon: int | None = None
     pictures: str | None = None
     model: str | None = None
     size: str | None = None

@@ -26,7 +26,7 @@ from chainrule.data.pictures import (
     lists_pictures,
     survey,
 )
-from chainrule.data.pictures.walk import Skipped, any_below, below
+from chainrule.data.pictures.walk import Skipped, any_below, below, is_picture
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.nn.functional import softmax
@@ -61,6 +61,7 @@ class PictureJob(Job):
     measured = ("loss", "accuracy")
     directions = coordinates = 1
     schedule_by = "batch"
+    read = staticmethod(Pictures.read)
 
     def __init__(self, found: Found, recipe: PictureRecipe) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class PictureJob(Job):
         seed(recipe.seed)
         seen = survey(found.paths, found.name)
         asked = chosen_form(seen, recipe.size, recipe.fit)
-        self.pictures = Pictures.read(found.paths, asked, found.name)
+        self.pictures = self.read(found.paths, asked, found.name)
         self.form = self.pictures.form
         kept, held = self._split(recipe)
         self.scaling = Standardizer(*self.pictures.moments(kept))
@@ -99,13 +100,14 @@ class PictureJob(Job):
     def _said(self, sizes: str) -> list[str]:
         found, memory = self.found, self.pictures.array
         kept = "decoded anew in each epoch, since they would take more than 2 GiB"
+        changes = "unchanged" if self.augmentation.is_none else f"changed at random: {self.augmentation}"
         return [
             f"{found.name}: {len(found.paths):,} pictures, {len(found.class_names)} classes",
             *found.inferred,
             f"{sizes}; as {self.form}" + ("" if sizes.startswith("all") else f", {self.form.fit}"),
             f"{len(self.training):,} to train on, {len(self.held_out):,} held out; "
             + (kept if memory is None else f"{memory.nbytes / 1e6:,.1f} MB in memory"),
-            f"in training, each is: {self.augmentation}",
+            f"in training, they are {changes}",
             f"network: {self.recipe.model}, {sum(p.size for p in self.model.parameters()):,} parameters; "
             f"{self.epochs} epochs of {len(self.loader):,} steps",
         ]
@@ -195,11 +197,11 @@ def picture_size(text: str) -> tuple[int, int]:
 
 
 def fits(source: str, options: Options) -> bool:
-    """Whether these are pictures: a folder with some in it or with nothing, or a table that lists some."""
+    """Whether these are pictures: a folder with some in it or with nothing, a table that lists some, or one picture."""
     path = Path(source)
     if path.is_dir():
         return any_below(path)
-    return options.pictures is not None or lists_pictures(path)
+    return is_picture(source) or options.pictures is not None or lists_pictures(path)
 
 
 def files(source: str) -> list[Path]:

@@ -101,7 +101,7 @@ def saliency(job: PictureJob, x: NDArray[np.float32], classes: NDArray[np.int64]
 
 
 def _filters(job: PictureJob, words: Words) -> Markup:
-    weight = next(p for _, p in job.model.named_parameters() if p.ndim > 1).numpy()
+    weight = next(p for name, p in job.model.named_parameters() if name.endswith("weight") and p.ndim > 1).numpy()
     if weight.ndim == 2:  # of a perceptron, a column of weights for each unit
         weight = weight.T.reshape(-1, *job.form.shape)
     chosen = weight[:FILTERS]

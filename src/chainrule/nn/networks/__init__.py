@@ -1,6 +1,7 @@
 """Whole networks, made of the layers of `chainrule.nn`: small enough for a processor without an accelerator."""
 
 from .convolutional import ConvNet
+from .forecaster import Forecaster
 from .generation import Reader, expected, generate
 from .language import LanguageModel
 from .perceptron import Perceptron
@@ -9,6 +10,7 @@ from .transformer import VisionTransformer
 
 __all__ = [
     "ConvNet",
+    "Forecaster",
     "LanguageModel",
     "Perceptron",
     "Reader",

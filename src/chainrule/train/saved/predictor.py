@@ -20,7 +20,12 @@ from chainrule.train.saved.modelfile import ModelFileError
 from chainrule.train.saved.saving import Checkpoint, load
 
 KINDS: Mapping[str, str] = MappingProxyType(
-    {"table": "table_predictor", "language": "language_predictor", "pictures": "picture_predictor"}
+    {
+        "table": "table_predictor",
+        "language": "language_predictor",
+        "series": "series_predictor",
+        "pictures": "picture_predictor",
+    }
 )
 """The module `chainrule.train.saved.<module>` of each kind, whose `read(file)` returns the predictor."""
 

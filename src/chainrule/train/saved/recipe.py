@@ -43,6 +43,8 @@ class Recipe:
             raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
         if not self.lr > 0:
             raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay: expected a number from 0, got {self.weight_decay}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
 

@@ -104,9 +104,11 @@ class TablePredictor(Predictor):
     def table(self, source: str) -> tuple[list[str], Iterator[list[str]]]:
         """Return a row for each sample: the class and the probabilities of all, or the value.
 
-        Files that are large, or several, are read block by block as the rows are asked for.
+        Files that are large, or several, are read block by block as the rows are asked for; one whose encoding was
+        named is read as a whole.
         """
-        values = self._in_blocks(source) if is_large(source) else iter([self.predict(self.features(source))])
+        by_block = is_large(source) and self.schema.reading.encoding is None
+        values = self._in_blocks(source) if by_block else iter([self.predict(self.features(source))])
         if not self.class_names:
             return ["prediction"], ([f"{value:.8g}"] for part in values for value in part)
         cells = [csv_cell(name) for name in self.class_names]
@@ -115,7 +117,7 @@ class TablePredictor(Predictor):
 
     def _in_blocks(self, source: str) -> Iterator[NDArray[np.float64]]:
         first = 0
-        for block in features_in_blocks(source, self.description.schema):
+        for block in features_in_blocks(source, self.schema):
             for start in range(0, len(block), ROWS):
                 yield self.predict(block[start : start + ROWS], first + start)
             first += len(block)
