@@ -223,8 +223,8 @@ def test_complex_numbers_are_operands(f):
 
 def test_a_function_of_scipy_that_is_not_there_is_named():
     special = pytest.importorskip("scipy.special", reason="SciPy's functions: pip install '.[scipy]'")
-    with pytest.raises(TypeError, match=r"scipy\.special\.dawsn: .*it has .*erf, .*chainrule\.custom"):
-        special.dawsn(cr.tensor([2.0]))
+    with pytest.raises(TypeError, match=r"scipy\.special\.ber: .*it has .*erf, .*chainrule\.custom"):
+        special.ber(cr.tensor([2.0]))
 
 
 def test_a_custom_operation_takes_what_it_likes():
