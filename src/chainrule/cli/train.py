@@ -72,17 +72,32 @@ def train(
         typer.Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
     ] = None,
     tokens: Annotated[
-        str | None, typer.Option(help="A text's tokens: char, bpe, or bpe:N for N of them (default: char).")
+        str | None,
+        typer.Option(help="The tokens: char, bpe, or bpe:N for N of them (default: char).", rich_help_panel="Texts"),
     ] = None,
     layers: Annotated[
-        int | None, typer.Option(help="How many layers a text's network has (default: by the text's length).")
+        int | None,
+        typer.Option(help="How many layers the network has (default: by the text's length).", rich_help_panel="Texts"),
     ] = None,
-    heads: Annotated[int | None, typer.Option(help="How many attention heads each layer has.")] = None,
-    width: Annotated[int | None, typer.Option(help="How many features a token has in the network.")] = None,
-    context: Annotated[int | None, typer.Option(help="How many tokens the network sees.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column with a series' times; makes the table a series.")] = None,
-    window: Annotated[int | None, typer.Option(help="How many rows of a series a forecast is made from.")] = None,
-    horizon: Annotated[int | None, typer.Option(help="How many rows of a series are forecast.")] = None,
+    heads: Annotated[
+        int | None, typer.Option(help="How many attention heads each layer has.", rich_help_panel="Texts")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help="How many features a token has in the network.", rich_help_panel="Texts")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(help="How many tokens the network sees.", rich_help_panel="Texts")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="The column with a series' times; makes the table a series.", rich_help_panel="Series"),
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="How many rows of a series a forecast is made from.", rich_help_panel="Series")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="How many rows of a series are forecast.", rich_help_panel="Series")
+    ] = None,
     pictures: Annotated[
         str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
     ] = None,

@@ -71,3 +71,13 @@ def test_a_table_is_told_from_a_text(tmp_path, text, expected):
     path = tmp_path / "what.txt"
     path.write_text(text)
     assert is_table(path) is expected
+
+
+def test_the_encoding_does_not_make_a_text_a_table(tmp_path):
+    path = tmp_path / "what.txt"
+    path.write_bytes("안녕하세요, 여러분.\n반갑습니다.\n".encode("cp949"))
+    assert not is_table(path)
+    path.write_bytes("이름,값\n가,1\n나,2\n".encode("cp949"))
+    assert is_table(path)
+    path.write_bytes(b"a,b\n1,2\n\0\n")
+    assert not is_table(path)

@@ -1,5 +1,6 @@
 """Training on a text: what is read, refused, resumed, saved, reported and generated."""
 
+import copy
 import importlib.util
 import json
 import os
@@ -21,7 +22,8 @@ from chainrule.train import Callback, ModelFileError
 from chainrule.train.saved.language_description import LanguageScore
 from chainrule.train.saved.language_recipe import LanguageRecipe, language_network, parameters
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
-from chainrule.train.saved.predictor import read_predictor
+from chainrule.train.saved.predictor import predictor_of, read_predictor
+from chainrule.train.saved.saving import Checkpoint
 
 TEXT = "the cat sat on the mat, and the other cat sat there too.\n" * 30
 SMALL = Options(layers=1, heads=2, width=8, context=8, epochs=2, batch_size=16)
@@ -202,6 +204,36 @@ def changed_file(folder, change):
 def test_a_damaged_description_is_refused(trained, change, said):
     with pytest.raises(ModelFileError, match=re.escape(said)):
         read_predictor(changed_file(trained[0], change))
+
+
+ODD = (None, True, -1, 0, 3, 2**31, -(2**70), 1e300, float("nan"), -0.5, "", "a", "\x1b[2J", [], {}, [[]], [1.5, "a"])
+
+
+def places(tree, path=()):
+    """Each place in nested dicts and lists."""
+    for key, value in list(tree.items() if isinstance(tree, dict) else enumerate(tree)):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+def test_something_odd_anywhere_is_refused_or_does_no_harm(trained):
+    arrays, texts = read_arrays(trained[0] / "model.safetensors")
+    meta, own = json.loads(texts["meta"]), {name.removeprefix("model."): a for name, a in arrays.items()}
+    for place in places(meta):
+        for odd in ODD:
+            changed = copy.deepcopy(meta)
+            holder = changed
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = odd
+            file = Checkpoint("odd.safetensors", changed, own)
+            try:
+                predictor = predictor_of(file)
+            except ModelFileError:
+                continue
+            assert predictor.lines()
+            assert predictor.generate("the ", 2) is not None
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -1,8 +1,10 @@
 """Training on a series: split by time, baselines, what is refused, resumed, saved, reported and forecast."""
 
+import copy
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +19,8 @@ from chainrule.jobs.training.report import write_report
 from chainrule.jobs.training.series import SeriesJob
 from chainrule.train import Callback, ModelFileError
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
-from chainrule.train.saved.predictor import read_predictor
+from chainrule.train.saved.predictor import predictor_of, read_predictor
+from chainrule.train.saved.saving import Checkpoint
 from chainrule.train.saved.series_recipe import SeriesRecipe, forecaster, parameters
 
 SMALL = Options(time="month", target="y", hidden="8", epochs=30, horizon=4, window=12)
@@ -187,7 +190,8 @@ def test_data_that_do_not_fit_the_file(trained, tmp_path):
         (lambda s: s.update(inputs=["y"]), "inputs: expected columns that differ"),
         (lambda s: s.update(inputs=[]), "scaling: expected one for each of 1"),
         (lambda s: s["clock"].update(form="sundial"), "clock.form: expected"),
-        (lambda s: s["clock"].update(step=1.0), "clock: expected a positive step or up to 100,000 months"),
+        (lambda s: s["clock"].update(step=1.0), "clock: expected up to 1,000,000 days or 12,000 months"),
+        (lambda s: s["clock"].update(step=1e300, months=0), "clock: expected up to 1,000,000 days"),
         (lambda s: s["recipe"].update(model="lstm"), "model: expected gru or conv"),
         (lambda s: s["recipe"].update(window=10**5), "the arrays: expected"),
         (lambda s: s["recipe"].update(hidden=10**6), "hidden: expected 1 to 10,000"),
@@ -204,6 +208,37 @@ def test_a_damaged_description_is_refused(trained, tmp_path, change, said):
     write_arrays(tmp_path / "changed.safetensors", arrays, {**texts, "meta": json.dumps(meta)})
     with pytest.raises(ModelFileError, match=re.escape(said)):
         read_predictor(tmp_path / "changed.safetensors")
+
+
+ODD = (None, True, -1, 0, 3, 2**31, -(2**70), 1e300, float("nan"), -0.5, "", "a", "\x1b[2J", [], {}, [[]], [1.5, "a"])
+
+
+def places(tree, path=()):
+    """Each place in nested dicts and lists."""
+    for key, value in list(tree.items() if isinstance(tree, dict) else enumerate(tree)):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+def test_something_odd_anywhere_is_refused_or_does_no_harm(trained, sales):
+    arrays, texts = read_arrays(trained[0])
+    meta, own = json.loads(texts["meta"]), {name.removeprefix("model."): a for name, a in arrays.items()}
+    for place in places(meta):
+        for odd in ODD:
+            changed = copy.deepcopy(meta)
+            holder = changed
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = odd
+            file = Checkpoint("odd.safetensors", changed, own)
+            try:
+                predictor = predictor_of(file)
+            except ModelFileError:
+                continue
+            assert predictor.lines()
+            with suppress(DataError, FloatingPointError):
+                list(predictor.table(str(sales))[1])
 
 
 @pytest.mark.parametrize("model", ["gru", "conv"])

@@ -27,6 +27,8 @@ from chainrule.train.saved.series_recipe import SeriesRecipe, forecaster, parame
 KIND, FORMAT = "series", 1
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 _ENTRIES = {"trained_on", "format", "data", "time", "target", "inputs", "clock", "scaling", "recipe", "held_out"}
+MOST_DAYS, MOST_MONTHS = 1_000_000, 12_000
+"""The longest step from row to row where times are dates."""
 _SCORE = {"samples", "loss", "mae", "rmse", "naive", "seasonal", "period"}
 
 
@@ -154,9 +156,10 @@ def _parts(meta: Mapping[str, Any]) -> dict[str, Any]:
 def _clock(entry: Any) -> Clock:
     values = entries(entry, "clock", {field.name for field in fields(Clock)})
     step, months = number(values["step"], "clock.step"), whole(values["months"], "clock.months", 0)
-    if step < 0 or months > 100_000 or (step and months):
-        raise WrongEntry("clock", dict(values), "a positive step or up to 100,000 months")
-    return Clock(one_of(values["form"], "clock.form", (NUMBERS, *dates.FORMS)), months, step)
+    form = one_of(values["form"], "clock.form", (NUMBERS, *dates.FORMS))
+    if step < 0 or months > MOST_MONTHS or (step and months) or (step > MOST_DAYS and form != NUMBERS):
+        raise WrongEntry("clock", dict(values), f"up to {MOST_DAYS:,} days or {MOST_MONTHS:,} months")
+    return Clock(form, months, step)
 
 
 def _recipe(entry: Any) -> SeriesRecipe:

@@ -69,10 +69,10 @@ class SeriesPredictor(Predictor):
             raise DataError(
                 f"{series.name}: has {since} rows{where}, and the network forecasts from {window}; add the rows before"
             )
-        x = said.scaling.transform(series.values[-window:])[None].astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"), no_grad():
+            x = said.scaling.transform(series.values[-window:])[None].astype(np.float32)
             z = np.asarray(self.model(x).numpy()[0], np.float64)
-        values = z * said.scaling.scale[0] + said.scaling.mean[0]
+            values = z * said.scaling.scale[0] + said.scaling.mean[0]
         if not np.isfinite(values).all():
             raise FloatingPointError(
                 f"{series.name}: the forecast is not finite; its last {window} rows are too far from those that the "
