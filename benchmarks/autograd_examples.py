@@ -161,9 +161,12 @@ def compile_gradients() -> None:
     import autograd
 
     import chainrule as cr
+    from chainrule.core.traces.capturing import running
 
     def compiling(transform: Any) -> Any:
         def compiled(fun: Any, *args: Any, **settings: Any) -> Any:
+            if running.capture is not None:  # inside a function that is being compiled itself
+                return transform(fun, *args, **settings)
             code = getattr(fun, "__code__", fun)
             TAKEN[code] = TAKEN.get(code, 0) + 1
             key = transform, code, TAKEN[code]

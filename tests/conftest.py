@@ -12,9 +12,12 @@ import pytest
 
 # A first call may compile a kernel, and no deadline fits both it and the later ones. On CI the examples are
 # the same in every run: a red run can be repeated, and a new failure comes from a new commit.
-hypothesis.settings.register_profile("dev", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+#
+# Fifty examples of each property are enough for every day; `HYPOTHESIS_PROFILE=thorough` draws a thousand, every night.
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 
 def pytest_configure() -> None:

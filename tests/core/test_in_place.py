@@ -369,3 +369,15 @@ class TestUpdatesByHand:
         with cr.no_grad(), pytest.raises(ValueError, match="expected shape"):
             w += np.ones((3, 2))
         assert w.shape == (2,)
+
+
+def test_copyto_does_not_share_its_source():
+    plain, leaf = np.ones(2), cr.tensor([1.0, 1.0], requires_grad=True)
+    first, second = cr.tensor([0.0, 0.0]), cr.tensor([0.0, 0.0])
+    np.copyto(first, plain)
+    np.copyto(second, leaf.detach())
+    plain[:] = 5
+    (leaf * 2).sum().backward()
+    cr.optim.SGD([leaf], lr=0.5).step()
+    np.testing.assert_array_equal(first.numpy(), [1, 1])
+    np.testing.assert_array_equal(second.numpy(), [1, 1])

@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.nn import functional as F
+from chainrule.rules.arrays.index import IndexAdd
 
 RNG = np.random.default_rng(1)
 X = RNG.standard_normal((3, 2))
@@ -246,3 +247,12 @@ def test_the_graph_is_drawn_in_float64_too():
     drawn = cr.graph(lambda x: F.cross_entropy(model(x), Y), X32)
     assert {np.asarray(v.value).dtype for v in drawn.vertices if v.kind == "parameter"} == {np.dtype(np.float64)}
     assert {"0.weight", "2.bias"} <= {v.name for v in drawn.vertices}
+
+
+def test_what_is_written_into_an_array_of_single_precision_is_not_rounded():
+    def loss(x):
+        y = IndexAdd.apply(np.zeros(3, np.float32), x, index=(np.array([0, 0, 2]),))
+        return (y**2).sum()
+
+    derivation = cr.explain(loss, np.array([0.1, 0.2, 0.3]))
+    assert derivation.ok, derivation.unverified

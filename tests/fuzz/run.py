@@ -22,8 +22,8 @@ MOST_MEMORY = 2048
 """MB of the whole process: an input that needs more is a finding."""
 
 CODE = {
-    **dict.fromkeys(("csv", "holes", "npz", "idx", "parquet"), "chainrule.data"),
-    **dict.fromkeys(("model", "description", "description_of_holes"), "chainrule.train.saved"),
+    **dict.fromkeys(("csv", "holes", "npz", "idx", "parquet", "picture"), "chainrule.data"),
+    **dict.fromkeys(("model", "description", "description_of_holes", "pictures"), "chainrule.train.saved"),
     **{"onnx": "chainrule.interop.onnx", "formula": "chainrule.formula", "answer": "chainrule.learn.expression"},
     **{"program": "chainrule.compile.capture", "request": "chainrule.explore.server", "act": "chainrule.explore"},
 }

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -21,6 +22,8 @@ import numpy as np
 
 from chainrule import data, nn
 from chainrule.data import DataError
+from chainrule.data.pictures import find
+from chainrule.data.pictures.decode import BadPicture, Form, decode, read_header
 from chainrule.explore.desk import Desk
 from chainrule.explore.gallery import GALLERY
 from chainrule.explore.server.http import Handler, Server
@@ -28,11 +31,15 @@ from chainrule.explore.server.hub import Hub
 from chainrule.formula.evaluation import FormulaError, parse
 from chainrule.interop.onnx.export import export
 from chainrule.interop.onnx.load import load as load_onnx
+from chainrule.jobs.training.pictures import PictureJob
 from chainrule.learn.expression import AnswerError, evaluate
 from chainrule.learn.names import Named
 from chainrule.train import ModelFileError
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
+from chainrule.train.saved.picture_predictor import PicturePredictor
+from chainrule.train.saved.picture_recipe import PictureRecipe
 from chainrule.train.saved.predictor import read_predictor
+from chainrule.train.saved.table_predictor import TablePredictor
 
 TABLE = b"length,width,kind\n" + 5 * b"1.5,2,a\n0.5,1,b\n2.5,3,a\n1.0,2,b\n"
 HOLES = b"size,when,flag,kind\n" + 5 * b"1.5,2024-01-31,true,a\n,2024-02-29,,b\n2.5,,false,a\n1.0,2024-12-31,true,b\n"
@@ -109,6 +116,34 @@ def idx(content: bytes) -> None:
         data.load(put("t-images-idx3-ubyte", content))
 
 
+def picture(content: bytes) -> None:
+    """The beginning of the content says what format it is, whatever the name ends with."""
+    path = put("one.png", content)
+    with suppress(BadPicture), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read_header(path)
+        decode(path, Form(3, 4, 3))
+
+
+def pictures() -> list[bytes]:
+    from PIL import Image
+
+    found = []
+    for mode, format in (
+        ("RGB", "PNG"),
+        ("P", "PNG"),
+        ("I;16", "PNG"),
+        ("CMYK", "JPEG"),
+        ("L", "JPEG"),
+        ("RGBA", "WEBP"),
+    ):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image = Image.new(mode, (6, 5))
+        found.append(saved(lambda stream, i=image, f=format, e=exif: i.save(stream, f, exif=e)))
+    return found
+
+
 # Models
 
 
@@ -136,7 +171,10 @@ def predicted(path: Path, table: bytes = TABLE) -> None:
     with suppress(ModelFileError):
         predictor = read_predictor(path)
         with suppress(DataError, FloatingPointError):
-            predictor.predict(predictor.features(put("new.csv", table)))
+            if isinstance(predictor, TablePredictor):
+                predictor.predict(predictor.features(put("new.csv", table)))
+            if isinstance(predictor, PicturePredictor):
+                predictor.predict([put("new.png", pictures()[0])])
 
 
 def model_file(content: bytes) -> None:
@@ -156,6 +194,11 @@ def description_of_holes(content: bytes) -> None:
     _described(content, trained_with_holes(), HOLES)
 
 
+def description_of_pictures(content: bytes) -> None:
+    """The same for a network that was trained on pictures."""
+    _described(content, trained_on_pictures(), TABLE)
+
+
 def _described(content: bytes, model: bytes, table: bytes) -> None:
     arrays, texts = read_arrays(put("sound.safetensors", model))
     said = json.loads(texts["meta"])
@@ -166,6 +209,18 @@ def _described(content: bytes, model: bytes, table: bytes) -> None:
     path = folder() / "described.safetensors"
     write_arrays(path, arrays, {**texts, "meta": json.dumps(said)})
     predicted(path, table)
+
+
+@cache
+def trained_on_pictures() -> bytes:
+    """A model file of `chainrule train` for pictures."""
+    for k in range(4):
+        (folder() / "photos" / "ab"[k % 2]).mkdir(parents=True, exist_ok=True)
+        put(f"photos/{'ab'[k % 2]}/{k}.png", pictures()[0])
+    path = folder() / "pictures.safetensors"
+    job = PictureJob(find(folder() / "photos"), PictureRecipe(model="mlp", epochs=1))
+    job.save(path, job.score())
+    return path.read_bytes()
 
 
 def containers(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -326,6 +381,8 @@ TARGETS = {
     "npz": Target(reads(".npz"), npz, ("x.npy", "y.npy", "<f8", "|O", "fortran_order", "PK")),
     "idx": Target(idx, lambda: [IDX]),
     "parquet": Target(reads(".parquet"), parquet, ("PAR1",)),
+    "picture": Target(picture, pictures, ("IHDR", "PLTE", "tRNS", "eXIf", "Exif", "RIFF", "VP8X")),
+    "pictures": Target(description_of_pictures, lambda: [b"\0\0", b"\5\1\7\2"]),
     "model": Target(model_file, lambda: [trained()], ("data_offsets", "shape", "dtype", "F32", "meta")),
     "description": Target(description, lambda: [b"\0\0", b"\5\1\7\2"]),
     "description_of_holes": Target(description_of_holes, lambda: [b"\0\0", b"\5\1\7\2"]),

@@ -220,3 +220,37 @@ def test_transforms_of_chainrule_take_tensors() -> None:
         warnings.simplefilter("ignore")
         compiled = door.compile(f)
     np.testing.assert_allclose(compiled(w, x).item(), f(w, x).item(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["constant", "parameter", "data", "data of a constant"])
+def test_what_is_copied_stays_when_its_source_changes(target) -> None:
+    """As averages and target networks need: an optimiser writes into the memory of the parameter that was copied."""
+    layer, other = door.nn.Linear(2, 1, bias=False), door.nn.Linear(2, 1, bias=False)
+    with door.no_grad():
+        layer.weight.fill_(1.0)
+    if target == "constant":
+        kept = door.zeros(1, 2)
+        kept.copy_(layer.weight.detach())
+    elif target == "parameter":
+        kept = other.weight
+        with door.no_grad():
+            kept.copy_(layer.weight)
+    elif target == "data":
+        kept = other.weight
+        kept.data.copy_(layer.weight.data)
+    else:
+        kept = door.zeros(1, 2)
+        kept.data.copy_(layer.weight.data)
+    optimizer = door.optim.SGD(layer.parameters(), lr=0.5)
+    layer(door.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert layer.weight.tolist() == [[0.5, 0.5]]
+    assert kept.tolist() == [[1.0, 1.0]]
+
+
+def test_a_copied_buffer_stays_when_its_source_changes() -> None:
+    norm, other = door.nn.BatchNorm1d(2), door.nn.BatchNorm1d(2)
+    with door.no_grad():
+        other.running_mean.copy_(norm.running_mean)
+    norm(door.randn(5, 2) + 3)
+    assert other.running_mean.tolist() == [0.0, 0.0]

@@ -318,7 +318,7 @@ def _text_column(name: str, cells: Sequence[str], place: Callable[[int], str], i
         place,
         lambda row: f"column {name!r} contains numbers, but also {cells[row]!r}",
         "write 1.5, not 1,5" if commas else "correct it, or make every cell text",
-        f"cells in {name!r}",
+        f"in {name!r}",
     )
 
 

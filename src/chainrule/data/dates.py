@@ -164,7 +164,7 @@ def _phase(values: NDArray[np.float64], cycle: str) -> NDArray[np.float64]:
     known = np.isfinite(whole)
     dates = np.where(known, whole, 0).astype("datetime64[D]")
     start = dates.astype("datetime64[Y]")
-    length = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
+    length = (start + np.timedelta64(1, "Y")).astype("datetime64[D]") - start.astype("datetime64[D]")
     share = (dates - start.astype("datetime64[D]")) / length
     return np.where(known, share, np.nan)
 

@@ -13,7 +13,7 @@ from chainrule.data.reading import Reading
 from chainrule.data.schema import MISSING, TRUE, Feature, Schema, shortened
 from chainrule.data.target import MOST_TEXTS, Column, holes_of
 
-EMPTY, IDENTIFIES, ODD = "columns without values", "columns that identify rows", "cells"
+EMPTY, IDENTIFIES = "columns without values", "columns that identify rows"
 USELESS = (EMPTY, IDENTIFIES)
 MANY_TEXTS = 100
 """Text with more distinct values than this needs five rows for each, on average."""
@@ -131,7 +131,7 @@ def _odd_dates(name: str, column: Sequence[str | None], values: NDArray[np.float
         place,
         lambda row: f"column {name!r} contains dates, but also {column[row]!r}",
         f"expected a date, {dates.FORMS[form]}; correct it",
-        f"{ODD} in {name!r}",
+        f"in {name!r}",
     )
 
 
@@ -165,7 +165,7 @@ def encode(
         rows = np.flatnonzero(np.isnan(values) & ~holes)
         said = f"column {name!r} contains "
         advice = "the network was trained on true and false; expected one of them"
-        return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"{ODD} in {name!r}")]
+        return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"in {name!r}")]
     form = schema.dates[name]
     values = dates.parsed(column, form)
     for feature, j in places.items():
@@ -224,4 +224,4 @@ def _one_hot(
         f"the network was not trained on it; expected one of {shortened(texts)}, or --unknown ignore to take it for "
         "none of them"
     )
-    return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"{ODD} in {name!r}")]
+    return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"in {name!r}")]

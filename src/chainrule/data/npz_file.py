@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from chainrule.data.checks import DataError, check_finite, check_unpacked
 from chainrule.data.dataset import Data
 from chainrule.data.schema import Schema, shortened
 from chainrule.data.target import described_target, encode_as, encode_target
+
+HEADER_FAULTS = (ValueError, TypeError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError)
+"""What NumPy raises for an array whose header is damaged: it reads it as Python."""
 
 
 def read_npz(path: str | Path, target: str | None = None, task: str = "auto") -> Data:
@@ -146,7 +150,7 @@ def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Those of the wanted arrays that the archive has; DataError for one whose header makes it too large."""
     # Opened here, because np.load leaves the file of a damaged archive open.
     # zipfile raises RuntimeError for features of ZIP that it does not know.
-    faults = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError, OverflowError)
+    faults = (*HEADER_FAULTS, RuntimeError, zipfile.BadZipFile, zlib.error)
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)

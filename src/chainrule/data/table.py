@@ -17,7 +17,7 @@ from chainrule.data.encoded import Inferred, infer
 from chainrule.data.faults import Fault
 from chainrule.data.reading import PLAIN, Reading
 from chainrule.data.schema import Schema, shortened
-from chainrule.data.target import Column, described_target, encode_as, encode_target, holes_of, rows_of
+from chainrule.data.target import Column, described_target, encode_as, encode_target, holes_of, rows_of, target_position
 
 NO_TARGET = "a target cannot be made up; fill it in, remove the row, or use --missing drop"
 
@@ -226,17 +226,7 @@ class Table:
     def _position(self, target: str | int | None) -> int:
         if target is None:
             return len(self.names) - 1
-        if target in self.names:
-            return self.names.index(str(target))
-        try:
-            return range(len(self.names))[int(target)]  # on the command line an index is text
-        except (ValueError, IndexError):
-            close = get_close_matches(str(target), self.names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise DataError(
-                f"{self.name}: no column {target!r} to use as the target{hint} "
-                f"Expected an index below {len(self.names)} or one of {shortened(self.names)}"
-            ) from None
+        return target_position(self.name, self.names, target)
 
 
 def _to_choose(reading: Reading) -> str:

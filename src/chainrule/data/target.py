@@ -1,6 +1,7 @@
 """The target: classes or a quantity."""
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import TypeAlias
 
 import numpy as np
@@ -85,6 +86,25 @@ def known_codes(
                 f"{shortened(known)}"
             )
     return np.array([position[text] for text in texts], np.int64)
+
+
+def target_position(table: str, names: Sequence[str], target: str | int) -> int:
+    """The position of the target among a table's columns, by its name or index; :class:`DataError` for another.
+
+    >>> target_position("t.csv", ["a", "b"], "b"), target_position("t.csv", ["a", "b"], "-2")
+    (1, 0)
+    """
+    if target in names:
+        return list(names).index(str(target))
+    try:
+        return range(len(names))[int(target)]  # on the command line an index is text
+    except (ValueError, IndexError):
+        close = get_close_matches(str(target), names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise DataError(
+            f"{table}: no column {target!r} to use as the target{hint} "
+            f"Expected an index below {len(names)} or one of {shortened(names)}"
+        ) from None
 
 
 def holes_of(column: Column) -> NDArray[np.bool_]:

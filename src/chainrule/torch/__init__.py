@@ -21,6 +21,7 @@ from . import _inductor as _inductor
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
+from . import compiler as compiler
 from . import creation as _creation
 from . import cuda as cuda
 from . import diagonals as _diagonals

@@ -317,7 +317,9 @@ class Tensor:
     @property
     def data(self) -> "Tensor":
         """The values without the gradient; writes to them reach this tensor."""
-        return self.detach()
+        x = self._x
+        is_constant = isinstance(x, Engine) and x._trace is EAGER and x._link is None
+        return wrapped(x) if is_constant else self.detach()
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -380,7 +382,7 @@ class Tensor:
 
     def copy_(self, src: Any, non_blocking: bool = False) -> "Tensor":
         """Write other values into this tensor, converted to its dtype."""
-        return assign(self, "copy_", unwrapped(src), unsafe=True)  # type: ignore[no-any-return]
+        return assign(self, "copy_", unwrapped(src), unsafe=True, shared=True)  # type: ignore[no-any-return]
 
     def set_(self, source: Any) -> "Tensor":
         """Make this tensor share the values of another one."""

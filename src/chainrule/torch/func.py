@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule.core.errors import VmapError
 from chainrule.core.transforms import derivatives, jacobians
+from chainrule.core.transforms.linearize import linearize as engine_linearize
 from chainrule.core.transforms.vmap import VmapWarning
 from chainrule.core.transforms.vmap import vmap as engine_vmap
 
@@ -44,6 +45,18 @@ def grad_and_value(func: Function, argnums: Any = 0, has_aux: bool = False) -> F
         return gradient, value
 
     return run
+
+
+def linearize(func: Function, *primals: Any) -> Any:
+    """Return the value of a function and its derivative there, a linear function of tangents.
+
+    >>> import chainrule.torch as torch
+    >>> value, derivative = torch.func.linearize(torch.sin, torch.tensor(0.0))
+    >>> derivative(torch.tensor(2.0))
+    tensor(2.)
+    """
+    with enable_grad():
+        return engine_linearize(func, *primals)
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:

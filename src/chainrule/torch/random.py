@@ -1,5 +1,7 @@
 """Random numbers: PyTorch's functions over NumPy's generators, so other numbers than PyTorch's from the same seed."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,24 @@ def get_rng_state() -> Any:
 def set_rng_state(new_state: Any) -> None:
     """Continue the default generator from a state."""
     default_generator().bit_generator.state = new_state
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, **_: Any) -> Iterator[None]:
+    """Continue after the block as if nothing had been drawn in it.
+
+    >>> import chainrule.torch as torch
+    >>> with torch.random.fork_rng():
+    ...     first = torch.rand(1)
+    >>> bool(first == torch.rand(1))
+    True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
 
 
 class _Default(Generator):

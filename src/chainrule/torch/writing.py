@@ -23,8 +23,10 @@ def _allowed(target: Any) -> Any:
     return no_grad() if target._through else contextlib.nullcontext()
 
 
-def assign(target: Any, what: str, value: Any, unsafe: bool = False) -> Any:
+def assign(target: Any, what: str, value: Any, unsafe: bool = False, shared: bool = False) -> Any:
     """Write a value into a tensor, broadcast to its shape and in its dtype, and return the tensor.
+
+    `shared` says that the value is another tensor's, which may be written to later.
 
     Raises RuntimeError for a shape that does not fit and, unless `unsafe`, for a dtype of a higher category.
     """
@@ -45,12 +47,12 @@ def assign(target: Any, what: str, value: Any, unsafe: bool = False) -> Any:
     if isinstance(x, np.ndarray):
         np.copyto(x, value_of(value), casting="unsafe")
     elif is_rebound(x):
-        new = cast(value, x.dtype)
+        new = cast(value.copy() if shared else value, x.dtype)
         new = new if new.shape == x.shape else broadcast_to(new, x.shape)
         target._x = new if isinstance(new, Engine) else Engine(np.asarray(new), EAGER, None)
     else:
         with _allowed(target):
-            overwrite(x, what, lambda: value, "unsafe")
+            overwrite(x, what, lambda: value, "unsafe", shared)
     return target
 
 

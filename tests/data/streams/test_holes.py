@@ -69,6 +69,16 @@ def test_rows_with_holes_are_dropped_as_in_a_whole_table(path, parquet, form):
     assert len(whole(DataLoader(held.held_out, 50))[0]) == len(held.held_out)
 
 
+def test_what_only_dropped_rows_have_is_no_category(tmp_path):
+    rows = "".join(f"{'' if k % 3 == 0 else k},{['green', 'red', 'blue'][k % 3]},{k % 2}\n" for k in range(300))
+    (tmp_path / "t.csv").write_text("a,colour,y\n" + rows)
+    found = stream(tmp_path / "t.csv", missing="drop", memory=LEAST)
+    assert (
+        found.feature_names == load(tmp_path / "t.csv", missing="drop").feature_names == ("a", *found.feature_names[1:])
+    )
+    assert found.feature_names[1:] == ("colour=blue", "colour=red")
+
+
 @pytest.mark.parametrize("missing", ["mean", "median", "indicator"])
 def test_a_network_of_a_whole_table_gets_the_same_features_in_blocks(path, parquet, missing):
     schema = load(path, missing=missing, without=["id"]).schema

@@ -128,6 +128,10 @@ def test_arrays_that_cannot_be_mapped(tmp_path):
     refused("not a readable .npz archive", tmp_path / "t.npz")
     (tmp_path / "t.npy").write_bytes(b"\x93NUMPY and no more")
     refused("not a readable .npy file", tmp_path / "t.npy")
+    np.save(tmp_path / "t.npy", np.zeros((20, 3)))
+    path = tmp_path / "t.npy"
+    path.write_bytes(path.read_bytes().replace(b"{'descr'", b"\xb9'descr'"))
+    refused("not a readable .npy file", path)
     np.save(tmp_path / "t.npy", np.array([["a", "b"]]))
     refused("expected real numbers, got dtype <U1", tmp_path / "t.npy")
     (tmp_path / "train-images-idx3-ubyte").write_bytes(struct.pack(">HBBIII", 0, 8, 3, 9, 2, 2) + bytes(5))

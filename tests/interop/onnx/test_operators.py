@@ -126,6 +126,8 @@ CASES = {
     "ScatterElements": [
         case(f(3, 3), np.array([[0, -1], [2, 1]]), f(2, 2), axis=1),
         case(f(3, 3), np.array([[0, 1, 0], [1, 1, 1]]), f(2, 3), reduction="add"),
+        case(f(3, 3), np.array([[0, 1, 0], [1, 1, 1]]), f(2, 3), reduction="max"),
+        case(f(3, 3), np.array([[0, -1], [2, 1]]), f(2, 2), axis=1, reduction="min"),
     ],
     "ScatterND": [
         case(f(4, 3), np.array([[1], [3]]), f(2, 3)),

@@ -1,8 +1,8 @@
 """Sums of products over the steps of a loop, as one product: what the gradient of a weight that each step uses is.
 
-Σ AₖᵀBₖ is the product of all rows of the Aₖ with all rows of the Bₖ. A single step's has few rows, for which a product
-takes twice as long, and its result is as large as the weight. The rows lie one after the other where a plan can compute
-them there.
+Σ AₖᵀBₖ is a single product: of all rows of the Aₖ and all rows of the Bₖ. Step by step, each product has few rows, so
+it runs at half the speed, and a result as large as the weight has to be added up. A plan computes the rows one behind
+the other where it can, so joining them costs nothing (`plan.placed`).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Products of two matrices, however they are written, as one operation: what knows products then knows these."""
+"""Products of two matrices as one operation, however they are written, so that later passes recognise all of them."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .program import Instruction, Program, Value, applied
 
 
 def write_as_products(program: Program) -> None:
-    """Write sums of Einstein's that are a product of two matrices as that, of their transposes where needed."""
+    """Replace each einsum that is a product of two matrices by that product, transposing factors where needed."""
     instructions: list[Instruction] = []
     new: dict[Value, Value] = {}
     for i in program.instructions:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
 from chainrule.data.idx_file import TYPES, pair, read_idx_array
-from chainrule.data.npz_file import feature_names
+from chainrule.data.npz_file import HEADER_FAULTS, feature_names
 from chainrule.data.streams.blocks import Block, Column, Content, Words, as_numbers, rows_per_block, spans
 
 
@@ -86,7 +86,7 @@ def npy_source(path: Path, block_bytes: int) -> ArraySource:
     """The source of a .npy file, an array [N, n] that is mapped into memory."""
     try:
         x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except HEADER_FAULTS as error:
         raise DataError(f"{path.name}: not a readable .npy file of a plain array: {error}") from error
     return ArraySource(path, x, None, block_bytes)
 
@@ -107,7 +107,7 @@ def npz_source(path: Path, target: str | None, block_bytes: int, needs_target: b
         names = _names(path) if "feature_names" in members else ()
     except DataError:
         raise
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, struct.error) as error:
+    except (zipfile.BadZipFile, RuntimeError, struct.error, *HEADER_FAULTS) as error:
         raise DataError(f"{path.name}: not a readable .npz archive of plain arrays: {error}") from error
     return ArraySource(path, x, y, block_bytes, label, names)
 

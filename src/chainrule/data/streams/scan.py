@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from chainrule.data.streams.encode import holes_in
 from chainrule.data.streams.files import Files
 from chainrule.data.streams.held_out import is_held_out
 from chainrule.data.streams.text_column import MOST_WORDS, TextColumn
-from chainrule.data.target import MOST_CLASSES, TASKS, class_name
+from chainrule.data.target import MOST_CLASSES, TASKS, class_name, target_position
 
 MOST_FEATURES = 100_000
 _CHUNK = 1 << 15
@@ -69,7 +68,7 @@ def scan(
             f"missing: {reading.missing!r} needs the median, which takes all rows of a column at once; for data that "
             "are read in blocks, expected 'error', 'mean' or 'drop'"
         )
-    chosen = _target_name(files, target)
+    chosen = files.default_target if target is None else files.names[target_position(files.name, files.names, target)]
     if chosen in reading.without:
         raise DataError(f"{files.name}: the target {chosen!r} cannot be left out; name another --target")
     if len(files.names) < 2:
@@ -99,21 +98,21 @@ class _Pass:
     def facts(self, texts: frozenset[str]) -> Facts:
         for block, content in self.files.scanned(texts):
             held = is_held_out(block.start, block.rows, self.fraction, self.seed)
-            kept = ~held
+            kept, whole = ~held, np.ones(block.rows, bool)
             if self.reading.missing == "drop":
                 whole = ~holes_in(content, self.files.names)
                 held, kept = held & whole, kept & whole
             self.blocks.append(block)
             self.kept.append(int(kept.sum()))
             self.held.append(int(held.sum()))
-            self._add(content, kept)
+            self._add(content, kept, whole)
         if not self.blocks:
             raise DataError(f"{self.files.name}: has columns but no rows of data")
         self._check_holes()
         self._check_parts()
         for name, text in self.texts.items():
             if self.files.are_guessed:
-                text.check(name, self.files.name, self.rows)
+                text.check(name, self.files.name, self.left)
             if name in self.numbers_seen:
                 self._refuse_types(name)
                 raise _TextAgain(name)
@@ -126,6 +125,11 @@ class _Pass:
                 f"{self.files.name}: column {name!r} contains numbers, but text at {where} ({odd!r}); the files of a "
                 "stream need the same types"
             )
+
+    @property
+    def left(self) -> int:
+        """How many rows are not dropped."""
+        return sum(self.kept) + sum(self.held)
 
     @property
     def rows(self) -> int:
@@ -159,12 +163,13 @@ class _Pass:
 
     # A block
 
-    def _add(self, content: Content, kept: NDArray[np.bool_]) -> None:
+    def _add(self, content: Content, kept: NDArray[np.bool_], whole: NDArray[np.bool_]) -> None:
+        """Note a block, of which rows that are not ``whole`` are dropped."""
         numbers = [name for name in self.files.names if not isinstance(content.columns[name], Words)]
         for name in self.files.names:
             column = content.columns[name]
             if isinstance(column, Words):
-                self.texts.setdefault(name, TextColumn()).add(column, kept, content)
+                self.texts.setdefault(name, TextColumn()).add(column, kept, whole, content)
                 self.digest.update(np.ascontiguousarray(column.codes).data)
                 self.digest.update(repr(column.words).encode("utf-8", "backslashreplace"))
                 if None in column.words:
@@ -179,7 +184,7 @@ class _Pass:
         if numbers:
             self._push(tuple(numbers), self._moments(content, numbers, kept))
         if self.target in numbers and not self.values.is_over:
-            self._count_target(np.asarray(content.columns[self.target]), kept)
+            self._count_target(np.asarray(content.columns[self.target]), kept, whole)
 
     def _moments(self, content: Content, names: list[str], kept: NDArray[np.bool_]) -> Moments:
         """The moments of the rows that are kept, after a look at all of them."""
@@ -216,9 +221,9 @@ class _Pass:
             size += 1
         self.levels.append((size, names, moments))
 
-    def _count_target(self, y: NDArray[Any], kept: NDArray[np.bool_]) -> None:
+    def _count_target(self, y: NDArray[Any], kept: NDArray[np.bool_], whole: NDArray[np.bool_]) -> None:
         known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
-        for counts, values in ((self.values, y[known]), (self.kept_values, y[known & kept])):
+        for counts, values in ((self.values, y[known & whole]), (self.kept_values, y[known & kept])):
             found, times = np.unique(values, return_counts=True)
             if len(found) > counts.most:
                 counts.values, counts.is_over = {}, True
@@ -283,10 +288,10 @@ class _Pass:
             said = f"numbers, from {moments.low[0]:.6g} to {moments.high[0]:.6g}"
             return Inferred((Feature(name),), said)
         text = self.texts[name]
-        text.check_count(name, self.files.name, self.rows)
+        text.check_count(name, self.files.name, self.left)
         words = [word for word in text.all.values if word is not None]
-        cells = self.rows - text.all.values.get(None, 0)
-        return of_text(name, words, lambda _: text.odd[1] if text.odd else "a row", self.rows, cells)
+        cells = self.left - text.all.values.get(None, 0)
+        return of_text(name, words, lambda _: text.odd[1] if text.odd else "a row", self.left, cells)
 
     def _described(self, name: str, guess: Inferred) -> str:
         count = self.holes.counts.get(name, 0)
@@ -332,7 +337,7 @@ class _Pass:
         if self.task == "regression":
             raise DataError(f"{what} is text, but a regression needs numbers; choose another target or another task")
         text = self.texts[self.target]
-        names = text.classes(self.target, self.files.name, self.rows)
+        names = text.classes(self.target, self.files.name, self.left)
         if len(names) == 1:
             raise DataError(f"{what} is constant: every value is {names[0]!r}, so there is nothing to learn")
         why = "as asked" if self.task != "auto" else "because it is text"
@@ -344,22 +349,22 @@ class _Pass:
         distinct = sorted(self.values.values)
         if len(distinct) == 1:
             raise DataError(f"{what} is constant: every value is {distinct[0]!r}, so there is nothing to learn")
-        if self.task == "classification" and (self.values.is_over or len(distinct) > max(MOST_CLASSES, self.rows / 2)):
+        if self.task == "classification" and (self.values.is_over or len(distinct) > max(MOST_CLASSES, self.left / 2)):
             many = f"more than {MOST_WORDS:,}" if self.values.is_over else len(distinct)
             raise DataError(
-                f"{what} takes {many} different values in {self.rows} rows, which is not a set of classes; "
+                f"{what} takes {many} different values in {self.left} rows, which is not a set of classes; "
                 "treat it as a regression"
             )
-        few = not self.values.is_over and len(distinct) <= min(MOST_CLASSES, self.rows / 2)
+        few = not self.values.is_over and len(distinct) <= min(MOST_CLASSES, self.left / 2)
         is_whole = all(value == np.floor(value) for value in distinct)
         if self.task == "regression" or (self.task == "auto" and not (few and is_whole)):
             some = f"more than {self.values.most}" if self.values.is_over else len(distinct)
-            why = "as asked" if self.task != "auto" else f"because it takes {some} different values in {self.rows} rows"
+            why = "as asked" if self.task != "auto" else f"because it takes {some} different values in {self.left} rows"
             return (), {}, f"a regression, {why}"
         names = tuple(class_name(np.float64(value)) for value in distinct)
         counts = {name: self.kept_values.values.get(value, 0) for name, value in zip(names, distinct, strict=True)}
         why = (
-            f"because it takes only {len(distinct)} different whole numbers in {self.rows} rows; --task regression to "
+            f"because it takes only {len(distinct)} different whole numbers in {self.left} rows; --task regression to "
         )
         said = "as asked" if self.task != "auto" else f"{why}treat it as a quantity"
         return names, counts, f"a classification, {said}"
@@ -372,19 +377,3 @@ def _of_indicator(ones: int, rows: int) -> Moments:
     squares = ones * (1.0 - share)
     arrays = (np.array([value]) for value in (1.0, share, squares, low, high))
     return Moments(rows, np.zeros(1, np.int64), *arrays)
-
-
-def _target_name(files: Files, target: str | int | None) -> str:
-    if target is None:
-        return files.default_target
-    if target in files.names:
-        return str(target)
-    try:
-        return files.names[range(len(files.names))[int(target)]]
-    except (ValueError, IndexError):
-        close = get_close_matches(str(target), files.names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(
-            f"{files.name}: no column {target!r} to use as the target{hint} Expected an index below "
-            f"{len(files.names)} or one of {shortened(files.names)}"
-        ) from None

@@ -23,9 +23,9 @@ class TextColumn:
         self.odd: tuple[str, str] | None = None
         """The first word, and where it is."""
 
-    def add(self, column: Words, kept: NDArray[np.bool_], content: Content) -> None:
+    def add(self, column: Words, kept: NDArray[np.bool_], whole: NDArray[np.bool_], content: Content) -> None:
         """Count the words of a block."""
-        times = np.bincount(column.codes, minlength=len(column.words))
+        times = np.bincount(column.codes[whole], minlength=len(column.words))
         self.all.add(column.words, times.tolist())
         self.kept.add(column.words, np.bincount(column.codes[kept], minlength=len(column.words)).tolist())
         are_words = np.array([word is not None and not is_number(word) for word in column.words], bool)

@@ -27,7 +27,13 @@ class DoubleRecorder(Recorder):
         return super().process(op, tuple(map(self._lifted, args)), settings)
 
     def _lifted(self, x: Any) -> Any:
-        """Bring a tensor of the eager tape, which a function uses without taking it as an argument, onto this one."""
+        """Bring a tensor of the eager tape, which a function uses without taking it as an argument, onto this one.
+
+        An array in single precision that the code makes while it runs becomes one of float64: an operation that writes
+        into it would round everything else to its dtype.
+        """
+        if isinstance(x, np.ndarray) and x.dtype.char in "efF":
+            return x.astype(np.result_type(x.dtype, np.float64))
         if not isinstance(x, Tensor) or x._trace is not EAGER:
             return x
         if id(x) not in self._lifts:

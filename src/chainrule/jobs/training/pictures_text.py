@@ -17,9 +17,9 @@ TEXT: Texts = {
         "ko": "클래스 {total}개 가운데 정확도가 가장 낮은 {shown}개입니다.",
     },
     "mistakes_text": {
-        "en": "The held-out pictures that it got wrong with the greatest certainty ({shown} of {total}): the true class, "
-        "the predicted one and its probability. Next to each is the saliency: how much the predicted class's score "
-        "changes with a pixel, |∂score/∂pixel|; the darker, the more.",
+        "en": "The held-out pictures that it got wrong with the greatest certainty ({shown} of {total}): the true "
+        "class, the predicted one and its probability. Next to each is the saliency: how much the predicted class's "
+        "score changes with a pixel, |∂score/∂pixel|; the darker, the more.",
         "ko": "가장 확신했지만 틀린 검증 이미지입니다({total}장 중 {shown}장). 정답, 예측한 클래스와 그 확률을 "
         "적었습니다. 옆의 그림은 픽셀이 바뀔 때 예측한 클래스의 점수가 얼마나 바뀌는지(|∂점수/∂픽셀|)를 나타내며, "
         "진할수록 크게 바뀝니다.",

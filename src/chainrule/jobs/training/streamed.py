@@ -1,7 +1,6 @@
 """Training on a table that is larger than memory: the network of `table`, its rows read in blocks."""
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,8 @@ from chainrule.data.streams import FORMS, streamable
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.streamed_score import StreamedScore, scored
-from chainrule.jobs.training.table import widths
-from chainrule.train.saved.description import Description, HeldOut
+from chainrule.jobs.training.table import widths, write
 from chainrule.train.saved.recipe import Recipe, network
-from chainrule.train.saved.saving import save
 
 BATCH = 256
 """Samples per step unless said otherwise: such data have many rows."""
@@ -41,6 +38,7 @@ class StreamedJob(Job):
         self.data, self.recipe, self.schema, self.name = data, recipe, data.schema, data.name
         self.is_classification = data.task == "classification"
         seed(recipe.seed)
+        self.imputer = None if data.facts.fill is None else Imputer(data.facts.fill)
         self.scaling, self.target_scaling = data.standardizer(), data.target_standardizer()
         self.training = data.scaled(self.scaling, self.target_scaling)
         self.held_out = data.held_out.scaled(self.scaling, self.target_scaling)
@@ -81,17 +79,7 @@ class StreamedJob(Job):
 
     def save(self, path: str | Path, score: StreamedScore) -> None:
         """Write the network as `TableJob` does: it predicts for whole tables and for streams."""
-        said = Description(
-            schema=self.schema,
-            source=self.data.source,
-            scaling=self.scaling,
-            target_scaling=self.target_scaling,
-            recipe=replace(self.recipe, epochs=self.epochs),
-            imputer=None if self.data.facts.fill is None else Imputer(self.data.facts.fill),
-            held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
-            loss=type(self.loss).__name__,
-        )
-        save(path, self.model, **said.to_meta())
+        write(path, self, score)
 
 
 def build(source: str, options: Options) -> StreamedJob:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import DataLoader, Standardizer, Stream
+from chainrule.jobs.training.table import Score
 from chainrule.nn.mode import in_mode
 from chainrule.train.batches import model_dtype
 from chainrule.train.evaluation import Score as Sums
 from chainrule.train.evaluation import confusion_matrix, forward
-from chainrule.train.saved.description import result
 
 BATCH = 1024
 DRAWN, WORST, MISTAKES = 980, 20, 12
@@ -21,23 +21,13 @@ DRAWN, WORST, MISTAKES = 980, 20, 12
 
 
 @dataclass(frozen=True)
-class StreamedScore:
-    """As `table.Score`, with the truth and the predictions of some of the rows.
+class StreamedScore(Score):
+    """The score of a table, with the truth and the predictions of some of the rows.
 
     `mistakes` are some of the samples, as the network takes them, that were taken for another class.
     """
 
-    samples: int
-    loss: float
-    truth: NDArray[Any]
-    predicted: NDArray[Any]
-    accuracy: float | None = None
-    confusion: NDArray[np.int64] | None = None
-    rmse: float | None = None
     mistakes: NDArray[Any] = field(default_factory=lambda: np.zeros(0))
-
-    def __str__(self) -> str:
-        return result(self.samples, self.accuracy, self.rmse)
 
 
 def scored(model: Any, loss: Any, data: Stream, target_scaling: Standardizer | None, seed: int) -> StreamedScore:

@@ -129,17 +129,22 @@ class TableJob(Job):
 
     def save(self, path: str | Path, score: Score) -> None:
         """Write the network with everything needed for predictions: columns, scaling, classes (`Description`)."""
-        said = Description(
-            schema=self.schema,
-            source=self.data.source,
-            scaling=self.scaling,
-            target_scaling=self.target_scaling,
-            recipe=replace(self.recipe, epochs=self.epochs),
-            held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
-            loss=type(self.loss).__name__,
-            imputer=self.imputer,
-        )
-        save(path, self.model, **said.to_meta())
+        write(path, self, score)
+
+
+def write(path: str | Path, job: Any, score: Score) -> None:
+    """Write the network of a job on a table, however the table was read."""
+    said = Description(
+        schema=job.schema,
+        source=job.data.source,
+        scaling=job.scaling,
+        target_scaling=job.target_scaling,
+        recipe=replace(job.recipe, epochs=job.epochs),
+        held_out=HeldOut(score.samples, score.loss, score.accuracy, score.rmse),
+        loss=type(job.loss).__name__,
+        imputer=job.imputer,
+    )
+    save(path, job.model, **said.to_meta())
 
 
 def build(source: str, options: Options) -> TableJob:

@@ -253,7 +253,7 @@ def _without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints) -
 
 
 def _is_done(way: Any, found: Array) -> bool:
-    """Whether a result is right: Winograd's algorithm mixes a tile's elements, infinities with others among them."""
+    """Whether a result stands: in Winograd's algorithm an infinity or NaN spreads over its whole tile."""
     return way is not winograd or bool(np.isfinite(found).all())
 
 

@@ -6,8 +6,8 @@ sums and differences, along the channels, which lie innermost for that. All of i
 gradient of the kernels is $G^T [(B^T d B) \odot (A\,\bar y\,A^T)]\,G$, and that of the images a convolution with the
 kernels turned around.
 
-An infinity or NaN reaches all of its tile by these differences; where the result has one, it is computed in another
-way. `correlate`, `spread` and `weigh` take and return what those of `passes` do.
+An infinity or NaN spreads over its whole tile through these differences; a result that has one is computed again
+without them. `correlate`, `spread` and `weigh` take and return what those of `passes` do.
 
 Source: Lavin & Gray, "Fast algorithms for convolutional neural networks" (2016); Winograd, "Arithmetic complexity of
 computations" (1980).
@@ -146,7 +146,7 @@ class _Block:
     def transformed(self, x: Array, corner: Ints) -> Array:
         """Return the matrices of images `[b, C, H, W]` that are laid out from a corner on."""
         inside = (slice(p, p + n) for p, n in zip(corner, x.shape[2:], strict=True))
-        # In one step the channels of a batch in another order of memory would share too few lines of the cache.
+        # Made contiguous first: channels that lie a whole batch apart would evict one another from the cache.
         self.images[(slice(0, len(x)), *inside)] = np.ascontiguousarray(x).transpose(0, 2, 3, 1)
         self.run(len(x))
         return self.matrices[:, : len(x) * (self.matrices.shape[1] // len(self.images))]

@@ -23,11 +23,13 @@ from chainrule.rules.elementary.selection import where as choose
 from .index import At, IndexAdd, index_of, selects_once, setitem
 from .layout import relaid
 from .order import partition, sort
-from .shape import Reshape, astype, flatten
+from .shape import Copy, Reshape, astype, flatten
 
 
-def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_kind") -> None:
+def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_kind", shared: bool = False) -> None:
     """Set the tensor `x` to the value that `make` returns, broadcast to its shape and in its dtype.
+
+    `shared` says that something else refers to the value: then it is copied, or later writes to it would be seen in x.
 
     Raises ValueError if the shapes do not fit, and TypeError if `casting` forbids the dtype, as NumPy does.
     """
@@ -51,7 +53,9 @@ def overwrite(x: Any, what: str, make: Callable[[], Any], casting: str = "same_k
         target.write_values(lambda array: np.copyto(array, value_of(new), casting="unsafe"))
         return
     if not isinstance(new, Tensor):
-        new = constant_like(np.asarray(new), x)
+        new = constant_like(np.array(new), x)
+    elif shared:
+        new = Copy.apply(new, order="K")
     target.become(relaid(new, x), relaid)
 
 
@@ -65,7 +69,9 @@ def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True
     """Write `src` into `dst`, where the condition `where` holds."""
     _refuse_plain("copyto", dst)
     source = _without_leading_ones(src, dst.ndim)
-    overwrite(dst, "np.copyto", lambda: source if where is True else _chosen(where, source, dst), casting)
+    overwrite(
+        dst, "np.copyto", lambda: source if where is True else _chosen(where, source, dst), casting, where is True
+    )
 
 
 def _without_leading_ones(x: Array, ndim: int) -> Array:

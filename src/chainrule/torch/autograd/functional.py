@@ -78,3 +78,33 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any, **_: Any) -> Any:
         first = grad(y, xs, create_graph=True, materialize_grads=True)
         found = grad(first, xs, v if not isinstance(v, Tensor) else [v], materialize_grads=True)
     return y.detach(), found[0] if isinstance(inputs, Tensor) else found
+
+
+def vhp(func: Callable[..., Any], inputs: Any, v: Any, **_: Any) -> Any:
+    """Return the output of a function with one output, and the product of `v` with its Hessian, which is symmetric."""
+    return hvp(func, inputs, v)
+
+
+def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, **_: Any) -> Any:
+    """Return the output of a function, and the product of its Jacobian with `v`.
+
+    It is the gradient of the product with a cotangent u, `uᵀ J`, with respect to u, in the direction of `v`.
+
+    >>> import chainrule.torch as torch
+    >>> torch.autograd.functional.jvp(lambda x: x * x, torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0]))[1]
+    tensor([2., 4.])
+    """
+    with enable_grad():
+        xs = _inputs(inputs, create_graph)
+        y = func(*xs)
+        if v is None:
+            if sum(x.numel() for x in xs) != 1:
+                raise RuntimeError("jvp: the vector v can only be None if the input to the function has one element")
+            v = tuple(x.detach() * 0 + 1 for x in xs)
+        directions = (v,) if isinstance(v, Tensor) else tuple(v)
+        ys = (y,) if isinstance(y, Tensor) else tuple(y)
+        us = tuple((one.detach() * 0).requires_grad_() for one in ys)
+        bars = grad(ys, xs, us, create_graph=True, allow_unused=True, materialize_grads=True)
+        found = grad(bars, us, directions, create_graph=create_graph, allow_unused=True, materialize_grads=True)
+    values = tuple(one if create_graph else one.detach() for one in ys)
+    return (values[0], found[0]) if isinstance(y, Tensor) else (values, found)

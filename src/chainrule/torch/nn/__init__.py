@@ -2,7 +2,7 @@
 
 from chainrule.base.aliases import submodules
 
-from . import attention, functional, init, layers, modules, parallel, utils
+from . import attention, common_types, functional, init, layers, modules, parallel, utils
 from .attention import *
 from .containers import *
 from .layers import *

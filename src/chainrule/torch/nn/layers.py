@@ -409,6 +409,17 @@ class BatchNorm3d(_BatchNorm):
     axes = (5,)
 
 
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation over the batches of all processes; of one process it is that of its own batch."""
+
+    axes = (2, 3, 4, 5)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """Return the module as it is: in one process each batch normalisation sees the whole batch."""
+        return module
+
+
 class _InstanceNorm(_BatchNorm):
     tracks = False
 

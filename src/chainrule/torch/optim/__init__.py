@@ -2,7 +2,7 @@
 
 from chainrule.base.aliases import submodules
 
-from . import lr_scheduler
+from . import lr_scheduler, swa_utils
 from .optimizer import Optimizer
 from .optimizers import ASGD, LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
@@ -21,5 +21,8 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]
-submodules(__name__, [name.lower() for name in __all__ if name not in ("Optimizer", "lr_scheduler")], vars())
+submodules(
+    __name__, [name.lower() for name in __all__ if name not in ("Optimizer", "lr_scheduler", "swa_utils")], vars()
+)

@@ -214,6 +214,7 @@ CASES = [
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "mean"), {"include_self": False}),
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amax")),
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amin"), {"include_self": False}),
+    ("scatter_reduce.two", (draws(3, 4), 1, np.array([[0, 1], [1, 1]]), signed(2, 2), "amax")),
     ("masked_scatter", (X, YES, draws(24))),
     ("topk", (S, 2, 1)),
     ("topk", (S, 2, 1, False)),

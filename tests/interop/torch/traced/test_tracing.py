@@ -347,3 +347,39 @@ def test_an_output_that_cannot_be_looked_into_is_named(torch):
 
     with pytest.raises(TypeError, match=r"Cached: returns a Cache, expected tensors .* config.use_cache = False"):
         from_torch(Cached(), torch.ones(2, 3), trace=True)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_a_model_keeps_between_calls_has_its_gradient(torch, warm):
+    class Biased(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.biases = torch.nn.Parameter(torch.arange(3.0, dtype=torch.float64))
+            self.places, self.kept = torch.tensor([0, 1, 1, 2]), {}
+
+        def forward(self, x):
+            if "cpu" not in self.kept:
+                self.kept["cpu"] = self.biases[self.places]
+            return x * self.kept["cpu"]
+
+    module, x = Biased().eval(), torch.ones(2, 4, dtype=torch.float64)
+    before = module(x) if warm else None
+    model = from_torch(module, x, trace=True)
+    assert list(module.kept) == (["cpu"] if warm else [])
+    assert before is None or module.kept["cpu"].grad_fn is not None
+    model(x.numpy()).sum().backward()
+    np.testing.assert_array_equal(dict(model.named_parameters())["biases"].grad.numpy(), [2, 4, 2])
+
+
+def test_a_tensor_kept_elsewhere_is_named(torch):
+    class Kept(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+            self.doubled = [2 * self.weight]
+
+        def forward(self, x):
+            return x * self.doubled[0]
+
+    with pytest.raises(TypeError, match=r"Kept: keeps a tensor of shape \[3\] that it computed from parameters"):
+        from_torch(Kept(), torch.ones(2, 3), trace=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import plain
+from chainrule.interop.extrema import extremum_along
 from chainrule.interop.onnx.call import Call, reads
 from chainrule.rules.arrays.gather import along_axis, take, take_along_axis
 from chainrule.rules.arrays.index import IndexAdd, IndexSet, getitem
@@ -200,12 +201,15 @@ def scatter_nd(call: Call, x: Any, indices: Any, updates: Any) -> Any:
 
 @reads("ScatterElements", attributes="axis reduction")
 def scatter_elements(call: Call, x: Any, indices: Any, updates: Any) -> Any:
-    """Return x with one element replaced or added to per index, at the index's own position along the other axes."""
-    operation = {"none": IndexSet, "add": IndexAdd}.get(call.get("reduction", "none"))
-    if operation is None:
-        call.refuse(f"reduction: expected 'none' or 'add', got {call.get('reduction')!r}")
+    """Return x with one element per index replaced, added to or compared, at its position along the other axes."""
+    reduction = call.get("reduction", "none")
     axis = _axis(call, call.get("axis", 0), x.ndim)
     found = _in_range(call, indices, x.shape[axis])
+    if reduction in ("max", "min"):
+        return extremum_along("ScatterElements", x, axis, found, updates, largest=reduction == "max")
+    operation = {"none": IndexSet, "add": IndexAdd}.get(reduction)
+    if operation is None:
+        call.refuse(f"reduction: expected 'none', 'add', 'max' or 'min', got {reduction!r}")
     return operation.apply(x, updates, index=along_axis("ScatterElements", found.shape, found, axis))
 
 

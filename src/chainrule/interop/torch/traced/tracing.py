@@ -16,6 +16,8 @@ from typing import Any
 from chainrule.base.optional import needed
 from chainrule.interop.torch.functions import functions_behind
 
+from .caches import check_constants, without_caches
+
 Torch = Any
 
 WHOLE = (
@@ -88,12 +90,21 @@ def _tracing(torch: Torch) -> Iterator[None]:
         for category in (FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")
+        for told in ("The tensor attributes? .* assigned during export", "The .grad attribute of a Tensor that is not"):
+            warnings.filterwarnings("ignore", told, UserWarning)
         yield
 
 
 def traced(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
     """Return the graph of a module at arguments; the first axis of each tensor is dynamic if PyTorch allows it."""
     torch = needed("torch", "from_torch")
+    with without_caches(torch, module):
+        found = _exported(torch, module, args, settings)
+    check_constants(torch, found.constants, type(module).__name__)
+    return found
+
+
+def _exported(torch: Torch, module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Traced:
     _library()
     errors: list[str] = []
     for free in (True, False):
@@ -188,10 +199,10 @@ def functions_of_users(outputs: Any) -> list[str]:
 
 
 def run_once(module: Torch, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Run the module and return its outputs, leaving its buffers and the random generators unchanged."""
+    """Run the module and return its outputs, leaving its buffers, caches and the random generators unchanged."""
     torch = needed("torch", "from_torch")
     buffers = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), without_caches(torch, module):
         return torch.func.functional_call(module, buffers, args, settings)
 
 

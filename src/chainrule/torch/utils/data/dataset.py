@@ -49,6 +49,31 @@ class TensorDataset(Dataset[Any]):
         return len(self.tensors[0])
 
 
+class StackDataset(Dataset[Any]):
+    """The samples of several datasets of one length side by side: tuples, or dicts if they are named.
+
+    >>> StackDataset(a=[1, 2], b=[3, 4])[1]
+    {'a': 2, 'b': 4}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: expected datasets, either all by position or all by name")
+        self.datasets: Any = kwargs or args
+        parts = list(kwargs.values()) or list(args)
+        if len({len(part) for part in parts}) > 1:
+            raise ValueError(f"Size mismatch between datasets: {[len(part) for part in parts]}")
+        self._length = len(parts[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: part[index] for name, part in self.datasets.items()}
+        return tuple(part[index] for part in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class Subset(Dataset[Any]):
     """Some samples of a dataset."""
 

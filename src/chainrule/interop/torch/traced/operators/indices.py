@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import plain, state
+from chainrule.interop.extrema import extremum_along
 from chainrule.interop.torch.traced.call import Call, arrayed, carries, cast
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import along_axis, take, take_along_axis
@@ -157,7 +158,10 @@ def scatter_reduce(
 ) -> Any:
     """Return x with the sum, the mean or the extremum of the elements for each index."""
     if reduce in ("amax", "amin"):
-        return _extremum(call, x, dim, index, src, reduce == "amax", include_self)
+        values, largest = src[tuple(map(slice, index.shape))], reduce == "amax"
+        return extremum_along(
+            "scatter_reduce", x, dim % x.ndim, index, values, largest=largest, include_self=include_self
+        )
     if reduce not in ("sum", "mean"):
         call.refuse(f"reduce: expected 'sum', 'mean', 'amax' or 'amin', got {reduce!r}; chainrule has no rule for it")
     ones = np.ones(index.shape, x.dtype)
@@ -168,27 +172,6 @@ def scatter_reduce(
     if reduce == "sum":
         return total
     return total / np.maximum(hits + 1 if include_self else hits, 1)
-
-
-def _extremum(call: Call, x: Any, dim: int, index: Any, src: Any, largest: bool, include_self: bool) -> Any:
-    """Return the mean of the elements that are the extremum for their index, so that ties share the gradient."""
-    values = src[tuple(map(slice, index.shape))]
-
-    def found(x: Any, index: Any, values: Any) -> Any:
-        places = along_axis("scatter_reduce", index.shape, index, dim % x.ndim)
-        best = np.array(x)
-        if not include_self:
-            best[places] = -np.inf if largest else np.inf
-        (np.maximum if largest else np.minimum).at(best, places, values)
-        return best
-
-    best = plain(found, x, index, values)
-    is_best = np.equal(values, take_along_axis(best, index, dim))
-    hits = scatter(call, np.zeros(x.shape, x.dtype), dim, index, np.ones(index.shape, x.dtype), reduce="add")
-    own = np.equal(x, best) if include_self else np.equal(hits, 0)
-    count = scatter(call, np.where(own, 1.0, 0.0), dim, index, np.where(is_best, 1.0, 0.0), reduce="add")
-    total = scatter(call, np.where(own, x, 0.0), dim, index, np.where(is_best, values, 0.0), reduce="add")
-    return total / count
 
 
 @carries("masked_scatter")
