@@ -99,20 +99,34 @@ def train(
         int | None, typer.Option(help="How many rows of a series are forecast.", rich_help_panel="Series")
     ] = None,
     pictures: Annotated[
-        str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
+        str | None,
+        typer.Option(
+            help="A table's column of picture files (default: the first such column).", rich_help_panel="Pictures"
+        ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Pictures: mlp, cnn, resnet8 or vit-tiny (default: by size); series: gru or conv."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).")
+        str | None,
+        typer.Option(
+            help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).",
+            rich_help_panel="Pictures",
+        ),
     ] = None,
     fit: Annotated[
-        str | None, typer.Option(help="For pictures of another shape: crop or stretch (default: crop).")
+        str | None,
+        typer.Option(
+            help="For pictures of another shape: crop or stretch (default: crop).", rich_help_panel="Pictures"
+        ),
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="How training pictures are changed: none, light or strong (default: light).")
+        str | None,
+        typer.Option(
+            help="How training pictures are changed: none, light or strong (default: light).",
+            rich_help_panel="Pictures",
+        ),
     ] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
