@@ -109,6 +109,7 @@ def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
     swin = {"image_size": 64, "embed_dim": 8, "depths": [1, 2], "num_heads": [1, 2], "window_size": 4}
     mel, waves = torch.randn(2, 8, 32, dtype=torch.float64), torch.randn(2, 400, dtype=torch.float64)
     gptj = {**gpt, "rotary_dim": 4}
+    whole_speech, decoded = {**speech, "use_cache": False, "decoder_start_token_id": 1}, {"decoder_input_ids": ids}
     both = {**text, "decoder_input_ids": ids}
     pixels = {"pixel_values": images(torch, 32)}
     for cls, config, settings, inputs in (
@@ -144,6 +145,8 @@ def transformers_models(torch: Any) -> Iterator[tuple[str, Made]]:
         ("MPNetModel", "MPNetConfig", common, text),
         ("T5EncoderModel", "T5Config", t5, text),
         ("WhisperForAudioClassification", "WhisperConfig", speech, {"input_features": mel}),
+        ("WhisperForConditionalGeneration", "WhisperConfig", whole_speech, {"input_features": mel, **decoded}),
+        ("FNetModel", "FNetConfig", {**common, "tpu_short_seq_length": 8}, {"input_ids": ids}),
         ("Wav2Vec2ForCTC", "Wav2Vec2Config", wave, {"input_values": waves}),
         ("HubertModel", "HubertConfig", wave, {"input_values": waves}),
         ("Mamba2ForCausalLM", "Mamba2Config", mamba2, {"input_ids": ids}),

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from chainrule.train.history import History
 
 
+TABLES, SERIES, TEXTS, PICTURES = "Tables", "Series", "Texts", "Pictures"
+"""The headings of the options that mean something for one kind of data."""
+
+
 @command("chainrule train digits --epochs 30 --report digits.html")
 def train(
     data: Annotated[
@@ -29,35 +33,25 @@ def train(
             "pictures: a folder with a folder for each class, or a table that lists them."
         ),
     ],
-    target: Annotated[str | None, typer.Option(help="A table's target column (default: the last).")] = None,
-    task: Annotated[str | None, typer.Option(help=TASK)] = None,
-    missing: Annotated[
-        str | None, typer.Option(help="A table's missing values: error (default), mean, median, drop or indicator.")
-    ] = None,
-    unknown: Annotated[str | None, typer.Option(help=UNKNOWN)] = None,
-    without: Annotated[str | None, typer.Option(help="A table's columns to leave out, separated by commas.")] = None,
-    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
-    search: Annotated[
-        int | None, typer.Option(help="Try so many settings of what the options leave open, and take the best.")
-    ] = None,
-    hidden: Annotated[
-        str | None, typer.Option(help="Widths of the hidden layers, separated by commas (default: 256,128).")
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training data (default: about 2,500 steps).")
+        int | None, typer.Option(help="Passes over the training data (default: for a table about 2,500 steps).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step (default: 32; 64 for pictures).")] = None,
-    lr: Annotated[float | None, typer.Option(help="The initial learning rate (default: 0.002).")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples per step (default: tables and series 32, texts 16, pictures 64).")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="The highest learning rate (default: tables 0.002, texts and series 0.003).")
+    ] = None,
     dropout: Annotated[
-        float | None, typer.Option(help="The fraction of hidden units dropped in each step (default: 0.3).")
+        float | None, typer.Option(help="The fraction of units dropped in each step (default: tables 0.3).")
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: 0.05).")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: tables 0.05).")] = None,
     held_out: Annotated[
-        float | None, typer.Option(help="The fraction of samples held out for evaluation (default: 0.2).")
-    ] = None,
-    stream: Annotated[
-        bool | None,
-        typer.Option(help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows)."),
+        float | None, typer.Option(help="The fraction held out for evaluation (default: 0.2; of a text 0.1).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
@@ -67,52 +61,82 @@ def train(
         float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
-    as_: Annotated[
-        str | None,
-        typer.Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
+    target: Annotated[
+        str | None, typer.Option(help="The target column (default: the last).", rich_help_panel=TABLES)
     ] = None,
-    tokens: Annotated[
+    task: Annotated[str | None, typer.Option(help=TASK, rich_help_panel=TABLES)] = None,
+    hidden: Annotated[
         str | None,
-        typer.Option(help="The tokens: char, bpe, or bpe:N for N of them (default: char).", rich_help_panel="Texts"),
+        typer.Option(help="Widths of the hidden layers, separated by commas (256,128).", rich_help_panel=TABLES),
     ] = None,
-    layers: Annotated[
+    missing: Annotated[
+        str | None,
+        typer.Option(help="Missing values: error (default), mean, median, drop or indicator.", rich_help_panel=TABLES),
+    ] = None,
+    unknown: Annotated[str | None, typer.Option(help=UNKNOWN, rich_help_panel=TABLES)] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Columns to leave out, separated by commas.", rich_help_panel=TABLES)
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING, rich_help_panel=TABLES)] = None,
+    search: Annotated[
         int | None,
-        typer.Option(help="How many layers the network has (default: by the text's length).", rich_help_panel="Texts"),
+        typer.Option(
+            help="Try so many settings of what the options leave open, and take the best.", rich_help_panel=TABLES
+        ),
     ] = None,
-    heads: Annotated[
-        int | None, typer.Option(help="How many attention heads each layer has.", rich_help_panel="Texts")
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows).",
+            rich_help_panel=TABLES,
+        ),
     ] = None,
-    width: Annotated[
-        int | None, typer.Option(help="How many features a token has in the network.", rich_help_panel="Texts")
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="How many tokens the network sees.", rich_help_panel="Texts")
-    ] = None,
+    series: Annotated[
+        bool, typer.Option("--series", help="The table's rows are moments of time.", rich_help_panel=SERIES)
+    ] = False,
     time: Annotated[
-        str | None,
-        typer.Option(help="The column with a series' times; makes the table a series.", rich_help_panel="Series"),
+        str | None, typer.Option(help="The column with the times; makes the table a series.", rich_help_panel=SERIES)
     ] = None,
     window: Annotated[
-        int | None, typer.Option(help="How many rows of a series a forecast is made from.", rich_help_panel="Series")
+        int | None, typer.Option(help="How many rows a forecast is made from.", rich_help_panel=SERIES)
     ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="How many rows of a series are forecast.", rich_help_panel="Series")
+    horizon: Annotated[int | None, typer.Option(help="How many rows are forecast.", rich_help_panel=SERIES)] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="char (default), bpe, or bpe:N for N tokens.", rich_help_panel=TEXTS)
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Layers of the network (default: by the text's length).", rich_help_panel=TEXTS)
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads in each layer.", rich_help_panel=TEXTS)] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Features that a token has in the network.", rich_help_panel=TEXTS)
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(help="How many tokens the network sees.", rich_help_panel=TEXTS)
     ] = None,
     pictures: Annotated[
-        str | None, typer.Option(help="A table's column of picture files (default: the first such column).")
+        str | None,
+        typer.Option(help="A table's column of files (default: the first such column).", rich_help_panel=PICTURES),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Pictures: mlp, cnn, resnet8 or vit-tiny (default: by size); series: gru or conv."),
+        typer.Option(
+            help="mlp, cnn, resnet8 or vit-tiny (default: by size); for a series gru or conv.", rich_help_panel=PICTURES
+        ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="For pictures: their size, as 64 or 48x64 (default: their own, at most 64).")
+        str | None,
+        typer.Option(help="Their size, as 64 or 48x64 (default: their own, at most 64).", rich_help_panel=PICTURES),
     ] = None,
     fit: Annotated[
-        str | None, typer.Option(help="For pictures of another shape: crop or stretch (default: crop).")
+        str | None,
+        typer.Option(help="For those of another shape: crop or stretch (default: crop).", rich_help_panel=PICTURES),
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="How training pictures are changed: none, light or strong (default: light).")
+        str | None,
+        typer.Option(
+            help="How they are changed in training: none, light (default) or strong.", rich_help_panel=PICTURES
+        ),
     ] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""

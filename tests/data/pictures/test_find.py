@@ -142,7 +142,7 @@ def test_a_table_lists_pictures(tmp_path):
     ("text", "settings", "message"),
     [
         ("f,y\n1.png,a\n9.png,b\n1.png,a\n", {}, r"1 of 3 pictures do not exist: 9.png \(line 3\)"),
-        ("f,y\n1.png,a\n,b\n1.png,a\n", {}, "1 of 3 cells of 'f' are empty, the first in line 3"),
+        ("f,y\n1.png,a\n,b\n1.png,a\n", {}, "missing value in column 'f' at line 3; fill it in"),
         ("f,y\n7.png,a\n9.png,b\n", {}, "no column of picture files"),
         ("f,y\n1.png,a\n1.png,b\n", {"column": "g"}, "no column 'g'; the columns are 'f', 'y'"),
         ("f,y\n1.png,a\n1.png,b\n", {"target": "f"}, "no target 'f'; expected one of 'y'"),

@@ -147,6 +147,8 @@ def test_shares_of_batches_are_those_of_one_process(files):
             np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), batch[k])
 
 
-def test_no_batch_has_a_single_picture(files):
+def test_no_batch_is_much_smaller_than_the_others(files):
     assert [len(y) for _, y in loader(files, batch_size=9)] == [9]
-    assert [len(y) for _, y in loader(files, batch_size=8)] == [8, 2]
+    assert [len(y) for _, y in loader(files, batch_size=8)] == [8]
+    assert [len(y) for _, y in loader(files, batch_size=7)] == [7, 3]
+    assert [len(y) for _, y in loader(files, batch_size=64)] == [10]

@@ -73,6 +73,8 @@ def test_what_is_read_as_a_text(book, tmp_path):
         assert kind_of(str(path), Options(as_=as_)).module == kind
     assert kind_of(str(book), Options(as_="table")).module == "table"
     assert kind_of("iris", Options()).module == "table"
+    for told in (Options(series=True), Options(time="month"), Options(horizon=3)):
+        assert kind_of(str(table), told).module == "series"
     with pytest.raises(ValueError, match="--as: expected table, text, series or pictures, got 'poem'"):
         kind_of(str(book), Options(as_="poem"))
 

@@ -267,6 +267,7 @@ def test_the_report_shows_mistakes_saliency_and_filters(folder, tmp_path, lang):
         ({"hidden": "3"}, "--hidden means nothing for pictures; leave it out"),
         ({"task": "regression"}, "--task: pictures are classified, got 'regression'"),
         ({"target": "y"}, "--target is a column of a table"),
+        ({"model": "cnn", "batch_size": 1}, "--batch-size: cnn normalises over the batch"),
         ({"size": "2", "model": "vit-tiny", "held_out": 2.0}, "held_out: expected a share between 0 and 1, got 2.0"),
     ],
 )

@@ -107,13 +107,7 @@ def _target_column(path: Path, table: Table, place: int, target: str | None) -> 
 
 
 def _files(path: Path, table: Table, place: int) -> tuple[Path, ...]:
-    cells = ["" if cell is None else str(cell) for cell in table.columns[place]]
-    empty = [row for row, cell in enumerate(cells) if not cell]
-    if empty:
-        column, first = table.names[place], table.place(empty[0])
-        what = f"{len(empty)} of {len(cells)} cells of {column!r} are empty, the first in {first}"
-        raise DataError(f"{path.name}: {what}; every row needs a picture: fill them in, or remove the rows")
-    files = tuple(path.parent / cell for cell in cells)
+    files = tuple(path.parent / str(cell) for cell in table.columns[place])
     missing = [f"{file.name} ({table.place(row)})" for row, file in enumerate(files) if not file.is_file()]
     if missing:
         raise DataError(

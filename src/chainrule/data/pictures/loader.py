@@ -53,9 +53,11 @@ class PictureLoader(DataLoader):
     dataset: PictureSet
 
     def __init__(self, dataset: PictureSet, batch_size: int, seed: int, augmentation: Augmentation) -> None:
-        # A batch of one picture has no variance to be normalised by: another one is left out in each epoch instead.
-        is_single = len(dataset) > 1 and len(dataset) % batch_size == 1
-        super().__init__(dataset, batch_size, shuffle=True, drop_last=is_single, seed=seed, prefetch=PREFETCH)
+        # A batch of one picture, or of one for each of several processes, has no variance to be normalised by. Instead,
+        # up to a quarter of a batch is left out: other pictures in each epoch.
+        rest = len(dataset) % batch_size
+        is_small = batch_size < len(dataset) and 0 < rest <= max(1, batch_size // 4)
+        super().__init__(dataset, batch_size, shuffle=True, drop_last=is_small, seed=seed, prefetch=PREFETCH)
         self.augmentation = augmentation
         self.fill = np.clip(np.rint(dataset.scaling.mean), 0, 255).astype(int).tolist()
 

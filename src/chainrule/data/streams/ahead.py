@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from chainrule.base.threads import OwnThread
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -14,17 +16,19 @@ class Ahead(Generic[T, U]):
     """Calls ``fill(item, half)`` for each item in a thread, at most one item ahead of the one that is used.
 
     :meth:`next` waits for a result, and gives the half behind the one before free for the next item. An error is raised
-    there. :meth:`close` ends the thread, also in the middle of the items; it waits for a call that is running.
+    there. :meth:`close` ends the thread, also in the middle of the items; it waits for a call that is running. With
+    ``is_own`` no code of the user's runs in it.
     """
 
-    def __init__(self, fill: Callable[[T, int], U], items: Iterable[T]) -> None:
+    def __init__(self, fill: Callable[[T, int], U], items: Iterable[T], is_own: bool = False) -> None:
         self._fill, self._items = fill, iter(items)
         self._ready: queue.Queue[tuple[U | None, BaseException | None]] = queue.Queue()
         self._free = threading.Semaphore(1)
         self._stops = False
         self.waited = 0.0
         """Seconds spent waiting so far."""
-        self._thread = threading.Thread(target=self._run, name="chainrule-stream", daemon=True)
+        kind = OwnThread if is_own else threading.Thread
+        self._thread = kind(target=self._run, name="chainrule-stream", daemon=True)
         self._thread.start()
 
     def next(self) -> U | None:

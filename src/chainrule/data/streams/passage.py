@@ -25,7 +25,7 @@ class WindowPassage(Passage):
     """
 
     def __init__(
-        self, read: ReadBlock, found: list[Window], capacity: int, reading: Reading, spare: list[Buffers]
+        self, read: ReadBlock, found: list[Window], capacity: int, reading: Reading, spare: list[Buffers], is_own: bool
     ) -> None:
         self._read, self._capacity, self._reading = read, capacity, reading
         self.size = reading.batch_size
@@ -46,7 +46,7 @@ class WindowPassage(Passage):
         self._ahead: Ahead[tuple[Window, int], tuple[Window, int]] | None = None
         self._last = here[-1].number if here else -1
         if here:
-            self._ahead = Ahead(self._fill, ((window, window.number) for window in here))
+            self._ahead = Ahead(self._fill, ((window, window.number) for window in here), is_own)
 
     @property
     def longest(self) -> int:

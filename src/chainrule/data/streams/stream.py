@@ -226,7 +226,7 @@ class Stream(Streamed):
         found = windows(self.facts.blocks, self._counts, capacity, rng)
         if reading.exchange is not None and reading.shard[1] > 1:
             return SharedPassage(self._read, self._counts, found, reading)
-        return WindowPassage(self._read, found, capacity, reading, self._buffers)
+        return WindowPassage(self._read, found, capacity, reading, self._buffers, self._function is None)
 
     def _read(self, k: int) -> Batch:
         """The rows of this part in block k, encoded."""

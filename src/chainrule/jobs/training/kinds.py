@@ -77,7 +77,7 @@ def _is_text(source: str, options: Options) -> bool:
 
 def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
     """Whether the rows are said to be moments of time: a table alone does not say so."""
-    told = options.time is not None or options.window is not None or options.horizon is not None
+    told = options.series or options.time is not None or options.window is not None or options.horizon is not None
     return options.as_ == "series" or (options.as_ is None and told)
 
 
@@ -113,7 +113,7 @@ TEXT = Kind(
 SERIES = Kind(
     "a series",
     "series",
-    _COMMON | {"target", "hidden", "dropout", "weight_decay", "time", "window", "horizon", "model"},
+    _COMMON | {"target", "hidden", "dropout", "weight_decay", "series", "time", "window", "horizon", "model"},
     _is_series,
 )
 STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES | _READING, _is_streamed)

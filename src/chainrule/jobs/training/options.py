@@ -30,6 +30,7 @@ class Options:
     encoding: str | None = None
     weight_decay: float | None = None
     search: int | None = None
+    series: bool = False
     time: str | None = None
     window: int | None = None
     horizon: int | None = None

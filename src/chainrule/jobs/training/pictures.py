@@ -18,6 +18,7 @@ from chainrule.data.pictures import (
     PictureLoader,
     Pictures,
     PictureSet,
+    Survey,
     augmentation,
     chosen_form,
     find,
@@ -88,7 +89,7 @@ class PictureJob(Job):
         rising = max(1, steps // 20)
         falling = CosineAnnealingLR(self.optimizer, max(1, steps - rising))
         self.schedule = LinearWarmup(self.optimizer, rising, 0.1, after=falling)
-        self.said = self._said(str(seen))
+        self.said = self._said(seen)
 
     def _split(self, recipe: PictureRecipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows to train on and those held out: as the data say, or in the recipe's share of each class."""
@@ -97,14 +98,15 @@ class PictureJob(Job):
             return np.flatnonzero(~given), np.flatnonzero(given)
         return split_rows(len(self.found.paths), recipe.held_out, recipe.seed, self.found.labels)
 
-    def _said(self, sizes: str) -> list[str]:
+    def _said(self, seen: Survey) -> list[str]:
         found, memory = self.found, self.pictures.array
         kept = "decoded anew in each epoch, since they would take more than 2 GiB"
+        is_own_size = bool((seen.heights == self.form.height).all() and (seen.widths == self.form.width).all())
         changes = "unchanged" if self.augmentation.is_none else f"changed at random: {self.augmentation}"
         return [
             f"{found.name}: {len(found.paths):,} pictures, {len(found.class_names)} classes",
             *found.inferred,
-            f"{sizes}; as {self.form}" + ("" if sizes.startswith("all") else f", {self.form.fit}"),
+            f"{seen}; as {self.form}" + ("" if is_own_size else f", by: {self.form.fit}"),
             f"{len(self.training):,} to train on, {len(self.held_out):,} held out; "
             + (kept if memory is None else f"{memory.nbytes / 1e6:,.1f} MB in memory"),
             f"in training, they are {changes}",
@@ -162,6 +164,10 @@ class PictureJob(Job):
 def _resolved(recipe: PictureRecipe, form: Any) -> PictureRecipe:
     """Return the recipe with the network and the rate that it leaves open."""
     model = chosen_model(form.shape) if recipe.model == "auto" else recipe.model
+    if model in ("cnn", "resnet8") and recipe.batch_size == 1:
+        raise ValueError(
+            f"--batch-size: {model} normalises over the batch, so one picture is too few; expected 2 or more"
+        )
     lr = LEARNING_RATES[model] if recipe.lr is None else recipe.lr
     return replace(recipe, model=model, lr=lr, size=(form.height, form.width))
 

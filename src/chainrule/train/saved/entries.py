@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from reprlib import repr as short
 from typing import Any
 
+import numpy as np
+
 from chainrule.data import DataError, Standardizer
 from chainrule.train.saved.modelfile import ModelFileError
 
@@ -104,3 +106,21 @@ def of_kind(value: Any, name: str, kind: type[Any], expected: str) -> Any:
     if not isinstance(value, kind):
         raise WrongEntry(name, value, expected)
     return value
+
+
+def check_size(arrays: Mapping[str, np.ndarray[Any, Any]], wanted: int, why: str) -> None:
+    """Check that the arrays are as many numbers as the network has, before it is built."""
+    count = sum(array.size for array in arrays.values())
+    if count != wanted:
+        raise WrongEntry("the arrays", f"{count:,} numbers", f"{wanted:,}, as {why} say")
+
+
+def check_arrays(model: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Check the arrays against a network's parameters: their names, shapes and dtypes, and that all are finite."""
+    for name, parameter in model.named_parameters():
+        array = arrays.get(name)
+        if array is None or array.shape != parameter.shape or array.dtype != parameter.dtype:
+            got = "no such array" if array is None else f"{array.dtype} {list(array.shape)}"
+            raise WrongEntry(f"array {name}", got, f"{parameter.dtype} {list(parameter.shape)}")
+        if not np.isfinite(array).all():
+            raise WrongEntry(f"array {name}", "a value that is not finite", "finite numbers")

@@ -9,7 +9,18 @@ import numpy as np
 from chainrule.data.corpus.byte_pairs import BytePairs
 from chainrule.data.corpus.characters import Characters
 from chainrule.nn.networks import LanguageModel
-from chainrule.train.saved.entries import WrongEntry, damaged, entries, number, one_of, real, text, whole
+from chainrule.train.saved.entries import (
+    WrongEntry,
+    check_arrays,
+    check_size,
+    damaged,
+    entries,
+    number,
+    one_of,
+    real,
+    text,
+    whole,
+)
 from chainrule.train.saved.language_recipe import LanguageRecipe, language_network, parameters
 
 KIND, FORMAT = "language", 1
@@ -71,9 +82,9 @@ class LanguageDescription:
         """
         with damaged(path):
             said = cls(**_parts(meta))
-            _check_size(said, arrays)
+            check_size(arrays, parameters(said.recipe, len(said.tokens)), "recipe and vocabulary")
             model = language_network(said.recipe, len(said.tokens))
-            _check_arrays(model, arrays)
+            check_arrays(model, arrays)
         model.load_state_dict(dict(arrays))
         model.eval()
         return said, model
@@ -124,20 +135,3 @@ def _held_out(entry: Any) -> LanguageScore:
     # The loss on held-out text may be infinite: it only needs to be a number.
     loss, nats = (real(values[name], f"held_out.{name}") for name in ("loss", "nats"))
     return LanguageScore(whole(values["samples"], "held_out.samples", 1), loss, nats)
-
-
-def _check_size(said: LanguageDescription, arrays: Arrays) -> None:
-    """Check that the file has as many numbers as the network, before it is built."""
-    count, wanted = sum(array.size for array in arrays.values()), parameters(said.recipe, len(said.tokens))
-    if count != wanted:
-        raise WrongEntry("the arrays", f"{count:,} numbers", f"{wanted:,}, as recipe and vocabulary say")
-
-
-def _check_arrays(model: LanguageModel, arrays: Arrays) -> None:
-    for name, parameter in model.named_parameters():
-        array = arrays.get(name)
-        if array is None or array.shape != parameter.shape or array.dtype != parameter.dtype:
-            got = "no such array" if array is None else f"{array.dtype} {list(array.shape)}"
-            raise WrongEntry(f"array {name}", got, f"{parameter.dtype} {list(parameter.shape)}")
-        if not np.isfinite(array).all():
-            raise WrongEntry(f"array {name}", "a value that is not finite", "finite numbers")

@@ -15,7 +15,7 @@ STEP = 2048
 class LanguageRecipe:
     """How to train on a text: the tokens, the network's sizes, and what AdamW is told.
 
-    `epochs=None` is as many as make about 4,500 steps, or fewer for a short text (`passes`).
+    `epochs=None` is as many as make about 4,000 steps, or fewer for a short text (`passes`).
     """
 
     tokens: str = "char"
@@ -66,12 +66,12 @@ def sizes(tokens: int) -> dict[str, int | float]:
 
 
 def passes(batches: int) -> int:
-    """Return how many epochs of so many batches a text is trained for: 9, but at least 600 steps and at most 4,500.
+    """Return how many epochs of so many batches a text is trained for: 8, but at least 600 steps and at most 4,000.
 
     >>> passes(490), passes(20), passes(2000)
-    (9, 30, 3)
+    (8, 30, 2)
     """
-    return max(1, -(-min(max(9 * batches, 600), 4500) // batches))
+    return max(1, -(-min(max(8 * batches, 600), 4000) // batches))
 
 
 def parameters(recipe: LanguageRecipe, vocabulary: int) -> int:

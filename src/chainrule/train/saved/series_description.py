@@ -12,6 +12,8 @@ from chainrule.data.series.clock import NUMBERS, Clock
 from chainrule.nn.networks import Forecaster
 from chainrule.train.saved.entries import (
     WrongEntry,
+    check_arrays,
+    check_size,
     damaged,
     entries,
     list_of,
@@ -109,9 +111,9 @@ class SeriesDescription:
         with damaged(path):
             said = cls(**_parts(meta))
             channels = 1 + len(said.inputs)
-            _check_size(said.recipe, channels, arrays)
+            check_size(arrays, parameters(said.recipe, channels), "recipe and inputs")
             model = forecaster(said.recipe, channels)
-            _check_arrays(model, arrays)
+            check_arrays(model, arrays)
         model.load_state_dict(dict(arrays))
         model.eval()
         return said, model
@@ -185,20 +187,3 @@ def _held_out(entry: Any) -> SeriesScore:
         values["period"] = whole(values["period"], "held_out.period", 2)
         values["seasonal"] = real(values["seasonal"], "held_out.seasonal")
     return SeriesScore(**values)
-
-
-def _check_size(recipe: SeriesRecipe, channels: int, arrays: Arrays) -> None:
-    """Check that the file has as many numbers as the network, before it is built."""
-    count, wanted = sum(array.size for array in arrays.values()), parameters(recipe, channels)
-    if count != wanted:
-        raise WrongEntry("the arrays", f"{count:,} numbers", f"{wanted:,}, as recipe and inputs say")
-
-
-def _check_arrays(model: Forecaster, arrays: Arrays) -> None:
-    for name, parameter in model.named_parameters():
-        array = arrays.get(name)
-        if array is None or array.shape != parameter.shape or array.dtype != parameter.dtype:
-            got = "no such array" if array is None else f"{array.dtype} {list(array.shape)}"
-            raise WrongEntry(f"array {name}", got, f"{parameter.dtype} {list(parameter.shape)}")
-        if not np.isfinite(array).all():
-            raise WrongEntry(f"array {name}", "a value that is not finite", "finite numbers")
