@@ -19,7 +19,7 @@ FORMS: Mapping[str, str] = MappingProxyType(
 )
 """The forms of dates: the order of their parts."""
 CYCLES = ("year", "week", "day")
-PARTS = ("days", *(f"{cycle} {wave}" for cycle in CYCLES for wave in ("sin", "cos")))
+PARTS = ("days", "year sin", "year cos", "week sin", "week cos", "day sin", "day cos")
 """What a date may become, one feature each."""
 MOST_ODD = 0.2
 """The share of texts that may be no dates for the column to count as one of dates with faults."""

@@ -183,5 +183,5 @@ def checked_indices(graph: Graph, _: Instruction, x: Any) -> str:
     return str(graph.node("Cast", graph.ref(x), to=graph.onnx.TensorProto.INT64))
 
 
-for _checks in ("embedding.<locals>.checked", "_in_range.<locals>.checked"):
+for _checks in ("indices in range", "_in_range.<locals>.checked"):
     WRITERS[_checks] = checked_indices
