@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.datasets import load_diabetes, load_wine
 
 from chainrule import data
-from chainrule.jobs.training.job import Job
-from chainrule.train.saved.predictor import Predictor
+from chainrule.jobs.training.table import TableJob
+from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.recipe import Recipe
 
 
@@ -36,13 +36,13 @@ for path, target, recipe in (
 ):
     table = data.load(path, target=target)
     print(table, table.inferred[-1], sep="\n  ")
-    job = Job(table, recipe)
+    job = TableJob(table, recipe)
     job.train()
     score = job.score()
     job.save("model.safetensors", score)
 
     # The model file alone predicts: it knows the columns, their scaling and the classes.
-    predicted = Predictor.load("model.safetensors").predict(table.x)
+    predicted = read_predictor("model.safetensors").predict(table.x)
     if score.rmse is not None:
         spread = float(np.std(score.truth))
         print(f"  root mean square error {score.rmse:.1f}; the mean alone would be {spread:.1f} off")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.jobs.search.workers import in_parallel
+from chainrule.jobs.search.workers import end_idle, in_parallel
 from chainrule.train.saved.recipe import Recipe
 
 RATE = 3
@@ -52,6 +52,8 @@ def halve(
         if not last:
             raise
         say("search interrupted; the best setting so far is taken")
+    finally:
+        end_idle()
     return sorted(last.values(), key=_rank)
 
 

@@ -1,6 +1,7 @@
 """Where trials run: joblib's backend where joblib is installed, else processes of the standard library."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -28,6 +29,12 @@ def in_parallel(function: Callable[..., T], calls: Sequence[tuple[Any, ...]], jo
     with_generator = joblib.parallel.get_active_backend()[0].supports_return_generator
     run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered" if with_generator else "list")
     yield from run(joblib.delayed(function)(*call) for call in calls)
+
+
+def end_idle() -> None:
+    """End the processes that joblib keeps for its next call: they would hold memory while the best is trained."""
+    if "joblib.externals.loky" in sys.modules:
+        sys.modules["joblib.externals.loky"].get_reusable_executor().shutdown(wait=True)
 
 
 def _processors() -> int:
