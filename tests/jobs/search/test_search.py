@@ -1,6 +1,7 @@
 """The search for settings: seeded, without the held-out part, and never without a result."""
 
 import math
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -113,6 +114,8 @@ def test_the_best_setting_makes_the_job_and_can_be_typed():
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_in_any_order_but_all(jobs):
     assert sorted(workers.in_parallel(pow, [(k, 2) for k in range(6)], jobs)) == [0, 1, 4, 9, 16, 25]
+    workers.end_idle()
+    assert not {"ExecutorManagerThread", "QueueFeederThread"} & {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.slow
