@@ -34,7 +34,8 @@ GISTS = {
     "torch": "PyTorch's names",
     "autograd": "autograd's names",
     "distributed": "several processes",
-    "jobs": "the commands",
+    "jobs": "what commands do",
+    "cli": "the commands",
 }
 WIDTH, HEIGHT, GAP, ROW, MARGIN = 150, 44, 14, 84, 16
 STYLE = """

@@ -42,7 +42,7 @@ def test_it_is_drawn_examined_and_compiled(network):
     loss = nn.CrossEntropyLoss()
     assert len(cr.graph(network, x, loss=loss, target=y).to_svg()) > 1000
     optimizer = optim.SGD(network.parameters(), lr=0.1)
-    cr.doctor(network, loss, [(x, y)], optimizer, remedies=False)
+    cr.doctor(network, loss, [(x, y)], optimizer, try_remedies=False)
 
     def step(x, y):
         optimizer.zero_grad()
