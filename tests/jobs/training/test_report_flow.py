@@ -9,7 +9,7 @@ import pytest
 from chainrule.data import load
 from chainrule.doctor import GradientWatch
 from chainrule.jobs.training.flow import watched
-from chainrule.jobs.training.report import write_report
+from chainrule.jobs.training.report import CheckedRow, write_report
 from chainrule.jobs.training.table import TableJob
 from chainrule.jobs.training.table_report import SECTIONS
 from chainrule.jobs.training.text import TEXT
@@ -99,3 +99,13 @@ def test_images_that_it_gets_wrong_are_shown(tmp_path):
     shown = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert shown.count("data:image/png;base64,") == 12
     assert re.search(r'alt="true \d, predicted \d"', shown)
+
+
+@pytest.mark.parametrize(("count", "folded"), [(20, False), (21, True)])
+def test_a_long_table_of_parameters_is_folded(tmp_path, job, count, folded):
+    found, _ = job
+    rows = [CheckedRow(f"layer{k}", (2,), 1e-9) for k in range(count)]
+    write_report(tmp_path / "r.html", found, SECTIONS, found.history, found.score(), rows, "again", "ko")
+    shown = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert (f"<summary>매개변수 {count}개 모두</summary>" in shown) == folded
+    assert shown.count("<code>layer") == count

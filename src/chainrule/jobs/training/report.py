@@ -24,6 +24,9 @@ from chainrule.present.table import table
 from chainrule.present.texts import Words
 from chainrule.train.history import History
 
+PARAMETERS = 20
+"""The longest table of parameters that stands open."""
+
 
 @dataclass(frozen=True)
 class CheckedRow:
@@ -77,7 +80,8 @@ def _section(title: str, *content: object) -> Markup:
 def _checked(checked: Sequence[CheckedRow], words: Words) -> Iterator[Markup]:
     rows = [(tag("code", row.name), shape_text(row.shape), f"{row.error:.1e}") for row in checked]
     yield tag("p", words("check_text", worst=max((row.error for row in checked), default=0.0)))
-    yield table([words[key] for key in ("parameter", "shape", "error")], rows, words["check"])
+    shown = table([words[key] for key in ("parameter", "shape", "error")], rows, words["check"])
+    yield shown if len(rows) <= PARAMETERS else details(words("check_all", n=len(rows)), shown)
     yield pairs([(words["error"], words["error_text"])])
 
 

@@ -65,6 +65,7 @@ TEXT: Texts = {
     "residual": {"en": "residual (true − predicted)", "ko": "잔차 (정답 − 예측)"},
     "mistakes": {"en": "What it gets wrong (true → predicted)", "ko": "틀린 예 (정답 → 예측)"},
     "derivation": {"en": "Derivation", "ko": "유도 과정"},
+    "check_all": {"en": "All {n} parameters", "ko": "매개변수 {n}개 모두"},
     "derivation_text": {
         "en": "The gradients of this network on four samples, from the loss back to every weight",
         "ko": "표본 네 개에 대한 이 신경망의 기울기: 손실에서 모든 가중치까지",
