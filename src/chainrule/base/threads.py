@@ -10,8 +10,13 @@ class OwnThread(threading.Thread):
 def others_run() -> bool:
     """Return whether another thread is alive that could run the user's code.
 
+    >>> end = threading.Event()
+    >>> thread = threading.Thread(target=end.wait)
+    >>> thread.start()
     >>> others_run()
-    False
+    True
+    >>> end.set()
+    >>> thread.join()
     """
     here = threading.current_thread()
     return any(thread is not here and not isinstance(thread, OwnThread) for thread in threading.enumerate())
