@@ -31,9 +31,9 @@ def generate(
     predictor = read_predictor(model)
     if not isinstance(predictor, LanguagePredictor):
         raise ValueError(f"{model}: not a language model, so it has no text to go on with; use `chainrule predict`")
+    pieces = predictor.generate(prompt, length, temperature, top_k, seed)
     try:
         with threads(0):  # one token at a time: every product is small
-            pieces = predictor.generate(prompt, length, temperature, top_k, seed)
             sys.stdout.write(visible(prompt))
             for piece in pieces:
                 sys.stdout.write(visible(piece))

@@ -84,6 +84,7 @@ def test_text_columns_are_left_out_and_said(tmp_path):
         ("t,y\n1,2\n", "y", "y", "the column 'y' cannot be both the time and the target"),
         ("t,y\n1,low\n2,high\n", "y", "t", "column 'y' is text ('low' at line 2); a series is of numbers"),
         ("t,y\nsoon,1\nlater,2\n", "y", "t", "column 't': 'soon' at line 2 is no time; expected numbers, or dates"),
+        ("t,y\n2024-01-01,1\nsoon,2\n2024-01-03,3\n", "y", "t", "column 't': 'soon' at line 3 is no time"),
         ("t,y\n" + DAYS + "2024-02-30,2\n", "y", "t", "'2024-02-30' at line 6 is no time"),
         ("t,y\n1/2/2024,1\n2/2/2024,2\n", "y", "t", "may be day-month-year or month-day-year; write dates as"),
         ("t,y\n" + DAYS + "2024-01-01,3\n", "y", "t", "the time 2024-01-01 occurs twice, at line 2 and line 6"),

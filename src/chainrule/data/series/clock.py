@@ -131,12 +131,17 @@ def read_times(name: str, column: str, values: Column, place: Callable[[int], st
         )
     times = dates.parsed(texts, found[0]) if found else np.full(len(texts), np.nan)
     if not np.isfinite(times).all():
-        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        odd = np.flatnonzero(~np.isfinite(times) if found else [not _is_date(text) for text in texts])
+        row = int(odd[0]) if odd.size else 0
         raise DataError(
             f"{name}: column {column!r}: {texts[row]!r} at {place(row)} is no time; expected numbers, or dates such as "
             "2024-01-31 or 2024-01-31 18:30, all in one form"
         )
     return found[0], times
+
+
+def _is_date(text: str | None) -> bool:
+    return text is not None and any(dates.days(text, form) is not None for form in dates.FORMS)
 
 
 def _months(time: float) -> tuple[int, int, float, bool]:

@@ -72,7 +72,7 @@ def export(model: str | Path, out: str | Path, source: str | None = None) -> Exp
     kind = str(file.meta.get("trained_on", "table"))
     if kind not in KINDS:
         raise ValueError(
-            f"{model}: a network for a {kind} cannot be exported; expected one for a {' or a '.join(KINDS)}"
+            f"{model}: was trained on {kind}, and cannot be exported; expected a network for a {' or a '.join(KINDS)}"
         )
     parts: Parts = import_module(f"chainrule.jobs.export.{KINDS[kind]}").parts(predictor, source)
     made = to_onnx(parts.function, None, parts.rows[:3], input_names=[parts.input], output_names=[parts.output])
