@@ -47,11 +47,12 @@ HOLES = b"size,when,flag,kind\n" + 5 * b"1.5,2024-01-31,true,a\n,2024-02-29,,b\n
 
 @dataclass(frozen=True)
 class Target:
-    """Something that reads bytes, what it was meant to read, and words that it knows."""
+    """Something that reads bytes, what it was meant to read, words that it knows, and the libraries that it needs."""
 
     run: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
     words: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @cache
@@ -380,13 +381,13 @@ TARGETS = {
     ),
     "npz": Target(reads(".npz"), npz, ("x.npy", "y.npy", "<f8", "|O", "fortran_order", "PK")),
     "idx": Target(idx, lambda: [IDX]),
-    "parquet": Target(reads(".parquet"), parquet, ("PAR1",)),
+    "parquet": Target(reads(".parquet"), parquet, ("PAR1",), needs=("pyarrow",)),
     "picture": Target(picture, pictures, ("IHDR", "PLTE", "tRNS", "eXIf", "Exif", "RIFF", "VP8X")),
     "pictures": Target(description_of_pictures, lambda: [b"\0\0", b"\5\1\7\2"]),
     "model": Target(model_file, lambda: [trained()], ("data_offsets", "shape", "dtype", "F32", "meta")),
     "description": Target(description, lambda: [b"\0\0", b"\5\1\7\2"]),
     "description_of_holes": Target(description_of_holes, lambda: [b"\0\0", b"\5\1\7\2"]),
-    "onnx": Target(onnx, onnx_files, ("Conv", "MatMul", "Reshape", "Loop", "If")),
+    "onnx": Target(onnx, onnx_files, ("Conv", "MatMul", "Reshape", "Loop", "If"), needs=("onnx",)),
     "formula": Target(formula, lambda: FORMULAS, (r"\frac", r"\sum_", r"\left(", r"\right)", "^", "_")),
     "answer": Target(answer, lambda: ANSWERS, ("lambda", "**", "@", ".T", "np.", "sum(", r"\frac", "if")),
     "program": Target(program, lambda: [bytes([k]) for k in range(8)]),

@@ -63,10 +63,6 @@ def export(model: str | Path, out: str | Path, source: str | None = None) -> Exp
     """
     if Path(out).suffix.lower() != ".onnx":
         raise ValueError(f"--out: expected a name that ends in .onnx, got {out}")
-    needed("onnx", "chainrule export", INSTALL)
-    runtime = needed("onnxruntime", "chainrule export", INSTALL)
-    from chainrule.interop.onnx import export as to_onnx
-
     file = load(model)
     predictor = predictor_of(file)
     kind = str(file.meta.get("trained_on", "table"))
@@ -74,6 +70,10 @@ def export(model: str | Path, out: str | Path, source: str | None = None) -> Exp
         raise ValueError(
             f"{model}: was trained on {kind}, and cannot be exported; expected a network for a {' or a '.join(KINDS)}"
         )
+    needed("onnx", "chainrule export", INSTALL)
+    runtime = needed("onnxruntime", "chainrule export", INSTALL)
+    from chainrule.interop.onnx import export as to_onnx
+
     parts: Parts = import_module(f"chainrule.jobs.export.{KINDS[kind]}").parts(predictor, source)
     made = to_onnx(parts.function, None, parts.rows[:3], input_names=[parts.input], output_names=[parts.output])
     for key, value in parts.about.items():
