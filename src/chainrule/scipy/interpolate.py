@@ -28,7 +28,7 @@ from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
 from chainrule.rules.arrays.order import searchsorted
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.elementary.selection import where
 from chainrule.rules.linalg.inverses import solve
 
@@ -37,13 +37,8 @@ __all__ = ["CubicSpline", "PchipInterpolator", "RegularGridInterpolator", "inter
 KINDS = ("linear", "slinear", "nearest", "nearest-up", "previous", "next", "zero", "cubic")
 
 
-def _floating(x: Array) -> Array:
-    x = arrayed(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
 def _places(name: str, x: Array) -> Array:
-    x = _floating(x)
+    x = floating(x)
     if x.ndim != 1 or x.shape[0] < 2:
         raise ValueError(f"{name}: got x of shape {x.shape}, expected a vector of two places or more")
     if not (np.diff(np.asarray(value_of(x))) > 0).all():
@@ -53,7 +48,7 @@ def _places(name: str, x: Array) -> Array:
 
 def _rows(name: str, x: Array, y: Array, axis: int) -> tuple[Array, int]:
     """Return the values with the axis of the places in front, and which one it was."""
-    y = _floating(y)
+    y = floating(y)
     if not y.ndim:
         raise ValueError(f"{name}: got one value, expected one for each place")
     (axis,) = normalize_axis_tuple(axis, y.ndim)
@@ -91,7 +86,7 @@ class _Piecewise:
 
     def __call__(self, x: Array, nu: int = 0) -> Array:
         """Return the values at `x`, or the derivative of order `nu`; NaN outside unless extrapolating."""
-        at = _floating(x)
+        at = floating(x)
         if nu not in (0, 1, 2, 3):
             raise ValueError(f"{type(self).__name__}: got nu={nu!r}, expected 0 to 3")
         flat = at.reshape((-1,))
@@ -263,14 +258,14 @@ class interp1d:
         y: Array,
         kind: str = "linear",
         axis: int = -1,
-        copy: bool = True,  # noqa: ARG002
+        copy: bool = True,  # noqa: ARG002 - an argument of SciPy's; nothing is written to
         bounds_error: bool | None = None,
         fill_value: Any = np.nan,
         assume_sorted: bool = False,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"interp1d: got kind={kind!r}, expected one of {', '.join(map(repr, KINDS))}")
-        x, y = _floating(x), _floating(y)
+        x, y = floating(x), floating(y)
         if not assume_sorted and x.ndim == 1:
             order = np.argsort(np.asarray(value_of(x)), kind="stable")
             x, y = x[order], take(y, order, axis) if y.ndim and y.shape[axis] == order.size else y
@@ -291,7 +286,7 @@ class interp1d:
 
     def __call__(self, x: Array) -> Array:
         """Return the values at `x`: its axes stand where that of the places was."""
-        at = _floating(x)
+        at = floating(x)
         flat = at.reshape((-1,))
         below, above = flat < self.x[0], flat > self.x[-1]
         if self.bounds_error and (np.any(value_of(below)) or np.any(value_of(above))):
@@ -347,7 +342,7 @@ class RegularGridInterpolator:
         if method not in ("linear", "nearest"):
             raise ValueError(f"RegularGridInterpolator: got method={method!r}, expected 'linear' or 'nearest'")
         self.grid = tuple(_places("RegularGridInterpolator", p) for p in points)
-        self.values = _floating(values)
+        self.values = floating(values)
         sizes = tuple(p.shape[0] for p in self.grid)
         if self.values.shape[: len(sizes)] != sizes:
             raise ValueError(
@@ -359,7 +354,7 @@ class RegularGridInterpolator:
         """Return the values at points `xi [..., d]`, or at a tuple of d arrays that broadcast."""
         method = method or self.method
         d = len(self.grid)
-        at = np.stack(np.broadcast_arrays(*map(_floating, xi)), axis=-1) if isinstance(xi, tuple) else _floating(xi)
+        at = np.stack(np.broadcast_arrays(*map(floating, xi)), axis=-1) if isinstance(xi, tuple) else floating(xi)
         if at.ndim == 1 and d == 1:
             at = at[:, None]
         if at.ndim == 0 or at.shape[-1] != d:

@@ -25,7 +25,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.elementary.selection import where
 from chainrule.rules.network.convolution import Convolution
@@ -51,11 +51,6 @@ __all__ = [
 
 ALIASES = {"grid-mirror": "reflect", "grid-wrap": "wrap", "grid-constant": "constant"}
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
-
-
-def _floating(x: Array) -> Array:
-    x = arrayed(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def _inside(name: str, places: Any, n: int, mode: str) -> Any:
@@ -96,7 +91,7 @@ def correlate1d(
 
     Raises ValueError for weights that are not a vector, an unknown `mode`, and an `origin` outside of the weights.
     """
-    x, weights = _floating(input), _floating(weights)
+    x, weights = floating(input), floating(weights)
     (axis,) = normalize_axis_tuple(axis, x.ndim)
     if weights.ndim != 1 or not weights.size:
         raise ValueError(f"correlate1d: got weights of shape {weights.shape}, expected a vector")
@@ -111,7 +106,7 @@ def convolve1d(
     input: Array, weights: Array, axis: int = -1, *, mode: str = "reflect", cval: float = 0.0, origin: int = 0
 ) -> Array:
     """Return the convolution of `input` along `axis` with a vector of weights: `correlate1d` with them reversed."""
-    weights = _floating(weights)
+    weights = floating(weights)
     return correlate1d(input, weights[::-1], axis, mode=mode, cval=cval, origin=-origin - (weights.size % 2 == 0))
 
 
@@ -125,7 +120,7 @@ def correlate(
            [0., 1., 1.],
            [0., 0., 1.]])
     """
-    x, weights = _floating(input), _floating(weights)
+    x, weights = floating(input), floating(weights)
     if weights.ndim != x.ndim or not weights.size:
         raise ValueError(
             f"correlate: got weights of shape {weights.shape} for an input {x.shape}, expected as many axes"
@@ -142,7 +137,7 @@ def convolve(
     input: Array, weights: Array, *, mode: str = "reflect", cval: float = 0.0, origin: int | Sequence[int] = 0
 ) -> Array:
     """Return the convolution of `input` with weights that have as many axes: `correlate` with them reversed."""
-    weights = _floating(weights)
+    weights = floating(weights)
     origins = (origin,) * weights.ndim if isinstance(origin, int) else tuple(origin)
     moved = [-o - (n % 2 == 0) for n, o in zip(weights.shape, origins, strict=True)]
     return correlate(input, np.flip(weights), mode=mode, cval=cval, origin=moved)
@@ -174,7 +169,7 @@ def uniform_filter1d(
 
 def uniform_filter(input: Array, size: int | Sequence[int] = 3, *, mode: str = "reflect", cval: float = 0.0) -> Array:
     """Return the mean over a box of `size` elements, one number or one for each axis, around each element."""
-    x = _floating(input)
+    x = floating(input)
     sizes = (size,) * x.ndim if isinstance(size, int) else tuple(size)
     for axis, n in enumerate(sizes):
         x = uniform_filter1d(x, n, axis, mode=mode, cval=cval)
@@ -234,7 +229,7 @@ def gaussian_filter(
     >>> gaussian_filter(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.5).round(3)
     array([0.   , 0.106, 0.787, 0.106, 0.   ])
     """
-    x = _floating(input)
+    x = floating(input)
     along = normalize_axis_tuple(range(x.ndim) if axes is None else axes, x.ndim)
     many = len(along)
     sigmas = [sigma] * many if np.ndim(sigma) == 0 else [sigma[k] for k in range(many)]
@@ -248,7 +243,7 @@ def gaussian_filter(
 
 def laplace(input: Array, *, mode: str = "reflect", cval: float = 0.0) -> Array:
     """Return the sum of the second differences along all axes."""
-    x = _floating(input)
+    x = floating(input)
     return sum(correlate1d(x, np.array([1.0, -2.0, 1.0]), axis, mode=mode, cval=cval) for axis in range(x.ndim))
 
 
@@ -269,7 +264,7 @@ def gaussian_gradient_magnitude(input: Array, sigma: Array, **settings: Any) -> 
 
 
 def _edges(input: Array, axis: int, across: Sequence[float], mode: str, cval: float) -> Array:
-    x = _floating(input)
+    x = floating(input)
     (axis,) = normalize_axis_tuple(axis, x.ndim)
     y = correlate1d(x, np.array([-1.0, 0.0, 1.0]), axis, mode=mode, cval=cval)
     for other in range(x.ndim):
@@ -302,7 +297,7 @@ def map_coordinates(
     >>> map_coordinates(np.array([[0.0, 1.0], [2.0, 3.0]]), [[0.5], [0.25]], order=1)
     array([1.25])
     """
-    x, at = _floating(input), arrayed(coordinates)
+    x, at = floating(input), arrayed(coordinates)
     if order not in (0, 1):
         raise ValueError(
             f"map_coordinates: got order={order!r}, expected 0 or 1: splines of higher order are not offered"
@@ -366,7 +361,7 @@ def affine_transform(
 
     `matrix` is [ndim, ndim], or a vector: its diagonal; or [ndim, ndim + 1], with the offset as its last column.
     """
-    x, matrix = _floating(input), arrayed(matrix)
+    x, matrix = floating(input), arrayed(matrix)
     if matrix.ndim == 1:
         matrix = matrix * np.eye(x.ndim)
     if matrix.shape == (x.ndim, x.ndim + 1):
@@ -381,5 +376,5 @@ def affine_transform(
 
 def shift(input: Array, shift: Array, order: int = 3, mode: str = "constant", cval: float = 0.0) -> Array:
     """Return the image moved by `shift` elements, one number or one for each axis; see `map_coordinates`."""
-    x = _floating(input)
+    x = floating(input)
     return affine_transform(x, np.eye(x.ndim), -(arrayed(shift) + np.zeros(x.ndim)), None, order, mode, cval)
