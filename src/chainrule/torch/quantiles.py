@@ -9,9 +9,13 @@ from chainrule.rules.arrays.gather import take_along_axis
 
 from .face import faced
 
+WAYS = ("linear", "lower", "higher", "midpoint", "nearest")
+
 
 def _ranks(ordered: Any, q: Any, skip_nan: bool) -> Any:
     """Return where fractions are in sorted rows, NaN last: the place of a NaN if one counts."""
+    if not ((q >= 0) & (q <= 1)).all():
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
     missing = np.isnan(ordered).sum(-1, keepdims=True)
     n = ordered.shape[-1]
     ranks = q.reshape(-1) * np.maximum(n - 1 - (missing if skip_nan else 0 * missing), 0)
@@ -23,8 +27,10 @@ def _between(low: Any, high: Any, part: Any) -> Any:
 
 
 def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
+    if interpolation not in WAYS:
+        raise RuntimeError(f"quantile() interpolation must be one of {', '.join(WAYS)}, but got {interpolation}")
     q = q if hasattr(q, "shape") else np.asarray(q, x.dtype)
-    scalar = x.ndim == 0
+    ndim = x.ndim
     x, axis = (x.reshape(-1), 0) if dim is None else (x, int(dim) % max(x.ndim, 1))
     x = x.reshape(1) if x.ndim == 0 else x
     ordered = np.moveaxis(x, axis, -1)
@@ -45,24 +51,18 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
     }[interpolation]()
     found = np.moveaxis(found, -1, 0)
     rest = list(found.shape[1:])
-    if keepdim and not scalar:
-        rest = [1] * len(rest) + [1] if dim is None else [*rest[:axis], 1, *rest[axis:]]
+    if keepdim and ndim:
+        rest = [1] * ndim if dim is None else [*rest[:axis], 1, *rest[axis:]]
     return found.reshape([*q.shape, *rest])
 
 
 @faced
 def quantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
     """Return the elements at fractions of the sorted order."""
-    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, False), q, dim, keepdim)
+    return _at_fraction(input, q, dim, keepdim, interpolation, False)
 
 
 @faced
 def nanquantile(input: Any, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
     """Return the elements at fractions of the sorted order of those that are not NaN."""
-    return _keeping(input, _at_fraction(input, q, dim, keepdim, interpolation, True), q, dim, keepdim)
-
-
-def _keeping(x: Any, found: Any, q: Any, dim: Any, keepdim: bool) -> Any:
-    if not keepdim or dim is not None:
-        return found
-    return found.reshape([*np.shape(q), *([1] * x.ndim)])
+    return _at_fraction(input, q, dim, keepdim, interpolation, True)

@@ -337,7 +337,13 @@ def sparse_csr_tensor(
     [[0.0, 3.0], [4.0, 0.0]]
     """
     starts, columns = (np.asarray(values_of(x), np.int64) for x in (crow_indices, col_indices))
-    rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    lengths = np.diff(starts)
+    if (lengths < 0).any() or lengths.sum() != len(columns):
+        raise RuntimeError(
+            f"sparse_csr_tensor: got rows that begin at {starts.tolist()} for {len(columns)} columns, expected numbers "
+            f"that rise from 0 to {len(columns)}"
+        )
+    rows = np.repeat(np.arange(len(lengths)), lengths)
     size = (len(starts) - 1, int(columns.max(initial=-1)) + 1) if size is None else size
     found = sparse_coo_tensor(np.stack([rows, columns]), values, size, dtype=dtype, **settings)
     return SparseRows(found._places, found._entries, found.shape)
