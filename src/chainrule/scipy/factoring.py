@@ -49,6 +49,13 @@ def _matrices(name: str, a: Array) -> Array:
     return a
 
 
+def _right_hand_side(name: str, b: Array, n: int) -> Array:
+    b = floating(b)
+    if b.ndim not in (1, 2) or b.shape[0] != n:
+        raise ValueError(f"{name}: got b {b.shape} for a matrix of {n} rows, expected [{n}] or [{n}, k]")
+    return b
+
+
 def lu_factor(a: Array) -> tuple[Array, Any]:
     """Return L and U in one matrix, and for each row the one with which it was swapped, for `lu_solve`."""
     packed, pivots, _ = eliminated(_matrices("lu_factor", a))
@@ -68,7 +75,7 @@ def lu_solve(lu_and_piv: tuple[Array, Any], b: Array, trans: int = 0) -> Array:
         raise ValueError(f"lu_solve: got trans={trans!r}, expected 0, 1 or 2")
     lower, upper = parts(squares("lu_solve", arrayed(packed)))
     order = rows_of(np.asarray(pivots) + 1, packed.shape[-2])
-    b = floating(b)
+    b = _right_hand_side("lu_solve", b, packed.shape[-1])
     if not trans:
         return solve(upper, solve(lower, take(b, order, 0)))
     turned = [transposed(x) if trans == 1 else np.conj(transposed(x)) for x in (upper, lower)]
@@ -106,7 +113,7 @@ def solve_banded(l_and_u: tuple[int, int], ab: Array, b: Array) -> Array:
     i, j = np.indices((n, n))
     within = (i - j <= below) & (j - i <= above)
     matrix = where(within, ab[np.where(within, above + i - j, 0), j], np.zeros((), ab.dtype))
-    return solve(matrix, floating(b))
+    return solve(matrix, _right_hand_side("solve_banded", b, n))
 
 
 def schur(a: Array, output: str = "real") -> tuple[Array, Array]:

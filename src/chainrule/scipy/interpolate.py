@@ -273,7 +273,12 @@ class interp1d:
         self._rows, self.axis = _rows("interp1d", self.x, y, axis)
         self.kind, self.fill_value = kind, fill_value
         self.extrapolates = isinstance(fill_value, str) and fill_value == "extrapolate"
-        given = isinstance(fill_value, tuple) or self.extrapolates or not np.all(np.isnan(value_of(fill_value)))
+        paired = isinstance(fill_value, tuple)
+        if (paired and len(fill_value) != 2) or (isinstance(fill_value, str | None) and not self.extrapolates):
+            raise ValueError(
+                f"interp1d: got fill_value={fill_value!r}, expected a value, a pair (below, above), or 'extrapolate'"
+            )
+        given = paired or self.extrapolates or not np.all(np.isnan(value_of(fill_value)))
         self.bounds_error = not given if bounds_error is None else bounds_error
         if self.extrapolates and self.bounds_error:
             raise ValueError("interp1d: got bounds_error=True and fill_value='extrapolate', which exclude each other")
@@ -320,6 +325,11 @@ class interp1d:
         return take(self._rows, np.clip(k, 0, last), 0)
 
 
+def _check_method(method: str) -> None:
+    if method not in ("linear", "nearest"):
+        raise ValueError(f"RegularGridInterpolator: got method={method!r}, expected 'linear' or 'nearest'")
+
+
 class RegularGridInterpolator:
     """A function through `values [n₁, …, n_d, …]` on a grid, whose places along each axis are `points`, d vectors.
 
@@ -339,8 +349,7 @@ class RegularGridInterpolator:
         bounds_error: bool = True,
         fill_value: Any = np.nan,
     ) -> None:
-        if method not in ("linear", "nearest"):
-            raise ValueError(f"RegularGridInterpolator: got method={method!r}, expected 'linear' or 'nearest'")
+        _check_method(method)
         self.grid = tuple(_places("RegularGridInterpolator", p) for p in points)
         self.values = floating(values)
         sizes = tuple(p.shape[0] for p in self.grid)
@@ -353,6 +362,7 @@ class RegularGridInterpolator:
     def __call__(self, xi: Array, method: str | None = None) -> Array:
         """Return the values at points `xi [..., d]`, or at a tuple of d arrays that broadcast."""
         method = method or self.method
+        _check_method(method)
         d = len(self.grid)
         at = np.stack(np.broadcast_arrays(*map(floating, xi)), axis=-1) if isinstance(xi, tuple) else floating(xi)
         if at.ndim == 1 and d == 1:

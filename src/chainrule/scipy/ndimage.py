@@ -53,11 +53,25 @@ ALIASES = {"grid-mirror": "reflect", "grid-wrap": "wrap", "grid-constant": "cons
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 
 
-def _inside(name: str, places: Any, n: int, mode: str) -> Any:
-    """Return which of n elements stands at each whole-numbered place; any one for mode "constant"."""
-    mode = ALIASES.get(mode, mode)
-    if mode not in MODES:
+def _known(name: str, mode: str) -> str:
+    """Return a mode by the name that it has here."""
+    found = ALIASES.get(mode, mode) if isinstance(mode, str) else mode
+    if found not in MODES:
         raise ValueError(f"{name}: got mode={mode!r}, expected one of {', '.join(map(repr, MODES))}")
+    return found
+
+
+def _each(name: str, what: str, given: Any, axes: int) -> list[Any]:
+    """Return a setting for each of so many axes, given one for all of them or one for each."""
+    if np.ndim(given) == 0:
+        return [given] * axes
+    if len(given) != axes:
+        raise ValueError(f"{name}: got {len(given)} values as {what}, expected one, or {axes}: one for each axis")
+    return [given[k] for k in range(axes)]
+
+
+def _inside(places: Any, n: int, mode: str) -> Any:
+    """Return which of n elements stands at each whole-numbered place; any one for mode "constant"."""
     if mode == "wrap":
         return places % n
     if mode == "reflect":
@@ -72,10 +86,11 @@ def _inside(name: str, places: Any, n: int, mode: str) -> Any:
 
 def _extended(name: str, x: Array, axis: int, before: int, after: int, mode: str, cval: float) -> Array:
     """Return an array that goes on beyond its edges along an axis."""
+    mode = _known(name, mode)
     n = x.shape[axis]
     places = np.arange(-before, n + after)
-    y = take(x, _inside(name, places, n, mode), axis)
-    if ALIASES.get(mode, mode) != "constant":
+    y = take(x, _inside(places, n, mode), axis)
+    if mode != "constant":
         return y
     exists = ((places >= 0) & (places < n)).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
     return where(exists, y, np.asarray(cval, x.dtype))
@@ -125,7 +140,7 @@ def correlate(
         raise ValueError(
             f"correlate: got weights of shape {weights.shape} for an input {x.shape}, expected as many axes"
         )
-    origins = (origin,) * x.ndim if isinstance(origin, int) else tuple(origin)
+    origins = _each("correlate", "origin", origin, x.ndim)
     wide = x
     for axis, (n, o) in enumerate(zip(weights.shape, origins, strict=True)):
         before = _reach("correlate", n, o)
@@ -138,7 +153,7 @@ def convolve(
 ) -> Array:
     """Return the convolution of `input` with weights that have as many axes: `correlate` with them reversed."""
     weights = floating(weights)
-    origins = (origin,) * weights.ndim if isinstance(origin, int) else tuple(origin)
+    origins = _each("convolve", "origin", origin, weights.ndim)
     moved = [-o - (n % 2 == 0) for n, o in zip(weights.shape, origins, strict=True)]
     return correlate(input, np.flip(weights), mode=mode, cval=cval, origin=moved)
 
@@ -163,15 +178,16 @@ def _correlated(images: Array, weights: Array) -> Array:
 def uniform_filter1d(
     input: Array, size: int, axis: int = -1, *, mode: str = "reflect", cval: float = 0.0, origin: int = 0
 ) -> Array:
-    """Return the mean of `size` neighbours of each element along `axis`."""
+    """Return the mean of `size` neighbours of each element along `axis`; ValueError unless there is one or more."""
+    if size < 1:
+        raise ValueError(f"uniform_filter1d: got size={size}, expected 1 or more")
     return correlate1d(input, np.full(size, 1 / size), axis, mode=mode, cval=cval, origin=origin)
 
 
 def uniform_filter(input: Array, size: int | Sequence[int] = 3, *, mode: str = "reflect", cval: float = 0.0) -> Array:
     """Return the mean over a box of `size` elements, one number or one for each axis, around each element."""
     x = floating(input)
-    sizes = (size,) * x.ndim if isinstance(size, int) else tuple(size)
-    for axis, n in enumerate(sizes):
+    for axis, n in enumerate(_each("uniform_filter", "size", size, x.ndim)):
         x = uniform_filter1d(x, n, axis, mode=mode, cval=cval)
     return x
 
@@ -202,11 +218,13 @@ def gaussian_filter1d(
     """Return `input` smoothed along `axis` by a Gaussian, or its smoothed derivative of some `order`.
 
     `sigma` is the standard deviation. The filter is cut off after `truncate` deviations, or after `radius` elements. It
-    is differentiable with respect to `sigma` as well; where it is cut off counts as constant. Raises
-    ValueError for a negative `order` or `radius`.
+    is differentiable with respect to `sigma` as well; where it is cut off counts as constant. Raises ValueError for a
+    negative `order` or `radius`, and without a `radius` unless `sigma` is positive.
     """
     if order < 0:
         raise ValueError(f"gaussian_filter1d: got order={order}, expected 0 or more")
+    if radius is None and not float(value_of(sigma)) > 0:
+        raise ValueError(f"gaussian_filter1d: got sigma={float(value_of(sigma))}, expected a positive number")
     reach = int(truncate * float(value_of(sigma)) + 0.5) if radius is None else radius
     if reach < 0 or reach != int(reach):
         raise ValueError(f"gaussian_filter1d: got radius={radius}, expected a whole number, 0 or more")
@@ -231,11 +249,9 @@ def gaussian_filter(
     """
     x = floating(input)
     along = normalize_axis_tuple(range(x.ndim) if axes is None else axes, x.ndim)
-    many = len(along)
-    sigmas = [sigma] * many if np.ndim(sigma) == 0 else [sigma[k] for k in range(many)]
-    orders = [order] * many if isinstance(order, int) else list(order)
-    radii = [radius] * many if radius is None or isinstance(radius, int) else list(radius)
-    for axis, s, o, r in zip(along, sigmas, orders, radii, strict=True):
+    settings = {"sigma": sigma, "order": order, "radius": radius}
+    each = [_each("gaussian_filter", what, given, len(along)) for what, given in settings.items()]
+    for axis, s, o, r in zip(along, *each, strict=True):
         if float(value_of(s)) > 1e-15:
             x = gaussian_filter1d(x, s, axis, o, mode=mode, cval=cval, truncate=truncate, radius=r)
     return x
@@ -297,7 +313,7 @@ def map_coordinates(
     >>> map_coordinates(np.array([[0.0, 1.0], [2.0, 3.0]]), [[0.5], [0.25]], order=1)
     array([1.25])
     """
-    x, at = floating(input), arrayed(coordinates)
+    x, at, known = floating(input), arrayed(coordinates), _known("map_coordinates", mode)
     if order not in (0, 1):
         raise ValueError(
             f"map_coordinates: got order={order!r}, expected 0 or 1: splines of higher order are not offered"
@@ -307,7 +323,7 @@ def map_coordinates(
     at = at if at.dtype.kind == "f" else at.astype(np.float64)
     if mode == "wrap":  # in SciPy's interpolation the last element then is the first one again; not in "grid-wrap"
         at = np.stack([_turned(at[k], n) for k, n in enumerate(x.shape)])
-    corners = [_corners(at[k], n, order, mode) for k, n in enumerate(x.shape)]
+    corners = [_corners(at[k], n, order, known) for k, n in enumerate(x.shape)]
     flat, total = x.reshape((-1,)), 0.0
     strides = [math.prod(x.shape[k + 1 :]) for k in range(x.ndim)]
     for corner in itertools.product(*corners):
@@ -337,8 +353,8 @@ def _corners(at: Array, n: int, order: int, mode: str) -> list[tuple[Any, Array,
     found = []
     for place, weight in lows:
         whole = place.astype(np.int64)
-        exists = (whole >= 0) & (whole < n) if ALIASES.get(mode, mode) == "constant" else None
-        found.append((_inside("map_coordinates", whole, n, mode), weight, exists))
+        exists = (whole >= 0) & (whole < n) if mode == "constant" else None
+        found.append((_inside(whole, n, mode), weight, exists))
     return found
 
 
@@ -376,5 +392,7 @@ def affine_transform(
 
 def shift(input: Array, shift: Array, order: int = 3, mode: str = "constant", cval: float = 0.0) -> Array:
     """Return the image moved by `shift` elements, one number or one for each axis; see `map_coordinates`."""
-    x = floating(input)
-    return affine_transform(x, np.eye(x.ndim), -(arrayed(shift) + np.zeros(x.ndim)), None, order, mode, cval)
+    x, by = floating(input), arrayed(shift)
+    if by.shape not in ((), (x.ndim,)):
+        raise ValueError(f"shift: got a shift of shape {by.shape}, expected one number, or {x.ndim}: one for each axis")
+    return affine_transform(x, np.eye(x.ndim), -(by + np.zeros(x.ndim)), None, order, mode, cval)

@@ -257,7 +257,7 @@ def periodogram(
     axis: int = -1,
 ) -> tuple[Any, Array]:
     """Return the frequencies and the power spectral density of a signal as one piece; see `csd`."""
-    n = np.shape(x)[axis]
+    n = np.shape(x)[normalize_axis_index(axis, np.ndim(x))]
     return _averaged("periodogram", x, x, fs, window, n, 0, nfft, detrend, return_onesided, scaling, axis, "mean")
 
 
