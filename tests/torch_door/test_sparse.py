@@ -74,6 +74,16 @@ def test_mistakes_with_sparse_tensors(call, text) -> None:
         call()
 
 
+def test_axes_and_sizes_of_sparse_tensors_are_pytorchs(both) -> None:
+    for lib in both:
+        eye = lib.eye(3).to_sparse()
+        for call in (lambda: eye.sum(2), lambda: eye.transpose(0, 2)):  # noqa: B023 - called at once
+            with pytest.raises(IndexError, match="Dimension out of range"):
+                call()
+        assert tuple(lib.sparse_coo_tensor(lib.zeros(2, 0), lib.zeros(0)).shape) == (0, 0)
+        assert eye.transpose(-1, 0).to_dense().tolist() == lib.eye(3).tolist()
+
+
 def test_what_sparse_tensors_lack_says_so() -> None:
     with pytest.raises(AttributeError, match="to_dense"):
         door.eye(2).to_sparse().cumsum(0)
