@@ -54,6 +54,21 @@ def test_mistakes_in_quantiles_are_pytorchs(torch, settings) -> None:
                 getattr(lib, name)(lib.arange(5.0), **settings)
 
 
+@pytest.mark.parametrize("interpolation", ["linear", "lower", "midpoint"])
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_fractions_have_gradients(torch, name, interpolation) -> None:
+    data, rows = np.random.default_rng(3).normal(size=(3, 5)), []
+    data[0, 2] = np.nan if name == "nanquantile" else 0.0
+    for lib in (door, torch):
+        x, q = lib.tensor(data), lib.tensor([0.3, 0.8], dtype=lib.float64).requires_grad_()
+        x.requires_grad_()
+        found = getattr(lib, name)(x, q, dim=1, interpolation=interpolation)
+        (found * found).sum().backward()
+        rows.append([x.grad.numpy(), np.zeros(2) if q.grad is None else q.grad.numpy()])
+    for ours, theirs in zip(*rows, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
 @pytest.mark.parametrize("keepdim", [False, True])
 @pytest.mark.parametrize("dim", [None, 0, -1])
 def test_shapes_of_quantiles_are_pytorchs(torch, dim, keepdim) -> None:

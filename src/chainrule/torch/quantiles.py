@@ -12,18 +12,19 @@ from .face import faced
 WAYS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+def _last(ordered: Any, skip_nan: bool) -> Any:
+    """Return the place of the last element that counts in sorted rows, NaN last, in float64."""
+    missing = np.isnan(ordered).sum(-1, keepdims=True)
+    return np.maximum(ordered.shape[-1] - 1.0 - (missing if skip_nan else 0 * missing), 0.0)
+
+
 def _ranks(ordered: Any, q: Any, skip_nan: bool) -> Any:
     """Return where fractions are in sorted rows, NaN last: the place of a NaN if one counts."""
     if not ((q >= 0) & (q <= 1)).all():
         raise RuntimeError("quantile() q values must be in the range [0, 1]")
-    missing = np.isnan(ordered).sum(-1, keepdims=True)
+    ranks = q.reshape(-1) * _last(ordered, skip_nan)
     n = ordered.shape[-1]
-    ranks = q.reshape(-1) * np.maximum(n - 1 - (missing if skip_nan else 0 * missing), 0)
-    return ranks if skip_nan else np.where(missing > 0, n - 1, ranks)
-
-
-def _between(low: Any, high: Any, part: Any) -> Any:
-    return low + part * (high - low)
+    return ranks if skip_nan else np.where(np.isnan(ordered).any(-1, keepdims=True), n - 1, ranks)
 
 
 def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
@@ -42,8 +43,14 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
     def at(rounded: Any) -> Any:
         return take_along_axis(ordered, rank(lambda ranks: rounded(ranks).astype(np.int64)), -1)
 
+    def linear() -> Any:
+        last = by_sample(lambda v: _last(v, skip_nan), ordered)
+        part = (q.reshape(-1) * last - rank(np.floor)).astype(x.dtype)  # q has a gradient here alone
+        low, high = at(np.floor), at(np.ceil)
+        return low + part * (high - low)
+
     found = {
-        "linear": lambda: _between(at(np.floor), at(np.ceil), rank(lambda ranks: ranks % 1).astype(x.dtype)),
+        "linear": linear,
         "lower": lambda: at(np.floor),
         "higher": lambda: at(np.ceil),
         "nearest": lambda: at(np.round),
