@@ -1,5 +1,6 @@
 """`quantile` and `nanquantile`: elements at fractions of the sorted order."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,14 @@ def _at_fraction(x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str, sk
         low, high = at(np.floor), at(np.ceil)
         return low + part * (high - low)
 
-    found = {
+    ways: dict[str, Callable[[], Any]] = {
         "linear": linear,
         "lower": lambda: at(np.floor),
         "higher": lambda: at(np.ceil),
         "nearest": lambda: at(np.round),
         "midpoint": lambda: (at(np.floor) + at(np.ceil)) / 2,
-    }[interpolation]()
-    found = np.moveaxis(found, -1, 0)
+    }
+    found = np.moveaxis(ways[interpolation](), -1, 0)
     rest = list(found.shape[1:])
     if keepdim and ndim:
         rest = [1] * ndim if dim is None else [*rest[:axis], 1, *rest[axis:]]

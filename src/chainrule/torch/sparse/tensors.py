@@ -54,11 +54,12 @@ class SparseTensor:
         return self.shape.numel()
 
     def _axis(self, dim: int) -> int:
-        if not -self.ndim <= dim < self.ndim:
+        axes = len(self.shape)
+        if not -axes <= dim < axes:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-self.ndim}, {self.ndim - 1}], but got {dim})"
+                f"Dimension out of range (expected to be in range of [{-axes}, {axes - 1}], but got {dim})"
             )
-        return dim % self.ndim
+        return dim % axes
 
     def _nnz(self) -> int:
         return int(self._places.shape[1])
