@@ -60,7 +60,7 @@ def images() -> types.ModuleType:
         return pictures[:1000], labels[:1000], pictures[1000:], labels[1000:]
 
     made = types.ModuleType("data_mnist")
-    made.mnist = mnist  # type: ignore[attr-defined]
+    made.mnist = mnist
     return made
 
 
@@ -82,18 +82,16 @@ class Drawing(types.ModuleType):
     def __iter__(self) -> Iterator["Drawing"]:
         return iter((Drawing("first"), Drawing("second")))
 
+    def imread(self, *_: object) -> object:
+        """A stand-in for the picture that an example reads."""
+        import numpy as np
+
+        return np.random.default_rng(0).random((24, 24, 4))
+
 
 def quiet_plots() -> None:
     for name in ("matplotlib", "matplotlib.pyplot", "matplotlib.image", "matplotlib.cm"):
         sys.modules[name] = Drawing(name)
-        sys.modules[name].imread = image_file  # type: ignore[attr-defined]
-
-
-def image_file(*_: object) -> object:
-    """A stand-in for the picture that an example reads."""
-    import numpy as np
-
-    return np.random.default_rng(0).random((24, 24, 4))
 
 
 def few_steps() -> None:
@@ -104,7 +102,7 @@ def few_steps() -> None:
 
     def short(*args: object, **settings: object) -> object:
         settings["options"] = {"maxiter": 3}
-        return minimize(*args, **settings)  # type: ignore[call-overload]
+        return minimize(*args, **settings)
 
     scipy.optimize.minimize = short
 
@@ -117,8 +115,6 @@ def run_one(path: Path, engine: str) -> None:
         install()
     if engine == "compiled":
         compile_gradients()
-    import numpy as np
-
     sys.path.insert(0, str(path.parent))
     sys.modules["data_mnist"] = images()
     quiet_plots()
@@ -126,13 +122,12 @@ def run_one(path: Path, engine: str) -> None:
     text = path.read_text()
     for pattern, fewer in FEWER:
         text = re.sub(pattern, fewer, text)
-    printed: list[io.StringIO] = []
     quiet = re.sub(r",\s*callback=(?!None|cb)\w+", "", text)
-    times = [_timed(np, text, path, printed)]
-    times = [_timed(np, quiet, path, printed)]
+    printed, _ = _ran(text, path)
+    times = [_ran(quiet, path)[1]]
     while sum(times) < ENOUGH and len(times) < 300:
-        times.append(_timed(np, quiet, path, []))
-    print(json.dumps({"seconds": min(times), "printed": printed[0].getvalue()}), file=sys.__stdout__)
+        times.append(_ran(quiet, path)[1])
+    print(json.dumps({"seconds": min(times), "printed": printed}), file=sys.__stdout__)
 
 
 @functools.cache
@@ -140,15 +135,17 @@ def _code(text: str, path: str) -> types.CodeType:
     return compile(text, path, "exec")
 
 
-def _timed(np: types.ModuleType, text: str, path: Path, printed: list[io.StringIO]) -> float:
+def _ran(text: str, path: Path) -> tuple[str, float]:
+    """Run an example, and return what it printed and the seconds of the processor that it took."""
+    import numpy as np
+
     code = _code(text, str(path))
     TAKEN.clear()
-    np.random.seed(0)  # the examples draw from NumPy's global generator
-    printed.append(io.StringIO())
+    np.random.seed(0)  # noqa: NPY002 - the examples draw from NumPy's global generator
     start = time.process_time()
-    with contextlib.redirect_stdout(printed[-1]):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, {"__name__": "__main__", "__file__": str(path)})
-    return time.process_time() - start
+    return printed.getvalue(), time.process_time() - start
 
 
 KEPT: dict[Any, Any] = {}
@@ -224,7 +221,7 @@ def compare(path: Path, rounds: int, limit: float) -> tuple[str, float | None, f
                     return f"{engine} fails: {found['failed']}", None, None
                 failed = str(found["failed"])
                 continue
-            best[engine] = min(best.get(engine, float("inf")), float(found["seconds"]))  # type: ignore[arg-type]
+            best[engine] = min(best.get(engine, float("inf")), float(found["seconds"]))
             texts[engine] = str(found["printed"])
     ratio = best["autograd"] / best["chainrule"]
     verdict = "same" if agree(texts["autograd"], texts["chainrule"]) else "OTHER NUMBERS"

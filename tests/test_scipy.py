@@ -229,6 +229,22 @@ def test_shapes_are_counted() -> None:
         stats.gamma.pdf(1.0)
     with pytest.raises(TypeError, match="norm: got 3 arguments after x, expected at most 2"):
         stats.norm.pdf(1.0, 2.0, 3.0, 4.0)
+    with pytest.raises(TypeError, match="binom: got 1 shapes, expected 2: n, p"):
+        stats.binom.cdf(3, 5)
+    with pytest.raises(TypeError, match="poisson: got 3 arguments after x, expected at most 2"):
+        stats.poisson.pmf(3, 2.0, 1.0, 1.0)
+
+
+def test_a_place_may_follow_the_shapes_of_a_discrete_distribution() -> None:
+    k = np.arange(6)
+    for name in ("logpmf", "pmf", "cdf"):
+        own, other = (getattr(d.poisson, name)(k, 2.0, 1) for d in (stats, scipy.stats))
+        np.testing.assert_allclose(own, other, rtol=1e-12)
+
+
+def test_an_axis_that_is_not_there_is_named() -> None:
+    with pytest.raises(np.exceptions.AxisError, match="axis 4 is out of bounds"):
+        stats.sem(A22, axis=4)
 
 
 # Linear algebra

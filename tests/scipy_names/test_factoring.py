@@ -85,6 +85,8 @@ def test_mistakes_are_named() -> None:
         lambda: ours.lu_solve(ours.lu_factor(A), B, 3): "got trans=3, expected 0, 1 or 2",
         lambda: ours.eigh_tridiagonal(D, D): "got diagonals (5,) and (5,), expected [n] and [n - 1]",
         lambda: ours.solve_banded((1, 1), BAND, B): "got ab (4, 5) for (l, u) = (1, 1), expected [3, n]",
+        lambda: ours.lu_solve(ours.lu_factor(A), D[:2]): "lu_solve: got b (2,) for a matrix of",
+        lambda: ours.solve_banded((1, 2), BAND, D[:2]): "solve_banded: got b (2,) for a matrix of 5 rows, expected [5]",
         lambda: ours.schur(A, "quasi"): "got output='quasi', expected 'real' or 'complex'",
         lambda: cr.grad(lambda a: ours.schur(a)[0].sum())(A): "a derivative needs output='complex'",
     }

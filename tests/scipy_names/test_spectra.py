@@ -95,6 +95,7 @@ def test_mistakes_are_named() -> None:
         lambda: ours.stft(x, window=np.ones(9), nperseg=8): "got a window of 9 for nperseg=8 and 70 samples",
         lambda: ours.istft(np.ones((5, 3)), time_axis=0, freq_axis=-2): "expected two axes",
         lambda: ours.welch(x, average="mode"): "got average='mode', expected 'mean' or 'median'",
+        lambda: ours.periodogram(x, axis=2): "axis 2 is out of bounds",
         lambda: ours.csd(x, x[:-1]): "got signals of 70 and 69 samples, expected one length",
     }
     for call, said in mistakes.items():

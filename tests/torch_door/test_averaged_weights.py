@@ -76,6 +76,7 @@ def test_mistakes_with_averages() -> None:
             "'cos' or 'linear'",
         ),
         (lambda: swa.SWALR(optimizer, 0.1, -1), ValueError, "greater than 0, got -1"),
+        (lambda: swa.SWALR(optimizer, [0.1, 0.2]), ValueError, "swa_lr has 2, optimizer.param_groups has 1"),
         (lambda: door.utils.data.StackDataset([1], [1, 2]), ValueError, "Size mismatch"),
         (lambda: door.utils.data.StackDataset([1], b=[1]), ValueError, "all by position or all by name"),
     ):

@@ -46,6 +46,41 @@ CALLS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("settings", [{"q": 1.5}, {"q": -0.5}, {"q": 0.5, "interpolation": "cubic"}])
+def test_mistakes_in_quantiles_are_pytorchs(torch, settings) -> None:
+    for lib in (door, torch):
+        for name in ("quantile", "nanquantile"):
+            with pytest.raises(RuntimeError, match=r"must be in the range|interpolation must be one of"):
+                getattr(lib, name)(lib.arange(5.0), **settings)
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "lower", "midpoint"])
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_fractions_have_gradients(torch, name, interpolation) -> None:
+    data, rows = np.random.default_rng(3).normal(size=(3, 5)), []
+    data[0, 2] = np.nan if name == "nanquantile" else 0.0
+    for lib in (door, torch):
+        x, q = lib.tensor(data), lib.tensor([0.3, 0.8], dtype=lib.float64).requires_grad_()
+        x.requires_grad_()
+        found = getattr(lib, name)(x, q, dim=1, interpolation=interpolation)
+        (found * found).sum().backward()
+        rows.append([x.grad.numpy(), np.zeros(2) if q.grad is None else q.grad.numpy()])
+    for ours, theirs in zip(*rows, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("dim", [None, 0, -1])
+def test_shapes_of_quantiles_are_pytorchs(torch, dim, keepdim) -> None:
+    for shape in ((), (3,), (3, 4, 2)):
+        for q in (0.5, [0.5], [0.25, 0.75]):
+            found = [
+                lib.quantile(lib.ones(shape), lib.tensor(q) if isinstance(q, list) else q, dim, keepdim).shape
+                for lib in (door, torch)
+            ]
+            assert found[0] == tuple(found[1])
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CALLS)
 def test_functions_are_pytorchs(torch, name) -> None:

@@ -65,11 +65,23 @@ def test_sparse_tensors_are_pytorchs(both) -> None:
         (lambda: door.sparse_coo_tensor(PLACES, VALUES, (3, 5)).values(), "coalesce"),
         (lambda: door.sparse.mm(door.eye(3).to_sparse(), door.ones(2, 2)), "cannot be multiplied"),
         (lambda: door.ones(3).to_sparse_csr(), "expected a matrix"),
+        (lambda: door.sparse_csr_tensor([0, 1, 5], [0, 1], [1.0, 2.0]), "got rows that begin at .* for 2 columns"),
+        (lambda: door.sparse_csr_tensor([0, 2, 1], [0], [1.0]), "got rows that begin at"),
     ],
 )
 def test_mistakes_with_sparse_tensors(call, text) -> None:
     with pytest.raises(RuntimeError, match=text):
         call()
+
+
+def test_axes_and_sizes_of_sparse_tensors_are_pytorchs(both) -> None:
+    for lib in both:
+        eye = lib.eye(3).to_sparse()
+        for call in (lambda: eye.sum(2), lambda: eye.transpose(0, 2)):  # noqa: B023 - called at once
+            with pytest.raises(IndexError, match="Dimension out of range"):
+                call()
+        assert tuple(lib.sparse_coo_tensor(lib.zeros(2, 0), lib.zeros(0)).shape) == (0, 0)
+        assert eye.transpose(-1, 0).to_dense().tolist() == lib.eye(3).tolist()
 
 
 def test_what_sparse_tensors_lack_says_so() -> None:
@@ -125,6 +137,8 @@ def test_random_pruning_and_methods_of_ones_own() -> None:
     for wrong, text in ((2.5, "range"), (-1, "range"), (99, "smaller"), ("half", "fraction")):
         with pytest.raises((ValueError, TypeError), match=text):
             prune.l1_unstructured(_layer(door, 6, 4), "weight", wrong)
+    with pytest.raises(IndexError, match=r"Invalid index 5 for tensor of size \(4, 6\)"):
+        prune.ln_structured(_layer(door, 6, 4), "weight", 1, n=2, dim=5)
 
 
 @pytest.mark.parametrize(("shape", "how"), [((4, 4), None), ((4, 4), "cayley"), ((3, 5), None), ((5, 3), "matrix_exp")])

@@ -11,7 +11,7 @@ from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.rules.arrays.arrange import triu
 from chainrule.rules.arrays.gather import take
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.elementary.selection import where
 from chainrule.rules.linalg.decompositions import eigh, qr
 from chainrule.rules.linalg.eigenvalues import eig
@@ -21,11 +21,6 @@ from chainrule.rules.linalg.matmul import transposed
 from chainrule.rules.linalg.matrix_functions import scipy_linalg
 
 __all__ = ["eigh_tridiagonal", "lu", "lu_factor", "lu_solve", "schur", "solve_banded"]
-
-
-def _floating(x: Array) -> Array:
-    x = arrayed(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def lu(a: Array, permute_l: bool = False, p_indices: bool = False) -> tuple[Array, ...]:
@@ -48,10 +43,17 @@ def lu(a: Array, permute_l: bool = False, p_indices: bool = False) -> tuple[Arra
 
 
 def _matrices(name: str, a: Array) -> Array:
-    a = _floating(a)
+    a = floating(a)
     if a.ndim < 2:
         raise ValueError(f"{name}: got shape {a.shape}, expected a matrix")
     return a
+
+
+def _right_hand_side(name: str, b: Array, n: int) -> Array:
+    b = floating(b)
+    if b.ndim not in (1, 2) or b.shape[0] != n:
+        raise ValueError(f"{name}: got b {b.shape} for a matrix of {n} rows, expected [{n}] or [{n}, k]")
+    return b
 
 
 def lu_factor(a: Array) -> tuple[Array, Any]:
@@ -73,7 +75,7 @@ def lu_solve(lu_and_piv: tuple[Array, Any], b: Array, trans: int = 0) -> Array:
         raise ValueError(f"lu_solve: got trans={trans!r}, expected 0, 1 or 2")
     lower, upper = parts(squares("lu_solve", arrayed(packed)))
     order = rows_of(np.asarray(pivots) + 1, packed.shape[-2])
-    b = _floating(b)
+    b = _right_hand_side("lu_solve", b, packed.shape[-1])
     if not trans:
         return solve(upper, solve(lower, take(b, order, 0)))
     turned = [transposed(x) if trans == 1 else np.conj(transposed(x)) for x in (upper, lower)]
@@ -88,7 +90,7 @@ def eigh_tridiagonal(d: Array, e: Array, eigvals_only: bool = False) -> Any:
     >>> eigh_tridiagonal(np.array([2.0, 2.0]), np.array([1.0]), eigvals_only=True)
     array([1., 3.])
     """
-    d, e = _floating(d), _floating(e)
+    d, e = floating(d), floating(e)
     if d.ndim != 1 or e.shape != (d.shape[0] - 1,):
         raise ValueError(f"eigh_tridiagonal: got diagonals {d.shape} and {e.shape}, expected [n] and [n - 1]")
     w, v = eigh(np.diag(d) + np.diag(e, 1) + np.diag(e, -1))
@@ -103,7 +105,7 @@ def solve_banded(l_and_u: tuple[int, int], ab: Array, b: Array) -> Array:
     >>> solve_banded((0, 1), np.array([[0.0, 1.0], [2.0, 4.0]]), np.array([4.0, 8.0]))
     array([1., 2.])
     """
-    ab = _floating(ab)
+    ab = floating(ab)
     below, above = l_and_u
     if ab.ndim != 2 or ab.shape[0] != below + above + 1:
         raise ValueError(f"solve_banded: got ab {ab.shape} for (l, u) = {l_and_u}, expected [{below + above + 1}, n]")
@@ -111,7 +113,7 @@ def solve_banded(l_and_u: tuple[int, int], ab: Array, b: Array) -> Array:
     i, j = np.indices((n, n))
     within = (i - j <= below) & (j - i <= above)
     matrix = where(within, ab[np.where(within, above + i - j, 0), j], np.zeros((), ab.dtype))
-    return solve(matrix, _floating(b))
+    return solve(matrix, _right_hand_side("solve_banded", b, n))
 
 
 def schur(a: Array, output: str = "real") -> tuple[Array, Array]:
@@ -127,7 +129,7 @@ def schur(a: Array, output: str = "real") -> tuple[Array, Array]:
     """
     if output not in ("real", "complex", "r", "c"):
         raise ValueError(f"schur: got output={output!r}, expected 'real' or 'complex'")
-    a = squares("schur", _floating(a))
+    a = squares("schur", floating(a))
     real = output[0] == "r" and a.dtype.kind == "f"
     plain_t, plain_z = scipy_linalg("schur").schur(np.asarray(value_of(a)), "real" if real else "complex")
     if not isinstance(a, Tensor):

@@ -28,7 +28,7 @@ from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
 from chainrule.rules.arrays.order import searchsorted
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.elementary.selection import where
 from chainrule.rules.linalg.inverses import solve
 
@@ -37,13 +37,8 @@ __all__ = ["CubicSpline", "PchipInterpolator", "RegularGridInterpolator", "inter
 KINDS = ("linear", "slinear", "nearest", "nearest-up", "previous", "next", "zero", "cubic")
 
 
-def _floating(x: Array) -> Array:
-    x = arrayed(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
 def _places(name: str, x: Array) -> Array:
-    x = _floating(x)
+    x = floating(x)
     if x.ndim != 1 or x.shape[0] < 2:
         raise ValueError(f"{name}: got x of shape {x.shape}, expected a vector of two places or more")
     if not (np.diff(np.asarray(value_of(x))) > 0).all():
@@ -53,7 +48,7 @@ def _places(name: str, x: Array) -> Array:
 
 def _rows(name: str, x: Array, y: Array, axis: int) -> tuple[Array, int]:
     """Return the values with the axis of the places in front, and which one it was."""
-    y = _floating(y)
+    y = floating(y)
     if not y.ndim:
         raise ValueError(f"{name}: got one value, expected one for each place")
     (axis,) = normalize_axis_tuple(axis, y.ndim)
@@ -91,7 +86,7 @@ class _Piecewise:
 
     def __call__(self, x: Array, nu: int = 0) -> Array:
         """Return the values at `x`, or the derivative of order `nu`; NaN outside unless extrapolating."""
-        at = _floating(x)
+        at = floating(x)
         if nu not in (0, 1, 2, 3):
             raise ValueError(f"{type(self).__name__}: got nu={nu!r}, expected 0 to 3")
         flat = at.reshape((-1,))
@@ -263,14 +258,14 @@ class interp1d:
         y: Array,
         kind: str = "linear",
         axis: int = -1,
-        copy: bool = True,  # noqa: ARG002
+        copy: bool = True,  # noqa: ARG002 - an argument of SciPy's; nothing is written to
         bounds_error: bool | None = None,
         fill_value: Any = np.nan,
         assume_sorted: bool = False,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"interp1d: got kind={kind!r}, expected one of {', '.join(map(repr, KINDS))}")
-        x, y = _floating(x), _floating(y)
+        x, y = floating(x), floating(y)
         if not assume_sorted and x.ndim == 1:
             order = np.argsort(np.asarray(value_of(x)), kind="stable")
             x, y = x[order], take(y, order, axis) if y.ndim and y.shape[axis] == order.size else y
@@ -278,7 +273,12 @@ class interp1d:
         self._rows, self.axis = _rows("interp1d", self.x, y, axis)
         self.kind, self.fill_value = kind, fill_value
         self.extrapolates = isinstance(fill_value, str) and fill_value == "extrapolate"
-        given = isinstance(fill_value, tuple) or self.extrapolates or not np.all(np.isnan(value_of(fill_value)))
+        paired = isinstance(fill_value, tuple)
+        if (paired and len(fill_value) != 2) or (isinstance(fill_value, str | None) and not self.extrapolates):
+            raise ValueError(
+                f"interp1d: got fill_value={fill_value!r}, expected a value, a pair (below, above), or 'extrapolate'"
+            )
+        given = paired or self.extrapolates or not np.all(np.isnan(value_of(fill_value)))
         self.bounds_error = not given if bounds_error is None else bounds_error
         if self.extrapolates and self.bounds_error:
             raise ValueError("interp1d: got bounds_error=True and fill_value='extrapolate', which exclude each other")
@@ -291,7 +291,7 @@ class interp1d:
 
     def __call__(self, x: Array) -> Array:
         """Return the values at `x`: its axes stand where that of the places was."""
-        at = _floating(x)
+        at = floating(x)
         flat = at.reshape((-1,))
         below, above = flat < self.x[0], flat > self.x[-1]
         if self.bounds_error and (np.any(value_of(below)) or np.any(value_of(above))):
@@ -325,6 +325,11 @@ class interp1d:
         return take(self._rows, np.clip(k, 0, last), 0)
 
 
+def _check_method(method: str) -> None:
+    if method not in ("linear", "nearest"):
+        raise ValueError(f"RegularGridInterpolator: got method={method!r}, expected 'linear' or 'nearest'")
+
+
 class RegularGridInterpolator:
     """A function through `values [n₁, …, n_d, …]` on a grid, whose places along each axis are `points`, d vectors.
 
@@ -344,10 +349,9 @@ class RegularGridInterpolator:
         bounds_error: bool = True,
         fill_value: Any = np.nan,
     ) -> None:
-        if method not in ("linear", "nearest"):
-            raise ValueError(f"RegularGridInterpolator: got method={method!r}, expected 'linear' or 'nearest'")
+        _check_method(method)
         self.grid = tuple(_places("RegularGridInterpolator", p) for p in points)
-        self.values = _floating(values)
+        self.values = floating(values)
         sizes = tuple(p.shape[0] for p in self.grid)
         if self.values.shape[: len(sizes)] != sizes:
             raise ValueError(
@@ -358,8 +362,9 @@ class RegularGridInterpolator:
     def __call__(self, xi: Array, method: str | None = None) -> Array:
         """Return the values at points `xi [..., d]`, or at a tuple of d arrays that broadcast."""
         method = method or self.method
+        _check_method(method)
         d = len(self.grid)
-        at = np.stack(np.broadcast_arrays(*map(_floating, xi)), axis=-1) if isinstance(xi, tuple) else _floating(xi)
+        at = np.stack(np.broadcast_arrays(*map(floating, xi)), axis=-1) if isinstance(xi, tuple) else floating(xi)
         if at.ndim == 1 and d == 1:
             at = at[:, None]
         if at.ndim == 0 or at.shape[-1] != d:

@@ -25,7 +25,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.elementary.selection import where
 from chainrule.rules.network.convolution import Convolution
@@ -53,16 +53,25 @@ ALIASES = {"grid-mirror": "reflect", "grid-wrap": "wrap", "grid-constant": "cons
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 
 
-def _floating(x: Array) -> Array:
-    x = arrayed(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
-def _inside(name: str, places: Any, n: int, mode: str) -> Any:
-    """Return which of n elements stands at each whole-numbered place; any one for mode "constant"."""
-    mode = ALIASES.get(mode, mode)
-    if mode not in MODES:
+def _known(name: str, mode: str) -> str:
+    """Return a mode by the name that it has here."""
+    found = ALIASES.get(mode, mode) if isinstance(mode, str) else mode
+    if found not in MODES:
         raise ValueError(f"{name}: got mode={mode!r}, expected one of {', '.join(map(repr, MODES))}")
+    return found
+
+
+def _each(name: str, what: str, given: Any, axes: int) -> list[Any]:
+    """Return a setting for each of so many axes, given one for all of them or one for each."""
+    if np.ndim(given) == 0:
+        return [given] * axes
+    if len(given) != axes:
+        raise ValueError(f"{name}: got {len(given)} values as {what}, expected one, or {axes}: one for each axis")
+    return [given[k] for k in range(axes)]
+
+
+def _inside(places: Any, n: int, mode: str) -> Any:
+    """Return which of n elements stands at each whole-numbered place; any one for mode "constant"."""
     if mode == "wrap":
         return places % n
     if mode == "reflect":
@@ -77,10 +86,11 @@ def _inside(name: str, places: Any, n: int, mode: str) -> Any:
 
 def _extended(name: str, x: Array, axis: int, before: int, after: int, mode: str, cval: float) -> Array:
     """Return an array that goes on beyond its edges along an axis."""
+    mode = _known(name, mode)
     n = x.shape[axis]
     places = np.arange(-before, n + after)
-    y = take(x, _inside(name, places, n, mode), axis)
-    if ALIASES.get(mode, mode) != "constant":
+    y = take(x, _inside(places, n, mode), axis)
+    if mode != "constant":
         return y
     exists = ((places >= 0) & (places < n)).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
     return where(exists, y, np.asarray(cval, x.dtype))
@@ -96,7 +106,7 @@ def correlate1d(
 
     Raises ValueError for weights that are not a vector, an unknown `mode`, and an `origin` outside of the weights.
     """
-    x, weights = _floating(input), _floating(weights)
+    x, weights = floating(input), floating(weights)
     (axis,) = normalize_axis_tuple(axis, x.ndim)
     if weights.ndim != 1 or not weights.size:
         raise ValueError(f"correlate1d: got weights of shape {weights.shape}, expected a vector")
@@ -111,7 +121,7 @@ def convolve1d(
     input: Array, weights: Array, axis: int = -1, *, mode: str = "reflect", cval: float = 0.0, origin: int = 0
 ) -> Array:
     """Return the convolution of `input` along `axis` with a vector of weights: `correlate1d` with them reversed."""
-    weights = _floating(weights)
+    weights = floating(weights)
     return correlate1d(input, weights[::-1], axis, mode=mode, cval=cval, origin=-origin - (weights.size % 2 == 0))
 
 
@@ -125,12 +135,12 @@ def correlate(
            [0., 1., 1.],
            [0., 0., 1.]])
     """
-    x, weights = _floating(input), _floating(weights)
+    x, weights = floating(input), floating(weights)
     if weights.ndim != x.ndim or not weights.size:
         raise ValueError(
             f"correlate: got weights of shape {weights.shape} for an input {x.shape}, expected as many axes"
         )
-    origins = (origin,) * x.ndim if isinstance(origin, int) else tuple(origin)
+    origins = _each("correlate", "origin", origin, x.ndim)
     wide = x
     for axis, (n, o) in enumerate(zip(weights.shape, origins, strict=True)):
         before = _reach("correlate", n, o)
@@ -142,8 +152,8 @@ def convolve(
     input: Array, weights: Array, *, mode: str = "reflect", cval: float = 0.0, origin: int | Sequence[int] = 0
 ) -> Array:
     """Return the convolution of `input` with weights that have as many axes: `correlate` with them reversed."""
-    weights = _floating(weights)
-    origins = (origin,) * weights.ndim if isinstance(origin, int) else tuple(origin)
+    weights = floating(weights)
+    origins = _each("convolve", "origin", origin, weights.ndim)
     moved = [-o - (n % 2 == 0) for n, o in zip(weights.shape, origins, strict=True)]
     return correlate(input, np.flip(weights), mode=mode, cval=cval, origin=moved)
 
@@ -168,15 +178,16 @@ def _correlated(images: Array, weights: Array) -> Array:
 def uniform_filter1d(
     input: Array, size: int, axis: int = -1, *, mode: str = "reflect", cval: float = 0.0, origin: int = 0
 ) -> Array:
-    """Return the mean of `size` neighbours of each element along `axis`."""
+    """Return the mean of `size` neighbours of each element along `axis`; ValueError unless there is one or more."""
+    if size < 1:
+        raise ValueError(f"uniform_filter1d: got size={size}, expected 1 or more")
     return correlate1d(input, np.full(size, 1 / size), axis, mode=mode, cval=cval, origin=origin)
 
 
 def uniform_filter(input: Array, size: int | Sequence[int] = 3, *, mode: str = "reflect", cval: float = 0.0) -> Array:
     """Return the mean over a box of `size` elements, one number or one for each axis, around each element."""
-    x = _floating(input)
-    sizes = (size,) * x.ndim if isinstance(size, int) else tuple(size)
-    for axis, n in enumerate(sizes):
+    x = floating(input)
+    for axis, n in enumerate(_each("uniform_filter", "size", size, x.ndim)):
         x = uniform_filter1d(x, n, axis, mode=mode, cval=cval)
     return x
 
@@ -207,11 +218,13 @@ def gaussian_filter1d(
     """Return `input` smoothed along `axis` by a Gaussian, or its smoothed derivative of some `order`.
 
     `sigma` is the standard deviation. The filter is cut off after `truncate` deviations, or after `radius` elements. It
-    is differentiable with respect to `sigma` as well; where it is cut off counts as constant. Raises
-    ValueError for a negative `order` or `radius`.
+    is differentiable with respect to `sigma` as well; where it is cut off counts as constant. Raises ValueError for a
+    negative `order` or `radius`, and without a `radius` unless `sigma` is positive.
     """
     if order < 0:
         raise ValueError(f"gaussian_filter1d: got order={order}, expected 0 or more")
+    if radius is None and not float(value_of(sigma)) > 0:
+        raise ValueError(f"gaussian_filter1d: got sigma={float(value_of(sigma))}, expected a positive number")
     reach = int(truncate * float(value_of(sigma)) + 0.5) if radius is None else radius
     if reach < 0 or reach != int(reach):
         raise ValueError(f"gaussian_filter1d: got radius={radius}, expected a whole number, 0 or more")
@@ -234,13 +247,11 @@ def gaussian_filter(
     >>> gaussian_filter(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.5).round(3)
     array([0.   , 0.106, 0.787, 0.106, 0.   ])
     """
-    x = _floating(input)
+    x = floating(input)
     along = normalize_axis_tuple(range(x.ndim) if axes is None else axes, x.ndim)
-    many = len(along)
-    sigmas = [sigma] * many if np.ndim(sigma) == 0 else [sigma[k] for k in range(many)]
-    orders = [order] * many if isinstance(order, int) else list(order)
-    radii = [radius] * many if radius is None or isinstance(radius, int) else list(radius)
-    for axis, s, o, r in zip(along, sigmas, orders, radii, strict=True):
+    settings = {"sigma": sigma, "order": order, "radius": radius}
+    each = [_each("gaussian_filter", what, given, len(along)) for what, given in settings.items()]
+    for axis, s, o, r in zip(along, *each, strict=True):
         if float(value_of(s)) > 1e-15:
             x = gaussian_filter1d(x, s, axis, o, mode=mode, cval=cval, truncate=truncate, radius=r)
     return x
@@ -248,7 +259,7 @@ def gaussian_filter(
 
 def laplace(input: Array, *, mode: str = "reflect", cval: float = 0.0) -> Array:
     """Return the sum of the second differences along all axes."""
-    x = _floating(input)
+    x = floating(input)
     return sum(correlate1d(x, np.array([1.0, -2.0, 1.0]), axis, mode=mode, cval=cval) for axis in range(x.ndim))
 
 
@@ -269,7 +280,7 @@ def gaussian_gradient_magnitude(input: Array, sigma: Array, **settings: Any) -> 
 
 
 def _edges(input: Array, axis: int, across: Sequence[float], mode: str, cval: float) -> Array:
-    x = _floating(input)
+    x = floating(input)
     (axis,) = normalize_axis_tuple(axis, x.ndim)
     y = correlate1d(x, np.array([-1.0, 0.0, 1.0]), axis, mode=mode, cval=cval)
     for other in range(x.ndim):
@@ -302,7 +313,7 @@ def map_coordinates(
     >>> map_coordinates(np.array([[0.0, 1.0], [2.0, 3.0]]), [[0.5], [0.25]], order=1)
     array([1.25])
     """
-    x, at = _floating(input), arrayed(coordinates)
+    x, at, known = floating(input), arrayed(coordinates), _known("map_coordinates", mode)
     if order not in (0, 1):
         raise ValueError(
             f"map_coordinates: got order={order!r}, expected 0 or 1: splines of higher order are not offered"
@@ -312,7 +323,7 @@ def map_coordinates(
     at = at if at.dtype.kind == "f" else at.astype(np.float64)
     if mode == "wrap":  # in SciPy's interpolation the last element then is the first one again; not in "grid-wrap"
         at = np.stack([_turned(at[k], n) for k, n in enumerate(x.shape)])
-    corners = [_corners(at[k], n, order, mode) for k, n in enumerate(x.shape)]
+    corners = [_corners(at[k], n, order, known) for k, n in enumerate(x.shape)]
     flat, total = x.reshape((-1,)), 0.0
     strides = [math.prod(x.shape[k + 1 :]) for k in range(x.ndim)]
     for corner in itertools.product(*corners):
@@ -342,8 +353,8 @@ def _corners(at: Array, n: int, order: int, mode: str) -> list[tuple[Any, Array,
     found = []
     for place, weight in lows:
         whole = place.astype(np.int64)
-        exists = (whole >= 0) & (whole < n) if ALIASES.get(mode, mode) == "constant" else None
-        found.append((_inside("map_coordinates", whole, n, mode), weight, exists))
+        exists = (whole >= 0) & (whole < n) if mode == "constant" else None
+        found.append((_inside(whole, n, mode), weight, exists))
     return found
 
 
@@ -366,7 +377,7 @@ def affine_transform(
 
     `matrix` is [ndim, ndim], or a vector: its diagonal; or [ndim, ndim + 1], with the offset as its last column.
     """
-    x, matrix = _floating(input), arrayed(matrix)
+    x, matrix = floating(input), arrayed(matrix)
     if matrix.ndim == 1:
         matrix = matrix * np.eye(x.ndim)
     if matrix.shape == (x.ndim, x.ndim + 1):
@@ -381,5 +392,7 @@ def affine_transform(
 
 def shift(input: Array, shift: Array, order: int = 3, mode: str = "constant", cval: float = 0.0) -> Array:
     """Return the image moved by `shift` elements, one number or one for each axis; see `map_coordinates`."""
-    x = _floating(input)
-    return affine_transform(x, np.eye(x.ndim), -(arrayed(shift) + np.zeros(x.ndim)), None, order, mode, cval)
+    x, by = floating(input), arrayed(shift)
+    if by.shape not in ((), (x.ndim,)):
+        raise ValueError(f"shift: got a shift of shape {by.shape}, expected one number, or {x.ndim}: one for each axis")
+    return affine_transform(x, np.eye(x.ndim), -(by + np.zeros(x.ndim)), None, order, mode, cval)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from chainrule.core.operation import Array
-from chainrule.rules.arrays.reduce import arrayed
+from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.elementary.complex_parts import conjugated, is_complex
 from chainrule.rules.fft.names import fft, ifft, irfft, rfft
 
@@ -78,7 +78,13 @@ def _scale(name: str, window: Array, fs: float, scaling: str, density: str, spec
     raise ValueError(f"{name}: got scaling={scaling!r}, expected {density!r} or {spectrum!r}")
 
 
-BOUNDARIES = {"zeros": "constant", "constant": "edge", "even": "reflect", "odd": "reflect"}
+BOUNDARIES: dict[str, dict[str, Any]] = {
+    "zeros": {"mode": "constant"},
+    "constant": {"mode": "edge"},
+    "even": {"mode": "reflect"},
+    "odd": {"mode": "reflect", "reflect_type": "odd"},
+}
+"""What lies beyond the ends of a signal, in the settings of `np.pad`."""
 
 
 def _padded(name: str, x: Array, boundary: Any, length: int, step: int, padded: bool) -> Array:
@@ -87,8 +93,7 @@ def _padded(name: str, x: Array, boundary: Any, length: int, step: int, padded: 
     if boundary not in (None, False):
         if boundary not in BOUNDARIES:
             raise ValueError(f"{name}: got boundary={boundary!r}, expected None or one of {', '.join(BOUNDARIES)}")
-        settings: dict[str, Any] = {"reflect_type": "odd"} if boundary == "odd" else {}
-        x = np.pad(x, (*lead, (length // 2, length // 2)), BOUNDARIES[boundary], **settings)  # type: ignore[call-overload]
+        x = np.pad(x, (*lead, (length // 2, length // 2)), **BOUNDARIES[boundary])
     missing = -(x.shape[-1] - length) % step
     return np.pad(x, (*lead, (0, missing))) if padded and missing else x
 
@@ -128,15 +133,14 @@ def stft(
 
 
 def _signal(x: Array, axis: int) -> tuple[Array, int]:
-    x = arrayed(x)
-    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
+    x = floating(x)
     x = np.moveaxis(x, normalize_axis_index(axis, x.ndim), -1)
     return x, x.shape[-1]
 
 
 def _placed(y: Array, axis: int) -> Array:
     """Return [..., frequencies, pieces] with the frequencies where the samples were; the pieces stay last."""
-    return np.moveaxis(y, -2, axis if axis >= 0 else axis - 1) if axis not in (-1, y.ndim - 2) else y
+    return np.moveaxis(y, -2, axis if axis >= 0 else axis - 1)
 
 
 def istft(
@@ -253,7 +257,7 @@ def periodogram(
     axis: int = -1,
 ) -> tuple[Any, Array]:
     """Return the frequencies and the power spectral density of a signal as one piece; see `csd`."""
-    n = np.shape(x)[axis]
+    n = np.shape(x)[normalize_axis_index(axis, np.ndim(x))]
     return _averaged("periodogram", x, x, fs, window, n, 0, nfft, detrend, return_onesided, scaling, axis, "mean")
 
 

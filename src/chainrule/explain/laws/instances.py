@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.core.facts import Role
 from chainrule.explain.derive.unit import Unit
 from chainrule.formula.chain import Chain
+from chainrule.formula.more_functions import OWN
 from chainrule.observe.entry import array_of
 
 from .laws import output_name
@@ -38,7 +39,7 @@ class Instance:
     def chain(self) -> Chain:
         """Return the chain in which a proof is checked."""
         values = {**self.values, f"{self.output}_bar": self.cotangent}
-        return Chain(values, self.output, self.expected, self.cotangent, fixed_at_zero=self.has_kinks)
+        return Chain(values, self.output, self.expected, self.cotangent, OWN, fixed_at_zero=self.has_kinks)
 
 
 def instance_of(unit: Unit) -> Instance | None:

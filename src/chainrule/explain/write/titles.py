@@ -33,6 +33,9 @@ _KOREAN = {
     "Its derivative is the normal density, by the fundamental theorem of calculus": (
         "미적분의 기본 정리에 따라 그 도함수는 정규분포의 밀도입니다"
     ),
+    "An integral changes with its upper bound as the integrand there, by the fundamental theorem of calculus": (
+        "미적분의 기본 정리에 따라 적분을 위끝으로 미분하면 그 점에서의 피적분함수입니다"
+    ),
     # Rewriting
     "That is": "곧",
     "Substitute": "대입하면",

@@ -11,7 +11,7 @@ from chainrule.rules.linalg.inverses import inv, lstsq
 
 from .calculus import convolve
 from .join import concatenate, stack
-from .reduce import arrayed, sum
+from .reduce import arrayed, floating, sum
 from .shape import atleast_1d
 
 
@@ -202,9 +202,3 @@ def _covariance(powers: Array, scale: Array, y: Array, scaled: Array, cov: bool 
         )
     factor = sum((y - powers @ scaled) ** 2, axis=0) / (rows - columns)
     return base * factor if y.ndim == 1 else base[:, :, None] * factor
-
-
-def floating(x: Array) -> Array:
-    """Return an array or list, integers as float64."""
-    x = arrayed(x)
-    return x.astype(np.float64) if x.dtype.kind in "iub" else x

@@ -61,6 +61,12 @@ def arrayed(x: Array) -> Array:
     return x if isinstance(x, (Tensor, np.ndarray)) else numbers(x)
 
 
+def floating(x: Array) -> Array:
+    """Return a list or array with real or complex floating-point numbers as it is, any other in float64."""
+    x = arrayed(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
 def axes_of(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """Return the axes to reduce, as non-negative numbers."""
     if axis is None or not shape:  # NumPy reduces a number along axis 0, too

@@ -129,6 +129,7 @@ def _in_blocks(function: Array, x: Array) -> Array:
 class Erf(Elementwise):
     r"""y = \operatorname{erf}(x)"""
 
+    proofs = {"x": proofs_of.ERF}
     flat = Flat.BOTH
     bounds = (-1.0, 1.0)
 

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 
+from . import proofs as proofs_of
 from .gamma_family import Gamma, of_scipy
 from .selection import where
 from .special_functions import OF_SCIPY, Polygamma, computed, gammaln
@@ -77,6 +78,7 @@ class Rgamma(Elementwise):
     One over the gamma function.
     """
 
+    proofs = {"x": proofs_of.RGAMMA}
     domain = {"x": (0.3, 4.0)}
 
     @staticmethod
@@ -95,6 +97,7 @@ class Poch(Elementwise):
     Pochhammer's symbol: the gamma function of a + m over that of a.
     """
 
+    proofs = proofs_of.POCH
     domain = {"a": (0.4, 4.0), "m": (0.4, 4.0)}
 
     @staticmethod
@@ -118,6 +121,7 @@ class Binom(Elementwise):
     The binomial coefficient, also of numbers that are not whole.
     """
 
+    proofs = proofs_of.BINOM
     domain = {"n": (4.0, 7.0), "k": (0.4, 3.0)}
 
     @staticmethod

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
 
+from . import proofs as proofs_of
 from .exponential import exp
 from .special_functions import OF_SCIPY, computed, scipy_special
 from .trigonometric import cos, sin, sinc
@@ -23,6 +24,8 @@ class Erfcx(Elementwise):
 
     The complementary error function times $e^{x^2}$, which does not underflow.
     """
+
+    proofs = {"x": proofs_of.ERFCX}
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -40,6 +43,7 @@ class Erfi(Elementwise):
     The imaginary error function, $-i \operatorname{erf}(i x)$.
     """
 
+    proofs = {"x": proofs_of.ERFI}
     domain = {"x": (-2.0, 2.0)}
 
     @staticmethod
@@ -57,6 +61,8 @@ class Dawsn(Elementwise):
 
     Dawson's integral, $e^{-x^2} \int_0^x e^{t^2} dt$.
     """
+
+    proofs = {"x": proofs_of.DAWSN}
 
     @staticmethod
     def primal(x: Array) -> Array:
@@ -81,6 +87,7 @@ class SineIntegral(Elementwise):
     The integral of sin(t) / t from 0 to x.
     """
 
+    proofs = {"x": proofs_of.SINE_INTEGRAL}
     domain = {"x": (0.2, 6.0)}
     kinks = (Kink((0.0,), (1.0,), "the limit of sin(x) / x"),)
 
@@ -100,6 +107,7 @@ class CosineIntegral(Elementwise):
     The integral of cos(t) / t from infinity to x, for positive x.
     """
 
+    proofs = {"x": proofs_of.COSINE_INTEGRAL}
     domain = {"x": (0.2, 6.0)}
 
     @staticmethod
@@ -118,6 +126,8 @@ class FresnelSine(Elementwise):
     The integral of $\sin(\pi t^2 / 2)$ from 0 to x.
     """
 
+    proofs = {"x": proofs_of.FRESNEL_SINE}
+
     @staticmethod
     def primal(x: Array) -> Array:
         return _part("fresnel", 0, x)
@@ -133,6 +143,8 @@ class FresnelCosine(Elementwise):
 
     The integral of $\cos(\pi t^2 / 2)$ from 0 to x.
     """
+
+    proofs = {"x": proofs_of.FRESNEL_COSINE}
 
     @staticmethod
     def primal(x: Array) -> Array:

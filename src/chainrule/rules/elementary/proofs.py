@@ -6,7 +6,9 @@ DEFINITION = "The definition"
 QUOTIENT = "The quotient rule"
 PRODUCT = "The product rule"
 CHAIN = "The chain rule"
+RECIPROCAL_RULE = "The derivative of a reciprocal, and the chain rule"
 INVERSE = "The inverse function: differentiate both sides of x = f(y), and solve for the derivative"
+INTEGRAND = "An integral changes with its upper bound as the integrand there, by the fundamental theorem of calculus"
 IN_Y = "In terms of y, which the forward pass has already computed"
 
 TANH = proof(
@@ -183,6 +185,16 @@ HYPOT = {
         (IN_Y, r"\frac{\partial y}{\partial b} = \frac{b}{y}"),
     ),
 }
+LOGIT = proof(
+    (DEFINITION, r"y = \log(x) - \log(1 - x)"),
+    (CHAIN, r"\frac{\partial y}{\partial x} = \frac{1}{x} + \frac{1}{1 - x}"),
+    ("One fraction", r"\frac{\partial y}{\partial x} = \frac{1}{x (1 - x)}"),
+)
+
+ERF = proof(
+    (DEFINITION, r"y = \operatorname{erf}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \frac{2}{\sqrt{\pi}} \exp(-x^2)"),
+)
 ERFC = proof(
     ("What the error function leaves", r"y = 1 - \operatorname{erf}(x)"),
     (
@@ -190,8 +202,111 @@ ERFC = proof(
         r"\frac{\partial y}{\partial x} = -\frac{2}{\sqrt{\pi}} \exp(-x^2)",
     ),
 )
-LOGIT = proof(
-    (DEFINITION, r"y = \log(x) - \log(1 - x)"),
-    (CHAIN, r"\frac{\partial y}{\partial x} = \frac{1}{x} + \frac{1}{1 - x}"),
-    ("One fraction", r"\frac{\partial y}{\partial x} = \frac{1}{x (1 - x)}"),
+ERFI = proof(
+    (DEFINITION, r"y = \operatorname{erfi}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \frac{2}{\sqrt{\pi}} e^{x^2}"),
 )
+ERFCX = proof(
+    (DEFINITION, r"y = e^{x^2} \operatorname{erfc}(x)"),
+    (
+        PRODUCT,
+        r"\frac{\partial y}{\partial x} = 2 x e^{x^2} \operatorname{erfc}(x)"
+        r" - e^{x^2} \frac{2}{\sqrt{\pi}} e^{-x^2}",
+    ),
+    (IN_Y, r"\frac{\partial y}{\partial x} = 2 x y - \frac{2}{\sqrt{\pi}}"),
+)
+DAWSN = proof(
+    (DEFINITION, r"y = e^{-x^2} \frac{\sqrt{\pi}}{2} \operatorname{erfi}(x)"),
+    (
+        PRODUCT,
+        r"\frac{\partial y}{\partial x} = -2 x e^{-x^2} \frac{\sqrt{\pi}}{2} \operatorname{erfi}(x) + e^{-x^2} e^{x^2}",
+    ),
+    (IN_Y, r"\frac{\partial y}{\partial x} = 1 - 2 x y"),
+)
+SINE_INTEGRAL = proof(
+    (DEFINITION, r"y = \operatorname{Si}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \frac{\sin(x)}{x}"),
+)
+COSINE_INTEGRAL = proof(
+    (DEFINITION, r"y = \operatorname{Ci}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \frac{\cos(x)}{x}"),
+)
+FRESNEL_SINE = proof(
+    (DEFINITION, r"y = \operatorname{FresnelS}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \sin(\frac{\pi}{2} x^2)"),
+)
+FRESNEL_COSINE = proof(
+    (DEFINITION, r"y = \operatorname{FresnelC}(x)"),
+    (INTEGRAND, r"\frac{\partial y}{\partial x} = \cos(\frac{\pi}{2} x^2)"),
+)
+
+RGAMMA = proof(
+    (DEFINITION, r"y = \frac{1}{\operatorname{gamma}(x)}"),
+    (
+        RECIPROCAL_RULE,
+        r"\frac{\partial y}{\partial x} ="
+        r" -\frac{\operatorname{gamma}(x) \operatorname{polygamma}(0, x)}{\operatorname{gamma}(x)^2}",
+    ),
+    (IN_Y, r"\frac{\partial y}{\partial x} = -y \operatorname{polygamma}(0, x)"),
+)
+_RATIO = (DEFINITION, r"y = \frac{\operatorname{gamma}(a + m)}{\operatorname{gamma}(a)}")
+POCH = {
+    "a": proof(
+        _RATIO,
+        (
+            QUOTIENT,
+            r"\frac{\partial y}{\partial a} = \frac{\operatorname{gamma}(a + m) \operatorname{polygamma}(0, a + m)"
+            r" \operatorname{gamma}(a) - \operatorname{gamma}(a + m) \operatorname{gamma}(a)"
+            r" \operatorname{polygamma}(0, a)}{\operatorname{gamma}(a)^2}",
+        ),
+        (
+            IN_Y,
+            r"\frac{\partial y}{\partial a} = y (\operatorname{polygamma}(0, a + m) - \operatorname{polygamma}(0, a))",
+        ),
+    ),
+    "m": proof(
+        _RATIO,
+        (
+            "The denominator is a constant factor",
+            r"\frac{\partial y}{\partial m} ="
+            r" \frac{\operatorname{gamma}(a + m) \operatorname{polygamma}(0, a + m)}{\operatorname{gamma}(a)}",
+        ),
+        (IN_Y, r"\frac{\partial y}{\partial m} = y \operatorname{polygamma}(0, a + m)"),
+    ),
+}
+_CHOICES = (
+    DEFINITION,
+    r"y = \frac{\operatorname{gamma}(n + 1)}{\operatorname{gamma}(k + 1) \operatorname{gamma}(n - k + 1)}",
+)
+BINOM = {
+    "n": proof(
+        _CHOICES,
+        (
+            QUOTIENT,
+            r"\frac{\partial y}{\partial n} ="
+            r" \frac{\operatorname{gamma}(n + 1) \operatorname{polygamma}(0, n + 1) \operatorname{gamma}(n - k + 1)"
+            r" - \operatorname{gamma}(n + 1) \operatorname{gamma}(n - k + 1) \operatorname{polygamma}(0, n - k + 1)}"
+            r"{\operatorname{gamma}(k + 1) \operatorname{gamma}(n - k + 1)^2}",
+        ),
+        (
+            IN_Y,
+            r"\frac{\partial y}{\partial n} ="
+            r" y (\operatorname{polygamma}(0, n + 1) - \operatorname{polygamma}(0, n - k + 1))",
+        ),
+    ),
+    "k": proof(
+        _CHOICES,
+        (
+            RECIPROCAL_RULE,
+            r"\frac{\partial y}{\partial k} ="
+            r" -\frac{\operatorname{gamma}(n + 1)"
+            r" (\operatorname{polygamma}(0, k + 1) - \operatorname{polygamma}(0, n - k + 1))}"
+            r"{\operatorname{gamma}(k + 1) \operatorname{gamma}(n - k + 1)}",
+        ),
+        (
+            IN_Y,
+            r"\frac{\partial y}{\partial k} ="
+            r" y (\operatorname{polygamma}(0, n - k + 1) - \operatorname{polygamma}(0, k + 1))",
+        ),
+    ),
+}

@@ -60,19 +60,10 @@ class Continuous:
         return log(self.sf(x, *shapes, loc=loc, scale=scale))
 
     def _standard(self, x: Array, shapes: tuple[Array, ...], loc: Array, scale: Array) -> Any:
-        """Return the standardised value, the shapes, and the scale; as in SciPy, both may follow the shapes."""
-        count = self._log_density.__code__.co_argcount - 1
-        if len(shapes) > count:
-            more = shapes[count:]
-            if len(more) > 2:
-                raise TypeError(f"{self.name}: got {len(shapes)} arguments after x, expected at most {count + 2}")
-            shapes, loc = shapes[:count], more[0]
-            scale = more[1] if len(more) == 2 else scale
-        if len(shapes) < count:
-            names = ", ".join(self._log_density.__code__.co_varnames[1 : count + 1])
-            raise TypeError(f"{self.name}: got {len(shapes)} shapes, expected {count}: {names}")
+        """Return the standardised value, the shapes, and the scale."""
+        shapes, (loc, scale) = divided(self.name, self._log_density, shapes, (loc, scale))
         x, scale = floating(x), floating(scale)
-        return (x - loc) / scale, tuple(map(floating, shapes)), scale
+        return (x - loc) / scale, shapes, scale
 
 
 class Normal(Continuous):
@@ -98,8 +89,8 @@ class Discrete:
 
     def logpmf(self, k: Array, *shapes: Array, loc: Array = 0.0) -> Array:
         """Return the logarithm of the probability of `k`."""
-        k = floating(k) - loc
-        return where(np.floor(k) == k, self._log_mass(k, *map(floating, shapes)), -np.inf)
+        k, shapes = self._standard(k, shapes, loc)
+        return where(np.floor(k) == k, self._log_mass(k, *shapes), -np.inf)
 
     def pmf(self, k: Array, *shapes: Array, loc: Array = 0.0) -> Array:
         """Return the probability of `k`."""
@@ -109,7 +100,24 @@ class Discrete:
         """Return the probability of at most `k`."""
         if self._cdf is None:
             raise AttributeError(f"{self.name}: chainrule has no differentiable cdf; sum pmf over the support")
-        return self._cdf(np.floor(floating(k) - loc), *map(floating, shapes))
+        k, shapes = self._standard(k, shapes, loc)
+        return self._cdf(np.floor(k), *shapes)
+
+    def _standard(self, k: Array, shapes: tuple[Array, ...], loc: Array) -> Any:
+        shapes, (loc,) = divided(self.name, self._log_mass, shapes, (loc,))
+        return floating(k) - loc, shapes
+
+
+def divided(name: str, density: Density, given: tuple[Array, ...], more: tuple[Array, ...]) -> Any:
+    """Return the shapes that a density takes, and `more` (loc, scale), which as in SciPy may follow the shapes."""
+    names = density.__code__.co_varnames[1 : density.__code__.co_argcount]
+    count = len(names)
+    if len(given) > count + len(more):
+        raise TypeError(f"{name}: got {len(given)} arguments after x, expected at most {count + len(more)}")
+    if len(given) < count:
+        raise TypeError(f"{name}: got {len(given)} shapes, expected {count}: {', '.join(names)}")
+    behind = given[count:]
+    return tuple(map(floating, given[:count])), (*behind, *more[len(behind) :])
 
 
 def floating(x: Array) -> Array:

@@ -105,5 +105,5 @@ def sem(a: Array, axis: int | None = 0, ddof: int = 1) -> Array:
     0.4166666666666667
     """
     a = arrayed(a)
-    n = a.size if axis is None else a.shape[axis]
-    return np.std(a, axis=axis, ddof=ddof) / math.sqrt(n)
+    deviation = np.std(a, axis=axis, ddof=ddof)
+    return deviation / math.sqrt(a.size if axis is None else a.shape[axis])

@@ -53,6 +53,14 @@ class SparseTensor:
         """Return the number of elements, zeros included."""
         return self.shape.numel()
 
+    def _axis(self, dim: int) -> int:
+        axes = len(self.shape)
+        if not -axes <= dim < axes:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-axes}, {axes - 1}], but got {dim})"
+            )
+        return dim % axes
+
     def _nnz(self) -> int:
         return int(self._places.shape[1])
 
@@ -151,8 +159,8 @@ class SparseTensor:
 
     def transpose(self, dim0: int, dim1: int) -> Any:
         """Return it with two axes exchanged."""
-        order = list(range(self.ndim))
-        order[dim0], order[dim1] = order[dim1], order[dim0]
+        order, dim0, dim1 = list(range(self.ndim)), self._axis(dim0), self._axis(dim1)
+        order[dim0], order[dim1] = dim1, dim0
         return SparseTensor(self._places[order], self._entries, [self.shape[k] for k in order])
 
     # Arithmetic
@@ -220,7 +228,8 @@ class SparseTensor:
         """Return the sum of all elements, or a sparse tensor of the sums along one axis."""
         if dim is None:
             return self._entries.sum()
-        left = [k for k in range(self.ndim) if k != dim % self.ndim]
+        axis = self._axis(dim)
+        left = [k for k in range(self.ndim) if k != axis]
         return SparseTensor(self._places[left], self._entries, [self.shape[k] for k in left]).coalesce()
 
     def __getattr__(self, name: str) -> Any:
@@ -317,7 +326,7 @@ def sparse_coo_tensor(
             f"number each"
         )
     if size is None:
-        size = tuple(int(n) + 1 for n in places.max(axis=1))
+        size = tuple(int(n) + 1 for n in places.max(axis=1, initial=-1))
     if len(size) != places.shape[0]:
         raise RuntimeError(f"sparse_coo_tensor: got size {tuple(size)} for indices with {places.shape[0]} rows")
     if places.size and ((places < 0).any() or (places >= np.array(size)[:, None]).any()):
@@ -337,7 +346,13 @@ def sparse_csr_tensor(
     [[0.0, 3.0], [4.0, 0.0]]
     """
     starts, columns = (np.asarray(values_of(x), np.int64) for x in (crow_indices, col_indices))
-    rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    lengths = np.diff(starts)
+    if (lengths < 0).any() or lengths.sum() != len(columns):
+        raise RuntimeError(
+            f"sparse_csr_tensor: got rows that begin at {starts.tolist()} for {len(columns)} columns, expected numbers "
+            f"that rise from 0 to {len(columns)}"
+        )
+    rows = np.repeat(np.arange(len(lengths)), lengths)
     size = (len(starts) - 1, int(columns.max(initial=-1)) + 1) if size is None else size
     found = sparse_coo_tensor(np.stack([rows, columns]), values, size, dtype=dtype, **settings)
     return SparseRows(found._places, found._entries, found.shape)

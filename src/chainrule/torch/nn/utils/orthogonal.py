@@ -35,7 +35,7 @@ class _Orthogonal(Module):
         if use_trivialization:
             self.register_buffer("base", None)
 
-    def forward(self, X: Any) -> Any:  # noqa: N803, RUF100
+    def forward(self, X: Any) -> Any:
         """Return the orthogonal matrix."""
         wide = X.shape[0] < X.shape[1]
         X = X.t() if wide else X
@@ -60,7 +60,7 @@ class _Orthogonal(Module):
         one = creation.eye(n, dtype=X.dtype)
         return linalg.solve(one - skew / 2, one + skew / 2)[:, :k]
 
-    def right_inverse(self, Q: Any) -> Any:  # noqa: N803, RUF100
+    def right_inverse(self, Q: Any) -> Any:
         """Return what gives a matrix; with a base, that matrix is the new one."""
         with no_grad():
             wide = Q.shape[0] < Q.shape[1]

@@ -60,6 +60,8 @@ class BasePruningMethod:
             return new
 
     def _of_slices(self, scores: Any, mask: Any) -> Any:
+        if not -scores.dim() <= self.dim < scores.dim():
+            raise IndexError(f"Invalid index {self.dim} for tensor of size {tuple(scores.shape)}")
         axis = self.dim % scores.dim()
         others = [k for k in range(scores.dim()) if k != axis]
         left = (mask.sum(others) != 0) if others else mask != 0
