@@ -203,6 +203,22 @@ def test_a_transpose_that_many_products_read_is_copied(steps: int, is_copied: bo
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("axes", [(0, 1), (-2, -1), (1, 0), (-1, -2)])
+def test_only_what_swaps_the_axes_is_a_transpose(axes: tuple[int, int], at_any_size: None) -> None:
+    def repeated(w: Any, xs: Any) -> Any:
+        x, w = xs[0], np.transpose(w, axes)
+        for _ in range(12):
+            x = np.tanh(x @ w)
+        return x
+
+    def summed(w: Any, xs: Any) -> Any:
+        return sum(np.transpose(a := np.tanh(x @ w), axes) @ (2 * a) for x in xs)
+
+    w, xs = RNG.normal(size=(4, 4)), RNG.normal(size=(6, 4, 4))  # square, so that both orders fit
+    for f in (repeated, summed):
+        np.testing.assert_allclose(cr.compile(f)(w, xs), f(w, xs), rtol=1e-12)
+
+
 def test_the_parts_of_a_split_array_are_views() -> None:
     def f(x: Any) -> Any:
         a, b, c = np.split(np.exp(x), [1, 3], axis=1)

@@ -16,6 +16,7 @@ from chainrule.rules.elementary.arithmetic import Add
 from chainrule.rules.linalg.matmul import Matmul
 
 from .assembled import is_sum, terms_of
+from .matrices import transposed_by
 from .program import Instruction, Program, Value, applied
 
 MANY = 4
@@ -75,10 +76,8 @@ def _transposed(program: Program, x: Value) -> Value | None:
     """Return what an array is the transpose of, where that needs no copy at each replay."""
     if x.kind == "constant":
         return program.value("constant", np.ascontiguousarray(x.array.T))
-    i = x.maker
-    if i is None or i.op is not Transpose or i.kind != "op" or not isinstance(i.args[0], Value):
-        return None
-    return None if _root(i.args[0]).kind == "state" else i.args[0]
+    source = None if x.maker is None else transposed_by(x.maker)
+    return None if source is None or _root(source).kind == "state" else source
 
 
 def _root(x: Value) -> Value:

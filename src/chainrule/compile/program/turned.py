@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.linalg.matmul import Matmul
 
+from .matrices import transposed_by
 from .program import Instruction, Program
 
 MANY = 8
@@ -24,7 +24,7 @@ def keep_turned(program: Program) -> None:
     """Make such transposes copies."""
     users = program.users()
     for i in program.instructions:
-        if i.kind == "op" and i.op is Transpose and i.outputs[0].ndim == 2 and i.inputs and i.inputs[0].size:
+        if (x := transposed_by(i)) is not None and x.size:
             products = [u for u in users.get(i.outputs[0], ()) if _has_second(u, i)]
             if len(products) >= MANY and i.outputs[0] not in program.outputs:
                 i.name, i.function, i.op, i.settings = "turned", turned, None, {}
