@@ -104,6 +104,27 @@ def test_what_changes_between_the_steps_is_read_before() -> None:
         memory *= 2
 
 
+def test_a_term_that_a_sum_has_twice_counts_twice(at_any_size: None) -> None:
+    def products(w: Any, xs: Any) -> Any:
+        total = np.zeros((4, 4))
+        for x in xs:
+            y = np.tanh(x @ w)
+            product = y.T @ x
+            total = total + (product + product)
+        return total
+
+    def rows(w: Any, xs: Any) -> Any:
+        total = np.zeros(4)
+        for x in xs:
+            y = np.sum(np.tanh(x @ w), axis=0)
+            total = total + (y + y)
+        return total
+
+    w, xs = RNG.normal(size=(4, 4)), RNG.normal(size=(6, 3, 4))
+    for f in (products, rows):
+        np.testing.assert_allclose(cr.compile(f)(w, xs), f(w, xs), rtol=1e-12)
+
+
 def test_parts_are_computed_where_they_are_joined() -> None:
     def f(x: Any) -> Any:
         parts = [np.tanh(k * x) for k in range(1, 4)]

@@ -15,7 +15,7 @@ from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.elementary.arithmetic import Add
 from chainrule.rules.linalg.matmul import Matmul
 
-from .assembled import is_sum, terms_of
+from .assembled import is_sum, read_once, terms_of
 from .matrices import transposed_by
 from .program import Instruction, Program, Value, applied
 
@@ -30,13 +30,9 @@ Rows = tuple[Value, ...]
 
 def join_products(program: Program) -> bool:
     """Join the products, or the sums of rows, that a sum has as terms; return whether there were any."""
-    users, outputs = program.users(), set(program.outputs)
+    users, is_inner = program.users(), read_once(program)
     place = {i: k for k, i in enumerate(program.instructions)}
     acts = [k for k, i in enumerate(program.instructions) if i.kind in ("effect", "change")]
-
-    def is_inner(value: Value) -> bool:
-        return len(users.get(value, ())) == 1 and value not in outputs
-
     inside: set[Instruction] = set()
     new: dict[Instruction, list[Instruction]] = {}
     for i in reversed(program.instructions):
