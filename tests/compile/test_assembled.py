@@ -51,6 +51,17 @@ def test_a_sum_of_slices_and_other_terms():
     assert "assembled" in [i.name for i in compiled.plan.program.instructions]
 
 
+def test_a_scattered_slice_that_is_added_to_itself_counts_twice():
+    def f(x):
+        total = 0.0
+        for k in range(4):
+            part = cr.grad(lambda x, k=k: (x[:, k] ** 3).sum())(x)
+            total = total + (part + part)
+        return total
+
+    np.testing.assert_allclose(cr.compile(f)(X), f(X), rtol=1e-12)
+
+
 def test_a_scattered_slice_that_goes_out_too_stays():
     def f(x):
         a, b = cr.grad(lambda x: (x[:2] ** 3).sum())(x), cr.grad(lambda x: (x[2:] ** 3).sum())(x)

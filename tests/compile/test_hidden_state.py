@@ -324,6 +324,23 @@ def test_nothing_is_silently_frozen(name: str) -> None:
     assert got == expected
 
 
+def test_a_number_made_inside_counts_as_it_was_when_it_was_used(compiled_ways: str) -> None:
+    """An array without axes can be changed after its use, and a replay reads nothing that is changed later."""
+
+    def f(x: Any) -> Any:
+        factor, place = np.array(1.0), np.array(1)
+        y, z = np.tanh(x * factor), x[place]
+        factor += 1
+        place -= 1
+        return y, x * factor, x @ x + factor, z, x[place]
+
+    compiled = cr.compile(f)
+    for k in range(3):
+        x = np.arange(3.0) + k
+        for found, expected in zip(compiled(x), f(x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 LOOKS: dict[str, Callable[[Any], Any]] = {
     "if": lambda x: x if x.sum() > 0 else -x,
     "while": lambda x: next(x for _ in iter(int, 1) if not x.sum() > 0),

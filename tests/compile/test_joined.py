@@ -104,6 +104,27 @@ def test_what_changes_between_the_steps_is_read_before() -> None:
         memory *= 2
 
 
+def test_a_term_that_a_sum_has_twice_counts_twice(at_any_size: None) -> None:
+    def products(w: Any, xs: Any) -> Any:
+        total = np.zeros((4, 4))
+        for x in xs:
+            y = np.tanh(x @ w)
+            product = y.T @ x
+            total = total + (product + product)
+        return total
+
+    def rows(w: Any, xs: Any) -> Any:
+        total = np.zeros(4)
+        for x in xs:
+            y = np.sum(np.tanh(x @ w), axis=0)
+            total = total + (y + y)
+        return total
+
+    w, xs = RNG.normal(size=(4, 4)), RNG.normal(size=(6, 3, 4))
+    for f in (products, rows):
+        np.testing.assert_allclose(cr.compile(f)(w, xs), f(w, xs), rtol=1e-12)
+
+
 def test_parts_are_computed_where_they_are_joined() -> None:
     def f(x: Any) -> Any:
         parts = [np.tanh(k * x) for k in range(1, 4)]
@@ -197,10 +218,26 @@ def test_a_transpose_that_many_products_read_is_copied(steps: int, is_copied: bo
     for _ in range(2):
         np.testing.assert_allclose(compiled(w, x), f(w, x)[0], rtol=1e-12)
         w = w / 2
-    assert ("turned" in {step.name for step in compiled.plan.steps}) == is_copied
+    assert ("transposed copy" in {step.name for step in compiled.plan.steps}) == is_copied
     both = cr.compile(f)  # what is returned stays a transpose
     for found, expected in zip(both(w, x), f(w, x), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (-2, -1), (1, 0), (-1, -2)])
+def test_only_what_swaps_the_axes_is_a_transpose(axes: tuple[int, int], at_any_size: None) -> None:
+    def repeated(w: Any, xs: Any) -> Any:
+        x, w = xs[0], np.transpose(w, axes)
+        for _ in range(12):
+            x = np.tanh(x @ w)
+        return x
+
+    def summed(w: Any, xs: Any) -> Any:
+        return sum(np.transpose(a := np.tanh(x @ w), axes) @ (2 * a) for x in xs)
+
+    w, xs = RNG.normal(size=(4, 4)), RNG.normal(size=(6, 4, 4))  # square, so that both orders fit
+    for f in (repeated, summed):
+        np.testing.assert_allclose(cr.compile(f)(w, xs), f(w, xs), rtol=1e-12)
 
 
 def test_the_parts_of_a_split_array_are_views() -> None:

@@ -266,6 +266,43 @@ def test_a_view_from_before_sees_what_is_done_later(name: str) -> None:
         assert np.array_equal(now, HELD["a part of it"](weight) if "part" in name else weight.data)
 
 
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "the parameter": lambda w: w,
+    "detached": lambda w: w.detach(),
+    "transposed": lambda w: w.T,
+    "rows": lambda w: w.detach()[:2].T,
+    "split": lambda w: np.split(w, 2)[1],
+    "in another shape": lambda w: w.reshape(2, 2, 4).reshape(4, 4).T,
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_of_a_parameter_shows_each_step_of_the_optimizer(name: str, compiled_ways: str) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+
+    def made() -> Callable[[], Any]:
+        w = nn.Parameter(np.random.default_rng(1).normal(size=(4, 4)))
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def step() -> Any:
+            optimizer.zero_grad()
+            with cr.no_grad():
+                view = VIEWS[name](w)
+                before, product = np.tanh(view), x[:, : view.shape[0]] @ view
+            ((x @ w) ** 2).sum().backward()
+            optimizer.step()
+            with cr.no_grad():  # the same again, and what was computed from the old values with the new ones
+                after = np.tanh(view)
+                return before * w[: view.shape[0], : view.shape[1]], after, product - x[:, : view.shape[0]] @ view
+
+        return step
+
+    eager, compiled = made(), cr.compile(made())
+    for _ in range(3):
+        for found, expected in zip(compiled(), eager(), strict=True):
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-10, atol=1e-13)
+
+
 @pytest.mark.parametrize("when", ["before", "between"])
 def test_a_write_through_a_view_counts(when: str) -> None:
     def drive(step: Any, world: World) -> Any:

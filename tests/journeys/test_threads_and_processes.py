@@ -1,10 +1,12 @@
 """Everything in eight threads at once, and in the processes that are started after the engine was used."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from chainrule import nn, optim
 from chainrule.data import ArrayDataset, DataLoader
 from chainrule.train import fit
 
+SOURCE = Path(__file__).parents[2] / "src"
 THREADS = 8
 
 
@@ -171,7 +174,9 @@ if __name__ == "__main__":
 )
 def test_processes_started_after_the_engine_was_used(method, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    command = [sys.executable, "program.py", method]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run(
-        [sys.executable, "program.py", method], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr

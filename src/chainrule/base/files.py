@@ -46,7 +46,7 @@ def write_parts(path: StrPath, parts: Iterable[str]) -> None:
     """Write text that comes in parts, which are not held in memory together, as :func:`write_text` does."""
     data = (text.encode("utf-8", "backslashreplace") for text in parts)
     if _is_stream(path):
-        with open(path, "wb") as file:  # noqa: PTH123 - it may be a file's number
+        with Path(path).open("wb") as file:
             file.writelines(data)
     else:
         replace_file(Path(os.path.realpath(path)), data)

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .gather import in_range
 from .native.code import Place
 from .native.symbol import LLVM, LONG, Symbol
 from .native.tasks import Function, Task, run_once
@@ -50,17 +51,9 @@ def checked(classes: Array, count: int) -> Task | None:
     """Return the task that fails at a class that is not in 0 … count − 1, or None for classes there is no code for."""
     if classes.dtype.kind not in "iu" or not classes.flags.c_contiguous:
         return None
-    return Task(_check(classes.dtype), [classes], [count], 0, classes.size, error=ERROR)
-
-
-@functools.cache
-def _check(dtype: Any) -> str:
-    function = Function([dtype], 1)
-    code, (classes,), (count,) = function.code, function.places, function.numbers
-    with code.loop(function.begin, function.end) as i:
-        c = classes[i].astype(LONG)
-        code.leave_if((c < 0) | (c >= count), i)
-    return function.text()
+    task = in_range(classes, count)
+    task.error = ERROR
+    return task
 
 
 def counted(target: Array, ignored: int, count: int, classes: Array, counts: Array, share: Array) -> Task | None:
@@ -69,12 +62,9 @@ def counted(target: Array, ignored: int, count: int, classes: Array, counts: Arr
     It fails at a class that is not in 0 … count − 1; None for arrays there is no code for.
     """
     given = (target, classes, counts, share)
-    if (
-        any(not a.flags.c_contiguous or not a.size or a.dtype not in LLVM for a in given)
-        or target.dtype.kind not in "iu"
-    ):
+    if any(not a.flags.c_contiguous or not a.size or a.dtype not in LLVM for a in given):
         return None
-    if share.dtype.kind != "f":
+    if target.dtype.kind not in "iu" or share.dtype.kind != "f":
         return None
     text = _counted(*(a.dtype for a in given))
     return Task(text, given, [ignored, count], 0, target.size, error=ERROR)

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.base.threads import others_run
 from chainrule.compile.program.elements import can_follow
-from chainrule.compile.program.program import Instruction, Program, Value
+from chainrule.compile.program.program import Instruction, Program, Value, may_be_view
 from chainrule.core.errors import CaptureError
 from chainrule.core.operation import REGISTRY
 from chainrule.core.random import moved, source, stand_ins
@@ -321,7 +321,7 @@ class Capture:
                     "a value of the body of a scan was used outside of it",
                     "return it from the body, in the carry or as y",
                 )
-            return box._link
+            return box._link if self._effects is None else self._now(box._link)
         if type(x) is Looked and not x.ndim:
             x = x.looked_at()
         if type(x) is np.ndarray and not x.ndim:
@@ -332,6 +332,24 @@ class Capture:
                 self._constants[key] = self.program.value("constant", plain(x))
             return self._constants[key]
         return x
+
+    def _now(self, value: Value) -> Value:
+        """Return the value that reads what a value reads after the effects so far: a view shows what was written."""
+        if value.kind == "state":
+            now: Value = self.state(value.array)._link
+            return now
+        i = value.maker
+        if not may_be_view(i) or not isinstance(i.args[0], Value):
+            return value
+        (before,) = i.args
+        source = self._now(before)
+        if source is before or not np.may_share_memory(value.array, before.array):
+            return value
+        again = Instruction(i.name, i.kind, i.function, (source,), i.settings, [], i.structure, op=i.op)
+        again.source = i.source
+        again.outputs = [self.program.value("result", out.array) for out in i.outputs]
+        self.program.add(again)
+        return again.outputs[i.outputs.index(value)]
 
     def _array_of(self, x: Any) -> Any:
         if isinstance(x, Captured):

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.compile.program.assembled import assembled, is_basic
 from chainrule.compile.program.program import Instruction, Value
-from chainrule.compile.program.turned import turned
+from chainrule.compile.program.transposes import transposed
 from chainrule.kernels.native.copies import cleared, copied, is_movable
 from chainrule.kernels.native.tasks import Task
 from chainrule.rules.arrays.index import Scatter
@@ -79,6 +79,6 @@ MOVES: Mapping[Any, Callable[..., Any]] = {
     Scatter: _scattered,
     Reshape: _reshaped,
     assembled: _assembled,
-    turned: lambda parts, out, _: [(parts[0].T, out)],
+    transposed: lambda parts, out, _: [(parts[0].T, out)],
 }
 """By record, or by function where there is none: what gives the pairs of views, from where and to where."""

@@ -1,11 +1,10 @@
 """Which results are computed right where they are later joined with others, so that nothing is left to copy."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from chainrule.compile.program.groups import Group
-from chainrule.compile.program.program import Instruction, Value
-from chainrule.rules.arrays.join import Concatenate, Split
+from chainrule.compile.program.program import Instruction, Value, may_be_view
+from chainrule.rules.arrays.join import Concatenate
 
 Place = tuple[Value, int, int]
 """What a value is a part of, and its rows there."""
@@ -40,6 +39,6 @@ def _members(node: Instruction | Group) -> Sequence[Instruction]:
     return node.members if isinstance(node, Group) else [node]
 
 
-def _is_computed(i: Any) -> bool:
+def _is_computed(i: Instruction | None) -> bool:
     """Whether an instruction writes its result to memory: it is no view of what it reads, and nothing changes it."""
-    return i is not None and i.kind in ("op", "call") and (i.op is None or (i.op.moves is None and i.op is not Split))
+    return i is not None and i.kind in ("op", "call") and not may_be_view(i)

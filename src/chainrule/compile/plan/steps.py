@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compile.program.program import Instruction, Value
+from chainrule.compile.program.program import Instruction, Value, may_be_view
 from chainrule.compile.program.purity import reads_only_functions
 from chainrule.core.errors import CaptureError
 from chainrule.core.facts import Moves
@@ -31,9 +31,7 @@ Buffer = Callable[[Value], Any]
 
 def views_of(i: Instruction, buffer: Buffer) -> list[Any] | None:
     """Return the results of an instruction where they are views of what it reads, or None."""
-    if i.kind != "op" or i.op is None or len(i.args) != 1 or (i.op.moves is None and i.op is not Split):
-        return None
-    if any(True for _ in _values(i.settings)):
+    if not may_be_view(i) or any(True for _ in _values(i.settings)):
         return None
     source = buffer(i.inputs[0])
     made = i.function(source, **i.settings)

@@ -4,7 +4,7 @@ The gradient of what is read slice by slice, such as a product for all steps of 
 it is, each term is as large as the whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,7 @@ def is_basic(index: Any) -> bool:
 
 def join_scatters(program: Program) -> None:
     """Write the slices of a sum of scattered slices into one array, where they do not overlap."""
-    users = program.users()
-    kept_values = set(program.outputs)
-
-    def is_inner(value: Value) -> bool:
-        return len(users.get(value, ())) == 1 and value not in kept_values
-
+    is_inner = read_once(program)
     inside: set[Instruction] = set()
     new: dict[Instruction, list[Instruction]] = {}
     for i in reversed(program.instructions):
@@ -57,6 +52,17 @@ def join_scatters(program: Program) -> None:
     if not new:
         return
     program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
+
+
+def read_once(program: Program) -> Callable[[Value], bool]:
+    """Return whether a value is no result of the program and has one reader, which reads it once: not as x + x does."""
+    users, outputs = program.users(), set(program.outputs)
+
+    def is_inner(value: Value) -> bool:
+        readers = users.get(value, ())
+        return len(readers) == 1 and value not in outputs and sum(x is value for x in readers[0].args) == 1
+
+    return is_inner
 
 
 def is_sum(i: Instruction) -> bool:

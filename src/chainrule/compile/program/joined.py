@@ -15,7 +15,8 @@ from chainrule.rules.arrays.shape import Reshape, Transpose
 from chainrule.rules.elementary.arithmetic import Add
 from chainrule.rules.linalg.matmul import Matmul
 
-from .assembled import is_sum, terms_of
+from .assembled import is_sum, read_once, terms_of
+from .matrices import transposed_by
 from .program import Instruction, Program, Value, applied
 
 MANY = 4
@@ -29,13 +30,9 @@ Rows = tuple[Value, ...]
 
 def join_products(program: Program) -> bool:
     """Join the products, or the sums of rows, that a sum has as terms; return whether there were any."""
-    users, outputs = program.users(), set(program.outputs)
+    users, is_inner = program.users(), read_once(program)
     place = {i: k for k, i in enumerate(program.instructions)}
     acts = [k for k, i in enumerate(program.instructions) if i.kind in ("effect", "change")]
-
-    def is_inner(value: Value) -> bool:
-        return len(users.get(value, ())) == 1 and value not in outputs
-
     inside: set[Instruction] = set()
     new: dict[Instruction, list[Instruction]] = {}
     for i in reversed(program.instructions):
@@ -75,10 +72,8 @@ def _transposed(program: Program, x: Value) -> Value | None:
     """Return what an array is the transpose of, where that needs no copy at each replay."""
     if x.kind == "constant":
         return program.value("constant", np.ascontiguousarray(x.array.T))
-    i = x.maker
-    if i is None or i.op is not Transpose or i.kind != "op" or not isinstance(i.args[0], Value):
-        return None
-    return None if _root(i.args[0]).kind == "state" else i.args[0]
+    source = None if x.maker is None else transposed_by(x.maker)
+    return None if source is None or _root(source).kind == "state" else source
 
 
 def _root(x: Value) -> Value:

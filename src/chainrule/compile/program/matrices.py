@@ -1,4 +1,4 @@
-"""Products of two matrices as one operation, however they are written, so that later passes recognise all of them."""
+"""Products and transposes of matrices, however they are written, so that later passes recognise all of them."""
 
 import numpy as np
 
@@ -22,6 +22,14 @@ def write_as_products(program: Program) -> None:
             new[i.outputs[0]] = steps[-1].outputs[0]
     program.instructions = instructions
     program.substitute(new)
+
+
+def transposed_by(i: Instruction) -> Value | None:
+    """Return the matrix that an instruction transposes, or None: one with axes (0, 1) leaves it as it is."""
+    if i.kind != "op" or i.op is not Transpose or not isinstance(i.args[0], Value) or i.args[0].ndim != 2:
+        return None
+    axes = i.settings["axes"]
+    return i.args[0] if axes is None or axes[0] % 2 == 1 else None
 
 
 def _steps(program: Program, i: Instruction) -> list[Instruction]:

@@ -24,7 +24,7 @@ from .assembled import join_scatters
 from .joined import join_products
 from .matrices import write_as_products
 from .program import Instruction, Program, Value, applied, values_in
-from .turned import keep_turned
+from .transposes import copy_transposes
 
 
 def simplify(program: Program) -> None:
@@ -40,7 +40,7 @@ def simplify(program: Program) -> None:
     if join_products(program):
         share_common(program)
         drop_unused(program)
-    keep_turned(program)
+    copy_transposes(program)
     join_shares(program)
     check_first(program)
 

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from chainrule.core.traces.capturing import replaced
+from chainrule.rules.arrays.join import Split
 
 
 @dataclass(eq=False, slots=True)
@@ -181,11 +182,25 @@ def applied(program: Program, op: Any, args: tuple[Any, ...], settings: dict[str
     return made
 
 
+def may_be_view(i: Instruction | None) -> TypeGuard[Instruction]:
+    """Whether the results of an instruction may be views of what it reads."""
+    if i is None or i.kind != "op" or i.op is None or len(i.args) != 1:
+        return False
+    return i.op.moves is not None or i.op is Split
+
+
+def state_under(value: Value) -> Value | None:
+    """Return the state that a value is, or may be a view of, or None."""
+    while may_be_view(value.maker) and isinstance(value.maker.args[0], Value):
+        value = value.maker.args[0]
+    return value if value.kind == "state" else None
+
+
 def waits_for(instructions: Sequence[Instruction]) -> dict[Instruction, set[Instruction]]:
     """Return what must have run before each instruction.
 
     The makers of its inputs; for effects and draws the one before; for a reader of state the effect that wrote it; for
-    an effect every earlier reader of what it writes.
+    an effect every earlier reader of what it writes, also through a view.
     """
     needs: dict[Instruction, set[Instruction]] = {}
     present, last, readers = set(instructions), None, dict[int, list[Instruction]]()
@@ -199,7 +214,7 @@ def waits_for(instructions: Sequence[Instruction]) -> dict[Instruction, set[Inst
         if i.is_fixed:
             last = i
         for value in i.inputs:
-            if value.kind == "state":
-                readers.setdefault(id(value.array), []).append(i)
+            if (state := state_under(value)) is not None:
+                readers.setdefault(id(state.array), []).append(i)
         needs[i] = {x for x in mine if x is not None and x in present} - {i}
     return needs

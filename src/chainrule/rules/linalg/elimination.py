@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Array
-from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.tensor import value_of
 
 
 def _values(x: Array) -> Any:
-    return np.asarray(value_of(x) if isinstance(x, Tensor) else x)
+    return np.asarray(value_of(x))
 
 
 def _swap(x: Array, k: int, places: Any) -> tuple[Array, Any]:

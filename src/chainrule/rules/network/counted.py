@@ -33,7 +33,7 @@ class Counted:
         made = cross_entropy.counted(arrays[0], self.ignored, self.like.shape[-1], *outs)
         if made is None:
             return None
-        made.rescue = lambda: self(arrays[0]) and None
+        made.rescue = lambda: self(arrays[0])
         return [made]
 
 

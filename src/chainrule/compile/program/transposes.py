@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.arrays.shape import Transpose
 from chainrule.rules.linalg.matmul import Matmul
 
+from .matrices import transposed_by
 from .program import Instruction, Program
 
 MANY = 8
@@ -15,19 +15,19 @@ FEW_ROWS = 128
 """Up to so many rows of the first factor packing the second one matters."""
 
 
-def turned(x: Any) -> Any:
+def transposed(x: Any) -> Any:
     """Return the transpose of a matrix as an array of its own."""
     return np.ascontiguousarray(x.T)
 
 
-def keep_turned(program: Program) -> None:
-    """Make such transposes copies."""
+def copy_transposes(program: Program) -> None:
+    """Copy each transpose that enough products read, once, instead of taking a view."""
     users = program.users()
     for i in program.instructions:
-        if i.kind == "op" and i.op is Transpose and i.outputs[0].ndim == 2 and i.inputs and i.inputs[0].size:
+        if (x := transposed_by(i)) is not None and x.size:
             products = [u for u in users.get(i.outputs[0], ()) if _has_second(u, i)]
             if len(products) >= MANY and i.outputs[0] not in program.outputs:
-                i.name, i.function, i.op, i.settings = "turned", turned, None, {}
+                i.name, i.function, i.op, i.settings = "transposed copy", transposed, None, {}
 
 
 def _has_second(user: Instruction, i: Instruction) -> bool:
