@@ -80,7 +80,9 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """A test that leaves NumPy's error handling changed fails, and does not pass the change on."""
-    yield
-    before, after = item.stash[ERROR_STATE], np.geterr()
-    np.seterr(**before)
+    try:
+        yield
+    finally:
+        before, after = item.stash[ERROR_STATE], np.geterr()
+        np.seterr(**before)
     assert after == before, "the test left NumPy's error state changed: use np.errstate"
