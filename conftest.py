@@ -53,20 +53,36 @@ def skip_without_imports() -> Callable[[str], None]:
 # Hooks and not fixtures that every test has: those cost half a millisecond for each of twenty thousand tests.
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Every default generator starts from 0, in whatever order and process the tests run."""
+def seed() -> None:
+    """Start every default generator from 0."""
     random.seed(0)
     for name, function in {"chainrule": "seed", "torch": "manual_seed"}.items():
         if hasattr(sys.modules.get(name), function):
             getattr(sys.modules[name], function)(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Every default generator starts from 0, in whatever order and process the tests run."""
+    seed()
     item.stash[ERROR_STATE] = np.geterr()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    """The first test with a shared fixture starts from 0 too, whatever the fixture drew or imported."""
+    made = yield
+    if fixturedef.scope != "function":
+        seed()
+    return made
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """A test that leaves NumPy's error handling changed fails, and does not pass the change on."""
-    yield
-    before, after = item.stash[ERROR_STATE], np.geterr()
-    np.seterr(**before)
+    try:
+        yield
+    finally:
+        before, after = item.stash[ERROR_STATE], np.geterr()
+        np.seterr(**before)
     assert after == before, "the test left NumPy's error state changed: use np.errstate"

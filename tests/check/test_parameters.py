@@ -289,3 +289,32 @@ def test_a_wrong_gradient_is_found_also_where_the_outputs_are_large():
     model.second.weight.data = np.asarray(model.second.weight.data) * 100
     result = check_parameters(model, nn.CrossEntropyLoss(), *data())
     assert [row.name for row in result.rows if not row.ok] == ["first.weight"]
+
+
+@pytest.mark.parametrize("mask", [-1e4, -1e9, -1e30, float(np.finfo(np.float64).min), -math.inf])
+@pytest.mark.parametrize("factor", [2.0, 1.001, 1.00001])
+def test_a_wrong_gradient_is_found_next_to_a_masked_output(factor, mask):
+    class Masked(Planted):
+        def forward(self, x):
+            return np.where(np.array([True, True, False]), super().forward(x), mask)
+
+    x, y = data(classes=2)
+    assert check_parameters(Masked(wrong_scale()), nn.CrossEntropyLoss(), x, y).ok
+    result = check_parameters(Masked(wrong_scale(factor)), nn.CrossEntropyLoss(), x, y)
+    assert [row.name for row in result.rows if not row.ok] == ["first.weight"]
+
+
+def test_an_output_that_the_loss_does_not_use_hides_no_mistake():
+    class WithMore(Planted):
+        def forward(self, x):
+            return {"logits": super().forward(x), "steps": np.full(3, 1e12), "count": 7}
+
+    def loss(output, y):
+        return nn.CrossEntropyLoss()(output["logits"], y)
+
+    assert check_parameters(WithMore(wrong_scale()), loss, *data()).ok
+    assert not check_parameters(WithMore(wrong_scale(1.001)), loss, *data()).ok
+    constant = check_parameters(
+        WithMore(wrong_scale()), lambda output, y: cr.tensor(1.0, requires_grad=True) * 2, *data()
+    )
+    assert constant.ok

@@ -111,3 +111,10 @@ def test_a_complex_loss_is_refused():
         TypeError, match=r"returns a complex number, expected a real loss; return its real part, y.real"
     ):
         cr.explain(lambda z: (z * z).sum(), Z)
+
+
+@pytest.mark.parametrize("factor", [-1 - 2j, -1 + 2j, 1 - 2j])
+def test_a_factor_of_two_parts_is_in_brackets_once(factor):
+    derivation = cr.explain(lambda z: np.exp(factor * z).real, np.array(1 + 1j))
+    first = derivation.forward[0]
+    assert all(text.count("((") == 0 and r"\mathrm{i}) \cdot" in text for text in (first.formula, first.numbers))

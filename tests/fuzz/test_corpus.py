@@ -1,5 +1,6 @@
 """What fuzzing found stays mended, and what the readers were made for is taken."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from .run import CODE
 from .targets import TARGETS, Target
 
 CORPUS = Path(__file__).parent / "corpus"
+NIGHTLY = Path(__file__).parents[2] / ".github" / "workflows" / "fuzz.yml"
 FOUND = sorted(path.relative_to(CORPUS).as_posix() for path in CORPUS.glob("*/*"))
 
 
@@ -33,3 +35,9 @@ def test_seeds(name: str) -> None:
 
 def test_the_corpus_names_targets() -> None:
     assert {name.split("/")[0] for name in FOUND} <= set(TARGETS) == set(CODE)
+
+
+def test_every_target_is_run_at_night() -> None:
+    named = re.search(r"target: \[(.*?)\]", NIGHTLY.read_text(encoding="utf-8"), re.DOTALL)
+    assert named is not None
+    assert set(re.findall(r"\w+", named[1])) == set(TARGETS)

@@ -27,7 +27,7 @@ def extremum_along(
         places = along_axis(name, index.shape, index, axis)
         best = np.array(x)
         if not include_self:
-            best[places] = -np.inf if largest else np.inf
+            best[places] = values  # any of them: each is compared below
         (np.maximum if largest else np.minimum).at(best, places, values)
         return best
 
@@ -35,6 +35,8 @@ def extremum_along(
         return IndexAdd.apply(start, values, index=along_axis(name, index.shape, index, axis))
 
     best = plain(found, x, index, values)
+    if x.dtype.kind != "f":
+        return best  # whole numbers have no gradient to share
     is_best = np.equal(values, getitem(best, along_axis(name, index.shape, index, axis)))
     hits = added(np.zeros(x.shape, x.dtype), np.ones(index.shape, x.dtype))
     own = np.equal(x, best) if include_self else np.equal(hits, 0)

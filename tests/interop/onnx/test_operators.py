@@ -128,6 +128,7 @@ CASES = {
         case(f(3, 3), np.array([[0, 1, 0], [1, 1, 1]]), f(2, 3), reduction="add"),
         case(f(3, 3), np.array([[0, 1, 0], [1, 1, 1]]), f(2, 3), reduction="max"),
         case(f(3, 3), np.array([[0, -1], [2, 1]]), f(2, 2), axis=1, reduction="min"),
+        case(ints(1, 5, 3), np.array([0, 0, 1]), ints(4, 2, 2), reduction="max"),
     ],
     "ScatterND": [
         case(f(4, 3), np.array([[1], [3]]), f(2, 3)),

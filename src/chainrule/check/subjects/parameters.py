@@ -3,15 +3,18 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule.check.measuring.directional import ROUNDING, derivative
+from chainrule.core.creation import tensor
+from chainrule.core.custom import is_floating
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
-from chainrule.core.tree import flatten
+from chainrule.core.tree import flatten, unflatten
 from chainrule.nn import Dropout
 from chainrule.present.html import tag
 from chainrule.present.page import fragment
@@ -127,7 +130,7 @@ def check_parameters(
     the loss along it (`directional.derivative`: central differences of order h⁶), and so are single elements: those of
     the `coordinates` largest gradients, and as many random ones. The relative error is |analytic − numeric| over the
     larger of them; if both are too small to show in a loss rounded to float64, over the smallest value that would. A
-    loss near 0 is rounded as the numbers it is the difference of: those near 1, or the model's largest output.
+    loss near 0 is rounded as the numbers it is the difference of: those near 1, or the largest output that it uses.
 
     A kink (ReLU at 0) within the reach of a step is avoided by smaller steps. A kink at the point itself, as in a layer
     of zeros, shows as one-sided derivatives that differ; which slope is the gradient there is a convention that cannot
@@ -168,8 +171,6 @@ class _Probe:
         self.parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise ValueError("check_parameters: the model has no parameters that require a gradient")
-        self.size = 1.0
-        """The size of the numbers that the loss may be a difference of: 1, as of logarithms, or the model's output."""
         self.value = self.measure()
         if not np.isfinite(self.value):
             raise ValueError(f"check_parameters: the loss is {self.value}, so it has no derivative; use other data")
@@ -182,9 +183,21 @@ class _Probe:
 
     def measure(self) -> float:
         with no_grad():
-            output = self.model(self.x)
-            self.size = max(self.size, _largest(output))
-            return float(value_of(self.loss(output, self.y)))
+            return float(value_of(self.loss(self.model(self.x), self.y)))
+
+    @cached_property
+    def size(self) -> float:
+        """The size of the numbers that the loss may be a difference of: 1, as of logarithms, or the largest output.
+
+        An output that the loss does not depend on, such as a masked one of -1e9, adds no rounding.
+        """
+        with no_grad():
+            outputs, structure = flatten(self.model(self.x))
+        leaves = [tensor(one, requires_grad=True) if is_floating(one) else one for one in outputs]
+        loss = self.loss(unflatten(structure, leaves), self.y)
+        if getattr(loss, "requires_grad", False):
+            loss.backward()
+        return max(1.0, *map(_largest_used, leaves))
 
     def along(self, parameter: Any, direction: Vector) -> Callable[[float], float]:
         """Return the loss as a function of a step in one parameter, whose value is restored afterwards."""
@@ -225,12 +238,13 @@ def _size(value: Vector) -> float:
     return float(np.sqrt(np.mean(np.square(value)))) or ZERO_SCALE
 
 
-def _largest(output: Any) -> float:
-    """Return the largest finite magnitude in what a model returns."""
-    numbers = [np.asarray(value_of(leaf)) for leaf in flatten(output)[0]]
-    return max(
-        (float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in numbers if x.dtype.kind in "fc"), default=0.0
-    )
+def _largest_used(output: Any) -> float:
+    """Return the largest finite magnitude in an output, of what has a gradient other than 0."""
+    gradient = getattr(output, "grad", None)
+    if gradient is None:
+        return 0.0
+    sizes = np.abs(value_of(output))
+    return float(sizes.max(initial=0.0, where=np.isfinite(sizes) & (value_of(gradient) != 0)))
 
 
 def _double(array: Any) -> Any:

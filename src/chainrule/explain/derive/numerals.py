@@ -81,7 +81,12 @@ def fraction(x: complex) -> str | None:
 
 def bracketed(text: str) -> str:
     """Return a number as a factor: in brackets if it is negative or has two parts."""
-    return rf"({text})" if text.startswith("-") or " + " in text or " - " in text else text
+    return rf"({text})" if text.startswith("-") or has_two_parts(text) else text
+
+
+def has_two_parts(text: str) -> bool:
+    """Whether a written number has a real and an imaginary part."""
+    return " + " in text or " - " in text
 
 
 def matrix(value: Any, fits: int = FITS) -> str | None:

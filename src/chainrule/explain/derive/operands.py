@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .numerals import bracketed, exactly, matrix, number
+from .numerals import bracketed, exactly, has_two_parts, matrix, number
 from .symbols import Symbol
 
 Values = dict[str, Any]
@@ -85,7 +85,7 @@ class Literal(Operand):
         """Return the number."""
         text = self.latex or exactly(np.asarray(self.value)[()])
         if sub or not sup:
-            return text if self.latex or bracketed(text).startswith("(-") else bracketed(text)
+            return rf"({text})" if has_two_parts(text) and not self.latex else text
         return rf"\left({text}\right)^{{{sup}}}" if bracketed(text) != text else f"{text}^{{{sup}}}"
 
     def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
@@ -94,7 +94,8 @@ class Literal(Operand):
 
     def digits(self, sub: str, sup: str) -> str | None:
         """Return the number, in brackets if it is negative."""
-        return bracketed(self.show(sub, sup)) if not self.latex else self.show(sub, sup)
+        text = self.show(sub, sup)
+        return rf"({text})" if text.startswith("-") and not self.latex else text
 
     @property
     def is_one(self) -> bool:

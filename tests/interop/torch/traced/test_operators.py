@@ -37,6 +37,7 @@ S = signed(2, 3, 4)
 IMAGE = signed(2, 4, 6, 5)
 YES = np.array([[True, False, True, True], [False, False, True, True], [True, True, True, False]])
 ROWS = np.array([[0, 2, 1, 1], [2, 0, 0, 1]])
+WHOLE, TWICE = np.array([1, 5, 3]), np.array([0, 0, 1])
 ABOVE = {"acosh"}
 UNARY = [(name, (draws(2, 3) + (name in ABOVE),)) for name in ONE]
 BINARY = [
@@ -215,6 +216,8 @@ CASES = [
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amax")),
     ("scatter_reduce.two", (draws(3, 4), 0, ROWS, signed(2, 4), "amin"), {"include_self": False}),
     ("scatter_reduce.two", (draws(3, 4), 1, np.array([[0, 1], [1, 1]]), signed(2, 2), "amax")),
+    ("scatter_reduce.two", (WHOLE, 0, TWICE, np.array([4, 2, 2]), "amax")),
+    ("scatter_reduce.two", (WHOLE, 0, TWICE, np.array([4, 2, 2]), "amin"), {"include_self": False}),
     ("masked_scatter", (X, YES, draws(24))),
     ("topk", (S, 2, 1)),
     ("topk", (S, 2, 1, False)),

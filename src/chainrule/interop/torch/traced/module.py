@@ -14,6 +14,11 @@ from .graph import Graph, Running
 from .inputs import Input, Matching, by_name
 
 
+def _of_pairs(dtype: Any) -> Any:
+    """Return the dtype of complex numbers whose parts have this dtype."""
+    return np.result_type(dtype, np.complex64)
+
+
 class Part(Module):
     """One submodule of the traced model: its parameters and buffers, and in a run the steps of its call.
 
@@ -88,13 +93,10 @@ class TracedModule(Module):
 
     def dtype_now(self, dtype: Any) -> Any:
         """Return the current counterpart of a traced dtype; it differs after a conversion with `.to(dtype)`."""
-        paired = np.result_type(self.first_dtype, np.complex64) if self.first_dtype is not None else None
-        if self.first_dtype is None or dtype not in (self.first_dtype, paired):
+        if self.first_dtype is None or dtype not in (self.first_dtype, _of_pairs(self.first_dtype)):
             return dtype
-        first = next((p for p in self.parameters() if p.dtype.kind == "f"), None)
-        if first is None or dtype == self.first_dtype:
-            return dtype if first is None else first.dtype
-        return np.result_type(first.dtype, np.complex64)
+        now = next((p.dtype for p in self.parameters() if p.dtype.kind == "f"), self.first_dtype)
+        return now if dtype == self.first_dtype else _of_pairs(now)
 
     def _holder(self, path: str) -> tuple[Module, str]:
         *way, last = path.split(".")

@@ -16,14 +16,7 @@ from chainrule.rules.elementary.error_function import erf, erfc
 from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, i0, logit, xlogy
 
 ONE: dict[str, Callable[..., Any]] = {
-    **{
-        "abs": np.abs,
-        "neg": np.negative,
-        "exp": np.exp,
-        "exp2": np.exp2,
-        "expm1": np.expm1,
-        "log": np.log,
-    },
+    **{"abs": np.abs, "neg": np.negative, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log},
     **{"log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sqrt": np.sqrt, "square": np.square},
     **{"sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan},
     **{"sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh},
