@@ -53,7 +53,7 @@ class ArraySource:
             block = Block(start, count, group, None)
             yield block, self.read(block, columns, texts)
 
-    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002
+    def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
         rows = slice(block.start, block.start + block.rows)
         try:

@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from chainrule.data.checks import DataError
-from chainrule.data.idx_file import is_idx, pair
+from chainrule.data.idx_file import is_idx
 from chainrule.data.schema import Schema, shortened
 from chainrule.data.streams.arrays import hdf5_source, idx_source, npy_source, npz_source
 from chainrule.data.streams.arrow_file import ArrowSource
@@ -25,6 +25,17 @@ FORMS = "Parquet, Arrow, CSV, TSV, NPY, NPZ, HDF5 or IDX"
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
+def is_pattern(given: str | PathLike[str]) -> bool:
+    """Whether a name is a pattern such as "part-*.parquet", and not that of a file."""
+    return glob.has_magic(fspath(given)) and not Path(given).exists()
+
+
+def matches_of(pattern: str | PathLike[str]) -> list[Path]:
+    """What matches a pattern, in order."""
+    # Path.glob takes no absolute pattern.
+    return sorted(Path(match) for match in glob.glob(fspath(pattern), recursive=True))  # noqa: PTH207
+
+
 def paths_of(given: Paths) -> list[Path]:
     """The files that are meant: a path, the matches of a pattern such as "part-*.parquet" in order, or a list of those.
 
@@ -32,11 +43,10 @@ def paths_of(given: Paths) -> list[Path]:
     """
     found: list[Path] = []
     for one in [given] if isinstance(given, str | PathLike) else given:
-        path = Path(one)
-        if path.exists() or not glob.has_magic(fspath(one)):
-            found.append(path)
+        if not is_pattern(one):
+            found.append(Path(one))
             continue
-        matches = sorted(Path(match) for match in glob.glob(fspath(one), recursive=True))  # noqa: PTH207 - absolute, too
+        matches = matches_of(one)
         if not matches:
             raise DataError(f"{one}: no file matches this pattern; expected at least one {FORMS} file")
         found += [match for match in matches if match.is_file()]
@@ -123,10 +133,6 @@ class Files:
     def nbytes(self) -> int:
         """The size of all files."""
         return sum(stamp.size for stamp in self.stamps)
-
-    def all_paths(self) -> list[Path]:
-        """The files that are read, the labels of IDX files included."""
-        return [one for path in self.paths for one in (pair(path) if is_idx(path) else (path,))]
 
     def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents; rows and groups count on from file to file."""
