@@ -77,10 +77,12 @@ def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
 class Schema:
     """Describes a network's training data, so that other data can be read in the same way.
 
-    - ``name``: the name of the training data. - ``features``: where each feature comes from, in the network's order. -
-    ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression. -
-    ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
-    - ``target_is_text``: whether that column was text. - ``reading``: how the cells were read (:class:`Reading`).
+    - ``name``: the name of the training data.
+    - ``features``: where each feature comes from, in the network's order.
+    - ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression.
+    - ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
+    - ``target_is_text``: whether that column was text.
+    - ``reading``: how the cells were read (:class:`Reading`).
 
     Raises :class:`DataError` if these contradict each other.
 

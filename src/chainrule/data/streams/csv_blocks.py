@@ -50,8 +50,8 @@ class CsvSource:
         self.encoding = encoding_of(path, encoding)
         if "16" in self.encoding or "32" in self.encoding:
             raise DataError(
-                f"{path.name}: is {self.encoding.upper()}, which cannot be read in blocks; save it as UTF-8, or leave "
-                "streaming out"
+                f"{path.name}: is {self.encoding.upper()}, which cannot be read in blocks; save it as UTF-8, or read "
+                f"it whole: data.load, train --no-stream, predict --encoding {self.encoding}"
             )
         self.delimiter = delimiter_of(path, self.encoding)
         first = next(self._pieces(), None)
