@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import NamedTuple
 
@@ -181,6 +182,20 @@ class Schema:
 def _repeated(values: Sequence[object]) -> object:
     counts = Counter(values)
     return next((value for value, count in counts.items() if count > 1), None)
+
+
+def check_left_out(file: str, names: Sequence[str], without: Sequence[str]) -> None:
+    """Raise :class:`DataError` for a column to leave out that is not among a file's.
+
+    >>> check_left_out("t.csv", ["abc", "y"], ["abd"])
+    Traceback (most recent call last):
+    chainrule.data.checks.DataError: t.csv: no column 'abd' to leave out; did you mean 'abc'? Expected one of 'abc', 'y'
+    """
+    for name in without:
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise DataError(f"{file}: no column {name!r} to leave out; {hint}Expected one of {shortened(names)}")
 
 
 def shortened(names: Sequence[str], most: int = 12) -> str:

@@ -4,13 +4,12 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 
 from chainrule.data.checks import DataError
 from chainrule.data.idx_file import is_idx
-from chainrule.data.schema import Schema, shortened
+from chainrule.data.schema import Schema, check_left_out, shortened
 from chainrule.data.streams.arrays import hdf5_source, idx_source, npy_source, npz_source
 from chainrule.data.streams.arrow_file import ArrowSource
 from chainrule.data.streams.blocks import Block, Content, Source, Stamp
@@ -112,14 +111,10 @@ class Files:
         self.default_target, self.shape = first.default_target, first.shape
         for source in self.sources[1:]:
             _check_same(first, source)
+        check_left_out(self.paths[0].name, first.names, without)
+        self.all_names = first.names
+        """The columns, with those that are left out."""
         self.names = tuple(name for name in first.names if name not in set(without))
-        if unknown := [name for name in without if name not in first.names]:
-            close = get_close_matches(unknown[0], first.names, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise DataError(
-                f"{self.paths[0].name}: no column {unknown[0]!r} to leave out; {hint}Expected one of "
-                f"{shortened(first.names)}"
-            )
         self.name = (
             self.paths[0].name if len(self.paths) == 1 else f"{self.paths[0].name} and {len(self.paths) - 1} more"
         )
