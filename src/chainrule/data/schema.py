@@ -147,6 +147,14 @@ class Schema:
         """Whether a column was text, of categories, dates or truth values, when the network was trained."""
         return self.kinds[column] != "numbers" if column in self.kinds else self.target_is_text
 
+    def not_numbers(self, column: str) -> str:
+        """What to say of numbers in a column that was none of numbers in training."""
+        what = {"date": "dates", "boolean": "true and false"}.get(self.kinds[column])
+        return (
+            f"column {column!r} contains numbers, but the network was trained on {what or 'text'}; "
+            f"expected {what or shortened(self.columns[column] or ())}"
+        )
+
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a table's first row must be its header: it has the names of all columns, and none of them is a
         number.

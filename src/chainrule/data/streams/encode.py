@@ -149,7 +149,7 @@ class Encoder:
             row = int(np.flatnonzero(codes == -1)[0])
             raise DataError(
                 f"{self.name}: column {name!r} contains {column.words[column.codes[row]]!r} at {content.place(row)}; "
-                f"the network was not trained on it; expected one of {shortened(texts)}"
+                + encoded.not_known(texts)
             )
         return codes
 
