@@ -12,7 +12,7 @@ from chainrule.data.checks import DataError
 
 
 class Words(NamedTuple):
-    """A column of text: row i has ``words[codes[i]]``. The words are distinct; None is a hole."""
+    """A column of text: row i has ``words[codes[i]]``. The words are distinct, and each occurs; None is a hole."""
 
     codes: NDArray[Any]
     words: tuple[str | None, ...]
