@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.data import DataError
-from chainrule.data.npz_file import read_npz
+from chainrule.data import DataError, Feature, Reading, Schema
+from chainrule.data.npz_file import places, read_npz
 
 FEATURES = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.int32, np.uint8, np.bool_]),
@@ -102,3 +102,14 @@ def test_a_changed_or_missing_byte_is_found(tmp_path):
                 continue
             np.testing.assert_array_equal(got.x, data.x)  # a byte that no reader needs, such as a date
             np.testing.assert_array_equal(got.y, data.y)
+
+
+def test_numbers_where_the_network_took_dates_are_called_so():
+    features = (Feature("when", part="days"), Feature("ok", part="true"))
+    for wanted, (feature, dates) in {
+        "dates": (features[0], (("when", "ymd"),)),
+        "true and false": (features[1], ()),
+    }.items():
+        schema = Schema("t.csv", (feature,), "regression", target="y", reading=Reading(dates=dates))
+        with pytest.raises(DataError, match=f"the network was trained on {wanted}; expected {wanted}"):
+            places("t.npz", [feature.column], schema)

@@ -41,7 +41,8 @@ def train(
         int | None, typer.Option(help="Passes over the training data (default: for a table about 2,500 steps).")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Samples per step (default: tables and series 32, texts 16, pictures 64).")
+        int | None,
+        typer.Option(help="Samples per step (default: tables 32, in blocks 256; series 32, texts 16, pictures 64)."),
     ] = None,
     lr: Annotated[
         float | None, typer.Option(help="The highest learning rate (default: tables 0.002, texts and series 0.003).")

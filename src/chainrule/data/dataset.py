@@ -22,17 +22,17 @@ class Data:
 
     Raises :class:`DataError` if they are inconsistent.
 
-    - ``x``: features [N, n], float64, in their original scale (see :class:`Standardizer`). - ``y``: [N], int64 class
-    indices, or float64 targets of a regression.
+    - ``x``: features [N, n], float64, in their original scale (see :class:`Standardizer`).
+    - ``y``: [N], int64 class indices, or float64 targets of a regression.
     - ``task``: ``"classification"`` or ``"regression"``.
-    - ``feature_names``: n distinct names; ``class_names``: K names, empty for a regression. - ``name`` and ``source``:
-    what it is, and what to cite. - ``inferred``: how a table's columns were interpreted, one line for each, to be shown
-    to the user.
+    - ``feature_names``: n distinct names; ``class_names``: K names, empty for a regression.
+    - ``name`` and ``source``: what it is, and what to cite.
+    - ``inferred``: how a table's columns were interpreted, one line for each, to be shown to the user.
     - ``image_shape``: (height, width) or (channels, height, width) if the rows of ``x`` are flattened images,
       else ``None``.
     - ``features``: the column behind each feature, and the category if the column is text (:class:`Feature`); by
-    default each feature is a column of numbers. - ``target``: the name of the column or array that ``y`` comes from;
-    ``target_is_text``: whether it is text.
+      default each feature is a column of numbers.
+    - ``target``: the name of the column or array that ``y`` comes from; ``target_is_text``: whether it is text.
     - ``reading``: how a table's cells were read (:class:`Reading`). Where it fills holes, ``x`` has NaN in them, for
       :class:`Imputer` to fill after the split.
 

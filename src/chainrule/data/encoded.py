@@ -196,11 +196,7 @@ def _as_text(
         return [None if np.isnan(value) else ("true" if value else "false") for value in column]
     if len(known) == 0:
         return [None] * len(column)
-    expected = {"date": "dates", "boolean": "true and false"}.get(kind)
-    raise DataError(
-        f"{table}: column {name!r} contains numbers, but the network was trained on {expected or 'text'}; "
-        f"expected {expected or shortened(schema.columns[name] or ())}"
-    )
+    raise DataError(f"{table}: {schema.not_numbers(name)}")
 
 
 def _one_hot(
@@ -220,8 +216,13 @@ def _one_hot(
         x[np.ix_(codes == -2, [*code.values()])] = np.nan
     rows = np.flatnonzero(codes == -1) if schema.reading.unknown == "error" else np.empty(0, np.int64)
     said = f"column {name!r} contains "
-    advice = (
+    advice = not_known(texts)
+    return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"in {name!r}")]
+
+
+def not_known(texts: Sequence[str]) -> str:
+    """What to say of a category that is none of these."""
+    return (
         f"the network was not trained on it; expected one of {shortened(texts)}, or --unknown ignore to take it for "
         "none of them"
     )
-    return [faults.in_cells(name, rows, place, lambda row: said + repr(column[row]), advice, f"in {name!r}")]

@@ -16,10 +16,12 @@ SHOWN = 20
 class Fault:
     """One kind of fault, wherever it occurs: an entry for each cell or row.
 
-    - ``kind``: what the entries have in common, as in "missing values in 'age'". - ``rows``: int64 [k], by which the
-    entries of all faults are sorted; −1 for what concerns a whole column. - ``where`` and ``said``: the place and the
-    description of entry i. - ``advice``: what to do.
-    - ``column``: the column concerned, if there is one. - ``leads``: whether the sentence begins with the place.
+    - ``kind``: what the entries have in common, as in "missing in 'age'".
+    - ``rows``: int64 [k], by which the entries of all faults are sorted; −1 for what concerns a whole column.
+    - ``where`` and ``said``: the place and the description of entry i.
+    - ``advice``: what to do.
+    - ``column``: the column concerned, if there is one.
+    - ``leads``: whether the sentence begins with the place.
     """
 
     kind: str

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError, check_finite, check_unpacked
 from chainrule.data.dataset import Data
-from chainrule.data.schema import Schema, shortened
+from chainrule.data.schema import Schema
 from chainrule.data.target import described_target, encode_as, encode_target
 
 HEADER_FAULTS = (ValueError, TypeError, OSError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError)
@@ -93,10 +93,7 @@ def places(name: str, names: Sequence[str], schema: Schema) -> list[int]:
     schema.check_columns(name, names, with_target=False)
     for column, kind in schema.kinds.items():
         if kind != "numbers":
-            expected = shortened(schema.columns[column] or ()) or {"date": "dates"}.get(kind, "true and false")
-            raise DataError(
-                f"{name}: {column!r} contains numbers, but the network was trained on text; expected {expected}"
-            )
+            raise DataError(f"{name}: {schema.not_numbers(column)}")
     if len(schema.features) > len(schema.columns):
         raise DataError(
             f"{name}: the network takes features that say which values are missing, which only a table has; "

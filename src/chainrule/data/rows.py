@@ -16,9 +16,19 @@ class Rows:
     """
 
     def __init__(self, loader: Any, arrays: Sequence[Array]) -> None:
-        self.loader, self.arrays, self.size = loader, arrays, loader.batch_size
+        self.loader, self.size, self._arrays = loader, loader.batch_size, arrays
         self._here = loader._begin()
-        self.order = loader._order(self._here.epoch)[: len(loader) * self.size]
+        self._order: Array = loader._order(self._here.epoch)[: len(loader) * self.size]
+
+    @property
+    def arrays(self) -> Sequence[Array]:
+        """What the rows are gathered from."""
+        return self._arrays
+
+    @property
+    def order(self) -> Array:
+        """The rows of the epoch's batches, one after the other."""
+        return self._order
 
     @property
     def batch(self) -> int:
@@ -65,7 +75,7 @@ class StreamedRows(Rows):
         self._passage = passage
 
     @property
-    def arrays(self) -> Sequence[Array]:  # type: ignore[override]
+    def arrays(self) -> Sequence[Array]:
         """The buffer."""
         return self._passage.arrays
 

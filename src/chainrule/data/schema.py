@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import NamedTuple
 
@@ -77,10 +78,12 @@ def feature_names(features: Sequence[Feature]) -> tuple[str, ...]:
 class Schema:
     """Describes a network's training data, so that other data can be read in the same way.
 
-    - ``name``: the name of the training data. - ``features``: where each feature comes from, in the network's order. -
-    ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression. -
-    ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
-    - ``target_is_text``: whether that column was text. - ``reading``: how the cells were read (:class:`Reading`).
+    - ``name``: the name of the training data.
+    - ``features``: where each feature comes from, in the network's order.
+    - ``task``: "classification" or "regression"; ``class_names``: the classes in order, none for a regression.
+    - ``target``: the target's column, or an NPZ file's array; None for a data set with separate labels.
+    - ``target_is_text``: whether that column was text.
+    - ``reading``: how the cells were read (:class:`Reading`).
 
     Raises :class:`DataError` if these contradict each other.
 
@@ -144,6 +147,14 @@ class Schema:
         """Whether a column was text, of categories, dates or truth values, when the network was trained."""
         return self.kinds[column] != "numbers" if column in self.kinds else self.target_is_text
 
+    def not_numbers(self, column: str) -> str:
+        """What to say of numbers in a column that was none of numbers in training."""
+        what = {"date": "dates", "boolean": "true and false"}.get(self.kinds[column])
+        return (
+            f"column {column!r} contains numbers, but the network was trained on {what or 'text'}; "
+            f"expected {what or shortened(self.columns[column] or ())}"
+        )
+
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a table's first row must be its header: it has the names of all columns, and none of them is a
         number.
@@ -179,6 +190,20 @@ class Schema:
 def _repeated(values: Sequence[object]) -> object:
     counts = Counter(values)
     return next((value for value, count in counts.items() if count > 1), None)
+
+
+def check_left_out(file: str, names: Sequence[str], without: Sequence[str]) -> None:
+    """Raise :class:`DataError` for a column to leave out that is not among a file's.
+
+    >>> check_left_out("t.csv", ["abc", "y"], ["abd"])
+    Traceback (most recent call last):
+    chainrule.data.checks.DataError: t.csv: no column 'abd' to leave out; did you mean 'abc'? Expected one of 'abc', 'y'
+    """
+    for name in without:
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise DataError(f"{file}: no column {name!r} to leave out; {hint}Expected one of {shortened(names)}")
 
 
 def shortened(names: Sequence[str], most: int = 12) -> str:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +15,7 @@ from chainrule.data.dataset import Data
 from chainrule.data.encoded import Inferred, infer
 from chainrule.data.faults import Fault
 from chainrule.data.reading import PLAIN, Reading
-from chainrule.data.schema import Schema, shortened
+from chainrule.data.schema import Schema, check_left_out, shortened
 from chainrule.data.target import Column, described_target, encode_as, encode_target, holes_of, rows_of, target_position
 
 NO_TARGET = "a target cannot be made up; fill it in, remove the row, or use --missing drop"
@@ -154,15 +153,9 @@ class Table:
 
     def _wanted(self, target: int, reading: Reading) -> list[int]:
         """The positions of the columns that are features."""
-        for name in reading.without:
-            if name not in self._places:
-                close = get_close_matches(name, self.names, n=1)
-                hint = f"did you mean {close[0]!r}? " if close else ""
-                raise DataError(
-                    f"{self.name}: no column {name!r} to leave out; {hint}Expected one of {shortened(self.names)}"
-                )
-            if self._places[name] == target:
-                raise DataError(f"{self.name}: the target {name!r} cannot be left out; name another --target")
+        check_left_out(self.name, self.names, reading.without)
+        if self.names[target] in reading.without:
+            raise DataError(f"{self.name}: the target {self.names[target]!r} cannot be left out; name another --target")
         left = [i for i, name in enumerate(self.names) if i != target and name not in reading.without]
         if not left:
             raise DataError(f"{self.name}: no features are left; leave out fewer than {len(reading.without)} columns")

@@ -19,6 +19,7 @@ from itertools import pairwise
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from chainrule.base.processors import processors
 from chainrule.base.threads import OwnThread
 
 Task = TypeVar("Task")
@@ -36,7 +37,7 @@ def threads() -> int:
     try:
         return max(int(os.environ["NUMBA_NUM_THREADS"]), 1)
     except (KeyError, ValueError):
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors()
 
 
 class Crew:

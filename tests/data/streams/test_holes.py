@@ -134,3 +134,14 @@ def test_korean_files_of_excel(tmp_path):
     (tmp_path / "u.csv").write_bytes(("값,도시,y\n" + rows).encode("utf-16"))
     with pytest.raises(DataError, match="is UTF-16, which cannot be read in blocks; save it as UTF-8"):
         stream(tmp_path / "u.csv")
+
+
+def test_a_target_by_number_counts_the_columns_that_are_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,y,x\n" + "".join(f"{i},{i % 2},{i * i}\n" for i in range(20)))
+    for target in (1, "1", -2):
+        whole, streamed = (read(path, target=target, without=["id"]) for read in (load, stream))
+        assert whole.schema.target == streamed.schema.target == "y"
+    for read in (load, stream):
+        with pytest.raises(DataError, match="the target 'y' cannot be left out; name another --target"):
+            read(path, target="y", without=["y"])

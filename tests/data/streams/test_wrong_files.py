@@ -141,3 +141,13 @@ def test_arrays_that_cannot_be_mapped(tmp_path):
     (tmp_path / "t.h5").write_bytes(b"no HDF5")
     pytest.importorskip("h5py")
     refused("not a readable HDF5 file", tmp_path / "t.h5")
+
+
+def test_a_file_that_only_load_can_read_says_so(tmp_path):
+    wide, packed, plain = tmp_path / "wide.csv", tmp_path / "packed.npz", tmp_path / "plain.csv"
+    wide.write_text("a,y\n1,2\n3,4\n", "utf-16")
+    np.savez_compressed(packed, x=np.eye(4), y=np.arange(4))
+    plain.write_text("a,y\n1,2\n3,4\n", "utf-8")
+    for path, missing in ((wide, "error"), (packed, "error"), (plain, "median")):
+        with pytest.raises(ValueError, match="train --no-stream"):
+            stream(path, missing=missing)

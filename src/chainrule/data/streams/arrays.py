@@ -53,7 +53,7 @@ class ArraySource:
             block = Block(start, count, group, None)
             yield block, self.read(block, columns, texts)
 
-    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002
+    def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
         rows = slice(block.start, block.start + block.rows)
         try:
@@ -122,7 +122,7 @@ def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDA
     if entry.compress_type != zipfile.ZIP_STORED:
         raise DataError(
             f"{path.name}: array {entry.filename.removesuffix('.npy')!r} is compressed, so that it cannot be read in "
-            "blocks; save it by np.savez instead of np.savez_compressed, or leave streaming out"
+            "blocks; save it by np.savez instead of np.savez_compressed, or read it whole: data.load, train --no-stream"
         )
     with archive.open(entry) as member:
         version = np.lib.format.read_magic(member)

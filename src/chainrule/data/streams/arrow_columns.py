@@ -63,18 +63,20 @@ def _dates(coded: Any) -> Words:
 
 
 def words_of(coded: Any) -> Words:
-    """The words of a dictionary array, each once, whatever its dictionary repeats."""
+    """The words of a dictionary array, each once, whatever its dictionary repeats or has besides."""
     words = coded.dictionary.to_pylist()
     codes = np.asarray(coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)).astype(np.int64)
     return distinct_words(codes, [*words, *([None] if coded.null_count else [])])
 
 
 def distinct_words(codes: np.ndarray[Any, Any], words: list[str | None]) -> Words:
-    """Number words that may occur several times, with None for a hole, by the first of their kind.
+    """Number words, with None for a hole, by the first of their kind; those that no row has are left out.
 
-    >>> distinct_words(np.array([0, 1, 2]), ["a", "b", "a"])
+    >>> distinct_words(np.array([0, 3, 2]), ["a", "never", "a", "b"])
     Words(codes=array([0, 1, 0]), words=('a', 'b'))
     """
     known: dict[str | None, int] = {}
-    numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int64)
+    numbers = np.zeros(len(words), np.int64)
+    for code in np.flatnonzero(np.bincount(codes, minlength=len(words))).tolist():
+        numbers[code] = known.setdefault(words[code], len(known))
     return Words(numbers[codes] if len(numbers) else codes, tuple(known))

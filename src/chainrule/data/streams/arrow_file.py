@@ -37,7 +37,7 @@ class ArrowSource:
                 yield block, self.read(block, columns, texts)
                 start, group = start + count, group + 1
 
-    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002
+    def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
         number, first = block.at
         with refuse_damaged(self.path.name, "Arrow"):

@@ -1,6 +1,5 @@
 """What a file that is read in blocks gives: blocks, their content, and the interface of a source."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from chainrule.data.checks import DataError
 
 
 class Words(NamedTuple):
-    """A column of text: row i has ``words[codes[i]]``. The words are distinct; None is a hole."""
+    """A column of text: row i has ``words[codes[i]]``. The words are distinct, and each occurs; None is a hole."""
 
     codes: NDArray[Any]
     words: tuple[str | None, ...]
@@ -82,7 +81,7 @@ class Stamp:
     def of(cls, path: Path) -> "Stamp":
         """The stamp of a file as it is now."""
         try:
-            found = os.stat(path)  # noqa: PTH116 - the fields alone
+            found = path.stat()
         except OSError as error:
             raise DataError(f"{path}: the file cannot be read any more: {error.strerror}; restore it") from error
         return cls(found.st_size, found.st_mtime_ns)
@@ -97,7 +96,7 @@ class Stamp:
             )
 
 
-def cells(columns: Mapping[str, Column]) -> int:
+def row_count(columns: Mapping[str, Column]) -> int:
     """The number of rows of a block's columns."""
     first = next(iter(columns.values()))
     return len(first.codes if isinstance(first, Words) else first)

@@ -23,7 +23,7 @@ from chainrule.data.csv_file import (
 from chainrule.data.encodings import encoding_of, not_utf8
 from chainrule.data.schema import Schema
 from chainrule.data.streams.arrow_columns import distinct_words
-from chainrule.data.streams.blocks import Block, Column, Content, Words
+from chainrule.data.streams.blocks import Block, Column, Content, Words, row_count
 
 _LONGEST = 64 << 20
 """Bytes that one row may have."""
@@ -50,8 +50,8 @@ class CsvSource:
         self.encoding = encoding_of(path, encoding)
         if "16" in self.encoding or "32" in self.encoding:
             raise DataError(
-                f"{path.name}: is {self.encoding.upper()}, which cannot be read in blocks; save it as UTF-8, or leave "
-                "streaming out"
+                f"{path.name}: is {self.encoding.upper()}, which cannot be read in blocks; save it as UTF-8, or read "
+                f"it whole: data.load, train --no-stream, predict --encoding {self.encoding}"
             )
         self.delimiter = delimiter_of(path, self.encoding)
         first = next(self._pieces(), None)
@@ -78,7 +78,7 @@ class CsvSource:
         wanted = [name for name in self.names if name in columns]
         for group, (at, raw) in enumerate(self._pieces()):
             found = self._columns(raw, at, wanted, numbers)
-            rows = len(_values(next(iter(found.values()))))
+            rows = row_count(found)
             if rows:
                 yield Block(start, rows, group, at), self._content(found, at)
             # A column that is text here is likely to be so in the next block.
@@ -99,7 +99,7 @@ class CsvSource:
         if b"\0" not in raw and not _SPACE_BEFORE_QUOTE.search(raw):
             # What `scanned` has let pass, pyarrow reads to the same cells, quotes included.
             found = self._by_arrow(raw, block.at, wanted, numbers)
-        if found is None or len(_values(found[wanted[0]])) != block.rows:
+        if found is None or row_count(found) != block.rows:
             found = self._columns(raw, block.at, wanted, numbers)
         return self._content(found, block.at)
 
@@ -128,8 +128,8 @@ class CsvSource:
         """How many bytes are whole rows, with what follows them unknown."""
         if b'"' not in raw:
             return (raw.rfind(b"\n") if b"\n" in raw else raw.rfind(b"\r", 0, -1)) + 1
-        ends = [0, 0]
-        lines, count = raw.splitlines(keepends=True), 0
+        before = end = count = 0
+        lines = raw.splitlines(keepends=True)
 
         def taken() -> Iterator[str]:
             nonlocal count
@@ -139,11 +139,11 @@ class CsvSource:
 
         try:
             for _ in self._reader(taken()):
-                ends.append(count)  # noqa: PERF401 - an error leaves those before it
+                before, end = end, count
         except csv.Error:
-            if len(ends) == 2 and len(raw) > _LONGEST:
+            if not end and len(raw) > _LONGEST:
                 self._refuse_csv(line, "unexpected end of data")
-        return ends[-2]
+        return before  # the last row may go on
 
     # What is in them
 
@@ -275,10 +275,6 @@ def _coded(cells: Sequence[str]) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]
     known: dict[str, int] = {}
     codes = np.array([known.setdefault(cell, len(known)) for cell in cells], np.int64)
     return codes, tuple(known)
-
-
-def _values(column: Column) -> np.ndarray[Any, Any]:
-    return column.codes if isinstance(column, Words) else column
 
 
 def _line_breaks(raw: bytes) -> int:

@@ -1,6 +1,7 @@
 """From a block's columns to features and targets, by a schema, as whole tables are encoded."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from chainrule.data.checks import DataError
 from chainrule.data.csv_file import is_number
 from chainrule.data.schema import MISSING, Feature, Schema, shortened
 from chainrule.data.standardizer import Standardizer
-from chainrule.data.streams.blocks import Column, Content, Words, cells, first_row
+from chainrule.data.streams.blocks import Column, Content, Words, first_row, row_count
 
 _HOLE = -2
 _CHUNK = 1 << 15
@@ -74,7 +75,7 @@ class Encoder:
         return x
 
     def _assembled(self, content: Content, chosen: NDArray[np.int64] | slice) -> NDArray[Any]:
-        total = cells(content.columns)
+        total = row_count(content.columns)
         rows = np.arange(total)[chosen]
         x = np.empty((len(rows), len(self.schema.features)), self.dtype)
         writers = [self._writer(content, name) for name in self.schema.kinds]
@@ -102,9 +103,7 @@ class Encoder:
         at = [self._places[feature] for feature in features]
         # Each word is encoded once, by the code for whole tables.
         given = [*column.words] if isinstance(column, Words) else np.asarray(column, np.float64)
-        place = content.place
-        if isinstance(column, Words):
-            place = lambda k: content.place(first_row(column, k))  # noqa: E731 - one of two
+        place = partial(_place_of_word, content, column) if isinstance(column, Words) else content.place
         found = np.zeros((len(given), len(features)))
         faults.check(self.name, encoded.encode(self.name, found, name, given, self.schema, local, place))
         codes = column.codes if isinstance(column, Words) else np.arange(len(found))
@@ -150,7 +149,7 @@ class Encoder:
             row = int(np.flatnonzero(codes == -1)[0])
             raise DataError(
                 f"{self.name}: column {name!r} contains {column.words[column.codes[row]]!r} at {content.place(row)}; "
-                f"the network was not trained on it; expected one of {shortened(texts)}"
+                + encoded.not_known(texts)
             )
         return codes
 
@@ -216,9 +215,8 @@ class Encoder:
 
     def _odd_text(self, content: Content, what: str, column: Words) -> DataError:
         odd = next((k for k, word in enumerate(column.words) if word is not None and not is_number(word)), 0)
-        row = int(np.flatnonzero(column.codes == odd)[0])
         return DataError(
-            f"{self.name}: {what} is text ({column.words[odd]!r} at {content.place(row)}), but the "
+            f"{self.name}: {what} is text ({column.words[odd]!r} at {_place_of_word(content, column, odd)}), but the "
             "network was trained on numbers; turn it into numbers"
         )
 
@@ -236,11 +234,15 @@ class Encoder:
     def _not_finite(
         self, content: Content, name: str, chosen: NDArray[np.int64] | slice, row: int, value: Any
     ) -> DataError:
-        at = int(np.arange(cells(content.columns))[chosen][row])
+        at = int(np.arange(row_count(content.columns))[chosen][row])
         said = f"column {name!r} is not finite ({value}) at {content.place(at)}; correct the value or remove the row"
         if np.isnan(value):
             said = f"missing value in column {name!r} at {content.place(at)}; fill in the value or remove the row"
         return DataError(f"{self.name}: {said}")
+
+
+def _place_of_word(content: Content, column: Words, code: int) -> str:
+    return content.place(first_row(column, code))
 
 
 def _may_be_number(word: str | None) -> bool:
@@ -250,7 +252,7 @@ def _may_be_number(word: str | None) -> bool:
 
 def holes_in(content: Content, names: Iterable[str]) -> NDArray[np.bool_]:
     """The rows of a block that have a hole in any of these columns."""
-    found = np.zeros(cells(content.columns), bool)
+    found = np.zeros(row_count(content.columns), bool)
     for name in names:
         column = content.columns[name]
         if not isinstance(column, Words):

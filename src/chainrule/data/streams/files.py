@@ -4,13 +4,12 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 
 from chainrule.data.checks import DataError
-from chainrule.data.idx_file import is_idx, pair
-from chainrule.data.schema import Schema, shortened
+from chainrule.data.idx_file import is_idx
+from chainrule.data.schema import Schema, check_left_out, shortened
 from chainrule.data.streams.arrays import hdf5_source, idx_source, npy_source, npz_source
 from chainrule.data.streams.arrow_file import ArrowSource
 from chainrule.data.streams.blocks import Block, Content, Source, Stamp
@@ -25,6 +24,17 @@ FORMS = "Parquet, Arrow, CSV, TSV, NPY, NPZ, HDF5 or IDX"
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
+def is_pattern(given: str | PathLike[str]) -> bool:
+    """Whether a name is a pattern such as "part-*.parquet", and not that of a file."""
+    return glob.has_magic(fspath(given)) and not Path(given).exists()
+
+
+def matches_of(pattern: str | PathLike[str]) -> list[Path]:
+    """What matches a pattern, in order."""
+    # Path.glob takes no absolute pattern.
+    return sorted(Path(match) for match in glob.glob(fspath(pattern), recursive=True))  # noqa: PTH207
+
+
 def paths_of(given: Paths) -> list[Path]:
     """The files that are meant: a path, the matches of a pattern such as "part-*.parquet" in order, or a list of those.
 
@@ -32,11 +42,10 @@ def paths_of(given: Paths) -> list[Path]:
     """
     found: list[Path] = []
     for one in [given] if isinstance(given, str | PathLike) else given:
-        path = Path(one)
-        if path.exists() or not glob.has_magic(fspath(one)):
-            found.append(path)
+        if not is_pattern(one):
+            found.append(Path(one))
             continue
-        matches = sorted(Path(match) for match in glob.glob(fspath(one), recursive=True))  # noqa: PTH207 - absolute, too
+        matches = matches_of(one)
         if not matches:
             raise DataError(f"{one}: no file matches this pattern; expected at least one {FORMS} file")
         found += [match for match in matches if match.is_file()]
@@ -102,14 +111,10 @@ class Files:
         self.default_target, self.shape = first.default_target, first.shape
         for source in self.sources[1:]:
             _check_same(first, source)
+        check_left_out(self.paths[0].name, first.names, without)
+        self.all_names = first.names
+        """The columns, with those that are left out."""
         self.names = tuple(name for name in first.names if name not in set(without))
-        if unknown := [name for name in without if name not in first.names]:
-            close = get_close_matches(unknown[0], first.names, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise DataError(
-                f"{self.paths[0].name}: no column {unknown[0]!r} to leave out; {hint}Expected one of "
-                f"{shortened(first.names)}"
-            )
         self.name = (
             self.paths[0].name if len(self.paths) == 1 else f"{self.paths[0].name} and {len(self.paths) - 1} more"
         )
@@ -123,10 +128,6 @@ class Files:
     def nbytes(self) -> int:
         """The size of all files."""
         return sum(stamp.size for stamp in self.stamps)
-
-    def all_paths(self) -> list[Path]:
-        """The files that are read, the labels of IDX files included."""
-        return [one for path in self.paths for one in (pair(path) if is_idx(path) else (path,))]
 
     def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents; rows and groups count on from file to file."""

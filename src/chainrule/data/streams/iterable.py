@@ -1,6 +1,6 @@
 """Any Python iterable as a data set: samples come in its own order, and as many as it gives."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -53,8 +53,8 @@ class IterableStream(Streamed):
 
     def samples(self) -> int | None:
         """How many samples there are, if the source says so."""
-        with suppress(TypeError):
-            return len(self.source)  # type: ignore[arg-type]
+        with suppress(TypeError):  # as PyTorch's data sets of unknown length raise
+            return len(self.source) if isinstance(self.source, Sized) else None
         return None
 
     def passage(self, reading: Reading, note: Any = None) -> "IterablePassage":
@@ -66,27 +66,28 @@ class IterablePassage(Passage):
     """An epoch of an iterable, in runs of ``buffer`` samples that are permuted if the loader shuffles."""
 
     def __init__(self, stream: IterableStream, reading: Reading, note: Any) -> None:
-        self._source, self._reading, self._buffer = stream.source, reading, stream.buffer
-        self._has_state = hasattr(self._source, "state_dict") and hasattr(self._source, "load_state_dict")
+        self._reading, self._buffer = reading, stream.buffer
+        self._resumable = _resumable(stream.source)
         self._run = 0
         """The number of the next run of samples."""
         self._note: dict[str, Any] | None = None
         skipped = reading.first * reading.batch_size
-        if note is not None and self._has_state:
-            self._source.load_state_dict(note["state"])  # type: ignore[attr-defined]
+        if note is not None and self._resumable is not None:
+            self._resumable.load_state_dict(note["state"])
             self._run, skipped = note["run"], note["skipped"]
-        self._samples = self._ordered(iter(self._source), skipped)
+        self._samples = self._ordered(iter(stream.source), skipped)
         self._next = self._gathered()
 
-    def _ordered(self, samples: Iterator[Any], skipped: int) -> Iterator[tuple[Any, Any]]:
+    def _ordered(self, samples: Iterator[Any], skipped: int) -> Generator[tuple[Any, Any], None, None]:
         """Yield samples in the loader's order, each with the note that leads back to it."""
         size = self._buffer if self._reading.shuffle else 1
-        if not self._reading.shuffle and not self._has_state:
+        source = self._resumable
+        if not self._reading.shuffle and source is None:
             for sample in islice(samples, skipped, None):
                 yield sample, None
             return
         while True:
-            state = self._source.state_dict() if self._has_state else None  # type: ignore[attr-defined]
+            state = None if source is None else source.state_dict()
             run = [*islice(samples, size)]
             if not run:
                 return
@@ -99,7 +100,7 @@ class IterablePassage(Passage):
                 if skipped:
                     skipped -= 1
                 else:
-                    yield run[k], {"state": state, "run": self._run, "skipped": place} if self._has_state else None
+                    yield run[k], None if source is None else {"state": state, "run": self._run, "skipped": place}
             self._run += 1
 
     def _gathered(self) -> list[Any]:
@@ -127,11 +128,16 @@ class IterablePassage(Passage):
 
     def close(self) -> None:
         """Close the iterator, if it is a generator."""
-        self._samples.close()  # type: ignore[attr-defined]
+        self._samples.close()
 
     def note(self) -> Any:
         """The source's state before the run of samples that the next batch begins in, and how many of it are used."""
         return self._note if self._next else None
+
+
+def _resumable(source: Any) -> Any:
+    """The iterable, if it can say where it is and go on from there; else None."""
+    return source if hasattr(source, "state_dict") and hasattr(source, "load_state_dict") else None
 
 
 def _stacked(samples: list[Any]) -> Batch:

@@ -1,11 +1,9 @@
 """Whether files are so large that they are better read in blocks."""
 
-import glob
-import os
 from pathlib import Path
 
 from chainrule.base.machine_memory import free_memory
-from chainrule.data.streams.files import STREAMED
+from chainrule.data.streams.files import STREAMED, is_pattern, matches_of
 
 LARGE = 0.25
 """The part of the free memory from which on files are read in blocks: whole, they take several times their size."""
@@ -20,8 +18,8 @@ def streamable(source: str | Path) -> list[Path]:
     path = Path(source)
     if path.is_file():
         found = [path]
-    elif glob.has_magic(os.fspath(source)):
-        found = sorted(Path(match) for match in glob.glob(os.fspath(source), recursive=True))  # noqa: PTH207 - any path
+    elif is_pattern(source):
+        found = matches_of(source)
     else:
         return []
     return found if all(one.is_file() and STREAMED.search(one.name.lower()) for one in found) else []
@@ -35,5 +33,5 @@ def is_large(source: str | Path) -> bool:
     """
     found = streamable(source)
     if not found:
-        return glob.has_magic(os.fspath(source)) and not Path(source).exists()
+        return is_pattern(source)
     return found != [Path(source)] or sum(path.stat().st_size for path in found) > LARGE * free_memory()

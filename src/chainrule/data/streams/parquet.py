@@ -49,7 +49,7 @@ class ParquetSource:
                 yield block, self.read(block, columns, texts)
                 start += count
 
-    def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:  # noqa: ARG002
+    def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
         """Read some columns of a block; the types of the file say which are text."""
         group, first = block.at
         wanted = [name for name in self.names if name in columns]

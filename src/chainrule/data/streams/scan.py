@@ -66,9 +66,11 @@ def scan(
     if reading.missing in ("median", "indicator"):
         raise ValueError(
             f"missing: {reading.missing!r} needs the median, which takes all rows of a column at once; for data that "
-            "are read in blocks, expected 'error', 'mean' or 'drop'"
+            "are read in blocks, expected 'error', 'mean' or 'drop'; data.load, or train --no-stream, has it"
         )
-    chosen = files.default_target if target is None else files.names[target_position(files.name, files.names, target)]
+    chosen = files.default_target
+    if target is not None:
+        chosen = files.all_names[target_position(files.name, files.all_names, target)]
     if chosen in reading.without:
         raise DataError(f"{files.name}: the target {chosen!r} cannot be left out; name another --target")
     if len(files.names) < 2:

@@ -67,7 +67,7 @@ class SharedPassage(Passage):
     def _mine(self, window: Window) -> tuple[int, ...]:
         return window.blocks[self._rank :: self._size]
 
-    def _fill(self, window: Window, half: int) -> tuple[Window, Parts | None]:  # noqa: ARG002
+    def _fill(self, window: Window, _half: int) -> tuple[Window, Parts | None]:
         """Read this rank's blocks of a window."""
         read = [self._read(k) for k in self._mine(window)]
         return window, [np.concatenate(parts) for parts in zip(*read, strict=True)] if read else None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from os import PathLike, fspath
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,9 @@ def stream(
     Stream(line.csv: 81 rows, 19 held out, 1 features, regression)
     81
     """
-    if not isinstance(source, str | PathLike) and not _are_paths(source):
+    if isinstance(source, str | PathLike) or _are_paths(source):
+        paths: Paths = source
+    else:
         if target is not None or held_out:
             raise ValueError("stream: target and held_out are for files; an iterable yields the samples themselves")
         return IterableStream(source, buffer)
@@ -90,7 +92,7 @@ def stream(
     reading = CellReading(missing, unknown, tuple(without), encoding=encoding)
     block_bytes, named = memory // 16, None if target is None else str(target)
     for _ in range(3):
-        files = Files(source, named, block_bytes, without=without, encoding=encoding)  # type: ignore[arg-type]
+        files = Files(paths, named, block_bytes, without=without, encoding=encoding)
         facts = scan(files, target, task, held_out, seed, reading)
         encoder = Encoder(files.name, facts.schema, fill=facts.fill)
         found = Stream(files, facts, encoder, (held_out, seed), memory)
@@ -101,7 +103,7 @@ def stream(
     raise DataError(f"{files.name}: a row becomes {len(facts.schema.features):,} numbers; raise memory={memory:,}")
 
 
-def _are_paths(source: Any) -> bool:
+def _are_paths(source: Any) -> TypeGuard[Sequence[str | PathLike[str]]]:
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(p, str | PathLike) for p in source)
 
 
@@ -219,7 +221,7 @@ class Stream(Streamed):
         """How many rows an epoch has."""
         return len(self)
 
-    def passage(self, reading: Reading, note: Any = None) -> Passage:  # noqa: ARG002
+    def passage(self, reading: Reading, note: Any = None) -> Passage:  # noqa: ARG002 - `reading` says it all
         """Begin to read an epoch."""
         rng = np.random.default_rng((reading.seed, reading.epoch)) if reading.shuffle else None
         capacity = min(self.capacity, max(len(self), int(self._counts.max())))

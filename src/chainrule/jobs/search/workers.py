@@ -1,11 +1,12 @@
 """Where trials run: joblib's backend where joblib is installed, else processes of the standard library."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from chainrule.base.processors import processors
 
 T = TypeVar("T")
 
@@ -17,12 +18,12 @@ def in_parallel(function: Callable[..., T], calls: Sequence[tuple[Any, ...]], jo
     Ray. Without joblib they are processes of this machine. `jobs` is how many run at once, by default as many as there
     are processors; with one, or a single call, nothing is started. Closing the iterator cancels what has not begun.
     """
-    jobs = jobs or min(len(calls), _processors())
+    jobs = jobs or min(len(calls), processors())
     if jobs == 1 or len(calls) == 1:
         yield from (function(*call) for call in calls)
         return
     try:
-        import joblib  # type: ignore[import-untyped]
+        import joblib
     except ModuleNotFoundError:
         yield from _by_processes(function, calls, jobs)
         return
@@ -35,10 +36,6 @@ def end_idle() -> None:
     """End the processes that joblib keeps for its next call: they would hold memory while the best is trained."""
     if "joblib.externals.loky" in sys.modules:
         sys.modules["joblib.externals.loky"].get_reusable_executor().shutdown(wait=True)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _by_processes(function: Callable[..., T], calls: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[T]:

@@ -75,7 +75,7 @@ def _is_text(source: str, options: Options) -> bool:
     return path.suffix.lower() == ".txt" and path.is_file() and not is_table(path)
 
 
-def _is_series(source: str, options: Options) -> bool:  # noqa: ARG001
+def _is_series(_source: str, options: Options) -> bool:
     """Whether the rows are said to be moments of time: a table alone does not say so."""
     told = options.series or options.time is not None or options.window is not None or options.horizon is not None
     return options.as_ == "series" or (options.as_ is None and told)
@@ -117,7 +117,7 @@ SERIES = Kind(
     _is_series,
 )
 STREAM = Kind("a table that is read in blocks", "streamed", _COMMON | _OF_TABLES | _READING, _is_streamed)
-TABLE = Kind("a table", "table", STREAM.options | {"search"}, lambda source, options: True)  # noqa: ARG005
+TABLE = Kind("a table", "table", STREAM.options | {"search"}, lambda _source, _options: True)
 AS = ("table", "text", "series", "pictures")
 """What `--as` may say where the file's content would be taken for something else."""
 KINDS: Sequence[Kind] = (SERIES, PICTURES, TEXT, STREAM, TABLE)

@@ -7,19 +7,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule import nn, optim
 from chainrule.base.machine_memory import free_memory
 from chainrule.core.random import seed
-from chainrule.data import DataError, DataLoader, Imputer, Stream, stream
+from chainrule.data import DataError, Imputer, Stream, stream
 from chainrule.data.idx_file import is_idx, pair
 from chainrule.data.named import SOURCES
-from chainrule.data.reading import names
 from chainrule.data.streams import FORMS, streamable
-from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.streamed_score import StreamedScore, scored
-from chainrule.jobs.training.table import widths, write
-from chainrule.train.saved.recipe import Recipe, network
+from chainrule.jobs.training.table import RowsJob, reading_of, recipe_of, write
+from chainrule.train.saved.recipe import Recipe
 
 BATCH = 256
 """Samples per step unless said otherwise: such data have many rows."""
@@ -27,7 +24,7 @@ VALIDATION = 100_000
 """The most held-out rows that are measured after each epoch."""
 
 
-class StreamedJob(Job):
+class StreamedJob(RowsJob):
     """Rows of files that are read as they are needed, and otherwise what `TableJob` is."""
 
     words = ("--stream",)
@@ -43,14 +40,7 @@ class StreamedJob(Job):
         self.training = data.scaled(self.scaling, self.target_scaling)
         self.held_out = data.held_out.scaled(self.scaling, self.target_scaling)
         self.validation = self.held_out.some(VALIDATION)
-        self.measured = ("loss", "accuracy") if self.is_classification else ("loss",)
-        outputs = len(data.class_names) if self.is_classification else 1
-        self.model = network(len(data.feature_names), recipe.hidden, outputs, recipe.dropout)
-        self.loss: nn.Module = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
-        self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
-        self.epochs = recipe.epochs or max(1, round(2500 / len(self.loader)))
-        self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+        self._set_up(self.training, least_epochs=1)
         self.said = (repr(data), *([why] if why else []), self._said_of_held_out(), *data.inferred)
 
     def _said_of_held_out(self) -> str:
@@ -84,10 +74,7 @@ class StreamedJob(Job):
 
 def build(source: str, options: Options) -> StreamedJob:
     """Read the statistics of a table in files, and create its job."""
-    given: dict[str, Any] = {"batch_size": BATCH, **options.settings(Recipe)}
-    if "hidden" in given:
-        given["hidden"] = widths(given["hidden"])
-    recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
+    recipe = recipe_of(options, batch_size=BATCH)  # refuses a wrong setting before a large file is read
     if source in SOURCES or (Path(source).is_file() and not streamable(source)):
         raise DataError(f"{source}: cannot be read in blocks, as {FORMS} files can; leave --stream out")
     data = stream(
@@ -96,10 +83,7 @@ def build(source: str, options: Options) -> StreamedJob:
         options.task or "auto",
         held_out=recipe.held_out,
         seed=recipe.seed,
-        missing=options.missing or "error",
-        unknown=options.unknown or "error",
-        without=names(options.without),
-        encoding=options.encoding,
+        **reading_of(options),
     )
     assert isinstance(data, Stream)
     return StreamedJob(data, recipe, _why(data, options))

@@ -74,7 +74,7 @@ class _Values:
         """Rows: a random number, the truth, the prediction."""
         self.worst = np.zeros((0, 3))
 
-    def add(self, x: NDArray[Any], output: NDArray[Any], y: NDArray[Any]) -> None:  # noqa: ARG002
+    def add(self, _x: NDArray[Any], output: NDArray[Any], y: NDArray[Any]) -> None:
         truth, predicted = (self.scaling.inverse(part[:, 0]) for part in (y, output))
         self.squares += float(np.sum((truth - predicted) ** 2))
         new = np.stack([self.rng.random(len(truth)), truth, predicted], axis=1)
@@ -83,7 +83,7 @@ class _Values:
         worst = np.concatenate([self.worst, new])
         self.worst = worst[np.argsort(-np.abs(worst[:, 1] - worst[:, 2]), kind="stable")[:WORST]]
 
-    def score(self, samples: int, loss: float, accuracy: float | None) -> StreamedScore:  # noqa: ARG002
+    def score(self, samples: int, loss: float, _accuracy: float | None) -> StreamedScore:
         found = np.unique(np.concatenate([self.rows, self.worst]), axis=0)
         rmse = float(np.sqrt(self.squares / samples))
         return StreamedScore(samples, loss, found[:, 1], found[:, 2], rmse=rmse)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms.derivatives import no_grad
-from chainrule.data import ArrayDataset, Data, DataLoader, Imputer, Standardizer, load
+from chainrule.data import ArrayDataset, Data, DataLoader, Imputer, Schema, Standardizer, Stream, load
 from chainrule.data.named import files_of
 from chainrule.data.reading import PLAIN, names
 from chainrule.jobs.training.job import Job
@@ -52,8 +52,27 @@ def _scaling(x: NDArray[Any], is_image: bool) -> Standardizer:
     return Standardizer(np.full(x.shape[1], whole.mean), np.full(x.shape[1], whole.scale))
 
 
-class TableJob(Job):
+class RowsJob(Job):
     """Rows of numbers, a fully connected network, AdamW, and a learning rate that falls to zero along a cosine."""
+
+    recipe: Recipe
+    schema: Schema
+    is_classification: bool
+
+    def _set_up(self, training: ArrayDataset | Stream, least_epochs: int) -> None:
+        """Create the network, with weights drawn from the default generator, and all that trains it on these rows."""
+        schema, recipe = self.schema, self.recipe
+        self.measured = ("loss", "accuracy") if self.is_classification else ("loss",)
+        self.model = network(len(schema.features), recipe.hidden, len(schema.class_names) or 1, recipe.dropout)
+        self.loss = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
+        self.loader = DataLoader(training, recipe.batch_size, shuffle=True, seed=recipe.seed)
+        self.epochs = recipe.epochs or max(least_epochs, round(2500 / len(self.loader)))
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+
+
+class TableJob(RowsJob):
+    """A table in memory."""
 
     def __init__(self, data: Data, recipe: Recipe) -> None:
         super().__init__()
@@ -73,15 +92,8 @@ class TableJob(Job):
         self.training = self._part(kept)
         self.held_out = self._part(held)
         self.validation = self.held_out.arrays
-        self.measured = ("loss", "accuracy") if self.is_classification else ("loss",)
         self.held_out_rows = held.arrays[2]
-        outputs = len(data.class_names) if self.is_classification else 1
-        self.model = network(data.x.shape[1], recipe.hidden, outputs, recipe.dropout)
-        self.loss: nn.Module = nn.CrossEntropyLoss() if self.is_classification else nn.MSELoss()
-        self.loader = DataLoader(self.training, recipe.batch_size, shuffle=True, seed=recipe.seed)
-        self.epochs = recipe.epochs or max(10, round(2500 / len(self.loader)))
-        self.optimizer = optim.AdamW(self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-        self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.epochs)
+        self._set_up(self.training, least_epochs=10)
 
     def _part(self, part: ArrayDataset) -> ArrayDataset:
         x, y = part.arrays[0], part.arrays[1]
@@ -149,23 +161,29 @@ def write(path: str | Path, job: Any, score: Score) -> None:
 
 def build(source: str, options: Options) -> TableJob:
     """Read a table, by name or from a file, and create its job."""
-    given = options.settings(Recipe)
+    recipe = recipe_of(options)  # refuses a wrong setting before a large file is read
+    return TableJob(load(source, options.target, options.task or "auto", **reading_of(options)), recipe)
+
+
+def recipe_of(options: Options, **defaults: Any) -> Recipe:
+    """Return the recipe of a table with what the options say, and the defaults where they say nothing."""
+    given = defaults | options.settings(Recipe)
     if "hidden" in given:
-        given["hidden"] = widths(given["hidden"])
-    recipe = Recipe(**given)  # refuses a wrong setting before a large file is read
-    data = load(
-        source,
-        options.target,
-        options.task or "auto",
-        missing=options.missing or "error",
-        unknown=options.unknown or "error",
-        without=names(options.without),
-        encoding=options.encoding,
-    )
-    return TableJob(data, recipe)
+        given["hidden"] = _widths(given["hidden"])
+    return Recipe(**given)
 
 
-def widths(text: str) -> tuple[int, ...]:
+def reading_of(options: Options) -> dict[str, Any]:
+    """Return how a table's cells are to be read, as `load` and `stream` take it."""
+    return {
+        "missing": options.missing or "error",
+        "unknown": options.unknown or "error",
+        "without": names(options.without),
+        "encoding": options.encoding,
+    }
+
+
+def _widths(text: str) -> tuple[int, ...]:
     """Return the widths in `--hidden`, such as "256,128". Raises ValueError for anything else."""
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())

@@ -125,7 +125,7 @@ def confusion(job: Any, score: Any, words: Words) -> Markup:
     return confusion_map(score.confusion, job.data.class_names, words)
 
 
-def predictions(job: Any, score: Any, words: Words) -> Markup:  # noqa: ARG001
+def predictions(_job: Any, score: Any, words: Words) -> Markup:
     """Return charts of predictions against the truth, and of residuals against predictions."""
     residuals = score.truth - score.predicted
     shown = slice(None, None, -(-len(residuals) // POINTS))

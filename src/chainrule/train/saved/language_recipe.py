@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chainrule.nn.networks import LanguageModel
+from chainrule.train.saved.bounds import check_settings
 
 MOST_LAYERS, MOST_WIDTH, MOST_CONTEXT = 100, 16_384, 16_384
 MOST_PARAMETERS = 250_000_000
@@ -36,18 +37,9 @@ class LanguageRecipe:
         for name, most in bounds.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name}: expected 1 to {most:,}, got {getattr(self, name)}")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        check_settings(self)
         if self.width % self.heads:
             raise ValueError(f"heads: expected a divisor of the width {self.width}, got {self.heads}")
-        if not self.lr > 0:
-            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
 
 
 def sizes(tokens: int) -> dict[str, int | float]:

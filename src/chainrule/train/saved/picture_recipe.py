@@ -8,6 +8,7 @@ from chainrule import nn
 from chainrule.data.pictures import augment
 from chainrule.data.pictures.decode import FITS, MOST_SIDE
 from chainrule.nn.networks import ConvNet, Perceptron, ResNet, VisionTransformer
+from chainrule.train.saved.bounds import check_settings
 
 MODELS = ("mlp", "cnn", "resnet8", "vit-tiny")
 LEARNING_RATES: Mapping[str, float] = MappingProxyType({"mlp": 1e-3, "cnn": 2e-3, "resnet8": 4e-3, "vit-tiny": 1e-3})
@@ -40,21 +41,12 @@ class PictureRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        check_settings(self)
         for name, choices in (("model", ("auto", *MODELS)), ("augment", augment.LEVELS), ("fit", FITS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"--{name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if self.size is not None and not all(1 <= side <= MOST_SIDE for side in self.size):
             raise ValueError(f"--size: expected sides from 1 to {MOST_SIDE} pixels, got {self.size[0]}×{self.size[1]}")
-        if self.lr is not None and not self.lr > 0:
-            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing: expected a share from 0 to below 1, got {self.label_smoothing}")
 
 
 def chosen_model(shape: Sequence[int]) -> str:

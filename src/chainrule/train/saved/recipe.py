@@ -6,6 +6,7 @@ from itertools import pairwise
 from reprlib import repr as short
 
 from chainrule import nn
+from chainrule.train.saved.bounds import check_settings
 
 MOST_UNITS, MOST_LAYERS = 100_000, 1000
 """The widest hidden layer, and how many there may be."""
@@ -30,23 +31,12 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        check_settings(self)
         if any(not 1 <= width <= MOST_UNITS for width in self.hidden) or len(self.hidden) > MOST_LAYERS:
             raise ValueError(
                 f"hidden: expected at most {MOST_LAYERS} positive layer widths of at most {MOST_UNITS:,}, "
                 f"got {short(list(self.hidden))}"
             )
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
-        if not self.lr > 0:
-            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay: expected a number from 0, got {self.weight_decay}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
 
 
 def network(inputs: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:

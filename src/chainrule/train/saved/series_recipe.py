@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chainrule.nn.networks import Forecaster
 from chainrule.nn.networks.forecaster import MODELS
+from chainrule.train.saved.bounds import check_settings
 
 MOST_STEPS, MOST_HIDDEN, MOST_CHANNELS = 100_000, 10_000, 100_000
 MOST_PARAMETERS = 250_000_000
@@ -35,16 +36,7 @@ class SeriesRecipe:
                 raise ValueError(f"{name}: expected 1 to {most:,}, got {getattr(self, name)}")
         if self.model not in MODELS:
             raise ValueError(f"model: expected {' or '.join(MODELS)} for a series, got {self.model!r}")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        if not self.lr > 0:
-            raise ValueError(f"lr: expected a positive learning rate, got {self.lr}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, got {self.dropout}")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out: expected a share between 0 and 1, got {self.held_out}")
+        check_settings(self)
 
 
 def parameters(recipe: SeriesRecipe, channels: int) -> int:
