@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainrule.data import DataError, stream
+from chainrule.data import DataError, load, stream
 from chainrule.data.streams import features_in_blocks
 
 from .making import LEAST
@@ -44,3 +44,23 @@ def test_a_block_with_holes_only_has_no_category(tmp_path):
 
 def test_numbers_as_text_next_to_a_word_that_no_row_has(tmp_path):
     assert stream(written(tmp_path / "t.feather", alternating(), ["1", "2", "odd"])).feature_names == ("c=1", "c=2")
+
+
+@pytest.mark.parametrize("target", ["c", "y"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_word_that_only_left_out_rows_have_is_none(tmp_path, target, ending):
+    rows = [(f"{'ab'[k % 2]}", "2024-01-01", k, "yn"[k % 3 == 0]) for k in range(60)]
+    rows[7], rows[8] = ("only", "no date", None, "y"), ("b", "2024-02-01", 3, None)
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        lines = [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
+        path.write_text("\n".join(["c,d,x,y", *lines]))
+    else:
+        arrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+        parquet.write_table(arrow.table(dict(zip("cdxy", map(list, zip(*rows, strict=True)), strict=True))), path)
+    whole = load(path, target=target, missing="drop")
+    data = stream(path, target=target, missing="drop")
+    assert data.schema == whole.schema
+    x, y = data.first(len(data))
+    np.testing.assert_allclose(x, whole.x)
+    assert np.array_equal(np.ravel(y), whole.y)

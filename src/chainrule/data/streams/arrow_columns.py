@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
-from chainrule.data.streams.blocks import Column, Content, Words
+from chainrule.data.streams.blocks import Column, Content, Words, distinct_words
 
 
 @contextmanager
@@ -67,16 +67,3 @@ def words_of(coded: Any) -> Words:
     words = coded.dictionary.to_pylist()
     codes = np.asarray(coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)).astype(np.int64)
     return distinct_words(codes, [*words, *([None] if coded.null_count else [])])
-
-
-def distinct_words(codes: np.ndarray[Any, Any], words: list[str | None]) -> Words:
-    """Number words, with None for a hole, by the first of their kind; those that no row has are left out.
-
-    >>> distinct_words(np.array([0, 3, 2]), ["a", "never", "a", "b"])
-    Words(codes=array([0, 1, 0]), words=('a', 'b'))
-    """
-    known: dict[str | None, int] = {}
-    numbers = np.zeros(len(words), np.int64)
-    for code in np.flatnonzero(np.bincount(codes, minlength=len(words))).tolist():
-        numbers[code] = known.setdefault(words[code], len(known))
-    return Words(numbers[codes] if len(numbers) else codes, tuple(known))

@@ -23,6 +23,19 @@ def first_row(column: Words, code: int) -> int:
     return int(np.flatnonzero(column.codes == code)[0])
 
 
+def distinct_words(codes: np.ndarray[Any, Any], words: list[str | None]) -> Words:
+    """Number words, with None for a hole, by the first of their kind; those that no row has are left out.
+
+    >>> distinct_words(np.array([0, 3, 2]), ["a", "never", "a", "b"])
+    Words(codes=array([0, 1, 0]), words=('a', 'b'))
+    """
+    known: dict[str | None, int] = {}
+    numbers = np.zeros(len(words), np.int64)
+    for code in np.flatnonzero(np.bincount(codes, minlength=len(words))).tolist():
+        numbers[code] = known.setdefault(words[code], len(known))
+    return Words(numbers[codes] if len(numbers) else codes, tuple(known))
+
+
 Column: TypeAlias = NDArray[Any] | Words
 
 
@@ -50,6 +63,18 @@ class Content(NamedTuple):
     place: Callable[[int], str]
     matrix: NDArray[Any] | None = None
     matrix_names: tuple[str, ...] = ()
+
+    def taken(self, rows: NDArray[np.int64]) -> "Content":
+        """Some rows of the block, as if it had no others: with the words that these have."""
+
+        def of(column: Column) -> Column:
+            if isinstance(column, Words):
+                return distinct_words(column.codes[rows], list(column.words))
+            return column[rows]
+
+        columns = {name: of(column) for name, column in self.columns.items()}
+        matrix = None if self.matrix is None else self.matrix[rows]
+        return Content(columns, lambda k: self.place(int(rows[k])), matrix, self.matrix_names)
 
 
 class Source(Protocol):

@@ -22,8 +22,7 @@ from chainrule.data.csv_file import (
 )
 from chainrule.data.encodings import encoding_of, not_utf8
 from chainrule.data.schema import Schema
-from chainrule.data.streams.arrow_columns import distinct_words
-from chainrule.data.streams.blocks import Block, Column, Content, Words, row_count
+from chainrule.data.streams.blocks import Block, Column, Content, Words, distinct_words, row_count
 
 _LONGEST = 64 << 20
 """Bytes that one row may have."""

@@ -240,8 +240,10 @@ class Stream(Streamed):
         if self._counts[k] < block.rows:
             mine = is_held_out(block.start, block.rows, *self._split) == self._is_held
             if self.schema.reading.missing == "drop":
-                mine &= ~holes_in(content, wanted)
-            chosen = np.flatnonzero(mine)
+                # What is only in rows that are left out is no fault: it counted nowhere.
+                content, chosen = content.taken(np.flatnonzero(mine & ~holes_in(content, wanted))), slice(None)
+            else:
+                chosen = np.flatnonzero(mine)
         with np.errstate(over="ignore"):
             x, y = encoder.features(content, chosen), encoder.target(content, chosen)
         if self._function is None:
