@@ -123,7 +123,7 @@ def is_variadic(rule: Rule) -> bool:
 
 def _code(rule: Rule) -> CodeType:
     written = inspect.unwrap(rule) if hasattr(rule, "__wrapped__") else rule
-    return written.__code__  # type: ignore[attr-defined, no-any-return]
+    return written.__code__
 
 
 class Operation(Facts):
