@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.doctest import DoctestModule
 
 import chainrule  # noqa: F401 - first, so that a doctest of one of its files does not load that file anew
 
@@ -28,6 +29,7 @@ os.environ |= {"MPLBACKEND": "Agg", "COLUMNS": "100"}
 for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):
     os.environ.pop(variable, None)
 
+TESTS = Path(__file__).parent / "tests"
 ERROR_STATE = pytest.StashKey[dict[str, str]]()
 
 # Libraries that `.[app,dev]` does not bring: an example that imports one is skipped without it.
@@ -73,6 +75,15 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for no examples in tests that have none: searching each of thousands took a tenth of collecting."""
+    found = yield
+    if file_path.is_relative_to(TESTS) and b">>>" not in file_path.read_bytes():
+        return [one for one in found if not isinstance(one, DoctestModule)]
+    return found
 
 
 # Hooks and not fixtures that every test has: those cost half a millisecond for each of twenty thousand tests.
