@@ -23,6 +23,9 @@ from .symbol import LONG, Symbol
 
 Run = Callable[[], Any]
 
+WIDE = '"prefer-vector-width"="512"'
+"""The attribute by which loops run on the longest vectors there are: LLVM keeps to 256 bits on most processors that have
+longer ones, with which exponentials and divisions take a quarter less time."""
 PART, MOST_PARTS = 2**21, 16
 """How many operations of a product a part has at least, and how many parts there are at most.
 
@@ -61,7 +64,7 @@ class Function:
         parameters = ", ".join([*(f"{kind} {name}" for kind, name in kinds), "i64 %begin", "i64 %end"])
         call = f"  %bad = call i64 @work({', '.join([*given, 'i64 %begin', 'i64 %end'])})"
         head = "define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"
-        body = f"define internal i64 @work({parameters}) noinline nounwind {{"
+        body = f"define internal i64 @work({parameters}) noinline nounwind {WIDE} {{"
         lines = [*sorted(self.code.declared), head, *reads, call, "  ret i64 %bad", "}", ""]
         lines += [body, "entry:", *self.code.first, *self.code.lines, "  ret i64 -1", "}"]
         return "\n".join(lines) + "\n"
