@@ -47,7 +47,7 @@ def test_loops_run_on_the_vectors_of_neon(name, dtype):
 @pytest.mark.parametrize(("cpu", "wide"), [("haswell", False), ("skylake-avx512", True)])
 def test_another_processor_has_its_own_vectors(cpu, wide):
     lines = assembly_for(elementwise(np.float32), "x86_64-unknown-linux-gnu", cpu)
-    assert "%ymm" in lines
+    assert "%ymm" in lines or "%zmm" in lines  # LLVM has its own view of which are faster
     assert ("%zmm" in lines or "vgetexp" in lines or "%k1" in lines) == wide
 
 
