@@ -24,8 +24,11 @@ from .symbol import LONG, Symbol
 Run = Callable[[], Any]
 
 WIDE = '"prefer-vector-width"="512"'
-"""The attribute by which loops run on the longest vectors there are: LLVM keeps to 256 bits on most processors that have
-longer ones, with which exponentials and divisions take a quarter less time."""
+"""The attribute by which loops run on the longest vectors there are.
+
+LLVM keeps to 256 bits on most processors with longer ones, on which exponentials and divisions take a quarter less
+time.
+"""
 PART, MOST_PARTS = 2**21, 16
 """How many operations of a product a part has at least, and how many parts there are at most.
 
