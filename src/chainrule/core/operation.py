@@ -122,7 +122,8 @@ def is_variadic(rule: Rule) -> bool:
 
 
 def _code(rule: Rule) -> CodeType:
-    return inspect.unwrap(rule).__code__  # type: ignore[no-any-return]
+    written = inspect.unwrap(rule) if hasattr(rule, "__wrapped__") else rule
+    return written.__code__
 
 
 class Operation(Facts):
@@ -201,7 +202,8 @@ class Operation(Facts):
 
     @classmethod
     def _collect_rules(cls) -> dict[str, Rule]:
-        written = {n: None for base in reversed(cls.__mro__) for n in vars(base) if _RULE_NAME.fullmatch(n)}
+        bases = (base for base in reversed(cls.__mro__) if base not in (object, Facts, Operation))  # these have none
+        written = {n: None for base in bases for n in vars(base) if _RULE_NAME.fullmatch(n)}
         return {name: getattr(cls, name) for name in written}
 
     @classmethod
