@@ -170,7 +170,7 @@ def train(
             )
         if search is not None:
             _check_search(parallel, resume)
-        job = kind.build(data, options)
+        job = kind.build(data, options, parallel)
         for k, line in enumerate(job.said):
             console.print(f"  {line}" if k else line)
         if search is not None:

@@ -107,7 +107,7 @@ def test_no_output_overwrites_a_file_of_a_pattern(folder, tmp_path, monkeypatch)
 
 
 def test_options_and_files_that_do_not_fit_are_refused(folder):
-    with pytest.raises(ValueError, match="--search means nothing for a table that is read in blocks"):
+    with pytest.raises(ValueError, match="--search: .* these are read in blocks; give --no-stream"):
         STREAM.build(str(folder / "t.csv"), Options(stream=True, search=3))
     with pytest.raises(DataError, match=r"digits: cannot be read in blocks, as .* files can; leave --stream out"):
         STREAM.build("digits", Options(stream=True))
