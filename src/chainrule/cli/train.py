@@ -10,6 +10,7 @@ import typer
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
 from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+from chainrule.present.counting import counted
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -76,7 +77,8 @@ def train(
     ] = None,
     unknown: Annotated[str | None, typer.Option(help=UNKNOWN, rich_help_panel=TABLES)] = None,
     without: Annotated[
-        str | None, typer.Option(help="Columns to leave out, separated by commas.", rich_help_panel=TABLES)
+        str | None,
+        typer.Option(help="Columns to leave out, separated by commas; of a series, too.", rich_help_panel=TABLES),
     ] = None,
     encoding: Annotated[str | None, typer.Option(help=ENCODING, rich_help_panel=TABLES)] = None,
     search: Annotated[
@@ -282,7 +284,9 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
             if parallel.leads:
                 job.save_checkpoint(checkpoint)
         except ModelFileError as error:
-            warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
+            warn(
+                f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}, without a checkpoint: {error}"
+            )
             raise typer.Exit(INTERRUPTED) from None
         again = _without_option(sys.argv[1:], "--resume")
         if job.settled:
@@ -290,7 +294,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
             for name, value in job.settled.items():
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
-        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        console.print(f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}; to resume:")
         again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console.print(f"  {line}")

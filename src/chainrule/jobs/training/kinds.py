@@ -132,7 +132,8 @@ TEXT = Kind(
 SERIES = Kind(
     "a series",
     "series",
-    _COMMON | {"target", "hidden", "dropout", "weight_decay", "series", "time", "window", "horizon", "model"},
+    _COMMON
+    | {"target", "hidden", "dropout", "weight_decay", "series", "time", "window", "horizon", "model", "without"},
     _is_series,
     _no_search("a series", "--model, --window and --lr"),
 )
