@@ -21,12 +21,12 @@ DTYPES = [
         marks=pytest.mark.skipif(not WIDER, reason="this machine's longdouble is a double: no reference for float64"),
     ),
 ]
-NAMES = ("exp", "expm1", "log1p_exp", "tanh", "sigmoid", "erf", "normal_cdf", "gelu", "gelu_tanh", "silu")
+NAMES = ("exp", "expm1", "log1p_exp", "tanh", "sigmoid", "erf", "normal_cdf", "gelu", "gelu_tanh", "silu", "gelu_slope")
 
 
 @numba.njit(error_model="numpy", fastmath=set(FLAGS))
 def numba_functions(x, y):
-    """Set y [10, n] to the functions of x, in the order of NAMES, as kernels would: one loop each."""
+    """Set y [11, n] to the functions of x, in the order of NAMES, as kernels would: one loop each."""
     for i in range(x.size):
         y[0, i] = functions.exp(x[i])
     for i in range(x.size):
@@ -47,6 +47,8 @@ def numba_functions(x, y):
         y[8, i] = functions.gelu_tanh(x[i])
     for i in range(x.size):
         y[9, i] = functions.silu(x[i])
+    for i in range(x.size):
+        y[10, i] = functions.gelu_slope(x[i])
 
 
 def each(function, x, y):
@@ -130,6 +132,10 @@ def inner(x):
     return 2 * np.sqrt(2 / PI) * (x + np.longdouble(44715) / 1000000 * x**3)
 
 
+def density(x):
+    return exp_minus_square(x, np.longdouble(0.5)) / np.sqrt(2 * PI)
+
+
 REFERENCES = {
     "exp": np.exp,
     "expm1": np.expm1,
@@ -141,6 +147,7 @@ REFERENCES = {
     "gelu": lambda x: x * normal_cdf(x),
     "gelu_tanh": lambda x: x * sigmoid(inner(x)),
     "silu": lambda x: x * sigmoid(x),
+    "gelu_slope": lambda x: normal_cdf(x) + x * density(x),
 }
 
 
@@ -162,6 +169,9 @@ def errors(name, x, y):
         unit = np.spacing(np.abs(rounded)).astype(np.longdouble)
         if name == "gelu_tanh":
             unit *= np.where(x < -1, 1 + np.abs(x.astype(np.longdouble)) ** 3, 1)
+        if name == "gelu_slope":
+            terms = np.maximum(normal_cdf(x.astype(np.longdouble)), np.abs(x * density(x.astype(np.longdouble))))
+            unit = np.maximum(unit, np.spacing(terms.astype(x.dtype)))
         return np.where(np.isinf(rounded), np.where(y == rounded, 0, np.inf), np.abs(y - exact) / unit)
 
 
@@ -210,6 +220,7 @@ LIMITS = {  # at −∞, 0 and +∞
     "erf": (-1, 0, 1),
     "normal_cdf": (0, 0.5, 1),
     **dict.fromkeys(("gelu", "gelu_tanh", "silu"), (0, 0, np.inf)),
+    "gelu_slope": (0, 0.5, 1),
 }
 
 
@@ -245,7 +256,7 @@ def test_symmetries(x, dtype):
     y, mirrored = (results(np.array([each], dtype)) for each in (x, -x))
     for name in ("tanh", "erf"):
         assert y[name] == -mirrored[name]
-    for name in ("sigmoid", "normal_cdf"):
+    for name in ("sigmoid", "normal_cdf", "gelu_slope"):
         np.testing.assert_allclose(y[name] + mirrored[name], 1, atol=2 * np.finfo(dtype).eps)
     for name in ("gelu", "gelu_tanh", "silu"):
         info = np.finfo(dtype)

@@ -252,14 +252,14 @@ class Operation(Facts):
         """Set `adjoints`, `pull` and `push`, as the kind of the record defines them."""
 
     @classmethod
-    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
-        """Return `lambda <context>: rule(…)`, which passes `rule` what its parameters name.
+    def call(cls, rule: Rule, context: str, before: str = "", **extra: Any) -> Rule:
+        """Return `lambda <context>: <before>rule(…)`, which passes `rule` what its parameters name.
 
         `context` is `y_bar, saved, settings` for reverse mode and `y, args, dots, settings` for forward mode. Like
         `collections.namedtuple`, this generates the one line of Python it needs: picking arguments generically would
         cost more than computing with small arrays.
         """
-        source = f"lambda {context}: rule({cls._call_of(rule, 'saved' in context)})"
+        source = f"lambda {context}: {before}rule({cls._call_of(rule, 'saved' in context)})"
         return eval(source, {"rule": rule, **extra})  # type: ignore[no-any-return]
 
     @classmethod

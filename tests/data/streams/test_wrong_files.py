@@ -144,10 +144,10 @@ def test_arrays_that_cannot_be_mapped(tmp_path):
 
 
 def test_a_file_that_only_load_can_read_says_so(tmp_path):
-    wide, packed, plain = tmp_path / "wide.csv", tmp_path / "packed.npz", tmp_path / "plain.csv"
+    wide, packed, many = tmp_path / "wide.csv", tmp_path / "packed.npz", tmp_path / "many.npy"
     wide.write_text("a,y\n1,2\n3,4\n", "utf-16")
     np.savez_compressed(packed, x=np.eye(4), y=np.arange(4))
-    plain.write_text("a,y\n1,2\n3,4\n", "utf-8")
-    for path, missing in ((wide, "error"), (packed, "error"), (plain, "median")):
-        with pytest.raises(ValueError, match="train --no-stream"):
-            stream(path, missing=missing)
+    np.save(many, np.zeros((4, 20)))  # the medians of so many columns do not fit into the memory
+    for path, missing in ((wide, "error"), (packed, "error"), (many, "median")):
+        with pytest.raises(ValueError, match="--no-stream"):
+            stream(path, missing=missing, memory=LEAST)

@@ -33,6 +33,7 @@ from chainrule.jobs.training.options import Options
 from chainrule.nn.functional import softmax
 from chainrule.nn.mode import in_mode
 from chainrule.optim.lr_scheduler import CosineAnnealingLR, LinearWarmup
+from chainrule.present.counting import counted
 from chainrule.train.evaluation import confusion_matrix
 from chainrule.train.saved.picture_description import PictureDescription, PictureScore
 from chainrule.train.saved.picture_recipe import LEARNING_RATES, PictureRecipe, chosen_model, picture_network
@@ -111,7 +112,7 @@ class PictureJob(Job):
             + (kept if memory is None else f"{memory.nbytes / 1e6:,.1f} MB in memory"),
             f"in training, they are {changes}",
             f"network: {self.recipe.model}, {sum(p.size for p in self.model.parameters()):,} parameters; "
-            f"{self.epochs} epochs of {len(self.loader):,} steps",
+            f"{counted(self.epochs, 'epoch')} of {counted(len(self.loader), 'step')}",
         ]
 
     def sample(self, count: int = SAMPLE) -> tuple[NDArray[Any], NDArray[Any]]:

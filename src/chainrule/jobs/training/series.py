@@ -12,6 +12,7 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import ArrayDataset, DataError, DataLoader, Standardizer
+from chainrule.data.reading import names as column_names
 from chainrule.data.series.naive import last_value, period_of, seasonal
 from chainrule.data.series.series import Series, read_series
 from chainrule.jobs.training.job import Job
@@ -169,7 +170,7 @@ def build(source: str, options: Options) -> SeriesJob:
     if "hidden" in given:
         given["hidden"] = _units(given["hidden"])
     SeriesRecipe(**{"window": 1, "horizon": 1, **given})  # what cannot be is refused before the file is read
-    series = read_series(source, options.target, options.time)
+    series = read_series(source, options.target, options.time, without=column_names(options.without))
     cut = cut_of(series, given.get("held_out", SeriesRecipe.held_out))
     period = period_of(series.values[:cut, 0])
     return SeriesJob(series, SeriesRecipe(**{**given, **defaults(series, period, given, cut)}), period)

@@ -1,7 +1,7 @@
 """How attention is cut into blocks: which heads share keys, which task computes what, and in which order.
 
-Everything here works on plain arrays; the mathematics is in `chainrule.kernels.attention.blocks`, imported on first
-use.
+Everything here works on plain arrays; the mathematics is in `chainrule.kernels.attention.lanes`, and for masks and
+dropout in `chainrule.kernels.attention.blocks`, imported on first use.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Array
+from chainrule.kernels.suitable import HAS_COMPILER
 
 ROWS, COLUMNS = 256, 256
 """The size of a block: two of them, in float32, stay in half a mebibyte of cache."""
@@ -33,6 +34,51 @@ def keys_of_heads(seed: Array, count: int) -> Array:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return (z ^ (z >> np.uint64(31))) >> np.uint64(32)
+
+
+def goes_by_lanes(q: Array, k: Array, v: Array, mask: Array, dropout: float) -> bool:
+    """Whether there is code of vectors of queries for these arrays: no mask, no dropout, one dtype, whole vectors."""
+    if not HAS_COMPILER or dropout or mask.ndim or mask.dtype.kind != "b" or not bool(mask):
+        return False
+    if not all(type(x) is np.ndarray and x.size and x.dtype == q.dtype for x in (q, k, v)):
+        return False
+    from chainrule.kernels.attention.lanes import fits, in_rows
+
+    if not fits(q.dtype, q.shape[-1], v.shape[-1]) or not all(map(in_rows, (q, k, v))):
+        return False
+    lead: tuple[int, ...] = q.shape[:-2]
+    return np.broadcast_shapes(lead, k.shape[:-2], v.shape[:-2]) == lead
+
+
+def scale_of(q: Array, scale: float | None) -> float:
+    """Return what scores are multiplied by."""
+    return float(q.shape[-1]) ** -0.5 if scale is None else float(scale)
+
+
+def attend_by_lanes(q: Array, k: Array, v: Array, causal: bool, scale: float | None) -> tuple[Array, Array]:
+    """Return attention's output and the log-sum-exp of its rows, where `goes_by_lanes`."""
+    from chainrule.kernels.attention.lanes import forward_task
+    from chainrule.kernels.native.tasks import run_all
+
+    y, lse = np.empty((*q.shape[:-1], v.shape[-1]), q.dtype), np.empty(q.shape[:-1], q.dtype)
+    run_all([forward_task(q, k, v, y, lse, causal, scale_of(q, scale))])()
+    return y, lse
+
+
+def pull_by_lanes(
+    q: Array, k: Array, v: Array, y: Array, lse: Array, y_bar: Array, causal: bool, scale: float | None
+) -> tuple[Array, Array, Array]:
+    """Return the gradients with respect to q, k and v, where `goes_by_lanes`."""
+    from chainrule.kernels.attention.lanes import in_rows, reverse_tasks
+    from chainrule.kernels.native.tasks import run_all
+
+    y, y_bar = (x if in_rows(x) else np.ascontiguousarray(x) for x in (y, np.broadcast_to(y_bar, y.shape)))
+    shared = np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
+    q_bar = np.empty(q.shape, q.dtype)
+    k_bar, v_bar = (np.empty((*shared, *x.shape[-2:]), q.dtype) for x in (k, v))
+    y_bar, lse = y_bar.astype(q.dtype, copy=False), np.ascontiguousarray(lse)
+    run_all(reverse_tasks(q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, causal, scale_of(q, scale)))()
+    return q_bar, k_bar, v_bar
 
 
 class Blocks:
@@ -58,7 +104,7 @@ class Blocks:
         self.places = self._places()
         self.causal, self.dropout = causal, float(dropout)
         self.draw_keys = keys_of_heads(seed, self.q.shape[0])
-        self.alpha = float(q.shape[-1]) ** -0.5 if scale is None else float(scale)
+        self.alpha = scale_of(q, scale)
 
     def stacked(self, x: Array, lead: tuple[int, ...]) -> Array:
         """Return `x` with its leading axes broadcast and merged."""

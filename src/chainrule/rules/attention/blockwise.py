@@ -24,7 +24,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.network.softmax import softmax
 
-from .blocks import Blocks, attend, keys_of_heads, pull, push
+from .blocks import Blocks, attend, attend_by_lanes, goes_by_lanes, keys_of_heads, pull, pull_by_lanes, push
 from .derivation import DERIVATION
 from .scores import OPEN, check, pulled, scores_of
 
@@ -109,6 +109,8 @@ class BlockwiseAttention(Fused):
         check(q, k, v, mask)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: expected a probability from 0 to below 1, got {dropout}")
+        if goes_by_lanes(q, k, v, mask, dropout):
+            return attend_by_lanes(q, k, v, causal, scale)
         return attend(Blocks(q, k, v, mask, causal, scale, dropout, seed))
 
     @staticmethod
@@ -130,6 +132,8 @@ class BlockwiseAttention(Fused):
             p = softmax(scores_of(q, k, v, mask, causal, scale))
             kept = AttentionDropout.apply(p, seed, p=dropout) if dropout > 0 else None
             return *pulled(y_bar, q, k, v, mask, p, scale, kept), None
+        if goes_by_lanes(q, k, v, mask, dropout):
+            return *pull_by_lanes(q, k, v, y, lse, y_bar, causal, scale), None, None
         blocks = Blocks(q, k, v, mask, causal, scale, dropout, seed)
         return *pull(blocks, y, lse, y_bar, with_bias=mask_moves and mask.dtype.kind == "f"), None
 

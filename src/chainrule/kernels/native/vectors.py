@@ -1,0 +1,236 @@
+"""Vectors in generated code: what a loop over elements cannot say, sums that stay in registers and transposes.
+
+`Vectors` writes instructions on as many elements as one has lanes; LLVM maps them to the processor's registers,
+whatever their width. `tile` is the innermost loop of a matrix product (Goto & van de Geijn, "Anatomy of
+high-performance matrix multiplication", 2008, section 6).
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .code import Code, Index, Place
+from .symbol import LLVM, LONG, Symbol
+
+
+@functools.cache
+def register_bytes() -> int:
+    """Return how many bytes a vector register of the processor has for which code is made."""
+    from .machine import assembly_of
+
+    kind = "<16 x float>"
+    probe = f"""define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {{
+  %a = load {kind}, ptr %table, align 4
+  %b = fadd {kind} %a, %a
+  store {kind} %b, ptr %table, align 4
+  ret i64 -1
+}}
+"""
+    written = assembly_of(probe)
+    return 64 if "zmm" in written else 32 if "ymm" in written else 16
+
+
+class Vector:
+    """Some elements under construction; arithmetic on it emits instructions."""
+
+    __slots__ = ("name", "of")
+
+    def __init__(self, of: "Vectors", name: str) -> None:
+        self.of, self.name = of, name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __add__(self, other: "Vector") -> "Vector":
+        return self.of.arithmetic("fadd", self, other)
+
+    def __sub__(self, other: "Vector") -> "Vector":
+        return self.of.arithmetic("fsub", self, other)
+
+    def __mul__(self, other: "Vector") -> "Vector":
+        return self.of.arithmetic("fmul", self, other)
+
+    def __truediv__(self, other: "Vector") -> "Vector":
+        return self.of.arithmetic("fdiv", self, other)
+
+
+class Vectors:
+    """The instructions on `lanes` elements of a type."""
+
+    def __init__(self, code: Code, dtype: Any, lanes: int) -> None:
+        self.code, self.dtype, self.lanes = code, np.dtype(dtype), lanes
+        self.element = LLVM[self.dtype]
+        self.kind = f"<{lanes} x {self.element}>"
+        self.whole = f"i{8 * self.dtype.itemsize}"
+        self.wholes = f"<{lanes} x {self.whole}>"
+
+    def made(self, text: str) -> Vector:
+        """Add an instruction and return its result."""
+        name = f"%{self.code.fresh()}"
+        self.code.write(f"{name} = {text}")
+        return Vector(self, name)
+
+    def arithmetic(self, name: str, a: Vector, b: Vector) -> Vector:
+        """Return the sum, difference, product or quotient; products may be fused with sums."""
+        return self.made(f"{name} {self.code.flags}{self.kind} {a}, {b}")
+
+    def constant(self, number: float) -> Vector:
+        """Return a number in every lane."""
+        return Vector(self, self._repeated(self.element, self.code.constant(number, self.dtype).name))
+
+    def _repeated(self, kind: str, name: Any) -> str:
+        return f"<{', '.join([f'{kind} {name}'] * self.lanes)}>"
+
+    def spread(self, x: Symbol) -> Vector:
+        """Return a number that is computed, in every lane."""
+        first = self.made(f"insertelement {self.kind} poison, {self.element} {x}, i64 0")
+        zeros = f"<{self.lanes} x i32> zeroinitializer"
+        return self.made(f"shufflevector {self.kind} {first}, {self.kind} poison, {zeros}")
+
+    def room(self, count: int) -> Place:
+        """Return room on the stack for so many elements."""
+        name = f"%{self.code.fresh()}"
+        self.code.first.append(f"  {name} = alloca [{count} x {self.element}], align 64")
+        return Place(self.code, name, self.dtype)
+
+    def load(self, place: Place, index: Index) -> Vector:
+        """Load the elements that begin at an index."""
+        return self.made(f"load {self.kind}, ptr {self._at(place, index)}, align {self.dtype.itemsize}")
+
+    def store(self, x: Vector, place: Place, index: Index) -> None:
+        """Store elements from an index on."""
+        self.code.write(f"store {self.kind} {x}, ptr {self._at(place, index)}, align {self.dtype.itemsize}")
+
+    def _at(self, place: Place, index: Index) -> str:
+        at = f"%{self.code.fresh()}"
+        self.code.write(f"{at} = getelementptr inbounds {self.element}, ptr {place.name}, i64 {self.code.index(index)}")
+        return at
+
+    def variable(self, initial: Vector) -> "Held":
+        """Return a vector that changes, in a register."""
+        return Held(self, initial)
+
+    def larger(self, a: Vector, b: Vector) -> Vector:
+        """Return the larger of two, in each lane; b where one is NaN."""
+        test = self.made(f"fcmp ogt {self.kind} {a}, {b}")
+        return self.made(f"select <{self.lanes} x i1> {test}, {self.kind} {a}, {self.kind} {b}")
+
+    def where(self, test: str, a: Vector, b: Vector, then: Vector, other: Vector) -> Vector:
+        """Return `then` in the lanes in which a comparison such as "oeq" holds, else `other`."""
+        found = self.made(f"fcmp {test} {self.kind} {a}, {b}")
+        return self.made(f"select <{self.lanes} x i1> {found}, {self.kind} {then}, {self.kind} {other}")
+
+    def from_lane(self, first: Symbol, then: Vector, other: Vector) -> Vector:
+        """Return `then` in the lanes from a number on, else `other`."""
+        lanes = f"<{', '.join(f'i64 {k}' for k in range(self.lanes))}>"
+        kind = f"<{self.lanes} x i64>"
+        start = self.made(f"insertelement {kind} poison, i64 {first}, i64 0")
+        start = self.made(f"shufflevector {kind} {start}, {kind} poison, <{self.lanes} x i32> zeroinitializer")
+        found = self.made(f"icmp sge {kind} {lanes}, {start}")
+        return self.made(f"select <{self.lanes} x i1> {found}, {self.kind} {then}, {self.kind} {other}")
+
+    def total(self, x: Vector) -> Symbol:
+        """Return the sum of all lanes, in any order."""
+        name = f"llvm.vector.reduce.fadd.v{self.lanes}f{8 * self.dtype.itemsize}"
+        self.code.declared.add(f"declare {self.element} @{name}({self.element}, {self.kind})")
+        zero = self.code.constant(0, self.dtype)
+        return self.code.made(
+            self.dtype, f"call reassoc nsz {self.element} @{name}({self.element} {zero}, {self.kind} {x})"
+        )
+
+    def exp2(self, x: Vector) -> Vector:
+        """Return 2^x for x ≤ 0, and 0 where that is below the smallest normal number; NaN for NaN.
+
+        Within two units in the last place. It is half the work of an exponential for any x: x ≤ 0 rounds by cutting
+        off, and nothing overflows.
+        """
+        single = self.dtype == np.float32
+        least, digits, bias, terms = (-126.0, 23, 127, 6) if single else (-1022.0, 52, 1023, 12)
+        low = self.constant(least)
+        y = self.where("oge", x, low, x, low)  # NaN too is replaced: it has no integer
+        n = self.made(f"fptosi {self.kind} {y - self.constant(0.5)} to {self.wholes}")
+        f = x - self.made(f"sitofp {self.wholes} {n} to {self.kind}")
+        p = self.constant(math.log(2) ** terms / math.factorial(terms))
+        for k in range(terms - 1, -1, -1):
+            p = p * f + self.constant(math.log(2) ** k / math.factorial(k))
+        # 2^n by its bits.
+        n = self.made(f"add {self.wholes} {n}, {self._repeated(self.whole, bias)}")
+        n = self.made(f"shl {self.wholes} {n}, {self._repeated(self.whole, digits)}")
+        power = p * self.made(f"bitcast {self.wholes} {n} to {self.kind}")
+        return self.where("olt", x, low, self.constant(0), power)
+
+    def transposed(self, rows: Sequence[Vector]) -> list[Vector]:
+        """Return the columns of a square block, given its rows: in each step, halves of ever smaller blocks change
+        places.
+        """
+        rows, half = list(rows), self.lanes // 2
+        while half:
+            for k in range(self.lanes):
+                if k & half:
+                    continue
+                a, b = rows[k], rows[k + half]
+                first = [i if not i & half else self.lanes + i - half for i in range(self.lanes)]
+                second = [i + half if not i & half else self.lanes + i for i in range(self.lanes)]
+                rows[k], rows[k + half] = self._shuffled(a, b, first), self._shuffled(a, b, second)
+            half //= 2
+        return rows
+
+    def _shuffled(self, a: Vector, b: Vector, places: list[int]) -> Vector:
+        mask = f"<{self.lanes} x i32> <{', '.join(f'i32 {p}' for p in places)}>"
+        return self.made(f"shufflevector {self.kind} {a}, {self.kind} {b}, {mask}")
+
+
+class Held:
+    """A vector that changes: written as room on the stack, promoted to a register by LLVM."""
+
+    def __init__(self, of: Vectors, initial: Vector) -> None:
+        self.of, self.name = of, f"%{of.code.fresh()}"
+        of.code.first.append(f"  {self.name} = alloca {of.kind}")
+        self.set(initial)
+
+    def get(self) -> Vector:
+        """Return the current value."""
+        return self.of.made(f"load {self.of.kind}, ptr {self.name}")
+
+    def set(self, x: Vector) -> None:
+        """Assign a new value."""
+        self.of.code.write(f"store {self.of.kind} {x}, ptr {self.name}")
+
+
+def tile(
+    of: Vectors,
+    steps: Index,
+    begin: Sequence[Sequence[Vector]],
+    left: Callable[[int, Symbol], Symbol],
+    right: Callable[[Symbol, int], Vector],
+) -> list[list[Vector]]:
+    """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column)."""
+    sums = [[of.variable(x) for x in row] for row in begin]
+    with of.code.loop(0, steps) as t:
+        columns = [right(t, n) for n in range(len(begin[0]))]
+        for m, row in enumerate(sums):
+            factor = of.spread(left(m, t))
+            for place, column in zip(row, columns, strict=True):
+                place.set(factor * column + place.get())
+    return [[place.get() for place in row] for row in sums]
+
+
+def in_heights(code: Code, count: Index, heights: Sequence[int], body: Callable[[Symbol, int], None]) -> None:
+    """Call `body(first, height)` for rows from 0 to a count: as many as there are of the first height, then the next.
+
+    The last height is 1.
+    """
+    done: Index = 0
+    for height in heights:
+        if isinstance(count, int) and isinstance(done, int):  # only what there is
+            times: Index = (count - done) // height
+            if not times:
+                continue
+        else:
+            times = code.made(LONG, f"sdiv i64 {code.index(count) - done}, {height}")
+        with code.loop(0, times) as k:
+            body(k * height + done, height)
+        done = times * height + done
