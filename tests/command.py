@@ -2,8 +2,9 @@
 
 import io
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from os import PathLike
 from unittest.mock import patch
 
 import pytest
@@ -25,12 +26,13 @@ class Done:
         return self.stdout + self.stderr
 
 
-def chainrule(*words: object, typed: str = "") -> Done:
-    """Run a command as `chainrule WORDS` does, with something typed into it."""
+def chainrule(*words: object, typed: str = "", folder: str | PathLike[str] = ".") -> Done:
+    """Run a command in a folder as `chainrule WORDS` does, with something typed into it."""
     out, errors = io.StringIO(), io.StringIO()
     words = ("chainrule", *map(str, words))
     with (
         patch.multiple(sys, argv=[*words], stdin=io.StringIO(typed)),
+        chdir(folder),
         redirect_stdout(out),
         redirect_stderr(errors),
         pytest.raises(SystemExit) as stopped,

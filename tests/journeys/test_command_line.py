@@ -13,13 +13,15 @@ import pytest
 pytest.importorskip("rich", reason="the command line needs pip install '.[app]'")
 pytest.importorskip("sklearn", reason="the named data sets need pip install '.[app]'")
 
+from tests.command import chainrule
+
 from chainrule import nn, save
 from chainrule.cli import main
 from chainrule.kernels.native.cache import cache
 
 
-def chainrule(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder, as an installed `chainrule` would."""
+def process(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, as an installed `chainrule` would."""
     command = [sys.executable, "-W", "error", "-c", "from chainrule.cli import main; main()", *map(str, arguments)]
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
@@ -45,7 +47,7 @@ def call(monkeypatch, capsys, tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("iris")
-    done = chainrule("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=folder)
+    done = process("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -70,7 +72,7 @@ def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
 
 def test_predict_writes_a_row_for_each_sample(trained):
     folder, _ = trained
-    done = chainrule("predict", "model.safetensors", "iris", folder=folder)
+    done = process("predict", "model.safetensors", "iris", folder=folder)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert len(rows) == 150
@@ -82,7 +84,7 @@ def test_predict_writes_a_row_for_each_sample(trained):
 def test_predict_into_a_file(trained):
     folder, _ = trained
     done = chainrule("predict", "model.safetensors", "iris", "--out", "p.csv", folder=folder)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "150 predictions: p.csv" in done.stdout
     assert len((folder / "p.csv").read_text().splitlines()) == 151
 
@@ -90,7 +92,7 @@ def test_predict_into_a_file(trained):
 def test_info_describes_a_model(trained):
     folder, _ = trained
     done = chainrule("info", "model.safetensors", folder=folder)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "131 parameters" in done.stdout  # 4·16 + 16 + 16·3 + 3
     for line in (
         "task: classification",
@@ -116,7 +118,7 @@ def test_info_of_another_model_lists_its_arrays(call, tmp_path):
 def test_predict_for_data_of_other_features_counts_them(trained):
     folder, _ = trained
     done = chainrule("predict", "model.safetensors", "wine", folder=folder)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "wine does not fit the network, which was trained on 4 columns of iris: no column 'sepal" in done.stderr
 
 
@@ -152,7 +154,7 @@ def test_every_command_finds_the_columns_of_a_model_by_name(call, tmp_path):
 
 def test_a_training_that_diverges_is_one_line_and_exits_with_1(tmp_path):
     done = chainrule("train", "iris", "--epochs", 5, "--hidden", "16", "--lr", "1e30", folder=tmp_path)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith("error: training diverged: in epoch 1")
     assert done.stderr.endswith("Lower --lr, now 1e+30\n")
     assert done.stderr.count("\n") == 1
@@ -176,7 +178,7 @@ def test_whole_numbers_can_be_a_quantity(call, tmp_path):
 def test_info_describes_the_installation_and_lists_operations(tmp_path):
     assert "operations" in chainrule("info", folder=tmp_path).stdout
     listed = chainrule("info", "--operations", folder=tmp_path)
-    assert listed.returncode == 0, listed.stderr
+    assert listed.exit_code == 0, listed.stderr
     assert "layer_norm" in listed.stdout
 
 
@@ -194,7 +196,7 @@ def test_info_says_where_machine_code_is_kept_and_removes_it(call, tmp_path, mon
 
 def test_the_same_seed_gives_the_same_model(trained, tmp_path):
     folder, _ = trained
-    chainrule("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=tmp_path)
+    process("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
@@ -205,7 +207,7 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     ]
     (tmp_path / "houses.csv").write_text("\n".join(rows))
     done = chainrule("train", "houses.csv", "--epochs", 30, "--lang", "ko", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "root mean square error" in done.stdout
     assert "size: numbers, from 0 to 16" in done.stdout
     assert "colour: text, one-hot; 2 categories: 'blue', 'red'" in done.stdout
@@ -220,7 +222,7 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
 
 def test_ctrl_c_saves_and_says_how_to_go_on_and_nothing_shows_of_it(tmp_path):
     arguments = ["train", "iris", "--epochs", "5", "--hidden", "16", "--batch-size", "8"]
-    whole = chainrule(*arguments, "--out", "whole.safetensors", folder=tmp_path)
+    whole = process(*arguments, "--out", "whole.safetensors", folder=tmp_path)
     assert whole.returncode == 0, whole.stderr
     interrupting = [sys.executable, "-W", "error", "-c", STOPPING, *arguments]
     stopped = subprocess.run(interrupting, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
@@ -229,7 +231,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on_and_nothing_shows_of_it(tmp_path):
     assert not (tmp_path / "model.safetensors").exists()
     command = stopped.stdout.strip().splitlines()[-1].split()
     assert command == ["chainrule", *arguments, "--resume", "model.checkpoint.safetensors"]
-    resumed = chainrule(*command[1:], folder=tmp_path)
+    resumed = process(*command[1:], folder=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
