@@ -1,9 +1,10 @@
 r"""Attention without a mask as machine code: the lanes of vectors are queries.
 
-A unit is two vectors of queries of one head; its scores with a few keys stay in the cache. Its queries are transposed once, so that a score is a sum of numbers of a
-key times vectors of queries, and the softmax runs down the lanes, without a sum across them. Keys and values are read
-where they lie, and results are written where they belong: rows of any stride, in any place for each head. In a causal
-pass only the keys that a unit can see are gone through. Scores are in units of $\log 2$.
+A unit is two vectors of queries of one head; its scores with a few keys stay in the cache. Its queries are transposed
+once, so that a score is a sum of numbers of a key times vectors of queries, and the softmax runs down the lanes, without
+a sum across them. Keys and values are read where they lie, and results are written where they belong: rows of any
+stride, in any place for each head. In a causal pass only the keys that a unit can see are gone through. Scores are in
+units of $\log 2$.
 
 Sources: as for `chainrule.kernels.attention.blocks`.
 """
