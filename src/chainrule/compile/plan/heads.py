@@ -53,7 +53,8 @@ def reverse_tasks(i: Instruction, buffer: Buffer) -> list[Task] | None:
     shapes = [y.shape, y.shape, q.shape, (*shared, *k.shape[-2:]), (*shared, *v.shape[-2:])]
     if [x.shape for x in arrays] != shapes:
         return None
-    return lanes.reverse_tasks(q, k, v, y, y_bar, lse, *made, settings["causal"], scale_of(q, settings["scale"]))
+    causal, scale = settings["causal"], scale_of(q, settings["scale"])
+    return lanes.reverse_tasks(q, k, v, y, y_bar, lse, made[0], made[1], made[2], causal, scale)
 
 
 def _array(x: Any, buffer: Buffer) -> Any:

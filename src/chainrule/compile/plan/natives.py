@@ -32,8 +32,8 @@ def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if not HAS_COMPILER:
         return None
     key = _key(i)
-    if key in (GetItem, Scatter) and (made := _rows(i, buffer)) is not None:
-        return made
+    if key in (GetItem, Scatter) and (rows := _rows(i, buffer)) is not None:
+        return rows
     if key in MOVES:
         return moved(i, buffer)
     if i.kind == "call" and (offered := getattr(i.function, "tasks_into", None)) is not None:
